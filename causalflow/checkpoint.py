@@ -1,0 +1,297 @@
+"""Checkpoint: one safetensors file holds a model, or a fit that can go on where it stopped.
+
+A file is a set of named tensors and seven texts, all covered by one digest:
+
+    format     "causalflow"
+    version    "1"; a reader refuses what it does not know
+    kind       "model" (what `Model.save` writes) | "training" (what `fit` writes to resume)
+    graph      the graph file, YAML
+    options    a JSON object: what the writer needs to rebuild the rest
+    libraries  a JSON object: the versions that wrote the file, for the reader of an old file
+    sha256     over the texts and over name, type, shape and bytes of every tensor, ordered by name
+
+Nothing in a file is ever executed: no pickle is read or written. Writing is atomic: a reader sees
+the old file or the new one, also when the writer is killed. Reading is strict: every defect is one
+line that names the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, cast
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from causalflow.atomic import whole_file
+from causalflow.errors import CheckpointError, one_of
+
+__all__ = [
+    "LARGEST_FILE",
+    "Kind",
+    "Metadata",
+    "State",
+    "copy_into",
+    "load_into",
+    "load_state",
+    "save_state",
+]
+
+Kind: TypeAlias = Literal["model", "training"]
+
+FORMAT = "causalflow"
+VERSION = "1"
+KINDS = ("model", "training")
+TEXTS = ("format", "version", "kind", "graph", "options", "libraries", "sha256")
+LARGEST_FILE = 16 * 2**30
+MOST_TENSORS = 100_000
+DTYPES: Mapping[str, torch.dtype] = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metadata:
+    """What a file says besides its tensors.
+
+    Args:
+        kind: What the file is for.
+        graph: The graph file's text.
+        options: A JSON object (keys are strings, numbers are finite).
+        libraries: Name -> version of what wrote the file.
+    """
+
+    kind: Kind
+    graph: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    libraries: Mapping[str, str] = field(default_factory=lambda: _libraries())
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A file's content: tensors by name, on the CPU, and the metadata."""
+
+    tensors: Mapping[str, Tensor]
+    metadata: Metadata
+
+
+def save_state(path: str | Path, tensors: Mapping[str, Tensor], metadata: Metadata) -> None:
+    """Write the file, wholly or not at all.
+
+    Raises:
+        CheckpointError: a tensor holds NaN, or the file cannot be written; an older file is kept.
+    """
+    stored = {name: _stored(tensor) for name, tensor in tensors.items()}
+    for name, tensor in stored.items():
+        _check_values(path, name, tensor)
+    texts = _texts(metadata)
+    texts["sha256"] = _digest(texts, stored)
+    try:
+        with whole_file(path) as part:
+            save_file(stored, part, metadata=texts)
+    except (OSError, SafetensorError) as error:
+        raise _defect(path, f"cannot be written ({_line(error)})") from None
+
+
+def load_state(path: str | Path, kind: Kind | None = None) -> State:
+    """The content of a file that `save_state` wrote.
+
+    Args:
+        path: The file.
+        kind: What the file must be; either when None.
+
+    Raises:
+        CheckpointError: the file is missing, truncated, foreign, altered, of another kind or of a
+            newer version.
+    """
+    _check_file(path)
+    texts, tensors = _read(path)
+    metadata = _metadata(path, texts)
+    if texts["sha256"] != _digest(texts, tensors):
+        raise _defect(path, "altered or damaged: the content does not match its digest")
+    if kind is not None and metadata.kind != kind:
+        raise _defect(path, f"a '{metadata.kind}' file; expected a '{kind}' file")
+    for name, tensor in tensors.items():
+        _check_values(path, name, tensor)
+    return State(tensors, metadata)
+
+
+def load_into(module: nn.Module, tensors: Mapping[str, Tensor], path: str | Path) -> None:
+    """Copy ``tensors`` into the parameters and buffers of ``module``, as `copy_into` does."""
+    copy_into(module.state_dict(), tensors, path)
+
+
+def copy_into(
+    targets: Mapping[str, Tensor], tensors: Mapping[str, Tensor], path: str | Path
+) -> None:
+    """Overwrite ``targets`` by the ``tensors`` of the same names: all of them, or none.
+
+    Raises:
+        CheckpointError: a tensor is missing, unexpected, or has another shape or type; the message
+            names ``path`` as their source.
+    """
+    for name, target in targets.items():
+        if name not in tensors:
+            raise _defect(path, f"tensor '{name}' is missing; was the graph changed?")
+        _check_like(path, name, tensors[name], target)
+    for name in tensors:
+        if name not in targets:
+            raise _defect(path, f"unexpected tensor {name!r}; {one_of(name, targets)}")
+    with torch.no_grad():
+        for name, target in targets.items():
+            target.copy_(tensors[name])
+
+
+def _defect(path: str | Path, what: str) -> CheckpointError:
+    return CheckpointError(f"{path}: {what}")
+
+
+def _libraries() -> dict[str, str]:
+    names = {"causalflow": "causalflow-engine", "torch": "torch", "safetensors": "safetensors"}
+    return {name: _version(distribution) for name, distribution in names.items()}
+
+
+def _version(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _stored(tensor: Tensor) -> Tensor:
+    """An own, contiguous copy on the CPU, also of tied and of channels-last weights."""
+    return tensor.detach().to("cpu").clone(memory_format=torch.contiguous_format)
+
+
+def _texts(metadata: Metadata) -> dict[str, str]:
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "kind": metadata.kind,
+        "graph": metadata.graph,
+        "options": json.dumps(dict(metadata.options), allow_nan=False),
+        "libraries": json.dumps(dict(metadata.libraries)),
+    }
+
+
+def _digest(texts: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
+    """The digest of the module docstring; JSON lines before the bytes make it unambiguous."""
+    digest = hashlib.sha256()
+    for name in TEXTS[:-1]:
+        digest.update(f"{json.dumps([name, texts[name]])}\n".encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{json.dumps([name, str(tensor.dtype), list(tensor.shape)])}\n".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200]
+
+
+def _check_file(path: str | Path) -> None:
+    """The defects that show before anything is read."""
+    path = Path(path)
+    try:
+        if path.is_dir():
+            raise _defect(path, "a directory; expected a model file")
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            start = file.read(8)
+    except (OSError, ValueError) as error:
+        reason = "no such file" if isinstance(error, FileNotFoundError) else _line(error)
+        raise _defect(path, f"cannot be read ({reason})") from None
+    if size > LARGEST_FILE:
+        raise _defect(path, f"{size:,} bytes; at most {LARGEST_FILE:,} are read")
+    if size < 10:
+        raise _defect(path, f"truncated: {size} bytes are no model file")
+    if start.startswith((b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")):
+        raise _defect(
+            path, "a pickle or zip archive (torch.save?), which can run code and is never read"
+        )
+
+
+def _read(path: str | Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Texts and tensors; safetensors checks header, offsets and file length against each other."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            texts = _check_texts(path, file.metadata() or {})
+            names = list(file.keys())
+            if len(names) > MOST_TENSORS:
+                raise _defect(path, f"{len(names):,} tensors; at most {MOST_TENSORS:,}")
+            for name in names:
+                _check_dtype(path, name, file.get_slice(name).get_dtype())
+            return texts, {name: file.get_tensor(name).clone() for name in names}
+    except (SafetensorError, OSError, UnicodeError) as error:
+        raise _defect(path, f"truncated or no safetensors file ({_line(error)})") from None
+
+
+def _check_texts(path: str | Path, texts: dict[str, str]) -> dict[str, str]:
+    if texts.get("format") != FORMAT:
+        raise _defect(path, "a safetensors file, but not one that causalflow wrote")
+    if (given := texts.get("version")) != VERSION:
+        raise _defect(
+            path, f"format version {given!r}; this causalflow reads '{VERSION}': upgrade it"
+        )
+    for name in TEXTS:
+        if name not in texts:
+            raise _defect(path, f"the metadata lack '{name}'")
+    return texts
+
+
+def _check_dtype(path: str | Path, name: str, dtype: str) -> None:
+    if dtype not in DTYPES:
+        raise _defect(path, f"tensor {name!r} has type {dtype}; {one_of(dtype, DTYPES)}")
+
+
+def _metadata(path: str | Path, texts: Mapping[str, str]) -> Metadata:
+    if texts["kind"] not in KINDS:
+        raise _defect(path, f"unknown kind {texts['kind']!r}; {one_of(texts['kind'], KINDS)}")
+    return Metadata(
+        kind=cast(Kind, texts["kind"]),
+        graph=texts["graph"],
+        options=_object(path, "options", texts["options"]),
+        libraries=_object(path, "libraries", texts["libraries"]),
+    )
+
+
+def _object(path: str | Path, name: str, text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise _defect(path, f"'{name}' is not JSON ({_line(error)})") from None
+    if not isinstance(value, dict):
+        raise _defect(path, f"'{name}' is not a JSON object")
+    return value
+
+
+def _check_values(path: str | Path, name: str, tensor: Tensor) -> None:
+    """NaN is never a fitted value; infinities are (a logarithm of zero, an open support)."""
+    if tensor.is_floating_point() and bool(tensor.isnan().any()):
+        raise _defect(path, f"tensor {name!r} holds NaN; the fit diverged?")
+
+
+def _check_like(path: str | Path, name: str, given: Tensor, target: Tensor) -> None:
+    if given.shape != target.shape:
+        raise _defect(
+            path, f"tensor '{name}' has shape {tuple(given.shape)}; expected {tuple(target.shape)}"
+        )
+    if given.dtype != target.dtype:
+        raise _defect(path, f"tensor '{name}' has type {given.dtype}; expected {target.dtype}")

@@ -1,0 +1,241 @@
+"""Bar-MNIST: coloured digits under a bar, drawn from an explicit graph; true counterfactuals.
+
+    digit   0..9: which strokes, a real handwritten digit of that class (drawn with replacement)
+    color   green, red: the image channel that holds the strokes (channels are red, green, blue)
+    bar     absent, present: the top seventh of the blue channel (4 rows of 28, 2 of 16)
+
+The labels follow ``graphs/bar_mnist_{frontdoor,backdoor}_scm.yaml``; the strokes are the image's
+own noise, so the picture under do(color) and do(bar) is known exactly. Under do(digit) nobody
+knows how the same hand writes another digit.
+
+Source: Bar-MNIST of the diffusion NCM (papers/diffusion_ncm.txt; SEEDS 2.4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from causalflow.data.digits import digits
+from causalflow.data.frame import Frame
+from causalflow.data.graphs import graph_path
+from causalflow.data.labelled import SPLITS, LabelledImages, check_split
+from causalflow.data.mnist import mnist
+from causalflow.data.scm import draw_exogenous, solve
+from causalflow.data.units import level_name, to_engine
+from causalflow.errors import DataError, one_of
+from causalflow.graph.graph import Graph
+from causalflow.graph.reader import load
+from causalflow.graph.schema import Class, Image
+
+__all__ = ["BarMNIST", "bar_mnist", "bar_rows", "render"]
+
+KINDS = ("frontdoor", "backdoor")
+SOURCES = ("auto", "digits", "mnist")
+_BLUE = 2
+_STROKE_CHANNEL = np.array(
+    [1, 0]
+)  # by color: green strokes are in channel 1, red ones in channel 0
+_MNIST_SIZE = 28
+_DIGITS_SIZE = 16
+_ROWS = {"digits": {"train": 20_000, "test": 2_000}, "mnist": {"train": 60_000, "test": 10_000}}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BarMNIST:
+    """Rows of Bar-MNIST, and what each was made of.
+
+    Attributes:
+        graph: the modelling graph: what a learner is told.
+        scm: the explicit graph of the labels: the truth.
+        exogenous: the labels' exogenous variables, each of shape (n,).
+        labels: digit, color and bar, level indices, each of shape (n,).
+        base: which base digit each row shows, shape (n,).
+        strokes: the base digits, uint8, shape (m, size, size).
+        images: uint8, shape (n, 3, size, size).
+    """
+
+    graph: Graph
+    scm: Graph
+    exogenous: Mapping[str, NDArray[Any]]
+    labels: Mapping[str, NDArray[np.int64]]
+    base: NDArray[np.int64]
+    strokes: NDArray[np.uint8]
+    images: Tensor
+
+    def __len__(self) -> int:
+        return len(self.base)
+
+    @property
+    def columns(self) -> Mapping[str, Any]:
+        """The columns digit, color, bar and image, as `Frame.read` takes them."""
+        return {**self.labels, "image": self.images}
+
+    @property
+    def frame(self) -> Frame:
+        """The rows, checked against the modelling graph."""
+        return Frame.read(self, self.graph)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """The labels, by level name."""
+        names = {name: np.array(_levels(self.scm, name), dtype=object) for name in self.labels}
+        return pd.DataFrame(
+            {name: names[name][values] for name, values in self.labels.items()}
+        ).infer_objects()
+
+    def true_counterfactual(
+        self, indices: Tensor | NDArray[Any] | list[int], do: Mapping[str, Any]
+    ) -> dict[str, Tensor]:
+        """The rows ``indices`` as they would have been under ``do``: labels, ``image`` in [0, 1].
+
+        Args:
+            indices: shape (batch,).
+            do: values of color and bar, by name or index, one for all rows or one per row.
+
+        Raises:
+            DataError: an intervention whose true picture is not known.
+            EvidenceError: an unknown level.
+        """
+        rows = np.asarray(indices, dtype=np.int64).reshape(-1)
+        exogenous = {name: values[rows] for name, values in self.exogenous.items()}
+        values = solve(
+            self.scm, exogenous, {name: self._level(name, value) for name, value in do.items()}
+        )
+        images = render(self.strokes[self.base[rows]], values["color"], values["bar"])
+        return {
+            **{n: torch.from_numpy(v) for n, v in values.items()},
+            "image": torch.from_numpy(images) / 255,
+        }
+
+    def _level(self, name: str, value: Any) -> NDArray[np.int64]:
+        if name == "digit":
+            raise DataError(
+                "do(digit) has no true picture: how the same hand writes another digit is not known"
+            )
+        if name not in ("color", "bar"):
+            raise DataError(
+                f"no true counterfactual under do({name}); {one_of(name, ['color', 'bar'])}"
+            )
+        return to_engine(name, self.scm.nodes[name], value).numpy()
+
+
+def bar_mnist(
+    kind: str = "frontdoor",
+    split: str = "train",
+    size: int | None = None,
+    n: int | None = None,
+    seed: int = 0,
+    source: str = "auto",
+) -> BarMNIST:
+    """Draw Bar-MNIST.
+
+    Args:
+        kind: "frontdoor" (digit -> color -> bar, digit <-> bar) or "backdoor" (digit <-> color,
+            both -> bar).
+        split: "train" or "test": from which base digits; they never overlap.
+        size: height and width; default 16 on scikit-learn's digits, 28 on MNIST.
+        n: number of rows; default 20,000 / 2,000 on scikit-learn's digits, 60,000 / 10,000 on
+            MNIST.
+        seed: of the labels and of the choice of base digits; the two splits draw different ones.
+        source: "digits" (scikit-learn), "mnist" (28x28), or "auto": MNIST where ``size`` is 28.
+
+    Raises:
+        DataError: an unknown kind, split or source, a size the source does not have, or n below 1.
+    """
+    for given, allowed in ((kind, KINDS), (source, SOURCES)):
+        if given not in allowed:
+            raise DataError(f"bar_mnist: unknown {given!r}; {one_of(given, allowed)}")
+    check_split(split)
+    source = ("mnist" if size == _MNIST_SIZE else "digits") if source == "auto" else source
+    count = _ROWS[source][split] if n is None else n
+    if count < 1:
+        raise DataError(f"bar_mnist: n is {count}; expected at least 1")
+    generator = np.random.default_rng([seed, SPLITS.index(split)])
+    return _assemble(kind, _base_digits(source, split, size), count, generator)
+
+
+def render(
+    strokes: NDArray[np.uint8], color: NDArray[np.int64], bar: NDArray[np.int64]
+) -> NDArray[np.uint8]:
+    """The pictures of strokes (n, h, w) under color and bar (n,): uint8, shape (n, 3, h, w)."""
+    n, height, width = strokes.shape
+    images = np.zeros((n, 3, height, width), dtype=np.uint8)
+    images[np.arange(n), _STROKE_CHANNEL[color]] = strokes
+    images[bar == 1, _BLUE, : bar_rows(height)] = 255
+    return images
+
+
+def bar_rows(height: int) -> int:
+    """How many rows the bar takes of an image.
+
+    Example:
+        >>> bar_rows(28), bar_rows(16)
+        (4, 2)
+    """
+    return max(1, round(height / 7))
+
+
+def _assemble(
+    kind: str, digits_of: LabelledImages, n: int, generator: np.random.Generator
+) -> BarMNIST:
+    scm = load(graph_path(f"bar_mnist_{kind}_scm"))
+    exogenous = draw_exogenous(scm, n, generator)
+    labels = solve(scm, exogenous)
+    base = _choose(digits_of.digits, labels["digit"], generator)
+    images = torch.from_numpy(render(digits_of.images[base], labels["color"], labels["bar"]))
+    graph = _resized(load(graph_path(f"bar_mnist_{kind}")), images.shape[-1])
+    strokes = digits_of.images
+    return BarMNIST(
+        graph=graph,
+        scm=scm,
+        exogenous=exogenous,
+        labels=labels,
+        base=base,
+        strokes=strokes,
+        images=images,
+    )
+
+
+def _choose(
+    available: NDArray[np.int64], wanted: NDArray[np.int64], generator: np.random.Generator
+) -> NDArray[np.int64]:
+    """For each wanted digit, the position of a random one of that class, with replacement."""
+    order = np.argsort(available, kind="stable")
+    counts = np.bincount(available, minlength=10)
+    starts = np.cumsum(counts) - counts
+    chosen: NDArray[np.int64] = order[starts[wanted] + generator.integers(0, counts[wanted])]
+    return chosen
+
+
+def _base_digits(source: str, split: str, size: int | None) -> LabelledImages:
+    if source == "mnist":
+        if size not in (None, _MNIST_SIZE):
+            raise DataError(
+                f"bar_mnist: MNIST has size {_MNIST_SIZE}, not {size}; use source='digits'"
+            )
+        return mnist(split)
+    real = digits(split, _DIGITS_SIZE if size is None else size)
+    return replace(real, images=(real.images * 255).round().astype(np.uint8))
+
+
+def _resized(graph: Graph, size: int) -> Graph:
+    """The same graph with its image at another size."""
+    nodes = {
+        name: replace(node, shape=(node.shape[0], size, size)) if isinstance(node, Image) else node
+        for name, node in graph.nodes.items()
+    }
+    edges = [*graph.edges, *(f"{first} <-> {second}" for first, second in graph.bidirected)]
+    return Graph(nodes=nodes, edges=edges, queries=graph.queries, name=graph.name)
+
+
+def _levels(graph: Graph, name: str) -> list[Any]:
+    node = graph.nodes[name]
+    assert isinstance(node, Class)
+    return [level_name(node, index) for index in range(len(node.levels))]

@@ -1,0 +1,134 @@
+"""MNIST: the four idx files, read from a folder or fetched into it, MD5 digests checked.
+
+The folder is ``$CAUSALFLOW_DATA/mnist``, or ``~/.cache/causalflow/mnist`` where that variable is
+not set.
+
+Source: LeCun, Cortes & Burges, The MNIST database of handwritten digits.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import shutil
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causalflow.data.labelled import LabelledImages, check_split
+from causalflow.errors import DataError
+
+__all__ = ["FILES", "MIRRORS", "data_folder", "mnist", "read_idx"]
+
+MIRRORS = (
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+)
+FILES = {
+    "train": ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"),
+    "test": ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"),
+}
+_MD5 = {
+    "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+    "train-labels-idx1-ubyte.gz": "d53e105ee54ea40749a09fcbcd1e9432",
+    "t10k-images-idx3-ubyte.gz": "9fb629c4189551a2d022fa330f9573f3",
+    "t10k-labels-idx1-ubyte.gz": "ec29112dd5afa0611ce80d1b7f02629c",
+}
+_TIMEOUT = 30.0  # seconds without an answer
+_UNSIGNED_BYTE = 8
+
+
+def mnist(split: str = "train", download: bool = True) -> LabelledImages:
+    """The digits of a split, uint8, shape (n, 28, 28): 60,000 for training, 10,000 for testing.
+
+    Args:
+        split: "train" or "test".
+        download: whether to fetch files that are not in the folder.
+
+    Raises:
+        DataError: unknown split; a file that is missing, cannot be fetched, or is not the
+            published one.
+    """
+    check_split(split)
+    images, labels = (read_idx(_obtain(name, download)) for name in FILES[split])
+    return LabelledImages(images=images, digits=labels.astype(np.int64))
+
+
+def data_folder() -> Path:
+    """Where data sets are kept: ``$CAUSALFLOW_DATA``, else ``~/.cache/causalflow``."""
+    given = os.environ.get("CAUSALFLOW_DATA")
+    return Path(given).expanduser() if given else Path.home() / ".cache" / "causalflow"
+
+
+def read_idx(path: Path) -> NDArray[np.uint8]:
+    """The array in a gzipped idx file: two zero bytes, type, rank, sizes (big-endian), data.
+
+    Raises:
+        DataError: not such a file.
+    """
+    try:
+        content = gzip.decompress(path.read_bytes())
+        zeros, kind, rank = struct.unpack_from(">HBB", content)
+        shape = struct.unpack_from(f">{rank}I", content, 4)
+        if (zeros, kind) != (0, _UNSIGNED_BYTE):
+            raise DataError(f"{path}: not an idx file of unsigned bytes")
+        return np.frombuffer(content, np.uint8, offset=4 + 4 * rank).reshape(shape).copy()
+    except DataError:
+        raise
+    except (OSError, EOFError, ValueError, zlib.error, struct.error):
+        raise DataError(f"{path}: not a gzipped idx file, or a truncated one") from None
+
+
+def _obtain(name: str, download: bool) -> Path:
+    path = data_folder() / "mnist" / name
+    if not path.is_file():
+        if not download:
+            raise DataError(f"{path}: no such file; set $CAUSALFLOW_DATA, or allow the download")
+        _download(name, path)
+    elif (digest := _md5(path)) != _MD5[name]:
+        raise DataError(
+            f"{path}: MD5 {digest}; expected {_MD5[name]}: delete the file to fetch it again"
+        )
+    return path
+
+
+def _download(name: str, path: Path) -> None:
+    """Fetch a file from the first mirror that has it; it appears checked, or not at all."""
+    reasons = []
+    for mirror in MIRRORS:
+        try:
+            _fetch(mirror + name, path, _MD5[name])
+            return
+        except (OSError, EOFError) as mistake:
+            reasons.append(
+                f"{mirror}: {str(mistake).splitlines()[0] if str(mistake) else mistake!r}"
+            )
+    raise DataError(
+        f"{path}: no such file, and it cannot be fetched ({'; '.join(reasons)}); "
+        "set $CAUSALFLOW_DATA"
+    )
+
+
+def _fetch(url: str, path: Path, md5: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with partial.open("wb") as target, urlopen(url, timeout=_TIMEOUT) as source:
+            shutil.copyfileobj(source, target)
+        if (digest := _md5(partial)) != md5:
+            raise OSError(f"MD5 {digest}; expected {md5}")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _md5(path: Path) -> str:
+    with path.open("rb") as file:
+        digest: Any = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False))
+    return str(digest.hexdigest())

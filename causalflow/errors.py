@@ -1,0 +1,81 @@
+"""The exceptions a user sees: one line that says where, what was given, and what is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+__all__ = [
+    "CausalFlowError",
+    "CheckpointError",
+    "CompileError",
+    "DataError",
+    "EvidenceError",
+    "GraphError",
+    "QueryError",
+    "one_of",
+]
+
+
+class CausalFlowError(ValueError):
+    """A mistake the user can mend; the base of all errors raised on purpose."""
+
+
+class GraphError(CausalFlowError):
+    """A mistake in a graph file or in the arguments of ``Graph``."""
+
+
+class QueryError(CausalFlowError):
+    """A causal question that cannot be read, or that names what the graph does not have.
+
+    Attributes:
+        message: the mistake, in one line.
+        text: the question as it was written, if the mistake has a place in it.
+        position: where in ``text`` the mistake begins; ``str`` points there with a caret.
+
+    Example:
+        >>> print(QueryError("query: unknown node 'z'", "P(y | z)", 6))
+        query: unknown node 'z'
+          P(y | z)
+                ^
+    """
+
+    def __init__(self, message: str, text: str | None = None, position: int | None = None) -> None:
+        super().__init__(message, text, position)
+        self.message, self.text, self.position = message, text, position
+
+    def __str__(self) -> str:
+        if self.text is None or self.position is None:
+            return self.message
+        shown = "".join(letter if letter.isprintable() else " " for letter in self.text)
+        return f"{self.message}\n  {shown}\n  {' ' * self.position}^"
+
+
+class CompileError(CausalFlowError):
+    """A graph that cannot be turned into a model."""
+
+
+class DataError(CausalFlowError):
+    """Training data that do not fit the graph."""
+
+
+class EvidenceError(CausalFlowError):
+    """Evidence or an intervention that the model cannot take."""
+
+
+class CheckpointError(CausalFlowError):
+    """A model file that is missing, truncated, foreign or altered."""
+
+
+def one_of(given: object, allowed: Iterable[object]) -> str:
+    """The end of an error message: what is allowed, and the nearest name if there is one.
+
+    Example:
+        >>> one_of("shap", ["shape", "type"])
+        "expected one of ['shape', 'type']; did you mean 'shape'?"
+    """
+    names = [str(name) for name in allowed]
+    shown = f"[{', '.join(map(repr, names[:20]))}{', ...' if len(names) > 20 else ''}]"
+    nearest = get_close_matches(str(given), names, n=1)
+    hint = f"; did you mean '{nearest[0]}'?" if nearest else ""
+    return f"expected one of {shown}{hint}"

@@ -1,0 +1,233 @@
+"""Fit: a model's training from the data to the averaged weights, killed and resumed at will.
+
+    calibrate  one pass over the labels sets tables, statistics and closed-form fits
+    step       `causalflow.training_loop`: loss, gradient, AdamW, average (EMA) of the weights
+    keep       `causalflow.training_state`: the checkpoint, written every so many seconds
+    tell       `causalflow.training_log`: progress bar and JSON lines
+
+The fitted model holds the averaged weights. A fit that was killed and resumed ends with the weights
+of one that was not: bit by bit on the CPU, on a GPU as far as its kernels repeat themselves.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from causalflow.atomic import remove_leftovers
+from causalflow.checkpoint import State
+from causalflow.errors import DataError
+from causalflow.training_device import FitInterrupted, launch, signals
+from causalflow.training_log import TrainingLog
+from causalflow.training_loop import (
+    Run,
+    Step,
+    Trainable,
+    gradient_nodes,
+    module_of,
+    optimise,
+    set_up,
+)
+from causalflow.training_options import FitOptions, identity
+from causalflow.training_state import (
+    CALIBRATION,
+    Rows,
+    TrainingState,
+    data_digest,
+    generator,
+    reopen,
+    restore,
+    save,
+    trainable,
+)
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+__all__ = ["FitInterrupted", "FitOptions", "FitReport", "Trainable", "fit"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitReport:
+    """What a fit did; ``losses`` are averages over the last steps, ``images`` the rows seen."""
+
+    steps: int
+    images: int
+    seconds: float
+    losses: Mapping[str, float]
+    parameters: int
+    device: str
+    precision: str
+    processes: int
+    resumed_from: int
+
+
+def fit(
+    model: Trainable, frame: Rows, options: FitOptions | None = None, *, graph: str = ""
+) -> FitReport:
+    """Fit ``model`` to the rows of ``frame``; it then holds the averaged weights.
+
+    The model stays on the device of the fit, in evaluation mode.
+
+    Args:
+        model: What to train.
+        frame: The data.
+        options: How; see `FitOptions`.
+        graph: The graph file's text, kept in the checkpoint and compared when resuming.
+
+    Raises:
+        CausalFlowError: a loss or gradient is not finite; node and step are named.
+        CheckpointError: the checkpoint is damaged or belongs to another fit.
+        FitInterrupted: SIGINT or SIGTERM; the last whole step is in the checkpoint.
+    """
+    options = options or FitOptions()
+    if not len(frame):
+        raise DataError("fit: the data have no rows")
+    fabric = launch(options)
+    module = _prepared(module_of(model))
+    kept = _Checkpoint.of(frame, options, graph, first=fabric.is_global_zero)
+    stored = kept.read(module) if kept is not None and any(trainable(module)) else None
+    if stored is None:
+        model.calibrate(frame.labels(), generator("cpu", options.seed, CALIBRATION))
+    nodes = gradient_nodes(model, frame)
+    if not nodes:
+        module.to(fabric.device)
+        return _report(fabric, module, options)
+    run = set_up(fabric, model, nodes, options)
+    if kept is not None and stored is not None:
+        restore(kept.path, run.state, stored)
+        fabric.strategy.precision.load_state_dict(stored.metadata.options["scaler"])
+    return _follow(run, frame, kept)
+
+
+def _prepared(module: nn.Module) -> nn.Module:
+    """On the CPU, where the calibration runs, with convolutions in the layout that is fast."""
+    module.to("cpu")
+    for weight in module.parameters():
+        if weight.ndim == 4:
+            weight.data = weight.data.contiguous(memory_format=torch.channels_last)
+    return module
+
+
+def _follow(run: Run, frame: Rows, kept: _Checkpoint | None) -> FitReport:
+    """Take the steps, telling and keeping what the options ask for; leave the averaged weights."""
+    state, options, begun = run.state, run.options, run.state.step
+    before, start = state.seconds, time.monotonic()
+    with _settled(state), signals() as stop, _log(run, frame) as log:
+        for step in optimise(run, frame, stop):
+            state.seconds = before + time.monotonic() - start
+            log.add(step.done, step.losses, state.seconds)
+            stopped = step.stopped and step.done < options.steps
+            if kept is not None and (kept.due() or stopped or step.done == options.steps):
+                kept.write(run)
+            if stopped:
+                raise FitInterrupted(_interrupted(step, options))
+    return _report(run.fabric, state.module, options, state, log.losses, begun)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Checkpoint:
+    """The file a fit is resumed from; only the first process writes it."""
+
+    path: Path
+    shared: Mapping[str, Any]
+    graph: str
+    every: float
+    resume: bool
+    first: bool
+    last: float
+
+    @classmethod
+    def of(cls, frame: Rows, options: FitOptions, graph: str, *, first: bool) -> _Checkpoint | None:
+        if options.checkpoint is None:
+            return None
+        return cls(
+            path=Path(options.checkpoint),
+            shared={**identity(options), "data": data_digest(frame)},
+            graph=graph,
+            every=options.checkpoint_every,
+            resume=options.resume,
+            first=first,
+            last=time.monotonic(),
+        )
+
+    def read(self, module: nn.Module) -> State | None:
+        """What an earlier fit left, its weights in ``module``; None where there is nothing."""
+        if self.first:
+            remove_leftovers(self.path)
+        if not (self.resume and self.path.exists()):
+            return None
+        return reopen(self.path, module, self.shared, self.graph)
+
+    def due(self) -> bool:
+        return time.monotonic() - self.last >= self.every
+
+    def write(self, run: Run) -> None:
+        if self.first:
+            scaler = run.fabric.strategy.precision.state_dict()
+            save(self.path, run.state, self.shared, self.graph, scaler)
+        self.last = time.monotonic()
+
+
+@contextmanager
+def _settled(state: TrainingState) -> Iterator[None]:
+    """However the loop ends, the model holds the averaged weights, in evaluation mode."""
+    try:
+        yield
+    finally:
+        state.settle()
+        state.module.eval()
+
+
+def _interrupted(step: Step, options: FitOptions) -> str:
+    where = f"fit stopped after step {step.done} of {options.steps}"
+    if options.checkpoint is None:
+        return f"{where}; without checkpoint=... it cannot be resumed"
+    return f"{where}; the same call resumes it from {options.checkpoint}"
+
+
+def _log(run: Run, frame: Rows) -> TrainingLog:
+    options, first = run.options, run.fabric.is_global_zero
+    pictures = any(value.ndim == 4 for value in frame.rows(torch.arange(1)).values())
+    report = _report(run.fabric, run.state.module, options)
+    machine = {
+        name: getattr(report, name) for name in ("device", "precision", "processes", "parameters")
+    }
+    return TrainingLog(
+        steps=options.steps,
+        start=run.state.step,
+        batch_size=options.batch_size,
+        path=Path(options.log) if options.log is not None and first else None,
+        every=options.log_every,
+        progress=options.progress and first,
+        header={"options": identity(options), **machine},
+        unit="image" if pictures else "row",
+    )
+
+
+def _report(
+    fabric: Fabric,
+    module: nn.Module,
+    options: FitOptions,
+    state: TrainingState | None = None,
+    losses: Mapping[str, float] | None = None,
+    begun: int = 0,
+) -> FitReport:
+    return FitReport(
+        steps=state.step if state else 0,
+        images=state.step * options.batch_size if state else 0,
+        seconds=state.seconds if state else 0.0,
+        losses=losses or {},
+        parameters=sum(weight.numel() for _, weight in trainable(module)),
+        device=str(fabric.device),
+        precision=str(fabric.strategy.precision.precision),
+        processes=fabric.world_size,
+        resumed_from=begun,
+    )

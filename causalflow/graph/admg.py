@@ -1,0 +1,250 @@
+"""ADMG: an acyclic directed mixed graph, and the set algebra that identification is written in.
+
+Notation: V the nodes; ``x -> y`` (directed) x is a parent of y; ``x <-> y`` (bidirected) x and y
+share hidden exogenous variables, and are siblings. A *district* (c-component) is a maximal set of
+nodes joined by bidirected edges. ``do(X)`` cuts every edge, of both kinds, that has an arrow head
+at X (G with X overlined); ``without_outgoing(X)`` cuts every directed edge out of X (X underlined).
+
+Everything is a pure function of the graph, linear in its size but for the sorting that makes every
+order the declared one. A cyclic graph can be made, so that `ADMG.find_cycle` can show its cycle;
+only the topological order refuses it.
+
+Source: Richardson (2003); Pearl (2009), *Causality*, section 3.4 and 3.7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from heapq import heapify, heappop, heappush
+from itertools import product
+from typing import TypeAlias
+
+from causalflow.errors import GraphError, one_of
+
+__all__ = ["ADMG", "Names"]
+
+Names: TypeAlias = str | Iterable[str]
+_Adjacency: TypeAlias = Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class ADMG:
+    """Named nodes in declared order, directed edges (source, target), bidirected edges {a, b}.
+
+    Methods that take ``nodes`` accept one name or several, and raise `GraphError` for a name that
+    is not in the graph. Equality is equality of nodes (in order) and edges.
+
+    Example:
+        >>> front_door = ADMG(
+        ...     ("x", "m", "y"),
+        ...     frozenset({("x", "m"), ("m", "y")}),
+        ...     frozenset({frozenset({"x", "y"})}),
+        ... )
+        >>> print(front_door.do("x"))
+        x -> m, m -> y
+        >>> [sorted(district) for district in front_door.districts()]
+        [['x', 'y'], ['m']]
+    """
+
+    nodes: tuple[str, ...]
+    directed: frozenset[tuple[str, str]] = frozenset()
+    bidirected: frozenset[frozenset[str]] = frozenset()
+
+    def __post_init__(self) -> None:
+        if len(self._position) != len(self.nodes):
+            twice = next(name for i, name in enumerate(self.nodes) if name in self.nodes[:i])
+            raise GraphError(f"node '{twice}' is declared twice; each name may be used once")
+        for source, target in self.directed:
+            self._require((source, target))
+        for pair in self.bidirected:
+            self._require(pair)
+            if len(pair) != 2:
+                shown = " <-> ".join(sorted(pair) * 2)
+                raise GraphError(f"bidirected edge '{shown}' must join two different nodes")
+
+    def parents(self, nodes: Names) -> frozenset[str]:
+        """The parents of any of ``nodes``."""
+        return self._neighbours(self._parents, nodes)
+
+    def children(self, nodes: Names) -> frozenset[str]:
+        """The children of any of ``nodes``."""
+        return self._neighbours(self._children, nodes)
+
+    def siblings(self, nodes: Names) -> frozenset[str]:
+        """The ends of bidirected edges that start at any of ``nodes``."""
+        return self._neighbours(self._siblings, nodes)
+
+    def ancestors(self, nodes: Names) -> frozenset[str]:
+        """``nodes`` and everything with a directed path into them."""
+        return self._closure(self._parents, nodes)
+
+    def descendants(self, nodes: Names) -> frozenset[str]:
+        """``nodes`` and everything a directed path leads to from them."""
+        return self._closure(self._children, nodes)
+
+    def district(self, nodes: Names) -> frozenset[str]:
+        """The district of a node; of several nodes, the union of their districts."""
+        return self._closure(self._siblings, nodes)
+
+    def districts(self) -> tuple[frozenset[str], ...]:
+        """The partition of the nodes into districts, ordered by their first declared members."""
+        return self._districts
+
+    def topological_order(self) -> tuple[str, ...]:
+        """The nodes, parents first; the declared order wherever the edges leave a choice.
+
+        Raises:
+            GraphError: the graph has a cycle; the message shows it.
+        """
+        if cycle := self.find_cycle():
+            raise GraphError(f"the graph has a cycle: {' -> '.join((*cycle, cycle[0]))}")
+        return self._sorted
+
+    def find_cycle(self) -> tuple[str, ...] | None:
+        """The nodes of one directed cycle, each a parent of the next; None if there is none."""
+        left = frozenset(self.nodes).difference(self._sorted)
+        if not left:
+            return None
+        walk: dict[str, int] = {}
+        node = self.ordered(left)[0]
+        while node not in walk:
+            walk[node] = len(walk)
+            node = next(parent for parent in self._parents[node] if parent in left)
+        cycle = tuple(walk)[walk[node] :][::-1]
+        start = cycle.index(self.ordered(cycle)[0])
+        return cycle[start:] + cycle[:start]
+
+    def do(self, nodes: Names) -> ADMG:
+        """The graph under an intervention: edges into ``nodes`` cut, directed and bidirected."""
+        cut = self._require(nodes)
+        return ADMG(
+            self.nodes,
+            frozenset(edge for edge in self.directed if edge[1] not in cut),
+            frozenset(pair for pair in self.bidirected if not pair & cut),
+        )
+
+    def without_outgoing(self, nodes: Names) -> ADMG:
+        """The graph with the directed edges out of ``nodes`` cut."""
+        cut = self._require(nodes)
+        kept = frozenset(edge for edge in self.directed if edge[0] not in cut)
+        return ADMG(self.nodes, kept, self.bidirected)
+
+    def subgraph(self, nodes: Names) -> ADMG:
+        """The induced graph: ``nodes``, and the edges with both ends among them."""
+        kept = self._require(nodes)
+        return ADMG(
+            self.ordered(kept),
+            frozenset(edge for edge in self.directed if kept.issuperset(edge)),
+            frozenset(pair for pair in self.bidirected if pair <= kept),
+        )
+
+    def latent_projection(self, latent: Names) -> ADMG:
+        """The graph of the other nodes, which has the same separations among them.
+
+        Source: Verma & Pearl (1990); one latent node at a time, its parents become parents of its
+        children, and its children and siblings become siblings of each other.
+        """
+        graph = self
+        for node in self.ordered(latent):
+            children, ends = graph.children(node), graph.children(node) | graph.siblings(node)
+            through = product(graph.parents(node), children)
+            arcs = (frozenset(pair) for pair in product(children, ends) if pair[0] != pair[1])
+            joined = ADMG(graph.nodes, graph.directed.union(through), graph.bidirected.union(arcs))
+            graph = joined.subgraph(frozenset(joined.nodes) - {node})
+        return graph
+
+    def ordered(self, nodes: Names) -> tuple[str, ...]:
+        """``nodes`` without repetition, in declared order."""
+        return tuple(sorted(self._require(nodes), key=self._position.__getitem__))
+
+    def edge_strings(self) -> tuple[str, ...]:
+        """The edges as a graph file writes them, directed ones first, in declared order."""
+        arrows = [f"{node} -> {child}" for node in self.nodes for child in self._children[node]]
+        arcs = [
+            f"{node} <-> {sibling}"
+            for node in self.nodes
+            for sibling in self._siblings[node]
+            if self._position[node] < self._position[sibling]
+        ]
+        return (*arrows, *arcs)
+
+    def __str__(self) -> str:
+        alone = [
+            node
+            for node in self.nodes
+            if not (self._parents[node] or self._children[node] or self._siblings[node])
+        ]
+        return ", ".join((*self.edge_strings(), *alone))
+
+    @cached_property
+    def _position(self) -> dict[str, int]:
+        return {name: index for index, name in enumerate(self.nodes)}
+
+    @cached_property
+    def _parents(self) -> _Adjacency:
+        return self._adjacency((target, source) for source, target in self.directed)
+
+    @cached_property
+    def _children(self) -> _Adjacency:
+        return self._adjacency(self.directed)
+
+    @cached_property
+    def _siblings(self) -> _Adjacency:
+        pairs = [tuple(pair) for pair in self.bidirected]
+        return self._adjacency([*pairs, *((b, a) for a, b in pairs)])
+
+    @cached_property
+    def _districts(self) -> tuple[frozenset[str], ...]:
+        found: dict[str, frozenset[str]] = {}
+        for node in self.nodes:
+            if node not in found:
+                district = self.district(node)
+                found.update(dict.fromkeys(district, district))
+        return tuple(dict.fromkeys(found[node] for node in self.nodes))
+
+    @cached_property
+    def _sorted(self) -> tuple[str, ...]:
+        """Kahn's order, earliest declared first; nodes on or below a cycle are missing from it."""
+        waiting = {node: len(parents) for node, parents in self._parents.items()}
+        ready = [self._position[node] for node, count in waiting.items() if not count]
+        heapify(ready)
+        order = []
+        while ready:
+            node = self.nodes[heappop(ready)]
+            order.append(node)
+            for child in self._children[node]:
+                waiting[child] -= 1
+                if not waiting[child]:
+                    heappush(ready, self._position[child])
+        return tuple(order)
+
+    def _adjacency(self, links: Iterable[tuple[str, ...]]) -> _Adjacency:
+        """Neighbours by node, in declared order (sets of strings have no order of their own)."""
+        lists: dict[str, list[str]] = {name: [] for name in self.nodes}
+        for node, neighbour in links:
+            lists[node].append(neighbour)
+        return {
+            node: tuple(sorted(found, key=self._position.__getitem__))
+            for node, found in lists.items()
+        }
+
+    def _neighbours(self, adjacency: _Adjacency, nodes: Names) -> frozenset[str]:
+        return frozenset().union(*(adjacency[node] for node in self._require(nodes)))
+
+    def _closure(self, adjacency: _Adjacency, nodes: Names) -> frozenset[str]:
+        reached = set(self._require(nodes))
+        frontier = list(reached)
+        while frontier:
+            fresh = [name for name in adjacency[frontier.pop()] if name not in reached]
+            reached.update(fresh)
+            frontier.extend(fresh)
+        return frozenset(reached)
+
+    def _require(self, nodes: Names) -> frozenset[str]:
+        """``nodes`` as a set, all of them known."""
+        names = frozenset((nodes,)) if isinstance(nodes, str) else frozenset(nodes)
+        for name in sorted(names.difference(self._position), key=str):
+            raise GraphError(f"unknown node {name!r}; {one_of(name, self.nodes)}")
+        return names

@@ -1,0 +1,196 @@
+"""Fields: how the located tree's values become typed ones, each mistake named with its place, line and remedy."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn, TypeAlias
+
+from causalflow.errors import GraphError, one_of
+from causalflow.graph.document import DeclarationError, Fields, Items, Scalar, Value, described, integer, number
+
+__all__ = [
+    "Place",
+    "Read",
+    "bound",
+    "choice",
+    "count",
+    "counts",
+    "declared_fields",
+    "field_names",
+    "interval",
+    "items",
+    "readers_for",
+    "real",
+    "record",
+    "text",
+    "trusted",
+    "truth",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in the declaration a value stands: "node 'x'", "edge 'a -> b'"."""
+
+    label: str
+
+    def fail(self, message: str, at: Value | int | None = None) -> NoReturn:
+        """Raise the error with this place and the line of ``at``."""
+        line = at if at is None or isinstance(at, int) else at.line
+        raise DeclarationError(f"{self.label}: {message}", line) from None
+
+    def within(self, name: str) -> Place:
+        """The place of a field."""
+        return Place(f"{self.label}: {name}")
+
+
+Read: TypeAlias = Callable[[Value, Place], Any]
+
+
+def record(value: Value, place: Place, allowed: Iterable[str], kind: str = "field") -> Fields:
+    """The value as a mapping whose keys are among ``allowed``."""
+    names = tuple(allowed)
+    if not isinstance(value, Fields):
+        place.fail(f"expected a mapping of {kind}s, not {described(value)}", value)
+    for key, content in value.pairs:
+        if key.text not in names:
+            cut = isinstance(content, Scalar) and content.empty and "equation" in value.keys()
+            hint = "; an equation with commas inside { } needs quotes" if cut else ""
+            place.fail(f"unknown {kind} {described(key)}; {one_of(key.text, names)}{hint}", key)
+    return value
+
+
+def items(value: Value, place: Place, what: str) -> tuple[Value, ...]:
+    """The value as a list."""
+    if not isinstance(value, Items):
+        place.fail(f"expected a list of {what}, not {described(value)}", value)
+    return value.values
+
+
+def text(value: Value, place: Place) -> str:
+    """The value as a text that is not empty."""
+    if not isinstance(value, Scalar) or not value.text.strip() or value.empty:
+        place.fail(f"expected a text, not {described(value)}", value)
+    return value.text
+
+
+def real(value: Value, place: Place) -> float:
+    """The value as a finite float."""
+    exact = number(value)
+    if exact is None:
+        place.fail(f"expected a number, not {described(value)}", value)
+    try:
+        return float(exact)
+    except OverflowError:
+        place.fail(f"the number {described(value)} is too large", value)
+
+
+def count(value: Value, place: Place, least: int = 1, most: int = 1_000_000) -> int:
+    """The value as an integer between ``least`` and ``most``."""
+    whole = integer(value)
+    if whole is None or not least <= whole <= most:
+        place.fail(f"expected an integer from {least} to {most}, not {described(value)}", value)
+    return whole
+
+
+def counts(value: Value, place: Place) -> tuple[int, ...]:
+    """The value as a list of positive integers."""
+    wholes = tuple(count(item, place) for item in items(value, place, "positive integers"))
+    return wholes or place.fail("expected at least one integer", value)
+
+
+def choice(names: Iterable[str]) -> Read:
+    """The reader of a name among ``names``."""
+    allowed = tuple(names)
+
+    def read(value: Value, place: Place) -> str:
+        if not isinstance(value, Scalar) or value.text not in allowed:
+            given = value.text if isinstance(value, Scalar) else ""
+            place.fail(f"unknown name {described(value)}; {one_of(given, allowed)}", value)
+        return value.text
+
+    return read
+
+
+def declared_fields(
+    kind: type, value: Fields, place: Place, readers: Mapping[str, Read]
+) -> dict[str, Any]:
+    """The fields of the dataclass ``kind`` that ``value`` gives, each read by its reader; its defaults are its own.
+
+    Raises:
+        DeclarationError: a field without a default is missing, or a value cannot be read.
+    """
+    given: dict[str, Any] = {}
+    for name in field_names(kind):
+        content = value.get(name)
+        if content is not None:
+            given[name] = readers[name](content, place.within(name))
+        elif _required(kind, name):
+            place.fail(f"the field '{name}' is missing", value)
+    return given
+
+
+def field_names(kind: type) -> tuple[str, ...]:
+    """The names of a dataclass's fields."""
+    return tuple(field.name for field in dataclasses.fields(kind))
+
+
+def _required(kind: type, name: str) -> bool:
+    slot = next(field for field in dataclasses.fields(kind) if field.name == name)
+    return slot.default is dataclasses.MISSING and slot.default_factory is dataclasses.MISSING
+
+
+def truth(value: Value, place: Place) -> bool:
+    """The value as true or false."""
+    if not isinstance(value, Scalar) or value.text not in ("true", "false"):
+        place.fail(f"expected true or false, not {described(value)}", value)
+    return value.text == "true"
+
+
+def interval(low: float, high: float) -> Read:
+    """The reader of two numbers [a, b] with low <= a < b <= high; infinite ends are numbers too."""
+
+    def read(value: Value, place: Place) -> tuple[float, float]:
+        ends = items(value, place, "two numbers [low, high]")
+        if len(ends) != 2:
+            place.fail(f"expected two numbers [low, high], not {len(ends)}", value)
+        a, b = (bound(end, place) for end in ends)
+        if not a < b:
+            place.fail(f"low {a:g} must be less than high {b:g}", value)
+        if not low <= a < b <= high:
+            place.fail(f"expected two numbers between {low:g} and {high:g}, not {a:g} and {b:g}", value)
+        return a, b
+
+    return read
+
+
+_BY_TYPE: Mapping[type, Read] = {bool: truth, int: count, float: real, str: text, tuple: counts}
+
+
+def readers_for(kind: type, special: Mapping[str, Read]) -> Mapping[str, Read]:
+    """The readers of a dataclass of options: ``special`` ones, else by the type of the field's default."""
+    return {
+        field.name: special.get(field.name) or _BY_TYPE[type(field.default)]
+        for field in dataclasses.fields(kind)
+    }
+
+
+def bound(value: Value, place: Place) -> float:
+    """A number or an infinity."""
+    word = value.text.lstrip("+-").lstrip(".").lower() if isinstance(value, Scalar) else ""
+    if isinstance(value, Scalar) and word in ("inf", "infinity"):
+        return -math.inf if value.text.startswith("-") else math.inf
+    return real(value, place)
+
+
+def trusted(read: Callable[[], Any], place: Place, at: Value | int | None) -> Any:
+    """The result of ``read``; its GraphError, which knows no place, gets this one."""
+    try:
+        return read()
+    except DeclarationError:
+        raise
+    except GraphError as error:
+        place.fail(str(error), at)

@@ -1,0 +1,212 @@
+"""The grammar of equations: text to terms by an LALR(1) parser, Python's precedence level by level.
+
+The tree is built bottom-up while parsing, without recursion, so hostile text meets a limit and never the stack's end.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from causalflow.errors import GraphError, one_of
+from causalflow.graph.term import (
+    CONSTANTS,
+    FUNCTIONS,
+    RESERVED,
+    Binary,
+    Call,
+    Comparison,
+    Constant,
+    Expression,
+    Name,
+    Number,
+    Unary,
+    term_text,
+    walk,
+)
+
+if TYPE_CHECKING:
+    from lark import Lark, Token
+
+__all__ = ["MAX_DEPTH", "MAX_LENGTH", "MAX_VECTOR_LENGTH", "parse_terms"]
+
+MAX_LENGTH = 10_000
+MAX_VECTOR_LENGTH = 1 << 20
+MAX_DEPTH = 100
+
+GRAMMAR = r"""
+start: disjunction                              -> scalar
+     | "[" disjunction ("," disjunction)* "]"   -> vector
+?disjunction: conjunction | disjunction OR conjunction -> binary
+?conjunction: inversion | conjunction AND inversion -> binary
+?inversion: comparison | NOT inversion -> unary
+?comparison: bit_or | bit_or (COMPARISON bit_or)+ -> chain
+?bit_or: bit_xor | bit_or "|" bit_xor -> bitor
+?bit_xor: bit_and | bit_xor "^" bit_and -> bitxor
+?bit_and: shift | bit_and "&" shift -> bitand
+?shift: sum | shift SHIFT sum -> binary
+?sum: product | sum (PLUS | MINUS) product -> binary
+?product: factor | product PRODUCT factor -> binary
+?factor: power | MINUS factor -> unary | TILDE factor -> unary | PLUS factor -> plus
+?power: atom | atom POWER factor -> binary
+?atom: NUMBER -> number
+     | NAME -> name
+     | NAME "(" [disjunction ("," disjunction)*] ")" -> call
+     | "(" disjunction ")"
+OR: "or"
+AND: "and"
+NOT: "not"
+COMPARISON: "<=" | ">=" | "==" | "!=" | "<" | ">"
+SHIFT.2: "<<" | ">>"
+PLUS: "+"
+MINUS: "-"
+TILDE: "~"
+POWER.2: "**"
+PRODUCT: "//" | "*" | "/" | "%"
+NAME: /[A-Za-z_][A-Za-z0-9_]*/
+NUMBER: /([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?/
+WHITESPACE: /[ \t\r\n\f]+/
+%ignore WHITESPACE
+"""
+
+
+class _Fault(Exception):
+    """A mistake at a token; becomes a GraphError where the whole text is at hand."""
+
+    def __init__(self, message: str, position: int | None) -> None:
+        super().__init__(message)
+        self.position = position
+
+
+class _Terms:
+    """The parser's actions: one method a rule of the grammar."""
+
+    def scalar(self, parts: list[Any]) -> tuple[tuple[Expression, ...], bool]:
+        return tuple(parts), False
+
+    def vector(self, parts: list[Any]) -> tuple[tuple[Expression, ...], bool]:
+        return tuple(parts), True
+
+    def binary(self, parts: list[Any]) -> Expression:
+        left, operator, right = parts
+        return Binary(str(operator), left, right)
+
+    def bitor(self, parts: list[Any]) -> Expression:
+        return Binary("|", *parts)
+
+    def bitxor(self, parts: list[Any]) -> Expression:
+        return Binary("^", *parts)
+
+    def bitand(self, parts: list[Any]) -> Expression:
+        return Binary("&", *parts)
+
+    def unary(self, parts: list[Any]) -> Expression:
+        operator, operand = parts
+        return Unary("negate" if operator == "-" else str(operator), operand)
+
+    def plus(self, parts: list[Any]) -> Any:
+        return parts[1]
+
+    def chain(self, parts: list[Any]) -> Expression:
+        return Comparison(tuple(map(str, parts[1::2])), tuple(parts[::2]))
+
+    def number(self, parts: list[Any]) -> Expression:
+        return _number(parts[0])
+
+    def name(self, parts: list[Any]) -> Expression:
+        token = parts[0]
+        if token in FUNCTIONS:
+            raise _Fault(f"function '{token}' needs its arguments in brackets", token.start_pos)
+        return Constant(str(token)) if token in CONSTANTS else Name(str(token))
+
+    def call(self, parts: list[Any]) -> Expression:
+        function, *arguments = (part for part in parts if part is not None)
+        return _call(function, tuple(arguments))
+
+
+def _number(token: Token) -> Number:
+    value = float(token)
+    if token.isdigit() and value < 2.0**63:
+        return Number(int(token.lstrip("0") or "0"))
+    if token.isdigit() or value == math.inf:
+        raise _Fault(f"the number {_short(token)} is too large", token.start_pos)
+    return Number(value)
+
+
+def _call(function: Token, arguments: tuple[Expression, ...]) -> Call:
+    name, count = str(function), len(arguments)
+    if name not in FUNCTIONS:
+        raise _Fault(
+            f"unknown function '{_short(name)}'; {one_of(name, FUNCTIONS)}", function.start_pos
+        )
+    least, most = FUNCTIONS[name]
+    if not least <= count <= most:
+        wanted = f"{least}" if least == most else f"at least {least}"
+        noun = "argument" if wanted == "1" else "arguments"
+        raise _Fault(f"function '{name}' takes {wanted} {noun}, {count} given", function.start_pos)
+    return Call(name, arguments)
+
+
+@functools.cache
+def _parser() -> Lark:
+    from lark import Lark
+
+    # The basic lexer knows keywords everywhere: with the contextual one `and` could be a variable's name.
+    return Lark(GRAMMAR, parser="lalr", lexer="basic", transformer=_Terms())
+
+
+def parse_terms(text: str) -> tuple[tuple[Expression, ...], bool]:
+    """The expressions of an equation's text, and whether they were written as a list.
+
+    Raises:
+        GraphError: what cannot be read, with its column.
+    """
+    _check_length(text)
+    from lark.exceptions import UnexpectedCharacters, UnexpectedToken
+
+    try:
+        terms, vector = _parser().parse(text)  # type: ignore[misc]
+    except UnexpectedCharacters as error:
+        _fail(text, f"unexpected {text[error.pos_in_stream]!r}", error.pos_in_stream)
+    except UnexpectedToken as error:
+        _fail(text, *_unexpected(error.token))
+    except _Fault as error:
+        _fail(text, str(error), error.position)
+    _check_terms(text, terms)
+    return terms, vector
+
+
+def _check_terms(text: str, terms: tuple[Expression, ...]) -> None:
+    """The limits on the terms themselves: whatever is read can be written, and read again."""
+    if any(depth > MAX_DEPTH for term in terms for _, depth in walk(term)):
+        _fail(text, f"nested deeper than {MAX_DEPTH} levels; split it over several nodes", None)
+    _check_length("[" * text.lstrip().startswith("[") + " ".join(map(term_text, terms)))
+
+
+def _check_length(text: str) -> None:
+    limit = MAX_VECTOR_LENGTH if text.lstrip().startswith("[") else MAX_LENGTH
+    length = len("".join(text.split()))
+    if length > limit:
+        raise GraphError(f"equation of {length} characters; at most {limit} are allowed")
+    if not text.strip():
+        raise GraphError("the equation is empty; expected an expression such as 'x + u'")
+
+
+def _unexpected(token: Token) -> tuple[str, int | None]:
+    if token.type == "$END":
+        return "unexpected end; an operand or a closing bracket is missing", None
+    hint = f"; '{token}' cannot be a variable's name" if token in RESERVED else ""
+    return f"unexpected '{_short(token)}'{hint}", token.start_pos
+
+
+def _fail(text: str, message: str, position: int | None) -> NoReturn:
+    place = "" if position is None else f", column {position + 1}"
+    if len(text) > 80:
+        start = max(0, (position or 0) - 30)
+        text = f"{'...' if start else ''}{text[start : start + 60]}..."
+    raise GraphError(f"equation {' '.join(text.split())!r}{place}: {message}") from None
+
+
+def _short(text: str, limit: int = 30) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."

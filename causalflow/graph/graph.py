@@ -1,0 +1,282 @@
+"""Graph: what the user declared, as one immutable value; its algebra is `causalflow.graph.admg`'s.
+
+Nodes are endogenous variables; exogenous variables stand aside and enter through equations. The graph's ADMG has the
+directed edges (declared, and those that follow from equations) and the bidirected ones (declared, and one for each pair
+of equations that share an exogenous variable).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from causalflow.errors import GraphError, one_of
+from causalflow.graph.admg import ADMG, Names
+from causalflow.graph.declaration import (
+    Declaration,
+    QueryCheck,
+    declare,
+    derived_edges,
+    equation_of,
+    mixed_graph,
+)
+from causalflow.graph.document import from_python
+from causalflow.graph.schema import Edge, EdgeKind, Exogenous, Node, Symbol
+from causalflow.graph.writer import declaration_yaml, raw
+
+if TYPE_CHECKING:
+    from causalflow.graph.separation import Separation
+
+__all__ = ["Graph", "QueryCheck"]
+
+
+class Graph:
+    """A causal graph: typed nodes, edges and what each compiles to, equations, exogenous variables, queries.
+
+    Two graphs are equal when they declare the same, in the same order.
+
+    Example:
+        >>> graph = Graph(
+        ...     nodes={"color": {"type": "class", "levels": ["green", "red"]},
+        ...            "image": {"type": "image", "shape": [3, 28, 28]}},
+        ...     edges=["color -> image: anticausal"],
+        ... )
+        >>> graph.kind("color", "image")
+        Anticausal(scale=1.0)
+        >>> sorted(Graph(edges=["x -> m -> y", "x <-> y"]).district("x"))
+        ['x', 'y']
+    """
+
+    def __init__(
+        self,
+        nodes: Mapping[str, Any] | Sequence[str] | None = None,
+        edges: Sequence[Any] = (),
+        exogenous: Mapping[str, Any] | None = None,
+        queries: Sequence[Any] = (),
+        name: str = "graph",
+    ) -> None:
+        """Declare a graph.
+
+        Args:
+            nodes: name -> node, as fields (``{"type": "class", "levels": 2}``) or an object of
+                `causalflow.graph.schema`; names alone, or nothing, for a symbolic graph.
+            edges: edge strings, ``{edge string: kind}`` or `Edge` objects.
+            exogenous: name -> distribution, as fields, a family's name or a typed object.
+            queries: ``{"ask": ..., "identifiable": ..., "answer": ...}`` or texts.
+            name: shown in pictures and tables.
+
+        Raises:
+            GraphError: the first mistake.
+        """
+        sections = {"graph": name, "exogenous": exogenous, "nodes": nodes, "edges": edges}
+        given = {key: _plain(part) for key, part in (sections | {"queries": queries}).items()}
+        self._set(declare(from_python({key: part for key, part in given.items() if part is not None})))
+
+    @classmethod
+    def of(cls, declaration: Declaration) -> Graph:
+        """The graph of a declaration that has been checked."""
+        graph = cls.__new__(cls)
+        graph._set(declaration)
+        return graph
+
+    def _set(self, declaration: Declaration) -> None:
+        self._declaration = declaration
+
+    @property
+    def name(self) -> str:
+        """The graph's name."""
+        return self._declaration.name
+
+    @cached_property
+    def nodes(self) -> Mapping[str, Node]:
+        """Name -> node, in declared order."""
+        return MappingProxyType(dict(self._declaration.nodes))
+
+    @property
+    def edges(self) -> tuple[Edge, ...]:
+        """The directed edges: those declared, then those that follow from equations (kind `Neural`)."""
+        return self._declaration.edges
+
+    @property
+    def bidirected(self) -> tuple[tuple[str, str], ...]:
+        """The declared ``<->`` edges."""
+        return self._declaration.bidirected
+
+    @cached_property
+    def exogenous(self) -> Mapping[str, Exogenous]:
+        """Name -> distribution of each declared exogenous variable."""
+        return MappingProxyType(dict(self._declaration.exogenous))
+
+    @property
+    def queries(self) -> tuple[QueryCheck, ...]:
+        """The questions that the graph's file answers itself."""
+        return self._declaration.queries
+
+    @cached_property
+    def admg(self) -> ADMG:
+        """The acyclic directed mixed graph of the nodes."""
+        return mixed_graph(self.nodes, self.edges, self.bidirected, self.exogenous)
+
+    def parents(self, nodes: Names) -> frozenset[str]:
+        """The parents of any of ``nodes``."""
+        return self.admg.parents(nodes)
+
+    def children(self, nodes: Names) -> frozenset[str]:
+        """The children of any of ``nodes``."""
+        return self.admg.children(nodes)
+
+    def ancestors(self, nodes: Names) -> frozenset[str]:
+        """``nodes`` and all with a directed path into them."""
+        return self.admg.ancestors(nodes)
+
+    def descendants(self, nodes: Names) -> frozenset[str]:
+        """``nodes`` and all that directed paths from them reach."""
+        return self.admg.descendants(nodes)
+
+    def district(self, node: Names) -> frozenset[str]:
+        """The nodes that bidirected edges connect with ``node``."""
+        return self.admg.district(node)
+
+    def districts(self) -> tuple[frozenset[str], ...]:
+        """The partition of the nodes into districts."""
+        return self.admg.districts()
+
+    def topological_order(self) -> tuple[str, ...]:
+        """The nodes, parents first."""
+        return self.admg.topological_order()
+
+    def separated(self, x: Names, y: Names, given: Names = ()) -> Separation:
+        """Whether ``given`` m-separates ``x`` and ``y``, with an open path if not."""
+        from causalflow.graph.separation import separation
+
+        return separation(self.admg, x, y, given)
+
+    def exogenous_parents(self, node: str) -> tuple[str, ...]:
+        """The exogenous variables in the node's equation, in declared order."""
+        equation = equation_of(self.nodes[self._known(node)[0]])
+        return tuple(name for name in self.exogenous if equation and name in equation.names)
+
+    def kind(self, source: str, target: str) -> EdgeKind:
+        """What the edge ``source -> target`` compiles to.
+
+        Raises:
+            GraphError: there is no such edge.
+        """
+        kinds = {(edge.source, edge.target): edge.kind for edge in self.edges}
+        self._known((source, target))
+        if (source, target) not in kinds:
+            parents = sorted(self.parents(target))
+            raise GraphError(f"no edge '{source} -> {target}'; the parents of '{target}' are {parents}")
+        return kinds[source, target]
+
+    def do(self, nodes: Names) -> Graph:
+        """The graph under an intervention: edges into ``nodes`` cut, of both kinds, and their equations dropped.
+
+        The file's queries are about the graph without the intervention, so they are dropped too.
+        """
+        cut = frozenset(self._known(nodes))
+        changed = {name: _without_equation(n) if name in cut else n for name, n in self.nodes.items()}
+        edges = tuple(edge for edge in self.edges if edge.target not in cut)
+        pairs = tuple(pair for pair in self.bidirected if cut.isdisjoint(pair))
+        return self._changed(changed, edges, pairs)
+
+    def subgraph(self, nodes: Names) -> Graph:
+        """The graph of ``nodes`` alone, with the edges among them; its ADMG is the subgraph of this one's.
+
+        An equation that uses a dropped node is dropped, and with it those that share its exogenous variables:
+        their edges stay as declared ones.
+        """
+        kept = frozenset(self._known(nodes))
+        lost = self._lost_equations(kept)
+        changed = {
+            name: _without_equation(node) if name in lost else node
+            for name, node in self.nodes.items()
+            if name in kept
+        }
+        edges = tuple(e for e in self.edges if {e.source, e.target} <= kept)
+        declared = tuple(pair for pair in self.bidirected if kept.issuperset(pair))
+        hidden = {p for p in self.admg.bidirected if p <= lost} - set(map(frozenset, declared))
+        pairs = sorted((a, b) for a, b in (self.admg.ordered(pair) for pair in hidden))
+        return self._changed(changed, edges, (*declared, *pairs))
+
+    def _lost_equations(self, kept: frozenset[str]) -> frozenset[str]:
+        """The kept nodes whose equation cannot stay: it uses a dropped node, or shares noise with one that goes."""
+        with_equation = {n for n in kept if equation_of(self.nodes[n]) is not None}
+        lost = {n for n in with_equation if not self.parents(n) <= kept}
+        while more := {n for n in with_equation - lost if self._shares_noise(n, lost)}:
+            lost |= more
+        return frozenset(lost)
+
+    def _shares_noise(self, node: str, others: Iterable[str]) -> bool:
+        own = set(self.exogenous_parents(node))
+        return any(own.intersection(self.exogenous_parents(other)) for other in others)
+
+    def _changed(
+        self,
+        nodes: Mapping[str, Node],
+        edges: Sequence[Edge],
+        bidirected: tuple[tuple[str, str], ...],
+    ) -> Graph:
+        """The graph with other nodes and edges; exogenous variables that nothing uses any more are dropped."""
+        equations = [e for node in nodes.values() if (e := equation_of(node)) is not None]
+        used = frozenset().union(*(equation.names for equation in equations))
+        declared = tuple(edge for edge in edges if equation_of(nodes[edge.target]) is None)
+        return Graph.of(
+            replace(
+                self._declaration,
+                nodes=nodes,
+                edges=(*declared, *derived_edges(nodes)),
+                bidirected=bidirected,
+                exogenous={name: u for name, u in self.exogenous.items() if name in used},
+                queries=(),
+            )
+        )
+
+    def _known(self, nodes: Names) -> tuple[str, ...]:
+        names = (nodes,) if isinstance(nodes, str) else tuple(nodes)
+        for name in names:
+            if name not in self.nodes:
+                raise GraphError(f"unknown node '{name}'; {one_of(name, self.nodes)}")
+        return names
+
+    def to_yaml(self) -> str:
+        """The graph as the text of a graph file; `causalflow.graph.reader.loads` gives an equal graph."""
+        return declaration_yaml(self._declaration)
+
+    def _content(self) -> tuple[object, ...]:
+        nodes, exogenous = tuple(self.nodes.items()), tuple(self.exogenous.items())
+        return (self.name, nodes, self.edges, self.bidirected, exogenous, self.queries)
+
+    def __eq__(self, other: object) -> bool:
+        """Equality of content, in order."""
+        return self._content() == other._content() if isinstance(other, Graph) else NotImplemented
+
+    def __hash__(self) -> int:
+        """The hash of the content."""
+        return hash(self._content())
+
+    def __repr__(self) -> str:
+        """The name and the edges, or how many there are."""
+        links = [f"{edge.source} -> {edge.target}" for edge in self.edges]
+        links += [" <-> ".join(self.admg.ordered(pair)) for pair in self._sorted_hidden()]
+        shown = ", ".join(links) if len(links) <= 8 else f"{len(self.nodes)} nodes, {len(links)} edges"
+        return f"Graph({self.name!r}, {shown or ', '.join(self.nodes)})"
+
+    def _sorted_hidden(self) -> list[frozenset[str]]:
+        return sorted(self.admg.bidirected, key=self.admg.ordered)
+
+
+def _without_equation(node: Node) -> Node:
+    return node if isinstance(node, Symbol) else replace(node, equation=None)
+
+
+def _plain(part: Any) -> Any:
+    """A section of the constructor's arguments with typed objects in raw form."""
+    if isinstance(part, Mapping):
+        if part and all(isinstance(value, Symbol) for value in part.values()):
+            return list(part)
+        return {key: raw(value) for key, value in part.items()}
+    return [raw(value) for value in part] if isinstance(part, list | tuple) else part

@@ -1,0 +1,170 @@
+"""The types of a declaration: what a node, an edge and an exogenous variable can be.
+
+A declaration is data: nothing here parses text (`causalflow.graph.reader`) or computes (`causalflow.graph.admg`).
+All types are frozen; equality is equality of content, so that file -> Graph -> file can be tested as a law.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import TypeAlias
+
+from causalflow.graph.equation import Equation
+
+__all__ = [
+    "Anticausal",
+    "Class",
+    "Continuous",
+    "Diffusion",
+    "Edge",
+    "EdgeKind",
+    "Exogenous",
+    "Family",
+    "Finite",
+    "Image",
+    "Level",
+    "Neural",
+    "Node",
+    "Symbol",
+]
+
+Level: TypeAlias = str | int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Symbol:
+    """A node of a purely symbolic graph: it has a name and no type yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Class:
+    """A finite variable; its values are level indices 0..K-1, shown by name.
+
+    Attributes:
+        levels: the names, in order; integers 0..K-1 when the file gives a number.
+        noise: how its exogenous variable enters: "gumbel" or "monotone" (names of `causalflow.mechanisms.categorical.NOISES`).
+        equation: the explicit mechanism, if declared.
+    """
+
+    levels: tuple[Level, ...]
+    noise: str = "gumbel"
+    equation: Equation | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Continuous:
+    """A real variable in the unit that the file declares.
+
+    Attributes:
+        support: the open interval (low, high) of possible values; infinite ends are allowed.
+        unit: shown in tables and on axes.
+        noise: "flow" (monotone conditional flow), "additive" (f(parents) + u) or "linear" (least squares + u).
+        equation: the explicit mechanism, if declared.
+    """
+
+    support: tuple[float, float] = (-math.inf, math.inf)
+    unit: str | None = None
+    noise: str = "flow"
+    equation: Equation | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diffusion:
+    """What an image node's diffusion model is made of; every field may be given in the file under ``diffusion:``.
+
+    Attributes:
+        width: channels of the U-Net's first level.
+        multipliers: channels of each level, as multiples of ``width``; each level halves the image's height and width.
+        blocks: residual blocks a level.
+        predictor_width: channels of the anti-causal predictor's first level.
+        solver: abducts and decodes when nothing guides ("alf", "ddim", "midpoint": names of `causalflow.diffusion.solver.SOLVERS`).
+        guided_solver: decodes under guidance.
+        steps: solver steps from data to noise, and back.
+        grid: placement of the steps over tau, "cosine" or "uniform".
+        guidance_interval: the part of (0, 1) in tau where anti-causal guidance acts.
+        residual: keep what decoding misses of the factual image as part of its noise.
+    """
+
+    width: int = 32
+    multipliers: tuple[int, ...] = (1, 2, 2)
+    blocks: int = 1
+    predictor_width: int = 24
+    solver: str = "alf"
+    guided_solver: str = "midpoint"
+    steps: int = 20
+    grid: str = "cosine"
+    guidance_interval: tuple[float, float] = (0.02, 0.95)
+    residual: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """An image variable.
+
+    Attributes:
+        shape: (channels, height, width).
+        levels: number of values of a discrete pixel; None: pixels are real, in [0, 1].
+        diffusion: the options of its diffusion model.
+        equation: the explicit mechanism, one entry a pixel in row-major order, if declared.
+    """
+
+    shape: tuple[int, int, int]
+    levels: int | None = None
+    diffusion: Diffusion = field(default_factory=Diffusion)
+    equation: Equation | None = None
+
+
+Node: TypeAlias = Symbol | Class | Continuous | Image
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neural:
+    """The parent conditions the child's network."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anticausal:
+    """The gradient of a predictor p(parent | child) acts as the mechanism (image children only).
+
+    Attributes:
+        scale: strength s of the gradient.
+    """
+
+    scale: float = 1.0
+
+
+EdgeKind: TypeAlias = Neural | Anticausal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edge:
+    """A directed edge and what it compiles to."""
+
+    source: str
+    target: str
+    kind: EdgeKind = field(default_factory=Neural)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finite:
+    """A finite exogenous variable on 0..len(p)-1; probabilities are exact fractions and sum to one."""
+
+    p: tuple[Fraction, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """A parametric exogenous variable.
+
+    Attributes:
+        name: a name of `causalflow.graph.distribution.FAMILIES` ("normal", "gamma", ...).
+        parameters: (name, value) pairs in the family's own order.
+    """
+
+    name: str
+    parameters: tuple[tuple[str, float], ...]
+
+
+Exogenous: TypeAlias = Finite | Family

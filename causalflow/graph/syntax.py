@@ -1,0 +1,105 @@
+"""Edge strings: ``a, b -> c``, ``a -> b -> c``, ``a <-> b``, ``a <- b``, each with ``: kind`` at the end where it is directed.
+
+An edge string is a chain of groups of names; each arrow joins every name on its left with every name on its right.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from causalflow.errors import GraphError
+
+__all__ = ["Links", "is_name", "parse_links", "split_kind"]
+
+MAX_LENGTH = 10_000
+MAX_LINKS = 10_000
+MAX_NAME = 100
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_TOKEN = re.compile(r"\s*(?:(?P<arrow><->|->|<-)|(?P<comma>,)|(?P<name>[A-Za-z_][A-Za-z0-9_]*))")
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """What an edge string says: (source, target) pairs, and unordered hidden common causes."""
+
+    directed: tuple[tuple[str, str], ...]
+    bidirected: tuple[tuple[str, str], ...]
+
+
+def is_name(text: str) -> bool:
+    """Whether ``text`` can name a variable: a letter or underscore, then letters, digits, underscores; at most 100."""
+    return len(text) <= MAX_NAME and _NAME.fullmatch(text) is not None
+
+
+def split_kind(text: str) -> tuple[str, str | None]:
+    """The links and the kind of ``"links: kind"``; None where there is no colon.
+
+    Example:
+        >>> split_kind("a -> b: anticausal")
+        ('a -> b', 'anticausal')
+    """
+    links, colon, kind = text.partition(":")
+    return links.strip(), kind.strip() if colon else None
+
+
+def parse_links(text: str) -> Links:
+    """Read the part of an edge string before the colon.
+
+    Raises:
+        GraphError: what cannot be read, with its column.
+
+    Example:
+        >>> parse_links("a, b -> c <-> d")
+        Links(directed=(('a', 'c'), ('b', 'c')), bidirected=(('c', 'd'),))
+    """
+    groups, arrows = _chain(text)
+    directed: list[tuple[str, str]] = []
+    bidirected: list[tuple[str, str]] = []
+    for left, arrow, right in zip(groups, arrows, groups[1:], strict=False):
+        if len(left) * len(right) > MAX_LINKS:
+            raise GraphError(f"one arrow makes {len(left) * len(right)} edges; at most {MAX_LINKS}")
+        pairs = [(a, b) for a in left for b in right]
+        if arrow == "<->":
+            bidirected += pairs
+        else:
+            directed += pairs if arrow == "->" else [(b, a) for a, b in pairs]
+    return Links(tuple(directed), tuple(bidirected))
+
+
+def _chain(text: str) -> tuple[list[list[str]], list[str]]:
+    """The groups of names and the arrows between them; names and separators must alternate."""
+    groups: list[list[str]] = [[]]
+    arrows: list[str] = []
+    expect_name = True
+    for kind, token, column in _tokens(text):
+        if expect_name != (kind == "name"):
+            wanted = "a node's name" if expect_name else "'->', '<->' or ','"
+            raise GraphError(f"column {column}: unexpected '{token}'; expected {wanted}")
+        if kind == "name":
+            groups[-1].append(token)
+        elif kind == "arrow":
+            groups.append([])
+            arrows.append(token)
+        expect_name = not expect_name
+    if expect_name:
+        raise GraphError("the edge ends early; expected a node's name")
+    if not arrows:
+        raise GraphError("no arrow; expected 'a -> b' or 'a <-> b' (quote an edge with a comma inside [ ])")
+    return groups, arrows
+
+
+def _tokens(text: str) -> Iterator[tuple[str, str, int]]:
+    if len(text) > MAX_LENGTH:
+        raise GraphError(f"an edge of {len(text)} characters; at most {MAX_LENGTH} are allowed")
+    position, end = 0, len(text.rstrip())
+    while position < end:
+        match = _TOKEN.match(text, position)
+        if match is None or match.lastgroup is None:
+            start = position + len(text[position:]) - len(text[position:].lstrip())
+            raise GraphError(
+                f"column {start + 1}: unexpected {text[start]!r}; expected a node's name, '->', '<->' or ','"
+            )
+        yield match.lastgroup, match.group(match.lastgroup), match.start(match.lastgroup) + 1
+        position = match.end()

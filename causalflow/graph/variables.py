@@ -1,0 +1,253 @@
+"""Variables: the fields of a node or an exogenous variable as the typed objects of `causalflow.graph.schema`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+from causalflow.errors import one_of
+from causalflow.graph.distribution import FAMILIES
+from causalflow.graph.document import Fields, Items, Scalar, Value, described, integer, number
+from causalflow.graph.equation import Equation, parse_equation
+from causalflow.graph.fields import (
+    Place,
+    Read,
+    choice,
+    count,
+    declared_fields,
+    field_names,
+    interval,
+    items,
+    readers_for,
+    real,
+    record,
+    text,
+    trusted,
+)
+from causalflow.graph.schema import (
+    Class,
+    Continuous,
+    Diffusion,
+    Exogenous,
+    Family,
+    Finite,
+    Image,
+    Level,
+    Node,
+)
+
+__all__ = ["NODE_TYPES", "SUPPORTS", "read_exogenous", "read_node"]
+
+NODE_TYPES: Mapping[str, type[Image | Class | Continuous]] = {
+    "image": Image,
+    "class": Class,
+    "continuous": Continuous,
+}
+SUPPORTS: Mapping[str, tuple[float, float]] = {
+    "real": (-math.inf, math.inf),
+    "positive": (0.0, math.inf),
+    "unit": (0.0, 1.0),
+}
+MAX_PIXELS = 1 << 26
+_SOLVERS = ("alf", "ddim", "midpoint", "heun")
+
+
+def read_node(value: Value, place: Place) -> Node:
+    """A typed node from its fields.
+
+    Raises:
+        DeclarationError: the first mistake, with its line.
+    """
+    if not isinstance(value, Fields):
+        place.fail(
+            f"expected a mapping such as {{type: class, levels: 2}}, not {described(value)}", value
+        )
+    declared = value.get("type")
+    if declared is None:
+        place.fail(f"the field 'type' is missing; {one_of('', NODE_TYPES)}", value)
+    if not isinstance(declared, Scalar) or declared.text not in NODE_TYPES:
+        given = declared.text if isinstance(declared, Scalar) else ""
+        place.fail(f"unknown type {described(declared)}; {one_of(given, NODE_TYPES)}", declared)
+    kind = NODE_TYPES[declared.text]
+    record(value, place, ("type", *field_names(kind)))
+    node: Node = kind(**declared_fields(kind, value, place, _READERS[kind]))
+    _check_equation(node, value.get("equation"), place)
+    return node
+
+
+def _check_equation(node: Node, value: Value | None, place: Place) -> None:
+    """An image's equation has one component a pixel; the others are single expressions."""
+    equation = getattr(node, "equation", None)
+    if equation is None:
+        return
+    if not isinstance(node, Image):
+        if equation.vector:
+            place.fail("a list of equations is for images; expected one equation", value)
+        return
+    pixels = math.prod(node.shape)
+    if not equation.vector or len(equation.components) != pixels:
+        given = len(equation.components) if equation.vector else "a single one"
+        shape = list(node.shape)
+        place.fail(f"expected a list of {pixels} equations for shape {shape}, not {given}", value)
+
+
+def _levels(value: Value, place: Place) -> tuple[Level, ...]:
+    """``levels: 10`` or ``levels: [green, red]``."""
+    if isinstance(value, Scalar):
+        if integer(value) is None:
+            place.fail(
+                f"expected a number of levels or a list of names, not {described(value)}", value
+            )
+        return tuple(range(count(value, place, least=2)))
+    names = tuple(_level(item, place) for item in items(value, place, "names"))
+    if len(names) < 2:
+        place.fail(f"expected at least 2 levels, not {len(names)}", value)
+    if len(set(map(str, names))) < len(names):
+        twice = next(name for i, name in enumerate(names) if str(name) in map(str, names[:i]))
+        place.fail(f"the level '{twice}' is given twice", value)
+    if any(isinstance(name, int) for name in names) and names != tuple(range(len(names))):
+        place.fail(f"integer levels must be 0 to {len(names) - 1} in order; quote names", value)
+    return names
+
+
+def _level(value: Value, place: Place) -> Level:
+    whole = integer(value) if isinstance(value, Scalar) and value.plain else None
+    name = text(value, place)
+    return name if whole is None or str(whole) != name else whole
+
+
+def _shape(value: Value, place: Place) -> tuple[int, int, int]:
+    sizes = [integer(item) or 0 for item in items(value, place, "[channels, height, width]")]
+    if len(sizes) != 3 or min(sizes) < 1 or math.prod(sizes) > MAX_PIXELS:
+        parts = items(value, place, "sizes")[:5]
+        shown = ", ".join(part.text if isinstance(part, Scalar) else "..." for part in parts)
+        place.fail(
+            f"expected three positive integers [channels, height, width], not [{shown}]", value
+        )
+    channels, height, width = sizes
+    return channels, height, width
+
+
+def _support(value: Value, place: Place) -> tuple[float, float]:
+    if isinstance(value, Scalar):
+        return SUPPORTS[choice(SUPPORTS)(value, place)]
+    ends: tuple[float, float] = interval(-math.inf, math.inf)(value, place)
+    return ends
+
+
+def _equation(value: Value, place: Place) -> Equation:
+    """One text, or a list with one text a pixel."""
+    if isinstance(value, Items):
+        parts = [_component(item, place) for item in value.values]
+        if not parts:
+            place.fail("expected at least one equation", value)
+        return Equation(tuple(part.components[0] for part in parts), vector=True)
+    return _parsed(text(value, place), value, place)
+
+
+def _parsed(content: str, value: Value, place: Place) -> Equation:
+    """The parsed text; the parser's error starts with the word "equation" itself."""
+    outer = Place(place.label.removesuffix(": equation"))
+    parsed: Equation = trusted(lambda: parse_equation(content), outer, value)
+    return parsed
+
+
+def _component(value: Value, place: Place) -> Equation:
+    content = text(value, place)
+    if isinstance(value, Scalar) and value.plain and content.count("(") != content.count(")"):
+        place.fail(
+            f"brackets do not match in {described(value)}; an equation with commas inside [ ] needs quotes",
+            value,
+        )
+    part = _parsed(content, value, place)
+    return part if not part.vector else place.fail("a list inside a list of equations", value)
+
+
+def _diffusion(value: Value, place: Place) -> Diffusion:
+    fields = record(value, place, field_names(Diffusion))
+    return Diffusion(**declared_fields(Diffusion, fields, place, _DIFFUSION))
+
+
+_DIFFUSION = readers_for(
+    Diffusion,
+    {
+        "solver": choice(_SOLVERS),
+        "guided_solver": choice(_SOLVERS),
+        "grid": choice(("cosine", "uniform")),
+        "guidance_interval": interval(0.0, 1.0),
+    },
+)
+_READERS: Mapping[type, Mapping[str, Read]] = {
+    Class: {
+        "levels": _levels,
+        "noise": choice(("gumbel", "monotone")),
+        "equation": _equation,
+    },
+    Continuous: {
+        "support": _support,
+        "unit": text,
+        "noise": choice(("flow", "additive", "linear")),
+        "equation": _equation,
+    },
+    Image: {
+        "shape": _shape,
+        "levels": lambda value, place: count(value, place, least=2),
+        "diffusion": _diffusion,
+        "equation": _equation,
+    },
+}
+
+
+def read_exogenous(value: Value, place: Place) -> Exogenous:
+    """An exogenous variable: ``{p: [...]}``, ``{levels: K}`` (uniform), ``normal`` or ``{type: gamma, shape: 10}``.
+
+    Raises:
+        DeclarationError: the first mistake, with its line.
+    """
+    if isinstance(value, Scalar):
+        return _family(value, Fields((), value.line), place)
+    if not isinstance(value, Fields):
+        place.fail(f"expected {{p: [...]}} or a distribution, not {described(value)}", value)
+    if (family := value.get("type")) is not None:
+        rest = tuple(pair for pair in value.pairs if pair[0].text != "type")
+        return _family(family, Fields(rest, value.line), place)
+    record(value, place, ("p", "levels", "type"))
+    if (p := value.get("p")) is not None and value.get("levels") is None:
+        return Finite(p=_probabilities(p, place))
+    if (levels := value.get("levels")) is not None and p is None:
+        size = count(levels, place.within("levels"))
+        return Finite(p=(Fraction(1, size),) * size)
+    return place.fail("expected exactly one of the fields ['p', 'levels', 'type']", value)
+
+
+def _probabilities(value: Value, place: Place) -> tuple[Fraction, ...]:
+    """Exact and with sum one; decimals that were rounded, within 1e-9, are divided by their sum."""
+    entries = [(item, number(item)) for item in items(value, place.within("p"), "probabilities")]
+    for item, p in entries:
+        if p is None or not 0 <= p <= 1:
+            place.fail(f"expected a probability between 0 and 1, not {described(item)}", item)
+    exact = [p for _, p in entries if p is not None]
+    total = sum(exact, Fraction(0))
+    if abs(total - 1) > Fraction(1, 10**9):
+        place.fail(f"the probabilities sum to {_shown(total)}; they must sum to 1", value)
+    return tuple(p / total for p in exact)
+
+
+def _shown(exact: Fraction) -> str:
+    return str(exact) if exact.denominator < 1000 else f"{float(exact):.10g}"
+
+
+def _family(value: Value, parameters: Fields, place: Place) -> Exogenous:
+    name = value.text if isinstance(value, Scalar) else ""
+    if name not in FAMILIES:
+        place.fail(f"unknown distribution {described(value)}; {one_of(name, FAMILIES)}", value)
+    family = FAMILIES.get(name)
+    record(parameters, place, [p.name for p in family.parameters], "parameter")
+    given = {key.text: real(content, place.within(key.text)) for key, content in parameters.pairs}
+    values: dict[str, Any] = trusted(lambda: family.complete(given), place, parameters)
+    if name == "bernoulli":
+        p = number(parameters.get("p") or Scalar("1/2")) or Fraction(0)
+        return Finite(p=(1 - p, p))
+    return Family(name=name, parameters=tuple(values.items()))

@@ -1,0 +1,176 @@
+"""Writing graphs: the raw form (dictionaries and texts) of a typed declaration, and its YAML.
+
+The law is ``loads(to_yaml(graph)) == graph``. Only what differs from a default is written, and every text that YAML or the
+reader could take for something else is quoted.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from typing import Any
+
+from causalflow.graph.declaration import Declaration, QueryCheck, equation_of
+from causalflow.graph.equation import Equation
+from causalflow.graph.schema import (
+    Anticausal,
+    Edge,
+    Exogenous,
+    Family,
+    Finite,
+    Neural,
+    Node,
+    Symbol,
+)
+from causalflow.graph.term import term_text
+from causalflow.graph.variables import NODE_TYPES, SUPPORTS
+
+__all__ = ["declaration_yaml", "raw"]
+
+
+def raw(thing: Any) -> Any:
+    """The dictionaries, lists and texts that the reader takes for this object of `causalflow.graph.schema`.
+
+    Example:
+        >>> raw(Edge(source="a", target="b", kind=Anticausal(scale=2.0)))
+        {'a -> b': {'kind': 'anticausal', 'scale': 2.0}}
+    """
+    match thing:
+        case Symbol():
+            return {}
+        case Edge():
+            return _raw_edge(thing)
+        case Finite():
+            return {"p": list(thing.p)}
+        case Family():
+            return {"type": thing.name, **dict(thing.parameters)}
+        case QueryCheck():
+            return _changed(thing, skip="line")
+        case _ if isinstance(thing, tuple(NODE_TYPES.values())):
+            kind = next(name for name, node in NODE_TYPES.items() if node is type(thing))
+            return {"type": kind, **_changed(thing)}
+        case _:
+            return thing
+
+
+def _raw_edge(edge: Edge) -> Any:
+    links = f"{edge.source} -> {edge.target}"
+    if edge.kind == Neural():
+        return links
+    options = _changed(edge.kind)
+    return {links: {"kind": "anticausal", **options} if options else "anticausal"}
+
+
+def _changed(thing: Any, skip: str | None = None) -> dict[str, Any]:
+    """The fields of a dataclass that differ from their defaults, in raw form."""
+    fields = {}
+    for field in dataclasses.fields(thing):
+        value = getattr(thing, field.name)
+        default = field.default
+        if field.default_factory is not dataclasses.MISSING:
+            default = field.default_factory()
+        if field.name != skip and value != default:
+            fields[field.name] = _raw_value(field.name, value)
+    return fields
+
+
+def _raw_value(name: str, value: Any) -> Any:
+    match value:
+        case Equation():
+            texts = [term_text(component) for component in value.components]
+            return texts if value.vector else texts[0]
+        case tuple() if name == "support":
+            names = [word for word, ends in SUPPORTS.items() if ends == value]
+            return names[0] if names else list(value)
+        case tuple() if name == "levels" and value == tuple(range(len(value))):
+            return len(value)
+        case tuple() if name == "answer":
+            return dict(value)
+        case tuple():
+            return list(value)
+        case _:
+            return _changed(value) if dataclasses.is_dataclass(value) else value
+
+
+def declaration_yaml(declaration: Declaration) -> str:
+    """The YAML text of a declaration."""
+    return "\n".join(_lines(declaration)) + "\n"
+
+
+def _lines(declaration: Declaration) -> Iterator[str]:
+    nodes = declaration.nodes
+    yield f"graph: {_flow(declaration.name)}"
+    yield from _mapping("exogenous", declaration.exogenous)
+    links = [raw(edge) for edge in declaration.edges if equation_of(nodes[edge.target]) is None]
+    links += [f"{a} <-> {b}" for a, b in declaration.bidirected]
+    if not any(isinstance(node, Symbol) for node in nodes.values()):
+        yield from _mapping("nodes", nodes)
+    elif tuple(nodes) != _order(declaration):
+        yield f"nodes: {_flow(list(nodes))}"
+    yield from _list("edges", links)
+    yield from _list("queries", [raw(query) for query in declaration.queries])
+
+
+def _order(declaration: Declaration) -> tuple[str, ...]:
+    """The nodes in the order in which the written edges name them."""
+    pairs = [(edge.source, edge.target) for edge in declaration.edges]
+    return tuple(dict.fromkeys(end for pair in [*pairs, *declaration.bidirected] for end in pair))
+
+
+def _mapping(section: str, entries: Mapping[str, Node] | Mapping[str, Exogenous]) -> Iterator[str]:
+    if entries:
+        yield f"{section}:"
+        yield from (f"  {_flow(name)}: {_flow(raw(entry))}" for name, entry in entries.items())
+
+
+def _list(section: str, entries: list[Any]) -> Iterator[str]:
+    if entries:
+        yield f"{section}:"
+        yield from (f"  - {_entry(entry)}" for entry in entries)
+
+
+def _entry(entry: Any) -> str:
+    """An edge without quotes and braces, anything else in flow style."""
+    if isinstance(entry, dict) and len(entry) == 1 and "ask" not in entry:
+        ((links, kind),) = entry.items()
+        return f"{links}: {_flow(kind)}"
+    return entry if isinstance(entry, str) else _flow(entry)
+
+
+def _flow(value: Any) -> str:
+    """The value in YAML's flow style, on one line."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case str():
+            return _quoted(value)
+        case dict():
+            return f"{{{', '.join(f'{_flow(k)}: {_flow(v)}' for k, v in value.items())}}}"
+        case list():
+            return f"[{', '.join(map(_flow, value))}]"
+        case int() | Fraction():
+            return str(value)
+        case _:
+            return repr(float(value))
+
+
+_SAFE = re.compile(r"[A-Za-z_][A-Za-z0-9_+*/().<>=^|~%-]*(?: [A-Za-z0-9_+*/().<>=^|~%&-]+)*")
+_WORDS = frozenset({"null", "true", "false"})
+
+
+def _quoted(text: str) -> str:
+    """The text itself where YAML reads it back as it is, else in double quotes."""
+    if _SAFE.fullmatch(text) and text.lower() not in _WORDS:
+        return text
+    return f'"{"".join(map(_escaped, text))}"'
+
+
+def _escaped(character: str) -> str:
+    if character in '"\\':
+        return f"\\{character}"
+    if character.isprintable():
+        return character
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"

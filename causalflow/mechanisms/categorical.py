@@ -1,0 +1,238 @@
+"""Categorical: a class node, x in {0..K-1} with probabilities p_k(pa), and how its noise enters.
+
+Notation: l_k = log p_k(pa) up to a constant of the row, L = logsumexp_k l_k.
+
+*gumbel* (Gumbel-max): x = argmax_k (l_k + g_k), g_k independent standard Gumbel. Given x, the top
+value T = max_k (l_k + g_k) is Gumbel(L) whatever x is, and every other l_k + g_k is Gumbel(l_k) cut
+off above T:
+
+    g_x = T - l_x,      g_k = -log(exp(l_k - T) + exp(-h_k)),   h_k standard Gumbel
+
+*monotone*: x = #{k : u >= p_0 + .. + p_k}, u ~ U[0, 1): levels are taken in their order, so that a
+parent's value which moves probability upwards never moves x downwards. Given x, u is uniform on x's
+interval.
+
+The two agree on everything observed and differ in counterfactuals, which the data do not determine.
+
+A table of p_k(pa) is kept when every parent is a class; otherwise a network on the parents'
+embedding.
+
+Source: Maddison, Tarlow & Minka (2014), A* sampling; Oberst & Sontag (2019), Gumbel-max SCMs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from causalflow.graph.schema import Class, Node
+from causalflow.mechanisms import draws
+from causalflow.mechanisms.base import Noise, Values
+from causalflow.mechanisms.labels import all_labelled, labelled
+from causalflow.nn.embedding import ParentEmbedding
+from causalflow.nn.mlp import MLP
+from causalflow.registry import Registry
+
+__all__ = ["MAXIMAL_ROWS", "NOISES", "PSEUDO_COUNT", "Categorical", "ClassNoise", "smoothed_log"]
+
+MAXIMAL_ROWS = 100_000
+"""Parents' configurations up to which a table is kept; beyond, a network."""
+
+PSEUDO_COUNT = 0.5
+"""Observations added to each row of a table, spread evenly over its K levels.
+
+A row with n observations is biased by at most PSEUDO_COUNT / n: below .002 from 250 observations a
+row.
+"""
+
+FEATURES = 64
+NARROWEST = 1e-12
+"""Least width of a level's interval under monotone noise: every level can be abducted in float64."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassNoise:
+    """One way for the exogenous noise to enter; pure functions of the logits (batch, K).
+
+    Attributes:
+        draw: (n, K, generator) -> noise.
+        abduct: (logits, value, generator) -> noise; a draw from p(noise | value).
+        predict: (logits, noise) -> value (batch,).
+    """
+
+    draw: Callable[[int, int, torch.Generator], Noise]
+    abduct: Callable[[Tensor, Tensor, torch.Generator], Noise]
+    predict: Callable[[Tensor, Noise], Tensor]
+
+
+NOISES: Registry[ClassNoise] = Registry("noise of a class node")
+
+
+def _draw_gumbel(n: int, levels: int, generator: torch.Generator) -> Noise:
+    return {"gumbel": draws.gumbel((n, levels), generator)}
+
+
+def _abduct_gumbel(logits: Tensor, value: Tensor, generator: torch.Generator) -> Noise:
+    chosen = value.unsqueeze(-1)
+    fresh = draws.gumbel((len(value), logits.shape[-1] + 1), generator, logits.device)
+    top = logits.logsumexp(-1, keepdim=True) + fresh[:, -1:]
+    winner = top - logits.gather(-1, chosen)
+    reached = logits.gather(-1, chosen) + winner
+    others = -torch.logaddexp(logits - top, -fresh[:, :-1])
+    # Rounding must not let another level reach the winner: keep a few units in the last place below
+    # it.
+    margin = 1e-14 * (1 + logits.abs() + reached.abs())
+    others = torch.minimum(others, reached - logits - margin)
+    return {"gumbel": others.scatter(-1, chosen, winner)}
+
+
+def _predict_gumbel(logits: Tensor, noise: Noise) -> Tensor:
+    return (logits + noise["gumbel"]).argmax(-1)
+
+
+def _bounds(logits: Tensor) -> Tensor:
+    """The ends of the levels' intervals, 0 = c_0 < c_1 < .. < c_K = 1: shape (batch, K + 1)."""
+    share = torch.softmax(logits, dim=-1) + NARROWEST
+    bounds = nn.functional.pad(torch.cumsum(share / share.sum(-1, keepdim=True), dim=-1), (1, 0))
+    bounds[..., -1] = 1.0
+    return bounds
+
+
+def _draw_uniform(n: int, levels: int, generator: torch.Generator) -> Noise:
+    return {"uniform": draws.uniform((n,), generator)}
+
+
+def _abduct_uniform(logits: Tensor, value: Tensor, generator: torch.Generator) -> Noise:
+    bounds = _bounds(logits).expand(len(value), -1)
+    low = bounds.gather(-1, value.unsqueeze(-1)).squeeze(-1)
+    high = bounds.gather(-1, value.unsqueeze(-1) + 1).squeeze(-1)
+    # A millionth of the interval is left out at both ends: networks round differently in other
+    # batches.
+    within = 1e-6 + (1 - 2e-6) * draws.uniform((len(value),), generator, logits.device)
+    last = torch.nextafter(high, torch.zeros_like(high))
+    return {"uniform": torch.clamp(low + within * (high - low), low, last)}
+
+
+def _predict_uniform(logits: Tensor, noise: Noise) -> Tensor:
+    return (noise["uniform"].unsqueeze(-1) >= _bounds(logits)[..., 1:-1]).sum(-1)
+
+
+NOISES.add(
+    "gumbel",
+    ClassNoise(draw=_draw_gumbel, abduct=_abduct_gumbel, predict=_predict_gumbel),
+)
+NOISES.add(
+    "monotone",
+    ClassNoise(draw=_draw_uniform, abduct=_abduct_uniform, predict=_predict_uniform),
+)
+
+
+def smoothed_log(counts: Tensor, pseudo_count: float = PSEUDO_COUNT) -> Tensor:
+    """Log-probabilities of each row of ``counts`` (rows, K), ``pseudo_count`` added evenly."""
+    counts = counts.double() + pseudo_count / counts.shape[-1]
+    return torch.log(counts) - torch.log(counts.sum(-1, keepdim=True))
+
+
+class Categorical(nn.Module):
+    """A class node's mechanism: p(x | pa) and the noise through which it acts.
+
+    Args:
+        name: of the node.
+        node: its declaration; ``node.noise`` is a name of `NOISES`.
+        parents: the parents' declarations by name; latent classes are parents like any other.
+    """
+
+    table: Tensor
+
+    def __init__(self, name: str, node: Class, parents: Mapping[str, Node]) -> None:
+        super().__init__()
+        self.name, self.node, self.parents = name, node, dict(parents)
+        self.noise = NOISES.get(node.noise)
+        self.levels = len(node.levels)
+        self.strides = _strides(self.parents)
+        self.is_table = self.strides is not None
+        if self.strides is not None:
+            rows = math.prod(_levels(parent) for parent in self.parents.values())
+            table = torch.zeros((rows, self.levels), dtype=torch.float64)
+            self.register_buffer("table", table - math.log(self.levels))
+        else:
+            self.embedding = ParentEmbedding(self.parents, FEATURES)
+            self.network = MLP(FEATURES, self.levels)
+
+    def row(self, parents: Values) -> Tensor:
+        """The table's row for each parents' configuration: int64 (batch,), (1,) without parents."""
+        assert self.strides is not None
+        row = torch.zeros(1, dtype=torch.int64, device=self.table.device)
+        for parent, stride in self.strides.items():
+            row = row + stride * parents[parent].to(row.device)
+        return row
+
+    def logits(self, parents: Values) -> Tensor:
+        """log p_k(pa) in float64, shape (batch, K); (1, K) without parents."""
+        if self.is_table:
+            return self.table[self.row(parents)]
+        n = len(next(iter(parents.values())))
+        return torch.log_softmax(self.network(self.embedding(parents, n)).double(), dim=-1)
+
+    def log_prob(self, value: Tensor, parents: Values) -> Tensor:
+        """log p(value | parents), shape (batch,)."""
+        logits = self.logits(parents).expand(len(value), -1)
+        return logits.gather(-1, value.unsqueeze(-1)).squeeze(-1)
+
+    @torch.no_grad()
+    def calibrate(self, values: Values, generator: torch.Generator) -> None:
+        """Count the rows in which the node and all its parents are labelled."""
+        if not self.is_table:
+            self.embedding.calibrate(values)
+            return
+        keep = all_labelled(values, [self.name, *self.parents])
+        rows = {name: values[name][keep] for name in [self.name, *self.parents]}
+        cell = self.row(rows) * self.levels + rows[self.name].to(self.table.device)
+        counts = torch.bincount(cell, minlength=self.table.numel()).view_as(self.table)
+        self.table.copy_(smoothed_log(counts))
+
+    def loss(self, values: Values, generator: torch.Generator) -> Tensor | None:
+        """Cross entropy, shape (batch,); None for a table.
+
+        Rows without a label of the node count 0; a parent without one is the embedding's null.
+        """
+        if self.is_table:
+            return None
+        value = values[self.name]
+        return -self.log_prob(value.clamp_min(0), values) * labelled(value)
+
+    def draw_noise(self, n: int, generator: torch.Generator) -> Noise:
+        """n draws: {"gumbel": (n, K)} or {"uniform": (n,)}."""
+        return self.noise.draw(n, self.levels, generator)
+
+    @torch.no_grad()
+    def abduct(self, value: Tensor, parents: Values, generator: torch.Generator) -> Noise:
+        """A draw from p(noise | value, parents); it predicts ``value`` exactly."""
+        logits = self.logits(parents).expand(len(value), -1)
+        return self.noise.abduct(logits, value, generator)
+
+    @torch.no_grad()
+    def predict(self, parents: Values, noise: Noise) -> Tensor:
+        """The level under ``parents`` and ``noise``: int64, shape (batch,)."""
+        return self.noise.predict(self.logits(parents), noise)
+
+
+def _levels(node: Node) -> int:
+    assert isinstance(node, Class)
+    return len(node.levels)
+
+
+def _strides(parents: Mapping[str, Node]) -> dict[str, int] | None:
+    """Each parent's stride in the table's row index; None where no table can be kept."""
+    strides: dict[str, int] = {}
+    rows = 1
+    for name, parent in parents.items():
+        if not isinstance(parent, Class):
+            return None
+        strides[name] = rows
+        rows *= len(parent.levels)
+    return strides if rows <= MAXIMAL_ROWS else None

@@ -1,0 +1,230 @@
+"""Continuous: a real node, x = g(a + w . f(pa) + sigma e), e increasing in the noise u ~ N(0, 1).
+
+Notation: f(pa) the parents' features (continuous parents as they are, class parents one-hot
+without level 0); a, w, sigma the least-squares fit of y = g^-1(x) and its residual standard
+deviation, set in `calibrate`; e = e(u; pa) a map of `causalflow.mechanisms.flow`; g the map of the
+real line onto the node's support:
+
+    (-inf, inf)  g(y) = y            (low, high)  g(y) = low + (high - low) sigmoid(y)
+    (low, inf)   g(y) = low + exp y  (-inf, high) g(y) = high - exp y
+
+Everything is float64, and u -> x is inverted in closed form.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from causalflow.errors import CompileError, DataError, EvidenceError
+from causalflow.graph.schema import Class, Continuous, Image, Node
+from causalflow.mechanisms import draws
+from causalflow.mechanisms.base import Noise, Values
+from causalflow.mechanisms.flow import NOISES
+from causalflow.mechanisms.labels import all_labelled, filled
+from causalflow.nn.embedding import ParentEmbedding
+from causalflow.nn.mlp import MLP
+
+__all__ = ["ContinuousMechanism", "to_real", "to_support"]
+
+IMAGE_FEATURES = 64
+
+
+def to_real(x: Tensor, support: tuple[float, float]) -> tuple[Tensor, Tensor]:
+    """y = g^-1(x) and log |dy/dx|; NaN where x is not inside the support."""
+    low, high = support
+    if math.isinf(low) and math.isinf(high):
+        return x, torch.zeros_like(x)
+    below, above = torch.log(x - low), torch.log(high - x)
+    if math.isinf(high):
+        return below, -below
+    if math.isinf(low):
+        return above, -above
+    return below - above, math.log(high - low) - below - above
+
+
+def to_support(y: Tensor, support: tuple[float, float]) -> Tensor:
+    """x = g(y)."""
+    low, high = support
+    if math.isinf(low) and math.isinf(high):
+        return y
+    if math.isinf(high):
+        return low + torch.exp(y)
+    if math.isinf(low):
+        return high - torch.exp(y)
+    # From the nearer end, so that no digits are lost where x is close to it.
+    return torch.where(
+        y < 0, low + (high - low) * torch.sigmoid(y), high - (high - low) * torch.sigmoid(-y)
+    )
+
+
+class ContinuousMechanism(nn.Module):
+    """A continuous node's mechanism.
+
+    Args:
+        name: of the node.
+        node: its declaration; ``node.noise`` is a name of `causalflow.mechanisms.flow.NOISES`.
+        parents: the parents' declarations by name.
+
+    Attributes:
+        weights: w, shape (features,); in y's unit over the feature's unit.
+        intercept: a, shape ().
+        scale: sigma, shape ().
+
+    Raises:
+        CompileError: an image among the parents of a "linear" node.
+    """
+
+    weights: Tensor
+    intercept: Tensor
+    scale: Tensor
+    centre: Tensor
+    spread: Tensor
+
+    def __init__(self, name: str, node: Continuous, parents: Mapping[str, Node]) -> None:
+        super().__init__()
+        self.name, self.node, self.parents = name, node, dict(parents)
+        self.map = NOISES.get(node.noise)
+        images = {key: kind for key, kind in self.parents.items() if isinstance(kind, Image)}
+        self.tabular = {key: kind for key, kind in self.parents.items() if key not in images}
+        features = sum(_width(kind) for kind in self.tabular.values())
+        for buffer, shape in (("weights", (features,)), ("intercept", ()), ("centre", (features,))):
+            self.register_buffer(buffer, torch.zeros(shape, dtype=torch.float64))
+        self.register_buffer("scale", torch.ones((), dtype=torch.float64))
+        self.register_buffer("spread", torch.ones(features, dtype=torch.float64))
+        self._add_networks(features, images)
+
+    def _add_networks(self, features: int, images: Mapping[str, Node]) -> None:
+        if images and not self.map.conditional:
+            raise CompileError(
+                f"node '{self.name}': noise '{self.node.noise}' cannot have the image parent "
+                f"'{next(iter(images))}'; use 'additive' or 'flow'"
+            )
+        if images:
+            self.embedding = ParentEmbedding(images, IMAGE_FEATURES)
+        inputs = features + (IMAGE_FEATURES if images else 0)
+        if self.map.conditional:
+            self.network = MLP(inputs, self.map.conditional, dtype=torch.float64, zero=True)
+        if self.map.constant:
+            self.constant = nn.Parameter(torch.zeros(self.map.constant, dtype=torch.float64))
+        self.has_images = bool(images)
+
+    def features(self, parents: Values, n: int) -> Tensor:
+        """f(pa) of the class and continuous parents: float64, shape (n, features)."""
+        columns = [
+            nn.functional.one_hot(parents[key], _width(kind) + 1)[:, 1:].double()
+            if isinstance(kind, Class)
+            else parents[key].double().unsqueeze(-1)
+            for key, kind in self.tabular.items()
+        ]
+        empty = torch.empty((n, 0), dtype=torch.float64, device=self.scale.device)
+        return torch.cat([empty, *(column.to(empty.device) for column in columns)], dim=-1)
+
+    def _location(self, parents: Values, n: int) -> tuple[Tensor, Tensor]:
+        """a + w . f(pa), shape (n,), and the parameters of the residual's map."""
+        features = self.features(parents, n)
+        location = self.intercept + features @ self.weights
+        parameters = [location.new_empty((n, 0))]
+        if self.map.conditional:
+            inputs = (features - self.centre) / self.spread
+            if self.has_images:
+                inputs = torch.cat([inputs, self.embedding(parents, n).double()], dim=-1)
+            parameters.append(self.network(inputs))
+        if self.map.constant:
+            parameters.append(self.constant.expand(n, -1))
+        return location, torch.cat(parameters, dim=-1)
+
+    def _to_noise(self, value: Tensor, parents: Values) -> tuple[Tensor, Tensor]:
+        """u and log |du/dx|."""
+        y, slope = to_real(value.double(), self.node.support)
+        location, parameters = self._location(parents, len(value))
+        u, inner = self.map.to_noise((y - location) / self.scale, parameters)
+        return u, slope + inner - torch.log(self.scale)
+
+    def log_prob(self, value: Tensor, parents: Values) -> Tensor:
+        """log density of the value in the node's unit, shape (batch,)."""
+        u, slope = self._to_noise(value, parents)
+        return slope - u.square() / 2 - math.log(2 * math.pi) / 2
+
+    @torch.no_grad()
+    def calibrate(self, values: Values, generator: torch.Generator) -> None:
+        """Least squares of g^-1(x) on f(pa), over the rows in which all is labelled.
+
+        Raises:
+            DataError: no such row, or values outside the support.
+        """
+        names = [self.name, *self.parents]
+        keep = all_labelled(values, names)
+        rows = {name: values[name][keep] for name in names}
+        if not keep.any():
+            raise DataError(f"node '{self.name}': no row has a label of it and of its parents")
+        y, _ = to_real(rows[self.name].double(), self.node.support)
+        y = y.to(self.scale.device)
+        if not y.isfinite().all():
+            raise DataError(f"node '{self.name}': values outside its support {self.node.support}")
+        if self.has_images:
+            self.embedding.calibrate(rows)
+        self._least_squares(self.features(rows, len(y)), y)
+
+    def _least_squares(self, features: Tensor, y: Tensor) -> None:
+        self.centre.copy_(features.mean(0))
+        spread = features.std(0, correction=0)
+        self.spread.copy_(torch.where(spread > 0, spread, 1.0))
+        design = (features - self.centre) / self.spread
+        # gelsd gives the least-norm solution where a column is constant or doubled.
+        weights = torch.linalg.lstsq(design.cpu(), (y - y.mean()).cpu()[:, None], driver="gelsd")
+        self.weights.copy_(weights.solution[:, 0].to(y.device) / self.spread)
+        self.intercept.copy_(y.mean() - self.centre @ self.weights)
+        residual = y - self.intercept - features @ self.weights
+        freedom = max(1, len(y) - 1 - features.shape[1])
+        least = 1e-9 * (y.std(correction=0) + 1e-3 * y.abs().mean() + 1e-300)
+        self.scale.copy_(torch.maximum((residual.square().sum() / freedom).sqrt(), least))
+
+    def loss(self, values: Values, generator: torch.Generator) -> Tensor | None:
+        """-log p(x | pa), shape (batch,), 0 in rows with a label missing; None if linear."""
+        if not self.map.conditional:
+            return None
+        names = [self.name, *self.parents]
+        keep = all_labelled(values, names)
+        whole = filled(values, names)
+        # Any value inside the support does for the rows that do not count.
+        inside = to_support(torch.zeros_like(whole[self.name]), self.node.support)
+        value = torch.where(keep, whole[self.name], inside)
+        return -self.log_prob(value, {key: whole[key] for key in self.parents}) * keep
+
+    def draw_noise(self, n: int, generator: torch.Generator) -> Noise:
+        """n draws of u ~ N(0, 1): {"u": (n,)}."""
+        return {"u": draws.normal((n,), generator)}
+
+    @torch.no_grad()
+    def abduct(self, value: Tensor, parents: Values, generator: torch.Generator) -> Noise:
+        """The u that gives ``value``: {"u": (batch,)}; nothing is drawn.
+
+        Raises:
+            EvidenceError: a value outside the support.
+        """
+        u, _ = self._to_noise(value, parents)
+        if not u.isfinite().all():
+            row = int((~u.isfinite()).nonzero()[0])
+            raise EvidenceError(
+                f"node '{self.name}': row {row}: no noise gives the value {float(value[row]):g}; "
+                f"the support is the open interval {self.node.support}"
+            )
+        return {"u": u}
+
+    @torch.no_grad()
+    def predict(self, parents: Values, noise: Noise) -> Tensor:
+        """The value under ``parents`` and ``noise``: float64, shape (batch,)."""
+        u = noise["u"].to(self.scale.device)
+        location, parameters = self._location(parents, len(u))
+        return to_support(
+            location + self.scale * self.map.to_residual(u, parameters), self.node.support
+        )
+
+
+def _width(node: Node) -> int:
+    """Number of feature columns of a class or continuous parent."""
+    return len(node.levels) - 1 if isinstance(node, Class) else 1

@@ -1,0 +1,167 @@
+"""Equation: a node with an explicit mechanism x = f(pa, u), and abduction through equations.
+
+All noise is in the exogenous variables, which are parents like any other: given them a node is
+deterministic, and abduction is the joint posterior of a district's exogenous variables (nodes
+linked by shared exogenous variables).
+
+Image nodes hold the numbers that their equations give, float32, shape (batch, channel, height,
+width).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from causalflow.errors import CompileError, EvidenceError
+from causalflow.graph.equation import Equation, evaluate
+from causalflow.graph.schema import Class, Image, Node, Symbol
+from causalflow.mechanisms.base import Noise, Values
+from causalflow.mechanisms.district import ExogenousPosterior, draw_exogenous, posterior
+from causalflow.mechanisms.exogenous import ExogenousVariable
+from causalflow.mechanisms.inversion import agrees, invert
+from causalflow.mechanisms.operations import TORCH
+
+__all__ = ["TORCH", "EquationMechanism", "abduct_exogenous", "exogenous_posterior"]
+
+
+class EquationMechanism(nn.Module):
+    """The mechanism of a node with an equation.
+
+    Args:
+        name: of the node.
+        node: its declaration, with an equation.
+        parents: names of its parents, nodes and exogenous variables.
+
+    Raises:
+        CompileError: no equation, or a list of another length than the image has pixels.
+    """
+
+    def __init__(self, name: str, node: Node, parents: Iterable[str]) -> None:
+        super().__init__()
+        self.name, self.node, self.parents = name, node, tuple(parents)
+        if isinstance(node, Symbol) or node.equation is None:
+            raise CompileError(f"node '{name}': it has no equation")
+        self.equation: Equation = node.equation
+        pixels = torch.Size(node.shape).numel() if isinstance(node, Image) else 1
+        given = len(self.equation.components)
+        if given not in (1, pixels):
+            raise CompileError(
+                f"node '{name}': the equation has {given} entries; {pixels} expected"
+            )
+
+    def evaluate(self, parents: Values) -> Tensor:
+        """The node's value; -1 where a class's equation gives no level."""
+        used = {name: parents[name] for name in self.equation.names}
+        n = max((len(value) for value in used.values()), default=1)
+        result = evaluate(self.equation, used, TORCH)
+        parts = result if self.equation.vector else [result]
+        columns = [torch.as_tensor(part).double().expand(n) for part in parts]
+        match self.node:
+            case Image(shape=shape):
+                pixels = torch.Size(shape).numel()
+                return torch.stack(columns, -1).expand(n, pixels).float().reshape(n, *shape)
+            case Class(levels=levels):
+                value = columns[0]
+                known = (value >= 0) & (value < len(levels)) & (value == value.floor())
+                return torch.where(known, value, -1.0).long()
+            case _:
+                return columns[0].clone()
+
+    def predict(self, parents: Values, noise: Noise | None = None) -> Tensor:
+        """The node's value; without parents one row, which stands for all.
+
+        Raises:
+            EvidenceError: a class's equation gives what is not a level.
+        """
+        value = self.evaluate(parents)
+        if isinstance(self.node, Class) and (value < 0).any():
+            raise EvidenceError(
+                f"node '{self.name}': row {int((value < 0).nonzero()[0])}: its equation "
+                f"gives what is not a level; levels are 0 to {len(self.node.levels) - 1}"
+            )
+        return value
+
+    def matches(self, value: Tensor, predicted: Tensor) -> Tensor:
+        """Whether each row of the evidence is what the equation gives: bool, shape (batch,)."""
+        if isinstance(self.node, Class):
+            return value == predicted
+        return (
+            agrees(value, predicted).flatten(1).all(1)
+            if value.dim() > 1
+            else agrees(value, predicted)
+        )
+
+    def invert(
+        self, value: Tensor, unknown: str, parents: Values, support: tuple[float, float]
+    ) -> Tensor:
+        """Each ``unknown`` in the support that gives ``value``: (branches, batch), NaN if none."""
+        return invert(self.equation.components[0], unknown, value, parents, support)
+
+    def log_slope(self, unknown: str, parents: Values) -> Tensor:
+        """log |dx/du| at the parents' values, u among them: shape (batch,)."""
+        with torch.enable_grad():
+            u = parents[unknown].detach().double().requires_grad_()
+            x = torch.as_tensor(evaluate(self.equation, {**parents, unknown: u}, TORCH))
+            (slope,) = torch.autograd.grad(x.double().sum(), u)
+        return slope.abs().log()
+
+    def calibrate(self, values: Values, generator: torch.Generator) -> None:
+        """Nothing: the equation is declared."""
+
+    def loss(self, values: Values, generator: torch.Generator) -> None:
+        """None: the equation is declared."""
+
+    def draw_noise(self, n: int, generator: torch.Generator) -> Noise:
+        """No noise of its own."""
+        return {}
+
+    def abduct(self, value: Tensor, parents: Values, generator: torch.Generator) -> Noise:
+        """No noise of its own.
+
+        Raises:
+            EvidenceError: the equation gives another value than the evidence says.
+        """
+        wrong = ~self.matches(value, self.predict(parents))
+        if wrong.any():
+            raise EvidenceError(
+                f"node '{self.name}': row {int(wrong.nonzero()[0])}: "
+                "its equation gives another value than the evidence, with these parents"
+            )
+        return {}
+
+
+def exogenous_posterior(
+    mechanisms: Mapping[str, EquationMechanism],
+    exogenous: Mapping[str, ExogenousVariable],
+    values: Values,
+) -> ExogenousPosterior:
+    """The exact joint posterior of a district's exogenous variables.
+
+    Args:
+        mechanisms: the district's nodes.
+        exogenous: the exogenous variables that they use.
+        values: observed values of the district's nodes and of all their parents outside it. Nodes
+            of the district may be missing: they are computed.
+
+    Raises:
+        EvidenceError: no exogenous values give the evidence; names the node and the row.
+        CompileError: a node's exogenous variables cannot be recovered, or are too many to
+            enumerate.
+    """
+    return posterior(mechanisms, exogenous, values)
+
+
+def abduct_exogenous(
+    mechanisms: Mapping[str, EquationMechanism],
+    exogenous: Mapping[str, ExogenousVariable],
+    values: Values,
+    generator: torch.Generator,
+) -> dict[str, Tensor]:
+    """One draw a row from `exogenous_posterior`: exogenous name -> (batch,).
+
+    Arguments and errors are those of `exogenous_posterior`; ``generator`` draws.
+    """
+    return draw_exogenous(mechanisms, exogenous, values, generator)

@@ -1,0 +1,141 @@
+"""Expectation: the counts and steps of expectation-maximisation for tables with latent parents.
+
+Notation: r a distinct row of the data, n_r how often it occurs, s a joint state of the latents, q(s
+    | r) the
+responsibilities. Each table is a matrix of log-probabilities; (r, s) uses its cell base[r] +
+offset[s], so that one index gathers the tables in the expectation step and scatters the counts n_r
+q(s | r) in the maximisation step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from causalflow.errors import CompileError, DataError
+from causalflow.mechanisms.base import Values
+from causalflow.mechanisms.categorical import PSEUDO_COUNT, Categorical, smoothed_log
+from causalflow.mechanisms.labels import all_labelled
+
+__all__ = ["RowCounts", "TableIndex", "count_rows"]
+
+LARGEST = 50_000_000
+"""Distinct rows times joint states that are held in memory."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableIndex:
+    """Which cell of a table (rows, K) each (r, s) uses.
+
+    Attributes:
+        shape: of the table.
+        base: shape (distinct rows,).
+        offset: shape (states,).
+    """
+
+    shape: tuple[int, int]
+    base: Tensor
+    offset: Tensor
+
+    def cells(self) -> Tensor:
+        """Flat indices, shape (distinct rows, states)."""
+        return self.base[:, None] + self.offset
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowCounts:
+    """The distinct rows of the data and the tables that explain them.
+
+    Attributes:
+        rows: name -> value in each distinct row.
+        weight: n_r, float64.
+        tables: of the latents and the children, by name.
+    """
+
+    rows: Mapping[str, Tensor]
+    weight: Tensor
+    tables: Mapping[str, TableIndex]
+
+    def maximise(self, responsibility: Tensor) -> dict[str, Tensor]:
+        """The best log-tables given the responsibilities q, shape (distinct rows, states)."""
+        share = (self.weight[:, None] * responsibility).flatten()
+        return {
+            name: smoothed_log(
+                share.new_zeros(table.shape)
+                .view(-1)
+                .index_add_(0, table.cells().flatten(), share)
+                .view(table.shape)
+            )
+            for name, table in self.tables.items()
+        }
+
+    def log_joint(self, tables: Mapping[str, Tensor]) -> Tensor:
+        """log p(s) p(v_r | s), shape (distinct rows, states)."""
+        return torch.stack(
+            [tables[name].view(-1)[table.cells()] for name, table in self.tables.items()]
+        ).sum(0)
+
+    def objective(self, tables: Mapping[str, Tensor], log_joint: Tensor) -> float:
+        """The penalised log-likelihood."""
+        penalty = sum(
+            PSEUDO_COUNT / table.shape[1] * float(table.sum()) for table in tables.values()
+        )
+        return float(self.weight @ log_joint.logsumexp(1)) + penalty
+
+
+def count_rows(
+    grid: Mapping[str, Tensor],
+    levels: Mapping[str, int],
+    children: Mapping[str, Categorical],
+    values: Values,
+) -> RowCounts:
+    """Count the rows in which the children and their parents are labelled.
+
+    Args:
+        grid: latent -> its state in each joint state, shape (states,).
+        levels: latent -> its number of states.
+        children: with tables, by name.
+        values: of the children and their parents.
+
+    Raises:
+        DataError: there is no such row.
+        CompileError: distinct rows times joint states are too many.
+    """
+    names = sorted({*children, *(p for c in children.values() for p in c.parents)} - set(grid))
+    keep = all_labelled(values, names)
+    if not keep.any():
+        raise DataError(
+            f"nodes {sorted(children)}: no row has a label of them and of their parents"
+        )
+    device = next(iter(grid.values())).device
+    whole = torch.stack([values[name][keep].to(device) for name in names], dim=1)
+    distinct, counts = torch.unique(whole, dim=0, return_counts=True)
+    states = len(next(iter(grid.values())))
+    if len(distinct) * states > LARGEST:
+        raise CompileError(
+            f"nodes {sorted(children)}: {len(distinct)} distinct rows times {states} joint states "
+            f"of the hidden causes are too many (limit {LARGEST})"
+        )
+    rows = dict(zip(names, distinct.T, strict=True))
+    tables = {name: _latent_index(levels[name], column, counts) for name, column in grid.items()}
+    tables |= {name: _child_index(child, rows, grid) for name, child in children.items()}
+    return RowCounts(rows=rows, weight=counts.double(), tables=tables)
+
+
+def _latent_index(levels: int, column: Tensor, counts: Tensor) -> TableIndex:
+    return TableIndex(shape=(1, levels), base=torch.zeros_like(counts), offset=column)
+
+
+def _child_index(child: Categorical, rows: Values, grid: Values) -> TableIndex:
+    assert child.strides is not None
+    base, offset = rows[child.name].clone(), torch.zeros_like(next(iter(grid.values())))
+    for parent, stride in child.strides.items():
+        if parent in grid:
+            offset += stride * child.levels * grid[parent]
+        else:
+            base += stride * child.levels * rows[parent]
+    rows_of_table, levels = child.table.shape
+    return TableIndex(shape=(rows_of_table, levels), base=base, offset=offset)

@@ -1,0 +1,1 @@
+"""The model: a graph compiled to mechanisms, and what can be asked of it."""

@@ -1,0 +1,115 @@
+"""Compile: each node's declaration to a mechanism, each hidden cause to an explicit root.
+
+    node with an equation        EquationMechanism over its parents and the declared exogenous variables
+    class                        Categorical: a table over class parents, a network over others
+    continuous                   ContinuousMechanism: linear, additive or a monotone flow
+    image                        ImageMechanism: a diffusion model; anti-causal edges guide it
+    a <-> b (class nodes)        LatentClass: one hidden class that both ends read as a parent
+    exogenous variable           ExogenousVariable
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import assert_never
+
+import torch
+from torch import nn
+
+from causalflow.errors import CompileError
+from causalflow.graph.graph import Graph
+from causalflow.graph.schema import Class, Continuous, EdgeKind, Image, Node, Symbol
+from causalflow.mechanisms.categorical import Categorical
+from causalflow.mechanisms.confounder import LatentClass
+from causalflow.mechanisms.continuous import ContinuousMechanism
+from causalflow.mechanisms.equation import EquationMechanism
+from causalflow.mechanisms.exogenous import ExogenousVariable
+from causalflow.mechanisms.image import ImageMechanism
+from causalflow.model.scm import StructuralModel
+
+__all__ = ["CompileOptions", "structural_model"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompileOptions:
+    """What the graph file leaves to the engine.
+
+    Attributes:
+        seed: of the networks' initial weights.
+        confounder_states: levels of the latent class of each ``<->``; None: as many as its larger end has.
+    """
+
+    seed: int = 0
+    confounder_states: int | None = None
+
+
+def structural_model(graph: Graph, options: CompileOptions) -> StructuralModel:
+    """An untrained mechanism for every node; the global random state is left as it was.
+
+    Raises:
+        CompileError: a node without a type, or a hidden confounder of a node that is not a plain class.
+    """
+    _check_types(graph)
+    latents = {latent_name(*ends): _latent(graph, ends, options) for ends in graph.bidirected}
+    hidden = {
+        name: (
+            *graph.exogenous_parents(name),
+            *(latent_name(*ends) for ends in graph.bidirected if name in ends),
+        )
+        for name in graph.nodes
+    }
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(options.seed)
+        mechanisms = {name: _mechanism(graph, name, hidden[name], latents) for name in graph.nodes}
+    exogenous = {name: ExogenousVariable(name, law) for name, law in graph.exogenous.items()}
+    roots = {name: LatentClass(name, node) for name, node in latents.items()}
+    return StructuralModel(graph, mechanisms, {**exogenous, **roots}, hidden)
+
+
+def latent_name(first: str, second: str) -> str:
+    """The name of the hidden root of ``first <-> second``."""
+    return " <-> ".join(sorted((first, second)))
+
+
+def _check_types(graph: Graph) -> None:
+    untyped = [name for name, node in graph.nodes.items() if isinstance(node, Symbol)]
+    if untyped:
+        raise CompileError(
+            f"graph '{graph.name}': nodes {untyped} have no type; declare each under nodes: as one "
+            "of ['class', 'continuous', 'image']"
+        )
+
+
+def _latent(graph: Graph, ends: tuple[str, str], options: CompileOptions) -> Class:
+    nodes = [graph.nodes[name] for name in ends]
+    for name, node in zip(ends, nodes, strict=True):
+        if not isinstance(node, Class) or node.equation is not None:
+            raise CompileError(
+                f"node '{name}': the hidden confounder '{ends[0]} <-> {ends[1]}' can be compiled "
+                "between class nodes only; give it class ends, or declare an exogenous variable "
+                "that the equations of both ends share"
+            )
+    most = max(len(node.levels) for node in nodes if isinstance(node, Class))
+    return Class(levels=tuple(range(options.confounder_states or most)))
+
+
+def _mechanism(
+    graph: Graph, name: str, hidden: tuple[str, ...], latents: Mapping[str, Class]
+) -> nn.Module:
+    node = graph.nodes[name]
+    observed = [other for other in graph.topological_order() if other in graph.parents(name)]
+    if not isinstance(node, Symbol) and node.equation is not None:
+        return EquationMechanism(name, node, (*observed, *hidden))
+    parents: dict[str, Node] = {other: graph.nodes[other] for other in observed}
+    match node:
+        case Class():
+            return Categorical(name, node, parents | {latent: latents[latent] for latent in hidden})
+        case Continuous():
+            return ContinuousMechanism(name, node, parents)
+        case Image():
+            kinds: dict[str, EdgeKind] = {other: graph.kind(other, name) for other in observed}
+            return ImageMechanism(name, node, parents, kinds)
+        case Symbol():
+            raise AssertionError("checked before")
+    assert_never(node)

@@ -1,0 +1,125 @@
+"""Abduction of what the evidence leaves open: hidden roots, and nodes that were not observed.
+
+In this order:
+
+1. Parents of an observed image are read off it by its anti-causal predictors (the mode).
+2. Declared exogenous variables come from their equations: inverted, or drawn from the exact posterior.
+3. Latent classes, and class nodes that are missing while a descendant is known, are drawn from their exact joint posterior
+   (`causalflow.model.posterior`).
+4. A missing node without known descendants stays free: its noise is drawn, not abducted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from causalflow.mechanisms.base import Values
+from causalflow.mechanisms.equation import abduct_exogenous
+from causalflow.mechanisms.image import ImageMechanism
+from causalflow.model.posterior import draw_group, groups, unknowns
+from causalflow.model.scm import StructuralModel
+
+__all__ = ["Completion", "complete"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """Evidence, completed.
+
+    Attributes:
+        values: every node but the free ones.
+        roots: every hidden root.
+        inferred: node -> how its value was found.
+    """
+
+    values: Mapping[str, Tensor]
+    roots: Mapping[str, Tensor]
+    inferred: Mapping[str, str]
+
+
+def complete(scm: StructuralModel, evidence: Values, generator: torch.Generator) -> Completion:
+    """Fill in what ``evidence`` leaves open.
+
+    Args:
+        scm: the fitted model.
+        evidence: engine values of at least one node, labelled throughout.
+        generator: draws from the posteriors.
+
+    Raises:
+        EvidenceError: the equations cannot produce the evidence, or a missing node can be neither inferred nor left free.
+    """
+    values = dict(evidence)
+    n = len(next(iter(values.values())))
+    read = _read_images(scm, values)
+    values |= read
+    roots = _exogenous(scm, values, generator)
+    computed = _compute(scm, values, roots)
+    drawn: dict[str, Tensor] = {}
+    for group in groups(scm, values, unknowns(scm, values)):
+        drawn |= draw_group(scm, {**values, **roots}, group, generator)
+    roots |= {name: drawn[name] for name in scm.root_names if name in drawn}
+    for name in scm.root_names:
+        if name not in roots:
+            roots[name] = scm.root(name).draw_noise(n, generator)["value"]
+    nodes = {name: value for name, value in drawn.items() if name not in roots}
+    inferred = {name: "read off the image, as its most probable value" for name in read}
+    inferred |= {name: "computed by its equation" for name in computed}
+    inferred |= {name: "drawn from its exact posterior" for name in nodes}
+    return Completion(values=values | nodes, roots=roots, inferred=inferred)
+
+
+def _read_images(scm: StructuralModel, values: Values) -> dict[str, Tensor]:
+    """The missing parents of observed images, as their predictors see them."""
+    found: dict[str, Tensor] = {}
+    for name in scm.order:
+        mechanism = scm.mechanism(name)
+        if name in values and isinstance(mechanism, ImageMechanism):
+            missing = [p for p in mechanism.parents if p not in values and p not in found]
+            if missing:
+                found |= mechanism.infer(values[name], missing)
+    return found
+
+
+def _exogenous(
+    scm: StructuralModel, values: Values, generator: torch.Generator
+) -> dict[str, Tensor]:
+    """The declared exogenous variables that the evidence bears on."""
+    found: dict[str, Tensor] = {}
+    for group in _linked(scm, values):
+        if any(name in values for name in group):
+            mechanisms = {name: scm.equations[name] for name in scm.equations if name in group}
+            read = {name for member in mechanisms for name in scm.hidden_parents[member]}
+            variables = {n: variable for n, variable in scm.exogenous.items() if n in read}
+            found |= abduct_exogenous(mechanisms, variables, values, generator)
+    return found
+
+
+def _linked(scm: StructuralModel, values: Values) -> list[frozenset[str]]:
+    """The nodes with an equation, in groups to be abducted together.
+
+    Two are linked when they share an exogenous variable, or when one is an unknown parent of the other.
+    """
+    groups: list[frozenset[str]] = []
+    for name in scm.equations:
+        district = scm.graph.district(name) & scm.equations.keys()
+        unknown = frozenset(scm.graph.parents(name)) & scm.equations.keys() - values.keys()
+        linked = frozenset({name}) | district | unknown
+        joined = linked.union(*(group for group in groups if group & linked))
+        groups = [group for group in groups if not group & linked] + [joined]
+    return groups
+
+
+def _compute(scm: StructuralModel, values: dict[str, Tensor], roots: Values) -> list[str]:
+    """Compute, in place, the missing nodes with an equation whose arguments are known."""
+    computed = []
+    for name, mechanism in scm.equations.items():
+        known = {**values, **roots}
+        if name not in values and all(parent in known for parent in scm.parents(name)):
+            arguments = {parent: known[parent] for parent in scm.parents(name)}
+            values[name] = mechanism.predict(arguments, {})
+            computed.append(name)
+    return computed

@@ -1,0 +1,147 @@
+"""Posterior of unknown finite variables: exact, joint, by enumeration.
+
+Notation: e the known values, H the unknown finite variables, H = H_1 + H_2 + ... split into groups that no likelihood
+joins. Then
+
+    p(H_g | e)  proportional to  prod_{i in factors of H_g} p(x_i | pa_i),
+
+a table over the joint states of H_g for each row of the batch. The posterior must be joint: replacing every variable by its
+own marginal is wrong as soon as two of them explain one value.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from causalflow.errors import EvidenceError
+from causalflow.graph.schema import Class, Image
+from causalflow.mechanisms import draws
+from causalflow.mechanisms.base import Values
+from causalflow.model.scm import StructuralModel
+
+__all__ = ["Group", "draw_group", "groups", "unknowns"]
+
+MOST_STATES = 100_000
+MOST_ROWS = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Unknown variables that must be drawn together.
+
+    Attributes:
+        names: the variables.
+        factors: the nodes and roots whose likelihood depends on them.
+    """
+
+    names: tuple[str, ...]
+    factors: tuple[str, ...]
+
+
+def unknowns(scm: StructuralModel, values: Values) -> list[str]:
+    """The unknown finite variables that bear on ``values``: latent classes, and class nodes above a known one.
+
+    Raises:
+        EvidenceError: an unknown variable of another type has a known descendant.
+    """
+    found: list[str] = []
+    for name in scm.order:
+        below = (scm.graph.descendants(name) - {name}) & values.keys()
+        if name not in values and below:
+            _check_finite(scm, name, min(below))
+            found.append(name)
+    informative = [*values, *found]
+    latents = [r for r in scm.latents if any(r in scm.parents(name) for name in informative)]
+    return [*latents, *found]
+
+
+def _check_finite(scm: StructuralModel, name: str, below: str) -> None:
+    if name in scm.equations or not isinstance(scm.graph.nodes[name], Class):
+        raise EvidenceError(
+            f"node '{name}': missing from the evidence while its descendant '{below}' is given, and "
+            "only class nodes without an equation can be inferred; give it too, or leave out its "
+            "descendants"
+        )
+
+
+def groups(scm: StructuralModel, values: Values, unknown: list[str]) -> list[Group]:
+    """``unknown``, split into groups that no likelihood joins."""
+    scopes = _scopes(scm, values, unknown)
+    joined: list[frozenset[str]] = []
+    for scope in scopes.values():
+        merged = scope.union(*(group for group in joined if group & scope))
+        joined = [group for group in joined if not group & scope] + [merged]
+    return [
+        Group(
+            names=tuple(name for name in unknown if name in group),
+            factors=tuple(name for name, scope in scopes.items() if scope <= group),
+        )
+        for group in joined
+    ]
+
+
+def _scopes(
+    scm: StructuralModel, values: Values, unknown: list[str]
+) -> dict[str, frozenset[str]]:
+    """What has a likelihood that depends on unknown variables: name -> those variables."""
+    likely = [name for name in scm.latents if name in unknown]
+    likely += [
+        name
+        for name in scm.order
+        if (name in values or name in unknown)
+        and name not in scm.equations
+        and not isinstance(scm.graph.nodes[name], Image)
+    ]
+    scopes = {name: frozenset(unknown) & {name, *scm.parents(name)} for name in likely}
+    return {name: scope for name, scope in scopes.items() if scope}
+
+
+def draw_group(
+    scm: StructuralModel, known: Values, group: Group, generator: torch.Generator
+) -> dict[str, Tensor]:
+    """A draw of the group from its joint posterior, int64 of shape (batch,) each.
+
+    Args:
+        scm: the fitted model.
+        known: engine values of nodes and roots, the same rows each.
+        group: what to draw.
+        generator: draws.
+
+    Raises:
+        EvidenceError: more than `MOST_STATES` joint states.
+    """
+    levels = [scm.levels(name) for name in group.names]
+    if math.prod(levels) > MOST_STATES:
+        raise EvidenceError(
+            f"too little evidence: {math.prod(levels):,} joint states of {list(group.names)} would "
+            f"have to be enumerated, at most {MOST_STATES:,} are; give one of them"
+        )
+    like = next(iter(known.values()))
+    states = torch.cartesian_prod(*(torch.arange(k, device=like.device) for k in levels))
+    states = states.reshape(-1, len(levels))
+    chunks = torch.arange(len(like), device=like.device).split(max(1, MOST_ROWS // len(states)))
+    chosen = [draws.index(_log_weight(scm, known, rows, group, states), generator) for rows in chunks]
+    drawn = states[torch.cat(chosen)]
+    return {name: drawn[:, column] for column, name in enumerate(group.names)}
+
+
+@torch.no_grad()
+def _log_weight(
+    scm: StructuralModel, known: Values, rows: Tensor, group: Group, states: Tensor
+) -> Tensor:
+    """log prod p(x_i | pa_i) for each row and joint state, shape (rows, states)."""
+    needed = {name for factor in group.factors for name in (factor, *scm.parents(factor))}
+    values: dict[str, Tensor] = {
+        name: known[name][rows].repeat_interleave(len(states), dim=0)
+        for name in needed
+        if name in known
+    }
+    for column, name in enumerate(group.names):
+        values[name] = states[:, column].repeat(len(rows))
+    terms = [scm.log_prob(name, values) for name in group.factors]
+    return torch.stack(terms).sum(dim=0).reshape(len(rows), len(states))

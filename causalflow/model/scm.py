@@ -1,0 +1,188 @@
+"""Structural causal model in engine values: a mechanism for every node, every hidden cause an explicit root.
+
+Notation: V the nodes, U the exogenous variables, x_i = f_i(pa_i, u_i).
+
+Hidden roots are of two kinds: the exogenous variables that the graph file declares, and one latent class per ``<->``. Both are
+values that several nodes may read; what is left of a node's noise belongs to its mechanism alone. A world is computed
+by `predict` in topological order from a noise, the interventions overriding mechanisms:
+
+    counterfactual = abduct (noise of the factual world), act (mutilate), predict (same noise).
+
+Source: Pearl (2009), Causality, section 7.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeAlias, TypeVar, cast
+
+import torch
+from torch import Tensor, nn
+
+from causalflow.graph.graph import Graph
+from causalflow.graph.schema import Class
+from causalflow.mechanisms.base import Mechanism, Noise, Values
+from causalflow.mechanisms.categorical import Categorical
+from causalflow.mechanisms.confounder import LatentClass
+from causalflow.mechanisms.continuous import ContinuousMechanism
+from causalflow.mechanisms.equation import EquationMechanism
+from causalflow.mechanisms.exogenous import ExogenousVariable
+from causalflow.mechanisms.image import ImageMechanism
+from causalflow.nn.naming import module_key
+
+__all__ = ["Intervention", "StructuralModel", "WorldNoise"]
+
+Intervention: TypeAlias = Tensor | Callable[[Tensor], Tensor]
+WorldNoise: TypeAlias = Mapping[str, Noise]
+Kind = TypeVar("Kind", bound=nn.Module)
+
+
+class StructuralModel(nn.Module):
+    """Mechanisms by node in topological order, and the hidden roots they share.
+
+    Args:
+        graph: the declaration.
+        mechanisms: one per node.
+        roots: the hidden roots: declared exogenous variables and latent classes.
+        hidden_parents: the roots that each node reads.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        mechanisms: Mapping[str, nn.Module],
+        roots: Mapping[str, ExogenousVariable | LatentClass],
+        hidden_parents: Mapping[str, tuple[str, ...]],
+    ) -> None:
+        super().__init__()
+        self.graph = graph
+        self.order = graph.topological_order()
+        self.root_names = tuple(roots)
+        self.hidden_parents = dict(hidden_parents)
+        self._parents: dict[str, tuple[str, ...]] = dict.fromkeys(roots, ())
+        for name in self.order:
+            observed = [other for other in self.order if other in graph.parents(name)]
+            self._parents[name] = (*observed, *hidden_parents.get(name, ()))
+        self._mechanisms = nn.ModuleDict({module_key(n): mechanisms[n] for n in self.order})
+        self._roots = nn.ModuleDict({module_key(n): root for n, root in roots.items()})
+
+    def mechanism(self, name: str) -> Mechanism:
+        """The mechanism of a node."""
+        return cast(Mechanism, self.module(name))
+
+    def module(self, name: str) -> nn.Module:
+        """The mechanism of a node, as a module."""
+        return self._mechanisms[module_key(name)]
+
+    def root(self, name: str) -> ExogenousVariable | LatentClass:
+        """A hidden root."""
+        return cast("ExogenousVariable | LatentClass", self._roots[module_key(name)])
+
+    @property
+    def equations(self) -> dict[str, EquationMechanism]:
+        """The nodes made by an equation, in topological order."""
+        return self._modules_of(EquationMechanism)
+
+    @property
+    def images(self) -> dict[str, ImageMechanism]:
+        """The nodes made by a diffusion model."""
+        return self._modules_of(ImageMechanism)
+
+    @property
+    def exogenous(self) -> dict[str, ExogenousVariable]:
+        """The declared exogenous variables."""
+        roots = {name: self.root(name) for name in self.root_names}
+        return {n: root for n, root in roots.items() if isinstance(root, ExogenousVariable)}
+
+    @property
+    def latents(self) -> dict[str, LatentClass]:
+        """The latent class of each ``<->``."""
+        roots = {name: self.root(name) for name in self.root_names}
+        return {n: root for n, root in roots.items() if isinstance(root, LatentClass)}
+
+    @property
+    def networks(self) -> list[nn.Module]:
+        """The diffusion networks, whose calls are counted."""
+        return [image.denoiser.network for image in self.images.values()]
+
+    @property
+    def is_learned(self) -> bool:
+        """Whether any mechanism has to be fitted."""
+        return len(self.equations) < len(self.order)
+
+    def _modules_of(self, kind: type[Kind]) -> dict[str, Kind]:
+        modules = {name: self.module(name) for name in self.order}
+        return {name: module for name, module in modules.items() if isinstance(module, kind)}
+
+    def replaced(self, mechanisms: Mapping[str, nn.Module]) -> StructuralModel:
+        """The same model with some mechanisms exchanged (weights shared)."""
+        own = {name: mechanisms.get(name, self.module(name)) for name in self.order}
+        roots = {name: self.root(name) for name in self.root_names}
+        return StructuralModel(self.graph, own, roots, self.hidden_parents)
+
+    def parents(self, name: str) -> tuple[str, ...]:
+        """What a mechanism reads: parents in the graph, then hidden roots; nothing for a root."""
+        return self._parents[name]
+
+    def levels(self, name: str) -> int:
+        """The number of levels of a class node or latent class."""
+        node = self.latents[name].node if name in self.latents else self.graph.nodes[name]
+        assert isinstance(node, Class)
+        return len(node.levels)
+
+    def log_prob(self, name: str, values: Values) -> Tensor:
+        """log p(x | pa) of a node that has a likelihood, or log p(u) of a latent class, shape (batch,)."""
+        if name in self.latents:
+            return self.latents[name].log_p[values[name]]
+        module = self.module(name)
+        assert isinstance(module, Categorical | ContinuousMechanism)
+        return module.log_prob(values[name], {p: values[p] for p in self.parents(name)})
+
+    def draw_noise(
+        self, n: int, generator: torch.Generator, nodes: Iterable[str] | None = None
+    ) -> dict[str, Noise]:
+        """n draws of the exogenous variables of ``nodes`` (default: all) and of every hidden root."""
+        chosen = self.order if nodes is None else [name for name in self.order if name in nodes]
+        noise: dict[str, Noise] = {
+            name: self.root(name).draw_noise(n, generator) for name in self.root_names
+        }
+        return noise | {name: self.mechanism(name).draw_noise(n, generator) for name in chosen}
+
+    def abduct(
+        self, values: Values, roots: Values, generator: torch.Generator
+    ) -> dict[str, Noise]:
+        """The noise of the world with ``values`` and hidden ``roots``.
+
+        Nodes absent from ``values`` must have no descendant in it: nothing is known of their noise, and it is drawn.
+        """
+        known = {**values, **roots}
+        n = len(next(iter(known.values())))
+        noise: dict[str, Noise] = {name: {"value": value} for name, value in roots.items()}
+        for name in self.order:
+            if name in values:
+                parents = {parent: known[parent] for parent in self.parents(name)}
+                noise[name] = self.mechanism(name).abduct(known[name], parents, generator)
+            else:
+                noise[name] = self.mechanism(name).draw_noise(n, generator)
+        return noise
+
+    def predict(
+        self, noise: WorldNoise, do: Mapping[str, Intervention] | None = None
+    ) -> dict[str, Tensor]:
+        """The world of ``noise`` under ``do``; the nodes are those that ``noise`` holds.
+
+        Args:
+            noise: by node and hidden root.
+            do: values, or functions of the value that the node would have had.
+        """
+        do = do or {}
+        values = {name: noise[name]["value"] for name in self.root_names if name in noise}
+        for name in self.order:
+            action = do.get(name)
+            if isinstance(action, Tensor):
+                values[name] = action
+            elif name in noise:
+                parents = {parent: values[parent] for parent in self.parents(name)}
+                natural = self.mechanism(name).predict(parents, noise[name])
+                values[name] = natural if action is None else action(natural)
+        return {name: values[name] for name in self.order if name in values}

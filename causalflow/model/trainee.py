@@ -1,0 +1,84 @@
+"""Trainee: the mechanisms that one fit trains, and the columns they need.
+
+The likelihood of a world factorises over the nodes once every hidden cause is summed out of its district, so each
+mechanism's loss stands alone: a node reads its own column and its parents', and the nodes that share a latent class are fitted
+together, by exact enumeration of it (`causalflow.mechanisms.confounder`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from causalflow.mechanisms.base import Mechanism, Values
+from causalflow.mechanisms.categorical import Categorical
+from causalflow.mechanisms.confounder import LatentDistrict
+from causalflow.model.scm import StructuralModel
+from causalflow.nn.naming import module_key
+
+__all__ = ["Trainee"]
+
+
+class Trainee(nn.Module):
+    """A part of a structural model, to be fitted.
+
+    Args:
+        scm: the model.
+        names: the nodes to fit; those that share a latent class with them are added.
+
+    Attributes:
+        nodes: what is fitted: ``names`` and the rest of their districts, without nodes that have an equation.
+        columns: the nodes whose values that takes.
+    """
+
+    def __init__(self, scm: StructuralModel, names: Iterable[str]) -> None:
+        super().__init__()
+        names = set(names)
+        self.districts = [d for d in _districts(scm) if d.children.keys() & names]
+        shared = {child for district in self.districts for child in district.children}
+        self.nodes = [n for n in scm.order if n in shared or (n in names and n not in scm.equations)]
+        self.alone = [name for name in self.nodes if name not in shared]
+        read = {p for n in self.nodes for p in scm.parents(n) if p not in scm.root_names}
+        self.columns = [name for name in scm.order if name in self.nodes or name in read]
+        latents = [root for district in self.districts for root in district.latents.items()]
+        modules = {name: scm.module(name) for name in self.nodes} | dict(latents)
+        self.modules_fitted = nn.ModuleDict({module_key(n): m for n, m in modules.items()})
+
+    def calibrate(self, columns: Values, generator: torch.Generator) -> None:
+        """Fit tables, statistics and closed forms in one pass over the labels."""
+        for name in self.alone:
+            self._mechanism(name).calibrate(columns, generator)
+        for district in self.districts:
+            district.calibrate(columns, generator)
+
+    def loss(self, batch: Values, generator: torch.Generator) -> dict[str, Tensor]:
+        """The loss of every node, or district, that gradient steps improve, shape (batch,) each."""
+        losses = {name: self._mechanism(name).loss(batch, generator) for name in self.alone}
+        for district in self.districts:
+            losses[", ".join(district.children)] = district.loss(batch, generator)
+        return {name: loss for name, loss in losses.items() if loss is not None}
+
+    def _mechanism(self, name: str) -> Mechanism:
+        return cast(Mechanism, self.modules_fitted[module_key(name)])
+
+
+def _districts(scm: StructuralModel) -> list[LatentDistrict]:
+    """The latent classes with their children, in groups that no child joins."""
+    readers = {
+        name: frozenset(node for node in scm.order if name in scm.parents(node))
+        for name in scm.latents
+    }
+    groups: list[frozenset[str]] = []
+    for scope in readers.values():
+        joined = scope.union(*(group for group in groups if group & scope))
+        groups = [group for group in groups if not group & scope] + [joined]
+    return [
+        LatentDistrict(
+            latents={name: scm.latents[name] for name, scope in readers.items() if scope <= group},
+            children={n: cast(Categorical, scm.module(n)) for n in scm.order if n in group},
+        )
+        for group in groups
+    ]

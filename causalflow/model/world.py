@@ -1,0 +1,66 @@
+"""World: values by node, the noise they came from, and how the answer came about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from causalflow.errors import one_of
+from causalflow.model.scm import WorldNoise
+
+__all__ = ["Abduction", "Info", "World"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Info:
+    """How an answer came about.
+
+    Attributes:
+        network_calls: passes of an image through a diffusion network, per row of the answer.
+        round_trip_error: mean absolute error, in [0, 1], of the factual image decoded without residual; None without images.
+        inferred: node missing from the evidence -> how its value was found.
+        free: nodes of which the evidence says nothing; their noise was drawn.
+    """
+
+    network_calls: float = 0.0
+    round_trip_error: float | None = None
+    inferred: Mapping[str, str] = field(default_factory=dict)
+    free: tuple[str, ...] = ()
+
+
+class World(Mapping[str, Tensor]):
+    """Values by node in public units, and the `Info` of how they came about."""
+
+    def __init__(self, values: Mapping[str, Tensor], info: Info) -> None:
+        self._values = dict(values)
+        self.info = info
+
+    def __getitem__(self, name: str) -> Tensor:
+        if name not in self._values:
+            raise KeyError(f"no node '{name}' in this answer; {one_of(name, self._values)}")
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        shapes = ", ".join(f"{name}: {tuple(value.shape)}" for name, value in self.items())
+        return f"World({shapes})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Abduction:
+    """The noise of factual worlds: what `Model.predict` needs to replay them, or their counterfactuals.
+
+    Attributes:
+        noise: by node and hidden root.
+        info: how it was found.
+    """
+
+    noise: WorldNoise
+    info: Info

@@ -1,0 +1,1 @@
+"""Networks: multilayer perceptron, U-Net, image encoder, embeddings of time and parents."""

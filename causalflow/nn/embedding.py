@@ -1,0 +1,157 @@
+"""Embeddings: the diffusion time, and the values of a node's parents, as feature vectors.
+
+Time: the angles tau omega_k, with K frequencies omega_k geometric from 1 to 100 (tau lies in
+[0, 1], so the first is nearly linear in tau and the last tells tau = 0.01 from tau = 0.02), as
+cosines and sines through a small MLP.
+
+Parents: the sum over the parents of one vector each,
+
+    class       a learned vector for each level
+    continuous  an MLP of the standardised value (x - location) / scale
+    image       a convolutional `Encoder`
+
+and a learned vector of its own where the parent's value is missing (-1 for a class, NaN otherwise):
+the *null* of classifier-free guidance, and what partly labelled data are trained with. Parents are
+kept in the order given; the sum does not depend on it, except through the names of the weights.
+
+Source of the time embedding: Vaswani et al. (2017), Attention Is All You Need, section 3.5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from causalflow.errors import CompileError
+from causalflow.graph.schema import Class, Continuous, Image, Node
+from causalflow.nn.encoder import Encoder
+from causalflow.nn.mlp import MLP
+
+__all__ = ["ParentEmbedding", "TimeEmbedding"]
+
+FREQUENCIES = 32
+IMAGE_WIDTH = 24
+
+
+class TimeEmbedding(nn.Module):
+    """The diffusion time tau in [0, 1], shape (batch,), as (batch, features)."""
+
+    omega: Tensor
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        omega = torch.logspace(0, 2, FREQUENCIES)
+        self.register_buffer("omega", omega, persistent=False)
+        self.mlp = MLP(2 * FREQUENCIES, features, hidden=(features,))
+
+    def forward(self, tau: Tensor) -> Tensor:
+        """The vectors of the times tau, shape (batch,)."""
+        angles = tau.to(self.omega.dtype)[:, None] * self.omega
+        return self.mlp(torch.cat([angles.cos(), angles.sin()], dim=-1))
+
+
+class ParentEmbedding(nn.Module):
+    """The values of a node's parents as (batch, features), float32.
+
+    Args:
+        parents: type of each parent by name; none: the embedding is zero.
+        features: length of the vectors.
+
+    Raises:
+        CompileError: a parent has no type.
+    """
+
+    origin: Tensor
+
+    def __init__(self, parents: Mapping[str, Node], features: int) -> None:
+        super().__init__()
+        self.names = tuple(parents)
+        self.register_buffer("origin", torch.zeros(features), persistent=False)
+        self.parts = nn.ModuleList(_part(name, parents[name], features) for name in self.names)
+
+    def calibrate(self, values: Mapping[str, Tensor]) -> None:
+        """Take location and scale of the continuous parents from the known ``values``."""
+        for name, part in zip(self.names, self.parts, strict=True):
+            if isinstance(part, _ContinuousEmbedding):
+                part.calibrate(values[name])
+
+    def forward(self, values: Mapping[str, Tensor], n: int) -> Tensor:
+        """The sum over the parents, shape (n, features).
+
+        Args:
+            values: parents' values, n rows each, or one row that stands for all; other names are
+                ignored.
+            n: size of the batch.
+        """
+        total = self.origin.expand(n, -1)
+        for name, part in zip(self.names, self.parts, strict=True):
+            total = total + part(values[name])
+        return total
+
+
+class _ClassEmbedding(nn.Module):
+    """A vector for each level; row 0 is that of a missing value."""
+
+    def __init__(self, levels: int, features: int) -> None:
+        super().__init__()
+        self.table = nn.Embedding(levels + 1, features)
+
+    def forward(self, value: Tensor) -> Tensor:
+        return self.table(value.long() + 1)
+
+
+class _ContinuousEmbedding(nn.Module):
+    """An MLP of the standardised value; a vector of its own where the value is NaN."""
+
+    location: Tensor
+    scale: Tensor
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.register_buffer("location", torch.zeros((), dtype=torch.float64))
+        self.register_buffer("scale", torch.ones((), dtype=torch.float64))
+        self.mlp = MLP(1, features, hidden=(features,))
+        self.null = nn.Parameter(torch.zeros(features))
+
+    def calibrate(self, value: Tensor) -> None:
+        known = value[~value.isnan()].to(self.location.dtype)
+        if len(known):
+            self.location.copy_(known.mean())
+            spread = known.std(correction=0)
+            self.scale.copy_(torch.where(spread > 0, spread, torch.ones_like(spread)))
+
+    def forward(self, value: Tensor) -> Tensor:
+        standardised = (value.to(self.location.dtype) - self.location) / self.scale
+        vector = self.mlp(standardised.nan_to_num()[:, None])
+        return torch.where(value.isnan()[:, None], self.null, vector)
+
+
+class _ImageEmbedding(nn.Module):
+    """An `Encoder`; a vector of its own where the image has a NaN."""
+
+    def __init__(self, channels: int, features: int) -> None:
+        super().__init__()
+        self.encoder = Encoder(channels, IMAGE_WIDTH, features)
+        self.null = nn.Parameter(torch.zeros(features))
+
+    def forward(self, value: Tensor) -> Tensor:
+        missing = value.flatten(1).isnan().any(dim=1, keepdim=True)
+        return torch.where(missing, self.null, self.encoder(value.nan_to_num()))
+
+
+def _part(name: str, node: Node, features: int) -> nn.Module:
+    """The embedding of one parent."""
+    match node:
+        case Class():
+            return _ClassEmbedding(len(node.levels), features)
+        case Continuous():
+            return _ContinuousEmbedding(features)
+        case Image():
+            return _ImageEmbedding(node.shape[0], features)
+        case _:
+            raise CompileError(
+                f"node '{name}': a parent of a network has no type; "
+                "declare one of ['class', 'continuous', 'image'] under nodes:"
+            )

@@ -1,0 +1,86 @@
+"""Encoder: an image as a vector, by strided convolutions.
+
+Notation: h hidden channels, e an embedding of the diffusion time, shape (batch, time_features).
+Three levels, each halving height and width: convolution with stride 2, group norm, SiLU; then one
+residual convolution, the mean over positions and a linear map. With e, each norm is adaptive
+(`Modulation`):
+
+    ada(h, e) = (1 + a(e)) norm(h) + b(e),     a, b linear, zero at the start.
+
+Sources: Wu & He (2018), group normalisation; Perez et al. (2018), FiLM.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from math import gcd
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+__all__ = ["Encoder", "Modulation"]
+
+GROUPS = 4
+
+
+class Modulation(nn.Module):
+    """Adaptive group norm, (1 + a(e)) norm(h) + b(e); without e, a and b are learned constants.
+
+    Args:
+        channels: of h, shape (batch, channels, height, width).
+        features: of e, shape (batch, features), or None.
+    """
+
+    def __init__(self, channels: int, features: int | None) -> None:
+        super().__init__()
+        self.groups = gcd(channels, GROUPS)
+        if features is None:
+            self.constants = nn.Parameter(torch.zeros(2 * channels))
+        else:
+            self.affine = nn.Linear(features, 2 * channels)
+            nn.init.zeros_(self.affine.weight)
+            nn.init.zeros_(self.affine.bias)
+
+    def forward(self, h: Tensor, embedding: Tensor | None) -> Tensor:
+        """The normalised and modulated h; same shape."""
+        if embedding is None:
+            scale, shift = self.constants.chunk(2)
+            return functional.group_norm(h, self.groups, 1 + scale, shift)
+        scale, shift = self.affine(embedding)[:, :, None, None].chunk(2, dim=1)
+        return torch.addcmul(shift, functional.group_norm(h, self.groups), 1 + scale)
+
+
+class Encoder(nn.Module):
+    """A map of images of any size, (batch, channels, height, width) -> (batch, features).
+
+    Args:
+        channels: of the image.
+        width: channels of the first level; the next two have 2 and 4 times as many.
+        features: length of the result.
+        time_features: length of the time embedding that `forward` then expects; None: not
+            conditioned.
+    """
+
+    def __init__(
+        self, channels: int, width: int, features: int, time_features: int | None = None
+    ) -> None:
+        super().__init__()
+        self.time_features = time_features
+        widths = (channels, width, 2 * width, 4 * width)
+        self.halvings = nn.ModuleList(
+            nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in pairwise(widths)
+        )
+        self.residual = nn.Conv2d(4 * width, 4 * width, 3, padding=1)
+        self.norms = nn.ModuleList(Modulation(c, time_features) for c in (*widths[1:], 4 * width))
+        self.readout = nn.Linear(4 * width, features)
+
+    def forward(self, x: Tensor, time: Tensor | None = None) -> Tensor:
+        """The code of x; ``time`` (batch, time_features) exactly when built with time_features."""
+        assert (time is None) == (self.time_features is None)
+        h = x.to(self.readout.weight.dtype).contiguous(memory_format=torch.channels_last)
+        *norms, last = self.norms
+        for halve, norm in zip(self.halvings, norms, strict=True):
+            h = functional.silu(norm(halve(h), time))
+        h = h + functional.silu(last(self.residual(h), time))
+        return self.readout(h.mean(dim=(2, 3)))

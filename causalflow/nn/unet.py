@@ -1,0 +1,112 @@
+"""UNet: a map of images to images, conditioned on a vector.
+
+Notation: h hidden channels, e the embedding, shape (batch, features). Level l has ``width *
+multipliers[l]`` channels and 1/2^l of the height and width. A residual block is
+
+    h <- h + conv(silu(ada(conv(silu(norm(h))), e))),     ada(h, e) = (1 + a(e)) norm(h) + b(e),
+
+with group norms, a and b linear, and the second convolution zero at the start: every block starts
+as the identity, and the net, whose last convolution is zero too, as the constant 0. Going down,
+each level runs its blocks and then halves by average pooling; going up, each level adds the hidden
+state that went down (a sum is cheaper than a concatenation), runs its blocks and then doubles by
+nearest neighbour. Between levels a 1x1 convolution changes the channels, always at the smaller
+size.
+
+Sources: Ronneberger et al. (2015), U-Net; Dhariwal & Nichol (2021), adaptive group norm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from math import gcd
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from causalflow.nn.encoder import GROUPS, Modulation
+
+__all__ = ["Block", "UNet"]
+
+
+class Block(nn.Module):
+    """A residual block of ``channels`` channels, given an embedding of ``features`` numbers."""
+
+    def __init__(self, channels: int, features: int) -> None:
+        super().__init__()
+        self.norm = nn.GroupNorm(gcd(channels, GROUPS), channels)
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.modulation = Modulation(channels, features)
+        self.second = _zero(nn.Conv2d(channels, channels, 3, padding=1))
+
+    def forward(self, h: Tensor, embedding: Tensor) -> Tensor:
+        """The next hidden state; same shape as h."""
+        change = self.first(functional.silu(self.norm(h)))
+        return h + self.second(functional.silu(self.modulation(change, embedding)))
+
+
+class UNet(nn.Module):
+    """The network; any height and width, padded inside to a multiple of 2^(levels - 1).
+
+    Args:
+        channels: of the image, both in and out.
+        width: channels of the first level.
+        multipliers: channels of each level, in multiples of ``width``.
+        blocks: residual blocks of each level, on each of the two ways.
+        features: length of the embedding.
+    """
+
+    def __init__(
+        self, channels: int, width: int, multipliers: Sequence[int], blocks: int, features: int
+    ) -> None:
+        super().__init__()
+        widths = [width * multiplier for multiplier in multipliers]
+        self.enter = nn.Conv2d(channels, widths[0], 3, padding=1)
+        self.down = nn.ModuleList(_level(c, blocks, features) for c in widths)
+        self.up = nn.ModuleList(_level(c, blocks, features) for c in widths)
+        self.widen = nn.ModuleList(nn.Conv2d(a, b, 1) for a, b in pairwise(widths))
+        self.narrow = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in pairwise(widths))
+        self.norm = nn.GroupNorm(gcd(widths[0], GROUPS), widths[0])
+        self.leave = _zero(nn.Conv2d(widths[0], channels, 3, padding=1))
+
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        """The value at x (batch, channels, height, width) and embedding (batch, features)."""
+        height, width = x.shape[-2:]
+        multiple = 2 ** len(self.widen)
+        x = functional.pad(x, (0, -width % multiple, 0, -height % multiple))
+        h = self.enter(x.contiguous(memory_format=torch.channels_last))
+        h = self._ascend(self._descend(h, embedding), embedding)
+        return self.leave(functional.silu(self.norm(h)))[..., :height, :width]
+
+    def _descend(self, h: Tensor, embedding: Tensor) -> list[Tensor]:
+        """The hidden state at the end of each level, on the way down."""
+        states: list[Tensor] = []
+        for level, blocks in enumerate(self.down):
+            if level:
+                h = self.widen[level - 1](functional.avg_pool2d(h, 2))
+            for block in blocks:
+                h = block(h, embedding)
+            states.append(h)
+        return states
+
+    def _ascend(self, states: Sequence[Tensor], embedding: Tensor) -> Tensor:
+        """The hidden state at full size, on the way up."""
+        h = states[-1]
+        for level in reversed(range(len(self.up))):
+            if level < len(self.widen):
+                h = states[level] + functional.interpolate(self.narrow[level](h), scale_factor=2)
+            for block in self.up[level]:
+                h = block(h, embedding)
+        return h
+
+
+def _level(channels: int, blocks: int, features: int) -> nn.ModuleList:
+    return nn.ModuleList(Block(channels, features) for _ in range(blocks))
+
+
+def _zero(convolution: nn.Conv2d) -> nn.Conv2d:
+    """The same convolution with zero weights."""
+    for parameter in convolution.parameters():
+        nn.init.zeros_(parameter)
+    return convolution

@@ -1,0 +1,1 @@
+"""Pictures: graphs (`causalflow.plot.graph`, with its layout, routes and style) and image grids."""

@@ -1,0 +1,172 @@
+"""plot_graph: a causal graph as a picture, by graphviz where its program is, else by matplotlib.
+
+Node types differ by shape and colour (`causalflow.plot.style`), anti-causal edges have hollow
+heads, bidirected edges are dashed with two heads, declared exogenous variables are small. The format
+follows from the file's suffix; ``.dot`` is graphviz's source text and needs no program.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from causalflow.errors import GraphError, one_of
+from causalflow.graph.graph import Graph
+from causalflow.graph.interchange import dot_document
+from causalflow.graph.schema import Node
+from causalflow.graph.statements import Attributes, Document, Link
+from causalflow.plot.style import BIDIRECTED, EXOGENOUS, NodeStyle, caption, edge_style, node_style
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["FORMATS", "dot_source", "plot_graph"]
+
+FORMATS = (".png", ".svg", ".pdf", ".dot")
+_SHAPES: Mapping[str, Attributes] = {
+    "ellipse": {"shape": "ellipse", "style": "filled"},
+    "rounded": {"shape": "box", "style": "filled,rounded"},
+    "card": {"shape": "box", "style": "filled", "peripheries": "2"},
+}
+
+
+def plot_graph(
+    graph: Graph,
+    path: str | Path | None = None,
+    *,
+    exogenous: bool = True,
+    legend: bool = True,
+    title: str | None = None,
+    dpi: float = 160,
+) -> Figure | Path:
+    """Draw ``graph``; into the file ``path`` if given.
+
+    Args:
+        graph: any causal graph.
+        path: its suffix is the format: .png, .svg, .pdf or .dot.
+        exogenous: show declared exogenous variables; otherwise the bidirected edges they amount to.
+        legend: explain node types and edge kinds (matplotlib; graphviz puts them into tooltips).
+        title: a line above the drawing.
+        dpi: pixels an inch in a .png.
+
+    Returns:
+        The matplotlib figure, or the path written.
+
+    Raises:
+        GraphError: another suffix, or a file that cannot be written.
+    """
+    if path is None:
+        return _figure(graph, exogenous, legend, title)
+    target = Path(path)
+    suffix = target.suffix.lower()
+    if suffix not in FORMATS:
+        raise GraphError(f"cannot draw to '{target}': format '{suffix}'; {one_of(suffix, FORMATS)}")
+    try:
+        _write(graph, target, exogenous=exogenous, legend=legend, title=title, dpi=dpi)
+    except OSError as error:
+        raise GraphError(f"cannot draw to '{target}': {error.strerror or error}") from None
+    return target
+
+
+def _write(
+    graph: Graph, path: Path, *, exogenous: bool, legend: bool, title: str | None, dpi: float
+) -> None:
+    suffix = path.suffix.lower()
+    if suffix == ".dot":
+        path.write_text(dot_source(graph, exogenous=exogenous, title=title), encoding="utf-8")
+    elif shutil.which("dot"):
+        source = dot_source(graph, exogenous=exogenous, title=title, dpi=dpi)
+        path.write_bytes(_render(source, suffix.lstrip(".")))
+    else:
+        _save(_figure(graph, exogenous, legend, title), path, dpi)
+
+
+def _figure(graph: Graph, exogenous: bool, legend: bool, title: str | None) -> Figure:
+    from causalflow.plot.drawing import draw_figure
+
+    return draw_figure(graph, exogenous=exogenous, legend=legend, title=title)
+
+
+def _save(figure: Figure, path: Path, dpi: float) -> None:
+    """The same graph gives the same bytes: no date, no random ids."""
+    from matplotlib import rc_context
+
+    undated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}, ".png": None}
+    with rc_context({"svg.hashsalt": "causalflow"}):
+        figure.savefig(path, dpi=dpi, facecolor="white", metadata=undated[path.suffix.lower()])
+
+
+def _render(source: str, suffix: str) -> bytes:
+    import graphviz
+    from graphviz import CalledProcessError
+
+    try:
+        return bytes(graphviz.Source(source).pipe(format=suffix))
+    except CalledProcessError as error:
+        detail = " ".join(str(error.stderr or error).split())[:200]
+        raise GraphError(f"graphviz could not draw the graph: {detail}") from None
+
+
+def dot_source(
+    graph: Graph, *, exogenous: bool = True, title: str | None = None, dpi: float | None = None
+) -> str:
+    """Graphviz source with styling; `causalflow.graph.interchange.from_dot` reads it back."""
+    plain = dot_document(graph)
+    settings = {"rankdir": "LR", "nodesep": "0.35", "ranksep": "0.6", "fontname": "Helvetica"}
+    settings |= {"label": title, "labelloc": "t"} if title else {}
+    settings |= {"dpi": f"{dpi:g}"} if dpi else {}
+    nodes = {
+        name: {**given, **_dot_node(name, graph.nodes[name])} for name, given in plain.nodes.items()
+    }
+    shown = exogenous and bool(graph.exogenous)
+    links = tuple(_dot_link(link, graph) for link in plain.links if not (shown and _implied(link)))
+    styled = replace(plain, attributes={**settings, **plain.attributes}, nodes=nodes, links=links)
+    return str(_with_exogenous(styled, graph) if shown else styled)
+
+
+def _implied(link: Link) -> bool:
+    return link.attributes.get("implied") == "true"
+
+
+def _dot_node(name: str, node: Node) -> Attributes:
+    style = node_style(node)
+    below = caption(node)
+    tooltip = f"{name}: {style.legend}{', ' if below else ''}{below}"
+    label = {"label": f"{name}\n{below}"} if below else {}
+    return {**label, **_look(style), "tooltip": tooltip}
+
+
+def _look(style: NodeStyle) -> Attributes:
+    colours = {"fillcolor": style.fill, "color": style.line, "fontcolor": style.text}
+    return {**_SHAPES[style.shape], **colours, "fontname": "Helvetica"}
+
+
+def _dot_link(link: Link, graph: Graph) -> Link:
+    if link.attributes.get("dir") == "both":
+        style, extra = BIDIRECTED, {"constraint": "false"}
+    else:
+        style, extra = (
+            edge_style(graph.kind(link.source, link.target), graph.nodes[link.target]),
+            {},
+        )
+    extra |= {"arrowhead": "onormal"} if style.hollow else {}
+    extra |= {"color": style.colour, "tooltip": style.legend or "cause"}
+    return replace(link, attributes={**link.attributes, **extra})
+
+
+def _with_exogenous(document: Document, graph: Graph) -> Document:
+    small = {"fontsize": "9", "width": "0.3", "height": "0.3", "margin": "0.02"}
+    nodes = {
+        name: {**_look(EXOGENOUS), **small, "tooltip": f"{name}: exogenous"}
+        for name in graph.exogenous
+    }
+    thin = {"color": EXOGENOUS.line, "arrowsize": "0.6"}
+    links = tuple(
+        Link(source=variable, mark="->", target=name, attributes=thin)
+        for name in graph.nodes
+        for variable in graph.exogenous_parents(name)
+    )
+    return replace(document, nodes={**document.nodes, **nodes}, links=(*document.links, *links))

@@ -1,0 +1,167 @@
+"""Pictures of counterfactuals: a grid with one labelled row per intervention, readable at a glance.
+
+Images are (batch, channel, height, width) with 1 (gray) or 3 (red, green, blue) channels, float in
+[0, 1] or uint8; pixels are enlarged, not smoothed. Figures are matplotlib objects made without
+pyplot: nothing is shown, no state is kept.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causalflow.errors import DataError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["image_grid", "save_figure"]
+
+_CELL = 0.92  # inches: an image with its share of the gap
+_GAP = 0.07
+_LABEL_INCH = 0.088  # width of a character of a row's label
+_TITLE_INCH = 0.115
+_CAPTION = 0.19
+_TITLE = 0.4
+_MARGIN = 0.15
+_INK, _FAINT = "#1f2328", "#656d76"
+
+
+def image_grid(
+    rows: Mapping[str, Any],
+    captions: Mapping[str, Sequence[str]] | None = None,
+    *,
+    title: str | None = None,
+) -> Figure:
+    """A figure with one row of images per entry of ``rows``.
+
+    Args:
+        rows: label -> images, tensor or array (batch, channel, height, width); rows may differ in
+            length.
+        captions: label -> one short text per image, shown under it ("7 red, bar").
+        title: shown on top.
+
+    Raises:
+        DataError: no rows, misshapen images, or captions that do not match them.
+    """
+    pictures = {label: _pixels(label, images) for label, images in rows.items()}
+    if not pictures:
+        raise DataError("image_grid: expected at least one row of images")
+    texts = captions or {}
+    for label, entries in texts.items():
+        if label not in pictures or len(entries) != len(pictures[label]):
+            raise DataError(f"image_grid: row '{label}': expected one caption per image of a row")
+    heights = [_CELL + (_CAPTION if label in texts else 0) for label in pictures]
+    columns = max(len(images) for images in pictures.values())
+    label_width = _LABEL_INCH * max(max(map(len, label.split("\n"))) for label in pictures) + 0.2
+    figure, place = _canvas(label_width, columns, heights, title)
+    for row, (label, images) in enumerate(pictures.items()):
+        _draw_row(figure, place, row, label, images, texts.get(label, ()))
+    return figure
+
+
+def save_figure(figure: Figure, path: str | Path, *, dpi: int = 150) -> None:
+    """Write a figure; the format is that of the suffix. The file appears whole or not at all.
+
+    Raises:
+        DataError: an unknown format, or a folder that cannot be written to.
+    """
+    path = Path(path)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        figure.savefig(partial, format=path.suffix.removeprefix(".") or "png", dpi=dpi)
+        partial.replace(path)
+    except (OSError, ValueError) as mistake:
+        raise DataError(
+            f"{path}: cannot write the figure: {str(mistake).splitlines()[0]}"
+        ) from None
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+class _Place:
+    """Where an image goes, in fractions of the figure."""
+
+    def __init__(self, size: tuple[float, float], left: float, tops: Sequence[float]) -> None:
+        self.size, self.left, self.tops = size, left, tops
+
+    def image(self, row: int, column: int) -> tuple[float, float, float, float]:
+        """left, bottom, width, height."""
+        width, height = self.size
+        side = _CELL - _GAP
+        bottom = self.tops[row] - side
+        return (self.left + column * _CELL) / width, bottom / height, side / width, side / height
+
+    def label(self, row: int) -> tuple[float, float]:
+        """Right end and middle of a row's label."""
+        width, height = self.size
+        return (self.left - 0.12) / width, (self.tops[row] - (_CELL - _GAP) / 2) / height
+
+
+def _canvas(
+    label_width: float, columns: int, heights: Sequence[float], title: str | None
+) -> tuple[Figure, _Place]:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    header = _TITLE if title else 0.0
+    left = _MARGIN + label_width
+    width = max(left + columns * _CELL, _TITLE_INCH * len(title or "")) + _MARGIN
+    size = (width, 2 * _MARGIN + header + sum(heights))
+    figure = Figure(size, facecolor="white")
+    FigureCanvasAgg(figure)
+    top = size[1] - _MARGIN - header
+    tops = [top - sum(heights[:row]) for row in range(len(heights))]
+    if title:
+        position = (_MARGIN / size[0], 1 - _MARGIN / size[1])
+        figure.text(*position, title, ha="left", va="top", fontsize=12, weight="bold", color=_INK)
+    return figure, _Place(size, left, tops)
+
+
+def _draw_row(
+    figure: Figure,
+    place: _Place,
+    row: int,
+    label: str,
+    images: NDArray[Any],
+    captions: Sequence[str],
+) -> None:
+    figure.text(
+        *place.label(row),
+        label,
+        ha="right",
+        va="center",
+        fontsize=10.5,
+        color=_INK,
+        linespacing=1.3,
+    )
+    for column, image in enumerate(images):
+        axes = figure.add_axes(place.image(row, column))
+        _draw_image(axes, image)
+        if captions:
+            axes.set_xlabel(captions[column], fontsize=7.5, color=_FAINT, labelpad=2.5)
+
+
+def _draw_image(axes: Axes, image: NDArray[Any]) -> None:
+    axes.imshow(image, interpolation="nearest", cmap="gray", vmin=0, vmax=1)
+    axes.set(xticks=[], yticks=[])
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def _pixels(label: str, images: Any) -> NDArray[Any]:
+    """Images for imshow: in [0, 1], shape (batch, height, width) or (batch, height, width, 3)."""
+    array = np.asarray(images.detach().cpu() if hasattr(images, "detach") else images)
+    if array.ndim != 4 or array.shape[1] not in (1, 3) or not len(array):
+        expected = "(batch, 1 or 3, height, width)"
+        raise DataError(
+            f"image_grid: row '{label}': images of shape {array.shape}; expected {expected}"
+        )
+    unit = array / 255 if array.dtype == np.uint8 else array.clip(0, 1)
+    return unit[:, 0] if array.shape[1] == 1 else np.moveaxis(unit, 1, -1)

@@ -1,0 +1,287 @@
+"""Query: a causal question as data.
+
+Notation: ``y[x=1, m[x=0]]`` is the counterfactual Y_{x=1, M_{x=0}}: the value of y in the world
+where x is set to 1 and m to the value that it takes in the world where x is set to 0.
+
+    Term            y, y[x=1], y[x=1]=0    a variable, the world it lives in, its value (None: free)
+    Intervention    x=1, x, m[x=0]         sets a variable: to a value, any value, another term's
+    Query           P(terms | do(...), terms), E[c1*term + c2*term | ...]
+
+A *free* occurrence has no value: the answer is a table with one axis for each
+(`Query.free_variables`). ``str`` gives the canonical text, which
+`causalflow.query.language.parse_query` reads back to an equal query.
+
+Source: Correa, Lee & Bareinboim (2021), section 2, for nested counterfactuals.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from enum import Enum
+from fractions import Fraction
+from typing import TypeAlias
+
+from causalflow.errors import QueryError
+
+__all__ = ["NAME", "NUMBER", "WORD", "Intervention", "Kind", "Query", "Term", "Value", "World"]
+
+Value: TypeAlias = str | int | float
+
+NAME = r"[^\W\d]\w*"
+NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?"
+WORD = r"[^\s,|()\[\]='\"]+"
+
+
+class Kind(Enum):
+    """What is asked of the outcomes."""
+
+    PROBABILITY = "P"
+    EXPECTATION = "E"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intervention:
+    """What sets a variable in a world.
+
+    Attributes:
+        variable: the variable that is set.
+        value: its level or number; None: any (free); a term of the same variable: the value it
+            takes in that term's world.
+    """
+
+    variable: str
+    value: Value | Term | None = None
+
+    @property
+    def nested(self) -> Term | None:
+        """The term whose value the variable takes, if it is set to one."""
+        return self.value if isinstance(self.value, Term) else None
+
+    def __str__(self) -> str:
+        match self.value:
+            case None:
+                return _name_text(self.variable)
+            case Term(subscript=()):
+                return f"{_name_text(self.variable)}[]"
+            case Term() as term:
+                return str(term)
+            case value:
+                return f"{_name_text(self.variable)}={_value_text(value)}"
+
+
+World: TypeAlias = tuple[Intervention, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Term:
+    """A variable in a world, with its value if it is given.
+
+    Attributes:
+        name: the variable.
+        subscript: the interventions that make its world, sorted: values first, then nested terms,
+            by variable; none: the actual world.
+        value: a level or number; None: free.
+    """
+
+    name: str
+    subscript: World = ()
+    value: Value | None = None
+
+    def __post_init__(self) -> None:
+        ordered = tuple(
+            sorted(self.subscript, key=lambda each: (each.nested is not None, each.variable))
+        )
+        object.__setattr__(self, "subscript", ordered)
+
+    @property
+    def free(self) -> Term:
+        """The same term without its value: the random variable."""
+        return self if self.value is None else replace(self, value=None)
+
+    @property
+    def nested(self) -> tuple[Term, ...]:
+        """The terms directly within the subscript."""
+        return tuple(each.nested for each in self.subscript if each.nested is not None)
+
+    def walk(self) -> Iterator[Term]:
+        """The terms nested at any depth, innermost first, then the term itself."""
+        for term in self.nested:
+            yield from term.walk()
+        yield self
+
+    def __str__(self) -> str:
+        inside = f"[{', '.join(map(str, self.subscript))}]" if self.subscript else ""
+        value = "" if self.value is None else f"={_value_text(self.value)}"
+        return f"{_name_text(self.name)}{inside}{value}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """A causal question.
+
+    ``do`` applies to every term, outcomes and conditions; it is never given together with
+    subscripts (`counterfactual_form` turns the one into the other).
+
+    Attributes:
+        kind: the probability of the outcomes, or the expectation of their linear combination.
+        outcomes: what is asked about, in the order of the answer's axes.
+        conditions: what is known.
+        do: what is set, for all terms alike.
+        coefficients: of an expectation, one for each outcome; empty for a probability.
+    """
+
+    kind: Kind = Kind.PROBABILITY
+    outcomes: tuple[Term, ...]
+    conditions: tuple[Term, ...] = ()
+    do: World = ()
+    coefficients: tuple[Fraction, ...] = ()
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """Outcomes, then conditions."""
+        return self.outcomes + self.conditions
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """Every variable the query mentions, in subscripts and ``do`` too."""
+        mentioned = (term for top in self.terms for term in top.walk())
+        names = {name for term in mentioned for name in (term.name, *_targets(term.subscript))}
+        return frozenset(names | set(_targets(self.do)))
+
+    @property
+    def worlds(self) -> tuple[World, ...]:
+        """The distinct worlds in which the terms live, each after those nested in it."""
+        terms = (term for top in self.counterfactual_form().terms for term in top.walk())
+        return tuple(dict.fromkeys(term.subscript for term in terms))
+
+    @property
+    def free_terms(self) -> tuple[Term, ...]:
+        """The terms without a value; an expectation's outcomes are averaged, so not among them."""
+        asked = self.outcomes if self.kind is Kind.PROBABILITY else ()
+        return tuple(term for term in asked + self.conditions if term.value is None)
+
+    @property
+    def free_interventions(self) -> tuple[str, ...]:
+        """The variables set to any value, in ``do`` or in a subscript."""
+        worlds = (self.do, *(term.subscript for term in self.terms))
+        return tuple(dict.fromkeys(name for world in worlds for name in _free(world)))
+
+    @property
+    def free_variables(self) -> tuple[str, ...]:
+        """The names of the answer's axes: free terms, then free interventions.
+
+        A term's axis bears its variable's name, or the term's text where the variable is free more
+        than once.
+
+        Example:
+            >>> worlds = [(Intervention(variable="x", value=level),) for level in (1, 0)]
+            >>> Query(outcomes=(Term(name="y", subscript=worlds[0]),)).free_variables
+            ('y',)
+            >>> Query(outcomes=tuple(Term(name="y", subscript=w) for w in worlds)).free_variables
+            ('y[x=1]', 'y[x=0]')
+        """
+        names = [*(term.name for term in self.free_terms), *self.free_interventions]
+        axes = [t.name if names.count(t.name) == 1 else str(t) for t in self.free_terms]
+        return (*axes, *self.free_interventions)
+
+    @property
+    def is_interventional(self) -> bool:
+        """Whether all terms live in one world, made by setting variables that are no terms."""
+        if self.do:
+            return True
+        worlds = {term.subscript for term in self.terms}
+        world = next(iter(worlds), ())
+        plain = all(each.nested is None for each in world)
+        terms = {term.name for term in self.terms}
+        return len(worlds) == 1 and bool(world) and plain and terms.isdisjoint(_targets(world))
+
+    @property
+    def is_counterfactual(self) -> bool:
+        """Whether the question cannot be put with ``do`` alone: several worlds, or nested ones."""
+        return not self.is_interventional and any(term.subscript for term in self.terms)
+
+    def counterfactual_form(self) -> Query:
+        """The same question with every ``do`` written as the terms' subscripts."""
+        if not self.do:
+            return self
+        outcomes, conditions = (
+            tuple(replace(term, subscript=self.do) for term in terms)
+            for terms in (self.outcomes, self.conditions)
+        )
+        return replace(self, outcomes=outcomes, conditions=conditions, do=())
+
+    def interventional_form(self) -> Query:
+        """The same question with ``do`` instead of subscripts.
+
+        Raises:
+            QueryError: it is counterfactual.
+        """
+        if self.is_counterfactual:
+            raise QueryError(
+                f"query: {self} asks about several worlds and has no form with do(...)"
+            )
+        if self.do or not self.is_interventional:
+            return self
+        outcomes, conditions = (
+            tuple(replace(term, subscript=()) for term in terms)
+            for terms in (self.outcomes, self.conditions)
+        )
+        return replace(
+            self, outcomes=outcomes, conditions=conditions, do=self.outcomes[0].subscript
+        )
+
+    def __str__(self) -> str:
+        do = (f"do({_joined(self.do)})",) if self.do else ()
+        given = ", ".join((*do, *map(str, self.conditions)))
+        behind = f" | {given}" if given else ""
+        match self.kind:
+            case Kind.PROBABILITY:
+                return f"P({_joined(self.outcomes)}{behind})"
+            case Kind.EXPECTATION:
+                return f"E[{_combination_text(self.coefficients, self.outcomes)}{behind}]"
+
+
+def _targets(world: World) -> tuple[str, ...]:
+    return tuple(each.variable for each in world)
+
+
+def _free(world: World) -> Iterator[str]:
+    """The variables that a world sets to any value, as written."""
+    for each in world:
+        if each.nested is not None:
+            yield from _free(each.nested.subscript)
+        elif each.value is None:
+            yield each.variable
+
+
+def _joined(parts: Iterable[object]) -> str:
+    return ", ".join(map(str, parts))
+
+
+def _combination_text(coefficients: tuple[Fraction, ...], terms: tuple[Term, ...]) -> str:
+    """``a - 2*b``: the first sign is written only if it is a minus."""
+    parts: list[str] = []
+    for coefficient, term in zip(coefficients, terms, strict=True):
+        sign = ("- " if parts else "-") if coefficient < 0 else "+ " if parts else ""
+        factor = "" if abs(coefficient) == 1 else f"{abs(coefficient)}*"
+        parts.append(f"{sign}{factor}{term}")
+    return " ".join(parts)
+
+
+def _name_text(name: str) -> str:
+    return name if re.fullmatch(NAME, name) else _quoted(name)
+
+
+def _value_text(value: Value) -> str:
+    """Numbers as numbers; names quoted where they would read as something else."""
+    if not isinstance(value, str):
+        return repr(value)
+    plain = re.fullmatch(WORD, value) and not re.fullmatch(NUMBER, value)
+    return value if plain else _quoted(value)
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

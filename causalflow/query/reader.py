@@ -1,0 +1,213 @@
+"""Reader: the syntax tree of a causal question becomes a `Query`, checked for sense and names.
+
+The tree is that of the grammar in `causalflow.query.language`; every check knows the place of what
+it checks.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import NoReturn, TypeAlias
+
+from lark import Token, Tree
+
+from causalflow.errors import QueryError, one_of
+from causalflow.graph.schema import Exogenous, Family, Finite, Node
+from causalflow.query.domain import resolve
+from causalflow.query.query import NUMBER, Intervention, Kind, Query, Term, Value
+
+__all__ = ["Branch", "Reader", "Variables"]
+
+Branch: TypeAlias = Tree[Token]
+Variables: TypeAlias = Mapping[str, Node | Exogenous]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """Reads the tree of one text.
+
+    Attributes:
+        text: what the user wrote, for the errors.
+        variables: the names allowed, with their types; None: any name, any value.
+    """
+
+    text: str
+    variables: Variables | None
+
+    def query(self, tree: Branch) -> Query:
+        """The query of a whole tree.
+
+        Raises:
+            QueryError: with the place of the mistake.
+        """
+        asked, *given = _branches(tree)
+        known = [part for each in given for part in _branches(each)]
+        parts = _branches(asked)
+        outcomes = [self._outcome(part) for part in parts]
+        conditions = [self._term(part) for part in known if part.data == "event"]
+        settings = [each for part in known if part.data == "do" for each in _branches(part)]
+        do = [self._intervention(each) for each in settings]
+        self._check_terms(outcomes, conditions)
+        self._check_do(do, outcomes, conditions)
+        query = Query(
+            kind=Kind.PROBABILITY if tree.data == "probability" else Kind.EXPECTATION,
+            outcomes=tuple(each for each, _ in outcomes),
+            conditions=tuple(each for each, _ in conditions),
+            do=tuple(each for each, _ in do),
+            coefficients=tuple(self._coefficient(part) for part in parts if part.data == "part"),
+        )
+        self._check_free(query, [*outcomes, *conditions])
+        return query
+
+    def _fail(self, message: str, position: int) -> NoReturn:
+        raise QueryError(f"query: {message}", self.text, position)
+
+    def _outcome(self, tree: Branch) -> tuple[Term, int]:
+        if tree.data == "event":
+            return self._term(tree)
+        term, position = self._term(_branches(tree)[-1])
+        if term.value is not None:
+            self._fail(f"an expectation is of variables; give '{term.free}' no value", position)
+        return term, position
+
+    def _coefficient(self, part: Branch) -> Fraction:
+        sign = -1 if isinstance(part.children[0], Token) else 1
+        for tree in _branches(part, "coefficient"):
+            numerator, *denominator = (Fraction(str(count)) for count in tree.children)
+            if denominator == [0]:
+                self._fail("division by zero", tree.meta.start_pos)
+            return sign * numerator / (denominator[0] if denominator else 1)
+        return Fraction(sign)
+
+    def _term(self, tree: Branch) -> tuple[Term, int]:
+        """A term at the top: a variable of one world, perhaps with a value."""
+        name, position = self._name(tree)
+        for subscript in _branches(tree, "subscript"):
+            if not subscript.children:
+                self._fail(f"'{name}[]' sets nothing; write '{name}'", position)
+        return Term(name=name, subscript=self._world(tree), value=self._value(name, tree)), position
+
+    def _world(self, tree: Branch) -> tuple[Intervention, ...]:
+        """What the subscript of an event sets."""
+        settings = [each for part in _branches(tree, "subscript") for each in _branches(part)]
+        interventions = [self._intervention(each) for each in settings]
+        self._check_set_once(interventions)
+        return tuple(each for each, _ in interventions)
+
+    def _intervention(self, tree: Branch) -> tuple[Intervention, int]:
+        name, position = self._name(tree)
+        declared = None if self.variables is None else self.variables[name]
+        if isinstance(declared, Finite | Family):
+            self._fail(f"exogenous variable '{name}' cannot be set", position)
+        value = self._value(name, tree)
+        if not _branches(tree, "subscript"):
+            return Intervention(variable=name, value=value), position
+        if value is not None:
+            self._fail(f"'{name}' is set to its value in another world; give no other", position)
+        nested = Term(name=name, subscript=self._world(tree))
+        return Intervention(variable=name, value=nested), position
+
+    def _name(self, tree: Branch) -> tuple[str, int]:
+        token = _token(tree)
+        name, position = _plain(token), token.start_pos or 0
+        if self.variables is not None and name not in self.variables:
+            self._fail(f"unknown node '{name}'; {one_of(name, self.variables)}", position)
+        return name, position
+
+    def _value(self, name: str, tree: Branch) -> Value | None:
+        for part in _branches(tree, "value"):
+            token = _token(part)
+            value, position = _literal(token), token.start_pos or 0
+            if isinstance(value, float) and math.isinf(value):
+                self._fail(f"the number {str(token)[:40]} is too large", position)
+            try:
+                return (
+                    value if self.variables is None else resolve(name, self.variables[name], value)
+                )
+            except QueryError as error:
+                raise QueryError(error.message, self.text, position) from None
+        return None
+
+    def _check_set_once(self, interventions: Sequence[tuple[Intervention, int]]) -> None:
+        seen: set[str] = set()
+        for each, position in interventions:
+            if each.variable in seen:
+                self._fail(f"'{each.variable}' is set twice", position)
+            seen.add(each.variable)
+
+    def _check_terms(
+        self, outcomes: Sequence[tuple[Term, int]], conditions: Sequence[tuple[Term, int]]
+    ) -> None:
+        """Every variable of a world is at most one outcome or condition."""
+        seen: dict[Term, tuple[Term, bool]] = {}
+        asked = len(outcomes)
+        for index, (term, position) in enumerate([*outcomes, *conditions]):
+            first, was_outcome = seen.setdefault(term.free, (term, index < asked))
+            if first is term:
+                continue
+            if was_outcome and index >= asked:
+                self._fail(f"'{term.free}' is both an outcome and a condition", position)
+            if None not in (first.value, term.value) and first.value != term.value:
+                self._fail(f"'{term.free}' has two values, {first} and {term}", position)
+            self._fail(f"'{term.free}' appears twice", position)
+
+    def _check_do(
+        self,
+        do: Sequence[tuple[Intervention, int]],
+        outcomes: Sequence[tuple[Term, int]],
+        conditions: Sequence[tuple[Term, int]],
+    ) -> None:
+        """``do`` sets variables once each, that are not terms, in queries without subscripts."""
+        self._check_set_once(do)
+        for each, position in do:
+            if each.nested is not None:
+                self._fail(f"do(...) takes no nested term '{each}'; write y[{each}]", position)
+        names = {each.variable for each, _ in do}
+        for role, terms in (("an outcome", outcomes), ("a condition", conditions)):
+            for term, position in terms:
+                if term.name in names and not term.subscript:
+                    self._fail(f"'{term.name}' is set by do(...) and cannot be {role}", position)
+                if names and term.subscript:
+                    self._fail(
+                        f"do(...) already applies to '{term}'; use one of do(...) and subscripts",
+                        position,
+                    )
+
+    def _check_free(self, query: Query, terms: Sequence[tuple[Term, int]]) -> None:
+        """A name stands for one axis of the answer."""
+        for term, position in terms:
+            plain = not term.subscript and term in query.free_terms
+            if plain and term.name in query.free_interventions:
+                self._fail(
+                    f"'{term}' is free as a value and as an intervention; give one a level",
+                    position,
+                )
+
+
+def _branches(tree: Branch, data: str | None = None) -> list[Branch]:
+    """The children that are trees, of one kind if named."""
+    trees = [child for child in tree.children if isinstance(child, Tree)]
+    return [child for child in trees if data is None or child.data == data]
+
+
+def _token(tree: Branch) -> Token:
+    token = tree.children[0]
+    assert isinstance(token, Token)
+    return token
+
+
+def _plain(token: Token) -> str:
+    """The text of a token without quotes and backslashes."""
+    text = str(token)
+    return re.sub(r"\\(.)", r"\1", text[1:-1]) if token.type == "QUOTED" else text
+
+
+def _literal(token: Token) -> Value:
+    text = str(token)
+    if token.type == "QUOTED" or not re.fullmatch(NUMBER, text):
+        return _plain(token)
+    return int(text) if re.fullmatch(r"[+-]?\d+", text) else float(text)

@@ -1,0 +1,102 @@
+"""TrainingDevice: where a fit runs, in how many processes, and the signals that end it.
+
+float64 parameters, which the small mechanisms have, do not exist on MPS: it is not used.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from causalflow.errors import CausalFlowError, one_of
+from causalflow.training_options import FitOptions
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+__all__ = ["FitInterrupted", "launch", "signals"]
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+DEVICES = ("auto", "cpu", "cuda", "cuda:1")
+
+
+class FitInterrupted(KeyboardInterrupt):
+    """A signal ended the fit after a whole step; the message says how to go on."""
+
+
+def launch(options: FitOptions) -> Fabric:
+    """Device, precision and processes; under torchrun its numbers of processes hold."""
+    from lightning_fabric import Fabric
+    from lightning_fabric.strategies import DDPStrategy
+
+    name, _, index = _device(options.device).partition(":")
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", options.devices))
+    hosts = int(os.environ.get("GROUP_WORLD_SIZE", 1))
+    if options.batch_size % (local * hosts):
+        raise CausalFlowError(
+            f"fit: batch_size={options.batch_size} is not a multiple of {local * hosts} processes"
+        )
+    parallel = options.strategy == "auto" and local * hosts > 1
+    # Buffers are calibrated alike in every process, so they need no broadcast in each step.
+    ddp = DDPStrategy(find_unused_parameters=True, broadcast_buffers=False)
+    fabric = Fabric(
+        accelerator=name,
+        devices=[int(index)] if index and local == 1 else local,
+        num_nodes=hosts,
+        strategy=ddp if parallel else options.strategy,
+        precision=_precision(options.precision, name),
+    )
+    fabric.launch()
+    return fabric
+
+
+def _device(device: str) -> str:
+    cuda = torch.cuda.is_available()
+    if device == "auto":
+        return "cuda" if cuda else "cpu"
+    name, _, index = device.partition(":")
+    known = name in ("cpu", "cuda") and (not index or (name == "cuda" and index.isdecimal()))
+    if not known:
+        raise CausalFlowError(f"fit: unknown device {device!r}; {one_of(device, DEVICES)}")
+    if name == "cuda" and not (cuda and int(index or 0) < torch.cuda.device_count()):
+        raise CausalFlowError(f"fit: device={device!r} is not there; use 'auto' or 'cpu'")
+    return device
+
+
+def _precision(precision: str, device: str) -> Any:
+    if precision == "16-mixed" and device != "cuda":
+        raise CausalFlowError("fit: precision='16-mixed' needs device='cuda'; use 'auto'")
+    if precision != "auto":
+        return precision
+    bf16 = device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bf16-mixed" if bf16 else "32-true"
+
+
+@contextmanager
+def signals() -> Iterator[list[int]]:
+    """The SIGINT and SIGTERM that came (main thread only); a second one acts at once."""
+    came: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield came
+        return
+
+    def note(number: int, frame: object) -> None:
+        came.append(number)
+        signal.signal(number, previous[number])
+
+    previous: dict[int, Any] = {
+        number: signal.getsignal(number) or signal.SIG_DFL for number in SIGNALS
+    }
+    for number in previous:
+        signal.signal(number, note)
+    try:
+        yield came
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -1,0 +1,149 @@
+"""TrainingLog: what a fit tells while it runs, by a bar on standard error and by JSON lines.
+
+The first line of the file holds the options and the machine; each other line the losses averaged
+since the line before:
+
+    {"step": 50, "images": 12800, "seconds": 3.1, "loss": 0.41, "losses": {"image": 0.41}}
+
+A resumed fit drops the lines past its checkpoint and goes on below them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from tqdm import tqdm
+
+from causalflow.errors import CausalFlowError
+
+__all__ = ["TrainingLog", "read_log"]
+
+MEMORY = 50
+
+
+class TrainingLog:
+    """The bar and the file of one fit; use it as a context manager.
+
+    Args:
+        steps: How many steps the fit has in all.
+        start: How many are done already.
+        batch_size: Rows a step.
+        path: The JSON lines file, or None.
+        every: Steps between two lines.
+        progress: Whether to show the bar.
+        header: What the first line holds.
+        unit: What a row is called in the bar.
+    """
+
+    def __init__(
+        self,
+        *,
+        steps: int,
+        start: int,
+        batch_size: int,
+        path: Path | None,
+        every: int,
+        progress: bool,
+        header: Mapping[str, Any],
+        unit: str,
+    ) -> None:
+        self.steps, self.start, self.batch_size, self.every = steps, start, batch_size, every
+        self._file = None if path is None else _open(path, start, header)
+        self._bar = tqdm(
+            total=steps * batch_size,
+            initial=start * batch_size,
+            unit=unit,
+            unit_scale=True,
+            desc="fit",
+            disable=not progress,
+            mininterval=0.5,
+            leave=True,
+        )
+        self._seen = 0
+        self._recent: dict[str, float] = {}
+        self._sums: dict[str, float] = {}
+        self._lines = 0
+
+    def __enter__(self) -> TrainingLog:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._bar.close()
+        if self._file is not None:
+            self._file.close()
+
+    @property
+    def losses(self) -> dict[str, float]:
+        """Each node's loss, averaged over about the last `MEMORY` steps."""
+        return dict(self._recent)
+
+    def add(self, step: int, losses: Mapping[str, float], seconds: float) -> None:
+        """Take note that ``step`` steps are done; ``losses`` are the last one's, by node."""
+        self._seen += 1
+        share = max(1 / self._seen, 1 / MEMORY)
+        for name, loss in losses.items():
+            last = self._recent.get(name, loss)
+            self._recent[name] = last + share * (loss - last)
+            self._sums[name] = self._sums.get(name, 0.0) + loss
+        self._lines += 1
+        self._show()
+        if step % self.every == 0 or step == self.steps:
+            self._write(step, seconds)
+
+    def _show(self) -> None:
+        if self._bar.disable:
+            return
+        shown = {"loss": f"{sum(self._recent.values()):.4g}"}
+        if len(self._recent) > 1:
+            shown |= {name: f"{loss:.4g}" for name, loss in self._recent.items()}
+        self._bar.set_postfix(shown, refresh=False)
+        self._bar.update(self.batch_size)
+
+    def _write(self, step: int, seconds: float) -> None:
+        losses = {name: round(total / self._lines, 6) for name, total in self._sums.items()}
+        self._sums, self._lines = {}, 0
+        if self._file is None:
+            return
+        line = {
+            "step": step,
+            "images": step * self.batch_size,
+            "seconds": round(seconds, 2),
+            "loss": round(sum(losses.values()), 6),
+            "losses": losses,
+        }
+        self._file.write(json.dumps(line) + "\n")
+        self._file.flush()
+
+
+def read_log(path: str | Path) -> list[dict[str, Any]]:
+    """The lines of a log file; one that a killed writer left unfinished is left out."""
+    lines = []
+    for line in Path(path).read_text(encoding="utf-8").splitlines():
+        try:
+            lines.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return lines
+
+
+def _open(path: Path, start: int, header: Mapping[str, Any]) -> Any:
+    """The file, holding the header and the lines up to the step from which the fit goes on."""
+    try:
+        kept = [line for line in read_log(path) if line.get("step", 0) <= start] if start else []
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("w", encoding="utf-8")
+    except FileNotFoundError:
+        return _open(path, 0, header)
+    except (OSError, UnicodeError) as error:
+        raise CausalFlowError(f"{path}: the log cannot be written ({error})") from None
+    file.writelines(json.dumps(line) + "\n" for line in kept or [dict(header)])
+    return file

@@ -1,0 +1,198 @@
+"""TrainingLoop: gradient steps on the sum of the nodes' losses, as a generator.
+
+    step k   B rows -> mean loss of every node -> gradient of their sum, clipped to a norm -> AdamW
+             -> moving average of the weights (`causalflow.training_state`)
+
+Batches and noise are functions of (seed, step, rank) alone, so R processes do what one process does
+with R slices of the batch and R generators. Lightning Fabric supplies device, precision, processes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+import torch
+from torch import Tensor, nn
+
+from causalflow.errors import CausalFlowError
+from causalflow.training_options import SCHEDULES, FitOptions
+from causalflow.training_state import (
+    STEP,
+    Rows,
+    TrainingState,
+    batch_rows,
+    generator,
+    trainable,
+)
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+__all__ = ["Run", "Step", "Trainable", "gradient_nodes", "module_of", "optimise", "set_up"]
+
+
+class Trainable(Protocol):
+    """What `fit` can train: an ``nn.Module``, or an object that holds one as ``module``."""
+
+    def calibrate(self, columns: Mapping[str, Tensor], generator: torch.Generator) -> None:
+        """Set what one pass over the labels determines."""
+
+    def loss(self, batch: dict[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
+        """The nodes' losses, each of shape (batch,); empty when `calibrate` did all."""
+
+
+def module_of(model: Trainable) -> nn.Module:
+    """The module that holds all that fitting changes: the model, or its ``module``."""
+    return model if isinstance(model, nn.Module) else cast(Any, model).module
+
+
+@torch.no_grad()
+def gradient_nodes(model: Trainable, frame: Rows) -> tuple[str, ...]:
+    """The nodes that gradient steps can improve, found out on two rows."""
+    if not any(trainable(module_of(model))):
+        return ()
+    rows = torch.arange(min(2, len(frame)))
+    return tuple(model.loss(frame.rows(rows), generator("cpu", 0)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step: how many are done, the mean loss of every node, whether a signal asks to stop."""
+
+    done: int
+    losses: Mapping[str, float]
+    stopped: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """The parts of a fit, set up on their device."""
+
+    fabric: Fabric
+    network: Any
+    optimizer: Any
+    state: TrainingState
+    nodes: tuple[str, ...]
+    options: FitOptions
+
+
+def set_up(
+    fabric: Fabric,
+    model: Trainable,
+    nodes: tuple[str, ...],
+    options: FitOptions,
+) -> Run:
+    """The parts on their device: the module moved and wrapped, the state before the first step."""
+    module = module_of(model)
+    weights = [weight for _, weight in trainable(module)]
+    adam = torch.optim.AdamW(weights, lr=options.learning_rate, weight_decay=options.weight_decay)
+    module.train()
+    network, optimizer = fabric.setup(_Objective(model, module, nodes), adam)
+    return Run(
+        fabric=fabric,
+        network=network,
+        optimizer=optimizer,
+        state=TrainingState.start(module, adam),
+        nodes=nodes,
+        options=options,
+    )
+
+
+def optimise(run: Run, frame: Rows, stop: list[int]) -> Iterator[Step]:
+    """The steps that are left; a non-empty ``stop`` in any process is told to all of them."""
+    device, rank, options = run.fabric.device, run.fabric.global_rank, run.options
+    for batch in _batches(frame, options, run.state.step, rank, run.fabric.world_size):
+        noise = generator(device, options.seed, STEP, run.state.step, rank)
+        work = _Work({name: _to(value, device) for name, value in batch.items()}, noise)
+        total, means = run.network(work)
+        flag = torch.tensor([len(stop)], dtype=means.dtype, device=device)
+        shared = cast(Tensor, run.fabric.all_reduce(torch.cat([means.detach(), flag])))
+        *numbers, stopped = shared.tolist()
+        losses = dict(zip(run.nodes, numbers, strict=True))
+        _check_losses(run, losses)
+        _descend(run, total)
+        yield Step(done=run.state.step, losses=losses, stopped=stopped > 0)
+
+
+def _descend(run: Run, total: Tensor) -> None:
+    """One gradient step and its place in the average."""
+    options, optimizer, step = run.options, run.optimizer, run.state.step
+    for group in optimizer.param_groups:
+        group["lr"] = options.learning_rate * SCHEDULES.get(options.schedule)(step, options)
+    run.fabric.backward(total)
+    norm = run.fabric.clip_gradients(
+        run.network, optimizer, max_norm=options.gradient_clip, error_if_nonfinite=False
+    )
+    assert norm is not None
+    scaled = getattr(run.fabric.strategy.precision, "scaler", None) is not None
+    # A gradient scaler provokes overflows, skips such steps itself and lowers its scale.
+    if not scaled and not bool(torch.isfinite(norm)):
+        raise CausalFlowError(f"fit: the gradient is not finite at {_remedy(run)}")
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    run.state.follow(options.ema)
+
+
+def _check_losses(run: Run, losses: Mapping[str, float]) -> None:
+    for name, loss in losses.items():
+        if not math.isfinite(loss):
+            raise CausalFlowError(f"fit: the loss of node '{name}' is {loss} at {_remedy(run)}")
+
+
+def _remedy(run: Run) -> str:
+    options, path = run.options, run.options.checkpoint
+    kept = f"; the last good state is kept in {path}" if path and Path(path).exists() else ""
+    return (
+        f"step {run.state.step + 1} of {options.steps}; look at the data, or lower "
+        f"learning_rate={options.learning_rate:g}{kept}"
+    )
+
+
+class _Work:
+    """A batch and its noise; opaque, so that no precision plugin casts float64 columns."""
+
+    def __init__(self, batch: dict[str, Tensor], noise: torch.Generator) -> None:
+        self.batch, self.noise = batch, noise
+
+
+class _Objective(nn.Module):
+    """The sum of the nodes' mean losses, and each of them, in the order of ``nodes``."""
+
+    def __init__(self, model: Trainable, module: nn.Module, nodes: tuple[str, ...]) -> None:
+        super().__init__()
+        self.module, self.loss, self.nodes = module, model.loss, nodes
+
+    def forward(self, work: _Work) -> tuple[Tensor, Tensor]:
+        losses = self.loss(work.batch, work.noise)
+        means = torch.stack([losses[name].mean().double() for name in self.nodes])
+        return means.sum(), means
+
+
+def _batches(
+    frame: Rows, options: FitOptions, start: int, rank: int, world: int
+) -> Iterator[dict[str, Tensor]]:
+    """This rank's rows of the steps from ``start`` on; the next are read while these are used."""
+    share = options.batch_size // world
+
+    def read(step: int) -> dict[str, Tensor]:
+        rows = batch_rows(len(frame), options.batch_size, options.seed, step)
+        return frame.rows(rows[rank * share : (rank + 1) * share])
+
+    with ThreadPoolExecutor(1) as reader:
+        following = reader.submit(read, min(start, options.steps - 1))
+        for step in range(start, options.steps):
+            batch = following.result()
+            if step + 1 < options.steps:
+                following = reader.submit(read, step + 1)
+            yield batch
+
+
+def _to(value: Tensor, device: torch.device) -> Tensor:
+    if value.ndim == 4:
+        return value.to(device, memory_format=torch.channels_last)
+    return value.to(device)

@@ -1,0 +1,203 @@
+"""TrainingState: everything a fit is between two steps, so that it can be killed and go on.
+
+    weights    the model's ``state_dict``, calibrated buffers included
+    average    the moving average of the parameters (EMA): a <- d a + (1 - d) w after each step,
+               d = min(ema, (1 + step) / (10 + step)), so that it forgets the initial weights soon
+    moments    AdamW's state by parameter name
+    step       how many steps are done; seconds: how long they took
+
+Randomness is no part of it: batches and noise are functions of (seed, step, rank).
+
+    rows    of a step: the slice [step B, (step + 1) B) of an endless stream of permutations, one an
+            epoch, seeded by (seed, epoch)
+    noise   a generator on the data's device, seeded by (seed, step, rank)
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from causalflow.checkpoint import Metadata, State, copy_into, load_into, load_state, save_state
+from causalflow.errors import CheckpointError
+
+__all__ = [
+    "Rows",
+    "TrainingState",
+    "batch_rows",
+    "data_digest",
+    "generator",
+    "reopen",
+    "restore",
+    "save",
+    "trainable",
+]
+
+CALIBRATION, EPOCH, STEP = range(3)
+
+
+class Rows(Protocol):
+    """Labelled rows; `causalflow.data.frame.Frame` is one."""
+
+    def __len__(self) -> int:
+        """How many rows there are."""
+
+    def rows(self, indices: Tensor) -> dict[str, Tensor]:
+        """The values of these rows by node, batch first."""
+
+    def labels(self) -> dict[str, Tensor]:
+        """All rows of every column that is not an image."""
+
+
+@dataclass(slots=True, kw_only=True)
+class TrainingState:
+    """A fit between two steps; the optimizer and the module are changed in place by the loop."""
+
+    module: nn.Module
+    optimizer: torch.optim.Optimizer
+    average: dict[str, Tensor]
+    step: int = 0
+    seconds: float = 0.0
+
+    @classmethod
+    def start(cls, module: nn.Module, optimizer: torch.optim.Optimizer) -> TrainingState:
+        """The state before the first step: the average is the weights."""
+        average = {name: weight.detach().clone() for name, weight in trainable(module)}
+        return cls(module=module, optimizer=optimizer, average=average)
+
+    @torch.no_grad()
+    def follow(self, ema: float) -> None:
+        """Move the average towards the weights after a step, and count the step."""
+        decay = min(ema, (1 + self.step) / (10 + self.step))
+        for name, weight in trainable(self.module):
+            self.average[name].lerp_(weight, 1 - decay)
+        self.step += 1
+
+    @torch.no_grad()
+    def settle(self) -> None:
+        """Put the average in the place of the weights."""
+        for name, weight in trainable(self.module):
+            weight.copy_(self.average[name])
+
+
+def trainable(module: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+    """The parameters that gradient steps change."""
+    return ((name, weight) for name, weight in module.named_parameters() if weight.requires_grad)
+
+
+def generator(device: torch.device | str, *key: int) -> torch.Generator:
+    """A generator whose stream is a function of the key, mixed by numpy's ``SeedSequence``."""
+    seed = int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0])
+    return torch.Generator(device=device).manual_seed(seed)
+
+
+@lru_cache(maxsize=2)
+def _permutation(rows: int, seed: int, epoch: int) -> Tensor:
+    return torch.randperm(rows, generator=generator("cpu", seed, EPOCH, epoch))
+
+
+def batch_rows(rows: int, batch_size: int, seed: int, step: int) -> Tensor:
+    """The global batch of a step, shape (batch_size,); every epoch visits every row once."""
+    position, end = step * batch_size, (step + 1) * batch_size
+    epochs = range(position // rows, (end - 1) // rows + 1)
+    stream = torch.cat([_permutation(rows, seed, epoch) for epoch in epochs])
+    start = position - epochs.start * rows
+    return stream[start : start + batch_size]
+
+
+def data_digest(frame: Rows) -> str:
+    """What a resumed fit compares: the number of rows and every label (pictures are not read)."""
+    digest = hashlib.sha256(str(len(frame)).encode())
+    for name, column in sorted(frame.labels().items()):
+        digest.update(f"{name} {column.dtype} {tuple(column.shape)}\n".encode())
+        digest.update(column.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()[:16]
+
+
+def save(
+    path: Path,
+    state: TrainingState,
+    identity: Mapping[str, Any],
+    graph: str,
+    scaler: Mapping[str, Any],
+) -> None:
+    """Write the checkpoint that `reopen` reads; ``identity`` must be equal when going on."""
+    tensors = {f"model/{name}": value for name, value in state.module.state_dict().items()}
+    tensors |= {f"average/{name}": value for name, value in state.average.items()}
+    tensors |= {f"moments/{name}": value for name, value in _moments(state).items()}
+    progress = {"step": state.step, "seconds": state.seconds, "scaler": scaler}
+    options = {"identity": dict(identity), **progress}
+    save_state(path, tensors, Metadata(kind="training", graph=graph, options=options))
+
+
+def _moments(state: TrainingState) -> dict[str, Tensor]:
+    """AdamW's tensors as ``key/parameter name``."""
+    return {
+        f"{key}/{name}": value
+        for name, weight in trainable(state.module)
+        for key, value in state.optimizer.state.get(weight, {}).items()
+    }
+
+
+def reopen(path: Path, module: nn.Module, identity: Mapping[str, Any], graph: str) -> State:
+    """The checkpoint of an earlier fit; ``module`` gets its weights, `restore` does the rest.
+
+    Raises:
+        CheckpointError: no valid training checkpoint, or one of another graph, data or options.
+    """
+    stored = load_state(path, kind="training")
+    _check_identity(path, stored, identity, graph)
+    load_into(module, _parts(path, stored.tensors)["model"], path)
+    return stored
+
+
+def restore(path: Path, state: TrainingState, stored: State) -> None:
+    """Bring average, moments and counters to where the checkpoint stopped."""
+    parts = _parts(path, stored.tensors)
+    copy_into(state.average, parts["average"], path)
+    _restore_moments(path, state, parts["moments"])
+    state.step, state.seconds = (stored.metadata.options[name] for name in ("step", "seconds"))
+
+
+def _check_identity(path: Path, stored: State, identity: Mapping[str, Any], graph: str) -> None:
+    """Going on with anything else would be neither the old fit nor a new one."""
+    remedy = "use the same, another checkpoint path, or resume=False to start anew"
+    if missing := {"identity", "step", "seconds", "scaler"} - stored.metadata.options.keys():
+        raise CheckpointError(f"{path}: the options lack '{min(missing)}'")
+    if stored.metadata.graph != graph:
+        raise CheckpointError(f"{path}: belongs to a fit of another graph; {remedy}")
+    for name, now in identity.items():
+        if (before := stored.metadata.options["identity"].get(name)) != now:
+            raise CheckpointError(
+                f"{path}: belongs to a fit with {name}={before!r}, now {name}={now!r}; {remedy}"
+            )
+
+
+def _parts(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    parts: dict[str, dict[str, Tensor]] = {"model": {}, "average": {}, "moments": {}}
+    for name, value in tensors.items():
+        part, _, rest = name.partition("/")
+        if part not in parts:
+            raise CheckpointError(f"{path}: unexpected tensor {name!r}")
+        parts[part][rest] = value
+    return parts
+
+
+def _restore_moments(path: Path, state: TrainingState, moments: Mapping[str, Tensor]) -> None:
+    """AdamW counts its steps on the CPU; its moments lie where and how the parameter does."""
+    weights = dict(trainable(state.module))
+    for label, value in moments.items():
+        key, _, name = label.partition("/")
+        counter = key == "step"
+        if name not in weights or value.shape != (() if counter else weights[name].shape):
+            raise CheckpointError(f"{path}: tensor 'moments/{label}' fits no weight of the model")
+        restored = value if counter else torch.empty_like(weights[name].data).copy_(value)
+        state.optimizer.state[weights[name]][key] = restored

@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from causalflow.data.units import level_index, to_engine, to_public
+from causalflow.errors import DataError, EvidenceError
+from causalflow.graph.schema import Class, Continuous, Image
+
+COLOR = Class(levels=("green", "red"))
+DIGIT = Class(levels=tuple(range(10)))
+STARS = Class(levels=(1, 2, 3))
+THICKNESS = Continuous(support=(0.5, math.inf), unit="pixels")
+PICTURE = Image(shape=(3, 2, 4))
+GRAY = Image(shape=(1, 2, 4))
+BITS = Image(shape=(1, 2, 2), levels=2)
+
+COLUMNS = [
+    ["red", "green", "red"],
+    [1, 0, 1],
+    np.array([1, 0, 1]),
+    np.array([1.0, 0.0, 1.0]),
+    np.array(["red", "green", "red"]),
+    np.array([True, False, True]),
+    torch.tensor([1, 0, 1]),
+    torch.tensor([True, False, True]),
+    pd.Series(["red", "green", "red"]),
+    pd.Series(["red", "green", "red"], dtype="category"),
+    ["red", 0, "1"],
+]
+
+
+@pytest.mark.parametrize("column", COLUMNS, ids=lambda column: type(column).__name__)
+def test_a_level_is_found_by_name_and_by_index_in_any_container(column):
+    assert to_engine("color", COLOR, column).tolist() == [1, 0, 1]
+
+
+@pytest.mark.parametrize("value", ["red", 1, "1", True, np.int64(1), torch.tensor(1)])
+def test_one_value_has_no_batch_axis(value):
+    engine = to_engine("color", COLOR, value)
+    assert engine.shape == ()
+    assert engine == 1
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        ["red", None, -1],
+        [1, None, math.nan],
+        pd.Series(["red", None, None]),
+        np.array([1, math.nan, -1]),
+    ],
+    ids=str,
+)
+def test_missing_levels_become_minus_one(column):
+    assert to_engine("color", COLOR, column).tolist() == [1, -1, -1]
+
+
+def test_a_number_is_a_name_where_the_names_are_numbers():
+    assert to_engine("stars", STARS, [3, "1", None]).tolist() == [2, 0, -1]
+    with pytest.raises(EvidenceError, match="unknown level 0"):
+        to_engine("stars", STARS, 0)
+
+
+@pytest.mark.parametrize("node", [COLOR, DIGIT, STARS])
+def test_class_values_survive_the_way_out_and_back(node):
+    engine = torch.tensor([0, 1, -1, 1])
+    assert torch.equal(to_engine("node", node, to_public("node", node, engine)), engine)
+
+
+@pytest.mark.parametrize(
+    ("node", "value", "message"),
+    [
+        (
+            COLOR,
+            "rde",
+            "node 'color': unknown level 'rde'; expected one of ['green', 'red'] or an index 0..1; "
+            "did you mean 'red'?",
+        ),
+        (
+            COLOR,
+            ["red", 2],
+            "node 'color', row 1: unknown level 2; "
+            "expected one of ['green', 'red'] or an index 0..1",
+        ),
+        (
+            COLOR,
+            -2,
+            "node 'color': unknown level -2; expected one of ['green', 'red'] or an index 0..1",
+        ),
+        (
+            COLOR,
+            0.5,
+            "node 'color': unknown level 0.5; expected one of ['green', 'red'] or an index 0..1",
+        ),
+        (COLOR, [[0, 1], [1, 0]], "node 'color': expected one level a row, given list"),
+        (
+            DIGIT,
+            "12",
+            "node 'color': unknown level '12'; "
+            "expected one of ['0', '1', '2', '3', '4', '5', '6', '7', "
+            "'8', '9']; did you mean '2'?",
+        ),
+        (
+            THICKNESS,
+            [1.0, 0.5],
+            "node 'color', row 1: value 0.5 is outside its support; expected 0.5 < value < inf",
+        ),
+        (
+            THICKNESS,
+            math.inf,
+            "node 'color': value inf is outside its support; expected 0.5 < value < inf",
+        ),
+        (
+            PICTURE,
+            torch.zeros(5, 3, 4, 2),
+            "node 'color': images of shape (5, 3, 4, 2); expected (n, 3, 2, 4)",
+        ),
+        (
+            PICTURE,
+            torch.zeros(5, 2, 4),
+            "node 'color': images of shape (5, 2, 4); expected (n, 3, 2, 4)",
+        ),
+        (
+            PICTURE,
+            torch.full((1, 3, 2, 4), 255.0),
+            "node 'color', row 0: pixels from 255 to 255; "
+            "expected floats in [0, 1] or uint8 0..255",
+        ),
+        (
+            BITS,
+            [[[[0, 1], [1, 2]]]],
+            "node 'color', row 0: pixels from 0 to 2; expected integers 0..1",
+        ),
+    ],
+)
+def test_an_impossible_value_is_a_one_line_error(node, value, message):
+    with pytest.raises(EvidenceError) as caught:
+        to_engine("color", node, value)
+    assert str(caught.value) == message
+
+
+def test_nan_pixels_name_their_row():
+    images = torch.zeros(3, 3, 2, 4)
+    images[2, 0, 0, 0] = math.nan
+    with pytest.raises(DataError, match=r"^node 'x', row 2: the image has NaN or infinite pixels$"):
+        to_engine("x", PICTURE, images, DataError)
+
+
+def test_text_is_no_continuous_value():
+    with pytest.raises(EvidenceError, match=r"^node 'x': not numbers: .*'thin'"):
+        to_engine("x", THICKNESS, ["thin", 1.0])
+
+
+def test_continuous_values_keep_their_unit_and_their_gaps():
+    values = to_engine("thickness", THICKNESS, [2.5, None, math.nan])
+    assert values.dtype == torch.float64
+    assert values[0] == 2.5
+    assert values[1:].isnan().all()
+
+
+def test_bytes_and_floats_of_one_picture_have_one_engine_value():
+    pixels = torch.arange(24, dtype=torch.uint8).reshape(1, 3, 2, 4) * 11
+    from_bytes, from_floats = (to_engine("x", PICTURE, v) for v in (pixels, pixels.double() / 255))
+    assert from_bytes.dtype == torch.float32
+    assert from_bytes.min() == -1
+    # one rounding of float32 each way
+    assert torch.allclose(from_bytes, from_floats, atol=3e-7, rtol=0)
+    assert torch.allclose(
+        to_public("x", PICTURE, from_bytes) * 255, pixels.float(), atol=1e-4, rtol=0
+    )
+
+
+def test_public_images_stay_in_the_unit_interval():
+    public = to_public("x", GRAY, torch.tensor([-1.2, -1, 0, 1, 1.5]).expand(1, 1, 2, 5))
+    assert public[0, 0, 0].tolist() == [0, 0, 0.5, 1, 1]
+
+
+@pytest.mark.parametrize("shape", [(2, 4), (1, 2, 4), (3, 2, 4), (3, 1, 2, 4)])
+def test_gray_images_need_no_channel_axis(shape):
+    pixels = np.arange(np.prod(shape), dtype=np.float64).reshape(shape) / 100
+    engine = to_engine("x", GRAY, pixels)
+    assert tuple(engine.shape[1:]) == (1, 2, 4)
+    assert torch.allclose(engine.flatten(), 2 * torch.from_numpy(pixels.ravel()).float() - 1)
+
+
+def test_discrete_images_keep_their_integers():
+    bits = torch.tensor([[[[0, 1], [1, 0]]]])
+    for given in (bits, bits.to(torch.uint8), bits.numpy(), bits.double()):
+        engine = to_engine("i", BITS, given)
+        assert engine.dtype == torch.float32
+        assert torch.equal(engine, bits.float())
+    assert torch.equal(to_public("i", BITS, bits.float()), bits.float())
+
+
+def test_level_index_raises_the_class_it_is_told():
+    assert level_index("digit", DIGIT, "7") == 7
+    with pytest.raises(DataError, match="unknown level 'seven'"):
+        level_index("digit", DIGIT, "seven", DataError)

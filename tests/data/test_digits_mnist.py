@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import struct
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from causalflow.data import digits, mnist
+from causalflow.data.mnist import FILES, data_folder, read_idx
+from causalflow.errors import DataError
+
+SHARED = Path(__file__).parents[3] / "shared" / "data"
+
+
+def test_the_splits_hold_every_real_digit_once():
+    from sklearn.datasets import load_digits
+
+    train, test = digits("train"), digits("test")
+    assert (len(train), len(test)) == (1437, 360)
+    counts = np.bincount(load_digits().target)
+    assert np.array_equal(np.bincount(train.digits) + np.bincount(test.digits), counts)
+    # stratified: a fifth of each digit, up to the rounding to whole pictures
+    assert np.abs(np.bincount(test.digits) - counts / 5).max() <= 1
+
+
+def test_no_picture_is_in_both_splits():
+    from sklearn.datasets import load_digits
+
+    assert len(np.unique(load_digits().images.reshape(1797, -1), axis=0)) == 1797
+    train, test = (
+        {image.tobytes() for image in digits(split).images} for split in ("train", "test")
+    )
+    assert not train & test
+
+
+def test_the_seed_alone_decides_the_split():
+    assert np.array_equal(digits("test").images, digits("test", seed=0).images)
+    assert not np.array_equal(digits("test").digits, digits("test", seed=1).digits)
+
+
+@pytest.mark.parametrize("size", [8, 16, 28])
+def test_enlarged_digits_leave_the_bar_rows_free_and_keep_their_ink(size):
+    from sklearn.datasets import load_digits
+
+    images = digits("test", size).images
+    assert images.dtype == np.float32
+    assert images.shape[1:] == (size, size)
+    assert 0 <= images.min() < images.max() <= 1
+    assert not images[:, : round(size / 7)].any()
+    ink = load_digits().images.mean() / 16
+    # strokes fill (4/5)^2 of the frame; rounding to whole pixels, clipping, the sample: 15 %
+    assert images.mean() == pytest.approx(ink * 0.64, rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: digits("validation"),
+            "unknown split 'validation'; expected one of ['train', 'test']",
+        ),
+        (lambda: digits("test", 7), "digits of size 7; expected at least 8"),
+        (
+            lambda: mnist("tets"),
+            "unknown split 'tets'; expected one of ['train', 'test']; did you mean 'test'?",
+        ),
+    ],
+)
+def test_an_impossible_request_is_a_one_line_error(call, message):
+    with pytest.raises(DataError) as caught:
+        call()
+    assert str(caught.value) == message
+
+
+@pytest.mark.skipif(not (SHARED / "mnist").is_dir(), reason=f"no MNIST files at {SHARED}")
+def test_mnist_is_read_from_the_data_folder(monkeypatch):
+    monkeypatch.setenv("CAUSALFLOW_DATA", str(SHARED))
+    test = mnist("test", download=False)
+    assert test.images.shape == (10_000, 28, 28)
+    assert test.images.dtype == np.uint8
+    # the published head of t10k-labels and its class counts
+    assert test.digits[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
+    assert np.bincount(test.digits).tolist() == [
+        980,
+        1135,
+        1032,
+        1010,
+        982,
+        892,
+        958,
+        1028,
+        974,
+        1009,
+    ]
+
+
+def test_the_data_folder_is_the_users_cache_unless_a_variable_names_another(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("CAUSALFLOW_DATA", raising=False)
+    assert data_folder() == tmp_path / ".cache" / "causalflow"
+    monkeypatch.setenv("CAUSALFLOW_DATA", "~/elsewhere")
+    assert data_folder() == tmp_path / "elsewhere"
+
+
+def idx(array: np.ndarray) -> bytes:
+    return gzip.compress(
+        struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.tobytes()
+    )
+
+
+@pytest.fixture
+def published(monkeypatch, tmp_path):
+    """A mirror on disk that holds small stand-ins for the test split, and an empty data folder."""
+    module = sys.modules["causalflow.data.mnist"]  # the attribute of that name is the function
+    mirror, folder = tmp_path / "mirror", tmp_path / "data"
+    mirror.mkdir()
+    arrays = (np.arange(12, dtype=np.uint8).reshape(3, 2, 2), np.array([4, 5, 6], dtype=np.uint8))
+    contents = dict(zip(FILES["test"], map(idx, arrays), strict=True))
+    for name, content in contents.items():
+        (mirror / name).write_bytes(content)
+    monkeypatch.setenv("CAUSALFLOW_DATA", str(folder))
+    monkeypatch.setattr(
+        module, "MIRRORS", (f"{(tmp_path / 'gone').as_uri()}/", f"{mirror.as_uri()}/")
+    )
+    monkeypatch.setattr(
+        module, "_MD5", {name: hashlib.md5(c).hexdigest() for name, c in contents.items()}
+    )
+    return mirror, folder / "mnist"
+
+
+def test_missing_files_are_fetched_from_the_first_mirror_that_has_them(published):
+    _, folder = published
+    fetched = mnist("test")
+    assert fetched.images.tolist() == np.arange(12).reshape(3, 2, 2).tolist()
+    assert fetched.digits.tolist() == [4, 5, 6]
+    assert sorted(os.listdir(folder)) == sorted(FILES["test"])
+    assert mnist("test", download=False).digits.tolist() == [4, 5, 6]
+
+
+def test_a_download_that_is_not_the_published_file_leaves_nothing_behind(published):
+    mirror, folder = published
+    (mirror / FILES["test"][0]).write_bytes(b"an error page")
+    with pytest.raises(DataError, match=r"cannot be fetched .* expected"):
+        mnist("test")
+    assert os.listdir(folder) == []
+
+
+def test_an_altered_file_in_the_folder_is_refused(published):
+    _, folder = published
+    mnist("test")
+    (folder / FILES["test"][1]).write_bytes(b"altered")
+    with pytest.raises(DataError, match=r"MD5 .*; expected .*: delete the file"):
+        mnist("test")
+
+
+def test_without_download_a_missing_file_is_an_error(published):
+    with pytest.raises(DataError, match=r"no such file; set \$CAUSALFLOW_DATA"):
+        mnist("train", download=False)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"not gzip",
+        gzip.compress(b""),
+        gzip.compress(b"\0\0\x08\x03\0\0\0\x02"),
+        gzip.compress(b"\0\0\x0d\x01\0\0\0\x00"),
+        idx(np.zeros((3, 2, 2), dtype=np.uint8))[:-9],
+        gzip.compress(gzip.decompress(idx(np.zeros((3, 2, 2), dtype=np.uint8)))[:-1]),
+    ],
+)
+def test_what_is_no_idx_file_is_a_data_error(tmp_path, content):
+    (tmp_path / "x.gz").write_bytes(content)
+    with pytest.raises(DataError, match=r"x\.gz: not "):
+        read_idx(tmp_path / "x.gz")

@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from causalflow.data.graphs import graph_path
+from causalflow.data.scm import draw_exogenous, draw_labels, solve
+from causalflow.errors import DataError
+from causalflow.graph.graph import Graph
+from causalflow.graph.reader import load
+
+FRONT, BACK = (load(graph_path(f"bar_mnist_{kind}_scm")) for kind in ("frontdoor", "backdoor"))
+N = 20_000
+
+
+def enumerate_world(graph, do=None):
+    """Every combination of the exogenous variables: exact weights, and the nodes' values."""
+    names = list(graph.exogenous)
+    grids = list(itertools.product(*(range(len(graph.exogenous[name].p)) for name in names)))
+    weights = [
+        np.prod(
+            [graph.exogenous[name].p[u] for name, u in zip(names, combination, strict=True)],
+            dtype=object,
+        )
+        for combination in grids
+    ]
+    exogenous = {
+        name: np.array(column) for name, column in zip(names, zip(*grids, strict=True), strict=True)
+    }
+    return weights, solve(graph, exogenous, do)
+
+
+def probability(graph, event, given=lambda v: True, do=None) -> Fraction:
+    """P(event | given) under do, an exact fraction; event and given look at one row."""
+    weights, values = enumerate_world(graph, do)
+    rows = [{name: int(column[k]) for name, column in values.items()} for k in range(len(weights))]
+    condition = sum((w for w, row in zip(weights, rows, strict=True) if given(row)), Fraction())
+    return (
+        sum(
+            (w for w, row in zip(weights, rows, strict=True) if given(row) and event(row)),
+            Fraction(),
+        )
+        / condition
+    )
+
+
+def bar(row):
+    return row["bar"] == 1
+
+
+def test_the_weights_of_every_world_sum_to_one():
+    assert [sum(enumerate_world(graph)[0]) for graph in (FRONT, BACK)] == [1, 1]
+
+
+def test_the_front_door_labels_have_the_published_probabilities():
+    # SEEDS 2.4, exact: the decimals are rounded nowhere
+    for digit in range(10):
+        red = probability(FRONT, lambda v: v["color"] == 1, lambda v, d=digit: v["digit"] == d)
+        assert red == Fraction(95 - 10 * digit, 100)
+    table = {(True, 1): "0.196", (True, 0): "0.574", (False, 1): "0.644", (False, 0): "0.686"}
+    for (small, color), expected in table.items():
+        given = lambda v, s=small, c=color: (v["digit"] < 3) == s and v["color"] == c  # noqa: E731
+        assert probability(FRONT, bar, given) == Fraction(expected)
+    for color, done, seen in ((0, "0.6524", "0.67592"), (1, "0.5096", "0.41552")):
+        assert probability(FRONT, bar, do={"color": color}) == Fraction(done)
+        assert probability(FRONT, bar, lambda v, c=color: v["color"] == c) == Fraction(seen)
+
+
+FRONT_DIGIT = (
+    (".5167 .5310 .5453 .5596 .5739 .5881 .6024 .6167 .6310 .6453", {"do": True}),
+    (".2149 .2527 .2905 .6587 .6629 .6671 .6713 .6755 .6797 .6839", {"do": False}),
+)
+BACK_DIGIT = (
+    (".675 .675 .675 .675 .675 .45 .45 .45 .45 .45", {"do": True}),
+    (".729 .717 .705 .693 .681 .426 .378 .330 .282 .234", {"do": False}),
+)
+
+
+@pytest.mark.parametrize(
+    ("graph", "row"),
+    [
+        (FRONT, FRONT_DIGIT[0]),
+        (FRONT, FRONT_DIGIT[1]),
+        (BACK, BACK_DIGIT[0]),
+        (BACK, BACK_DIGIT[1]),
+    ],
+    ids=["front do", "front see", "back do", "back see"],
+)
+def test_doing_and_seeing_a_digit_have_the_published_probabilities(graph, row):
+    numbers, how = row
+    for digit, expected in enumerate(numbers.split()):
+        if how["do"]:
+            found = probability(graph, bar, do={"digit": digit})
+        else:
+            found = probability(graph, bar, lambda v, d=digit: v["digit"] == d)
+        # the published numbers have four decimals
+        assert abs(float(found) - float(expected)) <= 0.5001e-4
+
+
+def test_the_back_door_labels_have_the_published_probabilities():
+    assert probability(BACK, lambda v: v["color"] == 1) == Fraction(1, 2)
+    for digit in range(10):
+        red = probability(BACK, lambda v: v["color"] == 1, lambda v, d=digit: v["digit"] == d)
+        assert red == Fraction(10 * digit + 5, 100)
+    table = {(True, 0): "0.735", (True, 1): "0.615", (False, 0): "0.69", (False, 1): "0.21"}
+    for (small, color), expected in table.items():
+        given = lambda v, s=small, c=color: (v["digit"] < 5) == s and v["color"] == c  # noqa: E731
+        assert probability(BACK, bar, given) == Fraction(expected)
+    for color, done, seen in ((0, "0.7125", "0.72375"), (1, "0.4125", "0.31125")):
+        assert probability(BACK, bar, do={"color": color}) == Fraction(done)
+        assert probability(BACK, bar, lambda v, c=color: v["color"] == c) == Fraction(seen)
+
+
+@pytest.mark.parametrize("graph", [FRONT, BACK], ids=["front", "back"])
+def test_sampled_labels_follow_the_exact_joint(graph):
+    weights, values = enumerate_world(graph)
+    exact = Counter()
+    for weight, *levels in zip(
+        weights, values["digit"], values["color"], values["bar"], strict=True
+    ):
+        exact[tuple(map(int, levels))] += weight
+    drawn = draw_labels(graph, N, np.random.default_rng(3))
+    counts = Counter(
+        zip(*(drawn[name].tolist() for name in ("digit", "color", "bar")), strict=True)
+    )
+    assert set(counts) <= set(exact)
+    for levels, p in exact.items():
+        # 5 standard errors of a binomial share
+        assert abs(counts[levels] / N - float(p)) <= 5 * np.sqrt(float(p * (1 - p)) / N)
+
+
+def test_the_published_image_distribution_comes_out_of_the_bits():
+    graph = load(graph_path("ascm_xy"))
+    weights, values = enumerate_world(graph)
+    assert values["i"].shape == (16, 1, 2, 2)
+    code = values["i"].reshape(16, 4) @ [8, 4, 2, 1]
+    exact = Counter()
+    for weight, number in zip(weights, code.tolist(), strict=True):
+        exact[number] += weight
+    # SEEDS 2.6
+    expected = {0: ".16", 3: ".16", 5: ".19", 6: ".19", 8: ".09", 11: ".09", 13: ".06", 14: ".06"}
+    assert exact == {number: Fraction(p) for number, p in expected.items()}
+
+
+def test_morphomnist_labels_follow_their_equations():
+    graph = load(graph_path("morphomnist_scm"))
+    exogenous = draw_exogenous(graph, N, np.random.default_rng(0))
+    values = solve(graph, exogenous)
+    shape, rate = 10, 5
+    # 5 standard errors of the mean of Gamma(10, 5), and of the unit normal
+    assert abs(exogenous["u_thickness"].mean() - shape / rate) <= 5 * np.sqrt(shape / N) / rate
+    assert abs(exogenous["u_intensity"].mean()) <= 5 / np.sqrt(N)
+    thickness = 0.5 + exogenous["u_thickness"]
+    logit = 2 * (thickness - 2.5) + 0.5 * exogenous["u_intensity"]
+    assert np.allclose(values["thickness"], thickness, rtol=1e-12, atol=0)
+    assert np.allclose(values["intensity"], 64 + 191 / (1 + np.exp(-logit)), rtol=1e-12, atol=0)
+
+
+def test_an_intervention_keeps_the_noise_and_what_it_does_not_reach():
+    graph = load(graph_path("morphomnist_scm"))
+    exogenous = draw_exogenous(graph, 100, np.random.default_rng(0))
+    factual, counterfactual = solve(graph, exogenous), solve(graph, exogenous, {"thickness": 3.0})
+    logit = np.log((factual["intensity"] - 64) / (255 - factual["intensity"])) + 2 * (
+        3.0 - factual["thickness"]
+    )
+    # the logit loses about 255 / (255 - intensity) digits of float64
+    assert np.allclose(counterfactual["intensity"], 64 + 191 / (1 + np.exp(-logit)), rtol=1e-9)
+    untouched = solve(graph, exogenous, {"intensity": np.linspace(70, 250, 100)})
+    assert np.array_equal(untouched["thickness"], factual["thickness"])
+
+
+def test_a_node_without_an_equation_cannot_be_drawn():
+    graph = Graph(
+        nodes={
+            "x": {"type": "class", "levels": 2, "equation": "u"},
+            "y": {"type": "class", "levels": 2},
+        },
+        edges=["x -> y"],
+        exogenous={"u": {"p": [0.5, 0.5]}},
+    )
+    with pytest.raises(DataError, match=r"^node 'y': no equation to draw it from"):
+        draw_labels(graph, 2, np.random.default_rng(0))

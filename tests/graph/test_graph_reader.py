@@ -1,0 +1,247 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from causalflow.errors import GraphError
+from causalflow.graph.document import MAX_BYTES
+from causalflow.graph.graph import Graph
+from causalflow.graph.reader import load, loads
+from causalflow.graph.schema import Anticausal, Class, Continuous, Family, Finite, Image, Symbol
+from causalflow.graph.variables import _READERS
+
+MALFORMED = Path(__file__).parent / "malformed"
+EXPECTED = [
+    row.split("\t")
+    for row in (MALFORMED / "expected.tsv").read_text(encoding="utf-8").splitlines()
+]
+
+VALID = """\
+graph: everything
+exogenous:
+  u: {p: [0.4, 3/5]}
+  v: {type: gamma, shape: 10, rate: 5}
+  w: normal
+nodes:
+  digit: {type: class, levels: 10}
+  color: {type: class, levels: [green, red], noise: monotone}
+  y:     {type: class, levels: 2, equation: "u ^ 1"}
+  t:     {type: continuous, support: positive, unit: px, equation: 0.5 + v}
+  on:
+    type: continuous
+    support: [0, inf]
+    equation: >
+      64 + 191 * sigmoid(2 * (t - 2.5) + 0.5 * w)
+  image: {type: image, shape: [3, 8, 8], diffusion: {width: 16, multipliers: [1, 2]}}
+edges:
+  - digit -> color
+  - digit <-> color
+  - digit, y -> image
+  - color -> image: {kind: anticausal, scale: 2}
+queries:
+  - {ask: "P(color | do(digit=3))", identifiable: false, answer: {green: 1/4, red: 0.75}}
+"""
+
+
+def test_the_corpus_is_complete() -> None:
+    assert {name for name, _, _ in EXPECTED} == {path.name for path in MALFORMED.glob("*.yaml")}
+    assert len(EXPECTED) >= 60
+
+
+@pytest.mark.parametrize(("name", "line", "message"), EXPECTED, ids=[row[0] for row in EXPECTED])
+def test_a_malformed_file_gives_its_one_line_error(name: str, line: str, message: str) -> None:
+    path = MALFORMED / name
+    with pytest.raises(GraphError) as caught:
+        load(path)
+    assert str(caught.value) == f"{path}:{line}: {message}"
+
+
+def test_a_file_becomes_the_typed_objects_of_the_schema() -> None:
+    graph = loads(VALID)
+    assert graph.name == "everything"
+    assert list(graph.nodes) == ["digit", "color", "y", "t", "on", "image"]
+    assert graph.nodes["digit"] == Class(levels=tuple(range(10)))
+    assert graph.nodes["color"] == Class(levels=("green", "red"), noise="monotone")
+    on = graph.nodes["on"]
+    assert isinstance(on, Continuous)
+    assert on.support == (0, float("inf"))
+    assert str(on.equation) == "64 + 191 * sigmoid(2 * (t - 2.5) + 0.5 * w)"
+    image = graph.nodes["image"]
+    assert isinstance(image, Image)
+    assert (image.shape, image.diffusion.width, image.diffusion.multipliers) == ((3, 8, 8), 16, (1, 2))
+    assert graph.exogenous["u"] == Finite(p=(Fraction(2, 5), Fraction(3, 5)))
+    assert graph.exogenous["v"] == Family(name="gamma", parameters=(("shape", 10), ("rate", 5)))
+    assert graph.exogenous["w"] == Family(name="normal", parameters=(("mean", 0), ("std", 1)))
+    assert graph.kind("color", "image") == Anticausal(scale=2)
+    assert graph.parents("on") == {"t"}
+    assert graph.exogenous_parents("on") == ("w",)
+    query = graph.queries[0]
+    assert (query.identifiable, query.line) == (False, 23)
+    assert query.answer == (("green", Fraction(1, 4)), ("red", Fraction(3, 4)))
+
+
+def test_yaml_12_words_are_plain_names() -> None:
+    graph = loads("edges: [y -> no, on -> off, yes -> n, null -> true]")
+    assert list(graph.nodes) == ["y", "no", "on", "off", "yes", "n", "null", "true"]
+    assert set(graph.nodes.values()) == {Symbol()}
+
+
+def test_bernoulli_with_a_number_is_a_finite_variable() -> None:
+    graph = loads("exogenous: {b: {type: bernoulli, p: 0.3}, c: {levels: 4}}\nnodes: [x]")
+    assert graph.exogenous["b"] == Finite(p=(Fraction(7, 10), Fraction(3, 10)))
+    assert graph.exogenous["c"] == Finite(p=(Fraction(1, 4),) * 4)
+
+
+def test_rounded_probabilities_are_made_exact() -> None:
+    third = Graph(nodes=["x"], exogenous={"u": {"p": [1 / 3, 2 / 3]}}).exogenous["u"]
+    assert isinstance(third, Finite)
+    assert sum(third.p) == 1
+
+
+def test_a_missing_file_a_folder_and_a_huge_file_are_graph_errors(tmp_path: Path) -> None:
+    with pytest.raises(GraphError, match=r"none\.yaml: cannot be read: No such file"):
+        load(tmp_path / "none.yaml")
+    with pytest.raises(GraphError, match="cannot be read: Is a directory"):
+        load(tmp_path)
+    with pytest.raises(GraphError, match="cannot be read: .*null"):
+        load("a\0b")
+    huge = tmp_path / "huge.yaml"
+    huge.write_bytes(b"#" * (MAX_BYTES + 1))
+    with pytest.raises(GraphError, match=r"huge\.yaml:1: the file is larger than 1 MiB"):
+        load(huge)
+    with pytest.raises(GraphError, match="<text>:1: the file is larger than 1 MiB"):
+        loads("é" * (MAX_BYTES // 2 + 1))
+
+
+def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "bom.yaml"
+    path.write_bytes(b"\xef\xbb\xbf" + VALID.encode())
+    assert load(path) == loads(VALID)
+
+
+def test_python_arguments_meet_the_same_checks_without_a_line() -> None:
+    with pytest.raises(GraphError) as caught:
+        Graph(nodes={"x": {"type": "class", "levels": 2, "nois": "gumbel"}})
+    assert str(caught.value).startswith("node 'x': unknown field 'nois'; expected one of ['type',")
+    with pytest.raises(GraphError, match="cannot read a set; expected dictionaries"):
+        Graph(nodes={"x": {"type": "class", "levels": {"a", "b"}}})
+    with pytest.raises(GraphError, match="edge 'a -> b': unknown kind 'nerual'"):
+        Graph(edges=["a -> b: nerual"])
+    with pytest.raises(GraphError, match="lone surrogate"):
+        Graph(edges=["a -> b"], name="\ud800")
+
+
+def test_python_and_yaml_say_the_same() -> None:
+    from_python = Graph(
+        name="two",
+        nodes={
+            "x": {"type": "class", "levels": ["0", "b"]},
+            "i": {"type": "image", "shape": (1, 2, 1), "levels": 2, "equation": ["x", "x ^ u"]},
+            "j": {"type": "image", "shape": (1, 2, 2)},
+        },
+        exogenous={"u": {"p": [0.5, Fraction(1, 2)]}},
+        edges=["x -> j: {kind: anticausal, scale: 0.5}"],
+    )
+    from_yaml = loads(
+        "graph: two\nexogenous: {u: {levels: 2}}\nnodes:\n  x: {type: class, levels: ['0', b]}\n"
+        "  i: {type: image, shape: [1, 2, 1], levels: 2, equation: [x, x ^ u]}\n"
+        "  j: {type: image, shape: [1, 2, 2]}\nedges: [{x -> j: {kind: anticausal, scale: 1/2}}]\n"
+    )
+    assert from_python == from_yaml
+
+
+def read_or_graph_error(text: str) -> None:
+    try:
+        graph = loads(text)
+    except GraphError as error:
+        assert len(str(error).splitlines()) == 1
+        assert str(error).startswith("<text>:")
+    else:
+        assert loads(graph.to_yaml()) == graph
+
+
+@given(st.text(max_size=80) | st.text("{}[]:,-#&*!|>'\"%@`\n\t ?~abxy01", max_size=80))
+@settings(deadline=None, max_examples=400)
+def test_any_text_is_a_graph_or_a_graph_error(text: str) -> None:
+    read_or_graph_error(text)
+
+
+@given(st.binary(max_size=60))
+@settings(deadline=None)
+def test_any_bytes_are_a_graph_or_a_graph_error(tmp_path_factory, content: bytes) -> None:  # type: ignore[no-untyped-def]
+    path = tmp_path_factory.getbasetemp() / "fuzz.yaml"
+    path.write_bytes(content)
+    try:
+        load(path)
+    except GraphError as error:
+        assert str(error).startswith(f"{path}:")
+
+
+TOKENS = [*"{}[]:,-#&*!|>'\"%@`\n\t ?~()", "nodes", "edges", "type", "x", "-> ", "<->", "- ", ": ", "0", "-1", "1e9", "null", "p", "equation: "]  # fmt: skip
+
+
+@given(st.data())
+@settings(deadline=None, max_examples=400)
+def test_a_mutated_file_is_a_graph_or_a_graph_error(data: st.DataObject) -> None:
+    text = VALID
+    for _ in range(data.draw(st.integers(1, 4))):
+        start = data.draw(st.integers(0, len(text)))
+        end = start + data.draw(st.integers(0, 12))
+        text = text[:start] + data.draw(st.sampled_from(["", *TOKENS])) + text[end:]
+    read_or_graph_error(text)
+
+
+LINES = VALID.splitlines()
+
+
+@given(st.lists(st.sampled_from(LINES), max_size=20))
+@settings(deadline=None)
+def test_shuffled_lines_are_a_graph_or_a_graph_error(lines: list[str]) -> None:
+    read_or_graph_error("\n".join(lines))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(
+        st.sampled_from(["type", "levels", "p", "shape", "x", "equation", "support", "kind"]),
+        inner,
+        max_size=3,
+    ),
+    max_leaves=8,
+)
+
+
+@given(JSON, JSON, JSON, JSON)
+@settings(deadline=None, max_examples=200)
+def test_any_python_arguments_are_a_graph_or_a_graph_error(
+    nodes: object, edges: object, exogenous: object, queries: object
+) -> None:
+    arguments = {"nodes": nodes, "edges": edges, "exogenous": exogenous, "queries": queries}
+    for part, value in arguments.items():
+        for wrapped in (value, [value], {"x": value}, {"x": {"type": "class", "levels": value}}):
+            try:
+                Graph(**{"edges": ["a -> b"], part: wrapped})  # type: ignore[arg-type]
+            except GraphError as error:
+                assert len(str(error).splitlines()) == 1
+
+
+def test_every_field_of_a_node_has_a_reader() -> None:
+    import dataclasses
+
+    for kind, readers in _READERS.items():
+        assert {field.name for field in dataclasses.fields(kind)} == set(readers)
+
+
+def test_the_reader_imports_no_torch_sympy_or_scipy() -> None:
+    code = (
+        "import causalflow.graph.reader as r, sys; r.loads('edges: [x -> y]').to_yaml();"
+        "slow = {'torch', 'sympy', 'scipy', 'networkx', 'matplotlib'} & set(sys.modules); assert not slow, slow"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

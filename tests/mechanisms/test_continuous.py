@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from causalflow.errors import CompileError, DataError, EvidenceError
+from causalflow.graph.schema import Class, Continuous, Image
+from causalflow.mechanisms.continuous import ContinuousMechanism, to_real, to_support
+from causalflow.mechanisms.flow import NOISES
+
+SUPPORTS = [(-math.inf, math.inf), (2.0, math.inf), (-math.inf, -1.0), (64.0, 255.0)]
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def perturbed(mechanism: ContinuousMechanism, seed: int = 0) -> ContinuousMechanism:
+    """Parameters as far from the start as training takes them."""
+    with torch.no_grad():
+        for parameter in mechanism.parameters():
+            parameter.add_(0.15 * torch.randn(parameter.shape, generator=generator(seed)))
+    return mechanism
+
+
+@pytest.mark.parametrize("support", SUPPORTS)
+def test_the_support_map_is_a_bijection_with_the_stated_slope(support):
+    y = torch.linspace(-6, 6, 101, dtype=torch.float64, requires_grad=True)
+    x = to_support(y, support)
+    back, slope = to_real(x, support)
+    (gradient,) = torch.autograd.grad(x.sum(), y)
+    low, high = support
+    assert ((low < x) & (x < high)).all()
+    assert torch.allclose(back, y, rtol=1e-10, atol=1e-10)  # e^6 times the rounding of x
+    assert torch.allclose(slope, -gradient.abs().log(), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("support", SUPPORTS)
+@pytest.mark.parametrize("noise", list(NOISES))
+def test_predict_inverts_abduct_and_stays_in_the_support(noise, support):
+    parents = {"a": Continuous(), "c": Class(levels=(0, 1, 2))}
+    mechanism = perturbed(
+        ContinuousMechanism("x", Continuous(noise=noise, support=support), parents)
+    )
+    values = {
+        "a": torch.randn(500, generator=generator(1), dtype=torch.float64),
+        "c": torch.randint(3, (500,), generator=generator(2)),
+    }
+    value = mechanism.predict(values, mechanism.draw_noise(500, generator(3)))
+    low, high = support
+    assert ((low < value) & (value < high)).all()
+    abducted = mechanism.abduct(value, values, generator())
+    assert torch.allclose(mechanism.predict(values, abducted), value, rtol=1e-9, atol=0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(noise=st.sampled_from(list(NOISES)), u=st.floats(-30, 30), seed=st.integers(0, 1000))
+def test_abduct_inverts_predict_far_into_the_tails(noise, u, seed):
+    mechanism = perturbed(
+        ContinuousMechanism("x", Continuous(noise=noise), {"a": Continuous()}), seed
+    )
+    parents = {"a": torch.tensor([0.3], dtype=torch.float64)}
+    noise_in = {"u": torch.tensor([u], dtype=torch.float64)}
+    out = mechanism.abduct(mechanism.predict(parents, noise_in), parents, generator())["u"]
+    # A spline bin may be a thousand times steeper than its neighbour: 1e-12 becomes 1e-9.
+    assert out == pytest.approx(u, rel=1e-9, abs=1e-8)
+
+
+@pytest.mark.parametrize("support", SUPPORTS)
+@pytest.mark.parametrize("noise", list(NOISES))
+def test_log_prob_is_a_density(noise, support):
+    mechanism = perturbed(ContinuousMechanism("x", Continuous(noise=noise, support=support), {}))
+    y = torch.linspace(-40, 40, 40_001, dtype=torch.float64)
+    x = to_support(y, support)
+    inside = (x > support[0]) & (x < support[1])
+    density = mechanism.log_prob(x[inside], {}).detach().exp()
+    # The trapezoid rule in x over 40,000 cells; spline kinks leave an error of cell size squared.
+    assert torch.trapezoid(density, x[inside]).abs() == pytest.approx(1, abs=2e-3)
+
+
+def test_linear_counterfactual_equals_the_closed_form_with_the_fitted_coefficients():
+    n = 20_000
+    t, u_m, u_y = torch.randn((3, n), generator=generator(), dtype=torch.float64)
+    c = torch.randint(3, (n,), generator=generator(1))
+    m = 1.5 + 2 * t + 0.7 * u_m
+    y = -3 + 0.5 * m - 1.2 * t + torch.tensor([0.0, 1.0, -2.0]).double()[c] + 1.3 * u_y
+    linear, values = Continuous(noise="linear"), {"t": t, "m": m, "y": y, "c": c}
+    first = ContinuousMechanism("m", linear, {"t": linear})
+    second = ContinuousMechanism(
+        "y", linear, {"m": linear, "t": linear, "c": Class(levels=(0, 1, 2))}
+    )
+    for mechanism in (first, second):
+        mechanism.calibrate(values, generator())
+    u1, u2 = first.abduct(m, values, generator()), second.abduct(y, values, generator())
+    changed = {"t": t + 1, "c": c}
+    changed["m"] = first.predict(changed, u1)
+    counterfactual = second.predict(changed, u2)
+    effect = second.weights[1] + second.weights[0] * first.weights[0]
+    # float64 algebra on numbers of order ten.
+    assert (counterfactual - (y + effect)).abs().max() < 1e-9
+    truth = torch.tensor([0.5, -1.2, 1.0, -2.0], dtype=torch.float64)
+    # Standard errors of least squares: scale sqrt(diag((F'F)^-1)), F with a column of ones.
+    design = torch.cat([torch.ones((n, 1)).double(), second.features(values, n)], dim=1)
+    errors = 1.3 * torch.linalg.inv(design.T @ design).diagonal().sqrt()
+    assert ((second.weights - truth).abs() <= 5 * errors[1:]).all()
+    assert (second.intercept + 3).abs() <= 5 * errors[0]
+    assert (second.scale - 1.3).abs() <= 5 * 1.3 / math.sqrt(2 * n)
+
+
+def test_least_squares_survives_a_doubled_and_a_constant_column():
+    a = torch.randn(100, generator=generator(), dtype=torch.float64)
+    values = {"a": a, "b": a.clone(), "k": torch.full_like(a, 3.0), "x": 1 + 2 * a}
+    kinds = dict.fromkeys(["a", "b", "k"], Continuous())
+    mechanism = ContinuousMechanism("x", Continuous(noise="linear"), kinds)
+    mechanism.calibrate(values, generator())
+    noise = {"u": torch.zeros(100, dtype=torch.float64)}
+    assert torch.allclose(mechanism.predict(values, noise), values["x"], atol=1e-9)
+
+
+def test_unlabelled_rows_do_not_count():
+    a = torch.tensor([0.0, 1.0, 2.0, torch.nan, 5.0]).double()
+    x = torch.tensor([1.0, 3.0, 5.0, 100.0, torch.nan]).double()
+    mechanism = ContinuousMechanism("x", Continuous(noise="additive"), {"a": Continuous()})
+    mechanism.calibrate({"a": a, "x": x}, generator())
+    assert mechanism.weights.item() == pytest.approx(2)
+    loss = mechanism.loss({"a": a, "x": x}, generator())
+    assert loss.isfinite().all()
+    assert (loss[3:] == 0).all()
+
+
+def test_a_value_outside_the_support_is_refused_by_name_and_row():
+    mechanism = ContinuousMechanism("x", Continuous(support=(0.0, 1.0)), {})
+    with pytest.raises(EvidenceError, match=r"node 'x': row 1: .* value 2; .*\(0.0, 1.0\)"):
+        mechanism.abduct(torch.tensor([0.5, 2.0]).double(), {}, generator())
+    with pytest.raises(DataError, match="node 'x': values outside its support"):
+        mechanism.calibrate({"x": torch.tensor([0.5, 1.0]).double()}, generator())
+    with pytest.raises(DataError, match="node 'x': no row"):
+        mechanism.calibrate({"x": torch.tensor([torch.nan]).double()}, generator())
+
+
+def test_a_linear_node_cannot_have_an_image_parent():
+    with pytest.raises(CompileError, match="'linear' cannot have the image parent 'scan'"):
+        ContinuousMechanism("x", Continuous(noise="linear"), {"scan": Image(shape=(1, 8, 8))})
+
+
+def test_an_image_parent_conditions_the_flow():
+    parents = {"scan": Image(shape=(1, 8, 8)), "a": Continuous()}
+    mechanism = ContinuousMechanism("x", Continuous(), parents)
+    values = {
+        "scan": torch.rand((6, 1, 8, 8), generator=generator()) * 2 - 1,
+        "a": torch.arange(6).double(),
+        "x": torch.randn(6, generator=generator(1), dtype=torch.float64),
+    }
+    mechanism.calibrate(values, generator())
+    perturbed(mechanism)
+    abducted = mechanism.abduct(values["x"], values, generator())
+    darker = {**values, "scan": -values["scan"]}
+    assert torch.allclose(mechanism.predict(values, abducted), values["x"], rtol=1e-6)
+    assert not torch.allclose(mechanism.predict(darker, abducted), values["x"], rtol=1e-2)
+
+
+def morpho_mnist(n: int, seed: int) -> dict[str, torch.Tensor]:
+    """The equations of Pawlowski et al. (2020): thickness, intensity and its noise."""
+    torch.manual_seed(seed)
+    thickness = 0.5 + torch.distributions.Gamma(10.0, 5.0).sample((n,)).double()
+    u = torch.randn(n, generator=generator(seed), dtype=torch.float64)
+    return {"thickness": thickness, "u": u, "intensity": intensity(thickness, u)}
+
+
+def intensity(thickness: torch.Tensor, u: torch.Tensor) -> torch.Tensor:
+    return 64 + 191 * torch.sigmoid(2 * (thickness - 2.5) + 0.5 * u)
+
+
+def trained(node: Continuous, data: dict[str, torch.Tensor], steps: int) -> ContinuousMechanism:
+    torch.manual_seed(0)
+    mechanism = ContinuousMechanism("intensity", node, {"thickness": Continuous()})
+    mechanism.calibrate(data, generator())
+    optimizer = torch.optim.Adam(mechanism.parameters(), lr=5e-3)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    batches = generator(1)
+    for _ in range(steps):
+        rows = torch.randint(len(data["u"]), (512,), generator=batches)
+        optimizer.zero_grad()
+        mechanism.loss({k: v[rows] for k, v in data.items()}, batches).mean().backward()
+        optimizer.step()
+        schedule.step()
+    return mechanism
+
+
+@pytest.mark.parametrize("support", [(-math.inf, math.inf), (64.0, 255.0)])
+def test_a_learned_flow_predicts_intensity_had_the_stroke_been_thicker(support):
+    mechanism = trained(Continuous(support=support), morpho_mnist(20_000, seed=1), steps=400)
+    held_out = morpho_mnist(2_000, seed=2)
+    noise = mechanism.abduct(held_out["intensity"], held_out, generator())
+    targets = morpho_mnist(2_000, seed=3)["thickness"]
+    predicted = mechanism.predict({"thickness": targets}, noise)
+    # Three grey levels of 191; leaving intensity unchanged would err by about 50.
+    assert (predicted - intensity(targets, held_out["u"])).abs().mean() < 3

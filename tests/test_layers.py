@@ -1,0 +1,247 @@
+"""The layers of the package: imports run downward only, and the symbolic half never meets torch."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+LAYERS = [  # lowest first; modules of one layer may import one another, without cycles
+    {"errors", "registry"},
+    {"graph"},
+    {"query"},
+    {"symbolic"},
+    {"identify"},
+    {"discrete"},
+    {"nn"},
+    {"diffusion"},
+    {"mechanisms"},
+    {
+        *("abduction", "answer", "atomic", "checkpoint", "compile", "data", "fit", "metrics"),
+        *("model", "scm", "training_device", "training_log", "training_loop"),
+        *("training_options", "training_state", "options"),
+    },
+    {"plot", "demo", "report"},
+    {"__init__"},
+    {"cli", "__main__"},
+]
+LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
+TORCH_FREE = {"errors", "registry", "graph", "query", "symbolic", "identify", "discrete"}
+TORCH = {"torch", "torchvision", "zuko", "lightning_fabric", "lightning", "pyro"}
+SLOW = {"sympy", "matplotlib", "networkx"}  # imported inside the functions that need them
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported module, and the line that says so.
+
+    `typing`: under `if TYPE_CHECKING:`, so never run.
+    """
+
+    source: str
+    target: str
+    place: str
+    typing: bool
+
+    @property
+    def layers(self) -> tuple[str, str]:
+        return layer(self.source), layer(self.target)
+
+
+def layer(module: str) -> str:
+    """`causalflow.graph.admg` -> `graph`; the package's own `__init__` is the public face."""
+    return [*module.split("."), "__init__"][1]
+
+
+def modules(root: Path) -> dict[str, Path]:
+    """Every module of the package at `root`, by its dotted name."""
+    found = {}
+    for path in sorted((root / "causalflow").rglob("*.py")):
+        parts = path.relative_to(root).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def statements(tree: ast.AST, typing: bool = False) -> Iterator[tuple[ast.AST, bool]]:
+    """Import statements at any depth, and whether only a type checker reads them."""
+    for child in ast.iter_child_nodes(tree):
+        if isinstance(child, ast.Import | ast.ImportFrom):
+            yield child, typing
+        elif isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            for statement in child.body:
+                yield from statements(ast.Module([statement], []), True)
+            for statement in child.orelse:
+                yield from statements(ast.Module([statement], []), typing)
+        else:
+            yield from statements(child, typing)
+
+
+def names(statement: ast.AST, module: str, is_package: bool, known: dict[str, Path]) -> list[str]:
+    """What a statement imports: modules, not the names within them."""
+    if isinstance(statement, ast.Import):
+        return [alias.name for alias in statement.names]
+    assert isinstance(statement, ast.ImportFrom)
+    base = statement.module or ""
+    if statement.level:
+        parents = module.split(".")[: None if is_package else -1]
+        kept = parents[: len(parents) - statement.level + 1]
+        base = ".".join([*kept, *([base] if base else [])])
+    inside = [f"{base}.{alias.name}" for alias in statement.names]
+    found = [name if name in known else base for name in inside]
+    return list(dict.fromkeys(found))
+
+
+def imports(root: Path) -> list[Import]:
+    known = modules(root)
+    found = []
+    for module, path in known.items():
+        tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
+        for statement, typing in statements(tree):
+            place = f"{path.relative_to(root)}:{statement.lineno}: {ast.unparse(statement)}"
+            for target in names(statement, module, path.name == "__init__.py", known):
+                found.append(Import(module, target, place, typing))
+    return found
+
+
+def without_layer(root: Path) -> list[str]:
+    return [f"{module}: has no layer" for module in modules(root) if layer(module) not in LEVEL]
+
+
+def upward(found: list[Import]) -> list[str]:
+    own = (each for each in found if each.target.split(".")[0] == "causalflow")
+    pairs = ((each, *each.layers) for each in own)
+    return [
+        f"{each.place}  ({source} lies below {target})"
+        for each, source, target in pairs
+        if source in LEVEL and target in LEVEL and LEVEL[source] < LEVEL[target]
+    ]
+
+
+def cycle(found: list[Import]) -> list[str]:
+    """The import lines of one cycle; late imports count, those for types do not."""
+    lines = {(each.source, each.target): each.place for each in found if not each.typing}
+    sorter: TopologicalSorter[str] = TopologicalSorter()
+    for source, target in lines:
+        if target.startswith("causalflow"):
+            sorter.add(source, target)
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        around = error.args[1]
+        return [lines[user, used] for used, user in pairwise(around)]
+    return []
+
+
+def reaches_torch(found: list[Import]) -> list[str]:
+    """Import lines by which a torch-free module comes to torch, directly or through others."""
+    running = [each for each in found if not each.typing]
+    tainted = {each.source for each in running if each.target.split(".")[0] in TORCH}
+    while more := {e.source for e in running if e.target in tainted} - tainted:
+        tainted |= more
+    return [
+        each.place
+        for each in running
+        if each.layers[0] in TORCH_FREE
+        and (each.target in tainted or each.target.split(".")[0] in TORCH)
+    ]
+
+
+def test_every_module_has_a_layer():
+    assert without_layer(ROOT) == []
+
+
+def test_imports_run_downward_only():
+    assert upward(imports(ROOT)) == []
+
+
+def test_no_modules_import_one_another_in_a_circle_even_late():
+    assert cycle(imports(ROOT)) == []
+
+
+def test_symbolic_half_never_reaches_torch():
+    assert reaches_torch(imports(ROOT)) == []
+
+
+def test_importing_the_face_and_the_symbolic_half_loads_neither_torch_nor_slow_libraries():
+    wanted = [m for m in modules(ROOT) if layer(m) in TORCH_FREE | {"__init__", "cli"}]
+    lines = [*(f"import {module}" for module in wanted), "import sys", "print(*sys.modules)"]
+    command = [sys.executable, "-c", "\n".join(lines)]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert {name.split(".")[0] for name in ran.stdout.split()} & (TORCH | SLOW) == set()
+
+
+@pytest.fixture
+def plant(tmp_path):
+    """A synthetic package: file -> text."""
+
+    def write(**files):
+        for name, text in files.items():
+            path = tmp_path / "causalflow" / f"{name.replace('__', '/')}.py"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        return tmp_path
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (
+            "from causalflow.query.query import Query",
+            ":1: from causalflow.query.query import Query",
+        ),
+        (
+            "def f():\n    import causalflow.query.query as q",
+            ":2: import causalflow.query.query as q",
+        ),
+        ("from ..query import query", ":1: from ..query import query"),
+        (
+            "if TYPE_CHECKING:\n    import os\n    from causalflow.query import query",
+            ":3: from causalflow.query import query",
+        ),
+        ("import causalflow", ":1: import causalflow"),
+    ],
+)
+def test_upward_import_is_caught_with_its_line(plant, text, shown):
+    root = plant(graph__admg=text, query__query="Query = 1")
+    (line,) = upward(imports(root))
+    assert line.startswith(f"causalflow/graph/admg.py{shown}  (graph lies below ")
+
+
+def test_late_cycle_is_caught_with_its_lines_and_types_make_none(plant):
+    late = "def f():\n    from . import reader"
+    root = plant(graph__graph=late, graph__reader="from causalflow.graph.graph import Graph")
+    assert sorted(cycle(imports(root))) == [
+        "causalflow/graph/graph.py:2: from . import reader",
+        "causalflow/graph/reader.py:1: from causalflow.graph.graph import Graph",
+    ]
+    plant(graph__graph="if TYPE_CHECKING:\n    from . import reader")
+    assert cycle(imports(root)) == []
+    root = plant(query__a="from . import b", query__b="from . import c", query__c="from . import a")
+    assert len(cycle(imports(root))) == 3
+
+
+def test_torch_is_caught_directly_and_through_others(plant):
+    root = plant(
+        graph__a="def f():\n    import torch.nn",
+        graph__b="from causalflow.graph import a",
+        graph__c="if typing.TYPE_CHECKING:\n    import torch",
+        nn__mlp="import torch",
+    )
+    assert reaches_torch(imports(root)) == [
+        "causalflow/graph/a.py:2: import torch.nn",
+        "causalflow/graph/b.py:1: from causalflow.graph import a",
+    ]
+
+
+def test_module_without_a_layer_is_caught(plant):
+    assert without_layer(plant(helpers="")) == ["causalflow.helpers: has no layer"]
