@@ -1,1 +1,1 @@
-"""The graph language: declarations, equations, distributions, files, and the algebra of mixed graphs; no torch here."""
+"""The graph language: declarations, equations, distributions, files, graph algebra; no torch."""

@@ -1,7 +1,8 @@
-"""Declaration: everything a graph file says, checked; the same code reads a file's tree and Python's dictionaries.
+"""Declaration: everything a graph file, or the arguments of ``Graph``, says; checked.
 
-The order of the checks is the order in which a reader would look: each variable by itself, each edge by itself, then
-what they say about each other (names, equations and edges, cycles), so that the first error shown is the cause.
+The order of the checks is the order in which a reader would look: each variable by itself, each
+edge by itself, then what they say about each other (names, equations and edges, cycles), so that
+the first error shown is the cause.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TypeAlias
 
 from causalflow.errors import one_of
 from causalflow.graph.admg import ADMG
+from causalflow.graph.checks import QueryCheck, read_queries
 from causalflow.graph.document import Fields, Items, Scalar, Value, described, integer, number
 from causalflow.graph.edges import Link, read_links
 from causalflow.graph.equation import Equation
@@ -23,30 +25,9 @@ from causalflow.graph.syntax import is_name
 from causalflow.graph.term import CONSTANTS
 from causalflow.graph.variables import read_exogenous, read_node
 
-__all__ = ["Answer", "Declaration", "QueryCheck", "declare", "equation_of", "mixed_graph"]
+__all__ = ["Declaration", "declare", "derived_edges", "equation_of", "mixed_graph"]
 
 SECTIONS = ("graph", "exogenous", "nodes", "edges", "queries")
-
-Answer: TypeAlias = Fraction | str | tuple[tuple[Level, Fraction], ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueryCheck:
-    """A question that the file answers itself, so that it can be checked.
-
-    Attributes:
-        ask: the query's text.
-        identifiable: whether it is identifiable from P(v).
-        answer: its value: a number, a text, or (level, number) pairs.
-        note: for people.
-        line: where the file asks it; no part of equality.
-    """
-
-    ask: str
-    identifiable: bool | None = None
-    answer: Answer | None = None
-    note: str | None = None
-    line: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +69,7 @@ def declare(tree: Value | None) -> Declaration:
         edges=edges,
         bidirected=tuple((link.source, link.target) for link in links if link.kind is None),
         exogenous=exogenous,
-        queries=_read_queries(_section(top, "queries")),
+        queries=read_queries(_section(top, "queries")),
     )
 
 
@@ -112,19 +93,23 @@ def _lines(top: Fields, section: str) -> dict[str, int | None]:
 def _equation_lines(top: Fields) -> dict[str, int | None]:
     nodes = _section(top, "nodes")
     pairs = nodes.pairs if isinstance(nodes, Fields) else ()
-    found = ((key.text, content.get("equation")) for key, content in pairs if isinstance(content, Fields))
+    found = (
+        (key.text, content.get("equation")) for key, content in pairs if isinstance(content, Fields)
+    )
     return {name: value.line for name, value in found if value is not None}
 
 
 def _read_nodes(value: Value | None, links: Sequence[Link]) -> dict[str, Node]:
-    """Typed nodes from a mapping, symbols from a list of names, or symbols in the order of the edges."""
+    """Typed nodes from a mapping; symbols from a list of names, or as the edges name them."""
     if value is None:
         ends = dict.fromkeys(end for link in links for end in (link.source, link.target))
         return {name: Symbol() for name in ends} or Place("graph").fail("there are no nodes", 1)
     if isinstance(value, Items):
         return {name: Symbol() for name in _symbols(value)}
     if not isinstance(value, Fields):
-        Place("nodes").fail(f"expected a mapping name: {{type: ...}}, not {described(value)}", value)
+        Place("nodes").fail(
+            f"expected a mapping name: {{type: ...}}, not {described(value)}", value
+        )
     if not value.pairs:
         Place("graph").fail("there are no nodes", value)
     return {key.text: read_node(content, _named("node", key)) for key, content in value.pairs}
@@ -171,14 +156,16 @@ def _check_names(
     exogenous: Mapping[str, Exogenous],
     lines: Mapping[str, int | None],
 ) -> None:
-    """Names are not shared by nodes and exogenous variables, nor hidden by a constant of the equations."""
+    """No name is a node's and an exogenous variable's, or a constant's of the equations."""
     for name in exogenous:
         if name in nodes:
             Place(f"exogenous '{name}'").fail("a node has this name already", lines.get(name))
     if any(equation_of(node) for node in nodes.values()):
         for name in (*nodes, *exogenous):
             if name in CONSTANTS:
-                Place(f"node '{name}'").fail("equations have a constant of this name", lines.get(name))
+                Place(f"node '{name}'").fail(
+                    "equations have a constant of this name", lines.get(name)
+                )
 
 
 def _check_links(links: Sequence[Link], nodes: Mapping[str, Node]) -> None:
@@ -195,7 +182,8 @@ def _check_links(links: Sequence[Link], nodes: Mapping[str, Node]) -> None:
         elif isinstance(link.kind, Anticausal) and not isinstance(target, Image | Symbol):
             kind = type(target).__name__.lower()
             link.place.fail(
-                f"an anticausal edge must point at an image; '{link.target}' is of type {kind}", link.line
+                f"an anticausal edge must point at an image; '{link.target}' is of type {kind}",
+                link.line,
             )
 
 
@@ -203,7 +191,8 @@ def _check_bidirected(link: Link, nodes: Mapping[str, Node]) -> None:
     for end in (link.source, link.target):
         if equation_of(nodes[end]) is not None:
             link.place.fail(
-                f"node '{end}' has an equation; use one exogenous variable in both equations instead",
+                f"node '{end}' has an equation; "
+                "use one exogenous variable in both equations instead",
                 link.line,
             )
 
@@ -214,7 +203,8 @@ def _check_used(link: Link, target: Node) -> None:
     if link.source not in equation.names:
         used = sorted(equation.names)
         link.place.fail(
-            f"node '{link.target}' has an equation that does not use '{link.source}'; it uses {used}",
+            f"node '{link.target}' has an equation that does not use '{link.source}'; "
+            f"it uses {used}",
             link.line,
         )
     if isinstance(link.kind, Anticausal):
@@ -237,7 +227,10 @@ def _check_equations(
                 known = [*nodes, *exogenous]
                 place.fail(f"unknown variable '{used}'; {one_of(used, known)}", lines.get(name))
             if isinstance(nodes.get(used), Image):
-                place.fail(f"'{used}' is an image; expected variables of type class or continuous", lines.get(name))
+                place.fail(
+                    f"'{used}' is an image; expected variables of type class or continuous",
+                    lines.get(name),
+                )
 
 
 def _declared_edges(links: Sequence[Link], nodes: Mapping[str, Node]) -> Iterator[Edge]:
@@ -284,34 +277,3 @@ def _check_cycle(
     found += [lines.get(name) for name in cycle if equation_of(nodes[name]) is not None]
     line = max((line for line in found if line is not None), default=None)
     Place("graph").fail(f"the edges make a cycle: {' -> '.join((*cycle, cycle[0]))}", line)
-
-
-def _read_queries(value: Value | None) -> tuple[QueryCheck, ...]:
-    entries = () if value is None else items(value, Place("queries"), "{ask: ...} mappings")
-    return tuple(_query(entry, Place(f"query {i}")) for i, entry in enumerate(entries, 1))
-
-
-def _query(entry: Value, place: Place) -> QueryCheck:
-    if isinstance(entry, Scalar):
-        return QueryCheck(ask=text(entry, place), line=entry.line)
-    fields = record(entry, place, [name for name in field_names(QueryCheck) if name != "line"])
-    readers = {"ask": text, "identifiable": truth, "answer": _answer, "note": text}
-    return replace(QueryCheck(**declared_fields(QueryCheck, fields, place, readers)), line=entry.line)
-
-
-def _answer(value: Value, place: Place) -> Answer:
-    """A number, a text, or a mapping from levels to numbers."""
-    if isinstance(value, Fields):
-        return tuple((_answer_key(key), _exact(content, place)) for key, content in value.pairs)
-    exact = number(value) if isinstance(value, Scalar) and value.plain else None
-    return text(value, place) if exact is None else exact
-
-
-def _answer_key(key: Scalar) -> Level:
-    whole = integer(key) if key.plain else None
-    return key.text if whole is None or str(whole) != key.text else whole
-
-
-def _exact(value: Value, place: Place) -> Fraction:
-    exact = number(value)
-    return place.fail(f"expected a number, not {described(value)}", value) if exact is None else exact

@@ -1,19 +1,17 @@
 """Parametric families of exogenous variables: what a file may say after ``type:``.
 
-A family names its parameters in order, with a default or none, a constraint on each, and its support (low, high);
-``draw`` makes draws with numpy's generator and ``frozen`` the distribution of scipy.stats, both from the parameters.
+A family names its parameters in order, with a default or none, a constraint on each, and its
+support (low, high); ``draw`` makes draws with numpy's generator and ``frozen`` the distribution of
+scipy.stats, both from the parameters.
 
-    normal       mean, std             exp(-(x - mean)^2 / (2 std^2))
-    uniform      low, high             constant on [low, high]
-    gamma        shape, rate           x^(shape - 1) exp(-rate x)
-    beta         a, b                  x^(a - 1) (1 - x)^(b - 1)
-    exponential  rate                  exp(-rate x)
-    lognormal    mean, std             log x is normal(mean, std)
-    laplace      location, scale       exp(-|x - location| / scale)
-    logistic     location, scale       sigmoid((x - location) / scale) is its cumulative distribution
-    student_t    df, location, scale   (x - location) / scale is Student's t with df degrees of freedom
-    bernoulli    p                     1 with probability p, else 0
-    poisson      rate                  rate^x exp(-rate) / x!
+    normal       mean, std             exp(-(x - mean)^2 / (2 std^2)) uniform      low, high
+    constant on [low, high] gamma        shape, rate           x^(shape - 1) exp(-rate x) beta
+    a, b                  x^(a - 1) (1 - x)^(b - 1) exponential  rate                  exp(-rate x)
+    lognormal    mean, std             log x is normal(mean, std) laplace      location, scale
+    exp(-|x - location| / scale) logistic     location, scale       sigmoid((x - location) / scale)
+    is its cumulative distribution student_t    df, location, scale   (x - location) / scale is
+    Student's t with df degrees of freedom bernoulli    p                     1 with probability p,
+    else 0 poisson      rate                  rate^x exp(-rate) / x!
 """
 
 from __future__ import annotations
@@ -82,7 +80,9 @@ class FamilySpec:
         for name in given:
             if name not in names:
                 raise GraphError(f"{self.name} has no parameter '{name}'; {one_of(name, names)}")
-        values = {parameter.name: _checked(self.name, parameter, given) for parameter in self.parameters}
+        values = {
+            parameter.name: _checked(self.name, parameter, given) for parameter in self.parameters
+        }
         low, high = self.support(values)
         if not low < high:
             raise GraphError(f"{self.name}: low {low:g} must be less than high {high:g}")
@@ -92,11 +92,11 @@ class FamilySpec:
         self, generator: np.random.Generator, n: int, **parameters: float
     ) -> NDArray[np.float64] | NDArray[np.int64]:
         """n draws, shape (n,): int64 if discrete, else float64."""
-        values = self.draw(generator, n, self.complete(parameters))
-        return np.asarray(values, dtype=np.int64 if self.discrete else np.float64)
+        values = np.asarray(self.draw(generator, n, self.complete(parameters)))
+        return values.astype(np.int64) if self.discrete else values.astype(np.float64)
 
     def log_prob(self, value: Any, **parameters: float) -> NDArray[np.float64]:
-        """The log density, or the log probability if discrete, elementwise; -inf outside the support."""
+        """The log density (discrete: log probability), elementwise; -inf outside the support."""
         frozen = self.frozen(self.complete(parameters))
         return np.asarray(frozen.logpmf(value) if self.discrete else frozen.logpdf(value))
 
@@ -118,8 +118,10 @@ def _checked(family: str, parameter: Parameter, given: Mapping[str, float]) -> f
     return float(value)
 
 
-def _scipy(name: str, arguments: Callable[[Parameters], Mapping[str, float]]) -> Callable[[Parameters], Any]:
-    """The frozen scipy.stats distribution; scipy.stats is slow to import, so only when it is needed."""
+def _scipy(
+    name: str, arguments: Callable[[Parameters], Mapping[str, float]]
+) -> Callable[[Parameters], Any]:
+    """The frozen distribution; scipy.stats is slow to import, so only when it is needed."""
 
     def frozen(parameters: Parameters) -> Any:
         import scipy.stats

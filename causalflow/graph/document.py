@@ -1,11 +1,13 @@
-"""The located tree: the text of a declaration as scalars, lists and fields that know their line, and nothing else.
+"""The located tree: a declaration as scalars, lists and fields that know their line.
 
-A file becomes this tree from the *events* of a YAML 1.2 parser, with an explicit stack: no object is ever constructed,
-no tag or alias is followed, and depth and size are limited, so that hostile files meet an error and nothing worse.
-Python dictionaries and lists become the same tree, without lines, so that one reader serves both.
+A file becomes this tree from the *events* of a YAML 1.2 parser, with an explicit stack: no object
+is ever constructed, no tag or alias is followed, and depth and size are limited, so that hostile
+files meet an error and nothing worse. Python dictionaries and lists become the same tree, without
+lines, so that one reader serves both.
 
-A scalar stays text. ``plain`` tells ``2`` (which a field may take for a number) from ``"2"`` (a name): whoever knows
-what a field means decides; numbers are exact fractions (``0.4`` and ``2/5`` are equal).
+A scalar stays text. ``plain`` tells ``2`` (which a field may take for a number) from ``"2"`` (a
+name): whoever knows what a field means decides; numbers are exact fractions (``0.4`` and ``2/5``
+are equal).
 """
 
 from __future__ import annotations
@@ -57,7 +59,9 @@ class Scalar:
     def __post_init__(self) -> None:
         """Refuse what cannot be written to a file again."""
         if any("\ud800" <= character <= "\udfff" for character in self.text):
-            raise DeclarationError("the text has a lone surrogate; it is not valid Unicode", self.line)
+            raise DeclarationError(
+                "the text has a lone surrogate; it is not valid Unicode", self.line
+            )
 
     @property
     def empty(self) -> bool:
@@ -156,7 +160,8 @@ def from_python(thing: Any, depth: int = 1) -> Value:
             return Items(tuple(from_python(item, depth + 1) for item in thing))
         case _:
             raise DeclarationError(
-                f"cannot read a {type(thing).__name__}; expected dictionaries, lists, texts and numbers"
+                f"cannot read a {type(thing).__name__}; "
+                "expected dictionaries, lists, texts and numbers"
             )
 
 
@@ -196,7 +201,9 @@ class _Open:
             raise DeclarationError(f"a key must be a text, not {described(key)}", key.line)
         if key.text in self.keys:
             first = self.keys[key.text]
-            raise DeclarationError(f"duplicate key {described(key)}; first on line {first}", key.line)
+            raise DeclarationError(
+                f"duplicate key {described(key)}; first on line {first}", key.line
+            )
         self.keys[key.text] = key.line or 0
 
     def close(self) -> Value:
@@ -210,7 +217,8 @@ def from_yaml(text: str) -> Value | None:
     """The tree of a YAML 1.2 text; None if it holds no document.
 
     Raises:
-        DeclarationError: bad syntax, a feature the language has no use for, or a text beyond the limits.
+        DeclarationError: bad syntax, a feature the language has no use for, or a text beyond the
+            limits.
     """
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         raise DeclarationError(f"the file is larger than {MAX_BYTES >> 20} MiB", 1)
@@ -231,7 +239,7 @@ def from_yaml(text: str) -> Value | None:
 
 
 def _step(kind: str, event: Any, line: int, stack: list[_Open]) -> Value | None:
-    """The value that the event completes, if any; a list or mapping that starts goes on the stack."""
+    """The value that the event completes, if any; what starts goes on the stack."""
     if kind == "AliasEvent" or getattr(event, "anchor", None) is not None:
         hint = "quote a text that starts with '&' or '*'"
         raise DeclarationError(f"YAML anchors and aliases are not allowed; {hint}", line)
@@ -248,14 +256,31 @@ def _step(kind: str, event: Any, line: int, stack: list[_Open]) -> Value | None:
     return None
 
 
+# What the parser itself raises on some bad escapes and directives, found by fuzzing; it wraps
+# nothing of ours, as the consumer of a generator raises outside of it.
+_PARSER_SLIPS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
+
+
 def _events(text: str) -> Iterator[Any]:
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
+    line = 1
     try:
-        yield from YAML(typ="safe", pure=True).parse(text)
+        for event in YAML(typ="safe", pure=True).parse(text):
+            line = event.end_mark.line + 1
+            yield event
     except YAMLError as error:
         _fail_yaml(text, error)
+    except _PARSER_SLIPS as error:
+        raise DeclarationError(f"not YAML: {' '.join(str(error).split())}", line) from None
 
 
 def _fail_yaml(text: str, error: Any) -> NoReturn:
@@ -266,4 +291,3 @@ def _fail_yaml(text: str, error: Any) -> NoReturn:
         mark = getattr(error, "context_mark", None) or mark
     line = mark.line + 1 if mark is not None else text.count("\n", 0, position) + 1
     raise DeclarationError(f"not YAML: {' '.join(str(problem).split())}", line) from None
-

@@ -1,24 +1,26 @@
-"""Equations: the text ``64 + 191 * sigmoid(2 * (thickness - 2.5) + u)`` as a frozen, closed tree of expressions.
+"""Equations: texts such as ``64 + 191 * sigmoid(2 * (t - 2.5) + u)`` as frozen trees of terms.
 
-The grammar is Python's for the operators below, with Python's precedence; nothing is ever run as code.
+The grammar is Python's for the operators below, with Python's precedence; nothing is ever run as
+code.
 
     or   and   not   < <= > >= == !=   |   ^   &   << >>   + -   * / // %   - ~ (unary)   **
 
-``^`` is exclusive or, never a power. Comparisons may be chained (``0 < x < 1``) and, like ``and or not``, give booleans;
-booleans count as 0 and 1 in arithmetic and under the bit operators, which otherwise want integers. Integers have 64 bits.
-Functions are those of `causalflow.graph.term.FUNCTIONS`; ``where(condition, a, b)`` and ``clip(x, low, high)`` choose elementwise; ``pi`` is the constant.
+``^`` is exclusive or, never a power. Comparisons may be chained (``0 < x < 1``) and, like ``and or
+not``, give booleans; booleans count as 0 and 1 in arithmetic and under the bit operators, which
+otherwise want integers. Integers have 64 bits. Functions are those of
+`causalflow.graph.term.FUNCTIONS`; ``where(condition, a, b)`` and ``clip(x, low, high)`` choose
+elementwise; ``pi`` is the constant.
 
-The meaning of an operator is a table from its name to a callable (`NUMPY` here, ``TORCH`` in `causalflow.mechanisms.equation`),
-so one tree is evaluated on any kind of array. Unary minus has the name "negate" in such a table.
+The meaning of an operator is a table from its name to a callable (`NUMPY` here, ``TORCH`` in
+`causalflow.mechanisms.equation`), so one tree is evaluated on any kind of array. Unary minus has
+the name "negate" in such a table.
 """
 
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, assert_never
 
@@ -48,7 +50,7 @@ __all__ = ["NUMPY", "OPERATIONS", "Equation", "evaluate", "parse_equation", "to_
 
 @dataclass(frozen=True, slots=True)
 class Equation:
-    """The right-hand side of a node's structural equation; ``str`` gives text that parses back to an equal equation.
+    """The right-hand side of a structural equation; ``str`` gives text that parses back to it.
 
     Attributes:
         components: one expression; for images one a pixel, in row-major order.
@@ -77,7 +79,8 @@ def parse_equation(text: str | int | float | Sequence[str | int | float]) -> Equ
     """Read an equation.
 
     Args:
-        text: ``"x + u"``, a number, or a list of these (one a pixel); the text ``"[a, b]"`` is a list too.
+        text: ``"x + u"``, a number, or a list of these (one a pixel); the text ``"[a, b]"`` is a
+            list too.
 
     Raises:
         GraphError: what cannot be read, with its column.
@@ -85,11 +88,9 @@ def parse_equation(text: str | int | float | Sequence[str | int | float]) -> Equ
     Example:
         >>> sorted(parse_equation(["u_x & x", "x ^ y"]).names)
         ['u_x', 'x', 'y']
-        >>> parse_equation("2 * sigmod(x)")
+        >>> parse_equation("2 * * x")
         Traceback (most recent call last):
-        causalflow.errors.GraphError: equation '2 * sigmod(x)', column 5: unknown function 'sigmod'; expected one of \
-['exp', 'log', 'sqrt', 'sin', 'cos', 'tan', 'tanh', 'sigmoid', 'logit', 'abs', 'floor', 'round', 'min', 'max', \
-'where', 'clip']; did you mean 'sigmoid'?
+        causalflow.errors.GraphError: equation '2 * * x', column 5: unexpected '*'
     """
     if isinstance(text, str):
         components, vector = parse_terms(text)
@@ -112,10 +113,12 @@ def evaluate(
     Args:
         expression: an equation or a part of one.
         values: variable name -> array; all broadcast together.
-        operations: the meaning of each operator and function (default: `NUMPY`); literals reach it as Python numbers.
+        operations: the meaning of each operator and function (default: `NUMPY`); literals reach it
+            as Python numbers.
 
     Returns:
-        An array (a bare literal stays a Python number); for a vector equation the list of its components' arrays.
+        An array (a bare literal stays a Python number); for a vector equation the list of its
+            components' arrays.
 
     Example:
         >>> evaluate(parse_equation("x ^ (u > 0.5)"), {"x": np.array([0, 1]), "u": 0.7})
@@ -171,7 +174,7 @@ def _integer(value: Any, operator: str) -> Any:
 
 
 def _elementwise(function: Callable[..., Any]) -> Callable[..., Any]:
-    """``function`` on numbers; outside its domain it gives nan or inf, silently, as ``where`` may not choose that branch."""
+    """``function`` on numbers; nan or inf outside its domain, for ``where`` not to choose."""
 
     def apply(*values: Any) -> Any:
         with np.errstate(all="ignore"):
@@ -264,10 +267,11 @@ OPERATIONS = frozenset(NUMPY)
 
 
 def to_sympy(expression: Expression | Equation) -> sympy.Expr:
-    """The expression in sympy, literals as exact rationals, variables as ``Symbol(name, real=True)``; truth values are 0 and 1.
+    """The expression in sympy: exact rationals, ``Symbol(name, real=True)``; truth is 0 or 1.
 
     Raises:
-        GraphError: an operator without a sympy form (bit operators, ``round``), or a vector equation.
+        GraphError: an operator without a sympy form (bit operators, ``round``), or a vector
+            equation.
     """
     from causalflow.graph.sympify import term_to_sympy
 

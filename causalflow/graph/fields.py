@@ -1,4 +1,4 @@
-"""Fields: how the located tree's values become typed ones, each mistake named with its place, line and remedy."""
+"""Fields: how the tree's values become typed ones; a mistake is named with place and line."""
 
 from __future__ import annotations
 
@@ -9,7 +9,16 @@ from dataclasses import dataclass
 from typing import Any, NoReturn, TypeAlias
 
 from causalflow.errors import GraphError, one_of
-from causalflow.graph.document import DeclarationError, Fields, Items, Scalar, Value, described, integer, number
+from causalflow.graph.document import (
+    DeclarationError,
+    Fields,
+    Items,
+    Scalar,
+    Value,
+    described,
+    integer,
+    number,
+)
 
 __all__ = [
     "Place",
@@ -57,7 +66,9 @@ def record(value: Value, place: Place, allowed: Iterable[str], kind: str = "fiel
         place.fail(f"expected a mapping of {kind}s, not {described(value)}", value)
     for key, content in value.pairs:
         if key.text not in names:
-            cut = isinstance(content, Scalar) and content.empty and "equation" in value.keys()
+            cut = (
+                isinstance(content, Scalar) and content.empty and value.get("equation") is not None
+            )
             hint = "; an equation with commas inside { } needs quotes" if cut else ""
             place.fail(f"unknown {kind} {described(key)}; {one_of(key.text, names)}{hint}", key)
     return value
@@ -118,7 +129,7 @@ def choice(names: Iterable[str]) -> Read:
 def declared_fields(
     kind: type, value: Fields, place: Place, readers: Mapping[str, Read]
 ) -> dict[str, Any]:
-    """The fields of the dataclass ``kind`` that ``value`` gives, each read by its reader; its defaults are its own.
+    """The fields of the dataclass ``kind`` that ``value`` gives, each read by its reader.
 
     Raises:
         DeclarationError: a field without a default is missing, or a value cannot be read.
@@ -161,7 +172,9 @@ def interval(low: float, high: float) -> Read:
         if not a < b:
             place.fail(f"low {a:g} must be less than high {b:g}", value)
         if not low <= a < b <= high:
-            place.fail(f"expected two numbers between {low:g} and {high:g}, not {a:g} and {b:g}", value)
+            place.fail(
+                f"expected two numbers between {low:g} and {high:g}, not {a:g} and {b:g}", value
+            )
         return a, b
 
     return read
@@ -171,7 +184,7 @@ _BY_TYPE: Mapping[type, Read] = {bool: truth, int: count, float: real, str: text
 
 
 def readers_for(kind: type, special: Mapping[str, Read]) -> Mapping[str, Read]:
-    """The readers of a dataclass of options: ``special`` ones, else by the type of the field's default."""
+    """The readers of a dataclass of options: ``special``, or by the type of the default."""
     return {
         field.name: special.get(field.name) or _BY_TYPE[type(field.default)]
         for field in dataclasses.fields(kind)

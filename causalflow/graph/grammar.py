@@ -1,6 +1,7 @@
 """The grammar of equations: text to terms by an LALR(1) parser, Python's precedence level by level.
 
-The tree is built bottom-up while parsing, without recursion, so hostile text meets a limit and never the stack's end.
+The tree is built bottom-up while parsing, without recursion, so hostile text meets a limit and
+never the stack's end.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ WHITESPACE: /[ \t\r\n\f]+/
 """
 
 
-class _Fault(Exception):
+class _TokenError(Exception):
     """A mistake at a token; becomes a GraphError where the whole text is at hand."""
 
     def __init__(self, message: str, position: int | None) -> None:
@@ -117,7 +118,9 @@ class _Terms:
     def name(self, parts: list[Any]) -> Expression:
         token = parts[0]
         if token in FUNCTIONS:
-            raise _Fault(f"function '{token}' needs its arguments in brackets", token.start_pos)
+            raise _TokenError(
+                f"function '{token}' needs its arguments in brackets", token.start_pos
+            )
         return Constant(str(token)) if token in CONSTANTS else Name(str(token))
 
     def call(self, parts: list[Any]) -> Expression:
@@ -130,21 +133,23 @@ def _number(token: Token) -> Number:
     if token.isdigit() and value < 2.0**63:
         return Number(int(token.lstrip("0") or "0"))
     if token.isdigit() or value == math.inf:
-        raise _Fault(f"the number {_short(token)} is too large", token.start_pos)
+        raise _TokenError(f"the number {_short(token)} is too large", token.start_pos)
     return Number(value)
 
 
 def _call(function: Token, arguments: tuple[Expression, ...]) -> Call:
     name, count = str(function), len(arguments)
     if name not in FUNCTIONS:
-        raise _Fault(
+        raise _TokenError(
             f"unknown function '{_short(name)}'; {one_of(name, FUNCTIONS)}", function.start_pos
         )
     least, most = FUNCTIONS[name]
     if not least <= count <= most:
         wanted = f"{least}" if least == most else f"at least {least}"
         noun = "argument" if wanted == "1" else "arguments"
-        raise _Fault(f"function '{name}' takes {wanted} {noun}, {count} given", function.start_pos)
+        raise _TokenError(
+            f"function '{name}' takes {wanted} {noun}, {count} given", function.start_pos
+        )
     return Call(name, arguments)
 
 
@@ -152,7 +157,7 @@ def _call(function: Token, arguments: tuple[Expression, ...]) -> Call:
 def _parser() -> Lark:
     from lark import Lark
 
-    # The basic lexer knows keywords everywhere: with the contextual one `and` could be a variable's name.
+    # The basic lexer knows keywords everywhere; with the contextual one `and` could be a name.
     return Lark(GRAMMAR, parser="lalr", lexer="basic", transformer=_Terms())
 
 
@@ -166,13 +171,15 @@ def parse_terms(text: str) -> tuple[tuple[Expression, ...], bool]:
     from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 
     try:
-        terms, vector = _parser().parse(text)  # type: ignore[misc]
+        parsed: Any = _parser().parse(text)
     except UnexpectedCharacters as error:
-        _fail(text, f"unexpected {text[error.pos_in_stream]!r}", error.pos_in_stream)
+        position = error.pos_in_stream or 0
+        _fail(text, f"unexpected {text[position]!r}", position)
     except UnexpectedToken as error:
         _fail(text, *_unexpected(error.token))
-    except _Fault as error:
+    except _TokenError as error:
         _fail(text, str(error), error.position)
+    terms, vector = parsed
     _check_terms(text, terms)
     return terms, vector
 

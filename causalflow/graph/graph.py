@@ -1,8 +1,8 @@
 """Graph: what the user declared, as one immutable value; its algebra is `causalflow.graph.admg`'s.
 
-Nodes are endogenous variables; exogenous variables stand aside and enter through equations. The graph's ADMG has the
-directed edges (declared, and those that follow from equations) and the bidirected ones (declared, and one for each pair
-of equations that share an exogenous variable).
+Nodes are endogenous variables; exogenous variables stand aside and enter through equations. The
+graph's ADMG has the directed edges (declared, and those that follow from equations) and the
+bidirected ones (declared, and one for each pair of equations that share an exogenous variable).
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from causalflow.errors import GraphError, one_of
 from causalflow.graph.admg import ADMG, Names
+from causalflow.graph.checks import QueryCheck
 from causalflow.graph.declaration import (
     Declaration,
-    QueryCheck,
     declare,
     derived_edges,
     equation_of,
@@ -34,7 +34,7 @@ __all__ = ["Graph", "QueryCheck"]
 
 
 class Graph:
-    """A causal graph: typed nodes, edges and what each compiles to, equations, exogenous variables, queries.
+    """A causal graph: typed nodes, edges and what each compiles to, equations, queries.
 
     Two graphs are equal when they declare the same, in the same order.
 
@@ -73,7 +73,9 @@ class Graph:
         """
         sections = {"graph": name, "exogenous": exogenous, "nodes": nodes, "edges": edges}
         given = {key: _plain(part) for key, part in (sections | {"queries": queries}).items()}
-        self._set(declare(from_python({key: part for key, part in given.items() if part is not None})))
+        self._set(
+            declare(from_python({key: part for key, part in given.items() if part is not None}))
+        )
 
     @classmethod
     def of(cls, declaration: Declaration) -> Graph:
@@ -97,7 +99,7 @@ class Graph:
 
     @property
     def edges(self) -> tuple[Edge, ...]:
-        """The directed edges: those declared, then those that follow from equations (kind `Neural`)."""
+        """The directed edges: declared, then those that follow from equations (`Neural`)."""
         return self._declaration.edges
 
     @property
@@ -169,25 +171,29 @@ class Graph:
         self._known((source, target))
         if (source, target) not in kinds:
             parents = sorted(self.parents(target))
-            raise GraphError(f"no edge '{source} -> {target}'; the parents of '{target}' are {parents}")
+            raise GraphError(
+                f"no edge '{source} -> {target}'; the parents of '{target}' are {parents}"
+            )
         return kinds[source, target]
 
     def do(self, nodes: Names) -> Graph:
-        """The graph under an intervention: edges into ``nodes`` cut, of both kinds, and their equations dropped.
+        """The graph under an intervention: edges into ``nodes`` cut, their equations dropped.
 
         The file's queries are about the graph without the intervention, so they are dropped too.
         """
         cut = frozenset(self._known(nodes))
-        changed = {name: _without_equation(n) if name in cut else n for name, n in self.nodes.items()}
+        changed = {
+            name: _without_equation(n) if name in cut else n for name, n in self.nodes.items()
+        }
         edges = tuple(edge for edge in self.edges if edge.target not in cut)
         pairs = tuple(pair for pair in self.bidirected if cut.isdisjoint(pair))
         return self._changed(changed, edges, pairs)
 
     def subgraph(self, nodes: Names) -> Graph:
-        """The graph of ``nodes`` alone, with the edges among them; its ADMG is the subgraph of this one's.
+        """The graph of ``nodes`` alone; its ADMG is the subgraph of this one's.
 
-        An equation that uses a dropped node is dropped, and with it those that share its exogenous variables:
-        their edges stay as declared ones.
+        An equation that uses a dropped node is dropped, and with it those that share its exogenous
+        variables: their edges stay as declared ones.
         """
         kept = frozenset(self._known(nodes))
         lost = self._lost_equations(kept)
@@ -203,7 +209,7 @@ class Graph:
         return self._changed(changed, edges, (*declared, *pairs))
 
     def _lost_equations(self, kept: frozenset[str]) -> frozenset[str]:
-        """The kept nodes whose equation cannot stay: it uses a dropped node, or shares noise with one that goes."""
+        """The kept nodes whose equation uses a dropped node, or noise of one that is lost."""
         with_equation = {n for n in kept if equation_of(self.nodes[n]) is not None}
         lost = {n for n in with_equation if not self.parents(n) <= kept}
         while more := {n for n in with_equation - lost if self._shares_noise(n, lost)}:
@@ -220,7 +226,7 @@ class Graph:
         edges: Sequence[Edge],
         bidirected: tuple[tuple[str, str], ...],
     ) -> Graph:
-        """The graph with other nodes and edges; exogenous variables that nothing uses any more are dropped."""
+        """The graph with other nodes and edges, and the exogenous variables still in use."""
         equations = [e for node in nodes.values() if (e := equation_of(node)) is not None]
         used = frozenset().union(*(equation.names for equation in equations))
         declared = tuple(edge for edge in edges if equation_of(nodes[edge.target]) is None)
@@ -243,7 +249,7 @@ class Graph:
         return names
 
     def to_yaml(self) -> str:
-        """The graph as the text of a graph file; `causalflow.graph.reader.loads` gives an equal graph."""
+        """The text of a graph file; `causalflow.graph.reader.loads` gives an equal graph."""
         return declaration_yaml(self._declaration)
 
     def _content(self) -> tuple[object, ...]:
@@ -262,7 +268,9 @@ class Graph:
         """The name and the edges, or how many there are."""
         links = [f"{edge.source} -> {edge.target}" for edge in self.edges]
         links += [" <-> ".join(self.admg.ordered(pair)) for pair in self._sorted_hidden()]
-        shown = ", ".join(links) if len(links) <= 8 else f"{len(self.nodes)} nodes, {len(links)} edges"
+        shown = (
+            ", ".join(links) if len(links) <= 8 else f"{len(self.nodes)} nodes, {len(links)} edges"
+        )
         return f"Graph({self.name!r}, {shown or ', '.join(self.nodes)})"
 
     def _sorted_hidden(self) -> list[frozenset[str]]:

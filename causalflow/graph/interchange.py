@@ -6,10 +6,10 @@ DOT         the same, options in JSON  attribute dir=both            the same, o
 dagitty     ``x -> y``                 ``x <-> y``                   none
 
 An option is a field of the graph file (levels, support, equation, scale, ...) in its form there.
-networkx and DOT keep all that a graph file says (networkx but for the order of the edges): exogenous
-variables and queries are attributes of the graph. A bidirected edge that only follows from a shared exogenous variable is marked implied.
-Nodes marked latent on the way in (dagitty's ``[latent]``, DOT's ``observed=no``) are projected out:
-bidirected edges stand for them.
+networkx (but for the order of edges) and DOT keep all that a graph file says: exogenous variables
+and queries are attributes of the graph. A bidirected edge that only follows from a shared exogenous
+variable is marked implied. Nodes marked latent on the way in (dagitty's ``[latent]``, DOT's
+``observed=no``) are projected out: bidirected edges stand for them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reading graph files: a file or a text becomes a `Graph`; a mistake is an error that names file and line."""
+"""Reading: a graph file or text becomes a `Graph`; a mistake names file and line."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ def load(path: str | os.PathLike[str]) -> Graph:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise GraphError(
-            f"{source}:{line}: byte {content[error.start]:#04x} is not UTF-8; save the file as UTF-8"
+            f"{source}:{line}: byte {content[error.start]:#04x} is not UTF-8; "
+            "save the file as UTF-8"
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""Terms in sympy, for symbolic inversion and LaTeX: numbers are exact rationals, variables real symbols."""
+"""Terms in sympy, for symbolic inversion: numbers are exact rationals, variables real symbols."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["term_to_sympy"]
 
-LARGEST_EXPONENT = 1000
-"""sympy computes integer powers exactly, so that 9 ** 9 ** 9 would fill the memory."""
+LARGEST_POWER = 10_000
+"""Bits of a power of numbers; sympy computes them exactly, and 9 ** 9 ** 9 would fill the memory."""
 
 
 def term_to_sympy(term: Expression) -> sympy.Expr:
@@ -91,7 +91,9 @@ def _arithmetic() -> dict[str, Callable[[Any, Any], Any]]:
 
 
 def _power(base: Any, exponent: Any) -> Any:
-    if exponent.is_number and not bool(abs(exponent) <= LARGEST_EXPONENT):
+    numerator, denominator = base.as_numer_denom()
+    bits = sum(int(p).bit_length() for p in (numerator, denominator) if p.is_Integer)
+    if exponent.is_number and not bool(abs(exponent) * max(bits, 1) <= LARGEST_POWER):
         raise GraphError(f"the power {base} ** {exponent} is too large for a symbolic form")
     return base**exponent
 

@@ -1,6 +1,7 @@
-"""Edge strings: ``a, b -> c``, ``a -> b -> c``, ``a <-> b``, ``a <- b``, each with ``: kind`` at the end where it is directed.
+"""Edge strings: ``a, b -> c: kind``, ``a -> b -> c``, ``a <- b``, ``a <-> b``.
 
-An edge string is a chain of groups of names; each arrow joins every name on its left with every name on its right.
+An edge string is a chain of groups of names; each arrow joins every name on its left with every
+name on its right.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class Links:
 
 
 def is_name(text: str) -> bool:
-    """Whether ``text`` can name a variable: a letter or underscore, then letters, digits, underscores; at most 100."""
+    """Whether ``text`` can name a variable: ASCII letters, digits, '_', no digit first."""
     return len(text) <= MAX_NAME and _NAME.fullmatch(text) is not None
 
 
@@ -86,7 +87,9 @@ def _chain(text: str) -> tuple[list[list[str]], list[str]]:
     if expect_name:
         raise GraphError("the edge ends early; expected a node's name")
     if not arrows:
-        raise GraphError("no arrow; expected 'a -> b' or 'a <-> b' (quote an edge with a comma inside [ ])")
+        raise GraphError(
+            "no arrow; expected 'a -> b' or 'a <-> b' (quote an edge with a comma inside [ ])"
+        )
     return groups, arrows
 
 
@@ -99,7 +102,8 @@ def _tokens(text: str) -> Iterator[tuple[str, str, int]]:
         if match is None or match.lastgroup is None:
             start = position + len(text[position:]) - len(text[position:].lstrip())
             raise GraphError(
-                f"column {start + 1}: unexpected {text[start]!r}; expected a node's name, '->', '<->' or ','"
+                f"column {start + 1}: unexpected {text[start]!r}; "
+                "expected a node's name, '->', '<->' or ','"
             )
         yield match.lastgroup, match.group(match.lastgroup), match.start(match.lastgroup) + 1
         position = match.end()

@@ -110,7 +110,7 @@ def _children(expression: Expression) -> tuple[Expression, ...]:
 
 
 def walk(expression: Expression) -> Iterator[tuple[Expression, int]]:
-    """Every node with its depth; an explicit stack, since this also checks the depth of untrusted text."""
+    """Every node with its depth; by an explicit stack, as it guards the depth of hostile text."""
     stack = [(expression, 1)]
     while stack:
         node, depth = stack.pop()
@@ -149,9 +149,9 @@ def _text(expression: Expression) -> tuple[str, int]:
             texts = _bracketed(left, strength), _bracketed(right, strength + 1)
             return f" {operator} ".join(texts), strength
         case Comparison(operators, operands):
-            texts = tuple(_bracketed(operand, _STRENGTH["<"] + 1) for operand in operands)
-            rest = (f" {sign} {text}" for sign, text in zip(operators, texts[1:], strict=True))
-            return texts[0] + "".join(rest), _STRENGTH["<"]
+            parts = [_bracketed(operand, _STRENGTH["<"] + 1) for operand in operands]
+            rest = (f" {sign} {text}" for sign, text in zip(operators, parts[1:], strict=True))
+            return parts[0] + "".join(rest), _STRENGTH["<"]
         case _:
             assert_never(expression)
 

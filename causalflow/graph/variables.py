@@ -1,4 +1,4 @@
-"""Variables: the fields of a node or an exogenous variable as the typed objects of `causalflow.graph.schema`."""
+"""Variables: nodes and exogenous variables as the typed objects of `causalflow.graph.schema`."""
 
 from __future__ import annotations
 
@@ -158,7 +158,8 @@ def _component(value: Value, place: Place) -> Equation:
     content = text(value, place)
     if isinstance(value, Scalar) and value.plain and content.count("(") != content.count(")"):
         place.fail(
-            f"brackets do not match in {described(value)}; an equation with commas inside [ ] needs quotes",
+            f"brackets do not match in {described(value)}; "
+            "an equation with commas inside [ ] needs quotes",
             value,
         )
     part = _parsed(content, value, place)
@@ -201,7 +202,7 @@ _READERS: Mapping[type, Mapping[str, Read]] = {
 
 
 def read_exogenous(value: Value, place: Place) -> Exogenous:
-    """An exogenous variable: ``{p: [...]}``, ``{levels: K}`` (uniform), ``normal`` or ``{type: gamma, shape: 10}``.
+    """``{p: [...]}``, ``{levels: K}`` (uniform), ``normal`` or ``{type: gamma, shape: 10}``.
 
     Raises:
         DeclarationError: the first mistake, with its line.

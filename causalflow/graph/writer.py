@@ -1,7 +1,7 @@
 """Writing graphs: the raw form (dictionaries and texts) of a typed declaration, and its YAML.
 
-The law is ``loads(to_yaml(graph)) == graph``. Only what differs from a default is written, and every text that YAML or the
-reader could take for something else is quoted.
+The law is ``loads(to_yaml(graph)) == graph``. Only what differs from a default is written, and
+every text that YAML or the reader could take for something else is quoted.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import Any
 
-from causalflow.graph.declaration import Declaration, QueryCheck, equation_of
+from causalflow.graph.checks import QueryCheck
+from causalflow.graph.declaration import Declaration, equation_of
 from causalflow.graph.equation import Equation
 from causalflow.graph.schema import (
-    Anticausal,
     Edge,
     Exogenous,
     Family,
@@ -31,7 +31,7 @@ __all__ = ["declaration_yaml", "raw"]
 
 
 def raw(thing: Any) -> Any:
-    """The dictionaries, lists and texts that the reader takes for this object of `causalflow.graph.schema`.
+    """The dictionaries, lists and texts that the reader takes for an object of the schema.
 
     Example:
         >>> raw(Edge(source="a", target="b", kind=Anticausal(scale=2.0)))
@@ -173,4 +173,6 @@ def _escaped(character: str) -> str:
     if character.isprintable():
         return character
     code = ord(character)
-    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
+    return (
+        f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
+    )

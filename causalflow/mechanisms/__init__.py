@@ -1,1 +1,1 @@
-"""Mechanisms: how each kind of node is made from its parents and its noise (see `causalflow.mechanisms.base`)."""
+"""Mechanisms: how a node is made from its parents and its noise; `causalflow.mechanisms.base`."""

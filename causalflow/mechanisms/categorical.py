@@ -51,7 +51,7 @@ row.
 
 FEATURES = 64
 NARROWEST = 1e-12
-"""Least width of a level's interval under monotone noise: every level can be abducted in float64."""
+"""Least width of a level's interval under monotone noise, so that float64 can abduct every level."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -186,7 +186,7 @@ class LatentDistrict:
         return {name: column[state] for name, column in self.grid().items()}
 
     def loss(self, values: Values, generator: torch.Generator) -> Tensor | None:
-        """-log p(v | pa), shape (batch,), of latents and children at once; None if all are tables."""
+        """-log p(v | pa), shape (batch,), of latents and children; None if all are tables."""
         return None if self.is_table else -self.log_likelihood(values)
 
     @torch.no_grad()

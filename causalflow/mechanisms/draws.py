@@ -12,19 +12,25 @@ from torch import Tensor
 __all__ = ["gumbel", "index", "normal", "uniform"]
 
 
-def uniform(shape: tuple[int, ...], generator: torch.Generator, device: object = None) -> Tensor:
+def uniform(
+    shape: tuple[int, ...], generator: torch.Generator, device: torch.device | None = None
+) -> Tensor:
     """Draws of U[0, 1)."""
     drawn = torch.rand(shape, generator=generator, dtype=torch.float64, device=generator.device)
-    return drawn.to(device) if device is not None else drawn
+    return drawn if device is None else drawn.to(device)
 
 
-def normal(shape: tuple[int, ...], generator: torch.Generator, device: object = None) -> Tensor:
+def normal(
+    shape: tuple[int, ...], generator: torch.Generator, device: torch.device | None = None
+) -> Tensor:
     """Draws of N(0, 1)."""
     drawn = torch.randn(shape, generator=generator, dtype=torch.float64, device=generator.device)
-    return drawn.to(device) if device is not None else drawn
+    return drawn if device is None else drawn.to(device)
 
 
-def gumbel(shape: tuple[int, ...], generator: torch.Generator, device: object = None) -> Tensor:
+def gumbel(
+    shape: tuple[int, ...], generator: torch.Generator, device: torch.device | None = None
+) -> Tensor:
     """Draws of the standard Gumbel law, -log(-log U); always finite."""
     waiting = -torch.log1p(-uniform(shape, generator, device))
     return -torch.log(waiting.clamp_min(torch.finfo(torch.float64).tiny))

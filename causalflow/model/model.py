@@ -23,7 +23,7 @@ from causalflow.data.units import to_engine, to_public
 from causalflow.model.description import describe
 from causalflow.diffusion.calls import NetworkCalls
 from causalflow.errors import CausalFlowError, CheckpointError, EvidenceError, one_of
-from causalflow.fit import FitReport, fit
+from causalflow.training.fit import FitReport, fit
 from causalflow.graph.graph import Graph
 from causalflow.graph.reader import loads
 from causalflow.graph.schema import Continuous, Image
@@ -31,7 +31,7 @@ from causalflow.mechanisms.base import Noise, Values
 from causalflow.mechanisms.labels import labelled
 from causalflow.model.scm import Intervention, StructuralModel, WorldNoise
 from causalflow.options import options_of
-from causalflow.training_options import FitOptions
+from causalflow.training.options import FitOptions
 from causalflow.model.trainee import Trainee
 from causalflow.model.world import Abduction, Info, World
 
@@ -92,7 +92,7 @@ class Model:
             data: a DataFrame, a mapping of arrays, a torch Dataset of mappings, `cf.data.image_folder(...)` or a data set of
                 `cf.data`, with a column for every node; unlabelled entries are NaN, None or -1.
             nodes: fit only these (default: all); the others keep what they have learned.
-            options: fields of `causalflow.training_options.FitOptions` (steps, batch_size, checkpoint, device, ...).
+            options: fields of `causalflow.training.options.FitOptions` (steps, batch_size, checkpoint, device, ...).
 
         Raises:
             DataError: the data do not fit the graph.

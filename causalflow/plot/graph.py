@@ -1,8 +1,8 @@
 """plot_graph: a causal graph as a picture, by graphviz where its program is, else by matplotlib.
 
 Node types differ by shape and colour (`causalflow.plot.style`), anti-causal edges have hollow
-heads, bidirected edges are dashed with two heads, declared exogenous variables are small. The format
-follows from the file's suffix; ``.dot`` is graphviz's source text and needs no program.
+heads, bidirected edges are dashed with two heads, declared exogenous variables are small. The
+format follows from the file's suffix; ``.dot`` is graphviz's source text and needs no program.
 """
 
 from __future__ import annotations
@@ -104,9 +104,10 @@ def _render(source: str, suffix: str) -> bytes:
     from graphviz import CalledProcessError
 
     try:
-        return bytes(graphviz.Source(source).pipe(format=suffix))
+        return bytes(graphviz.Source(source).pipe(format=suffix, quiet=True))
     except CalledProcessError as error:
-        detail = " ".join(str(error.stderr or error).split())[:200]
+        said = error.stderr.decode("utf-8", "replace") if error.stderr else str(error)
+        detail = " ".join(said.split())[:200]
         raise GraphError(f"graphviz could not draw the graph: {detail}") from None
 
 

@@ -34,10 +34,10 @@ def legend_entries(nodes: Iterable[NodeStyle], edges: Iterable[EdgeStyle]) -> li
 def draw_legend(
     axes: Axes, entries: Sequence[Entry], low: Point, high: Point
 ) -> tuple[Point, Point]:
-    """Rows under the drawing, as wide as it is (4 inches at least); the new corners."""
+    """Rows under the drawing, as wide as it is (5.7 inches at least); the new corners."""
     if not entries:
         return low, high
-    rows = list(_rows(entries, max(high[0] - low[0] - 2 * MARGIN, 4.0)))
+    rows = list(_rows(entries, max(high[0] - low[0] - 2 * MARGIN, 5.7)))
     top = low[1] - 0.06
     for number, row in enumerate(rows):
         left = (low[0] + high[0] - _row_width(row)) / 2

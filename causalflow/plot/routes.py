@@ -2,14 +2,15 @@
 
 An edge is a cubic curve between two centres that bows to one side by its *peak*, in inches, evenly,
 skewed to either end, or to both sides in turn. Of some such curves the cheapest is taken: nodes in
-the way cost most, then running along another edge, crossing one, sharing an end with one, and the
-bow itself. Edges are routed one after another, short straight ones first.
+the way cost most, then running along another edge, crossing one, sharing an end with one, being
+too short to be seen, and the bow itself. Edges are routed one after another, short straight ones first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TypeAlias
 
 import numpy as np
@@ -21,6 +22,7 @@ Curve: TypeAlias = NDArray[np.float64]
 
 SAMPLES = 41
 CLEARANCE = 0.16
+SHORTEST = 0.75
 PEAKS = (0.22, 0.42, 0.7, 1.0, 1.4, 1.9, 2.6)
 SHAPES = ((1.0, 1.0), (1.6, 0.3), (0.3, 1.6), (1.2, -1.2))
 
@@ -58,16 +60,37 @@ def route(wires: Sequence[Wire], boxes: Mapping[str, Box]) -> list[Curve]:
     for index in sorted(range(len(wires)), key=lambda i: _priority(wires[i], boxes)):
         wire = wires[index]
         others = [box for name, box in boxes.items() if name not in (wire.source, wire.target)]
-        candidates = [
-            _between(boxes[wire.source], boxes[wire.target], peak)
-            for peak in (BOWED if wire.bowed else STRAIGHT_FIRST)
-        ]
-        costs = [
-            _cost(curve, peak, others, list(routed.values()))
-            for curve, peak in zip(candidates, BOWED if wire.bowed else STRAIGHT_FIRST, strict=True)
-        ]
-        routed[index] = candidates[int(np.argmin(costs))]
+        routed[index] = _cheapest(
+            _candidates(boxes[wire.source], boxes[wire.target], wire.bowed),
+            lambda curve, others=others: _cost(curve, others, list(routed.values())),
+        )
     return [routed[index] for index in range(len(wires))]
+
+
+def _cheapest(candidates: Iterable[tuple[Curve, float]], cost: Callable[[Curve], float]) -> Curve:
+    """The curve of least total cost; candidates come in order of the cost of their own shape."""
+    best, least = np.zeros((0, 2)), np.inf
+    for curve, bow in candidates:
+        if bow >= least:
+            break
+        total = bow + cost(curve)
+        if total < least:
+            best, least = curve, total
+    return best
+
+
+def _candidates(a: Box, b: Box, bowed: bool) -> Iterator[tuple[Curve, float]]:
+    """Curves to choose from, each with the cost of its own shape, which grows."""
+    bows = [] if bowed else [(0.0, 0.0, 0.0)]
+    bows += [
+        (0.8 * peak + (0.0 if first == second else 0.5), side * peak * first, side * peak * second)
+        for peak in PEAKS
+        for first, second in SHAPES
+        for side in (1, -1)
+        if not bowed or peak > 0.3
+    ]
+    for cost, bow_a, bow_b in sorted(bows, key=itemgetter(0)):
+        yield _between(a, b, bow_a, bow_b), cost
 
 
 def clip(curve: Curve, box: Box, margin: float) -> Curve:
@@ -107,10 +130,22 @@ def _between(a: Box, b: Box, bow_a: float, bow_b: float) -> Curve:
 
 
 def _cost(curve: Curve, others: Sequence[Box], routed: Sequence[Curve]) -> float:
-    return sum(_blocked(curve, box) for box in others) + sum(
-        _alongside(curve, other) + 0.9 * _crossings(curve, other) + _shared_tips(curve, other)
-        for other in routed
+    hidden = SHORTEST - float(np.hypot(*np.diff(curve, axis=0).T).sum())
+    return (
+        4.0 * max(0.0, hidden)
+        + sum(_blocked(curve, box) for box in others)
+        + sum(
+            _alongside(curve, other) + 0.6 * _crossings(curve, other) + _shared_tips(curve, other)
+            for other in routed
+            if _is_near(curve, other)
+        )
     )
+
+
+def _is_near(curve: Curve, other: Curve) -> bool:
+    """Whether the bounding boxes meet, all but a clearance."""
+    gap = np.maximum(curve.min(axis=0) - other.max(axis=0), other.min(axis=0) - curve.max(axis=0))
+    return bool(gap.max() < CLEARANCE)
 
 
 def _blocked(curve: Curve, box: Box) -> float:

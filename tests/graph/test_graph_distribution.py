@@ -56,7 +56,7 @@ def test_draws_have_the_mean_of_the_closed_form_and_stay_in_the_support(name: st
 
 @pytest.mark.parametrize("name", list(FAMILIES))
 def test_the_density_integrates_to_one_and_has_the_closed_form_moments(name: str) -> None:
-    """Tolerance: a trapezoid rule on 200,001 points, tails cut at 1e-9 (student_t: variance 1e-3)."""
+    """Tolerance: a rectangle rule on 200,001 points, tails cut at 1e-10."""
     family, parameters = FAMILIES.get(name), EXAMPLES[name]
     if family.discrete:
         grid, weight = np.arange(0, 60), 1.0

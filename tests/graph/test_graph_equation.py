@@ -69,7 +69,9 @@ def integer_terms() -> st.SearchStrategy[tuple[str, int]]:
             st.builds(binary, st.sampled_from(sorted(BINARY)), children, children),
             st.builds(compare, st.sampled_from(sorted(COMPARE)), children, children),
             st.builds(
-                lambda x, y: (f"({x[0]}) and ({y[0]})", int(bool(x[1] and y[1]))), children, children
+                lambda x, y: (f"({x[0]}) and ({y[0]})", int(bool(x[1] and y[1]))),
+                children,
+                children,
             ),
             st.builds(
                 lambda x, y: (f"({x[0]}) or ({y[0]})", int(bool(x[1] or y[1]))), children, children
@@ -78,9 +80,7 @@ def integer_terms() -> st.SearchStrategy[tuple[str, int]]:
             children.map(lambda x: (f"~({x[0]})", ~x[1])),
             children.map(lambda x: (f"-({x[0]})", -x[1])),
             st.builds(where, children, children, children),
-            st.builds(
-                lambda x, y: (f"max({x[0]}, {y[0]})", max(x[1], y[1])), children, children
-            ),
+            st.builds(lambda x, y: (f"max({x[0]}, {y[0]})", max(x[1], y[1])), children, children),
         )
 
     return st.recursive(leaves, grow, max_leaves=12)
@@ -119,10 +119,10 @@ def shape_of_python(node: object) -> object:
     import ast
 
     names = {
-        "Add": "+", "Sub": "-", "Mult": "*", "FloorDiv": "//", "Mod": "%", "BitAnd": "&", "BitOr": "|",
-        "BitXor": "^", "Pow": "**", "LShift": "<<", "RShift": ">>", "Lt": "<", "LtE": "<=", "Gt": ">",
-        "GtE": ">=", "Eq": "==", "NotEq": "!=", "And": "and", "Or": "or", "USub": "negate",
-        "Invert": "~", "Not": "not",
+        "Add": "+", "Sub": "-", "Mult": "*", "FloorDiv": "//", "Mod": "%", "Pow": "**",
+        "BitAnd": "&", "BitOr": "|", "BitXor": "^", "LShift": "<<", "RShift": ">>",
+        "Lt": "<", "LtE": "<=", "Gt": ">", "GtE": ">=", "Eq": "==", "NotEq": "!=",
+        "And": "and", "Or": "or", "USub": "negate", "Invert": "~", "Not": "not",
     }  # fmt: skip
     match node:
         case ast.Constant(value):
@@ -186,7 +186,13 @@ def test_any_text_is_an_equation_or_a_graph_error_on_one_line(text: str) -> None
 
 @pytest.mark.parametrize(
     "text",
-    ["(" * 4000 + "x" + ")" * 4000, "-" * 9000 + "x", "x" + "+x" * 4000, "f(" * 3000, "x<" * 4000 + "x"],
+    [
+        "(" * 4000 + "x" + ")" * 4000,
+        "-" * 9000 + "x",
+        "x" + "+x" * 4000,
+        "f(" * 3000,
+        "x<" * 4000 + "x",
+    ],
 )
 def test_hostile_texts_meet_a_limit_and_not_the_stack(text: str) -> None:
     try:
@@ -275,7 +281,11 @@ def test_a_vector_equation_gives_one_array_a_component() -> None:
     assert isinstance(equation, Equation)
     assert equation.vector
     assert equation == parse_equation("[x, x ^ 1, 1]")
-    assert [np.asarray(v).tolist() for v in evaluate(equation, {"x": [0, 1]})] == [[0, 1], [1, 0], 1]
+    assert [np.asarray(v).tolist() for v in evaluate(equation, {"x": [0, 1]})] == [
+        [0, 1],
+        [1, 0],
+        1,
+    ]
 
 
 def test_equations_are_frozen_and_hashable() -> None:

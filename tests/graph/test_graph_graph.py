@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from causalflow.errors import GraphError
-from causalflow.graph.declaration import QueryCheck
+from causalflow.graph.checks import QueryCheck
 from causalflow.graph.graph import Graph
 from causalflow.graph.reader import loads
 from causalflow.graph.schema import (
@@ -68,7 +68,9 @@ def images(draw: st.DrawFn) -> Image:
 def queries(draw: st.DrawFn) -> QueryCheck:
     numbers = st.fractions(max_denominator=10**6)
     levels = st.integers(-9, 9) | TEXTS.filter(lambda text: not text.lstrip("-").isdigit())
-    tables = st.dictionaries(levels, numbers, min_size=1, max_size=3).map(lambda d: tuple(d.items()))
+    tables = st.dictionaries(levels, numbers, min_size=1, max_size=3).map(
+        lambda d: tuple(d.items())
+    )
     return QueryCheck(
         ask=draw(TEXTS),
         identifiable=draw(st.none() | st.booleans()),
@@ -79,7 +81,7 @@ def queries(draw: st.DrawFn) -> QueryCheck:
 
 @st.composite
 def structural(draw: st.DrawFn) -> Graph:
-    """Explicit models: equations over earlier nodes and exogenous variables, and nodes without one."""
+    """Equations over earlier nodes and exogenous variables, and nodes without one."""
     weights = draw(st.lists(st.integers(1, 9), min_size=1, max_size=4))
     exogenous = {
         "u": Finite(p=tuple(Fraction(w, sum(weights)) for w in weights)),
@@ -88,7 +90,9 @@ def structural(draw: st.DrawFn) -> Graph:
     nodes: dict[str, object] = {}
     for name in NAMES[: draw(st.integers(1, 5))]:
         operands = st.sampled_from([*nodes, "u", "v", "2", "0.5"])
-        text = " ".join(draw(operands) + draw(st.sampled_from([" +", " -", " *"])) for _ in range(3))
+        text = " ".join(
+            draw(operands) + draw(st.sampled_from([" +", " -", " *"])) for _ in range(3)
+        )
         choices = [
             {"type": "continuous", "equation": f"{text} v"},
             {"type": "class", "levels": 3, "equation": f"min(2, abs({text} u))"},
@@ -96,7 +100,9 @@ def structural(draw: st.DrawFn) -> Graph:
         ]
         nodes[name] = draw(st.sampled_from(choices))
     free = [name for name in nodes if "equation" not in nodes[name]]  # type: ignore[operator]
-    edges = [f"{a} -> {b}" for a in nodes for b in free if list(nodes).index(a) < list(nodes).index(b)]
+    edges = [
+        f"{a} -> {b}" for a in nodes for b in free if list(nodes).index(a) < list(nodes).index(b)
+    ]
     return Graph(nodes, edges, exogenous)
 
 
@@ -204,7 +210,7 @@ def test_separation_is_asked_of_the_graph_itself() -> None:
 def test_unknown_nodes_and_edges_are_graph_errors() -> None:
     graph = Graph(edges=["color -> image"])
     for ask in (graph.do, graph.subgraph, graph.exogenous_parents, graph.parents):
-        with pytest.raises(GraphError, match="'colour'.*did you mean 'color'"):
+        with pytest.raises(GraphError, match=r"'colour'.*did you mean 'color'"):
             ask("colour")
     with pytest.raises(GraphError, match="no edge 'image -> color'; the parents of 'color' are"):
         graph.kind("image", "color")
@@ -235,5 +241,6 @@ def test_the_written_file_is_the_one_a_person_would_write() -> None:
         "nodes:\n"
         "  x: {type: class, levels: 2, equation: u_x ^ u_xy}\n"
         "  y: {type: class, levels: 2, equation: u_y ^ u_xy}\n"
-        "  i: {type: image, shape: [1, 2, 2], levels: 2, equation: [u_x & x, y, x ^ u_i, x ^ y ^ u_i]}\n"
+        "  i: {type: image, shape: [1, 2, 2], levels: 2, "
+        "equation: [u_x & x, y, x ^ u_i, x ^ y ^ u_i]}\n"
     )

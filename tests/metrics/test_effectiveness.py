@@ -55,8 +55,8 @@ def test_agreement_is_the_share_of_hits():
 @pytest.mark.skipif(not (SHARED / "mnist").is_dir(), reason=f"no MNIST files at {SHARED}")
 def test_at_28_pixels_the_reader_is_trained_on_mnist(monkeypatch):
     monkeypatch.setenv("CAUSALFLOW_DATA", str(SHARED))
-    monkeypatch.setattr("causalflow.metrics.effectiveness._MNIST_ROWS", 1000)
+    monkeypatch.setattr("causalflow.metrics.effectiveness._EPOCHS", 1)
     real = mnist("test")
-    read = digit_reader(28)(torch.from_numpy(real.images[:500])[:, None])
-    # a thousand rows give about 0.90; untrained would be 0.10
-    assert agreement(read, torch.from_numpy(real.digits[:500])) >= 0.85
+    read = digit_reader(28)(torch.from_numpy(real.images)[:, None])
+    # one epoch gives 0.954 (all six 0.978); the shares' standard error is 0.002
+    assert agreement(read, torch.from_numpy(real.digits)) >= 0.94

@@ -54,8 +54,9 @@ def test_pixels_are_enlarged_without_smoothing():
 def test_labels_captions_and_title_are_written_and_nothing_overlaps():
     rows = {"factual": COLORS, "do(color = red)\nsame hand": COLORS}
     captions = {name: ["7 red, bar", "3 green", "0 red"] for name in rows}
-    figure = image_grid(rows, captions, title="Counterfactuals")
-    assert {text.get_text() for text in figure.texts} == {*rows, "Counterfactuals"}
+    title = "Counterfactuals of three pictures under one intervention"
+    figure = image_grid(rows, captions, title=title)
+    assert {text.get_text() for text in figure.texts} == {*rows, title}
     assert [axes.get_xlabel() for axes in figure.axes] == captions["factual"] * 2
     figure.canvas.draw()
     texts = [*figure.texts, *(axes.xaxis.label for axes in figure.axes)]

@@ -18,9 +18,9 @@ from torch import nn
 
 from causalflow.checkpoint import load_state, save_state
 from causalflow.errors import CausalFlowError, CheckpointError, DataError
-from causalflow.fit import FitInterrupted, FitOptions, fit
-from causalflow.training_log import read_log
-from causalflow.training_state import STEP, batch_rows, generator
+from causalflow.training.fit import FitInterrupted, FitOptions, fit
+from causalflow.training.log import read_log
+from causalflow.training.state import STEP, batch_rows, generator
 
 QUIET = FitOptions(steps=12, batch_size=8, warmup=3, progress=False, device="cpu")
 
@@ -305,7 +305,7 @@ def test_a_damaged_checkpoint_is_refused(tmp_path):
         ("moments/exp_avg/slope", torch.zeros(2, dtype=torch.float64), "fits no weight"),
         ("moments/exp_avg/slop", torch.zeros(()), "fits no weight"),
         ("average/slope", torch.zeros(()), "'slope' has type torch.float32"),
-        ("model/slope", torch.zeros(3), r"'slope' has shape \\(3,\\)"),
+        ("model/slope", torch.zeros(3), r"'slope' has shape \(3,\)"),
         ("other/slope", torch.zeros(3), "unexpected tensor 'other/slope'"),
     ],
 )
@@ -326,7 +326,7 @@ sys.path.insert(0, {str(Path(__file__).parent)!r})
 import torch
 from safetensors.torch import save_file
 from test_fit import Pictures, Toy, options
-from causalflow.fit import fit
+from causalflow.training.fit import fit
 
 class Slow(Toy):
     def loss(self, batch, generator):

@@ -1,9 +1,9 @@
 """Fit: a model's training from the data to the averaged weights, killed and resumed at will.
 
     calibrate  one pass over the labels sets tables, statistics and closed-form fits
-    step       `causalflow.training_loop`: loss, gradient, AdamW, average (EMA) of the weights
-    keep       `causalflow.training_state`: the checkpoint, written every so many seconds
-    tell       `causalflow.training_log`: progress bar and JSON lines
+    step       `causalflow.training.loop`: loss, gradient, AdamW, average (EMA) of the weights
+    keep       `causalflow.training.state`: the checkpoint, written every so many seconds
+    tell       `causalflow.training.log`: progress bar and JSON lines
 
 The fitted model holds the averaged weights. A fit that was killed and resumed ends with the weights
 of one that was not: bit by bit on the CPU, on a GPU as far as its kernels repeat themselves.
@@ -24,9 +24,9 @@ from torch import nn
 from causalflow.atomic import remove_leftovers
 from causalflow.checkpoint import State
 from causalflow.errors import DataError
-from causalflow.training_device import FitInterrupted, launch, signals
-from causalflow.training_log import TrainingLog
-from causalflow.training_loop import (
+from causalflow.training.device import FitInterrupted, launch, signals
+from causalflow.training.log import TrainingLog
+from causalflow.training.loop import (
     Run,
     Step,
     Trainable,
@@ -35,8 +35,8 @@ from causalflow.training_loop import (
     optimise,
     set_up,
 )
-from causalflow.training_options import FitOptions, identity
-from causalflow.training_state import (
+from causalflow.training.options import FitOptions, identity
+from causalflow.training.state import (
     CALIBRATION,
     Rows,
     TrainingState,

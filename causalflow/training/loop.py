@@ -1,7 +1,7 @@
 """TrainingLoop: gradient steps on the sum of the nodes' losses, as a generator.
 
     step k   B rows -> mean loss of every node -> gradient of their sum, clipped to a norm -> AdamW
-             -> moving average of the weights (`causalflow.training_state`)
+             -> moving average of the weights (`causalflow.training.state`)
 
 Batches and noise are functions of (seed, step, rank) alone, so R processes do what one process does
 with R slices of the batch and R generators. Lightning Fabric supplies device, precision, processes.
@@ -20,8 +20,8 @@ import torch
 from torch import Tensor, nn
 
 from causalflow.errors import CausalFlowError
-from causalflow.training_options import SCHEDULES, FitOptions
-from causalflow.training_state import (
+from causalflow.training.options import SCHEDULES, FitOptions
+from causalflow.training.state import (
     STEP,
     Rows,
     TrainingState,

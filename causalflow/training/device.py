@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from causalflow.errors import CausalFlowError, one_of
-from causalflow.training_options import FitOptions
+from causalflow.training.options import FitOptions
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric

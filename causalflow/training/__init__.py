@@ -1,0 +1,1 @@
+"""Training: from data to averaged weights, on one device or many, killed and resumed at will."""
