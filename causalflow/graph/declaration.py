@@ -8,19 +8,17 @@ the first error shown is the cause.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from fractions import Fraction
+from dataclasses import dataclass
 from itertools import combinations
-from typing import TypeAlias
 
 from causalflow.errors import one_of
 from causalflow.graph.admg import ADMG
 from causalflow.graph.checks import QueryCheck, read_queries
-from causalflow.graph.document import Fields, Items, Scalar, Value, described, integer, number
+from causalflow.graph.document import Fields, Items, Scalar, Value, described
 from causalflow.graph.edges import Link, read_links
 from causalflow.graph.equation import Equation
-from causalflow.graph.fields import Place, declared_fields, field_names, items, record, text, truth
-from causalflow.graph.schema import Anticausal, Edge, Exogenous, Image, Level, Node, Symbol
+from causalflow.graph.fields import Place, record, text
+from causalflow.graph.schema import Anticausal, Edge, Exogenous, Image, Node, Symbol
 from causalflow.graph.syntax import is_name
 from causalflow.graph.term import CONSTANTS
 from causalflow.graph.variables import read_exogenous, read_node
@@ -255,9 +253,13 @@ def mixed_graph(
 ) -> ADMG:
     """The ADMG; two equations that share an exogenous variable are joined by a bidirected edge."""
     hidden = {frozenset(pair) for pair in bidirected}
-    for variable in exogenous or ():
-        users = [n for n, node in nodes.items() if (e := equation_of(node)) and variable in e.names]
-        hidden.update(frozenset(pair) for pair in combinations(users, 2))
+    users: dict[str, list[str]] = {variable: [] for variable in exogenous or ()}
+    for name, node in nodes.items():
+        equation = equation_of(node)
+        for variable in users.keys() & (equation.names if equation else frozenset()):
+            users[variable].append(name)
+    for names in users.values():
+        hidden.update(frozenset(pair) for pair in combinations(names, 2))
     directed = frozenset((edge.source, edge.target) for edge in edges)
     return ADMG(tuple(nodes), directed, frozenset(hidden))
 

@@ -7,7 +7,7 @@ bidirected ones (declared, and one for each pair of equations that share an exog
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from types import MappingProxyType
@@ -167,14 +167,17 @@ class Graph:
         Raises:
             GraphError: there is no such edge.
         """
-        kinds = {(edge.source, edge.target): edge.kind for edge in self.edges}
         self._known((source, target))
-        if (source, target) not in kinds:
+        if (source, target) not in self._kinds:
             parents = sorted(self.parents(target))
             raise GraphError(
                 f"no edge '{source} -> {target}'; the parents of '{target}' are {parents}"
             )
-        return kinds[source, target]
+        return self._kinds[source, target]
+
+    @cached_property
+    def _kinds(self) -> Mapping[tuple[str, str], EdgeKind]:
+        return {(edge.source, edge.target): edge.kind for edge in self.edges}
 
     def do(self, nodes: Names) -> Graph:
         """The graph under an intervention: edges into ``nodes`` cut, their equations dropped.
@@ -212,13 +215,7 @@ class Graph:
         """The kept nodes whose equation uses a dropped node, or noise of one that is lost."""
         with_equation = {n for n in kept if equation_of(self.nodes[n]) is not None}
         lost = {n for n in with_equation if not self.parents(n) <= kept}
-        while more := {n for n in with_equation - lost if self._shares_noise(n, lost)}:
-            lost |= more
-        return frozenset(lost)
-
-    def _shares_noise(self, node: str, others: Iterable[str]) -> bool:
-        own = set(self.exogenous_parents(node))
-        return any(own.intersection(self.exogenous_parents(other)) for other in others)
+        return self.admg.subgraph(with_equation).district(lost)
 
     def _changed(
         self,

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from causalflow.errors import GraphError, one_of
+from causalflow.errors import GraphError
 from causalflow.graph.admg import ADMG
 from causalflow.graph.graph import Graph
 from causalflow.graph.schema import Edge, Node
@@ -113,11 +113,9 @@ def from_dot(text: str, source: str = "DOT text") -> Graph:
         >>> from_dot('digraph { u [observed=no]; u -> x; u -> y; x -> y }')
         Graph('graph', x -> y, x <-> y)
     """
-    document = parse_document(text, source)
-    _require_kind(document, ("digraph",), source)
-    _require_marks(document, ("->",), source)
+    document = parse_document(text, source, kinds=("digraph",), marks=("->",))
     attributes = _values(document.attributes) | {"name": document.name}
-    drawn = attributes.get("exogenous") or {}
+    drawn = _exogenous(attributes)
     links = [link for link in document.links if _is_declared(link, drawn)]
     return _build(
         attributes=attributes,
@@ -156,9 +154,7 @@ def from_dagitty(text: str, source: str = "dagitty text") -> Graph:
         GraphError: bad syntax (line and column are named), undirected edges, or what is not a
             causal graph.
     """
-    document = parse_document(text, source)
-    _require_kind(document, ("dag", "admg"), source)
-    _require_marks(document, ("->", "<-", "<->"), source)
+    document = parse_document(text, source, kinds=("dag", "admg"), marks=("->", "<-", "<->"))
     return _build(
         attributes={"name": document.name},
         nodes={name: {} for name in document.nodes},
@@ -166,6 +162,13 @@ def from_dagitty(text: str, source: str = "dagitty text") -> Graph:
         arcs=[_ends(link) for link in document.links if link.mark == "<->"],
         latent=[name for name, given in document.nodes.items() if _is_latent(given)],
     )
+
+
+def _exogenous(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+    given = attributes.get("exogenous") or {}
+    if not isinstance(given, Mapping):
+        raise GraphError(f"exogenous {str(given)[:40]!r}; expected a mapping of names")
+    return given
 
 
 def _is_declared(link: Link, drawn: Mapping[str, Any]) -> bool:
@@ -210,7 +213,7 @@ def _build(
     return Graph(
         nodes=_declared_nodes({name: nodes[name] for name in admg.nodes}),
         edges=[*(_raw_edge(pair, edges.get(pair, {})) for pair in pairs), *siblings],
-        exogenous=attributes.get("exogenous") or None,
+        exogenous=_exogenous(attributes) or None,
         queries=attributes.get("queries") or (),
         name=str(attributes.get("name") or "graph"),
     )
@@ -296,18 +299,5 @@ def _values(given: Attributes) -> Raw:
 def _parsed(key: str, text: str) -> Any:
     try:
         return json.loads(text)
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         raise GraphError(f"attribute '{key}' is not JSON: {text[:40]!r}") from None
-
-
-def _require_kind(document: Document, allowed: tuple[str, ...], source: str) -> None:
-    if document.kind not in allowed:
-        kind = document.kind[:40]
-        raise GraphError(f"{source}: a graph of kind {kind!r}; {one_of(kind, allowed)}")
-
-
-def _require_marks(document: Document, allowed: tuple[str, ...], source: str) -> None:
-    for link in document.links:
-        if link.mark not in allowed:
-            edge = f"{link.source} {link.mark} {link.target}"
-            raise GraphError(f"{source}: edge '{edge}'; {one_of(link.mark, allowed)}")

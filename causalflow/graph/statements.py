@@ -12,13 +12,13 @@ Source: the DOT language (graphviz.org/doc/info/lang.html); Textor et al. (2016)
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise, product
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, cast
 
-from causalflow.errors import GraphError
+from causalflow.errors import GraphError, one_of
 
 if TYPE_CHECKING:
     from lark import Lark, Token, UnexpectedInput
@@ -88,11 +88,13 @@ class Document:
         return "\n".join([head, *settings, *nodes, *links, "}"]) + "\n"
 
 
-def parse_document(text: str, source: str) -> Document:
-    """Read a text; ``source`` names it in messages.
+def parse_document(
+    text: str, source: str, kinds: Collection[str] = (), marks: Collection[str] = ()
+) -> Document:
+    """Read a text; ``source`` names it in messages, ``kinds`` and ``marks`` are those allowed.
 
     Raises:
-        GraphError: with line and column of the first mistake.
+        GraphError: with line and column of the first mistake; another kind of graph or edge.
 
     Example:
         >>> document = parse_document("dag { u [latent] u -> {x y} x -> y }", "dagitty text")
@@ -110,13 +112,27 @@ def parse_document(text: str, source: str) -> Document:
     except UnexpectedInput as error:
         _refuse(error, text, source)
     kind, name = _read_head(head)
-    return Document(
+    document = Document(
         kind=kind,
         name=name,
         attributes=collected.attributes,
         nodes=collected.nodes,
         links=tuple(collected.links),
     )
+    _require_allowed(document, source, kinds or (kind,), marks)
+    return document
+
+
+def _require_allowed(
+    document: Document, source: str, kinds: Collection[str], marks: Collection[str]
+) -> None:
+    if document.kind not in kinds:
+        kind = document.kind[:40]
+        raise GraphError(f"{source}: a graph of kind {kind!r}; {one_of(kind, kinds)}")
+    for link in document.links:
+        if marks and link.mark not in marks:
+            edge = f"{link.source} {link.mark} {link.target}"
+            raise GraphError(f"{source}: edge '{edge}'; {one_of(link.mark, marks)}")
 
 
 @cache

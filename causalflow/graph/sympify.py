@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["term_to_sympy"]
 
 LARGEST_POWER = 10_000
-"""Bits of a power of numbers; sympy computes them exactly, and 9 ** 9 ** 9 would fill the memory."""
+"""Bits of a power of numbers; sympy computes it exactly, and 9 ** 9 ** 9 fills the memory."""
 
 
 def term_to_sympy(term: Expression) -> sympy.Expr:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
@@ -51,6 +52,7 @@ SUPPORTS: Mapping[str, tuple[float, float]] = {
     "unit": (0.0, 1.0),
 }
 MAX_PIXELS = 1 << 26
+MAX_DENOMINATOR = 10**40
 _SOLVERS = ("alf", "ddim", "midpoint", "heun")
 
 
@@ -105,7 +107,7 @@ def _levels(value: Value, place: Place) -> tuple[Level, ...]:
     if len(names) < 2:
         place.fail(f"expected at least 2 levels, not {len(names)}", value)
     if len(set(map(str, names))) < len(names):
-        twice = next(name for i, name in enumerate(names) if str(name) in map(str, names[:i]))
+        twice = Counter(map(str, names)).most_common(1)[0][0]
         place.fail(f"the level '{twice}' is given twice", value)
     if any(isinstance(name, int) for name in names) and names != tuple(range(len(names))):
         place.fail(f"integer levels must be 0 to {len(names) - 1} in order; quote names", value)
@@ -230,7 +232,11 @@ def _probabilities(value: Value, place: Place) -> tuple[Fraction, ...]:
         if p is None or not 0 <= p <= 1:
             place.fail(f"expected a probability between 0 and 1, not {described(item)}", item)
     exact = [p for _, p in entries if p is not None]
-    total = sum(exact, Fraction(0))
+    total = Fraction(0)
+    for p in exact:
+        total += p
+        if total.denominator > MAX_DENOMINATOR:
+            place.fail("the probabilities have no common denominator below 1e40; round them", value)
     if abs(total - 1) > Fraction(1, 10**9):
         place.fail(f"the probabilities sum to {_shown(total)}; they must sum to 1", value)
     return tuple(p / total for p in exact)

@@ -34,8 +34,8 @@ def raw(thing: Any) -> Any:
     """The dictionaries, lists and texts that the reader takes for an object of the schema.
 
     Example:
-        >>> raw(Edge(source="a", target="b", kind=Anticausal(scale=2.0)))
-        {'a -> b': {'kind': 'anticausal', 'scale': 2.0}}
+        >>> raw(Finite(p=(Fraction(1, 4), Fraction(3, 4))))
+        {'p': [Fraction(1, 4), Fraction(3, 4)]}
     """
     match thing:
         case Symbol():

@@ -51,7 +51,7 @@ row.
 
 FEATURES = 64
 NARROWEST = 1e-12
-"""Least width of a level's interval under monotone noise, so that float64 can abduct every level."""
+"""Least width of a level's interval under monotone noise: float64 can then abduct every level."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -216,11 +216,7 @@ class LatentDistrict:
             DataError: no row is labelled completely.
         """
         if not self.is_table:
-            for child in self.children.values():
-                child.calibrate({**values, **self._stand_ins(values)}, generator)
-            # Equal states would stay equal: a gradient cannot tell them apart.
-            for latent in self.latents.values():
-                latent.weights.copy_(0.1 * draws.normal((latent.levels,), generator))
+            self._prepare(values, generator)
             return []
         levels = {name: latent.levels for name, latent in self.latents.items()}
         counts = count_rows(self.grid(), levels, self.children, values)
@@ -232,9 +228,14 @@ class LatentDistrict:
         self._store(tables)
         return trace
 
-    def _stand_ins(self, values: Values) -> dict[str, Tensor]:
+    def _prepare(self, values: Values, generator: torch.Generator) -> None:
+        """Calibrate network children; latents start unequal, as gradients keep equals equal."""
         rows = max(len(value) for value in values.values())
-        return {name: torch.zeros(rows, dtype=torch.int64) for name in self.latents}
+        stand_ins = {name: torch.zeros(rows, dtype=torch.int64) for name in self.latents}
+        for child in self.children.values():
+            child.calibrate({**values, **stand_ins}, generator)
+        for latent in self.latents.values():
+            latent.weights.copy_(0.1 * draws.normal((latent.levels,), generator))
 
     def _starts(
         self, counts: RowCounts, generator: torch.Generator, starts: int

@@ -165,7 +165,11 @@ def _visit_node(
             )
             return True
         agree = mechanism.matches(particles.spread(values[name]), predicted)
-        particles.weigh(torch.where(agree, 0.0, -torch.inf).double(), name)
+        particles.weigh(
+            torch.where(agree, 0.0, -torch.inf).double(),
+            name,
+            "its equation cannot produce the value together with the rest",
+        )
         return True
     solvable = len(unknown) == 1 and unknown[0] in exogenous and name in values
     if not solvable or not isinstance(mechanism.node, Continuous):
@@ -188,7 +192,11 @@ def _solve(
         slope = mechanism.log_slope(variable.name, particles.world).clamp_min(-600)
         density = variable.log_prob(particles.world[variable.name]) - slope
         log_weight = torch.where(u.isnan(), -torch.inf, density)
-    particles.weigh(log_weight, mechanism.name)
+    reason = (
+        "its equation has no solution there, or sympy finds none and it is not monotone in "
+        f"'{variable.name}'"
+    )
+    particles.weigh(log_weight, mechanism.name, reason)
 
 
 def _observed(

@@ -30,7 +30,10 @@ TOLERANCE = 1e-6
 """f(u) and x agree to this, relative to 1 + |x|: evidence may have passed through float32."""
 
 LARGEST = 200
-"""Operations in an expression up to which sympy is asked; it has no time limit of its own."""
+"""Operations in an expression up to which sympy is asked."""
+
+MOST_USES = 3
+"""Places of the unknown up to which sympy is asked, beyond polynomials."""
 
 GRID = 129
 
@@ -49,14 +52,29 @@ def solutions(expression: Expression, unknown: str) -> tuple[Any, ...]:
         form = to_sympy(expression)
     except GraphError:
         return ()
-    if form.count_ops() > LARGEST:
-        return ()
     u, x = sympy.Symbol(unknown, real=True), sympy.Symbol(TARGET, real=True)
+    if not _tractable(form, u):
+        return ()
     try:
         found = sympy.solve(sympy.Eq(form, x), u, check=False, simplify=False)
     except (NotImplementedError, ValueError, TypeError, AttributeError, RecursionError):
         return ()
     return tuple(root for root in found if u not in root.free_symbols and _walkable(root))
+
+
+def _tractable(form: Any, u: Any) -> bool:
+    """Whether sympy can be expected to answer soon: it has no time limit of its own."""
+    import sympy
+    from sympy.functions.elementary.trigonometric import TrigonometricFunction
+
+    if form.count_ops() > LARGEST:
+        return False
+    uses = sum(part == u for part in sympy.preorder_traversal(form))
+    if uses == 1 or form.is_polynomial(u):
+        return True
+    slow = form.atoms(sympy.Abs, sympy.Max, sympy.Min, TrigonometricFunction)
+    slow |= {c for piece in form.atoms(sympy.Piecewise) for _, c in piece.args}
+    return uses <= MOST_USES and not any(u in part.free_symbols for part in slow)
 
 
 def invert(

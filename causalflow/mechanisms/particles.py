@@ -60,7 +60,7 @@ class Particles:
             self.states *= count
         return branches.T.reshape(-1)
 
-    def weigh(self, log_weight: Tensor, node: str) -> None:
+    def weigh(self, log_weight: Tensor, node: str, reason: str) -> None:
         """Multiply weights, and refuse rows in which no state is left."""
         before = self.log_weight
         self.log_weight = before + log_weight.reshape(before.shape)
@@ -68,6 +68,5 @@ class Particles:
         if dead.any():
             row = self.offset + int(dead.nonzero()[0])
             raise EvidenceError(
-                f"node '{node}': row {row}: no exogenous values give this evidence; "
-                "its equation cannot produce the value together with the rest"
+                f"node '{node}': row {row}: no exogenous values give this evidence; {reason}"
             )

@@ -23,19 +23,21 @@ __all__ = ["Composition", "composition"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Composition:
-    """A mean absolute error.
+    """The error of reconstructions.
 
     Attributes:
-        unit: pixels in [0, 1].
-        grey_levels: pixels in 0..255.
+        unit: mean absolute error of pixels in [0, 1].
+        grey_levels: the same of pixels in 0..255.
+        largest: the largest absolute error of a pixel in [0, 1].
     """
 
     unit: float
     grey_levels: float
+    largest: float
 
 
 def composition(images: Tensor, reconstructions: Tensor) -> Composition:
-    """The mean absolute error of reconstructions.
+    """The error of reconstructions.
 
     Args:
         images: float in [0, 1] or uint8, shape (batch, channel, height, width).
@@ -47,13 +49,14 @@ def composition(images: Tensor, reconstructions: Tensor) -> Composition:
     Example:
         >>> white, black = torch.ones(1, 1, 2, 2), torch.zeros(1, 1, 2, 2, dtype=torch.uint8)
         >>> composition(white, black)
-        Composition(unit=1.0, grey_levels=255.0)
+        Composition(unit=1.0, grey_levels=255.0, largest=1.0)
     """
     if images.shape != reconstructions.shape:
         shapes = f"{tuple(images.shape)} and {tuple(reconstructions.shape)}"
         raise DataError(f"composition: images of shapes {shapes}; expected the same shape")
-    error = float((_unit(images) - _unit(reconstructions)).abs().mean())
-    return Composition(unit=error, grey_levels=255 * error)
+    error = (_unit(images) - _unit(reconstructions)).abs()
+    mean = float(error.mean())
+    return Composition(unit=mean, grey_levels=255 * mean, largest=float(error.max()))
 
 
 def _unit(images: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 Images are float in [0, 1] or uint8, shape (batch, channel, height, width), channels red, green,
 blue; the bar's rows are the top seventh. Color and bar are read from the pixels; the digit by a
-support vector machine that saw only real digits.
+classifier that saw only real digits.
 
 Source: Monteiro et al. (2023), Measuring axiomatic soundness of counterfactual image models,
 section 3.

@@ -3,12 +3,12 @@
 An edge is a cubic curve between two centres that bows to one side by its *peak*, in inches, evenly,
 skewed to either end, or to both sides in turn. Of some such curves the cheapest is taken: nodes in
 the way cost most, then running along another edge, crossing one, sharing an end with one, being
-too short to be seen, and the bow itself. Edges are routed one after another, short straight ones first.
+too short to be seen, and the bow itself. Edges are routed one after another, straight ones first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import TypeAlias
@@ -60,20 +60,20 @@ def route(wires: Sequence[Wire], boxes: Mapping[str, Box]) -> list[Curve]:
     for index in sorted(range(len(wires)), key=lambda i: _priority(wires[i], boxes)):
         wire = wires[index]
         others = [box for name, box in boxes.items() if name not in (wire.source, wire.target)]
-        routed[index] = _cheapest(
-            _candidates(boxes[wire.source], boxes[wire.target], wire.bowed),
-            lambda curve, others=others: _cost(curve, others, list(routed.values())),
-        )
+        candidates = _candidates(boxes[wire.source], boxes[wire.target], wire.bowed)
+        routed[index] = _cheapest(candidates, others, list(routed.values()))
     return [routed[index] for index in range(len(wires))]
 
 
-def _cheapest(candidates: Iterable[tuple[Curve, float]], cost: Callable[[Curve], float]) -> Curve:
+def _cheapest(
+    candidates: Iterable[tuple[Curve, float]], others: Sequence[Box], routed: Sequence[Curve]
+) -> Curve:
     """The curve of least total cost; candidates come in order of the cost of their own shape."""
     best, least = np.zeros((0, 2)), np.inf
     for curve, bow in candidates:
         if bow >= least:
             break
-        total = bow + cost(curve)
+        total = bow + _cost(curve, others, routed)
         if total < least:
             best, least = curve, total
     return best

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 import networkx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from causalflow.errors import GraphError
 from causalflow.graph.graph import Graph
@@ -161,6 +164,7 @@ def test_edge_kinds_survive_the_text_formats() -> None:
         (from_dot, 'digraph { a [type=class, options="{"] }', "'options' is not JSON: '{'"),
         (from_dot, 'digraph { a [type=class, options="[1]"] }', "expected a mapping of fields"),
         (from_dot, "digraph { a [type=clas] }", "clas"),
+        (from_dot, 'digraph { exogenous="1"; a -> b }', "exogenous '1'; expected a mapping"),
         (from_dot, "digraph { a -> b [kind=causal] }", "unknown kind 'causal'"),
         (from_dot, "digraph { a -> b [dir=both]; a -> a [dir=both] }", "two different nodes"),
         (from_dagitty, "dag { x -- y }", "edge 'x -- y'; expected one of"),
@@ -190,3 +194,18 @@ def test_foreign_objects_are_refused() -> None:
         from_networkx(networkx.Graph([("x", "y")]))
     with pytest.raises(GraphError, match="node '1'"):
         from_networkx(networkx.DiGraph([(1, 2)]))
+
+
+SIGNS = '{ } [ ] -> <-> <- -- = ; , # /* */ é " \\ \x00'
+WORDS = "digraph dag subgraph a b latent observed=no type=class dir=both node[x=y]"
+VALUES = 'options="{}" options="1" exogenous="[1]" exogenous="1" queries="3"'
+PIECES = st.sampled_from(f"{SIGNS} {WORDS} {VALUES}".split())
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(st.one_of(st.text(max_size=40), st.lists(PIECES, max_size=20).map(" ".join)))
+def test_no_text_raises_anything_but_a_graph_error(text: str) -> None:
+    for read, head in ((from_dot, "digraph {"), (from_dagitty, "dag {")):
+        for whole in (text, f"{head}{text}}}"):
+            with contextlib.suppress(GraphError):
+                read(whole)
