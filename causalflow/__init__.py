@@ -5,7 +5,8 @@
     >>> sorted(graph.district("x"))
     ['x', 'y']
 
-Importing the package loads neither torch nor a drawing library: what needs them is loaded when it is first used.
+Importing the package loads neither torch nor a drawing library: what needs them is loaded when it
+is first used.
 """
 
 from __future__ import annotations

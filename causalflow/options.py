@@ -1,4 +1,4 @@
-"""Options: a frozen dataclass filled by name, where a wrong name is the user's mistake and not a traceback."""
+"""Options: a frozen dataclass filled by name; a wrong name is an error that a user can read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Options = TypeVar("Options")
 
 
 def options_of(kind: type[Options], where: str, given: dict[str, Any]) -> Options:
-    """An instance of the dataclass ``kind`` with the fields ``given``; defaults are the dataclass's own.
+    """The dataclass ``kind`` with the fields ``given`` and its own defaults for the others.
 
     Raises:
         CausalFlowError: a name that is no field; ``where`` begins the message.

@@ -1,4 +1,4 @@
-"""Registry: the open sets of the engine (solvers, noises, families), looked up by name once, at the border."""
+"""Registry: the open sets of the engine (solvers, noises, families), looked up by name, once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ class Registry(Generic[Entry]):
         4
         >>> shapes.get("squar")
         Traceback (most recent call last):
-        causalflow.errors.CausalFlowError: unknown shape 'squar'; expected one of ['square']; did you mean 'square'?
+        causalflow.errors.CausalFlowError: unknown shape 'squar'; expected one of ['square']; did
+        you mean 'square'?
     """
 
     def __init__(self, kind: str) -> None:

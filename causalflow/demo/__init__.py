@@ -1,1 +1,1 @@
-"""The demo: the front-door bar model on real digits, its checkpoint and the log of the run that made it."""
+"""The demo: the front-door bar model on real digits, its checkpoint and the log of its training."""

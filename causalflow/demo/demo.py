@@ -1,11 +1,12 @@
-"""Demo: counterfactuals of held-out real digits under the front-door bar model, scored against the truth.
+"""Demo: counterfactuals of held-out real digits under the front-door bar model, with scores.
 
     do(color)  the other colour: the strokes must change channel, the digit must stay
     do(digit)  another digit: it must be read as that digit, colour and bar must obey the graph
     do(bar)    the other bar: nothing else may move
 
-Colour and bar are read off the pixels, the digit by a classifier that saw neither the model nor its images. The same noise
-gives every row, so that a column of the picture is one world and what would have become of it.
+Colour and bar are read off the pixels, the digit by a classifier that saw neither the model nor
+its images. The same noise gives every row, so that a column of the picture is one world and what
+would have become of it.
 """
 
 from __future__ import annotations
@@ -175,7 +176,7 @@ def _effects(name: str, action: Tensor, world: World, read_digit: DigitReader) -
 
 
 def _distance(name: str, data: BarMNIST, world: World) -> Score:
-    """Mean absolute difference from the true counterfactual picture; ``truth``: if nothing is done."""
+    """Mean absolute difference from the true picture; ``truth``: of the image left as it is."""
     rows = torch.arange(len(data))
     do = {label: world[label] for label in ("color", "bar")}
     true = data.true_counterfactual(rows, do)["image"]

@@ -1,4 +1,4 @@
-"""Training of the demo's model; ``causalflow demo --train`` runs it and reproduces the shipped checkpoint."""
+"""Training of the demo model: what ``causalflow demo --train`` runs, and was run to ship it."""
 
 from __future__ import annotations
 

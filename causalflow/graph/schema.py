@@ -1,7 +1,8 @@
 """The types of a declaration: what a node, an edge and an exogenous variable can be.
 
-A declaration is data: nothing here parses text (`causalflow.graph.reader`) or computes (`causalflow.graph.admg`).
-All types are frozen; equality is equality of content, so that file -> Graph -> file can be tested as a law.
+A declaration is data: nothing here parses text (`causalflow.graph.reader`) or computes
+(`causalflow.graph.admg`). All types are frozen; equality is equality of content, so that file ->
+Graph -> file can be tested as a law.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ class Class:
 
     Attributes:
         levels: the names, in order; integers 0..K-1 when the file gives a number.
-        noise: how its exogenous variable enters: "gumbel" or "monotone" (names of `causalflow.mechanisms.categorical.NOISES`).
+        noise: how its exogenous variable enters: "gumbel" or "monotone" (names of
+            `causalflow.mechanisms.categorical.NOISES`).
         equation: the explicit mechanism, if declared.
     """
 
@@ -60,7 +62,8 @@ class Continuous:
     Attributes:
         support: the open interval (low, high) of possible values; infinite ends are allowed.
         unit: shown in tables and on axes.
-        noise: "flow" (monotone conditional flow), "additive" (f(parents) + u) or "linear" (least squares + u).
+        noise: "flow" (monotone conditional flow), "additive" (f(parents) + u) or "linear" (least
+            squares + u).
         equation: the explicit mechanism, if declared.
     """
 
@@ -72,14 +75,16 @@ class Continuous:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diffusion:
-    """What an image node's diffusion model is made of; every field may be given in the file under ``diffusion:``.
+    """What an image node's diffusion model is made of: the fields of ``diffusion:`` in the file.
 
     Attributes:
         width: channels of the U-Net's first level.
-        multipliers: channels of each level, as multiples of ``width``; each level halves the image's height and width.
+        multipliers: channels of each level, as multiples of ``width``; each level halves the
+            image's height and width.
         blocks: residual blocks a level.
         predictor_width: channels of the anti-causal predictor's first level.
-        solver: abducts and decodes when nothing guides ("alf", "ddim", "midpoint": names of `causalflow.diffusion.solver.SOLVERS`).
+        solver: abducts and decodes when nothing guides ("alf", "ddim", "midpoint": names of
+            `causalflow.diffusion.solver.SOLVERS`).
         guided_solver: decodes under guidance.
         steps: solver steps from data to noise, and back.
         grid: placement of the steps over tau, "cosine" or "uniform".
@@ -149,7 +154,7 @@ class Edge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finite:
-    """A finite exogenous variable on 0..len(p)-1; probabilities are exact fractions and sum to one."""
+    """A finite exogenous variable on 0..len(p)-1; ``p`` are exact fractions that sum to one."""
 
     p: tuple[Fraction, ...]
 

@@ -12,8 +12,8 @@ Values inside the engine (``Values`` maps a node's name to a tensor whose first 
     continuous  float64, shape (batch,), in the unit of the graph file; NaN where unlabelled
     image       float32, shape (batch, channel, height, width), in [-1, 1]
 
-A noise is a mapping of named tensors with the batch as first axis, so that it can be stored, indexed and replayed.
-Random numbers come from an explicit generator, never from the global one.
+A noise is a mapping of named tensors with the batch as first axis, so that it can be stored,
+indexed and replayed. Random numbers come from an explicit generator, never from the global one.
 """
 
 from __future__ import annotations
@@ -33,20 +33,21 @@ Noise: TypeAlias = Mapping[str, Tensor]
 class Mechanism(Protocol):
     """What every mechanism can do; implementations are final ``torch.nn.Module`` classes.
 
-    All state that fitting produces lives in parameters and registered buffers of fixed shape, so that ``state_dict`` is the model.
+    All state that fitting produces lives in parameters and registered buffers of fixed shape, so
+    that ``state_dict`` is the model.
     """
 
     def calibrate(self, values: Values, generator: torch.Generator) -> None:
-        """Set what one pass over the labelled rows determines (tables, statistics, closed-form fits)."""
+        """Set what one pass over the labelled rows determines: tables, statistics, closed forms."""
 
     def loss(self, values: Values, generator: torch.Generator) -> Tensor | None:
-        """The batch's loss to be minimised by gradient steps, shape (batch,); None when `calibrate` did all."""
+        """What gradient steps minimise, shape (batch,); None when `calibrate` did all."""
 
     def draw_noise(self, n: int, generator: torch.Generator) -> Noise:
         """n draws of u."""
 
     def abduct(self, value: Tensor, parents: Values, generator: torch.Generator) -> Noise:
-        """The noise with which ``parents`` give ``value``: exact, drawn from its posterior where several would do."""
+        """A noise with which ``parents`` give ``value``: drawn from its posterior if several do."""
 
     def predict(self, parents: Values, noise: Noise) -> Tensor:
         """The node's value under ``parents`` and ``noise``; deterministic."""

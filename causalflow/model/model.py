@@ -1,8 +1,9 @@
 """Model: a graph with a mechanism for every node, at the public face.
 
-Units outside: images in [0, 1], shape (batch, channel, height, width), or uint8; classes as level indices, names accepted;
-continuous values in the unit of the graph file. `causalflow.model.scm` computes in engine values; this module converts, has evidence
-completed (`causalflow.model.completion`), and reports what was done.
+Units outside: images in [0, 1], shape (batch, channel, height, width), or uint8; classes as level
+indices, names accepted; continuous values in the unit of the graph file. `causalflow.model.scm`
+computes in engine values; this module converts (`causalflow.model.evidence`), has the noise found
+(`causalflow.model.abduction`), and reports what was done.
 """
 
 from __future__ import annotations
@@ -13,27 +14,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
 
-from causalflow.model.completion import complete
 from causalflow.checkpoint import Metadata, load_into, load_state, save_state
-from causalflow.model.compile import CompileOptions, structural_model
 from causalflow.data.frame import Frame
-from causalflow.data.units import to_engine, to_public
-from causalflow.model.description import describe
+from causalflow.data.units import to_public
 from causalflow.diffusion.calls import NetworkCalls
-from causalflow.errors import CausalFlowError, CheckpointError, EvidenceError, one_of
-from causalflow.training.fit import FitReport, fit
+from causalflow.errors import CausalFlowError, CheckpointError, EvidenceError
 from causalflow.graph.graph import Graph
 from causalflow.graph.reader import loads
-from causalflow.graph.schema import Continuous, Image
-from causalflow.mechanisms.base import Noise, Values
-from causalflow.mechanisms.labels import labelled
+from causalflow.model.abduction import abduct
+from causalflow.model.compile import CompileOptions, structural_model
+from causalflow.model.description import describe
+from causalflow.model.evidence import check_names, read_evidence, read_interventions
 from causalflow.model.scm import Intervention, StructuralModel, WorldNoise
-from causalflow.options import options_of
-from causalflow.training.options import FitOptions
 from causalflow.model.trainee import Trainee
 from causalflow.model.world import Abduction, Info, World
+from causalflow.options import options_of
+from causalflow.training.fit import FitReport, fit
+from causalflow.training.options import FitOptions
 
 if TYPE_CHECKING:
     import pandas

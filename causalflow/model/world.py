@@ -19,7 +19,8 @@ class Info:
 
     Attributes:
         network_calls: passes of an image through a diffusion network, per row of the answer.
-        round_trip_error: mean absolute error, in [0, 1], of the factual image decoded without residual; None without images.
+        round_trip_error: mean absolute error, in [0, 1], of the factual images decoded without
+            residual; None where no image was observed or no residual is kept.
         inferred: node missing from the evidence -> how its value was found.
         free: nodes of which the evidence says nothing; their noise was drawn.
     """
@@ -55,12 +56,14 @@ class World(Mapping[str, Tensor]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Abduction:
-    """The noise of factual worlds: what `Model.predict` needs to replay them, or their counterfactuals.
+    """The noise of factual worlds: `Model.predict` replays them, or their counterfactuals, from it.
 
     Attributes:
         noise: by node and hidden root.
+        rows: the number of worlds.
         info: how it was found.
     """
 
     noise: WorldNoise
+    rows: int
     info: Info

@@ -32,6 +32,7 @@ class MLP(nn.Module):
     ) -> None:
         super().__init__()
         self.inputs = inputs
+        self.dtype = dtype
         widths = (max(inputs, 1), *hidden, outputs)
         self.layers = nn.ModuleList(nn.Linear(a, b, dtype=dtype) for a, b in pairwise(widths))
         if zero:
@@ -43,7 +44,7 @@ class MLP(nn.Module):
         first, *rest = self.layers
         # torch cannot initialise a linear map of no columns: one column of zeros stands for them.
         x = x if self.inputs else x.new_zeros(*x.shape[:-1], 1)
-        x = first(x.to(first.weight.dtype))
+        x = first(x.to(self.dtype))
         for layer in rest:
             x = layer(nn.functional.silu(x))
         return x

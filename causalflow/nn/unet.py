@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 from math import gcd
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -85,7 +86,7 @@ class UNet(nn.Module):
         for level, blocks in enumerate(self.down):
             if level:
                 h = self.widen[level - 1](functional.avg_pool2d(h, 2))
-            for block in blocks:
+            for block in cast(nn.ModuleList, blocks):
                 h = block(h, embedding)
             states.append(h)
         return states
@@ -96,7 +97,7 @@ class UNet(nn.Module):
         for level in reversed(range(len(self.up))):
             if level < len(self.widen):
                 h = states[level] + functional.interpolate(self.narrow[level](h), scale_factor=2)
-            for block in self.up[level]:
+            for block in cast(nn.ModuleList, self.up[level]):
                 h = block(h, embedding)
         return h
 

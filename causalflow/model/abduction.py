@@ -1,0 +1,72 @@
+"""Abduction: the exogenous noise of factual worlds, whatever part of them was observed.
+
+The rows are taken in groups that miss the same nodes. In each group the evidence is completed
+(`causalflow.model.completion`), and then every mechanism abducts its own noise
+(`causalflow.model.scm.StructuralModel.abduct`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from causalflow.diffusion.calls import NetworkCalls
+from causalflow.mechanisms.base import Noise, Values
+from causalflow.model.completion import Completion, complete
+from causalflow.model.evidence import by_missing
+from causalflow.model.scm import StructuralModel, WorldNoise
+from causalflow.model.world import Abduction, Info
+
+__all__ = ["abduct"]
+
+
+def abduct(scm: StructuralModel, values: Values, generator: torch.Generator) -> Abduction:
+    """The noise of the worlds of ``values``.
+
+    Args:
+        scm: the fitted model.
+        values: engine values of some nodes, with as many rows each; entries may be unlabelled.
+        generator: draws where several noises fit.
+
+    Raises:
+        EvidenceError: the evidence is impossible, or leaves open what cannot be inferred.
+    """
+    with NetworkCalls(scm.networks) as calls:
+        rows, parts = zip(*by_missing(values), strict=True)
+        completions = [complete(scm, part, generator) for part in parts]
+        noises = [scm.abduct(c.values, c.roots, generator) for c in completions]
+    n = sum(map(len, rows))
+    info = Info(
+        network_calls=calls.images / n,
+        round_trip_error=_round_trip_error(scm, completions, noises),
+        inferred={name: how for c in completions for name, how in c.inferred.items()},
+        free=tuple(name for name in scm.order if any(name not in c.values for c in completions)),
+    )
+    return Abduction(noise=_merged(noises, rows), rows=n, info=info)
+
+
+def _merged(noises: Sequence[dict[str, Noise]], rows: Sequence[Tensor]) -> WorldNoise:
+    """The noises of groups of rows, put back in the order of the rows."""
+    order = torch.cat(list(rows)).argsort()
+    return {
+        name: {key: torch.cat([part[name][key] for part in noises])[order] for key in noise}
+        for name, noise in noises[0].items()
+    }
+
+
+def _round_trip_error(
+    scm: StructuralModel, completions: Sequence[Completion], noises: Sequence[dict[str, Noise]]
+) -> float | None:
+    """Mean absolute residual of the observed images, in [0, 1]; None where none was kept."""
+    residuals = [part.abs().flatten() / 2 for part in _residuals(scm, completions, noises)]
+    return float(torch.cat(residuals).mean()) if residuals else None
+
+
+def _residuals(
+    scm: StructuralModel, completions: Sequence[Completion], noises: Sequence[dict[str, Noise]]
+) -> Iterator[Tensor]:
+    kept = [name for name, image in scm.images.items() if image.options.residual]
+    for completion, noise in zip(completions, noises, strict=True):
+        yield from (noise[name]["residual"] for name in kept if name in completion.values)

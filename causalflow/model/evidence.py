@@ -1,0 +1,154 @@
+"""Evidence and interventions: what a user gives, read into engine values.
+
+A value is one for all rows, or one per row. Evidence may leave entries unlabelled; an intervention
+may not. Rows with the same entries missing are abducted together (`by_missing`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from causalflow.data.units import to_engine
+from causalflow.errors import EvidenceError, one_of
+from causalflow.graph.graph import Graph
+from causalflow.graph.schema import Continuous, Image, Node
+from causalflow.mechanisms.base import Values
+from causalflow.mechanisms.labels import labelled
+from causalflow.model.scm import Intervention
+
+__all__ = ["by_missing", "check_names", "read_evidence", "read_interventions"]
+
+
+def check_names(graph: Graph, names: Iterable[str], where: str = "the request") -> list[str]:
+    """``names``, or a single name, as a list of nodes.
+
+    Raises:
+        EvidenceError: a name that is no node of the graph.
+    """
+    chosen = [names] if isinstance(names, str) else list(names)
+    for name in chosen:
+        if name not in graph.nodes:
+            raise EvidenceError(f"unknown node {name!r} in {where}; {one_of(name, graph.nodes)}")
+    return chosen
+
+
+def read_evidence(graph: Graph, evidence: Any, device: torch.device) -> dict[str, Tensor]:
+    """Evidence in engine values, the same number of rows each.
+
+    Args:
+        graph: the declaration.
+        evidence: node -> values, a DataFrame, or images alone when the graph has one image node.
+        device: where the tensors go.
+
+    Raises:
+        EvidenceError: empty, unknown nodes or levels, unequal lengths, ...
+    """
+    given = evidence if isinstance(evidence, Mapping) else _named(graph, evidence)
+    if not check_names(graph, given, "the evidence"):
+        raise EvidenceError("the evidence is empty; give at least one node")
+    values = {n: to_engine(n, graph.nodes[n], value).to(device) for n, value in given.items()}
+    several = {n: len(v) for n, v in values.items() if v.ndim > _rank(graph.nodes[n])}
+    rows = max(several.values(), default=1)
+    if not rows:
+        raise EvidenceError(f"node '{next(iter(several))}': the evidence has no rows")
+    return {n: _expanded(f"node '{n}'", graph.nodes[n], v, rows) for n, v in values.items()}
+
+
+def read_interventions(
+    graph: Graph, do: Mapping[str, Any] | None, rows: int, device: torch.device, draws: int = 1
+) -> dict[str, Intervention]:
+    """Interventions in engine values: for each node a value per row, or a function of its value.
+
+    Args:
+        graph: the declaration.
+        do: node -> value, values, or a function of a continuous node's value.
+        rows: of the evidence.
+        device: where the tensors go.
+        draws: the values of the rows are repeated so many times.
+
+    Raises:
+        EvidenceError: unknown node or level, a missing value, another number of rows, ...
+    """
+    actions: dict[str, Intervention] = {}
+    for name in check_names(graph, do or {}, "the intervention"):
+        value, node = (do or {})[name], graph.nodes[name]
+        if callable(value) and not isinstance(value, Tensor):
+            actions[name] = _function(name, node, value)
+        else:
+            actions[name] = _action(name, node, value, rows, device).repeat(
+                draws, *[1] * _rank(node)
+            )
+    return actions
+
+
+def by_missing(values: Values) -> list[tuple[Tensor, dict[str, Tensor]]]:
+    """The rows in groups that miss the same labels, each without the columns missing there.
+
+    Raises:
+        EvidenceError: a row without any label.
+    """
+    names = list(values)
+    known = torch.stack([labelled(values[name]) for name in names], dim=1)
+    patterns, group = known.unique(dim=0, return_inverse=True)
+    parts = []
+    for index, pattern in enumerate(patterns.tolist()):
+        rows = (group == index).nonzero()[:, 0]
+        present = [name for name, mark in zip(names, pattern, strict=True) if mark]
+        if not present:
+            raise EvidenceError(f"row {int(rows[0])} of the evidence is unlabelled throughout")
+        parts.append((rows, {name: values[name][rows] for name in present}))
+    return parts
+
+
+def _named(graph: Graph, evidence: Any) -> Mapping[str, Any]:
+    """Evidence that is no mapping: a DataFrame, or the images of the one image node."""
+    if hasattr(evidence, "columns") and hasattr(evidence, "to_dict"):
+        return {str(name): evidence[name] for name in evidence.columns}
+    images = [name for name, node in graph.nodes.items() if isinstance(node, Image)]
+    if len(images) != 1:
+        raise EvidenceError(
+            "evidence without names needs a graph with one image node, this one has "
+            f"{len(images)}; expected a mapping of node -> values"
+        )
+    return {images[0]: evidence}
+
+
+def _rank(node: Node) -> int:
+    """The number of axes of one value."""
+    return 3 if isinstance(node, Image) else 0
+
+
+def _expanded(where: str, node: Node, value: Tensor, rows: int) -> Tensor:
+    """``value`` with so many rows; a single row stands for all."""
+    several = value if value.ndim > _rank(node) else value[None]
+    if several.ndim != _rank(node) + 1:
+        raise EvidenceError(f"{where}: shape {tuple(value.shape)}; expected one value a row")
+    if len(several) not in (1, rows):
+        raise EvidenceError(
+            f"{where}: {len(several)} rows; expected {rows}, as many as the others, or 1"
+        )
+    return several.expand(rows, *several.shape[1:])
+
+
+def _action(name: str, node: Node, value: Any, rows: int, device: torch.device) -> Tensor:
+    action = _expanded(f"do({name})", node, to_engine(name, node, value).to(device), rows)
+    missing = ~labelled(action)
+    if missing.any():
+        row = int(missing.nonzero()[0])
+        raise EvidenceError(f"do({name}): no value in row {row}; expected one in every row")
+    return action
+
+
+def _function(name: str, node: Node, function: Callable[[Tensor], Any]) -> Intervention:
+    """A function of the value that the node would have had; what it returns is checked."""
+    if not isinstance(node, Continuous):
+        raise EvidenceError(f"do({name}): a function fits continuous nodes only; expected a value")
+
+    def action(natural: Tensor) -> Tensor:
+        return _action(name, node, function(natural), len(natural), natural.device)
+
+    return action
