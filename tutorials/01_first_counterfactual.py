@@ -1,12 +1,13 @@
 # %% [markdown]
 # # A first counterfactual
 #
-# What would this handwritten digit look like, had it been red? Not *some* red digit: *this* one, same
-# hand, same digit. And what would have become of the bar above it, which depends on the colour?
+# What would this handwritten digit look like, had it been red? Not *some* red digit: *this* one,
+# same hand, same digit. And what would have become of the bar above it, which depends on the
+# colour?
 #
-# Four steps: declare a causal graph, compile it, fit it to data, ask. The data are real handwritten
-# digits (scikit-learn's, 16x16) that were coloured and barred by a known mechanism, so that every
-# answer can be held against the truth.
+# Four steps: declare a causal graph, compile it, fit it to data, ask. The data are real
+# handwritten digits (scikit-learn's, 16x16) that were coloured and barred by a known mechanism,
+# so that every answer can be held against the truth.
 
 # %%
 import torch
@@ -17,10 +18,10 @@ from causalflow.metrics.effectiveness import agreement, read_bar, read_color
 # %% [markdown]
 # ## Declare
 #
-# Types for the nodes, arrows for the causes. `digit <-> bar` is a hidden common cause: whoever chose
-# the digit also had a say in the bar. Every edge into the image says what it is compiled to: a *neural*
-# parent conditions the network that draws the image, an *anti-causal* one acts through the gradient of
-# a predictor p(color | image).
+# Types for the nodes, arrows for the causes. `digit <-> bar` is a hidden common cause: whoever
+# chose the digit also had a say in the bar. Every edge into the image says what it is compiled
+# to: a *neural* parent conditions the network that draws the image, an *anti-causal* one acts
+# through the gradient of a predictor p(color | image).
 
 # %%
 GRAPH = """
@@ -43,9 +44,9 @@ edges:
 # ## Compile and fit
 #
 # `compile` gives every node a mechanism, `describe` says which. `fit` shows its progress; with
-# `checkpoint="run.safetensors"` a killed run goes on where it stopped. 3,200 steps (twenty minutes on
-# two cores) give the model that `causalflow demo` ships; the images become recognisable after a few
-# hundred.
+# `checkpoint="run.safetensors"` a killed run goes on where it stopped. 3,200 steps (twenty
+# minutes on two cores) give the model that `causalflow demo` ships; the images become
+# recognisable after a few hundred.
 
 
 # %%
@@ -59,9 +60,10 @@ def fitted(steps):
 # %% [markdown]
 # ## Ask
 #
-# `counterfactual` does three things. *Abduct*: which noise made this image, this colour, this bar?
-# *Act*: set the colour. *Predict*: run the same noise through the changed model. Nothing is drawn anew
-# that the evidence determines, so asking for what already is gives back the image itself.
+# `counterfactual` does three things. *Abduct*: which noise made this image, this colour, this
+# bar? *Act*: set the colour. *Predict*: run the same noise through the changed model. Nothing is
+# drawn anew that the evidence determines, so asking for what already is gives back the image
+# itself.
 
 
 # %%
@@ -81,9 +83,10 @@ def ask(model, images, evidence):
 # %% [markdown]
 # ## Hold it against the truth
 #
-# In the data, bars are rarer under red digits: 42 % against 68 %. Part of that is the hidden cause.
-# How many bars would there be if *every* digit were painted red? The graph says that the effect can be
-# known (it is a front-door graph), and the mechanism that made the data says what it is.
+# In the data, bars are rarer under red digits: 42 % against 68 %. Part of that is the hidden
+# cause. How many bars would there be if *every* digit were painted red? The graph says that the
+# effect can be known (it is a front-door graph), and the mechanism that made the data says what
+# it is.
 
 # %%
 TRUTH = {"green": 0.6524, "red": 0.5096}

@@ -1,27 +1,21 @@
-"""Anti-causal predictor: p(parent | image), read at every noise level, for every parent of an image node.
+"""Anti-causal predictor: p(parent | image) at every noise level, for every parent of an image.
 
-Notation: y_tau = (1 - tau) x_0 + tau eps (flow coordinates), pa_1..pa_K the parents, phi the weights.
+Notation: y_tau = (1 - tau) x_0 + tau eps (flow coordinates), pa_1..pa_K the parents, phi the
+weights.
 
-One encoder reads (y_tau, tau); a linear head per parent gives a categorical (class parents) or a Gaussian
-(continuous parents, on their standardised scale) p_phi(pa_k | y_tau, tau). Its gradient in y_tau acts as the
-mechanism of an anti-causal edge (`causalflow.diffusion.guidance`), and its mode fills in parents that
-the evidence leaves out.
+One encoder reads (y_tau, tau); a linear head per parent gives a categorical (class parents) or a
+Gaussian (continuous parents, on their standardised scale) p_phi(pa_k | y_tau, tau). Its gradient in
+y_tau acts as the mechanism of an anti-causal edge (`causalflow.diffusion.guidance`), and its mode
+fills in parents that the evidence leaves out.
 
-*Graph mutilation.* On confounded data p(pa_k | x) also carries what the other parents say about pa_k, and its gradient
-would move them under do(). So phi is trained on the law in which the parents are independent,
+Its training rows are weighted (`causalflow.mechanisms.mutilation`), so that the gradient of one
+parent's predictor does not move the others.
 
-    w(pa) = prod_k p(pa_k) / p(pa_1, ..., pa_K),
-
-with continuous parents cut at their quartiles, and w clipped at ``CLIP``. `effective_share` reports
-(sum w)^2 / (n sum w^2): the share of the data that the re-weighted law still uses.
-
-Source: Sanchez & Tsaftaris (2022), Diff-SCM, section 4; the weights are this project's answer to the mutilation that the
-paper leaves open.
+Source: Sanchez & Tsaftaris (2022), Diff-SCM, section 4.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import assert_never
 
@@ -40,9 +34,6 @@ from causalflow.nn.naming import module_key
 
 __all__ = ["AnticausalPredictor"]
 
-BINS = 4
-CLIP = 20.0
-MOST_CELLS = 100_000
 FEATURES = 128
 
 
@@ -67,57 +58,20 @@ class AnticausalPredictor(nn.Module):
         )
         continuous = [name for name, node in parents.items() if isinstance(node, Continuous)]
         self._column = {name: column for column, name in enumerate(continuous)}
-        bins = [len(n.levels) if isinstance(n, Class) else BINS for n in parents.values()]
-        self._bins = bins if math.prod(bins) <= MOST_CELLS else []
         self.location: Tensor
         self.scale: Tensor
-        self.cuts: Tensor
-        self.weights: Tensor
-        self.effective_share: Tensor
         self.register_buffer("location", torch.zeros(len(continuous), dtype=torch.float64))
         self.register_buffer("scale", torch.ones(len(continuous), dtype=torch.float64))
-        self.register_buffer("cuts", torch.zeros(len(continuous), BINS - 1, dtype=torch.float64))
-        self.register_buffer("weights", torch.ones(math.prod(self._bins)))
-        self.register_buffer("effective_share", torch.ones(()))
 
     def calibrate(self, values: Values) -> None:
-        """Set the scale of continuous parents, and the weights w(pa) from the labelled rows."""
+        """Set the scale of continuous parents."""
         rows = all_labelled(values, self.parents)
-        known = {name: values[name][rows] for name in self.parents}
         for name, column in self._column.items():
-            self.location[column] = known[name].mean()
-            self.scale[column] = known[name].std().clamp_min(1e-6)
-            quantiles = torch.linspace(0, 1, BINS + 1, dtype=torch.float64)[1:-1]
-            self.cuts[column] = torch.quantile(known[name].cpu(), quantiles).to(self.cuts)
-        if self._bins:
-            self._reweight(self._cell(known))
-
-    def _reweight(self, cell: Tensor) -> None:
-        counts = torch.bincount(cell, minlength=len(self.weights)).double()
-        joint = (counts / counts.sum()).reshape(self._bins)
-        independent = torch.ones((), dtype=torch.float64, device=joint.device)
-        for axis in range(joint.ndim):
-            others = [k for k in range(joint.ndim) if k != axis]
-            marginal = joint.sum(dim=others) if others else joint
-            independent = independent[..., None] * marginal
-        ratio = torch.where(joint > 0, independent / joint.clamp_min(1e-300), 0.0).clamp_max(CLIP)
-        weights = ratio.flatten() / (ratio * joint).sum()
-        mass = joint.flatten()
-        self.weights.copy_(weights)
-        self.effective_share.copy_(1 / (mass * weights**2).sum())
-
-    def _cell(self, values: Values) -> Tensor:
-        """The index of each row's cell in the joint table of (binned) parents, shape (batch,)."""
-        cell = torch.zeros((), dtype=torch.int64)
-        for (name, node), bins in zip(self.parents.items(), self._bins, strict=True):
-            value = values[name]
-            if isinstance(node, Continuous):
-                value = torch.bucketize(value, self.cuts[self._column[name]])
-            cell = cell.to(value.device) * bins + value
-        return cell
+            self.location[column] = values[name][rows].mean()
+            self.scale[column] = values[name][rows].std(correction=0).clamp_min(1e-6)
 
     def loss(self, image: Tensor, parents: Values, generator: torch.Generator) -> Tensor:
-        """Re-weighted negative log-likelihood at a random noise level, shape (batch,).
+        """Negative log-likelihood of the parents at a random noise level, shape (batch,).
 
         Args:
             image: shape (batch, channel, height, width), in [-1, 1].
@@ -129,9 +83,8 @@ class AnticausalPredictor(nn.Module):
         tau = TAU_MIN + (1 - TAU_MIN) * tau
         noise = torch.randn(image.shape, generator=generator, device=device)
         features = self._features(interpolate(image, noise, tau), tau)
-        total = sum(self._log_prob(features, name, parents[name]) for name in self.parents)
-        weight = self.weights[self._cell(parents)] if self._bins else 1.0
-        return -weight * total
+        terms = [self._log_prob(features, name, parents[name]) for name in self.parents]
+        return -torch.stack(terms).sum(dim=0)
 
     def contrast(
         self,
@@ -141,16 +94,22 @@ class AnticausalPredictor(nn.Module):
         references: Values,
         scales: Mapping[str, float],
     ) -> Tensor:
-        """sum_k s_k (log p(target_k | y, tau) - log p(reference_k | y, tau)), shape (batch,).
+        """sum_k s_k (log p(a'_k | y, tau) - 1{a'_k != a_k} log p(a_k | y, tau)), shape (batch,).
 
-        Differentiable in y, and zero where target and reference are equal. An unlabelled reference leaves its term out.
+        Args:
+            y: positions, shape (batch, channel, height, width); the result is differentiable in it.
+            tau: the noise level.
+            targets: a', values of the parents in ``scales``.
+            references: a, likewise; unlabelled ones leave their term out.
+            scales: s.
         """
         features = self._features(y, torch.full((len(y),), tau, device=y.device))
         total = torch.zeros(len(y), device=y.device)
         for name, scale in scales.items():
-            reference = filled(references, [name])[name]
-            against = self._log_prob(features, name, reference) * labelled(references[name])
-            total = total + scale * (self._log_prob(features, name, targets[name]) - against)
+            target, reference = targets[name], filled(references, [name])[name]
+            moved = labelled(references[name]) & (target != reference)
+            against = self._log_prob(features, name, reference) * moved
+            total = total + scale * (self._log_prob(features, name, target) - against)
         return total
 
     def infer(self, image: Tensor, names: list[str]) -> dict[str, Tensor]:

@@ -47,18 +47,18 @@ def to_real(x: Tensor, support: tuple[float, float]) -> tuple[Tensor, Tensor]:
 
 
 def to_support(y: Tensor, support: tuple[float, float]) -> Tensor:
-    """x = g(y)."""
+    """x = g(y); what rounding would take to an end is the last number inside."""
     low, high = support
     if math.isinf(low) and math.isinf(high):
         return y
     if math.isinf(high):
-        return low + torch.exp(y)
-    if math.isinf(low):
-        return high - torch.exp(y)
-    # From the nearer end, so that no digits are lost where x is close to it.
-    return torch.where(
-        y < 0, low + (high - low) * torch.sigmoid(y), high - (high - low) * torch.sigmoid(-y)
-    )
+        x = low + torch.exp(y)
+    elif math.isinf(low):
+        x = high - torch.exp(y)
+    else:  # from the nearer end, so that no digits are lost where x is close to it
+        above, below = torch.sigmoid(y), torch.sigmoid(-y)
+        x = torch.where(y < 0, low + (high - low) * above, high - (high - low) * below)
+    return x.clamp(math.nextafter(low, math.inf), math.nextafter(high, -math.inf))
 
 
 class ContinuousMechanism(nn.Module):
@@ -171,8 +171,9 @@ class ContinuousMechanism(nn.Module):
 
     def _least_squares(self, features: Tensor, y: Tensor) -> None:
         self.centre.copy_(features.mean(0))
-        spread = features.std(0, correction=0)
-        self.spread.copy_(torch.where(spread > 0, spread, 1.0))
+        if features.shape[1]:  # torch warns of the deviation of nothing
+            spread = features.std(0, correction=0)
+            self.spread.copy_(torch.where(spread > 0, spread, 1.0))
         design = (features - self.centre) / self.spread
         # gelsd gives the least-norm solution where a column is constant or doubled.
         weights = torch.linalg.lstsq(design.cpu(), (y - y.mean()).cpu()[:, None], driver="gelsd")

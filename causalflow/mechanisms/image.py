@@ -1,26 +1,32 @@
-"""Image mechanism: x = f(parents, u) by a diffusion model, with neural and anti-causal edges in the same node.
+"""Image mechanism: x = f(parents, u) by a diffusion model, with neural and anti-causal edges.
 
-Notation: y_tau the image in flow coordinates (`causalflow.diffusion.path`), v(y, tau, c) the denoiser's velocity under the
-neural parents c, a the anti-causal parents, s their scales.
+Notation: y_tau the image in flow coordinates (`causalflow.diffusion.path`), v(y, tau, c) the
+denoiser's velocity under the neural parents c, a the anti-causal parents, s their scales.
 
     u = (position, offset, residual, reference)
 
-    position   y_1, the end of the probability-flow trajectory through the factual image; N(0, I) when drawn
-    offset     the solver's further state at y_1 less its rest value; for leap-frog w_1 - v(y_1, 1, c); 0 when drawn
-    residual   r = x - decode(u, factual parents): what the solver misses, 0 when drawn
-    reference  the anti-causal parents under which u was read; unlabelled when drawn
+    position   y_1, the end of the probability-flow trajectory through the factual image;
+               N(0, I) when drawn
+    offset     the solver's further state at y_1 less its rest value; for leap-frog
+               w_1 - v(y_1, 1, c); 0 when drawn
+    residual   r = x - decode(u, factual parents): what the solver misses; 0 when drawn
+    reference  the parents under which u was read; unlabelled when drawn
 
-*Abduct*: the solver follows v(., c) from the data to tau = 1, unguided. *Predict*: start at rest under the new parents, add
-the offset, come back, add the residual. Storing the offset from rest makes the delta rule
-w' = w + v(y_1, 1, c') - v(y_1, 1, c) part of the noise's definition, and the identity when c' = c. Rows whose anti-causal
-parents differ from their reference are decoded by the guided solver along
+*Abduct*: the solver follows v(., c) from the data to tau = 1, unguided. *Predict*: start at rest
+under the new parents, add the offset, come back, add the residual. Storing the offset from rest
+makes the delta rule w' = w + v(y_1, 1, c') - v(y_1, 1, c) part of the noise's definition, and the
+identity when c' = c. With anti-causal parents, rows whose parents are not all those of their
+reference are decoded by the guided solver, from the position alone, along
 
-    v - s tau / (1 - tau) grad_y [log p(a' | y, tau) - log p(a | y, tau)],
+    v - s tau / (1 - tau) grad_y [log p(a' | y, tau) - 1{a' != a} log p(a | y, tau)],
 
-the others by the reversible one: a null intervention returns the evidence.
+which pushes the anti-causal parents that changed and holds those that did not (without the hold,
+another neural parent repaints them: under do(bar) three colours in ten flipped). The other rows are
+decoded by the reversible solver: a null intervention returns the evidence.
 
-Source: Sanchez & Tsaftaris (2022), Diff-SCM, algorithms 1-3 (abduction, guided prediction); asynchronous leap-frog in place of
-DDIM, and the contrast in place of log p(a' | y), are this project's.
+Source: Sanchez & Tsaftaris (2022), Diff-SCM, algorithms 1-3 (abduction, guided prediction);
+asynchronous leap-frog in place of DDIM, and the contrast in place of log p(a' | y), are this
+project's.
 """
 
 from __future__ import annotations
@@ -40,6 +46,7 @@ from causalflow.graph.schema import Anticausal, Continuous, EdgeKind, Image, Neu
 from causalflow.mechanisms.anticausal import AnticausalPredictor
 from causalflow.mechanisms.base import Noise, Values
 from causalflow.mechanisms.labels import all_labelled
+from causalflow.mechanisms.mutilation import MutilationWeights
 
 __all__ = ["ImageMechanism"]
 
@@ -69,6 +76,7 @@ class ImageMechanism(nn.Module):
         self.scales = {n: k.scale for n, k in kinds.items() if isinstance(k, Anticausal)}
         self.denoiser = Denoiser(node.shape[0], self.neural, node.diffusion)
         self.predictor = AnticausalPredictor(node, parents) if parents else None
+        self.mutilation = MutilationWeights(parents) if parents else None
 
     def configured(
         self, *, steps: int | None = None, guidance: float | None = None, **options: object
@@ -88,20 +96,25 @@ class ImageMechanism(nn.Module):
         return other
 
     def calibrate(self, values: Values, generator: torch.Generator) -> None:
-        """Set the scales of continuous parents and the predictor's weights; draws nothing."""
+        """Set the scales of continuous parents and the mutilation weights; draws nothing."""
         self.denoiser.calibrate(values)
-        if self.predictor is not None:
+        if self.predictor is not None and self.mutilation is not None:
+            self.mutilation.calibrate(values)
             self.predictor.calibrate(values)
 
     def loss(self, values: Values, generator: torch.Generator) -> Tensor:
-        """Denoising plus prediction error, shape (batch,); 0 where a parent is unlabelled."""
+        """Denoising plus prediction error, shape (batch,); 0 where a parent is unlabelled.
+
+        Both follow the mutilated law; a denoiser that is told every parent has no need of it.
+        """
         value, parents = values[self.name], {name: values[name] for name in self.parents}
-        if self.predictor is None:
+        if self.predictor is None or self.mutilation is None:
             return self.denoiser.loss(value, parents, generator)
         known = all_labelled(parents, self.parents)
         image, given = value[known], _take(parents, known)
-        error = self.denoiser.loss(image, given, generator)
-        error = error + self.predictor.loss(image, given, generator)
+        weight = self.mutilation(given)
+        error = self.denoiser.loss(image, given, generator) * (weight if self.scales else 1)
+        error = error + weight * self.predictor.loss(image, given, generator)
         return torch.zeros(len(value), device=value.device).masked_scatter(known, error)
 
     def infer(self, value: Tensor, names: Iterable[str]) -> dict[str, Tensor]:
@@ -116,8 +129,8 @@ class ImageMechanism(nn.Module):
         position = torch.randn(shape, generator=generator, device=generator.device).double()
         nothing = torch.zeros_like(position)
         noise = {"position": position, "offset": nothing, "residual": nothing}
-        for name in self.scales:
-            unlabelled = torch.nan if isinstance(self.parents[name], Continuous) else -1
+        for name, node in self.parents.items():
+            unlabelled = torch.nan if isinstance(node, Continuous) else -1
             noise[REFERENCE + name] = torch.full((n,), unlabelled, device=generator.device)
         return noise
 
@@ -136,28 +149,33 @@ class ImageMechanism(nn.Module):
         rest = solver.start(field, position, float(nodes[-1]))[1:]
         offset = further[0] - rest[0] if further else torch.zeros_like(position)
         noise = {"position": position, "offset": offset, "residual": torch.zeros_like(position)}
-        noise |= {REFERENCE + name: parents[name] for name in self.scales}
+        noise |= {REFERENCE + name: parents[name] for name in self.parents}
         if self.options.residual:
             noise["residual"] = value.double() - self._decode(parents, noise)
         return noise
 
     @torch.no_grad()
     def predict(self, parents: Values, noise: Noise) -> Tensor:
-        """The images under ``parents`` and ``noise``, shape (batch, channel, height, width), not clamped."""
+        """The images under ``parents`` and ``noise``, not clamped.
+
+        Returns:
+            Shape (batch, channel, height, width), float32.
+        """
         image = torch.empty_like(noise["position"])
         guided = self._guided(parents, noise)
         for chosen, decode in ((~guided, self._decode), (guided, self._decode_guided)):
-            for rows in chosen.nonzero()[:, 0].split(CHUNK):
+            for rows in chosen.nonzero()[:, 0].split(CHUNK) if chosen.any() else ():
                 image[rows] = decode(_take(parents, rows), _take(noise, rows))
         return (image + noise["residual"]).float()
 
     def _guided(self, parents: Values, noise: Noise) -> Tensor:
-        """The rows whose anti-causal parents are not those the noise was read under, shape (batch,)."""
-        changed = torch.zeros(len(noise["position"]), dtype=torch.bool)
-        changed = changed.to(noise["position"].device)
-        for name in self.scales:
-            changed = changed | (parents[name] != noise[REFERENCE + name])
-        return changed
+        """The rows to be guided, those whose parents are not all their reference: (batch,)."""
+        if not self.scales:
+            return torch.zeros(len(noise["position"]), dtype=torch.bool).to(
+                noise["position"].device
+            )
+        changed = [parents[name] != noise[REFERENCE + name] for name in self.parents]
+        return torch.stack(changed).any(dim=0)
 
     def _decode(self, parents: Values, noise: Noise) -> Tensor:
         solver, field = SOLVERS.get(self.options.solver), self._field(parents)

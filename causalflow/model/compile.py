@@ -1,11 +1,11 @@
 """Compile: each node's declaration to a mechanism, each hidden cause to an explicit root.
 
-    node with an equation        EquationMechanism over its parents and the declared exogenous variables
-    class                        Categorical: a table over class parents, a network over others
-    continuous                   ContinuousMechanism: linear, additive or a monotone flow
-    image                        ImageMechanism: a diffusion model; anti-causal edges guide it
-    a <-> b (class nodes)        LatentClass: one hidden class that both ends read as a parent
-    exogenous variable           ExogenousVariable
+node with an equation        EquationMechanism over its parents and exogenous variables
+class                        Categorical: a table over class parents, a network over others
+continuous                   ContinuousMechanism: linear, additive or a monotone flow
+image                        ImageMechanism: a diffusion model; anti-causal edges guide it
+a <-> b (class nodes)        LatentClass: one hidden class that both ends read as a parent
+exogenous variable           ExogenousVariable
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ from causalflow.errors import CompileError
 from causalflow.graph.graph import Graph
 from causalflow.graph.schema import Class, Continuous, EdgeKind, Image, Node, Symbol
 from causalflow.mechanisms.categorical import Categorical
-from causalflow.mechanisms.confounder import LatentClass
+from causalflow.mechanisms.confounder import MAXIMAL_STATES, LatentClass
 from causalflow.mechanisms.continuous import ContinuousMechanism
 from causalflow.mechanisms.equation import EquationMechanism
 from causalflow.mechanisms.exogenous import ExogenousVariable
 from causalflow.mechanisms.image import ImageMechanism
 from causalflow.model.scm import StructuralModel
+from causalflow.model.trainee import latent_districts
 
 __all__ = ["CompileOptions", "structural_model"]
 
@@ -37,18 +38,29 @@ class CompileOptions:
 
     Attributes:
         seed: of the networks' initial weights.
-        confounder_states: levels of the latent class of each ``<->``; None: as many as its larger end has.
+        confounder_states: levels of the latent class of each ``<->``; None: as many as its larger
+            end has.
+
+    Raises:
+        CompileError: a value out of range.
     """
 
     seed: int = 0
     confounder_states: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no model can be built with."""
+        _check_whole("seed", self.seed, 0, 2**63 - 1)
+        if self.confounder_states is not None:
+            _check_whole("confounder_states", self.confounder_states, 1, MAXIMAL_STATES)
 
 
 def structural_model(graph: Graph, options: CompileOptions) -> StructuralModel:
     """An untrained mechanism for every node; the global random state is left as it was.
 
     Raises:
-        CompileError: a node without a type, or a hidden confounder of a node that is not a plain class.
+        CompileError: a node without a type, a hidden confounder of a node that is not a plain
+            class or with too many joint states, a discrete image without an equation, ...
     """
     _check_types(graph)
     latents = {latent_name(*ends): _latent(graph, ends, options) for ends in graph.bidirected}
@@ -64,7 +76,14 @@ def structural_model(graph: Graph, options: CompileOptions) -> StructuralModel:
         mechanisms = {name: _mechanism(graph, name, hidden[name], latents) for name in graph.nodes}
     exogenous = {name: ExogenousVariable(name, law) for name, law in graph.exogenous.items()}
     roots = {name: LatentClass(name, node) for name, node in latents.items()}
-    return StructuralModel(graph, mechanisms, {**exogenous, **roots}, hidden)
+    scm = StructuralModel(graph, mechanisms, {**exogenous, **roots}, hidden)
+    latent_districts(scm)  # refuses too many joint states now, not when it is fitted
+    return scm
+
+
+def _check_whole(name: str, value: object, least: int, most: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise CompileError(f"compile: {name}={value!r}; expected a whole number, {least} to {most}")
 
 
 def latent_name(first: str, second: str) -> str:
@@ -108,6 +127,11 @@ def _mechanism(
         case Continuous():
             return ContinuousMechanism(name, node, parents)
         case Image():
+            if node.levels is not None:
+                raise CompileError(
+                    f"node '{name}': an image with levels needs an equation; leave out 'levels' "
+                    "to have its pixels, in [0, 1], made by a diffusion model"
+                )
             kinds: dict[str, EdgeKind] = {other: graph.kind(other, name) for other in observed}
             return ImageMechanism(name, node, parents, kinds)
         case Symbol():

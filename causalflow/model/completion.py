@@ -3,9 +3,10 @@
 In this order:
 
 1. Parents of an observed image are read off it by its anti-causal predictors (the mode).
-2. Declared exogenous variables come from their equations: inverted, or drawn from the exact posterior.
-3. Latent classes, and class nodes that are missing while a descendant is known, are drawn from their exact joint posterior
-   (`causalflow.model.posterior`).
+2. Declared exogenous variables come from their equations: inverted, or drawn from the exact
+   posterior.
+3. Latent classes, and class nodes that are missing while a descendant is known, are drawn from
+   their exact joint posterior (`causalflow.model.posterior`).
 4. A missing node without known descendants stays free: its noise is drawn, not abducted.
 """
 
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from causalflow.errors import EvidenceError
 from causalflow.mechanisms.base import Values
 from causalflow.mechanisms.equation import abduct_exogenous
 from causalflow.mechanisms.image import ImageMechanism
@@ -50,14 +52,17 @@ def complete(scm: StructuralModel, evidence: Values, generator: torch.Generator)
         generator: draws from the posteriors.
 
     Raises:
-        EvidenceError: the equations cannot produce the evidence, or a missing node can be neither inferred nor left free.
+        EvidenceError: the equations cannot produce the evidence, or a missing node can be neither
+            inferred nor left free.
     """
     values = dict(evidence)
     n = len(next(iter(values.values())))
     read = _read_images(scm, values)
     values |= read
+    _check_likelihoods(scm, values)
     roots = _exogenous(scm, values, generator)
     computed = _compute(scm, values, roots)
+    values |= computed
     drawn: dict[str, Tensor] = {}
     for group in groups(scm, values, unknowns(scm, values)):
         drawn |= draw_group(scm, {**values, **roots}, group, generator)
@@ -66,9 +71,9 @@ def complete(scm: StructuralModel, evidence: Values, generator: torch.Generator)
         if name not in roots:
             roots[name] = scm.root(name).draw_noise(n, generator)["value"]
     nodes = {name: value for name, value in drawn.items() if name not in roots}
-    inferred = {name: "read off the image, as its most probable value" for name in read}
-    inferred |= {name: "computed by its equation" for name in computed}
-    inferred |= {name: "drawn from its exact posterior" for name in nodes}
+    inferred = dict.fromkeys(read, "read off the image, as its most probable value")
+    inferred |= dict.fromkeys(computed, "computed by its equation")
+    inferred |= dict.fromkeys(nodes, "drawn from its exact posterior")
     return Completion(values=values | nodes, roots=roots, inferred=inferred)
 
 
@@ -90,36 +95,64 @@ def _exogenous(
     """The declared exogenous variables that the evidence bears on."""
     found: dict[str, Tensor] = {}
     for group in _linked(scm, values):
-        if any(name in values for name in group):
-            mechanisms = {name: scm.equations[name] for name in scm.equations if name in group}
-            read = {name for member in mechanisms for name in scm.hidden_parents[member]}
-            variables = {n: variable for n, variable in scm.exogenous.items() if n in read}
-            found |= abduct_exogenous(mechanisms, variables, values, generator)
+        _check_parents(scm, values, group)
+        mechanisms = {name: scm.equations[name] for name in scm.equations if name in group}
+        read = {name for member in mechanisms for name in scm.hidden_parents[member]}
+        variables = {n: variable for n, variable in scm.exogenous.items() if n in read}
+        found |= abduct_exogenous(mechanisms, variables, values, generator)
     return found
 
 
 def _linked(scm: StructuralModel, values: Values) -> list[frozenset[str]]:
-    """The nodes with an equation, in groups to be abducted together.
+    """The nodes with an equation that bear on the evidence, in groups to be abducted together.
 
-    Two are linked when they share an exogenous variable, or when one is an unknown parent of the other.
+    Two are linked when they share an exogenous variable, or when one is an unknown parent of the
+    other.
     """
+    known = scm.equations.keys() & values.keys()
+    bearing = [name for name in scm.equations if scm.graph.descendants(name) & known]
     groups: list[frozenset[str]] = []
-    for name in scm.equations:
-        district = scm.graph.district(name) & scm.equations.keys()
-        unknown = frozenset(scm.graph.parents(name)) & scm.equations.keys() - values.keys()
+    for name in bearing:
+        district = scm.graph.district(name) & set(bearing)
+        unknown = (frozenset(scm.graph.parents(name)) & set(bearing)) - values.keys()
         linked = frozenset({name}) | district | unknown
         joined = linked.union(*(group for group in groups if group & linked))
         groups = [group for group in groups if not group & linked] + [joined]
     return groups
 
 
-def _compute(scm: StructuralModel, values: dict[str, Tensor], roots: Values) -> list[str]:
-    """Compute, in place, the missing nodes with an equation whose arguments are known."""
-    computed = []
-    for name, mechanism in scm.equations.items():
-        known = {**values, **roots}
-        if name not in values and all(parent in known for parent in scm.parents(name)):
-            arguments = {parent: known[parent] for parent in scm.parents(name)}
-            values[name] = mechanism.predict(arguments, {})
-            computed.append(name)
-    return computed
+def _check_parents(scm: StructuralModel, values: Values, group: frozenset[str]) -> None:
+    """Equations are abducted from all their parents; a missing learned one cannot be inferred."""
+    for name in sorted(group):
+        for parent in sorted(scm.graph.parents(name) - values.keys() - group):
+            raise EvidenceError(
+                f"node '{parent}': missing from the evidence while its descendant '{name}' has an "
+                "equation to be abducted; give it too"
+            )
+
+
+def _check_likelihoods(scm: StructuralModel, values: Values) -> None:
+    """An unknown node with an equation and noise above it must not bear on a learned node.
+
+    Its exogenous variables are drawn given the equations alone, so that the learned node's
+    likelihood would be left out.
+    """
+    missing = scm.equations.keys() - values.keys()
+    for name in sorted(missing):
+        random = any(scm.hidden_parents[a] for a in scm.graph.ancestors(name) & missing)
+        for child in sorted(scm.graph.children(name) - scm.equations.keys()) if random else ():
+            if scm.graph.descendants(child) & values.keys():
+                raise EvidenceError(
+                    f"node '{name}': missing from the evidence while its descendant '{child}', "
+                    "which has no equation, is given or above what is given; give it too"
+                )
+
+
+def _compute(scm: StructuralModel, values: Values, roots: Values) -> dict[str, Tensor]:
+    """The missing nodes with an equation whose arguments are known."""
+    rows = len(next(iter(values.values())))
+    known, found = {**values, **roots}, {}
+    for name in scm.equations:
+        if name not in known and all(parent in known for parent in scm.parents(name)):
+            known[name] = found[name] = scm.computed(name, known, {}, rows)
+    return found

@@ -67,7 +67,9 @@ def _edge(scm: StructuralModel, parent: str, child: str) -> str:
     if parent in scm.root_names or not isinstance(scm.graph.nodes[child], Image):
         return parent
     kind = scm.graph.kind(parent, child)
-    return f"{parent} (anticausal, scale {kind.scale:g})" if isinstance(kind, Anticausal) else parent
+    if isinstance(kind, Anticausal):
+        return f"{parent} (anticausal, scale {kind.scale:g})"
+    return parent
 
 
 def _root(root: nn.Module) -> str:
@@ -79,14 +81,21 @@ def _root(root: nn.Module) -> str:
 def _mechanism(mechanism: nn.Module) -> str:
     match mechanism:
         case EquationMechanism():
-            return f"equation {mechanism.node.equation}"
+            return f"equation {mechanism.equation}"
         case Categorical():
             kind = "table" if mechanism.is_table else "network"
             return f"{kind}, {mechanism.node.noise} noise"
         case ContinuousMechanism():
             return f"{mechanism.node.noise} noise"
         case ImageMechanism():
-            options = mechanism.options
-            return f"diffusion, {options.solver}, {options.steps} steps"
+            return _diffusion(mechanism)
         case _:
             return type(mechanism).__name__
+
+
+def _diffusion(mechanism: ImageMechanism) -> str:
+    """The solver, and how much of the data the weights of mutilation leave in use."""
+    text = f"diffusion, {mechanism.options.solver}, {mechanism.options.steps} steps"
+    if mechanism.mutilation is None:
+        return text
+    return f"{text}, effective share {float(mechanism.mutilation.effective_share):.0%} of the rows"

@@ -1,18 +1,17 @@
 """Posterior of unknown finite variables: exact, joint, by enumeration.
 
-Notation: e the known values, H the unknown finite variables, H = H_1 + H_2 + ... split into groups that no likelihood
-joins. Then
+Notation: e the known values, H the unknown finite variables, H = H_1 + H_2 + ... split into groups
+that no likelihood joins. Then
 
     p(H_g | e)  proportional to  prod_{i in factors of H_g} p(x_i | pa_i),
 
-a table over the joint states of H_g for each row of the batch. The posterior must be joint: replacing every variable by its
-own marginal is wrong as soon as two of them explain one value.
+a table over the joint states of H_g for each row of the batch. The posterior must be joint:
+replacing every variable by its own marginal is wrong as soon as two of them explain one value.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -44,7 +43,9 @@ class Group:
 
 
 def unknowns(scm: StructuralModel, values: Values) -> list[str]:
-    """The unknown finite variables that bear on ``values``: latent classes, and class nodes above a known one.
+    """The unknown finite variables that bear on ``values``.
+
+    They are latent classes, and class nodes above a known one.
 
     Raises:
         EvidenceError: an unknown variable of another type has a known descendant.
@@ -63,9 +64,9 @@ def unknowns(scm: StructuralModel, values: Values) -> list[str]:
 def _check_finite(scm: StructuralModel, name: str, below: str) -> None:
     if name in scm.equations or not isinstance(scm.graph.nodes[name], Class):
         raise EvidenceError(
-            f"node '{name}': missing from the evidence while its descendant '{below}' is given, and "
-            "only class nodes without an equation can be inferred; give it too, or leave out its "
-            "descendants"
+            f"node '{name}': missing from the evidence while its descendant '{below}' is given, "
+            "and only class nodes without an equation can be inferred; give it too, or leave out "
+            "its descendants"
         )
 
 
@@ -85,9 +86,7 @@ def groups(scm: StructuralModel, values: Values, unknown: list[str]) -> list[Gro
     ]
 
 
-def _scopes(
-    scm: StructuralModel, values: Values, unknown: list[str]
-) -> dict[str, frozenset[str]]:
+def _scopes(scm: StructuralModel, values: Values, unknown: list[str]) -> dict[str, frozenset[str]]:
     """What has a likelihood that depends on unknown variables: name -> those variables."""
     likely = [name for name in scm.latents if name in unknown]
     likely += [
@@ -125,7 +124,9 @@ def draw_group(
     states = torch.cartesian_prod(*(torch.arange(k, device=like.device) for k in levels))
     states = states.reshape(-1, len(levels))
     chunks = torch.arange(len(like), device=like.device).split(max(1, MOST_ROWS // len(states)))
-    chosen = [draws.index(_log_weight(scm, known, rows, group, states), generator) for rows in chunks]
+    chosen = [
+        draws.index(_log_weight(scm, known, rows, group, states), generator) for rows in chunks
+    ]
     drawn = states[torch.cat(chosen)]
     return {name: drawn[:, column] for column, name in enumerate(group.names)}
 

@@ -1,10 +1,11 @@
-"""Structural causal model in engine values: a mechanism for every node, every hidden cause an explicit root.
+"""Structural causal model in engine values: a mechanism for every node, hidden causes as roots.
 
 Notation: V the nodes, U the exogenous variables, x_i = f_i(pa_i, u_i).
 
-Hidden roots are of two kinds: the exogenous variables that the graph file declares, and one latent class per ``<->``. Both are
-values that several nodes may read; what is left of a node's noise belongs to its mechanism alone. A world is computed
-by `predict` in topological order from a noise, the interventions overriding mechanisms:
+Hidden roots are of two kinds: the exogenous variables that the graph file declares, and one latent
+class per ``<->``. Both are values that several nodes may read; what is left of a node's noise
+belongs to its mechanism alone. A world is computed by `predict` in topological order from a noise,
+the interventions overriding mechanisms:
 
     counterfactual = abduct (noise of the factual world), act (mutilate), predict (same noise).
 
@@ -131,7 +132,7 @@ class StructuralModel(nn.Module):
         return len(node.levels)
 
     def log_prob(self, name: str, values: Values) -> Tensor:
-        """log p(x | pa) of a node that has a likelihood, or log p(u) of a latent class, shape (batch,)."""
+        """log p(x | pa) of a node with a likelihood, or log p(u) of a latent class: (batch,)."""
         if name in self.latents:
             return self.latents[name].log_p[values[name]]
         module = self.module(name)
@@ -141,19 +142,18 @@ class StructuralModel(nn.Module):
     def draw_noise(
         self, n: int, generator: torch.Generator, nodes: Iterable[str] | None = None
     ) -> dict[str, Noise]:
-        """n draws of the exogenous variables of ``nodes`` (default: all) and of every hidden root."""
+        """n draws of the own noise of ``nodes`` (default: all) and of every hidden root."""
         chosen = self.order if nodes is None else [name for name in self.order if name in nodes]
         noise: dict[str, Noise] = {
             name: self.root(name).draw_noise(n, generator) for name in self.root_names
         }
         return noise | {name: self.mechanism(name).draw_noise(n, generator) for name in chosen}
 
-    def abduct(
-        self, values: Values, roots: Values, generator: torch.Generator
-    ) -> dict[str, Noise]:
+    def abduct(self, values: Values, roots: Values, generator: torch.Generator) -> dict[str, Noise]:
         """The noise of the world with ``values`` and hidden ``roots``.
 
-        Nodes absent from ``values`` must have no descendant in it: nothing is known of their noise, and it is drawn.
+        Nodes absent from ``values`` must have no descendant in it: nothing is known of their noise,
+        and it is drawn.
         """
         known = {**values, **roots}
         n = len(next(iter(known.values())))
@@ -167,13 +167,18 @@ class StructuralModel(nn.Module):
         return noise
 
     def predict(
-        self, noise: WorldNoise, do: Mapping[str, Intervention] | None = None
+        self,
+        noise: WorldNoise,
+        do: Mapping[str, Intervention] | None = None,
+        *,
+        rows: int,
     ) -> dict[str, Tensor]:
         """The world of ``noise`` under ``do``; the nodes are those that ``noise`` holds.
 
         Args:
             noise: by node and hidden root.
             do: values, or functions of the value that the node would have had.
+            rows: the size of the batch.
         """
         do = do or {}
         values = {name: noise[name]["value"] for name in self.root_names if name in noise}
@@ -182,7 +187,12 @@ class StructuralModel(nn.Module):
             if isinstance(action, Tensor):
                 values[name] = action
             elif name in noise:
-                parents = {parent: values[parent] for parent in self.parents(name)}
-                natural = self.mechanism(name).predict(parents, noise[name])
+                natural = self.computed(name, values, noise[name], rows)
                 values[name] = natural if action is None else action(natural)
         return {name: values[name] for name in self.order if name in values}
+
+    def computed(self, name: str, values: Values, noise: Noise, rows: int) -> Tensor:
+        """A node's value from its parents' and its own noise; ``rows`` of them."""
+        parents = {parent: values[parent] for parent in self.parents(name)}
+        value = self.mechanism(name).predict(parents, noise)
+        return value.expand(rows, *value.shape[1:])  # an equation without parents gives one row

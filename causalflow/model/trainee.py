@@ -1,8 +1,9 @@
 """Trainee: the mechanisms that one fit trains, and the columns they need.
 
-The likelihood of a world factorises over the nodes once every hidden cause is summed out of its district, so each
-mechanism's loss stands alone: a node reads its own column and its parents', and the nodes that share a latent class are fitted
-together, by exact enumeration of it (`causalflow.mechanisms.confounder`).
+The likelihood of a world factorises over the nodes once every hidden cause is summed out of its
+district, so each mechanism's loss stands alone: a node reads its own column and its parents', and
+the nodes that share a latent class are fitted together, by exact enumeration of it
+(`causalflow.mechanisms.confounder`).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from causalflow.mechanisms.confounder import LatentDistrict
 from causalflow.model.scm import StructuralModel
 from causalflow.nn.naming import module_key
 
-__all__ = ["Trainee"]
+__all__ = ["Trainee", "latent_districts"]
 
 
 class Trainee(nn.Module):
@@ -30,17 +31,19 @@ class Trainee(nn.Module):
         names: the nodes to fit; those that share a latent class with them are added.
 
     Attributes:
-        nodes: what is fitted: ``names`` and the rest of their districts, without nodes that have an equation.
+        nodes: what is fitted: ``names`` and the rest of their districts, without nodes that have
+            an equation.
         columns: the nodes whose values that takes.
     """
 
     def __init__(self, scm: StructuralModel, names: Iterable[str]) -> None:
         super().__init__()
         names = set(names)
-        self.districts = [d for d in _districts(scm) if d.children.keys() & names]
+        self.districts = [d for d in latent_districts(scm) if d.children.keys() & names]
         shared = {child for district in self.districts for child in district.children}
-        self.nodes = [n for n in scm.order if n in shared or (n in names and n not in scm.equations)]
-        self.alone = [name for name in self.nodes if name not in shared]
+        alone = names - shared - scm.equations.keys()
+        self.nodes = [name for name in scm.order if name in shared | alone]
+        self.alone = [name for name in self.nodes if name in alone]
         read = {p for n in self.nodes for p in scm.parents(n) if p not in scm.root_names}
         self.columns = [name for name in scm.order if name in self.nodes or name in read]
         latents = [root for district in self.districts for root in district.latents.items()]
@@ -65,7 +68,7 @@ class Trainee(nn.Module):
         return cast(Mechanism, self.modules_fitted[module_key(name)])
 
 
-def _districts(scm: StructuralModel) -> list[LatentDistrict]:
+def latent_districts(scm: StructuralModel) -> list[LatentDistrict]:
     """The latent classes with their children, in groups that no child joins."""
     readers = {
         name: frozenset(node for node in scm.order if name in scm.parents(node))

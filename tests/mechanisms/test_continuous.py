@@ -200,3 +200,11 @@ def test_a_learned_flow_predicts_intensity_had_the_stroke_been_thicker(support):
     predicted = mechanism.predict({"thickness": targets}, noise)
     # Three grey levels of 191; leaving intensity unchanged would err by about 50.
     assert (predicted - intensity(targets, held_out["u"])).abs().mean() < 3
+
+
+@pytest.mark.parametrize("support", [(0.0, math.inf), (-math.inf, 3.0), (-1.0, 1.0)])
+def test_values_far_in_the_tail_stay_inside_the_open_support(support):
+    y = torch.tensor([-2000.0, -800.0, -40.0, 40.0, 800.0, 2000.0], dtype=torch.float64)
+    x = to_support(y, support)
+    assert ((x > support[0]) & (x < support[1])).all()
+    assert to_real(x, support)[0].isfinite().all()

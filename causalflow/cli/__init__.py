@@ -1,0 +1,89 @@
+"""The command line: one module a command, and what they share (`arguments`, `output`, `worlds`).
+
+    exit code  0    fine
+               2    the user's mistake: one line on standard error (a query's has its caret lines)
+               130  interrupted; the line says how to go on
+               141  the reader of the output went away, as in ``causalflow check *.yaml | head -1``
+               1    a bug, with its traceback
+
+Commands import torch, matplotlib and pandas when they run; ``--help``, ``check`` and ``draw`` load
+no torch.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from causalflow import __version__
+from causalflow.cli.check import check
+from causalflow.cli.counterfactual import counterfactual
+from causalflow.cli.demo import demo
+from causalflow.cli.describe import describe
+from causalflow.cli.draw import draw
+from causalflow.cli.fit import fit
+from causalflow.cli.output import MISTAKE
+from causalflow.cli.sample import sample
+from causalflow.errors import CausalFlowError
+
+__all__ = ["commands", "main", "run"]
+
+INTERRUPTED, BROKEN_PIPE = 130, 141
+
+
+@click.group(
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="causalflow", message="%(prog)s %(version)s")
+@click.pass_context
+def commands(context: click.Context) -> None:
+    """Causal graphs with images: from a graph file to a counterfactual picture."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+for _command in (check, draw, describe, fit, sample, counterfactual, demo):
+    commands.add_command(_command)
+
+
+def main(args: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and end the process with its exit code."""
+    sys.exit(run(args))
+
+
+def run(args: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        args: the words after ``causalflow``; by default those of the process.
+
+    Returns:
+        The exit code.
+    """
+    try:
+        return commands.main(args, prog_name="causalflow", standalone_mode=False) or 0
+    except CausalFlowError as mistake:
+        return _ended(str(mistake), MISTAKE)
+    except click.ClickException as mistake:
+        return _ended(_usage(mistake), MISTAKE)
+    except click.Abort as stopped:
+        return _ended(str(stopped.__cause__ or "") or "interrupted", INTERRUPTED)
+    except SystemExit:  # click's way to end on a broken pipe, having silenced both streams
+        return BROKEN_PIPE
+
+
+def _ended(message: str, code: int) -> int:
+    click.echo(message, err=True)
+    return code
+
+
+def _usage(mistake: click.ClickException) -> str:
+    """A mistake in the command's words, in one line."""
+    message = " ".join(mistake.format_message().split())
+    context = getattr(mistake, "ctx", None)
+    path = context.command_path if context else "causalflow"
+    return f"{path}: {message} (see '{path} --help')"

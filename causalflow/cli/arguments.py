@@ -1,0 +1,243 @@
+"""Arguments: what commands take alike, files and the ``NODE=VALUE`` of an intervention.
+
+color=red, color=1      a level, by name or index
+thickness=2.5           a number in the unit of the graph file
+thickness+=0.5          the factual value and 0.5 more; ``-=`` for less (continuous nodes)
+image=digit.png         an image file
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from causalflow.errors import CausalFlowError, EvidenceError, one_of
+from causalflow.graph.schema import Class, Continuous, Image, Node
+
+if TYPE_CHECKING:
+    import pandas
+    import torch
+
+    from causalflow.graph.graph import Graph
+    from causalflow.model.model import Model
+
+__all__ = [
+    "GRAPH_SUFFIXES",
+    "PICTURES",
+    "Assignment",
+    "OutputFile",
+    "assigned",
+    "device_option",
+    "do_option",
+    "examples",
+    "guidance_option",
+    "input_file",
+    "load_model",
+    "read_csv",
+    "read_image",
+    "seed_option",
+    "steps_option",
+]
+
+PICTURES = (".png", ".svg", ".pdf")
+GRAPH_SUFFIXES = (".yaml", ".yml")
+
+input_file = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+class OutputFile(click.ParamType):
+    """A file to be written: refused before the work, not after it, if that cannot be."""
+
+    name = "file"
+
+    def __init__(self, *suffixes: str) -> None:
+        self.suffixes = suffixes
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Path:
+        """The path, checked."""
+        path = Path(value)
+        if self.suffixes and path.suffix.lower() not in self.suffixes:
+            self.fail(
+                f"'{path}': unknown format '{path.suffix}'; {one_of(path.suffix, self.suffixes)}"
+            )
+        if path.is_dir():
+            self.fail(f"'{path}' is a folder; expected the name of a file")
+        folder = next(each for each in path.absolute().parents if each.exists())
+        if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
+            self.fail(f"'{path}' cannot be written: '{folder}' is no folder to write to")
+        return path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """``node``, one of the operators ``= += -=``, and the text after it."""
+
+    node: str
+    operator: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.node}{self.operator}{self.text}"
+
+
+class AssignmentType(click.ParamType):
+    """Reads ``NODE=VALUE``."""
+
+    name = "node=value"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Assignment:
+        """The parts of an assignment."""
+        if isinstance(value, Assignment):
+            return value
+        parts = re.fullmatch(r"\s*(.+?)\s*(\+=|-=|=)\s*(.+?)\s*", value, re.DOTALL)
+        if parts is None:
+            self.fail(f"'{value}': expected NODE=VALUE, as in color=red")
+        return Assignment(node=parts[1], operator=parts[2], text=parts[3])
+
+
+do_option = click.option(
+    "--do",
+    type=AssignmentType(),
+    multiple=True,
+    help="Intervention: a level by name or index, a number, an image file; NODE+=NUMBER shifts a "
+    "continuous node. Repeat it for several nodes.",
+)
+seed_option = click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the draws."
+)
+steps_option = click.option(
+    "--steps",
+    type=click.IntRange(1),
+    help="Solver steps of image nodes, each way.  [default: the graph's]",
+)
+guidance_option = click.option(
+    "--guidance", type=float, help="Multiplies the scale of anti-causal edges.  [default: 1]"
+)
+device_option = click.option(
+    "--device", default="auto", show_default=True, help="auto (CUDA, else CPU), cpu, cuda, cuda:1."
+)
+
+
+def examples(*lines: str) -> str:
+    """The end of a command's help."""
+    shown = "\n".join(f"  {line}" for line in lines)
+    return f"\b\nExample{'s' if len(lines) > 1 else ''}:\n{shown}"
+
+
+def assigned(graph: Graph, assignments: Sequence[Assignment], where: str) -> dict[str, Any]:
+    """Node -> value, as `Model.sample` and `Model.counterfactual` take them.
+
+    Raises:
+        EvidenceError: unknown node, one given twice, or a text that is no value of it.
+    """
+    values: dict[str, Any] = {}
+    for each in assignments:
+        if each.node not in graph.nodes:
+            allowed = one_of(each.node, graph.nodes)
+            raise EvidenceError(f"{where} {each}: unknown node '{each.node}'; {allowed}")
+        if each.node in values:
+            raise EvidenceError(f"{where} {each}: node '{each.node}' is given twice")
+        values[each.node] = _value(graph.nodes[each.node], each, where)
+    return values
+
+
+def _value(node: Node, given: Assignment, where: str) -> Any:
+    if given.operator != "=":
+        if where != "--do" or not isinstance(node, Continuous):
+            raise EvidenceError(
+                f"{where} {given}: '{given.operator}' is for --do of continuous nodes"
+            )
+        return _shift(_number(given, where) * (-1 if given.operator == "-=" else 1))
+    match node:
+        case Class():
+            return given.text
+        case Continuous():
+            return _number(given, where)
+        case Image():
+            return read_image(node, given.text)
+        case _:
+            raise EvidenceError(f"{where} {given}: node '{given.node}' has no type")
+
+
+def _number(given: Assignment, where: str) -> float:
+    try:
+        number = float(given.text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise EvidenceError(
+            f"{where} {given}: '{given.text}' is no number; node '{given.node}' is continuous"
+        )
+    return number
+
+
+def _shift(amount: float) -> Callable[[Any], Any]:
+    return lambda value: value + amount
+
+
+def read_image(node: Image, file: str | Path) -> torch.Tensor:
+    """The image in a file: uint8, shape (1, channel, height, width).
+
+    Raises:
+        DataError: no image file, or one of another size than the node's.
+    """
+    from causalflow.data.image_folder import ImageFiles
+
+    path = Path(os.path.realpath(file))
+    files = ImageFiles(folder=path.parent, files=(path.name,))
+    return files.of_shape(node.shape)[[0]]
+
+
+def read_csv(path: Path) -> pandas.DataFrame:
+    """The table in a CSV file.
+
+    Raises:
+        CausalFlowError: it cannot be read.
+    """
+    import pandas
+
+    try:
+        return pandas.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise CausalFlowError(
+            f"{path}: no readable CSV file: {str(error).splitlines()[0]}"
+        ) from None
+
+
+def load_model(path: Path, device: str) -> Model:
+    """The model in a file, on a device.
+
+    Raises:
+        CausalFlowError: no model file, or no such device.
+    """
+    import torch
+
+    from causalflow.model.model import Model
+
+    there = torch.cuda.device_count()
+    devices = ["cpu", *(["cuda"] if there else []), *(f"cuda:{i}" for i in range(there))]
+    if device not in ("auto", *devices):
+        raise CausalFlowError(f"--device {device}: not there; {one_of(device, ['auto', *devices])}")
+    return Model.load(path, ("cuda" if there else "cpu") if device == "auto" else device)
+
+
+def given_once(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The union of evidence from several options.
+
+    Raises:
+        EvidenceError: a node is in two of them.
+    """
+    whole: dict[str, Any] = {}
+    for part in parts:
+        for name, value in part.items():
+            if name in whole:
+                raise EvidenceError(f"the evidence gives node '{name}' twice")
+            whole[name] = value
+    return whole

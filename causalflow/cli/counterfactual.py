@@ -1,0 +1,257 @@
+"""``causalflow counterfactual``: what the evidence would have been under an intervention."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from causalflow.cli.arguments import (
+    PICTURES,
+    Assignment,
+    AssignmentType,
+    OutputFile,
+    assigned,
+    device_option,
+    do_option,
+    examples,
+    given_once,
+    guidance_option,
+    input_file,
+    load_model,
+    read_csv,
+    read_image,
+    seed_option,
+    steps_option,
+)
+from causalflow.cli.output import (
+    json_option,
+    records,
+    say,
+    say_json,
+    table,
+    write_csv,
+    write_figure,
+)
+from causalflow.cli.worlds import captions, headers, image_names, label_columns, pixels
+from causalflow.errors import CausalFlowError, EvidenceError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from causalflow.graph.graph import Graph
+    from causalflow.model.world import Abduction, World
+
+__all__ = ["counterfactual"]
+
+MOST_COLUMNS = 12
+
+
+@click.command(
+    short_help="What the evidence would have been.",
+    epilog=examples(
+        "causalflow counterfactual model.safetensors --image seven.png --do color=red -o red.png",
+        "causalflow counterfactual model.safetensors --evidence rows.csv --do color=red --do bar=1",
+        "causalflow counterfactual size.safetensors --given thickness=2.5 --do thickness+=1 -n 5",
+    ),
+)
+@click.argument("model", type=input_file)
+@click.option(
+    "--evidence", type=input_file, help="A .csv: a column a node, empty where a value is unknown."
+)
+@click.option(
+    "--image",
+    "images",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="A factual image file; repeat it for several rows.",
+)
+@click.option(
+    "--given", type=AssignmentType(), multiple=True, help="A factual value, the same in every row."
+)
+@do_option
+@click.option(
+    "-n",
+    "draws",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Draws a row, where the evidence leaves the noise open.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=OutputFile(".csv", *PICTURES),
+    help="A picture with a row for each world, or a .csv of the labels.",
+)
+@steps_option
+@guidance_option
+@seed_option
+@device_option
+@json_option
+def counterfactual(
+    model: Path,
+    evidence: Path | None,
+    images: Sequence[Path],
+    given: Sequence[Assignment],
+    do: Sequence[Assignment],
+    draws: int,
+    output: Path | None,
+    steps: int | None,
+    guidance: float | None,
+    seed: int,
+    device: str,
+    as_json: bool,
+) -> None:
+    """What the evidence would have been, had the nodes of --do been set: abduct, act, predict.
+
+    Nodes without evidence are inferred from the rest where they can be, and drawn where they are
+    free; the answer says which, and how.
+    """
+    loaded = load_model(model, device)
+    graph = loaded.graph
+    if not do:
+        raise EvidenceError("counterfactual: give at least one intervention, as in --do color=red")
+    if output and output.suffix.lower() != ".csv" and not image_names(graph):
+        raise CausalFlowError(f"{output}: the model has no image; give a .csv file for the labels")
+    action = assigned(graph, do, "--do")
+    rows = _repeated(_evidence(graph, evidence, images, given), draws)
+    abduction = loaded.abduct(rows, generator=seed, steps=steps)
+    worlds = {
+        "factual": loaded.predict(abduction, steps=steps),
+        _named(do): loaded.predict(abduction, action, steps=steps, guidance=guidance),
+    }
+    columns = _columns(graph, worlds, draws)
+    if output is not None:
+        _write(graph, worlds, columns, output)
+    summary = _summary(abduction, worlds, output)
+    if as_json:
+        say_json({"do": list(map(str, do)), "rows": records(columns), **summary})
+    else:
+        say(table(headers(graph, columns)))
+        say("\n" + _text(summary))
+
+
+def _evidence(
+    graph: Graph, table_file: Path | None, files: Sequence[Path], given: Sequence[Assignment]
+) -> dict[str, Any]:
+    """Node -> values, from the three options that give evidence."""
+    parts: list[Mapping[str, Any]] = [assigned(graph, given, "--given")]
+    if table_file is not None:
+        frame = read_csv(table_file)
+        parts.append({str(name): frame[name].tolist() for name in frame.columns})
+    if files:
+        parts.append(_images(graph, files))
+    evidence = given_once(parts)
+    if not evidence:
+        raise EvidenceError("counterfactual: no evidence; give --image, --evidence or --given")
+    return evidence
+
+
+def _images(graph: Graph, files: Sequence[Path]) -> dict[str, Any]:
+    import torch
+
+    names = image_names(graph)
+    if len(names) != 1:
+        raise EvidenceError(
+            f"--image: the graph has {len(names)} image nodes; expected one. "
+            "Give others by --given NODE=FILE"
+        )
+    node: Any = graph.nodes[names[0]]
+    return {names[0]: torch.cat([read_image(node, file) for file in files])}
+
+
+def _repeated(evidence: Mapping[str, Any], draws: int) -> dict[str, Any]:
+    """Every row ``draws`` times: draw k of row i is row k * rows + i; single values become rows."""
+    import torch
+
+    repeated: dict[str, Any] = {}
+    for name, value in evidence.items():
+        if isinstance(value, torch.Tensor):
+            repeated[name] = value.repeat(draws, 1, 1, 1)
+        else:
+            repeated[name] = (value if isinstance(value, list) else [value]) * draws
+    return repeated
+
+
+def _named(do: Sequence[Assignment]) -> str:
+    return f"do({', '.join(map(str, do))})"
+
+
+def _columns(graph: Graph, worlds: Mapping[str, World], draws: int) -> dict[str, list[Any]]:
+    """A line a row, draw and world, worlds of one row together."""
+    total = len(next(iter(next(iter(worlds.values())).values())))
+    rows = total // draws
+    labels = {label: label_columns(graph, world) for label, world in worlds.items()}
+    order = [
+        (draw * rows + row, label)
+        for row in range(rows)
+        for draw in range(draws)
+        for label in worlds
+    ]
+    columns: dict[str, list[Any]] = {"row": [at % rows for at, _ in order]}
+    if draws > 1:
+        columns["draw"] = [at // rows for at, _ in order]
+    columns["world"] = [label for _, label in order]
+    names = next(iter(labels.values()))
+    return columns | {name: [labels[label][name][at] for at, label in order] for name in names}
+
+
+def _write(
+    graph: Graph, worlds: Mapping[str, World], columns: Mapping[str, list[Any]], output: Path
+) -> None:
+    if output.suffix.lower() == ".csv":
+        write_csv(output, columns)
+    else:
+        write_figure(output, _grid(graph, worlds))
+
+
+def _grid(graph: Graph, worlds: Mapping[str, World]) -> Figure:
+    """A row a world and image node, a column a row of the evidence, as far as there is room."""
+    from causalflow.plot.images import image_grid
+
+    names = image_names(graph)
+    rows, texts = {}, {}
+    for name in names:
+        for label, world in worlds.items():
+            title = label if len(names) == 1 else f"{name}\n{label}"
+            rows[title] = pixels(graph.nodes[name], world[name][:MOST_COLUMNS])  # type: ignore[arg-type]
+            texts[title] = captions(graph, world, range(len(rows[title])))
+    return image_grid(rows, texts)
+
+
+def _summary(
+    abduction: Abduction, worlds: Mapping[str, World], output: Path | None
+) -> dict[str, Any]:
+    """How the answer came about, as JSON shows it."""
+    before = abduction.info.network_calls
+    factual, other = (world.info.network_calls - before for world in worlds.values())
+    return {
+        "network_calls_per_row": {
+            "abduction": before,
+            "factual": factual,
+            "counterfactual": other,
+        },
+        "round_trip_error": abduction.info.round_trip_error,
+        "inferred": dict(abduction.info.inferred),
+        "free": list(abduction.info.free),
+        "file": output,
+    }
+
+
+def _text(summary: Mapping[str, Any]) -> str:
+    lines = [f"inferred: {name}, {how}" for name, how in summary["inferred"].items()]
+    if summary["free"]:
+        lines.append(f"free, so drawn: {', '.join(summary['free'])}")
+    calls = summary["network_calls_per_row"]
+    parts = ", ".join(f"{part} {number:g}" for part, number in calls.items())
+    if any(calls.values()):
+        lines.append(f"network calls: {sum(calls.values()):g} per row ({parts})")
+    if summary["round_trip_error"] is not None:
+        error = summary["round_trip_error"]
+        lines.append(f"round-trip error: {error:.2g} (mean over pixels in [0, 1], no residual)")
+    if summary["file"]:
+        lines.append(f"written: {summary['file']}")
+    return "\n".join(lines)

@@ -1,0 +1,189 @@
+"""``causalflow fit``: a graph file and data become a model file; a killed run goes on.
+
+The options are the fields of `causalflow.training.options.FitOptions`: names, defaults and helps
+are read from it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from causalflow.cli.arguments import OutputFile, examples, read_csv
+from causalflow.cli.output import count, json_option, say, say_json, table
+from causalflow.cli.worlds import image_names
+from causalflow.errors import DataError, one_of
+from causalflow.graph.schema import Image
+from causalflow.training.options import FitOptions
+
+if TYPE_CHECKING:
+    from causalflow.graph.graph import Graph
+    from causalflow.model.model import Model
+    from causalflow.training.fit import FitReport
+
+__all__ = ["fit"]
+
+DATA_SETS = {"bar-mnist-frontdoor": "frontdoor", "bar-mnist-backdoor": "backdoor"}
+RESUME = ".resume"
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def fit_options(command: Command) -> Command:
+    """An option for every field of `FitOptions`."""
+    helps = dict(re.findall(r"^ {8}(\w+): (.+(?:\n {12}.+)*)", FitOptions.__doc__ or "", re.M))
+    for field in reversed(dataclasses.fields(FitOptions)):
+        flag, default = field.name.replace("_", "-"), field.default
+        shape: dict[str, Any] = {"default": default, "show_default": default is not None}
+        if isinstance(default, bool):
+            names = f"--{flag}/--no-{flag}"
+        else:
+            names = f"--{flag}"
+            shape["type"] = OutputFile() if default is None else type(default)
+        if field.name == "checkpoint":
+            shape["show_default"] = f"MODEL{RESUME}"
+        help_text = " ".join(helps.get(field.name, "").replace(", or None", "").split())
+        command = click.option(names, field.name, help=help_text, **shape)(command)
+    return command
+
+
+@click.command(
+    short_help="Fit a graph to data: a model file.",
+    epilog=examples(
+        "causalflow fit graph.yaml --data rows.csv -o model.safetensors",
+        "causalflow fit graph.yaml --data labels.csv --images folder -o model.safetensors",
+        "causalflow fit bar_mnist_frontdoor.yaml --data bar-mnist-frontdoor -o bar.safetensors",
+    ),
+)
+@click.argument("file")
+@click.option(
+    "--data",
+    required=True,
+    help=f"A .csv with a column a node, or a data set: {', '.join(DATA_SETS)}.",
+)
+@click.option("-o", "--output", type=OutputFile(), required=True, help="The model file to write.")
+@click.option(
+    "--images",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The folder of the image files that the .csv names.",
+)
+@click.option(
+    "--path-column",
+    default="path",
+    show_default=True,
+    help="The .csv's column of image files, relative to the folder.",
+)
+@click.option(
+    "--size", type=click.IntRange(8), help="Pixels of a data set.  [default: the graph's]"
+)
+@click.option("--rows", type=click.IntRange(1), help="Rows of a data set.  [default: its own]")
+@json_option
+@fit_options
+def fit(
+    file: str,
+    data: str,
+    output: Path,
+    images: Path | None,
+    path_column: str,
+    size: int | None,
+    rows: int | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Fit the graph of FILE to data.
+
+    A run that is killed goes on from its checkpoint (by default the model's path and ".resume")
+    when the same command is given again. The seed is also that of the initial weights.
+    """
+    from causalflow.graph.reader import load
+
+    graph = load(file)
+    FitOptions(**options)
+    kept = options["checkpoint"] or output.with_name(output.name + RESUME)
+    if data in DATA_SETS:
+        content: Any = _data_set(graph, data, size, rows)
+    else:
+        content = _table(graph, data, images, path_column)
+    model, report = _fitted(graph, content, {**options, "checkpoint": kept})
+    if not _is_first_process():
+        return
+    model.save(output)
+    if options["checkpoint"] is None:
+        kept.unlink(missing_ok=True)
+    if as_json:
+        say_json({"model": output, **dataclasses.asdict(report)})
+    else:
+        say(_summary(report, output, "images" if image_names(graph) else "rows"))
+
+
+def _fitted(graph: Graph, data: Any, options: dict[str, Any]) -> tuple[Model, FitReport]:
+    from causalflow.model.model import compile
+
+    model = compile(graph, seed=options["seed"])
+    return model, model.fit(data, **options)
+
+
+def _is_first_process() -> bool:
+    """Whether this one of several processes is to write and to speak."""
+    from torch import distributed
+
+    started = distributed.is_available() and distributed.is_initialized()
+    return not started or distributed.get_rank() == 0
+
+
+def _data_set(graph: Graph, name: str, size: int | None, rows: int | None) -> Any:
+    from causalflow.data.bar_mnist import bar_mnist
+
+    sizes = {node.shape[1] for node in graph.nodes.values() if isinstance(node, Image)}
+    return bar_mnist(DATA_SETS[name], size=size or next(iter(sizes), None), n=rows)
+
+
+def _table(graph: Graph, data: str, images: Path | None, path_column: str) -> Any:
+    """The columns of a CSV file, with the images it names."""
+    from causalflow.data.image_folder import image_folder
+
+    if not Path(data).is_file():
+        raise DataError(f"--data {data}: no such file, nor a data set; {one_of(data, DATA_SETS)}")
+    names = image_names(graph)
+    if images is None:
+        if names:
+            raise DataError(
+                f"--data {data}: node '{names[0]}' is an image; give --images FOLDER, and a column "
+                f"'{path_column}' of file names in the .csv"
+            )
+        return read_csv(Path(data))
+    if len(names) != 1:
+        raise DataError(f"--images: the graph has {len(names)} image nodes; expected one")
+    return image_folder(images, Path(data).absolute(), path=path_column, image=names[0])
+
+
+def _summary(report: FitReport, output: Path, unit: str) -> str:
+    megabytes = output.stat().st_size / 1e6
+    processes = count(report.processes, "process", "processes")
+    lines = {
+        "model": f"{output} ({megabytes:.2g} MB)",
+        "weights": f"{report.parameters:,} trained by gradient steps",
+        "device": f"{report.device}, {report.precision}, {processes}",
+    }
+    if report.steps:
+        resumed = f" (resumed after step {report.resumed_from:,})" if report.resumed_from else ""
+        lines |= {
+            "steps": f"{report.steps:,}{resumed}",
+            f"{unit} seen": f"{report.images:,}",
+            "time": f"{report.seconds:.3g} s",
+            "speed": f"{report.images / max(report.seconds, 1e-9):,.0f} {unit}/s",
+        }
+    width = max(map(len, lines))
+    text = "\n".join(f"{name.ljust(width)}  {value}" for name, value in lines.items())
+    if not report.steps:
+        return f"{text}\n\nevery mechanism is fitted in closed form: no gradient steps"
+    losses: dict[str, list[Any]] = {
+        "node": list(report.losses),
+        "loss, mean of the last 50 steps": list(report.losses.values()),
+    }
+    return f"{text}\n\n{table(losses)}"

@@ -1,0 +1,157 @@
+"""``causalflow sample``: draws from a model, observational or under an intervention."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from causalflow.cli.arguments import (
+    PICTURES,
+    Assignment,
+    OutputFile,
+    assigned,
+    device_option,
+    do_option,
+    examples,
+    guidance_option,
+    input_file,
+    load_model,
+    seed_option,
+    steps_option,
+)
+from causalflow.cli.output import (
+    json_option,
+    records,
+    say,
+    say_json,
+    table,
+    write_csv,
+    write_figure,
+)
+from causalflow.cli.worlds import (
+    captions,
+    headers,
+    image_names,
+    label_columns,
+    label_names,
+    pixels,
+)
+from causalflow.errors import CausalFlowError, EvidenceError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from causalflow.graph.graph import Graph
+    from causalflow.model.world import World
+
+__all__ = ["sample"]
+
+COLUMNS, MOST_IMAGES = 8, 64
+
+
+@click.command(
+    short_help="Draw from a model, also under do(...).",
+    epilog=examples(
+        "causalflow sample model.safetensors -n 5",
+        "causalflow sample model.safetensors -n 32 --do color=red -o red.png",
+        "causalflow sample model.safetensors -n 1000 --node digit --node bar -o labels.csv",
+    ),
+)
+@click.argument("model", type=input_file)
+@click.option("-n", "draws", type=click.IntRange(1), default=8, show_default=True, help="Draws.")
+@do_option
+@click.option("--node", "nodes", multiple=True, help="Draw these nodes only.  [default: all]")
+@click.option(
+    "-o",
+    "--output",
+    type=OutputFile(".csv", *PICTURES),
+    help="A .csv of the labels, with a .png of the images beside it; or the picture alone.",
+)
+@steps_option
+@guidance_option
+@seed_option
+@device_option
+@json_option
+def sample(
+    model: Path,
+    draws: int,
+    do: Sequence[Assignment],
+    nodes: Sequence[str],
+    output: Path | None,
+    steps: int | None,
+    guidance: float | None,
+    seed: int,
+    device: str,
+    as_json: bool,
+) -> None:
+    """Draw from MODEL: P(nodes), or P(nodes | do(...)).
+
+    Without an output file the labels are printed, and no image is made unless a label needs it. A
+    picture shows the first 64 draws.
+    """
+    loaded = load_model(model, device)
+    graph = loaded.graph
+    wanted = _wanted(graph, nodes, with_images=output is not None)
+    world = loaded.sample(
+        draws,
+        assigned(graph, do, "--do"),
+        nodes=wanted,
+        generator=seed,
+        steps=steps,
+        guidance=guidance,
+    )
+    columns = label_columns(graph, world)
+    files = [] if output is None else _write(graph, world, output)
+    if as_json:
+        rows = records(columns)
+        say_json({"do": list(map(str, do)), "rows": rows, "files": files})
+    elif output is None:
+        say(table({"draw": range(draws), **headers(graph, columns)}))
+    else:
+        say("\n".join(map(str, files)))
+
+
+def _wanted(graph: Graph, nodes: Sequence[str], *, with_images: bool) -> list[str]:
+    wanted = list(nodes) or (list(graph.nodes) if with_images else label_names(graph))
+    if (
+        not with_images
+        and not set(wanted) & set(label_names(graph))
+        and set(wanted) <= set(graph.nodes)
+    ):
+        raise EvidenceError("only images are asked for; give -o FILE.png to see them")
+    return wanted
+
+
+def _write(graph: Graph, world: World, output: Path) -> list[Path]:
+    """The labels, the images, or both; returns what was written."""
+    columns, files = label_columns(graph, world), []
+    images = [name for name in image_names(graph) if name in world]
+    if output.suffix.lower() == ".csv":
+        if columns:
+            write_csv(output, columns)
+            files.append(output)
+    elif not images:
+        raise CausalFlowError(f"{output}: no image is drawn; give a .csv file for the labels")
+    if images:
+        picture = output.with_suffix(".png") if output.suffix.lower() == ".csv" else output
+        write_figure(picture, _grid(graph, world, images))
+        files.append(picture)
+    return files
+
+
+def _grid(graph: Graph, world: World, images: Sequence[str]) -> Figure:
+    """The first draws, some to a row."""
+    from causalflow.plot.images import image_grid
+
+    total = min(len(world[images[0]]), MOST_IMAGES)
+    spans = [range(i, min(i + COLUMNS, total)) for i in range(0, total, COLUMNS)]
+    rows, texts = {}, {}
+    for name in images:
+        shown = pixels(graph.nodes[name], world[name])  # type: ignore[arg-type]
+        for span in spans:
+            label = f"{name}\n{span.start} to {span.stop - 1}"
+            rows[label], texts[label] = shown[span.start : span.stop], captions(graph, world, span)
+    return image_grid(rows, texts)

@@ -1,0 +1,104 @@
+"""Mutilation: weights under which the parents of an image are independent, as they are under do().
+
+Notation: pa_1..pa_K the parents of an image x. Under do() the parents no longer move together, but
+in the data they do, and whatever is learned of x without being told a parent learns that too: a
+predictor p(pa_k | x) leans on the other parents, a denoiser that is not conditioned on pa_k paints
+what usually goes with the rest. Both are therefore fitted under the law
+
+    p_w(pa, x) = w(pa) p(pa, x),        w(pa) = prod_k p(pa_k) / p(pa_1, ..., pa_K),
+
+which leaves the mechanism p(x | pa) alone and makes the parents independent; then Bayes' rule
+p(x | n, a) ~ p_w(x | n) p_w(a | x, n) holds with p_w(a | n) = p(a), n neural and a anti-causal.
+Continuous parents are cut at their quartiles; w is clipped at `CLIP` and scaled to mean 1.
+
+Source: the inverse-probability weights of marginal structural models, Robins, Hernan & Brumback
+(2000); applied here to the graph mutilation that Diff-SCM leaves open.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from causalflow.errors import DataError
+from causalflow.graph.schema import Class, Continuous, Node
+from causalflow.mechanisms.base import Values
+from causalflow.mechanisms.labels import all_labelled
+
+__all__ = ["MutilationWeights"]
+
+BINS = 4
+CLIP = 20.0
+MOST_CELLS = 100_000
+
+
+class MutilationWeights(nn.Module):
+    """The weights w(pa), a table over the (binned) parents; 1 where it would be too large.
+
+    Args:
+        parents: class or continuous parents by name.
+
+    Attributes:
+        effective_share: (sum w)^2 / (n sum w^2), the share of the data that the new law still uses.
+    """
+
+    cuts: Tensor
+    weights: Tensor
+    effective_share: Tensor
+
+    def __init__(self, parents: Mapping[str, Node]) -> None:
+        super().__init__()
+        self.parents = dict(parents)
+        continuous = [name for name, node in parents.items() if isinstance(node, Continuous)]
+        self._column = {name: column for column, name in enumerate(continuous)}
+        bins = [len(n.levels) if isinstance(n, Class) else BINS for n in parents.values()]
+        self._bins = bins if math.prod(bins) <= MOST_CELLS else []
+        self.register_buffer("cuts", torch.zeros(len(continuous), BINS - 1, dtype=torch.float64))
+        self.register_buffer("weights", torch.ones(math.prod(self._bins)))
+        self.register_buffer("effective_share", torch.ones(()))
+
+    def calibrate(self, values: Values) -> None:
+        """Set the weights from the rows in which every parent is labelled.
+
+        Raises:
+            DataError: there is no such row.
+        """
+        rows = all_labelled(values, self.parents)
+        if not rows.any():
+            raise DataError(f"nodes {list(self.parents)}: no row has a label of all of them")
+        known = {name: values[name][rows] for name in self.parents}
+        quantiles = torch.linspace(0, 1, BINS + 1, dtype=torch.float64)[1:-1]
+        for name, column in self._column.items():
+            self.cuts[column] = torch.quantile(known[name].cpu(), quantiles).to(self.cuts)
+        if self._bins:
+            self._reweight(self._cell(known))
+
+    def _reweight(self, cell: Tensor) -> None:
+        counts = torch.bincount(cell, minlength=len(self.weights)).double()
+        joint = (counts / counts.sum()).reshape(self._bins)
+        independent = torch.ones((), dtype=torch.float64, device=joint.device)
+        for axis in range(joint.ndim):
+            others = [k for k in range(joint.ndim) if k != axis]
+            marginal = joint.sum(dim=others) if others else joint
+            independent = independent[..., None] * marginal
+        ratio = torch.where(joint > 0, independent / joint.clamp_min(1e-300), 0.0).clamp_max(CLIP)
+        weights = ratio.flatten() / (ratio * joint).sum()
+        self.weights.copy_(weights)
+        self.effective_share.copy_(1 / (joint.flatten() * weights**2).sum())
+
+    def _cell(self, values: Values) -> Tensor:
+        """The index of each row's cell in the joint table of (binned) parents, shape (batch,)."""
+        cell = torch.zeros((), dtype=torch.int64)
+        for (name, node), bins in zip(self.parents.items(), self._bins, strict=True):
+            value = values[name]
+            if isinstance(node, Continuous):
+                value = torch.bucketize(value, self.cuts[self._column[name]])
+            cell = cell.to(value.device) * bins + value
+        return cell
+
+    def forward(self, values: Values) -> Tensor:
+        """w of each row, shape (batch,), or (1,) where no table is kept; all parents labelled."""
+        return self.weights[self._cell(values)] if self._bins else self.weights

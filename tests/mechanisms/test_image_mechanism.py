@@ -1,0 +1,239 @@
+"""The image mechanism with random weights: its laws hold for any network, trained or not."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from causalflow.errors import CompileError
+from causalflow.graph.schema import Anticausal, Class, Continuous, Diffusion, Image, Neural
+from causalflow.mechanisms.image import ImageMechanism
+
+ROWS = 5
+COLOR, WIDTH, DIGIT = Class(levels=("g", "r")), Continuous(), Class(levels=(0, 1, 2))
+PARENTS = {"color": COLOR, "width": WIDTH, "digit": DIGIT}
+TAU_MIN = 0.01
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def mechanism(kinds=None, parents=PARENTS, **options):
+    """Random weights throughout; those that start at zero are shaken."""
+    kinds = {name: Neural() for name in parents} | (kinds or {})
+    options = {"width": 8, "multipliers": (1, 2), "predictor_width": 8, "steps": 6} | options
+    node = Image(shape=(2, 8, 8), diffusion=Diffusion(**options))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        made = ImageMechanism("image", node, parents, kinds).eval()
+    draws = generator(1)
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=draws))
+    return made
+
+
+def images(n=ROWS, seed=2):
+    return torch.rand(n, 2, 8, 8, generator=generator(seed)) * 2 - 1
+
+
+def values(n=ROWS):
+    draws = generator(3)
+    return {
+        "color": torch.randint(2, (n,), generator=draws),
+        "width": torch.randn(n, generator=draws, dtype=torch.float64),
+        "digit": torch.randint(3, (n,), generator=draws),
+    }
+
+
+GUIDED = {"color": Anticausal(scale=2.0), "width": Anticausal(scale=0.5)}
+
+
+def test_the_shaken_network_hears_its_parents():
+    made, y = mechanism(), images().double()
+    other = {**values(), "color": 1 - values()["color"]}
+    change = made.denoiser.velocity(y, 0.5, values()) - made.denoiser.velocity(y, 0.5, other)
+    assert (change.flatten(1).abs().amax(1) > 0.01).all()
+
+
+@pytest.mark.parametrize("solver", ["alf", "ddim", "midpoint", "heun"])
+@pytest.mark.parametrize("kinds", [{}, GUIDED], ids=["neural", "anticausal"])
+def test_the_null_intervention_returns_the_image_with_every_solver(solver, kinds):
+    made, image = mechanism(kinds, solver=solver), images()
+    noise = made.abduct(image, values(), generator())
+    torch.testing.assert_close(made.predict(values(), noise), image, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("steps", [5, 10, 20, 50])
+@pytest.mark.parametrize("kinds", [{}, GUIDED], ids=["neural", "anticausal"])
+def test_the_alf_round_trip_is_exact_without_the_residual_for_any_parents(steps, kinds):
+    made, image = mechanism(kinds, steps=steps, residual=False), images()
+    parents = {**values(), "color": 1 - values()["color"], "width": values()["width"] * 3}
+    noise = made.abduct(image, parents, generator())
+    assert not noise["residual"].any()
+    torch.testing.assert_close(made.predict(parents, noise), image, rtol=0, atol=1e-5)
+
+
+def test_only_the_residual_makes_ddim_exact():
+    made, image = mechanism(solver="ddim", residual=False), images()
+    noise = made.abduct(image, values(), generator())
+    assert (made.predict(values(), noise) - image).abs().mean() > 1e-3
+
+
+def cosine_grid(steps):
+    """THEORY 2: from tau_min to 1, uniform in the angle."""
+    u = [(1 - math.cos(math.pi * i / steps)) / 2 for i in range(steps + 1)]
+    return [TAU_MIN + (1 - TAU_MIN) * x for x in u]
+
+
+def leap(v, y, w, nodes):
+    """THEORY 3: m = y + (h/2) w; u = v(m, tau + h/2); w' = 2u - w; y' = m + (h/2) w'."""
+    for t, s in zip(nodes, nodes[1:], strict=False):
+        h = s - t
+        m = y + h / 2 * w
+        w = 2 * v(m, t + h / 2) - w
+        y = m + h / 2 * w
+    return y, w
+
+
+@torch.no_grad()
+def test_abduction_and_the_delta_rule_are_those_of_the_theory():
+    made, image, nodes = mechanism(residual=False), images(), cosine_grid(6)
+    factual, forced = values(), {**values(), "color": 1 - values()["color"]}
+
+    def v(parents):
+        return lambda y, tau: made.denoiser.velocity(y, tau, parents).double()
+
+    y = image.double() * (1 - TAU_MIN)
+    y, w = leap(v(factual), y, v(factual)(y, nodes[0]), nodes)
+    noise = made.abduct(image, factual, generator())
+    torch.testing.assert_close(noise["position"], y, rtol=0, atol=1e-5)
+    offset = w - v(factual)(y, 1.0)
+    torch.testing.assert_close(noise["offset"], offset, rtol=0, atol=1e-4)
+    assert offset.abs().max() > 0.01
+    turned = w + v(forced)(y, 1.0) - v(factual)(y, 1.0)
+    expected, _ = leap(v(forced), y, turned, nodes[::-1])
+    found = made.predict(forced, noise)
+    assert (found - image).abs().mean() > 0.01
+    torch.testing.assert_close(found.double(), expected / (1 - TAU_MIN), rtol=0, atol=1e-4)
+
+
+def test_rows_whose_anticausal_parents_stay_come_back_while_others_are_guided():
+    made, image, factual = mechanism(GUIDED), images(), values()
+    noise = made.abduct(image, factual, generator())
+    forced = {**factual, "color": factual["color"].clone()}
+    forced["color"][[1, 3]] = 1 - forced["color"][[1, 3]]
+    found = made.predict(forced, noise)
+    torch.testing.assert_close(found[[0, 2, 4]], image[[0, 2, 4]], rtol=0, atol=1e-6)
+    assert ((found - image)[[1, 3]].flatten(1).abs().amax(1) > 1e-3).all()
+
+
+def test_a_row_does_not_depend_on_the_others_of_its_batch():
+    made, image, factual = mechanism(GUIDED), images(), values()
+    forced = {**factual, "digit": 2 - factual["digit"], "color": torch.zeros(ROWS).long()}
+    whole = made.predict(forced, made.abduct(image, factual, generator()))
+    for row in range(ROWS):
+        alone = {name: value[[row]] for name, value in factual.items()}
+        noise = made.abduct(image[[row]], alone, generator())
+        found = made.predict({name: value[[row]] for name, value in forced.items()}, noise)
+        # float32 networks round differently in other batches
+        torch.testing.assert_close(found, whole[[row]], rtol=0, atol=1e-4)
+
+
+def test_guidance_is_the_contrast_of_predictors_and_vanishes_for_equal_parents():
+    made, y, factual = mechanism(GUIDED), images().double(), values()
+    point = y.requires_grad_()
+    same = made.predictor.contrast(point, 0.4, factual, factual, made.scales)
+    (slope,) = torch.autograd.grad(same.sum(), point)
+    assert not same.any()
+    assert not slope.any()
+    forced = {**factual, "color": 1 - factual["color"]}
+    changed = made.predictor.contrast(point, 0.4, forced, factual, made.scales)
+    (slope,) = torch.autograd.grad(changed.sum(), point)
+    assert (slope.flatten(1).abs().amax(1) > 0).all()
+
+
+@torch.no_grad()
+def test_guided_decoding_is_midpoint_along_the_guided_velocity():
+    interval = (0.1, 0.8)
+    made = mechanism({"color": Anticausal(scale=3.0)}, guidance_interval=interval, residual=False)
+    image, factual = images(), values()
+    forced = {**factual, "color": 1 - factual["color"]}
+    noise = made.abduct(image, factual, generator())
+
+    def guided(y, tau):
+        velocity = made.denoiser.velocity(y, tau, {n: factual[n] for n in ("width", "digit")})
+        if not interval[0] <= tau <= interval[1]:
+            return velocity
+        with torch.enable_grad():
+            point = y.clone().requires_grad_()
+            features = made.predictor.encoder(point, made.predictor.time(torch.full((ROWS,), tau)))
+            log_p = made.predictor.heads["node:color"](features).log_softmax(-1)
+            gain = log_p[range(ROWS), forced["color"]] - log_p[range(ROWS), factual["color"]]
+            (slope,) = torch.autograd.grad(gain.sum(), point)
+        return velocity - 3.0 * tau / (1 - tau) * slope
+
+    y, nodes = noise["position"], cosine_grid(6)[::-1]
+    for t, s in zip(nodes, nodes[1:], strict=False):
+        middle = y + (s - t) / 2 * guided(y, t)
+        y = y + (s - t) * guided(middle, (t + s) / 2)
+    found = made.predict(forced, noise).double()
+    torch.testing.assert_close(found, y / (1 - TAU_MIN), rtol=0, atol=1e-4)
+
+
+def test_configuring_changes_the_options_and_shares_the_weights():
+    made = mechanism(GUIDED)
+    other = made.configured(steps=3, guidance=0.5, residual=False)
+    assert (other.options.steps, other.options.residual) == (3, False)
+    assert other.scales == {"color": 1.0, "width": 0.25}
+    assert (made.options.steps, made.scales["color"]) == (6, 2.0)
+    assert other.denoiser is made.denoiser
+
+
+def test_drawn_noise_is_standard_normal_at_rest_and_replays():
+    made = mechanism(GUIDED)
+    noise = made.draw_noise(400, generator(5))
+    position = noise["position"]
+    n = position.numel()
+    assert abs(float(position.mean())) < 5 / n**0.5
+    assert abs(float(position.var()) - 1) < 5 * (2 / n) ** 0.5
+    assert not noise["offset"].any()
+    assert not noise["residual"].any()
+    few = {key: value[:ROWS] for key, value in noise.items()}
+    assert made.predict(values(), few).equal(made.predict(values(), few))
+    again = made.draw_noise(400, generator(5))
+    assert all(again[key].nan_to_num().equal(noise[key].nan_to_num()) for key in noise)
+
+
+def test_rows_with_an_unlabelled_parent_cost_nothing_and_the_others_as_if_alone():
+    made, image, parents = mechanism(GUIDED), images(), values()
+    made.calibrate(parents, generator())
+    parents["color"][1], parents["width"][3] = -1, math.nan
+    loss = made.loss({**parents, "image": image}, generator(7))
+    assert (loss != 0).tolist() == [True, False, True, False, True]
+    kept = [0, 2, 4]
+    alone = {name: value[kept] for name, value in {**parents, "image": image}.items()}
+    torch.testing.assert_close(loss[kept], made.loss(alone, generator(7)))
+
+
+def test_a_batch_without_any_label_costs_nothing_and_has_gradients():
+    made, image = mechanism(GUIDED), images()
+    parents = {**values(), "color": torch.full((ROWS,), -1)}
+    loss = made.loss({**parents, "image": image}, generator())
+    assert not loss.any()
+    loss.sum().backward()
+
+
+def test_an_image_without_parents_is_abducted_too():
+    made, image = mechanism({}, parents={}), images()
+    noise = made.abduct(image, {}, generator())
+    torch.testing.assert_close(made.predict({}, noise), image, rtol=0, atol=1e-6)
+    assert made.loss({"image": image}, generator()).shape == (ROWS,)
+
+
+def test_an_image_parent_of_an_image_is_refused():
+    with pytest.raises(CompileError, match="node 'photo'.*expected a class or continuous parent"):
+        mechanism({}, parents={"photo": Image(shape=(1, 8, 8))})
