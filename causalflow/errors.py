@@ -70,12 +70,17 @@ class CheckpointError(CausalFlowError):
 def one_of(given: object, allowed: Iterable[object]) -> str:
     """The end of an error message: what is allowed, and the nearest name if there is one.
 
+    Names are near whatever their case; a number is near nothing.
+
     Example:
-        >>> one_of("shap", ["shape", "type"])
+        >>> one_of("Shap", ["shape", "type"])
         "expected one of ['shape', 'type']; did you mean 'shape'?"
+        >>> one_of(10, range(2))
+        "expected one of ['0', '1']"
     """
     names = [str(name) for name in allowed]
     shown = f"[{', '.join(map(repr, names[:20]))}{', ...' if len(names) > 20 else ''}]"
-    nearest = get_close_matches(str(given), names, n=1)
-    hint = f"; did you mean '{nearest[0]}'?" if nearest else ""
+    words = {name.lower(): name for name in reversed(names) if not name.isdecimal()}
+    nearest = get_close_matches(str(given).lower(), words, n=1)
+    hint = f"; did you mean '{words[nearest[0]]}'?" if nearest else ""
     return f"expected one of {shown}{hint}"

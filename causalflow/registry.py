@@ -19,10 +19,9 @@ class Registry(Generic[Entry]):
         >>> shapes = Registry[int]("shape")
         >>> shapes.add("square", 4)
         4
-        >>> shapes.get("squar")
+        >>> shapes.get("disk")
         Traceback (most recent call last):
-        causalflow.errors.CausalFlowError: unknown shape 'squar'; expected one of ['square']; did
-        you mean 'square'?
+        causalflow.errors.CausalFlowError: unknown shape 'disk'; expected one of ['square']
     """
 
     def __init__(self, kind: str) -> None:

@@ -70,15 +70,15 @@ def _query(entry: Value, place: Place) -> QueryCheck:
 
 
 def _answer(value: Value, place: Place) -> Answer:
-    """A number, a text, or a mapping from levels to numbers."""
+    """A number, a text, or a mapping from levels to numbers; JSON and Python quote fractions."""
     if isinstance(value, Fields):
         return tuple((_answer_key(key), _exact(content, place)) for key, content in value.pairs)
-    exact = number(value) if isinstance(value, Scalar) and value.plain else None
+    exact = number(value)
     return text(value, place) if exact is None else exact
 
 
 def _answer_key(key: Scalar) -> Level:
-    whole = integer(key) if key.plain else None
+    whole = integer(key)
     return key.text if whole is None or str(whole) != key.text else whole
 
 

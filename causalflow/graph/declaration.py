@@ -18,7 +18,7 @@ from causalflow.graph.document import Fields, Items, Scalar, Value, described
 from causalflow.graph.edges import Link, read_links
 from causalflow.graph.equation import Equation
 from causalflow.graph.fields import Place, record, text
-from causalflow.graph.schema import Anticausal, Edge, Exogenous, Image, Node, Symbol
+from causalflow.graph.schema import Anticausal, Class, Edge, Exogenous, Image, Node, Symbol
 from causalflow.graph.syntax import is_name
 from causalflow.graph.term import CONSTANTS
 from causalflow.graph.variables import read_exogenous, read_node
@@ -51,9 +51,10 @@ def declare(tree: Value | None) -> Declaration:
         place.fail(f"nothing is declared; expected a mapping with some of {list(SECTIONS)}", 1)
     top = record(tree, place, SECTIONS)
     name = top.get("graph")
+    title = "graph" if name is None else text(name, place)
     links = read_links(_section(top, "edges"))
-    nodes = _read_nodes(_section(top, "nodes"), links)
     exogenous = _read_exogenous(_section(top, "exogenous"))
+    nodes = _read_nodes(_section(top, "nodes"), links)
     lines = _lines(top, "nodes") | _lines(top, "exogenous")
     _check_names(nodes, exogenous, lines)
     _check_links(links, nodes)
@@ -62,7 +63,7 @@ def declare(tree: Value | None) -> Declaration:
     edges = (*_declared_edges(links, nodes), *derived_edges(nodes))
     _check_cycle(nodes, edges, links, lines)
     return Declaration(
-        name="graph" if name is None else text(name, place),
+        name=title,
         nodes=nodes,
         edges=edges,
         bidirected=tuple((link.source, link.target) for link in links if link.kind is None),
@@ -159,11 +160,9 @@ def _check_names(
         if name in nodes:
             Place(f"exogenous '{name}'").fail("a node has this name already", lines.get(name))
     if any(equation_of(node) for node in nodes.values()):
-        for name in (*nodes, *exogenous):
-            if name in CONSTANTS:
-                Place(f"node '{name}'").fail(
-                    "equations have a constant of this name", lines.get(name)
-                )
+        for name in CONSTANTS.keys() & {*nodes, *exogenous}:
+            place = Place(f"{'node' if name in nodes else 'exogenous'} '{name}'")
+            place.fail("equations have a constant of this name", lines.get(name))
 
 
 def _check_links(links: Sequence[Link], nodes: Mapping[str, Node]) -> None:
@@ -222,13 +221,20 @@ def _check_equations(
             if used == name:
                 place.fail(f"it uses '{name}' itself", lines.get(name))
             if used not in nodes and used not in exogenous:
-                known = [*nodes, *exogenous]
-                place.fail(f"unknown variable '{used}'; {one_of(used, known)}", lines.get(name))
+                hint = _level_hint(used, nodes) or one_of(used, [*nodes, *exogenous])
+                place.fail(f"unknown variable '{used}'; {hint}", lines.get(name))
             if isinstance(nodes.get(used), Image):
                 place.fail(
                     f"'{used}' is an image; expected variables of type class or continuous",
                     lines.get(name),
                 )
+
+
+def _level_hint(name: str, nodes: Mapping[str, Node]) -> str | None:
+    for node, declared in nodes.items():
+        if isinstance(declared, Class) and name in declared.levels:
+            return f"a level of '{node}' is a number in an equation: {declared.levels.index(name)}"
+    return None
 
 
 def _declared_edges(links: Sequence[Link], nodes: Mapping[str, Node]) -> Iterator[Edge]:

@@ -4,14 +4,17 @@ A family names its parameters in order, with a default or none, a constraint on 
 support (low, high); ``draw`` makes draws with numpy's generator and ``frozen`` the distribution of
 scipy.stats, both from the parameters.
 
-    normal       mean, std             exp(-(x - mean)^2 / (2 std^2)) uniform      low, high
-    constant on [low, high] gamma        shape, rate           x^(shape - 1) exp(-rate x) beta
-    a, b                  x^(a - 1) (1 - x)^(b - 1) exponential  rate                  exp(-rate x)
-    lognormal    mean, std             log x is normal(mean, std) laplace      location, scale
-    exp(-|x - location| / scale) logistic     location, scale       sigmoid((x - location) / scale)
-    is its cumulative distribution student_t    df, location, scale   (x - location) / scale is
-    Student's t with df degrees of freedom bernoulli    p                     1 with probability p,
-    else 0 poisson      rate                  rate^x exp(-rate) / x!
+    normal       mean, std            density ~ exp(-(x - mean)^2 / (2 std^2))
+    uniform      low, high            constant density on [low, high]
+    gamma        shape, rate          density ~ x^(shape - 1) exp(-rate x)
+    beta         a, b                 density ~ x^(a - 1) (1 - x)^(b - 1)
+    exponential  rate                 density ~ exp(-rate x)
+    lognormal    mean, std            log x is normal(mean, std)
+    laplace      location, scale      density ~ exp(-|x - location| / scale)
+    logistic     location, scale      distribution function sigmoid((x - location) / scale)
+    student_t    df, location, scale  (x - location) / scale is Student's t, df degrees of freedom
+    bernoulli    p                    1 with probability p, else 0
+    poisson      rate                 probability ~ rate^x / x!
 """
 
 from __future__ import annotations

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from causalflow.errors import one_of
-from causalflow.graph.document import Fields, Scalar, Value, described, from_yaml
+from causalflow.graph.document import Fields, Scalar, Value, described
+from causalflow.graph.events import from_yaml
 from causalflow.graph.fields import (
     Place,
     declared_fields,
@@ -94,7 +95,7 @@ def _kind_value(kind: str | None, entry: Scalar) -> Value | None:
     if kind is None or not kind.startswith("{"):
         return None if kind is None else Scalar(kind, line=entry.line)
     place = Place(f"edge {described(entry)}")
-    value: Value | None = trusted(lambda: from_yaml(kind), place, entry)
+    value: Value | None = trusted(lambda: from_yaml(kind, entry.line or 1), place, entry)
     return value
 
 
@@ -116,7 +117,8 @@ def _kind(value: Value, place: Place, line: int | None) -> EdgeKind:
         return _kind_type(value, place, line)()
     name = value.get("kind")
     if name is None:
-        place.fail(f"the option 'kind' is missing; {one_of('', EDGE_KINDS)}", value.line or line)
+        form = "expected options such as {kind: anticausal, scale: 2}"
+        place.fail(f"the option 'kind' is missing; {form}", value.line or line)
     kind = _kind_type(name, place, line)
     record(value, place, ("kind", *field_names(kind)), "option")
     options: dict[str, Any] = declared_fields(kind, value, place, _OPTIONS)

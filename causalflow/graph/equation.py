@@ -12,7 +12,7 @@ otherwise want integers. Integers have 64 bits. Functions are those of
 elementwise; ``pi`` is the constant.
 
 The meaning of an operator is a table from its name to a callable (`NUMPY` here, ``TORCH`` in
-`causalflow.mechanisms.equation`), so one tree is evaluated on any kind of array. Unary minus has
+`causalflow.mechanisms.operations`), so one tree is evaluated on any kind of array. Unary minus has
 the name "negate" in such a table.
 """
 

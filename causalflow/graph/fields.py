@@ -64,14 +64,17 @@ def record(value: Value, place: Place, allowed: Iterable[str], kind: str = "fiel
     names = tuple(allowed)
     if not isinstance(value, Fields):
         place.fail(f"expected a mapping of {kind}s, not {described(value)}", value)
-    for key, content in value.pairs:
+    for key, _ in value.pairs:
         if key.text not in names:
-            cut = (
-                isinstance(content, Scalar) and content.empty and value.get("equation") is not None
-            )
-            hint = "; an equation with commas inside { } needs quotes" if cut else ""
+            hint = "; a text with commas inside { } needs quotes" if _is_cut(value) else ""
             place.fail(f"unknown {kind} {described(key)}; {one_of(key.text, names)}{hint}", key)
     return value
+
+
+def _is_cut(value: Fields) -> bool:
+    """Whether the end of a text that its commas have cut stands among the keys."""
+    ends = (key for key, content in value.pairs if isinstance(content, Scalar) and content.empty)
+    return any(")" in key.text for key in ends)
 
 
 def items(value: Value, place: Place, what: str) -> tuple[Value, ...]:

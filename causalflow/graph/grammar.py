@@ -72,6 +72,14 @@ WHITESPACE: /[ \t\r\n\f]+/
 """
 
 
+_INSTEAD = {
+    "if": "use where(condition, a, b)",
+    "xor": "use ^",
+    "!": "use not",
+    **dict.fromkeys("'\"", "a level is its number"),
+}
+
+
 class _TokenError(Exception):
     """A mistake at a token; becomes a GraphError where the whole text is at hand."""
 
@@ -174,7 +182,7 @@ def parse_terms(text: str) -> tuple[tuple[Expression, ...], bool]:
         parsed: Any = _parser().parse(text)
     except UnexpectedCharacters as error:
         position = error.pos_in_stream or 0
-        _fail(text, f"unexpected {text[position]!r}", position)
+        _fail(text, f"unexpected {text[position]!r}{_instead(text[position])}", position)
     except UnexpectedToken as error:
         _fail(text, *_unexpected(error.token))
     except _TokenError as error:
@@ -203,8 +211,14 @@ def _check_length(text: str) -> None:
 def _unexpected(token: Token) -> tuple[str, int | None]:
     if token.type == "$END":
         return "unexpected end; an operand or a closing bracket is missing", None
-    hint = f"; '{token}' cannot be a variable's name" if token in RESERVED else ""
+    reserved = f"; '{token}' cannot be a variable's name" if token in RESERVED else ""
+    hint = reserved or _instead(token)
     return f"unexpected '{_short(token)}'{hint}", token.start_pos
+
+
+def _instead(token: str) -> str:
+    """What to write for what other languages write."""
+    return f"; {_INSTEAD[token]}" if token in _INSTEAD else ""
 
 
 def _fail(text: str, message: str, position: int | None) -> NoReturn:

@@ -13,7 +13,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from causalflow.errors import GraphError, one_of
+from causalflow.errors import GraphError
 from causalflow.graph.admg import ADMG, Names
 from causalflow.graph.checks import QueryCheck
 from causalflow.graph.declaration import (
@@ -158,7 +158,7 @@ class Graph:
 
     def exogenous_parents(self, node: str) -> tuple[str, ...]:
         """The exogenous variables in the node's equation, in declared order."""
-        equation = equation_of(self.nodes[self._known(node)[0]])
+        equation = equation_of(self.nodes[self.admg.ordered(node)[0]])
         return tuple(name for name in self.exogenous if equation and name in equation.names)
 
     def kind(self, source: str, target: str) -> EdgeKind:
@@ -167,7 +167,7 @@ class Graph:
         Raises:
             GraphError: there is no such edge.
         """
-        self._known((source, target))
+        self.admg.ordered((source, target))
         if (source, target) not in self._kinds:
             parents = sorted(self.parents(target))
             raise GraphError(
@@ -184,7 +184,7 @@ class Graph:
 
         The file's queries are about the graph without the intervention, so they are dropped too.
         """
-        cut = frozenset(self._known(nodes))
+        cut = frozenset(self.admg.ordered(nodes))
         changed = {
             name: _without_equation(n) if name in cut else n for name, n in self.nodes.items()
         }
@@ -198,7 +198,7 @@ class Graph:
         An equation that uses a dropped node is dropped, and with it those that share its exogenous
         variables: their edges stay as declared ones.
         """
-        kept = frozenset(self._known(nodes))
+        kept = frozenset(self.admg.ordered(nodes))
         lost = self._lost_equations(kept)
         changed = {
             name: _without_equation(node) if name in lost else node
@@ -237,13 +237,6 @@ class Graph:
                 queries=(),
             )
         )
-
-    def _known(self, nodes: Names) -> tuple[str, ...]:
-        names = (nodes,) if isinstance(nodes, str) else tuple(nodes)
-        for name in names:
-            if name not in self.nodes:
-                raise GraphError(f"unknown node '{name}'; {one_of(name, self.nodes)}")
-        return names
 
     def to_yaml(self) -> str:
         """The text of a graph file; `causalflow.graph.reader.loads` gives an equal graph."""

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from causalflow.errors import GraphError
 from causalflow.graph.declaration import declare
-from causalflow.graph.document import MAX_BYTES, DeclarationError, from_yaml
+from causalflow.graph.document import DeclarationError
+from causalflow.graph.events import MAX_BYTES, from_yaml
 from causalflow.graph.graph import Graph
 
 __all__ = ["load", "loads"]

@@ -103,7 +103,7 @@ def _tokens(text: str) -> Iterator[tuple[str, str, int]]:
             start = position + len(text[position:]) - len(text[position:].lstrip())
             raise GraphError(
                 f"column {start + 1}: unexpected {text[start]!r}; "
-                "expected a node's name, '->', '<->' or ','"
+                "expected a node's name (letters, digits and '_'), '->', '<->' or ','"
             )
         yield match.lastgroup, match.group(match.lastgroup), match.start(match.lastgroup) + 1
         position = match.end()

@@ -63,20 +63,25 @@ def read_node(value: Value, place: Place) -> Node:
         DeclarationError: the first mistake, with its line.
     """
     if not isinstance(value, Fields):
-        place.fail(
-            f"expected a mapping such as {{type: class, levels: 2}}, not {described(value)}", value
-        )
+        bare = isinstance(value, Scalar) and value.empty
+        hint = "; without types, list the names: [x, y]" if bare else ""
+        form = "a mapping such as {type: class, levels: 2}"
+        place.fail(f"expected {form}, not {described(value)}{hint}", value)
+    kind = _node_type(value, place)
+    record(value, place, ("type", *field_names(kind)))
+    node: Node = kind(**declared_fields(kind, value, place, _READERS[kind]))
+    _check_equation(node, value.get("equation"), place)
+    return node
+
+
+def _node_type(value: Fields, place: Place) -> type[Image | Class | Continuous]:
     declared = value.get("type")
     if declared is None:
         place.fail(f"the field 'type' is missing; {one_of('', NODE_TYPES)}", value)
     if not isinstance(declared, Scalar) or declared.text not in NODE_TYPES:
         given = declared.text if isinstance(declared, Scalar) else ""
         place.fail(f"unknown type {described(declared)}; {one_of(given, NODE_TYPES)}", declared)
-    kind = NODE_TYPES[declared.text]
-    record(value, place, ("type", *field_names(kind)))
-    node: Node = kind(**declared_fields(kind, value, place, _READERS[kind]))
-    _check_equation(node, value.get("equation"), place)
-    return node
+    return NODE_TYPES[declared.text]
 
 
 def _check_equation(node: Node, value: Value | None, place: Place) -> None:
@@ -213,6 +218,8 @@ def read_exogenous(value: Value, place: Place) -> Exogenous:
         return _family(value, Fields((), value.line), place)
     if not isinstance(value, Fields):
         place.fail(f"expected {{p: [...]}} or a distribution, not {described(value)}", value)
+    if families := [key for key, _ in value.pairs if key.text in FAMILIES]:
+        place.fail(f"a distribution is written {_form(families[0].text)}", families[0])
     if (family := value.get("type")) is not None:
         rest = tuple(pair for pair in value.pairs if pair[0].text != "type")
         return _family(family, Fields(rest, value.line), place)
@@ -246,8 +253,16 @@ def _shown(exact: Fraction) -> str:
     return str(exact) if exact.denominator < 1000 else f"{float(exact):.10g}"
 
 
+def _form(name: str) -> str:
+    """How a file writes a distribution of that family."""
+    parameters = [f"{parameter.name}: ..." for parameter in FAMILIES.get(name).parameters]
+    return f"{{{', '.join([f'type: {name}', *parameters])}}}"
+
+
 def _family(value: Value, parameters: Fields, place: Place) -> Exogenous:
     name = value.text if isinstance(value, Scalar) else ""
+    if (called := name.partition("(")[0]) != name and called in FAMILIES:
+        place.fail(f"a distribution is written {_form(called)}, not {described(value)}", value)
     if name not in FAMILIES:
         place.fail(f"unknown distribution {described(value)}; {one_of(name, FAMILIES)}", value)
     family = FAMILIES.get(name)

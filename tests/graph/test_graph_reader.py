@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from causalflow.errors import GraphError
-from causalflow.graph.document import MAX_BYTES
+from causalflow.graph.events import MAX_BYTES
 from causalflow.graph.graph import Graph
 from causalflow.graph.reader import load, loads
 from causalflow.graph.schema import Anticausal, Class, Continuous, Family, Finite, Image, Symbol

@@ -1,4 +1,4 @@
-"""Explicit models: the ASCM of the diffusion NCM, constants, and evidence that equations leave open."""
+"""Explicit models: the ASCM of the diffusion NCM, constants, and evidence left open."""
 
 from __future__ import annotations
 
@@ -56,7 +56,10 @@ def test_ascm_counterfactuals_from_the_image_alone_are_the_papers(ascm, x, expec
 
 
 def test_a_bare_image_is_the_evidence_of_the_one_image_node(ascm):
-    bare, named = ascm.counterfactual(FIVE, {"x": 1}, n=50), ascm.counterfactual({"i": FIVE}, {"x": 1}, n=50)
+    bare, named = (
+        ascm.counterfactual(FIVE, {"x": 1}, n=50),
+        ascm.counterfactual({"i": FIVE}, {"x": 1}, n=50),
+    )
     assert all(bare[name].equal(named[name]) for name in named)
 
 
@@ -82,7 +85,7 @@ def test_ascm_counterfactuals_keep_the_joint_posterior(ascm):
 
 
 def test_an_impossible_image_is_refused(ascm):
-    with pytest.raises(EvidenceError, match="node 'i'.*row 0"):
+    with pytest.raises(EvidenceError, match=r"node 'i'.*row 0"):
         ascm.counterfactual(torch.tensor([[[0, 0], [0, 1]]]), {"x": 1})
 
 
@@ -141,8 +144,10 @@ def mixed():
     model = cf.compile(cf.loads(MIXED))
     rng = torch.Generator().manual_seed(0)
     x = torch.randint(2, (500,), generator=rng)
-    model.fit({"x": x, "y": x, "z": torch.where(torch.rand(500, generator=rng) < 0.8, x, 1 - x)},
-              progress=False)
+    model.fit(
+        {"x": x, "y": x, "z": torch.where(torch.rand(500, generator=rng) < 0.8, x, 1 - x)},
+        progress=False,
+    )
     return model
 
 

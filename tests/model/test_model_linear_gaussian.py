@@ -112,8 +112,8 @@ def test_abduction_recovers_the_noise_of_the_morphomnist_equations():
     u_t, u_i, thickness, intensity = morpho_rows(500)
     noise = morphomnist().abduct({"thickness": thickness, "intensity": intensity}).noise
     np.testing.assert_allclose(noise["u_thickness"]["value"], u_t, rtol=0, atol=1e-9)
-    # du/di <= 1 / (.5 * 191 * s (1 - s)), s the sigmoid: the spacing of float64 at i, 3e-14, becomes
-    # 3e-16 / (s (1 - s)) in u, below 1e-12 in all of these rows.
+    # du/di <= 1 / (.5 * 191 * s (1 - s)), s the sigmoid: the spacing of float64 at i, 3e-14,
+    # becomes 3e-16 / (s (1 - s)) in u, below 1e-12 in all of these rows.
     share = (intensity - 64) / 191
     assert (share * (1 - share)).min() > 3e-4
     np.testing.assert_allclose(noise["u_intensity"]["value"], u_i, rtol=0, atol=1e-9)
@@ -130,7 +130,7 @@ def test_morphomnist_counterfactuals_equal_the_formula():
 
 
 def test_morphomnist_samples_have_the_moments_of_the_stored_file():
-    # SEEDS 2.1: mean 2.5, sd .632 of thickness (exact), correlation .908 with intensity (60,000 rows).
+    # SEEDS 2.1: mean 2.5, sd .632 of thickness (exact), correlation .908 with intensity (measured).
     world = morphomnist().sample(20_000)
     t, i = world["thickness"].numpy(), world["intensity"].numpy()
     assert abs(t.mean() - 2.5) < 5 * 0.632 / 20_000**0.5
