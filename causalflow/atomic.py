@@ -1,7 +1,8 @@
 """Atomic: a file is written wholly or not at all.
 
 The new content goes to a hidden part beside the file, is flushed to the disk, and takes the file's
-place in one step. A writer that is killed leaves the old file, and its part for `remove_leftovers`.
+place in one step, with the permissions of any new file. A writer that is killed leaves the old
+file, and its part for `remove_leftovers`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        part.touch()
+        mode = part.stat().st_mode
         yield part
+        part.chmod(mode)
         with part.open("rb+") as file:
             os.fsync(file.fileno())
         os.replace(part, target)

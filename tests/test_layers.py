@@ -17,6 +17,7 @@ LAYERS = [  # lowest first; modules of one layer may import one another, without
     {"errors", "registry", "options", "atomic"},
     {"graph"},
     {"query"},
+    {"tables"},
     {"symbolic"},
     {"identify"},
     {"discrete"},
@@ -32,7 +33,18 @@ LAYERS = [  # lowest first; modules of one layer may import one another, without
     {"cli", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
-TORCH_FREE = {"errors", "registry", "graph", "query", "symbolic", "identify", "discrete"}
+TORCH_FREE = {
+    "errors",
+    "registry",
+    "options",
+    "atomic",
+    "graph",
+    "query",
+    "tables",
+    "symbolic",
+    "identify",
+    "discrete",
+}
 TORCH = {"torch", "torchvision", "zuko", "lightning_fabric", "lightning", "pyro"}
 SLOW = {"sympy", "matplotlib", "networkx"}  # imported inside the functions that need them
 

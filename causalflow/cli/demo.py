@@ -60,7 +60,7 @@ def demo(out: Path, images: int, folder: Path | None, as_json: bool) -> None:
     start = time.monotonic()
     check = checked(str(graph_path(GRAPH)))
     if not as_json:
-        say(verdict(check))
+        say(verdict({**check, "file": GRAPH}))
     shown = demonstrate(_model(folder), images, out)
     seconds = time.monotonic() - start
     if as_json:

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causalflow.data.labelled import LabelledImages, check_split
+from causalflow.atomic import whole_file
 from causalflow.errors import DataError
 
 __all__ = ["FILES", "MIRRORS", "data_folder", "mnist", "read_idx"]
@@ -116,16 +117,11 @@ def _download(name: str, path: Path) -> None:
 
 
 def _fetch(url: str, path: Path, md5: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with partial.open("wb") as target, urlopen(url, timeout=_TIMEOUT) as source:
+    with whole_file(path) as part:
+        with part.open("wb") as target, urlopen(url, timeout=_TIMEOUT) as source:
             shutil.copyfileobj(source, target)
-        if (digest := _md5(partial)) != md5:
+        if (digest := _md5(part)) != md5:
             raise OSError(f"MD5 {digest}; expected {md5}")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _md5(path: Path) -> str:

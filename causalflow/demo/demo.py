@@ -15,12 +15,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from causalflow.data.bar_mnist import BarMNIST, bar_mnist
+from causalflow.data.bar_mnist import BarMNIST
+from causalflow.data.graphs import graph_path
+from causalflow.data.scm import draw_labels
 from causalflow.demo.training import CHECKPOINT, held_out
+from causalflow.graph.reader import load
 from causalflow.metrics.composition import composition
 from causalflow.metrics.effectiveness import (
     DigitReader,
@@ -37,7 +41,7 @@ __all__ = ["Demonstration", "Score", "demonstrate", "label_effects", "load_model
 
 COLUMNS = 10
 LABELS = ("digit", "color", "bar")
-DRAWS = 200_000
+DRAWS = LABEL_ROWS = 200_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +81,11 @@ class Demonstration:
 
 
 def load_model() -> Model:
-    """The shipped model, its label mechanisms fitted afresh to 20,000 rows of labels."""
+    """The shipped model, its label mechanisms fitted afresh to 200,000 rows of labels."""
     model = Model.load(CHECKPOINT)
-    model.fit(bar_mnist("frontdoor"), nodes=LABELS, progress=False)
+    truth = load(graph_path("bar_mnist_frontdoor_scm"))
+    rows = draw_labels(truth, LABEL_ROWS, np.random.default_rng(0))
+    model.fit(rows, nodes=LABELS, progress=False)
     return model
 
 
@@ -94,12 +100,13 @@ def demonstrate(model: Model, n: int, picture: Path) -> Demonstration:
     data = held_out(n)
     read_digit = digit_reader(data.images.shape[-1])
     factual, actions = evidence(data), interventions(data)
-    worlds = {name: model.counterfactual(factual, {name: actions[name]}) for name in actions}
-    decoded = model.reconstruct(factual, residual=False)
+    abduction = model.abduct(factual)
+    worlds = {name: model.predict(abduction, {name: actions[name]}) for name in actions}
+    decoded = model.predict(abduction, residual=False)
     scores = [
         *label_effects(model),
         _ceiling(factual, read_digit),
-        *_null(factual, model.reconstruct(factual), decoded),
+        *_null(factual, model.predict(abduction), decoded),
         *(s for name in worlds for s in _effects(name, actions[name], worlds[name], read_digit)),
         *(_distance(name, data, worlds[name]) for name in ("color", "bar")),
     ]

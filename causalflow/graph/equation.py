@@ -169,7 +169,10 @@ def _integer(value: Any, operator: str) -> Any:
     if array.dtype == np.int64:
         return array
     if not np.all(array == np.floor(array)) or np.any(np.abs(array) >= 2.0**63):
-        raise GraphError(f"operator '{operator}' needs integers or booleans; the values are real")
+        hint = "; a power is written **" if operator == "^" else ""
+        raise GraphError(
+            f"operator '{operator}' needs integers or booleans; the values are real{hint}"
+        )
     return array.astype(np.int64)
 
 

@@ -100,7 +100,7 @@ class Diffusion:
     guided_solver: str = "midpoint"
     steps: int = 20
     grid: str = "cosine"
-    guidance_interval: tuple[float, float] = (0.02, 0.95)
+    guidance_interval: tuple[float, float] = (0.02, 0.995)
     residual: bool = True
 
 

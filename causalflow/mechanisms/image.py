@@ -166,7 +166,7 @@ class ImageMechanism(nn.Module):
         for chosen, decode in ((~guided, self._decode), (guided, self._decode_guided)):
             for rows in chosen.nonzero()[:, 0].split(CHUNK) if chosen.any() else ():
                 image[rows] = decode(_take(parents, rows), _take(noise, rows))
-        return (image + noise["residual"]).float()
+        return (image + noise["residual"] if self.options.residual else image).float()
 
     def _guided(self, parents: Values, noise: Noise) -> Tensor:
         """The rows to be guided, those whose parents are not all their reference: (batch,)."""

@@ -178,10 +178,19 @@ class Model:
         *,
         steps: int | None = None,
         guidance: float | None = None,
+        residual: bool | None = None,
     ) -> World:
-        """The worlds with the noise of ``abduction`` under ``do``; draws nothing."""
+        """The worlds with the noise of ``abduction`` under ``do``; draws nothing.
+
+        Args:
+            abduction: from `abduct`; one may serve many interventions.
+            do: as for `sample`.
+            steps: as for `sample`.
+            guidance: as for `sample`.
+            residual: False leaves out what decoding missed of the factual images.
+        """
         actions = read_interventions(self.graph, do, abduction.rows, self.device)
-        return _predict(self._configured(steps, guidance), abduction, actions)
+        return _predict(self._configured(steps, guidance, residual), abduction, actions)
 
     def counterfactual(
         self,

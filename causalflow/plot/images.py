@@ -7,7 +7,6 @@ pyplot: nothing is shown, no state is kept.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from causalflow.atomic import whole_file
 from causalflow.errors import DataError
 
 if TYPE_CHECKING:
@@ -72,17 +72,14 @@ def save_figure(figure: Figure, path: str | Path, *, dpi: int = 150) -> None:
     Raises:
         DataError: an unknown format, or a folder that cannot be written to.
     """
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    kind = Path(path).suffix.removeprefix(".") or "png"
     try:
-        figure.savefig(partial, format=path.suffix.removeprefix(".") or "png", dpi=dpi)
-        partial.replace(path)
+        with whole_file(path) as part:
+            figure.savefig(part, format=kind, dpi=dpi)
     except (OSError, ValueError) as mistake:
         raise DataError(
             f"{path}: cannot write the figure: {str(mistake).splitlines()[0]}"
         ) from None
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 class _Place:

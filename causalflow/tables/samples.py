@@ -11,7 +11,7 @@ from causalflow.errors import CausalFlowError
 from causalflow.graph.schema import Level
 from causalflow.tables.levels import position
 
-__all__ = ["positions", "relative_frequencies"]
+__all__ = ["distinct", "positions", "relative_frequencies"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -46,7 +46,7 @@ def positions(axis: str, levels: Sequence[Level], column: Array) -> Array:
     Raises:
         CausalFlowError: a value that is no level; the first row with it is named.
     """
-    values, inverse = _distinct(column)
+    values, inverse = distinct(column)
     found = np.empty(len(values), dtype=np.int64)
     for place, value in enumerate(values):
         try:
@@ -57,7 +57,7 @@ def positions(axis: str, levels: Sequence[Level], column: Array) -> Array:
     return found[inverse]
 
 
-def _distinct(column: Array) -> tuple[list[Any], Array]:
+def distinct(column: Array) -> tuple[list[Any], Array]:
     """The values that occur, and which of them each row has; linear time for small integers."""
     if column.dtype.kind in "bui" and len(column):
         low, high = int(column.min()), int(column.max())

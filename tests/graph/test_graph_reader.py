@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -132,7 +134,9 @@ def test_python_arguments_meet_the_same_checks_without_a_line() -> None:
     with pytest.raises(GraphError) as caught:
         Graph(nodes={"x": {"type": "class", "levels": 2, "nois": "gumbel"}})
     assert str(caught.value).startswith("node 'x': unknown field 'nois'; expected one of ['type',")
-    with pytest.raises(GraphError, match="cannot read a set; expected dictionaries"):
+    with pytest.raises(
+        GraphError, match="cannot read an object of type set; expected dictionaries"
+    ):
         Graph(nodes={"x": {"type": "class", "levels": {"a", "b"}}})
     with pytest.raises(GraphError, match="edge 'a -> b': unknown kind 'nerual'"):
         Graph(edges=["a -> b: nerual"])
@@ -157,6 +161,59 @@ def test_python_and_yaml_say_the_same() -> None:
         "  j: {type: image, shape: [1, 2, 2]}\nedges: [{x -> j: {kind: anticausal, scale: 1/2}}]\n"
     )
     assert from_python == from_yaml
+
+
+def test_arrays_and_ranges_are_lists() -> None:
+    graph = Graph(
+        nodes={
+            "x": {"type": "class", "levels": range(3), "equation": "u"},
+            "i": {"type": "image", "shape": np.array([1, 2, 2])},
+        },
+        exogenous={"u": {"p": np.array([0.5, 0.25, 0.25])}},
+        queries=[{"ask": "P(x)", "identifiable": np.bool_(True)}],
+    )
+    assert graph == loads(
+        "exogenous: {u: {p: [1/2, 1/4, 1/4]}}\n"
+        "nodes: {x: {type: class, levels: 3, equation: u}, i: {type: image, shape: [1, 2, 2]}}\n"
+        "queries: [{ask: P(x), identifiable: true}]\n"
+    )
+
+
+def test_keys_that_read_alike_are_refused_in_python_too() -> None:
+    with pytest.raises(GraphError, match="duplicate key '1'"):
+        Graph(nodes=["x"], queries=[{"ask": "P(x)", "answer": {1: 0.5, "1": 0.5}}])
+
+
+CHOICES = {
+    "class noise": ({"type": "class", "levels": 2}, "noise"),
+    "continuous noise": ({"type": "continuous"}, "noise"),
+    "solver": ({"type": "image", "shape": [1, 2, 2]}, "diffusion", "solver"),
+    "guided solver": ({"type": "image", "shape": [1, 2, 2]}, "diffusion", "guided_solver"),
+    "grid": ({"type": "image", "shape": [1, 2, 2]}, "diffusion", "grid"),
+}
+
+
+@pytest.mark.parametrize("what", CHOICES)
+def test_the_names_that_a_file_may_give_are_those_of_the_engine(what: str) -> None:
+    from causalflow.diffusion.path import GRIDS
+    from causalflow.diffusion.solver import SOLVERS
+    from causalflow.mechanisms import categorical, continuous
+
+    engine = {
+        "class noise": categorical.NOISES,
+        "continuous noise": continuous.NOISES,
+        "solver": SOLVERS,
+        "guided solver": SOLVERS,
+        "grid": GRIDS,
+    }
+    fields, *path = CHOICES[what]
+    wrong: object = "?"
+    for key in reversed(path):
+        wrong = {key: wrong}
+    with pytest.raises(GraphError) as caught:
+        Graph(nodes={"x": {**fields, **wrong}})  # type: ignore[dict-item]
+    offered = str(caught.value).split("expected one of ")[1]
+    assert set(re.findall(r"'(\w+)'", offered)) == set(engine[what])
 
 
 def read_or_graph_error(text: str) -> None:

@@ -52,8 +52,21 @@ nodes:
   z: {type: continuous, equation: 2 * x + exp(e)}
   i: {type: image, shape: [1, 1, 2], levels: 2, equation: "[x & y, x ^ y]"}
 """)
+ANSWERED = loads("""
+edges: [x -> y]
+queries:
+  - {ask: "P(y | do(x=1))", answer: {5: 6/19, 6: 4/19, "two words": 9/19}}
+  - {ask: "P(y=1 | do(x=1))", answer: 1/3}
+  - {ask: "P(y)", answer: "sum_x P(y | x) P(x)"}
+""")
 NAPKIN = Graph(edges=["w -> z", "z -> x", "x -> y", "w <-> x", "w <-> y"], name="napkin")
-GRAPHS = {"bar": BAR, "equations": EQUATIONS, "napkin": NAPKIN, "nodes": Graph(nodes=["b", "a"])}
+GRAPHS = {
+    "bar": BAR,
+    "equations": EQUATIONS,
+    "answered": ANSWERED,
+    "napkin": NAPKIN,
+    "nodes": Graph(nodes=["b", "a"]),
+}
 
 
 @pytest.mark.parametrize("name", GRAPHS)

@@ -211,9 +211,9 @@ P(digit | do(colour=1))
 P(color=rad)
         ^ node 'color' has no level 'rad', by name or by index; expected one of ['green', 'red']; did you mean 'red'?
 P(color | do(digit=10))
-                   ^ node 'digit' has no level 10; expected one of ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9']; did you mean '1'?
+                   ^ node 'digit' has no level 10; expected one of ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9']
 P(color | digit=-1)
-                ^ node 'digit' has no level -1; expected one of ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9']; did you mean '1'?
+                ^ node 'digit' has no level -1; expected one of ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9']
 P(color | image=1)
                 ^ image node 'image' takes no value in a query; name it alone
 P(color | code=16)

@@ -1,0 +1,205 @@
+"""Plan: a sum-product of many tables as a sequence of pairwise contractions.
+
+A plan depends on which variables each table has and on their sizes, not on the numbers, so it is
+made once and run on many. Two paths are weighed, min-fill elimination and opt_einsum's, and the one
+that multiplies less is taken. No table is allocated before the plan's width is known to fit.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+
+from causalflow.errors import CausalFlowError
+from causalflow.tables.elimination import min_fill_order
+
+__all__ = ["MAX_CELLS", "MAX_OPERATIONS", "Plan", "Step", "make_plan"]
+
+MAX_CELLS = 2**26
+"""The largest table that a plan may make: 512 MiB of float64."""
+MAX_OPERATIONS = 2**34
+"""The most multiplications that a plan may take: about a minute."""
+_SEARCH = 256
+"""Up to so many tables opt_einsum looks for a better path than min-fill's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One contraction: ``result[axes] = sum over the other axes of the operands' product``.
+
+    Attributes:
+        operands: the places of one or two tables; the result takes the next free place.
+        scopes: their variables.
+        axes: the result's variables.
+        operations: the number of multiplications.
+    """
+
+    operands: tuple[int, ...]
+    scopes: tuple[tuple[int, ...], ...]
+    axes: tuple[int, ...]
+    operations: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Plan:
+    """The steps, the last of which makes the result.
+
+    Attributes:
+        names: the variables' names; steps know them by their place here.
+        sizes: the number of levels of each.
+        steps: in order.
+        keep: the result's variables.
+    """
+
+    names: tuple[str, ...]
+    sizes: tuple[int, ...]
+    steps: tuple[Step, ...]
+    keep: tuple[int, ...]
+
+    @cached_property
+    def operations(self) -> int:
+        """The number of multiplications in all."""
+        return sum(step.operations for step in self.steps)
+
+    @cached_property
+    def largest(self) -> tuple[int, ...]:
+        """The variables of the largest table that is made."""
+        return max((step.axes for step in self.steps), key=self.cells, default=())
+
+    def cells(self, axes: Iterable[int]) -> int:
+        """The number of cells of a table over ``axes``."""
+        return prod(self.sizes[axis] for axis in axes)
+
+    def check(self, cells: int = MAX_CELLS, operations: int = MAX_OPERATIONS) -> None:
+        """Refuse to start what would not fit or not end.
+
+        Raises:
+            CausalFlowError: names the width and the variables.
+        """
+        wide = self.largest
+        made = f"a table of {self.cells(wide):,} cells over {len(wide)} variables"
+        shown = ", ".join(self.names[axis] for axis in wide[:8])
+        named = f"({shown}{', ...' if len(wide) > 8 else ''})"
+        if self.cells(wide) > cells:
+            raise CausalFlowError(
+                f"too wide: the query needs {made} {named}; at most {cells:,} cells are made:"
+                " ask about fewer variables at once"
+            )
+        if self.operations > operations:
+            raise CausalFlowError(
+                f"too wide: the query needs {self.operations:,} multiplications, {made} {named};"
+                f" at most {operations:,} are done: ask about fewer variables at once"
+            )
+
+
+def make_plan(
+    scopes: Sequence[Sequence[str]], sizes: Mapping[str, int], keep: Sequence[str]
+) -> Plan:
+    """The cheapest plan found for the sum, over all variables but ``keep``, of the product.
+
+    Args:
+        scopes: the variables of each table.
+        sizes: variable -> number of levels, above 0.
+        keep: the result's variables; each must be in some table.
+    """
+    names = tuple(dict.fromkeys(name for scope in scopes for name in scope))
+    number = {name: place for place, name in enumerate(names)}
+    counts = tuple(sizes[name] for name in names)
+    numbered = [tuple(number[name] for name in scope) for scope in scopes]
+    kept = tuple(number[name] for name in keep)
+    order = min_fill_order(numbered, dict(enumerate(counts)), kept)
+    best = _Steps(numbered, counts, kept).by_elimination(order)
+    if 2 < len(scopes) <= _SEARCH:
+        path = _opt_einsum_path(numbered, counts, kept)
+        other = _Steps(numbered, counts, kept).by_path(path)
+        best = min(best, other, key=lambda steps: sum(step.operations for step in steps))
+    return Plan(names=names, sizes=counts, steps=tuple(best), keep=kept)
+
+
+def _opt_einsum_path(
+    scopes: Sequence[tuple[int, ...]], sizes: Sequence[int], keep: tuple[int, ...]
+) -> Sequence[tuple[int, ...]]:
+    from opt_einsum import get_symbol
+    from opt_einsum.paths import auto
+
+    symbols = [get_symbol(place) for place in range(len(sizes))]
+    inputs = [frozenset(symbols[v] for v in scope) for scope in scopes]
+    output = frozenset(symbols[v] for v in keep)
+    path: Sequence[tuple[int, ...]] = auto(
+        inputs, output, dict(zip(symbols, sizes, strict=True)), None
+    )
+    return path
+
+
+class _Steps:
+    """Writes the steps; knows where each variable is still needed."""
+
+    def __init__(
+        self, scopes: Sequence[tuple[int, ...]], sizes: Sequence[int], keep: tuple[int, ...]
+    ) -> None:
+        self._sizes, self._keep = sizes, keep
+        self._live = dict(enumerate(scopes))
+        self._next = len(scopes)
+        self._uses = Counter(v for scope in scopes for v in scope)
+        self._uses.update(keep)
+        self._holders: dict[int, set[int]] = {}
+        for place, scope in self._live.items():
+            for v in scope:
+                self._holders.setdefault(v, set()).add(place)
+        self._steps: list[Step] = []
+
+    def by_elimination(self, order: Iterable[int]) -> list[Step]:
+        """Multiply the tables that hold a variable, smallest first, one variable at a time."""
+        for v in order:
+            if self._holders[v]:
+                self._merge(self._holders[v])
+        return self._finish()
+
+    def by_path(self, path: Sequence[tuple[int, ...]]) -> list[Step]:
+        """Follow places in a list whose used entries are removed and whose results are appended."""
+        places = list(self._live)
+        for chosen in path:
+            taken = [places.pop(place) for place in sorted(chosen, reverse=True)]
+            places.append(self._merge(taken))
+        return self._finish()
+
+    def _finish(self) -> list[Step]:
+        if self._live:
+            self._merge(self._live)
+            (last,) = self._live
+            if self._live[last] != self._keep:
+                self._contract((last,), self._keep)
+        return self._steps
+
+    def _cells(self, axes: Iterable[int]) -> int:
+        return prod(self._sizes[v] for v in axes)
+
+    def _merge(self, places: Iterable[int]) -> int:
+        """Contract these tables into one, summing out what no other table needs."""
+        waiting = sorted(places, key=lambda place: self._cells(self._live[place]))
+        merged = waiting[0]
+        for place in waiting[1:]:
+            merged = self._contract((merged, place))
+        if any(self._uses[v] == 1 and v not in self._keep for v in self._live[merged]):
+            merged = self._contract((merged,))
+        return merged
+
+    def _contract(self, operands: tuple[int, ...], axes: tuple[int, ...] | None = None) -> int:
+        scopes = tuple(self._live.pop(place) for place in operands)
+        union = tuple(dict.fromkeys(v for scope in scopes for v in scope))
+        for place, scope in zip(operands, scopes, strict=True):
+            self._uses.subtract(scope)
+            for v in scope:
+                self._holders[v].discard(place)
+        result = tuple(v for v in union if self._uses[v] > 0) if axes is None else axes
+        step = Step(operands=operands, scopes=scopes, axes=result, operations=self._cells(union))
+        self._steps.append(step)
+        place, self._next = self._next, self._next + 1
+        self._live[place] = result
+        self._uses.update(result)
+        for v in result:
+            self._holders[v].add(place)
+        return place

@@ -1,0 +1,98 @@
+import contextlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from causalflow.cli import run
+
+LABELS = """
+graph: sizes
+nodes:
+  color: {type: class, levels: [green, red]}
+  size: {type: continuous, unit: px, noise: linear}
+edges: [color -> size]
+queries:
+  - {ask: "P(size | do(color=red))", identifiable: true}
+"""
+PICTURES = """
+graph: stamps
+nodes:
+  color: {type: class, levels: [green, red]}
+  image:
+    type: image
+    shape: [3, 8, 8]
+    diffusion: {width: 8, multipliers: [1], predictor_width: 4, steps: 3}
+edges: ["color -> image: anticausal"]
+"""
+
+
+@dataclass(frozen=True)
+class Ran:
+    code: int
+    out: str
+    err: str
+
+
+def call(*args):
+    """The command line in this process: `run` is what the installed script calls."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = run(list(map(str, args)))
+    return Ran(code, out.getvalue(), err.getvalue())
+
+
+@pytest.fixture
+def cli(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return call
+
+
+def write_labels(folder: Path):
+    """size = 1 + 2 color + noise of 1/10."""
+    generator = np.random.default_rng(0)
+    color = generator.integers(0, 2, 200)
+    size = 1 + 2 * color + generator.normal(size=200) / 10
+    names = np.array(["green", "red"])[color]
+    pd.DataFrame({"color": names, "size": size}).to_csv(folder / "rows.csv", index=False)
+    (folder / "graph.yaml").write_text(LABELS)
+
+
+def write_pictures(folder: Path):
+    """Twelve 8x8 pictures, all green or all red, and the table that names them."""
+    (folder / "graph.yaml").write_text(PICTURES)
+    rows = []
+    for i in range(12):
+        pixels = np.zeros((8, 8, 3), np.uint8)
+        pixels[..., 1 - i % 2] = 200
+        Image.fromarray(pixels).save(folder / f"{i}.png")
+        rows.append({"path": f"{i}.png", "color": ["green", "red"][i % 2]})
+    pd.DataFrame(rows).to_csv(folder / "labels.csv", index=False)
+
+
+@pytest.fixture(scope="session")
+def sizes(tmp_path_factory):
+    """A folder with a fitted model of labels alone."""
+    folder = tmp_path_factory.mktemp("sizes")
+    write_labels(folder)
+    model = folder / "model.safetensors"
+    ran = call("fit", folder / "graph.yaml", "--data", folder / "rows.csv", "-o", model)
+    assert ran.code == 0, ran.err
+    return folder
+
+
+@pytest.fixture(scope="session")
+def stamps(tmp_path_factory):
+    """A folder with a model of 8x8 pictures after two steps."""
+    folder = tmp_path_factory.mktemp("stamps")
+    write_pictures(folder)
+    data = ["--data", folder / "labels.csv", "--images", folder]
+    steps = ["--steps", 2, "--batch-size", 4, "--device", "cpu"]
+    model = folder / "model.safetensors"
+    ran = call("fit", folder / "graph.yaml", *data, *steps, "-o", model)
+    assert ran.code == 0, ran.err
+    return folder

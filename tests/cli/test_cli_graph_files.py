@@ -1,0 +1,100 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+GRAPHS = Path(__file__).resolve().parents[2] / "graphs"
+GOOD = "edges: [x -> m -> y, x <-> y]\nqueries: ['P(y | do(x))']\n"
+CYCLE = "edges:\n  - x -> y\n  - y -> x\n"
+BAD_QUERY = (
+    "edges: [x -> y]\nqueries:\n  - {ask: P(y), identifiable: true}\n  - {ask: P(z | do(x))}\n"
+)
+
+
+@pytest.fixture
+def files(tmp_path):
+    for name, text in {"good": GOOD, "cycle": CYCLE, "query": BAD_QUERY}.items():
+        (tmp_path / f"{name}.yaml").write_text(text)
+
+
+def test_check_says_what_a_file_holds_and_that_nothing_is_identified_yet(cli, files):
+    ran = cli("check", "good.yaml")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out == (
+        "good.yaml: ok: 3 nodes, 2 edges, 1 hidden confounder, 1 query "
+        "(not verified yet: identification is not part of this version)\n"
+    )
+
+
+def test_check_goes_on_after_a_mistake(cli, files):
+    ran = cli("check", "cycle.yaml", "none.yaml", "good.yaml")
+    assert ran.code == 2
+    assert ran.out.startswith("good.yaml: ok: ")
+    first, second = ran.err.splitlines()
+    assert first.startswith("cycle.yaml:3: ")
+    assert "x -> y -> x" in first
+    assert second == "none.yaml: cannot be read: No such file or directory"
+
+
+def test_check_points_at_the_place_in_a_query(cli, files):
+    ran = cli("check", "query.yaml")
+    assert (ran.code, ran.out) == (2, "")
+    line, text, caret = ran.err.splitlines()
+    assert line.startswith("query.yaml:4: query: unknown node 'z'")
+    assert text[caret.index("^")] == "z"
+
+
+def test_check_json_lists_every_file(cli, files):
+    ran = cli("check", "--json", "good.yaml", "query.yaml", "cycle.yaml")
+    good, query, cycle = json.loads(ran.out)
+    assert ran.code == 2
+    assert (good["file"], good["ok"], good["errors"]) == ("good.yaml", True, [])
+    assert (good["nodes"], good["edges"], good["hidden_confounders"]) == (3, 2, 1)
+    asked = {"ask": "P(y | do(x))", "identifiable": None, "verdict": None, "line": 2}
+    assert good["queries"] == [asked]
+    assert [query["ok"], cycle["ok"]] == [False, False]
+    assert query["queries"][0]["identifiable"] is True
+    assert cycle["errors"] == [ran.err.splitlines()[-1]]
+
+
+def test_every_graph_file_that_ships_is_right(cli):
+    ran = cli("check", *GRAPHS.glob("*.yaml"))
+    assert (ran.code, ran.err) == (0, "")
+
+
+def test_draw_names_the_picture_after_the_file_and_puts_it_here(cli, files, tmp_path):
+    ran = cli("draw", "good.yaml")
+    assert (ran.code, ran.out, ran.err) == (0, "good.png\n", "")
+    picture = np.asarray(Image.open(tmp_path / "good.png").convert("L"))
+    assert picture.min() < 128 < picture.max()
+
+
+def test_draw_writes_the_format_of_the_suffix(cli, files, tmp_path):
+    assert cli("draw", "good.yaml", "-o", "out.dot").code == 0
+    assert "digraph" in (tmp_path / "out.dot").read_text()
+
+
+def test_draw_of_a_wrong_file_writes_nothing(cli, files, tmp_path):
+    ran = cli("draw", "cycle.yaml")
+    assert ran.code == 2
+    assert ran.err.startswith("cycle.yaml:3: ")
+    assert not (tmp_path / "cycle.png").exists()
+
+
+def test_describe_tells_what_a_graph_file_would_compile_to(cli):
+    ran = cli("describe", GRAPHS / "digits_demo_frontdoor.yaml", "--json")
+    described = json.loads(ran.out)
+    assert described["untrained"] == ["digit", "color", "bar", "image"]
+    rows = {row["node"]: row for row in described["nodes"]}
+    assert rows["bar <-> digit"]["type"] == "latent class"
+    assert rows["image"]["mechanism"].startswith("diffusion")
+    text = cli("describe", GRAPHS / "digits_demo_frontdoor.yaml").out
+    assert all(name in text for name in rows)
+
+
+def test_describe_of_an_untyped_graph_is_one_line(cli, files):
+    ran = cli("describe", "good.yaml")
+    assert (ran.code, ran.err.count("\n")) == (2, 1)
+    assert "have no type" in ran.err

@@ -1,0 +1,223 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from causalflow.model.model import Model
+
+
+def rows_of(ran):
+    assert (ran.code, ran.err) == (0, "")
+    return json.loads(ran.out)["rows"]
+
+
+def is_picture(path):
+    return np.asarray(Image.open(path)).std() > 0
+
+
+def test_sample_prints_the_draws_of_the_model_with_units(cli, sizes):
+    path = sizes / "model.safetensors"
+    ran = cli("sample", path, "-n", 3, "--seed", 5)
+    assert (ran.code, ran.err) == (0, "")
+    header, *lines = ran.out.splitlines()
+    assert header.split() == ["draw", "color", "size", "[px]"]
+    world = Model.load(path).sample(3, generator=5)
+    names = [["green", "red"][index] for index in world["color"]]
+    numbers = [f"{value:.6g}" for value in world["size"].tolist()]
+    assert [line.split() for line in lines] == [
+        [str(i), name, number] for i, (name, number) in enumerate(zip(names, numbers, strict=True))
+    ]
+
+
+def test_sample_under_an_intervention_is_of_that_world(cli, sizes):
+    rows = rows_of(
+        cli("sample", sizes / "model.safetensors", "-n", 400, "--do", "color=red", "--json")
+    )
+    assert {row["color"] for row in rows} == {"red"}
+    # The data have mean 3 and spread .1 under red; 5 standard errors of fit and draws: < .06.
+    assert abs(np.mean([row["size"] for row in rows]) - 3) < 0.06
+
+
+def test_sample_writes_the_labels_it_would_print(cli, sizes, tmp_path):
+    words = ["sample", sizes / "model.safetensors", "-n", 5]
+    ran = cli(*words, "-o", "draws.csv")
+    assert (ran.code, ran.out, ran.err) == (0, "draws.csv\n", "")
+    assert pd.read_csv(tmp_path / "draws.csv").to_dict("records") == [
+        pytest.approx(row) for row in rows_of(cli(*words, "--json"))
+    ]
+
+
+def test_sample_of_images_writes_table_and_picture(cli, stamps, tmp_path):
+    ran = cli("sample", stamps / "model.safetensors", "-n", 10, "-o", "out/draws.csv")
+    assert (ran.code, ran.out.split()) == (0, ["out/draws.csv", "out/draws.png"])
+    assert len(pd.read_csv(tmp_path / "out" / "draws.csv")) == 10
+    assert is_picture(tmp_path / "out" / "draws.png")
+
+
+def test_sample_without_a_file_makes_no_image(cli, stamps, monkeypatch):
+    asked = []
+    original = Model.sample
+
+    def sample(self, n, do, *, nodes, **further):
+        asked.extend(nodes)
+        return original(self, n, do, nodes=nodes, **further)
+
+    monkeypatch.setattr(Model, "sample", sample)
+    assert cli("sample", stamps / "model.safetensors", "-n", 2).code == 0
+    assert asked == ["color"]
+
+
+def test_counterfactual_shifts_the_size_by_the_effect_of_the_color(cli, sizes):
+    fact = ["--given", "color=green", "--given", "size=1.25"]
+    words = ["counterfactual", sizes / "model.safetensors", *fact]
+    factual, other = rows_of(cli(*words, "--do", "color=red", "--json"))
+    assert (factual["color"], factual["size"]) == ("green", pytest.approx(1.25))
+    # The residual stays: 1.25 + the fitted effect, which is 2 up to 5 standard errors (.0141 each).
+    assert (other["color"], other["size"]) == ("red", pytest.approx(3.25, abs=0.071))
+
+
+def test_counterfactual_may_shift_a_continuous_node(cli, sizes):
+    words = ["counterfactual", sizes / "model.safetensors", "--given", "size=1.5", "--json"]
+    for operation, expected in (("size+=0.5", 2.0), ("size-=0.5", 1.0), ("size=-0.5", -0.5)):
+        _, other = rows_of(cli(*words, "--do", operation))
+        assert other["size"] == pytest.approx(expected)
+
+
+def test_counterfactual_of_a_table_keeps_its_rows_and_infers_what_is_empty(cli, sizes, tmp_path):
+    (tmp_path / "rows.csv").write_text("color,size\ngreen,1.0\n,3.0\n")
+    words = ["counterfactual", sizes / "model.safetensors", "--evidence", "rows.csv"]
+    ran = cli(*words, "--do", "color=1", "-n", 2, "--json")
+    rows = rows_of(ran)
+    assert [(row["row"], row["draw"], row["world"]) for row in rows] == [
+        (row, draw, world)
+        for row in (0, 1)
+        for draw in (0, 1)
+        for world in ("factual", "do(color=1)")
+    ]
+    factual = [row for row in rows if row["world"] == "factual"]
+    # size = 3 is 20 standard deviations away from green's mean of 1.
+    assert [row["color"] for row in factual] == ["green", "green", "red", "red"]
+    assert json.loads(ran.out)["inferred"] == {"color": "drawn from its exact posterior"}
+    assert "inferred: color, drawn from its exact posterior" in cli(*words, "--do", "color=1").out
+
+
+def test_counterfactual_of_images_writes_a_picture_and_says_how(cli, stamps, tmp_path):
+    files = ["--image", stamps / "0.png", "--image", stamps / "1.png"]
+    words = ["counterfactual", stamps / "model.safetensors", *files, "--do", "color=red"]
+    ran = cli(*words, "-o", "red.png")
+    assert (ran.code, ran.err) == (0, "")
+    assert "inferred: color, read off the image" in ran.out
+    assert "network calls: " in ran.out
+    assert "round-trip error: " in ran.out
+    assert "written: red.png" in ran.out
+    assert is_picture(tmp_path / "red.png")
+    calls = json.loads(cli(*words, "--json", "--steps", 1).out)["network_calls_per_row"]
+    more = json.loads(cli(*words, "--json", "--steps", 4).out)["network_calls_per_row"]
+    assert all(0 < calls[part] < more[part] for part in ("abduction", "factual"))
+
+
+def test_describe_of_a_model_knows_that_it_is_fitted(cli, sizes):
+    ran = cli("describe", sizes / "model.safetensors")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.startswith("sizes: every mechanism is ready\n")
+    assert json.loads(cli("describe", sizes / "model.safetensors", "--json").out)["untrained"] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["sample", "MODEL", "--do", "colr=red"], "did you mean 'color'?"),
+        (["sample", "MODEL", "--do", "color"], "'color': expected NODE=VALUE, as in color=red"),
+        (["sample", "MODEL", "--do", "color=blue"], "unknown level 'blue'; expected one of"),
+        (["sample", "MODEL", "--do", "color=1", "--do", "color=0"], "given twice"),
+        (["sample", "MODEL", "--do", "size=big"], "'big' is no number"),
+        (["sample", "MODEL", "--do", "size=nan"], "'nan' is no number"),
+        (["sample", "MODEL", "--do", "color+=1"], "'+=' is for --do of continuous nodes"),
+        (["sample", "MODEL", "--node", "colour"], "unknown node 'colour'"),
+        (["sample", "MODEL", "-n", "0"], "0 is not in the range"),
+        (["sample", "MODEL", "-o", "a.png"], "a.png: no image is drawn; give a .csv"),
+        (["sample", "MODEL", "--device", "gpu"], "--device gpu: not there; expected one of"),
+        (["sample", "rows.csv"], "rows.csv: "),
+        (["describe", "rows.csv"], "rows.csv: "),
+        (["counterfactual", "MODEL", "--do", "color=red"], "no evidence; give --image, --evidence"),
+        (["counterfactual", "MODEL", "--given", "color=red"], "give at least one intervention"),
+        (
+            ["counterfactual", "MODEL", "--given", "size+=1", "--do", "color=red"],
+            "'+=' is for --do of continuous nodes",
+        ),
+        (
+            ["counterfactual", "MODEL", "--image", "a.png", "--do", "color=red"],
+            "--image: the graph has 0 image nodes",
+        ),
+        (
+            ["counterfactual", "MODEL", "--given", "color=red", "--do", "color=0", "-o", "a.png"],
+            "the model has no image",
+        ),
+        (
+            ["counterfactual", "MODEL", "--evidence", "empty.csv", "--do", "color=red"],
+            "empty.csv: no readable CSV file",
+        ),
+        (
+            ["counterfactual", "MODEL", "--evidence", "headers.csv", "--do", "color=red"],
+            "the evidence has no rows",
+        ),
+        (
+            [
+                "counterfactual",
+                "MODEL",
+                "--evidence",
+                "rows.csv",
+                "--given",
+                "a=1",
+                "--do",
+                "color=1",
+            ],
+            "unknown node 'a'",
+        ),
+        (
+            [
+                "counterfactual",
+                "MODEL",
+                "--evidence",
+                "rows.csv",
+                "--given",
+                "color=1",
+                "--do",
+                "color=1",
+            ],
+            "the evidence gives node 'color' twice",
+        ),
+    ],
+)
+def test_mistake_about_a_world_is_one_line(cli, sizes, tmp_path, words, message):
+    (tmp_path / "rows.csv").write_text("color,size\nred,1\n")
+    (tmp_path / "headers.csv").write_text("color,size\n")
+    (tmp_path / "empty.csv").write_text("")
+    model = str(sizes / "model.safetensors")
+    ran = cli(*(model if word == "MODEL" else word for word in words))
+    assert (ran.code, ran.out) == (2, "")
+    assert message in ran.err
+    assert ran.err.count("\n") == 1
+
+
+def test_image_of_another_size_is_one_line(cli, stamps, tmp_path):
+    Image.fromarray(np.zeros((9, 9, 3), np.uint8)).save(tmp_path / "nine.png")
+    words = ["counterfactual", stamps / "model.safetensors", "--do", "color=red"]
+    for file, message in (
+        ("nine.png", "nine.png: image of height x width 9x9; expected 8x8"),
+        ("none.png", "none.png: no such image file"),
+        (str(stamps / "labels.csv"), "labels.csv: not an image file"),
+    ):
+        ran = cli(*words, "--image", file)
+        assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
+        assert message in ran.err
+
+
+def test_an_image_may_be_set(cli, stamps):
+    model = stamps / "model.safetensors"
+    action = f"image={stamps / '1.png'}"
+    words = ["counterfactual", model, "--given", "color=red", "--do", action]
+    rows = rows_of(cli(*words, "--json"))
+    assert [row["color"] for row in rows] == ["red", "red"]
