@@ -21,8 +21,8 @@ from urllib.request import urlopen
 import numpy as np
 from numpy.typing import NDArray
 
-from causalflow.data.labelled import LabelledImages, check_split
 from causalflow.atomic import whole_file
+from causalflow.data.labelled import LabelledImages, check_split
 from causalflow.errors import DataError
 
 __all__ = ["FILES", "MIRRORS", "data_folder", "mnist", "read_idx"]
