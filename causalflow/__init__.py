@@ -18,18 +18,22 @@ if TYPE_CHECKING:
     from causalflow import data
     from causalflow.graph.graph import Graph
     from causalflow.graph.reader import load, loads
+    from causalflow.identify.identify import identify
     from causalflow.model.model import Model, compile
     from causalflow.plot.graph import plot_graph
     from causalflow.plot.images import image_grid
     from causalflow.query.language import parse_query
+    from causalflow.tables.table import Table
 
 __version__ = "0.1.0"
 
 _PLACES = {
     "Graph": "causalflow.graph.graph",
     "Model": "causalflow.model.model",
+    "Table": "causalflow.tables.table",
     "compile": "causalflow.model.model",
     "data": "causalflow.data",
+    "identify": "causalflow.identify.identify",
     "image_grid": "causalflow.plot.images",
     "load": "causalflow.graph.reader",
     "loads": "causalflow.graph.reader",
@@ -40,8 +44,10 @@ _PLACES = {
 __all__ = [
     "Graph",
     "Model",
+    "Table",
     "compile",
     "data",
+    "identify",
     "image_grid",
     "load",
     "loads",

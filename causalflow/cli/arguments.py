@@ -18,11 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from causalflow.errors import CausalFlowError, EvidenceError, one_of
+from causalflow.errors import EvidenceError, one_of
 from causalflow.graph.schema import Class, Continuous, Image, Node
 
 if TYPE_CHECKING:
-    import pandas
     import torch
 
     from causalflow.graph.graph import Graph
@@ -40,7 +39,6 @@ __all__ = [
     "guidance_option",
     "input_file",
     "load_model",
-    "read_csv",
     "read_image",
     "seed_option",
     "steps_option",
@@ -195,37 +193,15 @@ def read_image(node: Image, file: str | Path) -> torch.Tensor:
     return files.of_shape(node.shape)[[0]]
 
 
-def read_csv(path: Path) -> pandas.DataFrame:
-    """The table in a CSV file.
-
-    Raises:
-        CausalFlowError: it cannot be read.
-    """
-    import pandas
-
-    try:
-        return pandas.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise CausalFlowError(
-            f"{path}: no readable CSV file: {str(error).splitlines()[0]}"
-        ) from None
-
-
 def load_model(path: Path, device: str) -> Model:
     """The model in a file, on a device.
 
     Raises:
         CausalFlowError: no model file, or no such device.
     """
-    import torch
-
     from causalflow.model.model import Model
 
-    there = torch.cuda.device_count()
-    devices = ["cpu", *(["cuda"] if there else []), *(f"cuda:{i}" for i in range(there))]
-    if device not in ("auto", *devices):
-        raise CausalFlowError(f"--device {device}: not there; {one_of(device, ['auto', *devices])}")
-    return Model.load(path, ("cuda" if there else "cpu") if device == "auto" else device)
+    return Model.load(path, device)
 
 
 def given_once(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

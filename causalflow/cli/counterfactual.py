@@ -21,7 +21,6 @@ from causalflow.cli.arguments import (
     guidance_option,
     input_file,
     load_model,
-    read_csv,
     read_image,
     seed_option,
     steps_option,
@@ -138,9 +137,11 @@ def _evidence(
     graph: Graph, table_file: Path | None, files: Sequence[Path], given: Sequence[Assignment]
 ) -> dict[str, Any]:
     """Node -> values, from the three options that give evidence."""
+    from causalflow.data.table import read_table
+
     parts: list[Mapping[str, Any]] = [assigned(graph, given, "--given")]
     if table_file is not None:
-        frame = read_csv(table_file)
+        frame = read_table(table_file)
         parts.append({str(name): frame[name].tolist() for name in frame.columns})
     if files:
         parts.append(_images(graph, files))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from causalflow.cli.arguments import OutputFile, examples, read_csv
+from causalflow.cli.arguments import OutputFile, examples
 from causalflow.cli.output import count, json_option, say, say_json, table
 from causalflow.cli.worlds import image_names
 from causalflow.errors import DataError, one_of
@@ -146,6 +146,7 @@ def _data_set(graph: Graph, name: str, size: int | None, rows: int | None) -> An
 def _table(graph: Graph, data: str, images: Path | None, path_column: str) -> Any:
     """The columns of a CSV file, with the images it names."""
     from causalflow.data.image_folder import image_folder
+    from causalflow.data.table import read_table
 
     if not Path(data).is_file():
         raise DataError(f"--data {data}: no such file, nor a data set; {one_of(data, DATA_SETS)}")
@@ -156,7 +157,7 @@ def _table(graph: Graph, data: str, images: Path | None, path_column: str) -> An
                 f"--data {data}: node '{names[0]}' is an image; give --images FOLDER, and a column "
                 f"'{path_column}' of file names in the .csv"
             )
-        return read_csv(Path(data))
+        return read_table(data)
     if len(names) != 1:
         raise DataError(f"--images: the graph has {len(names)} image nodes; expected one")
     return image_folder(images, Path(data).absolute(), path=path_column, image=names[0])

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from PIL import Image as Picture
 from torch import Tensor
 
+from causalflow.data.table import read_table
 from causalflow.errors import DataError, one_of
 
 __all__ = ["ImageFiles", "image_folder"]
@@ -78,25 +78,18 @@ def image_folder(
         DataError: an unreadable table, a file that is missing or lies outside the folder.
     """
     folder = Path(folder)
-    table = _read_table(folder / csv if (folder / csv).is_file() else Path(csv))
+    table = read_table(folder / csv if (folder / csv).is_file() else Path(csv))
     if path not in table.columns:
         raise DataError(f"{csv}: no column '{path}'; {one_of(path, table.columns)}")
-    if table[path].isna().any():
-        raise DataError(f"{csv}: row {int(table[path].isna().argmax())}: column '{path}' is empty")
-    files = tuple(str(file) for file in table[path])
-    for file in files:
+    files = tuple(table[path])
+    for row, file in enumerate(files):
+        if not file:
+            raise DataError(f"{csv}: row {row}: column '{path}' is empty")
         _inside(folder, file)
     return {
         **{str(n): table[n] for n in table.columns if n != path},
         image: ImageFiles(folder=folder, files=files),
     }
-
-
-def _read_table(csv: Path) -> pd.DataFrame:
-    try:
-        return pd.read_csv(csv)
-    except (OSError, ValueError) as mistake:
-        raise DataError(f"{csv}: no readable CSV file: {str(mistake).splitlines()[0]}") from None
 
 
 def _inside(folder: Path, file: str) -> Path:

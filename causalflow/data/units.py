@@ -2,16 +2,19 @@
 
     node        public                                              engine
     class       level name, level index, or -1 / None / NaN         int64 index, -1 where unlabelled
-    continuous  number in the unit of the graph file, or NaN        float64, the same number
+    continuous  number in the unit of the graph file, None or NaN   float64, the same number
     image       float in [0, 1] or uint8 0..255                     float32 in [-1, 1]
     image with  integer pixels 0..levels-1                          float32, the same integers
     levels
 
-Where the level names are integers, a number is a name; otherwise it is an index.
+A number is an index. A text is a name if there is such a level, else one of the words for a missing
+value (`MISSING`, empty text among them), else a number: so a CSV file is best read as text
+(`causalflow.data.table`).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -23,9 +26,12 @@ from torch import Tensor
 from causalflow.errors import CausalFlowError, EvidenceError, one_of
 from causalflow.graph.schema import Class, Continuous, Image, Level, Node
 
-__all__ = ["level_index", "level_name", "store_images", "to_engine", "to_public"]
+__all__ = ["MISSING", "level_name", "store_images", "to_engine", "to_public"]
 
 _Error: TypeAlias = type[CausalFlowError]
+MISSING = frozenset({"", "na", "n/a", "nan", "none", "null", "<na>"})
+"""Texts, in lower case, that stand for a missing value, unless a level has that name."""
+
 _PIXEL_SLACK = 1e-3  # half-precision images may end a little outside [0, 1]
 
 
@@ -67,31 +73,13 @@ def to_engine(name: str, node: Node, value: Any, error: _Error = EvidenceError) 
 def to_public(name: str, node: Node, value: Tensor) -> Tensor:
     """The public value of an engine value, same shape.
 
-    Images are in [0, 1]; classes are indices, or names where these are integers.
+    Images are in [0, 1]; classes are indices.
     """
     match node:
-        case Class() if _numbered(node):
-            numbers = torch.tensor(
-                [-1, *(int(level) for level in node.levels)], device=value.device
-            )
-            return numbers[value.long() + 1]
         case Image(levels=None):
             return ((value + 1) / 2).clamp(0, 1)
         case _:
             return value
-
-
-def level_index(name: str, node: Class, level: object, error: _Error = EvidenceError) -> int:
-    """The index of a level given by name or index; -1 if it is missing (None, NaN, -1).
-
-    Example:
-        >>> level_index("color", Class(levels=("green", "red")), "red")
-        1
-    """
-    found = _find_level(node, level)
-    if found is None:
-        raise error(f"node '{name}': unknown level {level!r}; {_allowed(node, level)}")
-    return found
 
 
 def level_name(node: Class, index: int) -> Level | None:
@@ -191,34 +179,31 @@ def _find_level(node: Class, level: object) -> int | None:
         return _find_name(node, level)
     if level is None or level != level:  # NaN and pandas' NaT differ from themselves
         return -1
-    if not isinstance(level, (int, float, np.integer, np.floating, np.bool_)) or level != int(
-        level
-    ):
+    if not isinstance(level, (int, float, np.integer, np.floating, np.bool_)):
         return None
-    number = int(level)
-    if _numbered(node):
-        return (
-            node.levels.index(number) if number in node.levels else (-1 if number == -1 else None)
-        )
-    return number if -1 <= number < len(node.levels) else None
+    return _find_index(node, float(level))
 
 
 def _find_name(node: Class, text: str) -> int | None:
     names = [str(level) for level in node.levels]
     if text in names:
         return names.index(text)
-    return (
-        int(text) if text.isdecimal() and not _numbered(node) and int(text) < len(names) else None
-    )
+    if text.strip().lower() in MISSING:
+        return -1
+    try:
+        return _find_index(node, float(text))
+    except ValueError:
+        return None
 
 
-def _numbered(node: Class) -> bool:
-    return any(isinstance(level, int) for level in node.levels)
+def _find_index(node: Class, number: float) -> int | None:
+    return int(number) if number.is_integer() and -1 <= number < len(node.levels) else None
 
 
 def _allowed(node: Class, level: object) -> str:
     """`one_of` the names, and that an index does as well."""
-    indices = "" if _numbered(node) else f" or an index 0..{len(node.levels) - 1}"
+    numbered = isinstance(node.levels[0], int)
+    indices = "" if numbered else f" or an index 0..{len(node.levels) - 1}"
     allowed, _, hint = one_of(level, node.levels).partition("; ")
     return f"{allowed}{indices}{'; ' + hint if hint else ''}"
 
@@ -231,13 +216,20 @@ def _array(value: Any) -> NDArray[Any]:
     """A column of class values; lists and tables of mixed entries keep their Python objects."""
     if isinstance(value, Tensor):
         return value.detach().cpu().numpy()
-    if hasattr(value, "to_numpy"):  # pandas: its missing values become None
-        value = value.astype(object).where(value.notna(), None).to_numpy()
+    if hasattr(value, "to_numpy"):
+        return _from_pandas(value)
     if isinstance(value, np.ndarray):
         return value
     array = np.empty(len(value) if _is_sequence(value) else (), dtype=object)
     array[...] = value
     return array
+
+
+def _from_pandas(value: Any) -> NDArray[Any]:
+    """A pandas column; its missing values become None, unless they are NaN among numbers."""
+    if isinstance(value.dtype, np.dtype) and value.dtype.kind != "O":
+        return np.asarray(value.to_numpy())
+    return np.asarray(value.astype(object).where(value.notna(), None).to_numpy())
 
 
 def _unique(entries: NDArray[Any]) -> tuple[list[object], NDArray[np.int64]]:
@@ -260,18 +252,33 @@ def _tensor(name: str, value: Any, error: _Error) -> Tensor:
         if isinstance(value, Tensor):
             return value.detach()
         if hasattr(value, "to_numpy"):
-            value = value.to_numpy()
+            value = _from_pandas(value)
         if _is_sequence(value) and any(isinstance(entry, (Tensor, np.ndarray)) for entry in value):
             value = np.stack([np.asarray(entry) for entry in value])
         array = np.asarray(value)
         if array.dtype.kind in "OU":
-            array = _stack_objects(array)
+            array = _stack_objects(name, array, error)
         return torch.from_numpy(np.array(array))
     except (TypeError, ValueError) as mistake:
         raise error(f"node '{name}': not numbers: {str(mistake).splitlines()[0]}") from None
 
 
-def _stack_objects(array: NDArray[Any]) -> NDArray[Any]:
+def _stack_objects(name: str, array: NDArray[Any], error: _Error) -> NDArray[Any]:
     if array.size and isinstance(array.flat[0], (np.ndarray, Tensor)):
         return np.stack([np.asarray(entry) for entry in array.flat])
-    return array.astype(np.float64)
+    entries = array.ravel().tolist()
+    numbers = [_number(entry) for entry in entries]
+    if None in numbers:
+        row = numbers.index(None)
+        raise error(f"{_where(name, row, array.ndim > 0)}: not a number: {entries[row]!r}")
+    return np.array(numbers, dtype=np.float64).reshape(array.shape)
+
+
+def _number(entry: object) -> float | None:
+    """A number, also as text; NaN where it is missing, None where it is none."""
+    if entry is None or (isinstance(entry, str) and entry.strip().lower() in MISSING):
+        return math.nan
+    try:
+        return float(entry)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return None

@@ -4,9 +4,11 @@ Notation: y_tau = (1 - tau) x_0 + tau eps (flow coordinates), pa_1..pa_K the par
 weights.
 
 One encoder reads (y_tau, tau); a linear head per parent gives a categorical (class parents) or a
-Gaussian (continuous parents, on their standardised scale) p_phi(pa_k | y_tau, tau). Its gradient in
-y_tau acts as the mechanism of an anti-causal edge (`causalflow.diffusion.guidance`), and its mode
-fills in parents that the evidence leaves out.
+Gaussian p_phi(pa_k | y_tau, tau) of the standardised g^-1(pa_k) (continuous parents; g maps the
+real line onto the support, as in `causalflow.mechanisms.continuous`). Its gradient in y_tau acts as
+the mechanism of an anti-causal edge (`causalflow.diffusion.guidance`), and its mode (of a
+continuous parent the median, which is inside the support) fills in parents that the evidence leaves
+out.
 
 Its training rows are weighted (`causalflow.mechanisms.mutilation`), so that the gradient of one
 parent's predictor does not move the others.
@@ -27,7 +29,8 @@ from causalflow.diffusion.path import TAU_MIN, enter, interpolate
 from causalflow.errors import CompileError
 from causalflow.graph.schema import Class, Continuous, Image, Node, Symbol
 from causalflow.mechanisms.base import Values
-from causalflow.mechanisms.labels import all_labelled, filled, labelled
+from causalflow.mechanisms.continuous import to_real, to_support
+from causalflow.mechanisms.labels import all_labelled, labelled
 from causalflow.nn.embedding import TimeEmbedding
 from causalflow.nn.encoder import Encoder
 from causalflow.nn.naming import module_key
@@ -56,8 +59,9 @@ class AnticausalPredictor(nn.Module):
         self.heads = nn.ModuleDict(
             {module_key(n): nn.Linear(FEATURES, _outputs(n, node)) for n, node in parents.items()}
         )
-        continuous = [name for name, node in parents.items() if isinstance(node, Continuous)]
+        continuous = {n: node for n, node in parents.items() if isinstance(node, Continuous)}
         self._column = {name: column for column, name in enumerate(continuous)}
+        self._support = {name: node.support for name, node in continuous.items()}
         self.location: Tensor
         self.scale: Tensor
         self.register_buffer("location", torch.zeros(len(continuous), dtype=torch.float64))
@@ -67,8 +71,9 @@ class AnticausalPredictor(nn.Module):
         """Set the scale of continuous parents."""
         rows = all_labelled(values, self.parents)
         for name, column in self._column.items():
-            self.location[column] = values[name][rows].mean()
-            self.scale[column] = values[name][rows].std(correction=0).clamp_min(1e-6)
+            real, _ = to_real(values[name][rows], self._support[name])
+            self.location[column] = real.mean()
+            self.scale[column] = real.std(correction=0).clamp_min(1e-6)
 
     def loss(self, image: Tensor, parents: Values, generator: torch.Generator) -> Tensor:
         """Negative log-likelihood of the parents at a random noise level, shape (batch,).
@@ -106,8 +111,10 @@ class AnticausalPredictor(nn.Module):
         features = self._features(y, torch.full((len(y),), tau, device=y.device))
         total = torch.zeros(len(y), device=y.device)
         for name, scale in scales.items():
-            target, reference = targets[name], filled(references, [name])[name]
-            moved = labelled(references[name]) & (target != reference)
+            target, reference = targets[name], references[name]
+            moved = labelled(reference) & (target != reference)
+            # The target stands in for references that do not count: it is a possible value.
+            reference = torch.where(moved, reference, target)
             against = self._log_prob(features, name, reference) * moved
             total = total + scale * (self._log_prob(features, name, target) - against)
         return total
@@ -125,14 +132,16 @@ class AnticausalPredictor(nn.Module):
         if name not in self._column:
             return output.argmax(dim=-1)
         column = self._column[name]
-        return self.location[column] + self.scale[column] * output[:, 0].double()
+        real = self.location[column] + self.scale[column] * output[:, 0].double()
+        return to_support(real, self._support[name])
 
     def _log_prob(self, features: Tensor, name: str, value: Tensor) -> Tensor:
         output = self.heads[module_key(name)](features)
         if name not in self._column:
             return -functional.cross_entropy(output, value, reduction="none")
         column = self._column[name]
-        target = ((value - self.location[column]) / self.scale[column]).float()
+        real, _ = to_real(value, self._support[name])
+        target = ((real - self.location[column]) / self.scale[column]).float()
         spread = functional.softplus(output[:, 1]) + 1e-2
         return torch.distributions.Normal(output[:, 0], spread).log_prob(target)
 

@@ -156,7 +156,7 @@ class ContinuousMechanism(nn.Module):
         Raises:
             DataError: no such row, or values outside the support.
         """
-        names = [self.name, *self.parents]
+        names = [self.name, *self.tabular]  # images are never unlabelled, nor among the labels
         keep = all_labelled(values, names)
         rows = {name: values[name][keep] for name in names}
         if not keep.any():
@@ -165,8 +165,6 @@ class ContinuousMechanism(nn.Module):
         y = y.to(self.scale.device)
         if not y.isfinite().all():
             raise DataError(f"node '{self.name}': values outside its support {self.node.support}")
-        if self.has_images:
-            self.embedding.calibrate(rows)
         self._least_squares(self.features(rows, len(y)), y)
 
     def _least_squares(self, features: Tensor, y: Tensor) -> None:

@@ -2,6 +2,7 @@
 
 In this order:
 
+0. Nodes whose equation has known parents and no exogenous variable are computed.
 1. Parents of an observed image are read off it by its anti-causal predictors (the mode).
 2. Declared exogenous variables come from their equations: inverted, or drawn from the exact
    posterior.
@@ -57,11 +58,13 @@ def complete(scm: StructuralModel, evidence: Values, generator: torch.Generator)
     """
     values = dict(evidence)
     n = len(next(iter(values.values())))
+    certain = _compute(scm, values, {})
+    values |= certain
     read = _read_images(scm, values)
     values |= read
     _check_likelihoods(scm, values)
     roots = _exogenous(scm, values, generator)
-    computed = _compute(scm, values, roots)
+    computed = certain | _compute(scm, values, roots)
     values |= computed
     drawn: dict[str, Tensor] = {}
     for group in groups(scm, values, unknowns(scm, values)):

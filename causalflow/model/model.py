@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +18,10 @@ import torch
 from causalflow.data.frame import Frame
 from causalflow.data.units import to_public
 from causalflow.diffusion.calls import NetworkCalls
-from causalflow.errors import CausalFlowError, EvidenceError
+from causalflow.errors import CausalFlowError, CompileError, EvidenceError, one_of
 from causalflow.graph.graph import Graph
 from causalflow.model.abduction import abduct
+from causalflow.model.arguments import Random, check_count, check_number, read_generator
 from causalflow.model.compile import CompileOptions, structural_model
 from causalflow.model.description import describe
 from causalflow.model.evidence import check_names, read_evidence, read_interventions
@@ -30,6 +30,7 @@ from causalflow.model.storage import read, write
 from causalflow.model.trainee import Trainee
 from causalflow.model.world import Abduction, Info, World
 from causalflow.options import options_of
+from causalflow.training.device import existing_device
 from causalflow.training.fit import FitReport, fit
 from causalflow.training.options import FitOptions
 
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
     import pandas
 
 __all__ = ["Model", "compile"]
-
-Random = torch.Generator | int | None
 
 
 def compile(graph: Graph, **options: Any) -> Model:
@@ -51,6 +50,9 @@ def compile(graph: Graph, **options: Any) -> Model:
     Raises:
         CompileError: the graph cannot be compiled; the message names the node.
     """
+    if not isinstance(graph, Graph):
+        given = type(graph).__name__
+        raise CompileError(f"compile: given {given}; expected a Graph, as from cf.load(path)")
     chosen = options_of(CompileOptions, "compile", options)
     return Model(structural_model(graph, chosen), chosen)
 
@@ -77,8 +79,12 @@ class Model:
         return tensors[0].device if tensors else torch.device("cpu")
 
     def to(self, device: str | torch.device) -> Model:
-        """Move the weights; returns the model itself."""
-        self.scm.to(device)
+        """Move the weights; returns the model itself.
+
+        Raises:
+            CausalFlowError: no such device.
+        """
+        self.scm.to(existing_device(device))
         return self
 
     def __repr__(self) -> str:
@@ -134,14 +140,16 @@ class Model:
             steps: solver steps of image nodes.
             guidance: multiplies the scale of anti-causal edges.
         """
-        _check_count("n", n)
+        check_count("n", n)
         wanted = list(self.scm.order) if nodes is None else check_names(self.graph, nodes)
+        if not wanted:
+            raise EvidenceError(f"sample: no nodes; {one_of('', self.graph.nodes)}")
         actions = read_interventions(self.graph, do, n, self.device)
         fixed = [name for name, action in actions.items() if isinstance(action, torch.Tensor)]
         needed = self.graph.admg.do(fixed).ancestors(wanted)
         self._check_fitted(needed - set(fixed))
         scm = self._configured(steps, guidance)
-        noise = scm.draw_noise(n, self._generator(generator), needed)
+        noise = scm.draw_noise(n, read_generator(generator, self.device), needed)
         return _predict(scm, Abduction(noise=noise, rows=n, info=Info()), actions, wanted)
 
     def abduct(
@@ -169,7 +177,7 @@ class Model:
         self._check_fitted(self.scm.order)
         values = read_evidence(self.graph, evidence, self.device)
         scm = self._configured(steps, None, residual)
-        return abduct(scm, values, self._generator(generator))
+        return abduct(scm, values, read_generator(generator, self.device))
 
     def predict(
         self,
@@ -218,14 +226,14 @@ class Model:
 
         Source: Pearl (2009), Causality, theorem 7.1.7.
         """
-        _check_count("n", n)
+        check_count("n", n)
         self._check_fitted(self.scm.order)
         values = read_evidence(self.graph, evidence, self.device)
         rows = len(next(iter(values.values())))
         actions = read_interventions(self.graph, do, rows, self.device, draws=n)
         repeated = {name: torch.cat([value] * n) for name, value in values.items()}
         scm = self._configured(steps, guidance, residual)
-        return _predict(scm, abduct(scm, repeated, self._generator(generator)), actions)
+        return _predict(scm, abduct(scm, repeated, read_generator(generator, self.device)), actions)
 
     def reconstruct(
         self, evidence: Any, *, steps: int | None = None, residual: bool | None = None
@@ -250,6 +258,7 @@ class Model:
         Raises:
             CheckpointError: the file is missing, truncated, foreign, altered, or of another
                 version.
+            CausalFlowError: no such device.
         """
         return Model(*read(path)).to(device)
 
@@ -261,21 +270,15 @@ class Model:
         if steps is None and guidance is None and not further:
             return self.scm
         if steps is not None:
-            _check_count("steps", steps)
+            check_count("steps", steps)
+        if guidance is not None:
+            check_number("guidance", guidance)
         return self.scm.replaced(
             {
                 name: image.configured(steps=steps, guidance=guidance, **further)
                 for name, image in self.scm.images.items()
             }
         )
-
-    def _generator(self, given: Random) -> torch.Generator:
-        """A generator on the model's device."""
-        if isinstance(given, torch.Generator):
-            if given.device.type == self.device.type:
-                return given
-            given = int(torch.randint(2**62, (), generator=given, device=given.device))
-        return torch.Generator(self.device).manual_seed(given or 0)
 
     def _check_fitted(self, needed: Iterable[str]) -> None:
         untrained = [n for n in self.scm.order if n in needed and n not in self.fitted]
@@ -298,8 +301,3 @@ def _predict(
     public = {n: to_public(n, scm.graph.nodes[n], values[n]) for n in wanted or scm.order}
     spent = abduction.info.network_calls + calls.images / abduction.rows
     return World(public, replace(abduction.info, network_calls=spent))
-
-
-def _check_count(name: str, value: object) -> None:
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-        raise EvidenceError(f"{name}={value!r}; expected a whole number, at least 1")

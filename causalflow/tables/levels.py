@@ -54,8 +54,10 @@ def position(axis: str, levels: Sequence[Level], level: object) -> int:
         >>> position("color", ("green", "red"), "red"), position("color", ("green", "red"), 1)
         (1, 1)
     """
+    if level in levels:
+        return levels.index(level)
     for place, name in enumerate(levels):
-        if name == level or str(name) == str(level):
+        if str(name) == str(level):
             return place
     try:
         place = whole(cast("SupportsIndex", level))

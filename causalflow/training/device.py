@@ -1,4 +1,4 @@
-"""TrainingDevice: where a fit runs, in how many processes, and the signals that end it.
+"""Device: where a model is, where a fit runs, in how many processes, and what signals end it.
 
 float64 parameters, which the small mechanisms have, do not exist on MPS: it is not used.
 """
@@ -20,7 +20,7 @@ from causalflow.training.options import FitOptions
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-__all__ = ["FitInterrupted", "launch", "signals"]
+__all__ = ["FitInterrupted", "existing_device", "launch", "signals"]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 DEVICES = ("auto", "cpu", "cuda", "cuda:1")
@@ -35,7 +35,7 @@ def launch(options: FitOptions) -> Fabric:
     from lightning_fabric import Fabric
     from lightning_fabric.strategies import DDPStrategy
 
-    name, _, index = _device(options.device).partition(":")
+    name, _, index = existing_device(options.device, "fit").partition(":")
     local = int(os.environ.get("LOCAL_WORLD_SIZE", options.devices))
     hosts = int(os.environ.get("GROUP_WORLD_SIZE", 1))
     if options.batch_size % (local * hosts):
@@ -45,28 +45,38 @@ def launch(options: FitOptions) -> Fabric:
     parallel = options.strategy == "auto" and local * hosts > 1
     # Buffers are calibrated alike in every process, so they need no broadcast in each step.
     ddp = DDPStrategy(find_unused_parameters=True, broadcast_buffers=False)
-    fabric = Fabric(
-        accelerator=name,
-        devices=[int(index)] if index and local == 1 else local,
-        num_nodes=hosts,
-        strategy=ddp if parallel else options.strategy,
-        precision=_precision(options.precision, name),
-    )
+    precision = _precision(options.precision, name)
+    try:
+        fabric = Fabric(
+            accelerator=name,
+            devices=[int(index)] if index and local == 1 else local,
+            num_nodes=hosts,
+            strategy=ddp if parallel else options.strategy,
+            precision=precision,
+        )
+    except (ValueError, TypeError) as mistake:
+        reason = str(mistake).splitlines()[0]
+        raise CausalFlowError(f"fit: strategy={options.strategy!r}: {reason}") from None
     fabric.launch()
     return fabric
 
 
-def _device(device: str) -> str:
+def existing_device(device: str | torch.device, where: str = "model") -> str:
+    """The name of a device that is there; "auto" is CUDA, else the CPU.
+
+    Raises:
+        CausalFlowError: no such device; ``where`` begins the message.
+    """
     cuda = torch.cuda.is_available()
     if device == "auto":
         return "cuda" if cuda else "cpu"
-    name, _, index = device.partition(":")
+    name, _, index = str(device).partition(":")
     known = name in ("cpu", "cuda") and (not index or (name == "cuda" and index.isdecimal()))
     if not known:
-        raise CausalFlowError(f"fit: unknown device {device!r}; {one_of(device, DEVICES)}")
+        raise CausalFlowError(f"{where}: unknown device '{device}'; {one_of(str(device), DEVICES)}")
     if name == "cuda" and not (cuda and int(index or 0) < torch.cuda.device_count()):
-        raise CausalFlowError(f"fit: device={device!r} is not there; use 'auto' or 'cpu'")
-    return device
+        raise CausalFlowError(f"{where}: device='{device}' is not there; use 'auto' or 'cpu'")
+    return str(device)
 
 
 def _precision(precision: str, device: str) -> Any:

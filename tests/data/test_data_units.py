@@ -7,13 +7,12 @@ import pandas as pd
 import pytest
 import torch
 
-from causalflow.data.units import level_index, to_engine, to_public
+from causalflow.data.units import to_engine, to_public
 from causalflow.errors import DataError, EvidenceError
 from causalflow.graph.schema import Class, Continuous, Image
 
 COLOR = Class(levels=("green", "red"))
 DIGIT = Class(levels=tuple(range(10)))
-STARS = Class(levels=(1, 2, 3))
 THICKNESS = Continuous(support=(0.5, math.inf), unit="pixels")
 PICTURE = Image(shape=(3, 2, 4))
 GRAY = Image(shape=(1, 2, 4))
@@ -60,13 +59,21 @@ def test_missing_levels_become_minus_one(column):
     assert to_engine("color", COLOR, column).tolist() == [1, -1, -1]
 
 
-def test_a_number_is_a_name_where_the_names_are_numbers():
-    assert to_engine("stars", STARS, [3, "1", None]).tolist() == [2, 0, -1]
-    with pytest.raises(EvidenceError, match="unknown level 0"):
-        to_engine("stars", STARS, 0)
+def test_a_text_is_a_name_before_it_is_a_missing_value_or_an_index():
+    swapped = Class(levels=("1", "0", "None"))
+    assert to_engine("x", swapped, ["1", "0", "None", "NA", ""]).tolist() == [0, 1, 2, -1, -1]
+    assert to_engine("x", swapped, [1, 0, None]).tolist() == [1, 0, -1]
+    # what pandas writes of whole numbers in a column with gaps
+    assert to_engine("digit", DIGIT, ["7.0", "", "-1"]).tolist() == [7, -1, -1]
 
 
-@pytest.mark.parametrize("node", [COLOR, DIGIT, STARS])
+@pytest.mark.parametrize("value", [math.inf, "inf", "1.5", 10])
+def test_what_is_no_level_is_refused(value):
+    with pytest.raises(EvidenceError, match=r"^node 'digit': unknown level"):
+        to_engine("digit", DIGIT, value)
+
+
+@pytest.mark.parametrize("node", [COLOR, DIGIT])
 def test_class_values_survive_the_way_out_and_back(node):
     engine = torch.tensor([0, 1, -1, 1])
     assert torch.equal(to_engine("node", node, to_public("node", node, engine)), engine)
@@ -151,9 +158,18 @@ def test_nan_pixels_name_their_row():
         to_engine("x", PICTURE, images, DataError)
 
 
-def test_text_is_no_continuous_value():
-    with pytest.raises(EvidenceError, match=r"^node 'x': not numbers: .*'thin'"):
-        to_engine("x", THICKNESS, ["thin", 1.0])
+@pytest.mark.parametrize("given", [[1.0, "thin"], pd.Series(["1", "thin"]), np.array([1, "thin"])])
+def test_a_text_that_is_no_number_names_its_row(given):
+    with pytest.raises(EvidenceError, match=r"^node 'x', row 1: not a number: 'thin'$"):
+        to_engine("x", THICKNESS, given)
+
+
+def test_numbers_may_be_given_as_text():
+    values = to_engine("x", THICKNESS, ["2.5", "NA", "", "1e1"])
+    assert values[[0, 3]].tolist() == [2.5, 10.0]
+    assert values[1:3].isnan().all()
+    nullable = pd.Series([2.5, None], dtype="Float64")
+    assert to_engine("x", THICKNESS, nullable).isnan().tolist() == [False, True]
 
 
 def test_continuous_values_keep_their_unit_and_their_gaps():
@@ -195,9 +211,3 @@ def test_discrete_images_keep_their_integers():
         assert engine.dtype == torch.float32
         assert torch.equal(engine, bits.float())
     assert torch.equal(to_public("i", BITS, bits.float()), bits.float())
-
-
-def test_level_index_raises_the_class_it_is_told():
-    assert level_index("digit", DIGIT, "7") == 7
-    with pytest.raises(DataError, match="unknown level 'seven'"):
-        level_index("digit", DIGIT, "seven", DataError)

@@ -196,7 +196,7 @@ FACTS = {"dose": ["low", "high"], "mood": [0, 1], "score": [30.0, 40.0]}
         ({"dose": []}, "the evidence has no rows"),
         ({"dose": torch.zeros(2, 2)}, "expected one value a row"),
         ({"score": 200}, "node 'score': value 200 is outside its support"),
-        ({"score": ["a"]}, "node 'score': not numbers"),
+        ({"score": ["a"]}, "node 'score', row 0: not a number: 'a'"),
         ({"dose": [0, None], "mood": [1, None]}, "row 1 of the evidence is unlabelled throughout"),
         (torch.zeros(1, 3, 4, 4), "needs a graph with one image node, this one has 0"),
     ],
@@ -219,7 +219,7 @@ def test_evidence_that_does_not_fit_is_refused_in_one_line(model, evidence, says
         ({"dose": lambda v: 1 - v}, "a function fits continuous nodes only"),
         ({"score": lambda v: v + 100}, "outside its support"),
         ({"score": lambda v: torch.zeros(3) + 50}, r"do\(score\): 3 rows; expected 2"),
-        ({"score": lambda _: "much"}, "not numbers"),
+        ({"score": lambda _: "much"}, "not a number: 'much'"),
     ],
 )
 def test_an_intervention_that_does_not_fit_is_refused_in_one_line(model, do, says):

@@ -1,0 +1,1 @@
+"""Discrete: finite structural causal models, answered exactly by sum-product over tables."""

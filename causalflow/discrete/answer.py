@@ -1,0 +1,56 @@
+"""Answer: what a causal question comes to, with how it was found and how far to trust it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from causalflow.query.query import Query
+from causalflow.tables.table import Number, Table
+
+__all__ = ["ROW", "Answer"]
+
+ROW = "row"
+"""The axis of an answer that has one row for each row of the evidence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Answer:
+    """The answer to a query.
+
+    Attributes:
+        query: the question.
+        table: probabilities or expectations over the query's free variables, in the order of
+            ``query.free_variables``; a batch of evidence adds the axis `ROW` in front.
+        rows: whether it is a batch.
+        error: the standard error; 0 where the answer is exact.
+        route: "exact", "identified" or "simulated".
+        assumptions: what the answer rests on beside the graph, one sentence each.
+        verdict: of identification, where it was asked.
+    """
+
+    query: Query
+    table: Table
+    rows: bool = False
+    error: float = 0.0
+    route: str = "exact"
+    assumptions: tuple[str, ...] = ()
+    verdict: object | None = None
+
+    @property
+    def value(self) -> Number | np.ndarray[Any, np.dtype[Any]] | None:
+        """The number, where the query leaves no variable free; in a batch, one for each row."""
+        if len(self.table.axes) > self.rows:
+            return None
+        values = self.table.values
+        return values if self.rows else values.item()
+
+    def __str__(self) -> str:
+        value = self.value
+        if value is None or self.rows:
+            shown = f"{self.query}\n{self.table}"
+        else:
+            shown = f"{self.query} = {value}"
+        return "\n".join([shown, *(f"note: {each}" for each in self.assumptions)])

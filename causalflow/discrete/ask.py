@@ -1,0 +1,274 @@
+"""Ask: a causal question, and what is known, become a table of probabilities.
+
+    P(y | z)      = P(y, z) / P(z), both from one network of parallel worlds
+    E[f(y) | z]   = sum_y f(y) P(y | z), for each term of the combination by itself
+
+Conditions may be given as values in the query, left free (an axis of the answer), or bound to
+evidence: a value, or a column with one value a row. Equal rows are computed once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from causalflow.discrete.answer import ROW, Answer
+from causalflow.discrete.domain import Domain
+from causalflow.discrete.impossible import impossible_part
+from causalflow.discrete.inference import Inference, Key, Positions
+from causalflow.discrete.ratio import common, distinct_rows, quotients, same_kind, summable
+from causalflow.errors import CausalFlowError, EvidenceError, QueryError
+from causalflow.graph.schema import Class, Image, Level
+from causalflow.query.query import Kind, Query, Term
+from causalflow.tables.array import Values
+from causalflow.tables.plan import MAX_CELLS
+from causalflow.tables.table import Table
+
+__all__ = ["answer"]
+
+
+def answer(inference: Inference, query: Query, bound: Mapping[Key, Any]) -> Answer:
+    """The exact answer.
+
+    Args:
+        inference: of the model.
+        query: its names and levels are known to be the model's.
+        bound: values or columns for free conditions (terms of the query's counterfactual form) and
+            free interventions (names).
+
+    Raises:
+        EvidenceError: the evidence has probability zero, or is no value of its variable.
+        CausalFlowError: the question is too wide.
+    """
+    question = _Question.of(inference, query, bound)
+    notes = list(question.notes())
+    first, *others = same_kind([question.distribution(index) for index in question.parts()])
+    table = question.table(sum(others, start=first))
+    if question.has_empty_cells:
+        notes.append("cells whose condition has probability zero are shown as 0")
+    batch = question.rows is not None
+    return Answer(query=query, table=table, rows=batch, assumptions=tuple(notes))
+
+
+@dataclass(kw_only=True, eq=False)
+class _Question:
+    """A query with its evidence in positions.
+
+    Attributes:
+        conditions: terms without values.
+        known: the position of every key that is given, but for the outcomes; arrays hold one
+            position for each distinct row.
+        inverse: for each row of the batch, which of the distinct rows it is.
+    """
+
+    inference: Inference
+    query: Query
+    form: Query
+    free: tuple[str, ...]
+    conditions: tuple[Term, ...]
+    known: dict[Key, Positions]
+    inverse: np.ndarray[Any, np.dtype[np.int64]] | None = None
+    has_empty_cells: bool = False
+
+    @classmethod
+    def of(cls, inference: Inference, query: Query, bound: Mapping[Key, Any]) -> _Question:
+        form, free = query.counterfactual_form(), query.free_interventions
+        conditions = tuple(term.free for term in form.conditions)
+        question = cls(
+            inference=inference, query=query, form=form, free=free, conditions=conditions, known={}
+        )
+        given = {term.free: term.value for term in form.conditions if term.value is not None}
+        for key, value in (given | dict(bound)).items():
+            domain = question.domain(key)
+            single = not domain.is_batch(value)
+            question.known[key] = domain.position(value) if single else domain.positions(value)
+        question._merge_rows()
+        return question
+
+    @property
+    def rows(self) -> int | None:
+        """The rows of the batch; None if the evidence is no batch."""
+        return None if self.inverse is None else len(self.inverse)
+
+    def domain(self, key: Key) -> Domain:
+        terms = (*(term.free for term in self.form.outcomes), *self.conditions)
+        return self.inference.domain(terms, self.free, key)
+
+    def _merge_rows(self) -> None:
+        """Keep of equal rows one."""
+        columns = {key: p for key, p in self.known.items() if isinstance(p, np.ndarray)}
+        if not columns:
+            return
+        lengths = {str(key): len(column) for key, column in columns.items()}
+        if len(set(lengths.values())) > 1 or 0 in lengths.values():
+            raise EvidenceError(f"evidence: columns of unequal length, or without rows: {lengths}")
+        distinct, self.inverse = distinct_rows(list(columns.values()))
+        self.known |= dict(zip(columns, distinct, strict=True))
+
+    def parts(self) -> Sequence[int | None]:
+        """None for a probability; the terms of an expectation."""
+        if self.query.kind is Kind.PROBABILITY:
+            return [None]
+        return range(len(self.form.outcomes))
+
+    def distribution(self, part: int | None) -> Values:
+        """P(outcomes | conditions), or a part of an expectation; distinct rows come first."""
+        outcomes = self.form.outcomes if part is None else (self.form.outcomes[part],)
+        terms = [term.free for term in outcomes]
+        at: dict[Key, int] = {
+            term.free: self.domain(term.free).position(term.value)
+            for term in outcomes
+            if term.value is not None
+        }
+        asked = [term for term in terms if term not in at]
+        values = self._conditional(terms, asked, at)
+        if part is None:
+            return values
+        weights = self._weights(outcomes[0])
+        axis = int(self.inverse is not None)
+        scale = self.query.coefficients[part]
+        exact = values.dtype == object
+        numbers = [w * scale if exact else float(w * scale) for w in weights]
+        column = np.array(numbers, dtype=object if exact else np.float64)
+        return np.asarray((np.moveaxis(values, axis, -1) * column).sum(axis=-1))
+
+    def _kept(self) -> list[Key]:
+        keys: list[Key] = [*self.conditions, *self.free]
+        return [key for key in keys if key not in self.known]
+
+    def _conditional(
+        self, terms: Sequence[Term], asked: Sequence[Term], at: Mapping[Key, int]
+    ) -> Values:
+        """P(terms | conditions) over the asked and the free keys, some rows at a time."""
+        if self.inverse is None:
+            return self._divided(*self._ratio_parts(terms, asked, at, slice(None)), len(asked), 0)
+        count = next(len(p) for p in self.known.values() if isinstance(p, np.ndarray))
+        every, keep = (*terms, *self.conditions), [*asked, *self._kept()]
+        cells = prod(len(self.domain(key).levels) for key in keep)
+        if len(self.inverse) * cells > 4 * MAX_CELLS:
+            raise CausalFlowError(
+                f"too wide: {len(self.inverse):,} rows with {cells:,} cells each; at most"
+                f" {4 * MAX_CELLS:,} cells are made: ask about fewer rows or variables at once"
+            )
+        step = self.inference.rows_at_once(every, self.free, keep, {**self.known, **at})
+        parts = [
+            self._divided(
+                *self._ratio_parts(terms, asked, at, slice(start, start + step)), len(asked), start
+            )
+            for start in range(0, count, step)
+        ]
+        return np.concatenate(same_kind(parts))
+
+    def _ratio_parts(
+        self, terms: Sequence[Term], asked: Sequence[Term], at: Mapping[Key, int], rows: slice
+    ) -> tuple[Values, Values]:
+        known = {k: p[rows] if isinstance(p, np.ndarray) else p for k, p in self.known.items()}
+        kept = self._kept()
+        joint = self.inference.joint(
+            (*terms, *self.conditions), self.free, (*asked, *kept), {**known, **at}
+        )
+        axes = tuple(range(len(asked)) if self.inverse is None else range(1, len(asked) + 1))
+        if not self.conditions:
+            numbers = joint.to_array()
+            return numbers, np.ones([1] * (numbers.ndim - len(asked)), dtype=numbers.dtype)
+        if not at:
+            values = summable(joint)
+            return values, np.asarray(values.sum(axis=axes))
+        whole = self.inference.joint(self.conditions, self.free, kept, known)
+        return common(joint, whole)
+
+    def _divided(self, joint: Values, whole: Values, asked: int, start: int) -> Values:
+        """joint / whole with 0 / 0 = 0; ``start`` is the first of the distinct rows.
+
+        Raises:
+            EvidenceError: the evidence has probability zero, in some row.
+        """
+        first = int(self.inverse is not None)
+        possible = (whole != 0).reshape(len(whole) if first else 1, -1).any(axis=1)
+        if not possible.all():
+            self._refuse(start + int(np.argmin(possible)))
+        self.has_empty_cells |= bool(np.any(whole == 0))
+        places = [slice(None)] * first + [None] * asked + [slice(None)] * (whole.ndim - first)
+        below = np.asarray(whole[tuple(places)])
+        below = np.asarray(below + (below == 0))
+        if joint.dtype == np.float64 and below.dtype == np.float64:
+            return np.asarray(joint / below)
+        return quotients(*np.broadcast_arrays(joint, below))
+
+    def _refuse(self, distinct: int) -> None:
+        """Say which part of the evidence is impossible, and in which row."""
+        row = "" if self.inverse is None else f"row {int(np.argmax(self.inverse == distinct))}: "
+        cells: dict[Key, int] = {
+            key: int(p[distinct]) if isinstance(p, np.ndarray) else p
+            for key, p in self.known.items()
+        }
+        part = impossible_part(self.inference, self.conditions, self.free, cells)
+        named = ", ".join(self._shown(term, cells) for term in part)
+        raise EvidenceError(f"{row}the evidence has probability zero: P({named}) = 0")
+
+    def _shown(self, term: Term, cells: Mapping[Key, int]) -> str:
+        if term not in cells:
+            return str(term)
+        place = cells[term]
+        value = self.domain(term).levels[place] if place >= 0 else self._given(term)
+        return f"{term}={value}"
+
+    def _given(self, term: Term) -> object:
+        values = [each.value for each in self.form.conditions if each.free == term]
+        return values[0] if values and values[0] is not None else "a value it never takes"
+
+    def _weights(self, term: Term) -> list[Fraction]:
+        """The number that each level counts as."""
+        domain = self.domain(term.free)
+        if isinstance(domain.declared, Image):
+            raise QueryError(f"query: the expectation of the image '{term.name}'; ask P(...)")
+        named = any(isinstance(level, str) for level in domain.levels)
+        return [Fraction(k if named else int(level)) for k, level in enumerate(domain.levels)]
+
+    def notes(self) -> Sequence[str]:
+        """What an expectation of a class with named levels means."""
+        if self.query.kind is Kind.PROBABILITY:
+            return []
+        declared = {term.name: self.domain(term.free).declared for term in self.form.outcomes}
+        return [
+            f"the levels of '{name}' count as {', '.join(f'{v}={k}' for k, v in pairs)}"
+            for name, node in declared.items()
+            if isinstance(node, Class) and any(isinstance(v, str) for v in node.levels)
+            for pairs in [list(enumerate(node.levels))[:8]]
+        ]
+
+    def table(self, values: Values) -> Table:
+        """The answer's table; of an image's codes only those that have some probability."""
+        keys: list[Key] = []
+        if self.query.kind is Kind.PROBABILITY:
+            keys = [term for term in self.form.outcomes if term.value is None]
+        keys += self._kept()
+        names = self._names()
+        levels: dict[str, tuple[Level, ...]] = {}
+        first = int(self.inverse is not None)
+        for place, key in enumerate(keys, start=first):
+            domain = self.domain(key)
+            levels[names[key]] = domain.levels
+            if isinstance(domain.declared, Image):
+                others = tuple(axis for axis in range(values.ndim) if axis != place)
+                seen = np.flatnonzero((values != 0).any(axis=others))
+                values = values.take(seen, axis=place)
+                levels[names[key]] = tuple(domain.levels[k] for k in seen.tolist())
+        axes = tuple(levels)
+        if self.inverse is None:
+            return Table.of(axes, values, levels)
+        row = ROW if ROW not in axes else f"{ROW}'"
+        levels[row] = tuple(range(len(self.inverse)))
+        return Table.of((row, *axes), values[self.inverse], levels)
+
+    def _names(self) -> dict[Key, str]:
+        """The name of each free key's axis."""
+        asked = self.query.kind is Kind.PROBABILITY
+        terms = (*(self.form.outcomes if asked else ()), *self.form.conditions)
+        keys: list[Key] = [term for term in terms if term.value is None]
+        return dict(zip([*keys, *self.free], self.query.free_variables, strict=True))

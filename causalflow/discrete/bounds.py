@@ -1,0 +1,139 @@
+"""Bounds: what P(v) and a graph say about a question that they do not determine.
+
+Notation: M(P) the models of the graph with the distribution P(v), their hidden causes anything
+whatever. The bounds of a question Q are the smallest and largest Q(m) over m in M(P). Hidden
+causes are replaced by response functions (`causalflow.discrete.response`), which makes the question
+a polynomial in their laws (`causalflow.discrete.polynomial`) and P(v) linear equations.
+
+kind         low and high are
+"point"      equal: the question is identifiable
+"sharp"      the bounds, by linear programs
+"outer"      no tighter than the bounds: some independence of hidden causes is not used
+"optimised"  found by a search: the question multiplies unknown factors of several districts
+
+Source: Balke & Pearl (1997), Bounds on treatment effects from studies with imperfect compliance;
+Tian & Pearl (2000); Zhang, Tian & Bareinboim (2022).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from math import prod
+
+import numpy as np
+
+from causalflow.discrete.closing import close, free_names
+from causalflow.discrete.interval import KINDS, BoundsKind, Solver
+from causalflow.discrete.observation import Data, Observation, observe
+from causalflow.errors import CausalFlowError, QueryError, one_of
+from causalflow.graph.admg import ADMG
+from causalflow.graph.graph import Graph
+from causalflow.graph.schema import Level
+from causalflow.query.language import parse_query
+from causalflow.query.query import Query
+from causalflow.tables.table import Table
+
+__all__ = ["MAX_QUESTIONS", "Bounds", "bounds"]
+
+MAX_QUESTIONS = 1_000
+"""The most cells of the question's free variables; each takes two linear programs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Bounds:
+    """An interval for the answer to a query.
+
+    Attributes:
+        low: a number, or a table over the query's free variables.
+        high: likewise.
+        kind: "point", "sharp", "outer" or "optimised": what the ends are (see the module).
+        query: the question.
+        assumptions: what the interval rests on beside the graph, one sentence each.
+    """
+
+    low: float | Table
+    high: float | Table
+    kind: BoundsKind
+    query: Query
+    assumptions: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        notes = [f"note: {each}" for each in self.assumptions]
+        if isinstance(self.low, Table) and isinstance(self.high, Table):
+            shown = [f"{self.query}: {self.kind} bounds", f"low\n{self.low}", f"high\n{self.high}"]
+        else:
+            shown = [f"{self.query} in [{self.low:.6g}, {self.high:.6g}] ({self.kind})"]
+        return "\n".join([*shown, *notes])
+
+
+def bounds(graph: Graph | ADMG, query: str | Query, data: Data, *, seed: int = 0) -> Bounds:
+    """The bounds of a causal question over all models of the graph that have the data.
+
+    Equations in the graph are not used, only who listens to whom.
+
+    Args:
+        graph: its observed nodes finite; ``<->`` and nodes that the data lack are hidden causes.
+        query: such as ``"P(y[x=1]=1, y[x=0]=0)"`` or ``"E[y[x=1] - y[x=0]]"``.
+        data: P(v) as a table; P(v | z) as one that sums to 1 for each z, z roots without hidden
+            causes; a data frame of rows; or ``{"P(v)": table, "P(y | do(x))": table}`` where
+            experiments are known too.
+        seed: of the search behind "optimised" bounds.
+
+    Raises:
+        QueryError: the question cannot be read or does not fit the graph.
+        DataError: the data do not fit the graph, or no model of the graph has them.
+        EvidenceError: the question's condition has probability zero.
+        CausalFlowError: too large; sizes are checked before anything is made.
+
+    Example:
+        >>> bow = Graph(edges=["x -> y", "x <-> y"])
+        >>> joint = Table(["x", "y"], [[0.3, 0.2], [0.1, 0.4]])
+        >>> print(bounds(bow, "P(y=1 | do(x=1))", joint))
+        P(y=1 | do(x=1)) in [0.4, 0.9] (sharp)
+    """
+    observation = observe(graph, data)
+    question = _read(graph, query, observation)
+    solver = Solver(observation, seed)
+    levels = observation.joint.levels
+    names = free_names(question)
+    axes = tuple(levels[name] for name in names)
+    if prod(map(len, axes)) > MAX_QUESTIONS:
+        sizes = ", ".join(f"{n}: {len(a)}" for n, a in zip(names, axes, strict=True))
+        raise CausalFlowError(
+            f"bounds: the question's free variables have {prod(map(len, axes)):,} values together"
+            f" ({sizes}); at most {MAX_QUESTIONS:,} are handled"
+        )
+    found = [solver.interval(close(question, cell)) for cell in product(*axes)]
+    kind = max((each.kind for each in found), key=KINDS.index)
+    low, high = (
+        _shaped(question, axes, numbers)
+        for numbers in ([each.low for each in found], [each.high for each in found])
+    )
+    notes = dict.fromkeys(note for each in found for note in each.notes)
+    return Bounds(low=low, high=high, kind=kind, query=question, assumptions=tuple(notes))
+
+
+def _read(graph: Graph | ADMG, query: str | Query, observation: Observation) -> Query:
+    """The query, checked against the graph and the observed nodes."""
+    declared = None if isinstance(graph, ADMG) else graph
+    question = parse_query(str(query), declared)
+    for name in sorted(question.variables):
+        if name in observation.hidden:
+            raise QueryError(f"bounds: '{name}' is hidden: the data have no such variable")
+        if name not in observation.admg.nodes:
+            raise QueryError(
+                f"bounds: unknown node '{name}'; {one_of(name, observation.admg.nodes)}"
+            )
+    return question
+
+
+def _shaped(
+    question: Query, axes: Sequence[tuple[Level, ...]], numbers: Sequence[float]
+) -> float | Table:
+    if not axes:
+        return numbers[0]
+    array = np.array(numbers).reshape([len(axis) for axis in axes])
+    names = question.free_variables
+    return Table(names, array, dict(zip(names, axes, strict=True)))

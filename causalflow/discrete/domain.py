@@ -1,0 +1,147 @@
+"""Domain: the finite values of a variable as positions 0..n-1, and images as codes.
+
+An image with discrete pixels is known by its *code*: its pixels, in row-major order, read as the
+digits of one number in base ``levels``, the first pixel most significant. A finite model keeps of
+all levels^pixels codes only those that the image's equation can give.
+
+A position of -1 stands for a value that the variable never takes: evidence of probability zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from causalflow.errors import EvidenceError, QueryError
+from causalflow.graph.schema import Exogenous, Image, Level, Node
+from causalflow.query.domain import resolve
+from causalflow.tables.samples import distinct
+
+__all__ = ["NEVER", "Domain", "codes_of", "pixels_of"]
+
+NEVER = -1
+"""The position of a value that a variable never takes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Domain:
+    """The values of one variable.
+
+    Attributes:
+        name: of the variable.
+        declared: its declaration.
+        levels: the value at each position: level names, codes of an image, 0..K-1 of an exogenous
+            variable.
+    """
+
+    name: str
+    declared: Node | Exogenous
+    levels: tuple[Level, ...]
+
+    @cached_property
+    def _places(self) -> dict[Level, int]:
+        return {level: place for place, level in enumerate(self.levels)}
+
+    def position(self, value: Any) -> int:
+        """Where a value stands: a level by name or index, an image by its code or its pixels.
+
+        Raises:
+            EvidenceError: the variable has no such level.
+        """
+        plain = value.item() if isinstance(value, np.generic) else value
+        if isinstance(self.declared, Image) and np.ndim(plain) > 0:
+            plain = int(codes_of(self.name, self.declared, [plain])[0])
+        if plain is None or plain != plain:
+            raise EvidenceError(f"'{self.name}' has no value; leave it out of the evidence")
+        try:
+            level = resolve(self.name, self.declared, plain)
+        except QueryError as error:
+            raise EvidenceError(error.message.removeprefix("query: ")) from None
+        return self._places.get(level, NEVER)  # type: ignore[arg-type]
+
+    def positions(self, column: Any) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """Where each row's value stands, shape (rows,).
+
+        Raises:
+            EvidenceError: a row's value is no level.
+        """
+        array = np.asarray(column)
+        if isinstance(self.declared, Image) and array.ndim > 1:
+            array = codes_of(self.name, self.declared, array)
+        if array.ndim != 1:
+            raise EvidenceError(f"'{self.name}' has shape {array.shape}; expected one value a row")
+        values, inverse = distinct(array)
+        found = np.empty(len(values), dtype=np.int64)
+        for place, value in enumerate(values):
+            try:
+                found[place] = self.position(value)
+            except EvidenceError as error:
+                row = int(np.argmax(inverse == place))
+                raise EvidenceError(f"row {row}: {error}") from None
+        return found[inverse]
+
+    def is_batch(self, value: Any) -> bool:
+        """Whether a value given as evidence is one for each of several rows."""
+        if isinstance(value, str):
+            return False
+        single = 3 if isinstance(self.declared, Image) and np.ndim(value) > 1 else 0
+        return np.ndim(value) > single
+
+
+def codes_of(name: str, image: Image, pixels: Any) -> np.ndarray[Any, np.dtype[Any]]:
+    """The codes of a batch of images, shape (batch,): int64 where they fit, else Python's integers.
+
+    Args:
+        name: of the node.
+        image: its declaration.
+        pixels: floats in [0, 1] (level / (levels - 1)) or integer levels; every image in the
+            declared shape or as a list.
+
+    Raises:
+        EvidenceError: the pixels are not of that shape, or not among its levels.
+    """
+    array, levels, count = np.asarray(pixels), image.levels or 0, prod(image.shape)
+    if array.size != len(array) * count:
+        raise EvidenceError(f"image '{name}' has shape {array.shape[1:]}; expected {image.shape}")
+    scale = max(levels - 1, 1) if array.dtype.kind == "f" else 1
+    digits = array.reshape(len(array), count) * scale
+    whole = np.round(digits)
+    wrong = ~(np.abs(digits - whole) <= 1e-4) | (whole < 0) | (whole >= levels)
+    if wrong.any():
+        row = int(np.argmax(wrong.any(axis=1)))
+        where = f"row {row}: " if len(array) > 1 else ""
+        given = f"has a pixel that is not among its {levels} levels"
+        raise EvidenceError(f"{where}image '{name}' {given}")
+    small = levels**count < 2**62
+    powers = [levels**place for place in reversed(range(count))]
+    kind: Any = np.int64 if small else object
+    return np.asarray(whole.astype(np.int64).astype(kind) @ np.array(powers, dtype=kind))
+
+
+def pixels_of(image: Image, codes: Sequence[int]) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """The pixels' levels of images given by code: (batch, channel, height, width)."""
+    assert image.levels is not None
+    digits = np.empty((len(codes), prod(image.shape)), dtype=np.int64)
+    left = np.array(list(codes), dtype=object)
+    for pixel in reversed(range(digits.shape[1])):
+        digits[:, pixel] = left % image.levels
+        left = left // image.levels
+    return digits.reshape(len(codes), *image.shape)
+
+
+def number(digits: Sequence[int], base: int) -> int:
+    """The number that has these digits, most significant first.
+
+    Example:
+        >>> number([0, 1, 0, 1], 2)
+        5
+    """
+    code = 0
+    for digit in digits:
+        code = code * base + digit
+    return code

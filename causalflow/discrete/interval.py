@@ -1,0 +1,210 @@
+"""Interval: the bounds of one question without free variables.
+
+A question about one world that is identifiable from a positive P(v) is a point. Any other becomes a
+ratio of polynomials, and two programs; what they mean depends on the districts they are about
+(`causalflow.discrete.bounds` has the table of kinds).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import combinations, product
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from causalflow.discrete.closing import close, free_names
+from causalflow.discrete.district import ResponseModel
+from causalflow.discrete.observation import Observation
+from causalflow.discrete.polynomial import Polynomial, added, probability
+from causalflow.discrete.program import Infeasible, Program, degree, make_program
+from causalflow.errors import DataError, EvidenceError, QueryError
+from causalflow.identify.identify import identify
+from causalflow.query.query import Kind, Query, Term
+from causalflow.tables.levels import position
+from causalflow.tables.table import Table
+
+__all__ = ["KINDS", "BoundsKind", "Interval", "Solver"]
+
+BoundsKind: TypeAlias = Literal["point", "sharp", "outer", "optimised"]
+
+KINDS: tuple[BoundsKind, ...] = ("point", "sharp", "outer", "optimised")
+
+_POINT = 1e-9
+SAMPLE = "the frequencies of the rows are taken for P(v); their sampling error is not included"
+SEARCHED = "models attain both ends, but a search found them: the bounds may be wider"
+SEARCHED_OUTER = "a search found both ends: they may be inside or outside of the bounds"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """The bounds of a question without free variables."""
+
+    low: float
+    high: float
+    kind: BoundsKind
+    notes: tuple[str, ...] = ()
+
+
+class Solver:
+    """Answers questions about the same data.
+
+    Args:
+        data: of a graph.
+        seed: of the search where a question is not linear.
+    """
+
+    def __init__(self, data: Observation, seed: int) -> None:
+        self._data = data
+        self._random = np.random.default_rng(seed)
+        self._model = ResponseModel(admg=data.admg, joint=data.joint, unknown=data.unknown)
+        self._positive = not data.unknown and bool(np.all(data.joint.values > 0))
+        self._experiments = [
+            equation
+            for query, table in data.experiments
+            for equation in _equations(self._model, query, table)
+        ]
+
+    def interval(self, query: Query) -> Interval:
+        """The bounds of a question whose terms have values (but the outcomes of an expectation).
+
+        Raises:
+            DataError: no model of the graph has the data.
+            EvidenceError: the condition has probability zero in every model.
+        """
+        if (point := self._identified(query)) is not None:
+            return Interval(low=point, high=point, kind="point", notes=self._data_notes())
+        top, bottom = _ratio(self._model, query)
+        program = make_program(self._model, [top, bottom], self._experiments)
+        try:
+            program, moved = self._possible(program)
+            top, bottom = program.folded(top), program.folded(bottom)
+            low, high = program.extremes(top, bottom, self._random)
+        except ZeroDivisionError:
+            given = ", ".join(map(str, query.conditions))
+            raise EvidenceError(
+                f"bounds: the condition has probability zero: P({given}) = 0"
+            ) from None
+        kind, notes = _meaning(program, top, bottom)
+        if query.kind is Kind.PROBABILITY:
+            low, high = (min(max(end, 0.0), 1.0) for end in (low, high))
+        if high - low < _POINT and kind != "optimised":
+            kind, notes = "point", ()
+        return Interval(low=low, high=high, kind=kind, notes=(*self._data_notes(), *moved, *notes))
+
+    def _possible(self, program: Program) -> tuple[Program, tuple[str, ...]]:
+        """The program; for rows that no model fits exactly, that of the nearest distribution."""
+        try:
+            program.check()
+        except Infeasible:
+            nearest, distance = program.nearest()
+        else:
+            return program, ()
+        if not self._data.is_sample:
+            raise DataError(
+                f"bounds: no model of the graph has these data; the nearest differ by"
+                f" {distance:.3g} (sum of absolute differences)"
+            )
+        note = f"no model fits the frequencies: the nearest are taken, {distance:.3g} away (L1)"
+        return nearest, (note,)
+
+    def _identified(self, query: Query) -> float | None:
+        """The answer from P(v), if the graph determines it and nothing is divided by zero."""
+        if not self._positive:
+            return None
+        if query.kind is Kind.EXPECTATION:
+            parts = [self._expected(query, term) for term in query.outcomes]
+            numbers = zip(query.coefficients, parts, strict=True)
+            found = [float(c) * part for c, part in numbers if part is not None]
+            return sum(found) if len(found) == len(parts) else None
+        if query.is_counterfactual:
+            return None
+        try:
+            verdict = identify(self._data.admg, query.interventional_form())
+        except QueryError:
+            return None
+        return float(verdict.evaluate(self._data.joint).values) if verdict else None
+
+    def _expected(self, query: Query, term: Term) -> float | None:
+        """E[term | conditions], if identifiable."""
+        single = replace(query, kind=Kind.PROBABILITY, outcomes=(term,), coefficients=())
+        found = []
+        for level, number in _numbers(self._model, term):
+            event = replace(single, outcomes=(replace(term, value=level),))
+            if (part := self._identified(event)) is None:
+                return None
+            found.append(number * part)
+        return sum(found)
+
+    def _data_notes(self) -> tuple[str, ...]:
+        notes = []
+        if self._data.is_sample:
+            notes.append(SAMPLE)
+        if self._data.unknown:
+            notes.append(f"the data are conditional on {sorted(self._data.unknown)}")
+        if self._data.hidden:
+            notes.append(f"the hidden nodes {sorted(self._data.hidden)} may be of any kind")
+        return tuple(notes)
+
+
+def _ratio(model: ResponseModel, query: Query) -> tuple[Polynomial, Polynomial]:
+    """The numerator and the denominator of the question."""
+    bottom = probability(model, query.conditions)
+    if query.kind is Kind.PROBABILITY:
+        return probability(model, query.terms), bottom
+    top: Polynomial = {}
+    for coefficient, term in zip(query.coefficients, query.outcomes, strict=True):
+        for level, number in _numbers(model, term):
+            event = probability(model, (replace(term, value=level), *query.conditions))
+            added(top, event, float(coefficient) * number)
+    return top, bottom
+
+
+def _numbers(model: ResponseModel, term: Term) -> Iterator[tuple[str | int, float]]:
+    """The levels of an averaged variable and what they count as: names count as 0..K-1."""
+    if term.value is not None:
+        raise QueryError(f"bounds: '{term}' is an event; ask for its probability")
+    levels = model.levels[term.name]
+    named = any(isinstance(level, str) for level in levels)
+    for place, level in enumerate(levels):
+        yield level, float(place if named else level)
+
+
+def _equations(
+    model: ResponseModel, query: Query, table: Table
+) -> Iterator[tuple[Polynomial, float]]:
+    """What an experiment's table says, an equation a cell.
+
+    Raises:
+        DataError: an equation is not linear in the unknowns.
+    """
+    axes = query.free_variables
+    for cell in product(*(model.levels[name] for name in free_names(query))):
+        closed = close(query, cell)
+        polynomial = probability(model, closed.terms)
+        if degree(polynomial) > 1:
+            raise DataError(f"bounds: {query} multiplies unknowns of several districts")
+        places = (position(a, table.levels[a], level) for a, level in zip(axes, cell, strict=True))
+        yield polynomial, float(table.to_numpy(axes)[tuple(places)])
+
+
+def _meaning(
+    program: Program, top: Polynomial, bottom: Polynomial
+) -> tuple[BoundsKind, tuple[str, ...]]:
+    """What the extremes of a program are, and why."""
+    shared, loose = [], []
+    admg = program.model.admg
+    for district in program.districts.values():
+        pairs = map(frozenset, combinations(district.nodes, 2))
+        if not admg.bidirected.issuperset(pairs):
+            loose.append(
+                f"hidden causes common to all of {sorted(district.nodes)} are allowed,"
+                " more than the graph has"
+            )
+        elif len(district.nodes) > 2:
+            shared.append(f"hidden causes may be common to all of {sorted(district.nodes)}")
+    notes = (*shared, *loose)
+    if degree(top, bottom) > 1:
+        return "optimised", (*notes, SEARCHED_OUTER if loose else SEARCHED)
+    return ("outer" if loose else "sharp"), notes

@@ -1,0 +1,168 @@
+"""Observation: what a user gives as data, as P(v) over the observed nodes of a graph.
+
+given                                           taken as
+a table over nodes that sums to 1               P(v)
+a table that sums to 1 for every level of z     P(v | z), z roots without hidden causes
+a data frame, or a mapping of columns           relative frequencies
+{"P(v)": table, "P(y | do(x))": table, ...}     P(v), and experiments
+
+Nodes that the data lack are hidden: they are projected out of the graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from causalflow.errors import DataError, one_of
+from causalflow.graph.admg import ADMG
+from causalflow.graph.graph import Graph
+from causalflow.graph.schema import Class, Level
+from causalflow.query.language import parse_distribution
+from causalflow.query.query import Query
+from causalflow.tables.table import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Data", "Observation", "observe"]
+
+Data: TypeAlias = "Table | Mapping[str, Any] | pd.DataFrame"
+Declared: TypeAlias = Mapping[str, tuple[Level, ...]]
+
+_ROUNDING = 1e-6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """Data that fit a graph.
+
+    Attributes:
+        admg: the graph of the observed nodes.
+        joint: P(v) in floats, axes in the order of the graph; the roots in ``unknown`` uniform.
+        unknown: roots that the data are conditional on.
+        hidden: the nodes that the data lack.
+        experiments: further distributions, a table over outcomes and set variables each.
+        is_sample: whether the numbers are frequencies in rows.
+    """
+
+    admg: ADMG
+    joint: Table
+    unknown: frozenset[str] = frozenset()
+    hidden: frozenset[str] = frozenset()
+    experiments: tuple[tuple[Query, Table], ...] = ()
+    is_sample: bool = False
+
+
+def observe(graph: Graph | ADMG, data: Data) -> Observation:
+    """The data as P(v).
+
+    Raises:
+        DataError: a variable or a level that the graph does not have, a negative number, or numbers
+            that do not sum to one.
+    """
+    admg = graph if isinstance(graph, ADMG) else graph.admg
+    nodes = {} if isinstance(graph, ADMG) else graph.nodes
+    declared = {name: node.levels for name, node in nodes.items() if isinstance(node, Class)}
+    joint, experiments, is_sample = _tables(graph, admg, declared, data)
+    for axis in joint.axes:
+        if axis not in admg.nodes:
+            raise DataError(f"bounds: unknown variable '{axis}'; {one_of(axis, admg.nodes)}")
+    hidden = frozenset(admg.nodes) - frozenset(joint.axes)
+    observed = admg.latent_projection(hidden)
+    joint, unknown = _normalised(observed, _checked(joint, declared).transpose(observed.nodes))
+    return Observation(
+        admg=observed,
+        joint=joint,
+        unknown=unknown,
+        hidden=hidden,
+        experiments=tuple((query, _checked(table, declared)) for query, table in experiments),
+        is_sample=is_sample,
+    )
+
+
+def _tables(
+    graph: Graph | ADMG, admg: ADMG, declared: Declared, data: Data
+) -> tuple[Table, list[tuple[Query, Table]], bool]:
+    """P(v), the experiments, and whether the data are rows."""
+    if isinstance(data, Table):
+        return data, [], False
+    if not isinstance(data, Mapping) and not hasattr(data, "columns"):
+        kind = type(data).__name__
+        raise DataError(f"bounds: data of type {kind}; expected a Table or a DataFrame")
+    columns: dict[str, Any] = {str(name): data[name] for name in data}
+    if columns and all(isinstance(each, Table) for each in columns.values()):
+        return (*_regimes(graph, columns), False)
+    axes = [name for name in admg.nodes if name in columns]
+    if not axes:
+        raise DataError(f"bounds: no column is a node; {one_of('', admg.nodes)}")
+    levels = {name: declared[name] for name in axes if name in declared}
+    return Table.from_samples({name: columns[name] for name in axes}, levels), [], True
+
+
+def _regimes(
+    graph: Graph | ADMG, tables: Mapping[str, Table]
+) -> tuple[Table, list[tuple[Query, Table]]]:
+    """The observational table among named ones, and the others as queries."""
+    joint, experiments = None, []
+    for text, table in tables.items():
+        query = parse_distribution(text, None if isinstance(graph, ADMG) else graph)
+        if query.conditions:
+            raise DataError(f"bounds: '{text}' is conditional; expected P(...) or P(... | do(...))")
+        if query.do:
+            _check_axes(text, query, table)
+            experiments.append((query, table))
+        else:
+            joint = table
+    if joint is None:
+        raise DataError("bounds: the data have no 'P(v)' among them")
+    return joint, experiments
+
+
+def _check_axes(text: str, query: Query, table: Table) -> None:
+    wanted = set(query.free_variables)
+    if wanted != set(table.axes):
+        raise DataError(f"bounds: '{text}' has axes {list(table.axes)}; expected {sorted(wanted)}")
+
+
+def _checked(table: Table, declared: Declared) -> Table:
+    """The table in floats, without negative numbers, and its levels those of the graph."""
+    if np.any(table.values < 0):
+        raise DataError(f"bounds: a negative probability, {float(table.values.min()):g}")
+    table = table.to_float()
+    for axis in table.axes:
+        table = _with_levels(table, axis, declared.get(axis, table.levels[axis]))
+    return table
+
+
+def _with_levels(table: Table, axis: str, levels: Sequence[Level]) -> Table:
+    """The table with the levels of one axis as declared: reordered, or named."""
+    own = table.levels[axis]
+    values = table.values
+    if set(own) == set(levels):
+        values = values.take([own.index(level) for level in levels], table.axes.index(axis))
+    elif own != tuple(range(len(levels))):
+        given = [str(level) for level in own]
+        raise DataError(f"bounds: '{axis}' has levels {given} in the data; {one_of('', levels)}")
+    return Table.of(table.axes, values, {**table.levels, axis: tuple(levels)})
+
+
+def _normalised(admg: ADMG, joint: Table) -> tuple[Table, frozenset[str]]:
+    """The joint table, and the roots that it is conditional on."""
+    total = float(joint.values.sum())
+    if abs(total - 1.0) <= _ROUNDING:
+        return joint.normalise(), frozenset()
+    roots = [node for node in admg.nodes if not admg.parents(node) and not admg.siblings(node)]
+    for count in range(1, min(len(roots), 4) + 1):
+        for given in combinations(roots, count):
+            each = joint.marginal(given).values
+            if np.all(np.abs(each - 1.0) <= _ROUNDING):
+                return joint.normalise(given).normalise(), frozenset(given)
+    raise DataError(
+        f"bounds: the data sum to {total:.6g}; expected 1, or 1 for every level of some of the"
+        f" roots without hidden causes: {roots}"
+    )

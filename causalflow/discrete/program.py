@@ -1,0 +1,308 @@
+"""Program: the smallest and the largest value of a question over all models of P(v).
+
+Notation: x the laws q of the response functions of some districts, one after another; A x = b what
+the data tell of them, x >= 0. A question is a ratio of two polynomials in the probabilities of
+events (`causalflow.discrete.polynomial`), each of which is a row of 0 and 1 times x.
+
+linear             extremes of c x                     linear program (HiGHS)
+ratio of linear    extremes of c x / d x               linear too, in y = t x with d y = 1
+several districts  linear in each district by itself   from random vertices, one district at a time
+
+The first two are exact. The third finds values that models attain, so an interval that may be too
+narrow.
+
+Source: Charnes & Cooper (1962) for the ratio; Huangfu & Hall (2018), HiGHS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from causalflow.discrete.district import ResponseModel
+from causalflow.discrete.polynomial import Polynomial, added
+from causalflow.discrete.response import Array, Event, ResponseDistrict
+from causalflow.errors import CausalFlowError
+
+__all__ = ["MAX_ENTRIES", "TIME_LIMIT", "Infeasible", "Program", "make_program"]
+
+MAX_ENTRIES = 5_000_000
+"""The most non-zero entries of A."""
+
+TIME_LIMIT = 60.0
+"""Seconds that one linear program may take."""
+
+_STARTS = 12
+_ROUNDS = 50
+_TOLERANCE = 1e-10
+_DETERMINED = 1e-9
+
+
+class Infeasible(Exception):
+    """No model of the graph has the data."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Affine:
+    """``row x + constant``."""
+
+    row: Array
+    constant: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Program:
+    """A x = b, x >= 0 over the laws of some districts.
+
+    Attributes:
+        model: whose districts they are.
+        places: the number of each district -> its part of x.
+        matrix: A, sparse.
+        vector: b.
+    """
+
+    model: ResponseModel
+    places: dict[int, slice]
+    matrix: Any
+    vector: Array
+
+    @cached_property
+    def districts(self) -> dict[int, ResponseDistrict]:
+        """The districts' response functions."""
+        return {number: self.model.district(number) for number in self.places}
+
+    def extremes(
+        self, top: Polynomial, bottom: Polynomial, random: np.random.Generator
+    ) -> tuple[float, float]:
+        """The smallest and largest value of ``top / bottom`` where ``bottom`` is not 0.
+
+        Raises:
+            Infeasible: no model has the data.
+            ZeroDivisionError: ``bottom`` is 0 in all models.
+        """
+        low, high = (
+            sign * self._smallest({m: sign * c for m, c in top.items()}, bottom, random)
+            for sign in (1.0, -1.0)
+        )
+        return low, high
+
+    def check(self) -> None:
+        """Whether some x satisfies the equations.
+
+        Raises:
+            Infeasible: none does.
+        """
+        if self.places:
+            _linear_program(np.zeros(self.matrix.shape[1]), self.matrix, self.vector)
+
+    def folded(self, polynomial: Polynomial) -> Polynomial:
+        """The same polynomial, with numbers for factors that are multiplied and yet determined."""
+        multiplied = {event for monomial in polynomial if len(monomial) > 1 for event in monomial}
+        numbers = {event: number for event in multiplied if (number := self._number(event)) >= 0}
+        total: Polynomial = {}
+        for monomial, coefficient in polynomial.items():
+            known = frozenset(event for event in monomial if event in numbers)
+            scale = coefficient * prod(numbers[event] for event in known)
+            added(total, {monomial - known: scale})
+        return total
+
+    def _number(self, event: Event) -> float:
+        """The probability of an event if it is determined, else -1."""
+        affine = self._affine({frozenset([event]): 1.0})
+        low, _ = _linear_program(affine.row, self.matrix, self.vector)
+        high, _ = _linear_program(-affine.row, self.matrix, self.vector)
+        return max((low - high) / 2, 0.0) if -high - low < _DETERMINED else -1.0
+
+    def _smallest(self, top: Polynomial, bottom: Polynomial, random: np.random.Generator) -> float:
+        if degree(top, bottom) <= 1:
+            return self._solve(self._affine(top), self._affine(bottom))[0]
+        return min(self._descend(top, bottom, random) for _ in range(_STARTS))
+
+    def _descend(self, top: Polynomial, bottom: Polynomial, random: np.random.Generator) -> float:
+        """A local minimum from a random vertex."""
+        size = self.matrix.shape[1]
+        start = _Affine(row=random.normal(size=size), constant=0.0)
+        point = self._solve(start, _Affine(row=np.zeros(size), constant=1.0))[1]
+        best = np.inf
+        for _ in range(_ROUNDS):
+            before = best
+            for number, place in self.places.items():
+                part = self._part(place, point)
+                try:
+                    rows = (self._affine(p, number, point) for p in (top, bottom))
+                    best, point[place] = part._solve(*rows)
+                except ZeroDivisionError:
+                    continue
+            if best > before - _TOLERANCE:
+                break
+        if best == np.inf:
+            raise ZeroDivisionError
+        return float(best)
+
+    def _part(self, place: slice, point: Array) -> Program:
+        """The constraints on one district where the others are what they are at ``point``."""
+        inside = self.matrix[:, place]
+        rest = self.matrix @ point - inside @ point[place]
+        return replace(self, places={}, matrix=inside, vector=self.vector - rest)
+
+    def _affine(
+        self, polynomial: Polynomial, only: int | None = None, point: Array | None = None
+    ) -> _Affine:
+        """A polynomial as a function of x; or of one district's part, the others as at a point."""
+        row = np.zeros(self.matrix.shape[1])
+        constant = 0.0
+        for monomial, coefficient in polynomial.items():
+            free = None
+            for event in monomial:
+                number = self._home(event)
+                if only is None or number == only:
+                    free = (self.places[number], self._indicator(event))
+                else:
+                    assert point is not None
+                    coefficient *= float(self._indicator(event) @ point[self.places[number]])
+            if free is None:
+                constant += coefficient
+            else:
+                row[free[0]] += coefficient * free[1]
+        return _Affine(row=row if only is None else row[self.places[only]], constant=constant)
+
+    def _home(self, event: Event) -> int:
+        return self.model.home[next(iter(event)).node]
+
+    def _indicator(self, event: Event) -> Array:
+        if event not in self._indicators:
+            self._indicators[event] = self.districts[self._home(event)].indicator(event)
+        return self._indicators[event]
+
+    @cached_property
+    def _indicators(self) -> dict[Event, Array]:
+        return {}
+
+    def _solve(self, top: _Affine, bottom: _Affine) -> tuple[float, Array]:
+        """The smallest ratio and a point where it is."""
+        if not bottom.row.any():
+            if bottom.constant <= _TOLERANCE:
+                raise ZeroDivisionError
+            if not self.matrix.shape[1]:
+                return top.constant / bottom.constant, np.empty(0)
+            value, point = _linear_program(top.row, self.matrix, self.vector)
+            return (value + top.constant) / bottom.constant, point
+        return self._solve_ratio(top, bottom)
+
+    def _solve_ratio(self, top: _Affine, bottom: _Affine) -> tuple[float, Array]:
+        from scipy.sparse import csr_array, hstack, vstack
+
+        largest, _ = _linear_program(-bottom.row, self.matrix, self.vector)
+        if bottom.constant - largest <= _TOLERANCE:
+            raise ZeroDivisionError
+        homogeneous = hstack([self.matrix, csr_array(-self.vector[:, None])])
+        scale = csr_array(np.append(bottom.row, bottom.constant)[None, :])
+        matrix = vstack([homogeneous, scale], format="csr")
+        vector = np.append(np.zeros(len(self.vector)), 1.0)
+        value, point = _linear_program(np.append(top.row, top.constant), matrix, vector)
+        return value, point[:-1] / point[-1]
+
+    def nearest(self) -> tuple[Program, float]:
+        """The same program for the nearest data that some model has, and their L1 distance."""
+        from scipy.sparse import eye_array, hstack
+
+        rows, columns = self.matrix.shape
+        slack = eye_array(rows)
+        matrix = hstack([self.matrix, slack, -slack], format="csr")
+        cost = np.append(np.zeros(columns), np.ones(2 * rows))
+        distance, point = _linear_program(cost, matrix, self.vector)
+        return replace(self, vector=self.matrix @ point[:columns]), distance
+
+
+def degree(*polynomials: Polynomial) -> int:
+    """The most events that are multiplied in one monomial."""
+    return max((len(monomial) for each in polynomials for monomial in each), default=0)
+
+
+def make_program(
+    model: ResponseModel, used: Sequence[Polynomial], equations: Sequence[tuple[Polynomial, float]]
+) -> Program:
+    """The program of the districts that polynomials use.
+
+    Args:
+        model: of the data P(v).
+        used: the question's polynomials.
+        equations: linear polynomials, and the values that experiments gave them.
+
+    Raises:
+        CausalFlowError: too many response functions, or a matrix too large; checked before it is
+            made.
+    """
+    from scipy.sparse import csr_array, vstack
+
+    every = [*used, *(polynomial for polynomial, _ in equations)]
+    events = {event for each in every for monomial in each for event in monomial}
+    numbers = sorted({model.home[response.node] for event in events for response in event})
+    places, start = {}, 0
+    for number in numbers:
+        end = start + model.district(number).count
+        places[number] = slice(start, end)
+        start = end
+    entries = sum(_entries(model, number) for number in numbers)
+    if entries > MAX_ENTRIES:
+        raise CausalFlowError(
+            f"bounds: a linear program of {start:,} unknowns with {entries:,} entries;"
+            f" at most {MAX_ENTRIES:,} are handled"
+        )
+    empty = Program(model=model, places=places, matrix=csr_array((0, start)), vector=np.empty(0))
+    rows, values = [], []
+    for polynomial, value in [*_known_events(model, numbers), *equations]:
+        affine = empty._affine(polynomial)
+        rows.append(csr_array(affine.row[None, :]))
+        values.append(value - affine.constant)
+    matrix = vstack(rows, format="csr") if rows else empty.matrix
+    return replace(empty, matrix=matrix, vector=np.array(values))
+
+
+def _known_events(
+    model: ResponseModel, numbers: Sequence[int]
+) -> Iterator[tuple[Polynomial, float]]:
+    for number in numbers:
+        known = model.known(number)
+        for event in known.sufficient:
+            yield {frozenset([event]): 1.0}, known.events[event]
+
+
+def _entries(model: ResponseModel, number: int) -> int:
+    """Entries of A: every response function gives one value of the district at each outer value."""
+    district = model.district(number)
+    count = district.count
+    outer = 1
+    for name in model.admg.parents(district.nodes) - frozenset(district.nodes):
+        outer *= district.sizes[name]
+    return count * outer
+
+
+def _linear_program(cost: Array, matrix: Any, vector: Array) -> tuple[float, Array]:
+    """The smallest ``cost x`` with ``matrix x = vector``, x >= 0.
+
+    Raises:
+        Infeasible: there is no such x.
+        CausalFlowError: it was not found in `TIME_LIMIT` seconds.
+    """
+    from scipy.optimize import linprog
+
+    options = {
+        "time_limit": TIME_LIMIT,
+        "primal_feasibility_tolerance": _TOLERANCE,
+        "dual_feasibility_tolerance": _TOLERANCE,
+    }
+    found = linprog(cost, A_eq=matrix, b_eq=vector, method="highs", options=options)
+    if found.status == 2:
+        raise Infeasible
+    if found.status != 0:
+        raise CausalFlowError(
+            f"bounds: no answer to a linear program of {matrix.shape[1]:,} unknowns"
+            f" in {TIME_LIMIT:g} seconds: {found.message}"
+        )
+    return float(found.fun), np.asarray(found.x)

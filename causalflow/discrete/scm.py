@@ -1,0 +1,274 @@
+"""SCM: a finite structural causal model that answers every question exactly.
+
+Notation: U exogenous variables with finite laws, V nodes with v = f_v(pa, u). A counterfactual
+y[x=1] given evidence e is P(e, y[x=1]) / P(e) over worlds that share U: the posterior over U that
+this uses is the *joint* one. Where the laws are fractions, so are the answers.
+
+Source: Pearl (2009), *Causality*, section 7.1; Balke & Pearl (1994).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from causalflow.discrete import draws
+from causalflow.discrete.answer import Answer
+from causalflow.discrete.ask import answer
+from causalflow.discrete.enumeration import Enumeration, enumeration
+from causalflow.discrete.inference import Arithmetic, Inference, Key
+from causalflow.discrete.structure import FiniteStructure, unsupported
+from causalflow.errors import CausalFlowError, EvidenceError, QueryError, one_of
+from causalflow.graph.graph import Graph
+from causalflow.graph.schema import Level
+from causalflow.query.language import parse_query
+from causalflow.query.query import Intervention, Kind, Query, Term
+from causalflow.tables.table import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Evidence", "ExactModel"]
+
+Evidence: TypeAlias = "Mapping[str, Any] | pd.DataFrame"
+
+
+class ExactModel:
+    """The exact model of a graph whose nodes all have equations over finite levels.
+
+    Args:
+        graph: the declaration.
+        arithmetic: "fraction" for exact numbers, "float" for float64, "auto" for fractions wherever
+            they are quick.
+
+    Raises:
+        CompileError: a node without equation, or without finite levels; it is named.
+
+    Example:
+        >>> coin = {"p": ["1/3", "2/3"]}
+        >>> graph = Graph(
+        ...     exogenous={"u": coin, "w": coin},
+        ...     nodes={"x": {"type": "class", "levels": 2, "equation": "u"},
+        ...            "y": {"type": "class", "levels": 2, "equation": "x ^ w"}},
+        ... )
+        >>> model = ExactModel(graph)
+        >>> model.ask("P(y[x=1] | x=0, y=0)").table.to_dict()
+        {0: Fraction(0, 1), 1: Fraction(1, 1)}
+        >>> print(model.ask("P(y=1 | do(x=1))"))
+        P(y=1 | do(x=1)) = 1/3
+    """
+
+    def __init__(self, graph: Graph, arithmetic: Arithmetic = "auto") -> None:
+        if arithmetic not in ("auto", "fraction", "float"):
+            allowed = one_of(arithmetic, ("auto", "fraction", "float"))
+            raise CausalFlowError(f"unknown arithmetic {arithmetic!r}; {allowed}")
+        self.graph = graph
+        self._structure = FiniteStructure(graph)
+        self._inference = Inference(self._structure, arithmetic)
+
+    @staticmethod
+    def supports(graph: Graph) -> bool:
+        """Whether a graph is a finite model."""
+        return unsupported(graph) is None
+
+    def ask(self, query: str | Query, evidence: Evidence | None = None, /, **known: Any) -> Answer:
+        """The exact answer to a causal question.
+
+        Args:
+            query: such as ``"P(y[x=1] | x=0, z)"``.
+            evidence: the query's free conditions and interventions -> a value, or one value a row
+                (a data frame of rows gives one answer a row).
+            known: the same as keywords.
+
+        Raises:
+            QueryError: the question cannot be read or names what the graph does not have.
+            EvidenceError: the evidence has probability zero (the part is named), or is no value of
+                its variable.
+            CausalFlowError: the question is too wide; checked before anything is allocated.
+        """
+        parsed = parse_query(str(query), self.graph)
+        given = _columns(evidence)
+        keys = _bindable(parsed)
+        bound: dict[Key, Any] = {}
+        for name, value in {**given, **known}.items():
+            if name not in keys:
+                raise QueryError(
+                    f"query: '{name}' is no free condition or intervention of {parsed};"
+                    f" {one_of(name, keys)}"
+                )
+            bound[keys[name]] = value
+        return answer(self._inference, parsed, bound)
+
+    def counterfactual(
+        self, evidence: Evidence, do: Mapping[str, Any], targets: Iterable[str] | None = None
+    ) -> Answer:
+        """P(targets in the world of ``do`` | evidence), one joint table; one a row in a batch.
+
+        Args:
+            evidence: variable -> value, or one value a row; exogenous variables may be known too.
+            do: node -> value, or one value a row.
+            targets: nodes (default: the descendants of ``do``, images among them).
+        """
+        self._check_nodes("do", do)
+        self._check_nodes("targets", () if targets is None else targets)
+        given = _columns(evidence)
+        batched = {n: v for n, v in do.items() if self._structure.domain(n).is_batch(v)}
+        world = tuple(
+            Intervention(variable=name, value=None if name in batched else self._level(name, value))
+            for name, value in do.items()
+        )
+        outcomes = [Term(name=n, subscript=world) for n in self._targets(do, targets)]
+        conditions = [self._known_term(name) for name in given]
+        query = Query(outcomes=tuple(outcomes), conditions=tuple(conditions))
+        bound: dict[Key, Any] = {term: given[term.name] for term in conditions}
+        return answer(self._inference, query, bound | dict(batched.items()))
+
+    def posterior(self, evidence: Evidence, exogenous: Iterable[str] | None = None) -> Answer:
+        """The joint posterior of exogenous variables (default: all of them) given evidence."""
+        given = _columns(evidence)
+        every = (name for name in self.graph.exogenous if name not in given)
+        names = tuple(every if exogenous is None else dict.fromkeys(exogenous))
+        known: dict[Key, Any] = {Term(name=n): column for n, column in given.items()}
+        conditions = tuple(self._known_term(name) for name in given)
+        for name in names:
+            if name not in self.graph.exogenous or name in given:
+                rest = [each for each in self.graph.exogenous if each not in given]
+                raise EvidenceError(f"posterior: '{name}' cannot be asked; {one_of(name, rest)}")
+        asked = tuple(Term(name=name) for name in names)
+        return answer(self._inference, Query(outcomes=asked, conditions=conditions), known)
+
+    def joint(self, nodes: Iterable[str] | None = None) -> Table:
+        """P(nodes) (default: all nodes) as a table."""
+        names = tuple(self.graph.nodes) if nodes is None else tuple(nodes)
+        query = Query(kind=Kind.PROBABILITY, outcomes=tuple(Term(name=name) for name in names))
+        return self.ask(query).table
+
+    def enumerate(self) -> Enumeration:
+        """Every combination of exogenous values with the world it makes, and its probability.
+
+        Raises:
+            CausalFlowError: there are too many; `ask` needs no enumeration.
+        """
+        return enumeration(self._structure)
+
+    def sample(
+        self,
+        n: int,
+        do: Mapping[str, Any] | None = None,
+        *,
+        generator: np.random.Generator | int = 0,
+    ) -> dict[str, np.ndarray[Any, Any]]:
+        """Draw n worlds from P(v | do).
+
+        Args:
+            n: number of draws.
+            do: node -> value, or one value a draw.
+            generator: numpy's generator or a seed.
+
+        Returns:
+            Node -> level indices, int64 (n,); images as floats in [0, 1], (n, channel, height,
+            width).
+        """
+        random = np.random.default_rng(generator)
+        noise = draws.prior(self._structure, n, random)
+        return draws.world(self._structure, noise, self._settings(do or {}, n))
+
+    def draw_counterfactual(
+        self,
+        evidence: Evidence,
+        do: Mapping[str, Any],
+        n: int = 1,
+        *,
+        generator: np.random.Generator | int = 0,
+    ) -> dict[str, np.ndarray[Any, Any]]:
+        """Worlds of ``do`` drawn given evidence: abduct (jointly), act, predict.
+
+        Draw k of row i is entry k * rows + i of every array, as in `sample`'s result.
+
+        Raises:
+            EvidenceError: the evidence has probability zero.
+        """
+        random = np.random.default_rng(generator)
+        rows = self._rows(evidence)
+        self._check_possible(evidence)
+        noise = draws.posterior(self._inference, rows, n, random)
+        return draws.world(
+            self._structure, noise, self._settings(do, len(next(iter(noise.values()))))
+        )
+
+    def _rows(self, evidence: Evidence) -> dict[Term, np.ndarray[Any, np.dtype[np.int64]]]:
+        """The positions of the evidence, a row each."""
+        found = {}
+        for name, value in _columns(evidence).items():
+            domain = self._structure.domain(self._known_term(name).name)
+            single = not domain.is_batch(value)
+            places = [domain.position(value)] if single else domain.positions(value)
+            found[Term(name=name)] = np.asarray(places, dtype=np.int64)
+        count = max((len(places) for places in found.values()), default=1)
+        if any(len(places) not in (1, count) for places in found.values()):
+            lengths = {str(term): len(places) for term, places in found.items()}
+            raise EvidenceError(f"evidence: columns of unequal length: {lengths}")
+        return {term: np.broadcast_to(places, (count,)) for term, places in found.items()}
+
+    def _check_possible(self, evidence: Evidence) -> None:
+        """Answer some question given the evidence, for its errors."""
+        free = [name for name in self.graph.exogenous if name not in evidence]
+        if free and _columns(evidence):
+            self.posterior(evidence, free[:1])
+
+    def _settings(
+        self, do: Mapping[str, Any], n: int
+    ) -> dict[str, np.ndarray[Any, np.dtype[np.int64]]]:
+        found: dict[str, np.ndarray[Any, np.dtype[np.int64]]] = {}
+        if do:
+            self._check_nodes("do", do)
+        for name, value in do.items():
+            domain = self._structure.domain(name)
+            places = domain.positions(value) if domain.is_batch(value) else domain.position(value)
+            array = np.asarray(places, dtype=np.int64)
+            if array.ndim and n % len(array):
+                raise EvidenceError(f"do: '{name}' has {len(array)} values for {n} draws")
+            found[name] = np.resize(array, n)
+        return found
+
+    def _targets(self, do: Iterable[str], targets: Iterable[str] | None) -> tuple[str, ...]:
+        if targets is not None:
+            return tuple(dict.fromkeys(targets))
+        reached = self.graph.descendants(do) - set(do)
+        return tuple(name for name in self.graph.nodes if name in reached)
+
+    def _level(self, name: str, value: Any) -> Level:
+        """The level of a value given by name, index or pixels."""
+        domain = self._structure.domain(name)
+        place = domain.position(value)
+        return domain.levels[place] if place >= 0 else int(value)
+
+    def _known_term(self, name: str) -> Term:
+        if name not in self.graph.nodes and name not in self.graph.exogenous:
+            known = one_of(name, [*self.graph.nodes, *self.graph.exogenous])
+            raise EvidenceError(f"evidence: unknown variable '{name}'; {known}")
+        return Term(name=name)
+
+    def _check_nodes(self, role: str, names: Iterable[str]) -> None:
+        found = (names,) if isinstance(names, str) else tuple(names)
+        for name in found:
+            if name not in self.graph.nodes:
+                known = one_of(name, self.graph.nodes)
+                raise EvidenceError(f"{role}: unknown node '{name}'; {known}")
+        if role == "do" and not found:
+            raise EvidenceError("do: nothing is set; ask for P(... | evidence) instead")
+
+
+def _columns(evidence: Evidence | None) -> dict[str, Any]:
+    return {} if evidence is None else {str(name): column for name, column in evidence.items()}
+
+
+def _bindable(query: Query) -> dict[str, Key]:
+    """The name of each free condition and intervention -> what it is in counterfactual form."""
+    form = query.counterfactual_form()
+    count = len(query.free_variables)
+    keys: list[Key] = [term for term in form.conditions if term.value is None]
+    keys += query.free_interventions
+    return dict(zip(query.free_variables[count - len(keys) :], keys, strict=True))

@@ -1,0 +1,175 @@
+"""Structure: a finite structural causal model as positions and integer arrays.
+
+Notation: U the exogenous variables with laws P(u); V the nodes, v = f_v(pa, u) by equations. Each
+f_v is an array: one axis for every variable that the equation reads (nodes first, then exogenous
+variables, both in declared order), its cell the position of v. `NEVER` marks arguments for which
+the equation gives no level of v; a model in which they can occur is refused when it is asked.
+
+Tables are made when they are first needed, so that a question about a few nodes of a large graph
+pays for their ancestors only.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import prod
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from causalflow.discrete.domain import NEVER, Domain, number
+from causalflow.errors import CompileError, GraphError, one_of
+from causalflow.graph.distribution import FAMILIES
+from causalflow.graph.equation import Equation, evaluate
+from causalflow.graph.graph import Graph
+from causalflow.graph.schema import Class, Exogenous, Family, Finite, Image, Level, Node
+
+__all__ = ["MAX_TABLE", "FiniteStructure", "Function", "unsupported"]
+
+Function: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
+
+MAX_TABLE = 2**24
+"""The most combinations of arguments for which an equation is tabulated."""
+
+
+def unsupported(graph: Graph) -> str | None:
+    """Why a graph is no finite model, in one line; None if it is one."""
+    for name, node in graph.nodes.items():
+        match node:
+            case Class(equation=Equation()) | Image(equation=Equation(), levels=int()):
+                continue
+            case Class() | Image(levels=int()):
+                return f"node '{name}' has no equation"
+            case _:
+                return f"node '{name}' has no finite set of levels"
+    for name, law in graph.exogenous.items():
+        if finite_law(law) is None:
+            return f"exogenous variable '{name}' has no finite distribution"
+    return None
+
+
+def finite_law(law: Exogenous) -> tuple[Fraction, ...] | None:
+    """The probabilities of 0, 1, ... as fractions; None if there are infinitely many values."""
+    match law:
+        case Finite(p=p):
+            return p
+        case Family(name="bernoulli", parameters=given):
+            share = Fraction(repr(FAMILIES.get("bernoulli").complete(dict(given))["p"]))
+            return (1 - share, share)
+        case _:
+            return None
+
+
+class FiniteStructure:
+    """The model's variables by position, and their functions and laws as arrays.
+
+    Raises:
+        CompileError: the graph has a node without equation, or a variable that is not finite.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        if reason := unsupported(graph):
+            raise CompileError(f"graph '{graph.name}': no exact model: {reason}")
+        self.graph = graph
+        self.laws = {name: finite_law(law) or () for name, law in graph.exogenous.items()}
+        nodes, exogenous = graph.admg.nodes, tuple(graph.exogenous)
+        equations = {name: _equation(node) for name, node in graph.nodes.items()}
+        self.parents = {
+            name: tuple(sorted(graph.parents(name), key=_places(nodes).__getitem__))
+            for name in nodes
+        }
+        places = _places(exogenous)
+        self.noise = {
+            name: tuple(sorted(equations[name].names & places.keys(), key=places.__getitem__))
+            for name in nodes
+        }
+        self._functions: dict[str, Function] = {}
+        self._domains = {name: self._exogenous_domain(name) for name in exogenous}
+        for name, node in graph.nodes.items():
+            if isinstance(node, Class):
+                self._domains[name] = Domain(name=name, declared=node, levels=node.levels)
+
+    def _exogenous_domain(self, name: str) -> Domain:
+        levels = tuple(range(len(self.laws[name])))
+        declared = Finite(p=self.laws[name])
+        return Domain(name=name, declared=declared, levels=levels)
+
+    def domain(self, name: str) -> Domain:
+        """The values of a node or an exogenous variable.
+
+        Raises:
+            GraphError: no such variable.
+        """
+        if name not in self._domains:
+            if name not in self.graph.nodes:
+                known = [*self.graph.nodes, *self.graph.exogenous]
+                raise GraphError(f"unknown variable '{name}'; {one_of(name, known)}")
+            self.function(name)
+        return self._domains[name]
+
+    def function(self, name: str) -> Function:
+        """The node's function: its position for every combination of `arguments`.
+
+        Raises:
+            CompileError: the equation reads too many combinations of values.
+        """
+        if name not in self._functions:
+            self._functions[name] = self._tabulate(name)
+        return self._functions[name]
+
+    def arguments(self, name: str) -> tuple[str, ...]:
+        """What the node's equation reads: nodes, then exogenous variables."""
+        return (*self.parents[name], *self.noise[name])
+
+    def _tabulate(self, name: str) -> Function:
+        node, arguments = self.graph.nodes[name], self.arguments(name)
+        equation = _equation(node)
+        shape = tuple(len(self.domain(each).levels) for each in arguments)
+        if prod(shape) * len(equation.components) > MAX_TABLE:
+            raise CompileError(
+                f"node '{name}': its equation reads {list(arguments)} with {prod(shape):,}"
+                f" combinations of values; at most {MAX_TABLE:,} are tabulated"
+            )
+        grids = np.meshgrid(*map(np.arange, shape), indexing="ij", sparse=True)
+        values = dict(zip(arguments, grids, strict=True))
+        try:
+            found = [_filled(part, values, shape) for part in equation.components]
+        except GraphError as error:
+            raise CompileError(f"node '{name}': {error}") from None
+        if isinstance(node, Image):
+            return self._code(name, node, np.stack(found, axis=-1))
+        assert isinstance(node, Class)
+        return _whole(found[0], len(node.levels))
+
+    def _code(self, name: str, image: Image, pixels: np.ndarray[Any, Any]) -> Function:
+        """The image's position among the codes that its equation gives."""
+        assert image.levels is not None
+        digits = _whole(pixels, image.levels)
+        flat = digits.reshape(-1, digits.shape[-1])
+        possible = (flat != NEVER).all(axis=1)
+        rows, inverse = np.unique(flat[possible], axis=0, return_inverse=True)
+        codes: tuple[Level, ...] = tuple(number(row, image.levels) for row in rows.tolist())
+        self._domains[name] = Domain(name=name, declared=image, levels=codes)
+        places = np.full(len(flat), NEVER, dtype=np.int64)
+        places[possible] = inverse.reshape(-1)
+        return places.reshape(digits.shape[:-1])
+
+
+def _equation(node: Node) -> Equation:
+    equation = getattr(node, "equation", None)
+    assert isinstance(equation, Equation)
+    return equation
+
+
+def _places(names: tuple[str, ...]) -> dict[str, int]:
+    return {name: place for place, name in enumerate(names)}
+
+
+def _filled(part: Any, values: dict[str, Any], shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
+    return np.broadcast_to(np.asarray(evaluate(part, values), dtype=np.float64), shape)
+
+
+def _whole(values: np.ndarray[Any, Any], levels: int) -> Function:
+    """Levels 0..levels-1 as integers, `NEVER` for everything else."""
+    known = (values >= 0) & (values < levels) & (values == np.floor(values))
+    return np.where(known, values, NEVER).astype(np.int64)

@@ -1,0 +1,1 @@
+"""Identification: whether a causal question follows from the graph and the data, and how."""

@@ -1,0 +1,249 @@
+"""ID: P(y | do(x), z) from P(v) and from experiments P(v | do(z)), or the hedge that forbids it.
+
+Notation: G the graph, V its nodes, X treatments, Y outcomes, Z conditions; Q[S] = P(s | do(v - s)),
+a *district* is a maximal set joined by bidirected edges. Comments name the lines of Shpitser &
+Pearl (2006), Figure 3, which the functions follow:
+
+    line 1        no treatments: P(y)
+    line 2        only the ancestors of Y matter
+    line 3        what is no ancestor of Y once edges into X are cut may be set as well
+    line 4        P(y | do(x)) = sum_{d - y} prod_S Q[S], S the districts of G without X
+    lines 5-7     Q[S] from the district of G that holds S: fail, done, or once more within it
+
+Line 4's question is put to every source of data in turn (an *experiment* sets Z, and tells about S
+if Z does not meet it); P(v) alone is the experiment that sets nothing.
+
+Source: Shpitser & Pearl (2006), ID; Shpitser & Pearl (2006b), IDC; Lee, Correa & Bareinboim
+(2019), gID; Tian & Pearl (2002).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from causalflow.graph.admg import ADMG
+from causalflow.graph.separation import separation
+from causalflow.identify.hedge import Hedge, hedge_of
+from causalflow.identify.kernel import Kernel, Observed
+from causalflow.identify.region import Region
+from causalflow.identify.step import Step
+from causalflow.symbolic.expression import Expression, Index, own_events
+from causalflow.symbolic.simplify import product_of, ratio_of, sum_of
+
+__all__ = ["OBSERVATION", "Effect", "identify_district", "identify_effect"]
+
+Names = frozenset[str]
+
+OBSERVATION: Names = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """What is known about an effect: a formula, or a hedge for each source of data.
+
+    Attributes:
+        estimand: the formula, if the effect is identifiable.
+        hedges: else why each source of data does not tell it.
+        steps: the derivation.
+    """
+
+    estimand: Expression | None
+    hedges: tuple[Hedge, ...] = ()
+    steps: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Problem:
+    """P(y | do(x)), the sources of data, and the steps so far."""
+
+    region: Region
+    outcomes: Names
+    treatments: Names
+    experiments: Sequence[Names]
+    steps: list[Step] = field(default_factory=list)
+
+
+def identify_effect(
+    admg: ADMG,
+    outcomes: Iterable[str],
+    treatments: Iterable[str],
+    conditions: Iterable[str] = (),
+    experiments: Sequence[Names] = (OBSERVATION,),
+) -> Effect:
+    """P(outcomes | do(treatments), conditions), three disjoint sets.
+
+    Args:
+        admg: the graph.
+        outcomes: Y, at least one.
+        treatments: X.
+        conditions: Z.
+        experiments: the treatments of each distribution P(v | do(.)) that is known.
+
+    Example:
+        >>> from causalflow.graph.graph import Graph
+        >>> from causalflow.symbolic.render import to_text
+        >>> graph = Graph(edges=["x -> m -> y", "x <-> y"])
+        >>> print(to_text(identify_effect(graph.admg, ["y"], ["x"]).estimand))
+        sum_m P(m | x) sum_x' P(y | m, x') P(x')
+    """
+    steps: list[Step] = []
+    y, x, z = frozenset(outcomes), frozenset(treatments), frozenset(conditions)
+    set_at_all = x or OBSERVATION not in experiments
+    while z and set_at_all and (moved := _exchangeable(admg, y, x, z)):
+        steps.append(_exchange_step(y, x, z, moved))
+        x, z = x | {moved}, z - {moved}
+    problem = _Problem(
+        region=Region.of(admg),
+        outcomes=y | z,
+        treatments=x,
+        experiments=experiments,
+        steps=steps,
+    )
+    found = _identify(problem)
+    if isinstance(found, tuple):
+        return Effect(estimand=None, hedges=found, steps=tuple(steps))
+    estimand = _conditioned(found, y, z, steps)
+    return Effect(estimand=estimand, steps=tuple(steps))
+
+
+def _conditioned(joint: Expression, y: Names, z: Names, steps: list[Step]) -> Expression:
+    """P(y | do(x), z) from P(y, z | do(x)): IDC, line 2."""
+    if not z:
+        return joint
+    formula = ratio_of(joint, sum_of([Index(name) for name in y], joint))
+    reason = "divide the joint of {} by its sum over {}"
+    steps.append(Step("condition", reason, (y | z, y), "P", formula))
+    return formula
+
+
+def _exchangeable(admg: ADMG, y: Names, x: Names, z: Names) -> str | None:
+    """A condition that may be set instead of seen: rule 2 of the do-calculus (IDC, line 1)."""
+    mutilated = admg.do(x)
+    for node in sorted(z):
+        if separation(mutilated.without_outgoing(node), y, node, x | z - {node}):
+            return node
+    return None
+
+
+def _exchange_step(y: Names, x: Names, z: Names, moved: str) -> Step:
+    node = frozenset({moved})
+    reason = (
+        "seeing {} is setting it, as {} and {} are separated by {} when the edges into {} and out"
+        " of {} are cut"
+    )
+    return Step("rule 2", reason, (node, y, node, x | z - node, x, node))
+
+
+def _identify(problem: _Problem) -> Expression | tuple[Hedge, ...]:
+    region, y, steps = problem.region, problem.outcomes, problem.steps
+    relevant = region.ancestors(y)  # line 2
+    if relevant != region.nodes:
+        reason = "{} are no ancestors of {}: leave them out"
+        steps.append(Step("line 2", reason, (region.nodes - relevant, y)))
+        region = region.restrict(relevant)
+    x = problem.treatments & relevant
+    if not x and OBSERVATION in problem.experiments:  # line 1
+        formula: Expression = Observed(region).term(y)
+        steps.append(Step("line 1", "nothing is set that {} descends from", (y,), "P", formula))
+        return formula
+    inner = region.restrict(relevant - x)
+    kept = inner.ancestors(y)  # line 3
+    if kept != inner.nodes:
+        reason = "{} reach {} only through {}: setting them too changes nothing (rule 3)"
+        steps.append(Step("line 3", reason, (inner.nodes - kept, y, x)))
+    return _by_districts(problem, region, kept)
+
+
+def _by_districts(problem: _Problem, region: Region, kept: Names) -> Expression | tuple[Hedge, ...]:
+    """Line 4: the sum over ``kept - y`` of the product of its districts' factors."""
+    districts, y, steps = region.restrict(kept).districts(), problem.outcomes, problem.steps
+    reason = "{} fall into the districts {}: sum their product over {}"
+    steps.append(Step("line 4", reason, (kept, districts, kept - y)))
+    factors = []
+    for district in districts:
+        found = _from_any(problem, region, district)
+        if isinstance(found, tuple):
+            return found
+        factors.append(found)
+    formula = sum_of([Index(name) for name in kept - y], product_of(factors))
+    steps.append(Step("line 4", "together", (), "P", formula))
+    return formula
+
+
+def _from_any(problem: _Problem, region: Region, district: Names) -> Expression | tuple[Hedge, ...]:
+    """Q[S] from the first source that tells it; else a hedge for each source that could."""
+    hedges = []
+    for experiment in _preferred(problem):
+        if district.isdisjoint(experiment):
+            base = _source(region, experiment)
+            if experiment:
+                reason = "for {}, ask the data in which {} are set"
+                problem.steps.append(Step("experiment", reason, (district, experiment)))
+            found = identify_district(base, district, problem.steps)
+            if not isinstance(found, Region):
+                return found
+            hedges.append(_hedge(problem, found, district, experiment))
+    return tuple(hedges)
+
+
+def _preferred(problem: _Problem) -> Sequence[Names]:
+    """The experiment that sets just the treatments comes first: its answer is the shortest."""
+    if problem.treatments not in problem.experiments:
+        return problem.experiments
+    rest = (each for each in problem.experiments if each != problem.treatments)
+    return (problem.treatments, *rest)
+
+
+def _source(region: Region, experiment: Names) -> Observed:
+    do = own_events(sorted(experiment, key=region.links.letter.__getitem__))
+    return Observed(region.restrict(region.nodes - experiment), do)
+
+
+def identify_district(
+    kernel: Kernel, district: Names, steps: list[Step] | None = None
+) -> Expression | Region:
+    """Q[S] from the distribution of a region that holds S; a region that is one district if not.
+
+    Args:
+        kernel: Q[T], data at first.
+        district: S, a district of some subset of T.
+        steps: to which the derivation is added.
+    """
+    record = [] if steps is None else steps
+    while True:
+        around = kernel.region.district(district)
+        if around == district:  # line 6
+            formula = kernel.factor(district)
+            reason = "{} is a district: its factor is the product of its conditionals"
+            record.append(Step("line 6", reason, (district,), _claim(district), formula))
+            return formula
+        ancestors = kernel.region.ancestors(district)
+        if ancestors != kernel.region.nodes:  # line 2
+            reason = "for {}, leave out {}, which are no ancestors of it"
+            record.append(Step("line 2", reason, (district, kernel.region.nodes - ancestors)))
+            kernel = kernel.marginal(ancestors)
+        elif around == ancestors:  # line 5
+            reason = "{} is one district with {} below it: a hedge"
+            record.append(Step("line 5", reason, (around, district)))
+            return kernel.region
+        else:  # line 7
+            kernel = kernel.district(around)
+            reason = "{} lies in the district {}: go on within it, with its own distribution"
+            whole = partial(kernel.factor, around)
+            record.append(Step("line 7", reason, (district, around), _claim(around), later=whole))
+
+
+def _claim(nodes: Names) -> str:
+    return f"Q[{', '.join(sorted(nodes))}]"
+
+
+def _hedge(problem: _Problem, region: Region, inner: Names, experiment: Names) -> Hedge:
+    return hedge_of(
+        region,
+        inner,
+        treatments=problem.treatments,
+        outcomes=problem.outcomes,
+        experiment=experiment,
+    )

@@ -1,0 +1,121 @@
+"""Kernel: the current distribution of the recursion that identifies an effect.
+
+Notation: Q[T] = P(t | do(v - t)), the distribution of T when all else is set. The recursion starts
+from data, Q[V - Z] = P(v | do(z)) with Z an experiment's treatments (none: P(v)), and goes on
+
+    to an ancestral set A     Q[A] = sum_{T - A} Q[T]                      (`marginal`)
+    to a district S           Q[S] = prod_{i in S} Q[T](v_i | v_1..v_{i-1})  (`district`)
+
+with v_1, v_2, ... the nodes of T in topological order. The conditionals are those of the *current*
+distribution Q[T]; taking them from P(v) instead is a well-known mistake (the napkin graph).
+
+Source: Tian & Pearl (2002), Lemmas 1-4; lines 2, 6 and 7 of Shpitser & Pearl (2006), Figure 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TypeAlias
+
+from causalflow.identify.region import Region
+from causalflow.symbolic.expression import Event, Expression, Index, Probability, own_events
+from causalflow.symbolic.simplify import product_of, ratio_of, sum_of
+
+__all__ = ["Factored", "Kernel", "Observed"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Observed:
+    """Q[T] as data: P(t | do(z)), T an ancestral set of the graph without Z."""
+
+    region: Region
+    do: tuple[Event, ...] = ()
+
+    def marginal(self, kept: frozenset[str]) -> Observed:
+        """Q[A] for an ancestral set A."""
+        return Observed(self.region.restrict(kept), self.do)
+
+    def district(self, nodes: frozenset[str]) -> Factored:
+        """Q[S] for a district S."""
+        blankets = self.region.blankets(nodes)
+        factors = tuple((node, self.term((node,), given)) for node, given in blankets)
+        return Factored(self.region.restrict(nodes), factors)
+
+    def factor(self, nodes: frozenset[str]) -> Expression:
+        """Q[S] for a district S, as a formula."""
+        return product_of(self.term((node,), g) for node, g in self.region.blankets(nodes))
+
+    def term(self, outcomes: Iterable[str], given: Iterable[str] = ()) -> Probability:
+        """A probability of these data."""
+        letter = self.region.links.letter.__getitem__
+        sides = (sorted(side, key=letter) for side in (outcomes, given))
+        return Probability.of(*map(own_events, sides), self.do)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Factored:
+    """Q[T] as the sum, over the nodes of ``factors`` that are not in T, of their product.
+
+    Attributes:
+        region: T.
+        factors: node -> its distribution given nodes before it, in topological order.
+    """
+
+    region: Region
+    factors: tuple[tuple[str, Expression], ...]
+
+    def marginal(self, kept: frozenset[str]) -> Factored:
+        """Q[A] for an ancestral set A."""
+        return Factored(self.region.restrict(kept), self._needed(kept))
+
+    def conditional(self, node: str) -> Expression:
+        """The distribution of a node given those before it."""
+        upto = self.region.up_to(node)
+        needed = self._needed(upto)
+        if all(name in upto for name, _ in needed):
+            return dict(needed)[node]
+        return ratio_of(self._mass(upto), self._mass(upto - {node}))
+
+    def district(self, nodes: frozenset[str]) -> Factored:
+        """Q[S] for a district S."""
+        order = self.region.order(nodes)
+        factors = tuple((node, self.conditional(node)) for node in order)
+        return Factored(self.region.restrict(nodes), factors)
+
+    def factor(self, nodes: frozenset[str]) -> Expression:
+        """Q[S] for a district S, as a formula: conditionals in a row make one ratio of masses."""
+        parts = []
+        before: frozenset[str] = frozenset()
+        for run in _runs(self.region.order(self.region.nodes), nodes):
+            upto = before | run
+            if run <= nodes:
+                parts.append(ratio_of(self._mass(upto), self._mass(before)))
+            before = upto
+        return product_of(parts)
+
+    def _mass(self, kept: frozenset[str]) -> Expression:
+        """The sum over all nodes but ``kept``, an initial piece of the order."""
+        needed = self._needed(kept)
+        over = [Index(node) for node, _ in needed if node not in kept]
+        return sum_of(over, product_of(factor for _, factor in needed))
+
+    def _needed(self, kept: frozenset[str]) -> tuple[tuple[str, Expression], ...]:
+        """The factors without those that sum to one when all but ``kept`` is summed out."""
+        left: list[tuple[str, Expression]] = []
+        met: frozenset[Index] = frozenset()
+        for node, factor in reversed(self.factors):
+            if node in kept or Index(node) in met:
+                left.append((node, factor))
+                met |= factor.free
+        return tuple(reversed(left))
+
+
+Kernel: TypeAlias = Observed | Factored
+
+
+def _runs(order: Iterable[str], nodes: frozenset[str]) -> Iterator[frozenset[str]]:
+    """The order cut where it enters or leaves ``nodes``."""
+    for _, run in groupby(order, key=nodes.__contains__):
+        yield frozenset(run)

@@ -1,0 +1,209 @@
+"""Verdict: the answer to "can this be known from these data?", with its reasons.
+
+Either a formula (the estimand) and its derivation, or the witness: a hedge for a question about one
+world, a factor of the counterfactual for several. `Verdict.evaluate` turns data into the answer's
+table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from causalflow.errors import DataError, QueryError
+from causalflow.graph.schema import Level
+from causalflow.identify.estimate import Estimate, bootstrap
+from causalflow.identify.hedge import Hedge
+from causalflow.identify.step import Step
+from causalflow.query.query import Query
+from causalflow.symbolic.evaluate import Data, evaluate
+from causalflow.symbolic.expression import Expression, Index, variables
+from causalflow.symbolic.positivity import empty_cells
+from causalflow.symbolic.render import to_latex, to_text
+from causalflow.tables.table import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Verdict"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a graph and a kind of data say about a query; true when it is identifiable.
+
+    Attributes:
+        query: the question.
+        identifiable: whether every model of the graph with the same data gives the same answer.
+        estimand: the answer as a formula of the data, if there is one.
+        data: the distributions that are known, such as ``("P(v)", "P(v | do(z))")``.
+        hedge: why not, for a question about one world.
+        witness: why not, in general: a hedge for each source of data, or a factor of the
+            counterfactual that no data tell.
+        derivation: the steps that lead to the estimand or the witness.
+        assumptions: under which the verdict holds.
+        indices: the estimand's index for each of the query's free variables; by default the
+            variable's own.
+    """
+
+    query: Query
+    identifiable: bool
+    estimand: Expression | None = None
+    data: tuple[str, ...] = ("P(v)",)
+    hedge: Hedge | None = None
+    witness: tuple[object, ...] = ()
+    derivation: tuple[Step, ...] = ()
+    assumptions: tuple[str, ...] = ()
+    indices: tuple[Index, ...] | None = None
+
+    def __bool__(self) -> bool:
+        return self.identifiable
+
+    @property
+    def axes(self) -> Mapping[str, str]:
+        """The estimand's free indices as text -> the axes of the answer."""
+        pairs = zip(self._indices, self.query.free_variables, strict=True)
+        return {str(index): axis for index, axis in pairs}
+
+    @property
+    def _indices(self) -> tuple[Index, ...]:
+        return self.indices or tuple(map(Index, self.query.free_variables))
+
+    @property
+    def constant_in(self) -> tuple[str, ...]:
+        """Variables that the estimand mentions and does not depend on, if the graph is true.
+
+        Example: the napkin's first variable. A formula may be evaluated at any value of theirs.
+        """
+        if self.estimand is None:
+            return ()
+        return tuple(sorted({str(index) for index in self.estimand.free} - self.axes.keys()))
+
+    def evaluate(self, data: Data) -> Table:
+        """The answer: a table over the query's free variables, in their order.
+
+        Where the estimand is constant in a variable, the variable's most frequent level is taken.
+
+        Args:
+            data: the table of P(v), or a table for each distribution:
+                ``{"P(v)": ..., "P(v | do(z))": ...}``, z among its axes.
+
+        Raises:
+            QueryError: the query is not identifiable.
+            DataError: the data lack a variable that the estimand needs.
+        """
+        if self.estimand is None:
+            raise QueryError(f"evaluate: {self.query} is not identifiable from {self._known}")
+        table = evaluate(self.estimand, data)
+        tables = (data,) if isinstance(data, Table) else tuple(data.values())
+        extra = [axis for axis in table.axes if axis not in self.axes]
+        table = table.at({axis: _most_frequent(axis, tables) for axis in extra})
+        for index, axis in self.axes.items():
+            if index not in table.axes:
+                table = table.product(_ones(index, _levels(index.rstrip("'"), tables, axis)))
+        renamed = table.rename({old: new for old, new in self.axes.items() if old != new})
+        return renamed.transpose(self.query.free_variables)
+
+    def estimate(
+        self,
+        rows: pd.DataFrame | Mapping[str, Any],
+        *,
+        levels: Mapping[str, Sequence[Level]] | None = None,
+        resamples: int = 200,
+        confidence: float = 0.95,
+        generator: np.random.Generator | None = None,
+    ) -> Estimate:
+        """The answer from rows of finite variables, with bootstrap intervals.
+
+        Args:
+            rows: variable -> its level in each row.
+            levels: variable -> its levels; by default those that occur.
+            resamples: how often the rows are resampled.
+            confidence: the share of resampled answers within an interval.
+            generator: draws the resamples; by default one with seed 0.
+
+        Raises:
+            QueryError: the query is not identifiable, or not from P(v) alone.
+            DataError: a variable that the estimand needs is missing.
+        """
+        if self.estimand is None:
+            raise QueryError(f"estimate: {self.query} is not identifiable from {self._known}")
+        names = sorted(variables(self.estimand) | {index.name for index in self._indices})
+        if missing := [name for name in names if name not in rows]:
+            raise DataError(f"estimate: the rows have no column {missing}")
+        joint = Table.from_samples(rows, levels, axes=names)
+        return bootstrap(
+            self.evaluate,
+            joint,
+            len(rows[names[0]]),
+            resamples=resamples,
+            confidence=confidence,
+            generator=generator or np.random.default_rng(0),
+            warnings=empty_cells(self.estimand, joint),
+        )
+
+    def text(self, *, explain: bool = False) -> str:
+        """The verdict as text; ``explain`` adds the derivation."""
+        return "\n".join([*self._lines(), *(self._explanation() if explain else [])])
+
+    def latex(self) -> str:
+        """The query and its estimand, or the statement that there is none."""
+        query = str(self.query).replace("|", r"\mid").replace("do(", r"\mathrm{do}(")
+        query = query.replace("_", r"\_")
+        if self.estimand is None:
+            return rf"{query} \quad \text{{not identifiable from {self._known}}}"
+        return f"{query} = {to_latex(self.estimand)}"
+
+    def derivation_latex(self) -> str:
+        """The derivation as a numbered list."""
+        items = "\n".join(rf"  \item {step.latex()}" for step in self.derivation)
+        return f"\\begin{{enumerate}}\n{items}\n\\end{{enumerate}}"
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.latex()}$"
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def __repr__(self) -> str:
+        return f"Verdict({self.text()!r})"
+
+    @property
+    def _known(self) -> str:
+        return ", ".join(self.data)
+
+    def _lines(self) -> list[str]:
+        if self.estimand is None:
+            reasons = self.witness or (() if self.hedge is None else (self.hedge,))
+            start = f"{self.query} is not identifiable from {self._known}"
+            return [start, *(f"  {reason}" for reason in reasons)]
+        lines = [f"{self.query} = {to_text(self.estimand)}"]
+        if self.constant_in:
+            lines.append(f"  (the same for every value of {', '.join(self.constant_in)})")
+        return lines
+
+    def _explanation(self) -> list[str]:
+        steps = [f"  {number}. {step}" for number, step in enumerate(self.derivation, 1)]
+        return [*steps, *(f"  Assumes: {each}" for each in self.assumptions)]
+
+
+def _levels(name: str, tables: tuple[Table, ...], axis: str) -> tuple[Level, ...]:
+    for table in tables:
+        if name in table.axes:
+            return table.levels[name]
+    raise DataError(f"evaluate: no table has the levels of '{axis}'")
+
+
+def _ones(axis: str, levels: tuple[Level, ...]) -> Table:
+    """The function that is 1 at every level."""
+    return Table.from_dict([axis], dict.fromkeys(levels, 1), {axis: levels})
+
+
+def _most_frequent(axis: str, tables: tuple[Table, ...]) -> Level:
+    """The likeliest level of a variable in the first table that has it."""
+    name = axis.rstrip("'")
+    counts = next(table.marginal(name) for table in tables if name in table.axes)
+    return counts.levels[name][int(counts.to_numpy().argmax())]

@@ -1,0 +1,38 @@
+"""Arguments: counts, factors and seeds that a user gives, checked."""
+
+from __future__ import annotations
+
+import math
+from numbers import Integral, Real
+
+import torch
+
+from causalflow.errors import EvidenceError
+
+__all__ = ["Random", "check_count", "check_number", "read_generator"]
+
+Random = torch.Generator | int | None
+
+
+def check_count(name: str, value: object) -> None:
+    """Refuse what is no whole number, at least 1."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+        raise EvidenceError(f"{name}={value!r}; expected a whole number, at least 1")
+
+
+def check_number(name: str, value: object) -> None:
+    """Refuse what is no finite number."""
+    if not isinstance(value, Real) or isinstance(value, bool) or not math.isfinite(value):
+        raise EvidenceError(f"{name}={value!r}; expected a number")
+
+
+def read_generator(given: Random, device: torch.device) -> torch.Generator:
+    """A generator on ``device``: the given one, or one seeded by it (None: by 0)."""
+    if isinstance(given, torch.Generator):
+        if given.device.type == device.type:
+            return given
+        given = int(torch.randint(2**62, (), generator=given, device=given.device))
+    seed = 0 if given is None else given
+    if not isinstance(seed, Integral) or not 0 <= seed < 2**63:
+        raise EvidenceError(f"generator={given!r}; expected a torch.Generator or a seed, 0 or more")
+    return torch.Generator(device).manual_seed(int(seed))

@@ -1,0 +1,1 @@
+"""Formulas of probability: frozen terms, the laws that simplify them, text and LaTeX, numbers."""

@@ -1,0 +1,170 @@
+"""Evaluate: the number that a formula takes at every value of its free indices.
+
+Data are tables: P(v), and for experiments P(v | do(z)) with z's variables among the axes. The
+result has an axis for each free index, named by its text (x, x').
+
+A formula that divides a positive number by zero has no value there: the data contradict the graph,
+or leave out cells that the query needs (positivity).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TypeAlias
+
+import numpy as np
+
+from causalflow.errors import DataError
+from causalflow.graph.schema import Level
+from causalflow.query.language import parse_distribution
+from causalflow.symbolic.binding import without_shadows
+from causalflow.symbolic.expression import (
+    Event,
+    Expression,
+    Index,
+    Linear,
+    One,
+    Probability,
+    Product,
+    Ratio,
+    Sum,
+    Zero,
+)
+from causalflow.symbolic.render import to_text
+from causalflow.symbolic.simplify import factors_of
+from causalflow.tables.contraction import contract
+from causalflow.tables.table import Table
+
+__all__ = ["Data", "evaluate"]
+
+Data: TypeAlias = Table | Mapping[str, Table]
+
+
+def evaluate(expression: Expression, data: Data) -> Table:
+    """The table of a formula over its free indices.
+
+    Args:
+        expression: a formula; shadowed indices are renamed first.
+        data: P(v), or a table for each distribution: ``{"P(v)": ..., "P(y, z | do(x))": ...}``.
+
+    Raises:
+        DataError: no table has the variables of a probability, or levels are not numbers where an
+            expectation needs them.
+
+    Example:
+        >>> joint = Table(["x", "y"], [[0.25, 0.25], [0.125, 0.375]])
+        >>> from causalflow.symbolic.expression import probability
+        >>> evaluate(probability("y", given="x"), joint).at({"x": 1, "y": 1}).values.item()
+        0.75
+    """
+    tables = {"P(v)": data} if isinstance(data, Table) else data
+    regimes = tuple((_experiment(text), table) for text, table in tables.items())
+    return _Evaluator(regimes).table(without_shadows(expression))
+
+
+def _experiment(text: str) -> frozenset[str]:
+    return frozenset(each.variable for each in parse_distribution(text).do)
+
+
+@dataclass(frozen=True, slots=True)
+class _Evaluator:
+    """The tables at hand, each with the variables that its experiment sets."""
+
+    regimes: Sequence[tuple[frozenset[str], Table]]
+
+    def table(self, node: Expression) -> Table:
+        match node:
+            case Probability():
+                return self._probability(node)
+            case Sum():
+                return self._sum(node)
+            case Product():
+                tables = [self.table(factor) for factor in node.factors]
+                return contract(tables, _axes(node.free))
+            case Ratio():
+                return self.table(node.numerator).divide(self.table(node.denominator))
+            case Linear():
+                return self._linear(node)
+            case One():
+                return Table.constant(Fraction(1) if self._exact else 1.0)
+            case Zero():
+                return Table.constant(Fraction(0) if self._exact else 0.0)
+
+    @property
+    def _exact(self) -> bool:
+        return all(table.is_exact for _, table in self.regimes)
+
+    def _sum(self, node: Sum) -> Table:
+        tables = [self.table(factor) for factor in factors_of(node.body)]
+        for index in node.over:
+            if index not in node.body.free:
+                tables.append(self._values(str(index), [1] * len(self._levels(index.name)), index))
+        return contract(tables, _axes(node.free))
+
+    def _probability(self, node: Probability) -> Table:
+        names = [event.name for event in node.events]
+        joint = self._find(node, names).marginal(names)
+        behind = [event.name for event in (*node.given, *node.do)]
+        table = joint.divide(joint.marginal(behind)) if behind else joint
+        fixed = {e.name: e.value for e in node.events if not isinstance(e.value, Index)}
+        table = table.at(fixed) if fixed else table
+        return _named(table, node.events)
+
+    def _find(self, node: Probability, names: Sequence[str]) -> Table:
+        experiment = frozenset(event.name for event in node.do)
+        for do, table in self.regimes:
+            if do == experiment and set(names) <= set(table.axes):
+                return table
+        given = [f"{sorted(table.axes)} under do({sorted(do)})" for do, table in self.regimes]
+        raise DataError(f"evaluate: no table for {to_text(node)}; given {', '.join(given)}")
+
+    def _levels(self, name: str) -> tuple[Level, ...]:
+        for _, table in self.regimes:
+            if name in table.axes:
+                return table.levels[name]
+        raise DataError(f"evaluate: no table has an axis '{name}'")
+
+    def _linear(self, node: Linear) -> Table:
+        axes = _axes(node.free)
+        names = {str(index): index.name for index in node.free}
+        levels = [self._levels(names[axis]) for axis in axes]
+        total = np.zeros([len(each) for each in levels], dtype=object)
+        for coefficient, event in node.terms:
+            total = total + self._scaled(coefficient, event, axes)
+        values = total if self._exact else total.astype(np.float64)
+        return Table(axes, values, dict(zip(axes, levels, strict=True)))
+
+    def _scaled(self, coefficient: Fraction, event: Event, axes: Sequence[str]) -> np.ndarray:
+        """The values of one term along its axis, exact, broadcast along the others."""
+        if not isinstance(event.value, Index):
+            return np.array(coefficient * _number(event.name, event.value), dtype=object)
+        numbers = [coefficient * _number(event.name, v) for v in self._levels(event.value.name)]
+        place = axes.index(str(event.value))
+        shape = [len(numbers) if i == place else 1 for i in range(len(axes))]
+        return np.array(numbers, dtype=object).reshape(shape)
+
+    def _values(self, axis: str, values: Sequence[int], index: Index) -> Table:
+        exact = np.array([Fraction(value) for value in values], dtype=object)
+        array = exact if self._exact else exact.astype(np.float64)
+        return Table([axis], array, {axis: self._levels(index.name)})
+
+
+def _number(name: str, level: object) -> Fraction:
+    try:
+        return Fraction(str(level))
+    except (ValueError, ZeroDivisionError):
+        raise DataError(
+            f"evaluate: an expectation of '{name}' needs levels that are numbers; given {level!r}"
+        ) from None
+
+
+def _axes(indices: frozenset[Index]) -> tuple[str, ...]:
+    return tuple(sorted(map(str, indices)))
+
+
+def _named(table: Table, events: Sequence[Event]) -> Table:
+    """Axes named by the indices instead of the variables."""
+    names = {e.name: str(e.value) for e in events if isinstance(e.value, Index)}
+    return table.rename({old: new for old, new in names.items() if old != new})

@@ -1,0 +1,285 @@
+"""Expression: a formula made of probabilities, as a closed set of frozen terms.
+
+Notation: an *index* x, x', x'' ranges over the levels of the variable x; an *event* x=x' says that
+a variable takes the value of an index, or a literal value. Indices are *bound* by sums and *free*
+elsewhere: a formula is a function of its free indices.
+
+    Probability   P(outcomes | do(...), given)      events on every side
+    Sum           sum over indices of a body        binds its indices in the body only
+    Product, Ratio, One, Zero                       0/0 counts as 0
+    Linear        c1*y1 + c2*y2                     numbers as values, for expectations
+
+Terms are values: two are equal when they are written alike. Make products, sums and ratios with
+`causalflow.symbolic.simplify`, which keeps them in normal form.
+
+Source: Pearl (2009), *Causality*, section 3.4; bound variables as in the lambda calculus.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import lru_cache
+from typing import NamedTuple, TypeAlias
+
+from causalflow.query.query import Value
+
+__all__ = [
+    "ONE",
+    "ZERO",
+    "Event",
+    "Expression",
+    "Index",
+    "Linear",
+    "One",
+    "Probability",
+    "Product",
+    "Ratio",
+    "Sum",
+    "Zero",
+    "natural",
+    "own_events",
+    "probability",
+    "variables",
+]
+
+
+class Index(NamedTuple):
+    """A value that ranges over the levels of a variable; primes tell several of them apart."""
+
+    name: str
+    primes: int = 0
+
+    def __str__(self) -> str:
+        return self.name + "'" * self.primes
+
+
+class Event(NamedTuple):
+    """A variable takes a value: an index or a literal."""
+
+    name: str
+    value: Index | Value
+
+    def __lt__(self, other: object) -> bool:
+        """By name, then indices before literals: a total order whatever the values are."""
+        assert isinstance(other, Event)
+        return _event_key(self) < _event_key(other)
+
+
+@lru_cache(maxsize=65_536)
+def natural(name: str) -> tuple[tuple[int, int, str], ...]:
+    """A sort key under which v2 comes before v10.
+
+    Example:
+        >>> sorted(["v10", "v2", "v"], key=natural)
+        ['v', 'v2', 'v10']
+    """
+    parts = re.findall(r"[0-9]+|[^0-9]+", name)
+    return tuple((0, int(p), p) if p[0] in "0123456789" else (1, 0, p) for p in parts)
+
+
+Rank: TypeAlias = tuple[int, int, tuple[object, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Probability:
+    """P(outcomes | do(do), given); the events of each part are kept sorted by name."""
+
+    outcomes: tuple[Event, ...]
+    given: tuple[Event, ...] = ()
+    do: tuple[Event, ...] = ()
+    free: frozenset[Index] = field(init=False, compare=False, repr=False)
+    _rank: Rank | None = field(init=False, compare=False, repr=False, default=None)
+
+    def __post_init__(self) -> None:
+        for part in ("outcomes", "given", "do"):
+            events = getattr(self, part)
+            if len(events) > 1:
+                ordered = tuple(sorted(events, key=_by_name))
+                object.__setattr__(self, part, ordered)
+        object.__setattr__(self, "free", _indices(self.events))
+
+    @classmethod
+    def of(cls, *sides: tuple[Event, ...]) -> Probability:
+        """A probability of outcomes, given and do that are sorted already."""
+        term = object.__new__(cls)
+        for name, events in zip(("outcomes", "given", "do"), sides, strict=True):
+            object.__setattr__(term, name, events)
+        object.__setattr__(term, "free", _indices([each for side in sides for each in side]))
+        object.__setattr__(term, "_rank", None)
+        return term
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """All events: outcomes, given, do."""
+        return self.outcomes + self.given + self.do
+
+    @property
+    def rank(self) -> Rank:
+        """The place in a product: many conditions first, then by name; computed once."""
+        if self._rank is None:
+            object.__setattr__(self, "_rank", _probability_rank(self))
+        assert self._rank is not None
+        return self._rank
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """The sum of ``body`` over all values of the indices ``over``."""
+
+    over: tuple[Index, ...]
+    body: Expression
+    free: frozenset[Index] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        ordered = sorted(self.over, key=lambda index: (natural(index.name), index.primes))
+        object.__setattr__(self, "over", tuple(ordered))
+        object.__setattr__(self, "free", self.body.free.difference(self.over))
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """The product of two or more factors, kept in an order of their own."""
+
+    factors: tuple[Expression, ...]
+    free: frozenset[Index] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "factors", tuple(sorted(self.factors, key=_rank)))
+        object.__setattr__(self, "free", frozenset().union(*(f.free for f in self.factors)))
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """A quotient; where both are zero it is zero."""
+
+    numerator: Expression
+    denominator: Expression
+    free: frozenset[Index] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "free", self.numerator.free | self.denominator.free)
+
+
+@dataclass(frozen=True, slots=True)
+class One:
+    """The number 1."""
+
+    free: frozenset[Index] = field(init=False, compare=False, repr=False, default=frozenset())
+
+
+@dataclass(frozen=True, slots=True)
+class Zero:
+    """The number 0: an impossible event."""
+
+    free: frozenset[Index] = field(init=False, compare=False, repr=False, default=frozenset())
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """A linear combination of values, as a number: sum of coefficient times value."""
+
+    terms: tuple[tuple[Fraction, Event], ...]
+    free: frozenset[Index] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        found = (event.value for _, event in self.terms)
+        object.__setattr__(self, "free", frozenset(v for v in found if isinstance(v, Index)))
+
+
+Expression: TypeAlias = Probability | Sum | Product | Ratio | One | Zero | Linear
+
+ONE = One()
+ZERO = Zero()
+
+
+@lru_cache(maxsize=65_536)
+def _own_event(name: str) -> Event:
+    return Event(name, Index(name))
+
+
+def own_events(names: Iterable[str]) -> tuple[Event, ...]:
+    """Every variable at its own unprimed index."""
+    return tuple([_own_event(name) for name in names])
+
+
+def probability(
+    outcomes: Iterable[str], given: Iterable[str] = (), do: Iterable[str] = ()
+) -> Probability:
+    """P(outcomes | do, given) with every variable at its own unprimed index.
+
+    Example:
+        >>> probability("y", given="x").outcomes
+        (Event(name='y', value=Index(name='y', primes=0)),)
+    """
+    return Probability(own_events(outcomes), own_events(given), own_events(do))
+
+
+def variables(expression: Expression) -> frozenset[str]:
+    """The variables whose probabilities the formula is made of.
+
+    Example:
+        >>> sorted(variables(Sum((Index("x"),), probability("y", "x"))))
+        ['x', 'y']
+    """
+    match expression:
+        case Probability():
+            return frozenset(event.name for event in expression.events)
+        case Sum():
+            return variables(expression.body)
+        case Product():
+            return frozenset().union(*map(variables, expression.factors))
+        case Ratio():
+            return variables(expression.numerator) | variables(expression.denominator)
+        case Linear():
+            return frozenset(event.name for _, event in expression.terms)
+        case One() | Zero():
+            return frozenset()
+
+
+def _rank(factor: Expression) -> Rank:
+    """The order of factors: probabilities, the most conditions first; then what they make up."""
+    match factor:
+        case Linear():
+            return (0, 0, _linear_key(factor))
+        case Probability():
+            return factor.rank
+        case Ratio():
+            return (2, 0, (_rank(factor.numerator), _rank(factor.denominator)))
+        case Sum():
+            return (3, 0, (tuple(map(_index_key, factor.over)), _rank(factor.body)))
+        case Product():
+            return (4, 0, tuple(map(_rank, factor.factors)))
+        case One() | Zero():
+            return (5, 0, (isinstance(factor, One),))
+
+
+def _linear_key(linear: Linear) -> tuple[object, ...]:
+    return tuple((coefficient, _event_key(event)) for coefficient, event in linear.terms)
+
+
+def _probability_rank(term: Probability) -> Rank:
+    """The names of the outcomes decide but for ties; events are compared only then."""
+    names = tuple([natural(event.name) for event in term.outcomes])
+    sides = (term.given, term.do, term.outcomes)
+    return (1, -len(term.given) - len(term.do), (names, *sides))
+
+
+def _indices(events: Iterable[Event]) -> frozenset[Index]:
+    return frozenset([value for _, value in events if isinstance(value, Index)])
+
+
+def _by_name(event: Event) -> tuple[tuple[int, int, str], ...]:
+    return natural(event[0])
+
+
+def _event_key(event: Event) -> tuple[object, ...]:
+    return (natural(event.name), _index_key(event.value))
+
+
+def _index_key(value: Index | Value) -> tuple[object, ...]:
+    if isinstance(value, Index):
+        return (0, natural(value.name), value.primes)
+    return (1, natural(str(value)), 0)

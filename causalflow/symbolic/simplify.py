@@ -1,0 +1,269 @@
+"""Simplify: products, sums and ratios in normal form, by laws that hold for every distribution.
+
+`product_of`, `sum_of` and `ratio_of` take formulas in normal form and return one; `simplify`
+rebuilds a formula with them from its leaves. The laws (f any formula, capitals sets of variables):
+
+    unit          f * 1 = f,  f * 0 = 0,  f / 1 = f,  f / f = 1,  0 / f = 0
+    flat          products within products, ratios of ratios and sums of sums are opened
+    chain         P(A | B, C) P(B | C) = P(A, B | C)
+    condition     P(A, B | C) / P(B | C) = P(A | B, C)
+    cancel        common factors leave a ratio
+    marginal      sum_A P(A, B | C) = P(B | C), where A occurs nowhere else
+    constant      sum_A f g = f sum_A g, where A is not free in f
+    split         sum_{A, B} f(A) g(B) = sum_A f(A) sum_B g(B)
+    inward        sum_A (f / g) = (sum_A f) / g, where A is not free in g
+
+All are exact where the probabilities divided by are positive.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+
+from causalflow.symbolic.expression import (
+    ONE,
+    ZERO,
+    Event,
+    Expression,
+    Index,
+    Linear,
+    One,
+    Probability,
+    Product,
+    Ratio,
+    Sum,
+    Zero,
+)
+
+__all__ = ["factors_of", "product_of", "ratio_of", "simplify", "sum_of"]
+
+
+def simplify(expression: Expression) -> Expression:
+    """The formula in normal form."""
+    match expression:
+        case Sum():
+            return sum_of(expression.over, simplify(expression.body))
+        case Product():
+            return product_of(map(simplify, expression.factors))
+        case Ratio():
+            return ratio_of(simplify(expression.numerator), simplify(expression.denominator))
+        case Probability(outcomes=()):
+            return ONE
+        case Probability() | Linear() | One() | Zero():
+            return expression
+
+
+def factors_of(expression: Expression) -> tuple[Expression, ...]:
+    """The factors of a product; a formula that is none is its own only factor, and 1 has none."""
+    match expression:
+        case Product():
+            return expression.factors
+        case One():
+            return ()
+        case _:
+            return (expression,)
+
+
+def product_of(factors: Iterable[Expression]) -> Expression:
+    """The product: laws of unit, flat, chain and cancel."""
+    flat = [each for factor in factors for each in factors_of(factor)]
+    if ZERO in flat:
+        return ZERO
+    ratios = [each for each in flat if isinstance(each, Ratio)]
+    if ratios and (reduced := _cancelled(flat, ratios)) is not None:
+        return reduced
+    return _product(_chained(flat))
+
+
+def _product(factors: Sequence[Expression]) -> Expression:
+    if len(factors) < 2:
+        return factors[0] if factors else ONE
+    return Product(tuple(factors))
+
+
+def _cancelled(flat: Sequence[Expression], ratios: Sequence[Ratio]) -> Expression | None:
+    """The product as one ratio, if a denominator of one factor is met in another; else None."""
+    plain = [each for each in flat if not isinstance(each, Ratio)]
+    above = Counter([*plain, *(each for ratio in ratios for each in factors_of(ratio.numerator))])
+    below = Counter(each for ratio in ratios for each in factors_of(ratio.denominator))
+    common = above & below
+    if not common:
+        return None
+    numerator, denominator = above - common, below - common
+    return ratio_of(product_of(numerator.elements()), product_of(denominator.elements()))
+
+
+def _chained(factors: Sequence[Expression]) -> list[Expression]:
+    """Law of the chain: what P(A | B) is conditioned on is met by the whole of another factor."""
+    whole: dict[tuple[frozenset[Event], frozenset[Event]], list[Probability]] = defaultdict(list)
+    waiting, rest = [], []
+    for factor in factors:
+        if isinstance(factor, Probability):
+            waiting.append(factor)
+            whole[_whole(factor)].append(factor)
+        else:
+            rest.append(factor)
+    if len(waiting) < 2:
+        return [*factors]
+    waiting.sort(key=lambda term: len(term.given))
+    done: list[Expression] = []
+    while waiting:
+        term = waiting.pop()
+        own = whole[_whole(term)]
+        at = next((i for i, each in enumerate(own) if each is term), None)
+        if at is None:  # a factor that another has taken in
+            continue
+        del own[at]
+        parts = whole.get((frozenset(term.given), frozenset(term.do)), []) if term.given else []
+        if not parts:
+            done.append(term)
+            continue
+        part = parts.pop()
+        joined = Probability(term.outcomes + part.outcomes, part.given, term.do)
+        whole[_whole(joined)].append(joined)
+        waiting.append(joined)
+    return [*done, *rest]
+
+
+def _whole(term: Probability) -> tuple[frozenset[Event], frozenset[Event]]:
+    return frozenset(term.outcomes + term.given), frozenset(term.do)
+
+
+def ratio_of(numerator: Expression, denominator: Expression) -> Expression:
+    """The quotient: laws of unit, flat, cancel and condition."""
+    if isinstance(numerator, Zero) or isinstance(denominator, One):
+        return numerator
+    if numerator == denominator:
+        return ONE
+    above, below = [*factors_of(numerator)], [*factors_of(denominator)]
+    if any(isinstance(each, Ratio) for each in (*above, *below)):
+        return ratio_of(*_opened(above, below))
+    common = Counter(above) & Counter(below)
+    above, below = ([*(Counter(side) - common).elements()] for side in (above, below))
+    above, below = _conditioned(above, below)
+    if not below:
+        return product_of(above)
+    return Ratio(product_of(above), product_of(below))
+
+
+def _opened(
+    above: Sequence[Expression], below: Sequence[Expression]
+) -> tuple[Expression, Expression]:
+    """(a/b) / (c/d) = (a d) / (b c)."""
+    over = [f.numerator if isinstance(f, Ratio) else f for f in above]
+    under = [f.numerator if isinstance(f, Ratio) else f for f in below]
+    over += [f.denominator for f in below if isinstance(f, Ratio)]
+    under += [f.denominator for f in above if isinstance(f, Ratio)]
+    return product_of(over), product_of(under)
+
+
+def _conditioned(
+    above: list[Expression], below: list[Expression]
+) -> tuple[list[Expression], list[Expression]]:
+    """Law of the condition, for each probability below that has its joint above."""
+    left = []
+    for part in below:
+        at = next((i for i, joint in enumerate(above) if _is_joint_of(joint, part)), None)
+        if at is None:
+            left.append(part)
+            continue
+        joint = above[at]
+        assert isinstance(joint, Probability)
+        assert isinstance(part, Probability)
+        rest = tuple(event for event in joint.outcomes if event not in part.outcomes)
+        above[at] = Probability(rest, joint.given + part.outcomes, joint.do)
+    return above, left
+
+
+def _is_joint_of(joint: Expression, part: Expression) -> bool:
+    return (
+        isinstance(joint, Probability)
+        and isinstance(part, Probability)
+        and (joint.given, joint.do) == (part.given, part.do)
+        and set(part.outcomes) < set(joint.outcomes)
+    )
+
+
+def sum_of(over: Iterable[Index], body: Expression) -> Expression:
+    """The sum over indices: laws of marginal, constant, split, inward and flat."""
+    left = set(over)
+    if not left or isinstance(body, Zero):
+        return body
+    factors = [*factors_of(body)]
+    while summed := _absorbed(left, factors):
+        left -= summed
+        factors = [*factors_of(product_of(factors))]
+    if not left:
+        return product_of(factors)
+    outside = [factor for factor in factors if left.isdisjoint(factor.free)]
+    inside = [factor for factor in factors if not left.isdisjoint(factor.free)]
+    idle = left - frozenset().union(*(factor.free for factor in inside))
+    sums = [_one_sum(group, left) for group in _components(inside, left)]
+    if idle:
+        sums.append(Sum(tuple(idle), ONE))
+    return product_of([*outside, *sums])
+
+
+def _absorbed(left: set[Index], factors: list[Expression]) -> set[Index]:
+    """Sum out, in place, the indices that meet a single factor; which ones."""
+    place: dict[Index, list[int]] = defaultdict(list)
+    for position, factor in enumerate(factors):
+        for index in factor.free:
+            if index in left:
+                place[index].append(position)
+    summed = set()
+    for index, positions in place.items():
+        if len(positions) == 1:
+            reduced = _summed(index, factors[positions[0]])
+            if reduced is not None:
+                factors[positions[0]] = reduced
+                summed.add(index)
+    return summed
+
+
+def _summed(index: Index, factor: Expression) -> Expression | None:
+    """The sum over one index of one factor, if it is simpler than that."""
+    match factor:
+        case Probability():
+            at = [event for event in factor.events if event.value == index]
+            if len(at) > 1 or at[0] not in factor.outcomes:
+                return None
+            rest = tuple(event for event in factor.outcomes if event != at[0])
+            return Probability.of(rest, factor.given, factor.do) if rest else ONE
+        case Ratio() if index not in factor.denominator.free:
+            return ratio_of(sum_of((index,), factor.numerator), factor.denominator)
+        case Sum() if index not in factor.over:
+            return sum_of((*factor.over, index), factor.body)
+        case _:
+            return None
+
+
+def _components(
+    factors: Sequence[Expression], left: set[Index]
+) -> list[tuple[list[Expression], set[Index]]]:
+    """Factors grouped by the summed indices that they share."""
+    groups: list[tuple[list[Expression], set[Index]]] = []
+    home: dict[Index, int] = {}
+    for factor in factors:
+        met = sorted({home[index] for index in factor.free & left if index in home})
+        at = met[0] if met else len(groups)
+        if not met:
+            groups.append(([], set()))
+        for other in met[1:]:
+            groups[at][0].extend(groups[other][0])
+            groups[at][1].update(groups[other][1])
+            home.update(dict.fromkeys(groups[other][1], at))
+            groups[other] = ([], set())
+        groups[at][0].append(factor)
+        groups[at][1].update(factor.free & left)
+        home.update(dict.fromkeys(factor.free & left, at))
+    return [group for group in groups if group[0]]
+
+
+def _one_sum(group: tuple[list[Expression], set[Index]], left: set[Index]) -> Expression:
+    factors, over = group
+    body = _product(factors)
+    if isinstance(body, Sum) and over.isdisjoint(body.over):
+        return Sum((*over, *body.over), body.body)
+    return Sum(tuple(over), body)

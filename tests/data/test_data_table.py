@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import pytest
+
+import causalflow as cf
+from causalflow.data.frame import Frame
+from causalflow.data.table import read_table
+from causalflow.errors import DataError
+
+NODES = {
+    "grade": {"type": "class", "levels": ["None", "NA", "01"]},
+    "order": {"type": "class", "levels": ["2", "1"]},
+    "size": {"type": "continuous"},
+}
+
+
+def test_levels_keep_the_spelling_they_have_in_the_file(tmp_path):
+    (tmp_path / "t.csv").write_text("grade,order,size\nNone,2,1\nNA,1,NA\n01,2,\n,,2e1\n")
+    frame = Frame.read(read_table(tmp_path / "t.csv"), cf.Graph(nodes=NODES))
+    assert frame.columns["grade"].tolist() == [0, 1, 2, -1]
+    assert frame.columns["order"].tolist() == [0, 1, 0, -1]
+    assert frame.columns["size"].nan_to_num(-1).tolist() == [1, -1, -1, 20]
+
+
+def test_a_row_that_ends_early_has_missing_values(tmp_path):
+    (tmp_path / "t.csv").write_text("grade,size\nNA\n")
+    assert read_table(tmp_path / "t.csv").to_dict("records") == [{"grade": "NA", "size": ""}]
+
+
+def test_a_row_with_too_many_cells_is_refused_and_shifts_nothing(tmp_path):
+    (tmp_path / "t.csv").write_text("grade,size\n1,NA,3\n2,NA,4\n")
+    with pytest.raises(DataError, match=r"t.csv: no readable CSV file"):
+        read_table(tmp_path / "t.csv")

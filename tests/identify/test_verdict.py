@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from latent_oracle import random_graph, random_model, random_query
+from test_identify_effects import asked
+
+from causalflow.errors import CausalFlowError, DataError, QueryError
+from causalflow.graph.admg import ADMG
+from causalflow.graph.graph import Graph
+from causalflow.graph.separation import separation
+from causalflow.identify.identify import identify
+from causalflow.tables.table import Table
+
+NAPKIN = ["w1 -> w2 -> x -> y", "w1 <-> x", "w1 <-> y"]
+
+
+def model_of(graph: Graph, seed: int = 0, levels: int = 2):
+    admg = graph.admg
+    generator = np.random.default_rng(seed)
+    return random_model(generator, admg.nodes, admg.directed, admg.bidirected, levels)
+
+
+def test_answer_has_the_axes_of_the_query_in_its_order():
+    graph = Graph(edges=["z -> x -> y", "z -> y", "x -> w"])
+    model = model_of(graph)
+    joint = Table(model.names, model.joint())
+    table = identify(graph, "P(y, w | do(x), z)").evaluate(joint)
+    assert table.axes == ("y", "w", "z", "x")
+    truth = model.truth(["y", "w"], ["x"], ["z"])
+    assert np.abs(table.values - truth).max() < 1e-12
+
+
+def test_values_of_the_query_are_bound_and_bound_indices_are_not():
+    graph = Graph(edges=["x -> m -> y", "x <-> y"])
+    model = model_of(graph)
+    verdict = identify(graph, "P(y=1 | do(x=0))")
+    assert str(verdict).endswith("= sum_m P(m | x=0) sum_x P(y=1 | m, x) P(x)")
+    value = verdict.evaluate(Table(model.names, model.joint())).to_dict()[()]
+    assert value == pytest.approx(model.truth(["y"], ["x"])[1, 0], abs=1e-12)
+
+
+def test_treatment_without_effect_is_an_axis_all_the_same():
+    graph = Graph(edges=["y -> x"])
+    model = model_of(graph)
+    table = identify(graph, "P(y | do(x))").evaluate(Table(model.names, model.joint()))
+    assert np.abs(table.to_numpy(["y", "x"]) - model.truth(["y"], ["x"])).max() < 1e-12
+
+
+def test_napkin_answer_is_the_same_at_every_value_of_the_constant():
+    graph = Graph(edges=NAPKIN)
+    model = model_of(graph, levels=3)
+    joint = Table(model.names, model.joint())
+    verdict = identify(graph, "P(y | do(x))")
+    assert verdict.constant_in == ("w2",)
+    from causalflow.symbolic.evaluate import evaluate
+
+    whole = evaluate(verdict.estimand, joint).to_numpy(["w2", "y", "x"])
+    assert np.abs(whole - whole[:1]).max() < 1e-12
+
+
+def test_exact_data_give_an_exact_answer():
+    graph = Graph(edges=["z -> x -> y", "z -> y"])
+    cells = [Fraction(n, 36) for n in range(1, 9)]
+    joint = Table(["z", "x", "y"], np.array(cells, dtype=object).reshape(2, 2, 2))
+    table = identify(graph, "P(y | do(x=1))").evaluate(joint)
+    p_z = [Fraction(10, 36), Fraction(26, 36)]
+    expected = p_z[0] * Fraction(4, 7) + p_z[1] * Fraction(8, 15)
+    assert table.is_exact
+    assert table.to_dict()[1] == expected
+
+
+def test_expectation_is_the_mean_of_the_identified_distribution():
+    graph = Graph(edges=["z -> x -> y", "z -> y"])
+    model = model_of(graph, levels=3)
+    joint = Table(model.names, model.joint(), {"y": (1, 5, 10)})
+    verdict = identify(graph, "E[2*y - z | do(x)]")
+    truth = model.truth(["y", "z"], ["x"])
+    expected = np.einsum("yzx,yz->x", truth, 2 * np.array([[1], [5], [10]]) - np.arange(3))
+    assert np.abs(verdict.evaluate(joint).to_numpy(["x"]) - expected).max() < 1e-12
+
+
+def test_derivation_tells_each_line_of_the_algorithm():
+    lines = identify(Graph(edges=NAPKIN), "P(y | do(x))").text(explain=True).splitlines()
+    assert lines[1:] == [
+        "  (the same for every value of w2)",
+        "  1. line 3: {w1, w2} reach {y} only through {x}: setting them too changes nothing"
+        " (rule 3)",
+        "  2. line 4: {y} fall into the districts {y}: sum their product over {}",
+        "  3. line 7: {y} lies in the district {w1, x, y}: go on within it, with its own"
+        " distribution: Q[w1, x, y] = P(x, y | w1, w2) P(w1)",
+        "  4. line 2: for {y}, leave out {w1}, which are no ancestors of it",
+        "  5. line 6: {y} is a district: its factor is the product of its conditionals: Q[y] ="
+        " [sum_w1 P(x, y | w1, w2) P(w1)] / [sum_w1 P(x | w1, w2) P(w1)]",
+        "  6. line 4: together: P = [sum_w1 P(x, y | w1, w2) P(w1)] / [sum_w1 P(x | w1, w2) P(w1)]",
+        "  Assumes: P(v) is positive wherever the estimand conditions on it",
+        "  Assumes: the verdict holds for variables with any number of levels",
+    ]
+
+
+def test_separations_that_a_derivation_claims_hold():
+    generator, met = np.random.default_rng(2), {"line 3": 0, "rule 2": 0}
+    for _ in range(400):
+        names, directed, bidirected = random_graph(generator, 6, 0.4, 0.2)
+        admg = ADMG(tuple(names), frozenset(directed), frozenset(map(frozenset, bidirected)))
+        for step in identify(admg, asked(*random_query(generator, names))).derivation:
+            if step.rule == "line 3":
+                idle, y, x = step.sets
+                whole = admg.subgraph(admg.ancestors(y))
+                assert separation(
+                    whole.do((x & set(whole.nodes)) | idle), idle, y, x & set(whole.nodes)
+                )
+                met["line 3"] += 1
+            elif step.rule == "rule 2":
+                moved, y, _, given, x, _ = step.sets
+                assert separation(admg.do(x).without_outgoing(moved), y, moved, given)
+                met["rule 2"] += 1
+    assert min(met.values()) > 10
+
+
+def test_experiment_that_a_factor_comes_from_is_named():
+    graph = Graph(edges=["z -> x -> y", "z <-> x", "z <-> y"])
+    text = identify(graph, "P(y | do(x))", ["P(v | do(z))"]).text(explain=True)
+    assert "experiment: for {y}, ask the data in which {z} are set" in text
+
+
+def test_verdict_is_true_when_identifiable_and_shows_itself_in_a_notebook():
+    verdict = identify(Graph(edges=["x -> y"]), "P(y | do(x))")
+    assert verdict
+    assert verdict._repr_latex_() == (r"$\displaystyle P(y \mid \mathrm{do}(x)) = P(y \mid x)$")
+    assert r"\begin{enumerate}" in verdict.derivation_latex()
+    refused = identify(Graph(edges=["x -> y", "x <-> y"]), "P(y | do(x))")
+    assert not refused
+    assert refused.latex().endswith(r"\text{not identifiable from P(v)}")
+
+
+def test_same_question_gives_an_equal_verdict():
+    graph = Graph(edges=NAPKIN)
+    assert identify(graph, "P(y | do(x))") == identify(graph, "P( y|do( x ) )")
+
+
+def test_unidentifiable_answer_cannot_be_evaluated():
+    verdict = identify(Graph(edges=["x -> y", "x <-> y"]), "P(y | do(x))")
+    with pytest.raises(QueryError, match="is not identifiable from"):
+        verdict.evaluate(Table(["x", "y"], np.full((2, 2), 0.25)))
+
+
+def test_data_without_a_variable_of_the_estimand_are_refused():
+    verdict = identify(Graph(edges=["z -> x -> y", "z -> y"]), "P(y | do(x))")
+    with pytest.raises(DataError, match=r"no table for P\("):
+        verdict.evaluate(Table(["x", "y"], np.full((2, 2), 0.25)))
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("P(q | do(x))", "unknown"),
+        ("P(y | do(x), x)", "'x'"),
+        ("P(y, y)", "'y'"),
+        ("P(y | do(y))", "'y'"),
+        ("E[y=1 | do(x)]", "y"),
+        ("P(y | ", "expected"),
+    ],
+)
+def test_unfit_queries_are_errors_that_name_the_trouble(query, message):
+    with pytest.raises(QueryError, match=message):
+        identify(Graph(edges=["x -> y"]), query)
+
+
+def test_exogenous_variables_cannot_be_observed():
+    graph = Graph(
+        nodes={"y": {"type": "class", "levels": 2, "equation": "u"}},
+        exogenous={"u": {"p": [0.5, 0.5]}},
+    )
+    with pytest.raises(QueryError, match="'u' is exogenous"):
+        identify(graph, "P(y | u)")
+
+
+def test_fuzzed_questions_end_in_a_verdict_or_an_error():
+    generator, counts = np.random.default_rng(0), {"verdict": 0, "error": 0}
+    for _ in range(400):
+        names, directed, bidirected = random_graph(
+            generator, int(generator.integers(2, 6)), 0.5, 0.3
+        )
+        admg = ADMG(tuple(names), frozenset(directed), frozenset(map(frozenset, bidirected)))
+        words = [*names, "do(", ")", "|", ",", "P(", "E[", "]", "=", "0", "q"]
+        outcomes, do, given = random_query(generator, names)
+        text = asked(outcomes, do, given)
+        spoilt = list(text)
+        for _ in range(int(generator.integers(0, 3))):
+            spoilt[int(generator.integers(len(spoilt)))] = str(generator.choice(words))
+        try:
+            verdict = identify(admg, "".join(spoilt))
+        except CausalFlowError as error:
+            assert str(error).strip()
+            counts["error"] += 1
+        except ModuleNotFoundError:
+            pytest.skip("counterfactual identification is not there yet")
+        else:
+            assert verdict.identifiable == (verdict.estimand is not None)
+            counts["verdict"] += 1
+    assert min(counts.values()) > 50
+
+
+def test_thousand_nodes_with_three_hundred_hidden_causes_are_answered():
+    generator = np.random.default_rng(0)
+    names = tuple(f"v{i}" for i in range(1000))
+    directed = {
+        (names[i], names[j])
+        for j in range(1, 1000)
+        for i in generator.integers(max(0, j - 20), j, size=2).tolist()
+    }
+    pairs = generator.integers(0, 1000, size=(300, 2)).tolist()
+    bidirected = {frozenset((names[a], names[b])) for a, b in pairs if a != b}
+    admg = ADMG(names, frozenset(directed), frozenset(bidirected))
+    verdict = identify(admg, "P(v999 | do(v500))")
+    assert verdict.identifiable
+    assert len(str(verdict)) > 1000
