@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from causalflow import data
+    from causalflow.discrete.bounds import bounds
     from causalflow.graph.graph import Graph
     from causalflow.graph.reader import load, loads
     from causalflow.identify.identify import identify
@@ -31,6 +32,7 @@ _PLACES = {
     "Graph": "causalflow.graph.graph",
     "Model": "causalflow.model.model",
     "Table": "causalflow.tables.table",
+    "bounds": "causalflow.discrete.bounds",
     "compile": "causalflow.model.model",
     "data": "causalflow.data",
     "identify": "causalflow.identify.identify",
@@ -45,6 +47,7 @@ __all__ = [
     "Graph",
     "Model",
     "Table",
+    "bounds",
     "compile",
     "data",
     "identify",

@@ -6,8 +6,8 @@
                141  the reader of the output went away, as in ``causalflow check *.yaml | head -1``
                1    a bug, with its traceback
 
-Commands import torch, matplotlib and pandas when they run; ``--help``, ``check`` and ``draw`` load
-no torch.
+Commands import torch, matplotlib and pandas when they run; ``--help``, ``check``, ``identify``,
+``enumerate``, ``draw``, and ``ask`` of a finite graph file load no torch.
 """
 
 from __future__ import annotations
@@ -19,12 +19,15 @@ from typing import NoReturn
 import click
 
 from causalflow import __version__
+from causalflow.cli.ask import ask
 from causalflow.cli.check import check
 from causalflow.cli.counterfactual import counterfactual
 from causalflow.cli.demo import demo
 from causalflow.cli.describe import describe
 from causalflow.cli.draw import draw
+from causalflow.cli.enumerate import enumerate
 from causalflow.cli.fit import fit
+from causalflow.cli.identify import identify
 from causalflow.cli.output import MISTAKE
 from causalflow.cli.sample import sample
 from causalflow.errors import CausalFlowError
@@ -46,7 +49,18 @@ def commands(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _command in (check, draw, describe, fit, sample, counterfactual, demo):
+for _command in (
+    check,
+    draw,
+    identify,
+    enumerate,
+    ask,
+    describe,
+    fit,
+    sample,
+    counterfactual,
+    demo,
+):
     commands.add_command(_command)
 
 

@@ -1,4 +1,4 @@
-"""``causalflow check``: graph files are read, their queries parsed; nothing is identified yet."""
+"""``causalflow check``: graph files are read, and the questions they answer themselves verified."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ import click
 
 from causalflow.cli.arguments import examples
 from causalflow.cli.output import MISTAKE, count, json_option, say, say_json
-from causalflow.errors import GraphError, QueryError
+from causalflow.errors import GraphError
 
 if TYPE_CHECKING:
+    from causalflow.discrete.verification import Verification
     from causalflow.graph.graph import Graph
 
-__all__ = ["check", "checked", "verdict"]
-
-UNVERIFIED = "not verified yet: identification is not part of this version"
+__all__ = ["check", "checked", "summary"]
 
 
 @click.command(
@@ -29,14 +28,16 @@ UNVERIFIED = "not verified yet: identification is not part of this version"
 def check(context: click.Context, files: Sequence[str], as_json: bool) -> None:
     """Check graph FILES: fields, types, edges, cycles, and every query against its graph.
 
-    Prints a line a file and goes on after a mistake; the exit code is 2 if any file has one.
-    Whether queries are identifiable is not verified by this version.
+    Each query's verdict (is it identifiable from P(v)?) and, where the file is a finite model, its
+    answer are computed, and held against what the file declares. Goes on after a mistake; the exit
+    code is 2 if any file has one.
     """
-    results = [checked(file) for file in files]
-    for result in results:
-        if not as_json and result["ok"]:
-            say(verdict(result))
-        for error in result["errors"]:
+    results = []
+    for file in files:
+        results.append(checked(file))
+        if not as_json:
+            _show(results[-1])
+        for error in results[-1]["errors"]:
             click.echo(error, err=True)
     if as_json:
         say_json(results)
@@ -46,46 +47,80 @@ def check(context: click.Context, files: Sequence[str], as_json: bool) -> None:
 
 def checked(file: str) -> dict[str, Any]:
     """What there is to say about a file, as JSON shows it."""
+    from causalflow.discrete.verification import verify
     from causalflow.graph.reader import load
 
     try:
         graph = load(file)
     except GraphError as error:
         return {"file": file, "ok": False, "errors": [str(error)], "queries": []}
-    errors = _query_errors(file, graph)
+    found = list(verify(graph))
+    errors = [f"{file}:{each.check.line or 1}: {e}" for each in found for e in each.errors]
     return {
         "file": file,
         "ok": not errors,
         "errors": errors,
+        **_counts(graph),
+        "queries": [_query(each) for each in found],
+    }
+
+
+def _counts(graph: Graph) -> dict[str, Any]:
+    return {
         "graph": graph.name,
         "nodes": len(graph.nodes),
         "edges": len(graph.edges),
         "hidden_confounders": len(graph.admg.bidirected),
-        "queries": [
-            {"ask": each.ask, "identifiable": each.identifiable, "verdict": None, "line": each.line}
-            for each in graph.queries
-        ],
     }
 
 
-def _query_errors(file: str, graph: Graph) -> list[str]:
-    """The mistakes in a file's queries; the lines after the first point at the place."""
-    from causalflow.query.language import parse_query
+def _query(each: Verification) -> dict[str, Any]:
+    """A query: what is declared, the verdict, and the answer where one is declared."""
+    verdict = each.verdict
+    estimand = None if verdict is None else verdict.estimand
+    answer = each.answer
+    return {
+        "ask": each.check.ask,
+        "identifiable": each.check.identifiable,
+        "verdict": None if verdict is None else verdict.identifiable,
+        "estimand": None if estimand is None else str(estimand),
+        "answer": None if answer is None else _exact(answer),
+        "line": each.check.line,
+    }
 
-    errors = []
-    for each in graph.queries:
-        try:
-            parse_query(each.ask, graph)
-        except QueryError as error:
-            errors.append(f"{file}:{each.line or 1}: {error}")
-    return errors
+
+def _exact(answer: Any) -> Any:
+    """A number, or numbers by level, as text."""
+    value = answer.value
+    if value is not None:
+        return str(value)
+    return {str(cell): str(number) for cell, number in answer.table.to_dict().items()}
 
 
-def verdict(result: dict[str, Any]) -> str:
+def summary(result: dict[str, Any]) -> str:
     """The line of a file without a mistake."""
     parts = [count(result["nodes"], "node"), count(result["edges"], "edge")]
     if result["hidden_confounders"]:
         parts.append(count(result["hidden_confounders"], "hidden confounder"))
-    if result["queries"]:
-        parts.append(f"{count(len(result['queries']), 'query', 'queries')} ({UNVERIFIED})")
+    if queries := result["queries"]:
+        verified = sum(each["verdict"] is not None for each in queries)
+        note = "verified" if verified == len(queries) else f"{verified} verified"
+        parts.append(f"{count(len(queries), 'query', 'queries')} ({note})")
     return f"{result['file']}: ok: {', '.join(parts)}"
+
+
+def _show(result: dict[str, Any]) -> None:
+    if result["ok"]:
+        say(summary(result))
+    for each in result["queries"]:
+        say(f"  {each['ask']}: {_verdict(each)}")
+
+
+def _verdict(each: dict[str, Any]) -> str:
+    match each["verdict"], each["estimand"]:
+        case None, _:
+            return "not checked"
+        case True, estimand:
+            return f"identifiable: {estimand}"
+        case _:
+            return "not identifiable"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from causalflow.cli.arguments import PICTURES, OutputFile, examples
-from causalflow.cli.check import checked, verdict
+from causalflow.cli.check import checked, summary
 from causalflow.cli.output import count, json_option, say, say_json, table
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def demo(out: Path, images: int, folder: Path | None, as_json: bool) -> None:
     start = time.monotonic()
     check = checked(str(graph_path(GRAPH)))
     if not as_json:
-        say(verdict({**check, "file": GRAPH}))
+        say(summary({**check, "file": GRAPH}))
     shown = demonstrate(_model(folder), images, out)
     seconds = time.monotonic() - start
     if as_json:

@@ -28,7 +28,7 @@ from causalflow.data.frame import Frame
 from causalflow.data.graphs import graph_path
 from causalflow.data.labelled import SPLITS, LabelledImages, check_split
 from causalflow.data.mnist import mnist
-from causalflow.data.scm import draw_exogenous, solve
+from causalflow.data.simulation import draw_exogenous, solve
 from causalflow.data.units import level_name, to_engine
 from causalflow.errors import DataError, one_of
 from causalflow.graph.graph import Graph

@@ -259,6 +259,8 @@ def _tensor(name: str, value: Any, error: _Error) -> Tensor:
         if array.dtype.kind in "OU":
             array = _stack_objects(name, array, error)
         return torch.from_numpy(np.array(array))
+    except CausalFlowError:
+        raise
     except (TypeError, ValueError) as mistake:
         raise error(f"node '{name}': not numbers: {str(mistake).splitlines()[0]}") from None
 

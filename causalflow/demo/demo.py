@@ -22,7 +22,7 @@ from torch import Tensor
 
 from causalflow.data.bar_mnist import BarMNIST
 from causalflow.data.graphs import graph_path
-from causalflow.data.scm import draw_labels
+from causalflow.data.simulation import draw_labels
 from causalflow.demo.training import CHECKPOINT, held_out
 from causalflow.graph.reader import load
 from causalflow.metrics.composition import composition

@@ -52,5 +52,7 @@ class Answer:
         if value is None or self.rows:
             shown = f"{self.query}\n{self.table}"
         else:
-            shown = f"{self.query} = {value}"
+            shown = f"{self.query} = {value if self.table.is_exact else format(value, '.6g')}"
+        if self.error:
+            shown += f"\nstandard error at most {self.error:.2g}"
         return "\n".join([shown, *(f"note: {each}" for each in self.assumptions)])

@@ -10,7 +10,7 @@ evidence: a value, or a column with one value a row. Equal rows are computed onc
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from math import prod
 from typing import Any
@@ -46,9 +46,9 @@ def answer(inference: Inference, query: Query, bound: Mapping[Key, Any]) -> Answ
         CausalFlowError: the question is too wide.
     """
     question = _Question.of(inference, query, bound)
-    notes = list(question.notes())
     first, *others = same_kind([question.distribution(index) for index in question.parts()])
     table = question.table(sum(others, start=first))
+    notes = list(question.notes())
     if question.has_empty_cells:
         notes.append("cells whose condition has probability zero are shown as 0")
     batch = question.rows is not None
@@ -64,6 +64,8 @@ class _Question:
         known: the position of every key that is given, but for the outcomes; arrays hold one
             position for each distinct row.
         inverse: for each row of the batch, which of the distinct rows it is.
+        has_empty_cells: whether a condition that is left free has probability zero somewhere.
+        choices: the nodes whose noise enters by a choice that the answer depends on.
     """
 
     inference: Inference
@@ -74,6 +76,7 @@ class _Question:
     known: dict[Key, Positions]
     inverse: np.ndarray[Any, np.dtype[np.int64]] | None = None
     has_empty_cells: bool = False
+    choices: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, inference: Inference, query: Query, bound: Mapping[Key, Any]) -> _Question:
@@ -145,6 +148,7 @@ class _Question:
         self, terms: Sequence[Term], asked: Sequence[Term], at: Mapping[Key, int]
     ) -> Values:
         """P(terms | conditions) over the asked and the free keys, some rows at a time."""
+        self.choices |= self.inference.choices((*terms, *self.conditions), self.free)
         if self.inverse is None:
             return self._divided(*self._ratio_parts(terms, asked, at, slice(None)), len(asked), 0)
         count = next(len(p) for p in self.known.values() if isinstance(p, np.ndarray))
@@ -231,9 +235,16 @@ class _Question:
         return [Fraction(k if named else int(level)) for k, level in enumerate(domain.levels)]
 
     def notes(self) -> Sequence[str]:
+        """What the noise of tables is taken to be, and what a class with named levels counts as."""
+        found = [
+            f"a counterfactual of '{name}' depends on the choice 'noise: {choice}' in the graph,"
+            " which no data determine"
+            for name, choice in self.choices.items()
+        ]
+        return found if self.query.kind is Kind.PROBABILITY else [*found, *self._counts()]
+
+    def _counts(self) -> Sequence[str]:
         """What an expectation of a class with named levels means."""
-        if self.query.kind is Kind.PROBABILITY:
-            return []
         declared = {term.name: self.domain(term.free).declared for term in self.form.outcomes}
         return [
             f"the levels of '{name}' count as {', '.join(f'{v}={k}' for k, v in pairs)}"

@@ -17,16 +17,16 @@ Tian & Pearl (2000); Zhang, Tian & Bareinboim (2022).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from math import prod
 
 import numpy as np
 
 from causalflow.discrete.closing import close, free_names
 from causalflow.discrete.interval import KINDS, BoundsKind, Solver
-from causalflow.discrete.observation import Data, Observation, observe
+from causalflow.discrete.observation import ROUNDING, Data, Observation, observe
 from causalflow.errors import CausalFlowError, QueryError, one_of
 from causalflow.graph.admg import ADMG
 from causalflow.graph.graph import Graph
@@ -68,7 +68,14 @@ class Bounds:
         return "\n".join([*shown, *notes])
 
 
-def bounds(graph: Graph | ADMG, query: str | Query, data: Data, *, seed: int = 0) -> Bounds:
+def bounds(
+    graph: Graph | ADMG,
+    query: str | Query,
+    data: Data,
+    *,
+    tolerance: float | None = None,
+    seed: int = 0,
+) -> Bounds:
     """The bounds of a causal question over all models of the graph that have the data.
 
     Equations in the graph are not used, only who listens to whom.
@@ -79,6 +86,9 @@ def bounds(graph: Graph | ADMG, query: str | Query, data: Data, *, seed: int = 0
         data: P(v) as a table; P(v | z) as one that sums to 1 for each z, z roots without hidden
             causes; a data frame of rows; or ``{"P(v)": table, "P(y | do(x))": table}`` where
             experiments are known too.
+        tolerance: data that no model has exactly are moved to the nearest that some model has, if
+            that is at most so far away (sum of absolute differences); by default 1e-6 for tables
+            and any distance for rows, with a note.
         seed: of the search behind "optimised" bounds.
 
     Raises:
@@ -95,16 +105,13 @@ def bounds(graph: Graph | ADMG, query: str | Query, data: Data, *, seed: int = 0
     """
     observation = observe(graph, data)
     question = _read(graph, query, observation)
-    solver = Solver(observation, seed)
+    if tolerance is None:
+        tolerance = math.inf if observation.is_sample else ROUNDING
+    solver = Solver(observation, tolerance, seed)
     levels = observation.joint.levels
     names = free_names(question)
     axes = tuple(levels[name] for name in names)
-    if prod(map(len, axes)) > MAX_QUESTIONS:
-        sizes = ", ".join(f"{n}: {len(a)}" for n, a in zip(names, axes, strict=True))
-        raise CausalFlowError(
-            f"bounds: the question's free variables have {prod(map(len, axes)):,} values together"
-            f" ({sizes}); at most {MAX_QUESTIONS:,} are handled"
-        )
+    _check_count(names, axes)
     found = [solver.interval(close(question, cell)) for cell in product(*axes)]
     kind = max((each.kind for each in found), key=KINDS.index)
     low, high = (
@@ -127,6 +134,16 @@ def _read(graph: Graph | ADMG, query: str | Query, observation: Observation) -> 
                 f"bounds: unknown node '{name}'; {one_of(name, observation.admg.nodes)}"
             )
     return question
+
+
+def _check_count(names: Sequence[str], axes: Sequence[tuple[Level, ...]]) -> None:
+    count = math.prod(map(len, axes))
+    if count > MAX_QUESTIONS:
+        sizes = ", ".join(f"{name}: {len(axis)}" for name, axis in zip(names, axes, strict=True))
+        raise CausalFlowError(
+            f"bounds: the question's free variables have {count:,} values together ({sizes});"
+            f" at most {MAX_QUESTIONS:,} are handled"
+        )
 
 
 def _shaped(

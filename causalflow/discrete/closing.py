@@ -28,13 +28,11 @@ def close(query: Query, cell: tuple[Level, ...]) -> Query:
     terms = len(form.free_terms)
     settings = dict(zip(form.free_interventions, cell[terms:], strict=True))
     levels = iter(cell[:terms])
+    none: Iterator[Level] = iter(())
     averaged = form.kind is Kind.EXPECTATION
-    outcomes = (form.outcomes, iter(()) if averaged else levels)
-    outcomes, conditions = (
-        tuple(_closed(term, settings, values) for term in part)
-        for part, values in (outcomes, (form.conditions, levels))
-    )
-    return replace(form, outcomes=outcomes, conditions=conditions)
+    outcomes = [_closed(t, settings, none if averaged else levels) for t in form.outcomes]
+    conditions = [_closed(term, settings, levels) for term in form.conditions]
+    return replace(form, outcomes=tuple(outcomes), conditions=tuple(conditions))
 
 
 def _closed(term: Term, settings: Mapping[str, Level], levels: Iterator[Level]) -> Term:

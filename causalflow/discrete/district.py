@@ -1,13 +1,13 @@
 """District: what a distribution P(v) tells of the responses in a district of its graph.
 
-Notation: v_1 < ... < v_n a topological order; D a district and D_i its first i nodes. The factor
+Notation: D a district, v_1, v_2, ... its nodes in a topological order, D_i the first i of them.
 
-    Q[D_i](d, pa) = P(all responses r_v(pa(v)) = v, v in D_i) = product over j <= i of P(v_j | mp(v_j))
+    Q[D_i](d, pa) = P(r_v(pa(v)) = v for all v in D_i) = product over j <= i of P(v_j | mp(v_j))
 
-with mp(v), the Markov pillow, the district of v among its predecessors, and that district's
-parents. A model of the graph has the distribution P(v) exactly if its districts have these factors
-wherever the conditionals are defined. Where P(v) > 0 the last of them, Q[D], says it all; where
-probabilities are 0, what is left of Q[D] is said by the factors before it.
+with mp(v), the Markov pillow: the district of v among its predecessors in the graph, and that
+district's parents. A model of the graph has the distribution P(v) exactly if its districts have
+these factors wherever the conditionals are defined. Where P(v) > 0 the last of them, Q[D], says it
+all; where probabilities are 0, what is left of Q[D] is said by the factors before it.
 
 Source: Tian & Pearl (2002); Richardson (2003) for the pillow.
 """

@@ -4,12 +4,18 @@ Given evidence, the exogenous variables are dependent, and are drawn jointly: el
 after the other, keeping for each v the tables it was in; then, in reverse order, draw v from their
 product at the values already drawn.
 
+The noise of a node with a table is never made explicit: of it we keep what the actual world shows,
+the node's value and the row of its table, and another world's value is drawn given these from the
+joint law of both (`causalflow.discrete.coupling`). Given the actual world, such nodes are
+independent of one another; those that the evidence does not depend on are drawn from their tables.
+
 Source: Koller & Friedman (2009), section 12.1 (forward) and exercise 9.5 (backward sampling).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,7 +31,7 @@ from causalflow.tables.contraction import Scaled, run_plan
 from causalflow.tables.elimination import min_fill_order
 from causalflow.tables.plan import make_plan
 
-__all__ = ["posterior", "prior", "world"]
+__all__ = ["posterior", "prior", "public", "world"]
 
 Places = np.ndarray[Any, np.dtype[np.int64]]
 Bucket = list[tuple[tuple[str, ...], Values]]
@@ -42,7 +48,7 @@ def prior(structure: FiniteStructure, n: int, random: np.random.Generator) -> di
 def posterior(
     inference: Inference, rows: Mapping[Term, Places], n: int, random: np.random.Generator
 ) -> dict[str, Places]:
-    """n draws a row of every exogenous variable, jointly given the row's evidence.
+    """n draws a row of every exogenous variable, and of the nodes that the evidence depends on.
 
     Args:
         inference: of the model.
@@ -51,9 +57,19 @@ def posterior(
         random: numpy's generator.
     """
     count = max((len(places) for places in rows.values()), default=1)
-    noise = prior(inference.structure, n * count, random)
-    if not rows:
-        return noise
+    free = prior(inference.structure, n * count, random)
+    known = _given(inference, rows, n, count, random) if rows else {}
+    return {**free, **known}
+
+
+def _given(
+    inference: Inference,
+    rows: Mapping[Term, Places],
+    n: int,
+    count: int,
+    random: np.random.Generator,
+) -> dict[str, Places]:
+    """n draws a row of all that the evidence depends on, and the evidence."""
     at: dict[Key, Positions] = dict(rows.items())
     factors = inference.factors(tuple(rows), at)
     buckets = _buckets(factors, count)
@@ -65,8 +81,8 @@ def posterior(
             ordered = values.transpose([axes.index(axis) for axis in (*others, name)])
             weights = weights * ordered[tuple(drawn[axis] for axis in others)]
         drawn[name] = _draw(weights, random)
-    known = {term.name: np.tile(places, n) for term, places in rows.items()}
-    return {name: known.get(name, drawn.get(name, free)) for name, free in noise.items()}
+    del drawn[ROW_AXIS]
+    return drawn | {term.name: np.tile(places, n) for term, places in rows.items()}
 
 
 def _buckets(factors: Bucket, rows: int) -> dict[str, Bucket]:
@@ -103,19 +119,74 @@ def _draw(weights: Values, random: np.random.Generator) -> Places:
 
 
 def world(
-    structure: FiniteStructure, noise: Mapping[str, Places], do: Mapping[str, Places]
-) -> dict[str, np.ndarray[Any, Any]]:
-    """The world that the noise makes under ``do``, in the values of the public face."""
-    n = len(next(iter(noise.values()))) if noise else len(next(iter(do.values()), ()))
-    places: dict[str, Places] = dict(noise)
+    structure: FiniteStructure,
+    noise: Mapping[str, Places],
+    do: Mapping[str, Places],
+    n: int,
+    random: np.random.Generator,
+    actual: Mapping[str, Places] | None = None,
+) -> dict[str, Places]:
+    """The positions of all variables in n draws of the world of ``do``.
+
+    Args:
+        structure: the model.
+        noise: the exogenous variables.
+        do: node -> the positions it is set to.
+        n: number of draws.
+        random: numpy's generator, for nodes with tables.
+        actual: what is known of the actual world of each draw, whose noise this one shares.
+
+    Raises:
+        QueryError: the actual world matters, and the graph does not say how the noise of a table
+            enters.
+    """
+    places: dict[str, Places] = {name: noise[name] for name in structure.laws}
+    shared = {} if actual is None else actual
+    still = shared.keys() - (structure.graph.descendants(do) if do else frozenset())
     for name in structure.graph.topological_order():
         if name in do:
             places[name] = do[name]
-            continue
-        arguments = tuple(places[each] for each in structure.arguments(name))
-        places[name] = np.broadcast_to(structure.function(name)[arguments], (n,))
+        elif name in structure.conditionals:
+            fresh = partial(_answer, structure, name, places, shared)
+            places[name] = shared[name] if name in still else fresh(n, random)
+        else:
+            arguments = tuple(places[each] for each in structure.arguments(name))
+            places[name] = np.broadcast_to(structure.function(name)[arguments], (n,))
         if (places[name] == NEVER).any():
             raise EvidenceError(f"node '{name}': the equation gives what is not a level")
+    return places
+
+
+def _answer(
+    structure: FiniteStructure,
+    name: str,
+    places: Mapping[str, Places],
+    actual: Mapping[str, Places],
+    n: int,
+    random: np.random.Generator,
+) -> Places:
+    """Draw a node from its table, given what it was in the actual world, where that is known."""
+    conditional = structure.conditionals[name]
+    rows = _rows(structure, name, places, n)
+    if name not in actual:
+        return _draw(np.array(conditional.laws, dtype=np.float64)[rows], random)
+    conditional.chosen(range(len(conditional.laws)))
+    cells = np.stack([_rows(structure, name, actual, n), actual[name], rows], axis=1)
+    met, inverse = np.unique(cells, axis=0, return_inverse=True)
+    given = np.array([conditional.given(*cell) for cell in met.tolist()], dtype=np.float64)
+    return _draw(given[inverse.reshape(-1)], random)
+
+
+def _rows(structure: FiniteStructure, name: str, places: Mapping[str, Places], n: int) -> Places:
+    """Which row of the node's table each draw has."""
+    rows = structure.conditionals[name].rows
+    return np.broadcast_to(rows[tuple(places[each] for each in structure.parents[name])], (n,))
+
+
+def public(
+    structure: FiniteStructure, places: Mapping[str, Places]
+) -> dict[str, np.ndarray[Any, Any]]:
+    """The nodes' values as the public face has them."""
     return {name: _public(structure, name, places[name]) for name in structure.graph.nodes}
 
 

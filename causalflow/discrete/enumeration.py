@@ -65,8 +65,14 @@ def enumeration(structure: FiniteStructure) -> Enumeration:
     """Every combination of exogenous values, the last variable fastest.
 
     Raises:
-        CausalFlowError: too many rows, or an equation that gives no level of its node.
+        CausalFlowError: a node with a table, too many rows, or an equation that gives no level of
+            its node.
     """
+    for name in structure.conditionals:
+        raise CausalFlowError(
+            f"enumerate: node '{name}' has a table, and its noise no values to list; ask a question"
+            " instead, or give the node an equation"
+        )
     shape = [len(p) for p in structure.laws.values()]
     if prod(shape) > MAX_ROWS:
         raise CausalFlowError(

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
 
 from causalflow.discrete.inference import Inference, Key
+from causalflow.errors import EvidenceError
 from causalflow.query.query import Term
 
-__all__ = ["impossible_part"]
+__all__ = ["impossible_part", "require_possible"]
 
 _SEARCHED = 64
 
@@ -42,3 +46,40 @@ def impossible_part(
         if fewer and impossible(fewer):
             given = fewer
     return tuple(given)
+
+
+def require_possible(
+    inference: Inference, rows: Mapping[Term, np.ndarray[Any, np.dtype[np.int64]]]
+) -> None:
+    """Refuse evidence of the actual world with a row of probability zero.
+
+    Args:
+        inference: of the model.
+        rows: term -> its position in each row.
+
+    Raises:
+        EvidenceError: naming the first such row and what is impossible in it.
+    """
+    if not rows:
+        return
+    terms = tuple(rows)
+    count = len(rows[terms[0]])
+    every: dict[Key, Any] = dict(rows.items())
+    step = inference.rows_at_once(terms, (), (), every)
+    for start in range(0, count, step):
+        part: dict[Key, Any] = {term: p[start : start + step] for term, p in rows.items()}
+        values = inference.joint(terms, (), (), part).values
+        if not values.all():
+            row = start + int(np.argmin(values != 0))
+            cells: dict[Key, int] = {term: int(p[row]) for term, p in rows.items()}
+            bad = impossible_part(inference, terms, (), cells)
+            shown = ", ".join(f"{term}={_level(inference, term, cells[term])}" for term in bad)
+            raise EvidenceError(
+                f"{f'row {row}: ' if count > 1 else ''}the evidence has probability zero:"
+                f" P({shown}) = 0"
+            )
+
+
+def _level(inference: Inference, term: Term, place: int) -> object:
+    levels = inference.structure.domain(term.name).levels
+    return levels[place] if place >= 0 else "a value it never takes"

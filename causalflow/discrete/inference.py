@@ -15,8 +15,9 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from causalflow.discrete.copies import Factor
 from causalflow.discrete.domain import NEVER, Domain
-from causalflow.discrete.network import Factor, Network, build_network
+from causalflow.discrete.network import Network, build_network
 from causalflow.discrete.structure import FiniteStructure
 from causalflow.errors import EvidenceError
 from causalflow.query.query import Term
@@ -94,6 +95,10 @@ class Inference:
         plan.check()
         tables = self._tables(compiled, self._is_exact(plan))
         return run_plan(plan, [_sliced(factor.axes, table, cells) for factor, table in tables])
+
+    def choices(self, terms: Sequence[Term], free: Sequence[str]) -> Mapping[str, str]:
+        """Node -> its declared choice of noise, where P(terms) depends on that."""
+        return self._network(tuple(terms), tuple(free)).network.choices
 
     def factors(
         self, terms: Sequence[Term], at: Mapping[Key, Positions]

@@ -16,9 +16,10 @@ import numpy as np
 
 from causalflow.discrete.closing import close, free_names
 from causalflow.discrete.district import ResponseModel
+from causalflow.discrete.linear import InfeasibleError
 from causalflow.discrete.observation import Observation
 from causalflow.discrete.polynomial import Polynomial, added, probability
-from causalflow.discrete.program import Infeasible, Program, degree, make_program
+from causalflow.discrete.program import Program, degree, make_program
 from causalflow.errors import DataError, EvidenceError, QueryError
 from causalflow.identify.identify import identify
 from causalflow.query.query import Kind, Query, Term
@@ -52,11 +53,13 @@ class Solver:
 
     Args:
         data: of a graph.
+        tolerance: how far (L1) from what some model has the data may be.
         seed: of the search where a question is not linear.
     """
 
-    def __init__(self, data: Observation, seed: int) -> None:
+    def __init__(self, data: Observation, tolerance: float, seed: int) -> None:
         self._data = data
+        self._tolerance = tolerance
         self._random = np.random.default_rng(seed)
         self._model = ResponseModel(admg=data.admg, joint=data.joint, unknown=data.unknown)
         self._positive = not data.unknown and bool(np.all(data.joint.values > 0))
@@ -94,19 +97,19 @@ class Solver:
         return Interval(low=low, high=high, kind=kind, notes=(*self._data_notes(), *moved, *notes))
 
     def _possible(self, program: Program) -> tuple[Program, tuple[str, ...]]:
-        """The program; for rows that no model fits exactly, that of the nearest distribution."""
+        """The program; for data that no model fits exactly, that of the nearest distribution."""
         try:
             program.check()
-        except Infeasible:
+        except InfeasibleError:
             nearest, distance = program.nearest()
         else:
             return program, ()
-        if not self._data.is_sample:
+        if distance > self._tolerance:
             raise DataError(
-                f"bounds: no model of the graph has these data; the nearest differ by"
-                f" {distance:.3g} (sum of absolute differences)"
+                f"bounds: no model of the graph has these data; the nearest are {distance:.3g} away"
+                f" (L1), more than the tolerance {self._tolerance:g}"
             )
-        note = f"no model fits the frequencies: the nearest are taken, {distance:.3g} away (L1)"
+        note = f"no model has the data exactly: the nearest are taken, {distance:.3g} away (L1)"
         return nearest, (note,)
 
     def _identified(self, query: Query) -> float | None:
@@ -203,7 +206,9 @@ def _meaning(
                 " more than the graph has"
             )
         elif len(district.nodes) > 2:
-            shared.append(f"hidden causes may be common to all of {sorted(district.nodes)}")
+            shared.append(
+                f"sharp if hidden causes may be common to all of {sorted(district.nodes)}"
+            )
     notes = (*shared, *loose)
     if degree(top, bottom) > 1:
         return "optimised", (*notes, SEARCHED_OUTER if loose else SEARCHED)

@@ -6,6 +6,7 @@ ancestors becomes one table each:
 
     exogenous u                 P(u)
     node v in a world           1 where v = f_v(pa, u), else 0; a parent set to a constant is sliced
+    node v with a table         P(v | pa); one joint law of its copies, if it has several
     term on a variable that     1 where both are equal: a variable may be asked about under
     has an axis already         several names, "y[x=1]" being "y" where x does not reach y
 
@@ -18,38 +19,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from causalflow.discrete.copies import Copies, Copy, Factor
 from causalflow.discrete.domain import NEVER, Domain
+from causalflow.discrete.settings import ANY, settings
 from causalflow.discrete.structure import FiniteStructure
 from causalflow.errors import CausalFlowError
 from causalflow.graph.admg import ADMG
 from causalflow.graph.worlds import ParallelWorlds, WorldNode, WorldVariable, parallel_worlds
-from causalflow.query.query import Query, Term, World
+from causalflow.query.query import Query, Term
 from causalflow.tables.contraction import Scaled, scaled
 from causalflow.tables.plan import MAX_CELLS
 
 __all__ = ["Factor", "Network", "build_network"]
-
-
-class _AnyValue:
-    """What a variable is set to by ``do(x)``: any of its values."""
-
-    def __str__(self) -> str:
-        return "any"
-
-
-_ANY = _AnyValue()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Factor:
-    """A table by position: its axes are those of the network."""
-
-    axes: tuple[str, ...]
-    table: Scaled
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -57,7 +43,8 @@ class Network:
     """The tables, and where the question's variables are in them.
 
     Attributes:
-        factors: whose product is summed.
+        entered: tables of exogenous variables, equations and ties between axes.
+        copies: the nodes that have a table, each with all its copies.
         domains: axis -> its values.
         terms: the axis of each term, in the order they were given.
         free: variable set to any value -> its axis.
@@ -65,11 +52,27 @@ class Network:
             sum-product is the probability that it does.
     """
 
-    factors: tuple[Factor, ...]
+    entered: tuple[Factor, ...]
+    copies: tuple[Copies, ...]
     domains: Mapping[str, Domain]
     terms: tuple[str, ...]
     free: Mapping[str, str]
     defects: Mapping[str, tuple[Factor, ...]]
+
+    @cached_property
+    def factors(self) -> tuple[Factor, ...]:
+        """The tables whose product is summed.
+
+        Raises:
+            QueryError: a node's copies depend on a choice that the graph does not make.
+        """
+        return (*self.entered, *(each.factor() for each in self.copies))
+
+    @cached_property
+    def choices(self) -> Mapping[str, str]:
+        """Node -> how its noise is said to enter, where the product depends on that."""
+        found = {each.conditional.name: each.choice for each in self.copies}
+        return {name: choice for name, choice in found.items() if choice is not None}
 
 
 def build_network(
@@ -87,7 +90,8 @@ def build_network(
     for name in free:
         builder.free_axis(name)
     return Network(
-        factors=tuple(builder.factors),
+        entered=tuple(builder.factors),
+        copies=_grouped(builder.copies),
         domains=builder.domains,
         terms=tuple(places),
         free=builder.free,
@@ -106,8 +110,9 @@ class _Builder:
         self._axis: dict[WorldNode, str] = {}
         self._taken: set[str] = set()
         self._faulty: dict[str, WorldVariable] = {}
-        self._own: dict[str, Factor] = {}
+        self._own: dict[str, Factor | Copy] = {}
         self.factors: list[Factor] = []
+        self.copies: list[Copy] = []
         self.domains: dict[str, Domain] = {}
         self.free: dict[str, str] = {}
 
@@ -124,8 +129,8 @@ class _Builder:
             for noise in self._structure.noise[name]:
                 readers[noise].append(name)
         worlds = self._query.worlds
-        settings = [_settings(world, worlds, nodes) for world in worlds]
-        return parallel_worlds(ADMG(inside.nodes, inside.directed), settings, readers)
+        set_there = [settings(world, worlds, nodes) for world in worlds]
+        return parallel_worlds(ADMG(inside.nodes, inside.directed), set_there, readers)
 
     def term(self, term: Term) -> str:
         """The axis of a term; one of its own, tied to the variable's, where that is taken."""
@@ -134,7 +139,7 @@ class _Builder:
             return self._own_axis(axis, term)
         assert self._worlds is not None
         variable = self._worlds.at(term.name, self._positions[term.subscript])
-        if variable.fixed and variable.subscript[0][1] is not _ANY:
+        if variable.fixed and variable.subscript[0][1] is not ANY:
             return self._constant(term, variable.subscript[0][1])
         return self._own_axis(self.variable(variable), term)
 
@@ -189,6 +194,9 @@ class _Builder:
 
     def _enter(self, variable: WorldVariable) -> None:
         name = variable.node.name
+        if name in self._structure.conditionals:
+            self._enter_copy(variable)
+            return
         function = self._structure.function(name)
         domain = self._structure.domain(name)
         scope, reduced = self._sliced(variable, function)
@@ -203,6 +211,17 @@ class _Builder:
             )
         self._add((*scope, axis), _table((reduced[..., None] == levels).astype(np.int64)))
 
+    def _enter_copy(self, variable: WorldVariable) -> None:
+        """Note a copy of a node that has a table; its factor waits for the other copies."""
+        name = variable.node.name
+        conditional = self._structure.conditionals[name]
+        scope, rows = self._sliced(variable, conditional.rows)
+        axis = self._new_axis(variable.label, self._structure.domain(name))
+        self._axis[variable.node] = axis
+        copy = Copy(axis=axis, scope=scope, rows=rows, conditional=conditional)
+        self._own[axis] = copy
+        self.copies.append(copy)
+
     def _sliced(
         self, variable: WorldVariable, function: np.ndarray[Any, Any]
     ) -> tuple[tuple[str, ...], np.ndarray[Any, Any]]:
@@ -212,8 +231,8 @@ class _Builder:
         index: list[Any] = []
         for parent in variable.parents:
             source = self._worlds.variables[parent]
-            constant = source.subscript[0][1] if source.fixed else _ANY
-            if source.fixed and constant is not _ANY:
+            constant = source.subscript[0][1] if source.fixed else ANY
+            if source.fixed and constant is not ANY:
                 index.append(self._structure.domain(source.node.name).position(constant))
                 continue
             index.append(slice(None))
@@ -233,12 +252,17 @@ class _Builder:
     def _above(self, scope: Iterable[str]) -> Iterable[Factor]:
         """The tables of some variables and their ancestors."""
         waiting, reached = list(scope), set(scope)
+        copies: list[Copy] = []
         while waiting:
             own = self._own[waiting.pop()]
-            yield own
+            if isinstance(own, Copy):
+                copies.append(own)
+            else:
+                yield own
             fresh = set(own.axes) - reached
             reached |= fresh
             waiting += fresh
+        yield from (each.factor() for each in _grouped(copies))
 
     def _add(self, axes: tuple[str, ...], table: Scaled) -> None:
         """Enter the table of the variable whose axis stands last."""
@@ -253,19 +277,12 @@ class _Builder:
         return name
 
 
-def _settings(world: World, worlds: Sequence[World], nodes: frozenset[str]) -> dict[str, object]:
-    """What a world sets, for `parallel_worlds`: constants, any value, copies in earlier worlds."""
-    settings: dict[str, object] = {}
-    for each in world:
-        if each.variable not in nodes:
-            continue
-        nested = each.nested
-        if nested is not None:
-            earlier = worlds.index(nested.subscript)
-            settings[each.variable] = WorldNode(name=each.variable, world=earlier)
-        else:
-            settings[each.variable] = _ANY if each.value is None else each.value
-    return settings
+def _grouped(copies: Iterable[Copy]) -> tuple[Copies, ...]:
+    """The copies of each node together."""
+    groups: dict[str, list[Copy]] = {}
+    for copy in copies:
+        groups.setdefault(copy.conditional.name, []).append(copy)
+    return tuple(Copies(group) for group in groups.values())
 
 
 def _table(values: np.ndarray[Any, Any]) -> Scaled:

@@ -11,6 +11,7 @@ Nodes that the data lack are hidden: they are projected out of the graph.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -29,12 +30,16 @@ from causalflow.tables.table import Table
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Data", "Observation", "observe"]
+__all__ = ["MAX_JOINT", "ROUNDING", "Data", "Observation", "observe"]
 
 Data: TypeAlias = "Table | Mapping[str, Any] | pd.DataFrame"
 Declared: TypeAlias = Mapping[str, tuple[Level, ...]]
 
-_ROUNDING = 1e-6
+ROUNDING = 1e-6
+"""How far from 1 a sum of probabilities may be."""
+
+MAX_JOINT = 10_000_000
+"""The most cells of the table of P(v) that rows are counted into."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,14 +99,35 @@ def _tables(
     if not isinstance(data, Mapping) and not hasattr(data, "columns"):
         kind = type(data).__name__
         raise DataError(f"bounds: data of type {kind}; expected a Table or a DataFrame")
-    columns: dict[str, Any] = {str(name): data[name] for name in data}
+    columns: dict[str, Any] = {str(name): data[name] for name in list(data)}  # type: ignore[index]
     if columns and all(isinstance(each, Table) for each in columns.values()):
         return (*_regimes(graph, columns), False)
     axes = [name for name in admg.nodes if name in columns]
     if not axes:
         raise DataError(f"bounds: no column is a node; {one_of('', admg.nodes)}")
-    levels = {name: declared[name] for name in axes if name in declared}
-    return Table.from_samples({name: columns[name] for name in axes}, levels), [], True
+    return _counted({name: columns[name] for name in axes}, declared), [], True
+
+
+def _counted(columns: Mapping[str, Any], declared: Declared) -> Table:
+    """The relative frequencies of rows.
+
+    Raises:
+        DataError: the table would have more than `MAX_JOINT` cells; checked before it is made.
+    """
+    levels = {name: declared.get(name) or _levels(column) for name, column in columns.items()}
+    cells = math.prod(map(len, levels.values()))
+    if cells > MAX_JOINT:
+        raise DataError(
+            f"bounds: the joint table of {len(columns)} columns has {cells:.3g} cells; at most"
+            f" {MAX_JOINT:,} are handled: leave out columns, whose nodes then count as hidden"
+        )
+    return Table.from_samples(columns, levels)
+
+
+def _levels(column: Any) -> tuple[Level, ...]:
+    """The values that occur, sorted; False and True are 0 and 1."""
+    values = np.unique(np.asarray(column)).tolist()
+    return tuple(int(value) if isinstance(value, bool) else value for value in values)
 
 
 def _regimes(
@@ -154,13 +180,13 @@ def _with_levels(table: Table, axis: str, levels: Sequence[Level]) -> Table:
 def _normalised(admg: ADMG, joint: Table) -> tuple[Table, frozenset[str]]:
     """The joint table, and the roots that it is conditional on."""
     total = float(joint.values.sum())
-    if abs(total - 1.0) <= _ROUNDING:
+    if abs(total - 1.0) <= ROUNDING:
         return joint.normalise(), frozenset()
     roots = [node for node in admg.nodes if not admg.parents(node) and not admg.siblings(node)]
     for count in range(1, min(len(roots), 4) + 1):
         for given in combinations(roots, count):
             each = joint.marginal(given).values
-            if np.all(np.abs(each - 1.0) <= _ROUNDING):
+            if np.all(np.abs(each - 1.0) <= ROUNDING):
                 return joint.normalise(given).normalise(), frozenset(given)
     raise DataError(
         f"bounds: the data sum to {total:.6g}; expected 1, or 1 for every level of some of the"

@@ -6,7 +6,7 @@ events (`causalflow.discrete.polynomial`), each of which is a row of 0 and 1 tim
 
 linear             extremes of c x                     linear program (HiGHS)
 ratio of linear    extremes of c x / d x               linear too, in y = t x with d y = 1
-several districts  linear in each district by itself   from random vertices, one district at a time
+several districts  linear in each district by itself   from random points, one district at a time
 
 The first two are exact. The third finds values that models attain, so an interval that may be too
 narrow.
@@ -25,26 +25,20 @@ from typing import Any
 import numpy as np
 
 from causalflow.discrete.district import ResponseModel
+from causalflow.discrete.linear import TOLERANCE, linear_program
 from causalflow.discrete.polynomial import Polynomial, added
 from causalflow.discrete.response import Array, Event, ResponseDistrict
 from causalflow.errors import CausalFlowError
 
-__all__ = ["MAX_ENTRIES", "TIME_LIMIT", "Infeasible", "Program", "make_program"]
+__all__ = ["MAX_ENTRIES", "Program", "degree", "make_program"]
 
-MAX_ENTRIES = 5_000_000
-"""The most non-zero entries of A."""
-
-TIME_LIMIT = 60.0
-"""Seconds that one linear program may take."""
+MAX_ENTRIES = 100_000_000
+"""The most entries of A, zeros included."""
 
 _STARTS = 12
+_VERTICES = 3
 _ROUNDS = 50
-_TOLERANCE = 1e-10
 _DETERMINED = 1e-9
-
-
-class Infeasible(Exception):
-    """No model of the graph has the data."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +76,7 @@ class Program:
         """The smallest and largest value of ``top / bottom`` where ``bottom`` is not 0.
 
         Raises:
-            Infeasible: no model has the data.
+            InfeasibleError: no model has the data.
             ZeroDivisionError: ``bottom`` is 0 in all models.
         """
         low, high = (
@@ -95,10 +89,10 @@ class Program:
         """Whether some x satisfies the equations.
 
         Raises:
-            Infeasible: none does.
+            InfeasibleError: none does.
         """
         if self.places:
-            _linear_program(np.zeros(self.matrix.shape[1]), self.matrix, self.vector)
+            linear_program(np.zeros(self.matrix.shape[1]), self.matrix, self.vector)
 
     def folded(self, polynomial: Polynomial) -> Polynomial:
         """The same polynomial, with numbers for factors that are multiplied and yet determined."""
@@ -114,20 +108,21 @@ class Program:
     def _number(self, event: Event) -> float:
         """The probability of an event if it is determined, else -1."""
         affine = self._affine({frozenset([event]): 1.0})
-        low, _ = _linear_program(affine.row, self.matrix, self.vector)
-        high, _ = _linear_program(-affine.row, self.matrix, self.vector)
+        low, _ = linear_program(affine.row, self.matrix, self.vector)
+        high, _ = linear_program(-affine.row, self.matrix, self.vector)
         return max((low - high) / 2, 0.0) if -high - low < _DETERMINED else -1.0
 
     def _smallest(self, top: Polynomial, bottom: Polynomial, random: np.random.Generator) -> float:
         if degree(top, bottom) <= 1:
             return self._solve(self._affine(top), self._affine(bottom))[0]
-        return min(self._descend(top, bottom, random) for _ in range(_STARTS))
+        found = [self._descend(top, bottom, random) for _ in range(_STARTS)]
+        if min(found) == np.inf:
+            raise ZeroDivisionError
+        return min(found)
 
     def _descend(self, top: Polynomial, bottom: Polynomial, random: np.random.Generator) -> float:
-        """A local minimum from a random vertex."""
-        size = self.matrix.shape[1]
-        start = _Affine(row=random.normal(size=size), constant=0.0)
-        point = self._solve(start, _Affine(row=np.zeros(size), constant=1.0))[1]
+        """A local minimum from a random point; infinite where only 0/0 was met."""
+        point = self._random_point(random)
         best = np.inf
         for _ in range(_ROUNDS):
             before = best
@@ -138,11 +133,15 @@ class Program:
                     best, point[place] = part._solve(*rows)
                 except ZeroDivisionError:
                     continue
-            if best > before - _TOLERANCE:
+            if best > before - TOLERANCE:
                 break
-        if best == np.inf:
-            raise ZeroDivisionError
         return float(best)
+
+    def _random_point(self, random: np.random.Generator) -> Array:
+        """The middle of some random vertices, where no factor need be 0."""
+        costs = random.normal(size=(_VERTICES, self.matrix.shape[1]))
+        vertices = [linear_program(cost, self.matrix, self.vector)[1] for cost in costs]
+        return np.asarray(np.mean(vertices, axis=0))
 
     def _part(self, place: slice, point: Array) -> Program:
         """The constraints on one district where the others are what they are at ``point``."""
@@ -186,25 +185,25 @@ class Program:
     def _solve(self, top: _Affine, bottom: _Affine) -> tuple[float, Array]:
         """The smallest ratio and a point where it is."""
         if not bottom.row.any():
-            if bottom.constant <= _TOLERANCE:
+            if bottom.constant <= TOLERANCE:
                 raise ZeroDivisionError
             if not self.matrix.shape[1]:
                 return top.constant / bottom.constant, np.empty(0)
-            value, point = _linear_program(top.row, self.matrix, self.vector)
+            value, point = linear_program(top.row, self.matrix, self.vector)
             return (value + top.constant) / bottom.constant, point
         return self._solve_ratio(top, bottom)
 
     def _solve_ratio(self, top: _Affine, bottom: _Affine) -> tuple[float, Array]:
         from scipy.sparse import csr_array, hstack, vstack
 
-        largest, _ = _linear_program(-bottom.row, self.matrix, self.vector)
-        if bottom.constant - largest <= _TOLERANCE:
+        largest, _ = linear_program(-bottom.row, self.matrix, self.vector)
+        if bottom.constant - largest <= TOLERANCE:
             raise ZeroDivisionError
         homogeneous = hstack([self.matrix, csr_array(-self.vector[:, None])])
         scale = csr_array(np.append(bottom.row, bottom.constant)[None, :])
         matrix = vstack([homogeneous, scale], format="csr")
         vector = np.append(np.zeros(len(self.vector)), 1.0)
-        value, point = _linear_program(np.append(top.row, top.constant), matrix, vector)
+        value, point = linear_program(np.append(top.row, top.constant), matrix, vector)
         return value, point[:-1] / point[-1]
 
     def nearest(self) -> tuple[Program, float]:
@@ -215,7 +214,7 @@ class Program:
         slack = eye_array(rows)
         matrix = hstack([self.matrix, slack, -slack], format="csr")
         cost = np.append(np.zeros(columns), np.ones(2 * rows))
-        distance, point = _linear_program(cost, matrix, self.vector)
+        distance, point = linear_program(cost, matrix, self.vector)
         return replace(self, vector=self.matrix @ point[:columns]), distance
 
 
@@ -248,7 +247,9 @@ def make_program(
         end = start + model.district(number).count
         places[number] = slice(start, end)
         start = end
-    entries = sum(_entries(model, number) for number in numbers)
+    entries = sum(
+        model.district(number).count * len(model.known(number).sufficient) for number in numbers
+    )
     if entries > MAX_ENTRIES:
         raise CausalFlowError(
             f"bounds: a linear program of {start:,} unknowns with {entries:,} entries;"
@@ -271,38 +272,3 @@ def _known_events(
         known = model.known(number)
         for event in known.sufficient:
             yield {frozenset([event]): 1.0}, known.events[event]
-
-
-def _entries(model: ResponseModel, number: int) -> int:
-    """Entries of A: every response function gives one value of the district at each outer value."""
-    district = model.district(number)
-    count = district.count
-    outer = 1
-    for name in model.admg.parents(district.nodes) - frozenset(district.nodes):
-        outer *= district.sizes[name]
-    return count * outer
-
-
-def _linear_program(cost: Array, matrix: Any, vector: Array) -> tuple[float, Array]:
-    """The smallest ``cost x`` with ``matrix x = vector``, x >= 0.
-
-    Raises:
-        Infeasible: there is no such x.
-        CausalFlowError: it was not found in `TIME_LIMIT` seconds.
-    """
-    from scipy.optimize import linprog
-
-    options = {
-        "time_limit": TIME_LIMIT,
-        "primal_feasibility_tolerance": _TOLERANCE,
-        "dual_feasibility_tolerance": _TOLERANCE,
-    }
-    found = linprog(cost, A_eq=matrix, b_eq=vector, method="highs", options=options)
-    if found.status == 2:
-        raise Infeasible
-    if found.status != 0:
-        raise CausalFlowError(
-            f"bounds: no answer to a linear program of {matrix.shape[1]:,} unknowns"
-            f" in {TIME_LIMIT:g} seconds: {found.message}"
-        )
-    return float(found.fun), np.asarray(found.x)

@@ -104,7 +104,8 @@ class ResponseDistrict:
         for parent, place in zip(self.parents[response.node], response.given, strict=True):
             row = row * self.sizes[parent] + place
         unit = size ** (self._rows(response.node) - 1 - row)
-        return np.arange(self._functions(response.node)) // unit % size == response.value
+        digits: Array = np.arange(self._functions(response.node)) // unit % size
+        return np.equal(digits, response.value)
 
     def _rows(self, node: str) -> int:
         return prod(self.sizes[parent] for parent in self.parents[node])

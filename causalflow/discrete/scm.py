@@ -18,6 +18,7 @@ from causalflow.discrete import draws
 from causalflow.discrete.answer import Answer
 from causalflow.discrete.ask import answer
 from causalflow.discrete.enumeration import Enumeration, enumeration
+from causalflow.discrete.impossible import require_possible
 from causalflow.discrete.inference import Arithmetic, Inference, Key
 from causalflow.discrete.structure import FiniteStructure, unsupported
 from causalflow.errors import CausalFlowError, EvidenceError, QueryError, one_of
@@ -30,13 +31,17 @@ from causalflow.tables.table import Table
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Evidence", "ExactModel"]
+__all__ = ["Evidence", "ExactModel", "bindable"]
 
 Evidence: TypeAlias = "Mapping[str, Any] | pd.DataFrame"
 
 
 class ExactModel:
-    """The exact model of a graph whose nodes all have equations over finite levels.
+    """The exact model of a graph whose nodes all have equations or tables over finite levels.
+
+    A table says nothing about the noise behind it: what a counterfactual of its node takes it to be
+    is the node's ``noise:`` in the graph file (`causalflow.discrete.coupling`), and is stated among
+    the answer's assumptions.
 
     Args:
         graph: the declaration.
@@ -44,7 +49,7 @@ class ExactModel:
             they are quick.
 
     Raises:
-        CompileError: a node without equation, or without finite levels; it is named.
+        CompileError: a node without equation and table, or without finite levels; it is named.
 
     Example:
         >>> coin = {"p": ["1/3", "2/3"]}
@@ -83,14 +88,15 @@ class ExactModel:
             known: the same as keywords.
 
         Raises:
-            QueryError: the question cannot be read or names what the graph does not have.
+            QueryError: the question cannot be read, names what the graph does not have, or depends
+                on how the noise of a table enters without the graph saying so.
             EvidenceError: the evidence has probability zero (the part is named), or is no value of
                 its variable.
             CausalFlowError: the question is too wide; checked before anything is allocated.
         """
         parsed = parse_query(str(query), self.graph)
         given = _columns(evidence)
-        keys = _bindable(parsed)
+        keys = bindable(parsed)
         bound: dict[Key, Any] = {}
         for name, value in {**given, **known}.items():
             if name not in keys:
@@ -136,6 +142,8 @@ class ExactModel:
             if name not in self.graph.exogenous or name in given:
                 rest = [each for each in self.graph.exogenous if each not in given]
                 raise EvidenceError(f"posterior: '{name}' cannot be asked; {one_of(name, rest)}")
+        if not names:
+            raise EvidenceError("posterior: no exogenous variable is left to ask about")
         asked = tuple(Term(name=name) for name in names)
         return answer(self._inference, Query(outcomes=asked, conditions=conditions), known)
 
@@ -173,7 +181,8 @@ class ExactModel:
         """
         random = np.random.default_rng(generator)
         noise = draws.prior(self._structure, n, random)
-        return draws.world(self._structure, noise, self._settings(do or {}, n))
+        places = draws.world(self._structure, noise, self._settings(do or {}, n), n, random)
+        return draws.public(self._structure, places)
 
     def draw_counterfactual(
         self,
@@ -189,14 +198,18 @@ class ExactModel:
 
         Raises:
             EvidenceError: the evidence has probability zero.
+            QueryError: the draw depends on how the noise of a table enters, and the graph does not
+                say.
         """
         random = np.random.default_rng(generator)
         rows = self._rows(evidence)
-        self._check_possible(evidence)
-        noise = draws.posterior(self._inference, rows, n, random)
-        return draws.world(
-            self._structure, noise, self._settings(do, len(next(iter(noise.values()))))
-        )
+        require_possible(self._inference, rows)
+        actual = draws.posterior(self._inference, rows, n, random)
+        noise = {name: actual[name] for name in self._structure.laws}
+        count = n * max((len(places) for places in rows.values()), default=1)
+        settings = self._settings(do, count)
+        places = draws.world(self._structure, noise, settings, count, random, actual)
+        return draws.public(self._structure, places)
 
     def _rows(self, evidence: Evidence) -> dict[Term, np.ndarray[Any, np.dtype[np.int64]]]:
         """The positions of the evidence, a row each."""
@@ -211,12 +224,6 @@ class ExactModel:
             lengths = {str(term): len(places) for term, places in found.items()}
             raise EvidenceError(f"evidence: columns of unequal length: {lengths}")
         return {term: np.broadcast_to(places, (count,)) for term, places in found.items()}
-
-    def _check_possible(self, evidence: Evidence) -> None:
-        """Answer some question given the evidence, for its errors."""
-        free = [name for name in self.graph.exogenous if name not in evidence]
-        if free and _columns(evidence):
-            self.posterior(evidence, free[:1])
 
     def _settings(
         self, do: Mapping[str, Any], n: int
@@ -265,7 +272,7 @@ def _columns(evidence: Evidence | None) -> dict[str, Any]:
     return {} if evidence is None else {str(name): column for name, column in evidence.items()}
 
 
-def _bindable(query: Query) -> dict[str, Key]:
+def bindable(query: Query) -> dict[str, Key]:
     """The name of each free condition and intervention -> what it is in counterfactual form."""
     form = query.counterfactual_form()
     count = len(query.free_variables)

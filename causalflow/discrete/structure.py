@@ -5,6 +5,9 @@ f_v is an array: one axis for every variable that the equation reads (nodes firs
 variables, both in declared order), its cell the position of v. `NEVER` marks arguments for which
 the equation gives no level of v; a model in which they can occur is refused when it is asked.
 
+A node may have a table P(v | pa) instead of an equation: it is kept as it is
+(`causalflow.discrete.copies`), and its noise stays implicit.
+
 Tables are made when they are first needed, so that a question about a few nodes of a large graph
 pays for their ancestors only.
 """
@@ -17,8 +20,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from causalflow.discrete.copies import Conditional
 from causalflow.discrete.domain import NEVER, Domain, number
 from causalflow.errors import CompileError, GraphError, one_of
+from causalflow.graph.conditional import with_declared_parents
 from causalflow.graph.distribution import FAMILIES
 from causalflow.graph.equation import Equation, evaluate
 from causalflow.graph.graph import Graph
@@ -38,7 +43,11 @@ def unsupported(graph: Graph) -> str | None:
         match node:
             case Class(equation=Equation()) | Image(equation=Equation(), levels=int()):
                 continue
-            case Class() | Image(levels=int()):
+            case Class(table=tuple()):
+                continue
+            case Class():
+                return f"node '{name}' has no equation and no table"
+            case Image(levels=int()):
                 return f"node '{name}' has no equation"
             case _:
                 return f"node '{name}' has no finite set of levels"
@@ -63,8 +72,16 @@ def finite_law(law: Exogenous) -> tuple[Fraction, ...] | None:
 class FiniteStructure:
     """The model's variables by position, and their functions and laws as arrays.
 
+    Attributes:
+        graph: the declaration.
+        laws: of the exogenous variables.
+        parents: of each node, in declared order.
+        noise: the exogenous variables in each node's equation, in declared order.
+        conditionals: the nodes with a table.
+
     Raises:
-        CompileError: the graph has a node without equation, or a variable that is not finite.
+        CompileError: the graph has a node without equation and table, or a variable that is not
+            finite.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -73,21 +90,34 @@ class FiniteStructure:
         self.graph = graph
         self.laws = {name: finite_law(law) or () for name, law in graph.exogenous.items()}
         nodes, exogenous = graph.admg.nodes, tuple(graph.exogenous)
-        equations = {name: _equation(node) for name, node in graph.nodes.items()}
         self.parents = {
             name: tuple(sorted(graph.parents(name), key=_places(nodes).__getitem__))
             for name in nodes
         }
         places = _places(exogenous)
         self.noise = {
-            name: tuple(sorted(equations[name].names & places.keys(), key=places.__getitem__))
-            for name in nodes
+            name: tuple(sorted(_names(node) & places.keys(), key=places.__getitem__))
+            for name, node in graph.nodes.items()
+        }
+        self.conditionals = {
+            name: self._conditional(name)
+            for name, node in graph.nodes.items()
+            if isinstance(node, Class) and node.table is not None
         }
         self._functions: dict[str, Function] = {}
         self._domains = {name: self._exogenous_domain(name) for name in exogenous}
         for name, node in graph.nodes.items():
             if isinstance(node, Class):
                 self._domains[name] = Domain(name=name, declared=node, levels=node.levels)
+
+    def _conditional(self, name: str) -> Conditional:
+        node = with_declared_parents(self.graph, name)
+        assert isinstance(node, Class)
+        assert node.table is not None
+        parents = [self.graph.nodes[parent] for parent in self.parents[name]]
+        shape = tuple(len(parent.levels) for parent in parents if isinstance(parent, Class))
+        laws = tuple(row for _, row in node.table)
+        return Conditional(name=name, shape=shape, laws=laws, choice=node.noise)
 
     def _exogenous_domain(self, name: str) -> Domain:
         levels = tuple(range(len(self.laws[name])))
@@ -159,6 +189,12 @@ def _equation(node: Node) -> Equation:
     equation = getattr(node, "equation", None)
     assert isinstance(equation, Equation)
     return equation
+
+
+def _names(node: Node) -> frozenset[str]:
+    """What a node's equation uses; nothing, if it has a table instead."""
+    equation = getattr(node, "equation", None)
+    return equation.names if isinstance(equation, Equation) else frozenset()
 
 
 def _places(names: tuple[str, ...]) -> dict[str, int]:

@@ -14,6 +14,7 @@ from itertools import combinations
 from causalflow.errors import one_of
 from causalflow.graph.admg import ADMG
 from causalflow.graph.checks import QueryCheck, read_queries
+from causalflow.graph.conditional import read_tables
 from causalflow.graph.document import Fields, Items, Scalar, Value, described
 from causalflow.graph.edges import Link, read_links
 from causalflow.graph.equation import Equation
@@ -60,6 +61,7 @@ def declare(tree: Value | None) -> Declaration:
     _check_links(links, nodes)
     lines |= _equation_lines(top)
     _check_equations(nodes, exogenous, lines)
+    nodes = read_tables(_section(top, "nodes"), nodes, links)
     edges = (*_declared_edges(links, nodes), *derived_edges(nodes))
     _check_cycle(nodes, edges, links, lines)
     return Declaration(

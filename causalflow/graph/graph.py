@@ -24,7 +24,7 @@ from causalflow.graph.declaration import (
     mixed_graph,
 )
 from causalflow.graph.document import from_python
-from causalflow.graph.schema import Edge, EdgeKind, Exogenous, Node, Symbol
+from causalflow.graph.schema import Class, Edge, EdgeKind, Exogenous, Node, Symbol
 from causalflow.graph.writer import declaration_yaml, raw
 
 if TYPE_CHECKING:
@@ -180,13 +180,13 @@ class Graph:
         return {(edge.source, edge.target): edge.kind for edge in self.edges}
 
     def do(self, nodes: Names) -> Graph:
-        """The graph under an intervention: edges into ``nodes`` cut, their equations dropped.
+        """The graph under an intervention: edges into ``nodes`` cut, equations and tables dropped.
 
         The file's queries are about the graph without the intervention, so they are dropped too.
         """
         cut = frozenset(self.admg.ordered(nodes))
         changed = {
-            name: _without_equation(n) if name in cut else n for name, n in self.nodes.items()
+            name: _without_mechanism(n) if name in cut else n for name, n in self.nodes.items()
         }
         edges = tuple(edge for edge in self.edges if edge.target not in cut)
         pairs = tuple(pair for pair in self.bidirected if cut.isdisjoint(pair))
@@ -196,12 +196,12 @@ class Graph:
         """The graph of ``nodes`` alone; its ADMG is the subgraph of this one's.
 
         An equation that uses a dropped node is dropped, and with it those that share its exogenous
-        variables: their edges stay as declared ones.
+        variables: their edges stay as declared ones. So is a table with a dropped parent.
         """
         kept = frozenset(self.admg.ordered(nodes))
-        lost = self._lost_equations(kept)
+        lost = self._lost_mechanisms(kept)
         changed = {
-            name: _without_equation(node) if name in lost else node
+            name: _without_mechanism(node) if name in lost else node
             for name, node in self.nodes.items()
             if name in kept
         }
@@ -211,11 +211,11 @@ class Graph:
         pairs = sorted((a, b) for a, b in (self.admg.ordered(pair) for pair in hidden))
         return self._changed(changed, edges, (*declared, *pairs))
 
-    def _lost_equations(self, kept: frozenset[str]) -> frozenset[str]:
-        """The kept nodes whose equation uses a dropped node, or noise of one that is lost."""
-        with_equation = {n for n in kept if equation_of(self.nodes[n]) is not None}
-        lost = {n for n in with_equation if not self.parents(n) <= kept}
-        return self.admg.subgraph(with_equation).district(lost)
+    def _lost_mechanisms(self, kept: frozenset[str]) -> frozenset[str]:
+        """The kept nodes whose mechanism uses a dropped node, or noise of one that is lost."""
+        explicit = {n for n in kept if _without_mechanism(self.nodes[n]) != self.nodes[n]}
+        lost = {n for n in explicit if not self.parents(n) <= kept}
+        return self.admg.subgraph(explicit).district(lost)
 
     def _changed(
         self,
@@ -267,8 +267,14 @@ class Graph:
         return sorted(self.admg.bidirected, key=self.admg.ordered)
 
 
-def _without_equation(node: Node) -> Node:
-    return node if isinstance(node, Symbol) else replace(node, equation=None)
+def _without_mechanism(node: Node) -> Node:
+    match node:
+        case Symbol():
+            return node
+        case Class():
+            return replace(node, equation=None, table=None)
+        case _:
+            return replace(node, equation=None)
 
 
 def _plain(part: Any) -> Any:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from causalflow.errors import GraphError
 from causalflow.graph.admg import ADMG
+from causalflow.graph.conditional import with_declared_parents
 from causalflow.graph.graph import Graph
 from causalflow.graph.schema import Edge, Node
 from causalflow.graph.statements import Attributes, Document, Link, parse_document
@@ -52,8 +53,8 @@ def to_networkx(graph: Graph) -> networkx.MultiDiGraph[str]:
     result: networkx.MultiDiGraph[str] = networkx.MultiDiGraph(
         name=graph.name, **_graph_attributes(graph)
     )
-    for name, node in graph.nodes.items():
-        result.add_node(name, **_node_attributes(node))
+    for name in graph.nodes:
+        result.add_node(name, **_node_attributes(with_declared_parents(graph, name)))
     for edge in graph.edges:
         result.add_edge(edge.source, edge.target, **_edge_attributes(edge))
     for (a, b), implied in _arcs(graph).items():

@@ -1,4 +1,15 @@
-"""Reading: a graph file or text becomes a `Graph`; a mistake names file and line."""
+"""Reading: a graph file or text becomes a `Graph`; a mistake names file and line.
+
+A file is YAML, with the sections graph, exogenous, nodes, edges and queries; one whose name ends in
+``.bif`` is a Bayesian network (`causalflow.graph.bif`). A class node may have a ``table`` of its
+probabilities given its parents: a list, or mappings from the levels of each parent, in the order in
+which the edges name the parents:
+
+    nodes:
+      rain: {type: class, levels: [no, yes], table: [4/5, 0.2]}
+      wet:  {type: class, levels: [no, yes], table: {no: [1, 0], yes: [0.1, 0.9]}}
+    edges: [rain -> wet]
+"""
 
 from __future__ import annotations
 
@@ -6,6 +17,8 @@ import os
 from pathlib import Path
 
 from causalflow.errors import GraphError
+from causalflow.graph.bif import from_bif
+from causalflow.graph.bif_grammar import LONGEST_TEXT
 from causalflow.graph.declaration import declare
 from causalflow.graph.document import DeclarationError
 from causalflow.graph.events import MAX_BYTES, from_yaml
@@ -15,22 +28,25 @@ __all__ = ["load", "loads"]
 
 
 def load(path: str | os.PathLike[str]) -> Graph:
-    """The graph declared by a YAML file.
+    """The graph declared by a YAML file, or by a BIF file.
 
     Raises:
         GraphError: the file cannot be read, or ``file:line:`` and the first mistake in it.
     """
     source = os.fspath(path)
+    is_bif = Path(source).suffix.lower() == ".bif"
+    limit = LONGEST_TEXT if is_bif else MAX_BYTES
     try:
         with Path(source).open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+            content = file.read(limit + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise GraphError(f"{source}: cannot be read: {reason}") from None
-    if len(content) > MAX_BYTES:
-        raise GraphError(f"{source}:1: the file is larger than {MAX_BYTES >> 20} MiB")
+    if len(content) > limit:
+        raise GraphError(f"{source}:1: the file is larger than {limit >> 20} MiB")
     try:
-        return loads(content.decode("utf-8-sig"), source)
+        text = content.decode("utf-8-sig")
+        return from_bif(text, source) if is_bif else loads(text, source)
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise GraphError(

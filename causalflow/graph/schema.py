@@ -28,10 +28,12 @@ __all__ = [
     "Level",
     "Neural",
     "Node",
+    "Rows",
     "Symbol",
 ]
 
 Level: TypeAlias = str | int
+Rows: TypeAlias = tuple[tuple[tuple[Level, ...], tuple[Fraction, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,14 +47,20 @@ class Class:
 
     Attributes:
         levels: the names, in order; integers 0..K-1 when the file gives a number.
-        noise: how its exogenous variable enters: "gumbel" or "monotone" (names of
-            `causalflow.mechanisms.categorical.NOISES`).
+        noise: how its exogenous variable enters: "gumbel", "monotone" or "response" (names of
+            `causalflow.mechanisms.categorical.NOISES` and of
+            `causalflow.discrete.coupling.COUPLINGS`); None: the file makes no choice. A fitted
+            mechanism is then "gumbel"; a counterfactual of a node with a table cannot be asked.
         equation: the explicit mechanism, if declared.
+        table: P(node | parents), if declared: (levels of the parents, probabilities) for each
+            combination, the last parent's fastest; the parents in the order in which the edges name
+            them.
     """
 
     levels: tuple[Level, ...]
-    noise: str = "gumbel"
+    noise: str | None = None
     equation: Equation | None = None
+    table: Rows | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from causalflow.errors import one_of
+from causalflow.graph.conditional import probabilities
 from causalflow.graph.distribution import FAMILIES
 from causalflow.graph.document import Fields, Items, Scalar, Value, described, integer, number
 from causalflow.graph.equation import Equation, parse_equation
@@ -52,7 +53,6 @@ SUPPORTS: Mapping[str, tuple[float, float]] = {
     "unit": (0.0, 1.0),
 }
 MAX_PIXELS = 1 << 26
-MAX_DENOMINATOR = 10**40
 _SOLVERS = ("alf", "ddim", "midpoint", "heun")
 
 
@@ -173,6 +173,10 @@ def _component(value: Value, place: Place) -> Equation:
     return part if not part.vector else place.fail("a list inside a list of equations", value)
 
 
+def _no_table(value: Value, place: Place) -> None:
+    """Tables are read by `causalflow.graph.conditional`, once the parents are known."""
+
+
 def _diffusion(value: Value, place: Place) -> Diffusion:
     fields = record(value, place, field_names(Diffusion))
     return Diffusion(**declared_fields(Diffusion, fields, place, _DIFFUSION))
@@ -190,8 +194,9 @@ _DIFFUSION = readers_for(
 _READERS: Mapping[type, Mapping[str, Read]] = {
     Class: {
         "levels": _levels,
-        "noise": choice(("gumbel", "monotone")),
+        "noise": choice(("gumbel", "monotone", "response")),
         "equation": _equation,
+        "table": _no_table,
     },
     Continuous: {
         "support": _support,
@@ -225,32 +230,12 @@ def read_exogenous(value: Value, place: Place) -> Exogenous:
         return _family(family, Fields(rest, value.line), place)
     record(value, place, ("p", "levels", "type"))
     if (p := value.get("p")) is not None and value.get("levels") is None:
-        return Finite(p=_probabilities(p, place))
+        items(p, place.within("p"), "probabilities")
+        return Finite(p=probabilities(p, place))
     if (levels := value.get("levels")) is not None and p is None:
         size = count(levels, place.within("levels"))
         return Finite(p=(Fraction(1, size),) * size)
     return place.fail("expected exactly one of the fields ['p', 'levels', 'type']", value)
-
-
-def _probabilities(value: Value, place: Place) -> tuple[Fraction, ...]:
-    """Exact and with sum one; decimals that were rounded, within 1e-9, are divided by their sum."""
-    entries = [(item, number(item)) for item in items(value, place.within("p"), "probabilities")]
-    for item, p in entries:
-        if p is None or not 0 <= p <= 1:
-            place.fail(f"expected a probability between 0 and 1, not {described(item)}", item)
-    exact = [p for _, p in entries if p is not None]
-    total = Fraction(0)
-    for p in exact:
-        total += p
-        if total.denominator > MAX_DENOMINATOR:
-            place.fail("the probabilities have no common denominator below 1e40; round them", value)
-    if abs(total - 1) > Fraction(1, 10**9):
-        place.fail(f"the probabilities sum to {_shown(total)}; they must sum to 1", value)
-    return tuple(p / total for p in exact)
-
-
-def _shown(exact: Fraction) -> str:
-    return str(exact) if exact.denominator < 1000 else f"{float(exact):.10g}"
 
 
 def _form(name: str) -> str:

@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import Any
 
 from causalflow.graph.checks import QueryCheck
+from causalflow.graph.conditional import nested_rows
 from causalflow.graph.declaration import Declaration, equation_of
 from causalflow.graph.equation import Equation
 from causalflow.graph.schema import (
@@ -20,6 +21,7 @@ from causalflow.graph.schema import (
     Exogenous,
     Family,
     Finite,
+    Level,
     Neural,
     Node,
     Symbol,
@@ -28,6 +30,9 @@ from causalflow.graph.term import term_text
 from causalflow.graph.variables import NODE_TYPES, SUPPORTS
 
 __all__ = ["declaration_yaml", "raw"]
+
+WIDTH = 100
+"""Characters of a line beyond which a table is written on several."""
 
 
 def raw(thing: Any) -> Any:
@@ -86,6 +91,8 @@ def _raw_value(name: str, value: Any) -> Any:
             return names[0] if names else list(value)
         case tuple() if name == "levels" and value == tuple(range(len(value))):
             return len(value)
+        case tuple() if name == "table":
+            return nested_rows(value)
         case tuple() if name == "answer":
             return dict(value)
         case tuple():
@@ -122,7 +129,23 @@ def _order(declaration: Declaration) -> tuple[str, ...]:
 def _mapping(section: str, entries: Mapping[str, Node] | Mapping[str, Exogenous]) -> Iterator[str]:
     if entries:
         yield f"{section}:"
-        yield from (f"  {_flow(name)}: {_flow(raw(entry))}" for name, entry in entries.items())
+        for name, entry in entries.items():
+            fields = raw(entry)
+            if "table" in fields and len(_flow(fields)) > WIDTH:
+                yield from _block(name, fields, "  ")
+            else:
+                yield f"  {_flow(name)}: {_flow(fields)}"
+
+
+def _block(name: Level, content: Any, indent: str) -> Iterator[str]:
+    """A field with a mapping that is too wide for one line on several."""
+    line = f"{indent}{_flow(name)}: {_flow(content)}"
+    if isinstance(content, dict) and len(line) > WIDTH:
+        yield f"{indent}{_flow(name)}:"
+        for key, part in content.items():
+            yield from _block(key, part, f"{indent}  ")
+    else:
+        yield line
 
 
 def _list(section: str, entries: list[Any]) -> Iterator[str]:

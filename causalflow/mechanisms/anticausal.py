@@ -99,7 +99,10 @@ class AnticausalPredictor(nn.Module):
         references: Values,
         scales: Mapping[str, float],
     ) -> Tensor:
-        """sum_k s_k (log p(a'_k | y, tau) - 1{a'_k != a_k} log p(a_k | y, tau)), shape (batch,).
+        """sum_k s_k (log p(a'_k | y, tau) - r_k log p(a_k | y, tau)), shape (batch,).
+
+        r_k is 1 for a class parent that changes, else 0: the contrast of two Gaussians is linear in
+        their mean and would push a continuous parent past its target for ever.
 
         Args:
             y: positions, shape (batch, channel, height, width); the result is differentiable in it.
@@ -111,12 +114,12 @@ class AnticausalPredictor(nn.Module):
         features = self._features(y, torch.full((len(y),), tau, device=y.device))
         total = torch.zeros(len(y), device=y.device)
         for name, scale in scales.items():
-            target, reference = targets[name], references[name]
-            moved = labelled(reference) & (target != reference)
-            # The target stands in for references that do not count: it is a possible value.
-            reference = torch.where(moved, reference, target)
-            against = self._log_prob(features, name, reference) * moved
-            total = total + scale * (self._log_prob(features, name, target) - against)
+            gain = self._log_prob(features, name, targets[name])
+            if name not in self._column:
+                reference = references[name]
+                moved = labelled(reference) & (targets[name] != reference)
+                gain = gain - moved * self._log_prob(features, name, reference.clamp_min(0))
+            total = total + scale * gain
         return total
 
     def infer(self, image: Tensor, names: list[str]) -> dict[str, Tensor]:

@@ -12,10 +12,13 @@ off above T:
 parent's value which moves probability upwards never moves x downwards. Given x, u is uniform on x's
 interval.
 
-The two agree on everything observed and differ in counterfactuals, which the data do not determine.
+*response* (nodes whose table the graph gives): one such u for each combination of the parents'
+values, independent of one another.
+
+They agree on everything observed and differ in counterfactuals, which the data do not determine.
 
 A table of p_k(pa) is kept when every parent is a class; otherwise a network on the parents'
-embedding.
+embedding. A table that the graph file gives is never fitted.
 
 Source: Maddison, Tarlow & Minka (2014), A* sampling; Oberst & Sontag (2019), Gumbel-max SCMs.
 """
@@ -25,11 +28,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import product
 
 import torch
 from torch import Tensor, nn
 
-from causalflow.graph.schema import Class, Node
+from causalflow.graph.schema import Class, Node, Rows
 from causalflow.mechanisms import draws
 from causalflow.mechanisms.base import Noise, Values
 from causalflow.mechanisms.labels import all_labelled, labelled
@@ -50,6 +54,9 @@ row.
 """
 
 FEATURES = 64
+IMPOSSIBLE = 1e-300
+"""What a probability of zero counts as, so that logarithms stay finite."""
+
 NARROWEST = 1e-12
 """Least width of a level's interval under monotone noise: float64 can then abduct every level."""
 
@@ -70,6 +77,8 @@ class ClassNoise:
 
 
 NOISES: Registry[ClassNoise] = Registry("noise of a class node")
+DEFAULT_NOISE = "gumbel"
+RESPONSE = "response"
 
 
 def _draw_gumbel(n: int, levels: int, generator: torch.Generator) -> Noise:
@@ -142,7 +151,7 @@ class Categorical(nn.Module):
 
     Args:
         name: of the node.
-        node: its declaration; ``node.noise`` is a name of `NOISES`.
+        node: its declaration; ``node.noise`` is a name of `NOISES`, or None for `DEFAULT_NOISE`.
         parents: the parents' declarations by name; latent classes are parents like any other.
     """
 
@@ -151,7 +160,10 @@ class Categorical(nn.Module):
     def __init__(self, name: str, node: Class, parents: Mapping[str, Node]) -> None:
         super().__init__()
         self.name, self.node, self.parents = name, node, dict(parents)
-        self.noise = NOISES.get(node.noise)
+        self.noise_name = node.noise or DEFAULT_NOISE
+        self.is_given = node.table is not None
+        self.is_response = self.is_given and self.noise_name == RESPONSE
+        self.noise = NOISES.get("monotone" if self.is_response else self.noise_name)
         self.levels = len(node.levels)
         self.strides = _strides(self.parents)
         self.is_table = self.strides is not None
@@ -159,6 +171,8 @@ class Categorical(nn.Module):
             rows = math.prod(_levels(parent) for parent in self.parents.values())
             table = torch.zeros((rows, self.levels), dtype=torch.float64)
             self.register_buffer("table", table - math.log(self.levels))
+            if node.table is not None:
+                self.table.copy_(_given_table(node.table, self.parents, self.strides))
         else:
             self.embedding = ParentEmbedding(self.parents, FEATURES)
             self.network = MLP(FEATURES, self.levels)
@@ -185,7 +199,12 @@ class Categorical(nn.Module):
 
     @torch.no_grad()
     def calibrate(self, values: Values, generator: torch.Generator) -> None:
-        """Count the rows in which the node and all its parents are labelled."""
+        """Count the rows in which the node and all its parents are labelled.
+
+        A given table is left as it is.
+        """
+        if self.is_given:
+            return
         if not self.is_table:
             self.embedding.calibrate(values)
             return
@@ -206,19 +225,39 @@ class Categorical(nn.Module):
         return -self.log_prob(value.clamp_min(0), values) * labelled(value)
 
     def draw_noise(self, n: int, generator: torch.Generator) -> Noise:
-        """n draws: {"gumbel": (n, K)} or {"uniform": (n,)}."""
+        """n draws: {"gumbel": (n, K)}, {"uniform": (n,)}, or (n, rows) for response noise."""
+        if self.is_response:
+            return {"uniform": draws.uniform((n, len(self.table)), generator)}
         return self.noise.draw(n, self.levels, generator)
 
     @torch.no_grad()
     def abduct(self, value: Tensor, parents: Values, generator: torch.Generator) -> Noise:
         """A draw from p(noise | value, parents); it predicts ``value`` exactly."""
         logits = self.logits(parents).expand(len(value), -1)
-        return self.noise.abduct(logits, value, generator)
+        noise = self.noise.abduct(logits, value, generator)
+        if not self.is_response:
+            return noise
+        answers = draws.uniform((len(value), len(self.table)), generator, logits.device)
+        row = self.row(parents).expand(len(value)).unsqueeze(-1)
+        return {"uniform": answers.scatter(-1, row, noise["uniform"].unsqueeze(-1))}
 
     @torch.no_grad()
     def predict(self, parents: Values, noise: Noise) -> Tensor:
         """The level under ``parents`` and ``noise``: int64, shape (batch,)."""
+        if self.is_response:
+            row = self.row(parents).expand(len(noise["uniform"])).unsqueeze(-1)
+            noise = {"uniform": noise["uniform"].gather(-1, row).squeeze(-1)}
         return self.noise.predict(self.logits(parents), noise)
+
+
+def _given_table(rows: Rows, parents: Mapping[str, Node], strides: Mapping[str, int]) -> Tensor:
+    """The logarithms of a declared table, whose parents are in the order of ``parents``."""
+    sizes = [range(_levels(parent)) for parent in parents.values()]
+    table = torch.empty((len(rows), len(rows[0][1])), dtype=torch.float64)
+    for cell, (_, law) in zip(product(*sizes), rows, strict=True):
+        place = sum(k * stride for k, stride in zip(cell, strides.values(), strict=True))
+        table[place] = torch.tensor([math.log(max(float(p), IMPOSSIBLE)) for p in law])
+    return table
 
 
 def _levels(node: Node) -> int:

@@ -36,27 +36,23 @@ from causalflow.mechanisms import draws
 from causalflow.mechanisms.base import Noise, Values
 from causalflow.mechanisms.categorical import Categorical
 from causalflow.mechanisms.expectation import RowCounts, count_rows
-from causalflow.mechanisms.labels import filled, labelled
+from causalflow.mechanisms.labels import all_labelled, filled
 
 __all__ = ["MAXIMAL_STATES", "LatentClass", "LatentDistrict"]
 
 MAXIMAL_STATES = 4096
-CHUNK = 4_000_000
-"""Rows times joint states that are worked on at a time."""
 
 
 class LatentClass(nn.Module):
-    """A hidden root with K states: its value is its noise.
+    """A hidden root with K states: its value is its noise. `LatentDistrict` fits it.
 
     Args:
         name: such as "bar <-> digit".
         node: ``Class(levels=range(K))``.
-        parents: none.
     """
 
-    def __init__(self, name: str, node: Class, parents: Mapping[str, object] | None = None) -> None:
+    def __init__(self, name: str, node: Class) -> None:
         super().__init__()
-        assert not parents
         self.name, self.node, self.levels = name, node, len(node.levels)
         self.weights = nn.Parameter(torch.zeros(self.levels, dtype=torch.float64))
 
@@ -68,20 +64,6 @@ class LatentClass(nn.Module):
     def draw_noise(self, n: int, generator: torch.Generator) -> Noise:
         """n draws: {"value": (n,)}, int64."""
         return {"value": draws.index(self.log_p.detach().expand(n, -1), generator)}
-
-    def calibrate(self, values: Values, generator: torch.Generator) -> None:
-        """Nothing: `LatentDistrict.calibrate` fits it with its children."""
-
-    def loss(self, values: Values, generator: torch.Generator) -> None:
-        """None: see `LatentDistrict.loss`."""
-
-    def abduct(self, value: Tensor, parents: Values, generator: torch.Generator) -> Noise:
-        """The value itself."""
-        return {"value": value}
-
-    def predict(self, parents: Values, noise: Noise) -> Tensor:
-        """The value itself."""
-        return noise["value"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,63 +113,30 @@ class LatentDistrict:
         grid = self.grid()
         return torch.stack([latent.log_p[grid[k]] for k, latent in self.latents.items()]).sum(0)
 
-    def log_joint(self, values: Values) -> Tensor:
-        """log p(l) + sum_c log p(v_c | pa_c, l), shape (batch, states).
-
-        A child that is absent from ``values`` or unlabelled, or whose parents are, is skipped:
-        exact if it has no observed children in the district, else its children's evidence counts
-        only as far as they are complete.
-        """
-        total = self.log_prior()[None]
-        for name, child in self.children.items():
-            needed = [name, *(parent for parent in child.parents if parent not in self.latents)]
-            if all(key in values for key in needed):
-                keep = torch.stack([labelled(values[key]) for key in needed]).all(0)
-                total = total + self._log_prob(child, values) * keep[:, None]
-        return total
+    def log_likelihood(self, values: Values) -> Tensor:
+        """log p(v | pa), shape (batch,), of rows in which every child and parent is labelled."""
+        terms = [self._log_prob(child, values) for child in self.children.values()]
+        return (self.log_prior() + torch.stack(terms).sum(0)).logsumexp(1)
 
     def _log_prob(self, child: Categorical, values: Values) -> Tensor:
-        """log p(v_c | pa_c, l), shape (batch, states); unlabelled entries count as level 0."""
-        value = values[child.name].clamp_min(0)
+        """log p(v_c | pa_c, l), shape (batch, states)."""
+        value, grid = values[child.name], self.grid()
         n, states = len(value), self.states
         parents = {
-            name: self.grid()[name].repeat(n)
-            if name in self.latents
-            else filled(values, [name])[name].repeat_interleave(states, 0)
+            name: grid[name].repeat(n)
+            if name in grid
+            else values[name].repeat_interleave(states, 0)
             for name in child.parents
         }
         return child.log_prob(value.repeat_interleave(states), parents).view(n, states)
 
-    def log_likelihood(self, values: Values) -> Tensor:
-        """log p(v | pa), shape (batch,)."""
-        return self.log_joint(values).logsumexp(1)
-
-    @torch.no_grad()
-    def log_posterior(self, values: Values) -> Tensor:
-        """log p(l | v), shape (batch, states), columns as in `grid`; without evidence one row."""
-        return torch.log_softmax(self.log_joint(values), dim=1)
-
-    def draw(self, values: Values, generator: torch.Generator, n: int = 1) -> dict[str, Tensor]:
-        """An exact draw from p(l | v): latent -> int64 (batch,).
-
-        Args:
-            values: what is observed of the children and their parents.
-            generator: of the draw.
-            n: number of rows where there is no evidence.
-        """
-        rows = max((len(value) for value in values.values()), default=n)
-        step = max(1, CHUNK // self.states)
-        pieces = []
-        for start in range(0, rows, step):
-            some = {name: value[start : start + step] for name, value in values.items()}
-            posterior = self.log_posterior(some).expand(min(step, rows - start), -1)
-            pieces.append(draws.index(posterior, generator))
-        state = torch.cat(pieces)
-        return {name: column[state] for name, column in self.grid().items()}
-
     def loss(self, values: Values, generator: torch.Generator) -> Tensor | None:
-        """-log p(v | pa), shape (batch,), of latents and children; None if all are tables."""
-        return None if self.is_table else -self.log_likelihood(values)
+        """-log p(v | pa), shape (batch,), 0 where a label is missing; None if all are tables."""
+        if self.is_table:
+            return None
+        read = {*self.children, *(p for child in self.children.values() for p in child.parents)}
+        names = sorted(read - self.latents.keys())
+        return -self.log_likelihood(filled(values, names)) * all_labelled(values, names)
 
     @torch.no_grad()
     def calibrate(

@@ -19,47 +19,25 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from causalflow.errors import CompileError, EvidenceError
-from causalflow.graph.schema import Class, Continuous, Node
+from causalflow.graph.schema import Class, Continuous
 from causalflow.mechanisms import draws
 from causalflow.mechanisms.base import Values
+from causalflow.mechanisms.equation import EquationMechanism
 from causalflow.mechanisms.exogenous import ExogenousVariable
 from causalflow.mechanisms.particles import Particles
 
-__all__ = ["MAXIMAL_STATES", "ExogenousPosterior", "Structural", "draw_exogenous", "posterior"]
+__all__ = ["MAXIMAL_STATES", "ExogenousPosterior", "abduct_exogenous", "exogenous_posterior"]
 
 MAXIMAL_STATES = 1_000_000
 CHUNK = 2_000_000
 """Numbers of one variable (rows times states times pixels) that are worked on at a time."""
 ROUNDS = 10_000
 """Draws a row before rejection gives up."""
-
-
-class Structural(Protocol):
-    """What is asked of a node's equation; `causalflow.mechanisms.equation` has it."""
-
-    name: str
-    node: Node
-    parents: tuple[str, ...]
-
-    def evaluate(self, parents: Values) -> Tensor:
-        """The value; -1 where a class's equation gives no level."""
-
-    def matches(self, value: Tensor, predicted: Tensor) -> Tensor:
-        """Whether the evidence agrees with the equation."""
-
-    def invert(
-        self, value: Tensor, unknown: str, parents: Values, support: tuple[float, float]
-    ) -> Tensor:
-        """The solutions for one exogenous variable."""
-
-    def log_slope(self, unknown: str, parents: Values) -> Tensor:
-        """log |dx/du|."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,13 +58,26 @@ class ExogenousPosterior:
     pending: tuple[str, ...] = ()
 
 
-def posterior(
-    mechanisms: Mapping[str, Structural],
+def exogenous_posterior(
+    mechanisms: Mapping[str, EquationMechanism],
     exogenous: Mapping[str, ExogenousVariable],
     values: Values,
     offset: int = 0,
 ) -> ExogenousPosterior:
-    """See `causalflow.mechanisms.equation.exogenous_posterior`."""
+    """The exact joint posterior of a district's exogenous variables.
+
+    Args:
+        mechanisms: the district's nodes.
+        exogenous: the exogenous variables that they use.
+        values: observed values of the district's nodes and of all their parents outside it. Nodes
+            of the district may be missing: they are computed.
+        offset: number of the first row, for messages.
+
+    Raises:
+        EvidenceError: no exogenous values give the evidence; names the node and the row.
+        CompileError: a node's exogenous variables cannot be recovered, or are too many to
+            enumerate.
+    """
     used = {name: exogenous[name] for name in exogenous if _uses(mechanisms, name)}
     finite = {name: variable for name, variable in used.items() if variable.is_finite}
     states = _count_states(mechanisms, exogenous)
@@ -107,12 +98,12 @@ def posterior(
     )
 
 
-def _uses(mechanisms: Mapping[str, Structural], exogenous: str) -> bool:
+def _uses(mechanisms: Mapping[str, EquationMechanism], exogenous: str) -> bool:
     return any(exogenous in mechanism.parents for mechanism in mechanisms.values())
 
 
 def _count_states(
-    mechanisms: Mapping[str, Structural], exogenous: Mapping[str, ExogenousVariable]
+    mechanisms: Mapping[str, EquationMechanism], exogenous: Mapping[str, ExogenousVariable]
 ) -> int:
     """Number of joint values of the finite exogenous variables in use."""
     return math.prod(
@@ -122,14 +113,14 @@ def _count_states(
     )
 
 
-def _order(mechanisms: Mapping[str, Structural]) -> list[str]:
+def _order(mechanisms: Mapping[str, EquationMechanism]) -> list[str]:
     inner = {k: [p for p in m.parents if p in mechanisms] for k, m in mechanisms.items()}
     return list(TopologicalSorter(inner).static_order())
 
 
 def _visit(
     particles: Particles,
-    mechanisms: Mapping[str, Structural],
+    mechanisms: Mapping[str, EquationMechanism],
     exogenous: Mapping[str, ExogenousVariable],
     values: Values,
 ) -> list[str]:
@@ -147,7 +138,7 @@ def _visit(
 
 def _visit_node(
     particles: Particles,
-    mechanism: Structural,
+    mechanism: EquationMechanism,
     exogenous: Mapping[str, ExogenousVariable],
     values: Values,
 ) -> bool:
@@ -179,7 +170,7 @@ def _visit_node(
 
 
 def _solve(
-    particles: Particles, mechanism: Structural, variable: ExogenousVariable, value: Tensor
+    particles: Particles, mechanism: EquationMechanism, variable: ExogenousVariable, value: Tensor
 ) -> None:
     """Solve a continuous node's equation for its one unknown exogenous variable."""
     target = particles.spread(value)
@@ -200,7 +191,7 @@ def _solve(
 
 
 def _observed(
-    pending: list[str], mechanisms: Mapping[str, Structural], values: Values
+    pending: list[str], mechanisms: Mapping[str, EquationMechanism], values: Values
 ) -> tuple[str, ...]:
     """The pending nodes that are observed, which must be classes."""
     observed = tuple(name for name in pending if name in values)
@@ -213,13 +204,16 @@ def _observed(
     return observed
 
 
-def draw_exogenous(
-    mechanisms: Mapping[str, Structural],
+def abduct_exogenous(
+    mechanisms: Mapping[str, EquationMechanism],
     exogenous: Mapping[str, ExogenousVariable],
     values: Values,
     generator: torch.Generator,
 ) -> dict[str, Tensor]:
-    """See `causalflow.mechanisms.equation.abduct_exogenous`."""
+    """One draw a row from `exogenous_posterior`: exogenous name -> (batch,).
+
+    Arguments and errors are those of `exogenous_posterior`; ``generator`` draws.
+    """
     rows = max((len(value) for value in values.values()), default=1)
     width = max((value[:1].numel() for value in values.values()), default=1)
     step = max(1, CHUNK // (_count_states(mechanisms, exogenous) * width))
@@ -231,13 +225,13 @@ def draw_exogenous(
 
 
 def _draw(
-    mechanisms: Mapping[str, Structural],
+    mechanisms: Mapping[str, EquationMechanism],
     exogenous: Mapping[str, ExogenousVariable],
     values: Values,
     offset: int,
     generator: torch.Generator,
 ) -> dict[str, Tensor]:
-    law = posterior(mechanisms, exogenous, values, offset)
+    law = exogenous_posterior(mechanisms, exogenous, values, offset)
     everyone = torch.arange(len(law.log_weight), device=law.log_weight.device)
     if not law.pending:
         return _propose(law, exogenous, everyone, generator)

@@ -1,8 +1,8 @@
-"""Equation: a node with an explicit mechanism x = f(pa, u), and abduction through equations.
+"""Equation: a node with an explicit mechanism x = f(pa, u).
 
 All noise is in the exogenous variables, which are parents like any other: given them a node is
-deterministic, and abduction is the joint posterior of a district's exogenous variables (nodes
-linked by shared exogenous variables).
+deterministic, and abduction is the joint posterior of a district's exogenous variables
+(`causalflow.mechanisms.district`).
 
 Image nodes hold the numbers that their equations give, float32, shape (batch, channel, height,
 width).
@@ -10,21 +10,19 @@ width).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
 
 from causalflow.errors import CompileError, EvidenceError
 from causalflow.graph.equation import Equation, evaluate
-from causalflow.graph.schema import Class, Image, Node, Symbol
+from causalflow.graph.schema import Class, Continuous, Image, Node, Symbol
 from causalflow.mechanisms.base import Noise, Values
-from causalflow.mechanisms.district import ExogenousPosterior, draw_exogenous, posterior
-from causalflow.mechanisms.exogenous import ExogenousVariable
 from causalflow.mechanisms.inversion import agrees, invert
 from causalflow.mechanisms.operations import TORCH
 
-__all__ = ["TORCH", "EquationMechanism", "abduct_exogenous", "exogenous_posterior"]
+__all__ = ["EquationMechanism"]
 
 
 class EquationMechanism(nn.Module):
@@ -74,15 +72,35 @@ class EquationMechanism(nn.Module):
         """The node's value; without parents one row, which stands for all.
 
         Raises:
-            EvidenceError: a class's equation gives what is not a level.
+            EvidenceError: the equation gives what is not a level, or not in the support; an end of
+                it is let through, as rounding may reach it.
         """
         value = self.evaluate(parents)
-        if isinstance(self.node, Class) and (value < 0).any():
-            raise EvidenceError(
-                f"node '{self.name}': row {int((value < 0).nonzero()[0])}: its equation "
-                f"gives what is not a level; levels are 0 to {len(self.node.levels) - 1}"
-            )
+        wrong = self._outside(value)
+        if wrong.any():
+            row = int(wrong.nonzero()[0])
+            raise EvidenceError(f"node '{self.name}': row {row}: {self._expected(value[row])}")
         return value
+
+    def _outside(self, value: Tensor) -> Tensor:
+        """The rows whose value the node cannot have: bool, shape (batch,)."""
+        match self.node:
+            case Class():
+                return value < 0
+            case Continuous(support=(low, high)):
+                return ~((value >= low) & (value <= high))
+            case _:
+                return value.flatten(1).isnan().any(1)
+
+    def _expected(self, value: Tensor) -> str:
+        match self.node:
+            case Class(levels=levels):
+                return f"its equation gives what is not a level; levels are 0 to {len(levels) - 1}"
+            case Continuous(support=(low, high)):
+                given, allowed = float(value), f"{low:g} < value < {high:g}"
+                return f"its equation gives {given:g}, outside its support; expected {allowed}"
+            case _:
+                return "its equation gives pixels that are not numbers"
 
     def matches(self, value: Tensor, predicted: Tensor) -> Tensor:
         """Whether each row of the evidence is what the equation gives: bool, shape (batch,)."""
@@ -131,37 +149,3 @@ class EquationMechanism(nn.Module):
                 "its equation gives another value than the evidence, with these parents"
             )
         return {}
-
-
-def exogenous_posterior(
-    mechanisms: Mapping[str, EquationMechanism],
-    exogenous: Mapping[str, ExogenousVariable],
-    values: Values,
-) -> ExogenousPosterior:
-    """The exact joint posterior of a district's exogenous variables.
-
-    Args:
-        mechanisms: the district's nodes.
-        exogenous: the exogenous variables that they use.
-        values: observed values of the district's nodes and of all their parents outside it. Nodes
-            of the district may be missing: they are computed.
-
-    Raises:
-        EvidenceError: no exogenous values give the evidence; names the node and the row.
-        CompileError: a node's exogenous variables cannot be recovered, or are too many to
-            enumerate.
-    """
-    return posterior(mechanisms, exogenous, values)
-
-
-def abduct_exogenous(
-    mechanisms: Mapping[str, EquationMechanism],
-    exogenous: Mapping[str, ExogenousVariable],
-    values: Values,
-    generator: torch.Generator,
-) -> dict[str, Tensor]:
-    """One draw a row from `exogenous_posterior`: exogenous name -> (batch,).
-
-    Arguments and errors are those of `exogenous_posterior`; ``generator`` draws.
-    """
-    return draw_exogenous(mechanisms, exogenous, values, generator)

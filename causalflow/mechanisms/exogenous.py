@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from causalflow.graph.distribution import FAMILIES
 from causalflow.graph.schema import Exogenous, Finite
 from causalflow.mechanisms import draws
-from causalflow.mechanisms.base import Noise, Values
+from causalflow.mechanisms.base import Noise
 
 __all__ = ["ExogenousVariable"]
 
@@ -69,17 +69,3 @@ class ExogenousVariable(nn.Module):
         seed = torch.randint(2**62, (), generator=generator, device=generator.device)
         drawn = self.family.sample(np.random.default_rng(int(seed)), n, **self.parameters_of_law)
         return {"value": torch.as_tensor(drawn).to(self.log_p.device)}
-
-    def calibrate(self, values: Values, generator: torch.Generator) -> None:
-        """Nothing: the law is declared."""
-
-    def loss(self, values: Values, generator: torch.Generator) -> None:
-        """None: the law is declared."""
-
-    def abduct(self, value: Tensor, parents: Values, generator: torch.Generator) -> Noise:
-        """The value itself."""
-        return {"value": value}
-
-    def predict(self, parents: Values, noise: Noise) -> Tensor:
-        """The value itself."""
-        return noise["value"]

@@ -2,6 +2,7 @@
 
 node with an equation        EquationMechanism over its parents and exogenous variables
 class                        Categorical: a table over class parents, a network over others
+class with a table           Categorical with that table; nothing is fitted
 continuous                   ContinuousMechanism: linear, additive or a monotone flow
 image                        ImageMechanism: a diffusion model; anti-causal edges guide it
 a <-> b (class nodes)        LatentClass: one hidden class that both ends read as a parent
@@ -20,7 +21,7 @@ from torch import nn
 from causalflow.errors import CompileError
 from causalflow.graph.graph import Graph
 from causalflow.graph.schema import Class, Continuous, EdgeKind, Image, Node, Symbol
-from causalflow.mechanisms.categorical import Categorical
+from causalflow.mechanisms.categorical import MAXIMAL_ROWS, NOISES, Categorical
 from causalflow.mechanisms.confounder import MAXIMAL_STATES, LatentClass
 from causalflow.mechanisms.continuous import ContinuousMechanism
 from causalflow.mechanisms.equation import EquationMechanism
@@ -122,6 +123,14 @@ def _mechanism(
         return EquationMechanism(name, node, (*observed, *hidden))
     parents: dict[str, Node] = {other: graph.nodes[other] for other in observed}
     match node:
+        case Class(table=tuple()):
+            written = [edge.source for edge in graph.edges if edge.target == name]
+            return _given(name, node, {other: graph.nodes[other] for other in written})
+        case Class(noise="response"):
+            raise CompileError(
+                f"node '{name}': noise 'response' needs a table: in the graph file; expected one of"
+                f" {sorted(NOISES)} for a mechanism that is fitted"
+            )
         case Class():
             return Categorical(name, node, parents | {latent: latents[latent] for latent in hidden})
         case Continuous():
@@ -137,3 +146,13 @@ def _mechanism(
         case Symbol():
             raise AssertionError("checked before")
     assert_never(node)
+
+
+def _given(name: str, node: Class, parents: Mapping[str, Node]) -> Categorical:
+    """The mechanism of a declared table."""
+    mechanism = Categorical(name, node, parents)
+    if not mechanism.is_table:
+        raise CompileError(
+            f"node '{name}': its table has more than {MAXIMAL_ROWS:,} rows; ask the exact model"
+        )
+    return mechanism

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from causalflow.errors import EvidenceError
 from causalflow.mechanisms.base import Values
-from causalflow.mechanisms.equation import abduct_exogenous
+from causalflow.mechanisms.district import abduct_exogenous
 from causalflow.mechanisms.image import ImageMechanism
 from causalflow.model.posterior import draw_group, groups, unknowns
 from causalflow.model.scm import StructuralModel

@@ -84,7 +84,8 @@ def _mechanism(mechanism: nn.Module) -> str:
             return f"equation {mechanism.equation}"
         case Categorical():
             kind = "table" if mechanism.is_table else "network"
-            return f"{kind}, {mechanism.node.noise} noise"
+            kind = "given table" if mechanism.is_given else kind
+            return f"{kind}, {mechanism.noise_name} noise"
         case ContinuousMechanism():
             return f"{mechanism.node.noise} noise"
         case ImageMechanism():

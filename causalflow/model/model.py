@@ -10,22 +10,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from causalflow.data.frame import Frame
-from causalflow.data.units import to_public
-from causalflow.diffusion.calls import NetworkCalls
+from causalflow.discrete.answer import Answer
+from causalflow.discrete.enumeration import Enumeration
+from causalflow.discrete.scm import ExactModel
 from causalflow.errors import CausalFlowError, CompileError, EvidenceError, one_of
 from causalflow.graph.graph import Graph
+from causalflow.identify.attempt import attempt
 from causalflow.model.abduction import abduct
-from causalflow.model.arguments import Random, check_count, check_number, read_generator
+from causalflow.model.arguments import Random, check_count, read_generator
 from causalflow.model.compile import CompileOptions, structural_model
 from causalflow.model.description import describe
 from causalflow.model.evidence import check_names, read_evidence, read_interventions
-from causalflow.model.scm import Intervention, StructuralModel
+from causalflow.model.prediction import check_fitted, configured, predicted
+from causalflow.model.scm import StructuralModel
+from causalflow.model.simulation import simulate
 from causalflow.model.storage import read, write
 from causalflow.model.trainee import Trainee
 from causalflow.model.world import Abduction, Info, World
@@ -36,6 +41,8 @@ from causalflow.training.options import FitOptions
 
 if TYPE_CHECKING:
     import pandas
+
+    from causalflow.query.query import Query
 
 __all__ = ["Model", "compile"]
 
@@ -65,7 +72,7 @@ class Model:
     ) -> None:
         self.scm = scm
         self.options = options
-        self.fitted = frozenset(scm.equations) | frozenset(fitted)
+        self.fitted = scm.given | frozenset(fitted)
 
     @property
     def graph(self) -> Graph:
@@ -79,11 +86,7 @@ class Model:
         return tensors[0].device if tensors else torch.device("cpu")
 
     def to(self, device: str | torch.device) -> Model:
-        """Move the weights; returns the model itself.
-
-        Raises:
-            CausalFlowError: no such device.
-        """
+        """Move the weights; returns the model itself."""
         self.scm.to(existing_device(device))
         return self
 
@@ -95,23 +98,22 @@ class Model:
         """Fit every mechanism to labelled data.
 
         Args:
-            data: a DataFrame, a mapping of arrays, a torch Dataset of mappings,
-                `cf.data.image_folder(...)` or a data set of `cf.data`, with a column for every
-                node that has no equation and for its parents; unlabelled entries are NaN, None or
-                -1.
+            data: a DataFrame, a mapping of arrays, a torch Dataset of mappings or a data set of
+                `cf.data`, with a column for every node that is learned and for its parents;
+                unlabelled entries are NaN, None or -1.
             nodes: fit only these (default: all); the others keep what they have learned.
-            options: fields of `causalflow.training.options.FitOptions` (steps, batch_size,
-                checkpoint, device, ...).
+            options: fields of `causalflow.training.options.FitOptions` (steps, device, ...).
 
         Raises:
-            DataError: the data do not fit the graph.
-            CausalFlowError: an unknown option, or nothing to fit.
+            CausalFlowError: data that do not fit the graph, an unknown option, nothing to fit.
         """
         chosen = options_of(FitOptions, "fit", options)
         wanted = self.scm.order if nodes is None else check_names(self.graph, nodes)
         part = Trainee(self.scm, wanted)
         if not part.nodes:
-            raise CausalFlowError(f"fit: {list(wanted)} have equations; there is nothing to fit")
+            raise CausalFlowError(
+                f"fit: {list(wanted)} have equations or tables; there is nothing to fit"
+            )
         frame = Frame.read(data, self.graph.subgraph(part.columns))
         report = fit(part, frame, chosen, graph=self.graph.to_yaml())
         self.scm.to(report.device).eval()
@@ -135,8 +137,7 @@ class Model:
             do: node -> value (a level by name or index, a number, one per draw), or a function of
                 a continuous value.
             nodes: what is wanted (default: all); only what it depends on is computed.
-            generator: a generator or a seed; by default seed 0, so that the same call gives the
-                same draws.
+            generator: a generator or a seed; by default seed 0: the same call, the same draws.
             steps: solver steps of image nodes.
             guidance: multiplies the scale of anti-causal edges.
         """
@@ -147,10 +148,10 @@ class Model:
         actions = read_interventions(self.graph, do, n, self.device)
         fixed = [name for name, action in actions.items() if isinstance(action, torch.Tensor)]
         needed = self.graph.admg.do(fixed).ancestors(wanted)
-        self._check_fitted(needed - set(fixed))
-        scm = self._configured(steps, guidance)
+        check_fitted(self.scm, self.fitted, needed - set(fixed))
+        scm = configured(self.scm, steps, guidance)
         noise = scm.draw_noise(n, read_generator(generator, self.device), needed)
-        return _predict(scm, Abduction(noise=noise, rows=n, info=Info()), actions, wanted)
+        return predicted(scm, Abduction(noise=noise, rows=n, info=Info()), actions, wanted)
 
     def abduct(
         self,
@@ -163,20 +164,17 @@ class Model:
         """The exogenous noise of factual worlds.
 
         Args:
-            evidence: node -> values for any subset of the nodes, or images alone when the graph
-                has one image node.
-            generator: a generator or a seed (default 0): draws where several noises fit the
-                evidence.
+            evidence: some nodes -> values, or images alone when the graph has one image node.
+            generator: a generator or a seed (default 0), for where several noises fit.
             steps: solver steps of image nodes.
-            residual: keep what decoding misses of an image as part of its noise (default: as
-                declared).
+            residual: keep what decoding misses of an image in its noise (default: as declared).
 
         Raises:
             EvidenceError: the evidence does not fit the graph, or is impossible.
         """
-        self._check_fitted(self.scm.order)
+        check_fitted(self.scm, self.fitted, self.scm.order)
         values = read_evidence(self.graph, evidence, self.device)
-        scm = self._configured(steps, None, residual)
+        scm = configured(self.scm, steps, None, residual)
         return abduct(scm, values, read_generator(generator, self.device))
 
     def predict(
@@ -198,7 +196,7 @@ class Model:
             residual: False leaves out what decoding missed of the factual images.
         """
         actions = read_interventions(self.graph, do, abduction.rows, self.device)
-        return _predict(self._configured(steps, guidance, residual), abduction, actions)
+        return predicted(configured(self.scm, steps, guidance, residual), abduction, actions)
 
     def counterfactual(
         self,
@@ -215,8 +213,7 @@ class Model:
 
         Args:
             evidence: as for `abduct`.
-            do: as for `sample`, with a value for all rows or one for each; several nodes may be
-                intervened on at once.
+            do: as for `sample`, with a value for all rows or one for each.
             n: draws per row, where the evidence leaves the noise open; draw k of row i is row
                 k * rows + i.
             generator: as for `abduct`.
@@ -227,19 +224,59 @@ class Model:
         Source: Pearl (2009), Causality, theorem 7.1.7.
         """
         check_count("n", n)
-        self._check_fitted(self.scm.order)
+        check_fitted(self.scm, self.fitted, self.scm.order)
         values = read_evidence(self.graph, evidence, self.device)
         rows = len(next(iter(values.values())))
         actions = read_interventions(self.graph, do, rows, self.device, draws=n)
         repeated = {name: torch.cat([value] * n) for name, value in values.items()}
-        scm = self._configured(steps, guidance, residual)
-        return _predict(scm, abduct(scm, repeated, read_generator(generator, self.device)), actions)
+        scm = configured(self.scm, steps, guidance, residual)
+        return predicted(
+            scm, abduct(scm, repeated, read_generator(generator, self.device)), actions
+        )
 
     def reconstruct(
         self, evidence: Any, *, steps: int | None = None, residual: bool | None = None
     ) -> World:
         """The null intervention: evidence, abducted and predicted back."""
         return self.counterfactual(evidence, do={}, steps=steps, residual=residual)
+
+    def ask(
+        self,
+        query: str | Query,
+        evidence: Mapping[str, Any] | pandas.DataFrame | None = None,
+        /,
+        *,
+        draws: int | None = None,
+        generator: Random = None,
+        steps: int | None = None,
+        **known: Any,
+    ) -> Answer:
+        """The answer to a causal question: exact if the graph is a finite model, else simulated.
+
+        Args:
+            query: such as ``"P(bar[color=red] | image, bar=absent)"``.
+            evidence: free conditions and interventions of the query -> a value, or one a row.
+            draws: how many are simulated; by default as in `causalflow.model.simulation`.
+            generator: as for `abduct`.
+            steps: as for `abduct`.
+            known: evidence as keywords.
+        """
+        given = {} if evidence is None else {str(n): value for n, value in evidence.items()}
+        if self.exact is not None:
+            answer = self.exact.ask(query, given | known)
+        else:
+            scm, random = configured(self.scm, steps), read_generator(generator, self.device)
+            answer = simulate(scm, query, given | known, self.fitted, draws, random)
+        return replace(answer, verdict=attempt(self.graph, answer.query))
+
+    def enumerate(self) -> Enumeration:
+        """The whole table of a finite model: exogenous values, the world they make, P."""
+        return (self.exact or ExactModel(self.graph)).enumerate()
+
+    @cached_property
+    def exact(self) -> ExactModel | None:
+        """The exact model, if every node has an equation or table over finite levels."""
+        return ExactModel(self.graph) if ExactModel.supports(self.graph) else None
 
     def describe(self) -> pandas.DataFrame:
         """One row a node and hidden root: type, parents, what it compiled to, its parameters."""
@@ -256,48 +293,7 @@ class Model:
         """Read a model that `save` wrote; nothing in the file is executed.
 
         Raises:
-            CheckpointError: the file is missing, truncated, foreign, altered, or of another
-                version.
+            CheckpointError: missing, truncated, foreign, altered, or of another version.
             CausalFlowError: no such device.
         """
         return Model(*read(path)).to(device)
-
-    def _configured(
-        self, steps: int | None, guidance: float | None, residual: bool | None = None
-    ) -> StructuralModel:
-        """The structural model with other options for its image nodes."""
-        further = {} if residual is None else {"residual": residual}
-        if steps is None and guidance is None and not further:
-            return self.scm
-        if steps is not None:
-            check_count("steps", steps)
-        if guidance is not None:
-            check_number("guidance", guidance)
-        return self.scm.replaced(
-            {
-                name: image.configured(steps=steps, guidance=guidance, **further)
-                for name, image in self.scm.images.items()
-            }
-        )
-
-    def _check_fitted(self, needed: Iterable[str]) -> None:
-        untrained = [n for n in self.scm.order if n in needed and n not in self.fitted]
-        if untrained:
-            raise EvidenceError(
-                f"graph '{self.graph.name}': the mechanisms of {untrained} are untrained; "
-                "call fit(data) or load a model first"
-            )
-
-
-def _predict(
-    scm: StructuralModel,
-    abduction: Abduction,
-    actions: Mapping[str, Intervention],
-    wanted: Iterable[str] | None = None,
-) -> World:
-    """The worlds of a noise under interventions, in public units."""
-    with NetworkCalls(scm.networks) as calls:
-        values = scm.predict(abduction.noise, actions, rows=abduction.rows)
-    public = {n: to_public(n, scm.graph.nodes[n], values[n]) for n in wanted or scm.order}
-    spent = abduction.info.network_calls + calls.images / abduction.rows
-    return World(public, replace(abduction.info, network_calls=spent))

@@ -85,6 +85,12 @@ class StructuralModel(nn.Module):
         return self._modules_of(EquationMechanism)
 
     @property
+    def given(self) -> frozenset[str]:
+        """The nodes whose mechanism the graph gives: an equation or a table."""
+        tables = self._modules_of(Categorical).items()
+        return frozenset(self.equations) | {name for name, table in tables if table.is_given}
+
+    @property
     def images(self) -> dict[str, ImageMechanism]:
         """The nodes made by a diffusion model."""
         return self._modules_of(ImageMechanism)
@@ -109,7 +115,7 @@ class StructuralModel(nn.Module):
     @property
     def is_learned(self) -> bool:
         """Whether any mechanism has to be fitted."""
-        return len(self.equations) < len(self.order)
+        return len(self.given) < len(self.order)
 
     def _modules_of(self, kind: type[Kind]) -> dict[str, Kind]:
         modules = {name: self.module(name) for name in self.order}

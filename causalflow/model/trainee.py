@@ -32,7 +32,7 @@ class Trainee(nn.Module):
 
     Attributes:
         nodes: what is fitted: ``names`` and the rest of their districts, without nodes that have
-            an equation.
+            an equation or a table.
         columns: the nodes whose values that takes.
     """
 
@@ -41,7 +41,7 @@ class Trainee(nn.Module):
         names = set(names)
         self.districts = [d for d in latent_districts(scm) if d.children.keys() & names]
         shared = {child for district in self.districts for child in district.children}
-        alone = names - shared - scm.equations.keys()
+        alone = names - shared - scm.given
         self.nodes = [name for name in scm.order if name in shared | alone]
         self.alone = [name for name in self.nodes if name in alone]
         read = {p for n in self.nodes for p in scm.parents(n) if p not in scm.root_names}

@@ -10,7 +10,8 @@ elsewhere: a formula is a function of its free indices.
     Linear        c1*y1 + c2*y2                     numbers as values, for expectations
 
 Terms are values: two are equal when they are written alike. Make products, sums and ratios with
-`causalflow.symbolic.simplify`, which keeps them in normal form.
+`causalflow.symbolic.simplify`, which keeps them in normal form. ``str`` gives the text of
+`causalflow.symbolic.render`.
 
 Source: Pearl (2009), *Causality*, section 3.4; bound variables as in the lambda calculus.
 """
@@ -25,6 +26,7 @@ from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 from causalflow.query.query import Value
+from causalflow.symbolic.written import Written
 
 __all__ = [
     "ONE",
@@ -84,7 +86,7 @@ Rank: TypeAlias = tuple[int, int, tuple[object, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Probability:
+class Probability(Written):
     """P(outcomes | do(do), given); the events of each part are kept sorted by name."""
 
     outcomes: tuple[Event, ...]
@@ -126,7 +128,7 @@ class Probability:
 
 
 @dataclass(frozen=True, slots=True)
-class Sum:
+class Sum(Written):
     """The sum of ``body`` over all values of the indices ``over``."""
 
     over: tuple[Index, ...]
@@ -140,7 +142,7 @@ class Sum:
 
 
 @dataclass(frozen=True, slots=True)
-class Product:
+class Product(Written):
     """The product of two or more factors, kept in an order of their own."""
 
     factors: tuple[Expression, ...]
@@ -152,7 +154,7 @@ class Product:
 
 
 @dataclass(frozen=True, slots=True)
-class Ratio:
+class Ratio(Written):
     """A quotient; where both are zero it is zero."""
 
     numerator: Expression
@@ -164,21 +166,21 @@ class Ratio:
 
 
 @dataclass(frozen=True, slots=True)
-class One:
+class One(Written):
     """The number 1."""
 
     free: frozenset[Index] = field(init=False, compare=False, repr=False, default=frozenset())
 
 
 @dataclass(frozen=True, slots=True)
-class Zero:
+class Zero(Written):
     """The number 0: an impossible event."""
 
     free: frozenset[Index] = field(init=False, compare=False, repr=False, default=frozenset())
 
 
 @dataclass(frozen=True, slots=True)
-class Linear:
+class Linear(Written):
     """A linear combination of values, as a number: sum of coefficient times value."""
 
     terms: tuple[tuple[Fraction, Event], ...]

@@ -31,6 +31,7 @@ from causalflow.symbolic.expression import (
     Sum,
     Zero,
 )
+from causalflow.symbolic.written import Written, as_latex, as_text
 
 if TYPE_CHECKING:
     import sympy
@@ -46,6 +47,10 @@ def to_text(expression: Expression) -> str:
 def to_latex(expression: Expression) -> str:
     """The formula in LaTeX's mathematics mode."""
     return _render(without_shadows(expression), _LATEX)
+
+
+as_text.register(Written, to_text)
+as_latex.register(Written, to_latex)
 
 
 def to_sympy(expression: Expression) -> sympy.Expr:

@@ -195,7 +195,7 @@ def _matrix_product(plan: Plan, step: Step, a: Values, b: Values) -> Values | No
         return None
     first = a.transpose([left.index(v) for v in [*batch, *rows, *summed]])
     second = b.transpose([right.index(v) for v in [*batch, *summed, *columns]])
-    product = np.matmul(
+    product: np.ndarray[Any, np.dtype[Any]] = np.matmul(
         first.reshape(shape[0], shape[1], shape[2]), second.reshape(shape[0], shape[2], shape[3])
     )
     found = [*batch, *rows, *columns]

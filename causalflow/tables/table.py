@@ -146,7 +146,7 @@ class Table:
     @property
     def shape(self) -> tuple[int, ...]:
         """The number of levels of each axis."""
-        return self.values.shape
+        return tuple(map(int, self.values.shape))
 
     def sum(self, names: str | Iterable[str] | None = None) -> Table:
         """The total over the axes ``names`` (default: over all)."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from fractions import Fraction
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from causalflow.tables.table import Table
 
-__all__ = ["MAX_ROWS", "aligned_text", "long_frame"]
+__all__ = ["MAX_ROWS", "aligned_text", "long_columns", "long_frame"]
 
 MAX_ROWS = 64
 
@@ -28,15 +28,22 @@ def aligned_text(table: Table, header: str = "P") -> str:
 
 
 def long_frame(table: Table) -> pd.DataFrame:
-    """One row a cell: a column for each axis, and ``p``; fractions get a column ``exact`` too."""
+    """`long_columns` as a data frame: one row a cell."""
     import pandas as pd
 
+    return pd.DataFrame(long_columns(table))
+
+
+def long_columns(table: Table) -> dict[str, list[Any]]:
+    """A column for each axis, and ``p``; fractions get a column ``exact`` too; an entry a cell."""
     cells = list(table.cells())
-    frame = pd.DataFrame(cells, columns=list(table.axes), index=range(len(cells)))
-    frame[_unused("p", table.axes)] = [float(value) for value in table.values.flat]
+    columns: dict[str, list[Any]] = {
+        axis: [cell[place] for cell in cells] for place, axis in enumerate(table.axes)
+    }
+    columns[_unused("p", table.axes)] = [float(value) for value in table.values.flat]
     if table.is_exact:
-        frame[_unused("exact", table.axes)] = [str(value) for value in table.values.flat]
-    return frame
+        columns[_unused("exact", table.axes)] = [str(value) for value in table.values.flat]
+    return columns
 
 
 def _unused(name: str, taken: tuple[str, ...]) -> str:

@@ -220,6 +220,10 @@ def test_the_sealed_file_itself_is_read(tmp_path):
     assert torch.equal(opened(path).weight, TENSORS["weight"])
 
 
+def test_the_corpus_is_large_enough():
+    assert len(DAMAGED) >= 20
+
+
 @pytest.mark.parametrize("name", DAMAGED)
 def test_a_malformed_file_gives_its_one_line(name, tmp_path):
     damage, message = DAMAGED[name]

@@ -34,7 +34,9 @@ def test_demo_prints_scores_beside_the_truth_with_images_calls_and_time(cli, ask
     assert (ran.code, ran.err) == (0, "")
     assert asked == [("shipped", 7, Path("counterfactual.png"))]
     check, about, blank, *table, empty, last = ran.out.splitlines()
-    assert "digits_demo_frontdoor: ok: 4 nodes, 5 edges, 1 hidden confounder" in check
+    assert check == (
+        "digits_demo_frontdoor: ok: 4 nodes, 5 edges, 1 hidden confounder, 3 queries (verified)"
+    )
     calls = "network calls per image: do(color) 59, do(bar) 40"
     assert (about, blank, empty) == (f"7 held-out images; {calls}", "", "")
     assert table == [

@@ -6,6 +6,28 @@ import pytest
 from PIL import Image
 
 GRAPHS = Path(__file__).resolve().parents[2] / "graphs"
+ANSWERED = """
+exogenous: {u: {p: [1/3, 2/3]}, w: {p: [1/4, 3/4]}}
+nodes:
+  x: {type: class, levels: [no, yes], equation: u}
+  y: {type: class, levels: 2, equation: x ^ w}
+queries:
+  - {ask: "P(y=1 | do(x=yes))", identifiable: true, answer: 1/4}
+  - {ask: "P(y | x=yes)", answer: {0: 3/4, 1: 0.25}}
+  - {ask: "P(y[x=yes] | x=no, y=0)", answer: {1: 1}}
+"""
+WRONG = """
+exogenous: {u: {p: [1/3, 2/3]}}
+nodes:
+  x: {type: class, levels: 2, equation: u}
+  y: {type: class, levels: 2, equation: x ^ u}
+queries:
+  - {ask: "P(y | do(x))", identifiable: true}
+  - {ask: "P(x)", answer: {0: 1/3, 1: 1/3}}
+  - {ask: "P(x=1)", answer: {1: 2/3}}
+  - {ask: "P(u)", identifiable: true}
+  - {ask: "P(x=1 | y=1)", answer: 0}
+"""
 GOOD = "edges: [x -> m -> y, x <-> y]\nqueries: ['P(y | do(x))']\n"
 CYCLE = "edges:\n  - x -> y\n  - y -> x\n"
 BAD_QUERY = (
@@ -15,23 +37,51 @@ BAD_QUERY = (
 
 @pytest.fixture
 def files(tmp_path):
-    for name, text in {"good": GOOD, "cycle": CYCLE, "query": BAD_QUERY}.items():
+    for name, text in {
+        "good": GOOD,
+        "cycle": CYCLE,
+        "query": BAD_QUERY,
+        "answered": ANSWERED,
+    }.items():
         (tmp_path / f"{name}.yaml").write_text(text)
 
 
-def test_check_says_what_a_file_holds_and_that_nothing_is_identified_yet(cli, files):
+def test_check_says_what_a_file_holds_and_each_verdict(cli, files):
     ran = cli("check", "good.yaml")
     assert (ran.code, ran.err) == (0, "")
-    assert ran.out == (
-        "good.yaml: ok: 3 nodes, 2 edges, 1 hidden confounder, 1 query "
-        "(not verified yet: identification is not part of this version)\n"
-    )
+    assert ran.out.splitlines() == [
+        "good.yaml: ok: 3 nodes, 2 edges, 1 hidden confounder, 1 query (verified)",
+        "  P(y | do(x)): identifiable: sum_m P(m | x) sum_x' P(y | m, x') P(x')",
+    ]
+
+
+def test_check_holds_declared_answers_against_the_exact_ones(cli, files):
+    ran = cli("check", "answered.yaml", "--json")
+    assert (ran.code, ran.err) == (0, "")
+    answers = [each["answer"] for each in json.loads(ran.out)[0]["queries"]]
+    assert answers == ["1/4", {"0": "3/4", "1": "1/4"}, {"0": "0", "1": "1"}]
+
+
+def test_check_names_every_wrong_declaration_with_its_line(cli, tmp_path):
+    (tmp_path / "wrong.yaml").write_text(WRONG)
+    ran = cli("check", "wrong.yaml")
+    assert ran.code == 2
+    assert "ok" not in ran.out
+    verdict, table, shape, exogenous, impossible = ran.err.splitlines()
+    start = "query: P(y | do(x)) is declared identifiable: true, but P(y | do(x)) is not"
+    assert verdict.startswith(f"wrong.yaml:7: {start} identifiable from P(v) hedge F = ")
+    declared = "query: P(x) is declared to be 0: 1/3, 1: 1/3; it is 0: 1/3, 1: 2/3"
+    assert table == f"wrong.yaml:8: {declared}"
+    assert shape.startswith("wrong.yaml:9: query: P(x=1) is declared to be 1: 2/3; it is 2/3")
+    assert exogenous.startswith("wrong.yaml:10: identify: 'u' is exogenous")
+    assert impossible == "wrong.yaml:11: the evidence has probability zero: P(y=1) = 0"
 
 
 def test_check_goes_on_after_a_mistake(cli, files):
     ran = cli("check", "cycle.yaml", "none.yaml", "good.yaml")
     assert ran.code == 2
     assert ran.out.startswith("good.yaml: ok: ")
+    assert ran.out.count("ok") == 1
     first, second = ran.err.splitlines()
     assert first.startswith("cycle.yaml:3: ")
     assert "x -> y -> x" in first
@@ -40,7 +90,7 @@ def test_check_goes_on_after_a_mistake(cli, files):
 
 def test_check_points_at_the_place_in_a_query(cli, files):
     ran = cli("check", "query.yaml")
-    assert (ran.code, ran.out) == (2, "")
+    assert (ran.code, ran.out.count("ok: ")) == (2, 0)
     line, text, caret = ran.err.splitlines()
     assert line.startswith("query.yaml:4: query: unknown node 'z'")
     assert text[caret.index("^")] == "z"
@@ -52,16 +102,19 @@ def test_check_json_lists_every_file(cli, files):
     assert ran.code == 2
     assert (good["file"], good["ok"], good["errors"]) == ("good.yaml", True, [])
     assert (good["nodes"], good["edges"], good["hidden_confounders"]) == (3, 2, 1)
-    asked = {"ask": "P(y | do(x))", "identifiable": None, "verdict": None, "line": 2}
-    assert good["queries"] == [asked]
+    (asked,) = good["queries"]
+    assert asked["estimand"].startswith("sum_m P(m | x)")
+    assert (asked["ask"], asked["identifiable"], asked["verdict"]) == ("P(y | do(x))", None, True)
+    assert (asked["answer"], asked["line"]) == (None, 2)
     assert [query["ok"], cycle["ok"]] == [False, False]
     assert query["queries"][0]["identifiable"] is True
     assert cycle["errors"] == [ran.err.splitlines()[-1]]
 
 
 def test_every_graph_file_that_ships_is_right(cli):
-    ran = cli("check", *GRAPHS.glob("*.yaml"))
+    ran = cli("check", *GRAPHS.rglob("*.yaml"))
     assert (ran.code, ran.err) == (0, "")
+    assert "not checked" not in ran.out
 
 
 def test_draw_names_the_picture_after_the_file_and_puts_it_here(cli, files, tmp_path):

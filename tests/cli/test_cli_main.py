@@ -40,8 +40,15 @@ def graph_files():
     return sorted(str(path) for path in (ROOT / "graphs").glob("*.yaml"))
 
 
-def test_check_and_help_load_no_heavy_library():
-    for words in (["check", *graph_files()], ["fit", "--help"]):
+def test_what_only_reasons_loads_no_heavy_library():
+    ascm = str(ROOT / "graphs" / "ascm_xy.yaml")
+    for words in (
+        ["check", *graph_files()],
+        ["fit", "--help"],
+        ["identify", ascm, "P(i[x=1] | i=5)"],
+        ["ask", ascm, "P(i[x=1] | i=5)", "--json"],
+        ["enumerate", ascm],
+    ):
         code, names = loaded_by(words)
         assert code == 0
         assert names & (HEAVY | {"matplotlib"}) == set()

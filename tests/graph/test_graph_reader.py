@@ -197,10 +197,11 @@ CHOICES = {
 def test_the_names_that_a_file_may_give_are_those_of_the_engine(what: str) -> None:
     from causalflow.diffusion.path import GRIDS
     from causalflow.diffusion.solver import SOLVERS
+    from causalflow.discrete.coupling import COUPLINGS
     from causalflow.mechanisms import categorical, continuous
 
     engine = {
-        "class noise": categorical.NOISES,
+        "class noise": {*categorical.NOISES, *COUPLINGS},
         "continuous noise": continuous.NOISES,
         "solver": SOLVERS,
         "guided solver": SOLVERS,

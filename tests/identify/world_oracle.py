@@ -1,6 +1,6 @@
 """The truth over worlds by enumeration: every latent and every noise of every node is a unit.
 
-A node is a random function of its parents, of one latent for each of its `<->` edges and of noise of
+A node is a random function of its parents, of a latent for each of its `<->` edges and of noise of
 its own; for each parent value the noise reaches every level, so that P(v | do(.)) is positive. A
 counterfactual term is computed for all units at once by recursion over the structural equations.
 Nothing here is shared with identification, which is never imported.
@@ -8,7 +8,7 @@ Nothing here is shared with identification, which is never imported.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
 from typing import Any
@@ -100,9 +100,28 @@ class UnitModel:
                 shape.append(self.levels[term.name])
             else:
                 held &= value == term.value
-        total = np.zeros(shape)
-        np.add.at(total, tuple(axis[held] for axis in axes), weights[held])
-        return total
+        cells = np.ravel_multi_index([*axes, np.zeros_like(held, dtype=int)], (*shape, 1))[held]
+        size = int(np.prod(shape, dtype=int))
+        return np.bincount(cells, weights=weights[held], minlength=size).reshape(shape)
+
+    def ratios(self, query: Query) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Each cell of the answer as a ratio of linear forms of the units' weights."""
+        settings, ahead = query.free_interventions, len(query.outcomes)
+        averaged = query.kind is Kind.EXPECTATION
+        for cell in product(*(range(self.levels[name]) for name in settings)):
+            free = dict(zip(settings, cell, strict=True))
+            values = [self.value(term, free) for term in query.terms]
+            for levels in product(*(range(self.levels[t.name]) for t in query.free_terms)):
+                wanted = dict(zip(query.free_terms, levels, strict=True))
+                held = [
+                    v == wanted.get(t, t.value) for t, v in zip(query.terms, values, strict=True)
+                ]
+                seen = np.all([*held[ahead:], np.ones(len(self.weights))], axis=0).astype(float)
+                if averaged:
+                    numbers = zip(query.coefficients, values, strict=False)
+                    yield seen * sum(float(c) * v for c, v in numbers), seen
+                else:
+                    yield np.all([*held[:ahead], seen], axis=0).astype(float), seen
 
     def table(self, do: Sequence[str] = ()) -> Table:
         """P(v | do(z)) with an axis for every node."""
@@ -111,14 +130,13 @@ class UnitModel:
         for cell in product(*(range(self.levels[name]) for name in do)):
             world = dict(zip(do, cell, strict=True))
             columns = [self.solve(name, world) for name in self.names]
-            np.add.at(values, tuple(columns), self.weights)
+            cells = np.ravel_multi_index(columns, shape)
+            values += np.bincount(cells, self.weights, minlength=values.size).reshape(shape)
         return Table(self.names, values)
 
     def experiments(self) -> dict[str, Table]:
         """Every P(v | do(z)), by its name."""
-        subsets = (
-            z for size in range(len(self.names)) for z in combinations(self.names, size)
-        )
+        subsets = (z for size in range(len(self.names)) for z in combinations(self.names, size))
         return {f"P(v | do({', '.join(z)}))" if z else "P(v)": self.table(z) for z in subsets}
 
 

@@ -114,6 +114,27 @@ def test_the_contrast_pushes_what_changed_and_holds_what_did_not():
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
 
 
+def test_a_continuous_parent_is_drawn_to_its_target_wherever_it_was():
+    made = predictor({"width": Continuous()})
+    y, target = torch.randn(4, 2, 8, 8, generator=generator(1)), torch.linspace(-1, 1, 4).double()
+    mean, spread = made.heads["node:width"](
+        made.encoder(y, made.time(torch.full((4,), 0.3)))
+    ).unbind(-1)
+    normal = torch.distributions.Normal(mean, torch.nn.functional.softplus(spread) + 1e-2)
+    for factual in (target + 1, torch.full((4,), torch.nan)):
+        found = made.contrast(y, 0.3, {"width": target}, {"width": factual}, {"width": 2.0})
+        torch.testing.assert_close(found, 2 * normal.log_prob(target.float()), rtol=1e-5, atol=1e-5)
+
+
+def test_what_is_read_of_a_parent_is_inside_its_support():
+    made = predictor({"width": Continuous(support=(0.0, 2.0))})
+    made.calibrate({"width": torch.tensor([0.1, 1.0, 1.9], dtype=torch.float64)})
+    with torch.no_grad():
+        made.heads["node:width"].bias[0] = -40.0
+    found = made.infer(torch.rand(5, *IMAGE.shape, generator=generator()), ["width"])["width"]
+    assert ((found > 0) & (found < 0.1)).all()
+
+
 def minus_log_p(made, y, name, level, tau=0.3):
     """-log p(name = level | y, tau), from the head's logits."""
     logits = made.heads[f"node:{name}"](made.encoder(y, made.time(torch.full((len(y),), tau))))

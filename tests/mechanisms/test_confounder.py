@@ -162,67 +162,6 @@ def test_the_penalised_log_likelihood_never_falls(latent, nodes, data):
     assert all(after >= before - 1e-8 for before, after in itertools.pairwise(trace))
 
 
-def test_the_posterior_is_bayes_rule_over_the_joint_states():
-    # Two latents in one district: a <-> b and b <-> c; b has both among its parents.
-    nodes = {"a": (BINARY, ["l"]), "b": (BINARY, ["a", "l", "m"]), "c": (BINARY, ["b", "m"])}
-    draws = generator(3)
-    values = {name: coin(0.5, draws) for name in nodes}
-    district, mechanisms, _ = fitted({"l": 2, "m": 3}, nodes, values, starts=2, iterations=20)
-    for level, (a, b, c) in enumerate(itertools.product(range(2), repeat=3)):
-        row = {"a": torch.tensor([a]), "b": torch.tensor([b]), "c": torch.tensor([c])}
-        oracle = torch.zeros(2, 3, dtype=torch.float64)
-        for l, m in itertools.product(range(2), range(3)):  # noqa: E741
-            world = {**row, "l": torch.tensor([l]), "m": torch.tensor([m])}
-            p = district.latents["l"].log_p[l].exp() * district.latents["m"].log_p[m].exp()
-            for name, mechanism in mechanisms.items():
-                p = p * mechanism.logits(world)[0, world[name][0]].exp()
-            oracle[l, m] = p
-        ours = district.log_posterior(row)[0].exp()
-        grid = district.grid()
-        assert torch.allclose(ours, (oracle / oracle.sum())[grid["l"], grid["m"]], atol=1e-12), (
-            level
-        )
-
-
-def test_draws_follow_the_posterior():
-    values = instrument()
-    district, _, _ = fitted({"x <-> y": 2}, INSTRUMENT, values, starts=2, iterations=50)
-    row = {name: torch.ones(ROWS, dtype=torch.int64) for name in values}
-    p = district.log_posterior(row)[0, 1].exp()
-    drawn = district.draw(row, generator(1))["x <-> y"]
-    assert abs(drawn.double().mean() - p) <= 5 * (p * (1 - p) / ROWS).sqrt()
-
-
-def test_a_missing_child_is_skipped_by_key_or_by_label():
-    values = front_door()
-    district, _, _ = fitted({"bar <-> digit": 10}, FRONT, values, starts=0)
-    row = {name: value[:50] for name, value in values.items()}
-    without = {name: value for name, value in row.items() if name != "bar"}
-    unlabelled = {**row, "bar": torch.full((50,), -1)}
-    digit_only = district.log_prior() + district.children["digit"].table[:, row["digit"]].T
-    for some in (without, unlabelled):
-        assert torch.allclose(district.log_posterior(some), digit_only.log_softmax(1), atol=1e-12)
-    assert torch.allclose(district.log_posterior({})[0], district.log_prior(), atol=1e-12)
-    assert len(district.draw({}, generator(), n=7)["bar <-> digit"]) == 7
-
-
-def test_a_counterfactual_keeps_what_the_intervention_does_not_reach():
-    values = front_door()
-    district, mechanisms, _ = fitted({"bar <-> digit": 10}, FRONT, values, starts=0)
-    world = {name: value[:2000] for name, value in values.items()}
-    world |= district.draw(world, generator(1))
-    noise = {n: m.abduct(world[n], world, generator(2)) for n, m in mechanisms.items()}
-    replayed = dict(world)
-    for name, mechanism in mechanisms.items():
-        replayed[name] = mechanism.predict(replayed, noise[name])
-    assert all(torch.equal(replayed[name], world[name]) for name in mechanisms)
-    changed = {**world, "color": 1 - world["color"]}
-    digit = mechanisms["digit"].predict(changed, noise["digit"])
-    bar = mechanisms["bar"].predict(changed, noise["bar"])
-    assert torch.equal(digit, world["digit"])
-    assert 0.1 < (bar != world["bar"]).double().mean() < 0.9
-
-
 def test_rows_with_a_missing_label_do_not_count():
     values = front_door()
     some = {name: value.clone()[:3000] for name, value in values.items()}
@@ -271,6 +210,10 @@ def test_a_network_child_is_fitted_by_gradient():
         optimizer.step()
     with torch.no_grad():
         ours = district.log_likelihood(values).mean()
+        holes = {**values, "y": torch.where(values["w"] > 0, values["y"], -1)}
+        loss = district.loss(holes, generator())
+        whole = -district.log_likelihood(values)
+    assert torch.equal(loss, torch.where(values["w"] > 0, whole, 0.0))
     p_x = torch.sigmoid(w) * 0.4
     truth = sum(
         0.5

@@ -12,14 +12,11 @@ from hypothesis import strategies as st
 from causalflow.errors import CompileError, EvidenceError, GraphError
 from causalflow.graph.equation import NUMPY, OPERATIONS, evaluate, parse_equation
 from causalflow.graph.schema import Class, Continuous, Family, Finite, Image
-from causalflow.mechanisms.equation import (
-    TORCH,
-    EquationMechanism,
-    abduct_exogenous,
-    exogenous_posterior,
-)
+from causalflow.mechanisms.district import abduct_exogenous, exogenous_posterior
+from causalflow.mechanisms.equation import EquationMechanism
 from causalflow.mechanisms.exogenous import ExogenousVariable
 from causalflow.mechanisms.inversion import bisect, invert
+from causalflow.mechanisms.operations import TORCH
 
 LINE = (-math.inf, math.inf)
 
@@ -379,6 +376,17 @@ def test_a_class_equation_that_leaves_the_levels_is_refused():
     assert mechanism.predict({"z": torch.tensor([0])}).tolist() == [1]
     with pytest.raises(EvidenceError, match=r"node 'x': row 1: .* levels are 0 to 1"):
         mechanism.predict({"z": torch.tensor([0, 1])})
+
+
+@pytest.mark.parametrize(("equation", "given"), [("log(u)", "nan"), ("u", "-1")])
+def test_a_continuous_equation_that_leaves_the_support_is_refused(equation, given):
+    made = node("x", Continuous, equation, support=(0.0, math.inf))
+    u = torch.tensor([2.0, -1.0], dtype=torch.float64)
+    with pytest.raises(EvidenceError, match=f"^node 'x': row 1: its equation gives {given}, "):
+        made.predict({"u": u})
+    # An end of the support is reached by rounding: sigmoid(40) is 1.
+    rounded = node("x", Continuous, "sigmoid(u)", support=(0.0, 1.0))
+    assert rounded.predict({"u": 20 * u.abs()})[0] == 1
 
 
 def test_a_node_without_noise_accepts_only_what_its_equation_gives():

@@ -124,7 +124,7 @@ def test_nodes_without_arguments_fill_every_row():
 
 
 def test_fitting_equations_says_that_there_is_nothing_to_fit(ascm):
-    with pytest.raises(CausalFlowError, match="have equations; there is nothing to fit"):
+    with pytest.raises(CausalFlowError, match="have equations or tables; there is nothing to fit"):
         ascm.fit({"x": [0], "y": [0], "i": FIVE})
 
 

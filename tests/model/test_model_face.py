@@ -240,6 +240,35 @@ def test_the_number_of_draws_is_a_whole_number(model, n):
         model.sample(1, steps=n)
 
 
+@pytest.mark.parametrize(
+    ("ask", "says"),
+    [
+        (lambda m: m.sample(1, generator="a"), "generator='a'; expected a torch.Generator or"),
+        (lambda m: m.sample(1, generator=-1), "generator=-1; expected"),
+        (lambda m: m.sample(1, generator=2**63), "expected a torch.Generator or a seed"),
+        (lambda m: m.sample(1, guidance="strong"), "guidance='strong'; expected a number"),
+        (lambda m: m.sample(1, guidance=float("nan")), "guidance=nan; expected a number"),
+        (lambda m: m.sample(1, nodes=[]), r"sample: no nodes; expected one of \['dose'"),
+        (lambda m: m.to("cuda:99"), "device='cuda:99' is not there"),
+        (lambda m: m.to("gpu"), "unknown device 'gpu'; expected one of"),
+        (lambda m: cf.compile("graph.yaml"), "compile: given str; expected a Graph"),
+        (
+            lambda m: cf.compile(m.graph).fit(columns(), strategy="fast", progress=False),
+            "fit: strategy='fast'",
+        ),
+    ],
+)
+def test_an_argument_that_does_not_fit_is_refused_in_one_line(model, ask, says):
+    with pytest.raises(CausalFlowError, match=says) as caught:
+        ask(model)
+    one_line(caught)
+
+
+def test_any_whole_number_is_a_seed(model):
+    by_numpy = model.sample(20, generator=np.int64(3))
+    assert by_numpy["score"].equal(model.sample(20, generator=3)["score"])
+
+
 def test_a_missing_continuous_node_above_the_evidence_is_refused():
     nodes = {n: {"type": "continuous", "noise": "linear"} for n in "xy"}
     model = cf.compile(cf.Graph(nodes=nodes, edges=["x -> y"]))

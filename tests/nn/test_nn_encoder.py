@@ -15,7 +15,9 @@ def draw(*shape: int, seed: int = 0) -> Tensor:
 
 @pytest.mark.parametrize("size", [(2, 2), (16, 16), (28, 28)])
 def test_rows_do_not_see_each_other(size: tuple[int, int]) -> None:
-    encoder, x = Encoder(3, 8, 5), draw(3, 3, *size)
+    with torch.random.fork_rng(devices=[]):  # norms of a few numbers magnify rounding: one net
+        torch.manual_seed(0)
+        encoder, x = Encoder(3, 8, 5), draw(3, 3, *size)
     apart = torch.cat([encoder(row[None]) for row in x])
     # 1e-5: float32 sums of order 1 in another order.
     torch.testing.assert_close(encoder(x), apart, rtol=1e-5, atol=1e-5)

@@ -1,5 +1,8 @@
+"""Fixtures of the command line's tests, and one thread a process: two share two cores."""
+
 import contextlib
 import io
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +12,8 @@ import pytest
 from PIL import Image
 
 from causalflow.cli import run
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 LABELS = """
 graph: sizes

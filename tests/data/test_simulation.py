@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from causalflow.data.graphs import graph_path
-from causalflow.data.scm import draw_exogenous, draw_labels, solve
+from causalflow.data.simulation import draw_exogenous, draw_labels, solve
 from causalflow.errors import DataError
 from causalflow.graph.graph import Graph
 from causalflow.graph.reader import load
@@ -183,4 +183,26 @@ def test_a_node_without_an_equation_cannot_be_drawn():
         exogenous={"u": {"p": [0.5, 0.5]}},
     )
     with pytest.raises(DataError, match=r"^node 'y': no equation to draw it from"):
+        draw_labels(graph, 2, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(
+    ("node", "message"),
+    [
+        ({"type": "class", "levels": 2, "equation": "2 * u"}, "gives 2; expected a whole number"),
+        ({"type": "class", "levels": 2, "equation": "u / 2"}, "gives 0.5; expected a whole number"),
+        (
+            {"type": "continuous", "support": "positive", "equation": "-u"},
+            "gives -1; expected a number from 0 to inf",
+        ),
+        ({"type": "continuous", "equation": "log(-u)"}, "gives nan; expected a number"),
+        (
+            {"type": "image", "shape": [1, 1, 2], "levels": 2, "equation": "[u, 3 * u]"},
+            "gives 3; expected a whole number from 0 to 1",
+        ),
+    ],
+)
+def test_an_equation_that_gives_what_its_node_cannot_have_is_refused(node, message):
+    graph = Graph(nodes={"x": node}, exogenous={"u": {"p": [0, 1]}})
+    with pytest.raises(DataError, match=f"^node 'x', row 0: its equation {message}"):
         draw_labels(graph, 2, np.random.default_rng(0))

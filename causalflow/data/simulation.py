@@ -1,4 +1,4 @@
-"""Draws from an explicit structural causal model, one whose every node has an equation.
+"""Simulation: draws from an explicit structural causal model, whose every node has an equation.
 
 Notation: u the exogenous variables, x_i = f_i(pa_i, u) in topological order. Values are numpy
 arrays, one entry per row: classes int64, continuous float64 in the unit of the graph file,
@@ -29,7 +29,7 @@ def draw_labels(graph: Graph, n: int, generator: np.random.Generator) -> dict[st
     """n draws of every node of an explicit graph.
 
     Raises:
-        DataError: a node without an equation.
+        DataError: a node without an equation, or one that gives what the node cannot have.
 
     Example:
         >>> coin = {"type": "class", "levels": 2, "equation": "u"}
@@ -56,7 +56,7 @@ def solve(
         do: node -> its value, one for all rows or one per row.
 
     Raises:
-        DataError: a node without an equation.
+        DataError: a node without an equation, or one that gives what the node cannot have.
     """
     done = do or {}
     n = len(next(iter(exogenous.values())))
@@ -82,12 +82,31 @@ def _compute(name: str, node: Node, values: Arrays, n: int) -> NDArray[Any]:
     result = evaluate(node.equation, values)
     if isinstance(node, Image):
         pixels = np.stack([np.broadcast_to(pixel, n) for pixel in result], axis=1)
-        return _typed(node, pixels.reshape(_shape(node, n)))
-    return _typed(node, np.broadcast_to(result, n))
+        return _typed(name, node, pixels.reshape(_shape(node, n)))
+    return _typed(name, node, np.broadcast_to(result, n))
 
 
-def _typed(node: Node, values: NDArray[Any]) -> NDArray[Any]:
-    whole = isinstance(node, Class) or (isinstance(node, Image) and node.levels is not None)
+def _typed(name: str, node: Node, values: NDArray[Any]) -> NDArray[Any]:
+    """The values in the node's type, all of them possible; an end of a support may be reached."""
+    match node:
+        case Class(levels=levels):
+            low, high, whole = 0.0, len(levels) - 1.0, True
+        case Image(levels=int(count)):
+            low, high, whole = 0.0, count - 1.0, True
+        case Continuous(support=(low, high)):
+            whole = False
+        case _:
+            low, high, whole = -np.inf, np.inf, False
+    possible = (values >= low) & (values <= high)
+    if whole:
+        possible &= values == np.floor(values)
+    if not possible.all():
+        row, given = int(np.argwhere(~possible)[0][0]), values[~possible].flat[0]
+        kind = "a whole number" if whole else "a number"
+        raise DataError(
+            f"node '{name}', row {row}: its equation gives {given:g}; "
+            f"expected {kind} from {low:g} to {high:g}"
+        )
     return values.astype(np.int64 if whole else np.float64)
 
 

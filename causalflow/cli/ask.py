@@ -1,0 +1,201 @@
+"""``causalflow ask``: the answer to a causal question, exact from a graph file or simulated."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from causalflow.cli.arguments import (
+    GRAPH_SUFFIXES,
+    Assignment,
+    AssignmentType,
+    device_option,
+    examples,
+    load_model,
+    read_image,
+    seed_option,
+    steps_option,
+)
+from causalflow.cli.output import json_option, records, say, say_json
+from causalflow.errors import CompileError, EvidenceError
+from causalflow.graph.schema import Class, Image
+
+if TYPE_CHECKING:
+    from causalflow.discrete.answer import Answer
+    from causalflow.graph.graph import Graph
+    from causalflow.tables.table import Number, Table
+
+__all__ = ["ask"]
+
+MOST_INLINE = 16
+
+
+@click.command(
+    short_help="Answer a causal question.",
+    epilog=examples(
+        'causalflow ask graphs/ascm_xy.yaml "P(i[x=1] | i=5)"',
+        'causalflow ask graphs/ascm_xy.yaml "P(y[x=1]=1 | x, i)" --given x=0 --given i=6',
+        'causalflow ask m.safetensors "P(bar[color=red] | image)" --given image=seven.png',
+    ),
+)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("query")
+@click.option(
+    "--given",
+    type=AssignmentType(),
+    multiple=True,
+    help="The value of a condition or intervention that QUERY leaves free: a level, a number, an "
+    "image file or code.",
+)
+@click.option(
+    "--draws", type=click.IntRange(1), help="How many are simulated.  [default: 100,000, or fewer]"
+)
+@seed_option
+@steps_option
+@device_option
+@json_option
+def ask(
+    file: Path,
+    query: str,
+    given: Sequence[Assignment],
+    draws: int | None,
+    seed: int,
+    steps: int | None,
+    device: str,
+    as_json: bool,
+) -> None:
+    """Answer QUERY by a graph FILE (.yaml) whose equations say it all, or by a fitted model.
+
+    A finite model is answered exactly, in fractions where its numbers are; any other by draws, with
+    the standard error.
+    """
+    if file.suffix.lower() in GRAPH_SUFFIXES and (exact := _exact(file, query, given)):
+        answer = exact
+    else:
+        answer = _simulated(file, query, given, draws, seed, steps, device)
+    if as_json:
+        say_json(_json(answer))
+    else:
+        say(_text(answer))
+
+
+def _exact(file: Path, query: str, given: Sequence[Assignment]) -> Answer | None:
+    """The answer of a finite model; None where equations or laws are continuous.
+
+    Raises:
+        CompileError: the graph says too little to be a model.
+    """
+    from dataclasses import replace
+
+    from causalflow.discrete.scm import ExactModel
+    from causalflow.discrete.structure import unsupported
+    from causalflow.graph.reader import load
+    from causalflow.identify.attempt import attempt
+
+    graph = load(file)
+    if reason := unsupported(graph):
+        if _is_explicit(graph):
+            return None
+        raise CompileError(f"{file}: {reason}; fit a model to data and ask that: causalflow fit")
+    answer = ExactModel(graph).ask(query, _known(graph, given))
+    return replace(answer, verdict=attempt(graph, answer.query))
+
+
+def _is_explicit(graph: Graph) -> bool:
+    """Whether every node has an equation or a table: nothing is left to be fitted."""
+    nodes = graph.nodes.values()
+    made = ("equation", "table")
+    return all(any(getattr(node, how, None) is not None for how in made) for node in nodes)
+
+
+def _simulated(
+    file: Path,
+    query: str,
+    given: Sequence[Assignment],
+    draws: int | None,
+    seed: int,
+    steps: int | None,
+    device: str,
+) -> Answer:
+    from causalflow.graph.reader import load
+    from causalflow.model.model import compile
+
+    is_graph = file.suffix.lower() in GRAPH_SUFFIXES
+    model = compile(load(file)) if is_graph else load_model(file, device)
+    known = _known(model.graph, given)
+    return model.ask(query, known, draws=draws, generator=seed, steps=steps)
+
+
+def _known(graph: Graph, given: Sequence[Assignment]) -> dict[str, Any]:
+    """Variable -> value, as `Model.ask` takes them; whether QUERY has a place for it is its part.
+
+    Raises:
+        EvidenceError: a shift, or a variable given twice.
+    """
+    values: dict[str, Any] = {}
+    for each in given:
+        if each.operator != "=":
+            raise EvidenceError(f"--given {each}: '{each.operator}' is no value; expected '='")
+        if each.node in values:
+            raise EvidenceError(f"--given {each}: '{each.node}' is given twice")
+        values[each.node] = _value(graph, each)
+    return values
+
+
+def _value(graph: Graph, given: Assignment) -> Any:
+    """A level by name, else a number where the text is one; images by code or by file."""
+    node = graph.nodes.get(given.node)
+    if isinstance(node, Class) and given.text in map(str, node.levels):
+        return given.text
+    if re.fullmatch(r"[+-]?\d+", given.text):
+        return int(given.text)
+    if isinstance(node, Image):
+        return read_image(node, given.text)
+    try:
+        return float(given.text)
+    except ValueError:
+        return given.text
+
+
+def _json(answer: Answer) -> dict[str, Any]:
+    """Route and table, a row a cell; how far to trust it, where there is more to say."""
+    from causalflow.tables.text import long_columns
+
+    shown: dict[str, Any] = {"route": answer.route, "table": records(long_columns(answer.table))}
+    if answer.route != "exact":
+        shown["error"] = answer.error
+        shown["identifiable"] = _identifiable(answer)
+    if answer.assumptions:
+        shown["assumptions"] = list(answer.assumptions)
+    return shown
+
+
+def _text(answer: Answer) -> str:
+    """The answer in one line where it fits, and what it rests on."""
+    error = f" (standard error {answer.error:.2g})" if answer.error else ""
+    lines = [_shown(answer.table) + error, *(f"note: {each}" for each in answer.assumptions)]
+    if _identifiable(answer) is False:
+        lines.append("note: not identifiable from P(v): the answer rests on the model")
+    return "\n".join(lines)
+
+
+def _shown(table: Table) -> str:
+    """A number, ``{level: number, ...}``, or the table."""
+    if len(table.axes) > 1 or table.values.size > MOST_INLINE:
+        return str(table)
+    if not table.axes:
+        return _number(table.values.item())
+    return "{" + ", ".join(f"{k}: {_number(v)}" for k, v in table.to_dict().items()) + "}"
+
+
+def _number(value: Number) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _identifiable(answer: Answer) -> bool | None:
+    verdict: Any = answer.verdict
+    return None if verdict is None else bool(verdict.identifiable)

@@ -1,0 +1,192 @@
+"""Copies: the factors of a node that has a table, in the worlds that a question needs.
+
+In one world the table itself is the factor: P(v | pa). The copies of several worlds have a joint
+law, by the way the node's noise enters (`causalflow.discrete.coupling`); the graph file must choose
+it, unless at most one of the rows that can meet leaves anything to chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from causalflow.discrete.coupling import COUPLINGS, Law, coupled
+from causalflow.errors import CausalFlowError, QueryError
+from causalflow.tables.contraction import Scaled, scaled
+from causalflow.tables.plan import MAX_CELLS
+
+__all__ = ["MAX_COUPLED", "Conditional", "Copies", "Copy", "Factor"]
+
+MAX_COUPLED = 2**18
+"""The most probabilities of a joint law that are computed, one by one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Factor:
+    """A table by position: its axes are those of the network."""
+
+    axes: tuple[str, ...]
+    table: Scaled
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Conditional:
+    """P(node | parents).
+
+    Attributes:
+        name: of the node.
+        shape: the number of levels of each parent.
+        laws: one for each combination of the parents' values, the last parent's fastest.
+        choice: how the noise enters, None if the file does not say.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    laws: tuple[Law, ...]
+    choice: str | None
+
+    @cached_property
+    def table(self) -> Scaled:
+        """The laws as one array, (combinations, levels)."""
+        values = np.empty((len(self.laws), len(self.laws[0])), dtype=object)
+        values[:] = self.laws
+        return scaled(values)
+
+    @cached_property
+    def rows(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """The number of the row for each combination, one axis a parent."""
+        return np.arange(len(self.laws)).reshape(self.shape)
+
+    def is_chance(self, row: int) -> bool:
+        """Whether a row leaves anything to chance."""
+        return 1 not in self.laws[row]
+
+    def chosen(self, rows: Sequence[int]) -> str:
+        """The coupling of copies that have these rows.
+
+        Raises:
+            QueryError: the graph makes no choice, and the law depends on it.
+        """
+        if self.choice is not None:
+            return self.choice
+        if not self.depends(rows):
+            return "response"
+        raise QueryError(
+            f"query: node '{self.name}' has a table, and the answer depends on how its noise acts"
+            f" in several worlds; state 'noise' at the node, one of {sorted(COUPLINGS)}"
+        )
+
+    def given(self, row: int, value: int, other: int) -> Law:
+        """P(the node under row ``other`` | it is ``value`` under ``row``).
+
+        Raises:
+            QueryError: the graph makes no choice, and the law depends on it.
+        """
+        rows = (row, other)
+        joint = coupled(self.chosen(rows), rows, [self.laws[each] for each in rows])
+        return tuple(joint[value] / self.laws[row][value])
+
+    def depends(self, rows: Sequence[int]) -> bool:
+        """Whether the joint law of copies with these rows depends on the choice."""
+        return sum(map(self.is_chance, set(rows))) > 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Copy:
+    """The node in one world.
+
+    Attributes:
+        axis: its own.
+        scope: the axes of the parents that vary.
+        rows: the table's row for each combination of them.
+        conditional: the node's table.
+    """
+
+    axis: str
+    scope: tuple[str, ...]
+    rows: np.ndarray[Any, np.dtype[np.int64]]
+    conditional: Conditional
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """The scope, then the copy's own axis."""
+        return (*self.scope, self.axis)
+
+
+class Copies:
+    """All copies of one node in a network, none of them twice.
+
+    Attributes:
+        copies: one for each different variable that the node is.
+        conditional: the node's table.
+    """
+
+    def __init__(self, copies: Sequence[Copy]) -> None:
+        self.copies, self.conditional = tuple(copies), copies[0].conditional
+
+    @cached_property
+    def scope(self) -> dict[str, int]:
+        """Axis -> size, of every parent of a copy."""
+        found: dict[str, int] = {}
+        for copy in self.copies:
+            found |= dict(zip(copy.scope, copy.rows.shape, strict=True))
+        return found
+
+    @property
+    def choice(self) -> str | None:
+        """The choice that the factor depends on, if it does."""
+        if len(self.copies) == 1 or not any(map(self.conditional.depends, self._met[0].tolist())):
+            return None
+        return self.conditional.choice
+
+    def factor(self) -> Factor:
+        """The copies' table.
+
+        Raises:
+            QueryError: the graph does not choose how the noise enters.
+            CausalFlowError: the table is too large.
+        """
+        levels = len(self.conditional.laws[0])
+        axes = (*self.scope, *(copy.axis for copy in self.copies))
+        shape = (*self.scope.values(), *[levels] * len(self.copies))
+        if prod(shape) > MAX_CELLS:
+            self._refuse(f"{prod(shape):,} cells; at most {MAX_CELLS:,}")
+        if len(self.copies) == 1:
+            table = self.conditional.table
+            return Factor(axes=axes, table=replace(table, values=table.values[self.copies[0].rows]))
+        met, inverse = self._met
+        if len(met) * levels ** len(self.copies) > MAX_COUPLED:
+            self._refuse(
+                f"{len(met) * levels ** len(self.copies):,} probabilities; at most {MAX_COUPLED:,}"
+            )
+        table = scaled(np.stack([self._joint(rows) for rows in met.tolist()]))
+        return Factor(axes=axes, table=replace(table, values=table.values[inverse].reshape(shape)))
+
+    @cached_property
+    def _met(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """The different combinations of rows that meet, and which of them each cell has."""
+        grids = [self._spread(copy).reshape(-1) for copy in self.copies]
+        met, inverse = np.unique(np.stack(grids, axis=1), axis=0, return_inverse=True)
+        return met, inverse.reshape(-1)
+
+    def _spread(self, copy: Copy) -> np.ndarray[Any, Any]:
+        order = [copy.scope.index(axis) for axis in self.scope if axis in copy.scope]
+        shape = [size if axis in copy.scope else 1 for axis, size in self.scope.items()]
+        full = tuple(self.scope.values())
+        if prod(full) > MAX_CELLS:
+            self._refuse(f"{prod(full):,} combinations of parents; at most {MAX_CELLS:,}")
+        return np.broadcast_to(copy.rows.transpose(order).reshape(shape), full)
+
+    def _joint(self, rows: Sequence[int]) -> np.ndarray[Any, Any]:
+        laws = [self.conditional.laws[row] for row in rows]
+        return coupled(self.conditional.chosen(rows), rows, laws)
+
+    def _refuse(self, why: str) -> None:
+        raise CausalFlowError(
+            f"too wide: node '{self.conditional.name}' in {len(self.copies)} worlds has {why}"
+        )

@@ -1,0 +1,118 @@
+"""Verification: the questions that a graph file answers itself, held against the engines.
+
+identifiable: true     the verdict of `causalflow.identify.identify` from P(v)
+answer: 6/19           the answer of `causalflow.discrete.scm.ExactModel`, where the graph is finite
+
+A declared answer is a number, or numbers by level; levels that are left out have probability 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from causalflow.discrete.answer import Answer
+from causalflow.discrete.scm import ExactModel
+from causalflow.errors import CausalFlowError
+from causalflow.graph.checks import QueryCheck
+from causalflow.graph.graph import Graph
+from causalflow.identify.identify import identify
+from causalflow.identify.verdict import Verdict
+from causalflow.query.language import parse_query
+from causalflow.tables.table import Number, Table
+
+__all__ = ["Verification", "verify"]
+
+ROUNDING = 1e-9
+"""How far a declared number may be from an answer that is not a fraction."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """A question of a file, and what became of it.
+
+    Attributes:
+        check: what the file declares.
+        verdict: from P(v); None: the question is not one that identification decides.
+        answer: of the exact model; None: the file declares no number, or is no finite model.
+        errors: what is wrong, a line each (a place in the query is pointed at in further lines).
+    """
+
+    check: QueryCheck
+    verdict: Verdict | None = None
+    answer: Answer | None = None
+    errors: tuple[str, ...] = ()
+
+
+def verify(graph: Graph) -> Iterator[Verification]:
+    """Each of the file's questions, verified."""
+    has_answers = any(_is_number(each) for each in graph.queries)
+    model = ExactModel(graph) if has_answers and ExactModel.supports(graph) else None
+    return (_verified(graph, model, each) for each in graph.queries)
+
+
+def _is_number(check: QueryCheck) -> bool:
+    return check.answer is not None and not isinstance(check.answer, str)
+
+
+def _verified(graph: Graph, model: ExactModel | None, check: QueryCheck) -> Verification:
+    try:
+        query = parse_query(check.ask, graph)
+    except CausalFlowError as error:
+        return Verification(check=check, errors=(str(error),))
+    verdict, answer, errors = None, None, []
+    try:
+        verdict = identify(graph, query)
+        errors += _verdict_errors(check, verdict)
+    except CausalFlowError as error:
+        errors += [] if check.identifiable is None else [str(error)]
+    if model is not None and _is_number(check):
+        try:
+            answer = model.ask(query)
+            errors += _answer_errors(check, answer.table)
+        except CausalFlowError as error:
+            errors.append(str(error))
+    return Verification(check=check, verdict=verdict, answer=answer, errors=tuple(errors))
+
+
+def _verdict_errors(check: QueryCheck, verdict: Verdict) -> list[str]:
+    if check.identifiable in (None, verdict.identifiable):
+        return []
+    declared = f"query: {verdict.query} is declared identifiable: {str(check.identifiable).lower()}"
+    found = " ".join(verdict.text().split())
+    return [f"{declared}, but {found}"]
+
+
+def _answer_errors(check: QueryCheck, table: Table) -> list[str]:
+    """How a declared answer differs from the answer."""
+    declared = _declared(check)
+    found = {
+        tuple(map(str, cell)): value
+        for cell, value in zip(table.cells(), table.values.ravel().tolist(), strict=True)
+    }
+    cells = found.keys() | declared.keys()
+    same = all(_equal(declared.get(cell, Fraction(0)), found.get(cell, 0)) for cell in cells)
+    if same and len(table.axes) == isinstance(check.answer, tuple):
+        return []
+    return [f"query: {check.ask} is declared to be {_shown(declared)}; it is {_shown(found)}"]
+
+
+def _declared(check: QueryCheck) -> dict[tuple[str, ...], Fraction]:
+    """The declared numbers by cell."""
+    assert check.answer is not None
+    assert not isinstance(check.answer, str)
+    if isinstance(check.answer, Fraction):
+        return {(): check.answer}
+    return {(str(level),): number for level, number in check.answer}
+
+
+def _shown(cells: Mapping[tuple[str, ...], Number]) -> str:
+    texts = (": ".join([*cell, str(number)]) for cell, number in cells.items())
+    return ", ".join(texts)
+
+
+def _equal(declared: Fraction, found: Number) -> bool:
+    if isinstance(found, float):
+        return abs(float(declared) - found) <= ROUNDING
+    return declared == found

@@ -1,0 +1,226 @@
+"""Conditional: a class node's table P(node | parents), as a graph file writes it.
+
+    no parents      table: [0.4, 3/5]                           one number a level, in their order
+    one parent      table: {green: [0.2, 0.8], red: [1/2, 1/2]}     one row a level of the parent
+    more            table: {0: {green: [...], red: [...]}, 1: {green: [...], red: [...]}}
+
+The parents are those of the declared edges, in the order in which the edges name them: the first
+one's levels are the outermost keys. Every combination has exactly one row. Numbers are exact; a row
+sums to one (decimals that were rounded, within 1e-9, are divided by their sum).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from itertools import product
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from causalflow.errors import one_of
+from causalflow.graph.document import Fields, Items, Value, described, number
+from causalflow.graph.edges import Link
+from causalflow.graph.fields import Place, items
+from causalflow.graph.schema import Class, Level, Node, Rows
+
+if TYPE_CHECKING:
+    from causalflow.graph.graph import Graph
+
+__all__ = [
+    "nested_rows",
+    "probabilities",
+    "read_tables",
+    "reordered_rows",
+    "shown_number",
+    "with_declared_parents",
+]
+
+MAX_DENOMINATOR = 10**40
+MAX_ROWS = 1 << 20
+_ROUNDING = Fraction(1, 10**9)
+
+
+def probabilities(
+    value: Value, place: Place, rounding: Fraction = _ROUNDING
+) -> tuple[Fraction, ...]:
+    """Exact and with sum one; rounded decimals, within ``rounding``, are divided by their sum.
+
+    Raises:
+        DeclarationError: what is not a list of probabilities, or does not sum to one.
+    """
+    entries = [(item, number(item)) for item in items(value, place, "probabilities")]
+    for item, p in entries:
+        if p is None or not 0 <= p <= 1:
+            place.fail(f"expected a probability between 0 and 1, not {described(item)}", item)
+    exact = [p for _, p in entries if p is not None]
+    total = Fraction(0)
+    for p in exact:
+        total += p
+        if total.denominator > MAX_DENOMINATOR:
+            place.fail("the probabilities have no common denominator below 1e40; round them", value)
+    if abs(total - 1) > rounding:
+        place.fail(f"the probabilities sum to {shown_number(total)}; they must sum to 1", value)
+    return tuple(p / total for p in exact)
+
+
+def shown_number(exact: Fraction) -> str:
+    """A fraction with a small denominator, else a decimal."""
+    return str(exact) if exact.denominator < 1000 else f"{float(exact):.10g}"
+
+
+def read_tables(
+    section: Value | None, nodes: Mapping[str, Node], links: Sequence[Link]
+) -> dict[str, Node]:
+    """The nodes, with the tables that the section ``nodes:`` gives them.
+
+    Args:
+        section: the located tree of the nodes.
+        nodes: the same nodes, typed; a table is not in them yet.
+        links: the declared edges, in order.
+
+    Raises:
+        DeclarationError: the first mistake in a table, with its line.
+    """
+    parents: dict[str, list[str]] = {name: [] for name in nodes}
+    for link in links:
+        if link.kind is not None:
+            parents[link.target].append(link.source)
+    result = dict(nodes)
+    for key, content in section.pairs if isinstance(section, Fields) else ():
+        table = content.get("table") if isinstance(content, Fields) else None
+        node = nodes[key.text]
+        if table is not None and isinstance(node, Class):
+            place = Place(f"node '{key.text}'")
+            if node.equation is not None:
+                place.fail("it has an equation and a table; expected one of them", table)
+            above = {name: nodes[name] for name in parents[key.text]}
+            rows = _read_rows(table, node, above, place.within("table"))
+            result[key.text] = replace(node, table=rows)
+    _check_hidden(links, result)
+    return result
+
+
+def _check_hidden(links: Sequence[Link], nodes: Mapping[str, Node]) -> None:
+    """No bidirected edge at a table: its row is all that the node depends on."""
+    for link in links:
+        for end in (link.source, link.target) if link.kind is None else ():
+            node = nodes[end]
+            if isinstance(node, Class) and node.table is not None:
+                link.place.fail(
+                    f"node '{end}' has a table; declare the common cause as a node, or use one"
+                    " exogenous variable in the equations of both ends",
+                    link.line,
+                )
+
+
+def _read_rows(value: Value, node: Class, parents: Mapping[str, Node], place: Place) -> Rows:
+    levels: dict[str, tuple[Level, ...]] = {}
+    for name, parent in parents.items():
+        if not isinstance(parent, Class):
+            kind = type(parent).__name__.lower()
+            place.fail(f"the parent '{name}' is of type {kind}; expected type class", value)
+        levels[name] = parent.levels
+    count = prod(map(len, levels.values()))
+    if count > MAX_ROWS:
+        place.fail(f"the parents have {count:,} combinations; at most {MAX_ROWS:,}", value)
+    rows: dict[tuple[Level, ...], Value] = {(): value}
+    for depth, name in enumerate(levels):
+        rows = {
+            (*cell, level): row
+            for cell, part in rows.items()
+            for level, row in _split(part, list(levels)[: depth + 1], levels[name], cell, place)
+        }
+    return tuple((cell, _row(row, node, cell, list(levels), place)) for cell, row in rows.items())
+
+
+def _split(
+    value: Value,
+    names: Sequence[str],
+    levels: Sequence[Level],
+    cell: tuple[Level, ...],
+    place: Place,
+) -> list[tuple[Level, Value]]:
+    """What stands under each level of the last of ``names``, in the order of the levels."""
+    name, texts = names[-1], [str(level) for level in levels]
+    if not isinstance(value, Fields):
+        place.fail(
+            f"expected a mapping from the levels of '{name}'{_where(names, cell)},"
+            f" not {described(value)}",
+            value,
+        )
+    for key, _ in value.pairs:
+        if key.text not in texts:
+            known = one_of(key.text, texts)
+            place.fail(f"unknown level {described(key)} of '{name}'; {known}", key)
+    found = {key.text: row for key, row in value.pairs}
+    for text, level in zip(texts, levels, strict=True):
+        if text not in found:
+            place.fail(f"there is no row{_where([*names, ''], (*cell, level))}", value)
+    return [(level, found[text]) for text, level in zip(texts, levels, strict=True)]
+
+
+def _row(
+    value: Value, node: Class, cell: tuple[Level, ...], names: Sequence[str], place: Place
+) -> tuple[Fraction, ...]:
+    where = _where([*names, ""], cell)
+    if not isinstance(value, Items):
+        hint = "" if names else "; the node has no parents"
+        count = len(node.levels)
+        place.fail(
+            f"expected a list of {count} probabilities{where}, not {described(value)}{hint}", value
+        )
+    if len(value.values) != len(node.levels):
+        given, count = len(value.values), len(node.levels)
+        place.fail(f"expected {count} probabilities{where}, not {given}", value)
+    return probabilities(value, place)
+
+
+def _where(names: Sequence[str], cell: tuple[Level, ...]) -> str:
+    """Which combination of the parents' levels is meant, "" if there are none."""
+    pairs = zip(names, cell, strict=False)
+    shown = ", ".join(f"{name}={level}" for name, level in pairs)
+    return f" for {shown}" if shown else ""
+
+
+def nested_rows(rows: Rows) -> Any:
+    """The raw form of a table: a list of fractions, or mappings by the parents' levels.
+
+    Example:
+        >>> half = (Fraction(1, 2), Fraction(1, 2))
+        >>> nested_rows((((), half),))
+        [Fraction(1, 2), Fraction(1, 2)]
+        >>> sorted(nested_rows(((("red",), half), (("green",), half))))
+        ['green', 'red']
+    """
+    if not rows[0][0]:
+        return list(rows[0][1])
+    top: dict[Level, Any] = {}
+    for cell, row in rows:
+        inner = top
+        for level in cell[:-1]:
+            inner = inner.setdefault(level, {})
+        inner[cell[-1]] = list(row)
+    return top
+
+
+def reordered_rows(rows: Rows, order: Sequence[int]) -> Rows:
+    """The same table with its parents in another order.
+
+    Args:
+        rows: a complete table.
+        order: for each parent of the result, where it stands among those of ``rows``.
+    """
+    cells = {tuple(cell[place] for place in order): row for cell, row in rows}
+    levels = [dict.fromkeys(cell[place] for cell, _ in rows) for place in order]
+    return tuple((cell, cells[cell]) for cell in product(*levels))
+
+
+def with_declared_parents(graph: Graph, name: str) -> Node:
+    """The node, its table having its parents in the order in which the graph declares its nodes."""
+    node = graph.nodes[name]
+    if not isinstance(node, Class) or node.table is None:
+        return node
+    written = [edge.source for edge in graph.edges if edge.target == name]
+    order = [written.index(parent) for parent in graph.admg.ordered(written)]
+    return replace(node, table=reordered_rows(node.table, order))

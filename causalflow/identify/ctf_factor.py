@@ -1,0 +1,234 @@
+"""Ctf-factor: the probability that variables respond to their causes in a certain way.
+
+Notation: a *symbol* stands for a value: an index (summed over, or free) or a literal. A *response*
+W[pa=t]=w says that W would be w were its parents set to t; parents are set all of them. A
+*ctf-factor* is the sum, over some symbols, of the probability of several responses at once:
+
+    sum_m P(y[x=1, m], m[x=0])      the natural direct effect's counterfactual
+
+Responses with the same variable and parents are one random variable; so two values of it are equal
+or the event is impossible. Responses of one variable share its noise, and those of siblings share
+hidden causes; hence a ctf-factor is a product over the *districts* of the variables that it is
+about. A district that needs a variable with two values (a *conflict*) is not determined even by all
+experiments; without conflict it is Q[C] = P(c | do(pa)).
+
+Source: Correa, Lee & Bareinboim (2021), Definitions 4-6, Theorems 1-3.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from typing import NamedTuple, TypeAlias
+
+from causalflow.graph.admg import ADMG
+from causalflow.identify.hedge import Hedge
+from causalflow.query.query import Term, Value
+from causalflow.symbolic.expression import Index, natural
+
+__all__ = ["CtfFactor", "CtfWitness", "Equality", "Response", "Symbol", "conflict_in"]
+
+Symbol: TypeAlias = Index | Value
+
+
+class Equality(NamedTuple):
+    """Two symbols for the value of one variable."""
+
+    name: str
+    left: Symbol
+    right: Symbol
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A variable's value when its parents are set.
+
+    Attributes:
+        name: the variable W.
+        parents: each parent and its symbol, in declared order.
+        value: the symbol of W's own value.
+    """
+
+    name: str
+    parents: tuple[tuple[str, Symbol], ...]
+    value: Symbol
+
+    @property
+    def assignment(self) -> tuple[tuple[str, Symbol], ...]:
+        """All variables that it gives a value to: parents, then W."""
+        return (*self.parents, (self.name, self.value))
+
+    def __str__(self) -> str:
+        inside = ", ".join(_name(name) + _value(name, symbol) for name, symbol in self.parents)
+        world = f"[{inside}]" if inside else ""
+        return f"{_name(self.name)}{world}{_value(self.name, self.value)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CtfFactor:
+    """The sum over symbols of the probability of responses.
+
+    Attributes:
+        responses: no two of one variable with the same parents.
+        summed: symbols that are summed over, where they occur.
+        equalities: what the free symbols must satisfy; the factor is 0 where they do not.
+        renamed: symbols that others have replaced.
+    """
+
+    responses: tuple[Response, ...]
+    summed: frozenset[Index]
+    equalities: tuple[Equality, ...] = ()
+    renamed: Mapping[Index, Symbol] = field(default_factory=dict)
+
+    @property
+    def indices(self) -> frozenset[Index]:
+        """The symbols to sum over: those that occur."""
+        return self.summed.intersection(symbol for _, symbol in self._assignments())
+
+    def current(self, symbol: Symbol) -> Symbol:
+        """What a symbol has been replaced by."""
+        return _followed(symbol, self.renamed)
+
+    def unified(self, pairs: Iterable[Equality]) -> CtfFactor | None:
+        """The factor where symbols are equal, and what follows from it; None: impossible.
+
+        A summed symbol gives way to its equal; a free one too, but leaves an equality behind.
+        """
+        renamed, equal, responses = dict(self.renamed), [*self.equalities], self.responses
+        waiting = [*pairs]
+        while waiting:
+            for name, *two in waiting:
+                kept, lost = sorted((_followed(s, renamed) for s in two), key=self._precedence)
+                if kept == lost:
+                    continue
+                if not isinstance(lost, Index):
+                    return None
+                renamed[lost] = kept
+                if lost not in self.summed:
+                    equal.append(Equality(name, kept, lost))
+            responses, waiting = _merged(_renamed(each, renamed) for each in responses)
+        return replace(self, responses=responses, equalities=tuple(equal), renamed=renamed)
+
+    def _precedence(self, symbol: Symbol) -> tuple[int, int]:
+        if not isinstance(symbol, Index):
+            return (0, 0)
+        return (1 + (symbol in self.summed), symbol.primes)
+
+    def without_barren(self, wanted: Iterable[Symbol] = ()) -> CtfFactor:
+        """Without the responses whose value is summed over and nobody's cause: they sum to 1."""
+        uses = Counter(symbol for _, symbol in self._assignments())
+        uses.update(wanted)
+        owner = {each.value: each for each in self.responses if each.value in self.summed}
+        barren = [each for symbol, each in owner.items() if uses[symbol] == 1]
+        gone = set()
+        while barren:
+            response = barren.pop()
+            gone.add(response)
+            for _, symbol in response.parents:
+                uses[symbol] -= 1
+                if uses[symbol] == 1 and symbol in owner:
+                    barren.append(owner[symbol])
+        return replace(self, responses=tuple(r for r in self.responses if r not in gone))
+
+    def districts(self, admg: ADMG) -> tuple[tuple[Response, ...], ...]:
+        """The responses by the districts of the graph on their variables."""
+        parts = admg.subgraph({each.name for each in self.responses}).districts()
+        return tuple(tuple(r for r in self.responses if r.name in part) for part in parts)
+
+    def relevant(self, admg: ADMG, wanted: frozenset[Symbol]) -> CtfFactor:
+        """The districts that summed symbols link with those wanted; the others are a factor."""
+        parts = self.districts(admg)
+        met: dict[Symbol, list[int]] = defaultdict(list)
+        for place, part in enumerate(parts):
+            for symbol in _of(part):
+                met[symbol].append(place)
+        found: set[int] = set()
+        frontier = [*wanted]
+        while frontier:
+            fresh = set(met.pop(frontier.pop(), ())) - found
+            found |= fresh
+            frontier.extend(s for i in fresh for s in _of(parts[i]) if s in self.summed)
+        kept = {each for place in found for each in parts[place]}
+        return replace(self, responses=tuple(r for r in self.responses if r in kept))
+
+    def _assignments(self) -> Iterator[tuple[str, Symbol]]:
+        return chain.from_iterable(each.assignment for each in self.responses)
+
+    def __str__(self) -> str:
+        over = sorted(self.indices, key=lambda index: (natural(index.name), index.primes))
+        total = f"sum_{{{', '.join(map(str, over))}}} " if over else ""
+        return f"{total}P({', '.join(map(str, self.responses))})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CtfWitness:
+    """A district of a ctf-factor that the data do not tell.
+
+    Attributes:
+        factor: its responses.
+        conflict: a variable that it needs with two values; None: it is an effect, but hedged.
+        hedges: why each source of data does not tell the effect.
+    """
+
+    factor: tuple[Response, ...]
+    conflict: Equality | None = None
+    hedges: tuple[Hedge, ...] = ()
+
+    def __str__(self) -> str:
+        text = f"ctf-factor P({', '.join(map(str, self.factor))})"
+        if self.conflict is not None:
+            name, one, other = self.conflict
+            return f"{text} needs {name} with two values, {one} and {other}: no experiment has both"
+        reasons = "; ".join(map(str, self.hedges)) or "every experiment known sets some of it"
+        return f"{text}: {reasons}"
+
+
+def conflict_in(district: Sequence[Response]) -> Equality | None:
+    """A variable that the responses give two values to, if there is one."""
+    values: dict[str, Symbol] = {}
+    for name, symbol in chain.from_iterable(each.assignment for each in district):
+        known = values.setdefault(name, symbol)
+        if known != symbol:
+            return Equality(name, known, symbol)
+    return None
+
+
+def _of(district: Iterable[Response]) -> set[Symbol]:
+    return {symbol for each in district for _, symbol in each.assignment}
+
+
+def _followed(symbol: Symbol, renamed: Mapping[Index, Symbol]) -> Symbol:
+    while isinstance(symbol, Index) and symbol in renamed:
+        symbol = renamed[symbol]
+    return symbol
+
+
+def _renamed(response: Response, renamed: Mapping[Index, Symbol]) -> Response:
+    if renamed.keys().isdisjoint(symbol for _, symbol in response.assignment):
+        return response
+    parents = tuple((name, _followed(symbol, renamed)) for name, symbol in response.parents)
+    return Response(response.name, parents, _followed(response.value, renamed))
+
+
+def _merged(responses: Iterable[Response]) -> tuple[tuple[Response, ...], list[Equality]]:
+    """One response for each variable and parents, and the values that must be equal for it."""
+    found: dict[tuple[str, tuple[tuple[str, Symbol], ...]], Response] = {}
+    equal = []
+    for each in responses:
+        first = found.setdefault((each.name, each.parents), each)
+        if first.value != each.value:
+            equal.append(Equality(each.name, first.value, each.value))
+    return tuple(found.values()), equal
+
+
+def _name(name: str) -> str:
+    return str(Term(name=name))
+
+
+def _value(name: str, symbol: Symbol) -> str:
+    """``=value``; nothing where it is the variable's own index."""
+    if isinstance(symbol, Index):
+        return "" if symbol == Index(name) else f"={symbol}"
+    return str(Term(name="v", value=symbol)).removeprefix("v")

@@ -1,0 +1,90 @@
+"""Sources: the data of an identification question, as the user names them.
+
+``"observational"`` is P(v), ``"experimental"`` is every P(v | do(.)); else a list of distributions:
+``["P(v)", "P(y, z | do(x))"]``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from typing import TypeAlias
+
+from causalflow.errors import QueryError, one_of
+from causalflow.graph.admg import ADMG
+from causalflow.identify.surrogate import Source, source_of
+from causalflow.query.language import parse_distribution
+
+__all__ = [
+    "ANY_DOMAIN",
+    "PARTIAL",
+    "POSITIVITY",
+    "DataNames",
+    "Known",
+    "data_names",
+    "readings",
+    "sources_of",
+]
+
+DataNames: TypeAlias = str | Sequence[str]
+Known: TypeAlias = Sequence[frozenset[str]] | None
+
+POSITIVITY = "P(v) is positive wherever the estimand conditions on it"
+ANY_DOMAIN = "the verdict holds for variables with any number of levels"
+PARTIAL = "a 'no' is final only if every distribution covers all variables that it does not set"
+
+
+def sources_of(admg: ADMG, data: DataNames) -> tuple[Source, ...] | None:
+    """The distributions that are known; None: all experiments.
+
+    Raises:
+        QueryError: a distribution that cannot be read or does not fit the graph.
+    """
+    if data == "experimental":
+        return None
+    if data == "observational":
+        return (Source(observed=frozenset(admg.nodes)),)
+    texts = (data,) if isinstance(data, str) else tuple(data)
+    if not texts:
+        raise QueryError("data: no distribution is named; expected such as ['P(v)']")
+    if isinstance(data, str) and not data.lstrip().startswith("P"):
+        raise QueryError(f"data: {one_of(data, ['observational', 'experimental', 'P(v)'])}")
+    return tuple(source_of(parse_distribution(text), admg.nodes) for text in texts)
+
+
+def data_names(data: DataNames) -> tuple[str, ...]:
+    """The distributions as text."""
+    match data:
+        case "observational":
+            return ("P(v)",)
+        case "experimental":
+            return ("every P(v | do(.))",)
+        case str():
+            return (data,)
+        case _:
+            return tuple(data)
+
+
+def readings(
+    admg: ADMG, asked: frozenset[str], sources: Sequence[Source] | None
+) -> Iterator[tuple[ADMG, Known]]:
+    """The graph on sets of variables that sources share, with their experiments; largest first.
+
+    Raises:
+        QueryError: no source is about all that is asked.
+    """
+    if sources is None:
+        yield admg, None
+        return
+    groups = (g for size in range(1, len(sources) + 1) for g in combinations(sources, size))
+    shared = {frozenset.intersection(*(each.variables for each in group)) for group in groups}
+    readable = sorted((s for s in shared if asked <= s), key=lambda s: (-len(s), sorted(s)))
+    met = False
+    for names in readable:
+        known = [s.treatments for s in sources if names <= s.variables and s.treatments <= names]
+        if known:
+            met = True
+            hidden = frozenset(admg.nodes) - names
+            yield admg.latent_projection(hidden) if hidden else admg, [*dict.fromkeys(known)]
+    if not met:
+        raise QueryError(f"data: no distribution has all of {sorted(asked)}")

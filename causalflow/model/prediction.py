@@ -1,0 +1,65 @@
+"""Prediction: worlds in public units, by a model that is ready and configured for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from causalflow.data.units import to_public
+from causalflow.diffusion.calls import NetworkCalls
+from causalflow.errors import EvidenceError
+from causalflow.model.arguments import check_count, check_number
+from causalflow.model.scm import Intervention, StructuralModel
+from causalflow.model.world import Abduction, World
+
+__all__ = ["check_fitted", "configured", "predicted"]
+
+
+def predicted(
+    scm: StructuralModel,
+    abduction: Abduction,
+    actions: Mapping[str, Intervention],
+    wanted: Iterable[str] | None = None,
+) -> World:
+    """The worlds of a noise under interventions, in public units."""
+    with NetworkCalls(scm.networks) as calls:
+        values = scm.predict(abduction.noise, actions, rows=abduction.rows)
+    public = {n: to_public(n, scm.graph.nodes[n], values[n]) for n in wanted or scm.order}
+    spent = abduction.info.network_calls + calls.images / abduction.rows
+    return World(public, replace(abduction.info, network_calls=spent))
+
+
+def configured(
+    scm: StructuralModel,
+    steps: int | None,
+    guidance: float | None = None,
+    residual: bool | None = None,
+) -> StructuralModel:
+    """The structural model with other options for its image nodes (None: as they are)."""
+    further = {} if residual is None else {"residual": residual}
+    if steps is None and guidance is None and not further:
+        return scm
+    if steps is not None:
+        check_count("steps", steps)
+    if guidance is not None:
+        check_number("guidance", guidance)
+    return scm.replaced(
+        {
+            name: image.configured(steps=steps, guidance=guidance, **further)
+            for name, image in scm.images.items()
+        }
+    )
+
+
+def check_fitted(scm: StructuralModel, fitted: Iterable[str], needed: Iterable[str]) -> None:
+    """Refuse to use nodes that have not been fitted.
+
+    Raises:
+        EvidenceError: some of ``needed`` are not among ``fitted``.
+    """
+    ready, wanted = frozenset(fitted), frozenset(needed)
+    if untrained := [name for name in scm.order if name in wanted - ready]:
+        raise EvidenceError(
+            f"graph '{scm.graph.name}': the mechanisms of {untrained} are untrained; "
+            "call fit(data) or load a model first"
+        )

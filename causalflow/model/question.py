@@ -1,0 +1,254 @@
+"""Question: a causal query with its evidence, in engine values, ready to be simulated.
+
+Every term lives in the world of its subscript; interventions that are no ancestors of it are left
+out, which changes nothing: the term keeps its value (Galles & Pearl 1998, composition). So a
+condition that no intervention reaches is one on the actual world.
+
+Of the conditions, those on the actual world are *evidence* to be abducted if one of them is
+continuous or an image; the others are *kept*: of the draws, those that satisfy them count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from causalflow.discrete.closing import free_names
+from causalflow.discrete.inference import Key
+from causalflow.discrete.scm import bindable
+from causalflow.errors import EvidenceError, QueryError, one_of
+from causalflow.graph.graph import Graph
+from causalflow.graph.schema import Level
+from causalflow.model.value import levels_of, read_value
+from causalflow.query.language import parse_query
+from causalflow.query.query import Intervention, Query, Term, World
+
+__all__ = ["Condition", "Question", "reached", "read_question"]
+
+MOST_SETTINGS = 10_000
+"""Combinations of values of free interventions, each a world of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """A condition: a term, and its value in engine units if it is known.
+
+    Attributes:
+        term: without value.
+        value: one row, or one for each row of the batch; None: an axis of the answer.
+    """
+
+    term: Term
+    value: Tensor | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A query and what is known.
+
+    Attributes:
+        query: as it was asked.
+        axes: of the answer, without the row: axis -> its variable.
+        outcomes: the terms asked about, values among them.
+        kept: the conditions that draws must satisfy.
+        evidence: node -> engine values of the actual world, to be abducted.
+        bound: free interventions that are given: node -> engine values.
+        free: the other free interventions, each set to all its levels.
+        rows: of the batch; None if nothing that is known is one.
+    """
+
+    query: Query
+    axes: Mapping[str, str]
+    outcomes: tuple[Term, ...]
+    kept: tuple[Condition, ...]
+    evidence: Mapping[str, Tensor]
+    bound: Mapping[str, Tensor]
+    free: Mapping[str, tuple[Level, ...]]
+    rows: int | None
+
+    @property
+    def wanted(self) -> Mapping[World, frozenset[str]]:
+        """World -> the variables that are read in it; nested worlds first."""
+        found: dict[World, frozenset[str]] = {}
+        for top in (*self.outcomes, *(condition.term for condition in self.kept)):
+            for term in top.walk():
+                found[term.subscript] = found.get(term.subscript, frozenset()) | {term.name}
+        return found
+
+    def needed(self, graph: Graph) -> frozenset[str]:
+        """The nodes that have to be computed, in any of the worlds."""
+        found = [reached(graph, world, names) for world, names in self.wanted.items()]
+        return frozenset().union(*found)
+
+    def used(self, graph: Graph) -> frozenset[str]:
+        """The nodes whose mechanisms the answer depends on: `needed`, and those of the evidence."""
+        above = graph.ancestors(self.evidence) if self.evidence else frozenset()
+        return self.needed(graph) | above
+
+    def at(self, row: int) -> Question:
+        """The question of one row of the batch."""
+
+        def one(value: Tensor) -> Tensor:
+            return value[[row]] if len(value) > 1 else value
+
+        return replace(
+            self,
+            kept=tuple(
+                replace(each, value=None if each.value is None else one(each.value))
+                for each in self.kept
+            ),
+            evidence={name: one(value) for name, value in self.evidence.items()},
+            bound={name: one(value) for name, value in self.bound.items()},
+            rows=None,
+        )
+
+
+def reached(graph: Graph, world: World, names: frozenset[str]) -> frozenset[str]:
+    """The nodes that ``names`` depend on in a world, themselves among them, but for those set."""
+    fixed = frozenset(each.variable for each in world)
+    nodes = names & graph.nodes.keys()
+    return graph.admg.do(fixed).ancestors(nodes) - fixed if nodes else frozenset()
+
+
+def read_question(
+    graph: Graph, query: str | Query, known: Mapping[str, Any], device: torch.device
+) -> Question:
+    """The question, checked against the graph.
+
+    Args:
+        graph: the declaration.
+        query: the question.
+        known: free conditions and interventions -> a value, or one a row.
+        device: where the tensors go.
+
+    Raises:
+        QueryError: it cannot be read, or asks what draws cannot answer.
+        EvidenceError: a value does not fit its variable, or rows do not fit one another.
+    """
+    parsed = parse_query(str(query), graph)
+    form, given = parsed.counterfactual_form(), _bound(parsed, known)
+    values: dict[Key, Tensor] = {}
+    batches: dict[str, int] = {}
+    for term in form.conditions:
+        value = term.value if term.value is not None else given.get(term)
+        if value is not None:
+            values[term], batch = read_value(graph, term.name, value, device)
+            batches |= {str(term): len(values[term])} if batch else {}
+    bound = {}
+    for name in parsed.free_interventions:
+        if name in given:
+            bound[name], batch = read_value(graph, name, given[name], device)
+            batches |= {name: len(bound[name])} if batch else {}
+    conditions = [
+        Condition(term=_reduced(graph, term.free), value=values.get(term))
+        for term in form.conditions
+    ]
+    evidence = _evidence(graph, conditions)
+    names = zip(parsed.free_variables, free_names(parsed), strict=True)
+    return Question(
+        query=parsed,
+        axes={axis: name for axis, name in names if axis not in known},
+        outcomes=tuple(_reduced(graph, term) for term in form.outcomes),
+        kept=tuple(c for c in conditions if not (evidence and _is_factual(graph, c))),
+        evidence=evidence,
+        bound=bound,
+        free=_settings(graph, [name for name in parsed.free_interventions if name not in bound]),
+        rows=_rows(batches),
+    )
+
+
+def _bound(query: Query, known: Mapping[str, Any]) -> dict[Key, Any]:
+    keys = bindable(query)
+    for name in known:
+        if name not in keys:
+            raise QueryError(
+                f"query: '{name}' is no free condition or intervention of {query};"
+                f" {one_of(name, keys)}"
+            )
+    return {keys[name]: value for name, value in known.items()}
+
+
+def _evidence(graph: Graph, conditions: list[Condition]) -> dict[str, Tensor]:
+    """The conditions on the actual world, if draws cannot simply be kept or not."""
+    for condition in conditions:
+        _check_condition(graph, condition)
+    factual = [each for each in conditions if _is_factual(graph, each)]
+    if all(levels_of(graph, each.term.name) is not None for each in factual):
+        return {}
+    found: dict[str, Tensor] = {}
+    for each in factual:
+        assert each.value is not None
+        first = found.setdefault(each.term.name, each.value)
+        if not first.equal(each.value):
+            raise EvidenceError(
+                f"the evidence has probability zero: '{each.term.name}' has two values"
+            )
+    return found
+
+
+def _check_condition(graph: Graph, condition: Condition) -> None:
+    """Refuse a condition that can neither be abducted nor met by a draw."""
+    term = condition.term
+    if levels_of(graph, term.name) is not None:
+        return
+    if condition.value is None:
+        raise QueryError(
+            f"query: the condition '{term}' has no levels to list; give its value, as in "
+            f"ask(query, {term.name}=...)"
+        )
+    is_discrete = getattr(graph.nodes[term.name], "levels", None) is not None
+    if not _is_factual(graph, condition) and not is_discrete:
+        raise QueryError(
+            f"query: the condition '{term}' is on a continuous variable after an intervention, "
+            "which no draw meets; condition on the actual world instead"
+        )
+
+
+def _is_factual(graph: Graph, condition: Condition) -> bool:
+    """Whether a condition says what a node is in the actual world."""
+    term = condition.term
+    return not term.subscript and condition.value is not None and term.name in graph.nodes
+
+
+def _reduced(graph: Graph, term: Term) -> Term:
+    """The same variable without the interventions that do not reach it, at any depth."""
+    if term.name not in graph.nodes:
+        return replace(term, subscript=())
+    above = graph.ancestors(term.name)
+    kept = tuple(_inner(graph, each) for each in term.subscript if each.variable in above)
+    return replace(term, subscript=kept)
+
+
+def _inner(graph: Graph, each: Intervention) -> Intervention:
+    return each if each.nested is None else replace(each, value=_reduced(graph, each.nested))
+
+
+def _settings(graph: Graph, free: list[str]) -> dict[str, tuple[Level, ...]]:
+    """The levels that each free intervention is set to."""
+    found = {}
+    for name in free:
+        levels = levels_of(graph, name)
+        if levels is None:
+            raise QueryError(
+                f"query: '{name}' is set to any value and has no levels to list; give one, as in "
+                f"do({name}=...) or ask(query, {name}=...)"
+            )
+        found[name] = levels
+    if prod(map(len, found.values())) > MOST_SETTINGS:
+        raise QueryError(
+            f"query: {list(found)} are set to any value, in more than {MOST_SETTINGS:,} "
+            "combinations; give some of them"
+        )
+    return found
+
+
+def _rows(batches: Mapping[str, int]) -> int | None:
+    lengths = set(batches.values())
+    if len(lengths) > 1 or 0 in lengths:
+        raise EvidenceError(f"evidence: columns of unequal length, or without rows: {batches}")
+    return lengths.pop() if lengths else None

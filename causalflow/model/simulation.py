@@ -1,0 +1,273 @@
+"""Simulation: a causal question answered by draws, its worlds sharing their noise.
+
+    P(y[x=1] | w=0)      draw u; compute w(u), and y in the world x=1; count y where w(u) = 0
+    P(y[x=1] | image)    draw u ~ p(u | image) by abduction; compute y in the world x=1; count
+
+All worlds are computed from one noise (`causalflow.model.worlds`), so that they hang together as
+the model has it.
+
+Source: Pearl (2009), *Causality*, theorem 7.1.7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from causalflow.discrete.answer import ROW, Answer
+from causalflow.errors import EvidenceError
+from causalflow.graph.schema import Class, Level
+from causalflow.mechanisms.base import Noise
+from causalflow.mechanisms.categorical import Categorical
+from causalflow.mechanisms.continuous import ContinuousMechanism
+from causalflow.mechanisms.image import ImageMechanism
+from causalflow.model.arguments import check_count
+from causalflow.model.completion import complete
+from causalflow.model.prediction import check_fitted
+from causalflow.model.question import Question, read_question
+from causalflow.model.scm import StructuralModel
+from causalflow.model.tally import Array, Tally, frequencies, means
+from causalflow.model.value import levels_of, read_value
+from causalflow.model.worlds import Worlds
+from causalflow.query.query import Kind, Query
+from causalflow.tables.table import Table
+
+__all__ = ["DRAWS", "FEWEST", "IMAGE_DRAWS", "simulate"]
+
+DRAWS = 100_000
+"""Draws by default, those of all rows together; at least a hundredth of them for each row."""
+IMAGE_DRAWS = 1_000
+"""Draws by default where images have to be made for each of them."""
+FEWEST = 100
+"""Draws that must satisfy the conditions."""
+
+
+def simulate(
+    scm: StructuralModel,
+    query: str | Query,
+    known: Mapping[str, Any],
+    fitted: Collection[str],
+    draws: int | None,
+    generator: torch.Generator,
+) -> Answer:
+    """The answer, estimated.
+
+    Args:
+        scm: the model.
+        query: the question.
+        known: free conditions and interventions -> a value, or one a row.
+        fitted: the nodes that can be used.
+        draws: of the noise, for each row where evidence is abducted; None: `DRAWS`.
+        generator: draws.
+
+    Raises:
+        QueryError: it cannot be read, or a term has no table, such as the probability of a
+            continuous variable.
+        EvidenceError: an untrained node is needed, too few draws satisfy the conditions, or the
+            evidence is impossible.
+    """
+    question = read_question(scm.graph, query, known, generator.device)
+    check_fitted(scm, fitted, question.used(scm.graph))
+    if draws is not None:
+        check_count("draws", draws)
+    run = _Run(
+        scm=scm,
+        question=question,
+        draws=draws or _default(scm, question),
+        generator=generator,
+    )
+    cells = run.cells()
+    return Answer(
+        query=question.query,
+        table=_table(scm, question, cells),
+        rows=question.rows is not None,
+        error=max(tally.error for tally in run.tallies),
+        route="simulated",
+        assumptions=tuple(_notes(run)),
+    )
+
+
+@dataclass(kw_only=True, eq=False)
+class _Run:
+    """The draws for a question, row by row."""
+
+    scm: StructuralModel
+    question: Question
+    draws: int
+    generator: torch.Generator
+    inferred: dict[str, str] = field(default_factory=dict)
+    tallies: list[Tally] = field(default_factory=list)
+    _shared: Mapping[str, Noise] | None = None
+
+    def cells(self) -> dict[tuple[Level, ...], float]:
+        """Every cell of the answer: the row, free terms, free interventions."""
+        whole = self.question
+        if whole.rows is None:
+            return dict(self._row(whole))
+        return {
+            (row, *cell): number
+            for row in range(whole.rows)
+            for cell, number in self._row(whole.at(row), f"row {row}: ")
+        }
+
+    def _row(
+        self, question: Question, where: str = ""
+    ) -> Iterator[tuple[tuple[Level, ...], float]]:
+        noise = self._abducted(question) if question.evidence else self._drawn(question)
+        for setting in product(*question.free.values()):
+            values = dict(question.bound)
+            for name, level in zip(question.free, setting, strict=True):
+                values[name], _ = read_value(self.scm.graph, name, level, self.generator.device)
+            worlds = Worlds(
+                scm=self.scm,
+                noise=noise,
+                draws=self.draws,
+                wanted=question.wanted,
+                settings=values,
+            )
+            tally = self._tally(question, worlds, where)
+            self.tallies.append(tally)
+            yield from (((*cell, *setting), number) for cell, number in tally.cells.items())
+
+    def _drawn(self, question: Question) -> Mapping[str, Noise]:
+        """Noise without evidence, the same for every row."""
+        if self._shared is None:
+            needed = question.needed(self.scm.graph)
+            self._shared = self.scm.draw_noise(self.draws, self.generator, needed)
+        return self._shared
+
+    def _abducted(self, question: Question) -> Mapping[str, Noise]:
+        """Draws of the noise given the evidence on the actual world."""
+        scm, needed = self.scm, question.needed(self.scm.graph)
+        once = complete(scm, question.evidence, self.generator)
+        spent = [n for n in question.evidence if n not in needed and self._is_spent(n)]
+        read = {p: once.values[p] for name in spent for p in scm.graph.parents(name)}
+        self.inferred |= {name: how for name, how in once.inferred.items() if name in read}
+        evidence = {n: v for n, v in {**question.evidence, **read}.items() if n not in spent}
+        if not evidence:
+            return self._drawn(question)
+        repeated = {n: v.expand(self.draws, *v.shape[1:]) for n, v in evidence.items()}
+        return self._noise(repeated, needed)
+
+    def _is_spent(self, name: str) -> bool:
+        """Whether an image tells nothing more once its parents have been read off it."""
+        made = isinstance(self.scm.module(name), ImageMechanism)
+        return made and not self.scm.graph.children(name)
+
+    def _noise(self, evidence: Mapping[str, Tensor], needed: frozenset[str]) -> Mapping[str, Noise]:
+        """The noise of the needed nodes, of so many worlds as the evidence has rows."""
+        scm = self.scm
+        completion = complete(scm, evidence, self.generator)
+        self.inferred |= completion.inferred
+        known = {**completion.values, **completion.roots}
+        noise: dict[str, Noise] = {n: {"value": value} for n, value in completion.roots.items()}
+        for name in (name for name in scm.order if name in needed):
+            mechanism = scm.mechanism(name)
+            if name in completion.values:
+                parents = {parent: known[parent] for parent in scm.parents(name)}
+                noise[name] = mechanism.abduct(known[name], parents, self.generator)
+            else:
+                noise[name] = mechanism.draw_noise(self.draws, self.generator)
+        return noise
+
+    def _tally(self, question: Question, worlds: Worlds, where: str) -> Tally:
+        kept = np.ones(self.draws, dtype=bool)
+        for each in question.kept:
+            if each.value is not None:
+                kept &= worlds.meets(each.term, each.value)
+        if kept.sum() < FEWEST:
+            terms = ", ".join(str(each.term) for each in question.kept if each.value is not None)
+            raise EvidenceError(
+                f"{where}only {kept.sum()} of {self.draws:,} draws satisfy the conditions on "
+                f"[{terms}], at least {FEWEST} are needed; give more draws, or condition on less"
+            )
+        conditions = [worlds.axis(each.term) for each in question.kept if each.value is None]
+        if question.query.kind is Kind.EXPECTATION:
+            return means(kept, self._combination(question, worlds), conditions)
+        event = np.ones(self.draws, dtype=bool)
+        for term in question.outcomes:
+            if term.value is not None:
+                event &= worlds.holds(term)
+        free = [worlds.axis(term) for term in question.outcomes if term.value is None]
+        return frequencies(kept, event, free, conditions)
+
+    def _combination(self, question: Question, worlds: Worlds) -> Array:
+        pairs = zip(question.query.coefficients, question.outcomes, strict=True)
+        return np.sum([float(c) * worlds.number(term) for c, term in pairs], axis=0)
+
+
+def _default(scm: StructuralModel, question: Question) -> int:
+    if scm.images.keys() & question.needed(scm.graph):
+        return IMAGE_DRAWS
+    rows = (question.rows or 1) if question.evidence else 1
+    return max(DRAWS // 100, DRAWS // rows)
+
+
+def _table(
+    scm: StructuralModel, question: Question, cells: Mapping[tuple[Level, ...], float]
+) -> Table:
+    """The cells under their axes; a discrete image has the codes that were drawn."""
+    levels: dict[str, tuple[Level, ...]] = {}
+    if question.rows is not None:
+        levels[ROW if ROW not in question.axes else f"{ROW}'"] = tuple(range(question.rows))
+    for place, (axis, name) in enumerate(question.axes.items(), start=len(levels)):
+        drawn = {cell[place] for cell in cells}
+        levels[axis] = levels_of(scm.graph, name) or tuple(sorted(drawn, key=int))
+    named = cells if len(levels) != 1 else {cell[0]: number for cell, number in cells.items()}
+    return Table.from_dict(tuple(levels), named, levels).to_float()
+
+
+def _notes(run: _Run) -> Iterator[str]:
+    """What the answer rests on."""
+    scm, question = run.scm, run.question
+    each = " for each row" if question.evidence and question.rows is not None else ""
+    fewest = min(tally.kept for tally in run.tallies)
+    kept = f", of which {fewest:,} satisfy the conditions" if fewest < run.draws else ""
+    yield f"estimated from {run.draws:,} draws{each}{kept}"
+    if any(tally.empty for tally in run.tallies):
+        yield "cells whose condition no draw satisfies are shown as 0"
+    if question.query.is_counterfactual:
+        yield from _noise_notes(scm, question)
+    for name, how in run.inferred.items():
+        if name not in scm.equations:
+            yield f"'{name}' was {how}"
+    if question.query.kind is Kind.EXPECTATION:
+        yield from _level_notes(scm, question)
+
+
+def _noise_notes(scm: StructuralModel, question: Question) -> Iterator[str]:
+    """The choices that data cannot test and that a counterfactual depends on."""
+    set_ = {each.variable for world in question.wanted for each in world}
+    moved = scm.graph.descendants(set_) & question.needed(scm.graph) if set_ else frozenset()
+    kinds: dict[str, list[str]] = {}
+    for name in (name for name in scm.order if name in moved - scm.equations.keys()):
+        kinds.setdefault(_noise_kind(scm.module(name)), []).append(name)
+    for kind, names in kinds.items():
+        listed = ", ".join(f"'{name}'" for name in names)
+        yield f"the counterfactual of {listed} assumes {kind}, which no data can test"
+
+
+def _noise_kind(mechanism: nn.Module) -> str:
+    match mechanism:
+        case Categorical(noise_name="gumbel"):
+            return "Gumbel-max noise"
+        case Categorical(noise_name=name):
+            return f"{name} noise"
+        case ContinuousMechanism():
+            return "noise in which it is monotone"
+        case _:
+            return "the noise of its diffusion model"
+
+
+def _level_notes(scm: StructuralModel, question: Question) -> Iterator[str]:
+    for name in dict.fromkeys(term.name for term in question.outcomes):
+        node = scm.graph.nodes.get(name)
+        if isinstance(node, Class) and any(isinstance(level, str) for level in node.levels):
+            pairs = ", ".join(f"{level}={k}" for k, level in enumerate(node.levels[:8]))
+            yield f"the levels of '{name}' count as {pairs}"

@@ -1,0 +1,245 @@
+"""BIF networks: written by hand, generated, damaged."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import product
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from causalflow.errors import GraphError
+from causalflow.graph.bif import from_bif, to_bif
+from causalflow.graph.graph import Graph
+from causalflow.graph.reader import load, loads
+from causalflow.graph.schema import Class
+
+CLASSICS = Path(__file__).resolve().parents[2] / "graphs" / "classics"
+BNLEARN = """\
+network unknown {
+}
+variable asia {
+  type discrete [ 2 ] { yes, no };
+}
+variable age {
+  type discrete [ 3 ] { <20, 20-60, >60.5 };
+}
+variable tub {
+  type discrete [ 2 ] { 0, 1 };
+}
+probability ( asia ) {
+  table 0.01, 0.99;
+}
+probability ( age ) {
+  table 0.333, 0.333, 0.333;
+}
+probability ( tub | asia, age ) {
+  (yes, <20) 0.05, 0.95;
+  (no, <20) 1.0E-2, 0.99;
+  (yes, 20-60) 0, 1;
+  (no, 20-60) 1.0, 0.0;
+  default 0.5, 0.5;
+}
+"""
+COZMAN = """\
+// Bayesian network in the Interchange Format
+network "Dog-Problem" { //2 variables
+  property "credal-set constant-density-bounded 1.1" ;
+}
+variable  "light_on" { /* a
+  comment */
+  type discrete[2] {  "true"  "false" };
+  property "position = (218, 195)" ;
+}
+variable out { type discrete[2] { "true" "false" }; }
+probability (  "light_on"  "out" ) { table 0.6 0.05 0.4 0.95 ; }
+probability ( out ) { table 0.15 0.85 ; }
+"""
+HALVES = (Fraction(1, 2), Fraction(1, 2))
+
+
+def same(one: Graph, other: Graph) -> bool:
+    """Equality but for the order of edges into different nodes."""
+    nodes = (one.name, list(one.nodes.items())) == (other.name, list(other.nodes.items()))
+    return nodes and all(above(one, name) == above(other, name) for name in one.nodes)
+
+
+def above(graph: Graph, name: str) -> list[str]:
+    return [edge.source for edge in graph.edges if edge.target == name]
+
+
+def test_a_network_of_bnlearn_is_read_with_exact_numbers() -> None:
+    graph = from_bif(BNLEARN)
+    assert above(graph, "tub") == ["asia", "age"]
+    age, tub = graph.nodes["age"], graph.nodes["tub"]
+    assert age == Class(
+        levels=("<20", "20-60", ">60.5"), table=(((), (Fraction(1, 3),) * 3),)
+    )  # 0.333 three times is rounded to three digits
+    assert isinstance(tub, Class)
+    assert tub.levels == (0, 1)
+    assert tub.table is not None
+    rows = dict(tub.table)
+    assert rows["no", "<20"] == (Fraction(1, 100), Fraction(99, 100))
+    assert rows["yes", ">60.5"] == HALVES
+    assert from_bif(to_bif(graph)) == graph
+
+
+def test_in_a_flat_table_the_levels_of_the_child_are_outermost() -> None:
+    graph = from_bif(COZMAN)
+    light = graph.nodes["light_on"]
+    assert isinstance(light, Class)
+    assert light.table == (
+        (("true",), (Fraction(3, 5), Fraction(2, 5))),
+        (("false",), (Fraction(1, 20), Fraction(19, 20))),
+    )
+    assert graph.name == "Dog-Problem"
+
+
+@pytest.mark.parametrize("path", sorted(CLASSICS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_classics_survive_bif_and_the_file_is_loaded_by_its_name(
+    path: Path, tmp_path: Path
+) -> None:
+    graph = load(path)
+    if graph.exogenous:
+        with pytest.raises(GraphError, match="has no table; BIF has class nodes with tables only"):
+            to_bif(graph)
+        return
+    (tmp_path / "graph.BIF").write_text(to_bif(graph), encoding="utf-8")
+    read = load(tmp_path / "graph.BIF")
+    assert same(read, graph.subgraph(graph.nodes))
+
+
+LEVELS = st.integers(2, 3).map(lambda k: tuple(range(k))) | st.lists(
+    st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=6).filter(str.strip),
+    min_size=2,
+    max_size=3,
+    unique=True,
+).map(tuple)
+
+
+@st.composite
+def networks(draw: st.DrawFn) -> Graph:
+    names = draw(st.lists(st.sampled_from("abcd"), min_size=1, max_size=4, unique=True))
+    nodes: dict[str, Class] = {}
+    edges = []
+    for name in names:
+        parents = (
+            draw(st.lists(st.sampled_from(list(nodes)), max_size=2, unique=True)) if nodes else []
+        )
+        levels = draw(LEVELS)
+        count = st.lists(st.integers(0, 9), min_size=len(levels), max_size=len(levels))
+        rows = []
+        for cell in product(*(nodes[p].levels for p in parents)):
+            counts = draw(count.filter(any))
+            rows.append((cell, tuple(Fraction(c, sum(counts)) for c in counts)))
+        noise = draw(st.sampled_from([None, "gumbel", "monotone", "response"]))
+        nodes[name] = Class(levels=levels, noise=noise, table=tuple(rows))
+        edges += [f"{parent} -> {name}" for parent in parents]
+    return Graph(nodes=nodes, edges=edges, name=draw(st.sampled_from(["graph", "a net", "ü\\"])))
+
+
+@settings(max_examples=50, deadline=None)
+@given(graph=networks())
+def test_what_is_written_is_read_back_equal_in_bif_and_in_yaml(graph: Graph) -> None:
+    assert from_bif(to_bif(graph)) == graph
+    assert loads(graph.to_yaml()) == graph
+
+
+DAMAGED = {
+    "no variables": ("", "BIF text:1: there are no variables"),
+    "cut": (BNLEARN[:150], "BIF text: not BIF: the text ends early"),
+    "token": (BNLEARN.replace("type", "tipe", 1), "BIF text:4: not BIF: unexpected 'tipe'"),
+    "number of levels": (
+        BNLEARN.replace("[ 2 ]", "[ 3 ]", 1),
+        "BIF text:4: variable 'asia': 3 levels are announced, 2 are listed",
+    ),
+    "name": (
+        BNLEARN.replace("variable asia", "variable as-ia"),
+        "BIF text:3: variable 'as-ia': a name is a letter or '_', then letters, digits and '_'",
+    ),
+    "parent": (
+        BNLEARN.replace("| asia, age", "| asai, age"),
+        "BIF text:18: probability of 'tub': unknown variable 'asai'; expected one of "
+        "['asia', 'age', 'tub']; did you mean 'asia'?",
+    ),
+    "level": (
+        BNLEARN.replace("(yes, <20)", "(yse, <20)"),
+        "BIF text:19: probability of 'tub': unknown level 'yse' of 'asia'; expected one of "
+        "['yes', 'no']; did you mean 'yes'?",
+    ),
+    "sum": (
+        BNLEARN.replace("0.05, 0.95", "0.05, 0.9"),
+        "BIF text:19: probability of 'tub': the probabilities sum to 19/20; they must sum to 1",
+    ),
+    "count": (
+        BNLEARN.replace("0.05, 0.95", "0.05, 0.9, 0.05"),
+        "BIF text:19: probability of 'tub': expected 2 numbers, not 3",
+    ),
+    "missing row": (
+        BNLEARN.replace("  default 0.5, 0.5;\n", ""),
+        "BIF text:18: probability of 'tub': there is no row for (yes, >60.5)",
+    ),
+    "missing block": (
+        BNLEARN[: BNLEARN.index("probability ( tub")],
+        "BIF text:9: variable 'tub' has no probability block",
+    ),
+    "cycle": (
+        BNLEARN.replace(
+            "probability ( asia ) {\n  table", "probability ( asia | tub ) {\n  default"
+        ),
+        "BIF text:12: probability of 'asia' is part of a cycle: asia -> tub -> asia",
+    ),
+    "noise": (
+        BNLEARN.replace("yes, no };", "yes, no };\n  property noise = gumbell;"),
+        "BIF text:3: variable 'asia': noise: unknown 'gumbell'; expected one of "
+        "['gumbel', 'monotone', 'response']; did you mean 'gumbel'?",
+    ),
+    "exact": (
+        BNLEARN.replace("0.01, 0.99;", "0.01, 0.99;\n  property exact = 1/3 2/3;", 1),
+        "BIF text:12: probability of 'asia': exact: the numbers are not those of the rows",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", DAMAGED)
+def test_a_damaged_network_gives_its_one_line_error(what: str) -> None:
+    text, message = DAMAGED[what]
+    with pytest.raises(GraphError) as caught:
+        from_bif(text)
+    assert str(caught.value) == message
+
+
+PIECES = st.sampled_from(
+    [*"{}()[]|,;\"\\/ \n", "variable", "probability", "table", "default", "property", "type discrete",
+     "network", "asia", "yes", "0.5", "1e999", "1/0", "-1", "//", "/*", '"a"', '"\\ud800"', "\x00"]
+)  # fmt: skip
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    cut=st.tuples(st.integers(0, len(BNLEARN)), st.integers(0, 40)),
+    new=st.lists(PIECES, max_size=4),
+)
+@example(cut=(38, 0), new=["network"])
+def test_damage_anywhere_gives_a_graph_or_a_graph_error(
+    cut: tuple[int, int], new: list[str]
+) -> None:
+    start, length = cut
+    text = BNLEARN[:start] + "".join(new) + BNLEARN[start + length :]
+    try:
+        graph = from_bif(text)
+    except GraphError as error:
+        assert "\n" not in str(error)
+        return
+    assert loads(graph.to_yaml()) == graph
+
+
+@settings(max_examples=60, deadline=None)
+@given(text=st.lists(PIECES, max_size=30).map(" ".join) | st.text(max_size=50))
+def test_any_text_gives_a_graph_or_a_graph_error(text: str) -> None:
+    try:
+        from_bif(text)
+    except GraphError:
+        return

@@ -1,0 +1,68 @@
+"""Nodes with given tables in the sampling model: never fitted, and as exact as sampling can be."""
+
+import numpy as np
+import pytest
+import torch
+
+from causalflow.discrete.scm import ExactModel
+from causalflow.errors import CausalFlowError, CompileError
+from causalflow.graph.graph import Graph
+from causalflow.graph.reader import loads
+from causalflow.model.model import compile
+
+TEXT = """
+nodes:
+  z: {type: class, levels: 2, table: [1/3, 2/3]}
+  x: {type: class, levels: [green, red], table: {0: [0.2, 0.8], 1: [1/2, 1/2]}}
+  y:
+    type: class
+    levels: 3
+    noise: NOISE
+    table:
+      red: {0: [0.1, 0.1, 0.8], 1: [0, 0, 1]}
+      green: {0: [0.2, 0.3, 0.5], 1: [0.3, 0.6, 0.1]}
+edges: [z -> x, x -> y, z -> y]
+"""
+ROWS = 20_000
+TOLERANCE = 0.018  # 5 standard errors of a share of 20,000 draws
+
+
+def shares(*columns):
+    counts = np.zeros([int(column.max()) + 1 for column in columns])
+    np.add.at(counts, tuple(np.asarray(column) for column in columns), 1 / len(columns[0]))
+    return counts
+
+
+@pytest.mark.parametrize("noise", ["gumbel", "monotone", "response"])
+def test_counterfactuals_of_given_tables_are_those_of_the_exact_model(noise):
+    graph = loads(TEXT.replace("NOISE", noise))
+    model, exact = compile(graph), ExactModel(graph)
+    world = model.counterfactual({"x": ["green"], "z": [0], "y": [1]}, {"x": "red"}, n=ROWS)
+    expected = exact.ask("P(y[x=red] | x=green, z=0, y=1)").table.to_numpy()
+    found = shares(torch.as_tensor(world["y"]).numpy().reshape(-1))
+    found = np.pad(found, (0, 3 - len(found)))
+    assert np.abs(found - expected).max() < TOLERANCE
+
+
+def test_a_model_of_given_tables_samples_without_a_fit():
+    graph = loads(TEXT.replace("NOISE", "response"))
+    world = compile(graph).sample(ROWS, do={"x": "red"})
+    expected = ExactModel(graph).ask("P(z, y | do(x=red))").table.to_numpy()
+    assert np.abs(shares(world["z"], world["y"]) - expected).max() < TOLERANCE
+
+
+def test_a_fit_leaves_given_tables_alone():
+    graph = loads(TEXT.replace(", table: [1/3, 2/3]", "").replace("NOISE", "gumbel"))
+    model = compile(graph)
+    before = model.scm.module("y").table.clone()
+    with pytest.raises(CausalFlowError, match="have equations or tables; there is nothing to fit"):
+        model.fit({"y": [0, 1], "x": [0, 1], "z": [0, 1]}, nodes=["y"])
+    model.fit({"z": [1, 1, 1, 0], "x": [0, 1, 0, 1], "y": [0, 0, 0, 0]}, steps=1, progress=False)
+    assert torch.equal(model.scm.module("y").table, before)
+    assert torch.exp(model.scm.module("z").table)[0, 1] > 0.6
+
+
+def test_response_noise_without_a_table_is_refused():
+    graph = Graph(nodes={"x": {"type": "class", "levels": 2, "noise": "response"}})
+    with pytest.raises(CompileError, match="node 'x': noise 'response' needs a table"):
+        compile(graph)
