@@ -227,6 +227,8 @@ def _array(value: Any) -> NDArray[Any]:
 
 def _from_pandas(value: Any) -> NDArray[Any]:
     """A pandas column; its missing values become None, unless they are NaN among numbers."""
+    if value.ndim > 1:  # two columns of one name
+        return np.asarray(value)
     if isinstance(value.dtype, np.dtype) and value.dtype.kind != "O":
         return np.asarray(value.to_numpy())
     return np.asarray(value.astype(object).where(value.notna(), None).to_numpy())

@@ -8,16 +8,23 @@ several worlds, nested            `causalflow.identify.counterfactual`
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from causalflow.errors import QueryError, one_of
 from causalflow.graph.admg import ADMG
 from causalflow.identify.id import Effect, identify_effect
+from causalflow.identify.sources import (
+    ANY_DOMAIN,
+    PARTIAL,
+    POSITIVITY,
+    DataNames,
+    data_names,
+    sources_of,
+)
 from causalflow.identify.step import Step
-from causalflow.identify.surrogate import Source, identify_from, source_of
+from causalflow.identify.surrogate import identify_from
 from causalflow.identify.verdict import Verdict
-from causalflow.query.language import parse_distribution, parse_query
+from causalflow.query.language import parse_query
 from causalflow.query.query import Kind, Query, Term
 from causalflow.symbolic.binding import bind, without_shadows
 from causalflow.symbolic.expression import (
@@ -32,13 +39,7 @@ from causalflow.symbolic.simplify import product_of, sum_of
 if TYPE_CHECKING:
     from causalflow.graph.graph import Graph
 
-__all__ = ["DataNames", "identify", "sources_of"]
-
-DataNames: TypeAlias = str | Sequence[str]
-
-POSITIVITY = "P(v) is positive wherever the estimand conditions on it"
-ANY_DOMAIN = "the verdict holds for variables with any number of levels"
-PARTIAL = "a 'no' is final only if every distribution covers all variables that it does not set"
+__all__ = ["identify"]
 
 
 def identify(graph: Graph | ADMG, query: str | Query, data: DataNames = "observational") -> Verdict:
@@ -92,24 +93,6 @@ def _check(query: Query) -> None:
             raise QueryError(f"identify: {query} names '{name}' twice in one world")
 
 
-def sources_of(admg: ADMG, data: DataNames) -> tuple[Source, ...] | None:
-    """The distributions that are known; None: all experiments.
-
-    Raises:
-        QueryError: a distribution that cannot be read or does not fit the graph.
-    """
-    if data == "experimental":
-        return None
-    if data == "observational":
-        return (Source(observed=frozenset(admg.nodes)),)
-    texts = (data,) if isinstance(data, str) else tuple(data)
-    if not texts:
-        raise QueryError("data: no distribution is named; expected such as ['P(v)']")
-    if isinstance(data, str) and not data.lstrip().startswith("P"):
-        raise QueryError(f"data: {one_of(data, ['observational', 'experimental', 'P(v)'])}")
-    return tuple(source_of(parse_distribution(text), admg.nodes) for text in texts)
-
-
 def _verdict(admg: ADMG, query: Query, data: DataNames) -> Verdict:
     outcomes = frozenset(term.name for term in query.outcomes)
     conditions = frozenset(term.name for term in query.conditions)
@@ -128,24 +111,12 @@ def _verdict(admg: ADMG, query: Query, data: DataNames) -> Verdict:
         query=query,
         identifiable=effect.estimand is not None,
         estimand=None if effect.estimand is None else _asked(query, effect.estimand),
-        data=_data_names(data),
+        data=data_names(data),
         hedge=next(iter(effect.hedges), None),
         witness=effect.hedges,
         derivation=effect.steps,
         assumptions=(POSITIVITY, ANY_DOMAIN, *([PARTIAL] if partial else [])),
     )
-
-
-def _data_names(data: DataNames) -> tuple[str, ...]:
-    match data:
-        case "observational":
-            return ("P(v)",)
-        case "experimental":
-            return ("every P(v | do(.))",)
-        case str():
-            return (data,)
-        case _:
-            return tuple(data)
 
 
 def _experimental(

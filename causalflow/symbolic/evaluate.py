@@ -35,6 +35,7 @@ from causalflow.symbolic.expression import (
 from causalflow.symbolic.render import to_text
 from causalflow.symbolic.simplify import factors_of
 from causalflow.tables.contraction import contract
+from causalflow.tables.levels import position
 from causalflow.tables.table import Table
 
 __all__ = ["Data", "evaluate"]
@@ -105,12 +106,38 @@ class _Evaluator:
 
     def _probability(self, node: Probability) -> Table:
         names = [event.name for event in node.events]
+        if len(set(names)) < len(names):
+            return self._coinciding(node)
         joint = self._find(node, names).marginal(names)
         behind = [event.name for event in (*node.given, *node.do)]
         table = joint.divide(joint.marginal(behind)) if behind else joint
         fixed = {e.name: e.value for e in node.events if not isinstance(e.value, Index)}
         table = table.at(fixed) if fixed else table
         return _named(table, node.events)
+
+    def _coinciding(self, node: Probability) -> Table:
+        """Where a variable has several events: they must agree, so P(y=1 | y) is 1 at y=1, else 0.
+
+        Each event selects the cells of the joint in which its variable has its value.
+        """
+        joint = self._find(node, [event.name for event in node.events])
+        behind = (*node.given, *node.do)
+        return self._selected(joint, node.events).divide(self._selected(joint, behind))
+
+    def _selected(self, joint: Table, events: Sequence[Event]) -> Table:
+        names = [*dict.fromkeys(event.name for event in events)]
+        table = joint.marginal(names).rename({name: f"={name}" for name in names})
+        for name, value in dict.fromkeys(events):
+            levels = joint.levels[name]
+            if isinstance(value, Index):
+                cells = {(level, level): 1 for level in levels}
+                axes = {f"={name}": levels, str(value): levels}
+                table = table.product(Table.from_dict([*axes], cells, axes))
+            else:
+                level = levels[position(name, levels, value)]
+                axes = {f"={name}": levels}
+                table = table.product(Table.from_dict([*axes], {level: 1}, axes))
+        return table.sum(f"={name}" for name in names)
 
     def _find(self, node: Probability, names: Sequence[str]) -> Table:
         experiment = frozenset(event.name for event in node.do)

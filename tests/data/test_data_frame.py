@@ -71,6 +71,15 @@ def test_every_form_of_the_same_data_gives_the_same_rows(form):
     assert torch.allclose(rows["image"].double(), expected, atol=3e-7, rtol=0)
 
 
+def test_two_columns_of_one_name_are_refused():
+    table = pd.DataFrame([[0, 1, 2.0], [1, 1, 3.0]], columns=["x", "x", "y"])
+    graph = Graph(nodes={"x": {"type": "class", "levels": 2}, "y": {"type": "continuous"}})
+    with pytest.raises(
+        DataError, match=r"node 'x': a column of shape \(2, 2\); expected one value"
+    ):
+        Frame.read(table, graph)
+
+
 def test_images_given_as_bytes_are_kept_as_bytes():
     frame = Frame.read(COLUMNS, GRAPH)
     assert frame.columns["image"].dtype == torch.uint8

@@ -212,8 +212,8 @@ def test_a_damaged_network_gives_its_one_line_error(what: str) -> None:
 
 
 PIECES = st.sampled_from(
-    [*"{}()[]|,;\"\\/ \n", "variable", "probability", "table", "default", "property", "type discrete",
-     "network", "asia", "yes", "0.5", "1e999", "1/0", "-1", "//", "/*", '"a"', '"\\ud800"', "\x00"]
+    [*"{}()[]|,;\"\\/ \n", "variable", "probability", "table", "default", "property", "type",
+     "discrete", "network", "asia", "yes", "0.5", "1e999", "1/0", "-1", "//", "/*", '"a"', '"\\ud800"', "\x00"]
 )  # fmt: skip
 
 
