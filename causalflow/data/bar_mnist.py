@@ -8,7 +8,7 @@ The labels follow ``graphs/bar_mnist_{frontdoor,backdoor}_scm.yaml``; the stroke
 own noise, so the picture under do(color) and do(bar) is known exactly. Under do(digit) nobody
 knows how the same hand writes another digit.
 
-Source: Bar-MNIST of the diffusion NCM (papers/diffusion_ncm.txt; SEEDS 2.4).
+Source: Bar-MNIST of the diffusion NCM (Sardesai, Ctf-Editing using a Diffusion NCM).
 """
 
 from __future__ import annotations

@@ -133,7 +133,7 @@ def interventions(data: BarMNIST) -> dict[str, Tensor]:
 
 
 def label_effects(model: Model) -> list[Score]:
-    """P(bar = present | do(color)) of the fitted labels, by sampling; the truth is SEEDS 2.4's."""
+    """P(bar = present | do(color)) of the fitted labels, by sampling, beside the true numbers."""
     truth = {"green": 0.6524, "red": 0.5096}
     effects = []
     for color, value in truth.items():

@@ -4,7 +4,7 @@ Every Gaussian path x_t = alpha_t x_0 + sigma_t eps becomes, by
 
     y = x_t / (alpha + sigma),     tau = sigma / (alpha + sigma),
 
-the straight line y = (1 - tau) x_0 + tau eps, tau in [0, 1] (THEORY, section 2). Its
+the straight line y = (1 - tau) x_0 + tau eps, tau in [0, 1]. Its
 probability-flow ODE is
 
     dy/dtau = v(y, tau) := E[eps - x_0 | y],

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from causalflow.data.mnist import mnist
 from causalflow.errors import DataError, EvidenceError
 from causalflow.graph.reader import load
 
-SHARED = Path(__file__).parents[3] / "shared" / "data"
+FILES_AT = Path(os.environ.get("CAUSALFLOW_DATA", "data")).resolve()
 RED, GREEN, BLUE = 0, 1, 2
 
 
@@ -128,9 +129,9 @@ def test_the_modelling_graph_has_the_pictures_size():
     assert large.graph == load(graph_path("bar_mnist_frontdoor"))
 
 
-@pytest.mark.skipif(not (SHARED / "mnist").is_dir(), reason=f"no MNIST files at {SHARED}")
+@pytest.mark.skipif(not (FILES_AT / "mnist").is_dir(), reason="no MNIST in $CAUSALFLOW_DATA")
 def test_at_28_pixels_the_strokes_are_those_of_mnist(monkeypatch):
-    monkeypatch.setenv("CAUSALFLOW_DATA", str(SHARED))
+    monkeypatch.setenv("CAUSALFLOW_DATA", str(FILES_AT))
     data = bar_mnist("backdoor", "test", size=28, n=100)
     assert data.images.shape == (100, 3, 28, 28)
     assert data.graph == load(graph_path("bar_mnist_backdoor"))

@@ -14,7 +14,7 @@ from causalflow.data import digits, mnist
 from causalflow.data.mnist import FILES, data_folder, read_idx
 from causalflow.errors import DataError
 
-SHARED = Path(__file__).parents[3] / "shared" / "data"
+FILES_AT = Path(os.environ.get("CAUSALFLOW_DATA", "data")).resolve()
 
 
 def test_the_splits_hold_every_real_digit_once():
@@ -77,9 +77,9 @@ def test_an_impossible_request_is_a_one_line_error(call, message):
     assert str(caught.value) == message
 
 
-@pytest.mark.skipif(not (SHARED / "mnist").is_dir(), reason=f"no MNIST files at {SHARED}")
+@pytest.mark.skipif(not (FILES_AT / "mnist").is_dir(), reason="no MNIST in $CAUSALFLOW_DATA")
 def test_mnist_is_read_from_the_data_folder(monkeypatch):
-    monkeypatch.setenv("CAUSALFLOW_DATA", str(SHARED))
+    monkeypatch.setenv("CAUSALFLOW_DATA", str(FILES_AT))
     test = mnist("test", download=False)
     assert test.images.shape == (10_000, 28, 28)
     assert test.images.dtype == np.uint8

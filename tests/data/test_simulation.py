@@ -57,7 +57,7 @@ def test_the_weights_of_every_world_sum_to_one():
 
 
 def test_the_front_door_labels_have_the_published_probabilities():
-    # SEEDS 2.4, exact: the decimals are rounded nowhere
+    # Exact: the decimals are rounded nowhere
     for digit in range(10):
         red = probability(FRONT, lambda v: v["color"] == 1, lambda v, d=digit: v["digit"] == d)
         assert red == Fraction(95 - 10 * digit, 100)
@@ -141,7 +141,7 @@ def test_the_published_image_distribution_comes_out_of_the_bits():
     exact = Counter()
     for weight, number in zip(weights, code.tolist(), strict=True):
         exact[number] += weight
-    # SEEDS 2.6
+    # The table of Sardesai, section 3.
     expected = {0: ".16", 3: ".16", 5: ".19", 6: ".19", 8: ".09", 11: ".09", 13: ".06", 14: ".06"}
     assert exact == {number: Fraction(p) for number, p in expected.items()}
 

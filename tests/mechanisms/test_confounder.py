@@ -26,7 +26,7 @@ def coin(p: torch.Tensor | float, draws: torch.Generator) -> torch.Tensor:
 
 
 def front_door(seed: int = 0) -> dict[str, torch.Tensor]:
-    """SEEDS 2.4, written from its equations."""
+    """Bar-MNIST, written from its equations."""
     draws = generator(seed)
     digit = torch.randint(10, (ROWS,), generator=draws)
     color = coin(0.1 * (9.5 - digit), draws)

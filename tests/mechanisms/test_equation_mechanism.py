@@ -202,7 +202,7 @@ def test_evidence_outside_an_equations_range_is_refused_by_node_and_row():
 
 
 def ascm():
-    """Example of papers/diffusion_ncm.txt (SEEDS 2.6)."""
+    """The example of Sardesai, Ctf-Editing using a Diffusion NCM, section 3."""
     binary = {"levels": (0, 1)}
     pixels = ["u_x & x", "y", "x ^ u_i", "x ^ y ^ u_i"]
     mechanisms = by_name(

@@ -85,13 +85,13 @@ def test_only_the_residual_makes_ddim_exact():
 
 
 def cosine_grid(steps):
-    """THEORY 2: from tau_min to 1, uniform in the angle."""
+    """From tau_min to 1, uniform in the angle."""
     u = [(1 - math.cos(math.pi * i / steps)) / 2 for i in range(steps + 1)]
     return [TAU_MIN + (1 - TAU_MIN) * x for x in u]
 
 
 def leap(v, y, w, nodes):
-    """THEORY 3: m = y + (h/2) w; u = v(m, tau + h/2); w' = 2u - w; y' = m + (h/2) w'."""
+    """Leap-frog: m = y + (h/2) w; u = v(m, tau + h/2); w' = 2u - w; y' = m + (h/2) w'."""
     for t, s in itertools.pairwise(nodes):
         h = s - t
         m = y + h / 2 * w

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from causalflow.data.digits import digits
 from causalflow.data.mnist import mnist
 from causalflow.metrics.effectiveness import agreement, digit_reader, read_bar, read_color
 
-SHARED = Path(__file__).parents[3] / "shared" / "data"
+FILES_AT = Path(os.environ.get("CAUSALFLOW_DATA", "data")).resolve()
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +53,9 @@ def test_agreement_is_the_share_of_hits():
     assert agreement(read, 3) == 0.5
 
 
-@pytest.mark.skipif(not (SHARED / "mnist").is_dir(), reason=f"no MNIST files at {SHARED}")
+@pytest.mark.skipif(not (FILES_AT / "mnist").is_dir(), reason="no MNIST in $CAUSALFLOW_DATA")
 def test_at_28_pixels_the_reader_is_trained_on_mnist(monkeypatch):
-    monkeypatch.setenv("CAUSALFLOW_DATA", str(SHARED))
+    monkeypatch.setenv("CAUSALFLOW_DATA", str(FILES_AT))
     monkeypatch.setattr("causalflow.metrics.effectiveness._EPOCHS", 1)
     real = mnist("test")
     read = digit_reader(28)(torch.from_numpy(real.images)[:, None])

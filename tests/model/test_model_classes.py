@@ -120,7 +120,7 @@ def test_gumbel_max_along_a_confounded_chain_equals_rejection_sampling():
 
 
 def front_door(n=20_000, seed=0):
-    """SEEDS 2.4, written from its equations."""
+    """Bar-MNIST, written from its equations."""
     rng = np.random.default_rng(seed)
     digit = rng.integers(10, size=n)
     color = (rng.random(n) < 0.1 * (9.5 - digit)).astype(int)

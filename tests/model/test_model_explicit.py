@@ -13,7 +13,7 @@ from causalflow.data.graphs import graph_path
 from causalflow.errors import CausalFlowError, EvidenceError
 
 DRAWS = 20_000
-# SEEDS 2.6
+# The table of Sardesai, Ctf-Editing using a Diffusion NCM, section 3.
 OBSERVED = {0: 0.16, 3: 0.16, 5: 0.19, 6: 0.19, 8: 0.09, 11: 0.09, 13: 0.06, 14: 0.06}
 FORCED = {0: 0.1, 3: 0.1, 5: 0.1, 6: 0.1, 8: 0.15, 11: 0.15, 13: 0.15, 14: 0.15}
 FIVE = torch.tensor([[[0, 1], [0, 1]]])

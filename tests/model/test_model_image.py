@@ -130,9 +130,7 @@ def test_an_unguided_counterfactual_costs_what_leap_frog_costs():
     # One call to start, one a step: there, back for the residual, back under the intervention.
     model = shaken(graph("neural"))
     world = model.counterfactual(evidence(), {"color": "red"}, steps=9, residual=False)
-    assert (
-        world.info.network_calls <= 2 * (1 + 9) + 1
-    )  # THEORY 3: ALF 10 / 20 / 50 is 23 / 43 / 103
+    assert world.info.network_calls <= 2 * (1 + 9) + 1  # ALF 10 / 20 / 50 is 23 / 43 / 103
 
 
 def test_the_round_trip_error_is_that_of_decoding_without_the_residual():

@@ -97,7 +97,7 @@ def morphomnist():
 
 
 def morpho_rows(n, seed=0):
-    """SEEDS 2.1, written from its equations."""
+    """Morpho-MNIST, written from its equations."""
     rng = np.random.default_rng(seed)
     u_t, u_i = rng.gamma(10, 1 / 5, n), rng.normal(size=n)
     thickness = 0.5 + u_t
@@ -130,7 +130,7 @@ def test_morphomnist_counterfactuals_equal_the_formula():
 
 
 def test_morphomnist_samples_have_the_moments_of_the_stored_file():
-    # SEEDS 2.1: mean 2.5, sd .632 of thickness (exact), correlation .908 with intensity (measured).
+    # The data: mean 2.5, sd .632 of thickness (exact), correlation .908 with intensity (measured).
     world = morphomnist().sample(20_000)
     t, i = world["thickness"].numpy(), world["intensity"].numpy()
     assert abs(t.mean() - 2.5) < 5 * 0.632 / 20_000**0.5
