@@ -174,6 +174,7 @@ def test_without_download_a_missing_file_is_an_error(published):
         idx(np.zeros((3, 2, 2), dtype=np.uint8))[:-9],
         gzip.compress(gzip.decompress(idx(np.zeros((3, 2, 2), dtype=np.uint8)))[:-1]),
     ],
+    ids=["empty", "text", "no header", "cut off", "of floats", "cut archive", "short of a pixel"],
 )
 def test_what_is_no_idx_file_is_a_data_error(tmp_path, content):
     (tmp_path / "x.gz").write_bytes(content)
