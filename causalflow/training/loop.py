@@ -90,7 +90,12 @@ def set_up(
     """The parts on their device: the module moved and wrapped, the state before the first step."""
     module = module_of(model)
     weights = [weight for _, weight in trainable(module)]
-    adam = torch.optim.AdamW(weights, lr=options.learning_rate, weight_decay=options.weight_decay)
+    adam = torch.optim.AdamW(
+        weights,
+        lr=options.learning_rate,
+        weight_decay=options.weight_decay,
+        fused=fabric.device.type == "cuda",
+    )
     module.train()
     network, optimizer = fabric.setup(_Objective(model, module, nodes), adam)
     return Run(
@@ -110,38 +115,48 @@ def optimise(run: Run, frame: Rows, stop: list[int]) -> Iterator[Step]:
         noise = generator(device, options.seed, STEP, run.state.step, rank)
         work = _Work({name: _to(value, device) for name, value in batch.items()}, noise)
         total, means = run.network(work)
-        flag = torch.tensor([len(stop)], dtype=means.dtype, device=device)
-        shared = cast(Tensor, run.fabric.all_reduce(torch.cat([means.detach(), flag])))
-        *numbers, stopped = shared.tolist()
+        norm = _backward(run, total)
+        # The one time in a step that a GPU is waited for.
+        told = torch.stack([torch.full_like(norm, len(stop)), norm.detach()]).to(means.dtype)
+        shared = cast(Tensor, run.fabric.all_reduce(torch.cat([means.detach(), told])))
+        *numbers, stopped, gradient = shared.tolist()
         losses = dict(zip(run.nodes, numbers, strict=True))
-        _check_losses(run, losses)
-        _descend(run, total)
+        _check_finite(run, losses, gradient)
+        _descend(run)
         yield Step(done=run.state.step, losses=losses, stopped=stopped > 0)
 
 
-def _descend(run: Run, total: Tensor) -> None:
-    """One gradient step and its place in the average."""
+def _backward(run: Run, total: Tensor) -> Tensor:
+    """The gradient, clipped; its norm before that, shape ()."""
+    run.fabric.backward(total)
+    norm = run.fabric.clip_gradients(
+        run.network,
+        run.optimizer,
+        max_norm=run.options.gradient_clip,
+        error_if_nonfinite=False,
+    )
+    assert norm is not None
+    return norm
+
+
+def _descend(run: Run) -> None:
+    """One step down the gradient and its place in the average."""
     options, optimizer, step = run.options, run.optimizer, run.state.step
     for group in optimizer.param_groups:
         group["lr"] = options.learning_rate * SCHEDULES.get(options.schedule)(step, options)
-    run.fabric.backward(total)
-    norm = run.fabric.clip_gradients(
-        run.network, optimizer, max_norm=options.gradient_clip, error_if_nonfinite=False
-    )
-    assert norm is not None
-    scaled = getattr(run.fabric.strategy.precision, "scaler", None) is not None
-    # A gradient scaler provokes overflows, skips such steps itself and lowers its scale.
-    if not scaled and not bool(torch.isfinite(norm)):
-        raise CausalFlowError(f"fit: the gradient is not finite at {_remedy(run)}")
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     run.state.follow(options.ema)
 
 
-def _check_losses(run: Run, losses: Mapping[str, float]) -> None:
+def _check_finite(run: Run, losses: Mapping[str, float], gradient: float) -> None:
     for name, loss in losses.items():
         if not math.isfinite(loss):
             raise CausalFlowError(f"fit: the loss of node '{name}' is {loss} at {_remedy(run)}")
+    scaled = getattr(run.fabric.strategy.precision, "scaler", None) is not None
+    # A gradient scaler provokes overflows, skips such steps itself and lowers its scale.
+    if not scaled and not math.isfinite(gradient):
+        raise CausalFlowError(f"fit: the gradient is not finite at {_remedy(run)}")
 
 
 def _remedy(run: Run) -> str:
@@ -181,7 +196,7 @@ def _batches(
 
     def read(step: int) -> dict[str, Tensor]:
         rows = batch_rows(len(frame), options.batch_size, options.seed, step)
-        return frame.rows(rows[rank * share : (rank + 1) * share])
+        return _pinned(frame.rows(rows[rank * share : (rank + 1) * share]))
 
     with ThreadPoolExecutor(1) as reader:
         following = reader.submit(read, min(start, options.steps - 1))
@@ -192,7 +207,14 @@ def _batches(
             yield batch
 
 
+def _pinned(batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The batch in page-locked memory, from where a GPU takes it while it computes."""
+    if not torch.cuda.is_available():
+        return batch
+    return {name: value.pin_memory() for name, value in batch.items()}
+
+
 def _to(value: Tensor, device: torch.device) -> Tensor:
     if value.ndim == 4:
-        return value.to(device, memory_format=torch.channels_last)
-    return value.to(device)
+        return value.to(device, non_blocking=True, memory_format=torch.channels_last)
+    return value.to(device, non_blocking=True)

@@ -77,8 +77,10 @@ class TrainingState:
     def follow(self, ema: float) -> None:
         """Move the average towards the weights after a step, and count the step."""
         decay = min(ema, (1 + self.step) / (10 + self.step))
-        for name, weight in trainable(self.module):
-            self.average[name].lerp_(weight, 1 - decay)
+        weights = dict(trainable(self.module))
+        if weights:
+            averages = [self.average[name] for name in weights]
+            torch._foreach_lerp_(averages, list(weights.values()), 1 - decay)
         self.step += 1
 
     @torch.no_grad()
@@ -192,12 +194,16 @@ def _parts(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Ten
 
 
 def _restore_moments(path: Path, state: TrainingState, moments: Mapping[str, Tensor]) -> None:
-    """AdamW counts its steps on the CPU; its moments lie where and how the parameter does."""
+    """AdamW's moments lie where and how the parameter does, its counter on the CPU if not fused."""
     weights = dict(trainable(state.module))
+    fused = state.optimizer.defaults["fused"]
     for label, value in moments.items():
         key, _, name = label.partition("/")
         counter = key == "step"
         if name not in weights or value.shape != (() if counter else weights[name].shape):
             raise CheckpointError(f"{path}: tensor 'moments/{label}' fits no weight of the model")
-        restored = value if counter else torch.empty_like(weights[name].data).copy_(value)
+        if counter:
+            restored = value.to(weights[name].device) if fused else value
+        else:
+            restored = torch.empty_like(weights[name].data).copy_(value)
         state.optimizer.state[weights[name]][key] = restored

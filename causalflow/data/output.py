@@ -1,0 +1,149 @@
+"""Output: where a stream's answers go, batch by batch: one tensor file, or a folder of images.
+
+A batch leaves a *part*, a safetensors file that is written last, when all else of the batch is
+there. Its note says how many rows it has, and the digest of the evidence it answers. When the last
+part is there, the output is put together from them, in bounded memory.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from causalflow.atomic import whole_file
+from causalflow.data.pictures import write_png
+from causalflow.data.units import level_name
+from causalflow.errors import DataError
+from causalflow.graph.graph import Graph
+from causalflow.graph.schema import Class, Image, Node
+
+__all__ = ["ImageFolder", "Output", "TensorFile", "output_of", "read_note"]
+
+Answers = Mapping[str, Tensor]
+
+
+class Output(Protocol):
+    """How the parts become the output."""
+
+    def write(self, part: Path, first: int, answers: Answers, digest: str) -> None:
+        """Write what a batch gave; ``part`` comes last, when all else of it is there."""
+
+    def finish(self, parts: list[Path]) -> None:
+        """Put the output together."""
+
+
+def output_of(out: Path, graph: Graph) -> Output:
+    """The output that the path asks for by its ending."""
+    return TensorFile(out) if out.suffix.lower() == ".safetensors" else ImageFolder(out, graph)
+
+
+def _save(part: Path, tensors: Answers, digest: str, rows: int) -> None:
+    stored = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    with whole_file(part) as file:
+        save_file(stored, file, metadata={"evidence": digest, "rows": str(rows)})
+
+
+def read_note(part: Path) -> Mapping[str, str]:
+    """What a part says of itself: ``rows``, and the digest of its ``evidence``."""
+    try:
+        with safe_open(part, framework="pt") as file:
+            return file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise DataError(f"{part}: damaged ({error}); remove it") from None
+
+
+@dataclass(frozen=True, slots=True)
+class TensorFile:
+    """One safetensors file: a tensor a node."""
+
+    out: Path
+
+    def write(self, part: Path, first: int, answers: Answers, digest: str) -> None:
+        """Keep everything in the part."""
+        _save(part, answers, digest, len(next(iter(answers.values()))))
+
+    def finish(self, parts: list[Path]) -> None:
+        """Write the header for all rows, then every node's bytes, part after part."""
+        with safe_open(parts[0], framework="pt") as file:
+            first = {name: file.get_tensor(name)[:0] for name in sorted(file.keys())}
+        rows = sum(int(read_note(part)["rows"]) for part in parts)
+        header = _header(first, rows)
+        with whole_file(self.out) as whole, whole.open("wb") as file:
+            file.write(len(header).to_bytes(8, "little") + header)
+            for name in first:
+                for part in parts:
+                    with safe_open(part, framework="pt") as piece:
+                        flat = piece.get_tensor(name).reshape(-1)
+                    file.write(flat.view(torch.uint8).numpy().data)
+
+
+_NAMES = {
+    torch.float64: "F64",
+    torch.float32: "F32",
+    torch.int64: "I64",
+    torch.uint8: "U8",
+    torch.bool: "BOOL",
+}
+
+
+def _header(empty: Answers, rows: int) -> bytes:
+    """The JSON header of the safetensors format, for tensors of ``rows`` rows one after another."""
+    entries, start = {}, 0
+    for name, tensor in empty.items():
+        shape = [rows, *tensor.shape[1:]]
+        end = start + torch.Size(shape).numel() * tensor.element_size()
+        kind = _NAMES[tensor.dtype]
+        entries[name] = {"dtype": kind, "shape": shape, "data_offsets": [start, end]}
+        start = end
+    text = json.dumps(entries).encode()
+    return text + b" " * (-len(text) % 8)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFolder:
+    """PNG files and a table of labels."""
+
+    out: Path
+    graph: Graph
+
+    def write(self, part: Path, first: int, answers: Answers, digest: str) -> None:
+        """Write the images where they stay, and keep the labels in the part."""
+        images = {n: v for n, v in answers.items() if isinstance(self.graph.nodes[n], Image)}
+        for name, pixels in images.items():
+            for row, picture in enumerate(pixels):
+                write_png(self.out / name / f"{first + row:08d}.png", picture)
+        labels = {n: v for n, v in answers.items() if n not in images}
+        labels["row"] = torch.arange(first, first + len(next(iter(answers.values()))))
+        _save(part, labels, digest, len(labels["row"]))
+
+    def finish(self, parts: list[Path]) -> None:
+        """Write the table: a column a node, level names, and the paths of the images."""
+        nodes = self.graph.nodes
+        images = [
+            n for n, node in nodes.items() if isinstance(node, Image) and (self.out / n).is_dir()
+        ]
+        with whole_file(self.out / "labels.csv") as whole, whole.open("w", newline="") as file:
+            writer = csv.writer(file)
+            for part in parts:
+                with safe_open(part, framework="pt") as piece:
+                    columns = {name: piece.get_tensor(name).tolist() for name in piece.keys()}  # noqa: SIM118
+                rows = columns.pop("row")
+                names = [name for name in nodes if name in columns]
+                if part is parts[0]:
+                    writer.writerow([*names, *(["path"] if len(images) == 1 else images)])
+                for at, row in enumerate(rows):
+                    values = [_readable(nodes[name], columns[name][at]) for name in names]
+                    writer.writerow([*values, *(f"{name}/{row:08d}.png" for name in images)])
+
+
+def _readable(node: Node, value: Any) -> Any:
+    return level_name(node, value) if isinstance(node, Class) else value
