@@ -11,24 +11,30 @@ is first used.
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from causalflow import data
     from causalflow.discrete.bounds import bounds
+    from causalflow.graph.diffusion import Diffusion
     from causalflow.graph.graph import Graph
     from causalflow.graph.reader import load, loads
     from causalflow.identify.identify import identify
     from causalflow.model.model import Model, compile
     from causalflow.plot.graph import plot_graph
     from causalflow.plot.images import image_grid
+    from causalflow.query.contrast import Contrast
     from causalflow.query.language import parse_query
     from causalflow.tables.table import Table
 
 __version__ = "0.1.0"
 
 _PLACES = {
+    "Contrast": "causalflow.query.contrast",
+    "Diffusion": "causalflow.graph.diffusion",
     "Graph": "causalflow.graph.graph",
     "Model": "causalflow.model.model",
     "Table": "causalflow.tables.table",
@@ -44,6 +50,8 @@ _PLACES = {
 }
 
 __all__ = [
+    "Contrast",
+    "Diffusion",
     "Graph",
     "Model",
     "Table",
@@ -64,7 +72,26 @@ def __getattr__(name: str) -> Any:
     if name not in _PLACES:
         raise AttributeError(f"module 'causalflow' has no attribute '{name}'")
     module = import_module(_PLACES[name])
-    return module if _PLACES[name] == f"causalflow.{name}" else getattr(module, name)
+    value = module if _is_module(name) else getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def _is_module(name: str) -> bool:
+    return _PLACES[name] == f"causalflow.{name}"
+
+
+class _Package(ModuleType):
+    """The package, in which a function is not hidden by the subpackage of the same name."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Importing ``causalflow.identify`` would bind it here in place of the function."""
+        if name in _PLACES and isinstance(value, ModuleType) and not _is_module(name):
+            return
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __dir__() -> list[str]:

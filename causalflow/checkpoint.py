@@ -42,6 +42,7 @@ __all__ = [
     "load_into",
     "load_state",
     "save_state",
+    "tensor_digest",
 ]
 
 Kind: TypeAlias = Literal["model", "training"]
@@ -195,11 +196,22 @@ def _digest(texts: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
     digest = hashlib.sha256()
     for name in TEXTS[:-1]:
         digest.update(f"{json.dumps([name, texts[name]])}\n".encode())
+    _absorb(digest, tensors)
+    return digest.hexdigest()
+
+
+def tensor_digest(tensors: Mapping[str, Tensor]) -> str:
+    """One text for the names, types, shapes and bytes of tensors on any device."""
+    digest = hashlib.sha256()
+    _absorb(digest, {name: _stored(tensor) for name, tensor in tensors.items()})
+    return digest.hexdigest()
+
+
+def _absorb(digest: hashlib._Hash, tensors: Mapping[str, Tensor]) -> None:
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(f"{json.dumps([name, str(tensor.dtype), list(tensor.shape)])}\n".encode())
         digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
 
 
 def _line(error: BaseException) -> str:

@@ -39,6 +39,7 @@ MOST_INLINE = 16
     epilog=examples(
         'causalflow ask graphs/ascm_xy.yaml "P(i[x=1] | i=5)"',
         'causalflow ask graphs/ascm_xy.yaml "P(y[x=1]=1 | x, i)" --given x=0 --given i=6',
+        'causalflow ask graphs/classics/firing_squad.yaml "PN(a=yes/no -> dead=yes/no)"',
         'causalflow ask m.safetensors "P(bar[color=red] | image)" --given image=seven.png',
     ),
 )
@@ -93,6 +94,7 @@ def _exact(file: Path, query: str, given: Sequence[Assignment]) -> Answer | None
 
     from causalflow.discrete.scm import ExactModel
     from causalflow.discrete.structure import unsupported
+    from causalflow.discrete.support import missing_support
     from causalflow.graph.reader import load
     from causalflow.identify.attempt import attempt
 
@@ -101,8 +103,12 @@ def _exact(file: Path, query: str, given: Sequence[Assignment]) -> Answer | None
         if _is_explicit(graph):
             return None
         raise CompileError(f"{file}: {reason}; fit a model to data and ask that: causalflow fit")
-    answer = ExactModel(graph).ask(query, _known(graph, given))
-    return replace(answer, verdict=attempt(graph, answer.query))
+    model = ExactModel(graph)
+    answer = model.ask(query, _known(graph, given))
+    verdict = attempt(graph, answer.query)
+    empty = missing_support(model, verdict) if verdict and not given else ()
+    notes = (f"positivity fails: {each}: the answer rests on the model" for each in empty)
+    return replace(answer, verdict=verdict, assumptions=(*answer.assumptions, *notes))
 
 
 def _is_explicit(graph: Graph) -> bool:

@@ -29,8 +29,9 @@ def check(context: click.Context, files: Sequence[str], as_json: bool) -> None:
     """Check graph FILES: fields, types, edges, cycles, and every query against its graph.
 
     Each query's verdict (is it identifiable from P(v)?) and, where the file is a finite model, its
-    answer are computed, and held against what the file declares. Goes on after a mistake; the exit
-    code is 2 if any file has one.
+    answer are computed, and held against what the file declares; a warning names the cells that the
+    model leaves empty and the estimand needs. Goes on after a mistake; the exit code is 2 if any
+    file has one.
     """
     results = []
     for file in files:
@@ -85,6 +86,7 @@ def _query(each: Verification) -> dict[str, Any]:
         "verdict": None if verdict is None else verdict.identifiable,
         "estimand": None if estimand is None else str(estimand),
         "answer": None if answer is None else _exact(answer),
+        "warnings": list(each.warnings),
         "line": each.check.line,
     }
 
@@ -114,6 +116,8 @@ def _show(result: dict[str, Any]) -> None:
         say(summary(result))
     for each in result["queries"]:
         say(f"  {each['ask']}: {_verdict(each)}")
+        for warning in each["warnings"]:
+            say(f"    warning: positivity fails: {warning}")
 
 
 def _verdict(each: dict[str, Any]) -> str:

@@ -11,47 +11,75 @@ from causalflow.cli.arguments import examples
 from causalflow.cli.output import json_option, say, say_json
 
 if TYPE_CHECKING:
+    from causalflow.graph.graph import Graph
+    from causalflow.identify.hedge import Hedge
+    from causalflow.identify.proof import Proof
     from causalflow.identify.verdict import Verdict
 
-__all__ = ["identify"]
+__all__ = ["data_option", "decided", "first_hedge", "identify"]
 
 WHOLE = ("observational", "experimental")
+
+data_option = click.option(
+    "--data",
+    multiple=True,
+    help="A distribution that is known, such as P(y, z | do(x)); repeat it for several. Or "
+    "observational: P(v); experimental: every P(v | do(.)).  [default: observational]",
+)
 
 
 @click.command(
     short_help="Whether data can answer a causal question.",
     epilog=examples(
         'causalflow identify graphs/literature/napkin.yaml "P(y | do(x))" --explain',
+        'causalflow identify graphs/literature/front_door.yaml "P(y | do(x))" --proof',
+        'causalflow identify graphs/literature/mediation.yaml "NDE(x -> y)"',
         'causalflow identify g.yaml "P(y | do(x))" --data "P(v)" --data "P(v | do(z))"',
     ),
 )
 @click.argument("file")
 @click.argument("query")
-@click.option(
-    "--data",
-    multiple=True,
-    help="A distribution that is known, such as P(y, z | do(x)); repeat it for several. Or "
-    "observational: P(v); experimental: every P(v | do(.)).  [default: observational]",
-)
-@click.option("--explain", is_flag=True, help="Show the derivation, step by step.")
+@data_option
+@click.option("--explain", is_flag=True, help="Show the derivation, and shorter answers if any.")
+@click.option("--proof", is_flag=True, help="Prove it by rules 1-3 of the do-calculus.")
 @json_option
-def identify(file: str, query: str, data: Sequence[str], explain: bool, as_json: bool) -> None:
+def identify(
+    file: str, query: str, data: Sequence[str], explain: bool, proof: bool, as_json: bool
+) -> None:
     """Decide whether graph FILE and the data determine the answer to QUERY.
 
     Prints the answer as a formula of the data (the estimand), or the reason why there is none.
+
+    QUERY is such as P(y | do(x), z), E[y[x=1] - y[x=0] | x=1], P(y[x=1, m[x=0]]), or a quantity by
+    name: TE, ETT, PN, PS, PNS, NDE, NIE, Ctf-DE, Ctf-IE as in ETT(x -> y) or NDE(x -> y; m);
+    CDE(x -> y; m=1); PSE(x -> y; x -> m -> y). ETT(x=drug/none -> y) names the levels.
     """
     from causalflow.graph.reader import load
+
+    verdict = decided(load(file), query, data)
+    if as_json:
+        say_json(_json(verdict, explain, proof))
+    else:
+        say(verdict.text(explain=explain, proof=proof))
+
+
+def decided(graph: Graph, query: str, data: Sequence[str]) -> Verdict:
+    """The verdict from the data that the option names."""
     from causalflow.identify.identify import identify as decide
 
     named = tuple(data) or WHOLE[:1]
-    verdict = decide(load(file), query, named[0] if len(named) == 1 else list(named))
-    if as_json:
-        say_json(_json(verdict, explain))
-    else:
-        say(verdict.text(explain=explain))
+    return decide(graph, query, named[0] if len(named) == 1 else list(named))
 
 
-def _json(verdict: Verdict, explain: bool) -> dict[str, Any]:
+def first_hedge(verdict: Verdict) -> Hedge | None:
+    """A hedge that forbids the answer, of the question itself or of a factor of it."""
+    if verdict.hedge is not None:
+        return verdict.hedge
+    factors = (getattr(each, "hedges", ()) for each in verdict.witness)
+    return next((hedge for hedges in factors for hedge in hedges), None)
+
+
+def _json(verdict: Verdict, explain: bool, proof: bool) -> dict[str, Any]:
     """The verdict, with the reasons if there is no estimand, and the steps if they are wanted."""
     from causalflow.symbolic.render import to_latex, to_text
 
@@ -66,4 +94,18 @@ def _json(verdict: Verdict, explain: bool) -> dict[str, Any]:
     if explain:
         shown["derivation"] = [str(step) for step in verdict.derivation]
         shown["assumptions"] = list(verdict.assumptions)
+        shown["short_answers"] = [str(each) for each in verdict.short_answers]
+    if proof:
+        shown["proof"] = _proof(verdict.proof)
     return shown
+
+
+def _proof(proof: Proof) -> dict[str, Any]:
+    """The lines of a proof, or why there is none."""
+    if not proof:
+        return {"missing": proof.missing}
+    lines = [
+        {"formula": str(line.formula), "reason": line.reason, "uses": [*map(str, line.uses)]}
+        for line in proof.lines
+    ]
+    return {"lines": lines, "latex": proof.latex()}

@@ -1,4 +1,4 @@
-"""Data sets and how data enter: digits, MNIST, Bar-MNIST with its truth, image folders, Frame."""
+"""Data sets and how data enter: digits, MNIST, Bar-MNIST and Morpho-MNIST with their truth."""
 
 from __future__ import annotations
 
@@ -7,5 +7,7 @@ from causalflow.data.digits import digits
 from causalflow.data.frame import Frame
 from causalflow.data.image_folder import image_folder
 from causalflow.data.mnist import mnist
+from causalflow.data.morpho_mnist import morpho_mnist
+from causalflow.data.partial import hide_labels
 
-__all__ = ["Frame", "bar_mnist", "digits", "image_folder", "mnist"]
+__all__ = ["Frame", "bar_mnist", "digits", "hide_labels", "image_folder", "mnist", "morpho_mnist"]

@@ -4,9 +4,9 @@
     color   green, red: the image channel that holds the strokes (channels are red, green, blue)
     bar     absent, present: the top seventh of the blue channel (4 rows of 28, 2 of 16)
 
-The labels follow ``graphs/bar_mnist_{frontdoor,backdoor}_scm.yaml``; the strokes are the image's
-own noise, so the picture under do(color) and do(bar) is known exactly. Under do(digit) nobody
-knows how the same hand writes another digit.
+The labels follow ``graphs/bar_mnist_{frontdoor,backdoor,confounded}_scm.yaml``; the strokes are the
+image's own noise, so the picture under do(color) and do(bar) is known exactly. Under do(digit)
+nobody knows how the same hand writes another digit.
 
 Source: Bar-MNIST of the diffusion NCM (Sardesai, Ctf-Editing using a Diffusion NCM).
 """
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -22,18 +23,20 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from causalflow.data.digits import digits
 from causalflow.data.frame import Frame
-from causalflow.data.graphs import graph_path
+from causalflow.data.graphs import at_size, graph_path
 from causalflow.data.labelled import SPLITS, LabelledImages, check_split
 from causalflow.data.mnist import mnist
+from causalflow.data.partial import hide_labels
 from causalflow.data.simulation import draw_exogenous, solve
 from causalflow.data.units import level_name, to_engine
 from causalflow.errors import DataError, one_of
 from causalflow.graph.graph import Graph
 from causalflow.graph.reader import load
-from causalflow.graph.schema import Class, Image
+from causalflow.graph.schema import Class, Finite
 
 __all__ = ["BarMNIST", "bar_mnist", "bar_rows", "render"]
 
@@ -45,7 +48,11 @@ _STROKE_CHANNEL = np.array(
 )  # by color: green strokes are in channel 1, red ones in channel 0
 _MNIST_SIZE = 28
 _DIGITS_SIZE = 16
-_ROWS = {"digits": {"train": 20_000, "test": 2_000}, "mnist": {"train": 60_000, "test": 10_000}}
+_SMALLEST = 8
+_ROWS = {
+    "digits": {"train": 20_000, "test": 2_000, "validation": 2_000},
+    "mnist": {"train": 60_000, "test": 10_000, "validation": 5_000},
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -114,6 +121,10 @@ class BarMNIST:
             "image": torch.from_numpy(images) / 255,
         }
 
+    def with_labels(self, share: float, seed: int = 0) -> dict[str, Any]:
+        """The columns, with the labels of all but a random ``share`` of the rows hidden."""
+        return hide_labels(self.columns, share, seed)
+
     def _level(self, name: str, value: Any) -> NDArray[np.int64]:
         if name == "digit":
             raise DataError(
@@ -133,21 +144,25 @@ def bar_mnist(
     n: int | None = None,
     seed: int = 0,
     source: str = "auto",
+    confounding: float | None = None,
 ) -> BarMNIST:
     """Draw Bar-MNIST.
 
     Args:
         kind: "frontdoor" (digit -> color -> bar, digit <-> bar) or "backdoor" (digit <-> color,
             both -> bar).
-        split: "train" or "test": from which base digits; they never overlap.
+        split: "train", "validation" or "test": from which base digits; no two overlap.
         size: height and width; default 16 on scikit-learn's digits, 28 on MNIST.
-        n: number of rows; default 20,000 / 2,000 on scikit-learn's digits, 60,000 / 10,000 on
-            MNIST.
-        seed: of the labels and of the choice of base digits; the two splits draw different ones.
-        source: "digits" (scikit-learn), "mnist" (28x28), or "auto": MNIST where ``size`` is 28.
+        n: number of rows; default 20,000 / 2,000 / 2,000 on scikit-learn's digits, 60,000 / 5,000 /
+            10,000 on MNIST.
+        seed: of the labels and of the choice of base digits; the splits draw different ones.
+        source: "digits" (scikit-learn), "mnist", or "auto": MNIST where ``size`` is 28.
+        confounding: how often the hidden cause decides the colour, green for 0 to 4 and red for 5
+            to 9 (.99: in 99 rows of 100); with the back door only, whose own law is milder.
 
     Raises:
-        DataError: an unknown kind, split or source, a size the source does not have, or n below 1.
+        DataError: an unknown kind, split or source, an impossible size, n below 1, or confounding
+            that is no probability or is asked of the front door.
     """
     for given, allowed in ((kind, KINDS), (source, SOURCES)):
         if given not in allowed:
@@ -158,7 +173,8 @@ def bar_mnist(
     if count < 1:
         raise DataError(f"bar_mnist: n is {count}; expected at least 1")
     generator = np.random.default_rng([seed, SPLITS.index(split)])
-    return _assemble(kind, _base_digits(source, split, size), count, generator)
+    graph, scm = _graphs(kind, confounding)
+    return _assemble(graph, scm, _base_digits(source, split, size), count, generator)
 
 
 def render(
@@ -182,24 +198,42 @@ def bar_rows(height: int) -> int:
     return max(1, round(height / 7))
 
 
+def _graphs(kind: str, confounding: float | None) -> tuple[Graph, Graph]:
+    """What a learner is told, and the truth."""
+    graph = load(graph_path(f"bar_mnist_{kind}"))
+    if confounding is None:
+        return graph, load(graph_path(f"bar_mnist_{kind}_scm"))
+    if kind != "backdoor" or not 0 <= confounding <= 1:
+        raise DataError(
+            f"bar_mnist: confounding {confounding:g} of kind {kind!r}; expected a probability, "
+            "and kind 'backdoor'"
+        )
+    scm, kept = load(graph_path("bar_mnist_confounded_scm")), Fraction(str(confounding))
+    swap = {"swap_color": Finite(p=(kept, 1 - kept))}
+    truth = Graph(
+        nodes=scm.nodes,
+        exogenous={**scm.exogenous, **swap},
+        queries=scm.queries,
+        name=scm.name,
+    )
+    return graph, truth
+
+
 def _assemble(
-    kind: str, digits_of: LabelledImages, n: int, generator: np.random.Generator
+    graph: Graph, scm: Graph, digits_of: LabelledImages, n: int, generator: np.random.Generator
 ) -> BarMNIST:
-    scm = load(graph_path(f"bar_mnist_{kind}_scm"))
     exogenous = draw_exogenous(scm, n, generator)
     labels = solve(scm, exogenous)
     base = _choose(digits_of.digits, labels["digit"], generator)
-    images = torch.from_numpy(render(digits_of.images[base], labels["color"], labels["bar"]))
-    graph = _resized(load(graph_path(f"bar_mnist_{kind}")), images.shape[-1])
     strokes = digits_of.images
     return BarMNIST(
-        graph=graph,
+        graph=at_size(graph, strokes.shape[-1]),
         scm=scm,
         exogenous=exogenous,
         labels=labels,
         base=base,
         strokes=strokes,
-        images=images,
+        images=torch.from_numpy(render(strokes[base], labels["color"], labels["bar"])),
     )
 
 
@@ -216,23 +250,21 @@ def _choose(
 
 def _base_digits(source: str, split: str, size: int | None) -> LabelledImages:
     if source == "mnist":
-        if size not in (None, _MNIST_SIZE):
-            raise DataError(
-                f"bar_mnist: MNIST has size {_MNIST_SIZE}, not {size}; use source='digits'"
-            )
-        return mnist(split)
+        return _reduced(mnist(split), _MNIST_SIZE if size is None else size)
     real = digits(split, _DIGITS_SIZE if size is None else size)
     return replace(real, images=(real.images * 255).round().astype(np.uint8))
 
 
-def _resized(graph: Graph, size: int) -> Graph:
-    """The same graph with its image at another size."""
-    nodes = {
-        name: replace(node, shape=(node.shape[0], size, size)) if isinstance(node, Image) else node
-        for name, node in graph.nodes.items()
-    }
-    edges = [*graph.edges, *(f"{first} <-> {second}" for first, second in graph.bidirected)]
-    return Graph(nodes=nodes, edges=edges, queries=graph.queries, name=graph.name)
+def _reduced(real: LabelledImages, size: int) -> LabelledImages:
+    """MNIST at another size, no smaller than the digits can be read at."""
+    if not _SMALLEST <= size <= _MNIST_SIZE:
+        allowed = f"{_SMALLEST} to {_MNIST_SIZE}; use source='digits'"
+        raise DataError(f"bar_mnist: MNIST at size {size}; expected {allowed}")
+    if size == _MNIST_SIZE:
+        return real
+    pixels = torch.from_numpy(real.images)[:, None].float()
+    small = interpolate(pixels, size=(size, size), mode="bilinear", antialias=True)
+    return replace(real, images=small[:, 0].round().to(torch.uint8).numpy())
 
 
 def _levels(graph: Graph, name: str) -> list[Any]:

@@ -22,6 +22,7 @@ from causalflow.errors import DataError
 __all__ = ["digits"]
 
 _TEST_SHARE = 0.2
+_VALIDATION_SHARE = 0.1  # of what is not for testing
 _STROKE_SHARE = 0.8
 _SMALLEST = 8
 
@@ -30,8 +31,8 @@ def digits(split: str = "train", size: int = 16, seed: int = 0) -> LabelledImage
     """The digits of a split, float32 in [0, 1], shape (n, size, size).
 
     Args:
-        split: "train" (1,437 pictures) or "test" (360); no picture is in both, and each has its
-            share of every digit.
+        split: "train" (1,293 pictures), "validation" (144) or "test" (360); no picture is in two,
+            and each has its share of every digit.
         size: height and width in pixels, at least 8.
         seed: which pictures are held out.
 
@@ -39,23 +40,31 @@ def digits(split: str = "train", size: int = 16, seed: int = 0) -> LabelledImage
         DataError: unknown split, or a size below 8.
     """
     from sklearn.datasets import load_digits
-    from sklearn.model_selection import train_test_split
 
     check_split(split)
     if size < _SMALLEST:
         raise DataError(f"digits of size {size}; expected at least {_SMALLEST}")
     everything = load_digits()
-    halves = train_test_split(
-        np.arange(len(everything.target)),
-        test_size=_TEST_SHARE,
-        random_state=seed,
-        stratify=everything.target,
-    )
-    rows = np.sort(halves[split == "test"])
+    rows = _split(everything.target, seed)[split]
     return LabelledImages(
         images=_enlarge(everything.images[rows] / 16, size),
         digits=everything.target[rows].astype(np.int64),
     )
+
+
+def _split(target: NDArray[np.int64], seed: int) -> dict[str, NDArray[np.int64]]:
+    """The rows of each split, in order."""
+    from sklearn.model_selection import train_test_split
+
+    def halves(rows: NDArray[np.int64], share: float) -> tuple[NDArray[np.int64], ...]:
+        kept, held = train_test_split(
+            rows, test_size=share, random_state=seed, stratify=target[rows]
+        )
+        return np.sort(kept), np.sort(held)
+
+    rest, test = halves(np.arange(len(target)), _TEST_SHARE)
+    train, validation = halves(rest, _VALIDATION_SHARE)
+    return {"train": train, "validation": validation, "test": test}
 
 
 def _enlarge(images: NDArray[Any], size: int) -> NDArray[np.float32]:

@@ -1,18 +1,21 @@
-"""The graph files that come with the package, found by name in a checkout and in a wheel."""
+"""The graph files that come with the package, found by name, and fitted to a size of images."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from causalflow.errors import GraphError, one_of
+from causalflow.graph.graph import Graph
+from causalflow.graph.schema import Image
 
-__all__ = ["graph_names", "graph_path"]
+__all__ = ["at_size", "graph_names", "graph_path"]
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def graph_path(name: str) -> Path:
-    """The path of a graph file by its name, with or without ``.yaml``.
+    """The path of a graph file by its name, such as ``classics/napkin``; ``.yaml`` may be added.
 
     Raises:
         GraphError: there is no such file.
@@ -28,8 +31,23 @@ def graph_path(name: str) -> Path:
 
 
 def graph_names() -> tuple[str, ...]:
-    """The names of all graph files that come with the package, sorted."""
-    return tuple(sorted(path.stem for path in _folder().glob("*.yaml")))
+    """The names of all graph files that come with the package, sorted.
+
+    ``classics/...`` are textbook models with exact answers, ``literature/...`` graphs of papers
+    with verdicts.
+    """
+    found = (path.relative_to(_folder()).with_suffix("") for path in _folder().rglob("*.yaml"))
+    return tuple(sorted(path.as_posix() for path in found))
+
+
+def at_size(graph: Graph, size: int) -> Graph:
+    """The same graph with its images at another height and width."""
+    nodes = {
+        name: replace(node, shape=(node.shape[0], size, size)) if isinstance(node, Image) else node
+        for name, node in graph.nodes.items()
+    }
+    edges = [*graph.edges, *(f"{first} <-> {second}" for first, second in graph.bidirected)]
+    return Graph(nodes=nodes, edges=edges, queries=graph.queries, name=graph.name)
 
 
 def _folder() -> Path:

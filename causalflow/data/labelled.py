@@ -13,7 +13,7 @@ from causalflow.errors import DataError, one_of
 
 __all__ = ["SPLITS", "LabelledImages", "check_split"]
 
-SPLITS = ("train", "test")
+SPLITS = ("train", "test", "validation")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -38,7 +38,7 @@ class LabelledImages:
 
 
 def check_split(split: str) -> None:
-    """Refuse a split that is neither train nor test.
+    """Refuse a split that is not train, test or validation.
 
     Raises:
         DataError: unknown split.

@@ -25,16 +25,19 @@ from causalflow.atomic import whole_file
 from causalflow.data.labelled import LabelledImages, check_split
 from causalflow.errors import DataError
 
-__all__ = ["FILES", "MIRRORS", "data_folder", "mnist", "read_idx"]
+__all__ = ["FILES", "MIRRORS", "check_digest", "data_folder", "mnist", "read_idx"]
 
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
 )
+_TRAIN = ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz")
 FILES = {
-    "train": ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"),
+    "train": _TRAIN,
+    "validation": _TRAIN,
     "test": ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"),
 }
+_ROWS = {"train": slice(None, -5_000), "validation": slice(-5_000, None)}
 _MD5 = {
     "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
     "train-labels-idx1-ubyte.gz": "d53e105ee54ea40749a09fcbcd1e9432",
@@ -46,10 +49,10 @@ _UNSIGNED_BYTE = 8
 
 
 def mnist(split: str = "train", download: bool = True) -> LabelledImages:
-    """The digits of a split, uint8, shape (n, 28, 28): 60,000 for training, 10,000 for testing.
+    """The digits of a split, uint8, shape (n, 28, 28): 55,000, 5,000 and 10,000 in file order.
 
     Args:
-        split: "train" or "test".
+        split: "train", "validation" (the last 5,000 of the file of training digits) or "test".
         download: whether to fetch files that are not in the folder.
 
     Raises:
@@ -58,7 +61,8 @@ def mnist(split: str = "train", download: bool = True) -> LabelledImages:
     """
     check_split(split)
     images, labels = (read_idx(_obtain(name, download)) for name in FILES[split])
-    return LabelledImages(images=images, digits=labels.astype(np.int64))
+    rows = _ROWS.get(split, slice(None))
+    return LabelledImages(images=images[rows], digits=labels[rows].astype(np.int64))
 
 
 def data_folder() -> Path:
@@ -86,17 +90,24 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
         raise DataError(f"{path}: not a gzipped idx file, or a truncated one") from None
 
 
+def check_digest(path: Path, md5: str) -> Path:
+    """The path, whose content must have that MD5 digest.
+
+    Raises:
+        DataError: it has another.
+    """
+    if (digest := _md5(path)) != md5:
+        raise DataError(f"{path}: MD5 {digest}; expected {md5}: delete the file to fetch it again")
+    return path
+
+
 def _obtain(name: str, download: bool) -> Path:
     path = data_folder() / "mnist" / name
     if not path.is_file():
         if not download:
             raise DataError(f"{path}: no such file; set $CAUSALFLOW_DATA, or allow the download")
         _download(name, path)
-    elif (digest := _md5(path)) != _MD5[name]:
-        raise DataError(
-            f"{path}: MD5 {digest}; expected {_MD5[name]}: delete the file to fetch it again"
-        )
-    return path
+    return check_digest(path, _MD5[name])
 
 
 def _download(name: str, path: Path) -> None:

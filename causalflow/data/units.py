@@ -4,8 +4,7 @@
     class       level name, level index, or -1 / None / NaN         int64 index, -1 where unlabelled
     continuous  number in the unit of the graph file, None or NaN   float64, the same number
     image       float in [0, 1] or uint8 0..255                     float32 in [-1, 1]
-    image with  integer pixels 0..levels-1                          float32, the same integers
-    levels
+    - discrete  integer pixels 0..levels-1, or their code           float32, the same integers
 
 A number is an index. A text is a name if there is such a level, else one of the words for a missing
 value (`MISSING`, empty text among them), else a number: so a CSV file is best read as text
@@ -23,6 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from causalflow.discrete.domain import pixels_of
 from causalflow.errors import CausalFlowError, EvidenceError, one_of
 from causalflow.graph.schema import Class, Continuous, Image, Level, Node
 
@@ -43,7 +43,7 @@ def to_engine(name: str, node: Node, value: Any, error: _Error = EvidenceError) 
         node: the node's type.
         value: one value (then the result has shape ()), or one per row: a sequence, array, pandas
             column or tensor; images as (n, channels, height, width), as (n, height, width) if
-            there is one channel, or one image.
+            there is one channel, one image, or codes.
         error: the class of the exceptions raised.
 
     Returns:
@@ -101,6 +101,8 @@ def store_images(name: str, node: Image, value: Any, error: _Error = EvidenceErr
         Shape (n, channels, height, width).
     """
     images = _tensor(name, value, error)
+    if node.levels is not None and images.ndim < 2:
+        images = _decoded(name, node, images, error)
     if images.dtype != torch.uint8:
         images = images.to(torch.float32)
     images = _with_channels(name, node, images, error)
@@ -151,6 +153,16 @@ def _with_channels(name: str, node: Image, images: Tensor, error: _Error) -> Ten
         expected = f"(n, {channels}, {height}, {width})"
         raise error(f"node '{name}': images of shape {tuple(images.shape)}; expected {expected}")
     return images
+
+
+def _decoded(name: str, node: Image, codes: Tensor, error: _Error) -> Tensor:
+    """The pixels of images that are given by code."""
+    every, found = range((node.levels or 1) ** math.prod(node.shape)), codes.reshape(-1).tolist()
+    for row, code in enumerate(found):
+        if code not in every:
+            expected = f"expected pixels, or their code, 0..{every[-1]}"
+            raise error(f"{_where(name, row, codes.ndim > 0)}: no image is {code}; {expected}")
+    return torch.from_numpy(pixels_of(node, [int(code) for code in found]))
 
 
 def _check_pixels(name: str, node: Image, images: Tensor, error: _Error) -> None:

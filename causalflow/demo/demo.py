@@ -25,7 +25,7 @@ from causalflow.data.graphs import graph_path
 from causalflow.data.simulation import draw_labels
 from causalflow.demo.training import CHECKPOINT, held_out
 from causalflow.graph.reader import load
-from causalflow.metrics.composition import composition
+from causalflow.metrics.composition import composition, largest_error
 from causalflow.metrics.effectiveness import (
     DigitReader,
     agreement,
@@ -159,8 +159,8 @@ def _ceiling(factual: Mapping[str, Tensor], read_digit: DigitReader) -> Score:
 
 def _null(factual: Mapping[str, Tensor], world: World, decoded: World) -> list[Score]:
     """The null intervention, with the residual and without it."""
-    full = composition(factual["image"], world["image"]).largest
-    bare = composition(factual["image"], decoded["image"]).unit
+    full = largest_error(factual["image"], world["image"]) / 255
+    bare = composition(factual["image"], decoded["image"]).value / 255
     return [
         Score(query="do() with residual", measure="largest error of a pixel", value=full, unit="1"),
         Score(query="do() without", measure="mean absolute error", value=bare, unit="1"),

@@ -1,17 +1,20 @@
 """Denoiser: the network of an image node, the velocity v(y, tau, pa) of the flow given the parents.
 
 Notation as in `causalflow.diffusion.path`: x_0 the image in [-1, 1], eps standard normal of the
-same shape, y_tau = (1 - tau) x_0 + tau eps, pa the parents' values. The network predicts the
-velocity and is fitted to
+same shape, y_tau = (1 - tau) x_0 + tau eps, pa the parents' values, z an optional semantic code.
+The network sees y times the scale of the path, and its output (eps - x_0, eps or x_0) becomes the
+velocity, fitted to
 
-    E |v(y_tau, tau, pa) - (eps - x_0)|^2,     tau = sigmoid(n) clipped to [TAU_MIN, TAU_MAX],
+    E w(tau) |v(y_tau, tau, pa, z) - (eps - x_0)|^2,
 
-n standard normal, whose minimiser is v = E[eps - x_0 | y_tau, pa]. The logit-normal law of tau puts
-the training where the problem is hard, between the two ends. The embeddings of tau and of the
-parents are summed, pass an MLP with SiLU, and modulate every block of the `UNet`.
+with tau of the path's law and w of `causalflow.diffusion.weighting`, whose minimiser is
+v = E[eps - x_0 | y_tau, pa, z]. The condition, the sum of the embeddings of the parents and a
+linear map of the code, goes to ``network(x, tau, condition)``, which is any module. Ours is a
+`UNet`: the embedding of tau is added to the condition, passes an MLP with SiLU, and modulates every
+block. In training each parent is hidden from the network with probability ``null_rate``, by itself.
 
-Sources: Liu et al. (2023), Flow Straight and Fast (the target); Esser et al. (2024), Scaling
-Rectified Flow Transformers, section 3.1 (the logit-normal law).
+Sources: Liu et al. (2023), Flow Straight and Fast (the target); Ho & Salimans (2022),
+Classifier-Free Diffusion Guidance (hidden conditions).
 """
 
 from __future__ import annotations
@@ -22,12 +25,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from causalflow.diffusion.path import TAU_MAX, TAU_MIN, interpolate
+from causalflow.diffusion.coupling import COUPLINGS
+from causalflow.diffusion.field import nulled
+from causalflow.diffusion.path import PATHS, PREDICTIONS, column, interpolate, prior_scale
+from causalflow.diffusion.weighting import WEIGHTINGS
+from causalflow.errors import CompileError
 from causalflow.graph.schema import Diffusion, Node
 from causalflow.nn.embedding import ParentEmbedding, TimeEmbedding
+from causalflow.nn.replay import Replay
 from causalflow.nn.unet import UNet
 
-__all__ = ["Denoiser", "logit_normal"]
+__all__ = ["Denoiser"]
 
 
 class Denoiser(nn.Module):
@@ -36,49 +44,140 @@ class Denoiser(nn.Module):
     Args:
         channels: of the image.
         parents: type by name of each parent that conditions the network.
-        options: of the image node; width, multipliers and blocks are used.
+        options: of the image node.
+        network: called as ``network(x, tau, condition)`` with x (batch, channel, height, width),
+            tau (batch,) and condition (batch, 4 * options.width); the result has the shape of x.
+            None: a `UNet` of the options' width, multipliers and blocks.
+
+    Attributes:
+        path: the Gaussian path of training.
+        tau_max: where the noise begins; grids end here.
+        prior_scale: the standard deviation of positions there.
+        replay: how the network is run when it answers.
     """
 
-    def __init__(self, channels: int, parents: Mapping[str, Node], options: Diffusion) -> None:
+    def __init__(
+        self,
+        channels: int,
+        parents: Mapping[str, Node],
+        options: Diffusion,
+        *,
+        network: nn.Module | None = None,
+    ) -> None:
         super().__init__()
         features = 4 * options.width
-        self.time = TimeEmbedding(features)
+        self.path = PATHS.get(options.path)
+        self.prediction = PREDICTIONS.get(options.prediction)
+        self.weighting = WEIGHTINGS.get(options.weighting)
+        self.coupling = COUPLINGS.get(options.coupling)
+        self.null_rate = options.null_rate
         self.parents = ParentEmbedding(parents, features)
-        self.condition = nn.Sequential(nn.SiLU(), nn.Linear(features, features), nn.SiLU())
-        self.network = UNet(channels, options.width, options.multipliers, options.blocks, features)
+        self.code = nn.Linear(options.code, features, bias=False) if options.code else None
+        self.own = network is None
+        if network is None:
+            self.time = TimeEmbedding(features)
+            self.condition = nn.Sequential(nn.SiLU(), nn.Linear(features, features), nn.SiLU())
+            network = UNet(channels, options.width, options.multipliers, options.blocks, features)
+        self.network = network
+        self.replay = Replay()
+
+    @property
+    def tau_max(self) -> float:
+        """Where the noise begins: the path's end, or the last time the prediction is defined at."""
+        return min(self.path.tau_max, self.prediction.tau_max)
+
+    @property
+    def prior_scale(self) -> float:
+        """The standard deviation of y at tau_max, of data of unit power."""
+        return prior_scale(self.tau_max)
 
     def calibrate(self, values: Mapping[str, Tensor]) -> None:
         """Take location and scale of the continuous parents from ``values``."""
         self.parents.calibrate(values)
 
-    def velocity(self, y: Tensor, tau: float | Tensor, parents: Mapping[str, Tensor]) -> Tensor:
-        """v(y, tau, pa), in the shape and precision of y; the network keeps its own precision.
+    def velocity(
+        self,
+        y: Tensor,
+        tau: float | Tensor,
+        parents: Mapping[str, Tensor],
+        code: Tensor | None = None,
+    ) -> Tensor:
+        """v(y, tau, pa, z), in the shape and precision of y; the network keeps its own precision.
 
         Args:
             y: positions in flow coordinates, shape (batch, channel, height, width).
             tau: one time for all, or shape (batch,).
-            parents: values by name, batch rows each.
+            parents: values by name, batch rows each; -1 or NaN where missing.
+            code: shape (batch, options.code); None: zero.
         """
-        tau = torch.as_tensor(tau, dtype=torch.float32, device=y.device).expand(len(y))
-        embedding = self.condition(self.time(tau) + self.parents(parents, len(y)))
-        return self.network(y.to(embedding.dtype), embedding).to(y.dtype)
+        scale = column(self.path.network_scale(tau), y)
+        output = self._output(y * scale, tau, self._condition(parents, code, len(y)))
+        return self.prediction.velocity_of(output.to(y.dtype), y, tau)
 
-    def loss(self, x: Tensor, parents: Mapping[str, Tensor], generator: torch.Generator) -> Tensor:
-        """The mean over pixels of the squared error of v at a random tau and eps, shape (batch,).
+    def loss(
+        self,
+        x: Tensor,
+        parents: Mapping[str, Tensor],
+        generator: torch.Generator,
+        code: Tensor | None = None,
+    ) -> Tensor:
+        """The mean over pixels of the weighted squared error of v at a random tau, shape (batch,).
 
         Args:
             x: images in [-1, 1], shape (batch, channel, height, width).
-            parents: values by name, batch rows each.
-            generator: of tau and eps.
+            parents: values by name, batch rows each; -1 or NaN where missing. Parents that do not
+                condition the network count for the coupling only.
+            generator: of tau, eps and the hidden parents.
+            code: shape (batch, options.code); None: zero.
         """
-        tau = logit_normal(len(x), generator).to(x.device)
-        noise = torch.randn(x.shape, generator=generator, device=generator.device).to(x)
-        velocity = self.velocity(interpolate(x, noise, tau), tau, parents)
-        error = functional.mse_loss(velocity.float(), noise - x, reduction="none")
-        return error.flatten(1).mean(dim=1)
+        device = generator.device
+        tau = self.path.times(torch.rand(len(x), generator=generator, device=device)).to(x.device)
+        tau = tau.clamp_max(self.tau_max)
+        noise = torch.randn(x.shape, generator=generator, device=device).to(x)
+        noise = self.coupling(x, noise, parents)
+        given = self._hide(parents, len(x), generator)
+        velocity = self.velocity(interpolate(x, noise, tau), tau, given, code)
+        error = functional.mse_loss(velocity.float(), (noise - x).float(), reduction="none")
+        return self.weighting(tau) * error.flatten(1).mean(dim=1)
 
+    def _condition(self, parents: Mapping[str, Tensor], code: Tensor | None, n: int) -> Tensor:
+        condition = self.parents(parents, n)
+        if code is None:
+            return condition
+        assert self.code is not None, "a code is given to a denoiser that has none"
+        return condition + self.code(code.to(self.code.weight.dtype))
 
-def logit_normal(n: int, generator: torch.Generator) -> Tensor:
-    """Draw n times tau in [TAU_MIN, TAU_MAX], float32, on the generator's device."""
-    draws = torch.randn(n, generator=generator, device=generator.device)
-    return draws.sigmoid().clamp(TAU_MIN, TAU_MAX)
+    def _output(self, x: Tensor, tau: float | Tensor, condition: Tensor) -> Tensor:
+        dtype = self.parents.origin.dtype
+        if not isinstance(tau, Tensor):
+            tau = torch.full((len(x),), tau, dtype=dtype, device=x.device)
+        tau, x = tau.to(dtype).expand(len(x)), x.to(dtype)
+        if torch.is_grad_enabled():
+            return self._predict(x, tau, condition)
+        return self.replay("network", self._predict, x, tau, condition)
+
+    def _predict(self, x: Tensor, tau: Tensor, condition: Tensor) -> Tensor:
+        if self.own:
+            return self.network(x, self.condition(self.time(tau) + condition))
+        output = self.network(x, tau, condition)
+        if output.shape != x.shape:
+            raise CompileError(
+                f"the network returned shape {tuple(output.shape)} for images of shape "
+                f"{tuple(x.shape)}; expected the same"
+            )
+        return output
+
+    def _hide(
+        self, parents: Mapping[str, Tensor], n: int, generator: torch.Generator
+    ) -> Mapping[str, Tensor]:
+        """The parents, each hidden in a random ``null_rate`` of the rows."""
+        if not self.null_rate:
+            return parents
+        given, null = dict(parents), nulled(parents, self.parents.names)
+        for name in self.parents.names:
+            draws = torch.rand(n, generator=generator, device=generator.device)
+            rows = (draws < self.null_rate).to(parents[name].device)
+            given[name] = torch.where(
+                rows.reshape(-1, *[1] * (parents[name].ndim - 1)), null[name], parents[name]
+            )
+        return given

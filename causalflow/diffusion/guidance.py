@@ -1,58 +1,179 @@
 """Guidance: what is added to the velocity so that the flow obeys more than its network was told.
 
-Notation: y = (1 - tau) x_0 + tau eps as in `causalflow.diffusion.path`, so alpha = 1 - tau and
-sigma = tau; s the scale, p(pa | y, tau) a predictor of parents from the noisy image, and
-g = grad_y log p(pa | y, tau).
+Notation: v(c) the denoiser's velocity at (y, tau) under the parents c; c' their values, c their
+reference (the factual ones), c'-m the parents c' with m nulled (`causalflow.diffusion.field`), w
+the strength, r(tau) a `Schedule`. Every neural guidance adds contrasts to the velocity that the
+parents ask for:
 
-Anti-causal guidance (Sanchez & Tsaftaris 2022, Diff-SCM) moves the noise, and the image is
-recomputed from the moved noise:
+    v^ = v(c') + (w - 1) r(tau) sum_k (v(c') - v(c_k))
 
-    eps^ = eps - s sigma g
-    x_0^ = (y - sigma eps^) / alpha = x_0 + s sigma^2 / alpha g
+    none     no c_k
+    free     every parent nulled: v(null) + w (v(c') - v(null)), classifier-free guidance
+    grouped  c'-m for every parent m that has changed (intervened, or a descendant)
+    delta    c, in rows where a parent has changed
 
-In the velocity v = eps - x_0 this is
+With w = 1 each is v(c'), exactly. ``grouped`` and ``delta`` are v(c), exactly, in rows where
+nothing has changed, whatever w: those rows have no contrast, and none is computed. ``free`` is not:
+one global w amplifies parents that nobody touched. Without a reference (noise that was drawn) every
+parent with a value has changed, and ``delta`` is ``free``. All but ``none`` and a ``delta`` with
+factual values need a network trained with nulls.
 
-    v^ - v = -s sigma g - s sigma^2 / alpha g = -s sigma (1 + sigma / alpha) g
-           = -s tau / (1 - tau) g,
+Anti-causal edges (`causalflow.diffusion.anticausal`) add their term, r(tau) times, to the guided
+velocity of the neural ones; their predictor, if it reads the predicted image, reads that of v(c').
 
-since alpha + sigma = 1. With s = 1 and exact predictors it is Bayes' rule: the velocity is an
-affine function of the score, v = -(y + tau grad log p(y)) / (1 - tau), and grad log p(y | pa) =
-grad log p(y) + grad log p(pa | y).
-
-At tau = 1 the image has no part in y, so an exact g vanishes there, but the factor tau / (1 - tau)
-diverges and magnifies the error of a learned predictor: callers guide in the interior of the tau
-interval only.
+Sources: Ho & Salimans (2022), Classifier-Free Diffusion Guidance, eq. 6 (there with w + 1 for w);
+Xia et al. (2025), Decoupled Classifier-Free Guidance for Counterfactual Diffusion Models (strengths
+by group: intervened, invariant); ``delta`` is this project's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
-__all__ = ["anticausal", "gradient"]
+from causalflow.diffusion.anticausal import Pull, pull
+from causalflow.diffusion.field import (
+    ConditionalField,
+    Field,
+    Time,
+    Values,
+    any_changed,
+    changed,
+    known,
+    nulled,
+)
+from causalflow.diffusion.path import column
+from causalflow.diffusion.schedule import Schedule
+from causalflow.registry import Registry
+
+__all__ = ["GUIDANCES", "Contrast", "Guidance", "guide"]
 
 
-def anticausal(
-    log_prob: Callable[[Tensor, float], Tensor], y: Tensor, tau: float, scale: float = 1.0
-) -> Tensor:
-    """The change of the velocity at (y, tau), -s tau / (1 - tau) grad_y log p; shape of y.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contrast:
+    """One c_k: in these rows the velocity is compared with that under other values.
+
+    Attributes:
+        rows: bool, shape (batch,).
+        values: the other values of all that the network is told, batch rows each.
+    """
+
+    rows: Tensor
+    values: Values
+
+
+Guidance: TypeAlias = Callable[[Values, Values, Collection[str]], list[Contrast]]
+GUIDANCES: Registry[Guidance] = Registry("guidance")
+
+
+@GUIDANCES.register("none")
+def none(target: Values, reference: Values, parents: Collection[str]) -> list[Contrast]:
+    """No contrast."""
+    return []
+
+
+@GUIDANCES.register("free")
+def free(target: Values, reference: Values, parents: Collection[str]) -> list[Contrast]:
+    """With no parent at all, in rows where one has a value."""
+    if not parents:
+        return []
+    told = torch.stack([known(target[name]) for name in parents]).any(dim=0)
+    return [Contrast(rows=told, values=nulled(target, parents))]
+
+
+@GUIDANCES.register("grouped")
+def grouped(target: Values, reference: Values, parents: Collection[str]) -> list[Contrast]:
+    """With each parent nulled, in rows where it has changed."""
+    return [
+        Contrast(rows=changed(target[m], reference[m]), values=nulled(target, [m])) for m in parents
+    ]
+
+
+@GUIDANCES.register("delta")
+def delta(target: Values, reference: Values, parents: Collection[str]) -> list[Contrast]:
+    """With the reference, in rows where a parent has changed."""
+    if not parents:
+        return []
+    rows = any_changed(target, reference, parents)
+    return [Contrast(rows=rows, values={**target, **{m: reference[m] for m in parents}})]
+
+
+def guide(
+    field: ConditionalField,
+    target: Values,
+    reference: Values,
+    *,
+    neural: Collection[str],
+    guidance: str = "none",
+    strength: float = 1.0,
+    pulled: Pull | None = None,
+    schedule: Schedule | None = None,
+) -> Field:
+    """The guided velocity of ``target``, of fixed shape; one network call an evaluation.
 
     Args:
-        log_prob: log p(pa | y, tau), shape (batch,), differentiable in y; may be a contrast
-            log p(pa' | y, tau) - log p(pa | y, tau), whose guidance vanishes where pa' = pa.
-        y: positions, shape (batch, channel, height, width).
-        tau: the time, below 1.
-        scale: the strength s.
+        field: v(y, tau, c) of the denoiser; called with the compared rows appended to the batch.
+        target: what the network is told and what the anti-causal edges aim at, batch rows each.
+        reference: the parents' factual values, likewise.
+        neural: the parents that condition the network; nulled and compared.
+        guidance: in `GUIDANCES`.
+        strength: w, of the neural parents; 1 guides nothing.
+        pulled: the anti-causal edges, if any.
+        schedule: r(tau); constant, if not given.
     """
-    assert tau < 1, "the guidance of the end of the path is not finite"
-    return -scale * tau / (1 - tau) * gradient(log_prob, y, tau)
+    contrasts = GUIDANCES.get(guidance)(target, reference, neural)
+    felt = [c for c in contrasts if strength != 1 and c.rows.any()]
+    compared = _compare(field, target, felt)
+    factor = schedule or Schedule()
+
+    def guided(y: Tensor, tau: Time) -> Tensor:
+        strengths = factor(tau)
+        if not isinstance(strengths, Tensor) and strengths == 0:
+            return field(y, tau, target)
+        plain, excess = compared(y, tau)
+        velocity = plain if excess is None else plain + _times(strengths, (strength - 1) * excess)
+        if pulled is None:
+            return velocity
+        return velocity + _times(strengths, pull(pulled, y, tau, plain, target, reference))
+
+    return guided
 
 
-def gradient(log_prob: Callable[[Tensor, float], Tensor], y: Tensor, tau: float) -> Tensor:
-    """grad_y log p(pa | y, tau) of every row, detached; works inside ``torch.no_grad`` too."""
-    with torch.inference_mode(False), torch.enable_grad():
-        point = y.detach().clone().requires_grad_()
-        (slope,) = torch.autograd.grad(log_prob(point, tau).sum(), point)
-    return slope.detach()
+def _times(strengths: Time, term: Tensor) -> Tensor:
+    """The product, 0 where the strength is: at tau = 1 the term of an anti-causal edge is not."""
+    if not isinstance(strengths, Tensor):
+        return strengths * term
+    factor = column(strengths, term)
+    return torch.where(torch.as_tensor(factor) == 0, torch.zeros_like(term), factor * term)
+
+
+def _compare(
+    field: ConditionalField, target: Values, contrasts: list[Contrast]
+) -> Callable[[Tensor, Time], tuple[Tensor, Tensor | None]]:
+    """The evaluation, in one batch, of v(c') and of sum_k (v(c') - v(c_k)), None if it is empty."""
+    if not contrasts:
+        return lambda y, tau: (field(y, tau, target), None)
+    rows = [c.rows.nonzero()[:, 0] for c in contrasts]
+    parts = [_take(c.values, r) for c, r in zip(contrasts, rows, strict=True)]
+    batch = {name: torch.cat([v, *(part[name] for part in parts)]) for name, v in target.items()}
+
+    places = torch.cat([torch.arange(len(contrasts[0].rows), device=rows[0].device), *rows])
+    sizes = [len(contrasts[0].rows), *map(len, rows)]
+
+    def compared(y: Tensor, tau: Time) -> tuple[Tensor, Tensor]:
+        times = tau[places] if isinstance(tau, Tensor) and tau.ndim else tau
+        plain, *others = field(y[places], times, batch).split(sizes)
+        excess = torch.zeros_like(plain)
+        for r, other in zip(rows, others, strict=True):
+            excess = excess.index_add(0, r, plain[r] - other)
+        return plain, excess
+
+    return compared
+
+
+def _take(values: Values, rows: Tensor) -> dict[str, Tensor]:
+    return {name: value[rows] for name, value in values.items()}

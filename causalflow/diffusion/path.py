@@ -1,28 +1,47 @@
-"""Path: the Gaussian path from data to noise, in flow coordinates.
+"""Path: the Gaussian paths from data to noise, in flow coordinates.
 
 Every Gaussian path x_t = alpha_t x_0 + sigma_t eps becomes, by
 
     y = x_t / (alpha + sigma),     tau = sigma / (alpha + sigma),
 
-the straight line y = (1 - tau) x_0 + tau eps, tau in [0, 1]. Its
-probability-flow ODE is
+the straight line y = (1 - tau) x_0 + tau eps, tau in [0, 1]. Its probability-flow ODE is
 
     dy/dtau = v(y, tau) := E[eps - x_0 | y],
 
 and v, x_0 and eps at a given y are affine in each other:  x_0 = y - tau v,  eps = y + (1 - tau) v.
-So one solver, one guidance and one network interface serve the variance-preserving paths
-(alpha^2 + sigma^2 = 1, given by alpha_bar = alpha^2, the papers' parametrisation) and rectified
-flow (alpha = 1 - tau, sigma = tau).
+So one solver, one guidance and one network interface serve them all. A network may predict any of
+the three (`PREDICTIONS`; eps says nothing of the image at tau = 1, so there the noise begins at
+.995). A path differs from another in three things only: the times at which a network is trained,
+the time tau_max at which its noise begins, and the scale of what the network sees, y itself or the
+variance-preserving x_t (alpha^2 + sigma^2 = 1, given by alpha_bar = alpha^2), with
+
+    alpha + sigma = 1 / sqrt((1 - tau)^2 + tau^2).
+
+    rectified    alpha = 1 - tau, sigma = tau; tau = sigmoid(n), n standard normal, which trains
+                 where the problem is hard, between the two ends
+    linear       beta(t) = 0.1 + 19.9 t, t uniform; alpha_bar = exp(-integral of beta)
+    cosine       alpha = cos(theta(t)) / cos(theta(0)), theta(t) = pi/2 (t + .008) / 1.008,
+                 t uniform in [0, .9946]: at t = 1 nothing is left of the data
+    linear-1000  the 1000 levels of `linear_alpha_bar`, each equally often
+    cosine-1000  the 1000 levels of `cosine_alpha_bar`, each equally often
 
 The data live at tau = TAU_MIN > 0: an image x enters the trajectory as y(TAU_MIN) = (1 - TAU_MIN) x
 and leaves it as x = y / (1 - TAU_MIN). So nothing divides by sigma = 0, both directions share their
-end points, and the round trip is a bijection. Noise is at tau = TAU_MAX = 1.
+end points, and the round trip is a bijection. Noise is at tau = tau_max <= TAU_MAX = 1, where y has
+the standard deviation `Path.prior_scale` (of data of unit power; exactly so where tau_max = 1).
+
+Sources: Ho et al. (2020), Nichol & Dhariwal (2021), the levels; Song et al. (2021), Score-Based
+Generative Modeling, the linear path in continuous time; Lu et al. (2022), DPM-Solver, the end of
+the cosine path; Esser et al. (2024), Scaling Rectified Flow Transformers, section 3.1, the
+logit-normal law.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import overload
 
 import torch
 from torch import Tensor
@@ -32,9 +51,14 @@ from causalflow.registry import Registry
 
 __all__ = [
     "GRIDS",
+    "PATHS",
+    "PREDICTIONS",
     "TAU_MAX",
     "TAU_MIN",
+    "Path",
+    "Prediction",
     "alpha_bar_of",
+    "column",
     "cosine_alpha_bar",
     "data_of",
     "enter",
@@ -44,12 +68,13 @@ __all__ = [
     "linear_alpha_bar",
     "noise_of",
     "precise",
+    "prior_scale",
     "tau_of",
-    "velocity_of_noise",
 ]
 
 TAU_MIN = 1e-2
 TAU_MAX = 1.0
+NOISE_TAU_MAX = 0.995
 
 GRIDS: Registry[Callable[[Tensor], Tensor]] = Registry("grid")
 GRIDS.add("cosine", lambda i: torch.sin(math.pi / 2 * i).square())
@@ -71,10 +96,10 @@ def leave(y: Tensor) -> Tensor:
     return y / (1 - TAU_MIN)
 
 
-def grid(steps: int, kind: str = "cosine") -> Tensor:
-    """The nodes TAU_MIN = tau_0 < ... < tau_steps = TAU_MAX, shape (steps + 1,), float64.
+def grid(steps: int, kind: str = "cosine", tau_max: float = TAU_MAX) -> Tensor:
+    """The nodes TAU_MIN = tau_0 < ... < tau_steps = tau_max, shape (steps + 1,), float64.
 
-    tau_i = TAU_MIN + (TAU_MAX - TAU_MIN) u_i, with u_i = (1 - cos(pi i / steps)) / 2 ("cosine":
+    tau_i = TAU_MIN + (tau_max - TAU_MIN) u_i, with u_i = (1 - cos(pi i / steps)) / 2 ("cosine":
     uniform in the angle, so dense near both ends, where v changes fastest) or u_i = i / steps
     ("uniform").
 
@@ -85,27 +110,70 @@ def grid(steps: int, kind: str = "cosine") -> Tensor:
     if steps < 1:
         raise CausalFlowError(f"steps={steps} of a grid; expected at least 1")
     fractions = GRIDS.get(kind)(torch.arange(steps + 1, dtype=torch.float64) / steps)
-    return TAU_MIN + (TAU_MAX - TAU_MIN) * fractions
+    return TAU_MIN + (tau_max - TAU_MIN) * fractions
 
 
 def interpolate(x: Tensor, noise: Tensor, tau: float | Tensor) -> Tensor:
     """y = (1 - tau) x + tau eps; tau is one time for all, or shape (batch,)."""
-    return torch.lerp(x, noise, _column(tau, x))
+    return torch.lerp(x, noise, column(tau, x))
 
 
 def data_of(velocity: Tensor, y: Tensor, tau: float | Tensor) -> Tensor:
     """The image x_0 = y - tau v that the velocity at (y, tau) points back to."""
-    return y - _column(tau, y) * velocity
+    return y - column(tau, y) * velocity
 
 
 def noise_of(velocity: Tensor, y: Tensor, tau: float | Tensor) -> Tensor:
     """The noise eps = y + (1 - tau) v that the velocity at (y, tau) points on to."""
-    return y + (1 - _column(tau, y)) * velocity
+    return y + (1 - column(tau, y)) * velocity
 
 
 def velocity_of_noise(noise: Tensor, y: Tensor, tau: float | Tensor) -> Tensor:
     """The velocity v = (eps - y) / (1 - tau) of a network that predicts eps; tau < 1."""
-    return (noise - y) / (1 - _column(tau, y))
+    return (noise - y) / (1 - column(tau, y))
+
+
+def velocity_of_data(x: Tensor, y: Tensor, tau: float | Tensor) -> Tensor:
+    """The velocity v = (y - x_0) / tau of a network that predicts x_0; tau > 0."""
+    return (y - x) / column(tau, y)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """What a network may predict.
+
+    Attributes:
+        name: in `PREDICTIONS`.
+        velocity_of: ``velocity_of(output, y, tau)``, the velocity that the output stands for.
+        tau_max: up to where the output determines the velocity.
+    """
+
+    name: str
+    velocity_of: Callable[[Tensor, Tensor, float | Tensor], Tensor]
+    tau_max: float = TAU_MAX
+
+
+PREDICTIONS: Registry[Prediction] = Registry("prediction")
+for _prediction in (
+    Prediction(name="velocity", velocity_of=lambda output, y, tau: output),
+    Prediction(name="noise", velocity_of=velocity_of_noise, tau_max=NOISE_TAU_MAX),
+    Prediction(name="data", velocity_of=velocity_of_data),
+):
+    PREDICTIONS.add(_prediction.name, _prediction)
+
+
+@overload
+def column(tau: float, like: Tensor) -> float: ...
+@overload
+def column(tau: Tensor, like: Tensor) -> Tensor: ...
+@overload
+def column(tau: float | Tensor, like: Tensor) -> float | Tensor: ...
+def column(tau: float | Tensor, like: Tensor) -> float | Tensor:
+    """Tau that multiplies ``like``: a number as it is, shape (batch,) as (batch, 1, ..., 1)."""
+    if not isinstance(tau, Tensor):
+        return tau
+    tau = tau.to(like)
+    return tau.reshape(-1, *[1] * (like.ndim - 1)) if tau.ndim else tau
 
 
 def linear_alpha_bar(levels: int = 1000) -> Tensor:
@@ -131,7 +199,74 @@ def alpha_bar_of(tau: Tensor) -> Tensor:
     return (1 - tau).square() / ((1 - tau).square() + tau.square())
 
 
-def _column(tau: float | Tensor, like: Tensor) -> Tensor:
-    """Tau with the axes of ``like``, in its precision: shape () or (batch, 1, ..., 1)."""
-    tau = torch.as_tensor(tau, dtype=like.dtype, device=like.device)
-    return tau.reshape(-1, *[1] * (like.ndim - 1)) if tau.ndim else tau
+def prior_scale(tau: float) -> float:
+    """The standard deviation of y at tau, of data of unit power."""
+    return math.hypot(1 - tau, tau)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Path:
+    """One way from data to noise.
+
+    Attributes:
+        name: in `PATHS`.
+        tau_max: where the noise begins, at most 1.
+        levels: number of the times that a network is trained at; None: a continuum.
+        quantile: the training law of tau, as its value at a quantile in [0, 1].
+        preserving: the network sees x_t of the variance-preserving path in place of y.
+    """
+
+    name: str
+    tau_max: float = TAU_MAX
+    levels: int | None = None
+    quantile: Callable[[Tensor], Tensor]
+    preserving: bool = True
+
+    @property
+    def prior_scale(self) -> float:
+        """The standard deviation of y at tau_max, of data of unit power."""
+        return prior_scale(self.tau_max)
+
+    def times(self, u: Tensor) -> Tensor:
+        """The training times at the quantiles u in [0, 1]: float32, in [TAU_MIN, tau_max]."""
+        return self.quantile(u).float().clamp(TAU_MIN, self.tau_max)
+
+    def network_scale(self, tau: float | Tensor) -> float | Tensor:
+        """What y is multiplied by before the network sees it."""
+        return ((1 - tau) ** 2 + tau**2) ** -0.5 if self.preserving else 1.0
+
+
+def _logit_normal(u: Tensor) -> Tensor:
+    return torch.special.ndtri(u).sigmoid()
+
+
+def _linear(u: Tensor) -> Tensor:
+    return tau_of(torch.exp(-0.1 * u - 9.95 * u.square()))
+
+
+def _cosine(u: Tensor) -> Tensor:
+    angle = math.pi / 2 * (0.9946 * u + 0.008) / 1.008
+    return tau_of((angle.cos() / math.cos(math.pi / 2 * 0.008 / 1.008)).square())
+
+
+def _level(alpha_bar: Tensor) -> Callable[[Tensor], Tensor]:
+    """The quantile function of levels that are equally frequent."""
+    tau = tau_of(alpha_bar)
+    return lambda u: tau.to(u.device)[(u * len(tau)).long().clamp_max(len(tau) - 1)]
+
+
+def _path(name: str, quantile: Callable[[Tensor], Tensor], levels: int | None = None) -> Path:
+    """A variance-preserving path, whose noise begins at the last of its times."""
+    end = quantile(torch.ones((), dtype=torch.float64)).item()
+    return Path(name=name, tau_max=end, levels=levels, quantile=quantile)
+
+
+PATHS: Registry[Path] = Registry("path")
+for _entry in (
+    Path(name="rectified", quantile=_logit_normal, preserving=False),
+    _path("linear", _linear),
+    _path("cosine", _cosine),
+    _path("linear-1000", _level(linear_alpha_bar()), 1000),
+    _path("cosine-1000", _level(cosine_alpha_bar()), 1000),
+):
+    PATHS.add(_entry.name, _entry)

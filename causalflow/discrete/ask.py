@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 from math import prod
 from typing import Any
 
@@ -21,15 +20,16 @@ from causalflow.discrete.answer import ROW, Answer
 from causalflow.discrete.domain import Domain
 from causalflow.discrete.impossible import impossible_part
 from causalflow.discrete.inference import Inference, Key, Positions
+from causalflow.discrete.numbers import level_notes, level_numbers
 from causalflow.discrete.ratio import common, distinct_rows, quotients, same_kind, summable
-from causalflow.errors import CausalFlowError, EvidenceError, QueryError
-from causalflow.graph.schema import Class, Image, Level
+from causalflow.errors import CausalFlowError, EvidenceError
+from causalflow.graph.schema import Image, Level
 from causalflow.query.query import Kind, Query, Term
 from causalflow.tables.array import Values
 from causalflow.tables.plan import MAX_CELLS
 from causalflow.tables.table import Table
 
-__all__ = ["answer"]
+__all__ = ["Question", "answer"]
 
 
 def answer(inference: Inference, query: Query, bound: Mapping[Key, Any]) -> Answer:
@@ -45,18 +45,14 @@ def answer(inference: Inference, query: Query, bound: Mapping[Key, Any]) -> Answ
         EvidenceError: the evidence has probability zero, or is no value of its variable.
         CausalFlowError: the question is too wide.
     """
-    question = _Question.of(inference, query, bound)
-    first, *others = same_kind([question.distribution(index) for index in question.parts()])
-    table = question.table(sum(others, start=first))
-    notes = list(question.notes())
-    if question.has_empty_cells:
-        notes.append("cells whose condition has probability zero are shown as 0")
-    batch = question.rows is not None
-    return Answer(query=query, table=table, rows=batch, assumptions=tuple(notes))
+    question = Question.of(inference, query, bound)
+    values, empty = question.values()
+    table, notes = question.table(values), question.notes(empty=bool(empty.any()))
+    return Answer(query=query, table=table, rows=question.inverse is not None, assumptions=notes)
 
 
 @dataclass(kw_only=True, eq=False)
-class _Question:
+class Question:
     """A query with its evidence in positions.
 
     Attributes:
@@ -64,8 +60,8 @@ class _Question:
         known: the position of every key that is given, but for the outcomes; arrays hold one
             position for each distinct row.
         inverse: for each row of the batch, which of the distinct rows it is.
-        has_empty_cells: whether a condition that is left free has probability zero somewhere.
         choices: the nodes whose noise enters by a choice that the answer depends on.
+        domains: those that were asked for.
     """
 
     inference: Inference
@@ -75,11 +71,12 @@ class _Question:
     conditions: tuple[Term, ...]
     known: dict[Key, Positions]
     inverse: np.ndarray[Any, np.dtype[np.int64]] | None = None
-    has_empty_cells: bool = False
     choices: dict[str, str] = field(default_factory=dict)
+    domains: dict[Key, Domain] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, inference: Inference, query: Query, bound: Mapping[Key, Any]) -> _Question:
+    def of(cls, inference: Inference, query: Query, bound: Mapping[Key, Any]) -> Question:
+        """The question with some of its free keys bound to values or columns."""
         form, free = query.counterfactual_form(), query.free_interventions
         conditions = tuple(term.free for term in form.conditions)
         question = cls(
@@ -93,14 +90,12 @@ class _Question:
         question._merge_rows()
         return question
 
-    @property
-    def rows(self) -> int | None:
-        """The rows of the batch; None if the evidence is no batch."""
-        return None if self.inverse is None else len(self.inverse)
-
     def domain(self, key: Key) -> Domain:
-        terms = (*(term.free for term in self.form.outcomes), *self.conditions)
-        return self.inference.domain(terms, self.free, key)
+        """The values of a term or a free intervention."""
+        if key not in self.domains:
+            terms = (*(term.free for term in self.form.outcomes), *self.conditions)
+            self.domains[key] = self.inference.domain(terms, self.free, key)
+        return self.domains[key]
 
     def _merge_rows(self) -> None:
         """Keep of equal rows one."""
@@ -113,14 +108,34 @@ class _Question:
         distinct, self.inverse = distinct_rows(list(columns.values()))
         self.known |= dict(zip(columns, distinct, strict=True))
 
-    def parts(self) -> Sequence[int | None]:
+    def _parts(self) -> Sequence[int | None]:
         """None for a probability; the terms of an expectation."""
         if self.query.kind is Kind.PROBABILITY:
             return [None]
         return range(len(self.form.outcomes))
 
-    def distribution(self, part: int | None) -> Values:
-        """P(outcomes | conditions), or a part of an expectation; distinct rows come first."""
+    def values(self) -> tuple[Values, np.ndarray[Any, np.dtype[np.bool_]]]:
+        """The answer's cells by distinct row, and where over `kept` the condition is impossible."""
+        found = [self._distribution(part) for part in self._parts()]
+        first, *others = same_kind([values for values, _ in found])
+        empty = np.logical_or.reduce([each for _, each in found])
+        return sum(others, start=first), empty
+
+    def operations(self) -> int:
+        """The multiplications of an answer to one row.
+
+        Raises:
+            CausalFlowError: too wide.
+        """
+        total = 0
+        for terms, asked, at in map(self._terms, self._parts()):
+            every, keep = (*terms, *self.conditions), [*asked, *self.kept()]
+            plan = self.inference.plan(every, self.free, keep, [*self.known, *at])
+            total += plan.operations
+        return total
+
+    def _terms(self, part: int | None) -> tuple[list[Term], list[Term], dict[Key, int]]:
+        """The outcomes of a part: all, those that are free, and the positions of the others."""
         outcomes = self.form.outcomes if part is None else (self.form.outcomes[part],)
         terms = [term.free for term in outcomes]
         at: dict[Key, int] = {
@@ -128,31 +143,40 @@ class _Question:
             for term in outcomes
             if term.value is not None
         }
-        asked = [term for term in terms if term not in at]
-        values = self._conditional(terms, asked, at)
+        return terms, [term for term in terms if term not in at], at
+
+    def _distribution(self, part: int | None) -> tuple[Values, np.ndarray[Any, np.dtype[np.bool_]]]:
+        """P(outcomes | conditions), or a part of an expectation; and where it has none."""
+        values, empty = self._conditional(*self._terms(part))
         if part is None:
-            return values
-        weights = self._weights(outcomes[0])
+            return values, empty
+        weights = level_numbers(self.domain(self.form.outcomes[part].free))
         axis = int(self.inverse is not None)
         scale = self.query.coefficients[part]
         exact = values.dtype == object
         numbers = [w * scale if exact else float(w * scale) for w in weights]
         column = np.array(numbers, dtype=object if exact else np.float64)
-        return np.asarray((np.moveaxis(values, axis, -1) * column).sum(axis=-1))
+        return np.asarray((np.moveaxis(values, axis, -1) * column).sum(axis=-1)), empty
 
-    def _kept(self) -> list[Key]:
+    def asked(self) -> list[Key]:
+        """The outcomes that are axes of the answer."""
+        asked = self.form.outcomes if self.query.kind is Kind.PROBABILITY else ()
+        return [term for term in asked if term.value is None]
+
+    def kept(self) -> list[Key]:
+        """The conditions and interventions that are."""
         keys: list[Key] = [*self.conditions, *self.free]
         return [key for key in keys if key not in self.known]
 
     def _conditional(
         self, terms: Sequence[Term], asked: Sequence[Term], at: Mapping[Key, int]
-    ) -> Values:
+    ) -> tuple[Values, np.ndarray[Any, np.dtype[np.bool_]]]:
         """P(terms | conditions) over the asked and the free keys, some rows at a time."""
         self.choices |= self.inference.choices((*terms, *self.conditions), self.free)
         if self.inverse is None:
             return self._divided(*self._ratio_parts(terms, asked, at, slice(None)), len(asked), 0)
         count = next(len(p) for p in self.known.values() if isinstance(p, np.ndarray))
-        every, keep = (*terms, *self.conditions), [*asked, *self._kept()]
+        every, keep = (*terms, *self.conditions), [*asked, *self.kept()]
         cells = prod(len(self.domain(key).levels) for key in keep)
         if len(self.inverse) * cells > 4 * MAX_CELLS:
             raise CausalFlowError(
@@ -166,16 +190,16 @@ class _Question:
             )
             for start in range(0, count, step)
         ]
-        return np.concatenate(same_kind(parts))
+        values = np.concatenate(same_kind([each for each, _ in parts]))
+        return values, np.concatenate([empty for _, empty in parts])
 
     def _ratio_parts(
         self, terms: Sequence[Term], asked: Sequence[Term], at: Mapping[Key, int], rows: slice
     ) -> tuple[Values, Values]:
         known = {k: p[rows] if isinstance(p, np.ndarray) else p for k, p in self.known.items()}
-        kept = self._kept()
-        joint = self.inference.joint(
-            (*terms, *self.conditions), self.free, (*asked, *kept), {**known, **at}
-        )
+        kept = self.kept()
+        every, cells = (*terms, *self.conditions), {**known, **at}
+        joint = self.inference.joint(every, self.free, (*asked, *kept), cells)
         axes = tuple(range(len(asked)) if self.inverse is None else range(1, len(asked) + 1))
         if not self.conditions:
             numbers = joint.to_array()
@@ -186,23 +210,25 @@ class _Question:
         whole = self.inference.joint(self.conditions, self.free, kept, known)
         return common(joint, whole)
 
-    def _divided(self, joint: Values, whole: Values, asked: int, start: int) -> Values:
-        """joint / whole with 0 / 0 = 0; ``start`` is the first of the distinct rows.
+    def _divided(
+        self, joint: Values, whole: Values, asked: int, start: int
+    ) -> tuple[Values, np.ndarray[Any, np.dtype[np.bool_]]]:
+        """joint / whole with 0 / 0 = 0, and where whole is 0; ``start`` is the first distinct row.
 
         Raises:
             EvidenceError: the evidence has probability zero, in some row.
         """
         first = int(self.inverse is not None)
-        possible = (whole != 0).reshape(len(whole) if first else 1, -1).any(axis=1)
+        empty = np.asarray(whole == 0, dtype=np.bool_)
+        possible = ~empty.reshape(len(whole) if first else 1, -1).all(axis=1)
         if not possible.all():
             self._refuse(start + int(np.argmin(possible)))
-        self.has_empty_cells |= bool(np.any(whole == 0))
         places = [slice(None)] * first + [None] * asked + [slice(None)] * (whole.ndim - first)
         below = np.asarray(whole[tuple(places)])
         below = np.asarray(below + (below == 0))
         if joint.dtype == np.float64 and below.dtype == np.float64:
-            return np.asarray(joint / below)
-        return quotients(*np.broadcast_arrays(joint, below))
+            return np.asarray(joint / below), empty
+        return quotients(*np.broadcast_arrays(joint, below)), empty
 
     def _refuse(self, distinct: int) -> None:
         """Say which part of the evidence is impossible, and in which row."""
@@ -226,51 +252,39 @@ class _Question:
         values = [each.value for each in self.form.conditions if each.free == term]
         return values[0] if values and values[0] is not None else "a value it never takes"
 
-    def _weights(self, term: Term) -> list[Fraction]:
-        """The number that each level counts as."""
-        domain = self.domain(term.free)
-        if isinstance(domain.declared, Image):
-            raise QueryError(f"query: the expectation of the image '{term.name}'; ask P(...)")
-        named = any(isinstance(level, str) for level in domain.levels)
-        return [Fraction(k if named else int(level)) for k, level in enumerate(domain.levels)]
-
-    def notes(self) -> Sequence[str]:
-        """What the noise of tables is taken to be, and what a class with named levels counts as."""
+    def notes(self, *, empty: bool) -> tuple[str, ...]:
+        """What the answer rests on: choices of noise, levels as numbers, impossible cells."""
         found = [
             f"a counterfactual of '{name}' depends on the choice 'noise: {choice}' in the graph,"
             " which no data determine"
             for name, choice in self.choices.items()
         ]
-        return found if self.query.kind is Kind.PROBABILITY else [*found, *self._counts()]
+        if self.query.kind is not Kind.PROBABILITY:
+            domains = {term.name: self.domain(term.free) for term in self.form.outcomes}
+            found += [note for each in domains.values() for note in level_notes(each)]
+        if empty:
+            found.append("cells whose condition has probability zero are shown as 0")
+        return tuple(found)
 
-    def _counts(self) -> Sequence[str]:
-        """What an expectation of a class with named levels means."""
-        declared = {term.name: self.domain(term.free).declared for term in self.form.outcomes}
-        return [
-            f"the levels of '{name}' count as {', '.join(f'{v}={k}' for k, v in pairs)}"
-            for name, node in declared.items()
-            if isinstance(node, Class) and any(isinstance(v, str) for v in node.levels)
-            for pairs in [list(enumerate(node.levels))[:8]]
-        ]
+    def axes(self) -> tuple[tuple[str, ...], dict[str, tuple[Level, ...]]]:
+        """The axes of an answer, and their levels."""
+        names = self._names()
+        keys = [*self.asked(), *self.kept()]
+        levels = {names[key]: self.domain(key).levels for key in keys}
+        return tuple(levels), levels
 
     def table(self, values: Values) -> Table:
         """The answer's table; of an image's codes only those that have some probability."""
-        keys: list[Key] = []
-        if self.query.kind is Kind.PROBABILITY:
-            keys = [term for term in self.form.outcomes if term.value is None]
-        keys += self._kept()
-        names = self._names()
-        levels: dict[str, tuple[Level, ...]] = {}
+        axes, levels = self.axes()
         first = int(self.inverse is not None)
-        for place, key in enumerate(keys, start=first):
-            domain = self.domain(key)
-            levels[names[key]] = domain.levels
-            if isinstance(domain.declared, Image):
-                others = tuple(axis for axis in range(values.ndim) if axis != place)
+        for place, (axis, key) in enumerate(
+            zip(axes, [*self.asked(), *self.kept()], strict=True), start=first
+        ):
+            if isinstance(self.domain(key).declared, Image):
+                others = tuple(each for each in range(values.ndim) if each != place)
                 seen = np.flatnonzero((values != 0).any(axis=others))
                 values = values.take(seen, axis=place)
-                levels[names[key]] = tuple(domain.levels[k] for k in seen.tolist())
-        axes = tuple(levels)
+                levels[axis] = tuple(levels[axis][k] for k in seen.tolist())
         if self.inverse is None:
             return Table.of(axes, values, levels)
         row = ROW if ROW not in axes else f"{ROW}'"

@@ -10,18 +10,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import prod
+from math import lcm, prod
 from typing import Any
 
 import numpy as np
 
 from causalflow.discrete.coupling import COUPLINGS, Law, coupled
 from causalflow.errors import CausalFlowError, QueryError
+from causalflow.tables.array import Values
 from causalflow.tables.contraction import Scaled, scaled
 from causalflow.tables.plan import MAX_CELLS
 
-__all__ = ["MAX_COUPLED", "Conditional", "Copies", "Copy", "Factor"]
+__all__ = ["LONGEST", "MAX_COUPLED", "Conditional", "Copies", "Copy", "Factor"]
 
+LONGEST = 2**9
+"""The bits of a denominator up to which fractions are worth the while."""
 MAX_COUPLED = 2**18
 """The most probabilities of a joint law that are computed, one by one."""
 
@@ -56,6 +59,21 @@ class Conditional:
         values = np.empty((len(self.laws), len(self.laws[0])), dtype=object)
         values[:] = self.laws
         return scaled(values)
+
+    @cached_property
+    def floats(self) -> Values:
+        """The laws as one array of floats, (combinations, levels), each number rounded once."""
+        return np.array([[float(p) for p in law] for law in self.laws])
+
+    @cached_property
+    def bits(self) -> int:
+        """The length of the laws' common denominator; counted up to `LONGEST`, no further."""
+        denominator = 1
+        for law in self.laws:
+            denominator = lcm(denominator, *(p.denominator for p in law))
+            if denominator.bit_length() > LONGEST:
+                break
+        return denominator.bit_length()
 
     @cached_property
     def rows(self) -> np.ndarray[Any, np.dtype[np.int64]]:
@@ -144,6 +162,23 @@ class Copies:
             return None
         return self.conditional.choice
 
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """The axes of the factor."""
+        return (*self.scope, *(copy.axis for copy in self.copies))
+
+    @property
+    def bits(self) -> int:
+        """The length of the denominator of the factor, which a joint law may make longer."""
+        return self.conditional.bits * len(self.copies)
+
+    def floats(self) -> Factor | None:
+        """The table in floats, where that can be had without fractions: of a single copy."""
+        if len(self.copies) > 1:
+            return None
+        values = self.conditional.floats[self.copies[0].rows]
+        return Factor(axes=self.axes, table=Scaled(values=values))
+
     def factor(self) -> Factor:
         """The copies' table.
 
@@ -152,7 +187,7 @@ class Copies:
             CausalFlowError: the table is too large.
         """
         levels = len(self.conditional.laws[0])
-        axes = (*self.scope, *(copy.axis for copy in self.copies))
+        axes = self.axes
         shape = (*self.scope.values(), *[levels] * len(self.copies))
         if prod(shape) > MAX_CELLS:
             self._refuse(f"{prod(shape):,} cells; at most {MAX_CELLS:,}")

@@ -47,6 +47,25 @@ class Domain:
     def _places(self) -> dict[Level, int]:
         return {level: place for place, level in enumerate(self.levels)}
 
+    @cached_property
+    def _scalars(self) -> dict[tuple[type, Any], int]:
+        return {}
+
+    def scalar(self, value: Any) -> int:
+        """The position of one value, remembered.
+
+        Raises:
+            EvidenceError: the variable has no such level.
+            TypeError: the value is a list, a tuple or an array.
+        """
+        key = (value.__class__, value)
+        found = self._scalars.get(key)
+        if found is None:
+            if np.ndim(value):
+                raise TypeError("expected one value")
+            found = self._scalars[key] = self.position(value)
+        return found
+
     def position(self, value: Any) -> int:
         """Where a value stands: a level by name or index, an image by its code or its pixels.
 
@@ -99,8 +118,7 @@ def codes_of(name: str, image: Image, pixels: Any) -> np.ndarray[Any, np.dtype[A
     Args:
         name: of the node.
         image: its declaration.
-        pixels: floats in [0, 1] (level / (levels - 1)) or integer levels; every image in the
-            declared shape or as a list.
+        pixels: levels, 0..levels-1; every image in the declared shape or as a list.
 
     Raises:
         EvidenceError: the pixels are not of that shape, or not among its levels.
@@ -108,8 +126,7 @@ def codes_of(name: str, image: Image, pixels: Any) -> np.ndarray[Any, np.dtype[A
     array, levels, count = np.asarray(pixels), image.levels or 0, prod(image.shape)
     if array.size != len(array) * count:
         raise EvidenceError(f"image '{name}' has shape {array.shape[1:]}; expected {image.shape}")
-    scale = max(levels - 1, 1) if array.dtype.kind == "f" else 1
-    digits = array.reshape(len(array), count) * scale
+    digits = array.reshape(len(array), count)
     whole = np.round(digits)
     wrong = ~(np.abs(digits - whole) <= 1e-4) | (whole < 0) | (whole >= levels)
     if wrong.any():

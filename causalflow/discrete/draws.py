@@ -146,7 +146,7 @@ def world(
     for name in structure.graph.topological_order():
         if name in do:
             places[name] = do[name]
-        elif name in structure.conditionals:
+        elif name in structure.tabled:
             fresh = partial(_answer, structure, name, places, shared)
             places[name] = shared[name] if name in still else fresh(n, random)
         else:
@@ -166,7 +166,7 @@ def _answer(
     random: np.random.Generator,
 ) -> Places:
     """Draw a node from its table, given what it was in the actual world, where that is known."""
-    conditional = structure.conditionals[name]
+    conditional = structure.conditional(name)
     rows = _rows(structure, name, places, n)
     if name not in actual:
         return _draw(np.array(conditional.laws, dtype=np.float64)[rows], random)
@@ -179,7 +179,7 @@ def _answer(
 
 def _rows(structure: FiniteStructure, name: str, places: Mapping[str, Places], n: int) -> Places:
     """Which row of the node's table each draw has."""
-    rows = structure.conditionals[name].rows
+    rows = structure.conditional(name).rows
     return np.broadcast_to(rows[tuple(places[each] for each in structure.parents[name])], (n,))
 
 
@@ -194,6 +194,5 @@ def _public(structure: FiniteStructure, name: str, places: Places) -> np.ndarray
     node = structure.graph.nodes[name]
     if not isinstance(node, Image):
         return places
-    assert node.levels is not None
     codes = [int(level) for level in structure.domain(name).levels]
-    return np.asarray(pixels_of(node, codes)[places] / max(node.levels - 1, 1))
+    return np.asarray(pixels_of(node, codes)[places])

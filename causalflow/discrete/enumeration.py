@@ -68,7 +68,7 @@ def enumeration(structure: FiniteStructure) -> Enumeration:
         CausalFlowError: a node with a table, too many rows, or an equation that gives no level of
             its node.
     """
-    for name in structure.conditionals:
+    for name in structure.tabled:
         raise CausalFlowError(
             f"enumerate: node '{name}' has a table, and its noise no values to list; ask a question"
             " instead, or give the node an equation"

@@ -2,28 +2,31 @@
 
 A *question* says for every term and every free intervention whether its axis is kept in the result
 or taken at a position; positions are given when it is asked, one for all or one for each row of a
-batch. Networks and contraction plans are made once for each question and kept; asking again with
-other values only slices and multiplies.
+batch. Networks, plans and programs (with all that does not depend on what is given contracted) are
+made once for each question and kept; asking again with other values only does what depends on them.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from causalflow.discrete.copies import Factor
+from causalflow.discrete.builder import build_network
+from causalflow.discrete.copies import LONGEST, Factor
 from causalflow.discrete.domain import NEVER, Domain
-from causalflow.discrete.network import Network, build_network
+from causalflow.discrete.network import Network
 from causalflow.discrete.structure import FiniteStructure
 from causalflow.errors import EvidenceError
 from causalflow.query.query import Term
 from causalflow.tables.array import Values
+from causalflow.tables.backend import Backend, Numpy
 from causalflow.tables.contraction import Scaled, run_plan
 from causalflow.tables.plan import MAX_OPERATIONS, Plan, make_plan
+from causalflow.tables.program import Operand, Program
 
 __all__ = ["ROW_AXIS", "Arithmetic", "Inference", "Key", "Positions"]
 
@@ -34,20 +37,22 @@ Positions: TypeAlias = int | np.ndarray[Any, np.dtype[np.int64]]
 
 ROW_AXIS = "\0row"
 """The axis of a batch's rows; no variable has this name."""
-_BATCH_CELLS = 2**24
+_BATCH_CELLS = 2**22
+_ROWS = 64
+"""The rows that a plan expects: what they make dearer is put off, one row or many."""
 _CACHED = 256
-_EXACT_OPERATIONS = 2**20
-_EXACT_STEPS = 2**10
+_PROGRAMS = 8
+_EXACT_OPERATIONS = 2**16
 
 
 @dataclass(kw_only=True, eq=False)
 class _Compiled:
-    """A network and its plans by what is kept, what is sliced and the rows of a batch."""
+    """A network, its plans by what is kept and what is given, its programs by exactness too."""
 
     network: Network
     places: Mapping[Term, str]
     plans: dict[Hashable, Plan] = field(default_factory=dict)
-    floats: list[Values] = field(default_factory=list)
+    programs: OrderedDict[Hashable, Program] = field(default_factory=OrderedDict)
 
     def axis(self, key: Key) -> str:
         return self.network.free[key] if isinstance(key, str) else self.places[key]
@@ -59,10 +64,17 @@ class Inference:
     Args:
         structure: the model.
         arithmetic: "fraction" (exact), "float", or "auto": exact where that is quick.
+        backend: of floats; None: numpy, as for fractions.
     """
 
-    def __init__(self, structure: FiniteStructure, arithmetic: Arithmetic = "auto") -> None:
+    def __init__(
+        self,
+        structure: FiniteStructure,
+        arithmetic: Arithmetic = "auto",
+        backend: Backend | None = None,
+    ) -> None:
         self.structure, self.arithmetic = structure, arithmetic
+        self._backend = Numpy() if backend is None else backend
         self._compiled: OrderedDict[Hashable, _Compiled] = OrderedDict()
 
     def domain(self, terms: Sequence[Term], free: Sequence[str], key: Key) -> Domain:
@@ -91,10 +103,9 @@ class Inference:
         """
         compiled = self._network(tuple(terms), tuple(free))
         cells = {compiled.axis(key): position for key, position in at.items()}
-        plan = self._plan(compiled, [compiled.axis(key) for key in keep], cells)
-        plan.check()
-        tables = self._tables(compiled, self._is_exact(plan))
-        return run_plan(plan, [_sliced(factor.axes, table, cells) for factor, table in tables])
+        kept = tuple(compiled.axis(key) for key in keep)
+        rows = next((len(p) for p in cells.values() if isinstance(p, np.ndarray)), 1)
+        return self._program(compiled, kept, frozenset(cells), rows).run(cells)
 
     def choices(self, terms: Sequence[Term], free: Sequence[str]) -> Mapping[str, str]:
         """Node -> its declared choice of noise, where P(terms) depends on that."""
@@ -107,8 +118,8 @@ class Inference:
         compiled = self._network(tuple(terms), ())
         cells = {compiled.axis(key): position for key, position in at.items()}
         return [
-            (_scope(factor.axes, cells), _sliced(factor.axes, table, cells).values)
-            for factor, table in self._tables(compiled, exact=False)
+            (_scope(factor.axes, cells), _sliced(factor.axes, factor.table, cells).values)
+            for factor in compiled.network.floats
         ]
 
     def rows_at_once(
@@ -119,14 +130,29 @@ class Inference:
         at: Mapping[Key, Positions],
     ) -> int:
         """How many rows of a batch can share one contraction."""
-        compiled = self._network(tuple(terms), tuple(free))
-        one = {compiled.axis(key): _first(position) for key, position in at.items()}
-        plan = self._plan(compiled, [compiled.axis(key) for key in keep], one)
-        plan.check()
+        plan = self.plan(terms, free, keep, at)
         scopes = [scope for step in plan.steps for scope in (*step.scopes, step.axes)]
         widest = max(map(plan.cells, scopes), default=1)
         by_work = MAX_OPERATIONS // max(plan.operations, 1)
         return max(1, min(_BATCH_CELLS // widest, by_work))
+
+    def plan(
+        self, terms: Sequence[Term], free: Sequence[str], keep: Sequence[Key], given: Iterable[Key]
+    ) -> Plan:
+        """How P(terms) is made over ``keep``, for one row of what is given.
+
+        Raises:
+            CausalFlowError: too wide.
+        """
+        compiled = self._network(tuple(terms), tuple(free))
+        kept = tuple(compiled.axis(key) for key in keep)
+        plan = self._plan(compiled, kept, frozenset(compiled.axis(key) for key in given))
+        plan.check()
+        return plan
+
+    def is_exact(self, terms: Sequence[Term], free: Sequence[str], plan: Plan) -> bool:
+        """Whether this plan for P(terms) is run in fractions."""
+        return self._is_exact(self._network(tuple(terms), tuple(free)), plan, 1)
 
     def _network(self, terms: tuple[Term, ...], free: tuple[str, ...]) -> _Compiled:
         key = (terms, free)
@@ -134,50 +160,57 @@ class Inference:
             self._compiled.move_to_end(key)
             return self._compiled[key]
         network = build_network(self.structure, terms, free)
-        self._check_defects(network)
         places = dict(zip(terms, network.terms, strict=True))
         compiled = _Compiled(network=network, places=places)
+        self._check_defects(compiled)
         self._compiled[key] = compiled
         if len(self._compiled) > _CACHED:
             self._compiled.popitem(last=False)
         return compiled
 
-    def _plan(
-        self, compiled: _Compiled, keep: Sequence[str], cells: Mapping[str, Positions]
-    ) -> Plan:
-        rows = {axis: len(p) for axis, p in cells.items() if isinstance(p, np.ndarray)}
-        key = (tuple(keep), frozenset(cells), frozenset(rows.items()))
-        if key not in compiled.plans:
+    def _plan(self, compiled: _Compiled, keep: tuple[str, ...], given: frozenset[str]) -> Plan:
+        if (keep, given) not in compiled.plans:
             network = compiled.network
             sizes = {axis: len(domain.levels) for axis, domain in network.domains.items()}
-            sizes[ROW_AXIS] = next(iter(rows.values()), 0)
-            scopes = [_scope(factor.axes, cells) for factor in network.factors]
-            first = (ROW_AXIS,) if rows else ()
-            compiled.plans[key] = make_plan(scopes, sizes, (*first, *keep))
-        return compiled.plans[key]
+            sizes[ROW_AXIS] = _ROWS
+            scopes = []
+            for axes in network.scopes:
+                rest = tuple(axis for axis in axes if axis not in given)
+                scopes.append(rest if len(rest) == len(axes) else (ROW_AXIS, *rest))
+            first = (ROW_AXIS,) if any(ROW_AXIS in scope for scope in scopes) else ()
+            plan = make_plan(scopes, sizes, (*first, *keep))
+            compiled.plans[keep, given] = plan.without(ROW_AXIS)
+        return compiled.plans[keep, given]
 
-    def _is_exact(self, plan: Plan) -> bool:
+    def _program(
+        self, compiled: _Compiled, keep: tuple[str, ...], given: frozenset[str], rows: int
+    ) -> Program:
+        plan = self._plan(compiled, keep, given)
+        exact = self._is_exact(compiled, plan, rows)
+        key = (keep, given, exact)
+        if key not in compiled.programs:
+            plan.check()
+            factors = compiled.network.factors if exact else compiled.network.floats
+            operands = [_operand(factor, given) for factor in factors]
+            compiled.programs[key] = Program(plan, operands, Numpy() if exact else self._backend)
+            if len(compiled.programs) > _PROGRAMS:
+                compiled.programs.popitem(last=False)
+        return compiled.programs[key]
+
+    def _is_exact(self, compiled: _Compiled, plan: Plan, rows: int) -> bool:
         if self.arithmetic != "auto":
             return self.arithmetic == "fraction"
-        return plan.operations <= _EXACT_OPERATIONS and len(plan.steps) <= _EXACT_STEPS
+        return plan.operations * rows <= _EXACT_OPERATIONS and compiled.network.bits <= LONGEST
 
-    def _tables(self, compiled: _Compiled, exact: bool) -> Sequence[tuple[Factor, Scaled]]:
-        factors = compiled.network.factors
-        if exact:
-            return [(factor, factor.table) for factor in factors]
-        if not compiled.floats:
-            compiled.floats += [_float(factor.table) for factor in factors]
-        tables = [Scaled(values=values) for values in compiled.floats]
-        return list(zip(factors, tables, strict=True))
-
-    def _check_defects(self, network: Network) -> None:
+    def _check_defects(self, compiled: _Compiled) -> None:
         """Refuse a model in which an equation can give what is no level of its node."""
+        network = compiled.network
         for axis, factors in network.defects.items():
             sizes = {a: len(domain.levels) for a, domain in network.domains.items()}
             plan = make_plan([factor.axes for factor in factors], sizes, ())
             plan.check()
-            exact = self._is_exact(plan)
-            tables = [f.table if exact else Scaled(values=_float(f.table)) for f in factors]
+            exact = self.arithmetic != "float" and plan.operations <= _EXACT_OPERATIONS
+            tables = [f.table if exact else Scaled(values=f.table.to_floats()) for f in factors]
             if run_plan(plan, tables).values.any():
                 scope, bad = factors[-1].axes, np.argwhere(factors[-1].table.values)[0]
                 names = [network.domains[a] for a in scope]
@@ -198,8 +231,15 @@ def _scope(axes: tuple[str, ...], cells: Mapping[str, Positions]) -> tuple[str, 
     return (ROW_AXIS, *others) if batched else others
 
 
-def _first(position: Positions) -> Positions:
-    return position[:1] if isinstance(position, np.ndarray) else position
+def _operand(factor: Factor, given: frozenset[str]) -> Operand:
+    """The table with what is given in front."""
+    axes, table = factor.axes, factor.table
+    first = tuple(axis for axis in axes if axis in given)
+    if not first:
+        return Operand(given=(), table=table)
+    order = [axes.index(axis) for axis in (*first, *(a for a in axes if a not in given))]
+    moved = replace(table, values=table.values.transpose(order))
+    return Operand(given=first, table=moved)
 
 
 def _sliced(axes: tuple[str, ...], table: Scaled, cells: Mapping[str, Positions]) -> Scaled:
@@ -215,12 +255,3 @@ def _sliced(axes: tuple[str, ...], table: Scaled, cells: Mapping[str, Positions]
     if never.any():
         values = np.where(never.reshape(*never.shape, *[1] * len(others)), 0, values)
     return Scaled(values=values, scale=table.scale, exponent=table.exponent, bound=table.bound)
-
-
-def _float(table: Scaled) -> Values:
-    """The table in float64, each number rounded once."""
-    if table.scale is None or table.scale == 1:
-        return table.values.astype(np.float64)
-    above, below = table.scale.numerator, table.scale.denominator
-    numbers = [value * above / below for value in table.values.ravel().tolist()]
-    return np.array(numbers, dtype=np.float64).reshape(table.values.shape)

@@ -1,7 +1,7 @@
 """Interval: the bounds of one question without free variables.
 
-A question about one world that is identifiable from a positive P(v) is a point. Any other becomes a
-ratio of polynomials, and two programs; what they mean depends on the districts they are about
+A question that is identifiable from a positive P(v) is a point. Any other becomes a ratio of
+polynomials, and two programs; what they mean depends on the districts they are about
 (`causalflow.discrete.bounds` has the table of kinds).
 """
 
@@ -121,10 +121,9 @@ class Solver:
             numbers = zip(query.coefficients, parts, strict=True)
             found = [float(c) * part for c, part in numbers if part is not None]
             return sum(found) if len(found) == len(parts) else None
-        if query.is_counterfactual:
-            return None
+        form = query if query.is_counterfactual else query.interventional_form()
         try:
-            verdict = identify(self._data.admg, query.interventional_form())
+            verdict = identify(self._data.admg, form)
         except QueryError:
             return None
         return float(verdict.evaluate(self._data.joint).values) if verdict else None

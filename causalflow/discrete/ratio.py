@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from causalflow.tables.array import Values
-from causalflow.tables.contraction import Scaled
+from causalflow.tables.scaled import Scaled, along
 
 __all__ = ["common", "distinct_rows", "quotients", "same_kind", "summable"]
 
@@ -43,7 +43,8 @@ def common(joint: Scaled, whole: Scaled) -> tuple[Values, Values]:
     if joint.scale is not None and whole.scale is not None:
         return joint.to_array(), whole.to_array()
     if joint.scale is None and whole.scale is None:
-        return np.ldexp(joint.values, joint.exponent - whole.exponent), whole.values
+        shift = along(joint.exponent - whole.exponent, joint.values.ndim)
+        return np.ldexp(joint.values, shift), whole.values
     return joint.to_array().astype(np.float64), whole.to_array().astype(np.float64)
 
 

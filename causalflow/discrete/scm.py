@@ -20,18 +20,22 @@ from causalflow.discrete.ask import answer
 from causalflow.discrete.enumeration import Enumeration, enumeration
 from causalflow.discrete.impossible import require_possible
 from causalflow.discrete.inference import Arithmetic, Inference, Key
+from causalflow.discrete.lookup import Signature
 from causalflow.discrete.structure import FiniteStructure, unsupported
 from causalflow.errors import CausalFlowError, EvidenceError, QueryError, one_of
 from causalflow.graph.graph import Graph
 from causalflow.graph.schema import Level
 from causalflow.query.language import parse_query
 from causalflow.query.query import Intervention, Kind, Query, Term
+from causalflow.tables.backend import Backend
 from causalflow.tables.table import Table
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Evidence", "ExactModel", "bindable"]
+
+_REMEMBERED = 256
 
 Evidence: TypeAlias = "Mapping[str, Any] | pd.DataFrame"
 
@@ -47,6 +51,8 @@ class ExactModel:
         graph: the declaration.
         arithmetic: "fraction" for exact numbers, "float" for float64, "auto" for fractions wherever
             they are quick.
+        backend: that floats are computed with; None: numpy. `causalflow.model.tensors.Tensors`
+            is torch on a device.
 
     Raises:
         CompileError: a node without equation and table, or without finite levels; it is named.
@@ -65,13 +71,16 @@ class ExactModel:
         P(y=1 | do(x=1)) = 1/3
     """
 
-    def __init__(self, graph: Graph, arithmetic: Arithmetic = "auto") -> None:
+    def __init__(
+        self, graph: Graph, arithmetic: Arithmetic = "auto", *, backend: Backend | None = None
+    ) -> None:
         if arithmetic not in ("auto", "fraction", "float"):
             allowed = one_of(arithmetic, ("auto", "fraction", "float"))
             raise CausalFlowError(f"unknown arithmetic {arithmetic!r}; {allowed}")
         self.graph = graph
         self._structure = FiniteStructure(graph)
-        self._inference = Inference(self._structure, arithmetic)
+        self._inference = Inference(self._structure, arithmetic, backend)
+        self._signatures: dict[tuple[str | Query, tuple[str, ...]], Signature] = {}
 
     @staticmethod
     def supports(graph: Graph) -> bool:
@@ -94,18 +103,27 @@ class ExactModel:
                 its variable.
             CausalFlowError: the question is too wide; checked before anything is allocated.
         """
-        parsed = parse_query(str(query), self.graph)
-        given = _columns(evidence)
-        keys = bindable(parsed)
-        bound: dict[Key, Any] = {}
-        for name, value in {**given, **known}.items():
-            if name not in keys:
-                raise QueryError(
-                    f"query: '{name}' is no free condition or intervention of {parsed};"
-                    f" {one_of(name, keys)}"
-                )
-            bound[keys[name]] = value
-        return answer(self._inference, parsed, bound)
+        given = {**_columns(evidence), **known}
+        return self._signature(query, tuple(given)).answer(list(given.values()))
+
+    def _signature(self, query: str | Query, names: tuple[str, ...]) -> Signature:
+        """The question without the values of what is given; the latest are kept."""
+        key = (query, names)
+        found = self._signatures.get(key)
+        if found is None:
+            parsed = parse_query(str(query), self.graph)
+            keys = bindable(parsed)
+            for name in names:
+                if name not in keys:
+                    raise QueryError(
+                        f"query: '{name}' is no free condition or intervention of {parsed};"
+                        f" {one_of(name, keys)}"
+                    )
+            found = Signature(self._inference, parsed, tuple(keys[name] for name in names))
+            if len(self._signatures) >= _REMEMBERED:
+                self._signatures.pop(next(iter(self._signatures)))
+            self._signatures[key] = found
+        return found
 
     def counterfactual(
         self, evidence: Evidence, do: Mapping[str, Any], targets: Iterable[str] | None = None
@@ -176,8 +194,8 @@ class ExactModel:
             generator: numpy's generator or a seed.
 
         Returns:
-            Node -> level indices, int64 (n,); images as floats in [0, 1], (n, channel, height,
-            width).
+            Node -> level indices, int64 (n,); of images the levels of the pixels, (n, channel,
+            height, width).
         """
         random = np.random.default_rng(generator)
         noise = draws.prior(self._structure, n, random)

@@ -23,7 +23,7 @@ import numpy as np
 from causalflow.discrete.copies import Conditional
 from causalflow.discrete.domain import NEVER, Domain, number
 from causalflow.errors import CompileError, GraphError, one_of
-from causalflow.graph.conditional import with_declared_parents
+from causalflow.graph.conditional import reordered_rows
 from causalflow.graph.distribution import FAMILIES
 from causalflow.graph.equation import Equation, evaluate
 from causalflow.graph.graph import Graph
@@ -77,7 +77,7 @@ class FiniteStructure:
         laws: of the exogenous variables.
         parents: of each node, in declared order.
         noise: the exogenous variables in each node's equation, in declared order.
-        conditionals: the nodes with a table.
+        tabled: the nodes with a table, as declared.
 
     Raises:
         CompileError: the graph has a node without equation and table, or a variable that is not
@@ -90,34 +90,43 @@ class FiniteStructure:
         self.graph = graph
         self.laws = {name: finite_law(law) or () for name, law in graph.exogenous.items()}
         nodes, exogenous = graph.admg.nodes, tuple(graph.exogenous)
+        order, places = _places(nodes), _places(exogenous)
+        self._written: dict[str, list[str]] = {name: [] for name in nodes}
+        for edge in graph.edges:
+            self._written[edge.target].append(edge.source)
         self.parents = {
-            name: tuple(sorted(graph.parents(name), key=_places(nodes).__getitem__))
-            for name in nodes
+            name: tuple(sorted(graph.parents(name), key=order.__getitem__)) for name in nodes
         }
-        places = _places(exogenous)
         self.noise = {
             name: tuple(sorted(_names(node) & places.keys(), key=places.__getitem__))
             for name, node in graph.nodes.items()
         }
-        self.conditionals = {
-            name: self._conditional(name)
+        self.tabled = {
+            name: node.table
             for name, node in graph.nodes.items()
             if isinstance(node, Class) and node.table is not None
         }
+        self._conditionals: dict[str, Conditional] = {}
         self._functions: dict[str, Function] = {}
         self._domains = {name: self._exogenous_domain(name) for name in exogenous}
         for name, node in graph.nodes.items():
             if isinstance(node, Class):
                 self._domains[name] = Domain(name=name, declared=node, levels=node.levels)
 
-    def _conditional(self, name: str) -> Conditional:
-        node = with_declared_parents(self.graph, name)
-        assert isinstance(node, Class)
-        assert node.table is not None
-        parents = [self.graph.nodes[parent] for parent in self.parents[name]]
-        shape = tuple(len(parent.levels) for parent in parents if isinstance(parent, Class))
-        laws = tuple(row for _, row in node.table)
-        return Conditional(name=name, shape=shape, laws=laws, choice=node.noise)
+    def conditional(self, name: str) -> Conditional:
+        """The table of a node of `tabled`, its parents in declared order."""
+        if name not in self._conditionals:
+            node, parents = self.graph.nodes[name], self.parents[name]
+            assert isinstance(node, Class)
+            assert node.table is not None
+            order = [self._written[name].index(parent) for parent in parents]
+            rows = node.table if order == sorted(order) else reordered_rows(node.table, order)
+            above = [self.graph.nodes[parent] for parent in parents]
+            shape = tuple(len(parent.levels) for parent in above if isinstance(parent, Class))
+            laws = tuple(law for _, law in rows)
+            found = Conditional(name=name, shape=shape, laws=laws, choice=node.noise)
+            self._conditionals[name] = found
+        return self._conditionals[name]
 
     def _exogenous_domain(self, name: str) -> Domain:
         levels = tuple(range(len(self.laws[name])))

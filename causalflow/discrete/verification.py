@@ -3,7 +3,8 @@
 identifiable: true     the verdict of `causalflow.identify.identify` from P(v)
 answer: 6/19           the answer of `causalflow.discrete.scm.ExactModel`, where the graph is finite
 
-A declared answer is a number, or numbers by level; levels that are left out have probability 0.
+A declared answer is a number, or numbers by level (`causalflow.graph.checks`); levels that are left
+out have probability 0.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from fractions import Fraction
 
 from causalflow.discrete.answer import Answer
 from causalflow.discrete.scm import ExactModel
+from causalflow.discrete.support import missing_support
 from causalflow.errors import CausalFlowError
 from causalflow.graph.checks import QueryCheck
 from causalflow.graph.graph import Graph
@@ -37,18 +39,19 @@ class Verification:
         verdict: from P(v); None: the question is not one that identification decides.
         answer: of the exact model; None: the file declares no number, or is no finite model.
         errors: what is wrong, a line each (a place in the query is pointed at in further lines).
+        warnings: where the model leaves cells empty that the estimand conditions on.
     """
 
     check: QueryCheck
     verdict: Verdict | None = None
     answer: Answer | None = None
     errors: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def verify(graph: Graph) -> Iterator[Verification]:
     """Each of the file's questions, verified."""
-    has_answers = any(_is_number(each) for each in graph.queries)
-    model = ExactModel(graph) if has_answers and ExactModel.supports(graph) else None
+    model = ExactModel(graph) if graph.queries and ExactModel.supports(graph) else None
     return (_verified(graph, model, each) for each in graph.queries)
 
 
@@ -73,7 +76,13 @@ def _verified(graph: Graph, model: ExactModel | None, check: QueryCheck) -> Veri
             errors += _answer_errors(check, answer.table)
         except CausalFlowError as error:
             errors.append(str(error))
-    return Verification(check=check, verdict=verdict, answer=answer, errors=tuple(errors))
+    return Verification(
+        check=check,
+        verdict=verdict,
+        answer=answer,
+        errors=tuple(errors),
+        warnings=missing_support(model, verdict) if model and verdict else (),
+    )
 
 
 def _verdict_errors(check: QueryCheck, verdict: Verdict) -> list[str]:
@@ -93,7 +102,7 @@ def _answer_errors(check: QueryCheck, table: Table) -> list[str]:
     }
     cells = found.keys() | declared.keys()
     same = all(_equal(declared.get(cell, Fraction(0)), found.get(cell, 0)) for cell in cells)
-    if same and len(table.axes) == isinstance(check.answer, tuple):
+    if same and all(len(cell) == len(table.axes) for cell in declared):
         return []
     return [f"query: {check.ask} is declared to be {_shown(declared)}; it is {_shown(found)}"]
 
@@ -104,12 +113,14 @@ def _declared(check: QueryCheck) -> dict[tuple[str, ...], Fraction]:
     assert not isinstance(check.answer, str)
     if isinstance(check.answer, Fraction):
         return {(): check.answer}
-    return {(str(level),): number for level, number in check.answer}
+    cells = ((cell if isinstance(cell, tuple) else (cell,), n) for cell, n in check.answer)
+    return {tuple(map(str, cell)): number for cell, number in cells}
 
 
 def _shown(cells: Mapping[tuple[str, ...], Number]) -> str:
-    texts = (": ".join([*cell, str(number)]) for cell, number in cells.items())
-    return ", ".join(texts)
+    names = (f"({', '.join(cell)})" if len(cell) > 1 else "".join(cell) for cell in cells)
+    texts = zip(names, map(str, cells.values()), strict=True)
+    return ", ".join(": ".join(filter(None, pair)) for pair in texts)
 
 
 def _equal(declared: Fraction, found: Number) -> bool:

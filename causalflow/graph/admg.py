@@ -226,7 +226,7 @@ class ADMG:
         for node, neighbour in links:
             lists[node].append(neighbour)
         return {
-            node: tuple(sorted(found, key=self._position.__getitem__))
+            node: tuple(sorted(found, key=self._position.__getitem__) if found[1:] else found)
             for node, found in lists.items()
         }
 

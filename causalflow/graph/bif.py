@@ -4,11 +4,12 @@
     probability ( y | x ) { (no) 0.2, 0.8; (yes) 0.5, 0.5; }     one row a combination of levels
     probability ( y | x ) { table 0.2, 0.5, 0.8, 0.5; }          the child's levels outermost
 
-Levels ``0, 1, ..`` become integers. Rows of decimals that were rounded, alike, to some digits are
-divided by their sum. Two properties of our own, which other tools leave alone, keep what BIF has no
-word for: ``property noise = gumbel;`` of a variable, and ``property exact = 1/3 2/3;`` of a block
-with probabilities that are no decimals: row by row, the last parent's levels fastest. BIF has no
-queries, and no edges but those into each block's child, in the order of the blocks.
+Levels ``0, 1, ..`` become integers. A row is divided by its sum, which may miss one by what
+rounding its decimals explains, and by 1e-6, as numbers that were kept in single precision do. Two
+properties of our own, which other tools leave alone, keep what BIF has no word for: ``property
+noise = gumbel;`` of a variable, and ``property exact = 1/3 2/3;`` of a block with probabilities
+that are no decimals: row by row, the last parent's levels fastest. BIF has no queries, and no edges
+but those into each block's child, in the order of the blocks.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ __all__ = ["from_bif", "to_bif"]
 NOISES = ("gumbel", "monotone", "response")
 _WORD = re.compile(r"[A-Za-z0-9_.<>=+*-]+")
 _DIGITS = 17
+_SINGLE = Fraction(1, 10**6)
 
 
 def from_bif(text: str, source: str = "BIF text") -> Graph:
@@ -193,14 +195,15 @@ class _Reader:
         }
 
     def _law(self, block: Block, entry: Entry, texts: Sequence[str]) -> tuple[Fraction, ...]:
-        """A row: its sum may miss 1 by what rounding its numbers explains."""
+        """A row; the sum of decimals may miss 1 as the module says, that of fractions not."""
         size = len(self.levels[block.child])
         if len(texts) != size:
             self._refuse(block, f"expected {size} numbers, not {len(texts)}", entry.line)
         law = [self._number(block, entry, text) for text in texts]
         total = sum(law, start=Fraction(0))
         digits = max(map(_decimals, texts))
-        if abs(total - 1) > (size * Fraction(1, 2 * 10**digits) if digits else 0):
+        rounding = max(size * Fraction(1, 2 * 10**digits), _SINGLE) if digits else 0
+        if abs(total - 1) > rounding:
             shown = shown_number(total)
             self._refuse(block, f"the probabilities sum to {shown}; they must sum to 1", entry.line)
         return tuple(p / total for p in law)

@@ -1,11 +1,20 @@
-"""Checks: the questions that a graph file answers itself, under ``queries:``."""
+"""Checks: the questions that a graph file answers itself, under ``queries:``.
+
+An answer over several free variables is nested, in the order of ``Query.free_variables``; what is
+left out is 0:
+
+    queries:
+      - {ask: "P(y=1 | do(x=1))", answer: 3/4}
+      - {ask: "P(y | do(x=1))", answer: {0: 1/4, 1: 3/4}}
+      - {ask: "P(x, y)", answer: {0: {0: 1/2}, 1: {0: 1/8, 1: 3/8}}}
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from causalflow.graph.document import Fields, Scalar, Value, described, integer, number
 from causalflow.graph.fields import (
@@ -20,9 +29,10 @@ from causalflow.graph.fields import (
 )
 from causalflow.graph.schema import Level
 
-__all__ = ["Answer", "QueryCheck", "read_queries"]
+__all__ = ["Answer", "QueryCheck", "nested_answer", "read_queries"]
 
-Answer: TypeAlias = Fraction | str | tuple[tuple[Level, Fraction], ...]
+Cells: TypeAlias = tuple[tuple[Level | tuple[Level, ...], Fraction], ...]
+Answer: TypeAlias = Fraction | str | Cells
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +42,8 @@ class QueryCheck:
     Attributes:
         ask: the query's text.
         identifiable: whether it is identifiable from P(v).
-        answer: its value: a number, a text, or (level, number) pairs.
+        answer: its value: a number, a text, or (level, number) pairs; of a joint distribution
+            (levels, number) pairs.
         note: for people.
         line: where the file asks it; no part of equality.
     """
@@ -69,12 +80,41 @@ def _query(entry: Value, place: Place) -> QueryCheck:
     )
 
 
+def nested_answer(cells: Cells) -> dict[Level, Any]:
+    """The raw form of an answer by level.
+
+    Example:
+        >>> nested_answer((((0, 0), Fraction(1, 2)), ((0, 1), Fraction(1, 2))))
+        {0: {0: Fraction(1, 2), 1: Fraction(1, 2)}}
+    """
+    top: dict[Level, Any] = {}
+    for cell, content in cells:
+        *above, last = cell if isinstance(cell, tuple) else (cell,)
+        inner = top
+        for level in above:
+            inner = inner.setdefault(level, {})
+        inner[last] = content
+    return top
+
+
 def _answer(value: Value, place: Place) -> Answer:
     """A number, a text, or a mapping from levels to numbers; JSON and Python quote fractions."""
     if isinstance(value, Fields):
-        return tuple((_answer_key(key), _exact(content, place)) for key, content in value.pairs)
+        cells = tuple(_cells(value, place))
+        if len({len(cell) for cell, _ in cells}) > 1:
+            place.fail("the answer's mappings are not all nested alike", value)
+        return tuple((cell if len(cell) > 1 else cell[0], content) for cell, content in cells)
     exact = number(value)
     return text(value, place) if exact is None else exact
+
+
+def _cells(value: Fields, place: Place) -> Iterator[tuple[tuple[Level, ...], Fraction]]:
+    for key, content in value.pairs:
+        level = _answer_key(key)
+        if isinstance(content, Fields) and content.pairs:
+            yield from (((level, *cell), exact) for cell, exact in _cells(content, place))
+        else:
+            yield (level,), _exact(content, place)
 
 
 def _answer_key(key: Scalar) -> Level:

@@ -24,6 +24,7 @@ __all__ = [
     "Place",
     "Read",
     "bound",
+    "bounded",
     "choice",
     "count",
     "counts",
@@ -183,7 +184,7 @@ def interval(low: float, high: float) -> Read:
     return read
 
 
-_BY_TYPE: Mapping[type, Read] = {bool: truth, int: count, float: real, str: text, tuple: counts}
+_BY_TYPE: Mapping[type, Read] = {float: real, str: text}
 
 
 def readers_for(kind: type, special: Mapping[str, Read]) -> Mapping[str, Read]:
@@ -192,6 +193,19 @@ def readers_for(kind: type, special: Mapping[str, Read]) -> Mapping[str, Read]:
         field.name: special.get(field.name) or _BY_TYPE[type(field.default)]
         for field in dataclasses.fields(kind)
     }
+
+
+def bounded(low: float, high: float) -> Read:
+    """The reader of a finite number between low and high; high may be infinite."""
+
+    def read(value: Value, place: Place) -> float:
+        given = real(value, place)
+        if not low <= given <= high:
+            end = f" to {high:g}" if math.isfinite(high) else ""
+            place.fail(f"expected a number from {low:g}{end}, not {given:g}", value)
+        return given
+
+    return read
 
 
 def bound(value: Value, place: Place) -> float:

@@ -211,6 +211,10 @@ class Graph:
         pairs = sorted((a, b) for a, b in (self.admg.ordered(pair) for pair in hidden))
         return self._changed(changed, edges, (*declared, *pairs))
 
+    def with_nodes(self, nodes: Mapping[str, Node]) -> Graph:
+        """The graph with other options of some nodes; their equations and tables stay."""
+        return Graph.of(replace(self._declaration, nodes={**self.nodes, **nodes}))
+
     def _lost_mechanisms(self, kept: frozenset[str]) -> frozenset[str]:
         """The kept nodes whose mechanism uses a dropped node, or noise of one that is lost."""
         explicit = {n for n in kept if _without_mechanism(self.nodes[n]) != self.nodes[n]}

@@ -1,9 +1,9 @@
 """Reading: a graph file or text becomes a `Graph`; a mistake names file and line.
 
 A file is YAML, with the sections graph, exogenous, nodes, edges and queries; one whose name ends in
-``.bif`` is a Bayesian network (`causalflow.graph.bif`). A class node may have a ``table`` of its
-probabilities given its parents: a list, or mappings from the levels of each parent, in the order in
-which the edges name the parents:
+``.bif`` or ``.bif.gz`` is a Bayesian network (`causalflow.graph.bif`). A class node may have a
+``table`` of its probabilities given its parents: a list, or mappings from the levels of each
+parent, in the order in which the edges name the parents:
 
     nodes:
       rain: {type: class, levels: [no, yes], table: [4/5, 0.2]}
@@ -13,7 +13,9 @@ which the edges name the parents:
 
 from __future__ import annotations
 
+import gzip
 import os
+import zlib
 from pathlib import Path
 
 from causalflow.errors import GraphError
@@ -28,18 +30,19 @@ __all__ = ["load", "loads"]
 
 
 def load(path: str | os.PathLike[str]) -> Graph:
-    """The graph declared by a YAML file, or by a BIF file.
+    """The graph declared by a YAML file, or by a BIF file (``.bif``, ``.bif.gz``).
 
     Raises:
         GraphError: the file cannot be read, or ``file:line:`` and the first mistake in it.
     """
     source = os.fspath(path)
-    is_bif = Path(source).suffix.lower() == ".bif"
+    is_packed = source.lower().endswith(".bif.gz")
+    is_bif = is_packed or Path(source).suffix.lower() == ".bif"
     limit = LONGEST_TEXT if is_bif else MAX_BYTES
     try:
-        with Path(source).open("rb") as file:
+        with gzip.open(source) if is_packed else Path(source).open("rb") as file:
             content = file.read(limit + 1)
-    except (OSError, ValueError) as error:
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise GraphError(f"{source}: cannot be read: {reason}") from None
     if len(content) > limit:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TypeAlias
 
+from causalflow.graph.diffusion import Diffusion
 from causalflow.graph.equation import Equation
 
 __all__ = [
@@ -79,37 +80,6 @@ class Continuous:
     unit: str | None = None
     noise: str = "flow"
     equation: Equation | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Diffusion:
-    """What an image node's diffusion model is made of: the fields of ``diffusion:`` in the file.
-
-    Attributes:
-        width: channels of the U-Net's first level.
-        multipliers: channels of each level, as multiples of ``width``; each level halves the
-            image's height and width.
-        blocks: residual blocks a level.
-        predictor_width: channels of the anti-causal predictor's first level.
-        solver: abducts and decodes when nothing guides ("alf", "ddim", "midpoint": names of
-            `causalflow.diffusion.solver.SOLVERS`).
-        guided_solver: decodes under guidance.
-        steps: solver steps from data to noise, and back.
-        grid: placement of the steps over tau, "cosine" or "uniform".
-        guidance_interval: the part of (0, 1) in tau where anti-causal guidance acts.
-        residual: keep what decoding misses of the factual image as part of its noise.
-    """
-
-    width: int = 32
-    multipliers: tuple[int, ...] = (1, 2, 2)
-    blocks: int = 1
-    predictor_width: int = 24
-    solver: str = "alf"
-    guided_solver: str = "midpoint"
-    steps: int = 20
-    grid: str = "cosine"
-    guidance_interval: tuple[float, float] = (0.02, 0.995)
-    residual: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,27 +6,39 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import Any
+from typing import Any, assert_never
 
 from causalflow.errors import one_of
 from causalflow.graph.conditional import probabilities
+from causalflow.graph.diffusion import (
+    Interval,
+    Names,
+    Number,
+    Rule,
+    Truth,
+    Whole,
+    Wholes,
+    rules,
+)
 from causalflow.graph.distribution import FAMILIES
 from causalflow.graph.document import Fields, Items, Scalar, Value, described, integer, number
 from causalflow.graph.equation import Equation, parse_equation
 from causalflow.graph.fields import (
     Place,
     Read,
+    bounded,
     choice,
     count,
+    counts,
     declared_fields,
     field_names,
     interval,
     items,
-    readers_for,
     real,
     record,
     text,
     trusted,
+    truth,
 )
 from causalflow.graph.schema import (
     Class,
@@ -53,7 +65,6 @@ SUPPORTS: Mapping[str, tuple[float, float]] = {
     "unit": (0.0, 1.0),
 }
 MAX_PIXELS = 1 << 26
-_SOLVERS = ("alf", "ddim", "midpoint", "heun")
 
 
 def read_node(value: Value, place: Place) -> Node:
@@ -182,15 +193,31 @@ def _diffusion(value: Value, place: Place) -> Diffusion:
     return Diffusion(**declared_fields(Diffusion, fields, place, _DIFFUSION))
 
 
-_DIFFUSION = readers_for(
-    Diffusion,
-    {
-        "solver": choice(_SOLVERS),
-        "guided_solver": choice(_SOLVERS),
-        "grid": choice(("cosine", "uniform")),
-        "guidance_interval": interval(0.0, 1.0),
-    },
-)
+def _option(rule: Rule) -> Read:
+    """The reader of an option from its rule."""
+    match rule:
+        case Names(allowed):
+            return choice(allowed)
+        case Whole(least, most, optional):
+            return lambda value, place: (
+                None if optional and _is_null(value) else count(value, place, least, most)
+            )
+        case Number(low, high):
+            return bounded(low, high)
+        case Interval(low, high):
+            return interval(low, high)
+        case Wholes():
+            return counts
+        case Truth():
+            return truth
+    assert_never(rule)
+
+
+def _is_null(value: Value) -> bool:
+    return isinstance(value, Scalar) and (value.empty or value.text in ("null", "none"))
+
+
+_DIFFUSION = {name: _option(rule) for name, rule in rules().items()}
 _READERS: Mapping[type, Mapping[str, Read]] = {
     Class: {
         "levels": _levels,

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import Any
 
-from causalflow.graph.checks import QueryCheck
+from causalflow.graph.checks import QueryCheck, nested_answer
 from causalflow.graph.conditional import nested_rows
 from causalflow.graph.declaration import Declaration, equation_of
 from causalflow.graph.equation import Equation
@@ -94,7 +94,7 @@ def _raw_value(name: str, value: Any) -> Any:
         case tuple() if name == "table":
             return nested_rows(value)
         case tuple() if name == "answer":
-            return dict(value)
+            return nested_answer(value)
         case tuple():
             return list(value)
         case _:
@@ -165,6 +165,8 @@ def _entry(entry: Any) -> str:
 def _flow(value: Any) -> str:
     """The value in YAML's flow style, on one line."""
     match value:
+        case None:
+            return "null"
         case bool():
             return str(value).lower()
         case str():

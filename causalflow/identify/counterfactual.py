@@ -54,6 +54,7 @@ from causalflow.identify.symbols import axes_of, indices_taken, symbols_of
 from causalflow.identify.unnesting import Unnesting
 from causalflow.identify.verdict import Verdict
 from causalflow.query.language import parse_query
+from causalflow.query.named import written_out
 from causalflow.query.query import Kind, Query, Term, Value
 from causalflow.symbolic.binding import bind, without_shadows
 from causalflow.symbolic.expression import (
@@ -118,16 +119,18 @@ def identify_counterfactual(
         derivation=tuple(problem.steps),
         assumptions=(POSITIVITY, ANY_DOMAIN, *limits),
         indices=axes_of(question),
+        graph=admg,
     )
 
 
 def _read(graph: Graph | ADMG, query: str | Query) -> tuple[ADMG, Query]:
     admg = graph if isinstance(graph, ADMG) else graph.admg
     declared = None if isinstance(graph, ADMG) else graph
-    question = parse_query(query, declared) if isinstance(query, str) else query
-    for name in sorted(question.variables.difference(admg.nodes)):
+    if isinstance(query, str):
+        query = parse_query(written_out(query, admg), declared)
+    for name in sorted(query.variables.difference(admg.nodes)):
         raise QueryError(f"identify: unknown node '{name}'; {one_of(name, admg.nodes)}")
-    question = question.counterfactual_form()
+    question = query.counterfactual_form()
     seen: set[Term] = set()
     for term in question.terms:
         if term.free in seen:

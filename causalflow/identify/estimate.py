@@ -48,7 +48,8 @@ class Estimate:
         lines = [
             f"{_cell(cell)}{value:.6g} [{low:.6g}, {high:.6g}]" for (cell, value), low, high in ends
         ]
-        return "\n".join([head, *notes, "  ".join(self.table.axes), *lines])
+        axes = ["  ".join(self.table.axes)] if self.table.axes else []
+        return "\n".join([head, *notes, *axes, *lines])
 
 
 def _cell(cell: object) -> str:

@@ -10,7 +10,7 @@ Source: Shpitser & Pearl (2006), Definitions 4-6 and Theorem 4.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 
 from causalflow.identify.region import Region
@@ -83,7 +83,7 @@ def hedge_of(
 
 
 def _tree(
-    parents: Mapping[str, frozenset[str]], targets: frozenset[str], nodes: frozenset[str]
+    parents: Mapping[str, Set[str]], targets: frozenset[str], nodes: frozenset[str]
 ) -> dict[str, str]:
     """For each of ``nodes`` that is not a target, the child next on a shortest way to one."""
     following: dict[str, str] = {}

@@ -8,11 +8,17 @@ several worlds, nested            `causalflow.identify.counterfactual`
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from causalflow.errors import QueryError, one_of
 from causalflow.graph.admg import ADMG
+from causalflow.identify.asked import answered, written
 from causalflow.identify.id import Effect, identify_effect
+from causalflow.identify.proof import Line, Proof
+from causalflow.identify.prove import UnprovedError, prove_effect
 from causalflow.identify.sources import (
     ANY_DOMAIN,
     PARTIAL,
@@ -22,19 +28,12 @@ from causalflow.identify.sources import (
     sources_of,
 )
 from causalflow.identify.step import Step
-from causalflow.identify.surrogate import identify_from
+from causalflow.identify.surrogate import Source, identify_from
 from causalflow.identify.verdict import Verdict
 from causalflow.query.language import parse_query
-from causalflow.query.query import Kind, Query, Term
-from causalflow.symbolic.binding import bind, without_shadows
-from causalflow.symbolic.expression import (
-    Event,
-    Expression,
-    Index,
-    Linear,
-    probability,
-)
-from causalflow.symbolic.simplify import product_of, sum_of
+from causalflow.query.named import written_out
+from causalflow.query.query import Kind, Query
+from causalflow.symbolic.expression import probability
 
 if TYPE_CHECKING:
     from causalflow.graph.graph import Graph
@@ -64,26 +63,28 @@ def identify(graph: Graph | ADMG, query: str | Query, data: DataNames = "observa
         (False, ['x', 'y'], ['y'])
     """
     admg, question = _read(graph, query)
+    declared = None if isinstance(graph, ADMG) else graph
     if question.is_counterfactual:
         from causalflow.identify.counterfactual import identify_counterfactual
 
-        return identify_counterfactual(admg, question, data)
+        return replace(identify_counterfactual(admg, question, data), declared=declared)
     question = question.interventional_form()
     _check(question)
-    return _verdict(admg, question, data)
+    return _verdict(admg, question, data, declared)
 
 
 def _read(graph: Graph | ADMG, query: str | Query) -> tuple[ADMG, Query]:
     """The graph's algebra, and the query checked against it."""
     declared = None if isinstance(graph, ADMG) else graph
     admg = graph if isinstance(graph, ADMG) else graph.admg
-    question = parse_query(query, declared) if isinstance(query, str) else query
+    if isinstance(query, str):
+        query = parse_query(written_out(query, admg), declared)
     known = frozenset(admg.nodes)
-    for name in sorted(question.variables - known):
+    for name in sorted(query.variables - known):
         if declared is not None and name in declared.exogenous:
             raise QueryError(f"identify: '{name}' is exogenous, so no data contain it")
         raise QueryError(f"identify: unknown node '{name}'; {one_of(name, admg.nodes)}")
-    return admg, question
+    return admg, query
 
 
 def _check(query: Query) -> None:
@@ -93,30 +94,61 @@ def _check(query: Query) -> None:
             raise QueryError(f"identify: {query} names '{name}' twice in one world")
 
 
-def _verdict(admg: ADMG, query: Query, data: DataNames) -> Verdict:
+def _verdict(admg: ADMG, query: Query, data: DataNames, declared: Graph | None) -> Verdict:
     outcomes = frozenset(term.name for term in query.outcomes)
     conditions = frozenset(term.name for term in query.conditions)
     treatments = frozenset(each.variable for each in query.do)
     sources = sources_of(admg, data)
-    nodes = frozenset(admg.nodes)
+    experiments: tuple[frozenset[str], ...] = ()
     if sources is None:
         effect = _experimental(admg, outcomes, treatments, conditions)
-    elif all(source.variables == nodes for source in sources):
-        experiments = [source.treatments for source in sources]
+    elif experiments := _complete(admg, sources):
         effect = identify_effect(admg, outcomes, treatments, conditions, experiments)
     else:
         effect = identify_from(admg, outcomes, treatments, conditions, sources)
-    partial = sources is not None and any(source.variables != nodes for source in sources)
+    is_partial = sources is not None and not experiments
     return Verdict(
         query=query,
         identifiable=effect.estimand is not None,
-        estimand=None if effect.estimand is None else _asked(query, effect.estimand),
+        estimand=None if effect.estimand is None else answered(query, effect.estimand),
         data=data_names(data),
         hedge=next(iter(effect.hedges), None),
         witness=effect.hedges,
         derivation=effect.steps,
-        assumptions=(POSITIVITY, ANY_DOMAIN, *([PARTIAL] if partial else [])),
+        assumptions=(POSITIVITY, ANY_DOMAIN, *([PARTIAL] if is_partial else [])),
+        graph=admg,
+        declared=declared,
+        prove=partial(_proof, admg, query, experiments),
     )
+
+
+def _complete(admg: ADMG, sources: Sequence[Source]) -> tuple[frozenset[str], ...]:
+    """What each source sets, if all of them are about all variables."""
+    nodes = frozenset(admg.nodes)
+    if any(source.variables != nodes for source in sources):
+        return ()
+    return tuple(source.treatments for source in sources)
+
+
+def _proof(admg: ADMG, query: Query, experiments: tuple[frozenset[str], ...]) -> Proof:
+    """The do-calculus proof of an identifiable effect from complete distributions."""
+    question = str(query)
+    if not experiments:
+        reason = "the data are every experiment, or do not cover all variables"
+        return Proof(question=question, missing=reason)
+    y, z = (frozenset(t.name for t in side) for side in (query.outcomes, query.conditions))
+    x = frozenset(each.variable for each in query.do)
+    preferred = dict.fromkeys([*([x] if x in experiments else []), *experiments])
+    try:
+        lines = prove_effect(admg, y, x, z, tuple(preferred))
+    except UnprovedError as gap:
+        return Proof(question=question, missing=str(gap))
+    shown = [replace(line, formula=written(query, line.formula)) for line in lines]
+    shown[-1] = replace(lines[-1], formula=answered(query, lines[-1].formula))
+    if query.kind is Kind.EXPECTATION:
+        start = written(query, probability(y, z, x))
+        shown.insert(0, Line(formula=start, reason="expectation"))
+    return Proof(question=question, lines=tuple(shown))
 
 
 def _experimental(
@@ -126,23 +158,3 @@ def _experimental(
     formula = probability(outcomes, conditions, treatments)
     step = Step("experiment", "{} is set in an experiment", (treatments,), "P", formula)
     return Effect(estimand=formula, steps=(step,))
-
-
-def _asked(query: Query, estimand: Expression) -> Expression:
-    """The estimand with the query's values, and averaged if an expectation is asked."""
-    if query.kind is Kind.EXPECTATION:
-        estimand = _expectation(query, estimand)
-    values = {t.name: t.value for t in query.terms if t.value is not None}
-    for each in query.do:
-        if each.value is not None and not isinstance(each.value, Term):
-            values[each.variable] = each.value
-    return without_shadows(bind(estimand, values))
-
-
-def _expectation(query: Query, estimand: Expression) -> Expression:
-    if valued := [term for term in query.outcomes if term.value is not None]:
-        raise QueryError(f"identify: '{valued[0]}' is an event; ask for its probability")
-    terms = zip(query.coefficients, query.outcomes, strict=True)
-    numbers = Linear(tuple((c, Event(term.name, Index(term.name))) for c, term in terms))
-    over = [Index(term.name) for term in query.outcomes]
-    return sum_of(over, product_of([numbers, estimand]))

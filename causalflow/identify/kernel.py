@@ -39,19 +39,25 @@ class Observed:
 
     def district(self, nodes: frozenset[str]) -> Factored:
         """Q[S] for a district S."""
-        blankets = self.region.blankets(nodes)
-        factors = tuple((node, self.term((node,), given)) for node, given in blankets)
-        return Factored(self.region.restrict(nodes), factors)
+        return Factored(self.region.restrict(nodes), tuple(self._terms(nodes)))
 
     def factor(self, nodes: frozenset[str]) -> Expression:
         """Q[S] for a district S, as a formula."""
-        return product_of(self.term((node,), g) for node, g in self.region.blankets(nodes))
+        return product_of(term for _, term in self._terms(nodes))
 
     def term(self, outcomes: Iterable[str], given: Iterable[str] = ()) -> Probability:
         """A probability of these data."""
         letter = self.region.links.letter.__getitem__
-        sides = (sorted(side, key=letter) for side in (outcomes, given))
-        return Probability.of(*map(own_events, sides), self.do)
+        asked, known = (own_events(sorted(side, key=letter)) for side in (outcomes, given))
+        return Probability.of(asked, known, self.do)
+
+    def _terms(self, nodes: frozenset[str]) -> Iterator[tuple[str, Probability]]:
+        """Each node of a district given its blanket."""
+        links = self.region.links
+        set_ = frozenset(links.index[event.name] for event in self.do)
+        for node, given, indices in self.region.blanket_events(nodes):
+            free = indices | set_ | {links.index[node]}
+            yield node, Probability.of((links.event[node],), given, self.do, free)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,7 +110,7 @@ class Factored:
     def _needed(self, kept: frozenset[str]) -> tuple[tuple[str, Expression], ...]:
         """The factors without those that sum to one when all but ``kept`` is summed out."""
         left: list[tuple[str, Expression]] = []
-        met: frozenset[Index] = frozenset()
+        met: set[Index] = set()
         for node, factor in reversed(self.factors):
             if node in kept or Index(node) in met:
                 left.append((node, factor))

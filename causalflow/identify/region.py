@@ -6,16 +6,18 @@ regions of one graph share its `Links`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from bisect import insort
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 from causalflow.graph.admg import ADMG
-from causalflow.symbolic.expression import natural
+from causalflow.symbolic.expression import Event, Index, natural, own_events, own_indices
 
 __all__ = ["Links", "Region"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Links:
     """The edges of a graph by node, and each node's place in two orders.
 
@@ -23,35 +25,48 @@ class Links:
         parents: node -> its parents.
         siblings: node -> the other ends of its bidirected edges.
         rank: node -> its place in a topological order.
-        letter: node -> its place in the order of names, in which formulas list variables.
     """
 
-    parents: Mapping[str, frozenset[str]]
-    siblings: Mapping[str, frozenset[str]]
+    parents: Mapping[str, Set[str]]
+    siblings: Mapping[str, Set[str]]
     rank: Mapping[str, int]
-    letter: Mapping[str, int]
 
     @classmethod
     def of(cls, admg: ADMG) -> Links:
-        """The links of a graph.
+        """The links of a graph, kept for the next question about it.
 
         Raises:
             GraphError: the graph has a cycle.
         """
-        order = admg.topological_order()
-        parents: dict[str, set[str]] = {node: set() for node in order}
-        siblings: dict[str, set[str]] = {node: set() for node in order}
-        for source, target in admg.directed:
-            parents[target].add(source)
-        for a, b in admg.bidirected:
-            siblings[a].add(b)
-            siblings[b].add(a)
-        return cls(
-            {node: frozenset(found) for node, found in parents.items()},
-            {node: frozenset(found) for node, found in siblings.items()},
-            {node: place for place, node in enumerate(order)},
-            {node: place for place, node in enumerate(sorted(order, key=natural))},
-        )
+        return _links(admg)
+
+    @cached_property
+    def letter(self) -> Mapping[str, int]:
+        """Node -> its place in the order of names, in which formulas list variables."""
+        return {node: place for place, node in enumerate(sorted(self.rank, key=natural))}
+
+    @cached_property
+    def event(self) -> Mapping[str, Event]:
+        """Node -> the event that it takes the value of its own index."""
+        return dict(zip(self.rank, own_events(self.rank), strict=True))
+
+    @cached_property
+    def index(self) -> Mapping[str, Index]:
+        """Node -> its own index."""
+        return dict(zip(self.rank, own_indices(self.rank), strict=True))
+
+
+@lru_cache(maxsize=32)
+def _links(admg: ADMG) -> Links:
+    order = admg.topological_order()
+    parents: dict[str, set[str]] = {node: set() for node in order}
+    siblings: dict[str, set[str]] = {node: set() for node in order}
+    for source, target in admg.directed:
+        parents[target].add(source)
+    for a, b in admg.bidirected:
+        siblings[a].add(b)
+        siblings[b].add(a)
+    return Links(parents, siblings, {node: place for place, node in enumerate(order)})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,36 +118,54 @@ class Region:
 
         Source: Tian & Pearl (2002), Lemma 1 and Corollary 1.
         """
-        siblings, parents = self.links.siblings, self.links.parents
+        for node, events, _ in self.blanket_events(district):
+            yield node, frozenset(event.name for event in events)
+
+    def blanket_events(
+        self, district: frozenset[str]
+    ) -> Iterator[tuple[str, tuple[Event, ...], frozenset[Index]]]:
+        """`blankets` as events, listed by letter, with their indices."""
+        links = self.links
         parts: dict[str, _Part] = {}
         for node in self.order(district):
-            part = _Part({node}, parents[node] | {node})
-            for sibling in siblings[node]:
-                other = parts.get(sibling)
-                if other is not None and node not in other.members:
-                    part = part.joined(other)
-                    parts.update(dict.fromkeys(part.members, part))
-            parts[node] = part
-            yield node, (self.nodes & part.reach) - {node}
+            part = parts[node] = _Part(links, {node}, [], set())
+            for sibling in links.siblings[node]:
+                other = parts.get(sibling, part)
+                if other is not part:
+                    if len(other.members) > len(part.members):
+                        part, other = other, part
+                    part.members.update(other.members)
+                    part.take([event.name for event in other.events])
+                    parts.update(dict.fromkeys(other.members, part))
+            part.take(links.parents[node] & self.nodes)
+            yield node, tuple(part.events), frozenset(part.indices)
+            part.take((node,))
 
-    def _closure(
-        self, neighbours: Mapping[str, frozenset[str]], nodes: Iterable[str]
-    ) -> frozenset[str]:
-        reached = set(nodes)
-        frontier = list(reached)
+    def _closure(self, neighbours: Mapping[str, Set[str]], nodes: Iterable[str]) -> frozenset[str]:
+        left = set(self.nodes).difference(nodes)
+        frontier = [*nodes]
+        reached = set(frontier)
         while frontier:
-            fresh = (neighbours[frontier.pop()] & self.nodes) - reached
-            reached |= fresh
-            frontier.extend(fresh)
-        return frozenset(reached)
+            for name in neighbours[frontier.pop()]:
+                if name in left:
+                    left.remove(name)
+                    frontier.append(name)
+        return (self.nodes - left) | reached
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Part:
-    """Nodes that bidirected edges connect so far, and these with their parents."""
+    """Nodes that bidirected edges connect so far; of these and their parents, the events."""
 
+    links: Links
     members: set[str]
-    reach: frozenset[str]
+    events: list[Event]
+    indices: set[Index]
 
-    def joined(self, other: _Part) -> _Part:
-        return _Part(self.members | other.members, self.reach | other.reach)
+    def take(self, names: Iterable[str]) -> None:
+        """More nodes, each to its place by letter."""
+        letter, event, index = self.links.letter, self.links.event, self.links.index
+        for name in names:
+            if index[name] not in self.indices:
+                self.indices.add(index[name])
+                insort(self.events, event[name], key=lambda each: letter[each.name])

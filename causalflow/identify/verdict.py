@@ -7,20 +7,23 @@ table.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from causalflow.errors import DataError, QueryError
-from causalflow.graph.schema import Level
+from causalflow.graph.admg import ADMG
+from causalflow.graph.schema import Class, Level
 from causalflow.identify.estimate import Estimate, bootstrap
 from causalflow.identify.hedge import Hedge
+from causalflow.identify.proof import Proof, latex_question
+from causalflow.identify.short import ShortAnswer, short_answers
 from causalflow.identify.step import Step
 from causalflow.query.query import Query
 from causalflow.symbolic.evaluate import Data, evaluate
-from causalflow.symbolic.expression import Expression, Index, variables
+from causalflow.symbolic.expression import ZERO, Expression, Index, variables
 from causalflow.symbolic.positivity import empty_cells
 from causalflow.symbolic.render import to_latex, to_text
 from causalflow.tables.table import Table
@@ -28,7 +31,13 @@ from causalflow.tables.table import Table
 if TYPE_CHECKING:
     import pandas as pd
 
+    from causalflow.graph.graph import Graph
+
 __all__ = ["Verdict"]
+
+BOUNDS = (
+    "every variable is finite: bounds(graph, query, table) tells how far data narrow the answer"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +56,9 @@ class Verdict:
         assumptions: under which the verdict holds.
         indices: the estimand's index for each of the query's free variables; by default the
             variable's own.
+        graph: the algebra of the graph that the question was put to.
+        declared: the graph itself, if it was more than its algebra.
+        prove: makes the proof, when it is asked for.
     """
 
     query: Query
@@ -58,9 +70,61 @@ class Verdict:
     derivation: tuple[Step, ...] = ()
     assumptions: tuple[str, ...] = ()
     indices: tuple[Index, ...] | None = None
+    graph: ADMG | None = field(default=None, compare=False, repr=False)
+    declared: Graph | None = field(default=None, compare=False, repr=False)
+    prove: Callable[[], Proof] | None = field(default=None, compare=False, repr=False)
 
     def __bool__(self) -> bool:
         return self.identifiable
+
+    @property
+    def is_impossible(self) -> bool:
+        """Whether the question is about an event that cannot be: its probability is 0."""
+        return self.estimand == ZERO
+
+    @property
+    def levels(self) -> Mapping[str, tuple[Level, ...]]:
+        """The declared levels of each variable that has finitely many."""
+        nodes = {} if self.declared is None else self.declared.nodes
+        return {name: node.levels for name, node in nodes.items() if isinstance(node, Class)}
+
+    @property
+    def proof(self) -> Proof:
+        """The answer by rules 1-3 of the do-calculus, made when asked for; false if there is none.
+
+        Example:
+            >>> from causalflow.graph.graph import Graph
+            >>> from causalflow.identify.identify import identify
+            >>> graph = Graph(edges=["z -> x -> y", "z -> y"])
+            >>> for line in identify(graph, "P(y | do(x))").proof.lines:
+            ...     print(f"{line.reason}: {line.formula}")
+            sum over z: sum_z P(y, z | do(x))
+            chain rule: sum_z P(y | do(x), z) P(z | do(x))
+            rule 3: sum_z P(y | do(x), z) P(z)
+            rule 2: sum_z P(y | x, z) P(z)
+        """
+        if self.estimand is None:
+            return Proof(question=str(self.query), missing=f"not identifiable from {self._known}")
+        if self.prove is None:
+            reason = "the question is about several worlds; its derivation shows the steps"
+            return Proof(question=str(self.query), missing=reason)
+        return self.prove()
+
+    @property
+    def short_answers(self) -> tuple[ShortAnswer, ...]:
+        """Answers from P(v) that textbooks have a name for, fewest variables first; a few of each.
+
+        Example:
+            >>> from causalflow.graph.graph import Graph
+            >>> from causalflow.identify.identify import identify
+            >>> graph = Graph(edges=["z -> x -> y", "z -> y"])
+            >>> print(*identify(graph, "P(y | do(x))").short_answers, sep="; ")
+            back door {z}: sum_z P(y | x, z) P(z)
+        """
+        if self.graph is None or "P(v)" not in self.data:
+            return ()
+        found = short_answers(self.graph, self.query)
+        return tuple(each for each in found if each.estimand is not None or not self.identifiable)
 
     @property
     def axes(self) -> Mapping[str, str]:
@@ -119,8 +183,8 @@ class Verdict:
         """The answer from rows of finite variables, with bootstrap intervals.
 
         Args:
-            rows: variable -> its level in each row.
-            levels: variable -> its levels; by default those that occur.
+            rows: variable -> its level in each row, or the level's index.
+            levels: variable -> its levels; by default as the graph declares, else those that occur.
             resamples: how often the rows are resampled.
             confidence: the share of resampled answers within an interval.
             generator: draws the resamples; by default one with seed 0.
@@ -134,7 +198,7 @@ class Verdict:
         names = sorted(variables(self.estimand) | {index.name for index in self._indices})
         if missing := [name for name in names if name not in rows]:
             raise DataError(f"estimate: the rows have no column {missing}")
-        joint = Table.from_samples(rows, levels, axes=names)
+        joint = Table.from_samples(rows, {**self.levels, **(levels or {})}, axes=names)
         return bootstrap(
             self.evaluate,
             joint,
@@ -145,14 +209,24 @@ class Verdict:
             warnings=empty_cells(self.estimand, joint),
         )
 
-    def text(self, *, explain: bool = False) -> str:
-        """The verdict as text; ``explain`` adds the derivation."""
-        return "\n".join([*self._lines(), *(self._explanation() if explain else [])])
+    def text(self, *, explain: bool = False, proof: bool = False) -> str:
+        """The verdict as text.
+
+        Args:
+            explain: add the derivation, the assumptions, and the short answers.
+            proof: add the do-calculus proof.
+        """
+        return "\n".join(
+            [
+                *self._lines(),
+                *(self._explanation() if explain else []),
+                *(self._proof_lines() if proof else []),
+            ]
+        )
 
     def latex(self) -> str:
         """The query and its estimand, or the statement that there is none."""
-        query = str(self.query).replace("|", r"\mid").replace("do(", r"\mathrm{do}(")
-        query = query.replace("_", r"\_")
+        query = latex_question(str(self.query))
         if self.estimand is None:
             return rf"{query} \quad \text{{not identifiable from {self._known}}}"
         return f"{query} = {to_latex(self.estimand)}"
@@ -179,15 +253,24 @@ class Verdict:
         if self.estimand is None:
             reasons = self.witness or (() if self.hedge is None else (self.hedge,))
             start = f"{self.query} is not identifiable from {self._known}"
-            return [start, *(f"  {reason}" for reason in reasons)]
+            is_finite = self.declared is not None and len(self.levels) == len(self.declared.nodes)
+            advice = [f"  {BOUNDS}"] if is_finite else []
+            return [start, *(f"  {reason}" for reason in reasons), *advice]
         lines = [f"{self.query} = {to_text(self.estimand)}"]
         if self.constant_in:
             lines.append(f"  (the same for every value of {', '.join(self.constant_in)})")
         return lines
 
-    def _explanation(self) -> list[str]:
-        steps = [f"  {number}. {step}" for number, step in enumerate(self.derivation, 1)]
-        return [*steps, *(f"  Assumes: {each}" for each in self.assumptions)]
+    def _explanation(self) -> Iterator[str]:
+        yield from (f"  {number}. {step}" for number, step in enumerate(self.derivation, 1))
+        yield from (f"  Assumes: {each}" for each in self.assumptions)
+        yield from (f"  Also: {each}" for each in self.short_answers)
+
+    def _proof_lines(self) -> Iterator[str]:
+        proof = self.proof
+        yield f"Proof: {proof}" if proof else str(proof)
+        if proof and proof.formula != self.estimand:
+            yield "  (the last line is another form of the estimand)"
 
 
 def _levels(name: str, tables: tuple[Table, ...], axis: str) -> tuple[Level, ...]:

@@ -11,13 +11,15 @@ continuous parent the median, which is inside the support) fills in parents that
 out.
 
 Its training rows are weighted (`causalflow.mechanisms.mutilation`), so that the gradient of one
-parent's predictor does not move the others.
+parent's predictor does not move the others. A parent trains its head in the rows where it has a
+label, whatever the others have.
 
 Source: Sanchez & Tsaftaris (2022), Diff-SCM, section 4.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import assert_never
 
@@ -25,12 +27,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from causalflow.diffusion.field import Time
 from causalflow.diffusion.path import TAU_MIN, enter, interpolate
-from causalflow.errors import CompileError
+from causalflow.diffusion.predictor import Posterior
+from causalflow.errors import CompileError, DataError
 from causalflow.graph.schema import Class, Continuous, Image, Node, Symbol
 from causalflow.mechanisms.base import Values
 from causalflow.mechanisms.continuous import to_real, to_support
-from causalflow.mechanisms.labels import all_labelled, labelled
+from causalflow.mechanisms.labels import labelled
 from causalflow.nn.embedding import TimeEmbedding
 from causalflow.nn.encoder import Encoder
 from causalflow.nn.naming import module_key
@@ -38,6 +42,7 @@ from causalflow.nn.naming import module_key
 __all__ = ["AnticausalPredictor"]
 
 FEATURES = 128
+LOG_ROOT = math.log(2 * math.pi) / 2
 
 
 class AnticausalPredictor(nn.Module):
@@ -68,59 +73,45 @@ class AnticausalPredictor(nn.Module):
         self.register_buffer("scale", torch.ones(len(continuous), dtype=torch.float64))
 
     def calibrate(self, values: Values) -> None:
-        """Set the scale of continuous parents."""
-        rows = all_labelled(values, self.parents)
+        """Set the scale of continuous parents, each from its labelled rows.
+
+        Raises:
+            DataError: a continuous parent has no label.
+        """
         for name, column in self._column.items():
-            real, _ = to_real(values[name][rows], self._support[name])
+            known = values[name][labelled(values[name])]
+            if not len(known):
+                raise DataError(f"node '{name}': no row has a label of it")
+            real, _ = to_real(known, self._support[name])
             self.location[column] = real.mean()
             self.scale[column] = real.std(correction=0).clamp_min(1e-6)
 
     def loss(self, image: Tensor, parents: Values, generator: torch.Generator) -> Tensor:
-        """Negative log-likelihood of the parents at a random noise level, shape (batch,).
+        """Negative log-likelihood of the labelled parents at a random noise level, shape (batch,).
 
         Args:
             image: shape (batch, channel, height, width), in [-1, 1].
-            parents: every parent, labelled.
+            parents: every parent; an unlabelled one adds nothing to its row.
             generator: draws the noise level (uniform in tau) and the noise.
         """
         device = image.device
-        tau = torch.rand(len(image), generator=generator, device=device)
+        tau = torch.rand(len(image), generator=generator, device=generator.device).to(device)
         tau = TAU_MIN + (1 - TAU_MIN) * tau
-        noise = torch.randn(image.shape, generator=generator, device=device)
+        noise = torch.randn(image.shape, generator=generator, device=generator.device).to(image)
         features = self._features(interpolate(image, noise, tau), tau)
         terms = [self._log_prob(features, name, parents[name]) for name in self.parents]
         return -torch.stack(terms).sum(dim=0)
 
-    def contrast(
-        self,
-        y: Tensor,
-        tau: float,
-        targets: Values,
-        references: Values,
-        scales: Mapping[str, float],
-    ) -> Tensor:
-        """sum_k s_k (log p(a'_k | y, tau) - r_k log p(a_k | y, tau)), shape (batch,).
+    def forward(self, y: Tensor, tau: Time, velocity: Tensor | None = None) -> Posterior:
+        """The posterior of the parents at y, as `causalflow.diffusion.predictor` asks for it."""
+        times = torch.as_tensor(tau, dtype=torch.float32, device=y.device).expand(len(y))
+        features = self._features(y, times)
 
-        r_k is 1 for a class parent that changes, else 0: the contrast of two Gaussians is linear in
-        their mean and would push a continuous parent past its target for ever.
+        def posterior(values: Values) -> dict[str, Tensor]:
+            named = {name: value for name, value in values.items() if name in self.parents}
+            return {n: self._log_prob(features, n, value) for n, value in named.items()}
 
-        Args:
-            y: positions, shape (batch, channel, height, width); the result is differentiable in it.
-            tau: the noise level.
-            targets: a', values of the parents in ``scales``.
-            references: a, likewise; unlabelled ones leave their term out.
-            scales: s.
-        """
-        features = self._features(y, torch.full((len(y),), tau, device=y.device))
-        total = torch.zeros(len(y), device=y.device)
-        for name, scale in scales.items():
-            gain = self._log_prob(features, name, targets[name])
-            if name not in self._column:
-                reference = references[name]
-                moved = labelled(reference) & (targets[name] != reference)
-                gain = gain - moved * self._log_prob(features, name, reference.clamp_min(0))
-            total = total + scale * gain
-        return total
+        return posterior
 
     def infer(self, image: Tensor, names: list[str]) -> dict[str, Tensor]:
         """The most probable value of each named parent, given clean images in [-1, 1]."""
@@ -139,14 +130,25 @@ class AnticausalPredictor(nn.Module):
         return to_support(real, self._support[name])
 
     def _log_prob(self, features: Tensor, name: str, value: Tensor) -> Tensor:
-        output = self.heads[module_key(name)](features)
+        """log p(value) by the head of ``name``, shape (batch,); 0 where it is unlabelled."""
+        output = self.heads[module_key(name)](features).float()
         if name not in self._column:
-            return -functional.cross_entropy(output, value, reduction="none")
-        column = self._column[name]
-        real, _ = to_real(value, self._support[name])
+            return -functional.cross_entropy(output, value, reduction="none", ignore_index=-1)
+        column, known = self._column[name], labelled(value)
+        inside = torch.where(known, value, _inside(self._support[name]))
+        real, _ = to_real(inside, self._support[name])
         target = ((real - self.location[column]) / self.scale[column]).float()
         spread = functional.softplus(output[:, 1]) + 1e-2
-        return torch.distributions.Normal(output[:, 0], spread).log_prob(target)
+        found = -((target - output[:, 0]) / spread).square() / 2 - spread.log() - LOG_ROOT
+        return torch.where(known, found, 0.0)
+
+
+def _inside(support: tuple[float, float]) -> float:
+    """A value that the support contains, to stand where there is no label."""
+    low, high = support
+    if math.isfinite(low) and math.isfinite(high):
+        return (low + high) / 2
+    return low + 1 if math.isfinite(low) else high - 1 if math.isfinite(high) else 0.0
 
 
 def _outputs(name: str, node: Node) -> int:

@@ -1,57 +1,81 @@
 """Image mechanism: x = f(parents, u) by a diffusion model, with neural and anti-causal edges.
 
-Notation: y_tau the image in flow coordinates (`causalflow.diffusion.path`), v(y, tau, c) the
-denoiser's velocity under the neural parents c, a the anti-causal parents, s their scales.
+Notation: y_tau the image in flow coordinates (`causalflow.diffusion.path`), v(y, tau, c, z) the
+denoiser's velocity under the neural parents c and the semantic code z, N the noise end of the path.
 
-    u = (position, offset, residual, reference)
+    u = (position, offset, code, residuals, reference)
 
-    position   y_1, the end of the probability-flow trajectory through the factual image;
-               N(0, I) when drawn
-    offset     the solver's further state at y_1 less its rest value; for leap-frog
-               w_1 - v(y_1, 1, c); 0 when drawn
-    residual   r = x - decode(u, factual parents): what the solver misses; 0 when drawn
+    position   y_N, the end of the probability-flow trajectory through the factual image; normal
+               when drawn
+    offset     the solver's further state at y_N less its rest value; for leap-frog
+               w_N - v(y_N, c); when drawn 0, or the noise of a stochastic solver
+    code       z, the mean of q(z | x, parents) (`causalflow.mechanisms.code`); N(0, I) when drawn
+    residual   r = x - decode(u, factual parents): what the solver misses; 0 when drawn, and of a
+               reversible solver, which misses nothing
+    guided_residual  the same of the guided solver
     reference  the parents under which u was read; unlabelled when drawn
+    image, tape  kept for a balanced way up only (`causalflow.mechanisms.decoding`): x, NaN when
+               drawn, and the noise of that way
 
-*Abduct*: the solver follows v(., c) from the data to tau = 1, unguided. *Predict*: start at rest
-under the new parents, add the offset, come back, add the residual. Storing the offset from rest
-makes the delta rule w' = w + v(y_1, 1, c') - v(y_1, 1, c) part of the noise's definition, and the
-identity when c' = c. With anti-causal parents, rows whose parents are not all those of their
-reference are decoded by the guided solver, from the position alone, along
+*Abduct*: the solver follows v from the data to the noise, unguided. *Predict*: start at rest under
+the new parents, add the offset, come back, add the residual. Storing the offset from rest makes the
+delta rule w' = w + v(y_N, c') - v(y_N, c) part of the noise's definition, and the identity when
+c' = c. Where something guides (`causalflow.diffusion.guidance`), rows whose parents are not all
+those of their reference are decoded by the guided solver, from the position alone, which a
+reversible decoder would not survive; its residual is that of decoding the factual image, which
+nothing guides. The other rows are decoded as they were read: a null intervention returns the
+evidence, whatever the guidance.
 
-    v - s tau / (1 - tau) grad_y [log p(a' | y, tau) - 1{a' != a} log p(a | y, tau)],
-
-which pushes the anti-causal parents that changed and holds those that did not (without the hold,
-another neural parent repaints them: under do(bar) three colours in ten flipped). The other rows are
-decoded by the reversible solver: a null intervention returns the evidence.
+In training a row needs no label: the denoiser is told nulls, the predictor learns from the labels
+there are, and a row that misses one has the weight 1.
 
 Source: Sanchez & Tsaftaris (2022), Diff-SCM, algorithms 1-3 (abduction, guided prediction);
-asynchronous leap-frog in place of DDIM, and the contrast in place of log p(a' | y), are this
-project's.
+asynchronous leap-frog, the residual, and the two decoders are this project's.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from typing import Any, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
 
+from causalflow.diffusion.balance import draw_tape
 from causalflow.diffusion.denoiser import Denoiser
-from causalflow.diffusion.guidance import anticausal
-from causalflow.diffusion.path import enter, grid, leave
-from causalflow.diffusion.solver import SOLVERS, Field, solve
-from causalflow.graph.schema import Anticausal, Continuous, EdgeKind, Image, Neural, Node
+from causalflow.diffusion.field import Time, any_changed
+from causalflow.graph.schema import (
+    Anticausal,
+    Class,
+    Continuous,
+    Diffusion,
+    EdgeKind,
+    Image,
+    Neural,
+    Node,
+)
 from causalflow.mechanisms.anticausal import AnticausalPredictor
 from causalflow.mechanisms.base import Noise, Values
-from causalflow.mechanisms.labels import all_labelled
+from causalflow.mechanisms.code import SemanticCode
+from causalflow.mechanisms.decoding import Decoder
+from causalflow.mechanisms.dependence import dependence
+from causalflow.mechanisms.labels import all_labelled, labelled
 from causalflow.mechanisms.mutilation import MutilationWeights
+from causalflow.mechanisms.reading import ParentReader, given_classifiers
+from causalflow.mechanisms.rows import chunks, snapped, take
+from causalflow.nn.naming import module_key
 
 __all__ = ["ImageMechanism"]
 
-CHUNK = 256
+DEFAULT_CODE = 32
+CODE = "code."
+OFFSET = "offset."
 REFERENCE = "reference."
+
+Decode: TypeAlias = Callable[[Values, Noise], Tensor]
 
 
 class ImageMechanism(nn.Module):
@@ -62,156 +86,254 @@ class ImageMechanism(nn.Module):
         node: its shape and options.
         parents: the parents' types by name.
         kinds: what each parent's edge compiles to.
+        network: in place of the U-Net; see `causalflow.diffusion.denoiser`.
+        classifiers: by class parent, in place of its learned predictor; see
+            `causalflow.mechanisms.reading`.
     """
 
     def __init__(
-        self, name: str, node: Image, parents: Mapping[str, Node], kinds: Mapping[str, EdgeKind]
+        self,
+        name: str,
+        node: Image,
+        parents: Mapping[str, Node],
+        kinds: Mapping[str, EdgeKind],
+        *,
+        network: nn.Module | None = None,
+        classifiers: Mapping[str, Callable[..., Tensor]] | None = None,
     ) -> None:
         super().__init__()
         self.name = name
         self.shape = node.shape
-        self.options = node.diffusion
+        self.options = _with_code(
+            node.diffusion, all(isinstance(k, Neural) for k in kinds.values())
+        )
+        node = replace(node, diffusion=self.options)
         self.parents = dict(parents)
         self.neural = {n: t for n, t in parents.items() if isinstance(kinds[n], Neural)}
         self.scales = {n: k.scale for n, k in kinds.items() if isinstance(k, Anticausal)}
-        self.denoiser = Denoiser(node.shape[0], self.neural, node.diffusion)
-        self.predictor = AnticausalPredictor(node, parents) if parents else None
-        self.mutilation = MutilationWeights(parents) if parents else None
+        self.denoiser = Denoiser(node.shape[0], self.neural, node.diffusion, network=network)
+        self.code = SemanticCode(node, parents) if node.diffusion.code else None
+        given = given_classifiers(name, node, parents, classifiers or {})
+        learned = {n: parent for n, parent in parents.items() if n not in given}
+        self.predictor = AnticausalPredictor(node, learned) if learned else None
+        self.classifiers = nn.ModuleDict({module_key(n): c for n, c in given.items()})
+        self.mutilation = (
+            MutilationWeights(parents) if parents and node.diffusion.reweighted else None
+        )
 
     def configured(
-        self, *, steps: int | None = None, guidance: float | None = None, **options: object
+        self, *, steps: int | None = None, guidance: float | str | None = None, **options: Any
     ) -> ImageMechanism:
         """The same weights under other options.
 
         Args:
-            steps: solver steps each way.
-            guidance: multiplies the scale of every anti-causal edge.
+            steps: steps each way, of both solvers unless ``guided_steps`` is given too.
+            guidance: a name of `causalflow.diffusion.guidance.GUIDANCES`, or a number that
+                multiplies the scale of every anti-causal edge and the excess of ``strength``
+                over 1.
             options: further fields of `causalflow.graph.schema.Diffusion`.
         """
         other = copy.copy(self)
-        given = options if steps is None else {**options, "steps": steps}
-        other.options = replace(self.options, **given)  # type: ignore[arg-type]
-        if guidance is not None:
+        if steps is not None:
+            options = {"guided_steps": None, **options, "steps": steps}
+        if isinstance(guidance, str):
+            options["guidance"] = guidance
+        other.options = replace(self.options, **options)
+        if isinstance(guidance, int | float):
             other.scales = {name: guidance * scale for name, scale in self.scales.items()}
+            strength = max(0.0, 1 + guidance * (other.options.strength - 1))
+            other.options = replace(other.options, strength=strength)
         return other
 
     def calibrate(self, values: Values, generator: torch.Generator) -> None:
         """Set the scales of continuous parents and the mutilation weights; draws nothing."""
         self.denoiser.calibrate(values)
-        if self.predictor is not None and self.mutilation is not None:
-            self.mutilation.calibrate(values)
+        if self.code is not None:
+            self.code.calibrate(values)
+        if self.predictor is not None:
             self.predictor.calibrate(values)
+        if self.mutilation is None:
+            return
+        if self.scales or all_labelled(values, self.parents).any():
+            self.mutilation.calibrate(values)
 
     def loss(self, values: Values, generator: torch.Generator) -> Tensor:
-        """Denoising plus prediction error, shape (batch,); 0 where a parent is unlabelled.
+        """Denoising and prediction error and the code's divergence, shape (batch,).
 
-        Both follow the mutilated law; a denoiser that is told every parent has no need of it.
+        A row without image costs 0. Denoising and prediction follow the mutilated law; a denoiser
+        that is told every parent has no need of it.
         """
-        value, parents = values[self.name], {name: values[name] for name in self.parents}
-        if self.predictor is None or self.mutilation is None:
-            return self.denoiser.loss(value, parents, generator)
-        known = all_labelled(parents, self.parents)
-        image, given = value[known], _take(parents, known)
-        weight = self.mutilation(given)
-        error = self.denoiser.loss(image, given, generator) * (weight if self.scales else 1)
-        error = error + weight * self.predictor.loss(image, given, generator)
-        return torch.zeros(len(value), device=value.device).masked_scatter(known, error)
+        seen = labelled(values[self.name])
+        image = values[self.name].nan_to_num()
+        parents = {name: values[name] for name in self.parents}
+        error = self._denoising(image, parents, generator)
+        if self.parents:
+            weight = 1.0 if self.mutilation is None else self.mutilation(parents)
+            error = error * weight if self.scales else error
+            error = error + weight * self._reader.loss(image, parents, generator)
+        return torch.where(seen, error, 0.0)
+
+    def _denoising(self, image: Tensor, parents: Values, generator: torch.Generator) -> Tensor:
+        if self.code is None:
+            return self.denoiser.loss(image, parents, generator)
+        code, divergence = self.code.sample(image, parents, generator)
+        weight = self.options.code_weight / math.prod(self.shape)
+        error = self.denoiser.loss(image, parents, generator, code=code) + weight * divergence
+        if not self.options.code_independence:
+            return error
+        return error + self.options.code_independence * dependence(code, parents)
 
     def infer(self, value: Tensor, names: Iterable[str]) -> dict[str, Tensor]:
         """The most probable values of the named parents, read off factual images."""
-        assert self.predictor is not None
         with torch.no_grad():
-            return self.predictor.infer(value, list(names))
+            return self._reader.infer(value, list(names))
 
     def draw_noise(self, n: int, generator: torch.Generator) -> Noise:
-        """n draws of u: a standard normal position, at rest, without residual or reference."""
-        shape = (n, *self.shape)
-        position = torch.randn(shape, generator=generator, device=generator.device).double()
-        nothing = torch.zeros_like(position)
-        noise = {"position": position, "offset": nothing, "residual": nothing}
-        for name, node in self.parents.items():
-            unlabelled = torch.nan if isinstance(node, Continuous) else -1
-            noise[REFERENCE + name] = torch.full((n,), unlabelled, device=generator.device)
-        return noise
+        """n draws of u: a normal position, at rest, without residual, image or reference."""
+        shape, device = (n, *self.shape), generator.device
+        position = torch.randn(shape, generator=generator, device=device).double()
+        position = self.denoiser.prior_scale * position
+        offset = self._decoder.draw_offset(position, generator)
+        code = self.code.draw(n, generator) if self.code is not None else None
+        reference = {
+            name: torch.full((n,), torch.nan if isinstance(node, Continuous) else -1, device=device)
+            for name, node in self.parents.items()
+        }
+        image = torch.full(shape, torch.nan, device=device)
+        return self._noise(position, offset, code, reference, image, generator)
 
     @torch.no_grad()
     def abduct(self, value: Tensor, parents: Values, generator: torch.Generator) -> Noise:
-        """The noise of factual images under factual parents; draws nothing."""
-        rows = torch.arange(len(value), device=value.device).split(CHUNK)
-        parts = [self._abduct(value[r], _take(parents, r)) for r in rows]
+        """The noise of factual images under factual parents; draws for stochastic methods only."""
+        parts = [
+            self._abduct(value[rows], take(parents, rows), generator)
+            for rows in chunks(torch.arange(len(value), device=value.device))
+        ]
         return {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
 
-    def _abduct(self, value: Tensor, parents: Values) -> Noise:
-        solver, field = SOLVERS.get(self.options.solver), self._field(parents)
-        nodes = self._grid()
-        start = solver.start(field, enter(value), float(nodes[0]))
-        position, *further = solve(solver, field, start, nodes)
-        rest = solver.start(field, position, float(nodes[-1]))[1:]
-        offset = further[0] - rest[0] if further else torch.zeros_like(position)
-        noise = {"position": position, "offset": offset, "residual": torch.zeros_like(position)}
-        noise |= {REFERENCE + name: parents[name] for name in self.parents}
-        if self.options.residual:
-            noise["residual"] = value.double() - self._decode(parents, noise)
+    def _abduct(self, value: Tensor, parents: Values, generator: torch.Generator) -> Noise:
+        decoder = self._decoder
+        code = self.code.mean(value, parents) if self.code is not None else None
+        told = self._conditions(parents, code)
+        position, offset = decoder.up(value, told, generator)
+        reference = {name: parents[name] for name in self.parents}
+        noise = self._noise(position, offset, code, reference, value, generator)
+        if self.options.residual and not decoder.solver.reversible:
+            noise["residual"] = value.double() - decoder.down(told, position, offset)
+        if self.options.residual and decoder.guides:
+            decoded = decoder.from_rest(decoder.field(told), position)
+            noise["guided_residual"] = value.double() - decoded
+        return noise
+
+    def _noise(
+        self,
+        position: Tensor,
+        offset: tuple[Tensor, ...],
+        code: Tensor | None,
+        reference: Values,
+        image: Tensor,
+        generator: torch.Generator,
+    ) -> dict[str, Tensor]:
+        """u without residuals; its keys depend on the options alone."""
+        nothing = torch.zeros_like(position)
+        noise = {"position": position, "residual": nothing}
+        noise |= {f"{OFFSET}{k}": part for k, part in enumerate(offset)}
+        noise |= {REFERENCE + name: value for name, value in reference.items()}
+        if code is not None:
+            noise[CODE] = code
+        if self._decoder.guides:
+            noise["guided_residual"] = nothing
+        if self.options.balance != "none":
+            noise["image"] = image
+            noise["tape"] = draw_tape(position, self._tape_length, generator)
         return noise
 
     @torch.no_grad()
     def predict(self, parents: Values, noise: Noise) -> Tensor:
-        """The images under ``parents`` and ``noise``, not clamped.
-
-        Returns:
-            Shape (batch, channel, height, width), float32.
-        """
+        """Images in [-1, 1] under ``parents`` and ``noise``."""
         image = torch.empty_like(noise["position"])
-        guided = self._guided(parents, noise)
-        for chosen, decode in ((~guided, self._decode), (guided, self._decode_guided)):
-            for rows in chosen.nonzero()[:, 0].split(CHUNK) if chosen.any() else ():
-                image[rows] = decode(_take(parents, rows), _take(noise, rows))
-        return (image + noise["residual"] if self.options.residual else image).float()
+        reference = _reference(noise, self.parents)
+        parents = {name: snapped(parents[name], reference[name]) for name in self.parents}
+        for chosen, decode in self._ways(parents, noise):
+            for rows in chunks(chosen.nonzero()[:, 0]):
+                image[rows] = decode(take(parents, rows), take(noise, rows))
+        return image.float()
 
-    def _guided(self, parents: Values, noise: Noise) -> Tensor:
-        """The rows to be guided, those whose parents are not all their reference: (batch,)."""
-        if not self.scales:
-            return torch.zeros(len(noise["position"]), dtype=torch.bool).to(
-                noise["position"].device
-            )
-        changed = [parents[name] != noise[REFERENCE + name] for name in self.parents]
-        return torch.stack(changed).any(dim=0)
+    def _ways(self, parents: Values, noise: Noise) -> list[tuple[Tensor, Decode]]:
+        """How each row is decoded: rows, shape (batch,), and by what."""
+        changed = torch.zeros(len(noise["position"]), dtype=torch.bool).to(noise["position"].device)
+        if self.parents and (self._decoder.guides or "image" in noise):
+            changed = any_changed(parents, _reference(noise, self.parents), self.parents)
+        ways: list[tuple[Tensor, Decode]] = [(~changed, self._decode)]
+        if "image" not in noise or self.options.balance == "none":
+            return [*ways, (changed, self._decode_guided)]
+        drawn = noise["image"].flatten(1).isnan().any(dim=1)
+        ways.append((changed & drawn, self._decode_guided))
+        return [*ways, (changed & ~drawn, self._decode_balanced)]
 
     def _decode(self, parents: Values, noise: Noise) -> Tensor:
-        solver, field = SOLVERS.get(self.options.solver), self._field(parents)
-        nodes = self._grid().flip(0)
-        position, *further = solver.start(field, noise["position"], float(nodes[0]))
-        state = (position, *(part + noise["offset"] for part in further))
-        return leave(solve(solver, field, state, nodes)[0])
+        told = self._conditions(parents, noise.get(CODE))
+        offset = tuple(part for key, part in noise.items() if key.startswith(OFFSET))
+        image = self._decoder.down(told, noise["position"], offset)
+        return self._completed(image, noise["residual"])
 
     def _decode_guided(self, parents: Values, noise: Noise) -> Tensor:
-        solver, field = SOLVERS.get(self.options.guided_solver), self._guided_field(parents, noise)
-        nodes = self._grid().flip(0)
-        state = solver.start(field, noise["position"], float(nodes[0]))
-        return leave(solve(solver, field, state, nodes)[0])
+        told = self._conditions(parents, noise.get(CODE))
+        reference = _reference(noise, self.parents)
+        image = self._decoder.guided(told, reference, noise["position"])
+        return self._completed(image, noise.get("guided_residual", torch.zeros_like(image)))
 
-    def _field(self, parents: Values) -> Field:
-        return lambda y, tau: self.denoiser.velocity(y, tau, parents)
+    def _decode_balanced(self, parents: Values, noise: Noise) -> Tensor:
+        reference, code = _reference(noise, self.parents), noise.get(CODE)
+        target, factual = self._conditions(parents, code), self._conditions(reference, code)
+        return self._decoder.balanced(target, reference, noise["image"], noise["tape"], factual)
 
-    def _guided_field(self, parents: Values, noise: Noise) -> Field:
-        assert self.predictor is not None
-        predictor, (low, high) = self.predictor, self.options.guidance_interval
-        references = {name: noise[REFERENCE + name] for name in self.scales}
+    def _completed(self, image: Tensor, residual: Tensor) -> Tensor:
+        return image + residual if self.options.residual else image
 
-        def contrast(y: Tensor, tau: float) -> Tensor:
-            return predictor.contrast(y, tau, parents, references, self.scales)
+    def _conditions(self, parents: Values, code: Tensor | None) -> dict[str, Tensor]:
+        """What the network is told, and what the anti-causal edges aim at."""
+        told = {name: parents[name] for name in self.parents}
+        return told if code is None else {**told, CODE: code}
 
-        def field(y: Tensor, tau: float) -> Tensor:
-            velocity = self.denoiser.velocity(y, tau, parents)
-            if not low <= tau <= high:
-                return velocity
-            return velocity + anticausal(contrast, y, tau, 1.0)
+    def _velocity(self, y: Tensor, tau: Time, told: Values) -> Tensor:
+        return self.denoiser.velocity(y, tau, told, code=told.get(CODE))
 
-        return field
+    @property
+    def _decoder(self) -> Decoder:
+        classes = {n: p for n, p in self.parents.items() if isinstance(p, Class)}
+        return Decoder(
+            velocity=self._velocity,
+            options=self.options,
+            tau_max=self.denoiser.tau_max,
+            neural=tuple(self.neural),
+            scales=self.scales,
+            levels={name: len(node.levels) for name, node in classes.items()},
+            predictor=self._reader,
+            replay=self.denoiser.replay,
+        )
 
-    def _grid(self) -> Tensor:
-        return grid(self.options.steps, self.options.grid)
+    @property
+    def _reader(self) -> ParentReader:
+        given = {
+            n: self.classifiers[module_key(n)]
+            for n in self.parents
+            if module_key(n) in self.classifiers
+        }
+        return ParentReader(learned=self.predictor, given=cast(Any, given))
+
+    @property
+    def _tape_length(self) -> int:
+        """Steps whose noise is kept: of the noisy ways up, and not of stopping."""
+        return 0 if self.options.balance == "stopping" else self.options.steps
 
 
-def _take(values: Values, rows: Tensor) -> dict[str, Tensor]:
-    return {name: value[rows] for name, value in values.items()}
+def _with_code(options: Diffusion, neural: bool) -> Diffusion:
+    """The options with the length of the code that the default stands for."""
+    if options.code is not None:
+        return options
+    return replace(options, code=DEFAULT_CODE if neural else 0)
+
+
+def _reference(noise: Noise, parents: Iterable[str]) -> dict[str, Tensor]:
+    return {name: noise[REFERENCE + name] for name in parents}

@@ -1,1 +1,10 @@
-"""Scores of counterfactuals: pure functions of images; none asks the model that made them."""
+"""Scores of counterfactuals: pure functions of images; none asks the model that made them.
+
+    composition     the null intervention gives the factual picture back
+    reversibility   an intervention undone gives the factual picture back
+    true_error      distance to the true counterfactual, where a data set knows it
+    effectiveness   the picture shows what was done
+    amplification   attributes that were not to change stay
+
+Each returns a `Score`: a mean over images with its 95 % interval, count and unit.
+"""

@@ -1,8 +1,14 @@
 """Effectiveness: does the picture show what was done? Attributes are read off the image.
 
+    hit rate        share of images whose class is the one set: 0..1, 1 at best
+    reading error   mean over images of |a(x') - a'|, in the attribute's unit: 0 at best
+
 Images are float in [0, 1] or uint8, shape (batch, channel, height, width), channels red, green,
-blue; the bar's rows are the top seventh. Color and bar are read from the pixels; the digit by a
-classifier that saw only real digits.
+blue; the bar's rows are the top seventh. Color and bar are read from the pixels, thickness and
+intensity by morphology (`causalflow.data.morphology`), the digit by a classifier that saw only real
+digits. No reading is free of error: its floor is the error on true pictures. On the published test
+images of Morpho-MNIST it is .12 pixels of thickness (they are drawn .10 too thick) and .5 grey
+levels of intensity (rounded down).
 
 Source: Monteiro et al. (2023), Measuring axiomatic soundness of counterfactual image models,
 section 3.
@@ -22,8 +28,22 @@ from causalflow.data.bar_mnist import bar_rows
 from causalflow.data.digits import digits
 from causalflow.data.labelled import LabelledImages
 from causalflow.data.mnist import mnist
+from causalflow.data.morphology import intensity, thickness
+from causalflow.errors import DataError
+from causalflow.metrics.pixels import grey_levels
+from causalflow.metrics.score import Score, mean_score, share_score
 
-__all__ = ["DigitReader", "agreement", "digit_reader", "read_bar", "read_color"]
+__all__ = [
+    "DigitReader",
+    "agreement",
+    "digit_reader",
+    "hit_rate",
+    "read_bar",
+    "read_color",
+    "read_intensity",
+    "read_thickness",
+    "reading_error",
+]
 
 _RED, _GREEN, _BLUE = 0, 1, 2
 _MNIST_SIZE = 28
@@ -40,6 +60,26 @@ def read_color(images: Tensor) -> Tensor:
 def read_bar(images: Tensor) -> Tensor:
     """1 where the blue of the bar's rows is nearer to full than to none, shape (batch,)."""
     return (_unit(images)[:, _BLUE, : bar_rows(images.shape[-2])].mean((1, 2)) > 0.5).long()
+
+
+def read_thickness(images: Tensor) -> Tensor:
+    """Stroke width of gray images, in pixels of a 28-pixel frame, shape (batch,); NaN if blank."""
+    return torch.from_numpy(thickness(_gray(images)))
+
+
+def read_intensity(images: Tensor) -> Tensor:
+    """Grey level of the strokes of gray images, 0..255, shape (batch,)."""
+    return torch.from_numpy(intensity(_gray(images)))
+
+
+def hit_rate(read: Tensor, wanted: Tensor | int) -> Score:
+    """The share of images that show the class they should."""
+    return share_score(read == wanted)
+
+
+def reading_error(read: Tensor, wanted: Tensor | float, unit: str) -> Score:
+    """The mean distance between the number read off an image and the one that was set."""
+    return mean_score((read - wanted).abs(), unit)
 
 
 def agreement(read: Tensor, wanted: Tensor | int) -> float:
@@ -102,6 +142,13 @@ def _strokes(images: Tensor) -> NDArray[np.float32]:
     """(batch, 1 or 3, height, width) -> features (batch, rows below the bar * width)."""
     below = _unit(images)[:, : max(1, images.shape[1] - 1), bar_rows(images.shape[-2]) :]
     return np.asarray(below.amax(1).flatten(1).cpu())
+
+
+def _gray(images: Tensor) -> NDArray[np.float64]:
+    """(batch, 1, height, width) -> grey levels, shape (batch, height, width)."""
+    if images.ndim != 4 or images.shape[1] != 1:
+        raise DataError(f"images of shape {tuple(images.shape)}; expected (batch, 1, size, size)")
+    return np.asarray(grey_levels(images[:, 0].cpu()))
 
 
 def _unit(images: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 
 from causalflow.errors import EvidenceError
 
-__all__ = ["Random", "check_count", "check_number", "read_generator"]
+__all__ = ["Random", "check_count", "check_number", "check_seed", "read_generator"]
 
 Random = torch.Generator | int | None
 
@@ -32,7 +32,12 @@ def read_generator(given: Random, device: torch.device) -> torch.Generator:
         if given.device.type == device.type:
             return given
         given = int(torch.randint(2**62, (), generator=given, device=given.device))
+    return torch.Generator(device).manual_seed(check_seed(given))
+
+
+def check_seed(given: object) -> int:
+    """A seed; None is 0."""
     seed = 0 if given is None else given
-    if not isinstance(seed, Integral) or not 0 <= seed < 2**63:
+    if not isinstance(seed, Integral) or not 0 <= int(seed) < 2**63:
         raise EvidenceError(f"generator={given!r}; expected a torch.Generator or a seed, 0 or more")
-    return torch.Generator(device).manual_seed(int(seed))
+    return int(seed)

@@ -11,16 +11,16 @@ exogenous variable           ExogenousVariable
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import assert_never
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, assert_never
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from causalflow.errors import CompileError
+from causalflow.errors import CompileError, one_of
 from causalflow.graph.graph import Graph
-from causalflow.graph.schema import Class, Continuous, EdgeKind, Image, Node, Symbol
+from causalflow.graph.schema import Class, Continuous, Diffusion, EdgeKind, Image, Node, Symbol
 from causalflow.mechanisms.categorical import MAXIMAL_ROWS, NOISES, Categorical
 from causalflow.mechanisms.confounder import MAXIMAL_STATES, LatentClass
 from causalflow.mechanisms.continuous import ContinuousMechanism
@@ -30,7 +30,7 @@ from causalflow.mechanisms.image import ImageMechanism
 from causalflow.model.scm import StructuralModel
 from causalflow.model.trainee import latent_districts
 
-__all__ = ["CompileOptions", "structural_model"]
+__all__ = ["CompileOptions", "Parts", "read_options", "structural_model"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,14 +56,93 @@ class CompileOptions:
             _check_whole("confounder_states", self.confounder_states, 1, MAXIMAL_STATES)
 
 
-def structural_model(graph: Graph, options: CompileOptions) -> StructuralModel:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Modules of the user's own, which no file can hold.
+
+    Attributes:
+        networks: by image node, in place of the U-Net (`causalflow.diffusion.denoiser`).
+        predictors: by image node, classifiers by class parent (`causalflow.mechanisms.reading`).
+    """
+
+    networks: Mapping[str, nn.Module] = field(default_factory=dict)
+    predictors: Mapping[str, Mapping[str, Callable[..., Tensor]]] = field(default_factory=dict)
+
+    def names(self) -> dict[str, object]:
+        """Which parts there are: image nodes, and the parents of each with a classifier."""
+        predictors = {name: sorted(given) for name, given in self.predictors.items() if given}
+        return {"networks": sorted(self.networks), "predictors": predictors}
+
+
+def read_options(graph: Graph, given: Mapping[str, Any]) -> tuple[Graph, CompileOptions]:
+    """The graph with the image nodes' options that ``given`` has, and the other options.
+
+    Raises:
+        CausalFlowError: a name that is neither an option nor an image node, or a wrong value.
+    """
+    images = _images(graph)
+    options = {name: value for name, value in given.items() if name not in images}
+    names = [slot.name for slot in fields(CompileOptions)]
+    for name in options:
+        if name not in names:
+            allowed = one_of(name, [*names, *images])
+            raise CompileError(f"compile: no option or image node '{name}'; {allowed}")
+    nodes: dict[str, Node] = {}
+    for name, value in given.items():
+        if name in images:
+            if not isinstance(value, Diffusion):
+                raise CompileError(
+                    f"compile: {name}={value!r}; expected its options, as cf.Diffusion(width=64)"
+                )
+            nodes[name] = replace(images[name], diffusion=value)
+    return graph.with_nodes(nodes) if nodes else graph, CompileOptions(**options)
+
+
+def _images(graph: Graph) -> dict[str, Image]:
+    """The image nodes that diffusion models make."""
+    images = {name: node for name, node in graph.nodes.items() if isinstance(node, Image)}
+    return {name: node for name, node in images.items() if node.equation is None}
+
+
+def _check_parts(graph: Graph, parts: Parts) -> None:
+    """Refuse parts of what is no image node made by a diffusion model.
+
+    Raises:
+        CompileError: the first mistake.
+    """
+    images = _images(graph)
+    for what, given in (("networks", parts.networks), ("predictors", parts.predictors)):
+        for name in given:
+            if name not in images:
+                raise CompileError(
+                    f"compile: {what} of '{name}', which is no image node that a diffusion model "
+                    f"makes; {one_of(name, images)}"
+                )
+    for name, network in parts.networks.items():
+        if not isinstance(network, nn.Module):
+            raise CompileError(
+                f"compile: the network of '{name}' is {type(network).__name__}; expected a "
+                "torch.nn.Module, called as network(x, tau, condition)"
+            )
+
+
+def structural_model(
+    graph: Graph, options: CompileOptions, parts: Parts | None = None
+) -> StructuralModel:
     """An untrained mechanism for every node; the global random state is left as it was.
+
+    Args:
+        graph: typed nodes throughout.
+        options: what the graph file leaves open.
+        parts: modules of the user's own.
 
     Raises:
         CompileError: a node without a type, a hidden confounder of a node that is not a plain
             class or with too many joint states, a discrete image without an equation, ...
     """
     _check_types(graph)
+    parts = parts or Parts()
+    _check_parts(graph, parts)
     latents = {latent_name(*ends): _latent(graph, ends, options) for ends in graph.bidirected}
     hidden = {
         name: (
@@ -74,7 +153,9 @@ def structural_model(graph: Graph, options: CompileOptions) -> StructuralModel:
     }
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
-        mechanisms = {name: _mechanism(graph, name, hidden[name], latents) for name in graph.nodes}
+        mechanisms = {
+            name: _mechanism(graph, name, hidden[name], latents, parts) for name in graph.nodes
+        }
     exogenous = {name: ExogenousVariable(name, law) for name, law in graph.exogenous.items()}
     roots = {name: LatentClass(name, node) for name, node in latents.items()}
     scm = StructuralModel(graph, mechanisms, {**exogenous, **roots}, hidden)
@@ -115,10 +196,15 @@ def _latent(graph: Graph, ends: tuple[str, str], options: CompileOptions) -> Cla
 
 
 def _mechanism(
-    graph: Graph, name: str, hidden: tuple[str, ...], latents: Mapping[str, Class]
+    graph: Graph,
+    name: str,
+    hidden: tuple[str, ...],
+    latents: Mapping[str, Class],
+    parts: Parts,
 ) -> nn.Module:
     node = graph.nodes[name]
-    observed = [other for other in graph.topological_order() if other in graph.parents(name)]
+    above = graph.parents(name)
+    observed = [other for other in graph.topological_order() if other in above]
     if not isinstance(node, Symbol) and node.equation is not None:
         return EquationMechanism(name, node, (*observed, *hidden))
     parents: dict[str, Node] = {other: graph.nodes[other] for other in observed}
@@ -136,16 +222,44 @@ def _mechanism(
         case Continuous():
             return ContinuousMechanism(name, node, parents)
         case Image():
-            if node.levels is not None:
-                raise CompileError(
-                    f"node '{name}': an image with levels needs an equation; leave out 'levels' "
-                    "to have its pixels, in [0, 1], made by a diffusion model"
-                )
-            kinds: dict[str, EdgeKind] = {other: graph.kind(other, name) for other in observed}
-            return ImageMechanism(name, node, parents, kinds)
+            return _image(graph, name, node, parents, parts)
         case Symbol():
             raise AssertionError("checked before")
     assert_never(node)
+
+
+def _image(
+    graph: Graph, name: str, node: Image, parents: Mapping[str, Node], parts: Parts
+) -> ImageMechanism:
+    if node.levels is not None:
+        raise CompileError(
+            f"node '{name}': an image with levels needs an equation; leave out 'levels' "
+            "to have its pixels, in [0, 1], made by a diffusion model"
+        )
+    kinds: dict[str, EdgeKind] = {parent: graph.kind(parent, name) for parent in parents}
+    network, classifiers = parts.networks.get(name), parts.predictors.get(name)
+    mechanism = ImageMechanism(name, node, parents, kinds, network=network, classifiers=classifiers)
+    if network is not None:
+        _check_network(mechanism)
+    return mechanism
+
+
+def _check_network(mechanism: ImageMechanism) -> None:
+    """Refuse a network that cannot be called on two images."""
+    noise = mechanism.draw_noise(2, torch.Generator())
+    parents = {
+        n: torch.zeros(2, dtype=torch.int64 if isinstance(node, Class) else torch.float64)
+        for n, node in mechanism.parents.items()
+    }
+    try:
+        with torch.no_grad():
+            mechanism.denoiser.velocity(noise["position"], 0.5, parents)
+    except (RuntimeError, TypeError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise CompileError(
+            f"node '{mechanism.name}': its network cannot be called as network(x, tau, condition) "
+            f"on two images: {reason}"
+        ) from None
 
 
 def _given(name: str, node: Class, parents: Mapping[str, Node]) -> Categorical:

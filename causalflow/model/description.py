@@ -96,7 +96,8 @@ def _mechanism(mechanism: nn.Module) -> str:
 
 def _diffusion(mechanism: ImageMechanism) -> str:
     """The solver, and how much of the data the weights of mutilation leave in use."""
-    text = f"diffusion, {mechanism.options.solver}, {mechanism.options.steps} steps"
+    options = mechanism.options
+    text = f"diffusion, {options.solver}, {options.steps} steps, code {options.code or 'none'}"
     if mechanism.mutilation is None:
         return text
     return f"{text}, effective share {float(mechanism.mutilation.effective_share):.0%} of the rows"

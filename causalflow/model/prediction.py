@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from causalflow.data.units import to_public
 from causalflow.diffusion.calls import NetworkCalls
-from causalflow.errors import EvidenceError
+from causalflow.errors import EvidenceError, one_of
+from causalflow.graph.diffusion import INFERENCE
 from causalflow.model.arguments import check_count, check_number
 from causalflow.model.scm import Intervention, StructuralModel
 from causalflow.model.world import Abduction, World
@@ -31,18 +33,34 @@ def predicted(
 
 def configured(
     scm: StructuralModel,
-    steps: int | None,
-    guidance: float | None = None,
-    residual: bool | None = None,
+    steps: int | None = None,
+    guidance: float | str | None = None,
+    **options: Any,
 ) -> StructuralModel:
-    """The structural model with other options for its image nodes (None: as they are)."""
-    further = {} if residual is None else {"residual": residual}
+    """The structural model with other options for its image nodes (None: as they are).
+
+    Args:
+        scm: the model.
+        steps: solver steps, each way.
+        guidance: a factor of all guidance, or the name of that of the neural parents.
+        options: further ones of `causalflow.graph.diffusion.INFERENCE`: residual, solver, ...
+
+    Raises:
+        EvidenceError: an option that is none, or that only training can change.
+        GraphError: a value out of range.
+    """
+    for name in options:
+        if name not in INFERENCE:
+            raise EvidenceError(f"unknown option '{name}'; {one_of(name, INFERENCE)}")
+    further = {name: value for name, value in options.items() if value is not None}
     if steps is None and guidance is None and not further:
         return scm
     if steps is not None:
         check_count("steps", steps)
-    if guidance is not None:
+        steps = int(steps)
+    if guidance is not None and not isinstance(guidance, str):
         check_number("guidance", guidance)
+        guidance = float(guidance)
     return scm.replaced(
         {
             name: image.configured(steps=steps, guidance=guidance, **further)

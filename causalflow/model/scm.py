@@ -62,7 +62,8 @@ class StructuralModel(nn.Module):
         self.hidden_parents = dict(hidden_parents)
         self._parents: dict[str, tuple[str, ...]] = dict.fromkeys(roots, ())
         for name in self.order:
-            observed = [other for other in self.order if other in graph.parents(name)]
+            above = graph.parents(name)
+            observed = [other for other in self.order if other in above]
             self._parents[name] = (*observed, *hidden_parents.get(name, ()))
         self._mechanisms = nn.ModuleDict({module_key(n): mechanisms[n] for n in self.order})
         self._roots = nn.ModuleDict({module_key(n): root for n, root in roots.items()})

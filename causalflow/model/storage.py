@@ -9,38 +9,64 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from causalflow.checkpoint import Metadata, load_into, load_state, save_state
+from causalflow.checkpoint import Metadata, load_into, load_state, save_state, tensor_digest
 from causalflow.errors import CausalFlowError, CheckpointError
+from causalflow.graph.diffusion import Diffusion
 from causalflow.graph.reader import loads
-from causalflow.model.compile import CompileOptions, structural_model
+from causalflow.model.compile import CompileOptions, Parts, read_options, structural_model
 from causalflow.model.evidence import check_names
 from causalflow.model.scm import StructuralModel
-from causalflow.options import options_of
 
-__all__ = ["Stored", "read", "write"]
+__all__ = ["Stored", "fingerprint", "read", "write"]
 
 Stored = tuple[StructuralModel, CompileOptions, list[str]]
 
 
 def write(
-    path: str | Path, scm: StructuralModel, options: CompileOptions, fitted: Iterable[str]
+    path: str | Path,
+    scm: StructuralModel,
+    options: CompileOptions,
+    fitted: Iterable[str],
+    parts: Parts,
 ) -> None:
-    """Write a model, wholly or not at all."""
-    texts = {"compile": asdict(options), "fitted": sorted(fitted)}
+    """Write a model, wholly or not at all.
+
+    The options of image nodes are written out, defaults too, so that a later default does not
+    change a model that was fitted before it.
+    """
+    images = {name: asdict(image.options) for name, image in scm.images.items()}
+    texts = {
+        "compile": asdict(options),
+        "fitted": sorted(fitted),
+        "images": images,
+        "parts": parts.names(),
+    }
     metadata = Metadata(kind="model", graph=scm.graph.to_yaml(), options=texts)
     save_state(path, scm.state_dict(), metadata)
 
 
-def read(path: str | Path) -> Stored:
+def fingerprint(scm: StructuralModel) -> str:
+    """What tells a model from another: its graph and its weights."""
+    weights = tensor_digest(scm.state_dict())[:16]
+    return f"{scm.graph.name} {weights}"
+
+
+def read(path: str | Path, parts: Parts) -> Stored:
     """The model in a file, its options, and the nodes that were fitted.
+
+    Args:
+        path: of the file.
+        parts: the modules of the user's own that the model was compiled with.
 
     Raises:
         CheckpointError: the file is missing, truncated, foreign, altered, or of another version.
     """
     state = load_state(path, kind="model")
     try:
-        scm, options, fitted = _declared(state.metadata, path)
+        _check_parts(state.metadata.options.get("parts", {}), parts)
+        scm, options, fitted = _declared(state.metadata, path, parts)
     except CausalFlowError as error:
         reason = " ".join(str(error).split())
         raise CheckpointError(
@@ -50,13 +76,30 @@ def read(path: str | Path) -> Stored:
     return scm.eval(), options, fitted
 
 
-def _declared(metadata: Metadata, path: str | Path) -> Stored:
+def _declared(metadata: Metadata, path: str | Path, parts: Parts) -> Stored:
     """The same without weights, from the texts alone."""
     given, fitted = metadata.options.get("compile"), metadata.options.get("fitted")
+    images = metadata.options.get("images", {})
     if not isinstance(given, dict):
         raise CheckpointError(f"'compile' is {given!r}; expected an object")
     if not (isinstance(fitted, list) and all(isinstance(name, str) for name in fitted)):
         raise CheckpointError(f"'fitted' is {fitted!r}; expected a list of nodes")
+    if not (isinstance(images, dict) and all(isinstance(o, dict) for o in images.values())):
+        raise CheckpointError(f"'images' is {images!r}; expected options by image node")
     graph = loads(metadata.graph, source=str(path))
-    options = options_of(CompileOptions, "compile", given)
-    return structural_model(graph, options), options, check_names(graph, fitted, "'fitted'")
+    diffusions = {name: Diffusion(**options) for name, options in images.items()}
+    declared, options = read_options(graph, {**given, **diffusions})
+    scm = structural_model(declared, options, parts)
+    return scm, options, check_names(graph, fitted, "'fitted'")
+
+
+def _check_parts(wanted: Any, parts: Parts) -> None:
+    """Refuse to read a model without the user's own modules, or with others."""
+    names = parts.names()
+    for what in names:
+        there = wanted.get(what) if isinstance(wanted, dict) else None
+        if (there or type(names[what])()) != names[what]:
+            raise CheckpointError(
+                f"the model was compiled with {what}={there!r}; give the same to Model.load, "
+                f"not {names[what]!r}"
+            )

@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
@@ -38,7 +39,7 @@ from causalflow.data.output import Output, output_of, read_note
 from causalflow.errors import DataError, EvidenceError
 from causalflow.graph.graph import Graph
 
-__all__ = ["StreamReport", "batches_of", "stream"]
+__all__ = ["StreamReport", "batch_generator", "batches_of", "described", "stream"]
 
 Batch = Mapping[str, Any]
 Answers = Mapping[str, Tensor]
@@ -129,6 +130,21 @@ def batches_of(evidence: Any, size: int) -> tuple[Iterator[Batch], int | None]:
     rows = next(iter(lengths.values()))
     cuts = range(0, rows, size)
     return ({n: _cut(c, at, size) for n, c in columns.items()} for at in cuts), rows
+
+
+def batch_generator(device: torch.device, seed: int, index: int) -> torch.Generator:
+    """The generator of batch ``index``, whatever was answered before it."""
+    key = np.random.SeedSequence((seed, index)).generate_state(1, np.uint64)[0]
+    return torch.Generator(device).manual_seed(int(key))
+
+
+def described(do: Any) -> Any:
+    """An intervention as JSON can hold it, to be compared with another call's."""
+    if callable(do):
+        return getattr(do, "__qualname__", repr(do))
+    if isinstance(do, Mapping):
+        return {str(name): described(value) for name, value in do.items()}
+    return do.tolist() if hasattr(do, "tolist") else do
 
 
 def _columns(evidence: Any) -> Mapping[str, Any] | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from torch import Tensor
 
 from causalflow.errors import one_of
+from causalflow.identify.verdict import Verdict
 from causalflow.model.scm import WorldNoise
 
 __all__ = ["Abduction", "Info", "World"]
@@ -34,9 +36,27 @@ class Info:
 class World(Mapping[str, Tensor]):
     """Values by node in public units, and the `Info` of how they came about."""
 
-    def __init__(self, values: Mapping[str, Tensor], info: Info) -> None:
+    def __init__(
+        self,
+        values: Mapping[str, Tensor],
+        info: Info,
+        judge: Callable[[], Verdict | None] = lambda: None,
+    ) -> None:
         self._values = dict(values)
         self.info = info
+        self._judge = judge
+
+    def judged(self, judge: Callable[[], Verdict | None]) -> World:
+        """The same world, with what makes its verdict when that is asked for."""
+        return World(self._values, self.info, judge)
+
+    @cached_property
+    def verdict(self) -> Verdict | None:
+        """Whether P(v) alone tells this answer, or it rests on the model; None: nothing was asked.
+
+        Computed when it is first read.
+        """
+        return self._judge()
 
     def __getitem__(self, name: str) -> Tensor:
         if name not in self._values:

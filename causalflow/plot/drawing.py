@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from causalflow.graph.admg import ADMG
 from causalflow.graph.graph import Graph
+from causalflow.plot.highlight import INNER_GROUND, OUTER_GROUND, Highlight
 from causalflow.plot.layout import layered_layout
 from causalflow.plot.legend import draw_legend, legend_entries
 from causalflow.plot.routes import Box, Curve, Wire, route
-from causalflow.plot.shapes import draw_line, draw_shape, text_width
+from causalflow.plot.shapes import RING, draw_ground, draw_halo, draw_line, draw_shape, text_width
 from causalflow.plot.style import (
     BIDIRECTED,
     EXOGENOUS,
@@ -59,11 +60,18 @@ class _Line:
     both: bool = False
 
 
-def draw_figure(graph: Graph, *, exogenous: bool, legend: bool, title: str | None) -> Figure:
+def draw_figure(
+    graph: Graph,
+    *,
+    exogenous: bool,
+    legend: bool,
+    title: str | None,
+    highlight: Highlight | None = None,
+) -> Figure:
     """The figure; its size follows from the graph."""
     from matplotlib.figure import Figure
 
-    marks, lines = _marks(graph, exogenous), _lines(graph, exogenous)
+    marks, lines = _marks(graph, exogenous, highlight), _lines(graph, exogenous)
     directed = frozenset((line.source, line.target) for line in lines if not line.both)
     sizes = {mark.name: (mark.width, mark.height) for mark in marks}
     places = layered_layout(ADMG(tuple(sizes), directed), sizes)
@@ -73,20 +81,56 @@ def draw_figure(graph: Graph, *, exogenous: bool, legend: bool, title: str | Non
     figure = Figure()
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
-    for line, curve in zip(lines, curves, strict=True):
+    if highlight is not None:
+        _draw_grounds(axes, highlight, lines, curves, boxes)
+    for line, curve in zip(_shown(lines, highlight), curves, strict=True):
         draw_line(axes, line.style, curve, line.both)
     for mark in marks:
         _draw_mark(axes, mark, boxes[mark.name])
     low, high = _extent(list(boxes.values()), curves)
     entries = legend_entries((mark.style for mark in marks), (line.style for line in lines))
+    if highlight is not None:
+        entries, title = highlight.legend, title or highlight.title
     low, high = draw_legend(axes, entries if legend else [], low, high)
     high = _draw_title(axes, title, low, high)
     _fit(figure, axes, low, high)
     return figure
 
 
-def _marks(graph: Graph, exogenous: bool) -> list[_Mark]:
-    marks = [_mark(name, caption(node), node_style(node)) for name, node in graph.nodes.items()]
+def _shown(lines: Sequence[_Line], highlight: Highlight | None) -> list[_Line]:
+    """The edges, pale where they are no part of what is highlighted."""
+    if highlight is None:
+        return [*lines]
+    return [
+        replace(each, style=highlight.edge(each.source, each.target, each.style)) for each in lines
+    ]
+
+
+def _draw_grounds(
+    axes: Axes,
+    highlight: Highlight,
+    lines: Sequence[_Line],
+    curves: Sequence[Curve],
+    boxes: Mapping[str, Box],
+) -> None:
+    """Bands under the edges and nodes of a hedge, the inner forest's above the outer's."""
+    levels = {INNER_GROUND: -1.0, OUTER_GROUND: -2.0}
+    for line, curve in zip(lines, curves, strict=True):
+        if highlight.covers(line.source, line.target, line.style):
+            colour = highlight.ground(line.source, line.target)
+            ends = ((boxes[name].x, boxes[name].y) for name in (line.source, line.target))
+            whole = np.insert(curve, [0, len(curve)], [*ends], axis=0)
+            draw_ground(axes, colour, whole, levels[colour])
+    for name in sorted(highlight.hedge.forest):
+        colour = highlight.ground(name, name)
+        draw_halo(axes, colour, boxes[name], levels[colour])
+
+
+def _marks(graph: Graph, exogenous: bool, highlight: Highlight | None) -> list[_Mark]:
+    styles = {name: node_style(node) for name, node in graph.nodes.items()}
+    if highlight is not None:
+        styles = {name: highlight.node(name, style) for name, style in styles.items()}
+    marks = [_mark(name, caption(node), styles[name]) for name, node in graph.nodes.items()]
     hidden = graph.exogenous if exogenous else ()
     return [*marks, *(_mark(name, "", EXOGENOUS) for name in hidden)]
 
@@ -102,12 +146,13 @@ def _mark(name: str, below: str, style: NodeStyle) -> _Mark:
         )
     text = max(text_width(name, NAME_SIZE), text_width(below, CAPTION_SIZE))
     pad = 0.42 if style.shape == "ellipse" else 0.3
+    ring = 2 * RING if style.ring else 0.0
     return _Mark(
         name=name,
         caption=below,
         style=style,
-        width=max(0.56, text + pad),
-        height=0.58 if below else 0.54,
+        width=max(0.56, text + pad) + ring,
+        height=(0.58 if below else 0.54) + ring,
     )
 
 

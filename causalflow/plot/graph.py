@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,8 @@ from causalflow.graph.graph import Graph
 from causalflow.graph.interchange import dot_document
 from causalflow.graph.schema import Node
 from causalflow.graph.statements import Attributes, Document, Link
+from causalflow.identify.hedge import Hedge
+from causalflow.plot.highlight import Highlight, highlight_of
 from causalflow.plot.style import BIDIRECTED, EXOGENOUS, NodeStyle, caption, edge_style, node_style
 
 if TYPE_CHECKING:
@@ -33,6 +35,16 @@ _SHAPES: Mapping[str, Attributes] = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """What is shown beside the graph itself."""
+
+    exogenous: bool
+    legend: bool
+    title: str | None
+    highlight: Highlight | None
+
+
 def plot_graph(
     graph: Graph,
     path: str | Path | None = None,
@@ -40,6 +52,7 @@ def plot_graph(
     exogenous: bool = True,
     legend: bool = True,
     title: str | None = None,
+    highlight: Hedge | None = None,
     dpi: float = 160,
 ) -> Figure | Path:
     """Draw ``graph``; into the file ``path`` if given.
@@ -50,44 +63,60 @@ def plot_graph(
         exogenous: show declared exogenous variables; otherwise the bidirected edges they amount to.
         legend: explain node types and edge kinds (matplotlib; graphviz puts them into tooltips).
         title: a line above the drawing.
+        highlight: the hedge of a verdict, shown in colour while the rest of the graph is pale.
         dpi: pixels an inch in a .png.
 
     Returns:
         The matplotlib figure, or the path written.
 
     Raises:
-        GraphError: another suffix, or a file that cannot be written.
+        GraphError: another suffix, a file that cannot be written, or the hedge of another graph.
     """
+    look = _Look(
+        exogenous=exogenous and highlight is None,
+        legend=legend,
+        title=title,
+        highlight=highlight_of(highlight, graph),
+    )
     if path is None:
-        return _figure(graph, exogenous, legend, title)
+        return _figure(graph, look)
     target = Path(path)
     suffix = target.suffix.lower()
     if suffix not in FORMATS:
         raise GraphError(f"cannot draw to '{target}': format '{suffix}'; {one_of(suffix, FORMATS)}")
     try:
-        _write(graph, target, exogenous=exogenous, legend=legend, title=title, dpi=dpi)
+        _write(graph, target, look, dpi)
     except OSError as error:
         raise GraphError(f"cannot draw to '{target}': {error.strerror or error}") from None
     return target
 
 
-def _write(
-    graph: Graph, path: Path, *, exogenous: bool, legend: bool, title: str | None, dpi: float
-) -> None:
+def _write(graph: Graph, path: Path, look: _Look, dpi: float) -> None:
     suffix = path.suffix.lower()
     if suffix == ".dot":
-        path.write_text(dot_source(graph, exogenous=exogenous, title=title), encoding="utf-8")
+        path.write_text(_source(graph, look), encoding="utf-8")
     elif shutil.which("dot"):
-        source = dot_source(graph, exogenous=exogenous, title=title, dpi=dpi)
-        path.write_bytes(_render(source, suffix.lstrip(".")))
+        path.write_bytes(_render(_source(graph, look, dpi), suffix.lstrip(".")))
     else:
-        _save(_figure(graph, exogenous, legend, title), path, dpi)
+        _save(_figure(graph, look), path, dpi)
 
 
-def _figure(graph: Graph, exogenous: bool, legend: bool, title: str | None) -> Figure:
+def _source(graph: Graph, look: _Look, dpi: float | None = None) -> str:
+    highlight = look.highlight
+    hedge = None if highlight is None else highlight.hedge
+    return dot_source(graph, exogenous=look.exogenous, title=look.title, highlight=hedge, dpi=dpi)
+
+
+def _figure(graph: Graph, look: _Look) -> Figure:
     from causalflow.plot.drawing import draw_figure
 
-    return draw_figure(graph, exogenous=exogenous, legend=legend, title=title)
+    return draw_figure(
+        graph,
+        exogenous=look.exogenous,
+        legend=look.legend,
+        title=look.title,
+        highlight=look.highlight,
+    )
 
 
 def _save(figure: Figure, path: Path, dpi: float) -> None:
@@ -112,18 +141,27 @@ def _render(source: str, suffix: str) -> bytes:
 
 
 def dot_source(
-    graph: Graph, *, exogenous: bool = True, title: str | None = None, dpi: float | None = None
+    graph: Graph,
+    *,
+    exogenous: bool = True,
+    title: str | None = None,
+    highlight: Hedge | None = None,
+    dpi: float | None = None,
 ) -> str:
     """Graphviz source with styling; `causalflow.graph.interchange.from_dot` reads it back."""
-    plain = dot_document(graph)
+    plain, look = dot_document(graph), highlight_of(highlight, graph)
+    title = title or (look.title if look else None)
     settings = {"rankdir": "LR", "nodesep": "0.35", "ranksep": "0.6", "fontname": "Helvetica"}
     settings |= {"label": title, "labelloc": "t"} if title else {}
     settings |= {"dpi": f"{dpi:g}"} if dpi else {}
     nodes = {
-        name: {**given, **_dot_node(name, graph.nodes[name])} for name, given in plain.nodes.items()
+        name: {**given, **_dot_node(name, graph.nodes[name], look)}
+        for name, given in plain.nodes.items()
     }
     shown = exogenous and bool(graph.exogenous)
-    links = tuple(_dot_link(link, graph) for link in plain.links if not (shown and _implied(link)))
+    links = tuple(
+        _dot_link(link, graph, look) for link in plain.links if not (shown and _implied(link))
+    )
     styled = replace(plain, attributes={**settings, **plain.attributes}, nodes=nodes, links=links)
     return str(_with_exogenous(styled, graph) if shown else styled)
 
@@ -132,8 +170,10 @@ def _implied(link: Link) -> bool:
     return link.attributes.get("implied") == "true"
 
 
-def _dot_node(name: str, node: Node) -> Attributes:
+def _dot_node(name: str, node: Node, highlight: Highlight | None) -> Attributes:
     style = node_style(node)
+    if highlight is not None:
+        style = highlight.node(name, style)
     below = caption(node)
     tooltip = f"{name}: {style.legend}{', ' if below else ''}{below}"
     label = {"label": f"{name}\n{below}"} if below else {}
@@ -142,10 +182,11 @@ def _dot_node(name: str, node: Node) -> Attributes:
 
 def _look(style: NodeStyle) -> Attributes:
     colours = {"fillcolor": style.fill, "color": style.line, "fontcolor": style.text}
-    return {**_SHAPES[style.shape], **colours, "fontname": "Helvetica"}
+    ring = {"peripheries": "2", "penwidth": "1.5"} if style.ring else {}
+    return {**_SHAPES[style.shape], **ring, **colours, "fontname": "Helvetica"}
 
 
-def _dot_link(link: Link, graph: Graph) -> Link:
+def _dot_link(link: Link, graph: Graph, highlight: Highlight | None) -> Link:
     if link.attributes.get("dir") == "both":
         style, extra = BIDIRECTED, {"constraint": "false"}
     else:
@@ -153,6 +194,8 @@ def _dot_link(link: Link, graph: Graph) -> Link:
             edge_style(graph.kind(link.source, link.target), graph.nodes[link.target]),
             {},
         )
+    if highlight is not None:
+        style = highlight.edge(link.source, link.target, style)
     extra |= {"arrowhead": "onormal"} if style.hollow else {}
     extra |= {"color": style.colour, "tooltip": style.legend or "cause"}
     return replace(link, attributes={**link.attributes, **extra})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,9 +13,10 @@ from causalflow.plot.style import EdgeStyle, NodeStyle
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["draw_line", "draw_shape", "text_width"]
+__all__ = ["RING", "draw_ground", "draw_halo", "draw_line", "draw_shape", "text_width"]
 
 HEAD_LENGTH, HEAD_WIDTH = 0.13, 0.10
+RING, BAND, HALO = 0.05, 0.32, 0.3
 
 
 def text_width(text: str, size: float) -> float:
@@ -77,6 +79,10 @@ def draw_shape(axes: Axes, style: NodeStyle, box: Box, width: float) -> None:
     """A node's outline, ``width`` points wide, filling ``box``."""
     from matplotlib.patches import Ellipse, FancyBboxPatch, Patch
 
+    if style.ring:
+        draw_shape(axes, replace(style, ring=False, fill="#ffffff"), box, width)
+        gap = 2 * min(RING, box.height / 6)
+        box = replace(box, width=box.width - gap, height=box.height - gap)
     left, bottom = box.x - box.width / 2, box.y - box.height / 2
     look = {"facecolor": style.fill, "edgecolor": style.line, "linewidth": width}
     shapes: list[Patch]
@@ -95,5 +101,23 @@ def draw_shape(axes: Axes, style: NodeStyle, box: Box, width: float) -> None:
             for shift in shifts
         ]
     for level, shape in enumerate(shapes):
-        shape.update({**look, "zorder": 3 + level / 10})
+        shape.update({**look, "zorder": 3 + style.ring + level / 10})
         axes.add_patch(shape)
+
+
+def draw_ground(axes: Axes, colour: str, curve: Curve, level: float) -> None:
+    """A broad soft band along ``curve``; ``level`` orders what lies on each other."""
+    from matplotlib.lines import Line2D
+
+    band = Line2D(*curve.T, color=colour, linewidth=BAND * 72, zorder=level)
+    band.set_solid_capstyle("round")
+    band.set_solid_joinstyle("round")
+    axes.add_line(band)
+
+
+def draw_halo(axes: Axes, colour: str, box: Box, level: float) -> None:
+    """The same colour around a node."""
+    from matplotlib.patches import Ellipse
+
+    wide = (box.x, box.y), box.width + HALO, box.height + HALO
+    axes.add_patch(Ellipse(*wide, facecolor=colour, edgecolor="none", zorder=level))

@@ -27,6 +27,7 @@ class NodeStyle:
     Attributes:
         legend: what it stands for.
         shape: "ellipse", "rounded" (a box with round corners) or "card" (a stack of pictures).
+        ring: a second outline around the first.
     """
 
     legend: str
@@ -34,6 +35,7 @@ class NodeStyle:
     fill: str
     line: str
     text: str = "#1c2733"
+    ring: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@
     P(y[x=1, m[]])                       m takes the value it has in the actual world
     P(y[x])                              x is set to any of its levels
     E[y[x=1] - 1/2*y[x=0] | z=1]         expectation of a linear combination
+    NDE(x -> y; m), ETT(x -> y), ...     quantities with names: see `causalflow.query.named`
 
 A level is written by name or number; ``'two words'`` or ``"two words"`` quotes names that would
 read as something else (a backslash keeps the character after it). ``do`` sets a variable for every
@@ -29,6 +30,8 @@ from lark.exceptions import UnexpectedInput, UnexpectedToken
 
 from causalflow.errors import QueryError
 from causalflow.graph.schema import Symbol
+from causalflow.query.named import written_out
+from causalflow.query.plain import plain_query
 from causalflow.query.query import NAME, WORD, Kind, Query, Term
 from causalflow.query.reader import Branch, Reader, Variables
 
@@ -112,7 +115,8 @@ def parse_query(text: str, graph: Graph | None = None) -> Query:
         >>> print(parse_query("P(y[x=1] | x=0, y=0)").worlds[1])
         ()
     """
-    return _read(text, None if graph is None else {**graph.nodes, **graph.exogenous})
+    written = written_out(text, graph)
+    return _read(written, None if graph is None else {**graph.nodes, **graph.exogenous})
 
 
 def parse_distribution(text: str, graph: Graph | None = None) -> Query:
@@ -144,7 +148,9 @@ def parse_distribution(text: str, graph: Graph | None = None) -> Query:
 
 def _read(text: str, variables: Variables | None) -> Query:
     _check_size(text)
-    query = Reader(text=text, variables=variables).query(_tree(text))
+    query = plain_query(text, variables)
+    if query is None:
+        query = Reader(text=text, variables=variables).query(_tree(text))
     if len(str(query)) > MAX_LENGTH:
         raise QueryError(f"query: written out, longer than {MAX_LENGTH:,} characters")
     return query

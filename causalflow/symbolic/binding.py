@@ -7,6 +7,7 @@ reads badly. `without_shadows` renames bound indices until none does.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import is_
 from typing import TypeAlias
 
 from causalflow.query.query import Value
@@ -28,6 +29,8 @@ __all__ = ["bind", "without_shadows"]
 
 def bind(expression: Expression, values: Mapping[str, Value]) -> Expression:
     """The formula with literals for the free unprimed indices of the variables named."""
+    if not values:
+        return expression
     return _rewrite(expression, {Index(name): value for name, value in values.items()}, None)
 
 
@@ -47,20 +50,23 @@ _Values: TypeAlias = Mapping[Index, Index | Value]
 
 
 def _rewrite(node: Expression, values: _Values, taken: frozenset[Index] | None) -> Expression:
-    """Indices replaced; if ``taken`` is given, bound indices are chosen outside of it."""
+    """Indices replaced; if ``taken`` is given, bound indices are chosen outside of it.
+
+    What stays as it is, is the same object.
+    """
     match node:
         case Probability():
-            if values.keys().isdisjoint(node.free):
-                return node
-            sides = (node.outcomes, node.given, node.do)
-            return Probability.of(*(tuple([_replaced(e, values) for e in s]) for s in sides))
+            changed = frozenset(values) & node.free
+            return _rewrite_probability(node, values, changed) if changed else node
         case Sum():
             return _rewrite_sum(node, values, taken)
         case Product():
-            return Product(tuple(_rewrite(f, values, taken) for f in node.factors))
+            factors = [_rewrite(factor, values, taken) for factor in node.factors]
+            return node if all(map(is_, factors, node.factors)) else Product(tuple(factors))
         case Ratio():
-            parts = (node.numerator, node.denominator)
-            return Ratio(*(_rewrite(part, values, taken) for part in parts))
+            above, below = (_rewrite(n, values, taken) for n in (node.numerator, node.denominator))
+            same = above is node.numerator and below is node.denominator
+            return node if same else Ratio(above, below)
         case Linear():
             return Linear(tuple((c, _replaced(event, values)) for c, event in node.terms))
         case One() | Zero():
@@ -69,22 +75,37 @@ def _rewrite(node: Expression, values: _Values, taken: frozenset[Index] | None) 
 
 def _rewrite_sum(node: Sum, values: _Values, taken: frozenset[Index] | None) -> Sum:
     inner = {index: value for index, value in values.items() if index not in node.over}
-    if taken is None:
-        return Sum(node.over, _rewrite(node.body, inner, None))
-    over = []
-    for index in node.over:
-        fresh = Index(index.name)
-        while fresh in taken:
+    over = node.over if taken is None else _apart(node.over, taken)
+    inner |= {index: fresh for index, fresh in zip(node.over, over, strict=True) if fresh != index}
+    body = _rewrite(node.body, inner, None if taken is None else taken.union(over))
+    return node if body is node.body and over == node.over else Sum(over, body)
+
+
+def _apart(over: tuple[Index, ...], taken: frozenset[Index]) -> tuple[Index, ...]:
+    """The indices with the fewest primes that make them differ from those taken."""
+    chosen: dict[Index, None] = {}
+    for index in over:
+        fresh = index if not index.primes else Index(index.name)
+        while fresh in taken or fresh in chosen:
             fresh = Index(fresh.name, fresh.primes + 1)
-        taken |= {fresh}
-        over.append(fresh)
-        if fresh != index:
-            inner[index] = fresh
-    return Sum(tuple(over), _rewrite(node.body, inner, taken))
+        chosen[fresh] = None
+    return tuple(chosen)
 
 
-def _replaced(event: Event, values: _Values) -> Event:
+def _rewrite_probability(
+    node: Probability, values: _Values, changed: frozenset[Index]
+) -> Probability:
+    old: Mapping[object, Index | Value] = {index: values[index] for index in changed}
+    outcomes, given, do = (
+        tuple([e if e[1] not in old else Event(e[0], old[e[1]]) for e in side])
+        for side in (node.outcomes, node.given, node.do)
+    )
+    new = [value for value in old.values() if isinstance(value, Index)]
+    return Probability.of(outcomes, given, do, (node.free - changed).union(new))
+
+
+def _replaced(event: Event, values: Mapping[Index, Index | Value]) -> Event:
     value = event.value
-    if not isinstance(value, Index) or value not in values:
-        return event
-    return Event(event.name, values[value])
+    if isinstance(value, Index) and value in values:
+        return Event(event.name, values[value])
+    return event

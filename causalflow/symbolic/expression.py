@@ -43,6 +43,7 @@ __all__ = [
     "Zero",
     "natural",
     "own_events",
+    "own_indices",
     "probability",
     "variables",
 ]
@@ -104,13 +105,20 @@ class Probability(Written):
         object.__setattr__(self, "free", _indices(self.events))
 
     @classmethod
-    def of(cls, *sides: tuple[Event, ...]) -> Probability:
-        """A probability of outcomes, given and do that are sorted already."""
-        term = object.__new__(cls)
-        for name, events in zip(("outcomes", "given", "do"), sides, strict=True):
-            object.__setattr__(term, name, events)
-        object.__setattr__(term, "free", _indices([each for side in sides for each in side]))
-        object.__setattr__(term, "_rank", None)
+    def of(
+        cls,
+        outcomes: tuple[Event, ...],
+        given: tuple[Event, ...],
+        do: tuple[Event, ...],
+        free: frozenset[Index] | None = None,
+    ) -> Probability:
+        """A probability of events that are sorted already, and their indices if known."""
+        term, put = object.__new__(cls), object.__setattr__
+        put(term, "outcomes", outcomes)
+        put(term, "given", given)
+        put(term, "do", do)
+        put(term, "free", _indices(term.events) if free is None else free)
+        put(term, "_rank", None)
         return term
 
     @property
@@ -198,13 +206,23 @@ ZERO = Zero()
 
 
 @lru_cache(maxsize=65_536)
+def _own_index(name: str) -> Index:
+    return Index(name)
+
+
+@lru_cache(maxsize=65_536)
 def _own_event(name: str) -> Event:
-    return Event(name, Index(name))
+    return Event(name, _own_index(name))
+
+
+def own_indices(names: Iterable[str]) -> tuple[Index, ...]:
+    """Every variable's own unprimed index."""
+    return tuple(map(_own_index, names))
 
 
 def own_events(names: Iterable[str]) -> tuple[Event, ...]:
     """Every variable at its own unprimed index."""
-    return tuple([_own_event(name) for name in names])
+    return tuple(map(_own_event, names))
 
 
 def probability(
@@ -244,10 +262,10 @@ def variables(expression: Expression) -> frozenset[str]:
 def _rank(factor: Expression) -> Rank:
     """The order of factors: probabilities, the most conditions first; then what they make up."""
     match factor:
-        case Linear():
-            return (0, 0, _linear_key(factor))
         case Probability():
             return factor.rank
+        case Linear():
+            return (0, 0, _linear_key(factor))
         case Ratio():
             return (2, 0, (_rank(factor.numerator), _rank(factor.denominator)))
         case Sum():

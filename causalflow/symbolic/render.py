@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from causalflow.query.query import Term, Value
@@ -63,6 +64,7 @@ def to_sympy(expression: Expression) -> sympy.Expr:
     return _sympify(without_shadows(expression), sympy)
 
 
+@lru_cache(maxsize=65_536)
 def latex_name(name: str) -> str:
     r"""A variable in LaTeX: single letters and numbered ones as symbols, words upright.
 
@@ -78,6 +80,11 @@ def latex_name(name: str) -> str:
     return rf"\mathrm{{{escaped}}}"
 
 
+@lru_cache(maxsize=65_536)
+def _text_name(name: str) -> str:
+    return str(Term(name=name))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Style:
     """What differs between the two forms."""
@@ -89,7 +96,7 @@ class _Style:
     is_latex: bool
 
     def name(self, name: str) -> str:
-        return latex_name(name) if self.is_latex else str(Term(name=name))
+        return latex_name(name) if self.is_latex else _text_name(name)
 
     def value(self, value: Value) -> str:
         if not self.is_latex:
@@ -97,7 +104,8 @@ class _Style:
         return rf"\mathrm{{{value}}}" if isinstance(value, str) else str(value)
 
     def index(self, index: Index) -> str:
-        return self.name(index.name) + "'" * index.primes
+        name = self.name(index.name)
+        return name + "'" * index.primes if index.primes else name
 
     def total(self, over: Iterable[Index]) -> str:
         indices = [self.index(index) for index in over]

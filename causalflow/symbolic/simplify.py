@@ -19,7 +19,8 @@ All are exact where the probabilities divided by are positive.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeAlias
 
 from causalflow.symbolic.expression import (
     ONE,
@@ -37,6 +38,8 @@ from causalflow.symbolic.expression import (
 )
 
 __all__ = ["factors_of", "product_of", "ratio_of", "simplify", "sum_of"]
+
+_Events: TypeAlias = tuple[frozenset[Event], frozenset[Event]]
 
 
 def simplify(expression: Expression) -> Expression:
@@ -68,6 +71,8 @@ def factors_of(expression: Expression) -> tuple[Expression, ...]:
 def product_of(factors: Iterable[Expression]) -> Expression:
     """The product: laws of unit, flat, chain and cancel."""
     flat = [each for factor in factors for each in factors_of(factor)]
+    if len(flat) < 2:
+        return _product(flat)
     if ZERO in flat:
         return ZERO
     ratios = [each for each in flat if isinstance(each, Ratio)]
@@ -96,37 +101,58 @@ def _cancelled(flat: Sequence[Expression], ratios: Sequence[Ratio]) -> Expressio
 
 def _chained(factors: Sequence[Expression]) -> list[Expression]:
     """Law of the chain: what P(A | B) is conditioned on is met by the whole of another factor."""
-    whole: dict[tuple[frozenset[Event], frozenset[Event]], list[Probability]] = defaultdict(list)
-    waiting, rest = [], []
-    for factor in factors:
-        if isinstance(factor, Probability):
-            waiting.append(factor)
-            whole[_whole(factor)].append(factor)
-        else:
-            rest.append(factor)
-    if len(waiting) < 2:
+    rest = [each for each in factors if not isinstance(each, Probability)]
+    left = [each for each in factors if isinstance(each, Probability)]
+    if len(left) < 2:
         return [*factors]
-    waiting.sort(key=lambda term: len(term.given))
-    done: list[Expression] = []
-    while waiting:
-        term = waiting.pop()
-        own = whole[_whole(term)]
-        at = next((i for i, each in enumerate(own) if each is term), None)
-        if at is None:  # a factor that another has taken in
+    left.sort(key=lambda term: len(term.given))
+    conditions = {len(term.given) for term in left} - {0}
+    parts: dict[_Events, list[Probability]] = defaultdict(list)
+    for term in left:
+        if _size(term) in conditions:
+            parts[_whole(term)].append(term)
+    if not parts:
+        return [*factors]
+    return [*_joined(left, parts, conditions), *rest]
+
+
+def _joined(
+    left: list[Probability], parts: dict[_Events, list[Probability]], conditions: set[int]
+) -> Iterator[Probability]:
+    """The terms, most conditions first, each with the part that meets its conditions taken in.
+
+    Args:
+        left: terms, fewest conditions first.
+        parts: those of them that have as many events as another has conditions, by their events.
+        conditions: how many conditions the terms have.
+    """
+    while left:
+        term = left.pop()
+        if _size(term) in conditions and not _take(parts[_whole(term)], term):
+            continue  # another has taken it in
+        found = parts.get((frozenset(term.given), frozenset(term.do))) if term.given else None
+        if not found:
+            yield term
             continue
-        del own[at]
-        parts = whole.get((frozenset(term.given), frozenset(term.do)), []) if term.given else []
-        if not parts:
-            done.append(term)
-            continue
-        part = parts.pop()
+        part = found.pop()
         joined = Probability(term.outcomes + part.outcomes, part.given, term.do)
-        whole[_whole(joined)].append(joined)
-        waiting.append(joined)
-    return [*done, *rest]
+        if _size(joined) in conditions:
+            parts[_whole(joined)].append(joined)
+        left.append(joined)
 
 
-def _whole(term: Probability) -> tuple[frozenset[Event], frozenset[Event]]:
+def _take(terms: list[Probability], term: Probability) -> bool:
+    at = next((place for place, each in enumerate(terms) if each is term), None)
+    if at is not None:
+        del terms[at]
+    return at is not None
+
+
+def _size(term: Probability) -> int:
+    return len(term.outcomes) + len(term.given)
+
+
+def _whole(term: Probability) -> _Events:
     return frozenset(term.outcomes + term.given), frozenset(term.do)
 
 
@@ -207,17 +233,18 @@ def sum_of(over: Iterable[Index], body: Expression) -> Expression:
 
 def _absorbed(left: set[Index], factors: list[Expression]) -> set[Index]:
     """Sum out, in place, the indices that meet a single factor; which ones."""
-    place: dict[Index, list[int]] = defaultdict(list)
-    for position, factor in enumerate(factors):
-        for index in factor.free:
-            if index in left:
-                place[index].append(position)
+    met: set[Index] = set()
+    again: set[Index] = set()
+    for factor in factors:
+        again |= met & factor.free
+        met |= factor.free
+    once = (left & met) - again
     summed = set()
-    for index, positions in place.items():
-        if len(positions) == 1:
-            reduced = _summed(index, factors[positions[0]])
+    for position, factor in enumerate(factors):
+        for index in sorted(once & factor.free):
+            reduced = _summed(index, factors[position])
             if reduced is not None:
-                factors[positions[0]] = reduced
+                factors[position] = reduced
                 summed.add(index)
     return summed
 
@@ -243,22 +270,22 @@ def _components(
     factors: Sequence[Expression], left: set[Index]
 ) -> list[tuple[list[Expression], set[Index]]]:
     """Factors grouped by the summed indices that they share."""
+    if any(left <= factor.free for factor in factors):
+        return [([*factors], left)]
     groups: list[tuple[list[Expression], set[Index]]] = []
-    home: dict[Index, int] = {}
     for factor in factors:
-        met = sorted({home[index] for index in factor.free & left if index in home})
-        at = met[0] if met else len(groups)
+        shared = left & factor.free
+        met = [at for at, (_, indices) in enumerate(groups) if not indices.isdisjoint(shared)]
+        home = groups[met[0]] if met else ([], set())
         if not met:
-            groups.append(([], set()))
-        for other in met[1:]:
-            groups[at][0].extend(groups[other][0])
-            groups[at][1].update(groups[other][1])
-            home.update(dict.fromkeys(groups[other][1], at))
-            groups[other] = ([], set())
-        groups[at][0].append(factor)
-        groups[at][1].update(factor.free & left)
-        home.update(dict.fromkeys(factor.free & left, at))
-    return [group for group in groups if group[0]]
+            groups.append(home)
+        for at in reversed(met[1:]):
+            others, indices = groups.pop(at)
+            home[0].extend(others)
+            home[1].update(indices)
+        home[0].append(factor)
+        home[1].update(shared)
+    return groups
 
 
 def _one_sum(group: tuple[list[Expression], set[Index]], left: set[Index]) -> Expression:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
 
@@ -24,6 +24,10 @@ MAX_OPERATIONS = 2**34
 """The most multiplications that a plan may take: about a minute."""
 _SEARCH = 256
 """Up to so many tables opt_einsum looks for a better path than min-fill's."""
+_WORTH = 2**18
+"""The multiplications from which on the search costs less than it may save."""
+_SMALL = 2**12
+"""Up to so many multiplications a better path saves less than looking for it takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +77,19 @@ class Plan:
         """The number of cells of a table over ``axes``."""
         return prod(self.sizes[axis] for axis in axes)
 
+    def without(self, name: str) -> Plan:
+        """The same steps for tables that do not have this variable."""
+        if name not in self.names:
+            return self
+        place = self.names.index(name)
+        sizes = tuple(1 if v == place else size for v, size in enumerate(self.sizes))
+        steps = tuple(
+            replace(step, operations=prod(sizes[v] for v in {v for s in step.scopes for v in s}))
+            for step in self.steps
+        )
+        keep = tuple(v for v in self.keep if v != place)
+        return Plan(names=self.names, sizes=sizes, steps=steps, keep=keep)
+
     def check(self, cells: int = MAX_CELLS, operations: int = MAX_OPERATIONS) -> None:
         """Refuse to start what would not fit or not end.
 
@@ -112,10 +129,12 @@ def make_plan(
     kept = tuple(number[name] for name in keep)
     order = min_fill_order(numbered, dict(enumerate(counts)), kept)
     best = _Steps(numbered, counts, kept).by_elimination(order)
-    if 2 < len(scopes) <= _SEARCH:
+    operations = sum(step.operations for step in best)
+    if 2 < len(scopes) <= _SEARCH and operations > _SMALL:
         path = _opt_einsum_path(numbered, counts, kept)
         other = _Steps(numbered, counts, kept).by_path(path)
-        best = min(best, other, key=lambda steps: sum(step.operations for step in steps))
+        if sum(step.operations for step in other) < operations:
+            best = other
     return Plan(names=names, sizes=counts, steps=tuple(best), keep=kept)
 
 

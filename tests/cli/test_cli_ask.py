@@ -20,6 +20,14 @@ def test_ask_shows_the_exact_fractions_of_the_paper(cli):
     assert note == "note: not identifiable from P(v): the answer rests on the model"
 
 
+def test_ask_answers_quantities_by_their_names(cli):
+    squad = str(GRAPHS / "classics" / "firing_squad.yaml")
+    ran = cli("ask", squad, "PN(a=yes/no -> dead=yes/no)")
+    assert (ran.code, ran.out.splitlines()[0]) == (0, "1/16")
+    ran = cli("ask", squad, "NDE(order=yes/no -> dead; captain)")
+    assert (ran.code, ran.out.splitlines()[0]) == (0, "0")  # an order acts through the captain
+
+
 def test_ask_json_is_route_and_table(cli):
     assert json.loads(cli("ask", ASCM, "P(i[x=1] | i=5)", "--json").out) == {
         "route": "exact",

@@ -12,6 +12,7 @@ from causalflow.data.digits import digits
 from causalflow.data.frame import Frame
 from causalflow.data.graphs import graph_path
 from causalflow.data.mnist import mnist
+from causalflow.data.partial import hide_labels
 from causalflow.errors import DataError, EvidenceError
 from causalflow.graph.reader import load
 
@@ -44,7 +45,7 @@ def test_every_row_shows_a_held_out_digit_of_its_class(data):
 def test_base_digits_are_drawn_uniformly_with_replacement():
     data = bar_mnist(n=20_000)
     threes = np.flatnonzero(digits("train").digits == 3)
-    counts = np.bincount(data.base, minlength=1437)[threes]
+    counts = np.bincount(data.base, minlength=1293)[threes]
     mean = counts.mean()
     # chi-square with len - 1 degrees of freedom, within 5 of its standard deviations
     freedom = len(threes) - 1
@@ -117,13 +118,10 @@ def test_the_table_of_labels_speaks_in_level_names(data):
 
 
 def test_the_modelling_graph_has_the_pictures_size():
-    demo = load(graph_path("digits_demo_frontdoor"))
-    graph = bar_mnist(n=1).graph
-    assert (dict(graph.nodes), graph.edges, graph.bidirected) == (
-        dict(demo.nodes),
-        demo.edges,
-        demo.bidirected,
-    )
+    demo, graph = load(graph_path("digits_demo_frontdoor")), bar_mnist(n=1).graph
+    assert (graph.edges, graph.bidirected) == (demo.edges, demo.bidirected)
+    assert {**graph.nodes, "image": None} == {**demo.nodes, "image": None}
+    assert graph.nodes["image"].shape == demo.nodes["image"].shape == (3, 16, 16)
     assert bar_mnist(n=1, size=20).graph.nodes["image"].shape == (3, 20, 20)
     large = bar_mnist(n=1, size=28, source="digits")
     assert large.graph == load(graph_path("bar_mnist_frontdoor"))
@@ -140,6 +138,57 @@ def test_at_28_pixels_the_strokes_are_those_of_mnist(monkeypatch):
     assert np.array_equal(real.digits[data.base], data.labels["digit"])
     # published: 4 of 28 rows
     assert np.array_equal(data.images[:, BLUE].sum((1, 2)), 255 * 4 * 28 * data.labels["bar"])
+
+
+@pytest.mark.skipif(not (FILES_AT / "mnist").is_dir(), reason="no MNIST in $CAUSALFLOW_DATA")
+def test_at_16_pixels_mnist_is_reduced_and_keeps_its_ink(monkeypatch):
+    monkeypatch.setenv("CAUSALFLOW_DATA", str(FILES_AT))
+    data = bar_mnist("backdoor", "validation", size=16, source="mnist", n=100)
+    assert data.images.shape == (100, 3, 16, 16)
+    assert data.graph.nodes["image"].shape == (3, 16, 16)
+    real = mnist("validation")
+    # a mean of pixels is kept but for rounding (.5 at most) and the frame, where nothing is drawn
+    assert abs(data.strokes[:500].mean((1, 2)) - real.images[:500].mean((1, 2))).max() <= 1
+
+
+def test_the_validation_rows_show_digits_of_their_own():
+    held = bar_mnist("backdoor", "validation", n=200)
+    real = digits("validation")
+    assert np.array_equal(held.strokes, (real.images * 255).round())
+    assert np.array_equal(real.digits[held.base], held.labels["digit"])
+
+
+@pytest.mark.parametrize("strength", [0.99, 0.8])
+def test_strong_confounding_ties_the_color_to_the_digit_but_not_under_do(strength):
+    data = bar_mnist("backdoor", n=4000, confounding=strength)
+    digit, color, bar = (data.labels[name] for name in ("digit", "color", "bar"))
+    agree = ((digit >= 5) == (color == 1)).mean()
+    # 5 standard errors of 4,000 rows
+    assert agree == pytest.approx(strength, abs=5 * np.sqrt(strength * (1 - strength) / 4000))
+    assert data.graph == bar_mnist("backdoor", n=1).graph
+    world = data.true_counterfactual(range(4000), {"color": "red"})
+    assert np.array_equal(world["digit"], digit)
+    # P(bar | do(color = red)) = .4125 whatever the confounding
+    assert world["bar"].double().mean() == pytest.approx(0.4125, abs=5 * 0.5 / np.sqrt(4000))
+    assert np.array_equal(world["bar"][color == 1], bar[color == 1])
+
+
+def test_hidden_labels_are_of_whole_rows_and_nested_in_the_share(data):
+    few, many = (data.with_labels(share, seed=1) for share in (0.1, 0.5))
+    seen = [(columns["color"] >= 0).numpy() for columns in (few, many)]
+    assert [mask.sum() for mask in seen] == [40, 200]
+    assert not (seen[0] & ~seen[1]).any()
+    for name in ("digit", "bar", "color"):
+        assert np.array_equal(many[name] >= 0, seen[1])
+        assert np.array_equal(many[name][seen[1]], data.labels[name][seen[1]])
+    assert torch.equal(Frame.read(many, data.graph).columns["image"], data.images)
+    only = hide_labels(data.columns, 0.25, names=["bar"])
+    assert only["color"] is data.columns["color"]
+    assert int((only["bar"] >= 0).sum()) == 100
+    with pytest.raises(DataError, match=r"share is 1\.5; expected 0 to 1"):
+        data.with_labels(1.5)
+    with pytest.raises(DataError, match="no column of labels 'image'"):
+        hide_labels(data.columns, 0.5, names=["image"])
 
 
 def test_a_picture_is_made_of_its_parts():
@@ -173,7 +222,12 @@ def test_an_intervention_without_a_true_picture_is_refused(data, do, error, mess
         ({"kind": "front-door"}, "unknown 'front-door'; .*did you mean 'frontdoor'"),
         ({"split": "val"}, "unknown split 'val'"),
         ({"source": "imagenet"}, "unknown 'imagenet'"),
-        ({"source": "mnist", "size": 16}, "MNIST has size 28, not 16"),
+        ({"source": "mnist", "size": 32}, "MNIST at size 32; expected 8 to 28"),
+        (
+            {"confounding": 0.99},
+            "confounding 0.99 of kind 'frontdoor'; expected a probability, and kind 'backdoor'",
+        ),
+        ({"kind": "backdoor", "confounding": 1.2}, "confounding 1.2 of kind 'backdoor'"),
         ({"size": 0}, "digits of size 0"),
         ({"n": 0}, "n is 0; expected at least 1"),
     ],

@@ -14,9 +14,11 @@ MINE = [
     "ascm_xy",
     "bar_mnist_backdoor",
     "bar_mnist_backdoor_scm",
+    "bar_mnist_confounded_scm",
     "bar_mnist_frontdoor",
     "bar_mnist_frontdoor_scm",
     "digits_demo_frontdoor",
+    "morpho_mnist",
     "morphomnist_scm",
 ]
 
@@ -51,9 +53,13 @@ def test_the_demo_graph_is_the_front_door_graph_at_16_pixels():
     demo, large = (
         load(graph_path(name)) for name in ("digits_demo_frontdoor", "bar_mnist_frontdoor")
     )
-    image = large.nodes["image"]
+    small, image = demo.nodes["image"], large.nodes["image"]
+    assert isinstance(small, Image)
     assert isinstance(image, Image)
-    assert dict(demo.nodes) == {**large.nodes, "image": replace(image, shape=(3, 16, 16))}
+    assert small.shape == (3, 16, 16)
+    # the options are its own: its checkpoint was made before some of them were
+    resized = replace(image, shape=small.shape, diffusion=small.diffusion)
+    assert dict(demo.nodes) == {**large.nodes, "image": resized}
     assert (demo.edges, demo.bidirected, demo.queries) == (
         large.edges,
         large.bidirected,
@@ -64,6 +70,9 @@ def test_the_demo_graph_is_the_front_door_graph_at_16_pixels():
 def test_graphs_are_found_by_name_and_nothing_else_is():
     assert graph_path("ascm_xy") == graph_path("ascm_xy.yaml")
     assert set(MINE) <= set(graph_names())
+    assert load(graph_path("classics/napkin")).name == "napkin"
+    folders = {name.partition("/")[0] for name in graph_names() if "/" in name}
+    assert folders == {"classics", "literature"}
     with pytest.raises(GraphError, match="did you mean 'ascm_xy'"):
         graph_path("ascm-xy")
     with pytest.raises(GraphError, match="unknown graph file"):

@@ -204,6 +204,16 @@ def test_gray_images_need_no_channel_axis(shape):
     assert torch.allclose(engine.flatten(), 2 * torch.from_numpy(pixels.ravel()).float() - 1)
 
 
+def test_discrete_images_are_given_by_code_too():
+    node = Image(shape=(1, 1, 3), levels=3)
+    pixels = torch.tensor([[[[0.0, 1.0, 2.0]]], [[[2.0, 0.0, 0.0]]]])
+    assert torch.equal(to_engine("i", node, [5, 18]), pixels)
+    assert torch.equal(to_engine("i", node, 18), pixels[1:])
+    for code in (27, -1, 0.5, math.nan):
+        with pytest.raises(EvidenceError, match=r"^node 'i': no image is .*their code, 0\.\.26$"):
+            to_engine("i", node, code)
+
+
 def test_discrete_images_keep_their_integers():
     bits = torch.tensor([[[[0, 1], [1, 0]]]])
     for given in (bits, bits.to(torch.uint8), bits.numpy(), bits.double()):

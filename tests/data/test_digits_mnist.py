@@ -17,25 +17,27 @@ from causalflow.errors import DataError
 FILES_AT = Path(os.environ.get("CAUSALFLOW_DATA", "data")).resolve()
 
 
+SPLITS = ("train", "validation", "test")
+
+
 def test_the_splits_hold_every_real_digit_once():
     from sklearn.datasets import load_digits
 
-    train, test = digits("train"), digits("test")
-    assert (len(train), len(test)) == (1437, 360)
+    parts = [digits(split) for split in SPLITS]
+    assert [len(part) for part in parts] == [1293, 144, 360]
     counts = np.bincount(load_digits().target)
-    assert np.array_equal(np.bincount(train.digits) + np.bincount(test.digits), counts)
-    # stratified: a fifth of each digit, up to the rounding to whole pictures
-    assert np.abs(np.bincount(test.digits) - counts / 5).max() <= 1
+    assert np.array_equal(sum(np.bincount(part.digits) for part in parts), counts)
+    # stratified: a fifth of each digit, up to the rounding to whole pictures; of the rest a tenth
+    assert np.abs(np.bincount(parts[2].digits) - counts / 5).max() <= 1
+    assert np.abs(np.bincount(parts[1].digits) - counts * 4 / 50).max() <= 1.1
 
 
-def test_no_picture_is_in_both_splits():
+def test_no_picture_is_in_two_splits():
     from sklearn.datasets import load_digits
 
     assert len(np.unique(load_digits().images.reshape(1797, -1), axis=0)) == 1797
-    train, test = (
-        {image.tobytes() for image in digits(split).images} for split in ("train", "test")
-    )
-    assert not train & test
+    seen = [{image.tobytes() for image in digits(split).images} for split in SPLITS]
+    assert len(set.union(*seen)) == sum(map(len, seen)) == 1797
 
 
 def test_the_seed_alone_decides_the_split():
@@ -61,13 +63,14 @@ def test_enlarged_digits_leave_the_bar_rows_free_and_keep_their_ink(size):
     ("call", "message"),
     [
         (
-            lambda: digits("validation"),
-            "unknown split 'validation'; expected one of ['train', 'test']",
+            lambda: digits("held out"),
+            "unknown split 'held out'; expected one of ['train', 'test', 'validation']",
         ),
         (lambda: digits("test", 7), "digits of size 7; expected at least 8"),
         (
             lambda: mnist("tets"),
-            "unknown split 'tets'; expected one of ['train', 'test']; did you mean 'test'?",
+            "unknown split 'tets'; expected one of ['train', 'test', 'validation']; "
+            "did you mean 'test'?",
         ),
     ],
 )
@@ -97,6 +100,16 @@ def test_mnist_is_read_from_the_data_folder(monkeypatch):
         974,
         1009,
     ]
+
+
+@pytest.mark.skipif(not (FILES_AT / "mnist").is_dir(), reason="no MNIST in $CAUSALFLOW_DATA")
+def test_the_validation_digits_are_the_last_of_the_training_file(monkeypatch):
+    monkeypatch.setenv("CAUSALFLOW_DATA", str(FILES_AT))
+    train, validation = mnist("train", download=False), mnist("validation", download=False)
+    everything = read_idx(FILES_AT / "mnist" / FILES["train"][0])
+    assert np.array_equal(train.images, everything[:55_000])
+    assert np.array_equal(validation.images, everything[55_000:])
+    assert (len(train), len(validation)) == (55_000, 5_000)
 
 
 def test_the_data_folder_is_the_users_cache_unless_a_variable_names_another(monkeypatch, tmp_path):

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from causalflow.diffusion.path import (
     GRIDS,
+    PATHS,
+    PREDICTIONS,
     TAU_MAX,
     TAU_MIN,
     alpha_bar_of,
@@ -22,7 +24,6 @@ from causalflow.diffusion.path import (
     linear_alpha_bar,
     noise_of,
     tau_of,
-    velocity_of_noise,
 )
 from causalflow.errors import CausalFlowError
 
@@ -37,14 +38,17 @@ def test_an_image_that_enters_and_leaves_is_the_same_to_the_bit() -> None:
 
 
 @pytest.mark.parametrize("kind", list(GRIDS))
+@pytest.mark.parametrize("tau_max", [TAU_MAX, 0.7])
 @pytest.mark.parametrize("steps", [1, 2, 7, 50])
-def test_a_grid_rises_from_the_data_to_the_noise_and_is_symmetric(kind: str, steps: int) -> None:
-    nodes = grid(steps, kind)
+def test_a_grid_rises_from_the_data_to_the_noise_and_is_symmetric(
+    kind: str, steps: int, tau_max: float
+) -> None:
+    nodes = grid(steps, kind, tau_max)
     assert len(nodes) == steps + 1
-    assert (nodes[0].item(), nodes[-1].item()) == (TAU_MIN, TAU_MAX)
+    assert (nodes[0].item(), nodes[-1].item()) == (TAU_MIN, pytest.approx(tau_max, abs=1e-15))
     assert (nodes.diff() > 0).all()
     # 1e-15: float64 rounding of numbers up to 1.
-    mirrored = TAU_MIN + TAU_MAX - nodes.flip(0)
+    mirrored = TAU_MIN + tau_max - nodes.flip(0)
     torch.testing.assert_close(nodes, mirrored, rtol=0, atol=1e-15)
 
 
@@ -69,8 +73,17 @@ def test_velocity_points_back_to_the_image_and_on_to_the_noise() -> None:
     # 1e-14: float64 algebra on numbers of order 1.
     torch.testing.assert_close(data_of(velocity, y, tau), x, rtol=0, atol=1e-14)
     torch.testing.assert_close(noise_of(velocity, y, tau), noise, rtol=0, atol=1e-14)
-    y = interpolate(x, noise, 0.3)
-    torch.testing.assert_close(velocity_of_noise(noise, y, 0.3), velocity, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("tau", [0.3, torch.tensor([0.01, 0.3, 0.8, 0.99])])
+def test_each_prediction_determines_the_velocity(tau: float | Tensor) -> None:
+    x, noise = draw(4, 1, 2, 2), draw(4, 1, 2, 2, seed=1)
+    outputs = {"velocity": noise - x, "noise": noise, "data": x}
+    assert set(outputs) == set(PREDICTIONS)
+    for name, output in outputs.items():
+        velocity = PREDICTIONS.get(name).velocity_of(output, interpolate(x, noise, tau), tau)
+        # 1e-12: float64 algebra, divided by tau or 1 - tau, at least .01.
+        torch.testing.assert_close(velocity, noise - x, rtol=0, atol=1e-12)
 
 
 def test_a_variance_preserving_sample_is_a_point_of_the_straight_line() -> None:
@@ -103,3 +116,58 @@ def test_the_schedules_have_their_published_values() -> None:
     half = math.cos((0.5 + 0.008) / 1.008 * math.pi / 2) ** 2
     start = math.cos(0.008 / 1.008 * math.pi / 2) ** 2
     assert cosine[499].item() == pytest.approx(half / start)
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_the_times_of_training_rise_with_the_quantile_and_end_at_the_noise(name: str) -> None:
+    path, u = PATHS.get(name), torch.linspace(0, 1, 5001)
+    times = path.times(u)
+    assert times.dtype == torch.float32
+    assert (times.diff() >= 0).all()
+    assert times[0] >= TAU_MIN
+    assert times[-1].item() == pytest.approx(path.tau_max, abs=1e-6)
+    levels = times.unique()
+    # The cosine path's first two levels lie below TAU_MIN, and are taken there.
+    assert path.levels is None or len(levels) >= path.levels - 1
+
+
+def test_the_times_of_rectified_flow_are_logit_normal() -> None:
+    z = torch.tensor([-2.0, -1.0, 0.0, 1.5], dtype=torch.float64)
+    times = PATHS.get("rectified").times(torch.special.ndtr(z))
+    # 1e-7: the times are float32.
+    torch.testing.assert_close(times.double(), 1 / (1 + (-z).exp()), rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("name", "schedule"), [("linear-1000", linear_alpha_bar), ("cosine-1000", cosine_alpha_bar)]
+)
+def test_the_times_of_a_discrete_path_are_its_levels_each_once(name: str, schedule) -> None:
+    times = PATHS.get(name).times((torch.arange(1000, dtype=torch.float64) + 0.5) / 1000)
+    expected = tau_of(schedule()).clamp_min(TAU_MIN).float()
+    assert torch.equal(times, expected)
+
+
+@pytest.mark.parametrize("name", ["linear", "cosine"])
+def test_a_continuous_path_is_the_limit_of_its_levels(name: str) -> None:
+    u = (torch.arange(1000, dtype=torch.float64) + 0.5) / 1000
+    # .01: the cosine path's continuum ends at t = .9946; else half a level apart, at most .003.
+    difference = PATHS.get(name).times(u) - PATHS.get(f"{name}-1000").times(u)
+    assert difference.abs().max() < 0.01
+
+
+def test_the_network_of_a_preserving_path_sees_unit_power_and_of_rectified_flow_the_line() -> None:
+    tau = torch.tensor([0.01, 0.4, 0.99], dtype=torch.float64)
+    for name in PATHS:
+        scale = torch.as_tensor(PATHS.get(name).network_scale(tau)).double()
+        alpha, sigma = (1 - tau) * scale, tau * scale
+        power = alpha**2 + sigma**2 if name != "rectified" else alpha + sigma
+        # 1e-15: float64 rounding.
+        torch.testing.assert_close(power, torch.ones_like(tau), rtol=0, atol=1e-15)
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_the_prior_is_the_law_of_data_of_unit_power_at_the_noise_end(name: str) -> None:
+    path, n = PATHS.get(name), 100_000
+    y = interpolate(draw(n), draw(n, seed=1), path.tau_max)
+    # 5 standard errors of a standard deviation.
+    assert y.std().item() == pytest.approx(path.prior_scale, abs=5 / math.sqrt(2 * n))

@@ -253,6 +253,36 @@ def test_identifiable_question_gives_the_truth_as_a_point(parents, hidden, query
     assert (found.low, found.high) == pytest.approx((truth, truth), abs=ALGEBRA)
 
 
+TREATED, RESTORED = "P(y[x=1]=1 | x=0)", "P(y[x=1, m[x=0]]=1)"
+
+
+@pytest.mark.parametrize(
+    ("parents", "hidden", "query"),
+    [
+        ({"z": (), "x": "z", "y": "zx"}, [], TREATED),
+        ({"x": (), "m": "x", "y": "m"}, ["xy"], TREATED),
+        ({"x": (), "m": "x", "y": "xm"}, [], RESTORED),
+        ({"z": (), "x": "z", "m": "zx", "y": "zxm"}, [], RESTORED),
+    ],
+    ids=["back door", "front door", "mediation", "confounded mediation"],
+)
+def test_identifiable_counterfactual_gives_the_truth_as_a_point(parents, hidden, query):
+    random = np.random.default_rng(14)
+    model = Model(parents, hidden, random, levels=4)
+    while model.joint().values.min() == 0:
+        model = Model(parents, hidden, random, levels=4)
+    total = truth = 0.0
+    for noise, weight in model.noises():
+        actual, control = model.world(noise, {}), model.world(noise, {"x": 0})
+        kept = {"m": control["m"]} if query == RESTORED else {}
+        seen = query == RESTORED or actual["x"] == 0
+        total += weight * seen
+        truth += weight * seen * (model.world(noise, {"x": 1, **kept})["y"] == 1)
+    found = bounds(model.graph, query, model.joint())
+    assert found.kind == "point"
+    assert (found.low, found.high) == pytest.approx((truth / total,) * 2, abs=ALGEBRA)
+
+
 def test_front_door_is_a_point_by_linear_programs_too_where_a_probability_is_zero():
     joint = np.zeros((2, 2, 2))
     for x, m, y in product(range(2), repeat=3):

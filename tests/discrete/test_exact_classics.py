@@ -8,6 +8,7 @@ from brute_force import brute_force
 from explicit_noise import explicit
 
 from causalflow.discrete.scm import ExactModel
+from causalflow.discrete.verification import verify
 from causalflow.graph.reader import load, loads
 from causalflow.identify.identify import identify
 from causalflow.query.language import parse_query
@@ -63,7 +64,9 @@ def small(name):
 def test_enumeration_of_all_noises_gives_the_answer_of_the_file(name, check):
     found = brute_force(numbered(GRAPHS[name], parse_query(check.ask).kind), check.ask)
     if isinstance(check.answer, tuple):
-        assert found == {(level,): p for level, p in check.answer if p}
+        assert found == {
+            cell if isinstance(cell, tuple) else (cell,): p for cell, p in check.answer if p
+        }
     else:
         assert found.get((), Fraction(0)) == check.answer
 
@@ -95,6 +98,25 @@ def test_identifiability_is_as_the_files_say():
     assert len(asked) >= 4
     for name, check in asked:
         assert identify(GRAPHS[name], check.ask).identifiable == check.identifiable, check.ask
+
+
+COINS = """
+nodes:
+  a: {type: class, levels: 2, table: [1/3, 2/3]}
+  b: {type: class, levels: 2, table: [1/2, 1/2]}
+queries:
+  - {ask: "P(a, b)", answer: {1: {0: 1/3, 1: 1/3}, 0: {0: 1/6, 1: 1/6}}}
+  - {ask: "P(a, b)", answer: {0: {0: 1/3}}}
+  - {ask: "P(a, b)", answer: {0: 1/3, 1: 2/3}}
+"""
+
+
+def test_a_wrong_answer_over_two_variables_is_told_cell_by_cell():
+    right, wrong, flat = (each.errors for each in verify(loads(COINS)))
+    found = "it is (0, 0): 1/6, (0, 1): 1/6, (1, 0): 1/3, (1, 1): 1/3"
+    assert right == ()
+    assert wrong == (f"query: P(a, b) is declared to be (0, 0): 1/3; {found}",)
+    assert flat == (f"query: P(a, b) is declared to be 0: 1/3, 1: 2/3; {found}",)
 
 
 @pytest.mark.parametrize("name", GRAPHS)

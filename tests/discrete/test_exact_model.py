@@ -304,6 +304,19 @@ def test_images_of_many_pixels_are_known_by_codes_beyond_64_bits():
     assert model.ask("P(u=1 | i)", i=drawn[0]).value == drawn[0, 0, 0, 0]
 
 
+def test_images_that_are_drawn_can_be_asked_about():
+    """Pixels are levels in and out, of three or more too."""
+    image = {"type": "image", "shape": [1, 1, 2], "levels": 3, "equation": ["u", "(u + w) % 3"]}
+    exogenous = {"u": {"p": ["1/3"] * 3}, "w": COIN}
+    model = ExactModel(Graph(exogenous=exogenous, nodes={"i": image}))
+    drawn = model.sample(40, generator=0)["i"]
+    assert set(np.unique(drawn)) == {0, 1, 2}
+    for pixels in (drawn, drawn.astype(float)):
+        seen = model.ask("P(u | i)", i=pixels).table.to_numpy()
+        assert np.array_equal(seen.argmax(axis=1), drawn[:, 0, 0, 0])
+        assert (seen.max(axis=1) == 1).all()
+
+
 def test_a_wrong_pixel_in_a_batch_names_its_row(ascm):
     images = np.zeros((3, 1, 2, 2))
     images[1, 0, 1, 1] = np.nan

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from fractions import Fraction
 from itertools import product
 from pathlib import Path
@@ -254,3 +255,55 @@ def test_any_text_gives_a_graph_or_a_graph_error(text: str) -> None:
         from_bif(text)
     except GraphError:
         return
+
+
+SINGLE_PRECISION = """\
+network unknown { }
+variable a { type discrete [ 3 ] { Asy/Patch, 20_MG_L, 3.5 }; }
+variable b { type discrete [ 2 ] { 3, 4 }; }
+probability ( a ) { table 9.799657e-01, 9.984651e-03, 1.004965e-02; }
+probability ( b | a ) {
+  (Asy/Patch) 0.3333334, 0.6666667;
+  (20_MG_L) 0.0000000, 1.0000000;
+  (3.5) 4.999825e-05, 9.999500e-01;
+}
+"""
+
+
+def test_numbers_kept_in_single_precision_are_divided_by_their_sum() -> None:
+    """As insurance, sachs, diabetes and munin of the bnlearn repository are written."""
+    graph = from_bif(SINGLE_PRECISION)
+    a, b = graph.nodes["a"], graph.nodes["b"]
+    assert isinstance(a, Class)
+    assert isinstance(b, Class)
+    assert a.levels == ("Asy/Patch", "20_MG_L", "3.5")
+    assert b.levels == ("3", "4")
+    for node in (a, b):
+        assert all(sum(law) == 1 for _, law in node.table or ())
+    assert float((a.table or ())[0][1][0]) == pytest.approx(0.9799657, abs=1e-6)
+    wrong = SINGLE_PRECISION.replace("9.984651e-03", "9.994651e-03")
+    with pytest.raises(GraphError, match=r"BIF text:4: .* the probabilities sum to 1\.0000"):
+        from_bif(wrong)
+
+
+def test_a_packed_network_is_loaded_by_its_name(tmp_path: Path) -> None:
+    file = tmp_path / "net.bif.gz"
+    file.write_bytes(gzip.compress(BNLEARN.encode()))
+    assert load(file) == from_bif(BNLEARN)
+    file.write_bytes(gzip.compress(BNLEARN.encode())[:-30])
+    with pytest.raises(GraphError, match=r"net\.bif\.gz: cannot be read: "):
+        load(file)
+    file.write_bytes(b"network unknown { }")
+    with pytest.raises(GraphError, match=r"net\.bif\.gz: cannot be read: Not a gzipped file"):
+        load(file)
+
+
+def test_every_network_in_pgmpys_wheel_is_read() -> None:
+    pgmpy = pytest.importorskip("pgmpy", reason="pgmpy's wheel ships the bnlearn networks")
+    folder = Path(pgmpy.__file__).parent / "utils" / "example_models"
+    files = [file for file in sorted(folder.glob("*.bif.gz")) if file.stat().st_size < 2**13]
+    assert len(files) > 8
+    for file in files:
+        for node in load(file).nodes.values():
+            assert isinstance(node, Class)
+            assert all(sum(law) == 1 for _, law in node.table or ())

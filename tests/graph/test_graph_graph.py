@@ -68,9 +68,11 @@ def images(draw: st.DrawFn) -> Image:
 def queries(draw: st.DrawFn) -> QueryCheck:
     numbers = st.fractions(max_denominator=10**6)
     levels = st.integers(-9, 9) | TEXTS.filter(lambda text: not text.lstrip("-").isdigit())
-    tables = st.dictionaries(levels, numbers, min_size=1, max_size=3).map(
-        lambda d: tuple(d.items())
+    one = st.dictionaries(levels, numbers, min_size=1, max_size=3)
+    joint = st.dictionaries(levels, one, min_size=1, max_size=3).map(
+        lambda d: {(a, b): number for a, inner in d.items() for b, number in inner.items()}
     )
+    tables = (one | joint).map(lambda d: tuple(d.items()))
     return QueryCheck(
         ask=draw(TEXTS),
         identifiable=draw(st.none() | st.booleans()),

@@ -179,6 +179,18 @@ def test_arrays_and_ranges_are_lists() -> None:
     )
 
 
+def test_an_answer_over_several_variables_is_nested_in_their_order() -> None:
+    answer = "{red: {0: 1/4}, green: {0: 1/4, 1: 1/2}}"
+    (query,) = loads(f"edges: [a -> b]\nqueries: [{{ask: 'P(a, b)', answer: {answer}}}]").queries
+    assert query.answer == (
+        (("red", 0), Fraction(1, 4)),
+        (("green", 0), Fraction(1, 4)),
+        (("green", 1), Fraction(1, 2)),
+    )
+    with pytest.raises(GraphError, match="mappings are not all nested alike"):
+        Graph(nodes=["x"], queries=[{"ask": "P(x)", "answer": {1: 0.5, 0: {1: 0.5}}}])
+
+
 def test_keys_that_read_alike_are_refused_in_python_too() -> None:
     with pytest.raises(GraphError, match="duplicate key '1'"):
         Graph(nodes=["x"], queries=[{"ask": "P(x)", "answer": {1: 0.5, "1": 0.5}}])
@@ -190,13 +202,27 @@ CHOICES = {
     "solver": ({"type": "image", "shape": [1, 2, 2]}, "diffusion", "solver"),
     "guided solver": ({"type": "image", "shape": [1, 2, 2]}, "diffusion", "guided_solver"),
     "grid": ({"type": "image", "shape": [1, 2, 2]}, "diffusion", "grid"),
+    "path": ({"type": "image", "shape": [1, 2, 2]}, "diffusion", "path"),
+    "prediction": ({"type": "image", "shape": [1, 2, 2]}, "diffusion", "prediction"),
+    "weighting": ({"type": "image", "shape": [1, 2, 2]}, "diffusion", "weighting"),
+    "coupling": ({"type": "image", "shape": [1, 2, 2]}, "diffusion", "coupling"),
+    "guidance": ({"type": "image", "shape": [1, 2, 2]}, "diffusion", "guidance"),
+    "anti-causal": ({"type": "image", "shape": [1, 2, 2]}, "diffusion", "anticausal"),
+    "balance": ({"type": "image", "shape": [1, 2, 2]}, "diffusion", "balance"),
+    "schedule": ({"type": "image", "shape": [1, 2, 2]}, "diffusion", "schedule"),
 }
 
 
 @pytest.mark.parametrize("what", CHOICES)
 def test_the_names_that_a_file_may_give_are_those_of_the_engine(what: str) -> None:
-    from causalflow.diffusion.path import GRIDS
+    from causalflow.diffusion import coupling
+    from causalflow.diffusion.anticausal import AIMS
+    from causalflow.diffusion.balance import BALANCES
+    from causalflow.diffusion.guidance import GUIDANCES
+    from causalflow.diffusion.path import GRIDS, PATHS, PREDICTIONS
+    from causalflow.diffusion.schedule import SCHEDULES
     from causalflow.diffusion.solver import SOLVERS
+    from causalflow.diffusion.weighting import WEIGHTINGS
     from causalflow.discrete.coupling import COUPLINGS
     from causalflow.mechanisms import categorical, continuous
 
@@ -206,6 +232,14 @@ def test_the_names_that_a_file_may_give_are_those_of_the_engine(what: str) -> No
         "solver": SOLVERS,
         "guided solver": SOLVERS,
         "grid": GRIDS,
+        "path": PATHS,
+        "prediction": PREDICTIONS,
+        "weighting": WEIGHTINGS,
+        "coupling": coupling.COUPLINGS,
+        "guidance": GUIDANCES,
+        "anti-causal": AIMS,
+        "balance": {"none", "stopping", *BALANCES},
+        "schedule": SCHEDULES,
     }
     fields, *path = CHOICES[what]
     wrong: object = "?"
@@ -214,7 +248,7 @@ def test_the_names_that_a_file_may_give_are_those_of_the_engine(what: str) -> No
     with pytest.raises(GraphError) as caught:
         Graph(nodes={"x": {**fields, **wrong}})  # type: ignore[dict-item]
     offered = str(caught.value).split("expected one of ")[1]
-    assert set(re.findall(r"'(\w+)'", offered)) == set(engine[what])
+    assert set(re.findall(r"'([^']+)'", offered)) == set(engine[what])
 
 
 def read_or_graph_error(text: str) -> None:

@@ -57,6 +57,7 @@ edges: [x -> y]
 queries:
   - {ask: "P(y | do(x=1))", answer: {5: 6/19, 6: 4/19, "two words": 9/19}}
   - {ask: "P(y=1 | do(x=1))", answer: 1/3}
+  - {ask: "P(x, y)", answer: {0: {0: 1/2, 2: 1/8}, 1: {1: 3/8}}}
   - {ask: "P(y)", answer: "sum_x P(y | x) P(x)"}
 """)
 NAPKIN = Graph(edges=["w -> z", "z -> x", "x -> y", "w <-> x", "w <-> y"], name="napkin")

@@ -216,3 +216,44 @@ def test_thousand_nodes_with_three_hundred_hidden_causes_are_answered():
     verdict = identify(admg, "P(v999 | do(v500))")
     assert verdict.identifiable
     assert len(str(verdict)) > 1000
+
+
+FINITE = {name: {"type": "class", "levels": 2} for name in "xy"}
+
+
+def test_refusal_points_to_bounds_where_every_variable_is_finite():
+    edges = ["x -> y", "x <-> y"]
+    finite = identify(Graph(nodes=FINITE, edges=edges), "P(y | do(x))")
+    assert "bounds(graph, query, table)" in finite.text()
+    worlds = identify(Graph(nodes=FINITE, edges=edges), "P(y[x=1] | x=0)")
+    assert "bounds(graph, query, table)" in worlds.text()
+    assert "bounds" not in identify(Graph(edges=edges), "P(y | do(x))").text()
+    assert "bounds" not in identify(Graph(nodes=FINITE, edges=["x -> y"]), "P(y | do(x))").text()
+
+
+def test_impossible_event_is_an_answer_and_told_from_what_is_not_identifiable():
+    graph = Graph(edges=["x -> y", "x <-> y"])
+    impossible = identify(graph, "P(y[x=1]=1, y=0, x=1)")
+    assert impossible.identifiable
+    assert impossible.is_impossible
+    unknown = identify(graph, "P(y[x=1]=1, y=0, x=0)")
+    assert not unknown.identifiable
+    assert not unknown.is_impossible
+
+
+def test_explanation_ends_with_the_answers_that_have_names():
+    text = identify(Graph(edges=["x -> m -> y", "x <-> y"]), "P(y | do(x))").text(explain=True)
+    assert text.splitlines()[-1] == (
+        "  Also: front door {m}: sum_m P(m | x) sum_x' P(y | m, x') P(x')"
+    )
+
+
+def test_proof_is_part_of_the_text_when_asked_for():
+    text = identify(Graph(edges=["x -> y"]), "P(y | do(x))").text(proof=True)
+    assert text.splitlines() == [
+        "P(y | do(x)) = P(y | x)",
+        "Proof: P(y | do(x))",
+        "  1. = P(y | x)",
+        "       rule 2: P(y | do(x)) = P(y | x), as y and x are separated when the edges out of x"
+        " are cut",
+    ]

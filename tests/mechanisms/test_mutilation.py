@@ -11,7 +11,7 @@ from causalflow.graph.schema import Class, Continuous
 from causalflow.mechanisms.mutilation import MutilationWeights
 
 BINARY = Class(levels=(0, 1))
-CLIP = 20.0
+LEAST_SHARE = 0.02
 
 
 def confounded(n, agreement=0.99, seed=0):
@@ -23,12 +23,12 @@ def confounded(n, agreement=0.99, seed=0):
 
 
 def row_weights(*columns):
-    """w(pa) of every row by counting rows: clipped, then with mean 1."""
+    """w(pa) of every row by counting rows, with mean 1; nothing is clipped."""
     columns = [np.asarray(column) for column in columns]
     n = len(columns[0])
     joint = np.array([np.all([c == c[i] for c in columns], axis=0).sum() / n for i in range(n)])
     each = [np.array([(c == c[i]).sum() / n for i in range(n)]) for c in columns]
-    w = np.minimum(np.prod(each, axis=0) / joint, CLIP)
+    w = np.prod(each, axis=0) / joint
     return w / w.mean()
 
 
@@ -41,6 +41,29 @@ def test_weights_and_effective_share_equal_a_count_of_rows(agreement):
     share = expected.sum() ** 2 / (len(expected) * (expected**2).sum())
     assert float(made.effective_share) == pytest.approx(share, rel=1e-6)
     np.testing.assert_allclose(made(values), expected, rtol=1e-5)
+
+
+def test_a_confounder_of_99_percent_is_undone_entirely_and_a_stronger_one_up_to_the_bound():
+    parents = {"shape": BINARY, "color": BINARY}
+    made, bounded = MutilationWeights(parents), MutilationWeights(parents)
+    values = confounded(20_000)
+    made.calibrate(values)
+    w = made(values).double()
+    agree = (values["shape"] == values["color"]).double()
+    assert float((w * agree).mean()) == pytest.approx(0.5, abs=0.01)  # by counts of 200 rows
+    assert LEAST_SHARE < float(made.effective_share) < 0.06
+    values = confounded(20_000, agreement=0.998)
+    bounded.calibrate(values)
+    assert float(bounded.effective_share) == pytest.approx(LEAST_SHARE, rel=1e-3)
+
+
+def test_a_row_that_misses_a_label_has_weight_one():
+    made = MutilationWeights({"shape": BINARY, "color": BINARY})
+    made.calibrate(confounded(500, 0.9))
+    holes = {"shape": torch.tensor([0, -1, 1]), "color": torch.tensor([1, 1, -1])}
+    weights = made(holes)
+    assert weights[1:].tolist() == [1.0, 1.0]
+    assert weights[0] > 1
 
 
 def test_weights_of_three_parents_with_a_continuous_one_cut_at_its_quartiles():

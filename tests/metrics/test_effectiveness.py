@@ -9,7 +9,18 @@ import torch
 from causalflow.data.bar_mnist import bar_mnist
 from causalflow.data.digits import digits
 from causalflow.data.mnist import mnist
-from causalflow.metrics.effectiveness import agreement, digit_reader, read_bar, read_color
+from causalflow.data.morphology import intensity, thickness
+from causalflow.errors import DataError
+from causalflow.metrics.effectiveness import (
+    agreement,
+    digit_reader,
+    hit_rate,
+    read_bar,
+    read_color,
+    read_intensity,
+    read_thickness,
+    reading_error,
+)
 
 FILES_AT = Path(os.environ.get("CAUSALFLOW_DATA", "data")).resolve()
 
@@ -51,6 +62,26 @@ def test_agreement_is_the_share_of_hits():
     read = torch.tensor([1, 2, 3, 3])
     assert agreement(read, torch.tensor([1, 2, 3, 4])) == 0.75
     assert agreement(read, 3) == 0.5
+
+
+def test_thickness_and_intensity_are_read_alike_off_bytes_and_floats():
+    gray = (torch.from_numpy(digits("test", 28).images[:6]) * 255).round().to(torch.uint8)
+    for images in (gray[:, None], gray[:, None].double() / 255):
+        # float64 rounding of bytes over 255
+        assert read_intensity(images).numpy() == pytest.approx(intensity(gray.numpy()), rel=1e-9)
+        # float32 puts cells at exactly half of the range on either side
+        assert read_thickness(images).numpy() == pytest.approx(thickness(gray.numpy()), abs=0.02)
+    with pytest.raises(
+        DataError, match=r"shape \(6, 3, 28, 28\); expected \(batch, 1, size, size\)"
+    ):
+        read_thickness(gray[:, None].expand(6, 3, 28, 28))
+
+
+def test_scores_of_readings_count_hits_and_measure_distances():
+    hits = hit_rate(torch.tensor([1, 2, 3, 3]), torch.tensor([1, 2, 3, 4]))
+    assert (hits.value, hits.unit, hits.count) == (0.75, "share", 4)
+    off = reading_error(torch.tensor([1.0, 4.0]), 3.0, "pixels")
+    assert (off.value, off.unit, off.count) == (1.5, "pixels", 2)
 
 
 @pytest.mark.skipif(not (FILES_AT / "mnist").is_dir(), reason="no MNIST in $CAUSALFLOW_DATA")

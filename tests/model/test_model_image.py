@@ -173,7 +173,8 @@ def test_labels_missing_in_some_rows_are_inferred_there_only(model):
     read = model.scm.module("image").infer(factual["image"] * 2 - 1, ["color", "width"])
     assert world["color"].tolist() == [0, int(read["color"][1]), 0, 1]
     torch.testing.assert_close(world["width"][:3], factual["width"][:3], rtol=0, atol=1e-9)
-    assert float(world["width"][3]) == pytest.approx(float(read["width"][3]), abs=1e-9)
+    # the float32 predictor rounds differently in another batch
+    assert float(world["width"][3]) == pytest.approx(float(read["width"][3]), abs=1e-5)
     assert_same_image(world["image"], factual["image"])
     assert set(world.info.inferred) == {"color", "width"}
 

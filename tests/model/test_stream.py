@@ -5,6 +5,7 @@ import torch
 from PIL import Image as Picture
 from safetensors.torch import load_file
 
+import causalflow as cf
 from causalflow.data.image_folder import image_folder
 from causalflow.errors import DataError, EvidenceError
 from causalflow.graph.graph import Graph
@@ -120,3 +121,30 @@ def test_pngs_hold_what_the_images_are(tmp_path):
     run(tmp_path / "worlds")
     with Picture.open(tmp_path / "worlds" / "image" / "00000004.png") as picture:
         assert (picture.mode, picture.size) == ("RGB", (4, 4))
+
+
+def test_a_model_streams_what_it_answers_in_memory_and_resumes(tmp_path):
+    graph = GRAPH.to_yaml().replace(
+        "shape: [3, 4, 4]", "shape: [3, 4, 4], diffusion: {width: 8, steps: 2}"
+    )
+    model = cf.compile(cf.loads(graph))
+    model.fit(EVIDENCE, steps=1, batch_size=8, progress=False, device="cpu")
+    out = tmp_path / "worlds.safetensors"
+    report = model.counterfactual(
+        EVIDENCE, do={"color": "red"}, out=out, batch_size=8, progress=False
+    )
+    world = model.counterfactual(EVIDENCE, do={"color": "red"})
+    stored = load_file(report.path)
+    assert report.rows == ROWS
+    # float32 networks in batches of other sizes
+    torch.testing.assert_close(stored["image"], world["image"], atol=1e-4, rtol=0)
+    assert torch.equal(stored["color"], world["color"])
+    by_row = model.counterfactual(
+        EVIDENCE,
+        do=lambda batch: {"color": 1 - batch["color"]},
+        out=tmp_path / "flipped.safetensors",
+        progress=False,
+    )
+    assert torch.equal(load_file(by_row.path)["color"], 1 - EVIDENCE["color"])
+    with pytest.raises(EvidenceError, match="one draw a row"):
+        model.counterfactual(EVIDENCE, do={"color": 1}, n=2, out=tmp_path / "two", progress=False)

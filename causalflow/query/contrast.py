@@ -1,13 +1,13 @@
-"""Named: the counterfactual quantities that have names, as queries.
+"""Contrast: a treatment at two levels and what it may change; the named quantities as queries.
 
 Notation: x the treatment with levels 1 (treated) and 0 (control), y the outcome, m mediators. The
 functions only write the question down; `causalflow.identify.identify` says whether data answer it.
 
+    TE      E[y[x=1] - y[x=0]]                   total effect
     ETT     E[y[x=1] - y[x=0] | x=1]             effect of treatment on the treated
     PN      P(y[x=0]=0 | x=1, y=1)               necessity: without x, no y
     PS      P(y[x=1]=1 | x=0, y=0)               sufficiency
     PNS     P(y[x=1]=1, y[x=0]=0)                both
-    TE      E[y[x=1] - y[x=0]]                   total effect
     CDE     E[y[x=1, m=m] - y[x=0, m=m]]         controlled direct effect
     NDE     E[y[x=1, m[x=0]] - y[x=0]]           natural direct effect
     NIE     E[y[x=0, m[x=1]] - y[x=0]]           natural indirect effect

@@ -1,0 +1,228 @@
+"""Tasks: test pictures, interventions on them, and judges that know nothing of the nets.
+
+morpho   do(thickness), its intensity following; do(intensity); do(digit). Values are drawn from the
+         marginal of the same rows (a permutation of them), so pairs occur that the data never show
+bar      do(color), do(bar), do(digit), the other labels held at their values: what is judged is the
+         picture, and not how the labels' own mechanisms couple two worlds, which no data determine
+
+The true picture of each is known, but under do(digit). The digit is read by a classifier fitted to
+real training pictures (of the bar kind: under colours and bars drawn independently of the digit),
+thickness and intensity by morphology, colour and bar off the pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from causalflow.data.bar_mnist import BarMNIST, bar_mnist, render
+from causalflow.data.mnist import mnist
+from causalflow.data.morpho_mnist import morpho_mnist
+from causalflow.data.morphology import thickness
+from causalflow.data.parallel import by_pieces
+from causalflow.metrics.classifier import ImageClassifier
+from causalflow.metrics.effectiveness import read_bar, read_color, read_intensity
+
+__all__ = [
+    "SIZE",
+    "Intervention",
+    "Reader",
+    "Task",
+    "bar_data",
+    "bar_task",
+    "digit_judge",
+    "morpho_task",
+]
+
+SIZE = 28
+_PIECE = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """How an attribute is read off pictures.
+
+    Attributes:
+        read: images in [0, 1] -> (batch,), levels or numbers.
+        unit: of the numbers; "share" of a class.
+    """
+
+    read: Callable[[Tensor], Tensor]
+    unit: str = "share"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Intervention:
+    """One intervention on every row of a task.
+
+    Attributes:
+        name: shown in tables.
+        do: what the model is asked, a value a row.
+        expected: by attribute, what the picture should show, shape (n,).
+        truth: the true pictures in [0, 1]; None where nobody knows them.
+        moved: the attributes that are set, or follow; the others are to stay.
+    """
+
+    name: str
+    do: Mapping[str, Tensor]
+    expected: Mapping[str, Tensor]
+    truth: Tensor | None
+    moved: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Task:
+    """Rows to ask about.
+
+    Attributes:
+        name: shown in tables.
+        evidence: every node of the graph, n rows.
+        interventions: on them.
+        readers: by attribute.
+        groups: rows of which hit rates are told apart, by name, shape (n,).
+    """
+
+    name: str
+    evidence: Mapping[str, Tensor]
+    interventions: tuple[Intervention, ...]
+    readers: Mapping[str, Reader]
+    groups: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def images(self) -> Tensor:
+        """The factual pictures in [0, 1]."""
+        return self.evidence["image"]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def first(self, n: int, names: tuple[str, ...] | None = None) -> Task:
+        """The first n rows, and the interventions of these names."""
+        return replace(
+            self,
+            evidence={name: value[:n] for name, value in self.evidence.items()},
+            interventions=tuple(
+                _first(each, n)
+                for each in self.interventions
+                if names is None or each.name in names
+            ),
+            groups={name: rows[:n] for name, rows in self.groups.items()},
+        )
+
+
+def _first(whole: Intervention, n: int) -> Intervention:
+    return replace(
+        whole,
+        do={name: value[:n] for name, value in whole.do.items()},
+        expected={name: value[:n] for name, value in whole.expected.items()},
+        truth=None if whole.truth is None else whole.truth[:n],
+    )
+
+
+def digit_judge(kind: str, device: str, *, quick: bool = False) -> Reader:
+    """A reader of digits fitted to real training pictures: of "morpho" or "bar"."""
+    if kind == "morpho":
+        data = morpho_mnist("train", n=512 if quick else None)
+        images, labels = data.images, torch.from_numpy(data.labels["digit"])
+    else:
+        real, random = mnist("train"), np.random.default_rng(0)
+        color, bar = random.integers(0, 2, (2, len(real)))
+        images = torch.from_numpy(render(real.images, color, bar))
+        labels = torch.from_numpy(real.digits)
+    if quick:
+        images, labels = images[:1024], labels[:1024]
+    epochs = 1 if quick else 6
+    return Reader(read=ImageClassifier.fit(images, labels, levels=10, epochs=epochs, device=device))
+
+
+def morpho_task(split: str, n: int, judge: Reader, seed: int = 0) -> Task:
+    """Morpho-MNIST: thickness, intensity, digit."""
+    data = morpho_mnist(split)
+    n = min(n, len(data))
+    random = np.random.default_rng([seed, 5])
+    labels = {name: torch.from_numpy(np.asarray(v)[:n]) for name, v in data.labels.items()}
+    asked = {
+        name: labels[name][torch.from_numpy(random.permutation(n))]
+        for name in ("thickness", "intensity")
+    }
+    interventions = []
+    for name, moved in (("thickness", ("thickness", "intensity")), ("intensity", ("intensity",))):
+        true = data.true_counterfactual(torch.arange(n), {name: asked[name]})
+        interventions.append(
+            Intervention(
+                name=name,
+                do={name: asked[name]},
+                expected={other: true[other] for other in labels},
+                truth=true["image"],
+                moved=moved,
+            )
+        )
+    return Task(
+        name="morpho",
+        evidence={**labels, "image": data.images[:n].float() / 255},
+        interventions=(*interventions, _digit(labels, {}, random)),
+        readers={
+            "digit": judge,
+            "thickness": Reader(read=_thickness, unit="pixels"),
+            "intensity": Reader(read=read_intensity, unit="grey levels"),
+        },
+    )
+
+
+def bar_task(data: BarMNIST, n: int, judge: Reader, seed: int = 0) -> Task:
+    """Bar-MNIST: colour, bar, digit, each with the other labels held."""
+    n = min(n, len(data))
+    random = np.random.default_rng([seed, 6])
+    labels = {name: torch.from_numpy(np.asarray(v)[:n]) for name, v in data.labels.items()}
+    interventions = []
+    for name in ("color", "bar"):
+        do = {other: labels[other] for other in ("color", "bar")} | {name: 1 - labels[name]}
+        true = data.true_counterfactual(torch.arange(n), do)
+        interventions.append(
+            Intervention(
+                name=name,
+                do=do,
+                expected={other: true[other] for other in labels},
+                truth=true["image"],
+                moved=(name,),
+            )
+        )
+    held = {name: labels[name] for name in ("color", "bar")}
+    return Task(
+        name="bar",
+        evidence={**labels, "image": data.images[:n].float() / 255},
+        interventions=(*interventions, _digit(labels, held, random)),
+        readers={"digit": judge, "color": Reader(read=read_color), "bar": Reader(read=read_bar)},
+        groups={"rare": (labels["digit"] >= 5) == (labels["color"] == 1)},
+    )
+
+
+def bar_data(split: str, kind: str, **options: Any) -> BarMNIST:
+    """The pictures of a bar task."""
+    return bar_mnist(kind, split=split, size=SIZE, **options)
+
+
+def _digit(
+    labels: Mapping[str, Tensor], held: Mapping[str, Tensor], random: np.random.Generator
+) -> Intervention:
+    """Another digit, each of the nine as likely."""
+    shift = torch.from_numpy(random.integers(1, 10, len(labels["digit"])))
+    other = (labels["digit"] + shift) % 10
+    return Intervention(
+        name="digit",
+        do={**held, "digit": other},
+        expected={**labels, "digit": other},
+        truth=None,
+        moved=("digit",),
+    )
+
+
+def _thickness(images: Tensor) -> Tensor:
+    """Stroke width, 0 where nothing is drawn."""
+    gray = 255 * images[:, 0].double().cpu().numpy()
+    return torch.from_numpy(np.nan_to_num(by_pieces(thickness, (gray,), piece=_PIECE)))

@@ -1,0 +1,283 @@
+"""Trials: one net under one setting, on the rows of a task, judged.
+
+calls        passes of an image through the denoiser, abduction and prediction together
+seconds      of abducting all rows and predicting one intervention, the device waited for, after
+             a call with two steps at the same batch (so warm)
+memory       the most that the device held allocated in these calls, the net included (CUDA)
+composition  no intervention, once and ten times over; *plain* without the residual
+reversible   the first intervention, and undone
+true error   to the true pictures; *plain* without the residual
+readings     every attribute, beside the same reading of true (or factual) pictures: its floor,
+             and of the factual ones: of a method that changes nothing
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+import causalflow as cf
+from benchmarks.counterfactual_released import Released
+from benchmarks.counterfactual_settings import Setting
+from benchmarks.counterfactual_tasks import Intervention, Task
+from causalflow.metrics.amplification import amplification
+from causalflow.metrics.composition import composition, largest_error
+from causalflow.metrics.effectiveness import hit_rate, reading_error
+from causalflow.metrics.pixels import pixel_errors
+from causalflow.metrics.reversibility import reversibility
+from causalflow.metrics.score import Score, mean_score
+from causalflow.metrics.true_error import true_error
+
+__all__ = ["Outcome", "Readings", "as_data", "run", "synchronised"]
+
+CYCLES = 10
+FEW = 200
+MANY_STEPS = 200
+SHOWN = 8
+Each = dict[str, NDArray[np.float64]]
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcome:
+    """What a trial found.
+
+    Attributes:
+        row: as JSON.
+        each: errors by image, by "intervention/attribute" ("pixels": the true error).
+        images: the first few counterfactual pictures by intervention.
+    """
+
+    row: dict[str, Any]
+    each: Each = field(default_factory=dict)
+    images: dict[str, Tensor] = field(default_factory=dict)
+
+
+def as_data(score: Score) -> dict[str, Any]:
+    """A score for JSON."""
+    low, high = score.interval
+    return {"value": score.value, "low": low, "high": high} | {
+        "count": score.count,
+        "unit": score.unit,
+    }
+
+
+def synchronised(device: torch.device) -> float:
+    """The time, when the device has done what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
+class Readings:
+    """Readings of reference pictures, made once for each task and number of rows."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, int, str, str], Tensor] = {}
+
+    def of(self, task: Task, attribute: str, name: str, images: Tensor) -> Tensor:
+        """An attribute of the reference pictures called ``name``."""
+        key = (task.name, len(images), attribute, name)
+        if key not in self._kept:
+            self._kept[key] = task.readers[attribute].read(images)
+        return self._kept[key]
+
+
+class _Asked:
+    """A net under a setting, asked as the facade is."""
+
+    def __init__(self, model: cf.Model, setting: Setting) -> None:
+        self.model, self.setting = model, setting
+        self.options = {**setting.options, "residual": setting.residual}
+        self.calls = 0.0
+
+    def abduct(self, evidence: Mapping[str, Tensor], **options: Any) -> Any:
+        return self.model.abduct(evidence, **{**self.options, **options})
+
+    def predict(self, noise: Any, do: Mapping[str, Tensor], **options: Any) -> dict[str, Tensor]:
+        world = self.model.predict(noise, do, **{**self.options, **options})
+        self.calls = world.info.network_calls
+        return {name: value.cpu() for name, value in world.items()}
+
+
+class _AskedReleased:
+    """The released sampler, asked in the same way; labels that are not set keep their values."""
+
+    def __init__(self, model: cf.Model, setting: Setting) -> None:
+        (mechanism,) = model.scm.images.values()
+        self.model, self._mechanism = model, mechanism
+        self._sampler = Released(mechanism, clipped=setting.levels == "clipped")
+        self.calls = self._sampler.calls
+
+    @torch.no_grad()
+    def abduct(self, evidence: Mapping[str, Tensor], **options: Any) -> Any:
+        values = {n: v.to(self.model.device) for n, v in evidence.items()}
+        parents = {n: values[n] for n in self._mechanism.parents}
+        return self._sampler.abduct(2 * values["image"].float() - 1, parents), parents
+
+    @torch.no_grad()
+    def predict(self, noise: Any, do: Mapping[str, Tensor], **options: Any) -> dict[str, Tensor]:
+        position, parents = noise
+        target = {n: do[n].to(value) if n in do else value for n, value in parents.items()}
+        image = (self._sampler.predict(position, target, parents) + 1) / 2
+        return {name: value.cpu() for name, value in {**target, "image": image}.items()}
+
+
+def run(
+    model: cf.Model, setting: Setting, task: Task, readings: Readings, *, calls: float | None = None
+) -> Outcome:
+    """One row of the table.
+
+    Args:
+        model: fitted, on its device.
+        setting: of its image node.
+        task: what is asked.
+        readings: of reference pictures.
+        calls: where the model cannot count them itself (recorded launches).
+    """
+    asked = (_AskedReleased if setting.levels else _Asked)(model, setting)
+    noise, first, cost = _timed(asked, task)
+    row: dict[str, Any] = {"setting": setting.name, "solver": setting.solver, "n": len(task)}
+    row |= {"steps": setting.steps, "options": {k: str(v) for k, v in setting.options.items()}}
+    row |= {"residual": setting.residual, "calls": asked.calls if calls is None else calls} | cost
+    row["composition"] = _composition(asked, setting, task, noise)
+    row["reversibility"] = _reversibility(asked, setting, task)
+    outcome = Outcome(row=row)
+    row["interventions"] = {}
+    for index, what in enumerate(task.interventions):
+        world = first if index == 0 else asked.predict(noise, what.do)
+        plain = asked.predict(noise, what.do, residual=False) if setting.residual else world
+        found = _judged(task, what, world, plain["image"], readings, outcome)
+        row["interventions"][what.name] = found
+    return outcome
+
+
+def _timed(asked: Any, task: Task) -> tuple[Any, dict[str, Tensor], dict[str, Any]]:
+    """The noise, the first intervention's world, and what they cost."""
+    device, do = asked.model.device, task.interventions[0].do
+    short = {"steps": 2, "guided_steps": 2}
+    asked.predict(asked.abduct(task.evidence, **short), do, **short)
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    begun = synchronised(device)
+    noise = asked.abduct(task.evidence)
+    between = synchronised(device)
+    world = asked.predict(noise, do)
+    ended = synchronised(device)
+    peak = torch.cuda.max_memory_allocated(device) / 2**20 if device.type == "cuda" else None
+    cost = {"seconds": ended - begun, "abduction_seconds": between - begun, "memory_mib": peak}
+    return noise, world, cost
+
+
+def _composition(asked: Any, setting: Setting, task: Task, noise: Any) -> dict[str, Any]:
+    """Null interventions: once, ten times; with and without the residual."""
+    kept = {"kept": True} if setting.residual else {}
+    found: dict[str, Any] = {}
+    for name, residual in {**kept, "plain": False}.items():
+        once = asked.predict(noise, {}, residual=residual)["image"]
+        found[name] = _error(task.images, once)
+        if setting.steps <= MANY_STEPS:
+            images = task.images[:FEW]
+            again = _cycled(asked, task.first(FEW), once[:FEW], residual)
+            found[f"{name} {CYCLES}"] = _error(images, again)
+    return found
+
+
+def _cycled(asked: Any, task: Task, image: Tensor, residual: bool) -> Tensor:
+    """The picture after the remaining cycles."""
+    for _ in range(CYCLES - 1):
+        noise = asked.abduct({**task.evidence, "image": image}, residual=residual)
+        image = asked.predict(noise, {}, residual=residual)["image"]
+    return image
+
+
+def _error(images: Tensor, made: Tensor) -> dict[str, Any]:
+    return {**as_data(composition(images, made)), "largest": largest_error(images, made)}
+
+
+def _reversibility(asked: Any, setting: Setting, task: Task) -> dict[str, Any]:
+    """The first intervention, and its undoing, on few rows."""
+    few = task.first(FEW)
+    what, found = few.interventions[0], {}
+    undo = {name: few.evidence[name] for name in what.do}
+    kept = {"kept": True} if setting.residual else {}
+    for name, residual in {**kept, "plain": False}.items():
+        noise = asked.abduct(few.evidence, residual=residual)
+        world = _inside(asked.predict(noise, what.do, residual=residual))
+        again = asked.abduct(world, residual=residual)
+        back = asked.predict(again, undo, residual=residual)["image"]
+        found[name] = as_data(reversibility(few.images, back))
+    return found
+
+
+def _inside(world: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A predicted world as evidence: rounding may have put a value on the end of its support."""
+    if "intensity" in world:
+        world["intensity"] = world["intensity"].clamp(64.001, 254.999)
+    return world
+
+
+def _judged(
+    task: Task,
+    what: Intervention,
+    world: Mapping[str, Tensor],
+    plain: Tensor,
+    readings: Readings,
+    outcome: Outcome,
+) -> dict[str, Any]:
+    """Distance to the truth, and every attribute beside its floor."""
+    image, found = world["image"], {}
+    outcome.images[what.name] = image[:SHOWN]
+    if what.truth is not None:
+        found["true"] = as_data(true_error(image, what.truth))
+        found["true plain"] = as_data(true_error(plain, what.truth))
+        found["true unchanged"] = as_data(true_error(task.images, what.truth))
+        outcome.each[f"{what.name}/pixels"] = pixel_errors(image, what.truth).mean(1).numpy()
+    found["attributes"] = {
+        name: _attribute(task, what, name, image, readings, outcome) for name in task.readers
+    }
+    return found
+
+
+def _attribute(
+    task: Task,
+    what: Intervention,
+    name: str,
+    image: Tensor,
+    readings: Readings,
+    outcome: Outcome,
+) -> dict[str, Any]:
+    reader, wanted = task.readers[name], what.expected[name]
+    read = reader.read(image)
+    unchanged = readings.of(task, name, "factual", task.images)
+    real = unchanged
+    if what.truth is not None:
+        real = readings.of(task, name, what.name, what.truth)
+    reference = task.evidence[name] if what.truth is None else wanted
+    each = (read - wanted).abs() if reader.unit != "share" else (read != wanted).double()
+    outcome.each[f"{what.name}/{name}"] = each.double().numpy()
+    row: dict[str, Any] = {"moved": name in what.moved, "unit": reader.unit}
+    for key, values, aim in (
+        ("read", read, wanted),
+        ("floor", real, reference),
+        ("unchanged", unchanged, wanted),
+    ):
+        row[key] = as_data(_score(values, aim, reader.unit))
+    if name not in what.moved or what.truth is not None:
+        row["drift"] = as_data(amplification(read, real, wanted, reader.unit))
+    if reader.unit != "share" and name not in what.moved:
+        row["shift"] = as_data(mean_score((read - real).abs(), reader.unit))
+    for group, rows in task.groups.items():
+        if reader.unit == "share" and rows.any():
+            row[f"read, {group}"] = as_data(_score(read[rows], wanted[rows], reader.unit))
+    return row
+
+
+def _score(read: Tensor, wanted: Tensor, unit: str) -> Score:
+    return hit_rate(read, wanted) if unit == "share" else reading_error(read, wanted, unit)

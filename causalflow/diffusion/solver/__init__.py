@@ -1,0 +1,61 @@
+"""Solver: the flow dy/dtau = v(y, tau) of an image, to its noise and back.
+
+    ddim              Euler, which in flow coordinates *is* DDIM; the papers' method
+    ddim-fixed-point  DDIM to the data; to the noise, the implicit step that undoes it, iterated
+    midpoint, heun    second order, one step
+    dpm++2m           second order, one call a step, of the predicted image in log-SNR
+    alf               asynchronous leap-frog, exactly reversible
+    leapfrog          two-step leap-frog (O-BELM), exactly reversible
+    edict             two coupled Euler trajectories, exactly reversible
+    ancestral         DDPM, whose noise is kept, so that it replays exactly
+
+The nouns and the five calls are those of `causalflow.diffusion.solver.base`.
+"""
+
+from __future__ import annotations
+
+from causalflow.diffusion.solver.ancestral import ANCESTRAL
+from causalflow.diffusion.solver.base import (
+    SOLVERS,
+    Field,
+    Solver,
+    State,
+    ascend,
+    descend,
+    draw_offset,
+    integrate,
+    rest,
+    shifted,
+    solve,
+)
+from causalflow.diffusion.solver.explicit import DDIM, HEUN, MIDPOINT
+from causalflow.diffusion.solver.implicit import DDIM_FIXED_POINT
+from causalflow.diffusion.solver.multistep import DPM_2M
+from causalflow.diffusion.solver.reversible import ALF, EDICT, LEAPFROG
+
+__all__ = [
+    "SOLVERS",
+    "Field",
+    "Solver",
+    "State",
+    "ascend",
+    "descend",
+    "draw_offset",
+    "integrate",
+    "rest",
+    "shifted",
+    "solve",
+]
+
+for _solver in (
+    DDIM,
+    DDIM_FIXED_POINT,
+    MIDPOINT,
+    HEUN,
+    DPM_2M,
+    ALF,
+    LEAPFROG,
+    EDICT,
+    ANCESTRAL,
+):
+    SOLVERS.add(_solver.name, _solver)

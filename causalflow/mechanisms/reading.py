@@ -1,0 +1,169 @@
+"""Reading: every parent of an image read off it, by learned heads or by the user's classifiers.
+
+The learned heads are one `AnticausalPredictor` of the parents without a classifier of their own. A
+classifier is ``network(y, tau) -> logits``, trained at every noise level, or ``network(x) ->
+logits``, trained on images and then read at the predicted image. Together they are a predictor in
+the sense of `causalflow.diffusion.predictor`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from inspect import Parameter, signature
+
+import torch
+from torch import Tensor, nn
+
+from causalflow.diffusion.field import Time
+from causalflow.diffusion.path import TAU_MIN, enter
+from causalflow.diffusion.predictor import Posterior, Predictor, noise_conditional, of_image
+from causalflow.errors import CompileError, one_of
+from causalflow.graph.schema import Class, Image, Node
+from causalflow.mechanisms.anticausal import AnticausalPredictor
+from causalflow.mechanisms.base import Values
+
+__all__ = ["GivenClassifier", "ParentReader", "given_classifiers"]
+
+
+class GivenClassifier(nn.Module):
+    """A classifier of the user's own, of one class parent; its weights stay as they are.
+
+    Args:
+        network: ``network(y, tau) -> logits`` or ``network(x) -> logits``, (batch, levels).
+        where: names it in errors.
+        shape: of the image.
+        levels: how many the parent has.
+
+    Raises:
+        CompileError: it takes neither one nor two arguments, or its result has another shape.
+    """
+
+    def __init__(
+        self, network: Callable[..., Tensor], where: str, shape: tuple[int, ...], levels: int
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.is_noise_conditional = _arguments(network, where) == 2
+        if isinstance(network, nn.Module):
+            network.requires_grad_(False)
+        self.train(False)
+        image, tau = torch.zeros(2, *shape), torch.full((2,), 0.5)
+        try:
+            with torch.no_grad():
+                found = self(*(image, tau)[: 1 + self.is_noise_conditional])
+        except (RuntimeError, TypeError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise CompileError(f"{where}: cannot be called on two images: {reason}") from None
+        if not isinstance(found, Tensor) or found.shape != (2, levels):
+            given = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
+            raise CompileError(f"{where}: gives {given} of two images; expected (2, {levels})")
+
+    def train(self, mode: bool = True) -> GivenClassifier:
+        """It stays in evaluation mode."""
+        return super().train(False)
+
+    def forward(self, y: Tensor, tau: Tensor | None = None) -> Tensor:
+        """The logits, shape (batch, levels)."""
+        dtype = next((weight.dtype for weight in self.parameters()), torch.float32)
+        return self.network(y.to(dtype), *(() if tau is None else (tau.to(dtype),))).float()
+
+    def infer(self, image: Tensor) -> Tensor:
+        """The most probable level, given clean images in [-1, 1]."""
+        if not self.is_noise_conditional:
+            return self(image).argmax(dim=-1)
+        tau = torch.full((len(image),), TAU_MIN, device=image.device)
+        return self(enter(image), tau).argmax(dim=-1)
+
+
+def _arguments(network: Callable[..., Tensor], where: str) -> int:
+    """How many arguments a classifier wants: 1 or 2."""
+    call = network.forward if isinstance(network, nn.Module) else network
+    kinds = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+    if not callable(call):
+        given = type(network).__name__
+        raise CompileError(f"{where}: given {given}; expected a module or a function")
+    wanted = [p for p in signature(call).parameters.values() if p.kind in kinds]
+    count = sum(parameter.default is Parameter.empty for parameter in wanted)
+    if count not in (1, 2):
+        raise CompileError(
+            f"{where}: takes {count} arguments; expected network(x) or network(y, tau) -> logits"
+        )
+    return count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParentReader:
+    """The parents of an image, read off it at any noise level.
+
+    Attributes:
+        learned: of the parents without classifier; None where there are none.
+        given: by class parent.
+    """
+
+    learned: AnticausalPredictor | None
+    given: Mapping[str, GivenClassifier]
+
+    def loss(self, image: Tensor, parents: Values, generator: torch.Generator) -> Tensor:
+        """Negative log-likelihood of the labelled parents that are learned, shape (batch,)."""
+        if self.learned is None:
+            return torch.zeros(len(image), device=image.device)
+        return self.learned.loss(image, parents, generator)
+
+    def __call__(self, y: Tensor, tau: Time, velocity: Tensor) -> Posterior:
+        """The posterior of all parents at y."""
+        posteriors = [part(y, tau, velocity) for part in self._parts()]
+
+        def posterior(values: Values) -> dict[str, Tensor]:
+            return {n: p for read in posteriors for n, p in read(values).items()}
+
+        return posterior
+
+    def _parts(self) -> list[Predictor]:
+        noisy = {n: c for n, c in self.given.items() if c.is_noise_conditional}
+        clean = {n: c for n, c in self.given.items() if not c.is_noise_conditional}
+        parts: list[Predictor] = [] if self.learned is None else [self.learned]
+        parts += [noise_conditional(noisy)] if noisy else []
+        return parts + ([of_image(clean)] if clean else [])
+
+    def infer(self, image: Tensor, names: list[str]) -> dict[str, Tensor]:
+        """The most probable value of each named parent, given clean images in [-1, 1]."""
+        learned = [name for name in names if name not in self.given]
+        found = self.learned.infer(image, learned) if self.learned is not None and learned else {}
+        return found | {n: self.given[n].infer(image) for n in names if n in self.given}
+
+
+def given_classifiers(
+    name: str,
+    node: Image,
+    parents: Mapping[str, Node],
+    classifiers: Mapping[str, Callable[..., Tensor]],
+) -> dict[str, GivenClassifier]:
+    """The user's classifiers of an image's class parents, in the parents' order.
+
+    Args:
+        name: the image node.
+        node: its shape.
+        parents: of the image, by name.
+        classifiers: by parent.
+
+    Raises:
+        CompileError: a name that is no class parent, or a classifier that does not fit.
+    """
+    classes = {n: parent for n, parent in parents.items() if isinstance(parent, Class)}
+    for parent in classifiers:
+        if parent not in classes:
+            raise CompileError(
+                f"predictors of node '{name}': '{parent}' is no class parent; "
+                f"{one_of(parent, classes)}"
+            )
+    return {
+        parent: GivenClassifier(
+            classifiers[parent],
+            f"predictor of '{parent}' in node '{name}'",
+            node.shape,
+            len(classes[parent].levels),
+        )
+        for parent in classes
+        if parent in classifiers
+    }

@@ -1,0 +1,143 @@
+"""Classifier: a judge that reads a class off images, and knows nothing of the model it judges.
+
+A small convolutional network, fitted to real labelled images by its own seed, never to images that
+a model made. Its accuracy on held-out real images is the ceiling of what it can confirm, and is to
+be reported with every number it gives.
+
+Its last hidden layer, 128 numbers, is a feature space in which distributions of images can be
+compared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from tqdm import tqdm
+
+from causalflow.errors import DataError
+
+__all__ = ["ImageClassifier"]
+
+CHUNK = 1024
+FEATURES = 128
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ImageClassifier:
+    """A fitted classifier of images.
+
+    Attributes:
+        network: images in [0, 1], (batch, channel, height, width) -> logits (batch, levels).
+    """
+
+    network: nn.Sequential
+
+    @classmethod
+    def fit(
+        cls,
+        images: Tensor,
+        labels: Tensor,
+        *,
+        levels: int,
+        epochs: int = 4,
+        batch_size: int = 256,
+        seed: int = 0,
+        device: str | torch.device = "cpu",
+        progress: bool = False,
+    ) -> ImageClassifier:
+        """Train on real images, shifted by up to two pixels.
+
+        Args:
+            images: uint8 or float in [0, 1], shape (n, channel, height, width).
+            labels: 0..levels - 1, shape (n,).
+            levels: how many classes there are.
+            epochs: passes over the images.
+            batch_size: images a step.
+            seed: of the weights, the order and the shifts.
+            device: where to train and read.
+            progress: show a bar on standard error.
+
+        Raises:
+            DataError: images and labels of different lengths.
+        """
+        if len(images) != len(labels):
+            raise DataError(f"classifier: {len(images)} images and {len(labels)} labels")
+        random = torch.Generator().manual_seed(seed)
+        network = _network(images.shape[1], levels, random).to(device)
+        steps = epochs * -(-len(images) // batch_size)
+        adam = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=1e-2)
+        rate = torch.optim.lr_scheduler.OneCycleLR(adam, max_lr=2e-3, total_steps=steps)
+        with tqdm(total=steps, unit="step", desc="classifier", disable=not progress) as bar:
+            for _ in range(epochs):
+                for rows in torch.randperm(len(images), generator=random).split(batch_size):
+                    shifted = _shifted(_unit(images[rows]).to(device), random)
+                    loss = functional.cross_entropy(network(shifted), labels[rows].to(device))
+                    adam.zero_grad(set_to_none=True)
+                    loss.backward()
+                    adam.step()
+                    rate.step()
+                    bar.update()
+        return cls(network=network.eval())
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """The most probable class of each image, shape (batch,), on the CPU."""
+        return self.probabilities(images).argmax(dim=1)
+
+    def probabilities(self, images: Tensor) -> Tensor:
+        """p(class | image), shape (batch, levels), on the CPU."""
+        return self._apply(self.network, images).softmax(dim=1)
+
+    def features(self, images: Tensor) -> Tensor:
+        """The last hidden layer, shape (batch, 128), on the CPU."""
+        return self._apply(self.network[:-1], images)
+
+    @torch.no_grad()
+    def _apply(self, part: nn.Module, images: Tensor) -> Tensor:
+        device = next(self.network.parameters()).device
+        chunks = [part(_unit(chunk).to(device)).cpu() for chunk in images.split(CHUNK)]
+        return torch.cat(chunks)
+
+
+def _network(channels: int, levels: int, random: torch.Generator) -> nn.Sequential:
+    network = nn.Sequential(
+        *_block(channels, 32),
+        *_block(32, 64),
+        nn.Conv2d(64, FEATURES, 3, padding=1),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(2),
+        nn.Flatten(),
+        nn.Linear(4 * FEATURES, FEATURES),
+        nn.ReLU(),
+        nn.Linear(FEATURES, levels),
+    )
+    for weight in network.parameters():
+        if weight.ndim > 1:
+            nn.init.kaiming_uniform_(weight, generator=random)
+        else:
+            nn.init.zeros_(weight)
+    return network
+
+
+def _block(given: int, made: int) -> tuple[nn.Module, ...]:
+    return (
+        nn.Conv2d(given, made, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(made, made, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+    )
+
+
+def _unit(images: Tensor) -> Tensor:
+    return images.float() / 255 if images.dtype == torch.uint8 else images.float()
+
+
+def _shifted(images: Tensor, random: torch.Generator) -> Tensor:
+    """A batch moved by up to two pixels down and right, or up and left; black comes in."""
+    down, right = (int(d) for d in torch.randint(0, 5, (2,), generator=random))
+    height, width = images.shape[-2:]
+    padded = functional.pad(images, (2, 2, 2, 2))
+    return padded[..., down : down + height, right : right + width]

@@ -1,0 +1,36 @@
+"""Pixels: how far apart two pictures are.
+
+    distance of an image = mean over its pixels of |x - x'|, in grey levels 0..255
+
+Pixels are cast before they are subtracted: the difference of unsigned bytes wraps around.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from causalflow.errors import DataError
+
+__all__ = ["grey_levels", "pixel_errors"]
+
+
+def grey_levels(images: Tensor) -> Tensor:
+    """Images in [0, 1] or uint8 as float64 grey levels 0..255, same shape."""
+    return images.double() if images.dtype == torch.uint8 else 255 * images.double()
+
+
+def pixel_errors(first: Tensor, second: Tensor) -> Tensor:
+    """|x - x'| of every pixel, in grey levels, shape (batch, pixels).
+
+    Args:
+        first: float in [0, 1] or uint8, shape (batch, channel, height, width).
+        second: the same.
+
+    Raises:
+        DataError: the shapes differ.
+    """
+    if first.shape != second.shape:
+        shapes = f"{tuple(first.shape)} and {tuple(second.shape)}"
+        raise DataError(f"images of shapes {shapes}; expected the same shape")
+    return (grey_levels(first) - grey_levels(second).to(first.device)).abs().flatten(1)

@@ -1,0 +1,89 @@
+"""Score: a mean over images, and how far it may be from the mean over all images there are.
+
+The interval is the central 95 % one: mean +- 1.96 standard errors, and for shares Wilson's, which
+holds near 0 and 1 as well.
+
+Source: Wilson (1927), Probable inference, the law of succession, and statistical inference.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from causalflow.errors import DataError
+
+__all__ = ["Score", "mean_score", "share_score"]
+
+_NORMAL = 1.959963984540054  # the 97.5 % point
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """A mean over images.
+
+    Attributes:
+        value: the mean.
+        interval: (low, high), 95 %; unbounded where there is but one image.
+        count: the number of images.
+        unit: of value and interval.
+    """
+
+    value: float
+    interval: tuple[float, float]
+    count: int
+    unit: str
+
+    def __str__(self) -> str:
+        low, high = self.interval
+        return f"{self.value:.4g} {self.unit} (95 %: {low:.4g} to {high:.4g}; {self.count} images)"
+
+
+def mean_score(values: Tensor, unit: str) -> Score:
+    """The mean of one value an image, shape (batch,).
+
+    Raises:
+        DataError: no images, or a value that is not finite.
+
+    Example:
+        >>> import torch
+        >>> print(mean_score(torch.tensor([1.0, 3.0]), "pixels"))
+        2 pixels (95 %: 0.04004 to 3.96; 2 images)
+    """
+    each = _checked(values)
+    mean, count = float(each.mean()), len(each)
+    half = _NORMAL * float(each.std()) / math.sqrt(count) if count > 1 else math.inf
+    return Score(value=mean, interval=(mean - half, mean + half), count=count, unit=unit)
+
+
+def share_score(hits: Tensor) -> Score:
+    """The share of true entries, shape (batch,), in 0..1.
+
+    Raises:
+        DataError: no images.
+
+    Example:
+        >>> import torch
+        >>> print(share_score(torch.tensor([True, True, True, True])))
+        1 share (95 %: 0.5101 to 1; 4 images)
+    """
+    each = _checked(hits)
+    share, count = float(each.mean()), len(each)
+    weight = _NORMAL**2 / count
+    centre = (share + weight / 2) / (1 + weight)
+    half = math.sqrt(weight * share * (1 - share) + weight**2 / 4) / (1 + weight)
+    interval = (max(0.0, centre - half), min(1.0, centre + half))
+    return Score(value=share, interval=interval, count=count, unit="share")
+
+
+def _checked(values: Tensor) -> Tensor:
+    """float64 on the CPU."""
+    each = values.detach().double().cpu()
+    if each.ndim != 1 or not len(each):
+        raise DataError(f"score: values of shape {tuple(each.shape)}; expected (images,), not none")
+    if not each.isfinite().all():
+        row = int((~each.isfinite()).nonzero()[0])
+        raise DataError(f"score: image {row} has value {float(each[row])}; expected a number")
+    return each

@@ -1,0 +1,62 @@
+"""Verdicts: what `Model.sample` and `Model.counterfactual` answer, put as causal questions.
+
+Their verdict says whether data alone would tell the answer, or whether it rests on the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from causalflow.errors import QueryError
+from causalflow.graph.graph import Graph
+from causalflow.identify.attempt import attempt
+from causalflow.identify.verdict import Verdict
+from causalflow.query.domain import resolve
+from causalflow.query.query import Intervention, Query, Term, Value
+
+__all__ = ["SET", "counterfactual_verdict", "sample_verdict"]
+
+SET = "given"
+"""Stands for a value that is no single one: one a row, an image, a function of the old value."""
+
+
+def sample_verdict(
+    graph: Graph, wanted: Iterable[str], do: Mapping[str, object] | None
+) -> Verdict | None:
+    """On P(wanted | do(...)); None where everything wanted is set."""
+    world = _world(graph, do)
+    set_to = {each.variable for each in world}
+    outcomes = tuple(Term(name=name) for name in wanted if name not in set_to)
+    return attempt(graph, Query(outcomes=outcomes, do=world)) if outcomes else None
+
+
+def counterfactual_verdict(
+    graph: Graph, evidence: Iterable[str], do: Mapping[str, object] | None
+) -> Verdict | None:
+    """On P(what changes, in the world of ``do`` | evidence); None where nothing can change."""
+    world = _world(graph, do)
+    set_to = [each.variable for each in world]
+    seen = graph.admg.ordered(evidence)
+    moved = graph.admg.do(set_to).descendants(set_to) if set_to else frozenset()
+    open_nodes = [n for n in graph.nodes if n not in set_to and (n in moved or n not in seen)]
+    outcomes = tuple(Term(name=name, subscript=world) for name in open_nodes)
+    conditions = tuple(Term(name=name) for name in seen)
+    return attempt(graph, Query(outcomes=outcomes, conditions=conditions)) if outcomes else None
+
+
+def _world(graph: Graph, do: Mapping[str, object] | None) -> tuple[Intervention, ...]:
+    """What is set, each to its level or number; to `SET` where that differs from row to row."""
+    given = do or {}
+    return tuple(
+        Intervention(variable=name, value=_value(graph, name, given[name]))
+        for name in graph.admg.ordered(given)
+    )
+
+
+def _value(graph: Graph, name: str, value: object) -> Value:
+    if isinstance(value, str | int | float):
+        try:
+            return resolve(name, graph.nodes[name], value)
+        except QueryError:  # an image set to one brightness: no value of the language
+            return SET
+    return SET

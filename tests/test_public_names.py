@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+from types import ModuleType
+
+import pytest
+
+import causalflow as cf
+
+
+@pytest.mark.parametrize("name", cf.__all__)
+def test_public_name_is_the_same_object_at_every_use(name):
+    first = getattr(cf, name)
+    importlib.import_module("causalflow.identify.identify")
+    assert getattr(cf, name) is first
+    assert isinstance(first, ModuleType) == (name == "data")
+
+
+@pytest.mark.parametrize("first", ["causalflow.identify", "causalflow.model.model"])
+def test_identify_is_the_function_whatever_was_imported_before(first):
+    code = f"import {first}; import causalflow as cf; g = cf.Graph(edges=['x -> y']); " + (
+        "print([cf.identify(g, 'P(y | do(x))').identifiable for _ in range(2)])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[True, True]"
