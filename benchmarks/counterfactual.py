@@ -18,13 +18,16 @@ it has; then counterfactual.md and the plots are made of all such files there.
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import click
 
-from benchmarks.counterfactual_parts import PARTS, Run
+from benchmarks.counterfactual_parts import PARTS
 from benchmarks.counterfactual_plots import plots
+from benchmarks.counterfactual_run import Run
 from benchmarks.counterfactual_tables import report
+from causalflow.errors import CausalFlowError
 
 ORDER = ("main", "speed", "confounding", "partial", "stream", "others")
 
@@ -37,8 +40,10 @@ ORDER = ("main", "speed", "confounding", "partial", "stream", "others")
     show_default=True,
     help="Folder of NAME.safetensors, as benchmarks.nets makes them; a missing one is passed over.",
 )
-@click.option("--part", multiple=True, type=click.Choice(["table", *ORDER[1:-1]]), help="Only so.")
-@click.option("--only", multiple=True, help="Of the table: these nets.")
+@click.option(
+    "--part", multiple=True, type=click.Choice(["table", *ORDER[1:-1]]), help="These parts alone."
+)
+@click.option("--only", multiple=True, help="These nets alone.")
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda or mps.")
 @click.option("--n", default=1000, show_default=True, help="Images of the main rows.")
 @click.option("--few", default=200, show_default=True, help="Images of the other rows.")
@@ -68,12 +73,23 @@ def main(part: tuple[str, ...], out: Path, **options: object) -> None:
     ]
     out.mkdir(parents=True, exist_ok=True)
     run = Run(out=out, **options)  # type: ignore[arg-type]
-    for name in chosen:
-        PARTS[name](run)
+    failed = [name for name in chosen if not _done(run, name)]
     (out / "counterfactual.md").write_text(report(out), encoding="utf-8")
     for path in plots(out):
         click.echo(f"wrote {path}")
     click.echo(report(out))
+    if failed:
+        raise SystemExit(f"benchmarks: failed: {', '.join(failed)}")
+
+
+def _done(run: Run, name: str) -> bool:
+    """Run a part; the others go on when it fails."""
+    try:
+        PARTS[name](run)
+    except (RuntimeError, CausalFlowError, subprocess.CalledProcessError) as error:
+        click.echo(f"{name}: {type(error).__name__}: {error}", err=True)
+        return False
+    return True
 
 
 if __name__ == "__main__":

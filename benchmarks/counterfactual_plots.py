@@ -14,6 +14,7 @@ from benchmarks.counterfactual_tables import results
 __all__ = ["plots"]
 
 LEAST = 1e-4
+NARROW = 8  # below this ratio of its ends, a logarithmic axis is labelled in plain numbers
 PANELS = {
     "morpho": ("thickness", "intensity"),
     "bar": ("color", "bar"),
@@ -61,15 +62,23 @@ def _panel(axis: Any, rows: Sequence[Row], error: Any) -> None:
     plain = [row for row in rows if _is_point(row)]
     solvers = sorted({row["solver"] for row in plain})
     for index, solver in enumerate(solvers):
-        points = sorted((r["calls"], max(error(r), LEAST)) for r in plain if r["solver"] == solver)
+        points = sorted(
+            (r["calls_plain"], max(error(r), LEAST)) for r in plain if r["solver"] == solver
+        )
         calls, errors = zip(*points, strict=True)
         axis.plot(calls, errors, "o-", ms=3, lw=1, color=colormaps["tab10"](index), label=solver)
     for name, mark in (("default", "*"), (PAPERS, "X")):
         for row in (r for r in rows if r["setting"] == name):
-            axis.plot(row["calls"], max(error(row), LEAST), mark, ms=11, color="black", label=name)
+            axis.plot(
+                row["calls_plain"], max(error(row), LEAST), mark, ms=11, color="black", label=name
+            )
     axis.set(
         xscale="log", yscale="log", xlabel="network calls an image", ylabel="error, grey levels"
     )
+    low, high = axis.get_ylim()
+    if high < NARROW * low:
+        axis.yaxis.set_major_formatter("{x:g}")
+        axis.yaxis.set_minor_formatter("{x:g}")
     axis.grid(alpha=0.3, which="both", lw=0.4)
 
 

@@ -25,9 +25,10 @@ from causalflow.diffusion.solver import SOLVERS, ascend, descend
 from causalflow.mechanisms.image import ImageMechanism
 from causalflow.mechanisms.reading import ParentReader
 
-__all__ = ["Released"]
+__all__ = ["CALLS", "Released"]
 
 SPACING, KEPT = 10, 75
+CALLS = 2.0 * (KEPT - 1)
 QUANTILE = 0.99
 
 
@@ -43,7 +44,6 @@ class Released:
         self._mechanism, self._clipped = mechanism, clipped
         self._nodes = tau_of(linear_alpha_bar())[: SPACING * KEPT : SPACING].clone()
         self._nodes[0] = TAU_MIN
-        self.calls = 2.0 * (len(self._nodes) - 1)
 
     def abduct(self, images: Tensor, parents: Mapping[str, Tensor]) -> Tensor:
         """The position at level 740; images in [-1, 1]."""

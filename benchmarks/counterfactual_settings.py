@@ -67,7 +67,16 @@ _SOLVERS = (
     *(_both("ddim", steps) for steps in (20, 50, 100)),
     *(_both("ddim-fixed-point", steps) for steps in (20, 50)),
     *(_both(solver, 20, grid="uniform") for solver in ("alf", "midpoint", "ddim")),
-    *(_both(solver, 100, grid="uniform") for solver in ("ddim",)),
+    _both("ddim", 100, grid="uniform"),
+)
+
+
+_SHORT = (
+    _both("alf", 20),
+    _both("alf", 50),
+    _both("midpoint", 20),
+    _both("edict", 25),
+    _both("ddim", 100),
 )
 
 
@@ -75,13 +84,13 @@ def _default(name: str = DEFAULT, **options: Any) -> Setting:
     return Setting(name=name, solver="default", options=options, main=name == DEFAULT)
 
 
-def _papers(**options: Any) -> Setting:
+def _papers(*, main: bool = True, **options: Any) -> Setting:
     return Setting(
         name=PAPERS,
         solver="ddim",
         options={"solver": "ddim", "guided_solver": "ddim", "steps": 1000, **options},
         residual=False,
-        main=True,
+        main=main,
     )
 
 
@@ -113,18 +122,22 @@ def _neural() -> tuple[Setting, ...]:
 
 def settings(net: str) -> tuple[Setting, ...]:
     """The rows of a net, the main ones first."""
-    if net in ("morpho", "morpho_plain"):
+    if net == "morpho":
         return (_default(), _papers(), *_SOLVERS)
-    if net == "bar_neural":
+    if net == "morpho_plain":
+        return (_default(), _papers(main=False), *_SHORT)
+    if net == "bar":
+        return (_default(), *_SOLVERS)
+    if net == "bar_nulls":
         return (_default(), *_neural(), _both("ddim", 100))
-    printed = {"anticausal": "printed"}
+    printed: dict[str, Any] = {"anticausal": "printed"}
+    if net == "bar_papers":
+        return (_default(), _papers(**printed), *_released(), _both("ddim", 100, **printed))
     guided = tuple(
         _default(f"alf 20 up, {solver} {steps} down", guided_solver=solver, guided_steps=steps)
         for solver, steps in (("midpoint", 8), ("midpoint", 20), ("heun", 8), ("dpm++2m", 32))
     )
-    if net == "bar_papers":
-        return (_default(), _papers(**printed), *_released(), _both("ddim", 100, **printed))
-    return (_default(), _papers(**printed), *_anticausal(), *guided, *_SOLVERS)
+    return (_default(), _papers(**printed), *_anticausal(), *guided, *_SHORT)
 
 
 def confounded_settings(net: str) -> tuple[Setting, ...]:

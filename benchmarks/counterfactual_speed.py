@@ -29,7 +29,7 @@ from benchmarks.counterfactual_trials import synchronised
 
 if TYPE_CHECKING:
     import causalflow as cf
-    from benchmarks.counterfactual_parts import Run
+    from benchmarks.counterfactual_run import Run
 
 __all__ = ["speeds", "stream_report"]
 
@@ -38,7 +38,7 @@ BATCH = 512
 STREAMED = 10_000
 SAMPLE = 1_000
 KILLED_AT = 3
-WAYS = {
+WAYS: dict[str, dict[str, Any]] = {
     "plain": {"graphs": False},
     "recorded": {"graphs": True},
     "bf16": {"graphs": True, "precision": "bf16-mixed"},
@@ -62,7 +62,7 @@ def speeds(run: Run, net: str) -> list[dict[str, Any]]:
             model.predict(model.abduct(task.evidence, **chosen), do, **chosen)
             return synchronised(model.device) - begun
 
-        papers = {"steps": 30} if run.quick else {}
+        papers: dict[str, Any] = {"steps": 30} if run.quick else {}
         for name in ("default", PAPERS):
             once(name, steps=2, guided_steps=2)
         ours = [once("default") for _ in range(TURNS)]
@@ -152,7 +152,7 @@ def main(net: str, out: str, device: str, rows: int, batch: int, graphs: bool) -
     finally:
         done.set()
         watcher.join()
-    found = {"rows": answered.rows, "resumed_from": answered.resumed_from}
+    found: dict[str, Any] = {"rows": answered.rows, "resumed_from": answered.resumed_from}
     found |= {"seconds": answered.seconds, "memory_mib": samples}
     print(json.dumps(found))
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.counterfactual_targets import targets
+
 __all__ = ["report", "results"]
 
 HEAD = """\
@@ -16,7 +18,7 @@ Errors of pictures are mean absolute differences in grey levels (0 to 255), +- h
 interval; *plain*: without the residual. *unchanged* is the error of a method that returns the
 factual picture, *floor* that of the judge on real pictures. Seconds are of abducting all images and
 predicting one intervention, the device waited for, warm. *calls* are passes of an image through the
-denoiser. {machine}
+denoiser; without those that find the residual in brackets. {machine}
 """
 NUMBERS = {"pixels": "px", "grey levels": "levels", "share": ""}
 Row = Mapping[str, Any]
@@ -39,6 +41,9 @@ def report(out: Path) -> str:
     if about is None:
         return "no results\n"
     text = [HEAD.format(machine=_machine(about))]
+    if aims := targets(found):
+        lines = [[*aim[:3], "yes" if aim[3] else "**no**"] for aim in aims]
+        text += ["## Targets\n", *_markdown(["asked", "measured", "beside", "met"], lines)]
     rows = [row for part in ("main", "others") for row in found.get(part, {}).get("rows", ())]
     for net in dict.fromkeys(row["net"] for row in rows):
         text += _net(net, [row for row in rows if row["net"] == net])
@@ -68,14 +73,14 @@ def _net(net: str, rows: Sequence[Row]) -> list[str]:
     unchanged = ", ".join(
         f"do({n}) {_number(rows[0]['interventions'][n]['true unchanged'])}" for n in known
     )
-    head = ["setting", "n", "calls", "s", "MiB", "composition plain: mean / largest"]
+    head = ["setting", "n", "calls (plain)", "s", "MiB", "composition plain: mean / largest"]
     head += ["after 10", "kept", "reversed plain / kept"]
     head += [f"do({n}) (plain)" for n in known]
     lines = [
         [
             row["setting"],
             row["n"],
-            f"{row['calls']:.0f}",
+            f"{row['calls']:.0f} ({row['calls_plain']:.0f})",
             f"{row['seconds']:.2f}",
             "" if row["memory_mib"] is None else f"{row['memory_mib']:.0f}",
             _composed(row["composition"], "plain"),

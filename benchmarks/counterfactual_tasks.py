@@ -12,6 +12,7 @@ thickness and intensity by morphology, colour and bar off the pixels.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -40,7 +41,7 @@ __all__ = [
 ]
 
 SIZE = 28
-_PIECE = 64
+_PIECE = 16  # as many as `thickness` reads together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,4 +226,7 @@ def _digit(
 def _thickness(images: Tensor) -> Tensor:
     """Stroke width, 0 where nothing is drawn."""
     gray = 255 * images[:, 0].double().cpu().numpy()
-    return torch.from_numpy(np.nan_to_num(by_pieces(thickness, (gray,), piece=_PIECE)))
+    workers = min(os.cpu_count() or 1, -(-len(gray) // _PIECE))
+    return torch.from_numpy(
+        np.nan_to_num(by_pieces(thickness, (gray,), piece=_PIECE, workers=workers))
+    )

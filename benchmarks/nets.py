@@ -1,10 +1,10 @@
 """The nets that the image benchmarks judge: trained by one command, stopped and resumed at will.
 
-    python -m benchmarks.nets --device cuda --minutes 8 --jobs 8 --out nets/
+    python -m benchmarks.nets --device cuda --jobs 8 --out nets/
 
 Every net is a graph file, a data set, options and a number of steps; it becomes NAME.safetensors
-beside its log NAME.jsonl. With --minutes the steps are set to what the machine does in that time
-(all nets at once, if there are as many jobs); the log's first line says how many they were.
+beside its log NAME.jsonl. A net that is stopped (SIGINT) is saved as far as it came, and the same
+command goes on with it.
 """
 
 from __future__ import annotations
@@ -25,8 +25,6 @@ __all__ = ["NETS", "Net"]
 PARTIAL_ROWS = 5_000
 PARTIAL_SHARE = 0.2
 CONFOUNDING = 0.99
-TRIAL = 150
-NOT_MEASURED = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +44,7 @@ class Net:
     graph: Callable[[], Any]
     data: Callable[[], Any]
     image: dict[str, Any] = field(default_factory=dict)
-    steps: int = 20_000
+    steps: int = 3_500
     batch: int = 256
 
 
@@ -103,12 +101,13 @@ def _morpho(rows: int | None = None, share: float = 1.0, only: bool = False) -> 
     return drawn
 
 
-_FREE = {"null_rate": 0.1}
+_NULLS = {"null_rate": 0.1}
 NETS = {
     "morpho": Net(
         about="MorphoMNIST, semantic code",
         graph=_graph("morpho_mnist"),
         data=_morpho(),
+        steps=6_000,
     ),
     "morpho_plain": Net(
         about="MorphoMNIST, without a code",
@@ -117,100 +116,91 @@ NETS = {
         image={"code": 0},
     ),
     "bar": Net(
-        about="Bar-MNIST front door, semantic code kept independent of the parents",
-        graph=_graph("bar_mnist_frontdoor"),
+        about="Bar-MNIST front door, every edge neural, semantic code",
+        graph=_graph("bar_mnist_frontdoor", color="neural"),
         data=_bar("frontdoor"),
-        image={"code": 32, "code_independence": 10.0},
+        steps=6_000,
     ),
-    "bar_plain": Net(
-        about="Bar-MNIST front door, without a code",
+    "bar_anticausal": Net(
+        about="Bar-MNIST front door as the file has it: anti-causal colour, no code",
         graph=_graph("bar_mnist_frontdoor"),
         data=_bar("frontdoor"),
         image={"code": 0},
     ),
     "bar_papers": Net(
-        about="Bar-MNIST front door as in Diff-SCM: noise prediction, linear schedule, no code",
+        about="The same as in Diff-SCM: noise prediction on the linear schedule",
         graph=_graph("bar_mnist_frontdoor"),
         data=_bar("frontdoor"),
         image={"code": 0, "path": "linear-1000", "prediction": "noise", "weighting": "noise"},
     ),
-    "bar_neural": Net(
-        about="Bar-MNIST front door, every edge neural, nulls trained, semantic code",
+    "bar_nulls": Net(
+        about="Bar-MNIST front door, every edge neural, parents hidden in training, no code",
         graph=_graph("bar_mnist_frontdoor", color="neural"),
         data=_bar("frontdoor"),
-        image=_FREE,
+        image={"code": 0, **_NULLS},
     ),
     "confounded_naive": Net(
         about="99 % confounded, anti-causal colour, nothing re-weighted",
         graph=_graph("bar_mnist_backdoor"),
         data=_bar("backdoor", confounding=CONFOUNDING),
         image={"reweighted": False, "code": 0},
+        steps=2_800,
     ),
     "confounded_reweighted": Net(
         about="99 % confounded, anti-causal colour, re-weighted",
         graph=_graph("bar_mnist_backdoor"),
         data=_bar("backdoor", confounding=CONFOUNDING),
+        steps=2_800,
     ),
     "confounded_neural": Net(
         about="99 % confounded, every edge neural, nulls trained",
         graph=_graph("bar_mnist_backdoor", color="neural"),
         data=_bar("backdoor", confounding=CONFOUNDING),
-        image=_FREE,
+        image={"code": 0, **_NULLS},
+        steps=2_800,
     ),
     "labels_all": Net(
         about="MorphoMNIST, 5,000 rows, all labelled",
         graph=_graph("morpho_mnist"),
         data=_morpho(PARTIAL_ROWS),
-        steps=8_000,
+        steps=2_500,
     ),
     "labels_fifth": Net(
         about="MorphoMNIST, the same rows, labels of 1,000 of them",
         graph=_graph("morpho_mnist"),
         data=_morpho(PARTIAL_ROWS, PARTIAL_SHARE),
-        steps=8_000,
+        steps=2_500,
     ),
     "labels_fifth_only": Net(
         about="MorphoMNIST, those 1,000 rows alone",
         graph=_graph("morpho_mnist"),
         data=_morpho(PARTIAL_ROWS, PARTIAL_SHARE, only=True),
-        steps=8_000,
+        steps=2_500,
     ),
 }
 
 
-def train(name: str, out: Path, *, width: int, minutes: float | None, **options: Any) -> None:
+def train(name: str, out: Path, *, width: int, **options: Any) -> None:
     """Fit one net, or go on with one that was stopped, and save it."""
     import torch
 
     import causalflow as cf
+    from causalflow.training.fit import FitInterrupted
 
     net = NETS[name]
     torch.set_float32_matmul_precision("high")
     graph, data = net.graph(), net.data()
     image = cf.Diffusion(**{"width": width, **net.image})
     settings = {"batch_size": net.batch, "log_every": 200, "steps": net.steps, **options}
-    if minutes is not None:
-        settings["steps"] = _steps(graph, image, data, 60 * minutes, settings)
     model = cf.compile(graph, image=image)
     files = {"checkpoint": out / f"{name}.resume.safetensors", "log": out / f"{name}.jsonl"}
-    report = model.fit(data, **files, **settings)
+    try:
+        report = model.fit(data, **files, **settings)
+        click.echo(f"{name}: {report.steps} steps, {report.images} images, {report.seconds:.0f} s")
+    except FitInterrupted as stopped:
+        model.fitted |= frozenset(graph.nodes)
+        click.echo(f"{name}: {stopped}")
     model.save(out / f"{name}.safetensors")
-    click.echo(f"{name}: {report.steps} steps, {report.images} images, {report.seconds:.0f} s")
-
-
-def _steps(graph: Any, image: Any, data: Any, seconds: float, settings: dict[str, Any]) -> int:
-    """How many steps the time allows, by a trial that is thrown away."""
-    import causalflow as cf
-
-    begun, times = time.monotonic(), []
-    for count in (NOT_MEASURED, TRIAL):
-        start = time.monotonic()
-        model = cf.compile(graph, image=image)
-        model.fit(data, **{**settings, "steps": count, "progress": False})
-        times.append(time.monotonic() - start)
-    per_step = (times[1] - times[0]) / (TRIAL - NOT_MEASURED)
-    left = seconds - (time.monotonic() - begun) - times[0]
-    return max(TRIAL, int(left / max(per_step, 1e-3)))
 
 
 @click.command(help=__doc__, context_settings={"max_content_width": 100})
@@ -219,7 +209,6 @@ def _steps(graph: Any, image: Any, data: Any, seconds: float, settings: dict[str
 @click.option("--device", default="auto", show_default=True)
 @click.option("--precision", default="auto", show_default=True)
 @click.option("--width", default=32, show_default=True, help="Channels of the first level.")
-@click.option("--minutes", type=float, help="Time for every net, in place of its steps.")
 @click.option("--steps", type=int, help="Steps of every net.")
 @click.option("--jobs", default=1, show_default=True, help="Nets trained at once.")
 def main(
@@ -228,7 +217,6 @@ def main(
     device: str,
     precision: str,
     width: int,
-    minutes: float | None,
     steps: int | None,
     jobs: int,
 ) -> None:
@@ -239,11 +227,10 @@ def main(
         options: dict[str, Any] = {"device": device, "precision": precision}
         if steps is not None:
             options["steps"] = steps
-        train(chosen[0], out, width=width, minutes=minutes, **options)
+        train(chosen[0], out, width=width, **options)
         return
     base = [sys.executable, "-m", "benchmarks.nets", "--out", str(out), "--device", device]
     base += ["--precision", precision, "--width", str(width)]
-    base += ["--minutes", str(minutes)] if minutes is not None else []
     base += ["--steps", str(steps)] if steps is not None else []
     _together([[*base, name] for name in chosen], jobs)
 

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from causalflow.model.model import Model
 
 __all__ = [
-    "GRAPH_SUFFIXES",
     "PICTURES",
     "Assignment",
     "OutputFile",
@@ -38,6 +37,7 @@ __all__ = [
     "examples",
     "guidance_option",
     "input_file",
+    "is_graph_file",
     "load_model",
     "read_image",
     "seed_option",
@@ -45,7 +45,7 @@ __all__ = [
 ]
 
 PICTURES = (".png", ".svg", ".pdf")
-GRAPH_SUFFIXES = (".yaml", ".yml")
+GRAPH_SUFFIXES = (".yaml", ".yml", ".bif", ".bif.gz")
 
 input_file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -71,6 +71,16 @@ class OutputFile(click.ParamType):
         if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
             self.fail(f"'{path}' cannot be written: '{folder}' is no folder to write to")
         return path
+
+
+def is_graph_file(path: Path) -> bool:
+    """Whether a file is, by its name, a graph and no model.
+
+    Example:
+        >>> [is_graph_file(Path(name)) for name in ("a.yaml", "asia.bif.gz", "m.safetensors")]
+        [True, True, False]
+    """
+    return path.name.lower().endswith(GRAPH_SUFFIXES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +126,9 @@ steps_option = click.option(
     help="Solver steps of image nodes, each way.  [default: the graph's]",
 )
 guidance_option = click.option(
-    "--guidance", type=float, help="Multiplies the scale of anti-causal edges.  [default: 1]"
+    "--guidance",
+    type=float,
+    help="Multiplies the scale of anti-causal edges, and what strength has over 1.  [default: 1]",
 )
 device_option = click.option(
     "--device", default="auto", show_default=True, help="auto (CUDA, else CPU), cpu, cuda, cuda:1."

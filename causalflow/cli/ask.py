@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from causalflow.cli.arguments import (
-    GRAPH_SUFFIXES,
     Assignment,
     AssignmentType,
     device_option,
     examples,
+    is_graph_file,
     load_model,
     read_image,
     seed_option,
@@ -69,12 +69,12 @@ def ask(
     device: str,
     as_json: bool,
 ) -> None:
-    """Answer QUERY by a graph FILE (.yaml) whose equations say it all, or by a fitted model.
+    """Answer QUERY by a graph FILE (.yaml, .bif) whose equations say it all, or by a fitted model.
 
     A finite model is answered exactly, in fractions where its numbers are; any other by draws, with
     the standard error.
     """
-    if file.suffix.lower() in GRAPH_SUFFIXES and (exact := _exact(file, query, given)):
+    if is_graph_file(file) and (exact := _exact(file, query, given)):
         answer = exact
     else:
         answer = _simulated(file, query, given, draws, seed, steps, device)
@@ -130,8 +130,7 @@ def _simulated(
     from causalflow.graph.reader import load
     from causalflow.model.model import compile
 
-    is_graph = file.suffix.lower() in GRAPH_SUFFIXES
-    model = compile(load(file)) if is_graph else load_model(file, device)
+    model = compile(load(file)) if is_graph_file(file) else load_model(file, device)
     known = _known(model.graph, given)
     return model.ask(query, known, draws=draws, generator=seed, steps=steps)
 

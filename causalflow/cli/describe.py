@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from causalflow.cli.arguments import GRAPH_SUFFIXES, examples, input_file, load_model
+from causalflow.cli.arguments import examples, input_file, is_graph_file, load_model
 from causalflow.cli.output import json_option, say, say_json, table
 
 if TYPE_CHECKING:
@@ -43,6 +43,6 @@ def _model(path: Path) -> Model:
     from causalflow.graph.reader import load
     from causalflow.model.model import compile
 
-    if path.suffix.lower() in GRAPH_SUFFIXES:
+    if is_graph_file(path):
         return compile(load(path))
     return load_model(path, "cpu")

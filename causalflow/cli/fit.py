@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["fit"]
 
-DATA_SETS = {"bar-mnist-frontdoor": "frontdoor", "bar-mnist-backdoor": "backdoor"}
+DATA_SETS = ("bar-mnist-frontdoor", "bar-mnist-backdoor", "morpho-mnist")
 RESUME = ".resume"
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -138,9 +138,14 @@ def _is_first_process() -> bool:
 
 def _data_set(graph: Graph, name: str, size: int | None, rows: int | None) -> Any:
     from causalflow.data.bar_mnist import bar_mnist
+    from causalflow.data.morpho_mnist import morpho_mnist
 
     sizes = {node.shape[1] for node in graph.nodes.values() if isinstance(node, Image)}
-    return bar_mnist(DATA_SETS[name], size=size or next(iter(sizes), None), n=rows)
+    given = {"size": size or next(iter(sizes), None), "n": rows}
+    chosen = {key: value for key, value in given.items() if value is not None}
+    if name == "morpho-mnist":
+        return morpho_mnist(**chosen)
+    return bar_mnist(name.removeprefix("bar-mnist-"), **chosen)
 
 
 def _table(graph: Graph, data: str, images: Path | None, path_column: str) -> Any:

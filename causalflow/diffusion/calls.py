@@ -5,29 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 from types import TracebackType
 
-from torch import Tensor, nn
+from causalflow.diffusion.denoiser import Denoiser
 
 __all__ = ["NetworkCalls"]
 
 
 class NetworkCalls:
-    """Counts the images that pass through ``networks`` while it is entered.
+    """Counts the images that pass through the networks of ``denoisers`` while it is entered.
 
-    Example:
-        >>> import torch
-        >>> network = nn.Conv2d(1, 1, 3)
-        >>> with NetworkCalls([network]) as calls:
-        ...     _ = network(torch.zeros(5, 1, 8, 8))
-        >>> calls.images
-        5
+    A network that is replayed from a record (`causalflow.nn.replay`) counts as one that is called.
     """
 
-    def __init__(self, networks: Iterable[nn.Module]) -> None:
+    def __init__(self, denoisers: Iterable[Denoiser]) -> None:
         self.images = 0
-        self._networks = list(networks)
+        self._denoisers = list(denoisers)
 
     def __enter__(self) -> NetworkCalls:
-        self._hooks = [network.register_forward_hook(self._count) for network in self._networks]
+        self._before = self._seen()
         return self
 
     def __exit__(
@@ -36,8 +30,7 @@ class NetworkCalls:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for hook in self._hooks:
-            hook.remove()
+        self.images += self._seen() - self._before
 
-    def _count(self, network: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        self.images += len(output)
+    def _seen(self) -> int:
+        return sum(denoiser.images_seen for denoiser in self._denoisers)

@@ -12,6 +12,8 @@ v = E[eps - x_0 | y_tau, pa, z]. The condition, the sum of the embeddings of the
 linear map of the code, goes to ``network(x, tau, condition)``, which is any module. Ours is a
 `UNet`: the embedding of tau is added to the condition, passes an MLP with SiLU, and modulates every
 block. In training each parent is hidden from the network with probability ``null_rate``, by itself.
+Where a parent is hidden or unlabelled the code is left out too: it would learn to tell the parent,
+and then hold it under do().
 
 Sources: Liu et al. (2023), Flow Straight and Fast (the target); Ho & Salimans (2022),
 Classifier-Free Diffusion Guidance (hidden conditions).
@@ -26,7 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from causalflow.diffusion.coupling import COUPLINGS
-from causalflow.diffusion.field import nulled
+from causalflow.diffusion.field import known, nulled
 from causalflow.diffusion.path import PATHS, PREDICTIONS, column, interpolate, prior_scale
 from causalflow.diffusion.weighting import WEIGHTINGS
 from causalflow.errors import CompileError
@@ -54,6 +56,7 @@ class Denoiser(nn.Module):
         tau_max: where the noise begins; grids end here.
         prior_scale: the standard deviation of positions there.
         replay: how the network is run when it answers.
+        images_seen: how many images have passed through the network.
     """
 
     def __init__(
@@ -80,6 +83,7 @@ class Denoiser(nn.Module):
             network = UNet(channels, options.width, options.multipliers, options.blocks, features)
         self.network = network
         self.replay = Replay()
+        self.images_seen = 0
 
     @property
     def tau_max(self) -> float:
@@ -145,13 +149,18 @@ class Denoiser(nn.Module):
         if code is None:
             return condition
         assert self.code is not None, "a code is given to a denoiser that has none"
-        return condition + self.code(code.to(self.code.weight.dtype))
+        style = self.code(code.to(self.code.weight.dtype))
+        told = [known(parents[name]) for name in self.parents.names]
+        if not told:
+            return condition + style
+        return condition + torch.where(torch.stack(told).all(dim=0)[:, None], style, 0.0)
 
     def _output(self, x: Tensor, tau: float | Tensor, condition: Tensor) -> Tensor:
         dtype = self.parents.origin.dtype
         if not isinstance(tau, Tensor):
             tau = torch.full((len(x),), tau, dtype=dtype, device=x.device)
         tau, x = tau.to(dtype).expand(len(x)), x.to(dtype)
+        self.images_seen += len(x)
         if torch.is_grad_enabled():
             return self._predict(x, tau, condition)
         return self.replay("network", self._predict, x, tau, condition)

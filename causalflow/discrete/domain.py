@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from causalflow.errors import EvidenceError, QueryError
-from causalflow.graph.schema import Exogenous, Image, Level, Node
+from causalflow.graph.schema import Class, Exogenous, Image, Level, Node
 from causalflow.query.domain import resolve
 from causalflow.tables.samples import distinct
 
@@ -69,6 +69,9 @@ class Domain:
     def position(self, value: Any) -> int:
         """Where a value stands: a level by name or index, an image by its code or its pixels.
 
+        A number is an index where there is one, as in data and in what a model returns: levels
+        named "2" and "1" are told apart by text.
+
         Raises:
             EvidenceError: the variable has no such level.
         """
@@ -77,6 +80,9 @@ class Domain:
             plain = int(codes_of(self.name, self.declared, [plain])[0])
         if plain is None or plain != plain:
             raise EvidenceError(f"'{self.name}' has no value; leave it out of the evidence")
+        if isinstance(self.declared, Class) and not isinstance(plain, str):
+            names = self.declared.levels
+            plain = names[int(plain)] if plain in range(len(names)) else plain
         try:
             level = resolve(self.name, self.declared, plain)
         except QueryError as error:

@@ -71,6 +71,7 @@ from causalflow.nn.naming import module_key
 __all__ = ["ImageMechanism"]
 
 DEFAULT_CODE = 32
+ALIKE = 0.95
 CODE = "code."
 OFFSET = "offset."
 REFERENCE = "reference."
@@ -182,6 +183,16 @@ class ImageMechanism(nn.Module):
         if not self.options.code_independence:
             return error
         return error + self.options.code_independence * dependence(code, parents)
+
+    @property
+    def reweights(self) -> bool:
+        """Whether the law that it is fitted under differs from the data's by much."""
+        return self.mutilation is not None and float(self.mutilation.effective_share) < ALIKE
+
+    def row_weights(self, values: Values) -> Tensor:
+        """w of each row, shape (n,), of mean 1 over the data."""
+        assert self.mutilation is not None, "nothing is re-weighted"
+        return self.mutilation({name: values[name] for name in self.parents})
 
     def infer(self, value: Tensor, names: Iterable[str]) -> dict[str, Tensor]:
         """The most probable values of the named parents, read off factual images."""

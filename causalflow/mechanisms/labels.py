@@ -10,16 +10,10 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
+from causalflow.diffusion.field import known as labelled
 from causalflow.mechanisms.base import Values
 
 __all__ = ["all_labelled", "filled", "labelled"]
-
-
-def labelled(value: Tensor) -> Tensor:
-    """Whether each row has a value: bool, shape (batch,)."""
-    if not value.is_floating_point():
-        return value >= 0
-    return ~torch.isnan(value).flatten(1).any(1) if value.dim() > 1 else ~torch.isnan(value)
 
 
 def all_labelled(values: Values, names: Iterable[str]) -> Tensor:

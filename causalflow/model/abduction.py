@@ -33,7 +33,7 @@ def abduct(scm: StructuralModel, values: Values, generator: torch.Generator) -> 
     Raises:
         EvidenceError: the evidence is impossible, or leaves open what cannot be inferred.
     """
-    with NetworkCalls(scm.networks) as calls:
+    with NetworkCalls(scm.denoisers) as calls:
         rows, parts = zip(*by_missing(values), strict=True)
         completions = [complete(scm, part, generator) for part in parts]
         noises = [scm.abduct(c.values, c.roots, generator) for c in completions]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from numbers import Integral, Real
 
 import torch
 
-from causalflow.errors import EvidenceError
+from causalflow.errors import EvidenceError, one_of
 
 __all__ = ["Random", "check_count", "check_number", "check_seed", "read_generator"]
 
@@ -20,10 +21,11 @@ def check_count(name: str, value: object) -> None:
         raise EvidenceError(f"{name}={value!r}; expected a whole number, at least 1")
 
 
-def check_number(name: str, value: object) -> None:
-    """Refuse what is no finite number."""
+def check_number(name: str, value: object, words: Collection[str] = ()) -> None:
+    """Refuse what is no finite number; the message lists the ``words`` that would do as well."""
     if not isinstance(value, Real) or isinstance(value, bool) or not math.isfinite(value):
-        raise EvidenceError(f"{name}={value!r}; expected a number")
+        allowed = one_of(value, words).removeprefix("expected ")
+        raise EvidenceError(f"{name}={value!r}; expected a number{f' or {allowed}' if words else ''}")
 
 
 def read_generator(given: Random, device: torch.device) -> torch.Generator:

@@ -8,6 +8,7 @@ from typing import Any
 
 from causalflow.data.units import to_public
 from causalflow.diffusion.calls import NetworkCalls
+from causalflow.diffusion.guidance import GUIDANCES
 from causalflow.errors import EvidenceError, one_of
 from causalflow.graph.diffusion import INFERENCE
 from causalflow.model.arguments import check_count, check_number
@@ -24,7 +25,7 @@ def predicted(
     wanted: Iterable[str] | None = None,
 ) -> World:
     """The worlds of a noise under interventions, in public units."""
-    with NetworkCalls(scm.networks) as calls:
+    with NetworkCalls(scm.denoisers) as calls:
         values = scm.predict(abduction.noise, actions, rows=abduction.rows)
     public = {n: to_public(n, scm.graph.nodes[n], values[n]) for n in wanted or scm.order}
     spent = abduction.info.network_calls + calls.images / abduction.rows
@@ -58,8 +59,8 @@ def configured(
     if steps is not None:
         check_count("steps", steps)
         steps = int(steps)
-    if guidance is not None and not isinstance(guidance, str):
-        check_number("guidance", guidance)
+    if guidance is not None and guidance not in GUIDANCES:
+        check_number("guidance", guidance, list(GUIDANCES))
         guidance = float(guidance)
     return scm.replaced(
         {

@@ -20,6 +20,7 @@ from typing import TypeAlias, TypeVar, cast
 import torch
 from torch import Tensor, nn
 
+from causalflow.diffusion.denoiser import Denoiser
 from causalflow.graph.graph import Graph
 from causalflow.graph.schema import Class
 from causalflow.mechanisms.base import Mechanism, Noise, Values
@@ -109,9 +110,9 @@ class StructuralModel(nn.Module):
         return {n: root for n, root in roots.items() if isinstance(root, LatentClass)}
 
     @property
-    def networks(self) -> list[nn.Module]:
-        """The diffusion networks, whose calls are counted."""
-        return [image.denoiser.network for image in self.images.values()]
+    def denoisers(self) -> list[Denoiser]:
+        """The denoisers of the images, whose network calls are counted."""
+        return [image.denoiser for image in self.images.values()]
 
     @property
     def is_learned(self) -> bool:

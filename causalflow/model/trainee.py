@@ -4,6 +4,12 @@ The likelihood of a world factorises over the nodes once every hidden cause is s
 district, so each mechanism's loss stands alone: a node reads its own column and its parents', and
 the nodes that share a latent class are fitted together, by exact enumeration of it
 (`causalflow.mechanisms.confounder`).
+
+An image that is fitted under another law than the data's, with weights w of mean 1
+(`causalflow.mechanisms.mutilation`), would learn little from the few rows that weigh most. So rows
+are drawn from the mixture of all the laws, q = (1 + sum_k w_k) / (1 + K) over K such images, and
+every loss is divided by q: each node still sees its own law, no row weighs more than 1 + K, and
+rows that are rare in the data are seen as often as their law has them.
 """
 
 from __future__ import annotations
@@ -17,6 +23,7 @@ from torch import Tensor, nn
 from causalflow.mechanisms.base import Mechanism, Values
 from causalflow.mechanisms.categorical import Categorical
 from causalflow.mechanisms.confounder import LatentDistrict
+from causalflow.mechanisms.image import ImageMechanism
 from causalflow.model.scm import StructuralModel
 from causalflow.nn.naming import module_key
 
@@ -48,6 +55,7 @@ class Trainee(nn.Module):
         self.columns = [name for name in scm.order if name in self.nodes or name in read]
         latents = [root for district in self.districts for root in district.latents.items()]
         modules = {name: scm.module(name) for name in self.nodes} | dict(latents)
+        self._reweighted: list[ImageMechanism] = []
         self.modules_fitted = nn.ModuleDict({module_key(n): m for n, m in modules.items()})
 
     def calibrate(self, columns: Values, generator: torch.Generator) -> None:
@@ -57,12 +65,32 @@ class Trainee(nn.Module):
         for district in self.districts:
             district.calibrate(columns, generator)
 
+    def row_law(self, columns: Values) -> Tensor | None:
+        """q of every row, shape (n,); None where every node is fitted under the data's law."""
+        mechanisms = [self._mechanism(name) for name in self.alone]
+        images = [image for image in mechanisms if isinstance(image, ImageMechanism)]
+        self._reweighted = [image for image in images if image.reweights]
+        return self._mixture(columns)
+
     def loss(self, batch: Values, generator: torch.Generator) -> dict[str, Tensor]:
-        """The loss of every node, or district, that gradient steps improve, shape (batch,) each."""
+        """The loss of every node, or district, that gradient steps improve, shape (batch,) each.
+
+        The rows of the batch are drawn by `row_law`.
+        """
         losses = {name: self._mechanism(name).loss(batch, generator) for name in self.alone}
         for district in self.districts:
             losses[", ".join(district.children)] = district.loss(batch, generator)
-        return {name: loss for name, loss in losses.items() if loss is not None}
+        law = self._mixture(batch)
+        return {
+            name: loss if law is None else loss / law
+            for name, loss in losses.items()
+            if loss is not None
+        }
+
+    def _mixture(self, columns: Values) -> Tensor | None:
+        """q of these rows, of the images that `row_law` has found."""
+        weights = [image.row_weights(columns) for image in self._reweighted]
+        return (1 + torch.stack(weights).sum(dim=0)) / (1 + len(weights)) if weights else None
 
     def _mechanism(self, name: str) -> Mechanism:
         return cast(Mechanism, self.modules_fitted[module_key(name)])

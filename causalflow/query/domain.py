@@ -1,6 +1,7 @@
 """Domain: which values a query may give a variable, by the variable's declared type.
 
-class             a level by name, or by its index 0..K-1; names come first where both fit
+class             a level by name, or by its index 0..K-1; names come first where both fit, in the
+                  text of a query (a number given as evidence is an index first)
 continuous        a number within the support
 discrete image    the code 0..levels^pixels - 1 of the whole image
 image             none

@@ -100,7 +100,7 @@ def fit(
     if not nodes:
         module.to(fabric.device)
         return _report(fabric, module, options)
-    run = set_up(fabric, model, nodes, options)
+    run = set_up(fabric, model, frame, nodes, options)
     if kept is not None and stored is not None:
         restore(kept.path, run.state, stored)
         fabric.strategy.precision.load_state_dict(stored.metadata.options["scaler"])

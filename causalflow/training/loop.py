@@ -4,7 +4,8 @@
              -> moving average of the weights (`causalflow.training.state`)
 
 Batches and noise are functions of (seed, step, rank) alone, so R processes do what one process does
-with R slices of the batch and R generators. Lightning Fabric supplies device, precision, processes.
+with R slices of the batch and R generators; a model may want its rows drawn by a law of its own.
+Lightning Fabric supplies device, precision, processes.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +27,7 @@ from causalflow.training.state import (
     Rows,
     TrainingState,
     batch_rows,
+    drawn_rows,
     generator,
     trainable,
 )
@@ -44,6 +46,14 @@ class Trainable(Protocol):
 
     def loss(self, batch: dict[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
         """The nodes' losses, each of shape (batch,); empty when `calibrate` did all."""
+
+
+@runtime_checkable
+class Weighted(Protocol):
+    """What wants its rows drawn by a law of its own; its losses are then weighed to fit it."""
+
+    def row_law(self, columns: Mapping[str, Tensor]) -> Tensor | None:
+        """Weights of the rows, shape (rows,), up to a factor; None: every row alike."""
 
 
 def module_of(model: Trainable) -> nn.Module:
@@ -79,16 +89,19 @@ class Run:
     state: TrainingState
     nodes: tuple[str, ...]
     options: FitOptions
+    law: Tensor | None = None
 
 
 def set_up(
     fabric: Fabric,
     model: Trainable,
+    frame: Rows,
     nodes: tuple[str, ...],
     options: FitOptions,
 ) -> Run:
     """The parts on their device: the module moved and wrapped, the state before the first step."""
     module = module_of(model)
+    law = model.row_law(frame.labels()) if isinstance(model, Weighted) else None
     weights = [weight for _, weight in trainable(module)]
     adam = torch.optim.AdamW(
         weights,
@@ -105,13 +118,14 @@ def set_up(
         state=TrainingState.start(module, adam),
         nodes=nodes,
         options=options,
+        law=law,
     )
 
 
 def optimise(run: Run, frame: Rows, stop: list[int]) -> Iterator[Step]:
     """The steps that are left; a non-empty ``stop`` in any process is told to all of them."""
     device, rank, options = run.fabric.device, run.fabric.global_rank, run.options
-    for batch in _batches(frame, options, run.state.step, rank, run.fabric.world_size):
+    for batch in _batches(run, frame):
         noise = generator(device, options.seed, STEP, run.state.step, rank)
         work = _Work({name: _to(value, device) for name, value in batch.items()}, noise)
         total, means = run.network(work)
@@ -188,14 +202,13 @@ class _Objective(nn.Module):
         return means.sum(), means
 
 
-def _batches(
-    frame: Rows, options: FitOptions, start: int, rank: int, world: int
-) -> Iterator[dict[str, Tensor]]:
-    """This rank's rows of the steps from ``start`` on; the next are read while these are used."""
-    share = options.batch_size // world
+def _batches(run: Run, frame: Rows) -> Iterator[dict[str, Tensor]]:
+    """This rank's rows of the steps that are left; the next are read while these are used."""
+    options, rank, start = run.options, run.fabric.global_rank, run.state.step
+    share = options.batch_size // run.fabric.world_size
 
     def read(step: int) -> dict[str, Tensor]:
-        rows = batch_rows(len(frame), options.batch_size, options.seed, step)
+        rows = _rows(run, len(frame), step)
         return _pinned(frame.rows(rows[rank * share : (rank + 1) * share]))
 
     with ThreadPoolExecutor(1) as reader:
@@ -205,6 +218,14 @@ def _batches(
             if step + 1 < options.steps:
                 following = reader.submit(read, step + 1)
             yield batch
+
+
+def _rows(run: Run, rows: int, step: int) -> Tensor:
+    """The global batch of a step."""
+    options = run.options
+    if run.law is None:
+        return batch_rows(rows, options.batch_size, options.seed, step)
+    return drawn_rows(run.law, options.batch_size, options.seed, step)
 
 
 def _pinned(batch: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -9,7 +9,8 @@
 Randomness is no part of it: batches and noise are functions of (seed, step, rank).
 
     rows    of a step: the slice [step B, (step + 1) B) of an endless stream of permutations, one an
-            epoch, seeded by (seed, epoch)
+            epoch, seeded by (seed, epoch); or B draws from a law over the rows, seeded by
+            (seed, step)
     noise   a generator on the data's device, seeded by (seed, step, rank)
 """
 
@@ -34,6 +35,7 @@ __all__ = [
     "TrainingState",
     "batch_rows",
     "data_digest",
+    "drawn_rows",
     "generator",
     "reopen",
     "restore",
@@ -41,7 +43,7 @@ __all__ = [
     "trainable",
 ]
 
-CALIBRATION, EPOCH, STEP = range(3)
+CALIBRATION, EPOCH, STEP, DRAW = range(4)
 
 
 class Rows(Protocol):
@@ -104,6 +106,21 @@ def generator(device: torch.device | str, *key: int) -> torch.Generator:
 @lru_cache(maxsize=2)
 def _permutation(rows: int, seed: int, epoch: int) -> Tensor:
     return torch.randperm(rows, generator=generator("cpu", seed, EPOCH, epoch))
+
+
+def drawn_rows(law: Tensor, batch_size: int, seed: int, step: int) -> Tensor:
+    """The global batch of a step, shape (batch_size,), drawn with replacement.
+
+    Args:
+        law: weights of the rows, shape (rows,), up to a factor.
+        batch_size: rows a step.
+        seed: of the fit.
+        step: which one.
+    """
+    upto = law.double().cumsum(dim=0)
+    random = generator("cpu", seed, DRAW, step)
+    draws = torch.rand(batch_size, generator=random, dtype=torch.float64) * upto[-1]
+    return torch.searchsorted(upto, draws, right=True).clamp_max(len(law) - 1)
 
 
 def batch_rows(rows: int, batch_size: int, seed: int, step: int) -> Tensor:

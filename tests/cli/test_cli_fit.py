@@ -1,4 +1,5 @@
 import dataclasses
+import importlib
 import json
 import os
 import shutil
@@ -111,6 +112,24 @@ def test_data_set_takes_the_size_of_the_graph(cli, tmp_path):
     wrong = cli("fit", "g.yaml", *data, "--size", 9, "-o", "n.safetensors")
     assert wrong.code == 2
     assert "9" in wrong.err
+
+
+def test_morpho_mnist_is_a_data_set(cli, tmp_path, monkeypatch):
+    asked = []
+
+    def drawn(**options):
+        asked.append(options)
+        return {"thickness": [1.0, 2.0, 4.0], "intensity": [80.0, 100.0, 240.0]}
+
+    module = importlib.import_module("causalflow.data.morpho_mnist")  # cf.data has the function
+    monkeypatch.setattr(module, "morpho_mnist", drawn)
+    thickness, intensity = "thickness: {type: continuous}", "intensity: {type: continuous}"
+    text = f"nodes: {{{thickness}, {intensity}}}\nedges: [thickness -> intensity]"
+    (tmp_path / "g.yaml").write_text(text)
+    data = ["--data", "morpho-mnist", "--rows", 3, "--size", 8, "--steps", 1, "--batch-size", 2]
+    ran = cli("fit", "g.yaml", *data, "--no-progress", "-o", "m.safetensors")
+    assert (ran.code, ran.err) == (0, "")
+    assert asked == [{"size": 8, "n": 3}]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from causalflow.diffusion.anticausal import AIMS, Pull, anticausal, gradient, pull
-from causalflow.diffusion.field import Values
+from causalflow.diffusion.field import Time, Values
 from causalflow.diffusion.guidance import guide
 from causalflow.diffusion.path import data_of, noise_of
 from causalflow.errors import CausalFlowError
@@ -26,25 +26,35 @@ PRIOR = torch.tensor([0.2, 0.5, 0.3], dtype=torch.float64)
 TIMES = [0.01, 0.3, 0.7, 0.95]
 
 
-def variances(tau: float) -> Tensor:
-    return (1 - tau) ** 2 * SCALES**2 + tau**2
+def column(tau: Time) -> Tensor:
+    """One time for all rows, or one a row, as a column."""
+    return torch.as_tensor(tau, dtype=torch.float64).reshape(-1, 1)
 
 
-def joint(y: Tensor, tau: float) -> Tensor:
+def variances(tau: Time) -> Tensor:
+    """V_c, shape (1 or batch, classes)."""
+    return (1 - column(tau)) ** 2 * SCALES**2 + column(tau) ** 2
+
+
+def residuals(y: Tensor, tau: Time) -> Tensor:
+    """y less the mean of each class, shape (batch, classes, dimensions)."""
+    return y[:, None] - (1 - column(tau))[..., None] * MEANS
+
+
+def joint(y: Tensor, tau: Time) -> Tensor:
     """log p(c, y), shape (batch, classes)."""
-    square = (y[:, None] - (1 - tau) * MEANS).square().sum(dim=-1)
-    variance = variances(tau)
+    square, variance = residuals(y, tau).square().sum(dim=-1), variances(tau)
     return PRIOR.log() - square / (2 * variance) - MEANS.shape[1] / 2 * (math.tau * variance).log()
 
 
-def posterior(y: Tensor, tau: float) -> Tensor:
+def posterior(y: Tensor, tau: Time) -> Tensor:
     return joint(y, tau).log_softmax(dim=1)
 
 
-def velocities(y: Tensor, tau: float) -> Tensor:
+def velocities(y: Tensor, tau: Time) -> Tensor:
     """v_c, shape (batch, classes, dimensions)."""
-    slope = (tau - (1 - tau) * SCALES**2) / variances(tau)
-    return -MEANS + slope[:, None] * (y[:, None] - (1 - tau) * MEANS)
+    slope = (column(tau) - (1 - column(tau)) * SCALES**2) / variances(tau)
+    return -MEANS + slope[..., None] * residuals(y, tau)
 
 
 def positions(tau: float) -> Tensor:
@@ -104,9 +114,9 @@ def test_it_works_where_gradients_are_off_and_leaves_the_predictor_alone(mode) -
     assert predictor.weight.grad is None
 
 
-def read(y: Tensor, tau: float | Tensor, velocity: Tensor):
+def read(y: Tensor, tau: Time, velocity: Tensor):
     """The exact predictor of the class, beside that of a continuous parent: N(y_0, 1)."""
-    logs = posterior(y, float(tau))
+    logs = posterior(y, tau)
 
     def answer(values: Values) -> dict[str, Tensor]:
         found = {"class": logs.gather(1, values["class"].clamp_min(0)[:, None])[:, 0]}

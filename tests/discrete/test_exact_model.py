@@ -10,6 +10,7 @@ from causalflow.discrete.scm import ExactModel
 from causalflow.errors import CausalFlowError, CompileError, EvidenceError, QueryError
 from causalflow.graph.graph import Graph
 from causalflow.graph.reader import load
+from causalflow.model.model import compile
 
 GRAPHS = Path(__file__).resolve().parents[2] / "graphs"
 BINARY = {"type": "class", "levels": 2}
@@ -53,6 +54,27 @@ def test_levels_are_given_by_name_and_by_index(front_door):
         front_door.ask("P(bar=present | do(color))", {"color": 1}).value,
     ]
     assert set(numbers) == {Fraction("0.5096")}
+
+
+def test_a_number_given_as_evidence_is_an_index_and_a_text_a_name():
+    nodes = {"x": {"type": "class", "levels": ["1", "0"], "table": ["1/4", "3/4"]}}
+    nodes["y"] = {"type": "class", "levels": ["20", "10"], "table": {"1": [1, 0], "0": [0, 1]}}
+    model = ExactModel(Graph(nodes=nodes, edges=["x -> y"]))
+    assert model.ask("P(y | x)", x=0).table.to_dict(zeros=False) == {"20": 1}
+    assert model.ask("P(y | x)", x="0").table.to_dict(zeros=False) == {"10": 1}
+    assert model.ask("P(y | x=0)").table.to_dict(zeros=False) == {"10": 1}
+    assert model.ask("P(x | y)", y=20).table.to_dict(zeros=False) == {"1": 1}  # no index 20
+
+
+def test_what_a_model_draws_is_evidence_as_it_stands():
+    nodes = {"x": {"type": "class", "levels": ["1", "0"], "table": ["1/4", "3/4"]}}
+    nodes["y"] = {"type": "class", "levels": 2, "table": {"1": [1, 0], "0": [0, 1]}}
+    model = compile(Graph(nodes=nodes, edges=["x -> y"]))
+    world = model.sample(20, generator=1)
+    assert set(world["x"].tolist()) == {0, 1}
+    expected = [[1, 0] if index == 0 else [0, 1] for index in world["x"].tolist()]
+    found = model.ask("P(y | x)", x=world["x"]).table
+    assert found.to_numpy(["row", "y"]).tolist() == expected
 
 
 def test_an_image_is_given_by_code_and_by_pixels(ascm):

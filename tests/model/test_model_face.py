@@ -139,9 +139,8 @@ def test_data_that_do_not_fit_the_graph_are_named(model, change, error, says):
 def test_an_unknown_option_is_named_with_the_nearest(model):
     with pytest.raises(CausalFlowError, match=r"fit: unknown option 'stepz'.*did you mean 'steps'"):
         model.fit(columns(), stepz=3)
-    with pytest.raises(
-        CausalFlowError, match=r"compile: unknown option 'sead'.*did you mean 'seed'"
-    ):
+    says = r"compile: no option or image node 'sead'.*did you mean 'seed'"
+    with pytest.raises(CausalFlowError, match=says):
         cf.compile(model.graph, sead=3)
 
 
@@ -246,8 +245,12 @@ def test_the_number_of_draws_is_a_whole_number(model, n):
         (lambda m: m.sample(1, generator="a"), "generator='a'; expected a torch.Generator or"),
         (lambda m: m.sample(1, generator=-1), "generator=-1; expected"),
         (lambda m: m.sample(1, generator=2**63), "expected a torch.Generator or a seed"),
-        (lambda m: m.sample(1, guidance="strong"), "guidance='strong'; expected a number"),
-        (lambda m: m.sample(1, guidance=float("nan")), "guidance=nan; expected a number"),
+        (
+            lambda m: m.sample(1, guidance="strong"),
+            r"guidance='strong'; expected a number or one of \['none', 'free', 'grouped', 'delta'\]",
+        ),
+        (lambda m: m.sample(1, guidance="dleta"), "did you mean 'delta'"),
+        (lambda m: m.sample(1, guidance=float("nan")), "guidance=nan; expected a number or one of"),
         (lambda m: m.sample(1, nodes=[]), r"sample: no nodes; expected one of \['dose'"),
         (lambda m: m.to("cuda:99"), "device='cuda:99' is not there"),
         (lambda m: m.to("gpu"), "unknown device 'gpu'; expected one of"),
