@@ -61,8 +61,8 @@ def main(
 ) -> None:
     """Time P(y | do(x)) and P(y | do(x), e) on real Bayesian networks, three engines in turns.
 
-    Needs the extra: pip install -e '.[benchmarks]'. Every answer is compared, on the first call and
-    on the batch; a disagreement above 1e-7 ends the run with exit code 1.
+    Needs the extra: pip install -c constraints.txt -e ".[benchmarks]". Every answer is compared, on
+    the first call and on the batch; a disagreement above 1e-7 ends the run with exit code 1.
 
     Example: python -m benchmarks.exact -n asia -n alarm --repeats 5 --rows 10000 --no-large
     """

@@ -61,8 +61,10 @@ TURN = 10
 def main(graphs: str, repeats: int, limit: float, count: int, seed: int, out: Path) -> None:
     """Time identification beside y0, ananke and pyAgrum, and find out who is right.
 
-    Needs the three peers: pip install "causalflow[benchmarks]". Writes a JSON file and the same as
-    Markdown. Every formula is evaluated on random models with latents and compared with the truth.
+    Needs the three peers: pip install -c constraints.txt -e ".[benchmarks]", then pip install
+    --no-deps -c constraints.txt ananke-causal (it asks for an older numpy than it needs). Writes a
+    JSON file and the same as Markdown. Every formula is evaluated on random models with latents and
+    compared with the truth.
     """
     known = speed_cases()
     chosen = [name.strip() for name in graphs.split(",") if name.strip()]

@@ -33,6 +33,12 @@ def test_constraints_pin_every_requirement_within_its_bounds(text):
     assert requirement.specifier.contains(installed)
 
 
+@pytest.mark.parametrize("text", PROJECT["optional-dependencies"]["benchmarks"])
+def test_constraints_pin_the_peers_that_the_benchmarks_stand_beside(text):
+    requirement = Requirement(text)
+    assert requirement.specifier.contains(pin(requirement))
+
+
 def test_pins_have_no_local_versions():
     assert [pin for pin in PINS.values() if "+" in pin] == []
 

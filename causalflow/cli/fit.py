@@ -142,7 +142,7 @@ def _data_set(graph: Graph, name: str, size: int | None, rows: int | None) -> An
 
     sizes = {node.shape[1] for node in graph.nodes.values() if isinstance(node, Image)}
     given = {"size": size or next(iter(sizes), None), "n": rows}
-    chosen = {key: value for key, value in given.items() if value is not None}
+    chosen: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
     if name == "morpho-mnist":
         return morpho_mnist(**chosen)
     return bar_mnist(name.removeprefix("bar-mnist-"), **chosen)

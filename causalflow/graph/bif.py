@@ -115,10 +115,8 @@ class _Reader:
             key, _, value = map(str.strip, text.partition("="))
             if key == "noise":
                 if value not in NOISES:
-                    where = f"variable '{variable.name}': noise"
-                    self.fail(
-                        variable.line, f"{where}: unknown {value[:40]!r}; {one_of(value, NOISES)}"
-                    )
+                    what = f"unknown {value[:40]!r}; {one_of(value, NOISES)}"
+                    self.fail(variable.line, f"variable '{variable.name}': noise: {what}")
                 return value
         return None
 
@@ -174,10 +172,8 @@ class _Reader:
         for level, parent in zip(entry.cell, block.parents, strict=True):
             texts = [str(each) for each in self.levels[parent]]
             if level not in texts:
-                known = one_of(level, texts)
-                self._refuse(
-                    block, f"unknown level {level[:40]!r} of '{parent}'; {known}", entry.line
-                )
+                what = f"unknown level {level[:40]!r} of '{parent}'; {one_of(level, texts)}"
+                self._refuse(block, what, entry.line)
         return entry.cell
 
     def _flat(
@@ -185,9 +181,8 @@ class _Reader:
     ) -> dict[tuple[str, ...], tuple[Fraction, ...]]:
         """The rows of a ``table``, in which the child's levels are outermost."""
         count = len(cells)
-        if len(entry.numbers) != count * len(self.levels[block.child]):
-            expected = count * len(self.levels[block.child])
-            given = len(entry.numbers)
+        expected, given = count * len(self.levels[block.child]), len(entry.numbers)
+        if given != expected:
             self._refuse(block, f"expected {expected} numbers, not {given}", entry.line)
         return {
             tuple(map(str, cell)): self._law(block, entry, entry.numbers[place::count])

@@ -66,6 +66,14 @@ def _whole_division(function: Callable[[Tensor, Tensor], Tensor]) -> Callable[..
     return lambda a, b: function(a, b) if bool((b != 0).all()) else function(a.double(), b.double())
 
 
+def _remainder(a: Tensor, b: Tensor) -> Tensor:
+    """Of the divisor's sign, where it is zero too: then 1 / (0.0 % -2) is -inf."""
+    rest = torch.remainder(a, b)
+    if not rest.is_floating_point():
+        return rest
+    return torch.where(rest == 0, torch.copysign(rest, b), rest)
+
+
 def _power(base: Tensor, exponent: Tensor) -> Tensor:
     """Exact on integers whose power is an integer of 64 bits."""
     real = torch.pow(base.double(), exponent.double())
@@ -93,7 +101,7 @@ _NUMBERS: Mapping[str, Callable[..., Tensor]] = {
     "-": torch.sub,
     "*": torch.mul,
     "//": _whole_division(torch.floor_divide),
-    "%": _whole_division(torch.remainder),
+    "%": _whole_division(_remainder),
     "**": _power,
     "negate": torch.neg,
     "<": torch.lt,

@@ -24,8 +24,8 @@ def check_count(name: str, value: object) -> None:
 def check_number(name: str, value: object, words: Collection[str] = ()) -> None:
     """Refuse what is no finite number; the message lists the ``words`` that would do as well."""
     if not isinstance(value, Real) or isinstance(value, bool) or not math.isfinite(value):
-        allowed = one_of(value, words).removeprefix("expected ")
-        raise EvidenceError(f"{name}={value!r}; expected a number{f' or {allowed}' if words else ''}")
+        allowed = one_of(value, words).replace("expected", "expected a number or", 1)
+        raise EvidenceError(f"{name}={value!r}; {allowed if words else 'expected a number'}")
 
 
 def read_generator(given: Random, device: torch.device) -> torch.Generator:

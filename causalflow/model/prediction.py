@@ -59,7 +59,7 @@ def configured(
     if steps is not None:
         check_count("steps", steps)
         steps = int(steps)
-    if guidance is not None and guidance not in GUIDANCES:
+    if guidance is not None and not (isinstance(guidance, str) and guidance in GUIDANCES):
         check_number("guidance", guidance, list(GUIDANCES))
         guidance = float(guidance)
     return scm.replaced(

@@ -98,10 +98,8 @@ class Probability(Written):
 
     def __post_init__(self) -> None:
         for part in ("outcomes", "given", "do"):
-            events = getattr(self, part)
-            if len(events) > 1:
-                ordered = tuple(sorted(events, key=_by_name))
-                object.__setattr__(self, part, ordered)
+            if len(events := getattr(self, part)) > 1:
+                object.__setattr__(self, part, tuple(sorted(events, key=_by_name)))
         object.__setattr__(self, "free", _indices(self.events))
 
     @classmethod
@@ -265,7 +263,7 @@ def _rank(factor: Expression) -> Rank:
         case Probability():
             return factor.rank
         case Linear():
-            return (0, 0, _linear_key(factor))
+            return (0, 0, tuple((c, _event_key(event)) for c, event in factor.terms))
         case Ratio():
             return (2, 0, (_rank(factor.numerator), _rank(factor.denominator)))
         case Sum():
@@ -274,10 +272,6 @@ def _rank(factor: Expression) -> Rank:
             return (4, 0, tuple(map(_rank, factor.factors)))
         case One() | Zero():
             return (5, 0, (isinstance(factor, One),))
-
-
-def _linear_key(linear: Linear) -> tuple[object, ...]:
-    return tuple((coefficient, _event_key(event)) for coefficient, event in linear.terms)
 
 
 def _probability_rank(term: Probability) -> Rank:

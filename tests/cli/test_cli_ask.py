@@ -60,12 +60,12 @@ def test_ask_of_continuous_equations_is_simulated_without_training(cli):
 
 @pytest.mark.parametrize("name", ["rain.bif", "rain.bif.gz", "RAIN.BIF"])
 def test_a_bif_file_is_asked_and_described_as_the_graph_that_it_is(cli, tmp_path, name):
-    text = """
+    text = b"""
     variable rain { type discrete [2] { no, yes }; }
     variable wet { type discrete [2] { no, yes }; }
     probability ( rain ) { table 0.75, 0.25; }
     probability ( wet | rain ) { (no) 0.9, 0.1; (yes) 0.2, 0.8; }
-    """.encode()
+    """
     (tmp_path / name).write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
     ran = cli("ask", name, "P(wet=yes)")
     assert (ran.code, ran.out.splitlines()[0]) == (0, "11/40")  # 3/4 1/10 + 1/4 8/10

@@ -371,3 +371,18 @@ def test_nothing_of_the_velocity_depends_on_the_data_in_python(prediction: str) 
         y, code = torch.empty(N, 1, 8, 8), torch.empty(N, 2)
         for tau in (0.3, torch.empty(()), torch.empty(N)):
             assert denoiser.velocity(y, tau, fake, code).shape == y.shape
+
+
+def test_a_code_is_left_out_where_a_parent_is_hidden():
+    torch.manual_seed(0)
+    parents = {"digit": Class(levels=(0, 1)), "color": Class(levels=(0, 1))}
+    denoiser = Denoiser(1, parents, Diffusion(width=8, code=4))
+    for weight in denoiser.parameters():
+        torch.nn.init.normal_(weight, std=0.1)
+    y = torch.randn(3, 1, 8, 8)
+    values = {"digit": torch.tensor([0, -1, 1]), "color": torch.tensor([1, 1, 0])}
+    codes = torch.randn(2, 3, 4)
+    first, second = (denoiser.velocity(y, 0.5, values, code) for code in codes)
+    moved = (first - second).flatten(1).abs().amax(dim=1)
+    assert moved[1] == 0
+    assert (moved[[0, 2]] > 1e-4).all()

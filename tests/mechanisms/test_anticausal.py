@@ -58,7 +58,7 @@ def pictures(values, seed):
     return torch.from_numpy(image).float()
 
 
-def trained(weighted, steps=500):
+def trained(weighted, steps=300):
     values = confounded(4_000)
     image = pictures(values, seed=1)
     parents = {"shape": BINARY, "color": BINARY}
@@ -90,7 +90,7 @@ def reads_color(made, tau):
 
 def test_the_reweighted_predictor_reads_the_color_where_the_naive_one_reads_the_shape():
     weighted, naive = trained(weighted=True), trained(weighted=False)
-    # .82 and .44 measured when the weights were clipped at 20, which left a confounder of 71 %.
+    # .85 and .23 measured; a guess is .5, and the naive one is misled by the shape.
     assert reads_color(weighted, tau=0.5) > 0.7
     assert reads_color(naive, tau=0.5) < 0.55
 

@@ -247,9 +247,10 @@ def test_the_number_of_draws_is_a_whole_number(model, n):
         (lambda m: m.sample(1, generator=2**63), "expected a torch.Generator or a seed"),
         (
             lambda m: m.sample(1, guidance="strong"),
-            r"guidance='strong'; expected a number or one of \['none', 'free', 'grouped', 'delta'\]",
+            r"guidance='strong'; expected a number or one of \['none', 'free', 'grouped', 'del",
         ),
         (lambda m: m.sample(1, guidance="dleta"), "did you mean 'delta'"),
+        (lambda m: m.sample(1, guidance=["delta"]), r"guidance=\[.delta.\]; expected a number"),
         (lambda m: m.sample(1, guidance=float("nan")), "guidance=nan; expected a number or one of"),
         (lambda m: m.sample(1, nodes=[]), r"sample: no nodes; expected one of \['dose'"),
         (lambda m: m.to("cuda:99"), "device='cuda:99' is not there"),

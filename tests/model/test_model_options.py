@@ -120,7 +120,7 @@ def test_a_call_changes_solver_steps_and_guidance_and_leaves_the_model_alone():
         ({"solver": "rk4"}, r"solver='rk4'; expected one of \['ddim'"),
         ({"width": 3}, r"unknown option 'width'; expected one of \['solver'"),
         ({"strength": "big"}, r"strength='big'; expected a finite number from 0"),
-        ({"guidance": "grupped"}, r"guidance='grupped'; expected one of .*'grouped'"),
+        ({"guidance": "grupped"}, r"guidance='grupped'; expected a number or one of .*'grouped'"),
         ({"guidance_interval": (1, 0)}, r"expected two numbers \(low, high\) between 0 and 1"),
     ],
 )
