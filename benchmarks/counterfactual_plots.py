@@ -27,7 +27,7 @@ def plots(out: Path) -> list[Path]:
     found, written = results(out), []
     rows = [row for part in ("main", "others") for row in found.get(part, {}).get("rows", ())]
     for net, names in PANELS.items():
-        own = [row for row in rows if row["net"] == net]
+        own = _comparable([row for row in rows if row["net"] == net])
         if own:
             written.append(_curves(own, names, out / f"counterfactual_calls_{net}.png"))
         pictures = out / f"counterfactual_images_{net}.npz"
@@ -38,6 +38,12 @@ def plots(out: Path) -> list[Path]:
     return written
 
 
+def _comparable(rows: Sequence[Row]) -> list[Row]:
+    """The points of the sweep, and the marked rows of as many images; none without a sweep."""
+    counts = {row["n"] for row in rows if _is_point(row)}
+    return [row for row in rows if row["n"] in counts]
+
+
 def _curves(rows: Sequence[Row], names: Sequence[str], path: Path) -> Path:
     """Composition, then the true error of each intervention, against network calls."""
     from matplotlib.figure import Figure
@@ -45,7 +51,7 @@ def _curves(rows: Sequence[Row], names: Sequence[str], path: Path) -> Path:
     figure = Figure(figsize=(5 * (1 + len(names)), 4.2), layout="constrained")
     axes = figure.subplots(1, 1 + len(names))
     _panel(axes[0], rows, lambda row: row["composition"]["plain"]["value"])
-    axes[0].set_title("no intervention (plain)")
+    axes[0].set_title(f"no intervention (plain), n = {rows[0]['n']}")
     for axis, name in zip(axes[1:], names, strict=True):
         _panel(axis, rows, lambda row, name=name: row["interventions"][name]["true plain"]["value"])
         axis.set_title(f"do({name}), to the true picture (plain)")

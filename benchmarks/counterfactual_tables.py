@@ -18,7 +18,7 @@ Errors of pictures are mean absolute differences in grey levels (0 to 255), +- h
 interval; *plain*: without the residual. *unchanged* is the error of a method that returns the
 factual picture, *floor* that of the judge on real pictures. Seconds are of abducting all images and
 predicting one intervention, the device waited for, warm. *calls* are passes of an image through the
-denoiser; without those that find the residual in brackets. {machine}
+denoiser; without those that find the residual in brackets.
 """
 NUMBERS = {"pixels": "px", "grey levels": "levels", "share": ""}
 Row = Mapping[str, Any]
@@ -37,16 +37,16 @@ def results(out: Path) -> dict[str, Any]:
 def report(out: Path) -> str:
     """The whole report of the parts there are."""
     found = results(out)
-    about = next(iter(found.values()), None)
-    if about is None:
+    if not found:
         return "no results\n"
-    text = [HEAD.format(machine=_machine(about))]
+    text = [HEAD, *_machines(found)]
     if aims := targets(found):
         lines = [[*aim[:3], "yes" if aim[3] else "**no**"] for aim in aims]
         text += ["## Targets\n", *_markdown(["asked", "measured", "beside", "met"], lines)]
-    rows = [row for part in ("main", "others") for row in found.get(part, {}).get("rows", ())]
-    for net in dict.fromkeys(row["net"] for row in rows):
-        text += _net(net, [row for row in rows if row["net"] == net])
+    for part, note in (("main", ""), ("others", ", other settings")):
+        rows = found.get(part, {}).get("rows", ())
+        for net in dict.fromkeys(row["net"] for row in rows):
+            text += _net(f"{net}{note}", [row for row in rows if row["net"] == net])
     if found.get("main", {}).get("pairs"):
         text += _pairs(found["main"]["pairs"])
     if "confounding" in found:
@@ -61,9 +61,21 @@ def report(out: Path) -> str:
     return "\n".join(text) + "\n"
 
 
+def _machines(found: Mapping[str, Row]) -> list[str]:
+    """Which parts were measured where: they may be of several runs."""
+    parts: dict[str, list[str]] = {}
+    for part, each in found.items():
+        if each.get("rows"):
+            parts.setdefault(_machine(each), []).append(part)
+    return [f"* {', '.join(names)}: {machine}" for machine, names in parts.items()] + [""]
+
+
 def _machine(about: Row) -> str:
     used, given = about["machine"], about["arguments"]
-    text = f"Measured on {used['device']}, torch {used['torch']}; split {given['split']}."
+    device = used["device"]
+    if device == "cpu":
+        device = f"{used['threads']} threads of {used['processor']}"
+    text = f"{device}, torch {used['torch']}; split {given['split']}."
     return text + (" A REHEARSAL: few images, few steps." if given["quick"] else "")
 
 
@@ -242,7 +254,11 @@ def _skipped(found: Mapping[str, Any]) -> list[str]:
     skipped = [each for part in found.values() for each in part.get("skipped", ())]
     if not skipped:
         return []
-    return ["\n## Left out\n", *(f"* {e['net']}, {e['setting']}: {e['why']}" for e in skipped)]
+    named: dict[tuple[str, str], list[str]] = {}
+    for each in skipped:
+        named.setdefault((each["net"], each["why"]), []).append(each["setting"])
+    lines = (f"* {net}, {why}: {'; '.join(names)}" for (net, why), names in named.items())
+    return ["\n## Left out\n", *lines]
 
 
 def _markdown(head: Sequence[str], lines: Iterable[Sequence[Any]]) -> list[str]:

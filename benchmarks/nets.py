@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,20 +48,25 @@ class Net:
     batch: int = 256
 
 
-def _graph(name: str, **kinds: str) -> Callable[[], Any]:
-    """A graph file; ``kinds`` replaces what edges into the image compile to."""
+def _graph(name: str, *, color: float | None = 0.0) -> Callable[[], Any]:
+    """A graph file; with a ``color``, its edge into the image is anti-causal of that scale.
+
+    Args:
+        name: of the file.
+        color: the scale; None: the edge is neural; 0: as the file has it.
+    """
 
     def made() -> Any:
         import causalflow as cf
         from causalflow.data.graphs import graph_path
+        from causalflow.graph.schema import Anticausal, Neural
 
         graph = cf.load(graph_path(name))
-        if not kinds:
+        if color == 0.0:
             return graph
+        kind = Neural() if color is None else Anticausal(scale=color)
         edges = [
-            f"{edge.source} -> {edge.target}: {kinds[edge.source]}"
-            if edge.target == "image" and edge.source in kinds
-            else edge
+            replace(edge, kind=kind) if (edge.source, edge.target) == ("color", "image") else edge
             for edge in graph.edges
         ]
         shared = [f"{first} <-> {second}" for first, second in graph.bidirected]
@@ -117,44 +122,44 @@ NETS = {
     ),
     "bar": Net(
         about="Bar-MNIST front door, every edge neural, semantic code",
-        graph=_graph("bar_mnist_frontdoor", color="neural"),
+        graph=_graph("bar_mnist_frontdoor", color=None),
         data=_bar("frontdoor"),
         steps=6_000,
     ),
     "bar_anticausal": Net(
         about="Bar-MNIST front door as the file has it: anti-causal colour, no code",
-        graph=_graph("bar_mnist_frontdoor"),
+        graph=_graph("bar_mnist_frontdoor", color=1.0),
         data=_bar("frontdoor"),
         image={"code": 0},
     ),
     "bar_papers": Net(
         about="The same as in Diff-SCM: noise prediction on the linear schedule",
-        graph=_graph("bar_mnist_frontdoor"),
+        graph=_graph("bar_mnist_frontdoor", color=1.0),
         data=_bar("frontdoor"),
         image={"code": 0, "path": "linear-1000", "prediction": "noise", "weighting": "noise"},
     ),
     "bar_nulls": Net(
         about="Bar-MNIST front door, every edge neural, parents hidden in training, no code",
-        graph=_graph("bar_mnist_frontdoor", color="neural"),
+        graph=_graph("bar_mnist_frontdoor", color=None),
         data=_bar("frontdoor"),
         image={"code": 0, **_NULLS},
     ),
     "confounded_naive": Net(
         about="99 % confounded, anti-causal colour, nothing re-weighted",
-        graph=_graph("bar_mnist_backdoor"),
+        graph=_graph("bar_mnist_backdoor", color=1.0),
         data=_bar("backdoor", confounding=CONFOUNDING),
         image={"reweighted": False, "code": 0},
         steps=2_800,
     ),
     "confounded_reweighted": Net(
         about="99 % confounded, anti-causal colour, re-weighted",
-        graph=_graph("bar_mnist_backdoor"),
+        graph=_graph("bar_mnist_backdoor", color=1.0),
         data=_bar("backdoor", confounding=CONFOUNDING),
         steps=2_800,
     ),
     "confounded_neural": Net(
         about="99 % confounded, every edge neural, nulls trained",
-        graph=_graph("bar_mnist_backdoor", color="neural"),
+        graph=_graph("bar_mnist_backdoor", color=None),
         data=_bar("backdoor", confounding=CONFOUNDING),
         image={"code": 0, **_NULLS},
         steps=2_800,

@@ -86,7 +86,7 @@ class Pull:
 
     predictor: Predictor
     scales: Mapping[str, float]
-    aim: str = "contrast"
+    aim: str = "hold"
     replay: Replay = field(default_factory=Replay)
 
     def __post_init__(self) -> None:

@@ -188,8 +188,8 @@ class Diffusion:
         grid: placement of the steps over tau.
         guidance: of the neural parents: "none", "free" (classifier-free), "grouped" or "delta".
         strength: w of that guidance; 1 changes nothing.
-        anticausal: the guidance of anti-causal parents: "contrast" with the factual value, "hold"
-            without it, or "printed", as in the Diff-SCM paper, in rows too where nothing changed.
+        anticausal: the guidance of anti-causal parents: "hold", "contrast" with the factual value,
+            or "printed", as in the Diff-SCM paper (`causalflow.diffusion.anticausal`).
         balance: the balanced latent space: "none", "printed", "preserving" or "stopping".
         schedule: of the strength of all guidance over tau.
         guidance_interval: the part of (0, 1) in tau where anti-causal guidance acts.
@@ -220,7 +220,7 @@ class Diffusion:
     grid: str = _option("cosine", Names(("cosine", "uniform")))
     guidance: str = _option("none", Names(("none", "free", "grouped", "delta")))
     strength: float = _option(1.0, Number(0.0))
-    anticausal: str = _option("contrast", Names(("contrast", "hold", "printed")))
+    anticausal: str = _option("hold", Names(("hold", "contrast", "printed")))
     balance: str = _option("none", Names(("none", "printed", "preserving", "stopping")))
     schedule: str = _option("constant", Names(("constant", "linear", "cosine", "middle")))
     guidance_interval: tuple[float, float] = _option((0.02, 0.995), Interval(0.0, 1.0))

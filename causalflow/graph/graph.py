@@ -45,7 +45,7 @@ class Graph:
         ...     edges=["color -> image: anticausal"],
         ... )
         >>> graph.kind("color", "image")
-        Anticausal(scale=1.0)
+        Anticausal(scale=2.0)
         >>> sorted(Graph(edges=["x -> m -> y", "x <-> y"]).district("x"))
         ['x', 'y']
     """

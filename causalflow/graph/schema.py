@@ -112,10 +112,11 @@ class Anticausal:
     """The gradient of a predictor p(parent | child) acts as the mechanism (image children only).
 
     Attributes:
-        scale: strength s of the gradient.
+        scale: strength s of the gradient. By Bayes' rule 1 is right for an exact predictor; a
+            learned one is less sure than that, and 2 served every net measured better.
     """
 
-    scale: float = 1.0
+    scale: float = 2.0
 
 
 EdgeKind: TypeAlias = Neural | Anticausal

@@ -159,7 +159,8 @@ def _identify(problem: _Problem) -> Expression | tuple[Hedge, ...]:
 def _by_districts(problem: _Problem, region: Region, kept: Names) -> Expression | tuple[Hedge, ...]:
     """Line 4: the sum over ``kept - y`` of the product of its districts' factors."""
     districts, y, steps = region.restrict(kept).districts(), problem.outcomes, problem.steps
-    reason = "{} fall into the districts {}: sum their product over {}"
+    whole = "sum their product over {}" if kept != y else "the answer is their product"
+    reason = f"{{}} fall into the districts {{}}: {whole}"
     steps.append(Step("line 4", reason, (kept, districts, kept - y)))
     factors = []
     for district in districts:

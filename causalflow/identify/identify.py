@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from causalflow.errors import QueryError, one_of
+from causalflow.errors import GraphError, QueryError, one_of
 from causalflow.graph.admg import ADMG
 from causalflow.identify.asked import answered, written
 from causalflow.identify.id import Effect, identify_effect
@@ -75,6 +75,9 @@ def identify(graph: Graph | ADMG, query: str | Query, data: DataNames = "observa
 
 def _read(graph: Graph | ADMG, query: str | Query) -> tuple[ADMG, Query]:
     """The graph's algebra, and the query checked against it."""
+    if not (isinstance(graph, ADMG) or hasattr(graph, "admg")):
+        given = type(graph).__name__
+        raise GraphError(f"identify: given {given}; expected a Graph, as from cf.load(path)")
     declared = None if isinstance(graph, ADMG) else graph
     admg = graph if isinstance(graph, ADMG) else graph.admg
     if isinstance(query, str):

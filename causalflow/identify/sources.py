@@ -44,11 +44,14 @@ def sources_of(admg: ADMG, data: DataNames) -> tuple[Source, ...] | None:
         return None
     if data == "observational":
         return (Source(observed=frozenset(admg.nodes)),)
+    if not isinstance(data, str | list | tuple) or not all(isinstance(t, str) for t in data):
+        raise QueryError(f"data={data!r}; expected texts, such as ['P(v)', 'P(y | do(x))']")
     texts = (data,) if isinstance(data, str) else tuple(data)
     if not texts:
         raise QueryError("data: no distribution is named; expected such as ['P(v)']")
     if isinstance(data, str) and not data.lstrip().startswith("P"):
-        raise QueryError(f"data: {one_of(data, ['observational', 'experimental', 'P(v)'])}")
+        allowed = one_of(data, ["observational", "experimental", "P(v)"])
+        raise QueryError(f"data: unknown regime '{data}'; {allowed}")
     return tuple(source_of(parse_distribution(text), admg.nodes) for text in texts)
 
 

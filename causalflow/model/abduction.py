@@ -13,13 +13,16 @@ import torch
 from torch import Tensor
 
 from causalflow.diffusion.calls import NetworkCalls
+from causalflow.discrete.scm import ExactModel
+from causalflow.errors import CausalFlowError, EvidenceError
 from causalflow.mechanisms.base import Noise, Values
+from causalflow.mechanisms.labels import labelled
 from causalflow.model.completion import Completion, complete
 from causalflow.model.evidence import by_missing
 from causalflow.model.scm import StructuralModel, WorldNoise
 from causalflow.model.world import Abduction, Info
 
-__all__ = ["abduct"]
+__all__ = ["abduct", "explained"]
 
 
 def abduct(scm: StructuralModel, values: Values, generator: torch.Generator) -> Abduction:
@@ -45,6 +48,26 @@ def abduct(scm: StructuralModel, values: Values, generator: torch.Generator) -> 
         free=tuple(name for name in scm.order if any(name not in c.values for c in completions)),
     )
     return Abduction(noise=_merged(noises, rows), rows=n, info=info)
+
+
+def explained(problem: EvidenceError, exact: ExactModel | None, values: Values) -> EvidenceError:
+    """The same refusal; where a finite model finds the evidence impossible, it names the part.
+
+    Args:
+        problem: that `abduct` raised.
+        exact: the exact model of the same graph, if it is finite.
+        values: the evidence that was refused.
+    """
+    if exact is None or not all(labelled(value).all() for value in values.values()):
+        return problem
+    rows = {name: value.cpu().numpy() for name, value in values.items()}
+    try:
+        exact.draw_counterfactual(rows, do={})
+    except EvidenceError as impossible:
+        return impossible
+    except CausalFlowError:  # too wide a question for exact inference
+        return problem
+    return problem
 
 
 def _merged(noises: Sequence[dict[str, Noise]], rows: Sequence[Tensor]) -> WorldNoise:

@@ -23,12 +23,13 @@ from causalflow.discrete.scm import ExactModel
 from causalflow.errors import CausalFlowError, CompileError, EvidenceError, one_of
 from causalflow.graph.graph import Graph
 from causalflow.identify.attempt import attempt
-from causalflow.model.abduction import abduct
+from causalflow.mechanisms.base import Values
+from causalflow.model.abduction import abduct, explained
 from causalflow.model.arguments import Random, check_count, check_seed, read_generator
 from causalflow.model.compile import CompileOptions, Parts, read_options, structural_model
 from causalflow.model.description import describe
 from causalflow.model.evidence import check_names, read_evidence, read_interventions
-from causalflow.model.prediction import check_fitted, configured, predicted
+from causalflow.model.prediction import check_fitted, check_noise, configured, predicted
 from causalflow.model.scm import StructuralModel
 from causalflow.model.simulation import simulate
 from causalflow.model.storage import fingerprint, read, write
@@ -234,7 +235,17 @@ class Model:
         check_fitted(self.scm, self.fitted, self.scm.order)
         values = read_evidence(self.graph, evidence, self.device)
         scm = configured(self.scm, steps, **options)
-        return abduct(scm, values, read_generator(generator, self.device))
+        return self._abducted(scm, values, read_generator(generator, self.device))
+
+    def _abducted(
+        self, scm: StructuralModel, values: Values, generator: torch.Generator, draws: int = 1
+    ) -> Abduction:
+        """The noise of ``values``, drawn so many times; a finite model names what is impossible."""
+        repeated = {name: torch.cat([value] * draws) for name, value in values.items()}
+        try:
+            return abduct(scm, repeated, generator)
+        except EvidenceError as problem:
+            raise explained(problem, self.exact, values) from None
 
     def predict(
         self,
@@ -255,6 +266,7 @@ class Model:
             options: as for `abduct`; without ``residual`` it leaves out what decoding missed.
         """
         actions = read_interventions(self.graph, do, abduction.rows, self.device)
+        check_noise(self.graph, list(actions))
         scm = configured(self.scm, steps, guidance, **options)
         return predicted(scm, abduction, actions)
 
@@ -332,10 +344,9 @@ class Model:
         values = read_evidence(self.graph, evidence, self.device)
         rows = len(next(iter(values.values())))
         actions = read_interventions(self.graph, do, rows, self.device, draws=n)
-        repeated = {name: torch.cat([value] * n) for name, value in values.items()}
-        world = predicted(
-            scm, abduct(scm, repeated, read_generator(generator, self.device)), actions
-        )
+        check_noise(self.graph, list(actions))
+        random = read_generator(generator, self.device)
+        world = predicted(scm, self._abducted(scm, values, random, n), actions)
         return world.judged(partial(counterfactual_verdict, self.graph, tuple(values), do))
 
     def _streamed(
@@ -360,8 +371,9 @@ class Model:
             values = read_evidence(self.graph, batch, self.device)
             rows = len(next(iter(values.values())))
             actions = read_interventions(self.graph, action, rows, self.device)
+            check_noise(self.graph, list(actions))
             random = batch_generator(self.device, seed, index)
-            return predicted(scm, abduct(scm, values, random), actions)
+            return predicted(scm, self._abducted(scm, values, random), actions)
 
         batches, total = batches_of(evidence, batch_size)
         identity = {"model": fingerprint(self.scm), "do": described(do), "seed": seed, **known}

@@ -11,11 +11,14 @@ from causalflow.diffusion.calls import NetworkCalls
 from causalflow.diffusion.guidance import GUIDANCES
 from causalflow.errors import EvidenceError, one_of
 from causalflow.graph.diffusion import INFERENCE
+from causalflow.graph.graph import Graph
+from causalflow.graph.schema import Class
+from causalflow.mechanisms.categorical import NOISES
 from causalflow.model.arguments import check_count, check_number
 from causalflow.model.scm import Intervention, StructuralModel
 from causalflow.model.world import Abduction, World
 
-__all__ = ["check_fitted", "configured", "predicted"]
+__all__ = ["check_fitted", "check_noise", "configured", "predicted"]
 
 
 def predicted(
@@ -68,6 +71,26 @@ def configured(
             for name, image in scm.images.items()
         }
     )
+
+
+def check_noise(graph: Graph, changed: Iterable[str]) -> None:
+    """Refuse a counterfactual that depends on a choice which the graph file has not made.
+
+    Args:
+        graph: the declaration.
+        changed: the nodes that are set.
+
+    Raises:
+        EvidenceError: below them a table does not say how its noise enters.
+    """
+    moved = graph.admg.do(changed).descendants(changed) - frozenset(changed) if changed else ()
+    for name in graph.admg.ordered(moved):
+        node = graph.nodes[name]
+        if isinstance(node, Class) and node.table is not None and node.noise is None:
+            raise EvidenceError(
+                f"node '{name}' has a table, and what it would have been depends on how its noise "
+                f"enters; state 'noise' at the node, one of {sorted(NOISES)}"
+            )
 
 
 def check_fitted(scm: StructuralModel, fitted: Iterable[str], needed: Iterable[str]) -> None:

@@ -6,7 +6,7 @@ from hedge_oracle import is_hedge
 from latent_oracle import random_graph, random_model, random_query
 from test_identify_effects import EXACT, asked
 
-from causalflow.errors import QueryError
+from causalflow.errors import GraphError, QueryError
 from causalflow.graph.admg import ADMG
 from causalflow.graph.graph import Graph
 from causalflow.identify.identify import identify
@@ -108,7 +108,7 @@ def test_all_experiments_tell_every_effect():
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ("observed", "expected one of"),
+        ("observed", "unknown regime .observed.; expected one of"),
         ([], "no distribution is named"),
         (["P(y | x)"], r"expected P\(variables\)"),
         (["P(y | do(x=1))"], "without values"),
@@ -122,3 +122,10 @@ def test_unfit_data_are_one_line_errors(data, message):
     graph = Graph(edges=["x -> y", "z -> y"])
     with pytest.raises(QueryError, match=message):
         identify(graph, "P(y | do(x))", data if len(data) != 11 else [*data[:10], "P(y)"])
+
+
+def test_what_is_no_graph_and_no_data_is_said_in_one_line():
+    with pytest.raises(GraphError, match="identify: given str; expected a Graph"):
+        identify("front_door.yaml", "P(y | do(x))")
+    with pytest.raises(QueryError, match="data=5; expected texts"):
+        identify(Graph(edges=["x -> y"]), "P(y | do(x))", data=5)

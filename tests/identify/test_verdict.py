@@ -88,7 +88,7 @@ def test_derivation_tells_each_line_of_the_algorithm():
         "  (the same for every value of w2)",
         "  1. line 3: {w1, w2} reach {y} only through {x}: setting them too changes nothing"
         " (rule 3)",
-        "  2. line 4: {y} fall into the districts {y}: sum their product over {}",
+        "  2. line 4: {y} fall into the districts {y}: the answer is their product",
         "  3. line 7: {y} lies in the district {w1, x, y}: go on within it, with its own"
         " distribution: Q[w1, x, y] = P(x, y | w1, w2) P(w1)",
         "  4. line 2: for {y}, leave out {w1}, which are no ancestors of it",

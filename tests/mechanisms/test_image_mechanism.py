@@ -249,7 +249,12 @@ def test_a_changed_neural_parent_is_guided_too_so_that_anticausal_ones_are_held(
 @torch.no_grad()
 def test_guided_decoding_is_midpoint_along_the_guided_velocity():
     interval = (0.1, 0.8)
-    made = mechanism({"color": Anticausal(scale=3.0)}, guidance_interval=interval, residual=False)
+    made = mechanism(
+        {"color": Anticausal(scale=3.0)},
+        anticausal="contrast",
+        guidance_interval=interval,
+        residual=False,
+    )
     image, factual = images(), values()
     forced = {**factual, "color": 1 - factual["color"]}
     noise = made.abduct(image, factual, generator())

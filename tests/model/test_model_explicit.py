@@ -84,9 +84,20 @@ def test_ascm_counterfactuals_keep_the_joint_posterior(ascm):
         assert set(numbers(world["i"])) == possible
 
 
-def test_an_impossible_image_is_refused(ascm):
-    with pytest.raises(EvidenceError, match=r"node 'i'.*row 0"):
-        ascm.counterfactual(torch.tensor([[[0, 0], [0, 1]]]), {"x": 1})
+def test_impossible_evidence_of_a_finite_model_is_refused_by_its_part_and_row(ascm):
+    with pytest.raises(EvidenceError, match=r"^the evidence has probability zero: P\(i=.*\) = 0$"):
+        ascm.counterfactual(torch.tensor([[[0, 0], [0, 1]]]), {"x": 1}, n=3)
+    rows = {"i": [5, 5, 6], "x": [1, 0, 1], "y": [1, 0, 1]}
+    part = r"^row 1: the evidence has probability zero: P\(i=5, y=0\) = 0$"
+    with pytest.raises(EvidenceError, match=part):
+        ascm.counterfactual(rows, {"x": 1})
+    with pytest.raises(EvidenceError, match=part):
+        ascm.abduct(rows)
+
+
+def test_evidence_with_a_missing_label_is_refused_by_its_node(ascm):
+    with pytest.raises(EvidenceError, match=r"node 'i'.*no exogenous values give this evidence"):
+        ascm.counterfactual({"i": [5], "x": [-1], "y": [0]}, {"x": 1})
 
 
 def test_missing_nodes_are_computed_from_their_equation(ascm):
@@ -162,3 +173,22 @@ def test_what_no_exact_posterior_covers_is_refused_and_names_the_node(mixed, evi
 def test_a_free_equation_node_below_the_evidence_is_drawn(mixed):
     world = mixed.counterfactual({"x": 1}, {}, n=2_000)
     assert abs(float(world["y"].double().mean()) - 0.9) < 5 * (0.09 / 2_000) ** 0.5
+
+
+def test_a_counterfactual_of_a_table_wants_its_noise_stated():
+    text = """
+graph: dose
+nodes:
+  dose: {type: class, levels: 2, table: [1/2, 1/2]}
+  cure: {type: class, levels: 2, table: {0: [1/3, 2/3], 1: [1/4, 3/4]}}
+edges: [dose -> cure]
+"""
+    silent = cf.compile(cf.loads(text))
+    with pytest.raises(EvidenceError, match=r"node 'cure' has a table.*state 'noise' at the node"):
+        silent.counterfactual({"dose": [0], "cure": [1]}, do={"dose": 1})
+    assert silent.counterfactual({"dose": [0], "cure": [1]}, do={"cure": 0})["dose"] == 0
+    said = cf.compile(
+        cf.loads(text.replace("levels: 2, table: {", "levels: 2, noise: monotone, table: {"))
+    )
+    # One uniform u > 1/3 gives the cure at dose 0, and then u > 1/4 at dose 1.
+    assert said.counterfactual({"dose": [0], "cure": [1]}, do={"dose": 1})["cure"] == 1
