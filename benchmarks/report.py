@@ -46,8 +46,7 @@ numbers (each row of a table divided by its sum).
 Where a peer is ahead: pyAgrum's first call is C++ throughout, while here the query is read, the
 network pruned and the contraction planned in Python; with eight nodes as evidence the table of all
 evidence is mostly too large to be made, and each step of the contraction costs Python some 10
-microseconds. The process ran at low priority beside other work: read the ratios, and the CPU
-seconds, rather than the wall times.
+microseconds. Read the ratios rather than the times, which are those of the machine named above.
 """
 
 
