@@ -266,7 +266,7 @@ class Model:
             options: as for `abduct`; without ``residual`` it leaves out what decoding missed.
         """
         actions = read_interventions(self.graph, do, abduction.rows, self.device)
-        check_noise(self.graph, list(actions))
+        check_noise(self.graph, actions)
         scm = configured(self.scm, steps, guidance, **options)
         return predicted(scm, abduction, actions)
 
@@ -340,13 +340,24 @@ class Model:
         scm = configured(self.scm, steps, guidance, **options)
         if out is not None:
             asked = {"do": do, "n": n, "steps": steps, "guidance": guidance, **options}
-            return self._streamed(scm, evidence, asked, out, generator, batch_size, progress)
+            seed = check_seed(generator)
+            return self._streamed(scm, evidence, asked, out, seed, batch_size, progress)
+        return self._world(scm, evidence, do, read_generator(generator, self.device), n)
+
+    def _world(
+        self,
+        scm: StructuralModel,
+        evidence: Any,
+        do: Mapping[str, Any],
+        generator: torch.Generator,
+        draws: int = 1,
+    ) -> World:
+        """The counterfactual worlds of ``evidence``."""
         values = read_evidence(self.graph, evidence, self.device)
         rows = len(next(iter(values.values())))
-        actions = read_interventions(self.graph, do, rows, self.device, draws=n)
-        check_noise(self.graph, list(actions))
-        random = read_generator(generator, self.device)
-        world = predicted(scm, self._abducted(scm, values, random, n), actions)
+        actions = read_interventions(self.graph, do, rows, self.device, draws=draws)
+        check_noise(self.graph, actions)
+        world = predicted(scm, self._abducted(scm, values, generator, draws), actions)
         return world.judged(partial(counterfactual_verdict, self.graph, tuple(values), do))
 
     def _streamed(
@@ -355,28 +366,24 @@ class Model:
         evidence: Any,
         asked: Mapping[str, Any],
         out: str | Path,
-        seed: Random,
+        seed: int,
         batch_size: int,
         progress: bool,
     ) -> StreamReport:
+        """The worlds of every batch, written to ``out``; a resumed call shares ``asked``."""
         check_count("batch_size", batch_size)
-        seed = check_seed(seed)
-        do, n = asked["do"], asked["n"]
-        if n != 1:
-            raise EvidenceError(f"counterfactual: n={n} with out=...; a stream has one draw a row")
-        known = {name: action for name, action in asked.items() if name != "do"}
+        if asked["n"] != 1:
+            raise EvidenceError(
+                f"counterfactual: n={asked['n']} with out=...; a stream has one draw a row"
+            )
+        do = asked["do"]
 
         def answer(batch: Mapping[str, Any], index: int) -> World:
             action = do(batch) if callable(do) else do
-            values = read_evidence(self.graph, batch, self.device)
-            rows = len(next(iter(values.values())))
-            actions = read_interventions(self.graph, action, rows, self.device)
-            check_noise(self.graph, list(actions))
-            random = batch_generator(self.device, seed, index)
-            return predicted(scm, self._abducted(scm, values, random), actions)
+            return self._world(scm, batch, action, batch_generator(self.device, seed, index))
 
         batches, total = batches_of(evidence, batch_size)
-        identity = {"model": fingerprint(self.scm), "do": described(do), "seed": seed, **known}
+        identity = {**asked, "model": fingerprint(self.scm), "do": described(do), "seed": seed}
         return stream(
             answer,
             batches,
