@@ -106,8 +106,38 @@ def _morpho(rows: int | None = None, share: float = 1.0, only: bool = False) -> 
     return drawn
 
 
+def _mnist() -> Any:
+    from causalflow.data.mnist import mnist
+
+    return mnist().columns
+
+
+def _grouped(name: str) -> Callable[[], Any]:
+    def drawn() -> Any:
+        from causalflow.data import grouped_mnist
+
+        return getattr(grouped_mnist, name)()
+
+    return drawn
+
+
 _NULLS = {"null_rate": 0.1}
 NETS = {
+    "diff_scm_mnist": Net(
+        about="Diff-SCM: MNIST, the digit anti-causal, noise prediction on the linear schedule",
+        graph=_graph("diff_scm_mnist"),
+        data=_mnist,
+    ),
+    "colored_mnist": Net(
+        about="Balanced latent space: coloured MNIST, digit and color anti-causal",
+        graph=_graph("colored_mnist"),
+        data=_grouped("colored_mnist"),
+    ),
+    "masked_mnist": Net(
+        about="Balanced latent space: masked MNIST, digit and color anti-causal",
+        graph=_graph("masked_mnist"),
+        data=_grouped("masked_mnist"),
+    ),
     "morpho": Net(
         about="MorphoMNIST, semantic code",
         graph=_graph("morpho_mnist"),
@@ -215,6 +245,7 @@ def train(name: str, out: Path, *, width: int, **options: Any) -> None:
 @click.option("--precision", default="auto", show_default=True)
 @click.option("--width", default=32, show_default=True, help="Channels of the first level.")
 @click.option("--steps", type=int, help="Steps of every net.")
+@click.option("--batch", type=int, help="Rows a step of every net.")
 @click.option("--jobs", default=1, show_default=True, help="Nets trained at once.")
 def main(
     names: tuple[str, ...],
@@ -223,20 +254,22 @@ def main(
     precision: str,
     width: int,
     steps: int | None,
+    batch: int | None,
     jobs: int,
 ) -> None:
     """Train the nets named, or all."""
     out.mkdir(parents=True, exist_ok=True)
     chosen = list(names or NETS)
+    given = {"steps": steps, "batch_size": batch}
     if len(chosen) == 1:
         options: dict[str, Any] = {"device": device, "precision": precision}
-        if steps is not None:
-            options["steps"] = steps
+        options |= {name: value for name, value in given.items() if value is not None}
         train(chosen[0], out, width=width, **options)
         return
     base = [sys.executable, "-m", "benchmarks.nets", "--out", str(out), "--device", device]
     base += ["--precision", precision, "--width", str(width)]
     base += ["--steps", str(steps)] if steps is not None else []
+    base += ["--batch", str(batch)] if batch is not None else []
     _together([[*base, name] for name in chosen], jobs)
 
 
