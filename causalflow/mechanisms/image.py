@@ -161,8 +161,10 @@ class ImageMechanism(nn.Module):
     def loss(self, values: Values, generator: torch.Generator) -> Tensor:
         """Denoising and prediction error and the code's divergence, shape (batch,).
 
-        A row without image costs 0. Denoising and prediction follow the mutilated law; a denoiser
-        that is told every parent has no need of it.
+        A row without image costs 0. The prediction follows the mutilated law, and so does the
+        denoising where an edge is anti-causal. A denoiser that is told every parent has the same
+        optimum under every law: its law is the even mixture of the data's and the mutilated one, so
+        that it learns the combinations that are rare in the data and common under do().
         """
         seen = labelled(values[self.name])
         image = values[self.name].nan_to_num()
@@ -170,7 +172,7 @@ class ImageMechanism(nn.Module):
         error = self._denoising(image, parents, generator)
         if self.parents:
             weight = 1.0 if self.mutilation is None else self.mutilation(parents)
-            error = error * weight if self.scales else error
+            error = error * (weight if self.scales else (1 + weight) / 2)
             error = error + weight * self._reader.loss(image, parents, generator)
         return torch.where(seen, error, 0.0)
 

@@ -1,0 +1,93 @@
+"""The experiments of the four papers: nets, tables, pictures, and the page of results.
+
+    python -m benchmarks.papers --device cuda            everything, within ten minutes on one H200
+    python -m benchmarks.papers diff_scm --n 200         one system, small
+    python -m benchmarks.papers --page                   docs/results.md from the tables there are
+
+What a stopped run has written stays: the same command goes on. A net that is missing is trained
+first (`benchmarks.nets`), unless --no-train is given: then its tables are left out.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+from benchmarks.papers.experiment import Experiment, Run
+from benchmarks.papers.page import write_page
+
+RESULTS = Path(__file__).parents[1] / "results" / "papers"
+NETS = Path(__file__).parents[1] / "nets"
+PAGE = Path(__file__).parents[2] / "docs" / "results.md"
+
+
+def experiments() -> dict[str, Experiment]:
+    """The four systems, in the order of the papers."""
+    from benchmarks.papers import balanced, causal_diffae, diff_scm, diffusion_ncm
+
+    found = (diff_scm, balanced, causal_diffae, diffusion_ncm)
+    return {module.EXPERIMENT.name: module.EXPERIMENT for module in found}
+
+
+@click.command(help=__doc__, context_settings={"max_content_width": 100})
+@click.argument("systems", nargs=-1)
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=RESULTS, show_default="results/papers"
+)
+@click.option("--nets", type=click.Path(path_type=Path), default=NETS, show_default="nets")
+@click.option("--device", default="cpu", show_default=True)
+@click.option("--n", default=1000, show_default=True, help="Images to be judged.")
+@click.option("--few", default=100, show_default=True, help="Images of the slow procedures.")
+@click.option("--minutes", type=float, help="Begin nothing new after so many.")
+@click.option("--jobs", default=1, show_default=True, help="Nets trained at once.")
+@click.option("--steps", type=int, help="Steps of the nets that are trained.")
+@click.option("--train/--no-train", default=True, show_default=True)
+@click.option("--again", is_flag=True, help="Make tables that are there already.")
+@click.option("--page", is_flag=True, help="Only write the page.")
+def main(
+    systems: tuple[str, ...],
+    out: Path,
+    nets: Path,
+    device: str,
+    n: int,
+    few: int,
+    minutes: float | None,
+    jobs: int,
+    steps: int | None,
+    train: bool,
+    again: bool,
+    page: bool,
+) -> None:
+    """Run the systems named, or all."""
+    known = experiments()
+    for name in systems:
+        if name not in known:
+            raise click.UsageError(f"unknown system '{name}'; expected one of {sorted(known)}")
+    chosen = [known[name] for name in systems or known]
+    if not page:
+        command = " ".join(["python -m benchmarks.papers", *sys.argv[1:]])
+        run = Run(
+            out=out, nets=nets, device=device, n=n, few=few, minutes=minutes, again=again,
+            command=command,
+        )  # fmt: skip
+        missing = [net for each in chosen for net in each.nets if not run.has_net(net)]
+        if train and missing:
+            _train(missing, nets, device, jobs, steps)
+        for each in chosen:
+            click.echo(f"{each.name}: {each.about}")
+            each.run(run)
+    write_page(list(known.values()), out, PAGE)
+
+
+def _train(names: list[str], nets: Path, device: str, jobs: int, steps: int | None) -> None:
+    command = [sys.executable, "-m", "benchmarks.nets", *dict.fromkeys(names)]
+    command += ["--out", str(nets), "--device", device, "--jobs", str(jobs)]
+    command += ["--steps", str(steps)] if steps is not None else []
+    subprocess.run(command, check=True)
+
+
+if __name__ == "__main__":
+    main()
