@@ -21,6 +21,7 @@ from benchmarks.papers.page import write_page
 
 RESULTS = Path(__file__).parents[1] / "results" / "papers"
 NETS = Path(__file__).parents[1] / "nets"
+FOLDER = click.Path(path_type=Path, file_okay=False)
 PAGE = Path(__file__).parents[2] / "docs" / "results.md"
 
 

@@ -72,7 +72,7 @@ class GroupedMNIST:
     def true_counterfactual(
         self, indices: Tensor | NDArray[Any] | list[int], do: Mapping[str, Any]
     ) -> dict[str, Tensor]:
-        """The rows ``indices`` as they would have been under do(color): labels, ``image`` in [0, 1].
+        """The rows ``indices`` under do(color): labels, and ``image`` in [0, 1].
 
         Args:
             indices: shape (batch,).
