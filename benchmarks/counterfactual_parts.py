@@ -27,16 +27,16 @@ from causalflow.metrics.score import mean_score
 __all__ = ["PARTS"]
 
 TABLE = ("morpho", "bar", "bar_papers", "bar_anticausal", "morpho_plain", "bar_nulls")
-PARTIAL = ("labels_all", "labels_fifth", "labels_fifth_only")
+FULL, ALONE, PARTLY = "labels_all", "labels_fifth_only", ("labels_fifth", "labels_fifth_posterior")
 AGAINST = {
     "morpho": [("morpho", PAPERS), ("morpho_plain", "default")],
     "bar": [("bar_anticausal", PAPERS), ("bar_papers", PAPERS), ("bar_anticausal", "default")],
 }
+LABELS = (FULL, ALONE, *PARTLY)
 QUICK_EVERY = 6
 RESAMPLES = 2000
 STREAM_SECONDS = 60.0
-RATIO_OF = (("thickness", "thickness"), ("intensity", "intensity"), ("digit", "digit"))
-PIXELS = (("thickness", "pixels"), ("intensity", "pixels"))
+RATIOS = (("color", "pixels"), ("bar", "pixels"), ("color", "digit"), ("digit", "digit"))
 
 
 def _rows(
@@ -104,14 +104,16 @@ def confounding(run: Run) -> None:
 
 def partial(run: Run) -> None:
     """What a fifth of the labels costs, as a share of what training on that fifth alone costs."""
-    plan = [(net, settings("morpho")[0], run.task(net)) for net in filter(run.has, PARTIAL)]
-    found = _rows(run, "partial", plan, axioms=False)
-    done = [
-        run.outcomes[net, "default"].each for net in PARTIAL if (net, "default") in run.outcomes
+    nets = filter(run.has, LABELS)
+    found = _rows(run, "partial", [(n, settings(n)[0], run.task(n)) for n in nets], axioms=False)
+    each = {net: run.outcomes[net, "default"].each for net, _ in run.outcomes if net in LABELS}
+    found["ratios"] = [
+        {"net": net, "error": f"{what}/{name}"}
+        | _ratio(*(each[n][f"{what}/{name}"] for n in (FULL, net, ALONE)))
+        for net in PARTLY
+        for what, name in RATIOS
+        if {FULL, ALONE, net} <= each.keys()
     ]
-    if len(done) == len(PARTIAL):
-        keys = [f"{what}/{name}" for what, name in (*RATIO_OF, *PIXELS)]
-        found["ratios"] = {key: _ratio(*(each[key] for each in done)) for key in keys}
     run.write("partial", found)
 
 

@@ -26,8 +26,10 @@ from benchmarks.counterfactual_tasks import (
     bar_task,
     digit_judge,
     morpho_task,
+    stroke_judge,
 )
 from benchmarks.counterfactual_trials import Outcome, Readings, run
+from benchmarks.nets import image_size, net_path
 from benchmarks.report import machine
 
 __all__ = ["CONFOUNDED", "INDEPENDENT", "Run"]
@@ -65,28 +67,34 @@ class Run:
 
     def has(self, net: str) -> bool:
         """Whether there is a file of the net, and it is wanted."""
-        return (self.nets / f"{net}.safetensors").exists() and (not self.only or net in self.only)
+        return net_path(self.nets, net).exists() and (not self.only or net in self.only)
 
     def model(self, net: str, *, graphs: bool | None = None) -> cf.Model:
         """The net on the device, its launches recorded if wanted."""
-        path = self.nets / f"{net}.safetensors"
-        model = cf.Model.load(path, device=self.device)
+        model = cf.Model.load(net_path(self.nets, net), device=self.device)
         return model.accelerate(graphs=self.graphs if graphs is None else graphs)
 
     def judge(self, kind: str) -> Reader:
         """The reader of digits, fitted once."""
         return self._once(f"judge {kind}", lambda: digit_judge(kind, self.device, quick=self.quick))
 
+    def strokes(self, size: int) -> Reader:
+        """The reader of digits by their strokes, fitted once."""
+        return self._once(f"strokes {size}", lambda: stroke_judge(size))
+
     def task(self, net: str) -> Task:
         """What a net is asked: rows of the split, for the confounding test with free colours."""
-        if net.startswith(("morpho", "labels")):
+        if net.startswith("morpho"):
             return self._once(
                 "morpho", lambda: morpho_task(self.split, self.n, self.judge("morpho"))
             )
+        size = image_size(net)
         if net in CONFOUNDED:
             data = {"kind": "backdoor", "confounding": INDEPENDENT, "n": 5000}
-            return self._once("confounded", lambda: self._bar("confounded", **data))
-        return self._once("bar", lambda: replace(self._bar("bar", kind="frontdoor"), groups={}))
+            return self._once(f"confounded {size}", lambda: self._bar("confounded", size, **data))
+        if net.startswith("labels"):
+            return self._once(f"labels {size}", lambda: self._plain_bar("labels", size))
+        return self._once("bar", lambda: self._plain_bar("bar", size))
 
     def has_seconds(self, seconds: float) -> bool:
         """Whether so much time is left."""
@@ -110,6 +118,7 @@ class Run:
         cost = outcome.row["seconds"] * generating / (setting.steps * len(task))
         self.rates[net] = max(cost, self.rates.get(net, 0.0) if setting.main else 0.0)
         outcome.row |= {"net": net, "trial_seconds": time.monotonic() - begun}
+        outcome.row["size"] = task.images.shape[-1]
         self.outcomes[net, setting.name] = outcome
         click.echo(_line(outcome.row))
         return outcome
@@ -130,9 +139,13 @@ class Run:
         path = self.out / f"counterfactual_{part}.json"
         path.write_text(json.dumps(about | dict(found), indent=1) + "\n", encoding="utf-8")
 
-    def _bar(self, name: str, **options: Any) -> Task:
-        data = bar_data(self.split, **options)
-        return replace(bar_task(data, self.n, self.judge("bar")), name=name)
+    def _plain_bar(self, name: str, size: int) -> Task:
+        return replace(self._bar(name, size, kind="frontdoor"), groups={})
+
+    def _bar(self, name: str, size: int, **options: Any) -> Task:
+        data = bar_data(self.split, size=size, **options)
+        judge = self.judge("bar") if name == "bar" else self.strokes(size)
+        return replace(bar_task(data, self.n, judge), name=f"{name} {size}")
 
     def _calls(self, net: str, setting: Setting, task: Task) -> tuple[float, float]:
         """Calls of one image, with and without the residual.

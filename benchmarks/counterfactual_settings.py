@@ -145,7 +145,8 @@ def confounded_settings(net: str) -> tuple[Setting, ...]:
     if net == "confounded_neural":
         strong = (_default(f"{g}, strength 2", guidance=g, strength=2.0) for g in _GROUPS)
         return (_default("plain"), *strong)
-    return tuple(_default(aim, anticausal=aim) for aim in ("printed", "contrast", "hold"))
+    scaled = (_default(f"hold, scale {s:g}", anticausal="hold", guidance=s) for s in (1.0, 2.0))
+    return tuple(scaled)
 
 
 _GROUPS = ("delta", "grouped", "free")

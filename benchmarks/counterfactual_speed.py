@@ -26,6 +26,7 @@ import click
 
 from benchmarks.counterfactual_settings import PAPERS, settings
 from benchmarks.counterfactual_trials import synchronised
+from benchmarks.nets import net_path
 
 if TYPE_CHECKING:
     import causalflow as cf
@@ -87,7 +88,7 @@ def stream_report(run: Run, net: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "answers.safetensors"
         command = [sys.executable, "-m", "benchmarks.counterfactual_speed"]
-        command += ["--net", str(run.nets / f"{net}.safetensors"), "--out", str(out)]
+        command += ["--net", str(net_path(run.nets, net)), "--out", str(out)]
         command += ["--device", run.device, "--rows", str(rows), "--batch", str(batch)]
         command += ["--graphs" if run.graphs else "--no-graphs"]
         killed = _killed(command, out, rows // batch * KILLED_AT // 10)

@@ -173,6 +173,8 @@ def _confounding(found: Row) -> list[str]:
             [
                 row["net"].removeprefix("confounded_"),
                 row["setting"],
+                row["size"],
+                row["n"],
                 f"{row['calls']:.0f}",
                 _number(by["color"]["read"]),
                 _number(by["digit"]["read"]),
@@ -183,7 +185,7 @@ def _confounding(found: Row) -> list[str]:
                 _number(shown["true unchanged"]),
             ]
         )
-    head = ["net", "guidance", "calls", "colour set", "digit kept"]
+    head = ["net", "guidance", "pixels a side", "n", "calls", "colour set", "digit kept"]
     head += [
         "digit kept, colour now rare",
         "ceiling",
@@ -196,28 +198,29 @@ def _confounding(found: Row) -> list[str]:
 
 
 def _partial(found: Row) -> list[str]:
+    shown = (("color", "color"), ("bar", "bar"), ("digit", "digit"), ("color", "digit"))
     lines = [
         [
             row["net"],
-            *(
-                _number(row["interventions"][name]["attributes"][name]["read"])
-                for name in ("thickness", "intensity", "digit")
-            ),
-            *(_true(row["interventions"][name]) for name in ("thickness", "intensity")),
+            *(_number(row["interventions"][a]["attributes"][b]["read"]) for a, b in shown),
+            *(_true(row["interventions"][name]) for name in ("color", "bar")),
         ]
         for row in found["rows"]
     ]
-    head = ["net", "do(thickness): thickness", "do(intensity): intensity", "do(digit): digit"]
-    head += ["do(thickness) true", "do(intensity) true"]
+    head = ["net", *(f"do({what}): {name}" for what, name in shown)]
+    head += ["do(color) true", "do(bar) true"]
     text = ["\n## Partly labelled\n", *_markdown(head, lines), ""]
-    if "ratios" not in found:
-        return text
     ratios = [
-        [name, *(_short(each[k]) for k in ("all", "fifth", "fifth_only")), _interval(each["ratio"])]
-        for name, each in found["ratios"].items()
+        [
+            each["net"],
+            each["error"],
+            *(_short(each[k]) for k in ("all", "fifth", "fifth_only")),
+            _interval(each["ratio"]),
+        ]
+        for each in found.get("ratios", ())
     ]
-    head = ["error", "all", "fifth", "fifth only", "(fifth - all) / (fifth only - all)"]
-    return [*text, *_markdown(head, ratios)]
+    head = ["net", "error", "all", "fifth", "fifth only", "(fifth - all) / (fifth only - all)"]
+    return [*text, *(_markdown(head, ratios) if ratios else ())]
 
 
 def _speed(rows: Iterable[Row]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from benchmarks.counterfactual_settings import PAPERS
@@ -25,7 +25,7 @@ def targets(found: Mapping[str, Any]) -> list[Target]:
         *_cost(named, found),
         *_pairs(found.get("main", {}).get("pairs", ())),
         *_attributes(named),
-        *_labels(found.get("partial", {}).get("ratios", {})),
+        *_labels(found.get("partial", {}).get("ratios", ())),
     ]
 
 
@@ -78,11 +78,12 @@ def _attributes(named: Mapping[tuple[str, str], Row]) -> Iterator[Target]:
         yield asked, f"{drift:.3g}", "0", drift <= DRIFT[name]
 
 
-def _labels(ratios: Mapping[str, Row]) -> Iterator[Target]:
-    for name, each in ratios.items():
+def _labels(ratios: Iterable[Row]) -> Iterator[Target]:
+    for each in ratios:
         ratio = each["ratio"]
         text = f"{ratio['value']:.3g} ({ratio['low']:.3g} to {ratio['high']:.3g})"
         full, fifth, alone = (each[key] for key in ("all", "fifth", "fifth_only"))
-        asked = f"a fifth of the labels, {name}: share of the loss at most {LABELS}"
+        what, _, name = each["error"].partition("/")
+        asked = f"{each['net']}, do({what}), {name}: share of the loss at most {LABELS}"
         beside = f"errors {full:.3g} all, {fifth:.3g} fifth, {alone:.3g} fifth alone"
         yield asked, text, beside, fifth - full <= LABELS * max(0.0, alone - full)

@@ -6,7 +6,8 @@ bar      do(color), do(bar), do(digit), the other labels held at their values: w
          picture, and not how the labels' own mechanisms couple two worlds, which no data determine
 
 The true picture of each is known, but under do(digit). The digit is read by a classifier fitted to
-real training pictures (of the bar kind: under colours and bars drawn independently of the digit),
+all real training pictures (of the bar kind: under colours and bars drawn independently of it, or by
+the strokes alone, where trainings and not single nets are compared),
 thickness and intensity by morphology, colour and bar off the pixels.
 """
 
@@ -27,7 +28,7 @@ from causalflow.data.morpho_mnist import morpho_mnist
 from causalflow.data.morphology import thickness
 from causalflow.data.parallel import by_pieces
 from causalflow.metrics.classifier import ImageClassifier
-from causalflow.metrics.effectiveness import read_bar, read_color, read_intensity
+from causalflow.metrics.effectiveness import DigitReader, read_bar, read_color, read_intensity
 
 __all__ = [
     "SIZE",
@@ -38,6 +39,7 @@ __all__ = [
     "bar_task",
     "digit_judge",
     "morpho_task",
+    "stroke_judge",
 ]
 
 SIZE = 28
@@ -125,6 +127,12 @@ def _first(whole: Intervention, n: int) -> Intervention:
     )
 
 
+def stroke_judge(size: int) -> Reader:
+    """A reader of the digit by its strokes alone, fitted to all real training digits."""
+    strokes = bar_data("train", size=size, kind="backdoor", n=1).strokes
+    return Reader(read=DigitReader.fit(replace(mnist("train"), images=strokes)))
+
+
 def digit_judge(kind: str, device: str, *, quick: bool = False) -> Reader:
     """A reader of digits fitted to real training pictures: of "morpho" or "bar"."""
     if kind == "morpho":
@@ -203,9 +211,9 @@ def bar_task(data: BarMNIST, n: int, judge: Reader, seed: int = 0) -> Task:
     )
 
 
-def bar_data(split: str, kind: str, **options: Any) -> BarMNIST:
+def bar_data(split: str, kind: str, *, size: int = SIZE, **options: Any) -> BarMNIST:
     """The pictures of a bar task."""
-    return bar_mnist(kind, split=split, size=SIZE, **options)
+    return bar_mnist(kind, split=split, size=size, source="mnist", **options)
 
 
 def _digit(

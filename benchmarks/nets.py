@@ -20,11 +20,15 @@ from typing import Any
 
 import click
 
-__all__ = ["NETS", "Net"]
+__all__ = ["CHECKPOINTS", "NETS", "Net", "image_size", "net_path"]
 
-PARTIAL_ROWS = 5_000
+PARTIAL_ROWS = 2_000
 PARTIAL_SHARE = 0.2
 CONFOUNDING = 0.99
+CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
+SHIPPED = {"morpho": "morpho_mnist", "bar": "bar_mnist_frontdoor_neural"}
+SMALL, TINY = 16, 12
+PENDULUM_SIZE = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,32 +40,39 @@ class Net:
         graph: the graph it models.
         data: its training data.
         image: options of its image node.
+        start: the net whose weights it begins with, where names and shapes agree.
         steps: gradient steps, where no time is given.
         batch: rows a step.
+        labels: steps, of 256 rows, that all nodes but the image are fitted by themselves for,
+            after the image; in steps of their own they are not held back by the image's gradient.
     """
 
     about: str
     graph: Callable[[], Any]
     data: Callable[[], Any]
     image: dict[str, Any] = field(default_factory=dict)
+    start: str | None = None
     steps: int = 3_500
     batch: int = 256
+    labels: int = 0
 
 
-def _graph(name: str, *, color: float | None = 0.0) -> Callable[[], Any]:
+def _graph(name: str, *, color: float | None = 0.0, size: int | None = None) -> Callable[[], Any]:
     """A graph file; with a ``color``, its edge into the image is anti-causal of that scale.
 
     Args:
         name: of the file.
         color: the scale; None: the edge is neural; 0: as the file has it.
+        size: height and width of the image; None: as the file has it.
     """
 
     def made() -> Any:
         import causalflow as cf
-        from causalflow.data.graphs import graph_path
+        from causalflow.data.graphs import at_size, graph_path
         from causalflow.graph.schema import Anticausal, Neural
 
         graph = cf.load(graph_path(name))
+        graph = graph if size is None else at_size(graph, size)
         if color == 0.0:
             return graph
         kind = Neural() if color is None else Anticausal(scale=color)
@@ -75,33 +86,36 @@ def _graph(name: str, *, color: float | None = 0.0) -> Callable[[], Any]:
     return made
 
 
-def _bar(kind: str, **options: Any) -> Callable[[], Any]:
+def _bar(kind: str, size: int = 28, **options: Any) -> Callable[[], Any]:
     def drawn() -> Any:
         from causalflow.data.bar_mnist import bar_mnist
 
-        return bar_mnist(kind, size=28, **options)
+        return bar_mnist(kind, size=size, source="mnist", **options)
 
     return drawn
 
 
-def _morpho(rows: int | None = None, share: float = 1.0, only: bool = False) -> Callable[[], Any]:
-    """MorphoMNIST; of the first ``rows``, labels in a ``share``, and ``only`` those rows."""
+def _morpho() -> Any:
+    from causalflow.data.morpho_mnist import morpho_mnist
+
+    return morpho_mnist("train").columns
+
+
+def _partial(share: float = 1.0, only: bool = False) -> Callable[[], Any]:
+    """Small Bar-MNIST with labels in a ``share`` of the rows, and ``only`` those rows."""
 
     def drawn() -> Any:
         import numpy as np
 
-        from causalflow.data.morpho_mnist import morpho_mnist
+        from causalflow.data.bar_mnist import bar_mnist
         from causalflow.data.partial import hide_labels
 
-        columns = morpho_mnist("train").columns
-        if rows is None:
-            return columns
-        columns = {name: column[:rows] for name, column in columns.items()}
-        hidden = hide_labels(columns, share) if share < 1 else columns
+        data = bar_mnist("frontdoor", size=TINY, n=PARTIAL_ROWS, source="mnist")
+        hidden = hide_labels(data.columns, share)
         if not only:
             return hidden
         kept = np.asarray(hidden["digit"]) >= 0
-        return {name: column[kept] for name, column in columns.items()}
+        return {name: column[kept] for name, column in data.columns.items()}
 
     return drawn
 
@@ -110,6 +124,18 @@ def _mnist() -> Any:
     from causalflow.data.mnist import mnist
 
     return mnist().columns
+
+
+def _pendulum_parts() -> Any:
+    from causalflow.data.pendulum import pendulum
+
+    return pendulum("train", PENDULUM_SIZE).parts
+
+
+def _pendulum() -> Any:
+    from causalflow.data.pendulum import pendulum
+
+    return pendulum("train", PENDULUM_SIZE).columns
 
 
 def _grouped(name: str) -> Callable[[], Any]:
@@ -122,11 +148,20 @@ def _grouped(name: str) -> Callable[[], Any]:
 
 
 _NULLS = {"null_rate": 0.1}
+_NARROW = {"width": 16, "code": 0}
+_PARTS = {"width": 16}
+_PENDULUM = {"width": 16, "multipliers": (1, 2, 4, 4), "predictor_width": 8}
 NETS = {
     "diff_scm_mnist": Net(
         about="Diff-SCM: MNIST, the digit anti-causal, noise prediction on the linear schedule",
         graph=_graph("diff_scm_mnist"),
         data=_mnist,
+    ),
+    "diff_scm_velocity": Net(
+        about="Diff-SCM in our form: the same graph, the velocity on the rectified path",
+        graph=_graph("diff_scm_mnist"),
+        data=_mnist,
+        image={"path": "rectified", "prediction": "velocity", "weighting": "velocity"},
     ),
     "colored_mnist": Net(
         about="Balanced latent space: coloured MNIST, digit and color anti-causal",
@@ -138,17 +173,53 @@ NETS = {
         graph=_graph("masked_mnist"),
         data=_grouped("masked_mnist"),
     ),
+    "causal_diffae_pendulum": Net(
+        about="CausalDiffAE: pendulum at 32 x 32, all labels by their representations",
+        graph=_graph("causal_diffae_pendulum", size=PENDULUM_SIZE),
+        data=_pendulum,
+        image=_PENDULUM,
+        start="causal_diffae_pendulum_labels",
+        steps=1_500,
+        batch=64,
+        labels=3_000,
+    ),
+    "causal_diffae_pendulum_parts": Net(
+        about="Pendulum at 32 x 32, its picture in three parts",
+        graph=_graph("pendulum_parts"),
+        data=_pendulum_parts,
+        image=_PARTS,
+        steps=2_200,
+        batch=32,
+        labels=3_000,
+    ),
+    "causal_diffae_pendulum_labels": Net(
+        about="Pendulum at 32 x 32, told the labels themselves",
+        graph=_graph("pendulum", size=PENDULUM_SIZE),
+        data=_pendulum,
+        image={**_PENDULUM, "null_rate": 0.2},
+        steps=2_600,
+        batch=64,
+        labels=3_000,
+    ),
     "morpho": Net(
         about="MorphoMNIST, semantic code",
         graph=_graph("morpho_mnist"),
-        data=_morpho(),
+        data=_morpho,
         steps=6_000,
     ),
     "morpho_plain": Net(
         about="MorphoMNIST, without a code",
         graph=_graph("morpho_mnist"),
-        data=_morpho(),
+        data=_morpho,
         image={"code": 0},
+    ),
+    "causal_diffae_morpho": Net(
+        about="CausalDiffAE: MorphoMNIST, thickness and intensity by their representations",
+        graph=_graph("causal_diffae_morpho"),
+        data=_morpho,
+        start="morpho",
+        steps=900,
+        batch=64,
     ),
     "bar": Net(
         about="Bar-MNIST front door, every edge neural, semantic code",
@@ -189,30 +260,86 @@ NETS = {
     ),
     "confounded_neural": Net(
         about="99 % confounded, every edge neural, nulls trained",
-        graph=_graph("bar_mnist_backdoor", color=None),
-        data=_bar("backdoor", confounding=CONFOUNDING),
+        graph=_graph("bar_mnist_backdoor", color=None, size=SMALL),
+        data=_bar("backdoor", SMALL, confounding=CONFOUNDING),
         image={"code": 0, **_NULLS},
-        steps=2_800,
+        steps=1_400,
+        batch=128,
     ),
     "labels_all": Net(
-        about="MorphoMNIST, 5,000 rows, all labelled",
-        graph=_graph("morpho_mnist"),
-        data=_morpho(PARTIAL_ROWS),
-        steps=2_500,
-    ),
-    "labels_fifth": Net(
-        about="MorphoMNIST, the same rows, labels of 1,000 of them",
-        graph=_graph("morpho_mnist"),
-        data=_morpho(PARTIAL_ROWS, PARTIAL_SHARE),
-        steps=2_500,
+        about="Bar-MNIST at 12 x 12, every edge neural, 2,000 rows, all labelled",
+        graph=_graph("bar_mnist_frontdoor", color=None, size=TINY),
+        data=_partial(),
+        image=_NARROW,
+        steps=500,
+        batch=128,
     ),
     "labels_fifth_only": Net(
-        about="MorphoMNIST, those 1,000 rows alone",
-        graph=_graph("morpho_mnist"),
-        data=_morpho(PARTIAL_ROWS, PARTIAL_SHARE, only=True),
-        steps=2_500,
+        about="The 400 labelled rows alone",
+        graph=_graph("bar_mnist_frontdoor", color=None, size=TINY),
+        data=_partial(PARTIAL_SHARE, only=True),
+        image=_NARROW,
+        steps=500,
+        batch=128,
+    ),
+    "labels_fifth": Net(
+        about="The 2,000 rows, labels of 400; missing ones hidden",
+        graph=_graph("bar_mnist_frontdoor", color=None, size=TINY),
+        data=_partial(PARTIAL_SHARE),
+        image=_NARROW,
+        steps=500,
+        batch=128,
+    ),
+    "labels_fifth_posterior": Net(
+        about="The same; missing labels drawn from the predictor's posterior",
+        graph=_graph("bar_mnist_frontdoor", color=None, size=TINY),
+        data=_partial(PARTIAL_SHARE),
+        image={**_NARROW, "unlabelled": "posterior"},
+        steps=500,
+        batch=128,
     ),
 }
+
+
+def net_path(folder: Path, name: str) -> Path:
+    """The file of a net: NAME.safetensors, or the name of its graph file where it ships."""
+    shipped = folder / f"{SHIPPED.get(name, name)}.safetensors"
+    return shipped if shipped.exists() else folder / f"{name}.safetensors"
+
+
+def _options(graph: Any, given: dict[str, Any]) -> dict[str, Any]:
+    """The options of each image node: those of the graph file, but for what is given."""
+    from causalflow.graph.schema import Image
+
+    nodes = {name: node for name, node in graph.nodes.items() if isinstance(node, Image)}
+    return {name: replace(node.diffusion, **given) for name, node in nodes.items()}
+
+
+def _begin(model: Any, start: str, out: Path) -> None:
+    """Take over the weights of another net, of this run or a shipped one, where they fit."""
+    import causalflow as cf
+
+    paths = [net_path(folder, start) for folder in (out, CHECKPOINTS)]
+    path = next((path for path in paths if path.exists()), None)
+    if path is None:
+        click.echo(f"no net '{start}' to begin with in {out}; beginning anew")
+        return
+    weights, given = model.scm.state_dict(), cf.Model.load(path).scm.state_dict()
+    fitting = {n: w for n, w in given.items() if n in weights and weights[n].shape == w.shape}
+    model.scm.load_state_dict(weights | fitting)
+
+
+def _fit_labels(model: Any, data: Any, steps: int, device: str) -> None:
+    """Go on fitting all nodes but the images."""
+    from causalflow.graph.schema import Image
+
+    labels = [name for name, node in model.graph.nodes.items() if not isinstance(node, Image)]
+    model.fit(data, nodes=labels, steps=steps, device=device)
+
+
+def image_size(name: str) -> int:
+    """Height and width of the net's image."""
+    return int(NETS[name].graph().nodes["image"].shape[-1])
 
 
 def train(name: str, out: Path, *, width: int, **options: Any) -> None:
@@ -225,13 +352,17 @@ def train(name: str, out: Path, *, width: int, **options: Any) -> None:
     net = NETS[name]
     torch.set_float32_matmul_precision("high")
     graph, data = net.graph(), net.data()
-    image = cf.Diffusion(**{"width": width, **net.image})
+    images = _options(graph, {"width": width, **net.image})
     settings = {"batch_size": net.batch, "log_every": 200, "steps": net.steps, **options}
-    model = cf.compile(graph, image=image)
+    model = cf.compile(graph, **images)
+    if net.start is not None:
+        _begin(model, net.start, out)
     files = {"checkpoint": out / f"{name}.resume.safetensors", "log": out / f"{name}.jsonl"}
     try:
         report = model.fit(data, **files, **settings)
         click.echo(f"{name}: {report.steps} steps, {report.images} images, {report.seconds:.0f} s")
+        if net.labels:
+            _fit_labels(model, data, net.labels, settings.get("device", "auto"))
     except FitInterrupted as stopped:
         model.fitted |= frozenset(graph.nodes)
         click.echo(f"{name}: {stopped}")

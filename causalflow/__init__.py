@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from causalflow import data
+    from causalflow.diffusion.guided_diffusion import guided_diffusion
     from causalflow.discrete.bounds import bounds
     from causalflow.graph.diffusion import Diffusion
     from causalflow.graph.graph import Graph
@@ -41,6 +42,7 @@ _PLACES = {
     "bounds": "causalflow.discrete.bounds",
     "compile": "causalflow.model.model",
     "data": "causalflow.data",
+    "guided_diffusion": "causalflow.diffusion.guided_diffusion",
     "identify": "causalflow.identify.identify",
     "image_grid": "causalflow.plot.images",
     "load": "causalflow.graph.reader",
@@ -58,6 +60,7 @@ __all__ = [
     "bounds",
     "compile",
     "data",
+    "guided_diffusion",
     "identify",
     "image_grid",
     "load",

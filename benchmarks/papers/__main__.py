@@ -16,11 +16,11 @@ from pathlib import Path
 
 import click
 
+from benchmarks.nets import CHECKPOINTS
 from benchmarks.papers.experiment import Experiment, Run
 from benchmarks.papers.page import write_page
 
 RESULTS = Path(__file__).parents[1] / "results" / "papers"
-NETS = Path(__file__).parents[1] / "nets"
 FOLDER = click.Path(path_type=Path, file_okay=False)
 PAGE = Path(__file__).parents[2] / "docs" / "results.md"
 
@@ -38,7 +38,7 @@ def experiments() -> dict[str, Experiment]:
 @click.option(
     "--out", type=click.Path(path_type=Path), default=RESULTS, show_default="results/papers"
 )
-@click.option("--nets", type=click.Path(path_type=Path), default=NETS, show_default="nets")
+@click.option("--nets", type=FOLDER, default=CHECKPOINTS, show_default="checkpoints")
 @click.option("--device", default="cpu", show_default=True)
 @click.option("--n", default=1000, show_default=True, help="Images to be judged.")
 @click.option("--few", default=100, show_default=True, help="Images of the slow procedures.")

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 import causalflow as cf
+from benchmarks.nets import net_path
 from benchmarks.report import machine
 from causalflow.atomic import whole_file
 
@@ -77,11 +78,11 @@ class Run:
 
     def has_net(self, name: str) -> bool:
         """Whether the net is there."""
-        return (self.nets / f"{name}.safetensors").exists()
+        return net_path(self.nets, name).exists()
 
     def net(self, name: str) -> cf.Model:
         """A net, on the device."""
-        return cf.Model.load(self.nets / f"{name}.safetensors").to(self.device)
+        return cf.Model.load(net_path(self.nets, name)).to(self.device)
 
     def has_time(self) -> bool:
         """Whether something new may begin."""

@@ -26,6 +26,7 @@ from causalflow.cli.demo import demo
 from causalflow.cli.describe import describe
 from causalflow.cli.draw import draw
 from causalflow.cli.enumerate import enumerate
+from causalflow.cli.evaluate import evaluate
 from causalflow.cli.fit import fit
 from causalflow.cli.identify import identify
 from causalflow.cli.output import MISTAKE
@@ -59,6 +60,7 @@ for _command in (
     fit,
     sample,
     counterfactual,
+    evaluate,
     demo,
 ):
     commands.add_command(_command)

@@ -182,7 +182,10 @@ def _json(answer: Answer) -> dict[str, Any]:
 def _text(answer: Answer) -> str:
     """The answer in one line where it fits, and what it rests on."""
     error = f" (standard error {answer.error:.2g})" if answer.error else ""
-    lines = [_shown(answer.table) + error, *(f"note: {each}" for each in answer.assumptions)]
+    verdict: Any = answer.verdict
+    warnings = () if verdict is None else verdict.warnings
+    lines = [_shown(answer.table) + error, *(f"warning: {each}" for each in warnings)]
+    lines += [f"note: {each}" for each in answer.assumptions if each not in warnings]
     if _identifiable(answer) is False:
         lines.append("note: not identifiable from P(v): the answer rests on the model")
     return "\n".join(lines)

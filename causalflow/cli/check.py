@@ -29,9 +29,9 @@ def check(context: click.Context, files: Sequence[str], as_json: bool) -> None:
     """Check graph FILES: fields, types, edges, cycles, and every query against its graph.
 
     Each query's verdict (is it identifiable from P(v)?) and, where the file is a finite model, its
-    answer are computed, and held against what the file declares; a warning names the cells that the
-    model leaves empty and the estimand needs. Goes on after a mistake; the exit code is 2 if any
-    file has one.
+    answer are computed, and held against what the file declares. A warning names the cells that no
+    data fill: those that the estimand needs, and parents of a learned node of which one is a
+    function of the others. Goes on after a mistake; the exit code is 2 if any file has one.
     """
     results = []
     for file in files:
@@ -49,18 +49,20 @@ def check(context: click.Context, files: Sequence[str], as_json: bool) -> None:
 def checked(file: str) -> dict[str, Any]:
     """What there is to say about a file, as JSON shows it."""
     from causalflow.discrete.verification import verify
+    from causalflow.graph.overlap import overlaps
     from causalflow.graph.reader import load
 
     try:
         graph = load(file)
     except GraphError as error:
-        return {"file": file, "ok": False, "errors": [str(error)], "queries": []}
+        return {"file": file, "ok": False, "errors": [str(error)], "warnings": [], "queries": []}
     found = list(verify(graph))
     errors = [f"{file}:{each.check.line or 1}: {e}" for each in found for e in each.errors]
     return {
         "file": file,
         "ok": not errors,
         "errors": errors,
+        "warnings": [f"positivity fails: {each}" for each in overlaps(graph)],
         **_counts(graph),
         "queries": [_query(each) for each in found],
     }
@@ -114,10 +116,12 @@ def summary(result: dict[str, Any]) -> str:
 def _show(result: dict[str, Any]) -> None:
     if result["ok"]:
         say(summary(result))
+    for warning in result["warnings"]:
+        say(f"  warning: {warning}")
     for each in result["queries"]:
         say(f"  {each['ask']}: {_verdict(each)}")
         for warning in each["warnings"]:
-            say(f"    warning: positivity fails: {warning}")
+            say(f"    warning: {warning}")
 
 
 def _verdict(each: dict[str, Any]) -> str:

@@ -20,7 +20,7 @@ from causalflow.cli.arguments import (
     given_once,
     guidance_option,
     input_file,
-    load_model,
+    is_graph_file,
     read_image,
     seed_option,
     steps_option,
@@ -34,18 +34,21 @@ from causalflow.cli.output import (
     write_csv,
     write_figure,
 )
+from causalflow.cli.shipped import named_model, shipped_data
 from causalflow.cli.worlds import captions, headers, image_names, label_columns, pixels
 from causalflow.errors import CausalFlowError, EvidenceError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from causalflow.data.catalogue import DataSet
     from causalflow.graph.graph import Graph
     from causalflow.model.world import Abduction, World
 
 __all__ = ["counterfactual"]
 
 MOST_COLUMNS = 12
+PICTURE = "counterfactual.png"
 
 
 @click.command(
@@ -54,6 +57,7 @@ MOST_COLUMNS = 12
         "causalflow counterfactual model.safetensors --image seven.png --do color=red -o red.png",
         "causalflow counterfactual model.safetensors --evidence rows.csv --do color=red --do bar=1",
         "causalflow counterfactual size.safetensors --given thickness=2.5 --do thickness+=1 -n 5",
+        "causalflow counterfactual graphs/morpho_mnist.yaml --do thickness=5",
     ),
 )
 @click.argument("model", type=input_file)
@@ -80,10 +84,20 @@ MOST_COLUMNS = 12
     help="Draws a row, where the evidence leaves the noise open.",
 )
 @click.option(
+    "--rows",
+    "--n",
+    "rows",
+    type=click.IntRange(1),
+    default=8,
+    show_default=True,
+    help="Held-out rows of the graph's data set, where a graph file and no evidence is given.",
+)
+@click.option(
     "-o",
     "--output",
     type=OutputFile(".csv", *PICTURES),
-    help="A picture with a row for each world, or a .csv of the labels.",
+    help="A picture with a row for each world, or a .csv of the labels.  [default: "
+    f"{PICTURE} where the evidence is a data set's]",
 )
 @steps_option
 @guidance_option
@@ -97,6 +111,7 @@ def counterfactual(
     given: Sequence[Assignment],
     do: Sequence[Assignment],
     draws: int,
+    rows: int,
     output: Path | None,
     steps: int | None,
     guidance: float | None,
@@ -106,18 +121,26 @@ def counterfactual(
 ) -> None:
     """What the evidence would have been, had the nodes of --do been set: abduct, act, predict.
 
+    MODEL is a model file, or a graph file for which a fitted model ships: then, where no evidence
+    is given, held-out rows of the graph's data set are taken, and a picture is written.
+
     Nodes without evidence are inferred from the rest where they can be, and drawn where they are
     free; the answer says which, and how.
     """
-    loaded = load_model(model, device)
-    graph = loaded.graph
     if not do:
         raise EvidenceError("counterfactual: give at least one intervention, as in --do color=red")
+    loaded, weights = named_model(model, device)
+    graph = loaded.graph
     if output and output.suffix.lower() != ".csv" and not image_names(graph):
         raise CausalFlowError(f"{output}: the model has no image; give a .csv file for the labels")
     action = assigned(graph, do, "--do")
-    rows = _repeated(_evidence(graph, evidence, images, given), draws)
-    abduction = loaded.abduct(rows, generator=seed, steps=steps)
+    source, known = _evidence(graph, evidence, images, given), None
+    if not source and (known := shipped_data(model, weights)):
+        source = _held_out(graph, known, rows)
+        output = output or Path(PICTURE)
+    if not source:
+        raise EvidenceError("counterfactual: no evidence; give --image, --evidence or --given")
+    abduction = loaded.abduct(_repeated(source, draws), generator=seed, steps=steps)
     worlds = {
         "factual": loaded.predict(abduction, steps=steps),
         _named(do): loaded.predict(abduction, action, steps=steps, guidance=guidance),
@@ -126,6 +149,8 @@ def counterfactual(
     if output is not None:
         _write(graph, worlds, columns, output)
     summary = _summary(abduction, worlds, output)
+    if is_graph_file(model):
+        summary |= {"model": weights, "data": f"{known.name}, test split" if known else None}
     if as_json:
         say_json({"do": list(map(str, do)), "rows": records(columns), **summary})
     else:
@@ -145,10 +170,17 @@ def _evidence(
         parts.append({str(name): frame[name].tolist() for name in frame.columns})
     if files:
         parts.append(_images(graph, files))
-    evidence = given_once(parts)
-    if not evidence:
-        raise EvidenceError("counterfactual: no evidence; give --image, --evidence or --given")
-    return evidence
+    return given_once(parts)
+
+
+def _held_out(graph: Graph, known: DataSet, rows: int) -> dict[str, Any]:
+    """Rows that no model was fitted to: node -> values."""
+    from causalflow.cli.rows import drawn
+    from causalflow.data.frame import Frame
+
+    frame = Frame.read(drawn(graph, known.name, "test", n=rows), graph)
+    labels = {name: values.tolist() for name, values in frame.labels().items()}
+    return {**labels, **{name: frame.columns[name] for name in image_names(graph)}}
 
 
 def _images(graph: Graph, files: Sequence[Path]) -> dict[str, Any]:
@@ -243,7 +275,9 @@ def _summary(
 
 
 def _text(summary: Mapping[str, Any]) -> str:
-    lines = [f"inferred: {name}, {how}" for name, how in summary["inferred"].items()]
+    lines = [f"model: {summary['model']}"] if summary.get("model") else []
+    lines += [f"evidence: {summary['data']}"] if summary.get("data") else []
+    lines += [f"inferred: {name}, {how}" for name, how in summary["inferred"].items()]
     if summary["free"]:
         lines.append(f"free, so drawn: {', '.join(summary['free'])}")
     calls = summary["network_calls_per_row"]

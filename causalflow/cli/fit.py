@@ -16,9 +16,8 @@ import click
 
 from causalflow.cli.arguments import OutputFile, examples
 from causalflow.cli.output import count, json_option, say, say_json, table
+from causalflow.cli.rows import DATA_HELP, drawn, images_option, is_data_set, path_option, read_rows
 from causalflow.cli.worlds import image_names
-from causalflow.errors import DataError, one_of
-from causalflow.graph.schema import Image
 from causalflow.training.options import FitOptions
 
 if TYPE_CHECKING:
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["fit"]
 
-DATA_SETS = ("bar-mnist-frontdoor", "bar-mnist-backdoor", "morpho-mnist")
 RESUME = ".resume"
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -57,27 +55,14 @@ def fit_options(command: Command) -> Command:
     epilog=examples(
         "causalflow fit graph.yaml --data rows.csv -o model.safetensors",
         "causalflow fit graph.yaml --data labels.csv --images folder -o model.safetensors",
-        "causalflow fit bar_mnist_frontdoor.yaml --data bar-mnist-frontdoor -o bar.safetensors",
+        "causalflow fit bar_mnist_frontdoor.yaml --data bar_mnist_frontdoor -o bar.safetensors",
     ),
 )
 @click.argument("file")
-@click.option(
-    "--data",
-    required=True,
-    help=f"A .csv with a column a node, or a data set: {', '.join(DATA_SETS)}.",
-)
+@click.option("--data", required=True, help=DATA_HELP)
 @click.option("-o", "--output", type=OutputFile(), required=True, help="The model file to write.")
-@click.option(
-    "--images",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="The folder of the image files that the .csv names.",
-)
-@click.option(
-    "--path-column",
-    default="path",
-    show_default=True,
-    help="The .csv's column of image files, relative to the folder.",
-)
+@images_option
+@path_option
 @click.option(
     "--size", type=click.IntRange(8), help="Pixels of a data set.  [default: the graph's]"
 )
@@ -105,10 +90,10 @@ def fit(
     graph = load(file)
     FitOptions(**options)
     kept = options["checkpoint"] or output.with_name(output.name + RESUME)
-    if data in DATA_SETS:
-        content: Any = _data_set(graph, data, size, rows)
+    if is_data_set(data):
+        content = drawn(graph, data, "train", n=rows, size=size)
     else:
-        content = _table(graph, data, images, path_column)
+        content = read_rows(graph, data, images, path_column)
     model, report = _fitted(graph, content, {**options, "checkpoint": kept})
     if not _is_first_process():
         return
@@ -134,38 +119,6 @@ def _is_first_process() -> bool:
 
     started = distributed.is_available() and distributed.is_initialized()
     return not started or distributed.get_rank() == 0
-
-
-def _data_set(graph: Graph, name: str, size: int | None, rows: int | None) -> Any:
-    from causalflow.data.bar_mnist import bar_mnist
-    from causalflow.data.morpho_mnist import morpho_mnist
-
-    sizes = {node.shape[1] for node in graph.nodes.values() if isinstance(node, Image)}
-    given = {"size": size or next(iter(sizes), None), "n": rows}
-    chosen: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
-    if name == "morpho-mnist":
-        return morpho_mnist(**chosen)
-    return bar_mnist(name.removeprefix("bar-mnist-"), **chosen)
-
-
-def _table(graph: Graph, data: str, images: Path | None, path_column: str) -> Any:
-    """The columns of a CSV file, with the images it names."""
-    from causalflow.data.image_folder import image_folder
-    from causalflow.data.table import read_table
-
-    if not Path(data).is_file():
-        raise DataError(f"--data {data}: no such file, nor a data set; {one_of(data, DATA_SETS)}")
-    names = image_names(graph)
-    if images is None:
-        if names:
-            raise DataError(
-                f"--data {data}: node '{names[0]}' is an image; give --images FOLDER, and a column "
-                f"'{path_column}' of file names in the .csv"
-            )
-        return read_table(data)
-    if len(names) != 1:
-        raise DataError(f"--images: the graph has {len(names)} image nodes; expected one")
-    return image_folder(images, Path(data).absolute(), path=path_column, image=names[0])
 
 
 def _summary(report: FitReport, output: Path, unit: str) -> str:

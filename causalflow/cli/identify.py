@@ -89,6 +89,8 @@ def _json(verdict: Verdict, explain: bool, proof: bool) -> dict[str, Any]:
         "estimand": None if estimand is None else to_text(estimand),
         "latex": None if estimand is None else to_latex(estimand),
     }
+    if verdict.warnings:
+        shown["warnings"] = list(verdict.warnings)
     if not verdict.identifiable:
         shown["witness"] = [str(each) for each in verdict.witness]
     if explain:

@@ -3,12 +3,12 @@
     coloured    strokes of 0..4 are red, of 5..9 green, on black
     masked      white strokes, on red for 0..4 and on green for 5..9
 
-Split "test" has the colours the other way round: pictures that the training law never shows, so
-that a counterfactual such as a red 5 can be held against real ones. The picture under do(color) is
-known exactly; how the same hand writes another digit is not.
+Split "test" has the colours the other way round, unless ``swapped=False`` is given: pictures that
+the training law never shows, so that a counterfactual such as a red 5 can be held against real
+ones. The picture under do(color) is known exactly; how the same hand writes another digit is not.
 
-Source: Yan et al., Counterfactual generation in a balanced latent space, section 4 and appendix
-6.4. The paper gives no shades: full channels here.
+Source: Yan et al. (2025), Balanced Latent Space of Diffusion Models for Counterfactual Generation,
+section 4 and appendix 6.4. The paper gives no shades: full channels here.
 """
 
 from __future__ import annotations
@@ -22,17 +22,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from causalflow.data.digits import digits
 from causalflow.data.frame import Frame
-from causalflow.data.graphs import graph_path
+from causalflow.data.graphs import at_size, graph_path
 from causalflow.data.mnist import mnist
 from causalflow.data.units import to_engine
-from causalflow.errors import DataError
+from causalflow.errors import DataError, one_of
 from causalflow.graph.graph import Graph
 from causalflow.graph.reader import load
 
 __all__ = ["GroupedMNIST", "colored_mnist", "masked_mnist", "render_colored", "render_masked"]
 
 GROUP = 5
+SOURCES = ("mnist", "digits")
 _CHANNEL = np.array([0, 1])  # by color: red, green
 
 Render = Callable[[NDArray[np.uint8], NDArray[np.int64]], NDArray[np.uint8]]
@@ -45,8 +47,8 @@ class GroupedMNIST:
     Attributes:
         graph: the modelling graph.
         labels: digit and color, level indices, each of shape (n,).
-        strokes: uint8, shape (n, 28, 28).
-        images: uint8, shape (n, 3, 28, 28).
+        strokes: uint8, shape (n, size, size).
+        images: uint8, shape (n, 3, size, size).
         render: strokes and colors to images.
     """
 
@@ -94,22 +96,37 @@ class GroupedMNIST:
         return {**{name: torch.from_numpy(v) for name, v in labels.items()}, "image": images}
 
 
-def colored_mnist(split: str = "train", n: int | None = None) -> GroupedMNIST:
+def colored_mnist(
+    split: str = "train",
+    n: int | None = None,
+    *,
+    swapped: bool | None = None,
+    source: str = "mnist",
+) -> GroupedMNIST:
     """MNIST with coloured strokes; see the module's docstring.
 
     Args:
-        split: "train", "validation" (both with the training law) or "test" (the other way round).
-        n: the first so many rows; default all (55,000, 5,000 and 10,000).
+        split: "train", "validation" or "test".
+        n: the first so many rows; default all (of MNIST 55,000, 5,000 and 10,000).
+        swapped: whether green is of 0..4 and red of 5..9, the training law the other way round;
+            default: in split "test".
+        source: "mnist" at 28 pixels, or "digits": scikit-learn's, at 16 pixels.
 
     Raises:
-        DataError: an unknown split, n below 1, or files of MNIST that are missing.
+        DataError: an unknown split or source, n below 1, or files of MNIST that are missing.
     """
-    return _grouped("colored_mnist", render_colored, split, n)
+    return _grouped("colored_mnist", render_colored, split, n, swapped, source)
 
 
-def masked_mnist(split: str = "train", n: int | None = None) -> GroupedMNIST:
+def masked_mnist(
+    split: str = "train",
+    n: int | None = None,
+    *,
+    swapped: bool | None = None,
+    source: str = "mnist",
+) -> GroupedMNIST:
     """MNIST on coloured ground; arguments as of `colored_mnist`."""
-    return _grouped("masked_mnist", render_masked, split, n)
+    return _grouped("masked_mnist", render_masked, split, n, swapped, source)
 
 
 def render_colored(strokes: NDArray[np.uint8], color: NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -126,15 +143,21 @@ def render_masked(strokes: NDArray[np.uint8], color: NDArray[np.int64]) -> NDArr
     return images
 
 
-def _grouped(name: str, render: Render, split: str, n: int | None) -> GroupedMNIST:
+def _grouped(
+    name: str, render: Render, split: str, n: int | None, swapped: bool | None, source: str
+) -> GroupedMNIST:
     if n is not None and n < 1:
         raise DataError(f"{name}: n is {n}; expected at least 1")
-    real = mnist(split)
+    if source not in SOURCES:
+        raise DataError(f"{name}: unknown source {source!r}; {one_of(source, SOURCES)}")
+    real = mnist(split) if source == "mnist" else digits(split)
     digit, strokes = real.digits[:n], real.images[:n]
-    color = (digit >= GROUP).astype(np.int64)
-    color = 1 - color if split == "test" else color
+    if strokes.dtype != np.uint8:
+        strokes = (strokes * 255).round().astype(np.uint8)
+    swaps = split == "test" if swapped is None else swapped
+    color = ((digit >= GROUP) != swaps).astype(np.int64)
     return GroupedMNIST(
-        graph=load(graph_path(name)),
+        graph=at_size(load(graph_path(name)), strokes.shape[-1]),
         labels={"digit": digit, "color": color},
         strokes=strokes,
         images=torch.from_numpy(render(strokes, color)),

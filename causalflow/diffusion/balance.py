@@ -24,9 +24,10 @@ What is decoded is the position, by guided Euler steps (DDIM; the paper's eq. 3,
 have sqrt(alpha_next) for sqrt(1 - alpha_next)). At tau near 1 the preserving form has forgotten the
 image: end its grid earlier, and decode from there.
 
-gamma_1 and gamma_2 are unpublished. `GAMMA_1` and `GAMMA_2` (here of the whole ascent, so that it
-does not depend on n; the paper's is a step's) were searched on a mixture of eight Gaussians in
-eight dimensions, two classes and four styles, with exact fields and classifier, 100 steps to tau =
+gamma_1 and gamma_2 are unpublished; here gamma_2 is of the whole ascent, so that it does not depend
+on n (the paper's is a step's). The defaults (``balance_push`` and ``balance_noise`` of
+`causalflow.graph.diffusion.Diffusion`) were searched on a mixture of eight Gaussians in eight
+dimensions, two classes and four styles, with exact fields and classifier, 100 steps to tau =
 .7: the printed form ends at p_F = .51 +- .01 and misses the true counterfactual by .15 (L1; the
 unchanged x_0 by .52), the preserving form by .38, since fresh noise takes the style with it; the
 deterministic flow missed it by .05, `causalflow.diffusion.stopping` by .07.
@@ -38,7 +39,7 @@ eq. 8-11, Algorithm 1. The deterministic alternative is `causalflow.diffusion.st
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -52,10 +53,7 @@ from causalflow.diffusion.predictor import Posterior, Predictor
 from causalflow.errors import CausalFlowError
 from causalflow.registry import Registry
 
-__all__ = ["BALANCES", "GAMMA_1", "GAMMA_2", "Kernel", "balanced", "draw_tape", "zeta"]
-
-GAMMA_1 = 0.5
-GAMMA_2 = 0.1
+__all__ = ["BALANCES", "Kernel", "balanced", "balancing", "draw_tape", "zeta"]
 
 Kernel: TypeAlias = Callable[[float, float], tuple[float, float]]
 BALANCES: Registry[Kernel] = Registry("balance")
@@ -72,8 +70,8 @@ def balanced(
     target: Values,
     reference: Values,
     tape: Tensor,
-    gamma_1: float = GAMMA_1,
-    gamma_2: float = GAMMA_2,
+    gamma_1: float,
+    gamma_2: float,
 ) -> Tensor:
     """The position at the last node, in flow coordinates; two calls of the field a step.
 
@@ -92,15 +90,34 @@ def balanced(
     Raises:
         CausalFlowError: no such balance.
     """
+    gammas = (gamma_1, gamma_2)
+    *_, last = balancing(balance, field, predictor, y, grid, target, reference, tape, *gammas)
+    return last
+
+
+def balancing(
+    balance: str,
+    field: Field,
+    predictor: Predictor,
+    y: Tensor,
+    grid: Tensor,
+    target: Values,
+    reference: Values,
+    tape: Tensor,
+    gamma_1: float,
+    gamma_2: float,
+) -> Iterator[Tensor]:
+    """The position at every node but the first, as they are reached; arguments as of `balanced`."""
     kernel = BALANCES.get(balance)
     x, abar = leave(y), [1.0, *alpha_bar_of(grid[1:]).tolist()]
-    for step, (t, (before, after)) in enumerate(
-        zip(grid.tolist(), pairwise(abar), strict=False)  # the last node begins no step
+    nodes, noise = grid.tolist(), gamma_2 / math.sqrt(len(grid) - 1)
+    for step, ((t, s), (before, after)) in enumerate(
+        zip(pairwise(nodes), pairwise(abar), strict=True)
     ):
-        keep, spread = kernel(1 - after / before, gamma_2 / math.sqrt(len(abar) - 1))
+        keep, spread = kernel(1 - after / before, noise)
         push = _push(field, predictor, x * prior_scale(t), t, target, reference)
         x = keep * x + gamma_1 * push + spread * tape[:, step].to(x)
-    return x * prior_scale(float(grid[-1]))
+        yield x * prior_scale(s)
 
 
 def draw_tape(y: Tensor, steps: int, generator: torch.Generator) -> Tensor:

@@ -9,10 +9,12 @@ velocity, fitted to
 
 with tau of the path's law and w of `causalflow.diffusion.weighting`, whose minimiser is
 v = E[eps - x_0 | y_tau, pa, z]. The condition, the sum of the embeddings of the parents and a
-linear map of the code, goes to ``network(x, tau, condition)``, which is any module. Ours is a
+linear map of the code, goes to ``network(x, tau, condition)``, which is any module (one that was
+trained elsewhere makes the condition itself: `causalflow.diffusion.trained`). Ours is a
 `UNet`: the embedding of tau is added to the condition, passes an MLP with SiLU, and modulates every
-block. In training each parent is hidden from the network with probability ``null_rate``, by itself.
-Where a parent is hidden or unlabelled the code is left out too: it would learn to tell the parent,
+block. In training each parent is hidden from the network with probability ``null_rate``, by itself;
+where one is a representation, all are hidden at once, or the others would learn to tell it. Where a
+parent is hidden or unlabelled the code is left out too: it would learn to tell the parent,
 and then hold it under do().
 
 Sources: Liu et al. (2023), Flow Straight and Fast (the target); Ho & Salimans (2022),
@@ -22,6 +24,7 @@ Classifier-Free Diffusion Guidance (hidden conditions).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -30,9 +33,10 @@ from torch.nn import functional
 from causalflow.diffusion.coupling import COUPLINGS
 from causalflow.diffusion.field import known, nulled
 from causalflow.diffusion.path import PATHS, PREDICTIONS, column, interpolate, prior_scale
+from causalflow.diffusion.trained import TrainedNetwork, check_trained
 from causalflow.diffusion.weighting import WEIGHTINGS
 from causalflow.errors import CompileError
-from causalflow.graph.schema import Diffusion, Node
+from causalflow.graph.schema import Diffusion, Node, Vector
 from causalflow.nn.embedding import ParentEmbedding, TimeEmbedding
 from causalflow.nn.replay import Replay
 from causalflow.nn.unet import UNet
@@ -51,18 +55,22 @@ class Denoiser(nn.Module):
             tau (batch,) and condition (batch, 4 * options.width); the result has the shape of x.
             None: a `UNet` of the options' width, multipliers and blocks.
 
+    Raises:
+        CompileError: a network that was trained elsewhere, for other images, parents or options.
+
     Attributes:
         path: the Gaussian path of training.
         tau_max: where the noise begins; grids end here.
         prior_scale: the standard deviation of positions there.
         replay: how the network is run when it answers.
+        trained: the network brings weights and condition of its own.
         images_seen: how many images have passed through the network.
     """
 
     def __init__(
         self,
         channels: int,
-        parents: Mapping[str, Node],
+        parents: Mapping[str, Node | Vector],
         options: Diffusion,
         *,
         network: nn.Module | None = None,
@@ -74,6 +82,12 @@ class Denoiser(nn.Module):
         self.weighting = WEIGHTINGS.get(options.weighting)
         self.coupling = COUPLINGS.get(options.coupling)
         self.null_rate = options.null_rate
+        self.hides_together = any(isinstance(parent, Vector) for parent in parents.values())
+        self.trained = isinstance(network, TrainedNetwork)
+        self.told = tuple(parents)
+        if isinstance(network, TrainedNetwork):
+            check_trained(network, channels, parents, options)
+            parents = {}
         self.parents = ParentEmbedding(parents, features)
         self.code = nn.Linear(options.code, features, bias=False) if options.code else None
         self.own = network is None
@@ -145,6 +159,9 @@ class Denoiser(nn.Module):
         return self.weighting(tau) * error.flatten(1).mean(dim=1)
 
     def _condition(self, parents: Mapping[str, Tensor], code: Tensor | None, n: int) -> Tensor:
+        if self.trained:
+            values = {name: parents[name] for name in self.told}
+            return cast(TrainedNetwork, self.network).condition(values, n)
         condition = self.parents(parents, n)
         if code is None:
             return condition
@@ -179,12 +196,14 @@ class Denoiser(nn.Module):
     def _hide(
         self, parents: Mapping[str, Tensor], n: int, generator: torch.Generator
     ) -> Mapping[str, Tensor]:
-        """The parents, each hidden in a random ``null_rate`` of the rows."""
+        """The parents, each, or all at once, hidden in a random ``null_rate`` of the rows."""
         if not self.null_rate:
             return parents
         given, null = dict(parents), nulled(parents, self.parents.names)
-        for name in self.parents.names:
-            draws = torch.rand(n, generator=generator, device=generator.device)
+        draws = torch.rand(n, generator=generator, device=generator.device)
+        for place, name in enumerate(self.parents.names):
+            if place and not self.hides_together:
+                draws = torch.rand(n, generator=generator, device=generator.device)
             rows = (draws < self.null_rate).to(parents[name].device)
             given[name] = torch.where(
                 rows.reshape(-1, *[1] * (parents[name].ndim - 1)), null[name], parents[name]

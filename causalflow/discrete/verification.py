@@ -39,7 +39,8 @@ class Verification:
         verdict: from P(v); None: the question is not one that identification decides.
         answer: of the exact model; None: the file declares no number, or is no finite model.
         errors: what is wrong, a line each (a place in the query is pointed at in further lines).
-        warnings: where the model leaves cells empty that the estimand conditions on.
+        warnings: where the model leaves cells empty that the estimand conditions on, and where the
+            graph's own equations leave a learned node without data.
     """
 
     check: QueryCheck
@@ -81,8 +82,15 @@ def _verified(graph: Graph, model: ExactModel | None, check: QueryCheck) -> Veri
         verdict=verdict,
         answer=answer,
         errors=tuple(errors),
-        warnings=missing_support(model, verdict) if model and verdict else (),
+        warnings=_warnings(model, verdict),
     )
+
+
+def _warnings(model: ExactModel | None, verdict: Verdict | None) -> tuple[str, ...]:
+    if verdict is None:
+        return ()
+    empty = missing_support(model, verdict) if model else ()
+    return (*verdict.warnings, *(f"positivity fails: {each}" for each in empty))
 
 
 def _verdict_errors(check: QueryCheck, verdict: Verdict) -> list[str]:

@@ -3,6 +3,7 @@
     no parents      table: [0.4, 3/5]                           one number a level, in their order
     one parent      table: {green: [0.2, 0.8], red: [1/2, 1/2]}     one row a level of the parent
     more            table: {0: {green: [...], red: [...]}, 1: {green: [...], red: [...]}}
+    any             uniform, in place of a row or of the whole table: 1/K for each of K levels
 
 The parents are those of the declared edges, in the order in which the edges name them: the first
 one's levels are the outermost keys. Every combination has exactly one row. Numbers are exact; a row
@@ -19,7 +20,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from causalflow.errors import one_of
-from causalflow.graph.document import Fields, Items, Value, described, number
+from causalflow.graph.document import Fields, Items, Scalar, Value, described, number
 from causalflow.graph.edges import Link
 from causalflow.graph.fields import Place, items
 from causalflow.graph.schema import Class, Level, Node, Rows
@@ -36,6 +37,7 @@ __all__ = [
     "with_declared_parents",
 ]
 
+UNIFORM = "uniform"
 MAX_DENOMINATOR = 10**40
 MAX_ROWS = 1 << 20
 _ROUNDING = Fraction(1, 10**9)
@@ -143,6 +145,8 @@ def _split(
 ) -> list[tuple[Level, Value]]:
     """What stands under each level of the last of ``names``, in the order of the levels."""
     name, texts = names[-1], [str(level) for level in levels]
+    if _is_uniform(value):
+        return [(level, value) for level in levels]
     if not isinstance(value, Fields):
         place.fail(
             f"expected a mapping from the levels of '{name}'{_where(names, cell)},"
@@ -163,6 +167,8 @@ def _split(
 def _row(
     value: Value, node: Class, cell: tuple[Level, ...], names: Sequence[str], place: Place
 ) -> tuple[Fraction, ...]:
+    if _is_uniform(value):
+        return (Fraction(1, len(node.levels)),) * len(node.levels)
     where = _where([*names, ""], cell)
     if not isinstance(value, Items):
         hint = "" if names else "; the node has no parents"
@@ -174,6 +180,10 @@ def _row(
         given, count = len(value.values), len(node.levels)
         place.fail(f"expected {count} probabilities{where}, not {given}", value)
     return probabilities(value, place)
+
+
+def _is_uniform(value: Value) -> bool:
+    return isinstance(value, Scalar) and value.text == UNIFORM
 
 
 def _where(names: Sequence[str], cell: tuple[Level, ...]) -> str:

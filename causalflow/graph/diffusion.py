@@ -175,11 +175,17 @@ class Diffusion:
             for.
         code_weight: weight of the code's divergence from N(0, I), in units of 1 / (number of pixel
             values).
+        alignment_weight: weight of the divergence of the parents' representations from their
+            labels' places (`causalflow.mechanisms.representation`), in the same units.
+        alignment_ramp: steps over which that weight rises from 0.
         reweighted: fit what is not told a parent under the law in which parents are independent
             (`causalflow.mechanisms.mutilation`); False: under that of the data, confounding and
             all.
-        null_rate: how often a parent is hidden from the denoiser in training, each by itself;
+        null_rate: how often a parent is hidden from the denoiser in training, each by itself, or
+            all at once where one has a representation;
             "free" and "grouped" guidance need it above 0 unless labels are missing.
+        unlabelled: what the denoiser is told where a label is missing: "null", or a draw from the
+            "posterior" of the predictor, given the clean image, fitted beside it.
 
         solver: abducts, and decodes when nothing guides.
         guided_solver: decodes under guidance.
@@ -191,6 +197,10 @@ class Diffusion:
         anticausal: the guidance of anti-causal parents: "hold", "contrast" with the factual value,
             or "printed", as in the Diff-SCM paper (`causalflow.diffusion.anticausal`).
         balance: the balanced latent space: "none", "printed", "preserving" or "stopping".
+        balance_push: gamma_1 of the printed and the preserving form
+            (`causalflow.diffusion.balance`).
+        balance_noise: gamma_2 of the printed form, of the whole way up.
+        balance_end: tau at which these two ways up end: beyond, the image is forgotten.
         schedule: of the strength of all guidance over tau.
         guidance_interval: the part of (0, 1) in tau where anti-causal guidance acts.
         residual: keep what decoding misses of the factual image as part of its noise.
@@ -210,8 +220,11 @@ class Diffusion:
     coupling: str = _option("independent", Names(("independent", "optimal")))
     code_weight: float = _option(0.3, Number(0.0))
     code_independence: float = _option(0.0, Number(0.0))
+    alignment_weight: float = _option(1.0, Number(0.0))
+    alignment_ramp: int = _option(0, Whole(0, 100_000_000))
     reweighted: bool = _option(True, Truth())
     null_rate: float = _option(0.0, Number(0.0, 1.0))
+    unlabelled: str = _option("null", Names(("null", "posterior")))
 
     solver: str = _option("alf", _SOLVERS)
     guided_solver: str = _option("dpm++2m", _SOLVERS)
@@ -222,6 +235,9 @@ class Diffusion:
     strength: float = _option(1.0, Number(0.0))
     anticausal: str = _option("hold", Names(("hold", "contrast", "printed")))
     balance: str = _option("none", Names(("none", "printed", "preserving", "stopping")))
+    balance_push: float = _option(0.5, Number(0.0))
+    balance_noise: float = _option(0.1, Number(0.0))
+    balance_end: float = _option(0.75, Number(0.02, 1.0))
     schedule: str = _option("constant", Names(("constant", "linear", "cosine", "middle")))
     guidance_interval: tuple[float, float] = _option((0.02, 0.995), Interval(0.0, 1.0))
     residual: bool = _option(True, Truth())
@@ -254,6 +270,9 @@ INFERENCE = (
     "strength",
     "anticausal",
     "balance",
+    "balance_push",
+    "balance_noise",
+    "balance_end",
     "schedule",
     "guidance_interval",
     "residual",

@@ -31,6 +31,7 @@ __all__ = [
     "Node",
     "Rows",
     "Symbol",
+    "Vector",
 ]
 
 Level: TypeAlias = str | int
@@ -56,12 +57,15 @@ class Class:
         table: P(node | parents), if declared: (levels of the parents, probabilities) for each
             combination, the last parent's fastest; the parents in the order in which the edges name
             them.
+        representation: length of the vector that stands for the node in its images, aligned with
+            its level (`causalflow.mechanisms.representation`); None: they are told the level.
     """
 
     levels: tuple[Level, ...]
     noise: str | None = None
     equation: Equation | None = None
     table: Rows | None = None
+    representation: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,12 +78,15 @@ class Continuous:
         noise: "flow" (monotone conditional flow), "additive" (f(parents) + u) or "linear" (least
             squares + u).
         equation: the explicit mechanism, if declared.
+        representation: length of the vector that stands for the node in its images, aligned with
+            its value (`causalflow.mechanisms.representation`); None: they are told the value.
     """
 
     support: tuple[float, float] = (-math.inf, math.inf)
     unit: str | None = None
     noise: str = "flow"
     equation: Equation | None = None
+    representation: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +107,13 @@ class Image:
 
 
 Node: TypeAlias = Symbol | Class | Continuous | Image
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vector:
+    """What a network is told of a node that has a representation; no file declares it."""
+
+    length: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -65,6 +65,7 @@ SUPPORTS: Mapping[str, tuple[float, float]] = {
     "unit": (0.0, 1.0),
 }
 MAX_PIXELS = 1 << 26
+MAX_LENGTH = 10_000
 
 
 def read_node(value: Value, place: Place) -> Node:
@@ -217,6 +218,11 @@ def _is_null(value: Value) -> bool:
     return isinstance(value, Scalar) and (value.empty or value.text in ("null", "none"))
 
 
+def _length(value: Value, place: Place) -> int | None:
+    """The length of a representation."""
+    return None if _is_null(value) else count(value, place, most=MAX_LENGTH)
+
+
 _DIFFUSION = {name: _option(rule) for name, rule in rules().items()}
 _READERS: Mapping[type, Mapping[str, Read]] = {
     Class: {
@@ -224,12 +230,14 @@ _READERS: Mapping[type, Mapping[str, Read]] = {
         "noise": choice(("gumbel", "monotone", "response")),
         "equation": _equation,
         "table": _no_table,
+        "representation": _length,
     },
     Continuous: {
         "support": _support,
         "unit": text,
         "noise": choice(("flow", "additive", "linear")),
         "equation": _equation,
+        "representation": _length,
     },
     Image: {
         "shape": _shape,

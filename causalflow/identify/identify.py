@@ -17,6 +17,7 @@ from causalflow.errors import GraphError, QueryError, one_of
 from causalflow.graph.admg import ADMG
 from causalflow.identify.asked import answered, written
 from causalflow.identify.id import Effect, identify_effect
+from causalflow.identify.overlap import left_overlaps
 from causalflow.identify.proof import Line, Proof
 from causalflow.identify.prove import UnprovedError, prove_effect
 from causalflow.identify.sources import (
@@ -67,10 +68,22 @@ def identify(graph: Graph | ADMG, query: str | Query, data: DataNames = "observa
     if question.is_counterfactual:
         from causalflow.identify.counterfactual import identify_counterfactual
 
-        return replace(identify_counterfactual(admg, question, data), declared=declared)
-    question = question.interventional_form()
-    _check(question)
-    return _verdict(admg, question, data, declared)
+        found = replace(identify_counterfactual(admg, question, data), declared=declared)
+    else:
+        question = question.interventional_form()
+        _check(question)
+        found = _verdict(admg, question, data, declared)
+    return _warned(found, data)
+
+
+def _warned(verdict: Verdict, data: DataNames) -> Verdict:
+    """The verdict from P(v), with where positivity fails by the graph's own equations."""
+    if verdict.declared is None or data != "observational":
+        return verdict
+    failures = left_overlaps(verdict.declared, verdict.query)
+    warnings = tuple(f"positivity fails: {each}" for each in failures)
+    notes = (f"{each}: there the answer rests on the model" for each in warnings)
+    return replace(verdict, warnings=warnings, assumptions=(*verdict.assumptions, *notes))
 
 
 def _read(graph: Graph | ADMG, query: str | Query) -> tuple[ADMG, Query]:

@@ -54,6 +54,7 @@ class Verdict:
             counterfactual that no data tell.
         derivation: the steps that lead to the estimand or the witness.
         assumptions: under which the verdict holds.
+        warnings: where they fail by the graph's own equations (`causalflow.identify.overlap`).
         indices: the estimand's index for each of the query's free variables; by default the
             variable's own.
         graph: the algebra of the graph that the question was put to.
@@ -69,6 +70,7 @@ class Verdict:
     witness: tuple[object, ...] = ()
     derivation: tuple[Step, ...] = ()
     assumptions: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     indices: tuple[Index, ...] | None = None
     graph: ADMG | None = field(default=None, compare=False, repr=False)
     declared: Graph | None = field(default=None, compare=False, repr=False)
@@ -255,11 +257,12 @@ class Verdict:
             start = f"{self.query} is not identifiable from {self._known}"
             is_finite = self.declared is not None and len(self.levels) == len(self.declared.nodes)
             advice = [f"  {BOUNDS}"] if is_finite else []
-            return [start, *(f"  {reason}" for reason in reasons), *advice]
+            shown = (*reasons, *(f"warning: {each}" for each in self.warnings))
+            return [start, *(f"  {each}" for each in shown), *advice]
         lines = [f"{self.query} = {to_text(self.estimand)}"]
         if self.constant_in:
             lines.append(f"  (the same for every value of {', '.join(self.constant_in)})")
-        return lines
+        return [*lines, *(f"  warning: {each}" for each in self.warnings)]
 
     def _explanation(self) -> Iterator[str]:
         yield from (f"  {number}. {step}" for number, step in enumerate(self.derivation, 1))

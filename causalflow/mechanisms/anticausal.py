@@ -10,6 +10,9 @@ the mechanism of an anti-causal edge (`causalflow.diffusion.guidance`), and its 
 continuous parent the median, which is inside the support) fills in parents that the evidence leaves
 out.
 
+Where a label is missing, a draw from its posterior given the clean image can stand for it in the
+denoiser's training, each parent by itself. The predictor learns from labels alone.
+
 Its training rows are weighted (`causalflow.mechanisms.mutilation`), so that the gradient of one
 parent's predictor does not move the others. A parent trains its head in the rows where it has a
 label, whatever the others have.
@@ -34,12 +37,12 @@ from causalflow.errors import CompileError, DataError
 from causalflow.graph.schema import Class, Continuous, Image, Node, Symbol
 from causalflow.mechanisms.base import Values
 from causalflow.mechanisms.continuous import to_real, to_support
-from causalflow.mechanisms.labels import labelled
+from causalflow.mechanisms.labels import all_labelled, labelled
 from causalflow.nn.embedding import TimeEmbedding
 from causalflow.nn.encoder import Encoder
 from causalflow.nn.naming import module_key
 
-__all__ = ["AnticausalPredictor"]
+__all__ = ["AnticausalPredictor", "drawn_levels"]
 
 FEATURES = 128
 LOG_ROOT = math.log(2 * math.pi) / 2
@@ -119,6 +122,34 @@ class AnticausalPredictor(nn.Module):
         features = self._features(enter(image), tau)
         return {name: self._mode(self.heads[module_key(name)](features), name) for name in names}
 
+    @torch.no_grad()
+    def completed(
+        self, image: Tensor, parents: Values, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """The parents, each missing one drawn from its posterior given clean images in [-1, 1]."""
+        found = dict(parents)
+        rows = (~all_labelled(parents, self.parents)).nonzero()[:, 0]
+        if not len(rows):
+            return found
+        tau = torch.full((len(rows),), TAU_MIN, device=image.device)
+        features = self._features(enter(image[rows]), tau)
+        for name in self.parents:
+            value = parents[name][rows]
+            drawn = self._draw(self.heads[module_key(name)](features).float(), name, generator)
+            value = torch.where(labelled(value), value, drawn.to(value.dtype))
+            found[name] = parents[name].index_copy(0, rows, value)
+        return found
+
+    def _draw(self, output: Tensor, name: str, generator: torch.Generator) -> Tensor:
+        """A value of each row's posterior, shape (batch,)."""
+        if name not in self._column:
+            return drawn_levels(output, generator)
+        column, n = self._column[name], len(output)
+        normal = torch.randn(n, generator=generator, device=generator.device).to(output)
+        real = output[:, 0] + _spread(output) * normal
+        real = self.location[column] + self.scale[column] * real.double()
+        return to_support(real, self._support[name])
+
     def _features(self, y: Tensor, tau: Tensor) -> Tensor:
         return self.encoder(y, self.time(tau))
 
@@ -138,9 +169,20 @@ class AnticausalPredictor(nn.Module):
         inside = torch.where(known, value, _inside(self._support[name]))
         real, _ = to_real(inside, self._support[name])
         target = ((real - self.location[column]) / self.scale[column]).float()
-        spread = functional.softplus(output[:, 1]) + 1e-2
+        spread = _spread(output)
         found = -((target - output[:, 0]) / spread).square() / 2 - spread.log() - LOG_ROOT
         return torch.where(known, found, 0.0)
+
+
+def drawn_levels(logits: Tensor, generator: torch.Generator) -> Tensor:
+    """A level of each row's law, given logits (batch, levels); shape (batch,)."""
+    uniform = torch.rand(len(logits), 1, generator=generator, device=generator.device)
+    below = logits.softmax(dim=1).cumsum(dim=1)[:, :-1] <= uniform.to(logits)
+    return below.sum(dim=1)
+
+
+def _spread(output: Tensor) -> Tensor:
+    return functional.softplus(output[:, 1]) + 1e-2
 
 
 def _inside(support: tuple[float, float]) -> float:

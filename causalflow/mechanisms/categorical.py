@@ -12,8 +12,8 @@ off above T:
 parent's value which moves probability upwards never moves x downwards. Given x, u is uniform on x's
 interval.
 
-*response* (nodes whose table the graph gives): one such u for each combination of the parents'
-values, independent of one another.
+*response* (nodes with a table): one such u for each combination of the parents' values, independent
+of one another.
 
 They agree on everything observed and differ in counterfactuals, which the data do not determine.
 
@@ -162,11 +162,11 @@ class Categorical(nn.Module):
         self.name, self.node, self.parents = name, node, dict(parents)
         self.noise_name = node.noise or DEFAULT_NOISE
         self.is_given = node.table is not None
-        self.is_response = self.is_given and self.noise_name == RESPONSE
-        self.noise = NOISES.get("monotone" if self.is_response else self.noise_name)
         self.levels = len(node.levels)
         self.strides = _strides(self.parents)
         self.is_table = self.strides is not None
+        self.is_response = self.noise_name == RESPONSE
+        self.noise = NOISES.get("monotone" if self.is_response else self.noise_name)
         if self.strides is not None:
             rows = math.prod(_levels(parent) for parent in self.parents.values())
             table = torch.zeros((rows, self.levels), dtype=torch.float64)

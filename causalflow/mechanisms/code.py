@@ -67,7 +67,7 @@ class SemanticCode(nn.Module):
 
     def mean(self, x: Tensor, parents: Values) -> Tensor:
         """The code of factual images, shape (batch, length), float32."""
-        return self._moments(x, parents)[0]
+        return self.moments(x, parents)[0]
 
     def sample(
         self, x: Tensor, parents: Values, generator: torch.Generator
@@ -79,20 +79,20 @@ class SemanticCode(nn.Module):
             parents: values of the image's parents; unlabelled ones are nulls.
             generator: of the draw.
         """
-        mean, log_variance = self._moments(x, parents)
+        mean, log_variance = self.moments(x, parents)
         draw = torch.randn(mean.shape, generator=generator, device=generator.device).to(mean)
         return mean + (log_variance / 2).exp() * draw, _divergence(mean, log_variance)
 
     def kl(self, x: Tensor, parents: Values) -> Tensor:
         """KL in nats of each image's code, shape (batch,)."""
-        return _divergence(*self._moments(x, parents))
+        return _divergence(*self.moments(x, parents))
 
     def draw(self, n: int, generator: torch.Generator) -> Tensor:
         """n draws of z from N(0, I), float32."""
         return torch.randn(n, self.length, generator=generator, device=generator.device)
 
-    def _moments(self, x: Tensor, parents: Values) -> tuple[Tensor, Tensor]:
-        """The mean and the logarithm of the variance, float32."""
+    def moments(self, x: Tensor, parents: Values) -> tuple[Tensor, Tensor]:
+        """The mean and the logarithm of the variance of q, shape (batch, length), float32."""
         told = functional.silu(self.parents(parents, len(x)))
         h = x.to(self.readout.weight.dtype).contiguous(memory_format=torch.channels_last)
         for halve, norm in zip(self.halvings, self.norms, strict=True):

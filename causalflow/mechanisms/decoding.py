@@ -42,10 +42,7 @@ from causalflow.errors import EvidenceError
 from causalflow.graph.schema import Diffusion
 from causalflow.nn.replay import Replay
 
-__all__ = ["BALANCED_END", "Decoder"]
-
-BALANCED_END = 0.75
-"""tau at which the printed and the preserving way up end: beyond, the image is forgotten."""
+__all__ = ["Decoder"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,37 +132,52 @@ class Decoder:
             tape: the noise of the printed and the preserving forms.
             factual: the factual conditions.
         """
-        up, down = self.field(factual), self._guided_field(target, reference)
-        if self.options.balance == "stopping":
-            return self._stopped(up, down, image, target, reference)
-        nodes = self._nodes(self.options.steps, min(BALANCED_END, self.tau_max))
-        y = balanced(
-            self.options.balance,
-            up,
-            self.predictor,
-            enter(image),
-            nodes,
-            target,
-            reference,
-            tape,
+        position, end = self.raised(target, reference, image, tape, factual)
+        return self.lowered(target, reference, position, end)
+
+    def raised(
+        self, target: Values, reference: Values, image: Tensor, tape: Tensor, factual: Values
+    ) -> tuple[Tensor, float | Tensor]:
+        """The balanced position of an image and its tau, of stopping one a row; as `balanced`."""
+        options, up, y = self.options, self.field(factual), enter(image)
+        if options.balance == "stopping":
+            return self._stopped(up, y, target, reference)
+        nodes = self._nodes(options.steps, min(options.balance_end, self.tau_max))
+        gammas = (options.balance_push, options.balance_noise)
+        position = balanced(
+            options.balance, up, self.predictor, y, nodes, target, reference, tape, *gammas
         )
-        return self.from_rest(down, y, float(nodes[-1]))
+        return position, float(nodes[-1])
+
+    def lowered(
+        self, target: Values, reference: Values, position: Tensor, end: float | Tensor
+    ) -> Tensor:
+        """The image of a position at ``end``, guided; by midpoint where rows have their own end."""
+        down = self._guided_field(target, reference)
+        if not isinstance(end, Tensor):
+            return self.from_rest(down, position, end)
+        solver, field = SOLVERS.get("midpoint"), clock(down, TAU_MIN, end)
+        nodes = self._fractions
+        return leave(descend(solver, field, rest(solver, field, position, nodes), nodes))
 
     def _stopped(
-        self, up: Field, down: Field, image: Tensor, target: Values, reference: Values
-    ) -> Tensor:
-        """Leap-frog to each row's stopping time; down by the guided solver, if it has a clock."""
+        self, up: Field, y: Tensor, target: Values, reference: Values
+    ) -> tuple[Tensor, Tensor]:
+        """Leap-frog to each row's stopping time."""
         predictor, levels = self.predictor, self.levels
 
         def doubt(y: Tensor, tau: Time, velocity: Tensor) -> Tensor:
             return confidence(predictor(y, tau, velocity), levels, target, reference)
 
-        nodes, y = self._nodes(self.options.steps), enter(image)
-        end = stopping_time(up, doubt, y, nodes)
-        fractions = (nodes - nodes[0]) / (nodes[-1] - nodes[0])
-        position = ascend(SOLVERS.get("alf"), clock(up, TAU_MIN, end), y, fractions)[0]
-        solver, field = SOLVERS.get("midpoint"), clock(down, TAU_MIN, end)
-        return leave(descend(solver, field, rest(solver, field, position, fractions), fractions))
+        end = stopping_time(up, doubt, y, self._nodes(self.options.steps))
+        field = clock(up, TAU_MIN, end)
+        return ascend(SOLVERS.get("alf"), field, y, self._fractions)[0], end
+
+    @property
+    def _fractions(self) -> Tensor:
+        """The nodes as shares of the way from the first to the last, for a clock."""
+        nodes = self._nodes(self.options.steps)
+        return (nodes - nodes[0]) / (nodes[-1] - nodes[0])
 
     def field(self, conditions: Values) -> Field:
         """The velocity under these conditions, unguided."""

@@ -3,13 +3,15 @@
 Notation: y_tau the image in flow coordinates (`causalflow.diffusion.path`), v(y, tau, c, z) the
 denoiser's velocity under the neural parents c and the semantic code z, N the noise end of the path.
 
-    u = (position, offset, code, residuals, reference)
+    u = (position, offset, code, latents, residuals, reference)
 
     position   y_N, the end of the probability-flow trajectory through the factual image; normal
                when drawn
     offset     the solver's further state at y_N less its rest value; for leap-frog
                w_N - v(y_N, c); when drawn 0, or the noise of a stochastic solver
     code       z, the mean of q(z | x, parents) (`causalflow.mechanisms.code`); N(0, I) when drawn
+    latents    of the parents with a representation, told in place of their labels, as read off x;
+               they move with the labels (`causalflow.mechanisms.representation`)
     residual   r = x - decode(u, factual parents): what the solver misses; 0 when drawn, and of a
                reversible solver, which misses nothing
     guided_residual  the same of the guided solver
@@ -26,8 +28,9 @@ reversible decoder would not survive; its residual is that of decoding the factu
 nothing guides. The other rows are decoded as they were read: a null intervention returns the
 evidence, whatever the guidance.
 
-In training a row needs no label: the denoiser is told nulls, the predictor learns from the labels
-there are, and a row that misses one has the weight 1.
+In training a row needs no label: the denoiser is told nulls, or draws from the predictor's
+posterior given the image (``unlabelled``), the predictor learns from the labels there are, and a
+row that misses one has the weight 1.
 
 Source: Sanchez & Tsaftaris (2022), Diff-SCM, algorithms 1-3 (abduction, guided prediction);
 asynchronous leap-frog, the residual, and the two decoders are this project's.
@@ -65,6 +68,7 @@ from causalflow.mechanisms.dependence import dependence
 from causalflow.mechanisms.labels import all_labelled, labelled
 from causalflow.mechanisms.mutilation import MutilationWeights
 from causalflow.mechanisms.reading import ParentReader, given_classifiers
+from causalflow.mechanisms.representation import Representation, represented
 from causalflow.mechanisms.rows import chunks, snapped, take
 from causalflow.nn.naming import module_key
 
@@ -73,6 +77,7 @@ __all__ = ["ImageMechanism"]
 DEFAULT_CODE = 32
 ALIKE = 0.95
 CODE = "code."
+LATENT = "latent."
 OFFSET = "offset."
 REFERENCE = "reference."
 
@@ -112,10 +117,13 @@ class ImageMechanism(nn.Module):
         self.parents = dict(parents)
         self.neural = {n: t for n, t in parents.items() if isinstance(kinds[n], Neural)}
         self.scales = {n: k.scale for n, k in kinds.items() if isinstance(k, Anticausal)}
-        self.denoiser = Denoiser(node.shape[0], self.neural, node.diffusion, network=network)
+        latents = represented(self.neural)
+        self.representation = Representation(node, latents) if latents else None
+        told = self.neural | (self.representation.told if self.representation else {})
+        self.denoiser = Denoiser(node.shape[0], told, node.diffusion, network=network)
         self.code = SemanticCode(node, parents) if node.diffusion.code else None
         given = given_classifiers(name, node, parents, classifiers or {})
-        learned = {n: parent for n, parent in parents.items() if n not in given}
+        learned = {n: p for n, p in parents.items() if n not in given and n not in latents}
         self.predictor = AnticausalPredictor(node, learned) if learned else None
         self.classifiers = nn.ModuleDict({module_key(n): c for n, c in given.items()})
         self.mutilation = (
@@ -151,6 +159,8 @@ class ImageMechanism(nn.Module):
         self.denoiser.calibrate(values)
         if self.code is not None:
             self.code.calibrate(values)
+        if self.representation is not None:
+            self.representation.calibrate(values)
         if self.predictor is not None:
             self.predictor.calibrate(values)
         if self.mutilation is None:
@@ -169,22 +179,39 @@ class ImageMechanism(nn.Module):
         seen = labelled(values[self.name])
         image = values[self.name].nan_to_num()
         parents = {name: values[name] for name in self.parents}
-        error = self._denoising(image, parents, generator)
+        error = self._denoising(image, self._told(image, parents, generator), generator)
         if self.parents:
             weight = 1.0 if self.mutilation is None else self.mutilation(parents)
             error = error * (weight if self.scales else (1 + weight) / 2)
             error = error + weight * self._reader.loss(image, parents, generator)
         return torch.where(seen, error, 0.0)
 
+    def _told(self, image: Tensor, parents: Values, generator: torch.Generator) -> Values:
+        """The parents as the denoiser is told them: missing ones hidden, or drawn."""
+        if self.options.unlabelled == "null" or not self.parents:
+            return parents
+        return self._reader.completed(image, parents, generator)
+
     def _denoising(self, image: Tensor, parents: Values, generator: torch.Generator) -> Tensor:
+        told, cost = self._latents(image, parents, generator)
         if self.code is None:
-            return self.denoiser.loss(image, parents, generator)
+            return self.denoiser.loss(image, told, generator) + cost
         code, divergence = self.code.sample(image, parents, generator)
         weight = self.options.code_weight / math.prod(self.shape)
-        error = self.denoiser.loss(image, parents, generator, code=code) + weight * divergence
+        error = self.denoiser.loss(image, told, generator, code=code) + weight * divergence + cost
         if not self.options.code_independence:
             return error
         return error + self.options.code_independence * dependence(code, parents)
+
+    def _latents(
+        self, image: Tensor, parents: Values, generator: torch.Generator
+    ) -> tuple[Values, Tensor | float]:
+        """The parents, latents drawn in place of labels, and the cost of their alignment."""
+        if self.representation is None:
+            return parents, 0.0
+        latents, divergence = self.representation.sample(image, parents, generator)
+        weight = self.options.alignment_weight / math.prod(self.shape)
+        return {**parents, **latents}, weight * divergence
 
     @property
     def reweights(self) -> bool:
@@ -198,8 +225,33 @@ class ImageMechanism(nn.Module):
 
     def infer(self, value: Tensor, names: Iterable[str]) -> dict[str, Tensor]:
         """The most probable values of the named parents, read off factual images."""
+        read = self.represent(value, {})
         with torch.no_grad():
-            return self._reader.infer(value, list(names))
+            others = self._reader.infer(value, [name for name in names if name not in read])
+        if self.representation is None:
+            return others
+        own = {name: read[name] for name in names if name in read}
+        return others | self.representation.labels(own)
+
+    @torch.no_grad()
+    def represent(self, value: Tensor, labels: Values) -> dict[str, Tensor]:
+        """The latents of factual images, by parent: float32, shape (batch, length).
+
+        Args:
+            value: images in [-1, 1].
+            labels: of the parents that are known; the latents of others are read off the image.
+        """
+        if self.representation is None:
+            return {}
+        rows = chunks(torch.arange(len(value), device=value.device))
+        parts = [self.representation.read(value[part]) for part in rows]
+        read = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+        return self.representation.believing(read, labels)
+
+    @torch.no_grad()
+    def latents(self, parents: Values, noise: Noise) -> dict[str, Tensor]:
+        """The latents under ``parents`` and ``noise``, by parent."""
+        return self._moved(noise, parents) if self.representation is not None else {}
 
     def draw_noise(self, n: int, generator: torch.Generator) -> Noise:
         """n draws of u: a normal position, at rest, without residual, image or reference."""
@@ -213,7 +265,8 @@ class ImageMechanism(nn.Module):
             for name, node in self.parents.items()
         }
         image = torch.full(shape, torch.nan, device=device)
-        return self._noise(position, offset, code, reference, image, generator)
+        latents = {} if self.representation is None else self.representation.draw(n, generator)
+        return self._noise(position, offset, code, latents, reference, image, generator)
 
     @torch.no_grad()
     def abduct(self, value: Tensor, parents: Values, generator: torch.Generator) -> Noise:
@@ -227,10 +280,11 @@ class ImageMechanism(nn.Module):
     def _abduct(self, value: Tensor, parents: Values, generator: torch.Generator) -> Noise:
         decoder = self._decoder
         code = self.code.mean(value, parents) if self.code is not None else None
-        told = self._conditions(parents, code)
-        position, offset = decoder.up(value, told, generator)
+        latents = self.represent(value, parents)
         reference = {name: parents[name] for name in self.parents}
-        noise = self._noise(position, offset, code, reference, value, generator)
+        told = self._conditions({**reference, **latents}, code)
+        position, offset = decoder.up(value, told, generator)
+        noise = self._noise(position, offset, code, latents, reference, value, generator)
         if self.options.residual and not decoder.solver.reversible:
             noise["residual"] = value.double() - decoder.down(told, position, offset)
         if self.options.residual and decoder.guides:
@@ -243,6 +297,7 @@ class ImageMechanism(nn.Module):
         position: Tensor,
         offset: tuple[Tensor, ...],
         code: Tensor | None,
+        latents: Values,
         reference: Values,
         image: Tensor,
         generator: torch.Generator,
@@ -252,6 +307,7 @@ class ImageMechanism(nn.Module):
         noise = {"position": position, "residual": nothing}
         noise |= {f"{OFFSET}{k}": part for k, part in enumerate(offset)}
         noise |= {REFERENCE + name: value for name, value in reference.items()}
+        noise |= {LATENT + name: value for name, value in latents.items()}
         if code is not None:
             noise[CODE] = code
         if self._decoder.guides:
@@ -285,24 +341,35 @@ class ImageMechanism(nn.Module):
         return [*ways, (changed & ~drawn, self._decode_balanced)]
 
     def _decode(self, parents: Values, noise: Noise) -> Tensor:
-        told = self._conditions(parents, noise.get(CODE))
+        told = self._conditions(self._told_by(noise, parents), noise.get(CODE))
         offset = tuple(part for key, part in noise.items() if key.startswith(OFFSET))
         image = self._decoder.down(told, noise["position"], offset)
         return self._completed(image, noise["residual"])
 
     def _decode_guided(self, parents: Values, noise: Noise) -> Tensor:
-        told = self._conditions(parents, noise.get(CODE))
-        reference = _reference(noise, self.parents)
+        told = self._conditions(self._told_by(noise, parents), noise.get(CODE))
+        reference = self._told_by(noise, _reference(noise, self.parents))
         image = self._decoder.guided(told, reference, noise["position"])
         return self._completed(image, noise.get("guided_residual", torch.zeros_like(image)))
 
     def _decode_balanced(self, parents: Values, noise: Noise) -> Tensor:
-        reference, code = _reference(noise, self.parents), noise.get(CODE)
-        target, factual = self._conditions(parents, code), self._conditions(reference, code)
+        reference, code = self._told_by(noise, _reference(noise, self.parents)), noise.get(CODE)
+        target = self._conditions(self._told_by(noise, parents), code)
+        factual = self._conditions(reference, code)
         return self._decoder.balanced(target, reference, noise["image"], noise["tape"], factual)
 
     def _completed(self, image: Tensor, residual: Tensor) -> Tensor:
         return image + residual if self.options.residual else image
+
+    def _told_by(self, noise: Noise, parents: Values) -> Values:
+        """The parents, their latents in place of labels."""
+        return {**parents, **self._moved(noise, parents)}
+
+    def _moved(self, noise: Noise, parents: Values) -> dict[str, Tensor]:
+        if self.representation is None:
+            return {}
+        latents = {name: noise[LATENT + name] for name in self.representation.lengths}
+        return self.representation.moved(latents, _reference(noise, self.parents), parents)
 
     def _conditions(self, parents: Values, code: Tensor | None) -> dict[str, Tensor]:
         """What the network is told, and what the anti-causal edges aim at."""
@@ -314,7 +381,10 @@ class ImageMechanism(nn.Module):
 
     @property
     def _decoder(self) -> Decoder:
-        classes = {n: p for n, p in self.parents.items() if isinstance(p, Class)}
+        latents = self.representation.lengths if self.representation is not None else {}
+        classes = {
+            n: p for n, p in self.parents.items() if isinstance(p, Class) and n not in latents
+        }
         return Decoder(
             velocity=self._velocity,
             options=self.options,

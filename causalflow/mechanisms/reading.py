@@ -20,8 +20,9 @@ from causalflow.diffusion.path import TAU_MIN, enter
 from causalflow.diffusion.predictor import Posterior, Predictor, noise_conditional, of_image
 from causalflow.errors import CompileError, one_of
 from causalflow.graph.schema import Class, Image, Node
-from causalflow.mechanisms.anticausal import AnticausalPredictor
+from causalflow.mechanisms.anticausal import AnticausalPredictor, drawn_levels
 from causalflow.mechanisms.base import Values
+from causalflow.mechanisms.labels import labelled
 
 __all__ = ["GivenClassifier", "ParentReader", "given_classifiers"]
 
@@ -70,10 +71,13 @@ class GivenClassifier(nn.Module):
 
     def infer(self, image: Tensor) -> Tensor:
         """The most probable level, given clean images in [-1, 1]."""
+        return self.logits(image).argmax(dim=-1)
+
+    def logits(self, image: Tensor) -> Tensor:
+        """The logits, shape (batch, levels), given clean images in [-1, 1]."""
         if not self.is_noise_conditional:
-            return self(image).argmax(dim=-1)
-        tau = torch.full((len(image),), TAU_MIN, device=image.device)
-        return self(enter(image), tau).argmax(dim=-1)
+            return self(image)
+        return self(enter(image), torch.full((len(image),), TAU_MIN, device=image.device))
 
 
 def _arguments(network: Callable[..., Tensor], where: str) -> int:
@@ -109,6 +113,20 @@ class ParentReader:
         if self.learned is None:
             return torch.zeros(len(image), device=image.device)
         return self.learned.loss(image, parents, generator)
+
+    @torch.no_grad()
+    def completed(
+        self, image: Tensor, parents: Values, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """The parents, each missing one drawn from its posterior given clean images in [-1, 1]."""
+        found = dict(parents)
+        if self.learned is not None:
+            learned = {name: parents[name] for name in parents if name not in self.given}
+            found |= self.learned.completed(image, learned, generator)
+        for name, classifier in self.given.items():
+            drawn = drawn_levels(classifier.logits(image), generator)
+            found[name] = torch.where(labelled(parents[name]), parents[name], drawn)
+        return found
 
     def __call__(self, y: Tensor, tau: Time, velocity: Tensor) -> Posterior:
         """The posterior of all parents at y."""

@@ -5,7 +5,8 @@
 with a(.) the attribute read off a picture, a the value it should have in the counterfactual world,
 x' the counterfactual and x* the true one (or, where that is not known, the factual picture x, whose
 value is a too). What remains is the off-diagonal error beyond the measuring floor: in the
-attribute's unit, 0 at best on average. For a class, |.| is 1 where two levels differ.
+attribute's unit, 0 at best on average, negative where the counterfactuals read better than the
+reference. For a class, |.| is 1 where two levels differ: a share in -1..1.
 
 Source: Xia et al. (2024), Mitigating attribute amplification in counterfactual image generation.
 """

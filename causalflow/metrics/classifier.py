@@ -1,11 +1,14 @@
 """Classifier: a judge that reads a class off images, and knows nothing of the model it judges.
 
 A small convolutional network, fitted to real labelled images by its own seed, never to images that
-a model made. Its accuracy on held-out real images is the ceiling of what it can confirm, and is to
-be reported with every number it gives.
+a model made. Its accuracy on held-out real images, a share in 0..1, is the ceiling of what it can
+confirm, and is to be reported with every number it gives.
 
 Its last hidden layer, 128 numbers, is a feature space in which distributions of images can be
-compared.
+compared (`causalflow.metrics.frechet`).
+
+Source: Monteiro et al. (2023), Measuring axiomatic soundness of counterfactual image models, for
+pseudo-oracles: judges fitted to real images.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from tqdm import tqdm
 
 from causalflow.errors import DataError
 
-__all__ = ["ImageClassifier"]
+__all__ = ["ImageClassifier", "judge_network", "unit_images"]
 
 CHUNK = 1024
 FEATURES = 128
@@ -66,14 +69,14 @@ class ImageClassifier:
         if len(images) != len(labels):
             raise DataError(f"classifier: {len(images)} images and {len(labels)} labels")
         random = torch.Generator().manual_seed(seed)
-        network = _network(images.shape[1], levels, random).to(device)
+        network = judge_network(images.shape[1], levels, random).to(device)
         steps = epochs * -(-len(images) // batch_size)
         adam = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=1e-2)
         rate = torch.optim.lr_scheduler.OneCycleLR(adam, max_lr=2e-3, total_steps=steps)
         with tqdm(total=steps, unit="step", desc="classifier", disable=not progress) as bar:
             for _ in range(epochs):
                 for rows in torch.randperm(len(images), generator=random).split(batch_size):
-                    shifted = _shifted(_unit(images[rows]).to(device), random)
+                    shifted = _shifted(unit_images(images[rows]).to(device), random)
                     loss = functional.cross_entropy(network(shifted), labels[rows].to(device))
                     adam.zero_grad(set_to_none=True)
                     loss.backward()
@@ -97,22 +100,30 @@ class ImageClassifier:
     @torch.no_grad()
     def _apply(self, part: nn.Module, images: Tensor) -> Tensor:
         device = next(self.network.parameters()).device
-        chunks = [part(_unit(chunk).to(device)).cpu() for chunk in images.split(CHUNK)]
+        chunks = [part(unit_images(chunk).to(device)).cpu() for chunk in images.split(CHUNK)]
         return torch.cat(chunks)
 
 
-def _network(channels: int, levels: int, random: torch.Generator) -> nn.Sequential:
-    network = nn.Sequential(
-        *_block(channels, 32),
-        *_block(32, 64),
-        nn.Conv2d(64, FEATURES, 3, padding=1),
-        nn.ReLU(),
-        nn.AdaptiveAvgPool2d(2),
-        nn.Flatten(),
-        nn.Linear(4 * FEATURES, FEATURES),
-        nn.ReLU(),
-        nn.Linear(FEATURES, levels),
-    )
+def judge_network(channels: int, outputs: int, random: torch.Generator) -> nn.Sequential:
+    """An untrained network: images in [0, 1], (batch, channel, height, width) -> (batch, outputs).
+
+    Args:
+        channels: of the images, whose height and width are at least 4.
+        outputs: numbers an image.
+        random: draws the weights.
+    """
+    with torch.random.fork_rng(devices=[]):  # torch draws weights of its own, replaced below
+        network = nn.Sequential(
+            *_block(channels, 32),
+            *_block(32, 64),
+            nn.Conv2d(64, FEATURES, 3, padding=1),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(2),
+            nn.Flatten(),
+            nn.Linear(4 * FEATURES, FEATURES),
+            nn.ReLU(),
+            nn.Linear(FEATURES, outputs),
+        )
     for weight in network.parameters():
         if weight.ndim > 1:
             nn.init.kaiming_uniform_(weight, generator=random)
@@ -131,7 +142,8 @@ def _block(given: int, made: int) -> tuple[nn.Module, ...]:
     )
 
 
-def _unit(images: Tensor) -> Tensor:
+def unit_images(images: Tensor) -> Tensor:
+    """Float32 in [0, 1] of uint8 or floating images."""
     return images.float() / 255 if images.dtype == torch.uint8 else images.float()
 
 

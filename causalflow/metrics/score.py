@@ -15,9 +15,10 @@ from torch import Tensor
 
 from causalflow.errors import DataError
 
-__all__ = ["Score", "mean_score", "share_score"]
+__all__ = ["NORMAL", "Score", "mean_score", "share_score"]
 
-_NORMAL = 1.959963984540054  # the 97.5 % point
+NORMAL = 1.959963984540054
+"""The 97.5 % point of the normal law: an interval is +- so many standard errors."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +55,7 @@ def mean_score(values: Tensor, unit: str) -> Score:
     """
     each = _checked(values)
     mean, count = float(each.mean()), len(each)
-    half = _NORMAL * float(each.std()) / math.sqrt(count) if count > 1 else math.inf
+    half = NORMAL * float(each.std()) / math.sqrt(count) if count > 1 else math.inf
     return Score(value=mean, interval=(mean - half, mean + half), count=count, unit=unit)
 
 
@@ -71,7 +72,7 @@ def share_score(hits: Tensor) -> Score:
     """
     each = _checked(hits)
     share, count = float(each.mean()), len(each)
-    weight = _NORMAL**2 / count
+    weight = NORMAL**2 / count
     centre = (share + weight / 2) / (1 + weight)
     half = math.sqrt(weight * share * (1 - share) + weight**2 / 4) / (1 + weight)
     interval = (max(0.0, centre - half), min(1.0, centre + half))

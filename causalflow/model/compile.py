@@ -20,7 +20,16 @@ from torch import Tensor, nn
 
 from causalflow.errors import CompileError, one_of
 from causalflow.graph.graph import Graph
-from causalflow.graph.schema import Class, Continuous, Diffusion, EdgeKind, Image, Node, Symbol
+from causalflow.graph.schema import (
+    Class,
+    Continuous,
+    Diffusion,
+    EdgeKind,
+    Image,
+    Neural,
+    Node,
+    Symbol,
+)
 from causalflow.mechanisms.categorical import MAXIMAL_ROWS, NOISES, Categorical
 from causalflow.mechanisms.confounder import MAXIMAL_STATES, LatentClass
 from causalflow.mechanisms.continuous import ContinuousMechanism
@@ -141,6 +150,7 @@ def structural_model(
             class or with too many joint states, a discrete image without an equation, ...
     """
     _check_types(graph)
+    _check_representations(graph)
     parts = parts or Parts()
     _check_parts(graph, parts)
     latents = {latent_name(*ends): _latent(graph, ends, options) for ends in graph.bidirected}
@@ -182,6 +192,22 @@ def _check_types(graph: Graph) -> None:
         )
 
 
+def _check_representations(graph: Graph) -> None:
+    """A representation stands for its node in an image that a diffusion model makes."""
+    images = _images(graph)
+    for name, node in graph.nodes.items():
+        if not isinstance(node, Class | Continuous) or node.representation is None:
+            continue
+        below = graph.children(name) & images.keys()
+        kinds = {child: graph.kind(name, child) for child in below}
+        if not any(isinstance(kind, Neural) for kind in kinds.values()):
+            what = f"the edges into {sorted(kinds)} are anticausal" if kinds else "it has no image"
+            raise CompileError(
+                f"node '{name}': its representation is told to no network, for {what}; expected an "
+                "edge to an image node without equation that is neural, or no representation"
+            )
+
+
 def _latent(graph: Graph, ends: tuple[str, str], options: CompileOptions) -> Class:
     nodes = [graph.nodes[name] for name in ends]
     for name, node in zip(ends, nodes, strict=True):
@@ -212,13 +238,8 @@ def _mechanism(
         case Class(table=tuple()):
             written = [edge.source for edge in graph.edges if edge.target == name]
             return _given(name, node, {other: graph.nodes[other] for other in written})
-        case Class(noise="response"):
-            raise CompileError(
-                f"node '{name}': noise 'response' needs a table: in the graph file; expected one of"
-                f" {sorted(NOISES)} for a mechanism that is fitted"
-            )
         case Class():
-            return Categorical(name, node, parents | {latent: latents[latent] for latent in hidden})
+            return _fitted(name, node, parents | {latent: latents[latent] for latent in hidden})
         case Continuous():
             return ContinuousMechanism(name, node, parents)
         case Image():
@@ -239,7 +260,7 @@ def _image(
     kinds: dict[str, EdgeKind] = {parent: graph.kind(parent, name) for parent in parents}
     network, classifiers = parts.networks.get(name), parts.predictors.get(name)
     mechanism = ImageMechanism(name, node, parents, kinds, network=network, classifiers=classifiers)
-    if network is not None:
+    if network is not None and not mechanism.denoiser.trained:  # that has checked itself, for free
         _check_network(mechanism)
     return mechanism
 
@@ -260,6 +281,18 @@ def _check_network(mechanism: ImageMechanism) -> None:
             f"node '{mechanism.name}': its network cannot be called as network(x, tau, condition) "
             f"on two images: {reason}"
         ) from None
+
+
+def _fitted(name: str, node: Class, parents: Mapping[str, Node]) -> Categorical:
+    """The mechanism of a class without a table in the graph file."""
+    mechanism = Categorical(name, node, parents)
+    if mechanism.is_response and not mechanism.is_table:
+        raise CompileError(
+            f"node '{name}': noise 'response' has a value for each combination of the parents, "
+            f"which must be classes, at most {MAXIMAL_ROWS:,} combinations in all; expected one of "
+            f"{sorted(NOISES)} here"
+        )
+    return mechanism
 
 
 def _given(name: str, node: Class, parents: Mapping[str, Node]) -> Categorical:

@@ -54,13 +54,17 @@ def _size(module: nn.Module) -> int:
 def _type(node: Node) -> str:
     match node:
         case Class():
-            return f"class, {len(node.levels)} levels"
+            return f"class, {len(node.levels)} levels{_vector(node)}"
         case Continuous():
-            return f"continuous, {node.unit}" if node.unit else "continuous"
+            return f"continuous{f', {node.unit}' if node.unit else ''}{_vector(node)}"
         case Image():
             return "image " + "x".join(map(str, node.shape))
         case _:
             return "untyped"
+
+
+def _vector(node: Class | Continuous) -> str:
+    return f", representation {node.representation}" if node.representation is not None else ""
 
 
 def _edge(scm: StructuralModel, parent: str, child: str) -> str:

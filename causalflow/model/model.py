@@ -42,6 +42,7 @@ from causalflow.model.stream import (
 )
 from causalflow.model.tensors import Tensors
 from causalflow.model.trainee import Trainee
+from causalflow.model.transplant import transplant
 from causalflow.model.verdicts import counterfactual_verdict, sample_verdict
 from causalflow.model.world import Abduction, Info, World
 from causalflow.options import options_of
@@ -176,6 +177,23 @@ class Model:
         self._forget_records()
         self.fitted |= frozenset(part.nodes)
         return report
+
+    def transplant(self, name: str, donor: Model) -> Model:
+        """Take over the mechanism that ``donor`` has fitted for a node; returns the model itself.
+
+        Args:
+            name: of a node that is the same in both graphs, as are its parents and their edges.
+            donor: the other model; its weights are copied.
+
+        Raises:
+            CompileError: the node is not the same in both, or reads a hidden cause.
+            EvidenceError: the donor has not fitted it.
+        """
+        check_fitted(donor.scm, donor.fitted, [name])
+        transplant(name, donor.scm, self.scm)
+        self._forget_records()
+        self.fitted |= {name}
+        return self
 
     def sample(
         self,
@@ -398,6 +416,29 @@ class Model:
         """The null intervention: evidence, abducted and predicted back."""
         return self.counterfactual(evidence, do={}, steps=steps, **options)
 
+    def represent(self, evidence: Any) -> dict[str, torch.Tensor]:
+        """The representations of an image's parents in factual worlds, by its encoder.
+
+        Args:
+            evidence: as for `abduct`, with the image; labels that are given are believed.
+
+        Returns:
+            Node -> (rows, length), float32; those of a counterfactual world: ``world.latents``.
+
+        Raises:
+            EvidenceError: no image, or none whose parents have a representation.
+        """
+        check_fitted(self.scm, self.fitted, self.scm.images)
+        values = read_evidence(self.graph, evidence, self.device)
+        found = [i.represent(values[n], values) for n, i in self.scm.images.items() if n in values]
+        latents = {name: z for part in found for name, z in part.items()}
+        if not latents:
+            raise EvidenceError(
+                f"graph '{self.graph.name}': no image with represented parents is given; a node "
+                "declares its vector as representation: 16"
+            )
+        return latents
+
     def ask(
         self,
         query: str | Query,
@@ -425,7 +466,9 @@ class Model:
         else:
             scm, random = configured(self.scm, steps), read_generator(generator, self.device)
             answer = simulate(scm, query, given | known, self.fitted, draws, random)
-        return replace(answer, verdict=attempt(self.graph, answer.query))
+        verdict = attempt(self.graph, answer.query)
+        warnings = verdict.warnings if verdict else ()
+        return replace(answer, verdict=verdict, assumptions=(*answer.assumptions, *warnings))
 
     def enumerate(self) -> Enumeration:
         """The whole table of a finite model: exogenous values, the world they make, P."""

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from torch import Tensor
+
 from causalflow.data.units import to_public
 from causalflow.diffusion.calls import NetworkCalls
 from causalflow.diffusion.guidance import GUIDANCES
@@ -13,6 +15,7 @@ from causalflow.errors import EvidenceError, one_of
 from causalflow.graph.diffusion import INFERENCE
 from causalflow.graph.graph import Graph
 from causalflow.graph.schema import Class
+from causalflow.mechanisms.base import Values
 from causalflow.mechanisms.categorical import NOISES
 from causalflow.model.arguments import check_count, check_number
 from causalflow.model.scm import Intervention, StructuralModel
@@ -32,7 +35,19 @@ def predicted(
         values = scm.predict(abduction.noise, actions, rows=abduction.rows)
     public = {n: to_public(n, scm.graph.nodes[n], values[n]) for n in wanted or scm.order}
     spent = abduction.info.network_calls + calls.images / abduction.rows
-    return World(public, replace(abduction.info, network_calls=spent))
+    info = replace(abduction.info, network_calls=spent)
+    return World(public, info, latents=_latents(scm, abduction, values))
+
+
+def _latents(
+    scm: StructuralModel, abduction: Abduction, values: Values
+) -> dict[str, dict[str, Tensor]]:
+    """The representations of an image's parents in a world, by image and parent."""
+    return {
+        name: image.latents({p: values[p] for p in image.parents}, abduction.noise[name])
+        for name, image in scm.images.items()
+        if name in abduction.noise and image.representation is not None
+    }
 
 
 def configured(

@@ -88,9 +88,10 @@ class StructuralModel(nn.Module):
 
     @property
     def given(self) -> frozenset[str]:
-        """The nodes whose mechanism the graph gives: an equation or a table."""
-        tables = self._modules_of(Categorical).items()
-        return frozenset(self.equations) | {name for name, table in tables if table.is_given}
+        """The nodes with nothing to fit: an equation, a table, or networks trained elsewhere."""
+        tables = {n for n, table in self._modules_of(Categorical).items() if table.is_given}
+        trained = {n for n, i in self.images.items() if i.denoiser.trained and i.predictor is None}
+        return frozenset(self.equations) | tables | trained
 
     @property
     def images(self) -> dict[str, ImageMechanism]:

@@ -34,21 +34,27 @@ class Info:
 
 
 class World(Mapping[str, Tensor]):
-    """Values by node in public units, and the `Info` of how they came about."""
+    """Values by node in public units, and the `Info` of how they came about.
+
+    Attributes:
+        latents: of each image, the representations of its parents in this world, (rows, length).
+    """
 
     def __init__(
         self,
         values: Mapping[str, Tensor],
         info: Info,
         judge: Callable[[], Verdict | None] = lambda: None,
+        latents: Mapping[str, Mapping[str, Tensor]] | None = None,
     ) -> None:
         self._values = dict(values)
         self.info = info
         self._judge = judge
+        self.latents = latents or {}
 
     def judged(self, judge: Callable[[], Verdict | None]) -> World:
         """The same world, with what makes its verdict when that is asked for."""
-        return World(self._values, self.info, judge)
+        return World(self._values, self.info, judge, self.latents)
 
     @cached_property
     def verdict(self) -> Verdict | None:

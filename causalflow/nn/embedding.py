@@ -9,6 +9,7 @@ Parents: the sum over the parents of one vector each,
     class       a learned vector for each level
     continuous  an MLP of the standardised value (x - location) / scale
     image       a convolutional `Encoder`
+    vector      an MLP, of a representation that stands for the parent
 
 and a learned vector of its own where the parent's value is missing (-1 for a class, NaN otherwise):
 the *null* of classifier-free guidance, and what partly labelled data are trained with. Parents are
@@ -25,7 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from causalflow.errors import CompileError
-from causalflow.graph.schema import Class, Continuous, Image, Node
+from causalflow.graph.schema import Class, Continuous, Image, Node, Vector
 from causalflow.nn.encoder import Encoder
 from causalflow.nn.mlp import MLP
 
@@ -65,7 +66,7 @@ class ParentEmbedding(nn.Module):
 
     origin: Tensor
 
-    def __init__(self, parents: Mapping[str, Node], features: int) -> None:
+    def __init__(self, parents: Mapping[str, Node | Vector], features: int) -> None:
         super().__init__()
         self.names = tuple(parents)
         self.register_buffer("origin", torch.zeros(features), persistent=False)
@@ -128,6 +129,19 @@ class _ContinuousEmbedding(nn.Module):
         return torch.where(value.isnan()[:, None], self.null, vector)
 
 
+class _VectorEmbedding(nn.Module):
+    """An MLP; a vector of its own where a number is NaN."""
+
+    def __init__(self, length: int, features: int) -> None:
+        super().__init__()
+        self.mlp = MLP(length, features, hidden=(features,))
+        self.null = nn.Parameter(torch.zeros(features))
+
+    def forward(self, value: Tensor) -> Tensor:
+        missing = value.isnan().any(dim=1, keepdim=True)
+        return torch.where(missing, self.null, self.mlp(value.nan_to_num()))
+
+
 class _ImageEmbedding(nn.Module):
     """An `Encoder`; a vector of its own where the image has a NaN."""
 
@@ -141,7 +155,7 @@ class _ImageEmbedding(nn.Module):
         return torch.where(missing, self.null, self.encoder(value.nan_to_num()))
 
 
-def _part(name: str, node: Node, features: int) -> nn.Module:
+def _part(name: str, node: Node | Vector, features: int) -> nn.Module:
     """The embedding of one parent."""
     match node:
         case Class():
@@ -150,6 +164,8 @@ def _part(name: str, node: Node, features: int) -> nn.Module:
             return _ContinuousEmbedding(features)
         case Image():
             return _ImageEmbedding(node.shape[0], features)
+        case Vector():
+            return _VectorEmbedding(node.length, features)
         case _:
             raise CompileError(
                 f"node '{name}': a parent of a network has no type; "

@@ -154,3 +154,21 @@ def test_identify_answers_questions_about_several_worlds(cli):
     ran = cli("identify", ASCM, "P(i[x=1] | i=5)")
     assert ran.code == 0
     assert "not identifiable" in ran.out
+
+
+def test_ask_of_a_fitted_model_warns_where_a_parent_decides_another(cli, tmp_path):
+    (tmp_path / "g.yaml").write_text(
+        "nodes:\n  x: {type: class, levels: 2}\n  z: {type: class, levels: 2, equation: x}\n"
+        "  y: {type: class, levels: 2}\nedges: [x -> y, z -> y]\n"
+    )
+    (tmp_path / "rows.csv").write_text("x,z,y\n" + "0,0,0\n1,1,1\n0,0,1\n" * 20)
+    fitted = cli("fit", "g.yaml", "--data", "rows.csv", "-o", "m.safetensors", "--no-progress")
+    assert fitted.code == 0, fitted.err
+    warning = "positivity fails: z is a function of x, so no data show y under x=0, z=1"
+    ran = cli("ask", "m.safetensors", "P(y=1 | do(z=1, x=0))", "--draws", 500)
+    assert (ran.code, ran.err) == (0, "")
+    assert f"warning: {warning}\n" in ran.out
+    assert f"note: {warning}" not in ran.out
+    words = ["ask", "m.safetensors", "P(y=1 | do(z=1))", "--draws", 500, "--json"]
+    assert warning in json.loads(cli(*words).out)["assumptions"]
+    assert "positivity" not in cli("ask", "m.safetensors", "P(y=1 | do(x=1))", "--draws", 500).out

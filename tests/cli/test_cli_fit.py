@@ -106,7 +106,7 @@ def test_data_set_takes_the_size_of_the_graph(cli, tmp_path):
     text = (ROOT / "graphs" / "digits_demo_frontdoor.yaml").read_text()
     small = "shape: [3, 8, 8], diffusion: {width: 8, multipliers: [1], predictor_width: 4}"
     (tmp_path / "g.yaml").write_text(text.replace("shape: [3, 16, 16]", small))
-    data = ["--data", "bar-mnist-frontdoor", "--rows", 40, "--no-progress"]
+    data = ["--data", "bar-digits", "--rows", 40, "--no-progress"]
     ran = cli("fit", "g.yaml", *data, "--steps", 1, "--batch-size", 4, "-o", "m.safetensors")
     assert (ran.code, ran.err) == (0, "")
     wrong = cli("fit", "g.yaml", *data, "--size", 9, "-o", "n.safetensors")
@@ -129,14 +129,14 @@ def test_morpho_mnist_is_a_data_set(cli, tmp_path, monkeypatch):
     data = ["--data", "morpho-mnist", "--rows", 3, "--size", 8, "--steps", 1, "--batch-size", 2]
     ran = cli("fit", "g.yaml", *data, "--no-progress", "-o", "m.safetensors")
     assert (ran.code, ran.err) == (0, "")
-    assert asked == [{"size": 8, "n": 3}]
+    assert asked == [{"split": "train", "size": 8, "n": 3}]
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (["--data", "nix.csv"], "--data nix.csv: no such file, nor a data set; expected one of"),
-        (["--data", "bar-mnist-frontdor"], "did you mean 'bar-mnist-frontdoor'?"),
+        (["--data", "bar-mnist-frontdor"], "did you mean 'bar_mnist_frontdoor'?"),
         (["--data", "labels.csv"], "node 'image' is an image; give --images FOLDER"),
         (["--data", "labels.csv", "--images", ".", "--path-column", "file"], "no column 'file'"),
         (["--data", "labels.csv", "--images", "no"], "Directory 'no' does not exist"),

@@ -151,3 +151,28 @@ def test_describe_of_an_untyped_graph_is_one_line(cli, files):
     ran = cli("describe", "good.yaml")
     assert (ran.code, ran.err.count("\n")) == (2, 1)
     assert "have no type" in ran.err
+
+
+def test_check_warns_where_a_parent_is_a_function_of_another(cli):
+    ran = cli("check", GRAPHS / "masked_mnist.yaml")
+    assert (ran.code, ran.err) == (0, "")
+    _, first, query, second = ran.out.splitlines()
+    start = "warning: positivity fails: color is a function of digit, so no data show image under "
+    assert first.strip().startswith(f"{start}digit=0, color=green; ")
+    assert query.startswith("  P(image | do(color=green)): identifiable: ")
+    assert second.strip() == (
+        f"{start}digit=0, color=green; digit=1, color=green; digit=2, color=green, and 2 more"
+    )
+    (found,) = json.loads(cli("check", GRAPHS / "masked_mnist.yaml", "--json").out)
+    assert found["ok"]
+    assert [len(found["warnings"]), len(found["queries"][0]["warnings"])] == [1, 1]
+    (fine,) = json.loads(cli("check", GRAPHS / "morpho_mnist.yaml", "--json").out)
+    assert fine["warnings"] == []
+
+
+def test_identify_warns_of_what_no_data_show(cli):
+    words = ["identify", GRAPHS / "colored_mnist.yaml", "P(image | do(color=red, digit=5))"]
+    warning = "positivity fails: color is a function of digit, so no data show image under "
+    assert f"  warning: {warning}digit=5, color=red\n" in cli(*words).out
+    found = json.loads(cli(*words, "--json").out)
+    assert (found["identifiable"], found["warnings"]) == (True, [f"{warning}digit=5, color=red"])

@@ -43,13 +43,24 @@ def images(n: int) -> Tensor:
     return MEANS[0] + SPREAD * torch.randn(n, 2, generator=generator, dtype=torch.float64)
 
 
+GAMMAS = {"gamma_1": 0.5, "gamma_2": 0.1}
+
+
 def run(balance: str, x: Tensor, steps: int, *, end: float = 0.6, target: int = 1, **given):
     nodes = grid(steps, tau_max=end)
     tape = draw_tape(x, steps, torch.Generator().manual_seed(1))
     n = len(x)
     reference = classes(0, n)
     return balanced(
-        balance, velocity, read, enter(x), nodes, classes(target, n), reference, tape, **given
+        balance,
+        velocity,
+        read,
+        enter(x),
+        nodes,
+        classes(target, n),
+        reference,
+        tape,
+        **(GAMMAS | given),
     )
 
 
@@ -66,7 +77,9 @@ def test_the_same_tape_replays_the_run_and_another_does_not(balance: str) -> Non
     x, nodes = images(5), grid(10, tau_max=0.6)
     tapes = [draw_tape(x, 10, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)]
     first, again, other = (
-        balanced(balance, velocity, read, enter(x), nodes, classes(1, 5), classes(0, 5), tape)
+        balanced(
+            balance, velocity, read, enter(x), nodes, classes(1, 5), classes(0, 5), tape, **GAMMAS
+        )
         for tape in tapes
     )
     assert torch.equal(first, again)
@@ -155,6 +168,7 @@ def test_a_parent_that_stays_does_not_count() -> None:
             {**classes(1, 4), **more},
             {**classes(0, 4), **more},
             tape,
+            **GAMMAS,
         )
         for predictor, more in ((read, {}), (both, bars))
     )
@@ -170,7 +184,9 @@ def test_two_calls_of_the_field_a_step() -> None:
 
     tape = draw_tape(x, 7, torch.Generator())
     nodes = grid(7, tau_max=0.6)
-    balanced("printed", counted, read, enter(x), nodes, classes(1, 3), classes(0, 3), tape)
+    balanced(
+        "printed", counted, read, enter(x), nodes, classes(1, 3), classes(0, 3), tape, **GAMMAS
+    )
     assert rows == [3] * 14
 
 
@@ -188,6 +204,7 @@ def test_a_predictor_without_a_class_that_changes_is_refused() -> None:
             size,
             size,
             tape,
+            **GAMMAS,
         )
 
 

@@ -42,6 +42,23 @@ def test_rows_are_exact_and_in_the_order_of_the_levels() -> None:
     assert rows(GRAPH, "y")[1, "red"] == (Fraction(1, 10), Fraction(9, 10))
 
 
+def test_a_uniform_table_or_row_has_equal_probabilities() -> None:
+    graph = loads(
+        """
+        nodes:
+          x: {type: class, levels: 1000, table: uniform}
+          y: {type: class, levels: 2}
+          z: {type: class, levels: 3, table: uniform}
+          w: {type: class, levels: 2, table: {0: uniform, 1: [1, 0]}}
+        edges: [y -> z, y -> w]
+        """
+    )
+    assert rows(graph, "x") == {(): (Fraction(1, 1000),) * 1000}
+    assert rows(graph, "z") == {(0,): (Fraction(1, 3),) * 3, (1,): (Fraction(1, 3),) * 3}
+    assert rows(graph, "w") == {(0,): (Fraction(1, 2),) * 2, (1,): (1, 0)}
+    assert loads(graph.to_yaml()) == graph
+
+
 def test_noise_that_is_not_stated_is_not_chosen() -> None:
     assert [node.noise for node in GRAPH.nodes.values() if isinstance(node, Class)] == [
         None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from causalflow.diffusion.path import TAU_MIN, enter
 from causalflow.graph.schema import Class, Continuous, Diffusion, Image
 from causalflow.mechanisms.anticausal import AnticausalPredictor
 from causalflow.mechanisms.mutilation import MutilationWeights
@@ -130,3 +131,42 @@ def minus_log_p(made, y, name, level, tau=0.3):
     """-log p(name = level | y, tau), from the head's logits."""
     logits = made.heads[f"node:{name}"](made.encoder(y, made.time(torch.full((len(y),), tau))))
     return -logits.log_softmax(-1)[:, level]
+
+
+DRAWS = 4_000
+
+
+def test_missing_parents_are_drawn_from_the_posterior_given_the_clean_image():
+    made = predictor({"shape": Class(levels=(0, 1, 2)), "width": Continuous(support=(1.0, 3.0))})
+    image = torch.rand(1, *IMAGE.shape, generator=generator(4)).expand(DRAWS, -1, -1, -1)
+    missing = {
+        "shape": torch.full((DRAWS,), -1),
+        "width": torch.full((DRAWS,), torch.nan, dtype=torch.float64),
+    }
+    found = made.completed(image, missing, generator(5))
+    law = [
+        made(enter(image[:1]), TAU_MIN)({"shape": torch.tensor([k])})["shape"].exp().item()
+        for k in range(3)
+    ]
+    seen = torch.bincount(found["shape"], minlength=3) / DRAWS
+    for share, p in zip(seen.tolist(), law, strict=True):
+        assert abs(share - p) < 5 * (p * (1 - p) / DRAWS) ** 0.5
+    median = made.infer(image[:1], ["width"])["width"]
+    below = (found["width"] < median).double().mean().item()
+    assert abs(below - 0.5) < 5 * 0.5 / DRAWS**0.5
+    assert ((found["width"] > 1) & (found["width"] < 3)).all()
+    assert found["width"].std() > 0.01
+
+
+def test_labels_that_are_known_are_left_as_they_are():
+    made = predictor({"shape": BINARY, "width": Continuous()})
+    image = torch.rand(4, *IMAGE.shape, generator=generator(6))
+    given = {
+        "shape": torch.tensor([1, -1, 0, -1]),
+        "width": torch.tensor([2.0, 3.0, torch.nan, torch.nan], dtype=torch.float64),
+    }
+    found = made.completed(image, given, generator(7))
+    assert found["shape"][[0, 2]].tolist() == [1, 0]
+    assert found["width"][:2].tolist() == [2.0, 3.0]
+    assert (found["shape"] >= 0).all()
+    assert found["width"].isfinite().all()

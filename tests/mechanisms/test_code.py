@@ -37,7 +37,7 @@ def factual():
 def test_the_divergence_is_that_of_torch_distributions():
     made, (x, parents) = code(), factual()
     with torch.no_grad():
-        mean, log_variance = made._moments(x, parents)
+        mean, log_variance = made.moments(x, parents)
         q = torch.distributions.Normal(mean, (log_variance / 2).exp())
         p = torch.distributions.Normal(torch.zeros(()), torch.ones(()))
         expected = torch.distributions.kl_divergence(q, p).sum(dim=1)
@@ -51,7 +51,7 @@ def test_draws_in_training_have_the_moments_of_q():
     one = {name: value[:1].expand(n) for name, value in parents.items()}
     with torch.no_grad():
         z, _ = made.sample(x[:1].expand(n, -1, -1, -1), one, generator(3))
-        mean, log_variance = made._moments(x[:1], {name: v[:1] for name, v in parents.items()})
+        mean, log_variance = made.moments(x[:1], {name: v[:1] for name, v in parents.items()})
     spread = (log_variance / 2).exp()
     assert ((z.mean(dim=0) - mean[0]).abs() < 5 * spread[0] / n**0.5).all()
     assert ((z.std(dim=0) / spread[0] - 1).abs() < 5 / (2 * n) ** 0.5).all()

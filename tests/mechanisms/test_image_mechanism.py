@@ -323,6 +323,39 @@ def test_a_row_that_misses_a_label_trains_all_but_the_head_of_that_parent(kinds)
     assert made.denoiser.network.leave.weight.grad.any()
 
 
+def told(made, parents):
+    """What the denoiser is told of the parents in training."""
+    heard = []
+    loss = made.denoiser.loss
+
+    def spy(image, given, draws, code=None):
+        heard.append(given)
+        return loss(image, given, draws, code=code)
+
+    made.denoiser.loss = spy
+    made.loss({**parents, "image": images()}, generator(7))
+    return heard[0]
+
+
+def test_a_missing_label_is_hidden_from_the_denoiser_or_drawn():
+    parents, rows = values(), torch.tensor([0, 2])
+    missing = {name: v.index_fill(0, rows, NULLS[name]) for name, v in parents.items()}
+    hidden = told(mechanism(), missing)
+    drawn = told(mechanism(unlabelled="posterior"), missing)
+    for name, value in parents.items():
+        assert hidden[name].nan_to_num(-9).equal(missing[name].nan_to_num(-9))
+        assert drawn[name].isfinite().all()
+        assert (drawn[name][rows] != NULLS[name]).all()
+        kept = [row for row in range(ROWS) if row not in rows]
+        assert drawn[name][kept].equal(value[kept])
+
+
+def test_where_nothing_is_missing_nothing_is_drawn():
+    row = {**values(), "image": images()}
+    plain, drawing = mechanism(), mechanism(unlabelled="posterior")
+    assert plain.loss(row, generator(7)).equal(drawing.loss(row, generator(7)))
+
+
 def test_the_loss_of_a_row_is_its_own():
     made, image, parents = mechanism(GUIDED), images(), values()
     made.calibrate(parents, generator())

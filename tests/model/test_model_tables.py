@@ -62,7 +62,31 @@ def test_a_fit_leaves_given_tables_alone():
     assert torch.exp(model.scm.module("z").table)[0, 1] > 0.6
 
 
-def test_response_noise_without_a_table_is_refused():
-    graph = Graph(nodes={"x": {"type": "class", "levels": 2, "noise": "response"}})
-    with pytest.raises(CompileError, match="node 'x': noise 'response' needs a table"):
+def test_response_noise_below_a_continuous_parent_is_refused():
+    graph = Graph(
+        nodes={
+            "z": {"type": "continuous"},
+            "x": {"type": "class", "levels": 2, "noise": "response"},
+        },
+        edges=["z -> x"],
+    )
+    with pytest.raises(CompileError, match="node 'x': noise 'response' has a value for each comb"):
         compile(graph)
+
+
+def test_response_noise_of_a_fitted_table_answers_other_parents_independently():
+    graph = Graph(
+        nodes={
+            "z": {"type": "class", "levels": 2},
+            "x": {"type": "class", "levels": 2, "noise": "response"},
+        },
+        edges=["z -> x"],
+    )
+    model = compile(graph)
+    z = np.repeat([0, 1], ROWS)
+    x = np.concatenate([np.arange(ROWS) % 2, np.arange(ROWS) % 4 == 0]).astype(np.int64)
+    model.fit({"z": z, "x": x}, progress=False)
+    for seen in (0, 1):
+        world = model.counterfactual({"z": [0], "x": [seen]}, {"z": 1}, n=ROWS)
+        assert float(world["x"].double().mean()) == pytest.approx(0.25, abs=TOLERANCE)
+        assert (model.counterfactual({"z": [0], "x": [seen]}, {}, n=64)["x"] == seen).all()

@@ -1,0 +1,110 @@
+"""Tables: what the judges said, as cells and as numbers, and the paper's claim put to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from benchmarks.papers.balanced_curves import Curve
+from benchmarks.papers.balanced_tasks import Outcome, Task
+from causalflow.metrics.score import Score, mean_score, share_score
+
+__all__ = [
+    "ORIGINAL",
+    "PRINTED",
+    "Points",
+    "at",
+    "heads",
+    "numbers",
+    "percent",
+    "points",
+    "values",
+    "verdict",
+]
+
+Points = Mapping[str, Sequence[tuple[float, Score, Score]]]
+"""By way: scale, share that reaches the target, share that keeps the rest."""
+
+ORIGINAL, PRINTED = "original (DDIM)", "balanced, printed"
+GUIDES = {"learned": "the learned predictor", "readers": "readers"}
+
+
+def heads(task: Task) -> list[str]:
+    """The columns of `numbers`."""
+    start = [f"{task.hit}, %", f"{task.kept}, %", "both, %", "distance to factual, levels of 255"]
+    return start + (["distance to true, levels of 255"] if task.name == "masked" else [])
+
+
+def numbers(outcome: Outcome) -> list[str]:
+    """The cells of an outcome."""
+    shares = (outcome.hit, outcome.kept, outcome.hit & outcome.kept)
+    cells = [percent(share_score(each)) for each in shares]
+    for each in (outcome.distance, outcome.error):
+        if each is not None:
+            cells.append(_levels(mean_score(each.mean(dim=1), "levels")))
+    return cells
+
+
+def values(outcome: Outcome) -> dict[str, Any]:
+    """The numbers of an outcome in full."""
+    both = outcome.hit & outcome.kept
+    shares = {"hit": outcome.hit, "kept": outcome.kept, "both": both}
+    scores = {name: share_score(each) for name, each in shares.items()}
+    for name, errors in (("distance", outcome.distance), ("error", outcome.error)):
+        if errors is not None:
+            scores[name] = mean_score(errors.mean(dim=1), "levels")
+    return {
+        n: {"value": s.value, "interval": s.interval, "count": s.count, "unit": s.unit}
+        for n, s in scores.items()
+    }
+
+
+def points(found: Sequence[tuple[str, float, Outcome]]) -> dict[str, list[Any]]:
+    """By way, what `draw_scales` draws."""
+    curves: dict[str, list[Any]] = {}
+    for name, scale, outcome in found:
+        point = (scale, share_score(outcome.hit), share_score(outcome.kept))
+        curves.setdefault(name, []).append(point)
+    return curves
+
+
+def verdict(curves: Points) -> str:
+    """The paper's claim: the printed form against the original space, each at its best scale."""
+    said = []
+    for guide, named in GUIDES.items():
+        first, second = (_best(curves[f"{guide}: {name}"]) for name in (ORIGINAL, PRINTED))
+        word = "beats" if second > first else "does not beat"
+        said.append(
+            f"With {named}, the printed form {word} DDIM, each at its best scale by the lesser of "
+            f"the two shares: {100 * second:.0f} % against {100 * first:.0f} %."
+        )
+    return " ".join(said)
+
+
+def at(task: str, up: str, each: Curve, tau: float) -> list[str]:
+    """The likelihoods of a way up at the node next to tau."""
+    k = int((each.tau - tau).abs().argmin())
+    factual, other = each.factual[:, k], each.counterfactual[:, k]
+    likelihoods = [factual, other, (factual - other).abs()]
+    means = [_number(mean_score(values, "probability")) for values in likelihoods]
+    return [task, up, f"{float(each.tau[k]):.2f}", str(len(factual)), *means]
+
+
+def percent(score: Score) -> str:
+    """A share and its interval, in per cent."""
+    low, high = (100 * end for end in score.interval)
+    return f"{100 * score.value:.0f} ({low:.0f} to {high:.0f})"
+
+
+def _best(curve: Sequence[tuple[float, Score, Score]]) -> float:
+    return max(min(hit.value, kept.value) for _, hit, kept in curve)
+
+
+def _levels(score: Score) -> str:
+    low, high = score.interval
+    return f"{score.value:.1f} ({low:.1f} to {high:.1f})"
+
+
+def _number(score: Score) -> str:
+    low, high = score.interval
+    return f"{score.value:.2f} ({low:.2f} to {high:.2f})"

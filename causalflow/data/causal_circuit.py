@@ -1,0 +1,213 @@
+"""CausalCircuit: a robot arm presses buttons that light lamps, and two lamps light a third.
+
+    arm                of the arm's tip along its track, 0 to 1
+    blue, green, red   brightness of the lamps, 0 to 1; blue and green light red
+
+The published pictures are read from their files (`causalflow.data.causal_circuit_files`), which
+must be had by hand; what they would show under an intervention is not known. With
+``synthetic=True`` a look-alike is drawn: labels from ``graphs/causal_circuit_scm.yaml``, pictures
+as flat shapes. It shares the graph and the kinds of effect with the published data, not their
+numbers, and results on it are not results on CausalCircuit; but its counterfactuals are known.
+
+Source: Brehmer et al. (2022), Weakly supervised causal representation learning; the order of the
+labels as in Komanduri et al. (2024), CausalDiffAE.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from causalflow.data.causal_circuit_files import circuit_files, read_circuit
+from causalflow.data.frame import Frame
+from causalflow.data.graphs import at_size, graph_path
+from causalflow.data.labelled import SPLITS, check_split
+from causalflow.data.parallel import by_pieces
+from causalflow.data.partial import hide_labels
+from causalflow.data.shapes import disk, paint, stripe
+from causalflow.data.simulation import draw_exogenous, solve
+from causalflow.data.units import to_engine
+from causalflow.errors import DataError, one_of
+from causalflow.graph.graph import Graph
+from causalflow.graph.reader import load
+
+__all__ = ["LABELS", "CausalCircuit", "causal_circuit", "draw_circuit"]
+
+LABELS = ("arm", "blue", "green", "red")
+_SIZE, _SMALLEST, _LARGEST = 128, 16, 512
+_ROWS = {"train": 5_000, "validation": 1_000, "test": 1_000}
+_PIECE = 64
+# Places and lengths as shares of the picture, colours as red, green, blue of 0..255.
+_TRACK, _ARM_TOP, _THIN, _THICK = 0.85, 0.55, 0.02, 0.06
+_LEFT, _RIGHT = 0.1, 0.9
+_LAMP_HEIGHT, _LAMP_RADIUS = 0.25, 0.09
+_LAMPS = {"blue": (0.2, (40, 80, 255)), "green": (0.5, (40, 255, 80)), "red": (0.8, (255, 60, 40))}
+_GROUND, _RAIL, _METAL, _DARK = (40, 40, 48), (110, 110, 110), (220, 220, 220), 0.15
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CausalCircuit:
+    """Rows of CausalCircuit, published or synthetic.
+
+    Attributes:
+        graph: the modelling graph.
+        labels: arm, blue, green and red, each of shape (n,).
+        images: uint8, shape (n, 3, size, size).
+        scm: the explicit graph of the labels; None of published rows.
+        exogenous: its exogenous variables, each of shape (n,); none of published rows.
+    """
+
+    graph: Graph
+    labels: Mapping[str, NDArray[np.float64]]
+    images: Tensor
+    scm: Graph | None
+    exogenous: Mapping[str, NDArray[np.float64]]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the rows are those of the look-alike."""
+        return self.scm is not None
+
+    @property
+    def columns(self) -> Mapping[str, Any]:
+        """The labels and the column image, as `Frame.read` takes them."""
+        return {**self.labels, "image": self.images}
+
+    @property
+    def frame(self) -> Frame:
+        """The rows, checked against the modelling graph."""
+        return Frame.read(self, self.graph)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """The labels."""
+        return pd.DataFrame(dict(self.labels))
+
+    def with_labels(self, share: float, seed: int = 0) -> dict[str, Any]:
+        """The columns, with the labels of all but a random ``share`` of the rows hidden."""
+        return hide_labels(self.columns, share, seed)
+
+    def true_counterfactual(
+        self, indices: Tensor | NDArray[Any] | list[int], do: Mapping[str, Any]
+    ) -> dict[str, Tensor]:
+        """The rows ``indices`` as they would have been under ``do``: labels, ``image`` in [0, 1].
+
+        Args:
+            indices: shape (batch,).
+            do: values of any of the labels, one for all rows or one per row.
+
+        Raises:
+            DataError: published rows, or an intervention on what is no label.
+            EvidenceError: a value outside of 0 to 1.
+        """
+        if self.scm is None:
+            raise DataError(
+                "causal_circuit: no true counterfactual of published pictures; "
+                "only those of synthetic=True are known"
+            )
+        rows = np.asarray(indices, dtype=np.int64).reshape(-1)
+        exogenous = {name: values[rows] for name, values in self.exogenous.items()}
+        values = solve(self.scm, exogenous, {name: self._value(name, do[name]) for name in do})
+        images = torch.from_numpy(_drawn(values, self.images.shape[-1]))
+        labels = {name: torch.from_numpy(values[name]) for name in LABELS}
+        return {**labels, "image": images.float() / 255}
+
+    def _value(self, name: str, value: Any) -> NDArray[np.float64]:
+        if name not in LABELS:
+            raise DataError(f"no true counterfactual under do({name}); {one_of(name, LABELS)}")
+        return to_engine(name, self.graph.nodes[name], value).numpy()
+
+
+def causal_circuit(
+    split: str = "train",
+    size: int = _SIZE,
+    *,
+    n: int | None = None,
+    synthetic: bool = False,
+    folder: str | Path | None = None,
+    seed: int = 0,
+    workers: int | None = None,
+) -> CausalCircuit:
+    """Read the published CausalCircuit, or draw its synthetic look-alike.
+
+    Args:
+        split: "train", "validation" or "test".
+        size: height and width, 16 to 512; 128 as in CausalDiffAE.
+        n: number of rows; default all there are in the files, or 5,000 / 1,000 / 1,000 synthetic
+            ones. CausalDiffAE trains on the first 50,000.
+        synthetic: draw the look-alike.
+        folder: of the published files; default ``$CAUSALFLOW_DATA/causal_circuit``.
+        seed: of the synthetic labels; the splits draw different ones.
+        workers: processes that decode the published pictures; default one a core.
+
+    Raises:
+        DataError: an unknown split, an impossible size or n, files that are missing or that only
+            pickle could read.
+    """
+    check_split(split)
+    if not _SMALLEST <= size <= _LARGEST:
+        raise DataError(f"causal_circuit: size is {size}; expected {_SMALLEST} to {_LARGEST}")
+    if n is not None and n < 1:
+        raise DataError(f"causal_circuit: n is {n}; expected at least 1")
+    graph = at_size(load(graph_path("causal_circuit")), size)
+    if synthetic:
+        return _synthetic(graph, split, size, _ROWS[split] if n is None else n, seed)
+    files = circuit_files(split, None if folder is None else Path(folder))
+    latents, images = read_circuit(files, size, n, workers)
+    labels = {name: latents[:, k].copy() for k, name in enumerate(LABELS)}
+    pictures = torch.from_numpy(images)
+    return CausalCircuit(graph=graph, labels=labels, images=pictures, scm=None, exogenous={})
+
+
+def draw_circuit(
+    arm: NDArray[np.float64],
+    blue: NDArray[np.float64],
+    green: NDArray[np.float64],
+    red: NDArray[np.float64],
+    *,
+    size: int,
+) -> NDArray[np.uint8]:
+    """Pictures of the look-alike, uint8, shape (n, 3, size, size); the labels (n,), in 0 to 1.
+
+    The arm is an upright bar whose foot runs along the track below; a lamp is a disk of its colour,
+    15 % as bright when off as when fully lit.
+    """
+    picture = np.empty((len(arm), 3, size, size))
+    picture[:] = np.asarray(_GROUND, dtype=np.float64)[:, None, None]
+    place, one = size * (_LEFT + (_RIGHT - _LEFT) * np.asarray(arm)), np.ones(len(arm))
+    ends = (size * _LEFT * one, size * _TRACK * one), (size * _RIGHT * one, size * _TRACK * one)
+    paint(picture, _RAIL, stripe(*ends, size * _THIN, size))
+    top, foot = size * _ARM_TOP * one, size * _TRACK * one
+    paint(picture, _METAL, stripe((place, top), (place, foot), size * _THICK, size))
+    radius = size * _LAMP_RADIUS
+    for light, (across, colour) in zip((blue, green, red), _LAMPS.values(), strict=True):
+        brightness = _DARK + (1 - _DARK) * np.asarray(light)
+        covered = disk((size * across * one, size * _LAMP_HEIGHT * one), (radius, radius), size)
+        paint(picture, brightness[:, None] * np.asarray(colour), covered)
+    return np.rint(picture).astype(np.uint8)
+
+
+def _synthetic(graph: Graph, split: str, size: int, n: int, seed: int) -> CausalCircuit:
+    scm = load(graph_path("causal_circuit_scm"))
+    generator = np.random.default_rng([seed, SPLITS.index(split)])
+    exogenous = draw_exogenous(scm, n, generator)
+    labels = solve(scm, exogenous)
+    images = torch.from_numpy(_drawn(labels, size))
+    return CausalCircuit(graph=graph, labels=labels, images=images, scm=scm, exogenous=exogenous)
+
+
+def _drawn(labels: Mapping[str, NDArray[np.float64]], size: int) -> NDArray[np.uint8]:
+    arrays = tuple(labels[name] for name in LABELS)
+    draw = partial(draw_circuit, size=size)
+    return by_pieces(draw, arrays, piece=_PIECE, workers=1, label="pictures")

@@ -1,0 +1,108 @@
+"""The fitted models that come with the package, found by name or by the graph they were made for.
+
+A checkpoint bears the name of its graph file: ``morpho_mnist.safetensors`` was fitted with
+``graphs/morpho_mnist.yaml``; its log and its command lie beside it. It is taken for a graph only if
+that declares the same: nodes, edges and what they compile to, exogenous variables, and every option
+of training that it states. The graph's name, its queries, the scales of anti-causal edges and the
+options of inference may differ: no weight depends on them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from safetensors import safe_open
+
+from causalflow.errors import CheckpointError, one_of
+from causalflow.graph.diffusion import INFERENCE, Diffusion
+from causalflow.graph.graph import Graph
+from causalflow.graph.reader import loads
+from causalflow.graph.schema import Image, Node
+
+__all__ = ["checkpoint_for", "checkpoint_names", "checkpoint_path", "merged_options"]
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def checkpoint_path(name: str) -> Path:
+    """The path of a checkpoint by its name; ``.safetensors`` may be added.
+
+    Raises:
+        CheckpointError: there is no such checkpoint.
+
+    Example:
+        >>> checkpoint_path("morpho_mnist").name
+        'morpho_mnist.safetensors'
+    """
+    stem = name.removesuffix(".safetensors")
+    if stem not in checkpoint_names():
+        known = one_of(stem, checkpoint_names())
+        raise CheckpointError(f"no checkpoint '{name}' comes with the package; {known}")
+    return _folder() / f"{stem}.safetensors"
+
+
+def checkpoint_names() -> tuple[str, ...]:
+    """The names of all checkpoints that come with the package, sorted."""
+    return tuple(sorted(path.stem for path in _folder().glob("[!.]*.safetensors")))
+
+
+def checkpoint_for(graph: Graph) -> Path | None:
+    """The checkpoint that was made for a graph; None if none was."""
+    paths = map(checkpoint_path, checkpoint_names())
+    return next((path for path in paths if _fits(graph, path)), None)
+
+
+def merged_options(declared: Diffusion, fitted: Diffusion) -> Diffusion:
+    """The options that a model was fitted with, and those of inference that a graph file states.
+
+    Example:
+        >>> merged_options(Diffusion(steps=9, width=8), Diffusion(steps=20, width=16)).steps
+        9
+    """
+    stated = _stated(declared)
+    return replace(fitted, **{name: stated[name] for name in INFERENCE if name in stated})
+
+
+def _fits(graph: Graph, path: Path) -> bool:
+    with safe_open(path, framework="numpy") as file:
+        texts = file.metadata()
+    made_for = loads(texts["graph"], source=str(path))
+    if _content(graph) != _content(made_for):
+        return False
+    images = json.loads(texts["options"])["images"]
+    return all(_trained_alike(graph.nodes[name], options) for name, options in images.items())
+
+
+def _content(graph: Graph) -> tuple[object, ...]:
+    """What the shapes and the meaning of the weights depend on, but for an image's options."""
+    nodes = {
+        name: replace(node, diffusion=Diffusion()) if isinstance(node, Image) else node
+        for name, node in graph.nodes.items()
+    }
+    edges = {(edge.source, edge.target): type(edge.kind) for edge in graph.edges}
+    shared = {frozenset(pair) for pair in graph.bidirected}
+    return list(nodes.items()), edges, shared, dict(graph.exogenous)
+
+
+def _trained_alike(node: Node, options: Mapping[str, Any]) -> bool:
+    """Whether the options that a file states are those of the fit."""
+    assert isinstance(node, Image)
+    fitted = asdict(Diffusion(**options))
+    stated = _stated(node.diffusion)
+    return all(fitted[name] == value for name, value in stated.items() if name not in INFERENCE)
+
+
+def _stated(options: Diffusion) -> dict[str, Any]:
+    """What is not by default."""
+    default = asdict(Diffusion())
+    return {name: value for name, value in asdict(options).items() if value != default[name]}
+
+
+def _folder() -> Path:
+    """``causalflow/checkpoints`` in a wheel; ``checkpoints`` beside the package in a checkout."""
+    shipped = _PACKAGE / "checkpoints"
+    return shipped if shipped.is_dir() else _PACKAGE.parent / "checkpoints"

@@ -1,0 +1,188 @@
+"""The balanced experiment: readers as blind as they say, judges by hand, tables of tiny nets."""
+
+from dataclasses import replace
+from functools import partial
+
+import pytest
+import torch
+
+import causalflow as cf
+from benchmarks.papers import balanced, balanced_bench
+from benchmarks.papers.balanced_curves import UPS, curve
+from benchmarks.papers.balanced_readers import (
+    ColorReader,
+    Readers,
+    ShapeReader,
+    fit_readers,
+    kept_readers,
+)
+from benchmarks.papers.balanced_tasks import TASKS, green_ground, ink_share
+from benchmarks.papers.balanced_ways import Way, guided_by, kept_name, made, read_made, write_made
+from benchmarks.papers.experiment import Run, read_tables
+
+COLOURED, MASKED = (replace(t, data=partial(t.data, source="digits")) for t in TASKS)
+SMALL = {"width": 4, "multipliers": (1,), "predictor_width": 4}
+EXCHANGED = [1, 0, 2]
+
+
+def noisy(n: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(n, 3, 16, 16, generator=generator), torch.linspace(0.1, 0.9, n)
+
+
+def net(task) -> cf.Model:
+    data = task.data("train", 60)
+    model = cf.compile(data.graph, image=replace(data.graph.nodes["image"].diffusion, **SMALL))
+    model.fit(data, steps=1, batch_size=4, device="cpu")
+    return model
+
+
+def untrained() -> Readers:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return Readers(digit=ShapeReader().eval(), color=ColorReader().eval())
+
+
+def test_the_shape_reader_cannot_tell_red_from_green():
+    reader, (y, tau) = untrained().digit, noisy()
+    assert torch.equal(reader(y, tau), reader(y[:, EXCHANGED], tau))
+    point = y.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(reader(point, tau).log_softmax(1)[:, 5].sum(), point)
+    assert torch.equal(slope[:, 0], slope[:, 1])
+    assert slope[:, 0].abs().max() > 0
+
+
+def test_the_color_reader_exchanges_its_answers_and_sees_no_shape():
+    reader, (y, tau) = untrained().color, noisy()
+    said = reader(y, tau)
+    order = torch.randperm(256, generator=torch.Generator().manual_seed(1))
+    scattered = y.flatten(2)[:, :, order].reshape(y.shape)
+    gray = y + torch.randn(3, 1, 16, 16, generator=torch.Generator().manual_seed(2))
+    # 1e-4: sums of 256 * 8 numbers of order one, in float32 and in another order.
+    torch.testing.assert_close(reader(y[:, EXCHANGED], tau), said.flip(1), rtol=0, atol=1e-4)
+    torch.testing.assert_close(reader(scattered, tau), said, rtol=0, atol=1e-4)
+    torch.testing.assert_close(reader(gray, tau), said, rtol=0, atol=1e-4)
+
+
+def test_readers_learn_the_color_and_are_kept(tmp_path):
+    data = COLOURED.data("train", 200)
+    labels = {name: torch.from_numpy(v) for name, v in data.labels.items()}
+    fitted = fit_readers(data.images, labels, steps=60, batch_size=32)
+    clean, tau = data.images / 127.5 - 1, torch.full((200,), 0.01)
+    said = fitted.color(clean, tau).argmax(dim=1)
+    # Red and green are as far apart as can be; chance is a half.
+    assert (said == labels["color"]).float().mean() > 0.95
+    file = tmp_path / "readers.safetensors"
+    kept = [kept_readers(file, lambda: fitted), kept_readers(file, untrained)]
+    for each in kept:
+        assert torch.equal(each.digit(clean, tau), fitted.digit(clean, tau))
+
+
+def test_colors_are_read_off_pixels():
+    image = torch.zeros(3, 3, 4, 4)
+    image[0, 0, 1] = 1.0
+    image[1, :2, 1] = 0.5
+    assert ink_share(image, 0).tolist() == pytest.approx([1.0, 0.5, 0.0])
+    assert ink_share(image, 1).tolist() == pytest.approx([0.0, 0.5, 0.0])
+    ground = torch.zeros(3, 3, 4, 4)
+    ground[0, 1] = 1.0
+    ground[1, 0] = 1.0
+    ground[:, :, 2] = 1.0  # strokes are white, and do not count
+    assert green_ground(ground).tolist() == [1.0, -1.0, 0.0]
+
+
+def test_true_pictures_reach_the_target_and_unchanged_ones_do_not():
+    rows = MASKED.rows("test", 20)
+    assert rows.truth is not None
+    right = rows.factual["digit"]
+    true, same = (MASKED.judged(x, rows, lambda gray: right) for x in (rows.truth, rows.images))
+    assert true.hit.all()
+    assert not same.hit.any()
+    assert true.error.max() == 0
+    assert same.distance.max() == 0
+    assert (true.distance.mean(dim=1) - same.error.mean(dim=1)).abs().max() == 0
+    assert not MASKED.judged(rows.images, rows, lambda gray: right + 1).kept.any()
+    red = COLOURED.rows("test", 20)
+    kept = COLOURED.judged(red.images, red, lambda gray: torch.full((20,), 5))
+    assert kept.hit.all()
+    assert kept.kept.all()
+    assert not COLOURED.judged(red.images[:, EXCHANGED], red, lambda gray: right).kept.any()
+
+
+def test_the_rows_are_of_the_training_law():
+    for task in (COLOURED, MASKED):
+        rows = task.rows("test", 30)
+        assert (rows.factual["digit"] < 5).all()
+        assert (rows.factual["color"] == 0).all()
+    assert (COLOURED.rows("test", 3).target["digit"] == 5).all()
+    assert (MASKED.rows("test", 3).target["color"] == 1).all()
+
+
+@pytest.mark.parametrize("balance", ["none", "printed", "preserving", "stopping"])
+def test_pictures_are_those_of_the_engine(balance: str):
+    model, rows = net(COLOURED), COLOURED.rows("test", 3)
+    options = {"steps": 3, "guided_steps": 3, "balance": balance}
+    way = Way(
+        name="w", guide="learned", scales=(1.0, 2.0), ratio={"digit": 2.0, "color": 2.0},
+        options=options,
+    )  # fmt: skip
+    found = made(guided_by(model, None), way, rows)
+    evidence = {**rows.factual, "image": rows.images}
+    do = {"digit": 5, "color": "red"}
+    for each in found:
+        asked = {"generator": 0, "guidance": each.scale, "residual": False, **options}
+        world = model.counterfactual(evidence, do=do, **asked)
+        # 1e-5: the same float64 path, left in float32.
+        torch.testing.assert_close(each.images, world["image"], rtol=0, atol=1e-5)
+    assert not torch.equal(found[0].images, found[1].images)
+
+
+def test_pictures_that_were_kept_are_read_back(tmp_path):
+    rows = COLOURED.rows("test", 2)
+    way = Way(name="w", guide="learned", scales=(1.0, 0.5), ratio={"digit": 1.0, "color": 1.0})
+    found = made(guided_by(net(COLOURED), None), way, rows)
+    write_made(tmp_path / "made.safetensors", found)
+    kept = read_made(tmp_path / "made.safetensors")
+    assert [each.scale for each in kept] == [0.5, 1.0]
+    assert torch.equal(kept[1].images, found[0].images)
+    assert kept[1].calls == found[0].calls
+    other = replace(way, options={"steps": 3})
+    assert kept_name("coloured", way, "test", rows) != kept_name("coloured", other, "test", rows)
+
+
+@pytest.mark.parametrize("up", UPS)
+def test_a_curve_begins_at_the_picture_and_is_a_probability(up: str):
+    model, rows = net(COLOURED), COLOURED.rows("test", 4)
+    found = curve(model.scm.images["image"], up, rows, 3, 0.5, 0.1)
+    assert found.tau[0] == pytest.approx(0.01)
+    assert (found.factual + found.counterfactual <= 1 + 1e-6).all()
+    other = curve(model.scm.images["image"], "original", rows, 5, 0.5, 0.1)
+    assert torch.equal(found.factual[:, 0], other.factual[:, 0])
+
+
+def test_the_experiment_writes_its_tables(tmp_path, monkeypatch):
+    tasks = (COLOURED, MASKED)
+    for task in tasks:
+        net(task).save(tmp_path / f"{task.net}.safetensors")
+    monkeypatch.setattr(balanced, "TASKS", tasks)
+    monkeypatch.setattr(balanced, "DOCS", tmp_path)
+    for name, value in {
+        "LEVELS": 2,
+        "MANY": 3,
+        "SCALES": (1.0, 2.0),
+        "SEARCH_SCALES": (1.0,),
+    }.items():
+        monkeypatch.setattr(balanced, name, value)
+    judge = property(lambda self: lambda gray: torch.full((len(gray),), 5))
+    monkeypatch.setattr(balanced_bench.Bench, "judge", judge)
+    monkeypatch.setattr(balanced_bench, "fit_readers", lambda *given, **options: untrained())
+    balanced.EXPERIMENT.run(Run(out=tmp_path / "out", nets=tmp_path, n=4, few=2))
+    found = read_tables(tmp_path / "out", "balanced")
+    assert sorted(found) == [
+        "balanced_colored", "balanced_forward", "balanced_gammas_colored",
+        "balanced_gammas_masked", "balanced_masked",
+    ]  # fmt: skip
+    for table in found.values():
+        assert {len(row) for row in table["rows"]} == {len(table["columns"])}
+    assert "beat" in found["balanced_masked"]["notes"][2]
+    assert (tmp_path / "balanced_forward.svg").exists()

@@ -1,0 +1,85 @@
+"""The pendulum's tables, made of pictures whose errors are known."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from benchmarks.nets import NETS as NETS_THERE_ARE
+from benchmarks.papers import pendulum
+from benchmarks.papers.experiment import Run
+from causalflow.data.pendulum import LABELS
+
+N = 24
+
+
+@pytest.fixture
+def tables(tmp_path, monkeypatch):
+    """What a run writes, where one net draws the truth and another leaves the pictures alone."""
+    perfect, idle, _ = pendulum.NETS
+
+    def made(bench, name):
+        still = bench.data.images.float() / 255
+        return {
+            do: asked.truth["image"] if name == perfect else still
+            for do, asked in bench.asked.items()
+        }
+
+    monkeypatch.setattr(pendulum.Bench, "_made", made)
+    for name in (perfect, idle):
+        (tmp_path / f"{name}.safetensors").touch()
+    pendulum.pendulum_tables(Run(out=tmp_path, nets=tmp_path, n=N))
+    files = tmp_path.glob("causal_diffae_pendulum_*.json")
+    return {path.stem.rpartition("_")[2]: json.loads(path.read_text()) for path in files}
+
+
+def test_every_net_of_the_tables_can_be_trained():
+    assert set(pendulum.NETS) <= set(NETS_THERE_ARE)
+
+
+def test_true_pictures_meet_every_cell_and_idle_ones_do_not(tables):
+    perfect, idle, _ = pendulum.NETS.values()
+    notes = tables["effectiveness"]["notes"]
+    assert f"{perfect}: 16 of 16 cells" in notes[0]
+    assert f"{idle}: 16 of 16 cells" not in notes[1]
+    values = tables["effectiveness"]["values"]
+    assert values[perfect] == values[pendulum.FLOOR]
+    assert values[idle] == values[pendulum.STILL]
+    assert values[idle]["do(angle) angle"] > 0.3 > values[idle]["do(angle) light"]
+
+
+def test_units_are_half_ranges_of_each_other(tables):
+    half, raw = (tables[name]["values"][pendulum.STILL] for name in ("effectiveness", "raw"))
+    for do in LABELS:
+        for name in LABELS:
+            key = f"do({do}) {name}"
+            assert raw[key] == pytest.approx(pendulum.HALF[name] * half[key])
+
+
+def test_the_poster_is_copied_row_by_row(tables):
+    """Rows are labels, columns interventions: do(angle) moves the shadow more than the light."""
+    rows = {tuple(row[:2]): row[2:] for row in tables["effectiveness"]["rows"]}
+    assert rows["angle", pendulum.AGAINST] == ["0.297", "0.132", "0.031", "0.034"]
+    assert rows["shadow_position", pendulum.AGAINST] == ["0.146", "0.303", "0.064", "0.471"]
+
+
+def test_values_asked_for_fill_the_range_and_rows_out_of_sight_are_left_out(tmp_path):
+    bench = pendulum.Bench(Run(out=tmp_path, nets=tmp_path, n=400), [])
+    for name, asked in bench.asked.items():
+        share = (asked.do[name] - pendulum.CENTRE[name]) / pendulum.HALF[name]
+        assert share.abs().max() <= 1
+        assert share.abs().mean() == pytest.approx(0.5, abs=5 * 0.29 / 400**0.5)
+        left, right = (
+            asked.truth["shadow_position"] + sign * asked.truth["shadow_length"] / 2
+            for sign in (-1, 1)
+        )
+        # the canvas: 20 units are .775 of it, beginning at .125
+        seen = (left >= -0.125 / 0.775 * 20) & (right <= 0.875 / 0.775 * 20)
+        assert torch.equal(asked.seen, seen)
+
+
+def test_without_nets_there_is_no_table(tmp_path):
+    pendulum.pendulum_tables(Run(out=tmp_path, nets=tmp_path, n=N))
+    assert not list(tmp_path.iterdir())

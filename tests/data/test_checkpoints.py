@@ -1,0 +1,94 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from causalflow.data.catalogue import data_set_of
+from causalflow.data.checkpoints import (
+    checkpoint_for,
+    checkpoint_names,
+    checkpoint_path,
+    merged_options,
+)
+from causalflow.data.graphs import graph_names, graph_path
+from causalflow.errors import CheckpointError
+from causalflow.graph.diffusion import Diffusion
+from causalflow.graph.graph import Graph
+from causalflow.graph.reader import load
+from causalflow.graph.schema import Anticausal
+from causalflow.model.model import Model
+
+MEGABYTE = 1_000_000
+FOLDER = checkpoint_path("morpho_mnist").parent
+
+
+def changed(graph, **parts):
+    shared = [f"{first} <-> {second}" for first, second in graph.bidirected]
+    given = {"nodes": graph.nodes, "edges": graph.edges, "name": graph.name} | parts
+    return Graph(**given | {"edges": [*given["edges"], *shared]})
+
+
+@pytest.mark.parametrize("name", checkpoint_names())
+def test_every_checkpoint_is_that_of_its_graph_file(name):
+    assert checkpoint_for(load(graph_path(name))) == checkpoint_path(name)
+    model = Model.load(checkpoint_path(name))
+    assert model.fitted >= set(model.graph.nodes)
+    assert data_set_of(name) is not None
+
+
+@pytest.mark.parametrize("name", checkpoint_names())
+def test_every_checkpoint_has_a_log_a_command_and_at_most_four_megabytes(name):
+    path = checkpoint_path(name)
+    first, *steps = path.with_suffix(".jsonl").read_text(encoding="utf-8").splitlines()
+    assert json.loads(first)["options"]["seed"] >= 0
+    assert json.loads(steps[-1])["step"] > 0
+    (row,) = [
+        r for r in (FOLDER / "README.md").read_text().splitlines() if r.startswith(f"| `{name}`")
+    ]
+    assert "python -m benchmarks.nets " in row
+    assert path.stat().st_size <= 4.2 * MEGABYTE  # 4 MiB
+
+
+def test_checkpoints_take_at_most_twenty_megabytes():
+    assert sum(path.stat().st_size for path in FOLDER.iterdir()) <= 20 * MEGABYTE
+
+
+def test_no_checkpoint_pretends_to_be_of_a_graph_it_was_not_fitted_with():
+    found = {n: checkpoint_for(load(graph_path(n))) for n in graph_names()}
+    assert {name for name, path in found.items() if path is not None} == set(checkpoint_names())
+
+
+def test_a_graph_that_declares_something_else_has_no_checkpoint():
+    graph = load(graph_path("morpho_mnist"))
+    edges = [replace(e, kind=Anticausal()) if e.source == "digit" else e for e in graph.edges]
+    assert checkpoint_for(changed(graph, edges=edges)) is None
+    fewer = [edge for edge in graph.edges if edge.source != "digit"]
+    assert checkpoint_for(changed(graph, edges=fewer)) is None
+    image = graph.nodes["image"]
+    for other in (
+        replace(image, shape=(1, 16, 16)),
+        replace(image, diffusion=Diffusion(prediction="noise")),
+        replace(image, diffusion=Diffusion(width=64)),
+    ):
+        assert checkpoint_for(graph.with_nodes({"image": other})) is None
+
+
+def test_name_queries_and_inference_may_differ():
+    graph = load(graph_path("morpho_mnist"))
+    image = replace(graph.nodes["image"], diffusion=Diffusion(steps=7, strength=2.0))
+    renamed = changed(graph.with_nodes({"image": image}), name="mine")
+    assert renamed.queries == ()
+    assert checkpoint_for(renamed) == checkpoint_path("morpho_mnist")
+
+
+def test_what_a_file_states_of_inference_wins_over_the_fit_and_nothing_else():
+    fitted = Diffusion(width=8, steps=20, path="cosine", strength=3.0)
+    merged = merged_options(Diffusion(width=64, steps=5), fitted)
+    assert merged == replace(fitted, steps=5)
+
+
+def test_an_unknown_name_is_told_the_nearest():
+    with pytest.raises(CheckpointError, match="did you mean 'morpho_mnist'"):
+        checkpoint_path("morpho-mnist")
+    assert checkpoint_path("morpho_mnist.safetensors").parent == Path(FOLDER)
