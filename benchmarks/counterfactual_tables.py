@@ -194,7 +194,8 @@ def _confounding(found: Row) -> list[str]:
         "unchanged",
     ]
     evidence = found.get("evidence", "")
-    return [f"\n## Confounding: do(color), evidence with {evidence}\n", *_markdown(head, lines)]
+    text = [f"\n## Confounding: do(color), evidence with {evidence}\n", *_markdown(head, lines)]
+    return [*text, *(["", found["note"]] if "note" in found else ())]
 
 
 def _partial(found: Row) -> list[str]:

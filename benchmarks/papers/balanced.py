@@ -59,8 +59,8 @@ SHOWN = 12
 LEVELS, MANY, SHORT = 100, 1000, 20
 """Steps each way: on a GPU, as the paper's, and without a GPU."""
 
-SCALES = (1.0, 5.0, 20.0, 60.0)
-SEARCH_SCALES = (5.0,)
+SCALES = {"coloured": (1.0, 5.0, 20.0, 60.0), "masked": (0.3, 1.0, 3.0, 10.0)}
+SEARCH_SCALES = {"coloured": (20.0,), "masked": (3.0,)}
 SEARCHED = 40
 TIMES = (0.25, 0.5, 0.75, 0.995)
 EXCHANGED = [1, 0, 2]
@@ -70,6 +70,7 @@ GAMMAS = (
     (0.75, 0.5, 0.5),
     (0.995, 0.5, 0.5),
     (0.995, 2.0, 1.0),
+    (0.995, 8.0, 1.0),
 )
 """End of the way up, gamma_1, gamma_2."""
 
@@ -93,9 +94,9 @@ RECOMMENDED = {
     "masked": Way(
         name="recommended",
         guide="readers",
-        scales=(10.0,),
-        ratio={"digit": 1.0, "color": 1.0},
-        options={},
+        scales=(0.85,),
+        ratio={"digit": 60.0, "color": 1.0},
+        options={"anticausal": "contrast"},
     ),
 }
 """Chosen on validation pictures."""
@@ -122,7 +123,7 @@ def ways(task: str, levels: int) -> list[Way]:
         "default": (both, {}),
     }
     return [
-        Way(name=name, guide=guide, scales=SCALES, ratio=ratio, options=options)
+        Way(name=name, guide=guide, scales=SCALES[task], ratio=ratio, options=options)
         for guide in ("learned", "readers")
         for name, (ratio, options) in spaces.items()
     ]
@@ -174,7 +175,7 @@ def _all(bench: Bench, rows: Rows) -> Iterator[tuple[Way, Made]]:
     for way in ways(name, _levels(bench)):
         yield from bench.made(way, few, "test")
     for way in ways(name, MANY)[:2] if bench.full else ():
-        slow = replace(way, name=f"{way.name}, {MANY} levels", scales=SCALES[1:2])
+        slow = replace(way, name=f"{way.name}, {MANY} levels", scales=SCALES[name][1:2])
         yield from bench.made(slow, few, "test")
 
 
@@ -235,7 +236,9 @@ def _gammas(bench: Bench) -> Table:
     for end, push, noise in GAMMAS:
         gammas = {"balance_end": end, "balance_push": push, "balance_noise": noise}
         name = f"end {end:g}, gammas {push:g}, {noise:g}"
-        tried = replace(way, name=name, options={**way.options, **gammas}, scales=SEARCH_SCALES)
+        tried = replace(
+            way, name=name, options={**way.options, **gammas}, scales=SEARCH_SCALES[task.name]
+        )
         for _, each in bench.made(tried, rows, "validation"):
             outcome = bench.judged(each.images, rows)
             start = [f"{number:g}" for number in (end, push, noise, each.scale)]

@@ -46,7 +46,7 @@ class Effort:
         single: of each class's.
         ensemble: of each member of the baselines' ensemble.
         members: of that ensemble.
-        batch: pictures a step of the autoencoders.
+        batch: pictures a step, but of the variational autoencoder's.
     """
 
     rows: int = 55_000
@@ -60,7 +60,7 @@ class Effort:
 
 
 FULL = Effort()
-SHORT = Effort(rows=20_000, reader=1, latent=10, every=1, single=4, ensemble=1, members=3, batch=32)
+SHORT = Effort(rows=20_000, reader=1, latent=10, every=2, single=8, ensemble=1, members=3, batch=32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -168,7 +168,14 @@ class Judges:
         """Of the digit."""
 
         def fit(images: Tensor, digits: Tensor, epochs: int) -> ImageClassifier:
-            return ImageClassifier.fit(images, digits, levels=10, epochs=epochs, device=self.device)
+            return ImageClassifier.fit(
+                images,
+                digits,
+                levels=10,
+                epochs=epochs,
+                batch_size=self.effort.batch,
+                device=self.device,
+            )
 
         return self._kept("reader", fit, self.effort.reader)
 
@@ -216,6 +223,11 @@ class Judges:
             )
 
         return self._kept("prototypes", fit, self.effort.every)
+
+    @property
+    def about(self) -> str:
+        """How long they were fitted."""
+        return ", ".join(f"{name} {getattr(self.effort, name)}" for name in Effort.__slots__)
 
     def _kept(self, name: str, fit: Callable[[Tensor, Tensor, int], Kind], epochs: int) -> Kind:
         """A judge, from its file where there is one."""

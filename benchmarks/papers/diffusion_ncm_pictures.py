@@ -2,14 +2,15 @@
 
 The noise of a picture is abducted once, from the picture and its labels, and serves every
 intervention. The bar is read off the blue of the top rows, the colour off the brighter of red and
-green (`causalflow.metrics.effectiveness`), the digit by a judge that has seen real digits alone.
+green (`causalflow.metrics.effectiveness`), the digit by a classifier of the strokes alone, which
+has seen real digits and no picture that a model made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -19,9 +20,17 @@ import causalflow as cf
 from benchmarks.papers.diffusion_ncm_models import LABELS
 from benchmarks.papers.diffusion_ncm_queries import Question
 from causalflow.data.bar_mnist import BarMNIST
-from causalflow.metrics.effectiveness import DigitReader, read_bar, read_color
+from causalflow.data.mnist import mnist
+from causalflow.metrics.classifier import ImageClassifier
+from causalflow.metrics.effectiveness import read_bar, read_color
 
-__all__ = ["Changed", "Read", "changed", "labelled", "picked", "set_to"]
+__all__ = ["Changed", "Judge", "Read", "changed", "digit_judge", "labelled", "picked", "set_to"]
+
+Judge: TypeAlias = Callable[[Tensor], Tensor]
+"""Pictures, (n, 3, size, size) in [0, 1], to digits (n,)."""
+
+FULL, SHORT = (55_000, 4), (20_000, 2)
+"""Real digits that the judge is fitted to, and how often: on a GPU, on a CPU."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -53,13 +62,28 @@ class Read:
     after: Mapping[str, Tensor]
 
     @classmethod
-    def of(cls, pictures: Changed, judge: DigitReader) -> Read:
+    def of(cls, pictures: Changed, judge: Judge) -> Read:
         """Read both."""
         found = []
         for images in (pictures.before, pictures.after):
             read = {"digit": judge(images), "color": read_color(images), "bar": read_bar(images)}
             found.append(read)
         return cls(before=found[0], after=found[1])
+
+
+def digit_judge(device: str) -> Judge:
+    """A classifier of strokes, fitted to MNIST's training digits."""
+    rows, epochs = FULL if torch.device(device).type == "cuda" else SHORT
+    real = mnist("train")
+    classifier = ImageClassifier.fit(
+        torch.from_numpy(real.images)[:rows, None],
+        torch.from_numpy(real.digits)[:rows],
+        levels=10,
+        epochs=epochs,
+        batch_size=64,
+        device=device,
+    )
+    return lambda pictures: classifier(pictures[:, :2].amax(dim=1, keepdim=True))
 
 
 def picked(data: BarMNIST, question: Question, n: int) -> Tensor:

@@ -47,7 +47,8 @@ def checkpoint_path(name: str) -> Path:
 
 def checkpoint_names() -> tuple[str, ...]:
     """The names of all checkpoints that come with the package, sorted."""
-    return tuple(sorted(path.stem for path in _folder().glob("[!.]*.safetensors")))
+    stems = (path.stem for path in _folder().glob("*.safetensors"))
+    return tuple(sorted(stem for stem in stems if "." not in stem))  # a.resume: of a fit under way
 
 
 def checkpoint_for(graph: Graph) -> Path | None:

@@ -19,7 +19,8 @@ The printed form does not contract x, so it leaves the diffusion's marginal: wit
 variance at the end is that of x_0 plus gamma_2^2, the mean that of x_0, while the network that
 decodes it expects alpha x_0 and variance alpha^2 Var(x_0) + sigma^2. The preserving form has these
 exactly, the first step leading from the image itself. (grad p, not grad log p, is the paper's and
-kept: where p_CF = 0 it is 0.) Rows in which no class parent changes have dp = 0, hence delta = 0.
+kept: where p_CF = 0 it is 0, and so is the push: a predictor that is sure of the picture never lets
+it go.) Rows in which no class parent changes have dp = 0, hence delta = 0.
 What is decoded is the position, by guided Euler steps (DDIM; the paper's eq. 3, 4 and Algorithm 1
 have sqrt(alpha_next) for sqrt(1 - alpha_next)). At tau near 1 the preserving form has forgotten the
 image: end its grid earlier, and decode from there.

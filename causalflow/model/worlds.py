@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from causalflow.discrete.domain import codes_of
@@ -111,5 +112,6 @@ class Worlds:
         return value.expand(self.draws, *value.shape[1:])
 
     def _read(self, each: Intervention) -> Tensor:
-        device = next(iter(next(iter(self.noise.values())).values())).device
+        noises = (part for noise in self.noise.values() for part in noise.values())
+        device = next((part.device for part in noises), torch.device("cpu"))
         return read_value(self.scm.graph, each.variable, each.value, device)[0]

@@ -1,6 +1,6 @@
 """Evaluation: a fitted model, asked for counterfactuals of held-out pictures, and judged.
 
-    subject -> judges -> worlds -> measures
+    subject -> judges, worlds -> measures
 
 `evaluate` measures; `causalflow.report.table` and `causalflow.report.page` show what it found.
 """
@@ -113,7 +113,6 @@ def evaluate(
         EvidenceError: an action that the model cannot take, or rows that it finds impossible.
     """
     chosen, start, device = settings or Settings(), time.monotonic(), str(model.device)
-    worlds = asked_worlds(model, subject, actions, chosen)
     judges = fitted_judges(
         model.graph,
         subject,
@@ -122,6 +121,7 @@ def evaluate(
         device=device,
         progress=chosen.progress,
     )
+    worlds = asked_worlds(model, subject, actions, chosen)
     bench = Bench(graph=model.graph, subject=subject, judges=judges)
     found = measured(bench, worlds)
     floors = {node: floor for node in judges if (floor := bench.floor(node)) is not None}

@@ -25,6 +25,7 @@ from causalflow.report.subject import Columns, Subject, image_node
 __all__ = ["CYCLES", "CYCLE_ROWS", "Outcome", "Settings", "Worlds", "asked_worlds"]
 
 BATCH = 50
+FEWEST_BATCHES = 5  # so that the seconds of a row have an interval
 CYCLES = 10
 CYCLE_ROWS = 20
 
@@ -37,7 +38,7 @@ class Settings:
         steps: solver steps of the image, each way; None: the model's.
         guidance: multiplies all guidance; None: 1.
         seed: of the draws.
-        batch: rows asked at once.
+        batch: rows asked at once, at most.
         progress: show bars on standard error.
     """
 
@@ -107,7 +108,8 @@ def asked_worlds(
         EvidenceError: what the model cannot be asked, or evidence that it finds impossible.
     """
     image, run = image_node(model.graph), _Run(model=model, subject=subject, settings=settings)
-    batches = torch.arange(len(subject)).split(settings.batch)
+    size = max(1, min(settings.batch, -(-len(subject) // FEWEST_BATCHES)))
+    batches = torch.arange(len(subject)).split(size)
     kept, decoded, parts = [], [], [_Parts() for _ in actions]
     cycles = min(CYCLE_ROWS, len(subject))
     total = len(subject) * (1 + 2 * len(actions)) + 2 * CYCLES * cycles

@@ -80,7 +80,8 @@ def test_the_experiment_writes_its_tables(tmp_path, monkeypatch):
         assert (tmp_path / name).exists()
 
 
-def test_the_search_takes_the_least_cld_of_what_reaches_the_target():
+def test_the_search_takes_the_least_cld_of_what_reaches_the_target(monkeypatch):
+    monkeypatch.setattr(diff_scm_settings, "WAYS", {"one": {"steps": 1}, "two": {"steps": 2}})
     first, second = list(candidates(OUR_NET))[:2]
 
     def curve(reached, cld):
