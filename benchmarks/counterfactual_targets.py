@@ -81,6 +81,8 @@ def _attributes(named: Mapping[tuple[str, str], Row]) -> Iterator[Target]:
 def _labels(ratios: Iterable[Row]) -> Iterator[Target]:
     for each in ratios:
         ratio = each["ratio"]
+        if each["fifth_only"] <= each["all"]:  # nothing is lost, so there is no share of it
+            continue
         text = f"{ratio['value']:.3g} ({ratio['low']:.3g} to {ratio['high']:.3g})"
         full, fifth, alone = (each[key] for key in ("all", "fifth", "fifth_only"))
         what, _, name = each["error"].partition("/")

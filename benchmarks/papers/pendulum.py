@@ -223,8 +223,9 @@ READING = (
     "tell which of its four causes draws what: a network that draws the old shadow under "
     "do(shadow_length), or moves the sun under do(shadow_position), has fitted the data as well, "
     "and the network told labels does some of both; so, by its numbers, does the paper's. "
-    "`graphs/pendulum_parts.yaml` declares which part of the picture each cause reaches; given "
-    "that, every column is identified.",
+    "`graphs/pendulum_parts.yaml` declares which part of the picture each cause reaches, which the "
+    "paper's model is not told; given that, every column is identified, and what a cause has no "
+    "edge to is left alone by construction.",
 )
 
 
@@ -259,10 +260,10 @@ def _met(bench: Bench) -> list[str]:
 
 def _unread(bench: Bench) -> list[str]:
     """Readings without a result, which count as the middle of the range."""
-    found = {who: count for who, count in bench.unread.items() if count}
     return [
         f"{who}: {count} readings found no shape, and count as the middle of the range."
-        for who, count in found.items()
+        for who, count in bench.unread.items()
+        if count
     ]
 
 
