@@ -156,6 +156,8 @@ NETS = {
         about="Diff-SCM: MNIST, the digit anti-causal, noise prediction on the linear schedule",
         graph=_graph("diff_scm_mnist"),
         data=_mnist,
+        steps=2_000,
+        batch=128,
     ),
     "diff_scm_velocity": Net(
         about="Diff-SCM in our form: the same graph, the velocity on the rectified path",
@@ -167,11 +169,15 @@ NETS = {
         about="Balanced latent space: coloured MNIST, digit and color anti-causal",
         graph=_graph("colored_mnist"),
         data=_grouped("colored_mnist"),
+        steps=1_800,
+        batch=128,
     ),
     "masked_mnist": Net(
         about="Balanced latent space: masked MNIST, digit and color anti-causal",
         graph=_graph("masked_mnist"),
         data=_grouped("masked_mnist"),
+        steps=1_800,
+        batch=128,
     ),
     "causal_diffae_pendulum": Net(
         about="CausalDiffAE: pendulum at 32 x 32, all labels by their representations",
@@ -342,7 +348,7 @@ def image_size(name: str) -> int:
     return int(NETS[name].graph().nodes["image"].shape[-1])
 
 
-def train(name: str, out: Path, *, width: int, **options: Any) -> None:
+def train(name: str, out: Path, *, width: int | None, **options: Any) -> None:
     """Fit one net, or go on with one that was stopped, and save it."""
     import torch
 
@@ -352,7 +358,8 @@ def train(name: str, out: Path, *, width: int, **options: Any) -> None:
     net = NETS[name]
     torch.set_float32_matmul_precision("high")
     graph, data = net.graph(), net.data()
-    images = _options(graph, {"width": width, **net.image})
+    given = {} if width is None else {"width": width}
+    images = _options(graph, {**given, **net.image})
     settings = {"batch_size": net.batch, "log_every": 200, "steps": net.steps, **options}
     model = cf.compile(graph, **images)
     if net.start is not None:
@@ -374,7 +381,7 @@ def train(name: str, out: Path, *, width: int, **options: Any) -> None:
 @click.option("--out", type=click.Path(path_type=Path), default=Path("nets"), show_default=True)
 @click.option("--device", default="auto", show_default=True)
 @click.option("--precision", default="auto", show_default=True)
-@click.option("--width", default=32, show_default=True, help="Channels of the first level.")
+@click.option("--width", type=int, help="Channels of the first level; else the graph file's.")
 @click.option("--steps", type=int, help="Steps of every net.")
 @click.option("--batch", type=int, help="Rows a step of every net.")
 @click.option("--jobs", default=1, show_default=True, help="Nets trained at once.")
@@ -383,7 +390,7 @@ def main(
     out: Path,
     device: str,
     precision: str,
-    width: int,
+    width: int | None,
     steps: int | None,
     batch: int | None,
     jobs: int,
@@ -398,7 +405,8 @@ def main(
         train(chosen[0], out, width=width, **options)
         return
     base = [sys.executable, "-m", "benchmarks.nets", "--out", str(out), "--device", device]
-    base += ["--precision", precision, "--width", str(width)]
+    base += ["--precision", precision]
+    base += ["--width", str(width)] if width is not None else []
     base += ["--steps", str(steps)] if steps is not None else []
     base += ["--batch", str(batch)] if batch is not None else []
     _together([[*base, name] for name in chosen], jobs)
