@@ -26,7 +26,11 @@ PARTIAL_ROWS = 2_000
 PARTIAL_SHARE = 0.2
 CONFOUNDING = 0.99
 CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
-SHIPPED = {"morpho": "morpho_mnist", "bar": "bar_mnist_frontdoor_neural"}
+SHIPPED = {
+    "morpho": "morpho_mnist",
+    "bar": "bar_mnist_frontdoor_neural",
+    "causal_diffae_pendulum_parts": "pendulum_parts",
+}
 SMALL, TINY = 16, 12
 PENDULUM_SIZE = 32
 

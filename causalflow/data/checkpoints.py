@@ -52,9 +52,14 @@ def checkpoint_names() -> tuple[str, ...]:
 
 
 def checkpoint_for(graph: Graph) -> Path | None:
-    """The checkpoint that was made for a graph; None if none was."""
-    paths = map(checkpoint_path, checkpoint_names())
-    return next((path for path in paths if _fits(graph, path)), None)
+    """The checkpoint that was made for a graph; None if none was.
+
+    Graphs that declare the same of different data (coloured and masked MNIST) are told apart by
+    their names; the only checkpoint that fits serves a graph of any name.
+    """
+    fitting = [path for path in map(checkpoint_path, checkpoint_names()) if _fits(graph, path)]
+    named = [path for path in fitting if path.stem == graph.name.replace("-", "_")]
+    return named[0] if named else fitting[0] if len(fitting) == 1 else None
 
 
 def merged_options(declared: Diffusion, fitted: Diffusion) -> Diffusion:
