@@ -4,8 +4,9 @@
     python -m benchmarks.papers diff_scm --n 200         one system, small
     python -m benchmarks.papers --page                   docs/results.md from the tables there are
 
-What a stopped run has written stays: the same command goes on. A net that is missing is trained
-first (`benchmarks.nets`), unless --no-train is given: then its tables are left out.
+What a stopped run has written stays: the same command goes on. A net that neither ships nor is in
+--nets is trained first (`benchmarks.nets`), unless --no-train is given: then its tables are left
+out.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from pathlib import Path
 
 import click
 
-from benchmarks.nets import CHECKPOINTS
 from benchmarks.papers.experiment import Experiment, Run
 from benchmarks.papers.page import write_page
 
@@ -38,7 +38,7 @@ def experiments() -> dict[str, Experiment]:
 @click.option(
     "--out", type=click.Path(path_type=Path), default=RESULTS, show_default="results/papers"
 )
-@click.option("--nets", type=FOLDER, default=CHECKPOINTS, show_default="checkpoints")
+@click.option("--nets", type=FOLDER, default=Path("nets"), show_default=True)
 @click.option("--device", default="cpu", show_default=True)
 @click.option("--n", default=1000, show_default=True, help="Images to be judged.")
 @click.option("--few", default=100, show_default=True, help="Images of the slow procedures.")

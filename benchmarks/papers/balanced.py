@@ -291,4 +291,9 @@ EXPERIMENT = Experiment(
     about="Balanced latent space (Yan et al. 2025)",
     nets=tuple(task.net for task in TASKS),
     run=run,
+    tables=(
+        "balanced_colored",
+        "balanced_masked",
+        "balanced_forward",
+    ),
 )

@@ -58,4 +58,11 @@ EXPERIMENT = Experiment(
     about="CausalDiffAE (Komanduri et al. 2024)",
     nets=(NET, *PENDULUM_NETS),
     run=run,
+    tables=(
+        "causal_diffae_effectiveness",
+        "causal_diffae_reach",
+        "causal_diffae_dci",
+        "causal_diffae_masking",
+        "causal_diffae_pendulum_effectiveness",
+    ),
 )

@@ -242,4 +242,9 @@ EXPERIMENT = Experiment(
     about="Diff-SCM (Sanchez & Tsaftaris 2022)",
     nets=(PAPER_NET, OUR_NET),
     run=run,
+    tables=(
+        "diff_scm_scores",
+        "diff_scm_scale",
+        "diff_scm_interventional",
+    ),
 )

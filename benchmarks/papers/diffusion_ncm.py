@@ -89,4 +89,8 @@ EXPERIMENT = Experiment(
     about="Diffusion NCM (Sardesai, Ctf-Editing using a Diffusion NCM)",
     nets=("bar",),
     run=run,
+    tables=(
+        "diffusion_ncm_queries",
+        "diffusion_ncm_invariances",
+    ),
 )

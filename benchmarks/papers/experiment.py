@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 import causalflow as cf
-from benchmarks.nets import net_path
+from benchmarks.nets import CHECKPOINTS, net_path
 from benchmarks.report import machine
 from causalflow.atomic import whole_file
 
@@ -57,7 +57,7 @@ class Run:
 
     Attributes:
         out: folder of the tables, JSON files named SYSTEM_TABLE.json, and of pictures.
-        nets: folder of the nets, NAME.safetensors.
+        nets: folder of the nets, NAME.safetensors; what is not there may ship.
         device: where networks run.
         n: images to be judged.
         few: images of what takes many network calls, such as the papers' 1000 steps.
@@ -77,12 +77,17 @@ class Run:
     began: float = field(default_factory=time.monotonic)
 
     def has_net(self, name: str) -> bool:
-        """Whether the net is there."""
-        return net_path(self.nets, name).exists()
+        """Whether the net is there, or ships."""
+        return self._path(name).exists()
 
     def net(self, name: str) -> cf.Model:
         """A net, on the device."""
-        return cf.Model.load(net_path(self.nets, name)).to(self.device)
+        return cf.Model.load(self._path(name)).to(self.device)
+
+    def _path(self, name: str) -> Path:
+        """The file of a net: in the folder of this run, else among those that ship."""
+        own = net_path(self.nets, name)
+        return own if own.exists() else net_path(CHECKPOINTS, name)
 
     def has_time(self) -> bool:
         """Whether something new may begin."""
@@ -114,17 +119,28 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Experiment:
-    """One system: how it is named, the nets it needs (of `benchmarks.nets`), and what it does."""
+    """One system of the papers.
+
+    Attributes:
+        name: of the system; its tables' names begin with it.
+        about: the head of its section.
+        nets: those it needs, of `benchmarks.nets`.
+        run: what it does.
+        tables: their order on the page; what is not named comes last.
+    """
 
     name: str
     about: str
     nets: tuple[str, ...]
     run: Callable[[Run], None]
+    tables: tuple[str, ...] = ()
 
 
-def read_tables(folder: Path, prefix: str) -> dict[str, dict[str, Any]]:
-    """The tables of a system that are in a folder, by name."""
-    files = sorted(folder.glob(f"{prefix}_*.json"))
+def read_tables(folder: Path, prefix: str, order: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
+    """The tables of a system that are in a folder: those of ``order`` first, the rest by name."""
+    place = {name: index for index, name in enumerate(order)}
+    found = sorted(folder.glob(f"{prefix}_*.json"))
+    files = sorted(found, key=lambda path: place.get(path.stem, len(place)))
     return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in files}
 
 
