@@ -19,6 +19,7 @@ DEFAULT = "default"
 PAPERS = "papers: DDIM 1000"
 RELEASED = "released Diff-SCM: 75 of 100 levels"
 RELEASED_CLIPPED = f"{RELEASED}, clipped"
+SCALES = (1.0, 2.0, 4.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +146,7 @@ def confounded_settings(net: str) -> tuple[Setting, ...]:
     if net == "confounded_neural":
         strong = (_default(f"{g}, strength 2", guidance=g, strength=2.0) for g in _GROUPS)
         return (_default("plain"), *strong)
-    scaled = (_default(f"hold, scale {s:g}", anticausal="hold", guidance=s) for s in (1.0, 2.0))
+    scaled = (_default(f"hold, scale {s:g}", anticausal="hold", guidance=s) for s in SCALES)
     return tuple(scaled)
 
 

@@ -1,7 +1,7 @@
 """Exact inference beside pgmpy and pyAgrum: the first call, the repeated call, 100,000 rows.
 
     python -m benchmarks.exact                         about ten minutes; the committed results
-    python -m benchmarks.exact --networks asia --repeats 3 --rows 1000 --no-large --out /tmp
+    python -m benchmarks.exact --networks asia --repeats 3 --rows 1000 --no-large --out results
 
 What is timed is in the header of the printed report. Contestants take turns in one process.
 """

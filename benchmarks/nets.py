@@ -183,6 +183,15 @@ NETS = {
         steps=1_800,
         batch=128,
     ),
+    "causal_diffae_pendulum_labels": Net(
+        about="Pendulum at 32 x 32, told the labels themselves",
+        graph=_graph("pendulum", size=PENDULUM_SIZE),
+        data=_pendulum,
+        image={**_PENDULUM, "null_rate": 0.2},
+        steps=2_600,
+        batch=64,
+        labels=3_000,
+    ),
     "causal_diffae_pendulum": Net(
         about="CausalDiffAE: pendulum at 32 x 32, all labels by their representations",
         graph=_graph("causal_diffae_pendulum", size=PENDULUM_SIZE),
@@ -200,15 +209,6 @@ NETS = {
         image=_PARTS,
         steps=2_200,
         batch=32,
-        labels=3_000,
-    ),
-    "causal_diffae_pendulum_labels": Net(
-        about="Pendulum at 32 x 32, told the labels themselves",
-        graph=_graph("pendulum", size=PENDULUM_SIZE),
-        data=_pendulum,
-        image={**_PENDULUM, "null_rate": 0.2},
-        steps=2_600,
-        batch=64,
         labels=3_000,
     ),
     "morpho": Net(
@@ -417,11 +417,17 @@ def main(
 
 
 def _together(commands: list[list[str]], jobs: int) -> None:
-    """Run the commands, so many at once; a failure is reported when all are done."""
+    """Run the commands, so many at once; a failure is reported when all are done.
+
+    A net that begins with another one waits for it.
+    """
     waiting, running, failed = list(commands), [], []
     while waiting or running:
-        while waiting and len(running) < jobs:
-            running.append((waiting[0][-1], subprocess.Popen(waiting.pop(0))))
+        unfinished = {command[-1] for command in waiting} | {name for name, _ in running}
+        ready = [command for command in waiting if NETS[command[-1]].start not in unfinished]
+        for command in ready[: jobs - len(running)]:
+            waiting.remove(command)
+            running.append((command[-1], subprocess.Popen(command)))
         for name, process in [*running]:
             if process.poll() is not None:
                 running.remove((name, process))

@@ -47,7 +47,8 @@ def fitted(steps):
 #
 # Each picture is to become another digit. The push can be set in every call: `guidance=` multiplies
 # the scale of the edge, `anticausal=` chooses its form. The papers' way, DDIM with a thousand steps
-# each way, is `solver="ddim", guided_solver="ddim", steps=1000, residual=False`; here 100.
+# each way, is `solver="ddim", guided_solver="ddim", steps=1000, anticausal="printed",
+# residual=False`; here 100.
 
 # %%
 WAYS = {

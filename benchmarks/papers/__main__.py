@@ -1,6 +1,7 @@
 """The experiments of the four papers: nets, tables, pictures, and the page of results.
 
-    python -m benchmarks.papers --device cuda            everything, within ten minutes on one H200
+    python -m benchmarks.papers --device cuda            everything that is missing; the aim, not
+                                                         measured: ten minutes on one H200
     python -m benchmarks.papers diff_scm --n 200         one system, small
     python -m benchmarks.papers --page                   docs/results.md from the tables there are
 

@@ -73,10 +73,9 @@ def verdict(curves: Points) -> str:
     said = []
     for guide, named in GUIDES.items():
         first, second = (_best(curves[f"{guide}: {name}"]) for name in (ORIGINAL, PRINTED))
-        word = "beats" if second > first else "does not beat"
         said.append(
-            f"With {named}, the printed form {word} DDIM, each at its best scale by the lesser of "
-            f"the two shares: {100 * second:.0f} % against {100 * first:.0f} %."
+            f"With {named}, the printed form {_beside(second, first)} DDIM, each at its best scale "
+            f"by the lesser of the two shares: {percent(second)} % against {percent(first)} %."
         )
     return " ".join(said)
 
@@ -96,8 +95,16 @@ def percent(score: Score) -> str:
     return f"{100 * score.value:.0f} ({low:.0f} to {high:.0f})"
 
 
-def _best(curve: Sequence[tuple[float, Score, Score]]) -> float:
-    return max(min(hit.value, kept.value) for _, hit, kept in curve)
+def _best(curve: Sequence[tuple[float, Score, Score]]) -> Score:
+    lesser = [min(hit, kept, key=lambda share: share.value) for _, hit, kept in curve]
+    return max(lesser, key=lambda share: share.value)
+
+
+def _beside(first: Score, second: Score) -> str:
+    """What intervals let be said of two shares."""
+    if first.interval[0] > second.interval[1]:
+        return "beats"
+    return "falls short of" if first.interval[1] < second.interval[0] else "cannot be told from"
 
 
 def _levels(score: Score) -> str:

@@ -7,8 +7,11 @@ read off counterfactual pictures by regressors, held against the labels of the t
 
 *Here*: `graphs/causal_diffae_morpho.yaml`, where `representation: 16` makes a node's label a vector
 in the image (`causalflow.mechanisms.representation`), `graphs/causal_diffae_pendulum.yaml`
-likewise. Nothing else is special: the labels' mechanisms are those of every graph, and since by the
-paper's prior a latent is independent of those of its causes given its label, they are the latents'
+likewise. The latter's net has not been fitted: the pendulum's rows below have no representations,
+and what meets the poster there is told which part of the picture each cause draws
+(`graphs/pendulum_parts.yaml`).
+Nothing else is special: the labels' mechanisms are those of every graph, and since by the paper's
+prior a latent is independent of those of its causes given its label, they are the latents'
 mechanisms too. What differs from the paper's code: values reach descendants in topological order
 (there the parents' noise is summed, and an intervention stops at its node); the picture's own noise
 is abducted by a reversible solver (there it is drawn anew); an intervention with the factual value

@@ -315,9 +315,9 @@ def reach(bench: Bench) -> Table:
         rows=rows,
         notes=[
             "do(intensity) acts on the effect: with the labels given, thickness and its latent "
-            "stay where they were, exactly; of the picture alone, the thickness label is read off "
-            "it. do(thickness) acts on the cause: intensity follows by its learned mechanism with "
-            "its own noise, and is held against the true counterfactual.",
+            "stay where they were, to rounding; of the picture alone, the thickness label is read "
+            "off it. do(thickness) acts on the cause: intensity follows by its learned mechanism "
+            "with its own noise, and is held against the true counterfactual.",
             "Beyond the floor: the error of the counterfactual picture less that of the true one.",
         ],
         values=values,

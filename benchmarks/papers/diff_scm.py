@@ -101,9 +101,11 @@ def _scale(bench: Bench, nets: list[str]) -> Table:
         rows=rows,
         notes=[
             "The paper chooses s = .7 by CLD, over [0, 3], on the pictures it reports; s is in the "
-            "unit of its own predictor, and ours saw fewer pictures, hence the wider range. The "
+            "unit of its own predictor, so the range searched is wider. The "
             "pictures of the search are those of no other table, and CLD, which does not ask that "
-            f"the intervention took, decides among what shows the target in {REACHED:.0%} of them.",
+            f"the intervention took, decides among what shows the target in {REACHED:.0%} of them; "
+            "where nothing does, the most often read is taken.",
+            "![CLD and share read as the target, against the scale](diff_scm_scale.svg)",
         ],
         values={n: [each.values for each in curve] for n, curve in found.items()},
         figures=["docs/diff_scm_scale.svg"],

@@ -220,7 +220,11 @@ def invariances(study: Study) -> Table:
             "set, held against the label that the model has there.",
             "The bar is read off the blue of the top rows, the colour off the brighter of red and "
             "green, the digit by a classifier fitted to real digits. Its own mistakes are in the "
-            "last column; the second share is of the images that it reads right as they are.",
+            "last column; the second share is of the images that it reads right as they are. The "
+            "judge was exchanged twice, for better ones, after readings of test pictures had been "
+            "seen: it is now fitted to all training digits.",
+            "Asked was .99 of what is kept, as read off the pixels; see the floor for what reading "
+            "allows.",
         ],
         values={"rows": values},
     )  # fmt: skip

@@ -18,9 +18,12 @@ HEAD = """\
 Every table is written by `python -m benchmarks.papers` from files in `benchmarks/results/papers`;
 the command and the machine stand below each. Numbers in parentheses are central 95 % intervals
 unless a table says otherwise. "paper" is what the paper prints; a dash: it prints nothing.
-Settings come from the validation split; where test images had been seen before a choice was made,
-the table says so. The nets are small and were trained on two CPU cores or a part of an hour of one
-GPU; `python -m benchmarks.papers --device cuda` makes all of it anew, at full size.
+Settings come from validation images, but for the best scales in the balanced tables' verdicts,
+which are of the test images themselves, and where a note says otherwise. The nets are small:
+trained on two CPU cores, or in a part of an hour of one GPU.
+`python -m benchmarks.papers --again --device cuda` makes every table anew, with the nets that ship
+and others trained first; that has not been run on a GPU yet. A table that is there is kept without
+--again.
 """
 
 

@@ -85,8 +85,6 @@ PICTURE = "counterfactual.png"
 )
 @click.option(
     "--rows",
-    "--n",
-    "rows",
     type=click.IntRange(1),
     default=8,
     show_default=True,

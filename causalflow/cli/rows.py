@@ -41,6 +41,7 @@ DATA_SETS = (  # the names of causalflow.data.catalogue, which loads torch
     "mnist",
     "morpho_mnist",
     "pendulum",
+    "pendulum_parts",
 )
 DATA_HELP = (
     "A .csv with a column a node, an .npz with an array a node, a folder with labels.csv, or a "

@@ -1,8 +1,8 @@
 """Shipped: the fitted model that comes with the package for a graph file, and its data set.
 
 A graph file given in place of a model stands for the checkpoint that was made for it, with the
-options of inference, and the scales of anti-causal edges, that the file states. One whose equations
-say it all needs none.
+options of inference, and the scales of anti-causal edges, that the file states, but for options
+stated at their defaults. One whose equations say it all needs none.
 """
 
 from __future__ import annotations

@@ -91,6 +91,21 @@ def _mnist(split: str = "train", n: int | None = None) -> Any:
     return replace(real, images=real.images[:n], digits=real.digits[:n])
 
 
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """The pendulum with its picture in parts, as the columns of a data set."""
+
+    columns: Mapping[str, Any]
+
+
+def _pendulum_parts(split: str = "train", n: int | None = None) -> Any:
+    from causalflow.data.pendulum import pendulum
+
+    return _Parts(pendulum(split, _PARTED, n=n).parts)
+
+
+_PARTED = 32  # pixels: the size of graphs/pendulum_parts.yaml
+
 CATALOGUE: Mapping[str, DataSet] = MappingProxyType(
     {
         each.name: each
@@ -124,6 +139,12 @@ CATALOGUE: Mapping[str, DataSet] = MappingProxyType(
                 make=_late("pendulum", "pendulum"),
                 graphs=("pendulum", "causal_diffae_pendulum"),
                 sized=True,
+                most=4_933,
+            ),
+            DataSet(
+                name="pendulum_parts",
+                make=_pendulum_parts,
+                graphs=("pendulum_parts",),
                 most=4_933,
             ),
             DataSet(

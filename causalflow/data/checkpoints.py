@@ -63,7 +63,7 @@ def checkpoint_for(graph: Graph) -> Path | None:
 
 
 def merged_options(declared: Diffusion, fitted: Diffusion) -> Diffusion:
-    """The options that a model was fitted with, and those of inference that a graph file states.
+    """The options that a model was fitted with, and a graph file's of inference but for defaults.
 
     Example:
         >>> merged_options(Diffusion(steps=9, width=8), Diffusion(steps=20, width=16)).steps

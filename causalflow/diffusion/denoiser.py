@@ -87,6 +87,7 @@ class Denoiser(nn.Module):
         self.told = tuple(parents)
         if isinstance(network, TrainedNetwork):
             check_trained(network, channels, parents, options)
+            network.requires_grad_(False)
             parents = {}
         self.parents = ParentEmbedding(parents, features)
         self.code = nn.Linear(options.code, features, bias=False) if options.code else None

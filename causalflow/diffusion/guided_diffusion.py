@@ -96,7 +96,8 @@ class GuidedDiffusion(nn.Module):
         """The vectors of the classes, (n, features); zero where there is no class."""
         for labels in parents.values():
             return self.unet.label_vectors(labels).expand(n, -1)
-        return self.clock.boundaries.new_zeros(n, self.unet.sizes.features)
+        some = next(self.unet.parameters())
+        return torch.zeros(n, self.unet.sizes.features, dtype=some.dtype, device=some.device)
 
     def check(self, channels: int, levels: Mapping[str, int | None]) -> None:
         """Refuse an image of other channels, or neural parents other than its one class.

@@ -50,6 +50,7 @@ from torch import Tensor, nn
 from causalflow.diffusion.balance import draw_tape
 from causalflow.diffusion.denoiser import Denoiser
 from causalflow.diffusion.field import Time, any_changed
+from causalflow.errors import EvidenceError
 from causalflow.graph.schema import (
     Anticausal,
     Class,
@@ -334,8 +335,14 @@ class ImageMechanism(nn.Module):
         if self.parents and (self._decoder.guides or "image" in noise):
             changed = any_changed(parents, _reference(noise, self.parents), self.parents)
         ways: list[tuple[Tensor, Decode]] = [(~changed, self._decode)]
-        if "image" not in noise or self.options.balance == "none":
+        if self.options.balance == "none":
             return [*ways, (changed, self._decode_guided)]
+        if "image" not in noise or noise["tape"].shape[1] != self._tape_length:
+            raise EvidenceError(
+                f"node '{self.name}': balance '{self.options.balance}' with {self.options.steps} "
+                "steps was asked of a noise that was abducted with other options; abduct and "
+                "predict with the same balance and steps"
+            )
         drawn = noise["image"].flatten(1).isnan().any(dim=1)
         ways.append((changed & drawn, self._decode_guided))
         return [*ways, (changed & ~drawn, self._decode_balanced)]

@@ -99,8 +99,9 @@ def disentanglement(importances: NDArray[np.float64]) -> float:
 
 
 def completeness(importances: NDArray[np.float64]) -> float:
-    """Of a matrix R, shape (D, K): the mean over factors."""
-    return float((1 - _entropies(importances.T)).mean())
+    """Of a matrix R, shape (D, K): the mean over factors; one that nothing predicts has 0."""
+    told = importances.sum(axis=0) > 0
+    return float(np.where(told, 1 - _entropies(importances.T), 0.0).mean())
 
 
 def _entropies(parts: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -139,4 +140,7 @@ def _checked(codes: Tensor, factors: Mapping[str, Tensor]) -> NDArray[np.float64
             raise DataError(f"dci: '{name}' has shape {given}; expected ({len(codes)},)")
         if not factor.isfinite().all():
             raise DataError(f"dci: '{name}' has numbers that are not finite")
+    for name, factor in factors.items():
+        if (factor == factor[0]).all():
+            raise DataError(f"dci: factor '{name}' does not vary")
     return np.asarray(codes.detach().cpu().double().numpy())

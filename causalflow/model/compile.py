@@ -268,10 +268,12 @@ def _image(
 def _check_network(mechanism: ImageMechanism) -> None:
     """Refuse a network that cannot be called on two images."""
     noise = mechanism.draw_noise(2, torch.Generator())
+    lengths = {} if mechanism.representation is None else mechanism.representation.lengths
     parents = {
         n: torch.zeros(2, dtype=torch.int64 if isinstance(node, Class) else torch.float64)
         for n, node in mechanism.parents.items()
     }
+    parents |= {name: torch.zeros(2, length) for name, length in lengths.items()}
     try:
         with torch.no_grad():
             mechanism.denoiser.velocity(noise["position"], 0.5, parents)

@@ -40,6 +40,11 @@ def transplant(name: str, donor: StructuralModel, receiver: StructuralModel) -> 
                 f"transplant: node '{name}' of {whose} reads the hidden cause '{hidden[0]}', which "
                 "belongs to its own graph; fit the node instead"
             )
+        if name in scm.given:
+            raise CompileError(
+                f"transplant: the graph of {whose} gives the mechanism of node '{name}', by an "
+                "equation or a table; there is nothing to take over"
+            )
     given, wanted = _described(name, donor), _described(name, receiver)
     for what in dict.fromkeys([*given, *wanted]):
         if given.get(what) != wanted.get(what):

@@ -86,7 +86,7 @@ def fitted_judges(
         DataError: training pictures of one class only, or numbers that do not vary.
     """
     image, judges = image_node(graph), {}
-    measured = _measured(subject.name)
+    measured = _measured(subject.name) if subject.measured else {}
     for name in label_parents(graph):
         node = graph.nodes[name]
         if name in measured:
@@ -96,6 +96,11 @@ def fitted_judges(
         known = values >= 0 if isinstance(node, Class) else values.isfinite()
         if known.sum() < 2:
             raise DataError(f"evaluate: no training picture has a label of '{name}' to judge by")
+        if isinstance(node, Class) and len(values[known].unique()) < 2:
+            raise DataError(
+                f"evaluate: all training pictures with a label of '{name}' have the same one; a "
+                "judge needs two"
+            )
         pictures = subject.training[image][known]
         fit = partial(_fitted, epochs=epochs, seed=seed, device=device, progress=progress)
         judges[name] = fit(name, node, pictures, values[known])

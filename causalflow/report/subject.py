@@ -44,6 +44,7 @@ class Subject:
         training: likewise, for judges; classes may be -1 and numbers NaN where unlabelled.
         reference: likewise.
         truth: the rows' true counterfactuals, where the data know them.
+        measured: attributes can be measured on the pixels, as of the data set ``name``.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Subject:
     training: Columns
     reference: Columns
     truth: Truth | None = None
+    measured: bool = False
 
     def __len__(self) -> int:
         return _length(self.rows)
@@ -94,6 +96,7 @@ def from_data_set(graph: Graph, data: DataSet, split: str, n: int) -> Subject:
         training=training,
         reference=reference,
         truth=getattr(drawn, "true_counterfactual", None),
+        measured=True,
     )
 
 
@@ -119,7 +122,9 @@ def from_rows(graph: Graph, name: str, data: Any, n: int, seed: int) -> Subject:
         raise DataError(f"{name}: no row has a label for every node; an evaluation needs them")
     training, reference = _parted(_taken(every, left), min(TRAINING_ROWS, len(left)))
     rows = _taken(every, held)
-    return Subject(name=name, split="held out", rows=rows, training=training, reference=reference)
+    return Subject(
+        name=name, split="kept from the judges", rows=rows, training=training, reference=reference
+    )
 
 
 def _columns(data: Any, graph: Graph) -> Columns:

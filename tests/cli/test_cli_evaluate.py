@@ -36,7 +36,11 @@ def test_evaluate_prints_a_table_and_writes_numbers_and_a_page(cli, words, tmp_p
     assert "written: report/report.json, report/report.html" in ran.out
     assert sorted(path.name for path in tmp_path.iterdir()) == ["report"]
     record = json.loads((tmp_path / "report" / "report.json").read_text())
-    assert (record["data"], record["split"], record["images"]) == ("rows.npz", "held out", 12)
+    assert (record["data"], record["split"], record["images"]) == (
+        "rows.npz",
+        "kept from the judges",
+        12,
+    )
     names = {each["measure"] for each in record["measures"]}
     assert names == {
         "composition",

@@ -45,7 +45,7 @@ def test_a_graph_file_answers_by_the_checkpoint_made_for_it(cli, drawn, tmp_path
     assert "evidence: morpho_mnist, test split" in ran.out
     assert "written: counterfactual.png" in ran.out
     assert np.asarray(Image.open(tmp_path / "counterfactual.png")).std() > 0
-    answer = json.loads(cli(*words, "--n", 2, "--steps", 1, "--json").out)
+    answer = json.loads(cli(*words, "--rows", 2, "--steps", 1, "--json").out)
     assert [row["thickness"] for row in answer["rows"]] == pytest.approx([2.0, 5.0, 2.1, 5.0])
     assert answer["model"] == str(checkpoint_path("morpho_mnist"))
     assert answer["data"] == "morpho_mnist, test split"
