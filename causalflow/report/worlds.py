@@ -21,6 +21,7 @@ from causalflow.model.model import Model
 from causalflow.model.world import Abduction, World
 from causalflow.report.actions import Action
 from causalflow.report.subject import Columns, Subject, image_node
+from causalflow.training.state import generator
 
 __all__ = ["CYCLES", "CYCLE_ROWS", "Outcome", "Settings", "Worlds", "asked_worlds"]
 
@@ -28,6 +29,7 @@ BATCH = 50
 FEWEST_BATCHES = 5  # so that the seconds of a row have an interval
 CYCLES = 10
 CYCLE_ROWS = 20
+_THERE, _BACK, _ROUND = range(3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,8 +145,12 @@ class _Run:
 
     def abducted(self, rows: Tensor) -> Abduction:
         """The noise of some rows."""
-        seed, steps = self.settings.seed, self.settings.steps
-        return self.model.abduct(self.evidence(rows), generator=seed, steps=steps)
+        drawn = self._generator(int(rows[0]), _THERE)
+        return self.model.abduct(self.evidence(rows), generator=drawn, steps=self.settings.steps)
+
+    def _generator(self, first: int, way: int) -> torch.Generator:
+        """Noise of its own for every batch, and for the way back."""
+        return generator(self.model.device, self.settings.seed, first, way)
 
     def predicted(
         self, abduction: Abduction, do: Mapping[str, Any] | None = None, **options: Any
@@ -173,9 +179,9 @@ class _Run:
             return
         factual = {name: self.subject.rows[name][rows] for name in action.values}
         asked: dict[str, Any] = {"steps": self.settings.steps, "guidance": self.settings.guidance}
-        seed = self.settings.seed
+        drawn = self._generator(int(rows[0]), _BACK)
         try:
-            back = self.model.counterfactual(dict(world), factual, generator=seed, **asked)
+            back = self.model.counterfactual(dict(world), factual, generator=drawn, **asked)
             part.returned.append(back[image_node(self.model.graph)].cpu())
         except EvidenceError as mistake:
             part.refused = " ".join(str(mistake).split())
@@ -185,8 +191,11 @@ class _Run:
         image, known = image_node(self.model.graph), self.evidence(torch.arange(rows))
         asked: dict[str, Any] = {"steps": self.settings.steps, "guidance": self.settings.guidance}
         found = []
-        for _ in range(CYCLES):
-            world = self.model.counterfactual(known, {}, residual=residual, **asked)
+        for cycle in range(CYCLES):
+            drawn = self._generator(cycle, _ROUND)
+            world = self.model.counterfactual(
+                known, {}, residual=residual, generator=drawn, **asked
+            )
             found.append(world[image].cpu())
             known = {**known, image: found[-1]}
             bar.update(rows)

@@ -182,5 +182,5 @@ def test_the_experiment_writes_its_tables(tmp_path, monkeypatch):
     ]  # fmt: skip
     for table in found.values():
         assert {len(row) for row in table["rows"]} == {len(table["columns"])}
-    assert "beat" in found["balanced_masked"]["notes"][2]
+    assert "cannot be told from DDIM" in found["balanced_masked"]["notes"][2]  # two pictures
     assert (tmp_path / "balanced_forward.svg").exists()

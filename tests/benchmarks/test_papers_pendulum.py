@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from benchmarks.nets import NETS as NETS_THERE_ARE
-from benchmarks.papers import pendulum
+from benchmarks.papers import experiment, pendulum
 from benchmarks.papers.experiment import Run
 from causalflow.data.pendulum import LABELS
 
@@ -80,6 +80,7 @@ def test_values_asked_for_fill_the_range_and_rows_out_of_sight_are_left_out(tmp_
         assert torch.equal(asked.seen, seen)
 
 
-def test_without_nets_there_is_no_table(tmp_path):
+def test_without_nets_there_is_no_table(tmp_path, monkeypatch):
+    monkeypatch.setattr(experiment, "CHECKPOINTS", tmp_path)  # one net ships
     pendulum.pendulum_tables(Run(out=tmp_path, nets=tmp_path, n=N))
     assert not list(tmp_path.iterdir())
