@@ -19,24 +19,22 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 from causalflow.data.digits import digits
-from causalflow.data.frame import Frame
 from causalflow.data.graphs import at_size, graph_path
 from causalflow.data.labelled import SPLITS, LabelledImages, check_split
 from causalflow.data.mnist import mnist
-from causalflow.data.partial import hide_labels
+from causalflow.data.rows import LabelledRows
 from causalflow.data.simulation import draw_exogenous, solve
-from causalflow.data.units import level_name, to_engine
+from causalflow.data.units import to_engine
 from causalflow.errors import DataError, one_of
 from causalflow.graph.graph import Graph
 from causalflow.graph.reader import load
-from causalflow.graph.schema import Class, Finite
+from causalflow.graph.schema import Finite
 
 __all__ = ["BarMNIST", "bar_mnist", "bar_rows", "render"]
 
@@ -56,7 +54,7 @@ _ROWS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class BarMNIST:
+class BarMNIST(LabelledRows):
     """Rows of Bar-MNIST, and what each was made of.
 
     Attributes:
@@ -76,26 +74,6 @@ class BarMNIST:
     base: NDArray[np.int64]
     strokes: NDArray[np.uint8]
     images: Tensor
-
-    def __len__(self) -> int:
-        return len(self.base)
-
-    @property
-    def columns(self) -> Mapping[str, Any]:
-        """The columns digit, color, bar and image, as `Frame.read` takes them."""
-        return {**self.labels, "image": self.images}
-
-    @property
-    def frame(self) -> Frame:
-        """The rows, checked against the modelling graph."""
-        return Frame.read(self, self.graph)
-
-    def to_dataframe(self) -> pd.DataFrame:
-        """The labels, by level name."""
-        names = {name: np.array(_levels(self.scm, name), dtype=object) for name in self.labels}
-        return pd.DataFrame(
-            {name: names[name][values] for name, values in self.labels.items()}
-        ).infer_objects()
 
     def true_counterfactual(
         self, indices: Tensor | NDArray[Any] | list[int], do: Mapping[str, Any]
@@ -120,10 +98,6 @@ class BarMNIST:
             **{n: torch.from_numpy(v) for n, v in values.items()},
             "image": torch.from_numpy(images) / 255,
         }
-
-    def with_labels(self, share: float, seed: int = 0) -> dict[str, Any]:
-        """The columns, with the labels of all but a random ``share`` of the rows hidden."""
-        return hide_labels(self.columns, share, seed)
 
     def _level(self, name: str, value: Any) -> NDArray[np.int64]:
         if name == "digit":
@@ -265,9 +239,3 @@ def _reduced(real: LabelledImages, size: int) -> LabelledImages:
     pixels = torch.from_numpy(real.images)[:, None].float()
     small = interpolate(pixels, size=(size, size), mode="bilinear", antialias=True)
     return replace(real, images=small[:, 0].round().to(torch.uint8).numpy())
-
-
-def _levels(graph: Graph, name: str) -> list[Any]:
-    node = graph.nodes[name]
-    assert isinstance(node, Class)
-    return [level_name(node, index) for index in range(len(node.levels))]

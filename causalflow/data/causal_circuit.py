@@ -22,17 +22,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from causalflow.data.causal_circuit_files import circuit_files, read_circuit
-from causalflow.data.frame import Frame
 from causalflow.data.graphs import at_size, graph_path
 from causalflow.data.labelled import SPLITS, check_split
 from causalflow.data.parallel import by_pieces
-from causalflow.data.partial import hide_labels
+from causalflow.data.rows import LabelledRows
 from causalflow.data.shapes import disk, paint, stripe
 from causalflow.data.simulation import draw_exogenous, solve
 from causalflow.data.units import to_engine
@@ -55,7 +53,7 @@ _GROUND, _RAIL, _METAL, _DARK = (40, 40, 48), (110, 110, 110), (220, 220, 220), 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class CausalCircuit:
+class CausalCircuit(LabelledRows):
     """Rows of CausalCircuit, published or synthetic.
 
     Attributes:
@@ -72,31 +70,10 @@ class CausalCircuit:
     scm: Graph | None
     exogenous: Mapping[str, NDArray[np.float64]]
 
-    def __len__(self) -> int:
-        return len(self.images)
-
     @property
     def synthetic(self) -> bool:
         """Whether the rows are those of the look-alike."""
         return self.scm is not None
-
-    @property
-    def columns(self) -> Mapping[str, Any]:
-        """The labels and the column image, as `Frame.read` takes them."""
-        return {**self.labels, "image": self.images}
-
-    @property
-    def frame(self) -> Frame:
-        """The rows, checked against the modelling graph."""
-        return Frame.read(self, self.graph)
-
-    def to_dataframe(self) -> pd.DataFrame:
-        """The labels."""
-        return pd.DataFrame(dict(self.labels))
-
-    def with_labels(self, share: float, seed: int = 0) -> dict[str, Any]:
-        """The columns, with the labels of all but a random ``share`` of the rows hidden."""
-        return hide_labels(self.columns, share, seed)
 
     def true_counterfactual(
         self, indices: Tensor | NDArray[Any] | list[int], do: Mapping[str, Any]

@@ -17,6 +17,7 @@ from typing import Any
 
 from safetensors import safe_open
 
+from causalflow.data.shipped import shipped_folder
 from causalflow.errors import CheckpointError, one_of
 from causalflow.graph.diffusion import INFERENCE, Diffusion
 from causalflow.graph.graph import Graph
@@ -25,7 +26,7 @@ from causalflow.graph.schema import Image, Node
 
 __all__ = ["checkpoint_for", "checkpoint_names", "checkpoint_path", "merged_options"]
 
-_PACKAGE = Path(__file__).resolve().parents[1]
+_FOLDER = shipped_folder("checkpoints")
 
 
 def checkpoint_path(name: str) -> Path:
@@ -42,12 +43,12 @@ def checkpoint_path(name: str) -> Path:
     if stem not in checkpoint_names():
         known = one_of(stem, checkpoint_names())
         raise CheckpointError(f"no checkpoint '{name}' comes with the package; {known}")
-    return _folder() / f"{stem}.safetensors"
+    return _FOLDER / f"{stem}.safetensors"
 
 
 def checkpoint_names() -> tuple[str, ...]:
     """The names of all checkpoints that come with the package, sorted."""
-    stems = (path.stem for path in _folder().glob("*.safetensors"))
+    stems = (path.stem for path in _FOLDER.glob("*.safetensors"))
     return tuple(sorted(stem for stem in stems if "." not in stem))  # a.resume: of a fit under way
 
 
@@ -106,9 +107,3 @@ def _stated(options: Diffusion) -> dict[str, Any]:
     """What is not by default."""
     default = asdict(Diffusion())
     return {name: value for name, value in asdict(options).items() if value != default[name]}
-
-
-def _folder() -> Path:
-    """``causalflow/checkpoints`` in a wheel; ``checkpoints`` beside the package in a checkout."""
-    shipped = _PACKAGE / "checkpoints"
-    return shipped if shipped.is_dir() else _PACKAGE.parent / "checkpoints"

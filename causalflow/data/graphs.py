@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from causalflow.data.shipped import shipped_folder
 from causalflow.errors import GraphError, one_of
 from causalflow.graph.graph import Graph
 from causalflow.graph.schema import Image
 
 __all__ = ["at_size", "graph_names", "graph_path"]
 
-_PACKAGE = Path(__file__).resolve().parents[1]
+_FOLDER = shipped_folder("graphs")
 
 
 def graph_path(name: str) -> Path:
@@ -27,7 +28,7 @@ def graph_path(name: str) -> Path:
     stem = name.removesuffix(".yaml")
     if stem not in graph_names():
         raise GraphError(f"unknown graph file '{name}'; {one_of(stem, graph_names())}")
-    return _folder() / f"{stem}.yaml"
+    return _FOLDER / f"{stem}.yaml"
 
 
 def graph_names() -> tuple[str, ...]:
@@ -36,7 +37,7 @@ def graph_names() -> tuple[str, ...]:
     ``classics/...`` are textbook models with exact answers, ``literature/...`` graphs of papers
     with verdicts.
     """
-    found = (path.relative_to(_folder()).with_suffix("") for path in _folder().rglob("*.yaml"))
+    found = (path.relative_to(_FOLDER).with_suffix("") for path in _FOLDER.rglob("*.yaml"))
     return tuple(sorted(path.as_posix() for path in found))
 
 
@@ -48,9 +49,3 @@ def at_size(graph: Graph, size: int) -> Graph:
     }
     edges = [*graph.edges, *(f"{first} <-> {second}" for first, second in graph.bidirected)]
     return Graph(nodes=nodes, edges=edges, queries=graph.queries, name=graph.name)
-
-
-def _folder() -> Path:
-    """``causalflow/graphs`` in a wheel; ``graphs`` beside the package in a checkout."""
-    shipped = _PACKAGE / "graphs"
-    return shipped if shipped.is_dir() else _PACKAGE.parent / "graphs"

@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from causalflow.data.digits import digits
-from causalflow.data.frame import Frame
 from causalflow.data.graphs import at_size, graph_path
 from causalflow.data.mnist import mnist
+from causalflow.data.rows import LabelledRows
 from causalflow.data.units import to_engine
 from causalflow.errors import DataError, one_of
 from causalflow.graph.graph import Graph
@@ -41,7 +41,7 @@ Render = Callable[[NDArray[np.uint8], NDArray[np.int64]], NDArray[np.uint8]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class GroupedMNIST:
+class GroupedMNIST(LabelledRows):
     """Rows of coloured or masked MNIST, and what each was made of.
 
     Attributes:
@@ -57,19 +57,6 @@ class GroupedMNIST:
     strokes: NDArray[np.uint8]
     images: Tensor
     render: Render
-
-    def __len__(self) -> int:
-        return len(self.strokes)
-
-    @property
-    def columns(self) -> Mapping[str, Any]:
-        """The columns digit, color and image, as `Frame.read` takes them."""
-        return {**self.labels, "image": self.images}
-
-    @property
-    def frame(self) -> Frame:
-        """The rows, checked against the modelling graph."""
-        return Frame.read(self, self.graph)
 
     def true_counterfactual(
         self, indices: Tensor | NDArray[Any] | list[int], do: Mapping[str, Any]

@@ -19,20 +19,18 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from causalflow.data.cache import cached_array
-from causalflow.data.frame import Frame
 from causalflow.data.graphs import at_size, graph_path
 from causalflow.data.labelled import SPLITS, check_split
 from causalflow.data.mnist import mnist
 from causalflow.data.morphology import render_strokes, thickness
 from causalflow.data.parallel import by_pieces
-from causalflow.data.partial import hide_labels
 from causalflow.data.published import published_images, published_labels
+from causalflow.data.rows import LabelledRows
 from causalflow.data.simulation import draw_exogenous, solve
 from causalflow.data.units import to_engine
 from causalflow.errors import DataError, one_of
@@ -51,7 +49,7 @@ _ROWS = {"train": 20_000, "test": 2_000, "validation": 2_000}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class MorphoMNIST:
+class MorphoMNIST(LabelledRows):
     """Rows of Morpho-MNIST, and what each was made of.
 
     Attributes:
@@ -71,27 +69,6 @@ class MorphoMNIST:
     strokes: NDArray[np.uint8]
     measured: NDArray[np.float64]
     images: Tensor
-
-    def __len__(self) -> int:
-        return len(self.strokes)
-
-    @property
-    def columns(self) -> Mapping[str, Any]:
-        """The columns digit, thickness, intensity and image, as `Frame.read` takes them."""
-        return {**self.labels, "image": self.images}
-
-    @property
-    def frame(self) -> Frame:
-        """The rows, checked against the modelling graph."""
-        return Frame.read(self, self.graph)
-
-    def to_dataframe(self) -> pd.DataFrame:
-        """The labels."""
-        return pd.DataFrame(dict(self.labels))
-
-    def with_labels(self, share: float, seed: int = 0) -> dict[str, Any]:
-        """The columns, with the labels of all but a random ``share`` of the rows hidden."""
-        return hide_labels(self.columns, share, seed)
 
     def true_counterfactual(
         self, indices: Tensor | NDArray[Any] | list[int], do: Mapping[str, Any]

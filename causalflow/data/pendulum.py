@@ -24,17 +24,15 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from causalflow.data.frame import Frame
 from causalflow.data.graphs import at_size, graph_path
 from causalflow.data.labelled import check_split
 from causalflow.data.parallel import by_pieces
-from causalflow.data.partial import hide_labels
 from causalflow.data.pendulum_scene import draw_scene
+from causalflow.data.rows import LabelledRows
 from causalflow.data.simulation import solve
 from causalflow.data.units import to_engine
 from causalflow.errors import DataError, one_of
@@ -62,7 +60,7 @@ _PIECE = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Pendulum:
+class Pendulum(LabelledRows):
     """Rows of the pendulum data, and what each was made of.
 
     Attributes:
@@ -79,31 +77,10 @@ class Pendulum:
     labels: Mapping[str, NDArray[np.float64]]
     images: Tensor
 
-    def __len__(self) -> int:
-        return len(self.images)
-
-    @property
-    def columns(self) -> Mapping[str, Any]:
-        """The labels and the column image, as `Frame.read` takes them."""
-        return {**self.labels, "image": self.images}
-
     @property
     def parts(self) -> dict[str, Any]:
         """The labels and the picture in three: sky, air and ground (``pendulum_parts.yaml``)."""
         return {**self.labels, **split_picture(self.images)}
-
-    @property
-    def frame(self) -> Frame:
-        """The rows, checked against the modelling graph."""
-        return Frame.read(self, self.graph)
-
-    def to_dataframe(self) -> pd.DataFrame:
-        """The labels."""
-        return pd.DataFrame(dict(self.labels))
-
-    def with_labels(self, share: float, seed: int = 0) -> dict[str, Any]:
-        """The columns, with the labels of all but a random ``share`` of the rows hidden."""
-        return hide_labels(self.columns, share, seed)
 
     def true_counterfactual(
         self, indices: Tensor | NDArray[Any] | list[int], do: Mapping[str, Any]
