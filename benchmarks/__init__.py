@@ -1,1 +1,1 @@
-"""Benchmarks: one script a claim, side by side with the peer in one run; results in `results/`."""
+"""Benchmarks: a package and a command for each claim; results in `results/`."""

@@ -47,6 +47,7 @@ class Net:
         start: the net whose weights it begins with, where names and shapes agree.
         steps: gradient steps, where no time is given.
         batch: rows a step.
+        rate: the highest learning rate.
         labels: steps, of 256 rows, that all nodes but the image are fitted by themselves for,
             after the image; in steps of their own they are not held back by the image's gradient.
     """
@@ -58,6 +59,7 @@ class Net:
     start: str | None = None
     steps: int = 3_500
     batch: int = 256
+    rate: float = 1e-3
     labels: int = 0
 
 
@@ -217,6 +219,16 @@ NETS = {
         data=_morpho,
         steps=6_000,
     ),
+    "morpho_settled": Net(
+        about="The same, its learning rate brought down to 0; a code that tells less of the labels",
+        graph=_graph("morpho_mnist"),
+        data=_morpho,
+        image={"code_independence": 1.0},
+        start="morpho",
+        steps=2_400,
+        batch=128,
+        rate=3e-4,
+    ),
     "morpho_plain": Net(
         about="MorphoMNIST, without a code",
         graph=_graph("morpho_mnist"),
@@ -364,7 +376,8 @@ def train(name: str, out: Path, *, width: int | None, **options: Any) -> None:
     graph, data = net.graph(), net.data()
     given = {} if width is None else {"width": width}
     images = _options(graph, {**given, **net.image})
-    settings = {"batch_size": net.batch, "log_every": 200, "steps": net.steps, **options}
+    settings = {"batch_size": net.batch, "steps": net.steps, "learning_rate": net.rate}
+    settings |= {"log_every": 200, **options}
     model = cf.compile(graph, **images)
     if net.start is not None:
         _begin(model, net.start, out)

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from causalflow.graph.graph import Graph
     from causalflow.graph.reader import load, loads
     from causalflow.identify.identify import identify
-    from causalflow.model.model import Model, compile
+    from causalflow.model.compile import compile
+    from causalflow.model.model import Model
     from causalflow.plot.graph import plot_graph
     from causalflow.plot.images import image_grid
     from causalflow.query.contrast import Contrast
@@ -40,7 +41,7 @@ _PLACES = {
     "Model": "causalflow.model.model",
     "Table": "causalflow.tables.table",
     "bounds": "causalflow.discrete.bounds",
-    "compile": "causalflow.model.model",
+    "compile": "causalflow.model.compile",
     "data": "causalflow.data",
     "guided_diffusion": "causalflow.diffusion.guided_diffusion",
     "identify": "causalflow.identify.identify",

@@ -14,30 +14,31 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import click
 
+from benchmarks.folders import DOCS, RESULTS
 from benchmarks.papers.experiment import Experiment, Run
 from benchmarks.papers.page import write_page
 
-RESULTS = Path(__file__).parents[1] / "results" / "papers"
+TABLES = RESULTS / "papers"
+SYSTEMS = ("diff_scm", "balanced", "causal_diffae", "diffusion_ncm")
 FOLDER = click.Path(path_type=Path, file_okay=False)
-PAGE = Path(__file__).parents[2] / "docs" / "results.md"
+PAGE = DOCS / "results.md"
 
 
 def experiments() -> dict[str, Experiment]:
     """The four systems, in the order of the papers."""
-    from benchmarks.papers import balanced, causal_diffae, diff_scm, diffusion_ncm
-
-    found = (diff_scm, balanced, causal_diffae, diffusion_ncm)
-    return {module.EXPERIMENT.name: module.EXPERIMENT for module in found}
+    modules = (import_module(f"benchmarks.papers.{name}.experiment") for name in SYSTEMS)
+    return {name: module.EXPERIMENT for name, module in zip(SYSTEMS, modules, strict=True)}
 
 
 @click.command(help=__doc__, context_settings={"max_content_width": 100})
 @click.argument("systems", nargs=-1)
 @click.option(
-    "--out", type=click.Path(path_type=Path), default=RESULTS, show_default="results/papers"
+    "--out", type=click.Path(path_type=Path), default=TABLES, show_default="results/papers"
 )
 @click.option("--nets", type=FOLDER, default=Path("nets"), show_default=True)
 @click.option("--device", default="cpu", show_default=True)

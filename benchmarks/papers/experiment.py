@@ -17,8 +17,8 @@ from typing import Any
 import torch
 
 import causalflow as cf
+from benchmarks.machine import machine
 from benchmarks.nets import CHECKPOINTS, net_path
-from benchmarks.report import machine
 from causalflow.atomic import whole_file
 
 __all__ = ["Experiment", "Run", "Table", "read_tables"]

@@ -128,7 +128,7 @@ def _simulated(
     device: str,
 ) -> Answer:
     from causalflow.graph.reader import load
-    from causalflow.model.model import compile
+    from causalflow.model.compile import compile
 
     model = compile(load(file)) if is_graph_file(file) else load_model(file, device)
     known = _known(model.graph, given)

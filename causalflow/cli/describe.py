@@ -41,7 +41,7 @@ def describe(model_or_graph: Path, as_json: bool) -> None:
 
 def _model(path: Path) -> Model:
     from causalflow.graph.reader import load
-    from causalflow.model.model import compile
+    from causalflow.model.compile import compile
 
     if is_graph_file(path):
         return compile(load(path))

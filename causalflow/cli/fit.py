@@ -107,7 +107,7 @@ def fit(
 
 
 def _fitted(graph: Graph, data: Any, options: dict[str, Any]) -> tuple[Model, FitReport]:
-    from causalflow.model.model import compile
+    from causalflow.model.compile import compile
 
     model = compile(graph, seed=options["seed"])
     return model, model.fit(data, **options)

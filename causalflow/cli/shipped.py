@@ -1,14 +1,14 @@
 """Shipped: the fitted model that comes with the package for a graph file, and its data set.
 
 A graph file given in place of a model stands for the checkpoint that was made for it, with the
-options of inference, and the scales of anti-causal edges, that the file states, but for options
-stated at their defaults. One whose equations say it all needs none.
+options of inference, and the scales of anti-causal edges, that the file states. One whose equations
+say it all needs none.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from causalflow.cli.arguments import is_graph_file, load_model
 from causalflow.errors import CheckpointError
@@ -16,6 +16,7 @@ from causalflow.errors import CheckpointError
 if TYPE_CHECKING:
     from causalflow.data.catalogue import DataSet
     from causalflow.graph.graph import Graph
+    from causalflow.graph.schema import Image
     from causalflow.model.model import Model
 
 __all__ = ["named_model", "shipped_data"]
@@ -32,7 +33,8 @@ def named_model(file: Path, device: str) -> tuple[Model, Path | None]:
         return load_model(file, device), file
     from causalflow.data.checkpoints import checkpoint_for
     from causalflow.graph.reader import load
-    from causalflow.model.model import Model, compile
+    from causalflow.model.compile import compile
+    from causalflow.model.model import Model
 
     graph = load(file)
     path = checkpoint_for(graph)
@@ -68,10 +70,10 @@ def _stated(graph: Graph, fitted: Model) -> Model:
     from dataclasses import asdict
 
     from causalflow.data.checkpoints import merged_options
-    from causalflow.model.model import compile
+    from causalflow.model.compile import compile
 
     images: dict[str, Any] = {
-        name: merged_options(graph.nodes[name].diffusion, image.options)  # type: ignore[union-attr]
+        name: merged_options(cast("Image", graph.nodes[name]), image.options)
         for name, image in fitted.scm.images.items()
     }
     model = compile(graph, **asdict(fitted.options), **images)

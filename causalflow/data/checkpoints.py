@@ -3,8 +3,8 @@
 A checkpoint bears the name of its graph file: ``morpho_mnist.safetensors`` was fitted with
 ``graphs/morpho_mnist.yaml``; its log and its command lie beside it. It is taken for a graph only if
 that declares the same: nodes, edges and what they compile to, exogenous variables, and every option
-of training that it states. The graph's name, its queries, the scales of anti-causal edges and the
-options of inference may differ: no weight depends on them.
+of training that it states, be it the default. The graph's name, its queries, the scales of
+anti-causal edges and the options of inference may differ: no weight depends on them.
 """
 
 from __future__ import annotations
@@ -63,12 +63,14 @@ def checkpoint_for(graph: Graph) -> Path | None:
     return named[0] if named else fitting[0] if len(fitting) == 1 else None
 
 
-def merged_options(declared: Diffusion, fitted: Diffusion) -> Diffusion:
-    """The options that a model was fitted with, and a graph file's of inference but for defaults.
+def merged_options(declared: Image, fitted: Diffusion) -> Diffusion:
+    """The options that a model was fitted with, and those of inference that a graph file states.
 
     Example:
-        >>> merged_options(Diffusion(steps=9, width=8), Diffusion(steps=20, width=16)).steps
-        9
+        >>> declared = Image(shape=(1, 8, 8), diffusion=Diffusion(steps=9, width=8))
+        >>> merged = merged_options(declared, Diffusion(steps=5, width=16))
+        >>> merged.steps, merged.width
+        (9, 16)
     """
     stated = _stated(declared)
     return replace(fitted, **{name: stated[name] for name in INFERENCE if name in stated})
@@ -99,11 +101,15 @@ def _trained_alike(node: Node, options: Mapping[str, Any]) -> bool:
     """Whether the options that a file states are those of the fit."""
     assert isinstance(node, Image)
     fitted = asdict(Diffusion(**options))
-    stated = _stated(node.diffusion)
+    stated = _stated(node)
     return all(fitted[name] == value for name, value in stated.items() if name not in INFERENCE)
 
 
-def _stated(options: Diffusion) -> dict[str, Any]:
-    """What is not by default."""
+def _stated(node: Image) -> dict[str, Any]:
+    """What the declaration names, and what is not by default; a default of None says nothing."""
     default = asdict(Diffusion())
-    return {name: value for name, value in asdict(options).items() if value != default[name]}
+    return {
+        name: value
+        for name, value in asdict(node.diffusion).items()
+        if value != default[name] or (name in node.stated and value is not None)
+    }

@@ -8,7 +8,8 @@ from typing import Any
 from causalflow.data.bar_mnist import BarMNIST, bar_mnist
 from causalflow.data.graphs import graph_path
 from causalflow.graph.reader import load
-from causalflow.model.model import Model, compile
+from causalflow.model.compile import compile
+from causalflow.model.model import Model
 
 __all__ = ["CHECKPOINT", "GRAPH", "LOG", "TRAINING", "held_out", "train"]
 

@@ -18,6 +18,10 @@ one global w amplifies parents that nobody touched. Without a reference (noise t
 parent with a value has changed, and ``delta`` is ``free``. All but ``none`` and a ``delta`` with
 factual values need a network trained with nulls.
 
+``delta`` overshoots where tau is large: there v(c') - v(c) is the difference between the mean
+pictures of two worlds, what the network is told already has all of it, and twice of it blurs what
+the picture shows besides (`docs/solvers.md`, Confounding). Let it act late, r = 0 for tau > .2.
+
 Anti-causal edges (`causalflow.diffusion.anticausal`) add their term, r(tau) times, to the guided
 velocity of the neural ones; their predictor, if it reads the predicted image, reads that of v(c').
 

@@ -68,7 +68,7 @@ def read_queries(value: Value | None) -> tuple[QueryCheck, ...]:
 def _query(entry: Value, place: Place) -> QueryCheck:
     if isinstance(entry, Scalar):
         return QueryCheck(ask=text(entry, place), line=entry.line)
-    fields = record(entry, place, [name for name in field_names(QueryCheck) if name != "line"])
+    fields = record(entry, place, field_names(QueryCheck))
     readers: Mapping[str, Read] = {
         "ask": text,
         "identifiable": truth,

@@ -202,7 +202,8 @@ class Diffusion:
         balance_noise: gamma_2 of the printed form, of the whole way up.
         balance_end: tau at which these two ways up end: beyond, the image is forgotten.
         schedule: of the strength of all guidance over tau.
-        guidance_interval: the part of (0, 1) in tau where anti-causal guidance acts.
+        guidance_interval: the part of (0, 1) in tau where guidance of either kind acts; "delta" of
+            strength 2 wants it to end at .2 (`causalflow.diffusion.guidance`).
         residual: keep what decoding misses of the factual image as part of its noise.
     """
 

@@ -149,8 +149,8 @@ def declared_fields(
 
 
 def field_names(kind: type) -> tuple[str, ...]:
-    """The names of a dataclass's fields."""
-    return tuple(field.name for field in dataclasses.fields(kind))
+    """The names of a dataclass's fields that a file gives: all that take part in equality."""
+    return tuple(field.name for field in dataclasses.fields(kind) if field.compare)
 
 
 def _required(kind: type, name: str) -> bool:

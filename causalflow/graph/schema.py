@@ -98,12 +98,14 @@ class Image:
         levels: number of values of a discrete pixel; None: pixels are real, in [0, 1].
         diffusion: the options of its diffusion model.
         equation: the explicit mechanism, one entry a pixel in row-major order, if declared.
+        stated: the options that the declaration names, at their defaults too; no part of equality.
     """
 
     shape: tuple[int, int, int]
     levels: int | None = None
     diffusion: Diffusion = field(default_factory=Diffusion)
     equation: Equation | None = None
+    stated: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
 
 
 Node: TypeAlias = Symbol | Class | Continuous | Image

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any, assert_never
 
@@ -83,6 +84,9 @@ def read_node(value: Value, place: Place) -> Node:
     record(value, place, ("type", *field_names(kind)))
     node: Node = kind(**declared_fields(kind, value, place, _READERS[kind]))
     _check_equation(node, value.get("equation"), place)
+    options = value.get("diffusion")
+    if isinstance(node, Image) and isinstance(options, Fields):
+        return replace(node, stated=frozenset(options.keys()))
     return node
 
 

@@ -1,14 +1,15 @@
 """Writing graphs: the raw form (dictionaries and texts) of a typed declaration, and its YAML.
 
-The law is ``loads(to_yaml(graph)) == graph``. Only what differs from a default is written, and
-every text that YAML or the reader could take for something else is quoted.
+The law is ``loads(to_yaml(graph)) == graph``. Only what differs from a default is written, and what
+must outlive one: the scale of an anti-causal edge, and the options of an image that the declaration
+states. Every text that YAML or the reader could take for something else is quoted.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -21,6 +22,7 @@ from causalflow.graph.schema import (
     Exogenous,
     Family,
     Finite,
+    Image,
     Level,
     Neural,
     Node,
@@ -52,7 +54,9 @@ def raw(thing: Any) -> Any:
         case Family():
             return {"type": thing.name, **dict(thing.parameters)}
         case QueryCheck():
-            return _changed(thing, skip="line")
+            return _changed(thing)
+        case Image():
+            return {"type": "image", **_changed(thing), **_raw_options(thing)}
         case _ if isinstance(thing, tuple(NODE_TYPES.values())):
             kind = next(name for name, node in NODE_TYPES.items() if node is type(thing))
             return {"type": kind, **_changed(thing)}
@@ -64,19 +68,24 @@ def _raw_edge(edge: Edge) -> Any:
     links = f"{edge.source} -> {edge.target}"
     if edge.kind == Neural():
         return links
-    options = _changed(edge.kind)
-    return {links: {"kind": "anticausal", **options} if options else "anticausal"}
+    return {links: {"kind": "anticausal", **dataclasses.asdict(edge.kind)}}
 
 
-def _changed(thing: Any, skip: str | None = None) -> dict[str, Any]:
-    """The fields of a dataclass that differ from their defaults, in raw form."""
+def _raw_options(image: Image) -> dict[str, Any]:
+    """The options of an image, if it has any to be written."""
+    options = _changed(image.diffusion, image.stated)
+    return {"diffusion": options} if options else {}
+
+
+def _changed(thing: Any, stated: Collection[str] = ()) -> dict[str, Any]:
+    """The fields of a dataclass that differ from their defaults, or are stated, in raw form."""
     fields = {}
     for field in dataclasses.fields(thing):
         value = getattr(thing, field.name)
         default = field.default
         if field.default_factory is not dataclasses.MISSING:
             default = field.default_factory()
-        if field.name != skip and value != default:
+        if field.compare and (value != default or field.name in stated):
             fields[field.name] = _raw_value(field.name, value)
     return fields
 

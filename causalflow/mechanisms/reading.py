@@ -8,7 +8,7 @@ the sense of `causalflow.diffusion.predictor`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from inspect import Parameter, signature
 
@@ -24,14 +24,15 @@ from causalflow.mechanisms.anticausal import AnticausalPredictor, drawn_levels
 from causalflow.mechanisms.base import Values
 from causalflow.mechanisms.labels import labelled
 
-__all__ = ["GivenClassifier", "ParentReader", "given_classifiers"]
+__all__ = ["GivenClassifier", "ParentReader", "given_classifiers", "home_of"]
 
 
 class GivenClassifier(nn.Module):
     """A classifier of the user's own, of one class parent; its weights stay as they are.
 
     Args:
-        network: ``network(y, tau) -> logits`` or ``network(x) -> logits``, (batch, levels).
+        network: ``network(y, tau) -> logits`` or ``network(x) -> logits``, (batch, levels); tried
+            where its weights are.
         where: names it in errors.
         shape: of the image.
         levels: how many the parent has.
@@ -49,7 +50,8 @@ class GivenClassifier(nn.Module):
         if isinstance(network, nn.Module):
             network.requires_grad_(False)
         self.train(False)
-        image, tau = torch.zeros(2, *shape), torch.full((2,), 0.5)
+        device = home_of([network])
+        image, tau = torch.zeros(2, *shape, device=device), torch.full((2,), 0.5, device=device)
         try:
             with torch.no_grad():
                 found = self(*(image, tau)[: 1 + self.is_noise_conditional])
@@ -78,6 +80,13 @@ class GivenClassifier(nn.Module):
         if not self.is_noise_conditional:
             return self(image)
         return self(enter(image), torch.full((len(image),), TAU_MIN, device=image.device))
+
+
+def home_of(given: Iterable[object]) -> torch.device:
+    """Where the first weight of the user's modules is; the CPU where there is none."""
+    modules = [each for each in given if isinstance(each, nn.Module)]
+    weights = (w for each in modules for w in (*each.parameters(), *each.buffers()))
+    return next((weight.device for weight in weights), torch.device("cpu"))
 
 
 def _arguments(network: Callable[..., Tensor], where: str) -> int:

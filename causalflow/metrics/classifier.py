@@ -22,10 +22,12 @@ from tqdm import tqdm
 
 from causalflow.errors import DataError
 
-__all__ = ["ImageClassifier", "judge_network", "unit_images"]
+__all__ = ["LEAST_SIZE", "ImageClassifier", "judge_network", "unit_images"]
 
 CHUNK = 1024
 FEATURES = 128
+LEAST_SIZE = 4
+"""Pixels of a judged image's shorter side, at least: the network halves it twice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -108,7 +110,7 @@ def judge_network(channels: int, outputs: int, random: torch.Generator) -> nn.Se
     """An untrained network: images in [0, 1], (batch, channel, height, width) -> (batch, outputs).
 
     Args:
-        channels: of the images, whose height and width are at least 4.
+        channels: of the images, whose height and width are at least `LEAST_SIZE`.
         outputs: numbers an image.
         random: draws the weights.
     """

@@ -1,88 +1,47 @@
 """Model: a graph with a mechanism for every node, at the public face.
 
 Units outside: images in [0, 1], shape (batch, channel, height, width), or uint8; classes as level
-indices, names accepted; continuous values in the unit of the graph file. `causalflow.model.scm`
-computes in engine values; this module converts (`causalflow.model.evidence`), has the noise found
-(`causalflow.model.abduction`), and reports what was done.
+indices, names accepted; continuous values in the unit of the graph file. `causalflow.model.inquiry`
+carries out what is asked here, and `causalflow.model.scm` computes it in engine values.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
-from functools import cached_property, partial
+from collections.abc import Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 import torch
 
-from causalflow.data.frame import Frame
 from causalflow.discrete.answer import Answer
 from causalflow.discrete.enumeration import Enumeration
 from causalflow.discrete.scm import ExactModel
-from causalflow.errors import CausalFlowError, CompileError, EvidenceError, one_of
 from causalflow.graph.graph import Graph
-from causalflow.identify.attempt import attempt
-from causalflow.mechanisms.base import Values
-from causalflow.model.abduction import abduct, explained
-from causalflow.model.arguments import Random, check_count, check_seed, read_generator
-from causalflow.model.compile import CompileOptions, Parts, read_options, structural_model
+from causalflow.model.acceleration import accelerate, forget_records
+from causalflow.model.arguments import Random, check_seed, read_generator
 from causalflow.model.description import describe
-from causalflow.model.evidence import check_names, read_evidence, read_interventions
-from causalflow.model.prediction import check_fitted, check_noise, configured, predicted
+from causalflow.model.evidence import read_evidence
+from causalflow.model.fitting import fit_nodes
+from causalflow.model.inquiry import Inquiry
+from causalflow.model.latents import factual_latents
+from causalflow.model.options import CompileOptions, Parts
+from causalflow.model.prediction import check_fitted, configured
 from causalflow.model.scm import StructuralModel
-from causalflow.model.simulation import simulate
-from causalflow.model.storage import fingerprint, read, write
-from causalflow.model.stream import (
-    StreamReport,
-    batch_generator,
-    batches_of,
-    described,
-    stream,
-)
+from causalflow.model.storage import read, write
+from causalflow.model.stream import StreamReport
 from causalflow.model.tensors import Tensors
-from causalflow.model.trainee import Trainee
 from causalflow.model.transplant import transplant
-from causalflow.model.verdicts import counterfactual_verdict, sample_verdict
-from causalflow.model.world import Abduction, Info, World
-from causalflow.options import options_of
+from causalflow.model.world import Abduction, World
 from causalflow.training.device import existing_device
-from causalflow.training.fit import FitReport, fit
-from causalflow.training.options import FitOptions
+from causalflow.training.fit import FitReport
 
 if TYPE_CHECKING:
     import pandas
 
     from causalflow.query.query import Query
 
-__all__ = ["Model", "compile"]
-
-
-def compile(
-    graph: Graph,
-    *,
-    networks: Mapping[str, torch.nn.Module] | None = None,
-    predictors: Mapping[str, Mapping[str, Any]] | None = None,
-    **options: Any,
-) -> Model:
-    """A mechanism for every node of ``graph``, untrained (equations need no training).
-
-    Args:
-        graph: typed nodes throughout.
-        networks: by image node, any module ``(x, tau, condition) -> prediction``.
-        predictors: by image node and class parent, any ``(y, tau)`` or ``(x) -> logits``.
-        options: fields of `causalflow.model.compile.CompileOptions`; and by image node a
-            `causalflow.graph.diffusion.Diffusion`, in place of the graph's.
-
-    Raises:
-        CompileError: the graph cannot be compiled; the message names the node.
-    """
-    if not isinstance(graph, Graph):
-        given = type(graph).__name__
-        raise CompileError(f"compile: given {given}; expected a Graph, as from cf.load(path)")
-    parts = Parts(networks=networks or {}, predictors=predictors or {})
-    declared, chosen = read_options(graph, options)
-    return Model(structural_model(declared, chosen, parts), chosen, parts=parts)
+__all__ = ["Model"]
 
 
 class Model:
@@ -108,14 +67,13 @@ class Model:
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
-        tensors = (*self.scm.parameters(), *self.scm.buffers())
-        return tensors[0].device if tensors else torch.device("cpu")
+        return self.scm.device
 
     def to(self, device: str | torch.device) -> Model:
         """Move the weights; returns the model itself."""
         self.scm.to(existing_device(device))
         self.__dict__.pop("exact", None)
-        self._forget_records()
+        forget_records(self.scm)
         return self
 
     def accelerate(
@@ -134,18 +92,8 @@ class Model:
         Raises:
             CausalFlowError: an unknown precision.
         """
-        if precision not in ("32-true", "bf16-mixed"):
-            allowed = one_of(precision, ("32-true", "bf16-mixed"))
-            raise CausalFlowError(f"accelerate: unknown precision {precision!r}; {allowed}")
-        for image in self.scm.images.values():
-            image.denoiser.replay.set(graphs=graphs, precision=precision)
-            if compile:
-                image.denoiser.network.compile()
+        accelerate(self.scm, precision, graphs=graphs, compile=compile)
         return self
-
-    def _forget_records(self) -> None:
-        for image in self.scm.images.values():
-            image.denoiser.replay.forget()
 
     def __repr__(self) -> str:
         state = "fitted" if self.fitted == set(self.scm.order) else "untrained"
@@ -164,18 +112,8 @@ class Model:
         Raises:
             CausalFlowError: data that do not fit the graph, an unknown option, nothing to fit.
         """
-        chosen = options_of(FitOptions, "fit", options)
-        wanted = self.scm.order if nodes is None else check_names(self.graph, nodes)
-        part = Trainee(self.scm, wanted)
-        if not part.nodes:
-            raise CausalFlowError(
-                f"fit: {list(wanted)} have equations or tables; there is nothing to fit"
-            )
-        frame = Frame.read(data, self.graph.subgraph(part.columns))
-        report = fit(part, frame, chosen, graph=self.graph.to_yaml())
-        self.scm.to(report.device).eval()
-        self._forget_records()
-        self.fitted |= frozenset(part.nodes)
+        report, fitted = fit_nodes(self.scm, data, nodes, options)
+        self.fitted |= fitted
         return report
 
     def transplant(self, name: str, donor: Model) -> Model:
@@ -191,7 +129,7 @@ class Model:
         """
         check_fitted(donor.scm, donor.fitted, [name])
         transplant(name, donor.scm, self.scm)
-        self._forget_records()
+        forget_records(self.scm)
         self.fitted |= {name}
         return self
 
@@ -218,18 +156,7 @@ class Model:
             guidance: of image nodes: multiplies all of it, or names that of the neural parents.
             options: further options of image nodes, `causalflow.graph.diffusion.INFERENCE`.
         """
-        check_count("n", n)
-        wanted = list(self.scm.order) if nodes is None else check_names(self.graph, nodes)
-        if not wanted:
-            raise EvidenceError(f"sample: no nodes; {one_of('', self.graph.nodes)}")
-        actions = read_interventions(self.graph, do, n, self.device)
-        fixed = [name for name, action in actions.items() if isinstance(action, torch.Tensor)]
-        needed = self.graph.admg.do(fixed).ancestors(wanted)
-        check_fitted(self.scm, self.fitted, needed - set(fixed))
-        scm = configured(self.scm, steps, guidance, **options)
-        noise = scm.draw_noise(n, read_generator(generator, self.device), needed)
-        world = predicted(scm, Abduction(noise=noise, rows=n, info=Info()), actions, wanted)
-        return world.judged(partial(sample_verdict, self.graph, tuple(wanted), do))
+        return self._inquiry(generator, steps, guidance, **options).sample(n, do, nodes)
 
     def abduct(
         self,
@@ -250,20 +177,7 @@ class Model:
         Raises:
             EvidenceError: the evidence does not fit the graph, or is impossible.
         """
-        check_fitted(self.scm, self.fitted, self.scm.order)
-        values = read_evidence(self.graph, evidence, self.device)
-        scm = configured(self.scm, steps, **options)
-        return self._abducted(scm, values, read_generator(generator, self.device))
-
-    def _abducted(
-        self, scm: StructuralModel, values: Values, generator: torch.Generator, draws: int = 1
-    ) -> Abduction:
-        """The noise of ``values``, drawn so many times; a finite model names what is impossible."""
-        repeated = {name: torch.cat([value] * draws) for name, value in values.items()}
-        try:
-            return abduct(scm, repeated, generator)
-        except EvidenceError as problem:
-            raise explained(problem, self.exact, values) from None
+        return self._inquiry(generator, steps, **options).abduct(evidence)
 
     def predict(
         self,
@@ -283,10 +197,7 @@ class Model:
             guidance: as for `sample`.
             options: as for `abduct`; without ``residual`` it leaves out what decoding missed.
         """
-        actions = read_interventions(self.graph, do, abduction.rows, self.device)
-        check_noise(self.graph, actions)
-        scm = configured(self.scm, steps, guidance, **options)
-        return predicted(scm, abduction, actions)
+        return self._inquiry(None, steps, guidance, **options).predict(abduction, do)
 
     @overload
     def counterfactual(
@@ -304,18 +215,7 @@ class Model:
 
     @overload
     def counterfactual(
-        self,
-        evidence: Any,
-        do: Mapping[str, Any] | Callable[[Mapping[str, Any]], Mapping[str, Any]],
-        n: int = 1,
-        *,
-        generator: Random = None,
-        steps: int | None = None,
-        guidance: float | str | None = None,
-        out: str | Path,
-        batch_size: int = 256,
-        progress: bool = True,
-        **options: Any,
+        self, evidence: Any, do: Any, n: int = 1, *, out: str | Path, **options: Any
     ) -> StreamReport: ...
 
     def counterfactual(
@@ -353,62 +253,16 @@ class Model:
 
         Source: Pearl (2009), Causality, theorem 7.1.7.
         """
-        check_count("n", n)
-        check_fitted(self.scm, self.fitted, self.scm.order)
-        scm = configured(self.scm, steps, guidance, **options)
-        if out is not None:
-            asked = {"do": do, "n": n, "steps": steps, "guidance": guidance, **options}
-            seed = check_seed(generator)
-            return self._streamed(scm, evidence, asked, out, seed, batch_size, progress)
-        return self._world(scm, evidence, do, read_generator(generator, self.device), n)
-
-    def _world(
-        self,
-        scm: StructuralModel,
-        evidence: Any,
-        do: Mapping[str, Any],
-        generator: torch.Generator,
-        draws: int = 1,
-    ) -> World:
-        """The counterfactual worlds of ``evidence``."""
-        values = read_evidence(self.graph, evidence, self.device)
-        rows = len(next(iter(values.values())))
-        actions = read_interventions(self.graph, do, rows, self.device, draws=draws)
-        check_noise(self.graph, actions)
-        world = predicted(scm, self._abducted(scm, values, generator, draws), actions)
-        return world.judged(partial(counterfactual_verdict, self.graph, tuple(values), do))
-
-    def _streamed(
-        self,
-        scm: StructuralModel,
-        evidence: Any,
-        asked: Mapping[str, Any],
-        out: str | Path,
-        seed: int,
-        batch_size: int,
-        progress: bool,
-    ) -> StreamReport:
-        """The worlds of every batch, written to ``out``; a resumed call shares ``asked``."""
-        check_count("batch_size", batch_size)
-        if asked["n"] != 1:
-            raise EvidenceError(
-                f"counterfactual: n={asked['n']} with out=...; a stream has one draw a row"
-            )
-        do = asked["do"]
-
-        def answer(batch: Mapping[str, Any], index: int) -> World:
-            action = do(batch) if callable(do) else do
-            return self._world(scm, batch, action, batch_generator(self.device, seed, index))
-
-        batches, total = batches_of(evidence, batch_size)
-        identity = {**asked, "model": fingerprint(self.scm), "do": described(do), "seed": seed}
-        return stream(
-            answer,
-            batches,
+        if out is None:
+            inquiry = self._inquiry(generator, steps, guidance, **options)
+            return inquiry.counterfactual(evidence, do, n)
+        seed = check_seed(generator)
+        return self._inquiry(seed, steps, guidance, **options).counterfactuals(
+            evidence,
+            {"do": do, "n": n, "steps": steps, "guidance": guidance, **options},
             out,
-            graph=self.graph,
-            identity=identity,
-            total=total,
+            seed=seed,
+            batch_size=batch_size,
             progress=progress,
         )
 
@@ -416,28 +270,22 @@ class Model:
         """The null intervention: evidence, abducted and predicted back."""
         return self.counterfactual(evidence, do={}, steps=steps, **options)
 
-    def represent(self, evidence: Any) -> dict[str, torch.Tensor]:
+    def represent(self, evidence: Any, *, node: str | None = None) -> dict[str, torch.Tensor]:
         """The representations of an image's parents in factual worlds, by its encoder.
 
         Args:
             evidence: as for `abduct`, with the image; labels that are given are believed.
+            node: the image to read (default: all given); to be named where several show a parent.
 
         Returns:
             Node -> (rows, length), float32; those of a counterfactual world: ``world.latents``.
 
         Raises:
-            EvidenceError: no image, or none whose parents have a representation.
+            EvidenceError: no image with represented parents, or several that show the same one.
         """
         check_fitted(self.scm, self.fitted, self.scm.images)
         values = read_evidence(self.graph, evidence, self.device)
-        found = [i.represent(values[n], values) for n, i in self.scm.images.items() if n in values]
-        latents = {name: z for part in found for name, z in part.items()}
-        if not latents:
-            raise EvidenceError(
-                f"graph '{self.graph.name}': no image with represented parents is given; a node "
-                "declares its vector as representation: 16"
-            )
-        return latents
+        return factual_latents(self.scm, values, node)
 
     def ask(
         self,
@@ -460,15 +308,7 @@ class Model:
             steps: as for `abduct`.
             known: evidence as keywords.
         """
-        given = {} if evidence is None else {str(n): value for n, value in evidence.items()}
-        if self.exact is not None:
-            answer = self.exact.ask(query, given | known)
-        else:
-            scm, random = configured(self.scm, steps), read_generator(generator, self.device)
-            answer = simulate(scm, query, given | known, self.fitted, draws, random)
-        verdict = attempt(self.graph, answer.query)
-        warnings = verdict.warnings if verdict else ()
-        return replace(answer, verdict=verdict, assumptions=(*answer.assumptions, *warnings))
+        return self._inquiry(generator, steps).ask(query, evidence, known, draws)
 
     def enumerate(self) -> Enumeration:
         """The whole table of a finite model: exogenous values, the world they make, P."""
@@ -514,3 +354,18 @@ class Model:
         """
         parts = Parts(networks=networks or {}, predictors=predictors or {})
         return Model(*read(path, parts), parts=parts).to(device)
+
+    def _inquiry(
+        self,
+        generator: Random = None,
+        steps: int | None = None,
+        guidance: float | str | None = None,
+        **options: Any,
+    ) -> Inquiry:
+        """This model under the options of one call."""
+        return Inquiry(
+            scm=configured(self.scm, steps, guidance, **options),
+            fitted=self.fitted,
+            generator=read_generator(generator, self.device),
+            exact=lambda: self.exact,
+        )

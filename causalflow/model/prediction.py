@@ -6,8 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from torch import Tensor
-
 from causalflow.data.units import to_public
 from causalflow.diffusion.calls import NetworkCalls
 from causalflow.diffusion.guidance import GUIDANCES
@@ -15,9 +13,9 @@ from causalflow.errors import EvidenceError, one_of
 from causalflow.graph.diffusion import INFERENCE
 from causalflow.graph.graph import Graph
 from causalflow.graph.schema import Class
-from causalflow.mechanisms.base import Values
 from causalflow.mechanisms.categorical import NOISES
 from causalflow.model.arguments import check_count, check_number
+from causalflow.model.latents import latents_of
 from causalflow.model.scm import Intervention, StructuralModel
 from causalflow.model.world import Abduction, World
 
@@ -36,18 +34,7 @@ def predicted(
     public = {n: to_public(n, scm.graph.nodes[n], values[n]) for n in wanted or scm.order}
     spent = abduction.info.network_calls + calls.images / abduction.rows
     info = replace(abduction.info, network_calls=spent)
-    return World(public, info, latents=_latents(scm, abduction, values))
-
-
-def _latents(
-    scm: StructuralModel, abduction: Abduction, values: Values
-) -> dict[str, dict[str, Tensor]]:
-    """The representations of an image's parents in a world, by image and parent."""
-    return {
-        name: image.latents({p: values[p] for p in image.parents}, abduction.noise[name])
-        for name, image in scm.images.items()
-        if name in abduction.noise and image.representation is not None
-    }
+    return World(public, info, latents=latents_of(scm, abduction.noise, values))
 
 
 def configured(

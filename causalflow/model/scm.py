@@ -82,6 +82,12 @@ class StructuralModel(nn.Module):
         return cast("ExogenousVariable | LatentClass", self._roots[module_key(name)])
 
     @property
+    def device(self) -> torch.device:
+        """Where the weights are; the CPU where there are none."""
+        tensors = (*self.parameters(), *self.buffers())
+        return tensors[0].device if tensors else torch.device("cpu")
+
+    @property
     def equations(self) -> dict[str, EquationMechanism]:
         """The nodes made by an equation, in topological order."""
         return self._modules_of(EquationMechanism)

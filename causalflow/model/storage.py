@@ -15,8 +15,9 @@ from causalflow.checkpoint import Metadata, load_into, load_state, save_state, t
 from causalflow.errors import CausalFlowError, CheckpointError
 from causalflow.graph.diffusion import Diffusion
 from causalflow.graph.reader import loads
-from causalflow.model.compile import CompileOptions, Parts, read_options, structural_model
+from causalflow.model.construction import structural_model
 from causalflow.model.evidence import check_names
+from causalflow.model.options import CompileOptions, Parts, read_options
 from causalflow.model.scm import StructuralModel
 
 __all__ = ["Stored", "fingerprint", "read", "write"]

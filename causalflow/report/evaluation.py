@@ -2,6 +2,8 @@
 
     subject -> judges, worlds -> measures
 
+The model is asked in public units; judges and measures see bright pictures
+(`causalflow.report.pictures`).
 `evaluate` measures; `causalflow.report.table` and `causalflow.report.page` show what it found.
 """
 
@@ -23,6 +25,7 @@ from causalflow.report.definitions import DEFINITIONS
 from causalflow.report.judges import Judge, fitted_judges
 from causalflow.report.measure import Measure, score_record
 from causalflow.report.measures import Bench, measured
+from causalflow.report.pictures import bright_subject, bright_worlds
 from causalflow.report.subject import Columns, Subject
 from causalflow.report.worlds import Settings, Worlds, asked_worlds
 
@@ -36,12 +39,12 @@ class Evaluation:
     Attributes:
         model: its name, for the reader.
         graph: the model's.
-        subject: what it was measured on.
+        subject: what it was measured on, its pictures bright.
         judges: by node.
         floors: how well each judge reads real pictures it has not seen.
         settings: how the model was asked.
         measures: the numbers.
-        worlds: what was measured.
+        worlds: what was measured, their pictures bright.
         truths: query -> the true counterfactuals, where the data know them.
         notes: what could not be measured, and why.
         device: where the model ran.
@@ -113,22 +116,23 @@ def evaluate(
         EvidenceError: an action that the model cannot take, or rows that it finds impossible.
     """
     chosen, start, device = settings or Settings(), time.monotonic(), str(model.device)
+    seen = bright_subject(model.graph, subject)
     judges = fitted_judges(
         model.graph,
-        subject,
+        seen,
         epochs=judge_epochs,
         seed=chosen.seed,
         device=device,
         progress=chosen.progress,
     )
-    worlds = asked_worlds(model, subject, actions, chosen)
-    bench = Bench(graph=model.graph, subject=subject, judges=judges)
+    worlds = bright_worlds(model.graph, asked_worlds(model, subject, actions, chosen))
+    bench = Bench(graph=model.graph, subject=seen, judges=judges)
     found = measured(bench, worlds)
     floors = {node: floor for node in judges if (floor := bench.floor(node)) is not None}
     return Evaluation(
         model=name,
         graph=model.graph,
-        subject=subject,
+        subject=seen,
         judges=judges,
         floors=floors,
         settings=chosen,

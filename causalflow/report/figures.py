@@ -13,12 +13,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor
 
 from causalflow.data.units import level_name
 from causalflow.graph.graph import Graph
-from causalflow.graph.schema import Class, Continuous, Image
+from causalflow.graph.schema import Class, Continuous
 from causalflow.metrics.composition import composition
 from causalflow.plot.graph import plot_graph
 from causalflow.plot.images import image_grid
@@ -83,17 +82,7 @@ def _worlds(evaluation: Evaluation) -> Figure:
         texts[query] = _captions(graph, {n: v[rows] for n, v in outcome.world.items()})
         if truth := evaluation.truths.get(query):
             shown[f"true\n{query}"] = truth[image][rows]
-    scale = _scale(graph.nodes[image])
-    return image_grid({label: _unit(pictures, scale) for label, pictures in shown.items()}, texts)
-
-
-def _scale(node: object) -> float:
-    levels = node.levels if isinstance(node, Image) else None
-    return 1.0 if levels is None else float(max(levels - 1, 1))
-
-
-def _unit(pictures: Tensor, scale: float) -> Tensor:
-    return pictures if pictures.dtype == torch.uint8 and scale == 1 else pictures.float() / scale
+    return image_grid(shown, texts)
 
 
 def _captions(graph: Graph, world: Columns) -> list[str]:

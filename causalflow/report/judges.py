@@ -20,7 +20,7 @@ from torch import Tensor
 from causalflow.errors import DataError
 from causalflow.graph.graph import Graph
 from causalflow.graph.schema import Class, Continuous, Node
-from causalflow.metrics.classifier import ImageClassifier
+from causalflow.metrics.classifier import LEAST_SIZE, ImageClassifier
 from causalflow.metrics.effectiveness import (
     hit_rate,
     read_bar,
@@ -83,7 +83,7 @@ def fitted_judges(
     """A judge for every label parent of the image.
 
     Raises:
-        DataError: training pictures of one class only, or numbers that do not vary.
+        DataError: training pictures of one class only, or too small; numbers that do not vary.
     """
     image, judges = image_node(graph), {}
     measured = _measured(subject.name) if subject.measured else {}
@@ -102,9 +102,19 @@ def fitted_judges(
                 "judge needs two"
             )
         pictures = subject.training[image][known]
+        _check_size(image, pictures)
         fit = partial(_fitted, epochs=epochs, seed=seed, device=device, progress=progress)
         judges[name] = fit(name, node, pictures, values[known])
     return judges
+
+
+def _check_size(image: str, pictures: Tensor) -> None:
+    height, width = pictures.shape[-2:]
+    if min(height, width) < LEAST_SIZE:
+        raise DataError(
+            f"evaluate: node '{image}': pictures of {height} x {width} pixels; a judge reads "
+            f"{LEAST_SIZE} x {LEAST_SIZE} or more"
+        )
 
 
 def _fitted(

@@ -28,7 +28,8 @@ import torch
 from torch import Tensor, nn
 
 from causalflow.checkpoint import Metadata, State, copy_into, load_into, load_state, save_state
-from causalflow.errors import CheckpointError
+from causalflow.errors import CheckpointError, GraphError
+from causalflow.graph.reader import loads
 
 __all__ = [
     "Rows",
@@ -191,13 +192,21 @@ def _check_identity(path: Path, stored: State, identity: Mapping[str, Any], grap
     remedy = "use the same, another checkpoint path, or resume=False to start anew"
     if missing := {"identity", "step", "seconds", "scaler"} - stored.metadata.options.keys():
         raise CheckpointError(f"{path}: the options lack '{min(missing)}'")
-    if stored.metadata.graph != graph:
+    if not _same_graph(stored.metadata.graph, graph):
         raise CheckpointError(f"{path}: belongs to a fit of another graph; {remedy}")
     for name, now in identity.items():
         if (before := stored.metadata.options["identity"].get(name)) != now:
             raise CheckpointError(
                 f"{path}: belongs to a fit with {name}={before!r}, now {name}={now!r}; {remedy}"
             )
+
+
+def _same_graph(stored: str, now: str) -> bool:
+    """Whether two texts declare the same; what is written out of a graph may change."""
+    try:
+        return stored == now or loads(stored) == loads(now)
+    except GraphError:
+        return False
 
 
 def _parts(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:

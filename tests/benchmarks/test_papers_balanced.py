@@ -7,17 +7,17 @@ import pytest
 import torch
 
 import causalflow as cf
-from benchmarks.papers import balanced, balanced_bench
-from benchmarks.papers.balanced_curves import UPS, curve
-from benchmarks.papers.balanced_readers import (
+from benchmarks.papers.balanced import bench, experiment, gammas, likelihoods, spaces, sweep
+from benchmarks.papers.balanced.curves import UPS, curve
+from benchmarks.papers.balanced.readers import (
     ColorReader,
     Readers,
     ShapeReader,
     fit_readers,
     kept_readers,
 )
-from benchmarks.papers.balanced_tasks import TASKS, green_ground, ink_share
-from benchmarks.papers.balanced_ways import Way, guided_by, kept_name, made, read_made, write_made
+from benchmarks.papers.balanced.tasks import TASKS, green_ground, ink_share
+from benchmarks.papers.balanced.ways import Way, guided_by, kept_name, made, read_made, write_made
 from benchmarks.papers.experiment import Run, read_tables
 
 COLOURED, MASKED = (replace(t, data=partial(t.data, source="digits")) for t in TASKS)
@@ -166,15 +166,17 @@ def test_the_experiment_writes_its_tables(tmp_path, monkeypatch):
     tasks = (COLOURED, MASKED)
     for task in tasks:
         net(task).save(tmp_path / f"{task.net}.safetensors")
-    monkeypatch.setattr(balanced, "TASKS", tasks)
-    monkeypatch.setattr(balanced, "DOCS", tmp_path)
-    monkeypatch.setattr(balanced, "SHORT", 2)
-    for name, scales in (("SCALES", (1.0, 2.0)), ("SEARCH_SCALES", (1.0,))):
-        monkeypatch.setattr(balanced, name, dict.fromkeys(("coloured", "masked"), scales))
+    monkeypatch.setattr(experiment, "TASKS", tasks)
+    for module in (sweep, likelihoods):
+        monkeypatch.setattr(module, "DOCS", tmp_path)
+    monkeypatch.setattr(bench, "SHORT", 2)
+    scales = ((spaces, "SCALES", (1.0, 2.0)), (gammas, "SEARCH_SCALES", (1.0,)))
+    for module, name, values in scales:
+        monkeypatch.setattr(module, name, dict.fromkeys(("coloured", "masked"), values))
     judge = property(lambda self: lambda gray: torch.full((len(gray),), 5))
-    monkeypatch.setattr(balanced_bench.Bench, "judge", judge)
-    monkeypatch.setattr(balanced_bench, "fit_readers", lambda *given, **options: untrained())
-    balanced.EXPERIMENT.run(Run(out=tmp_path / "out", nets=tmp_path, n=4, few=2))
+    monkeypatch.setattr(bench.Bench, "judge", judge)
+    monkeypatch.setattr(bench, "fit_readers", lambda *given, **options: untrained())
+    experiment.EXPERIMENT.run(Run(out=tmp_path / "out", nets=tmp_path, n=4, few=2))
     found = read_tables(tmp_path / "out", "balanced")
     assert sorted(found) == [
         "balanced_colored", "balanced_forward", "balanced_gammas_colored",

@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from benchmarks.papers.baselines import (
+from benchmarks.papers.diff_scm.baselines import (
     PrototypeSearch,
     _Descent,
     nearest_to_prototypes,
     salient_pixels,
 )
-from benchmarks.papers.baselines_ensemble import Ensemble
+from benchmarks.papers.diff_scm.ensemble import Ensemble
 from causalflow.data.digits import digits
 from causalflow.metrics.autoencoder import Autoencoder
 

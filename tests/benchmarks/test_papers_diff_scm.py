@@ -7,9 +7,9 @@ import pytest
 import torch
 
 import causalflow as cf
-from benchmarks.papers import diff_scm, diff_scm_bench, diff_scm_settings
-from benchmarks.papers.diff_scm_judges import Effort, Judges, pairs
-from benchmarks.papers.diff_scm_settings import (
+from benchmarks.papers.diff_scm import bench, experiment, settings, tables
+from benchmarks.papers.diff_scm.judges import Effort, Judges, pairs
+from benchmarks.papers.diff_scm.settings import (
     OUR_NET,
     PAPER_NET,
     SCALES,
@@ -57,31 +57,31 @@ def test_the_experiment_writes_its_tables(tmp_path, monkeypatch):
         model = cf.compile(graph, image=cf.Diffusion(**SMALL))
         model.fit(data, steps=1, batch_size=4, device="cpu")
         model.save(tmp_path / f"{name}.safetensors")
-    monkeypatch.setattr(diff_scm_settings, "WAYS", {"two steps": {"steps": 2}})
-    monkeypatch.setattr(diff_scm_settings, "HUNDRED", {"steps": 1})
-    monkeypatch.setattr(diff_scm, "SLOW", ())
-    for module in (diff_scm, diff_scm_settings):
+    monkeypatch.setattr(settings, "WAYS", {"two steps": {"steps": 2}})
+    monkeypatch.setattr(settings, "HUNDRED", {"steps": 1})
+    monkeypatch.setattr(tables, "SLOW", ())
+    for module in (tables, settings):
         monkeypatch.setattr(module, "SCALES", (0.0, 1.0))
-    monkeypatch.setattr(diff_scm, "DOCS", tmp_path)
-    monkeypatch.setattr(diff_scm, "SHOWN", 2)
-    monkeypatch.setattr(diff_scm, "ROWS", 2)
-    monkeypatch.setattr(diff_scm_bench, "Judges", lambda out, device: Judges(out, device, TINY))
-    diff_scm.run(Run(out=tmp_path, nets=tmp_path, n=6, few=4))
-    tables = read_tables(tmp_path, "diff_scm")
+    monkeypatch.setattr(tables, "DOCS", tmp_path)
+    monkeypatch.setattr(tables, "SHOWN", 2)
+    monkeypatch.setattr(tables, "ROWS", 2)
+    monkeypatch.setattr(bench, "Judges", lambda out, device: Judges(out, device, TINY))
+    experiment.run(Run(out=tmp_path, nets=tmp_path, n=6, few=4))
+    written = read_tables(tmp_path, "diff_scm")
     names = {"diff_scm_scores", "diff_scm_scale", "diff_scm_interventional"}
-    assert names <= set(tables)
-    scores = tables["diff_scm_scores"]["values"]
+    assert names <= set(written)
+    scores = written["diff_scm_scores"]["values"]
     assert scores["left as it was"]["cld"]["value"] == pytest.approx(NOTHING)
     assert scores["left as it was"]["kept"]["count"] == 6
     ours = [name for name in scores if name.startswith(f"ours, {OUR_NET}: two steps, s = ")]
     assert scores[ours[0]]["distance"]["value"] >= 0
-    assert len(tables["diff_scm_scale"]["rows"]) == 6
+    assert len(written["diff_scm_scale"]["rows"]) == 6
     for name in ("diff_scm_pictures.png", "diff_scm_interventional.png", "diff_scm_scale.svg"):
         assert (tmp_path / name).exists()
 
 
 def test_the_search_takes_the_least_cld_of_what_reaches_the_target(monkeypatch):
-    monkeypatch.setattr(diff_scm_settings, "WAYS", {"one": {"steps": 1}, "two": {"steps": 2}})
+    monkeypatch.setattr(settings, "WAYS", {"one": {"steps": 1}, "two": {"steps": 2}})
     first, second = list(candidates(OUR_NET))[:2]
 
     def curve(reached, cld):

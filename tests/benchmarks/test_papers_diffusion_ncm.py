@@ -5,15 +5,15 @@ import pytest
 import torch
 
 import causalflow as cf
-from benchmarks.papers.diffusion_ncm_ascm import (
+from benchmarks.papers.diffusion_ncm.ascm import (
     QUANTITIES,
     fitted_ascm,
     law_of_ascm,
     rows_of_ascm,
 )
-from benchmarks.papers.diffusion_ncm_models import EDGES, LABELS, law_of, rows_of
-from benchmarks.papers.diffusion_ncm_pictures import set_to
-from benchmarks.papers.diffusion_ncm_queries import QUESTIONS, answer, limits, truth
+from benchmarks.papers.diffusion_ncm.models import EDGES, LABELS, law_of, rows_of
+from benchmarks.papers.diffusion_ncm.pictures import set_to
+from benchmarks.papers.diffusion_ncm.queries import QUESTIONS, answer, limits, truth
 from causalflow.data.graphs import graph_path
 
 ROWS = 40_000

@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from benchmarks.nets import NETS as NETS_THERE_ARE
-from benchmarks.papers import experiment, pendulum
+from benchmarks.papers import experiment
+from benchmarks.papers.causal_diffae.pendulum import bench as pendulum
+from benchmarks.papers.causal_diffae.pendulum.tables import AGAINST, pendulum_tables
 from benchmarks.papers.experiment import Run
 from causalflow.data.pendulum import LABELS
 
@@ -30,7 +32,7 @@ def tables(tmp_path, monkeypatch):
     monkeypatch.setattr(pendulum.Bench, "_made", made)
     for name in (perfect, idle):
         (tmp_path / f"{name}.safetensors").touch()
-    pendulum.pendulum_tables(Run(out=tmp_path, nets=tmp_path, n=N))
+    pendulum_tables(Run(out=tmp_path, nets=tmp_path, n=N))
     files = tmp_path.glob("causal_diffae_pendulum_*.json")
     return {path.stem.rpartition("_")[2]: json.loads(path.read_text()) for path in files}
 
@@ -61,8 +63,8 @@ def test_units_are_half_ranges_of_each_other(tables):
 def test_the_poster_is_copied_row_by_row(tables):
     """Rows are labels, columns interventions: do(angle) moves the shadow more than the light."""
     rows = {tuple(row[:2]): row[2:] for row in tables["effectiveness"]["rows"]}
-    assert rows["angle", pendulum.AGAINST] == ["0.297", "0.132", "0.031", "0.034"]
-    assert rows["shadow_position", pendulum.AGAINST] == ["0.146", "0.303", "0.064", "0.471"]
+    assert rows["angle", AGAINST] == ["0.297", "0.132", "0.031", "0.034"]
+    assert rows["shadow_position", AGAINST] == ["0.146", "0.303", "0.064", "0.471"]
 
 
 def test_values_asked_for_fill_the_range_and_rows_out_of_sight_are_left_out(tmp_path):
@@ -82,5 +84,5 @@ def test_values_asked_for_fill_the_range_and_rows_out_of_sight_are_left_out(tmp_
 
 def test_without_nets_there_is_no_table(tmp_path, monkeypatch):
     monkeypatch.setattr(experiment, "CHECKPOINTS", tmp_path)  # one net ships
-    pendulum.pendulum_tables(Run(out=tmp_path, nets=tmp_path, n=N))
+    pendulum_tables(Run(out=tmp_path, nets=tmp_path, n=N))
     assert not list(tmp_path.iterdir())

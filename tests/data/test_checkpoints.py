@@ -15,8 +15,8 @@ from causalflow.data.graphs import graph_names, graph_path
 from causalflow.errors import CheckpointError
 from causalflow.graph.diffusion import Diffusion
 from causalflow.graph.graph import Graph
-from causalflow.graph.reader import load
-from causalflow.graph.schema import Anticausal
+from causalflow.graph.reader import load, loads
+from causalflow.graph.schema import Anticausal, Image
 from causalflow.model.model import Model
 
 MEGABYTE = 1_000_000
@@ -84,8 +84,40 @@ def test_name_queries_and_inference_may_differ():
 
 def test_what_a_file_states_of_inference_wins_over_the_fit_and_nothing_else():
     fitted = Diffusion(width=8, steps=20, path="cosine", strength=3.0)
-    merged = merged_options(Diffusion(width=64, steps=5), fitted)
-    assert merged == replace(fitted, steps=5)
+    declared = Image(shape=(1, 8, 8), diffusion=Diffusion(width=64, steps=5))
+    assert merged_options(declared, fitted) == replace(fitted, steps=5)
+
+
+def declared(name, **diffusion):
+    """The graph file, its image with these options."""
+    graph = load(graph_path(name))
+    fields = {"type": "image", "shape": list(graph.nodes["image"].shape), "diffusion": diffusion}
+    return changed(graph, nodes={**graph.nodes, "image": fields})
+
+
+def test_an_option_of_training_that_a_file_states_at_its_default_is_stated():
+    fitted = {"path": "linear-1000", "prediction": "noise", "weighting": "noise"}
+    assert checkpoint_for(declared("diff_scm_mnist", **fitted)) == checkpoint_path("diff_scm_mnist")
+    for name in fitted:
+        by_default = fitted | {name: getattr(Diffusion(), name)}
+        assert checkpoint_for(declared("diff_scm_mnist", **by_default)) is None
+    unstated = {name: value for name, value in fitted.items() if name != "weighting"}
+    assert checkpoint_for(declared("diff_scm_mnist", **unstated)) is not None
+    assert checkpoint_for(declared("morpho_mnist", code=None)) == checkpoint_path("morpho_mnist")
+
+
+def test_an_option_of_inference_that_a_file_states_at_its_default_wins_over_the_fit():
+    fitted, default = Diffusion(steps=50, solver="ddim"), Diffusion()
+    node = declared("morpho_mnist", steps=default.steps).nodes["image"]
+    assert merged_options(node, fitted) == replace(fitted, steps=default.steps)
+
+
+def test_what_a_file_states_outlives_every_way_of_writing_it():
+    graph = declared("morpho_mnist", width=Diffusion().width, steps=7)
+    assert "diffusion: {width: 32, steps: 7}" in graph.to_yaml()
+    for again in (loads(graph.to_yaml()), changed(graph), graph.subgraph(graph.nodes)):
+        assert again.nodes["image"].stated == {"width", "steps"}
+    assert graph == declared("morpho_mnist", steps=7)
 
 
 def test_an_unknown_name_is_told_the_nearest():

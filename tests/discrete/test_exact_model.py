@@ -10,7 +10,7 @@ from causalflow.discrete.scm import ExactModel
 from causalflow.errors import CausalFlowError, CompileError, EvidenceError, QueryError
 from causalflow.graph.graph import Graph
 from causalflow.graph.reader import load
-from causalflow.model.model import compile
+from causalflow.model.compile import compile
 
 GRAPHS = Path(__file__).resolve().parents[2] / "graphs"
 BINARY = {"type": "class", "levels": 2}

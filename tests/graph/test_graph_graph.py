@@ -246,3 +246,15 @@ def test_the_written_file_is_the_one_a_person_would_write() -> None:
         "  i: {type: image, shape: [1, 2, 2], levels: 2, "
         "equation: [u_x & x, y, x ^ u_i, x ^ y ^ u_i]}\n"
     )
+
+
+def test_the_scale_of_an_anticausal_edge_is_written_so_that_no_later_default_replaces_it() -> None:
+    nodes = {
+        "x": {"type": "class", "levels": 2},
+        "i": {"type": "image", "shape": [1, 2, 2]},
+    }
+    graph = Graph(nodes=nodes, edges=["x -> i: anticausal"])
+    assert f"  - x -> i: {{kind: anticausal, scale: {Anticausal().scale}}}\n" in graph.to_yaml()
+    assert loads(graph.to_yaml()) == graph
+    older = loads(graph.to_yaml().replace("{kind: anticausal, scale: 2.0}", "anticausal"))
+    assert older == graph

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from causalflow.errors import GraphError
 from causalflow.graph.events import MAX_BYTES
+from causalflow.graph.fields import field_names
 from causalflow.graph.graph import Graph
 from causalflow.graph.reader import load, loads
 from causalflow.graph.schema import Anticausal, Class, Continuous, Family, Finite, Image, Symbol
@@ -331,10 +332,8 @@ def test_any_python_arguments_are_a_graph_or_a_graph_error(
 
 
 def test_every_field_of_a_node_has_a_reader() -> None:
-    import dataclasses
-
     for kind, readers in _READERS.items():
-        assert {field.name for field in dataclasses.fields(kind)} == set(readers)
+        assert set(field_names(kind)) == set(readers)
 
 
 def test_the_reader_imports_no_torch_sympy_or_scipy() -> None:

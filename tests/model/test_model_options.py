@@ -61,9 +61,9 @@ class Plain(nn.Module):
 class Clean(nn.Module):
     """A classifier of images."""
 
-    def __init__(self):
+    def __init__(self, levels=2):
         super().__init__()
-        self.readout = nn.Linear(2, 2)
+        self.readout = nn.Linear(2, levels)
 
     def forward(self, x):
         return self.readout(x.mean(dim=(2, 3)))
@@ -197,3 +197,20 @@ def test_a_saved_model_keeps_the_options_that_its_graph_leaves_to_the_defaults(t
         loaded.counterfactual(evidence(), {"width": 1.0}),
         model.counterfactual(evidence(), {"width": 1.0}),
     )
+
+
+@pytest.mark.parametrize("classifier", [Clean, Noisy])
+def test_parts_of_ones_own_are_tried_where_they_are_and_the_model_goes_there(classifier):
+    """On "meta", as on a GPU, a weight refuses to be multiplied with a tensor of the CPU."""
+    with pytest.raises(RuntimeError, match="meta"), torch.no_grad():
+        Plain().to("meta")(torch.zeros(2, 2, 8, 8), torch.zeros(2), torch.zeros(2, 32))
+    away = {
+        "networks": {"image": Plain().to("meta")},
+        "predictors": {"image": {"color": classifier().to("meta")}},
+    }
+    for given in ({"networks": away["networks"]}, {"predictors": away["predictors"]}, away):
+        model = cf.compile(graph(), image=cf.Diffusion(**SMALL), **given)
+        assert {weight.device.type for weight in model.scm.state_dict().values()} == {"meta"}
+    with pytest.raises(CompileError, match=r"gives \(2, 3\) of two images; expected \(2, 2\)"):
+        cf.compile(graph(), predictors={"image": {"color": classifier(3).to("meta")}})
+    assert cf.compile(graph()).device.type == "cpu"

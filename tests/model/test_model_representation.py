@@ -222,3 +222,48 @@ def test_an_image_has_no_representation():
 def test_only_images_with_represented_parents_can_be_represented(model, evidence):
     with pytest.raises(EvidenceError, match="no image with represented parents is given"):
         model.represent({"a": evidence["a"]})
+
+
+@pytest.fixture(scope="module")
+def twice():
+    """Two pictures of one cause, and one of another: each has an encoder of its own."""
+    number = {"type": "continuous", "noise": "linear", "representation": 2}
+    image = {"type": "image", "shape": [1, 8, 8], "diffusion": DIFFUSION}
+    nodes = {"a": number, "b": number, "left": image, "right": image, "other": image}
+    edges = ["a -> left: neural", "a -> right: neural", "b -> other: neural"]
+    fitted = cf.compile(cf.Graph(nodes=nodes, edges=edges))
+    rng = np.random.default_rng(0)
+    pictures = {name: rng.random((20, 1, 8, 8)) for name in ("left", "right", "other")}
+    data = {"a": rng.normal(size=20), "b": rng.normal(size=20), **pictures}
+    fitted.fit(data, **OPTIONS | {"steps": 1, "batch_size": 8})
+    return fitted, {name: torch.as_tensor(value[:3]) for name, value in data.items()}
+
+
+def test_two_images_of_one_parent_are_represented_one_by_one(twice):
+    model, evidence = twice
+    with pytest.raises(EvidenceError, match=r"'a' has a latent in each.*name one, as node='left'"):
+        model.represent(evidence)
+    world = model.reconstruct(evidence)
+    for name in ("left", "right"):
+        (latent,) = model.represent(evidence, node=name).values()
+        torch.testing.assert_close(latent, world.latents[name]["a"], rtol=0, atol=1e-6)
+        alone = {"a": evidence["a"], name: evidence[name]}
+        assert model.represent(alone)["a"].equal(latent)
+    left, right = (model.represent(evidence, node=name)["a"] for name in ("left", "right"))
+    assert not torch.allclose(left, right)  # the encoders differ from their first weights on
+
+
+def test_images_that_share_no_parent_are_represented_together(twice):
+    model, evidence = twice
+    pictures = {name: evidence[name] for name in ("right", "other")}
+    together = model.represent(pictures)
+    assert set(together) == {"a", "b"}
+    assert together["b"].equal(model.represent(pictures, node="other")["b"])
+
+
+def test_a_node_to_represent_is_an_image_that_is_given(twice):
+    model, evidence = twice
+    with pytest.raises(EvidenceError, match="no image with represented parents; expected one of"):
+        model.represent(evidence, node="a")
+    with pytest.raises(EvidenceError, match="no image of node 'left' is given"):
+        model.represent({"other": evidence["other"]}, node="left")

@@ -8,7 +8,7 @@ from causalflow.discrete.scm import ExactModel
 from causalflow.errors import CausalFlowError, CompileError
 from causalflow.graph.graph import Graph
 from causalflow.graph.reader import loads
-from causalflow.model.model import compile
+from causalflow.model.compile import compile
 
 TEXT = """
 nodes:

@@ -282,6 +282,14 @@ def test_other_options_cannot_go_on_from_a_checkpoint(tmp_path, changes, message
         fitted(checkpoint=path, **changes)
 
 
+def test_a_graph_that_is_written_otherwise_is_the_same_graph(tmp_path):
+    path = tmp_path / "fit.safetensors"
+    fit(Toy(), Pictures(), options(checkpoint=path, steps=6), graph="edges: [x -> y]")
+    again = options(checkpoint=path, steps=6)
+    report = fit(Toy(), Pictures(), again, graph="edges:\n  - x -> y\n")
+    assert report.resumed_from == 6
+
+
 def test_another_graph_or_other_data_cannot_go_on_from_a_checkpoint(tmp_path):
     path = tmp_path / "fit.safetensors"
     fit(Toy(), Pictures(), options(checkpoint=path), graph="x -> y")

@@ -1,0 +1,1 @@
+"""Counterfactual images, held against the truth: solvers, guidances, confounding, speed."""

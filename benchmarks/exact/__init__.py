@@ -1,0 +1,1 @@
+"""Exact inference beside pgmpy and pyAgrum."""

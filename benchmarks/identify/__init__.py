@@ -1,0 +1,1 @@
+"""Identification beside y0, ananke and pyAgrum."""

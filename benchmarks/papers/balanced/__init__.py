@@ -1,0 +1,1 @@
+"""Balanced latent space: its experiment, on digits whose color is decided by the digit."""

@@ -1,0 +1,144 @@
+"""Curves: the likelihoods of the factual and the counterfactual value on the way up, and plots.
+
+The paper's figure 3 shows p(y_F | x_t) and p(y_CF | x_t) of three digits on its own way up alone.
+Here are the means over pictures, by the net's own predictor, on the original way up and on the two
+balanced ones, all with the same number of steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from benchmarks.papers.balanced.tasks import Rows
+from causalflow.diffusion.balance import balancing, draw_tape
+from causalflow.diffusion.field import Field, changed
+from causalflow.diffusion.path import enter, grid
+from causalflow.mechanisms.image import ImageMechanism
+from causalflow.metrics.score import Score
+from causalflow.plot.images import save_figure
+
+__all__ = ["UPS", "Curve", "curve", "draw_curves", "draw_scales"]
+
+UPS = ("original", "printed", "preserving")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Curve:
+    """Likelihoods on a way up.
+
+    Attributes:
+        tau: the nodes, shape (steps + 1,).
+        factual: p of the factual values, shape (n, steps + 1).
+        counterfactual: p of the counterfactual ones, likewise.
+    """
+
+    tau: Tensor
+    factual: Tensor
+    counterfactual: Tensor
+
+
+@torch.no_grad()
+def curve(
+    image: ImageMechanism, up: str, rows: Rows, steps: int, push: float, noise: float
+) -> Curve:
+    """The likelihoods at every node of a way up, of `UPS`, to the end of the path."""
+    nodes = grid(steps, "cosine", image.denoiser.tau_max)
+    decoder = image._decoder
+    field, start = decoder.field(rows.factual), enter(2 * rows.images - 1)
+    if up == "original":
+        path = _euler(field, start, nodes)
+    else:
+        tape = draw_tape(start, steps, torch.Generator().manual_seed(0))
+        ends = (rows.target, rows.factual)
+        path = balancing(up, field, decoder.predictor, start, nodes, *ends, tape, push, noise)
+    factual, other = [], []
+    for y, tau in zip(_from(start, path), nodes.tolist(), strict=True):
+        posterior = decoder.predictor(y, tau, torch.zeros_like(y))
+        factual.append(_probability(posterior(rows.factual), rows))
+        other.append(_probability(posterior(rows.target), rows))
+    return Curve(
+        tau=nodes, factual=torch.stack(factual, dim=1), counterfactual=torch.stack(other, dim=1)
+    )
+
+
+def _from(start: Tensor, path: Iterator[Tensor]) -> Iterator[Tensor]:
+    yield start
+    yield from path
+
+
+def _euler(field: Field, y: Tensor, nodes: Tensor) -> Iterator[Tensor]:
+    for t, s in pairwise(nodes.tolist()):
+        y = y + (s - t) * field(y, t)
+        yield y
+
+
+def _probability(logs: Mapping[str, Tensor], rows: Rows) -> Tensor:
+    """The product over the parents that change, shape (n,), on the CPU."""
+    terms = [p * changed(rows.target[n], rows.factual[n]) for n, p in logs.items()]
+    return torch.stack(terms).sum(dim=0).exp().cpu()
+
+
+def draw_curves(found: Mapping[str, Mapping[str, Curve]], path: Path) -> None:
+    """A row for each task, a column for each way up: means, and central 80 % of the pictures."""
+    from matplotlib.figure import Figure
+
+    size = (3.2 * len(UPS), 2.6 * len(found))
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(len(found), len(UPS), sharex=True, sharey=True, squeeze=False)
+    for line, (task, curves) in zip(axes, found.items(), strict=True):
+        for axis, up in zip(line, UPS, strict=True):
+            each = curves[up]
+            for name, values in (("p(y_F)", each.factual), ("p(y_CF)", each.counterfactual)):
+                (drawn,) = axis.plot(each.tau, values.mean(dim=0), label=f"{name}, mean")
+                low, high = torch.quantile(values.double(), torch.tensor([0.1, 0.9]).double(), 0)
+                axis.fill_between(each.tau, low, high, alpha=0.15, lw=0, color=drawn.get_color())
+            axis.axhline(0.5, color="grey", lw=0.6, ls=":")
+            axis.set(title=f"{task}, {up}", ylim=(0, 1))
+            axis.grid(alpha=0.3, lw=0.4)
+    for axis in axes[-1]:
+        axis.set_xlabel("tau, 0 image, 1 noise")
+    for line in axes:
+        line[0].set_ylabel("probability")
+    axes[0][0].legend(fontsize=7, frameon=False)
+    save_figure(figure, path)
+
+
+def draw_scales(
+    title: str,
+    names: tuple[str, str],
+    found: Mapping[str, Sequence[tuple[float, Score, Score]]],
+    path: Path,
+) -> None:
+    """The share that reaches the target and the share that keeps the rest, against the scale.
+
+    Args:
+        title: of the figure.
+        names: what is reached, and what is kept.
+        found: by way: scale, share reached, share kept.
+        path: of the picture.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    axes = figure.subplots(1, 2, sharey=True)
+    for way, points in found.items():
+        scales = [scale for scale, *_ in points]
+        for axis, which in zip(axes, (1, 2), strict=True):
+            scores = [point[which] for point in points]
+            low, high = zip(*(score.interval for score in scores), strict=True)
+            (line,) = axis.plot(scales, [s.value for s in scores], "o-", ms=3, lw=1.2, label=way)
+            axis.fill_between(scales, low, high, alpha=0.12, color=line.get_color(), lw=0)
+    for axis, name, asked in zip(axes, names, (0.9, 0.95), strict=True):
+        axis.axhline(asked, color="grey", lw=0.8, ls=":")
+        axis.set(xlabel="scale s", title=name, ylim=(0, 1.02), xscale="log")
+        axis.grid(alpha=0.3, lw=0.4)
+    axes[0].set_ylabel("share")
+    axes[1].legend(fontsize=6, frameon=False)
+    figure.suptitle(title)
+    save_figure(figure, path)

@@ -1,0 +1,1 @@
+"""CausalDiffAE: its experiments, on Morpho-MNIST and the pendulum."""

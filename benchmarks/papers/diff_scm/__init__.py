@@ -1,0 +1,1 @@
+"""Diff-SCM: its experiment, on MNIST."""

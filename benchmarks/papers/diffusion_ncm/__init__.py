@@ -1,0 +1,1 @@
+"""Diffusion NCM: its questions, on Bar-MNIST, and the four-pixel SCM."""

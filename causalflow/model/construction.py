@@ -1,0 +1,203 @@
+"""Construction: each node's declaration to a mechanism, each hidden cause to an explicit root.
+
+node with an equation        EquationMechanism over its parents and exogenous variables
+class                        Categorical: a table over class parents, a network over others
+class with a table           Categorical with that table; nothing is fitted
+continuous                   ContinuousMechanism: linear, additive or a monotone flow
+image                        ImageMechanism: a diffusion model; anti-causal edges guide it
+a <-> b (class nodes)        LatentClass: one hidden class that both ends read as a parent
+exogenous variable           ExogenousVariable
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import assert_never
+
+import torch
+from torch import nn
+
+from causalflow.errors import CompileError
+from causalflow.graph.graph import Graph
+from causalflow.graph.schema import Class, Continuous, EdgeKind, Image, Neural, Node, Symbol
+from causalflow.mechanisms.categorical import MAXIMAL_ROWS, NOISES, Categorical
+from causalflow.mechanisms.confounder import LatentClass
+from causalflow.mechanisms.continuous import ContinuousMechanism
+from causalflow.mechanisms.equation import EquationMechanism
+from causalflow.mechanisms.exogenous import ExogenousVariable
+from causalflow.mechanisms.image import ImageMechanism
+from causalflow.mechanisms.reading import home_of
+from causalflow.model.options import CompileOptions, Parts, check_parts, diffusion_images
+from causalflow.model.scm import StructuralModel
+from causalflow.model.trainee import latent_districts
+
+__all__ = ["latent_name", "structural_model"]
+
+
+def structural_model(
+    graph: Graph, options: CompileOptions, parts: Parts | None = None
+) -> StructuralModel:
+    """An untrained mechanism for every node; the global random state is left as it was.
+
+    Args:
+        graph: typed nodes throughout.
+        options: what the graph file leaves open.
+        parts: modules of the user's own; the model goes where they are.
+
+    Raises:
+        CompileError: a node without a type, a hidden confounder of a node that is not a plain
+            class or with too many joint states, a discrete image without an equation, ...
+    """
+    _check_types(graph)
+    _check_representations(graph)
+    parts = parts or Parts()
+    check_parts(graph, parts)
+    latents = {latent_name(*ends): _latent(graph, ends, options) for ends in graph.bidirected}
+    hidden = {
+        name: (
+            *graph.exogenous_parents(name),
+            *(latent_name(*ends) for ends in graph.bidirected if name in ends),
+        )
+        for name in graph.nodes
+    }
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(options.seed)
+        mechanisms = {
+            name: _mechanism(graph, name, hidden[name], latents, parts) for name in graph.nodes
+        }
+    exogenous = {name: ExogenousVariable(name, law) for name, law in graph.exogenous.items()}
+    roots = {name: LatentClass(name, node) for name, node in latents.items()}
+    scm = StructuralModel(graph, mechanisms, {**exogenous, **roots}, hidden)
+    latent_districts(scm)  # refuses too many joint states now, not when it is fitted
+    return scm.to(parts.home)
+
+
+def latent_name(first: str, second: str) -> str:
+    """The name of the hidden root of ``first <-> second``."""
+    return " <-> ".join(sorted((first, second)))
+
+
+def _check_types(graph: Graph) -> None:
+    untyped = [name for name, node in graph.nodes.items() if isinstance(node, Symbol)]
+    if untyped:
+        raise CompileError(
+            f"graph '{graph.name}': nodes {untyped} have no type; declare each under nodes: as one "
+            "of ['class', 'continuous', 'image']"
+        )
+
+
+def _check_representations(graph: Graph) -> None:
+    """A representation stands for its node in an image that a diffusion model makes."""
+    images = diffusion_images(graph)
+    for name, node in graph.nodes.items():
+        if not isinstance(node, Class | Continuous) or node.representation is None:
+            continue
+        below = graph.children(name) & images.keys()
+        kinds = {child: graph.kind(name, child) for child in below}
+        if not any(isinstance(kind, Neural) for kind in kinds.values()):
+            what = f"the edges into {sorted(kinds)} are anticausal" if kinds else "it has no image"
+            raise CompileError(
+                f"node '{name}': its representation is told to no network, for {what}; expected an "
+                "edge to an image node without equation that is neural, or no representation"
+            )
+
+
+def _latent(graph: Graph, ends: tuple[str, str], options: CompileOptions) -> Class:
+    nodes = [graph.nodes[name] for name in ends]
+    for name, node in zip(ends, nodes, strict=True):
+        if not isinstance(node, Class) or node.equation is not None:
+            raise CompileError(
+                f"node '{name}': the hidden confounder '{ends[0]} <-> {ends[1]}' can be compiled "
+                "between class nodes only; give it class ends, or declare an exogenous variable "
+                "that the equations of both ends share"
+            )
+    most = max(len(node.levels) for node in nodes if isinstance(node, Class))
+    return Class(levels=tuple(range(options.confounder_states or most)))
+
+
+def _mechanism(
+    graph: Graph,
+    name: str,
+    hidden: tuple[str, ...],
+    latents: Mapping[str, Class],
+    parts: Parts,
+) -> nn.Module:
+    node = graph.nodes[name]
+    above = graph.parents(name)
+    observed = [other for other in graph.topological_order() if other in above]
+    if not isinstance(node, Symbol) and node.equation is not None:
+        return EquationMechanism(name, node, (*observed, *hidden))
+    parents: dict[str, Node] = {other: graph.nodes[other] for other in observed}
+    match node:
+        case Class(table=tuple()):
+            written = [edge.source for edge in graph.edges if edge.target == name]
+            return _given(name, node, {other: graph.nodes[other] for other in written})
+        case Class():
+            return _fitted(name, node, parents | {latent: latents[latent] for latent in hidden})
+        case Continuous():
+            return ContinuousMechanism(name, node, parents)
+        case Image():
+            return _image(graph, name, node, parents, parts)
+        case Symbol():
+            raise AssertionError("checked before")
+    assert_never(node)
+
+
+def _image(
+    graph: Graph, name: str, node: Image, parents: Mapping[str, Node], parts: Parts
+) -> ImageMechanism:
+    if node.levels is not None:
+        raise CompileError(
+            f"node '{name}': an image with levels needs an equation; leave out 'levels' "
+            "to have its pixels, in [0, 1], made by a diffusion model"
+        )
+    kinds: dict[str, EdgeKind] = {parent: graph.kind(parent, name) for parent in parents}
+    network, classifiers = parts.networks.get(name), parts.predictors.get(name)
+    mechanism = ImageMechanism(name, node, parents, kinds, network=network, classifiers=classifiers)
+    mechanism.to(parts.home)
+    if network is not None and not mechanism.denoiser.trained:  # that has checked itself, for free
+        _check_network(mechanism)
+    return mechanism
+
+
+def _check_network(mechanism: ImageMechanism) -> None:
+    """Refuse a network that cannot be called on two images, where it is."""
+    device = home_of([mechanism])
+    images = torch.zeros(2, *mechanism.shape, dtype=torch.float64, device=device)
+    lengths = {} if mechanism.representation is None else mechanism.representation.lengths
+    parents = {
+        n: images.new_zeros(2, dtype=torch.int64 if isinstance(node, Class) else torch.float64)
+        for n, node in mechanism.parents.items()
+    }
+    parents |= {n: images.new_zeros(2, k, dtype=torch.float32) for n, k in lengths.items()}
+    try:
+        with torch.no_grad():
+            mechanism.denoiser.velocity(images, 0.5, parents)
+    except (RuntimeError, TypeError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise CompileError(
+            f"node '{mechanism.name}': its network cannot be called as network(x, tau, condition) "
+            f"on two images: {reason}"
+        ) from None
+
+
+def _fitted(name: str, node: Class, parents: Mapping[str, Node]) -> Categorical:
+    """The mechanism of a class without a table in the graph file."""
+    mechanism = Categorical(name, node, parents)
+    if mechanism.is_response and not mechanism.is_table:
+        raise CompileError(
+            f"node '{name}': noise 'response' has a value for each combination of the parents, "
+            f"which must be classes, at most {MAXIMAL_ROWS:,} combinations in all; expected one of "
+            f"{sorted(NOISES)} here"
+        )
+    return mechanism
+
+
+def _given(name: str, node: Class, parents: Mapping[str, Node]) -> Categorical:
+    """The mechanism of a declared table."""
+    mechanism = Categorical(name, node, parents)
+    if not mechanism.is_table:
+        raise CompileError(
+            f"node '{name}': its table has more than {MAXIMAL_ROWS:,} rows; ask the exact model"
+        )
+    return mechanism

@@ -1,0 +1,46 @@
+"""Fitting: a model's mechanisms, trained on the rows a user gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from causalflow.data.frame import Frame
+from causalflow.errors import CausalFlowError
+from causalflow.model.acceleration import forget_records
+from causalflow.model.evidence import check_names
+from causalflow.model.scm import StructuralModel
+from causalflow.model.trainee import Trainee
+from causalflow.options import options_of
+from causalflow.training.fit import FitReport, fit
+from causalflow.training.options import FitOptions
+
+__all__ = ["fit_nodes"]
+
+
+def fit_nodes(
+    scm: StructuralModel, data: Any, nodes: Iterable[str] | None, options: dict[str, Any]
+) -> tuple[FitReport, frozenset[str]]:
+    """Fit some nodes (None: all), leave the model in evaluation mode, and say which were fitted.
+
+    Args:
+        scm: the model; its weights go to the device of the fit.
+        data: columns for the nodes and their parents (`causalflow.data.frame`).
+        nodes: names; those that share a hidden cause with them are fitted too.
+        options: of `causalflow.training.options.FitOptions`.
+
+    Raises:
+        CausalFlowError: data that do not fit the graph, an unknown option, nothing to fit.
+    """
+    chosen = options_of(FitOptions, "fit", options)
+    wanted = scm.order if nodes is None else check_names(scm.graph, nodes)
+    part = Trainee(scm, wanted)
+    if not part.nodes:
+        raise CausalFlowError(
+            f"fit: {list(wanted)} have equations or tables; there is nothing to fit"
+        )
+    frame = Frame.read(data, scm.graph.subgraph(part.columns))
+    report = fit(part, frame, chosen, graph=scm.graph.to_yaml())
+    scm.to(report.device).eval()
+    forget_records(scm)
+    return report, frozenset(part.nodes)

@@ -1,0 +1,183 @@
+"""Inquiry: a model as one call asks it, its options chosen and its randomness given.
+
+    sample          draw noise, act, predict
+    abduct          find the noise of evidence
+    predict         act, predict
+    counterfactual  abduct, act, predict; of more rows than memory holds, batch by batch
+    ask             one number or table, exact or simulated
+
+What the user gives is read into engine values (`causalflow.model.evidence`), what the model is not
+ready for is refused before anything is computed, and what comes of it is a `World` in public units
+that knows its verdict.
+
+Source: Pearl (2009), Causality, theorem 7.1.7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from causalflow.discrete.answer import Answer
+from causalflow.discrete.scm import ExactModel
+from causalflow.errors import EvidenceError, one_of
+from causalflow.graph.graph import Graph
+from causalflow.identify.attempt import attempt
+from causalflow.mechanisms.base import Values
+from causalflow.model.abduction import abduct, explained
+from causalflow.model.arguments import check_count
+from causalflow.model.evidence import check_names, read_evidence, read_interventions
+from causalflow.model.prediction import check_fitted, check_noise, predicted
+from causalflow.model.scm import StructuralModel
+from causalflow.model.simulation import simulate
+from causalflow.model.storage import fingerprint
+from causalflow.model.stream import (
+    StreamReport,
+    batch_generator,
+    batches_of,
+    described,
+    stream,
+)
+from causalflow.model.verdicts import counterfactual_verdict, sample_verdict
+from causalflow.model.world import Abduction, Info, World
+from causalflow.query.query import Query
+
+__all__ = ["Inquiry"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Inquiry:
+    """What one call may draw on.
+
+    Attributes:
+        scm: the model under the options of the call.
+        fitted: the nodes that can be used.
+        generator: of all draws, on the model's device.
+        exact: gives the exact model of a finite graph, None of another.
+    """
+
+    scm: StructuralModel
+    fitted: frozenset[str]
+    generator: torch.Generator
+    exact: Callable[[], ExactModel | None]
+
+    @property
+    def graph(self) -> Graph:
+        """The declaration."""
+        return self.scm.graph
+
+    def sample(
+        self, n: int, do: Mapping[str, Any] | None, nodes: Iterable[str] | None = None
+    ) -> World:
+        """n worlds from P(v | do), of ``nodes`` and what they depend on."""
+        check_count("n", n)
+        wanted = list(self.scm.order) if nodes is None else check_names(self.graph, nodes)
+        if not wanted:
+            raise EvidenceError(f"sample: no nodes; {one_of('', self.graph.nodes)}")
+        actions = read_interventions(self.graph, do, n, self.scm.device)
+        fixed = [name for name, action in actions.items() if isinstance(action, Tensor)]
+        needed = self.graph.admg.do(fixed).ancestors(wanted)
+        check_fitted(self.scm, self.fitted, needed - set(fixed))
+        noise = self.scm.draw_noise(n, self.generator, needed)
+        world = predicted(self.scm, Abduction(noise=noise, rows=n, info=Info()), actions, wanted)
+        return world.judged(partial(sample_verdict, self.graph, tuple(wanted), do))
+
+    def abduct(self, evidence: Any) -> Abduction:
+        """The noise of ``evidence``."""
+        check_fitted(self.scm, self.fitted, self.scm.order)
+        return self._abducted(read_evidence(self.graph, evidence, self.scm.device))
+
+    def predict(self, abduction: Abduction, do: Mapping[str, Any] | None) -> World:
+        """The worlds of a noise under ``do``."""
+        actions = read_interventions(self.graph, do, abduction.rows, self.scm.device)
+        check_noise(self.graph, actions)
+        return predicted(self.scm, abduction, actions)
+
+    def counterfactual(self, evidence: Any, do: Mapping[str, Any], draws: int = 1) -> World:
+        """The worlds of ``evidence`` under ``do``, so many of each row."""
+        check_count("n", draws)
+        check_fitted(self.scm, self.fitted, self.scm.order)
+        values = read_evidence(self.graph, evidence, self.scm.device)
+        rows = len(next(iter(values.values())))
+        actions = read_interventions(self.graph, do, rows, self.scm.device, draws=draws)
+        check_noise(self.graph, actions)
+        world = predicted(self.scm, self._abducted(values, draws), actions)
+        return world.judged(partial(counterfactual_verdict, self.graph, tuple(values), do))
+
+    def counterfactuals(
+        self,
+        evidence: Any,
+        asked: Mapping[str, Any],
+        out: str | Path,
+        seed: int,
+        batch_size: int,
+        progress: bool,
+    ) -> StreamReport:
+        """The worlds of every batch of ``evidence``, written to ``out``.
+
+        Args:
+            evidence: columns, or batches; see `causalflow.model.stream.batches_of`.
+            asked: what a call that resumes this one must share; ``do`` and ``n`` among it.
+            out: a file or folder.
+            seed: batch k is drawn with (seed, k).
+            batch_size: rows answered at once.
+            progress: show a bar on standard error.
+        """
+        check_count("n", asked["n"])
+        check_fitted(self.scm, self.fitted, self.scm.order)
+        check_count("batch_size", batch_size)
+        if asked["n"] != 1:
+            raise EvidenceError(
+                f"counterfactual: n={asked['n']} with out=...; a stream has one draw a row"
+            )
+        batches, total = batches_of(evidence, batch_size)
+        identity = {"model": fingerprint(self.scm), "do": described(asked["do"]), "seed": seed}
+        return stream(
+            partial(self._of_batch, asked["do"], seed),
+            batches,
+            out,
+            graph=self.graph,
+            identity={**asked, **identity},
+            total=total,
+            progress=progress,
+        )
+
+    def ask(
+        self, query: str | Query, evidence: Any, known: Mapping[str, Any], draws: int | None
+    ) -> Answer:
+        """The answer to a question: exact of a finite model, else simulated with so many draws.
+
+        Args:
+            query: the question.
+            evidence: a mapping or a DataFrame of its free conditions and interventions; or None.
+            known: more of them.
+            draws: of the noise; None: as many as `causalflow.model.simulation` takes.
+        """
+        columns = {} if evidence is None else {str(name): v for name, v in evidence.items()}
+        given, exact = {**columns, **known}, self.exact()
+        if exact is not None:
+            answer = exact.ask(query, given)
+        else:
+            answer = simulate(self.scm, query, given, self.fitted, draws, self.generator)
+        verdict = attempt(self.graph, answer.query)
+        warnings = verdict.warnings if verdict else ()
+        return replace(answer, verdict=verdict, assumptions=(*answer.assumptions, *warnings))
+
+    def _of_batch(self, do: Any, seed: int, batch: Mapping[str, Any], index: int) -> World:
+        """The worlds of batch ``index``, whatever was drawn before it."""
+        own = replace(self, generator=batch_generator(self.scm.device, seed, index))
+        return own.counterfactual(batch, do(batch) if callable(do) else do)
+
+    def _abducted(self, values: Values, draws: int = 1) -> Abduction:
+        """The noise of ``values``, drawn so many times; a finite model names what is impossible."""
+        repeated = {name: torch.cat([value] * draws) for name, value in values.items()}
+        try:
+            return abduct(self.scm, repeated, self.generator)
+        except EvidenceError as problem:
+            raise explained(problem, self.exact(), values) from None
