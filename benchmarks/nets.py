@@ -31,7 +31,7 @@ SHIPPED = {
     "bar": "bar_mnist_frontdoor_neural",
     "causal_diffae_pendulum_parts": "pendulum_parts",
 }
-SMALL, TINY = 16, 12
+SMALL = 16
 PENDULUM_SIZE = 32
 
 
@@ -116,7 +116,7 @@ def _partial(share: float = 1.0, only: bool = False) -> Callable[[], Any]:
         from causalflow.data.bar_mnist import bar_mnist
         from causalflow.data.partial import hide_labels
 
-        data = bar_mnist("frontdoor", size=TINY, n=PARTIAL_ROWS, source="mnist")
+        data = bar_mnist("frontdoor", size=SMALL, n=PARTIAL_ROWS, source="mnist")
         hidden = hide_labels(data.columns, share)
         if not only:
             return hidden
@@ -249,6 +249,15 @@ NETS = {
         data=_bar("frontdoor"),
         steps=6_000,
     ),
+    "bar_settled": Net(
+        about="The same, gone on with under the even mixture of the data's and the mutilated law",
+        graph=_graph("bar_mnist_frontdoor", color=None),
+        data=_bar("frontdoor"),
+        start="bar",
+        steps=1_200,
+        batch=128,
+        rate=3e-4,
+    ),
     "bar_anticausal": Net(
         about="Bar-MNIST front door as the file has it: anti-causal colour, no code",
         graph=_graph("bar_mnist_frontdoor", color=1.0),
@@ -269,16 +278,18 @@ NETS = {
     ),
     "confounded_naive": Net(
         about="99 % confounded, anti-causal colour, nothing re-weighted",
-        graph=_graph("bar_mnist_backdoor", color=1.0),
-        data=_bar("backdoor", confounding=CONFOUNDING),
+        graph=_graph("bar_mnist_backdoor", color=1.0, size=SMALL),
+        data=_bar("backdoor", SMALL, confounding=CONFOUNDING),
         image={"reweighted": False, "code": 0},
-        steps=2_800,
+        steps=2_000,
+        batch=128,
     ),
     "confounded_reweighted": Net(
         about="99 % confounded, anti-causal colour, re-weighted",
-        graph=_graph("bar_mnist_backdoor", color=1.0),
-        data=_bar("backdoor", confounding=CONFOUNDING),
-        steps=2_800,
+        graph=_graph("bar_mnist_backdoor", color=1.0, size=SMALL),
+        data=_bar("backdoor", SMALL, confounding=CONFOUNDING),
+        steps=2_000,
+        batch=128,
     ),
     "confounded_neural": Net(
         about="99 % confounded, every edge neural, nulls trained",
@@ -289,36 +300,36 @@ NETS = {
         batch=128,
     ),
     "labels_all": Net(
-        about="Bar-MNIST at 12 x 12, every edge neural, 2,000 rows, all labelled",
-        graph=_graph("bar_mnist_frontdoor", color=None, size=TINY),
+        about="Bar-MNIST at 16 x 16, every edge neural, 2,000 rows, all labelled",
+        graph=_graph("bar_mnist_frontdoor", color=None, size=SMALL),
         data=_partial(),
         image=_NARROW,
-        steps=500,
-        batch=128,
+        steps=2_500,
+        batch=64,
     ),
     "labels_fifth_only": Net(
         about="The 400 labelled rows alone",
-        graph=_graph("bar_mnist_frontdoor", color=None, size=TINY),
+        graph=_graph("bar_mnist_frontdoor", color=None, size=SMALL),
         data=_partial(PARTIAL_SHARE, only=True),
         image=_NARROW,
-        steps=500,
-        batch=128,
+        steps=2_500,
+        batch=64,
     ),
     "labels_fifth": Net(
         about="The 2,000 rows, labels of 400; missing ones hidden",
-        graph=_graph("bar_mnist_frontdoor", color=None, size=TINY),
+        graph=_graph("bar_mnist_frontdoor", color=None, size=SMALL),
         data=_partial(PARTIAL_SHARE),
         image=_NARROW,
-        steps=500,
-        batch=128,
+        steps=2_500,
+        batch=64,
     ),
     "labels_fifth_posterior": Net(
         about="The same; missing labels drawn from the predictor's posterior",
-        graph=_graph("bar_mnist_frontdoor", color=None, size=TINY),
+        graph=_graph("bar_mnist_frontdoor", color=None, size=SMALL),
         data=_partial(PARTIAL_SHARE),
         image={**_NARROW, "unlabelled": "posterior"},
-        steps=500,
-        batch=128,
+        steps=2_500,
+        batch=64,
     ),
 }
 

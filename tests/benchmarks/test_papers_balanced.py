@@ -175,6 +175,7 @@ def test_the_experiment_writes_its_tables(tmp_path, monkeypatch):
         monkeypatch.setattr(module, name, dict.fromkeys(("coloured", "masked"), values))
     judge = property(lambda self: lambda gray: torch.full((len(gray),), 5))
     monkeypatch.setattr(bench.Bench, "judge", judge)
+    monkeypatch.setattr(bench.Bench, "classifier", judge)
     monkeypatch.setattr(bench, "fit_readers", lambda *given, **options: untrained())
     experiment.EXPERIMENT.run(Run(out=tmp_path / "out", nets=tmp_path, n=4, few=2))
     found = read_tables(tmp_path / "out", "balanced")
@@ -184,5 +185,5 @@ def test_the_experiment_writes_its_tables(tmp_path, monkeypatch):
     ]  # fmt: skip
     for table in found.values():
         assert {len(row) for row in table["rows"]} == {len(table["columns"])}
-    assert "cannot be told from DDIM" in found["balanced_masked"]["notes"][2]  # two pictures
+    assert any("cannot be told from DDIM" in note for note in found["balanced_masked"]["notes"])
     assert (tmp_path / "balanced_forward.svg").exists()

@@ -16,6 +16,7 @@ from benchmarks.papers.diff_scm.settings import (
     candidates,
     chosen,
 )
+from benchmarks.papers.digits import real_digits
 from benchmarks.papers.experiment import Run, read_tables
 from causalflow.data.graphs import graph_path
 from causalflow.metrics.minimality import NOTHING
@@ -37,6 +38,16 @@ def test_targets_are_random_digits_other_than_the_factual():
     # nine shifts, 55.6 each, standard deviation 7: five of them
     assert (counts - 500 / 9).abs().max() < 35
     assert torch.equal(pairs("validation", 500).targets, given.targets)
+
+
+@needs_mnist
+def test_real_pictures_of_the_targets_are_found_for_more_pictures_than_a_digit_has(tmp_path):
+    given = pairs("test", 1000)
+    others = bench.Bench(Run(out=tmp_path, nets=tmp_path, n=1000, few=4)).references(given)[1]
+    images, digits = real_digits("test")
+    digit_of = {image.numpy().tobytes(): int(k) for image, k in zip(images, digits, strict=True)}
+    shown = [(255 * each).round().to(torch.uint8).numpy().tobytes() for each in others.images]
+    assert [digit_of[each] for each in shown] == given.targets.tolist()
 
 
 @needs_mnist

@@ -20,6 +20,7 @@ from benchmarks.papers.balanced.ways import (
     read_made,
     write_made,
 )
+from benchmarks.papers.diff_scm.judges import Judges
 from benchmarks.papers.experiment import Run
 from causalflow.mechanisms.image import ImageMechanism
 
@@ -61,6 +62,11 @@ class Bench:
         """Reads a digit off gray pictures."""
         return nearest_digits(self.run.device)
 
+    @cached_property
+    def classifier(self) -> Callable[[Tensor], Tensor]:
+        """A second reader of digits: the convolutional one that judges Diff-SCM's pictures."""
+        return Judges(self.run.out, self.run.device).reader
+
     @property
     def full(self) -> bool:
         """Whether there is a GPU, for as many steps as the paper's."""
@@ -86,6 +92,8 @@ class Bench:
         """The digits that the judge reads off real pictures."""
         return self.judge(self.task.gray(images))
 
-    def judged(self, images: Tensor, rows: Rows) -> Outcome:
-        """What the judges say."""
-        return self.task.judged(images, rows, self.judge)
+    def judged(
+        self, images: Tensor, rows: Rows, shape: Callable[[Tensor], Tensor] | None = None
+    ) -> Outcome:
+        """What the judges say; ``shape`` instead of the judge of shapes."""
+        return self.task.judged(images, rows, shape or self.judge)

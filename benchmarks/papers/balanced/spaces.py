@@ -37,8 +37,8 @@ RECOMMENDED = {
         name="recommended",
         guide="readers",
         scales=(0.85,),
-        ratio={"digit": 60.0, "color": 1.0},
-        options={"anticausal": "contrast"},
+        ratio={"digit": 200.0, "color": 1.0},
+        options={"anticausal": "contrast", "steps": 30, "guided_steps": 60},
     ),
 }
 """Chosen on validation pictures."""

@@ -2,8 +2,9 @@
 
 All are fitted to training pictures, by their own seeds: the classifier that reads the digit, the
 variational autoencoder of CLD, the autoencoders of IM1 and IM2, and, for the two baselines, an
-ensemble of classifiers and another autoencoder. On a GPU they see all 55,000 pictures as often as
-the sources say; on a CPU, `SHORT`. They are kept as files in the folder of the results.
+ensemble of classifiers and another autoencoder. They see all 55,000 pictures, the autoencoders as
+often as their sources say: half an hour of one CPU thread, so they are kept as files in the folder
+of the results.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from causalflow.metrics.score import Score, mean_score, share_score
 Kind = TypeVar("Kind")
 FEW = 100  # pictures, of every digit: enough to build networks, whose weights are then read
 
-__all__ = ["FULL", "SHORT", "Effort", "Judged", "Judges", "Pairs", "pairs"]
+__all__ = ["FULL", "Effort", "Judged", "Judges", "Pairs", "pairs"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,13 +56,12 @@ class Effort:
     latent: int = 20
     every: int = 4
     single: int = 30
-    ensemble: int = 4
+    ensemble: int = 1
     members: int = 5
     batch: int = 128
 
 
 FULL = Effort()
-SHORT = Effort(rows=20_000, reader=1, latent=10, every=2, single=8, ensemble=1, members=3, batch=32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -131,12 +131,11 @@ class Judges:
     Args:
         folder: where they are kept, named by their effort.
         device: where they are fitted and read.
-        effort: how long they are fitted; None: `FULL` on CUDA, else `SHORT`.
+        effort: how long they are fitted; `FULL`, but in tests.
     """
 
-    def __init__(self, folder: Path, device: str, effort: Effort | None = None) -> None:
-        self.folder, self.device = folder, device
-        self.effort = effort or (FULL if torch.device(device).type == "cuda" else SHORT)
+    def __init__(self, folder: Path, device: str, effort: Effort = FULL) -> None:
+        self.folder, self.device, self.effort = folder, device, effort
 
     def __call__(self, pictures: Tensor, given: Pairs) -> Judged:
         """All scores of counterfactual pictures, in [0, 1]."""

@@ -22,7 +22,7 @@ __all__ = [
 
 PAPER_NET, OUR_NET = "diff_scm_mnist", "diff_scm_velocity"
 FILE_SCALE = 0.7
-SCALES = (0.0, 0.7, 1.5, 3.0, 5.0, 8.0, 12.0)
+SCALES = (0.0, 0.7, 1.5, 3.0, 5.0, 8.0, 12.0, 18.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
