@@ -1,15 +1,17 @@
 """Counterfactual images, held against the truth: solvers, guidances, confounding, speed.
 
 \b
-    python -m benchmarks.nets --device cuda --minutes 8 --jobs 8 --out nets/
+    python -m benchmarks.nets --device cuda --jobs 8 --out nets/
     python -m benchmarks.counterfactual --nets nets/ --device cuda --minutes 9
 
 \b
-    table        every net by solver, steps and guidance: calls, seconds, composition,
+    main         every net by its default and by the papers' procedure: calls, seconds, composition,
                  reversibility, distance to the true picture, what was set, what was to stay
+    others       the same of every other solver, number of steps and guidance, on fewer pictures
+    table        both
+    speed        seconds of the default and of the papers' procedure, in turns
     confounding  do(color) on nets fitted where colour nearly tells the digit
     partial      nets fitted with all labels, a fifth of them, and the labelled fifth alone
-    speed        seconds of the default and of the papers' procedure, in turns
     stream       10,000 pictures to disk, killed once and resumed, and the memory they take
 
 Each part writes counterfactual_PART.json in --out after every row, so a run cut short keeps what
@@ -42,7 +44,7 @@ ORDER = ("main", "speed", "confounding", "partial", "stream", "others")
     help="Folder of NAME.safetensors, as benchmarks.nets makes them; a missing one is passed over.",
 )
 @click.option(
-    "--part", multiple=True, type=click.Choice(["table", *ORDER[1:-1]]), help="These parts alone."
+    "--part", multiple=True, type=click.Choice(["table", *ORDER]), help="These parts alone."
 )
 @click.option("--only", multiple=True, help="These nets alone.")
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda or mps.")

@@ -208,14 +208,15 @@ class ImageMechanism(nn.Module):
             shape=self.shape,
             parents=self.parents,
             options=self.options,
-            decoder=self._decoder,
+            decoder=self.decoder,
             code=self.code,
             representation=self.representation,
             prior_scale=self.denoiser.prior_scale,
         )
 
     @property
-    def _decoder(self) -> Decoder:
+    def decoder(self) -> Decoder:
+        """The trajectories between image and noise, under its options."""
         latents = self.representation.lengths if self.representation is not None else {}
         classes = {
             n: p for n, p in self.parents.items() if isinstance(p, Class) and n not in latents

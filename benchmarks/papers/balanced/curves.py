@@ -49,7 +49,7 @@ def curve(
 ) -> Curve:
     """The likelihoods at every node of a way up, of `UPS`, to the end of the path."""
     nodes = grid(steps, "cosine", image.denoiser.tau_max)
-    decoder = image._decoder
+    decoder = image.decoder
     field, start = decoder.field(rows.factual), enter(2 * rows.images - 1)
     if up == "original":
         path = _euler(field, start, nodes)

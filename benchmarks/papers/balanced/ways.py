@@ -124,7 +124,7 @@ def _decoded(
     image: ImageMechanism, way: Way, rows: Rows, random: torch.Generator
 ) -> Iterator[tuple[float, Tensor, float]]:
     """Scale, pictures in [-1, 1] and images seen by the network, both ways."""
-    decoder, x = image._decoder, 2 * rows.images - 1
+    decoder, x = image.decoder, 2 * rows.images - 1
     ends = (rows.target, rows.factual)
     seen = image.denoiser.images_seen
     if image.options.balance == "none":
