@@ -45,7 +45,7 @@ class Net:
         data: its training data.
         image: options of its image node.
         start: the net whose weights it begins with, where names and shapes agree.
-        steps: gradient steps, where no time is given.
+        steps: gradient steps.
         batch: rows a step.
         rate: the highest learning rate.
         labels: steps, of 256 rows, that all nodes but the image are fitted by themselves for,
@@ -404,8 +404,15 @@ def train(name: str, out: Path, *, width: int | None, **options: Any) -> None:
     model.save(out / f"{name}.safetensors")
 
 
-@click.command(help=__doc__, context_settings={"max_content_width": 100})
-@click.argument("names", nargs=-1, type=click.Choice(list(NETS)))
+def _help() -> str:
+    """What `--help` says: the head of this file, and what there is to train."""
+    width = max(map(len, NETS))
+    nets = "\n".join(f"    {name:{width}}  {net.about}" for name, net in NETS.items())
+    return f"{__doc__}\n\b\nNets, by default all:\n{nets}"
+
+
+@click.command(help=_help(), context_settings={"max_content_width": 120})
+@click.argument("names", nargs=-1, type=click.Choice(list(NETS)), metavar="[NET]...")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("nets"), show_default=True)
 @click.option("--device", default="auto", show_default=True)
 @click.option("--precision", default="auto", show_default=True)

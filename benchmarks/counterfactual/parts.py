@@ -16,7 +16,13 @@ from numpy.typing import NDArray
 
 import causalflow as cf
 from benchmarks.counterfactual.run import CONFOUNDED, INDEPENDENT, Run
-from benchmarks.counterfactual.settings import PAPERS, Setting, confounded_settings, settings
+from benchmarks.counterfactual.settings import (
+    PAPERS,
+    Setting,
+    confounded_settings,
+    partial_settings,
+    settings,
+)
 from benchmarks.counterfactual.speed import BATCH as SPEED_IMAGES
 from benchmarks.counterfactual.speed import speeds, stream_report
 from benchmarks.counterfactual.tasks import Task
@@ -104,15 +110,16 @@ def confounding(run: Run) -> None:
 
 def partial(run: Run) -> None:
     """What a fifth of the labels costs, as a share of what training on that fifth alone costs."""
-    nets = filter(run.has, LABELS)
-    found = _rows(run, "partial", [(n, settings(n)[0], run.task(n)) for n in nets], axioms=False)
-    each = {net: run.outcomes[net, "default"].each for net, _ in run.outcomes if net in LABELS}
+    plan = [(n, s, run.task(n)) for n in filter(run.has, LABELS) for s in partial_settings(n)]
+    found = _rows(run, "partial", plan, axioms=False)
+    each = {key: outcome.each for key, outcome in run.outcomes.items() if key[0] in LABELS}
+    ends = (FULL, "default"), (ALONE, "default")
     found["ratios"] = [
-        {"net": net, "error": f"{what}/{name}"}
-        | _ratio(*(each[n][f"{what}/{name}"] for n in (FULL, net, ALONE)))
-        for net in PARTLY
-        for what, name in RATIOS
-        if {FULL, ALONE, net} <= each.keys()
+        {"net": net, "setting": setting, "error": error}
+        | _ratio(*(each[key][error] for key in (ends[0], (net, setting), ends[1])))
+        for net, setting in each
+        for error in (f"{what}/{name}" for what, name in RATIOS)
+        if net in PARTLY and each.keys() >= set(ends)
     ]
     run.write("partial", found)
 
@@ -156,14 +163,15 @@ def _pairs(run: Run, ours: tuple[str, str], other: tuple[str, str]) -> list[dict
 def _ratio(
     full: NDArray[np.float64], fifth: NDArray[np.float64], alone: NDArray[np.float64]
 ) -> dict[str, Any]:
-    """(fifth - all) / (fifth alone - all) of mean errors."""
+    """Of mean errors: (fifth - all) / (fifth alone - all), and fifth - all."""
 
     def share(a: Any, b: Any, c: Any) -> float:
         return float((b.mean() - a.mean()) / (c.mean() - a.mean()))
 
     means = {"all": full.mean(), "fifth": fifth.mean(), "fifth_only": alone.mean()}
     return {name: float(value) for name, value in means.items()} | {
-        "ratio": _interval(share, full, fifth, alone)
+        "ratio": _interval(share, full, fifth, alone),
+        "lost": _interval(lambda a, b: float(b.mean() - a.mean()), full, fifth),
     }
 
 

@@ -136,24 +136,34 @@ def partial(found: Row) -> list[str]:
     lines = [
         [
             row["net"],
+            row["setting"],
             *(number(row["interventions"][a]["attributes"][b]["read"]) for a, b in shown),
             *(true(row["interventions"][name]) for name in ("color", "bar")),
         ]
         for row in found["rows"]
     ]
-    head = ["net", *(f"do({what}): {name}" for what, name in shown)]
+    head = ["net", "setting", *(f"do({what}): {name}" for what, name in shown)]
     head += ["do(color) true", "do(bar) true"]
     text = ["\n## Partly labelled\n", *markdown(head, lines), ""]
     ratios = [
         [
             each["net"],
+            each["setting"],
             each["error"],
             *(short(each[k]) for k in ("all", "fifth", "fifth_only")),
             interval(each["ratio"]),
         ]
         for each in found.get("ratios", ())
     ]
-    head = ["net", "error", "all", "fifth", "fifth only", "(fifth - all) / (fifth only - all)"]
+    head = [
+        "net",
+        "setting",
+        "error",
+        "all",
+        "fifth",
+        "fifth only",
+        "(fifth - all) / (fifth only - all)",
+    ]
     return [*text, *(markdown(head, ratios) if ratios else ())]
 
 

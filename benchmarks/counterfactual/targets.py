@@ -79,13 +79,19 @@ def _attributes(named: Mapping[tuple[str, str], Row]) -> Iterator[Target]:
 
 
 def _labels(ratios: Iterable[Row]) -> Iterator[Target]:
+    """A share of what is lost; where nothing is, no loss that the pictures can show."""
     for each in ratios:
-        ratio = each["ratio"]
-        if each["fifth_only"] <= each["all"]:  # nothing is lost, so there is no share of it
-            continue
-        text = f"{ratio['value']:.3g} ({ratio['low']:.3g} to {ratio['high']:.3g})"
         full, fifth, alone = (each[key] for key in ("all", "fifth", "fifth_only"))
         what, _, name = each["error"].partition("/")
-        asked = f"{each['net']}, do({what}), {name}: share of the loss at most {LABELS}"
+        asked = f"{each['net']}, {each['setting']}, do({what}), {name}: "
         beside = f"errors {full:.3g} all, {fifth:.3g} fifth, {alone:.3g} fifth alone"
-        yield asked, text, beside, fifth - full <= LABELS * max(0.0, alone - full)
+        if alone > full:
+            text, met = _between(each["ratio"]), fifth - full <= LABELS * (alone - full)
+            yield f"{asked}share of the loss at most {LABELS}", text, beside, met
+            continue
+        lost = each["lost"]
+        yield f"{asked}nothing lost, as the fifth alone", _between(lost), beside, lost["low"] <= 0
+
+
+def _between(number: Row) -> str:
+    return f"{number['value']:.3g} ({number['low']:.3g} to {number['high']:.3g})"

@@ -1,9 +1,12 @@
 """The experiments of the four papers: nets, tables, pictures, and the page of results.
 
-    python -m benchmarks.papers --device cuda            everything that is missing; the aim, not
-                                                         measured: ten minutes on one H200
-    python -m benchmarks.papers diff_scm --n 200         one system, small
-    python -m benchmarks.papers --page                   docs/results.md from the tables there are
+\b
+    python -m benchmarks.papers --device cuda      everything that is missing; the aim, not
+                                                   measured: ten minutes on one H200
+    python -m benchmarks.papers diff_scm --n 200   one system, small
+    python -m benchmarks.papers --page             docs/results.md from the tables there are
+
+Systems: diff_scm, balanced, causal_diffae, diffusion_ncm; by default all four.
 
 What a stopped run has written stays: the same command goes on. A net that neither ships nor is in
 --nets is trained first (`benchmarks.nets`), unless --no-train is given: then its tables are left
@@ -38,16 +41,28 @@ def experiments() -> dict[str, Experiment]:
 @click.command(help=__doc__, context_settings={"max_content_width": 100})
 @click.argument("systems", nargs=-1)
 @click.option(
-    "--out", type=click.Path(path_type=Path), default=TABLES, show_default="results/papers"
+    "--out",
+    type=click.Path(path_type=Path),
+    default=TABLES,
+    show_default="benchmarks/results/papers",
+    help="Folder of the tables, and of what is kept to make them.",
 )
-@click.option("--nets", type=FOLDER, default=Path("nets"), show_default=True)
-@click.option("--device", default="cpu", show_default=True)
+@click.option(
+    "--nets",
+    type=FOLDER,
+    default=Path("nets"),
+    show_default=True,
+    help="Folder of the nets that do not ship.",
+)
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda or mps.")
 @click.option("--n", default=1000, show_default=True, help="Images to be judged.")
 @click.option("--few", default=100, show_default=True, help="Images of the slow procedures.")
 @click.option("--minutes", type=float, help="Begin nothing new after so many.")
 @click.option("--jobs", default=1, show_default=True, help="Nets trained at once.")
 @click.option("--steps", type=int, help="Steps of the nets that are trained.")
-@click.option("--train/--no-train", default=True, show_default=True)
+@click.option(
+    "--train/--no-train", default=True, show_default=True, help="Whether nets are trained first."
+)
 @click.option("--again", is_flag=True, help="Make tables that are there already.")
 @click.option("--page", is_flag=True, help="Only write the page.")
 def main(

@@ -34,7 +34,6 @@ class Table:
         rows: cells, as they are to be printed.
         notes: sentences below: how it differs from the paper's, what limits it.
         values: the numbers in full, for whoever computes with them.
-        figures: files beside the page, drawn from the same run.
     """
 
     title: str
@@ -42,7 +41,6 @@ class Table:
     rows: Sequence[Sequence[str]]
     notes: Sequence[str] = ()
     values: Mapping[str, Any] = field(default_factory=dict)
-    figures: Sequence[str] = ()
 
     def markdown(self) -> str:
         """The table as a page has it."""

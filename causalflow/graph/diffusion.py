@@ -204,6 +204,10 @@ class Diffusion:
         schedule: of the strength of all guidance over tau.
         guidance_interval: the part of (0, 1) in tau where guidance of either kind acts; "delta" of
             strength 2 wants it to end at .2 (`causalflow.diffusion.guidance`).
+        grain: noise given to a factual image before it is abducted, kept and taken off again, as a
+            multiple of what the network is trained with at the data end of the path; 1 makes the
+            noise that is abducted of flat grounds as wide as that which is drawn
+            (`causalflow.mechanisms.passage`).
         residual: keep what decoding misses of the factual image as part of its noise.
     """
 
@@ -241,6 +245,7 @@ class Diffusion:
     balance_end: float = _option(0.75, Number(0.02, 1.0))
     schedule: str = _option("constant", Names(("constant", "linear", "cosine", "middle")))
     guidance_interval: tuple[float, float] = _option((0.02, 0.995), Interval(0.0, 1.0))
+    grain: float = _option(0.0, Number(0.0))
     residual: bool = _option(True, Truth())
 
     def __new__(cls, **options: object) -> Diffusion:
@@ -276,6 +281,7 @@ INFERENCE = (
     "balance_end",
     "schedule",
     "guidance_interval",
+    "grain",
     "residual",
 )
 """The options that a fitted model may change from call to call."""

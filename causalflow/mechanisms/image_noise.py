@@ -1,6 +1,6 @@
 """Noise of an image: what a diffusion model needs besides the parents to draw one picture.
 
-    u = (position, offset, code, latents, residuals, reference)
+    u = (position, offset, code, latents, residuals, grain, reference)
 
     position   y_N, the end of the probability-flow trajectory through the factual image; normal
                when drawn
@@ -12,6 +12,8 @@
     residual   r = x - decode(u, factual parents): what the solver misses; 0 when drawn, and of a
                reversible solver, which misses nothing
     guided_residual  the same of the guided solver
+    grain      g, what was added to the factual image before it was abducted, and is taken off every
+               image again; 0 when drawn
     reference  the parents under which u was read; unlabelled when drawn
     image, tape  kept for a balanced way up only (`causalflow.mechanisms.decoding`): x, NaN when
                drawn, and the noise of that way
@@ -46,6 +48,7 @@ class ImageNoise:
         latents: shape (batch, length) each; none where no parent has a representation.
         code: shape (batch, length); None where the image has none.
         guided_residual: as ``residual``; None where nothing guides.
+        grain: shape (batch, channel, height, width), float64; None: nothing was added.
         image: in [-1, 1]; None where nothing is balanced.
         tape: shape (batch, steps, channel, height, width); likewise.
     """
@@ -57,6 +60,7 @@ class ImageNoise:
     latents: Mapping[str, Tensor]
     code: Tensor | None = None
     guided_residual: Tensor | None = None
+    grain: Tensor | None = None
     image: Tensor | None = None
     tape: Tensor | None = None
 
@@ -71,6 +75,7 @@ class ImageNoise:
             latents=_named(noise, _LATENT),
             code=noise.get(_CODE),
             guided_residual=noise.get("guided_residual"),
+            grain=noise.get("grain"),
             image=noise.get("image"),
             tape=noise.get("tape"),
         )
@@ -80,6 +85,7 @@ class ImageNoise:
         single = {
             _CODE: self.code,
             "guided_residual": self.guided_residual,
+            "grain": self.grain,
             "image": self.image,
             "tape": self.tape,
         }

@@ -12,8 +12,14 @@ which a reversible decoder would not survive; its residual is that of decoding t
 which nothing guides. The other rows are decoded as they were read: a null intervention returns the
 evidence, whatever the guidance.
 
+*Grain*: at the data end of the path, TAU_MIN, the network was trained on (1 - TAU_MIN) x + TAU_MIN
+eps, and a factual image brings no eps. Where it is flat no noise can be read off it, and what is
+abducted is far narrower than what is drawn. With the option ``grain`` g, x is abducted as x + g
+TAU_MIN / (1 - TAU_MIN) eps, as noisy as in training where g = 1; that addition is part of u, and
+taken off every image that u draws.
+
 Source: Sanchez & Tsaftaris (2022), Diff-SCM, algorithms 1-3 (abduction, guided prediction);
-asynchronous leap-frog, the residual, and the two decoders are this project's.
+asynchronous leap-frog, the residual, the grain, and the two decoders are this project's.
 """
 
 from __future__ import annotations
@@ -28,6 +34,7 @@ from torch import Tensor
 from causalflow.diffusion.balance import draw_tape
 from causalflow.diffusion.denoiser import Denoiser
 from causalflow.diffusion.field import Time, any_changed
+from causalflow.diffusion.path import TAU_MIN
 from causalflow.errors import EvidenceError
 from causalflow.graph.schema import Continuous, Diffusion, Node
 from causalflow.mechanisms.base import Noise, Values
@@ -101,9 +108,10 @@ class Passage:
 
     def up(self, image: Tensor, parents: Values, generator: torch.Generator) -> ImageNoise:
         """u of images in [-1, 1] under factual parents; draws for stochastic methods only."""
-        decoder = self.decoder
+        decoder, grain = self.decoder, self._grain(image, generator)
         code = self.code.mean(image, parents) if self.code is not None else None
         latents = self.represented(image, parents)
+        image = image if grain is None else image.double() + grain
         reference = {name: parents[name] for name in self.parents}
         told = self._conditions({**reference, **latents}, code)
         position, offset = decoder.up(image, told, generator)
@@ -116,6 +124,7 @@ class Passage:
             latents=latents,
             code=code,
             guided_residual=self._guided_residual(image, told, position),
+            grain=grain,
             image=kept,
             tape=tape,
         )
@@ -127,7 +136,7 @@ class Passage:
         for chosen, decode in self._ways(parents, whole):
             for rows in chunks(chosen.nonzero()[:, 0]):
                 image[rows] = decode(take(parents, rows), ImageNoise.of(take(noise, rows)))
-        return image
+        return image if whole.grain is None else image - whole.grain
 
     def represented(self, image: Tensor, labels: Values) -> dict[str, Tensor]:
         """The latents of images in [-1, 1], by parent; the labels that are given are believed."""
@@ -143,6 +152,13 @@ class Passage:
         if self.representation is None:
             return {}
         return self.representation.moved(noise.latents, noise.reference, parents)
+
+    def _grain(self, image: Tensor, generator: torch.Generator) -> Tensor | None:
+        """g TAU_MIN / (1 - TAU_MIN) eps, float64, shape of the image; None where g is 0."""
+        if not self.options.grain:
+            return None
+        noise = torch.randn(image.shape, generator=generator, device=generator.device)
+        return self.options.grain * TAU_MIN / (1 - TAU_MIN) * noise.double()
 
     def _residual(
         self, image: Tensor, told: Values, position: Tensor, offset: tuple[Tensor, ...]

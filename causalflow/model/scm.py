@@ -121,11 +121,6 @@ class StructuralModel(nn.Module):
         """The denoisers of the images, whose network calls are counted."""
         return [image.denoiser for image in self.images.values()]
 
-    @property
-    def is_learned(self) -> bool:
-        """Whether any mechanism has to be fitted."""
-        return len(self.given) < len(self.order)
-
     def _modules_of(self, kind: type[Kind]) -> dict[str, Kind]:
         modules = {name: self.module(name) for name in self.order}
         return {name: module for name, module in modules.items() if isinstance(module, kind)}

@@ -83,6 +83,39 @@ def test_the_alf_round_trip_is_exact_without_the_residual_for_any_parents(steps,
     torch.testing.assert_close(made.predict(parents, noise), image, rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("kinds", [{}, GUIDED], ids=["neural", "anticausal"])
+def test_grain_is_part_of_the_noise_and_never_of_the_picture(kinds):
+    made, image = mechanism(kinds, grain=1.0, steps=3), images()
+    noise = made.abduct(image, values(), generator())
+    # TAU_MIN / (1 - TAU_MIN) = .0101 times a standard normal draw of 640 numbers
+    assert noise["grain"].std() == pytest.approx(TAU_MIN / (1 - TAU_MIN), rel=0.1)
+    torch.testing.assert_close(made.predict(values(), noise), image, rtol=0, atol=1e-6)
+    plain = mechanism(kinds, steps=3)
+    assert "grain" not in plain.abduct(image, values(), generator())
+    assert "grain" not in made.draw_noise(2, generator())
+
+
+class Flat(torch.nn.Module):
+    """Says that every picture is black, whatever it sees."""
+
+    def forward(self, x, tau, condition):
+        return torch.full_like(x, -1.0)
+
+
+@pytest.mark.parametrize("grain", [0.0, 1.0, 0.5])
+def test_of_a_flat_picture_the_grain_is_all_the_noise_that_is_abducted(grain):
+    options = Diffusion(
+        prediction="data", grain=grain, width=8, multipliers=(1,), predictor_width=8
+    )
+    node = Image(shape=(2, 8, 8), diffusion=options)
+    made = ImageMechanism("image", node, {}, {}, network=Flat()).eval()
+    noise = made.abduct(torch.full((3, 2, 8, 8), -1.0), {}, generator())
+    drawn = noise.get("grain", torch.zeros(3, 2, 8, 8)) * (1 - TAU_MIN) / TAU_MIN
+    # The flow y = -(1 - tau) + tau eps is straight: any solver follows it, up to float32.
+    torch.testing.assert_close(noise["position"], drawn.double(), rtol=0, atol=1e-4)
+    assert noise["position"].std() == pytest.approx(grain, abs=0.1 * grain + 1e-4)
+
+
 @pytest.mark.parametrize("guidance", GUIDANCES)
 @pytest.mark.parametrize("solver", ["alf", "ddim"])
 def test_the_null_intervention_returns_the_image_under_every_guidance(guidance, solver):

@@ -38,5 +38,4 @@ def likelihoods(benches: Sequence[Bench]) -> Table:
             "(the paper's theorem 2; of two values, one half each).",
             "![likelihoods](balanced_forward.svg)",
         ],
-        figures=["../../docs/balanced_forward.svg"],
     )

@@ -66,7 +66,6 @@ def sweep(bench: Bench) -> Table:
             f"![shares against the scale]({path.name})",
         ],
         values={f"{w.guide}: {w.name}, s = {m.scale:g}": values(o) for (w, m), o in judged},
-        figures=[f"../../docs/{path.name}", f"balanced_{task.name}.png"],
     )
 
 

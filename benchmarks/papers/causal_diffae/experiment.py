@@ -7,9 +7,8 @@ read off counterfactual pictures by regressors, held against the labels of the t
 
 *Here*: `graphs/causal_diffae_morpho.yaml`, where `representation: 16` makes a node's label a vector
 in the image (`causalflow.mechanisms.representation`), `graphs/causal_diffae_pendulum.yaml`
-likewise. The latter's net has not been fitted: the pendulum's rows below have no representations,
-and what meets the poster there is told which part of the picture each cause draws
-(`graphs/pendulum_parts.yaml`).
+likewise. On the pendulum, what meets the poster in every cell has no representations: it is told
+which part of the picture each cause draws (`graphs/pendulum_parts.yaml`).
 Nothing else is special: the labels' mechanisms are those of every graph, and since by the paper's
 prior a latent is independent of those of its causes given its label, they are the latents'
 mechanisms too. What differs from the paper's code: values reach descendants in topological order
@@ -25,7 +24,8 @@ in another unit: its released data loader gives raw labels. The row "a constant"
 
 *What could not be compared.* The paper's regressors and the values it intervenes with are not
 published; its informativeness compares floating-point numbers by equality; CausalCircuit's pictures
-are not freely available. Our net begins with the weights of the net `morpho`, which is told labels.
+are not freely available. Our nets begin with the weights of nets that are told labels (`morpho`,
+`causal_diffae_pendulum_labels`).
 """
 
 from __future__ import annotations
@@ -64,5 +64,7 @@ EXPERIMENT = Experiment(
         "causal_diffae_dci",
         "causal_diffae_masking",
         "causal_diffae_pendulum_effectiveness",
+        "causal_diffae_pendulum_raw",
+        "causal_diffae_pendulum_images",
     ),
 )

@@ -94,22 +94,25 @@ def candidates(net: str) -> dict[str, Setting]:
     }
     if net == PAPER_NET:
         name = f"{net}: paper's procedure, 100 steps"
-        found[name] = Setting(name=name, net=net, scale=FILE_SCALE, options=HUNDRED)
+        found[name] = Setting(name=name, net=net, scale=FILE_SCALE, options=HUNDRED, few=True)
     return found
 
 
-def chosen(net: str, curves: Mapping[str, Sequence[Mapping[str, Any]]]) -> Setting:
+def chosen(
+    net: str, curves: Mapping[str, Sequence[Mapping[str, Any]]], *, papers: bool = False
+) -> Setting:
     """Ours on a net: of what shows the target in `REACHED` of the pictures, the least CLD.
 
     If nothing does, what shows it most often.
 
     Args:
         net: of `benchmarks.nets`.
+        papers: the same choice for the paper's procedure, with 100 steps.
         curves: by candidate, the scores at each of `SCALES`: {"cld": {"value": ...}, ...}.
     """
     found = []
     for name, setting in candidates(net).items():
-        if setting.options == HUNDRED:
+        if (setting.options == HUNDRED) != papers:
             continue
         for scale, scores in zip(SCALES, curves.get(name, ()), strict=False):
             reached, cld = scores["target"]["value"], scores["cld"]["value"]

@@ -1,6 +1,6 @@
 """Diffusion NCM: Bar-MNIST's counterfactual questions, read off pixels; the four-pixel SCM, fitted.
 
-**The paper** (Sardesai, *Ctf-Editing using a Diffusion NCM*): every label is a vector, made by a
+*The paper* (Sardesai, *Ctf-Editing using a Diffusion NCM*): every label is a vector, made by a
 network from its parents' vectors, noise and *the picture*; an auto-encoder for each label maps a
 set value to such a vector; all labels' vectors condition a diffusion model, and everything is
 trained together (200 epochs on an A100, about 100 million weights, 1000 steps for a picture). It
@@ -8,7 +8,7 @@ shows reconstructions and counterfactuals of eight images, and no number. So the
 the paper's to stand beside ours; what can be held against something is its claim that do(color)
 keeps the digit, and the questions that its data set has true answers to.
 
-**What composes here, and how it differs.** The engine has the paper's parts: a vector for each
+*What composes here, and how it differs.* The engine has the paper's parts: a vector for each
 label (the denoiser's embedding of its parents, trained with it), an exogenous cause shared by a
 district (`<->`, a latent class with its exact posterior), a diffusion model of the picture. What
 differs is what is done under an intervention. The paper's mechanism of a label reads the factual
@@ -21,13 +21,13 @@ to pass through the labels' vectors. Here noise is abducted once, of the labels 
 the picture from the picture and its factual labels, and then mechanisms run without the factual
 picture, on changed parents and the same noise.
 
-**Not compared:** the paper's pictures, for want of numbers and of released weights; its training
+*Not compared:* the paper's pictures, for want of numbers and of released weights; its training
 through the graph, since with every label observed the likelihood is a product over nodes and
 districts, and fitting them together or apart is the same. A node may also have a `representation`
 of its own, aligned with its level (see CausalDiffAE above); no net of Bar-MNIST has been fitted
 that way, and the tables below are without.
 
-**Counterfactuals of labels are not determined by data**: every model of the graph with the data's
+*Counterfactuals of labels are not determined by data*: every model of the graph with the data's
 law answers within the bounds, and which answer it gives is its own choice of noise. Two choices
 are shown.
 """

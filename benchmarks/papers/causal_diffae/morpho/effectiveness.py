@@ -62,7 +62,6 @@ def effectiveness(bench: Bench) -> Table:
             name: {f"do({do}) {factor}": each[do, factor].value for do, factor in CELLS}
             for name, each in scores.items()
         },
-        figures=["causal_diffae_pictures.png"],
     )
 
 

@@ -78,7 +78,6 @@ def in_half_ranges(bench: Bench) -> Table:
             who: {f"do({do}) {name}": scores[name, do].value / HALF[name] for name, do in scores}
             for who, scores in bench.scores.items()
         },
-        figures=["causal_diffae_pendulum.png"],
     )
 
 
@@ -127,7 +126,8 @@ READING = (
     "Angle and light decide the shadow without noise, so that of the picture as one node no data "
     "tell which of its four causes draws what: a network that draws the old shadow under "
     "do(shadow_length), or moves the sun under do(shadow_position), has fitted the data as well, "
-    "and the network told labels does some of both; so, by its numbers, does the paper's. "
+    "and both of ours that draw the picture as one node do some of both; so, by its numbers, does "
+    "the paper's. "
     "`graphs/pendulum_parts.yaml` declares which part of the picture each cause reaches, which the "
     "paper's model is not told; given that, every column is identified, and what a cause has no "
     "edge to is left alone by construction.",
