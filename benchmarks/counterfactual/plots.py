@@ -13,7 +13,8 @@ from benchmarks.counterfactual.settings import PAPERS
 
 __all__ = ["plots"]
 
-LEAST = 1e-4
+LEAST = 1e-4  # below it, an error is drawn at it
+CALLS = (10, 20, 50, 100, 200, 500, 1000, 2000)
 NARROW = 8  # below this ratio of its ends, a logarithmic axis is labelled in plain numbers
 PANELS = {
     "morpho": ("thickness", "intensity"),
@@ -51,7 +52,7 @@ def _curves(rows: Sequence[Row], names: Sequence[str], path: Path) -> Path:
     figure = Figure(figsize=(5 * (1 + len(names)), 4.2), layout="constrained")
     axes = figure.subplots(1, 1 + len(names))
     _panel(axes[0], rows, lambda row: row["composition"]["plain"]["value"])
-    axes[0].set_title(f"no intervention (plain), n = {rows[0]['n']}")
+    axes[0].set_title(f"no intervention (plain; at least {LEAST:g}), n = {rows[0]['n']}")
     for axis, name in zip(axes[1:], names, strict=True):
         _panel(axis, rows, lambda row, name=name: row["interventions"][name]["true plain"]["value"])
         axis.set_title(f"do({name}), to the true picture (plain)")
@@ -81,6 +82,10 @@ def _panel(axis: Any, rows: Sequence[Row], error: Any) -> None:
     axis.set(
         xscale="log", yscale="log", xlabel="network calls an image", ylabel="error, grey levels"
     )
+    low, high = axis.get_xlim()
+    axis.set_xticks([calls for calls in CALLS if low <= calls <= high], minor=False)
+    axis.set_xticks([], minor=True)
+    axis.xaxis.set_major_formatter("{x:g}")
     low, high = axis.get_ylim()
     if high < NARROW * low:
         axis.yaxis.set_major_formatter("{x:g}")
