@@ -387,12 +387,19 @@ def train(name: str, out: Path, *, width: int | None, **options: Any) -> None:
     graph, data = net.graph(), net.data()
     given = {} if width is None else {"width": width}
     images = _options(graph, {**given, **net.image})
-    settings = {"batch_size": net.batch, "steps": net.steps, "learning_rate": net.rate}
+    settings: dict[str, Any] = {
+        "batch_size": net.batch,
+        "steps": net.steps,
+        "learning_rate": net.rate,
+    }
     settings |= {"log_every": 200, **options}
     model = cf.compile(graph, **images)
     if net.start is not None:
         _begin(model, net.start, out)
-    files = {"checkpoint": out / f"{name}.resume.safetensors", "log": out / f"{name}.jsonl"}
+    files: dict[str, Any] = {
+        "checkpoint": out / f"{name}.resume.safetensors",
+        "log": out / f"{name}.jsonl",
+    }
     try:
         report = model.fit(data, **files, **settings)
         click.echo(f"{name}: {report.steps} steps, {report.images} images, {report.seconds:.0f} s")
@@ -452,7 +459,8 @@ def _together(commands: list[list[str]], jobs: int) -> None:
 
     A net that begins with another one waits for it.
     """
-    waiting, running, failed = list(commands), [], []
+    running: list[tuple[str, subprocess.Popen[bytes]]] = []
+    waiting, failed = list(commands), []
     while waiting or running:
         unfinished = {command[-1] for command in waiting} | {name for name, _ in running}
         ready = [command for command in waiting if NETS[command[-1]].start not in unfinished]

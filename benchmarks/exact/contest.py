@@ -16,6 +16,7 @@ from benchmarks.timing import interleaved
 from causalflow.discrete.scm import ExactModel
 from causalflow.errors import CausalFlowError
 from causalflow.graph.graph import Graph
+from causalflow.graph.schema import Class
 
 __all__ = ["Contest"]
 
@@ -39,8 +40,9 @@ class Contest:
     def _columns(self, question: Question, rows: int) -> dict[str, np.ndarray[Any, Any]]:
         node = self._graph.nodes[question.treatment]
         random = np.random.default_rng(self._seed)
-        x = random.integers(len(node.levels), size=rows)  # type: ignore[union-attr]
-        names = np.array(node.levels, dtype=object)  # type: ignore[union-attr]
+        assert isinstance(node, Class)
+        x = random.integers(len(node.levels), size=rows)
+        names = np.array(node.levels, dtype=object)
         drawn = self._sampler.sample(rows, do={question.treatment: names[x]}, generator=self._seed)
         return {name: drawn[name] for name in (question.treatment, *question.evidence)}
 

@@ -55,7 +55,8 @@ def bnlearn(name: str) -> Path:
 def questions(graph: Graph, count: int, seed: int, evidence: Sequence[int]) -> list[Question]:
     """For each of ``count`` random effects, a question with so many nodes as evidence, each."""
     random = np.random.default_rng(seed)
-    names, found = list(graph.nodes), []
+    found: list[Question] = []
+    names = list(graph.nodes)
     while len(found) < count * len(evidence):
         treatment = names[random.integers(len(names))]
         below = sorted(graph.descendants(treatment) - {treatment})

@@ -34,13 +34,20 @@ class Peer(Protocol):
         """Ask the inference object of `first` with other evidence on the same variables."""
 
 
+def _levels(graph: Graph, name: str) -> int:
+    """How many levels a class node has."""
+    node = graph.nodes[name]
+    assert isinstance(node, Class)
+    return len(node.levels)
+
+
 def conditional_table(graph: Graph, name: str) -> tuple[list[str], np.ndarray[Any, Any]]:
     """A node's parents and its table in float64, axes: the parents, then the node."""
     node = graph.nodes[name]
     assert isinstance(node, Class)
     assert node.table is not None
     parents = [edge.source for edge in graph.edges if edge.target == name]
-    shape = [len(graph.nodes[parent].levels) for parent in parents]  # type: ignore[union-attr]
+    shape = [_levels(graph, parent) for parent in parents]
     rows = np.array([[float(p) for p in row] for _, row in node.table])
     return parents, (rows / rows.sum(axis=1, keepdims=True)).reshape(*shape, len(node.levels))
 

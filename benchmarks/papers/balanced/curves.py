@@ -129,8 +129,8 @@ def draw_scales(
     axes = figure.subplots(1, 2, sharey=True)
     for way, points in found.items():
         scales = [scale for scale, *_ in points]
-        for axis, which in zip(axes, (1, 2), strict=True):
-            scores = [point[which] for point in points]
+        for axis, which in zip(axes, (0, 1), strict=True):
+            scores = [point[1:][which] for point in points]
             low, high = zip(*(score.interval for score in scores), strict=True)
             (line,) = axis.plot(scales, [s.value for s in scores], "o-", ms=3, lw=1.2, label=way)
             axis.fill_between(scales, low, high, alpha=0.12, color=line.get_color(), lw=0)

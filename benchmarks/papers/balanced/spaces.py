@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from benchmarks.papers.balanced.ways import Way
 
 __all__ = [
@@ -57,7 +59,7 @@ def ways(task: str, levels: int) -> list[Way]:
     gammas = {"balance_end": end, "balance_push": push, "balance_noise": noise}
     ddim = {**DDIM, "steps": levels, "guided_steps": levels}
     stopping = {"balance": "stopping", "anticausal": "printed"}
-    spaces = {
+    spaces: dict[str, tuple[dict[str, float], dict[str, Any]]] = {
         ORIGINAL: (alone, ddim),
         PRINTED: (alone, {**ddim, **gammas, "balance": "printed"}),
         "balanced, preserving": (alone, {**ddim, "balance": "preserving", "balance_push": push}),

@@ -125,7 +125,9 @@ def _notes(bench: Bench) -> list[str]:
 
 def interventional(bench: Bench, ours: list[Setting]) -> Table:
     """Ten digits of each noise: the same noise, whatever the digit."""
-    noises, rows, values, drawn = max(SHOWN, bench.run.n // 20), [], {}, {}
+    noises, rows = max(SHOWN, bench.run.n // 20), []
+    values: dict[str, float] = {}
+    drawn: dict[str, Tensor] = {}
     for setting in ours:
         for scale in sorted({FILE_SCALE, setting.scale, 5.0}):
             images = _drawn(bench, setting, scale, noises)

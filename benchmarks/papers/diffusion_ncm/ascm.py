@@ -136,6 +136,8 @@ def _row(
     declared = cf.load(graph_path("ascm_neural"))
     joint = exact.ask("P(x, y, i)").table.to_float()
     limits = cf.bounds(cf.Graph(edges=_edges(declared)), str(each), joint)
+    assert not isinstance(limits.low, cf.Table)
+    assert not isinstance(limits.high, cf.Table)
     return {
         "quantity": str(each),
         "truth": _at(exact.ask(each.ask), each.level),

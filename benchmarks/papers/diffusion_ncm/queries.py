@@ -179,4 +179,6 @@ def limits(question: Question, law: Any = None) -> tuple[float, float]:
         f"color={question.color}, bar={question.bar})"
     )
     found = cf.bounds(cf.Graph(edges=edges[question.kind]), asked, table)
+    assert not isinstance(found.low, cf.Table)
+    assert not isinstance(found.high, cf.Table)
     return float(found.low), float(found.high)

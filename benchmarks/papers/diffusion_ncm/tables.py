@@ -37,7 +37,7 @@ def queries(study: Study) -> Table:
                 _shown(score), _verdict(score, low, high),
             ]
         )  # fmt: skip
-        numbers = {"truth": true, "low": low, "high": high, **found}
+        numbers: dict[str, Any] = {"truth": true, "low": low, "high": high, **found}
         numbers |= {"pixels": score.value, "interval": score.interval, "n": score.count}
         values.append({"graph": question.kind, "evidence": question.evidence} | numbers)
     heads = [f"asked, {noise} noise, probability" for noise in NOISES]

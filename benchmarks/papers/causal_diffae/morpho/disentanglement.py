@@ -71,7 +71,9 @@ def _independent(n: int) -> dict[str, Any]:
     data = cf.data.morpho_mnist("test", n=min(2_000, 10 * n))
     low, high = INTENSITIES
     drawn = torch.rand(len(data), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    truth = data.true_counterfactual(range(len(data)), {"intensity": low + (high - low) * drawn})
+    truth = data.true_counterfactual(
+        torch.arange(len(data)), {"intensity": low + (high - low) * drawn}
+    )
     return dict(truth)
 
 

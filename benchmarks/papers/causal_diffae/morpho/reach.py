@@ -55,7 +55,8 @@ def _reached(
     bench: Bench, do: str, world: World, read: Mapping[str, Tensor]
 ) -> tuple[list[str], dict[str, float]]:
     truth, shown = bench.truth[do], Shown.of(world["image"])
-    cells, numbers, pictures = [], {}, []
+    numbers: dict[str, float] = {}
+    cells, pictures = [], []
     for factor, (unit, _) in UNITS.items():
         label = mean_score((world[factor].cpu() - truth[factor]).abs(), unit)
         moved = float((world.latents["image"][factor] - read[factor]).abs().max())
