@@ -131,7 +131,7 @@ def _neural() -> tuple[Setting, ...]:
 def settings(net: str) -> tuple[Setting, ...]:
     """The rows of a net, the main ones first."""
     if net == "morpho":
-        return (_default(), _papers(), *_SOLVERS)
+        return (_default(), _papers(), _default("default, grain 1", grain=1.0), *_SOLVERS)
     if net == "morpho_plain":
         return (_default(), _papers(main=False), *_SHORT)
     if net == "bar":

@@ -13,6 +13,7 @@ from benchmarks.papers.balanced.cells import Points, heads, numbers, points, val
 from benchmarks.papers.balanced.curves import draw_scales
 from benchmarks.papers.balanced.spaces import (
     CHOSEN,
+    CHOSEN_ON,
     MANY,
     RECOMMENDED,
     SCALES,
@@ -33,11 +34,6 @@ LEFT_OUT = (
     f"Made without a GPU, so with {SHORT} levels each way for all but the recommended way, which "
     f"has its own; the rows of {MANY} levels, as in the paper, were not run."
 )
-CHOSEN_ON = {
-    "coloured": "validation pictures, of which no table is kept",
-    "masked": "300 validation pictures (98 % green; digit kept in 100 %, 94 % by the classifier) "
-    "among a dozen, after an earlier choice had kept 92 % on test pictures",
-}
 COLUMNS = ("predictor", "latent space", "scale s", "network calls", "pictures")
 
 
