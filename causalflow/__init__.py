@@ -20,6 +20,17 @@ if TYPE_CHECKING:
     from causalflow import data
     from causalflow.diffusion.guided_diffusion import guided_diffusion
     from causalflow.discrete.bounds import bounds
+    from causalflow.errors import (
+        CausalflowError,
+        CausalflowWarning,
+        CheckpointError,
+        CompileError,
+        DataError,
+        EvidenceError,
+        GraphError,
+        QueryError,
+        SupportWarning,
+    )
     from causalflow.graph.diffusion import Diffusion
     from causalflow.graph.graph import Graph
     from causalflow.graph.reader import load, loads
@@ -35,10 +46,19 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _PLACES = {
+    "CausalflowError": "causalflow.errors",
+    "CausalflowWarning": "causalflow.errors",
+    "CheckpointError": "causalflow.errors",
+    "CompileError": "causalflow.errors",
     "Contrast": "causalflow.query.contrast",
+    "DataError": "causalflow.errors",
     "Diffusion": "causalflow.graph.diffusion",
+    "EvidenceError": "causalflow.errors",
     "Graph": "causalflow.graph.graph",
+    "GraphError": "causalflow.errors",
     "Model": "causalflow.model.model",
+    "QueryError": "causalflow.errors",
+    "SupportWarning": "causalflow.errors",
     "Table": "causalflow.tables.table",
     "bounds": "causalflow.discrete.bounds",
     "compile": "causalflow.model.compile",
@@ -53,10 +73,19 @@ _PLACES = {
 }
 
 __all__ = [
+    "CausalflowError",
+    "CausalflowWarning",
+    "CheckpointError",
+    "CompileError",
     "Contrast",
+    "DataError",
     "Diffusion",
+    "EvidenceError",
     "Graph",
+    "GraphError",
     "Model",
+    "QueryError",
+    "SupportWarning",
     "Table",
     "bounds",
     "compile",

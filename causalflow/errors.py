@@ -6,26 +6,28 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 __all__ = [
-    "CausalFlowError",
+    "CausalflowError",
+    "CausalflowWarning",
     "CheckpointError",
     "CompileError",
     "DataError",
     "EvidenceError",
     "GraphError",
     "QueryError",
+    "SupportWarning",
     "one_of",
 ]
 
 
-class CausalFlowError(ValueError):
+class CausalflowError(ValueError):
     """A mistake the user can mend; the base of all errors raised on purpose."""
 
 
-class GraphError(CausalFlowError):
+class GraphError(CausalflowError):
     """A mistake in a graph file or in the arguments of ``Graph``."""
 
 
-class QueryError(CausalFlowError):
+class QueryError(CausalflowError):
     """A causal question that cannot be read, or that names what the graph does not have.
 
     Attributes:
@@ -51,20 +53,28 @@ class QueryError(CausalFlowError):
         return f"{self.message}\n  {shown}\n  {' ' * self.position}^"
 
 
-class CompileError(CausalFlowError):
+class CompileError(CausalflowError):
     """A graph that cannot be turned into a model."""
 
 
-class DataError(CausalFlowError):
+class DataError(CausalflowError):
     """Training data that do not fit the graph."""
 
 
-class EvidenceError(CausalFlowError):
+class EvidenceError(CausalflowError):
     """Evidence or an intervention that the model cannot take."""
 
 
-class CheckpointError(CausalFlowError):
+class CheckpointError(CausalflowError):
     """A model file that is missing, truncated, foreign or altered."""
+
+
+class CausalflowWarning(UserWarning):
+    """What an answer rests on and its reader should know; the base of every warning raised here."""
+
+
+class SupportWarning(CausalflowWarning):
+    """A value outside the range that a fitted model has seen of a node."""
 
 
 def one_of(given: object, allowed: Iterable[object]) -> str:

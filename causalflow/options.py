@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, TypeVar
 
-from causalflow.errors import CausalFlowError, one_of
+from causalflow.errors import CausalflowError, one_of
 
 __all__ = ["options_of"]
 
@@ -16,10 +16,10 @@ def options_of(kind: type[Options], where: str, given: dict[str, Any]) -> Option
     """The dataclass ``kind`` with the fields ``given`` and its own defaults for the others.
 
     Raises:
-        CausalFlowError: a name that is no field; ``where`` begins the message.
+        CausalflowError: a name that is no field; ``where`` begins the message.
     """
     allowed = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
     for name in given:
         if name not in allowed:
-            raise CausalFlowError(f"{where}: unknown option '{name}'; {one_of(name, allowed)}")
+            raise CausalflowError(f"{where}: unknown option '{name}'; {one_of(name, allowed)}")
     return kind(**given)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
-from causalflow.errors import CausalFlowError, one_of
+from causalflow.errors import CausalflowError, one_of
 
 __all__ = ["Registry"]
 
@@ -21,7 +21,7 @@ class Registry(Generic[Entry]):
         4
         >>> shapes.get("disk")
         Traceback (most recent call last):
-        causalflow.errors.CausalFlowError: unknown shape 'disk'; expected one of ['square']
+        causalflow.errors.CausalflowError: unknown shape 'disk'; expected one of ['square']
     """
 
     def __init__(self, kind: str) -> None:
@@ -31,7 +31,7 @@ class Registry(Generic[Entry]):
     def add(self, name: str, entry: Entry) -> Entry:
         """Enter ``entry`` under ``name`` and return it."""
         if name in self._entries:
-            raise CausalFlowError(f"{self.kind} '{name}' is registered already")
+            raise CausalflowError(f"{self.kind} '{name}' is registered already")
         self._entries[name] = entry
         return entry
 
@@ -43,12 +43,12 @@ class Registry(Generic[Entry]):
         """The entry of that name.
 
         Raises:
-            CausalFlowError: no such name; the message lists those there are.
+            CausalflowError: no such name; the message lists those there are.
         """
         try:
             return self._entries[name]
         except (KeyError, TypeError):
-            raise CausalFlowError(f"unknown {self.kind} {name!r}; {one_of(name, self)}") from None
+            raise CausalflowError(f"unknown {self.kind} {name!r}; {one_of(name, self)}") from None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)

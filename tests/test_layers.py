@@ -14,7 +14,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 LAYERS = [  # lowest first; modules of one layer may import one another, without cycles
-    {"errors", "registry", "options", "atomic"},
+    {"errors", "limits", "registry", "options", "atomic"},
+    {"values"},
     {"graph"},
     {"query"},
     {"tables"},
@@ -35,6 +36,8 @@ LAYERS = [  # lowest first; modules of one layer may import one another, without
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 TORCH_FREE = {
     "errors",
+    "limits",
+    "values",
     "registry",
     "options",
     "atomic",

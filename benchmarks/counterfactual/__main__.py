@@ -30,7 +30,7 @@ from benchmarks.counterfactual.plots import plots
 from benchmarks.counterfactual.report import report
 from benchmarks.counterfactual.run import Run
 from benchmarks.folders import RESULTS
-from causalflow.errors import CausalFlowError
+from causalflow.errors import CausalflowError
 
 ORDER = ("main", "speed", "confounding", "partial", "stream", "others")
 
@@ -89,7 +89,7 @@ def _done(run: Run, name: str) -> bool:
     """Run a part; the others go on when it fails."""
     try:
         PARTS[name](run)
-    except (RuntimeError, CausalFlowError, subprocess.CalledProcessError) as error:
+    except (RuntimeError, CausalflowError, subprocess.CalledProcessError) as error:
         click.echo(f"{name}: {type(error).__name__}: {error}", err=True)
         return False
     return True

@@ -27,7 +27,7 @@ from benchmarks.counterfactual.speed import BATCH as SPEED_IMAGES
 from benchmarks.counterfactual.speed import speeds, stream_report
 from benchmarks.counterfactual.tasks import Task
 from benchmarks.counterfactual.trials import SHOWN, as_data
-from causalflow.errors import CausalFlowError
+from causalflow.errors import CausalflowError
 from causalflow.metrics.score import mean_score
 
 __all__ = ["PARTS"]
@@ -60,7 +60,7 @@ def _rows(
             models = {net: run.model(net)}
         try:
             outcome = run.trial(net, models[net], setting, task, axioms=axioms)
-        except (RuntimeError, CausalFlowError) as error:
+        except (RuntimeError, CausalflowError) as error:
             why = f"{type(error).__name__}: {str(error).splitlines()[0]}"
             found["skipped"].append({"net": net, "setting": setting.name, "why": why})
             click.echo(f"{net:22} {setting.name}: {why}", err=True)

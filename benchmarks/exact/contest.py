@@ -14,7 +14,7 @@ from benchmarks.exact.networks import Question
 from benchmarks.exact.peers import PEERS, Peer
 from benchmarks.timing import interleaved
 from causalflow.discrete.scm import ExactModel
-from causalflow.errors import CausalFlowError
+from causalflow.errors import CausalflowError
 from causalflow.graph.graph import Graph
 from causalflow.graph.schema import Class
 
@@ -71,7 +71,7 @@ class Contest:
         record: Row = {"question": text}
         try:
             first()
-        except CausalFlowError as error:
+        except CausalflowError as error:
             return record | {"refused": str(error)}
         calls = {"causalflow": first} | {name: peer_first(name) for name in self._peers}
         record["first"] = interleaved(calls, max(3, repeats // 3), budget=20)
@@ -107,7 +107,7 @@ class Contest:
                 start, cpu = perf_counter(), process_time()
                 table = model.ask(text, named).table.to_numpy()
                 seconds.append((perf_counter() - start, process_time() - cpu))
-        except CausalFlowError as error:
+        except CausalflowError as error:
             return record | {"refused": str(error)}
         record["seconds"] = {"causalflow": median(wall for wall, _ in seconds)}
         record["cpu"] = median(cpu for _, cpu in seconds)

@@ -31,7 +31,7 @@ from causalflow.cli.fit import fit
 from causalflow.cli.identify import identify
 from causalflow.cli.output import MISTAKE
 from causalflow.cli.sample import sample
-from causalflow.errors import CausalFlowError
+from causalflow.errors import CausalflowError
 
 __all__ = ["commands", "main", "run"]
 
@@ -82,7 +82,7 @@ def run(args: Sequence[str] | None = None) -> int:
     """
     try:
         return commands.main(args, prog_name="causalflow", standalone_mode=False) or 0
-    except CausalFlowError as mistake:
+    except CausalflowError as mistake:
         return _ended(str(mistake), MISTAKE)
     except click.ClickException as mistake:
         return _ended(_usage(mistake), MISTAKE)

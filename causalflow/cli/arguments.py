@@ -209,7 +209,7 @@ def load_model(path: Path, device: str) -> Model:
     """The model in a file, on a device.
 
     Raises:
-        CausalFlowError: no model file, or no such device.
+        CausalflowError: no model file, or no such device.
     """
     from causalflow.model.model import Model
 

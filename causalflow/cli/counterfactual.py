@@ -36,7 +36,7 @@ from causalflow.cli.output import (
 )
 from causalflow.cli.shipped import named_model, shipped_data
 from causalflow.cli.worlds import captions, headers, image_names, label_columns, pixels
-from causalflow.errors import CausalFlowError, EvidenceError
+from causalflow.errors import CausalflowError, EvidenceError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -130,7 +130,7 @@ def counterfactual(
     loaded, weights = named_model(model, device)
     graph = loaded.graph
     if output and output.suffix.lower() != ".csv" and not image_names(graph):
-        raise CausalFlowError(f"{output}: the model has no image; give a .csv file for the labels")
+        raise CausalflowError(f"{output}: the model has no image; give a .csv file for the labels")
     action = assigned(graph, do, "--do")
     source, known = _evidence(graph, evidence, images, given), None
     if not source and (known := shipped_data(model, weights)):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from causalflow.atomic import whole_file
-from causalflow.errors import CausalFlowError
+from causalflow.errors import CausalflowError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -83,7 +83,7 @@ def write_csv(path: Path, columns: Mapping[str, Sequence[object]]) -> None:
     """Write a table, wholly or not at all.
 
     Raises:
-        CausalFlowError: the file cannot be written.
+        CausalflowError: the file cannot be written.
     """
     import pandas
 
@@ -91,21 +91,21 @@ def write_csv(path: Path, columns: Mapping[str, Sequence[object]]) -> None:
         with whole_file(path) as part:
             pandas.DataFrame(dict(columns)).to_csv(part, index=False)
     except OSError as error:
-        raise CausalFlowError(f"{path}: cannot be written: {error.strerror or error}") from None
+        raise CausalflowError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
 def write_figure(path: Path, figure: Figure) -> None:
     """Write a picture; its folder is made if need be.
 
     Raises:
-        CausalFlowError: the file cannot be written.
+        CausalflowError: the file cannot be written.
     """
     from causalflow.plot.images import save_figure
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise CausalFlowError(f"{path}: cannot be written: {error.strerror or error}") from None
+        raise CausalflowError(f"{path}: cannot be written: {error.strerror or error}") from None
     save_figure(figure, path)
 
 

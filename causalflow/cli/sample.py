@@ -39,7 +39,7 @@ from causalflow.cli.worlds import (
     label_names,
     pixels,
 )
-from causalflow.errors import CausalFlowError, EvidenceError
+from causalflow.errors import CausalflowError, EvidenceError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -134,7 +134,7 @@ def _write(graph: Graph, world: World, output: Path) -> list[Path]:
             write_csv(output, columns)
             files.append(output)
     elif not images:
-        raise CausalFlowError(f"{output}: no image is drawn; give a .csv file for the labels")
+        raise CausalflowError(f"{output}: no image is drawn; give a .csv file for the labels")
     if images:
         picture = output.with_suffix(".png") if output.suffix.lower() == ".csv" else output
         write_figure(picture, _grid(graph, world, images))

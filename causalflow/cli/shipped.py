@@ -26,7 +26,7 @@ def named_model(file: Path, device: str) -> tuple[Model, Path | None]:
     """The model in a file, or for a graph file; and the file of its weights, if it needs one.
 
     Raises:
-        CausalFlowError: neither a model nor a graph file, or no such device.
+        CausalflowError: neither a model nor a graph file, or no such device.
         CheckpointError: no checkpoint was made for this graph.
     """
     if not is_graph_file(file):

@@ -23,12 +23,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from causalflow.discrete.domain import pixels_of
-from causalflow.errors import CausalFlowError, EvidenceError, one_of
+from causalflow.errors import CausalflowError, EvidenceError, one_of
 from causalflow.graph.schema import Class, Continuous, Image, Level, Node
 
 __all__ = ["MISSING", "level_name", "store_images", "to_engine", "to_public"]
 
-_Error: TypeAlias = type[CausalFlowError]
+_Error: TypeAlias = type[CausalflowError]
 MISSING = frozenset({"", "na", "n/a", "nan", "none", "null", "<na>"})
 """Texts, in lower case, that stand for a missing value, unless a level has that name."""
 
@@ -50,7 +50,7 @@ def to_engine(name: str, node: Node, value: Any, error: _Error = EvidenceError) 
         Shape () or (n,), images (n, channels, height, width).
 
     Raises:
-        CausalFlowError: of class ``error``: unknown level, value outside the support, misshapen
+        CausalflowError: of class ``error``: unknown level, value outside the support, misshapen
             image, ...
 
     Example:
@@ -273,7 +273,7 @@ def _tensor(name: str, value: Any, error: _Error) -> Tensor:
         if array.dtype.kind in "OU":
             array = _stack_objects(name, array, error)
         return torch.from_numpy(np.array(array))
-    except CausalFlowError:
+    except CausalflowError:
         raise
     except (TypeError, ValueError) as mistake:
         raise error(f"node '{name}': not numbers: {str(mistake).splitlines()[0]}") from None

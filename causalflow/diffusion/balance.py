@@ -51,7 +51,7 @@ from causalflow.diffusion.anticausal import gradient
 from causalflow.diffusion.field import Field, Values, changed
 from causalflow.diffusion.path import alpha_bar_of, column, leave, noise_of, prior_scale
 from causalflow.diffusion.predictor import Posterior, Predictor
-from causalflow.errors import CausalFlowError
+from causalflow.errors import CausalflowError
 from causalflow.registry import Registry
 
 __all__ = ["BALANCES", "Kernel", "balanced", "balancing", "draw_tape", "zeta"]
@@ -89,7 +89,7 @@ def balanced(
         gamma_2: the standard deviation of all the noise of the printed form.
 
     Raises:
-        CausalFlowError: no such balance.
+        CausalflowError: no such balance.
     """
     gammas = (gamma_1, gamma_2)
     *_, last = balancing(balance, field, predictor, y, grid, target, reference, tape, *gammas)
@@ -158,12 +158,12 @@ def _probability(posterior: Posterior, values: Values, target: Values, reference
     """The probability of the values of the class parents that change, shape (batch,).
 
     Raises:
-        CausalFlowError: the predictor knows no class parent.
+        CausalflowError: the predictor knows no class parent.
     """
     classes = {n: values[n] for n, v in reference.items() if not v.is_floating_point()}
     terms = [changed(target[n], reference[n]) * p for n, p in posterior(classes).items()]
     if not terms:
-        raise CausalFlowError(
+        raise CausalflowError(
             "balance: no class parent that the anti-causal predictor knows; "
             "expected at least one, or balance 'none'"
         )

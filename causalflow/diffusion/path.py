@@ -46,7 +46,7 @@ from typing import overload
 import torch
 from torch import Tensor
 
-from causalflow.errors import CausalFlowError
+from causalflow.errors import CausalflowError
 from causalflow.registry import Registry
 
 __all__ = [
@@ -108,7 +108,7 @@ def grid(steps: int, kind: str = "cosine", tau_max: float = TAU_MAX) -> Tensor:
         [0.01, 0.505, 1.0]
     """
     if steps < 1:
-        raise CausalFlowError(f"steps={steps} of a grid; expected at least 1")
+        raise CausalflowError(f"steps={steps} of a grid; expected at least 1")
     fractions = GRIDS.get(kind)(torch.arange(steps + 1, dtype=torch.float64) / steps)
     return TAU_MIN + (tau_max - TAU_MIN) * fractions
 

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from causalflow.diffusion.field import Time
-from causalflow.errors import CausalFlowError
+from causalflow.errors import CausalflowError
 from causalflow.registry import Registry
 
 __all__ = ["SCHEDULES", "Schedule"]
@@ -57,7 +57,7 @@ class Schedule:
         SCHEDULES.get(self.kind)
         low, high = self.interval
         if not 0 <= low <= high <= 1:
-            raise CausalFlowError(
+            raise CausalflowError(
                 f"guidance interval {self.interval}; expected 0 <= low <= high <= 1"
             )
 

@@ -22,7 +22,7 @@ from causalflow.discrete.impossible import impossible_part
 from causalflow.discrete.inference import Inference, Key, Positions
 from causalflow.discrete.numbers import level_notes, level_numbers
 from causalflow.discrete.ratio import common, distinct_rows, quotients, same_kind, summable
-from causalflow.errors import CausalFlowError, EvidenceError
+from causalflow.errors import CausalflowError, EvidenceError
 from causalflow.graph.schema import Image, Level
 from causalflow.query.query import Kind, Query, Term
 from causalflow.tables.array import Values
@@ -43,7 +43,7 @@ def answer(inference: Inference, query: Query, bound: Mapping[Key, Any]) -> Answ
 
     Raises:
         EvidenceError: the evidence has probability zero, or is no value of its variable.
-        CausalFlowError: the question is too wide.
+        CausalflowError: the question is too wide.
     """
     question = Question.of(inference, query, bound)
     values, empty = question.values()
@@ -125,7 +125,7 @@ class Question:
         """The multiplications of an answer to one row.
 
         Raises:
-            CausalFlowError: too wide.
+            CausalflowError: too wide.
         """
         total = 0
         for terms, asked, at in map(self._terms, self._parts()):
@@ -179,7 +179,7 @@ class Question:
         every, keep = (*terms, *self.conditions), [*asked, *self.kept()]
         cells = prod(len(self.domain(key).levels) for key in keep)
         if len(self.inverse) * cells > 4 * MAX_CELLS:
-            raise CausalFlowError(
+            raise CausalflowError(
                 f"too wide: {len(self.inverse):,} rows with {cells:,} cells each; at most"
                 f" {4 * MAX_CELLS:,} cells are made: ask about fewer rows or variables at once"
             )

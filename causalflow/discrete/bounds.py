@@ -27,7 +27,7 @@ import numpy as np
 from causalflow.discrete.closing import close, free_names
 from causalflow.discrete.interval import KINDS, BoundsKind, Solver
 from causalflow.discrete.observation import ROUNDING, Data, Observation, observe
-from causalflow.errors import CausalFlowError, QueryError, one_of
+from causalflow.errors import CausalflowError, QueryError, one_of
 from causalflow.graph.admg import ADMG
 from causalflow.graph.graph import Graph
 from causalflow.graph.schema import Level
@@ -95,7 +95,7 @@ def bounds(
         QueryError: the question cannot be read or does not fit the graph.
         DataError: the data do not fit the graph, or no model of the graph has them.
         EvidenceError: the question's condition has probability zero.
-        CausalFlowError: too large; sizes are checked before anything is made.
+        CausalflowError: too large; sizes are checked before anything is made.
 
     Example:
         >>> bow = Graph(edges=["x -> y", "x <-> y"])
@@ -140,7 +140,7 @@ def _check_count(names: Sequence[str], axes: Sequence[tuple[Level, ...]]) -> Non
     count = math.prod(map(len, axes))
     if count > MAX_QUESTIONS:
         sizes = ", ".join(f"{name}: {len(axis)}" for name, axis in zip(names, axes, strict=True))
-        raise CausalFlowError(
+        raise CausalflowError(
             f"bounds: the question's free variables have {count:,} values together ({sizes});"
             f" at most {MAX_QUESTIONS:,} are handled"
         )

@@ -16,7 +16,7 @@ from causalflow.discrete.domain import NEVER, Domain
 from causalflow.discrete.network import Network
 from causalflow.discrete.settings import ANY, settings
 from causalflow.discrete.structure import FiniteStructure
-from causalflow.errors import CausalFlowError
+from causalflow.errors import CausalflowError
 from causalflow.graph.admg import ADMG
 from causalflow.graph.worlds import ParallelWorlds, WorldNode, WorldVariable, parallel_worlds
 from causalflow.query.query import Query, Term
@@ -156,7 +156,7 @@ class _Builder:
             self._faulty[axis] = variable
         levels = np.arange(len(domain.levels))
         if reduced.size * len(levels) > MAX_CELLS:
-            raise CausalFlowError(
+            raise CausalflowError(
                 f"too wide: node '{name}' has {len(levels):,} levels for {reduced.size:,}"
                 f" combinations of {list(scope)}; its table may have {MAX_CELLS:,} cells"
             )

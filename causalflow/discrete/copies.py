@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from causalflow.discrete.coupling import COUPLINGS, Law, coupled
-from causalflow.errors import CausalFlowError, QueryError
+from causalflow.errors import CausalflowError, QueryError
 from causalflow.tables.array import Values
 from causalflow.tables.contraction import Scaled, scaled
 from causalflow.tables.plan import MAX_CELLS
@@ -184,7 +184,7 @@ class Copies:
 
         Raises:
             QueryError: the graph does not choose how the noise enters.
-            CausalFlowError: the table is too large.
+            CausalflowError: the table is too large.
         """
         levels = len(self.conditional.laws[0])
         axes = self.axes
@@ -222,6 +222,6 @@ class Copies:
         return coupled(self.conditional.chosen(rows), rows, laws)
 
     def _refuse(self, why: str) -> None:
-        raise CausalFlowError(
+        raise CausalflowError(
             f"too wide: node '{self.conditional.name}' in {len(self.copies)} worlds has {why}"
         )

@@ -22,7 +22,7 @@ from math import prod
 import numpy as np
 
 from causalflow.discrete.response import Array, Event, Response, ResponseDistrict
-from causalflow.errors import CausalFlowError
+from causalflow.errors import CausalflowError
 from causalflow.graph.admg import ADMG
 from causalflow.tables.array import spread
 from causalflow.tables.levels import Levels
@@ -101,7 +101,7 @@ def known_factors(admg: ADMG, district: ResponseDistrict, joint: Table) -> Known
     """The factors Q[D_i] of a district as probabilities of events.
 
     Raises:
-        CausalFlowError: the factor has more than `MAX_CELLS` cells; checked before it is made.
+        CausalflowError: the factor has more than `MAX_CELLS` cells; checked before it is made.
     """
     every = admg.ordered(frozenset(district.nodes) | admg.parents(district.nodes))
     _check_cells(district, every)
@@ -130,7 +130,7 @@ def known_factors(admg: ADMG, district: ResponseDistrict, joint: Table) -> Known
 def _check_cells(district: ResponseDistrict, axes: tuple[str, ...]) -> None:
     cells = prod(district.sizes[axis] for axis in axes)
     if cells > MAX_CELLS:
-        raise CausalFlowError(
+        raise CausalflowError(
             f"bounds: the factor of district {list(district.nodes)} over {list(axes)} has"
             f" {cells:,} cells; at most {MAX_CELLS:,} are handled"
         )

@@ -15,7 +15,7 @@ import numpy as np
 
 from causalflow.discrete.domain import NEVER
 from causalflow.discrete.structure import FiniteStructure
-from causalflow.errors import CausalFlowError
+from causalflow.errors import CausalflowError
 from causalflow.graph.schema import Level
 
 if TYPE_CHECKING:
@@ -65,17 +65,17 @@ def enumeration(structure: FiniteStructure) -> Enumeration:
     """Every combination of exogenous values, the last variable fastest.
 
     Raises:
-        CausalFlowError: a node with a table, too many rows, or an equation that gives no level of
+        CausalflowError: a node with a table, too many rows, or an equation that gives no level of
             its node.
     """
     for name in structure.tabled:
-        raise CausalFlowError(
+        raise CausalflowError(
             f"enumerate: node '{name}' has a table, and its noise no values to list; ask a question"
             " instead, or give the node an equation"
         )
     shape = [len(p) for p in structure.laws.values()]
     if prod(shape) > MAX_ROWS:
-        raise CausalFlowError(
+        raise CausalflowError(
             f"enumerate: {prod(shape):,} combinations of exogenous values; at most {MAX_ROWS:,} are"
             " written out: ask a question instead, it needs no enumeration"
         )
@@ -93,7 +93,7 @@ def enumeration(structure: FiniteStructure) -> Enumeration:
         values[name] = np.broadcast_to(structure.function(name)[arguments], (count,))
         bad = [row for row in np.flatnonzero(values[name] == NEVER).tolist() if p[row]]
         if bad:
-            raise CausalFlowError(f"node '{name}': the equation gives no level in row {bad[0]}")
+            raise CausalflowError(f"node '{name}': the equation gives no level in row {bad[0]}")
     return Enumeration(
         exogenous={name: tuple(values[name].tolist()) for name in structure.laws},
         nodes={name: _levels(structure, name, values[name]) for name in structure.graph.nodes},

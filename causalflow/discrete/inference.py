@@ -98,7 +98,7 @@ class Inference:
             at: the position of every key that is not kept; arrays of shape (rows,) in a batch.
 
         Raises:
-            CausalFlowError: too wide; checked before anything is allocated.
+            CausalflowError: too wide; checked before anything is allocated.
             EvidenceError: an equation that gives no level of its node.
         """
         compiled = self._network(tuple(terms), tuple(free))
@@ -142,7 +142,7 @@ class Inference:
         """How P(terms) is made over ``keep``, for one row of what is given.
 
         Raises:
-            CausalFlowError: too wide.
+            CausalflowError: too wide.
         """
         compiled = self._network(tuple(terms), tuple(free))
         kept = tuple(compiled.axis(key) for key in keep)

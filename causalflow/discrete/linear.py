@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from causalflow.discrete.response import Array
-from causalflow.errors import CausalFlowError
+from causalflow.errors import CausalflowError
 
 __all__ = ["TIME_LIMIT", "TOLERANCE", "InfeasibleError", "linear_program"]
 
@@ -30,7 +30,7 @@ def linear_program(cost: Array, matrix: Any, vector: Array) -> tuple[float, Arra
 
     Raises:
         InfeasibleError: there is no such x.
-        CausalFlowError: it was not found in `TIME_LIMIT` seconds.
+        CausalflowError: it was not found in `TIME_LIMIT` seconds.
     """
     from scipy.optimize import linprog
 
@@ -43,7 +43,7 @@ def linear_program(cost: Array, matrix: Any, vector: Array) -> tuple[float, Arra
     if found.status == 2:
         raise InfeasibleError
     if found.status != 0:
-        raise CausalFlowError(
+        raise CausalflowError(
             f"bounds: no answer to a linear program of {matrix.shape[1]:,} unknowns"
             f" in {TIME_LIMIT:g} seconds: {found.message}"
         )

@@ -20,7 +20,7 @@ from typing import TypeAlias
 
 from causalflow.discrete.district import ResponseModel
 from causalflow.discrete.response import Event, Response
-from causalflow.errors import CausalFlowError, QueryError
+from causalflow.errors import CausalflowError, QueryError
 from causalflow.graph.worlds import ParallelWorlds, WorldNode, WorldVariable, parallel_worlds
 from causalflow.query.query import Query, Term, World
 from causalflow.tables.levels import position
@@ -40,7 +40,7 @@ def probability(model: ResponseModel, terms: Sequence[Term]) -> Polynomial:
 
     Raises:
         QueryError: it depends on the law of a root that the data are conditional on.
-        CausalFlowError: the terms have too many ancestors.
+        CausalflowError: the terms have too many ancestors.
     """
     if not terms:
         return {frozenset(): 1.0}
@@ -112,7 +112,7 @@ def _ways(
         ways = [longer for way in ways for longer in _longer(model, way, variable, pinned)]
         if len(ways) > MAX_WAYS:
             names = sorted({each.node.name for each in variables})
-            raise CausalFlowError(
+            raise CausalflowError(
                 f"bounds: the question's variables {names} have more than {MAX_WAYS:,} values"
                 f" together in {len(variables)} copies; this is too wide"
             )

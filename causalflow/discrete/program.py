@@ -28,7 +28,7 @@ from causalflow.discrete.district import ResponseModel
 from causalflow.discrete.linear import TOLERANCE, linear_program
 from causalflow.discrete.polynomial import Polynomial, added
 from causalflow.discrete.response import Array, Event, ResponseDistrict
-from causalflow.errors import CausalFlowError
+from causalflow.errors import CausalflowError
 
 __all__ = ["MAX_ENTRIES", "Program", "degree", "make_program"]
 
@@ -234,7 +234,7 @@ def make_program(
         equations: linear polynomials, and the values that experiments gave them.
 
     Raises:
-        CausalFlowError: too many response functions, or a matrix too large; checked before it is
+        CausalflowError: too many response functions, or a matrix too large; checked before it is
             made.
     """
     from scipy.sparse import csr_array, vstack
@@ -251,7 +251,7 @@ def make_program(
         model.district(number).count * len(model.known(number).sufficient) for number in numbers
     )
     if entries > MAX_ENTRIES:
-        raise CausalFlowError(
+        raise CausalflowError(
             f"bounds: a linear program of {start:,} unknowns with {entries:,} entries;"
             f" at most {MAX_ENTRIES:,} are handled"
         )

@@ -23,7 +23,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from causalflow.errors import CausalFlowError
+from causalflow.errors import CausalflowError
 
 __all__ = ["MAX_RESPONSES", "Event", "Response", "ResponseDistrict"]
 
@@ -79,12 +79,12 @@ class ResponseDistrict:
         """The number of joint response functions.
 
         Raises:
-            CausalFlowError: more than `MAX_RESPONSES`; found without computing the number.
+            CausalflowError: more than `MAX_RESPONSES`; found without computing the number.
         """
         digits = sum(self._rows(node) * log10(self.sizes[node]) for node in self.nodes)
         if digits > log10(MAX_RESPONSES) + 1e-9:
             each = ", ".join(f"{n}: {self.sizes[n]}^{self._rows(n)}" for n in self.nodes)
-            raise CausalFlowError(
+            raise CausalflowError(
                 f"bounds: district {list(self.nodes)} has about 10^{digits:.0f} joint response"
                 f" functions ({each}); at most {MAX_RESPONSES:,} fit a linear program"
             )

@@ -22,7 +22,7 @@ from causalflow.discrete.impossible import require_possible
 from causalflow.discrete.inference import Arithmetic, Inference, Key
 from causalflow.discrete.lookup import Signature
 from causalflow.discrete.structure import FiniteStructure, unsupported
-from causalflow.errors import CausalFlowError, EvidenceError, QueryError, one_of
+from causalflow.errors import CausalflowError, EvidenceError, QueryError, one_of
 from causalflow.graph.graph import Graph
 from causalflow.graph.schema import Level
 from causalflow.query.language import parse_query
@@ -76,7 +76,7 @@ class ExactModel:
     ) -> None:
         if arithmetic not in ("auto", "fraction", "float"):
             allowed = one_of(arithmetic, ("auto", "fraction", "float"))
-            raise CausalFlowError(f"unknown arithmetic {arithmetic!r}; {allowed}")
+            raise CausalflowError(f"unknown arithmetic {arithmetic!r}; {allowed}")
         self.graph = graph
         self._structure = FiniteStructure(graph)
         self._inference = Inference(self._structure, arithmetic, backend)
@@ -101,7 +101,7 @@ class ExactModel:
                 on how the noise of a table enters without the graph saying so.
             EvidenceError: the evidence has probability zero (the part is named), or is no value of
                 its variable.
-            CausalFlowError: the question is too wide; checked before anything is allocated.
+            CausalflowError: the question is too wide; checked before anything is allocated.
         """
         given = {**_columns(evidence), **known}
         return self._signature(query, tuple(given)).answer(list(given.values()))
@@ -175,7 +175,7 @@ class ExactModel:
         """Every combination of exogenous values with the world it makes, and its probability.
 
         Raises:
-            CausalFlowError: there are too many; `ask` needs no enumeration.
+            CausalflowError: there are too many; `ask` needs no enumeration.
         """
         return enumeration(self._structure)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from causalflow.discrete.scm import ExactModel
-from causalflow.errors import CausalFlowError
+from causalflow.errors import CausalflowError
 from causalflow.graph.schema import Class, Image, Node
 from causalflow.identify.verdict import Verdict
 from causalflow.symbolic.expression import variables
@@ -45,7 +45,7 @@ def missing_support(model: ExactModel, verdict: Verdict) -> tuple[str, ...]:
         return ()
     try:
         joint = model.joint(names)
-    except CausalFlowError:  # too wide a question for exact inference
+    except CausalflowError:  # too wide a question for exact inference
         return ()
     return empty_cells(verdict.estimand, joint)
 

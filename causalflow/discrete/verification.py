@@ -16,7 +16,7 @@ from fractions import Fraction
 from causalflow.discrete.answer import Answer
 from causalflow.discrete.scm import ExactModel
 from causalflow.discrete.support import missing_support
-from causalflow.errors import CausalFlowError
+from causalflow.errors import CausalflowError
 from causalflow.graph.checks import QueryCheck
 from causalflow.graph.graph import Graph
 from causalflow.identify.identify import identify
@@ -63,19 +63,19 @@ def _is_number(check: QueryCheck) -> bool:
 def _verified(graph: Graph, model: ExactModel | None, check: QueryCheck) -> Verification:
     try:
         query = parse_query(check.ask, graph)
-    except CausalFlowError as error:
+    except CausalflowError as error:
         return Verification(check=check, errors=(str(error),))
     verdict, answer, errors = None, None, []
     try:
         verdict = identify(graph, query)
         errors += _verdict_errors(check, verdict)
-    except CausalFlowError as error:
+    except CausalflowError as error:
         errors += [] if check.identifiable is None else [str(error)]
     if model is not None and _is_number(check):
         try:
             answer = model.ask(query)
             errors += _answer_errors(check, answer.table)
-        except CausalFlowError as error:
+        except CausalflowError as error:
             errors.append(str(error))
     return Verification(
         check=check,

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from causalflow.diffusion.calls import NetworkCalls
 from causalflow.discrete.scm import ExactModel
-from causalflow.errors import CausalFlowError, EvidenceError
+from causalflow.errors import CausalflowError, EvidenceError
 from causalflow.mechanisms.base import Noise, Values
 from causalflow.mechanisms.labels import labelled
 from causalflow.model.completion import Completion, complete
@@ -65,7 +65,7 @@ def explained(problem: EvidenceError, exact: ExactModel | None, values: Values) 
         exact.draw_counterfactual(rows, do={})
     except EvidenceError as impossible:
         return impossible
-    except CausalFlowError:  # too wide a question for exact inference
+    except CausalflowError:  # too wide a question for exact inference
         return problem
     return problem
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from causalflow.errors import CausalFlowError, one_of
+from causalflow.errors import CausalflowError, one_of
 from causalflow.model.scm import StructuralModel
 
 __all__ = ["PRECISIONS", "accelerate", "forget_records"]
@@ -20,11 +20,11 @@ def accelerate(scm: StructuralModel, precision: str, *, graphs: bool, compile: b
         compile: have ``torch.compile`` fuse the networks.
 
     Raises:
-        CausalFlowError: an unknown precision.
+        CausalflowError: an unknown precision.
     """
     if precision not in PRECISIONS:
         allowed = one_of(precision, PRECISIONS)
-        raise CausalFlowError(f"accelerate: unknown precision {precision!r}; {allowed}")
+        raise CausalflowError(f"accelerate: unknown precision {precision!r}; {allowed}")
     for denoiser in scm.denoisers:
         denoiser.replay.set(graphs=graphs, precision=precision)
         if compile:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from causalflow.data.frame import Frame
-from causalflow.errors import CausalFlowError
+from causalflow.errors import CausalflowError
 from causalflow.model.acceleration import forget_records
 from causalflow.model.evidence import check_names
 from causalflow.model.scm import StructuralModel
@@ -30,13 +30,13 @@ def fit_nodes(
         options: of `causalflow.training.options.FitOptions`.
 
     Raises:
-        CausalFlowError: data that do not fit the graph, an unknown option, nothing to fit.
+        CausalflowError: data that do not fit the graph, an unknown option, nothing to fit.
     """
     chosen = options_of(FitOptions, "fit", options)
     wanted = scm.order if nodes is None else check_names(scm.graph, nodes)
     part = Trainee(scm, wanted)
     if not part.nodes:
-        raise CausalFlowError(
+        raise CausalflowError(
             f"fit: {list(wanted)} have equations or tables; there is nothing to fit"
         )
     frame = Frame.read(data, scm.graph.subgraph(part.columns))

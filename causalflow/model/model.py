@@ -90,7 +90,7 @@ class Model:
                 long streams.
 
         Raises:
-            CausalFlowError: an unknown precision.
+            CausalflowError: an unknown precision.
         """
         accelerate(self.scm, precision, graphs=graphs, compile=compile)
         return self
@@ -110,7 +110,7 @@ class Model:
             options: fields of `causalflow.training.options.FitOptions` (steps, device, ...).
 
         Raises:
-            CausalFlowError: data that do not fit the graph, an unknown option, nothing to fit.
+            CausalflowError: data that do not fit the graph, an unknown option, nothing to fit.
         """
         report, fitted = fit_nodes(self.scm, data, nodes, options)
         self.fitted |= fitted
@@ -350,7 +350,7 @@ class Model:
 
         Raises:
             CheckpointError: missing, truncated, foreign, altered, or of another version.
-            CausalFlowError: no such device.
+            CausalflowError: no such device.
         """
         parts = Parts(networks=networks or {}, predictors=predictors or {})
         return Model(*read(path, parts), parts=parts).to(device)

@@ -69,7 +69,7 @@ def read_options(graph: Graph, given: Mapping[str, Any]) -> tuple[Graph, Compile
     """The graph with the image nodes' options that ``given`` has, and the other options.
 
     Raises:
-        CausalFlowError: a name that is neither an option nor an image node, or a wrong value.
+        CausalflowError: a name that is neither an option nor an image node, or a wrong value.
     """
     images = diffusion_images(graph)
     options = {name: value for name, value in given.items() if name not in images}

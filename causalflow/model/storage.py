@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from causalflow.checkpoint import Metadata, load_into, load_state, save_state, tensor_digest
-from causalflow.errors import CausalFlowError, CheckpointError
+from causalflow.errors import CausalflowError, CheckpointError
 from causalflow.graph.diffusion import Diffusion
 from causalflow.graph.reader import loads
 from causalflow.model.construction import structural_model
@@ -68,7 +68,7 @@ def read(path: str | Path, parts: Parts) -> Stored:
     try:
         _check_parts(state.metadata.options.get("parts", {}), parts)
         scm, options, fitted = _declared(state.metadata, path, parts)
-    except CausalFlowError as error:
+    except CausalflowError as error:
         reason = " ".join(str(error).split())
         raise CheckpointError(
             f"{path}: the graph or options inside cannot be read ({reason})"

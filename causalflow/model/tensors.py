@@ -24,7 +24,7 @@ class Tensors:
         device: such as "cpu", "cuda" or "cuda:1".
 
     Raises:
-        CausalFlowError: torch has no such device.
+        CausalflowError: torch has no such device.
 
     Example:
         >>> from causalflow.discrete.scm import ExactModel

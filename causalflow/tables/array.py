@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from causalflow.errors import CausalFlowError
+from causalflow.errors import CausalflowError
 
 __all__ = ["Values", "numbers", "spread"]
 
@@ -21,7 +21,7 @@ def numbers(values: Any) -> Values:
     Arrays of integers are floats; only Python's own integers beside fractions are taken as exact.
 
     Raises:
-        CausalFlowError: a value is no finite number.
+        CausalflowError: a value is no finite number.
     """
     try:
         array = np.array(values)
@@ -29,9 +29,9 @@ def numbers(values: Any) -> Values:
             return _fractions(array)
         floats = array.astype(np.float64)
     except (TypeError, ValueError):
-        raise CausalFlowError("table: the values are not an array of numbers") from None
+        raise CausalflowError("table: the values are not an array of numbers") from None
     if not np.all(np.isfinite(floats)):
-        raise CausalFlowError("table: a value is not finite")
+        raise CausalflowError("table: a value is not finite")
     return floats
 
 

@@ -13,7 +13,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from causalflow.errors import CausalFlowError, one_of
+from causalflow.errors import CausalflowError, one_of
 from causalflow.graph.schema import Level
 from causalflow.tables.backend import Numpy
 from causalflow.tables.plan import MAX_CELLS, Plan, make_plan
@@ -33,7 +33,7 @@ def contract(tables: Iterable[Table], keep: Sequence[str] = (), *, limit: int = 
         limit: the most cells that a table may have on the way.
 
     Raises:
-        CausalFlowError: an unknown axis, an axis with different levels in two tables, or a
+        CausalflowError: an unknown axis, an axis with different levels in two tables, or a
             contraction that is too wide (checked before anything is allocated).
 
     Example:
@@ -46,7 +46,7 @@ def contract(tables: Iterable[Table], keep: Sequence[str] = (), *, limit: int = 
     levels = _common_levels(operands)
     for name in kept:
         if name not in levels:
-            raise CausalFlowError(f"contract: unknown axis '{name}'; {one_of(name, levels)}")
+            raise CausalflowError(f"contract: unknown axis '{name}'; {one_of(name, levels)}")
     sizes = {name: len(found) for name, found in levels.items()}
     plan = make_plan([table.axes for table in operands], sizes, kept)
     plan.check(limit)
@@ -62,7 +62,7 @@ def _common_levels(tables: Iterable[Table]) -> dict[str, tuple[Level, ...]]:
         for axis, own in table.levels.items():
             if levels.setdefault(axis, own) != own:
                 both = f"{list(levels[axis])} and {list(own)}"
-                raise CausalFlowError(
+                raise CausalflowError(
                     f"contract: two tables have different levels of '{axis}': {both}"
                 )
     return levels

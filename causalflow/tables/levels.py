@@ -11,7 +11,7 @@ from operator import index as whole
 from types import MappingProxyType
 from typing import SupportsIndex, cast
 
-from causalflow.errors import CausalFlowError, one_of
+from causalflow.errors import CausalflowError, one_of
 from causalflow.graph.schema import Level
 
 __all__ = ["Levels", "named_levels", "position"]
@@ -25,22 +25,22 @@ def named_levels(
     """The levels of every axis; 0..n-1 where none are given.
 
     Raises:
-        CausalFlowError: levels of an axis that there is not, not one a position, or repeated.
+        CausalflowError: levels of an axis that there is not, not one a position, or repeated.
     """
     given = levels or {}
     for name in given:
         if name not in axes:
-            raise CausalFlowError(f"table: levels of unknown axis '{name}'; {one_of(name, axes)}")
+            raise CausalflowError(f"table: levels of unknown axis '{name}'; {one_of(name, axes)}")
     named = {
         axis: tuple(given.get(axis, range(count))) for axis, count in zip(axes, shape, strict=True)
     }
     for (axis, names), count in zip(named.items(), shape, strict=True):
         if len(names) != count:
-            raise CausalFlowError(
+            raise CausalflowError(
                 f"table: axis '{axis}' has {count} positions and {len(names)} levels"
             )
         if len(set(names)) != count:
-            raise CausalFlowError(f"table: axis '{axis}' has a level twice: {list(names)}")
+            raise CausalflowError(f"table: axis '{axis}' has a level twice: {list(names)}")
     return MappingProxyType(named)
 
 
@@ -48,7 +48,7 @@ def position(axis: str, levels: Sequence[Level], level: object) -> int:
     """Where a level stands, given by name or by index.
 
     Raises:
-        CausalFlowError: there is no such level.
+        CausalflowError: there is no such level.
 
     Example:
         >>> position("color", ("green", "red"), "red"), position("color", ("green", "red"), 1)
@@ -65,4 +65,4 @@ def position(axis: str, levels: Sequence[Level], level: object) -> int:
         place = -1
     if 0 <= place < len(levels):
         return place
-    raise CausalFlowError(f"table: axis '{axis}' has no level {level!r}; {one_of(level, levels)}")
+    raise CausalflowError(f"table: axis '{axis}' has no level {level!r}; {one_of(level, levels)}")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
 
-from causalflow.errors import CausalFlowError
+from causalflow.errors import CausalflowError
 from causalflow.tables.elimination import min_fill_order
 
 __all__ = ["MAX_CELLS", "MAX_OPERATIONS", "Plan", "Step", "make_plan"]
@@ -94,19 +94,19 @@ class Plan:
         """Refuse to start what would not fit or not end.
 
         Raises:
-            CausalFlowError: names the width and the variables.
+            CausalflowError: names the width and the variables.
         """
         wide = self.largest
         made = f"a table of {self.cells(wide):,} cells over {len(wide)} variables"
         shown = ", ".join(self.names[axis] for axis in wide[:8])
         named = f"({shown}{', ...' if len(wide) > 8 else ''})"
         if self.cells(wide) > cells:
-            raise CausalFlowError(
+            raise CausalflowError(
                 f"too wide: the query needs {made} {named}; at most {cells:,} cells are made:"
                 " ask about fewer variables at once"
             )
         if self.operations > operations:
-            raise CausalFlowError(
+            raise CausalflowError(
                 f"too wide: the query needs {self.operations:,} multiplications, {made} {named};"
                 f" at most {operations:,} are done: ask about fewer variables at once"
             )

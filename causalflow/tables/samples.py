@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from causalflow.errors import CausalFlowError
+from causalflow.errors import CausalflowError
 from causalflow.graph.schema import Level
 from causalflow.tables.levels import position
 
@@ -22,13 +22,13 @@ def relative_frequencies(
     """The share of rows in each cell, and the levels of each column.
 
     Raises:
-        CausalFlowError: no rows, columns of unequal length, or a value that is no level.
+        CausalflowError: no rows, columns of unequal length, or a value that is no level.
     """
     arrays = {name: np.asarray(column) for name, column in columns.items()}
     lengths = {name: len(array) for name, array in arrays.items()}
     rows = next(iter(lengths.values()), 0)
     if not rows or len(set(lengths.values())) > 1:
-        raise CausalFlowError(f"table: expected columns of one length above 0; given {lengths}")
+        raise CausalflowError(f"table: expected columns of one length above 0; given {lengths}")
     found = {
         name: tuple(levels[name]) if name in levels else tuple(np.unique(array).tolist())
         for name, array in arrays.items()
@@ -44,16 +44,16 @@ def positions(axis: str, levels: Sequence[Level], column: Array) -> Array:
     """Where each row's level stands, by name or by index: int64, shape (rows,).
 
     Raises:
-        CausalFlowError: a value that is no level; the first row with it is named.
+        CausalflowError: a value that is no level; the first row with it is named.
     """
     values, inverse = distinct(column)
     found = np.empty(len(values), dtype=np.int64)
     for place, value in enumerate(values):
         try:
             found[place] = position(axis, levels, value)
-        except CausalFlowError as error:
+        except CausalflowError as error:
             row = int(np.argmax(inverse == place))
-            raise CausalFlowError(f"row {row}: {error}") from None
+            raise CausalflowError(f"row {row}: {error}") from None
     return found[inverse]
 
 

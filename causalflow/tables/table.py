@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from causalflow.errors import CausalFlowError, one_of
+from causalflow.errors import CausalflowError, one_of
 from causalflow.graph.schema import Level
 from causalflow.tables.array import Values, numbers, spread
 from causalflow.tables.levels import Levels, named_levels, position
@@ -46,7 +46,7 @@ class Table:
         levels: axis -> the names of its positions; 0..n-1 by default.
 
     Raises:
-        CausalFlowError: axes, values and levels do not fit together, or a value is no finite
+        CausalflowError: axes, values and levels do not fit together, or a value is no finite
             number.
 
     Example:
@@ -72,7 +72,7 @@ class Table:
         names = (axes,) if isinstance(axes, str) else tuple(axes)
         array = numbers(values)
         if len(set(names)) != len(names) or array.ndim != len(names):
-            raise CausalFlowError(
+            raise CausalflowError(
                 f"table: axes {list(names)} for an array of shape {array.shape};"
                 " expected one different name for each dimension"
             )
@@ -131,7 +131,7 @@ class Table:
             axes: which columns, in which order; by default all.
 
         Raises:
-            CausalFlowError: no rows, columns of unequal length, or a value that is no level.
+            CausalflowError: no rows, columns of unequal length, or a value that is no level.
         """
         from causalflow.tables.samples import relative_frequencies
 
@@ -164,11 +164,11 @@ class Table:
         """The same function with its axes in another order.
 
         Raises:
-            CausalFlowError: ``axes`` are not the table's.
+            CausalflowError: ``axes`` are not the table's.
         """
         order = self._known(axes)
         if len(order) != len(self.axes):
-            raise CausalFlowError(f"table: axes {list(order)} are not all of {list(self.axes)}")
+            raise CausalflowError(f"table: axes {list(order)} are not all of {list(self.axes)}")
         places = [self.axes.index(axis) for axis in order]
         return Table.of(order, self.values.transpose(places), self.levels)
 
@@ -176,12 +176,12 @@ class Table:
         """The same function with other names for its axes.
 
         Raises:
-            CausalFlowError: an unknown axis, or two axes of one name.
+            CausalflowError: an unknown axis, or two axes of one name.
         """
         self._known(names)
         renamed = tuple(names.get(axis, axis) for axis in self.axes)
         if len(set(renamed)) < len(renamed):
-            raise CausalFlowError(f"table: renamed axes {list(renamed)} are not different")
+            raise CausalflowError(f"table: renamed axes {list(renamed)} are not different")
         levels = {new: self.levels[axis] for axis, new in zip(self.axes, renamed, strict=True)}
         return Table.of(renamed, self.values, levels)
 
@@ -189,7 +189,7 @@ class Table:
         """The slice where some axes take a level, given by name or index.
 
         Raises:
-            CausalFlowError: an unknown axis or level.
+            CausalflowError: an unknown axis or level.
         """
         self._known(cell)
         places = tuple(
@@ -203,12 +203,12 @@ class Table:
         """The distribution of the other axes given the levels of some.
 
         Raises:
-            CausalFlowError: an unknown axis or level, or a condition of probability zero.
+            CausalflowError: an unknown axis or level, or a condition of probability zero.
         """
         sliced = self.at(cell)
         if not sliced.values.sum():
             shown = ", ".join(f"{axis}={level}" for axis, level in cell.items())
-            raise CausalFlowError(f"table: the condition has probability zero: P({shown}) = 0")
+            raise CausalflowError(f"table: the condition has probability zero: P({shown}) = 0")
         return sliced.normalise()
 
     def product(self, other: Table) -> Table:
@@ -220,11 +220,11 @@ class Table:
         """The quotient at every cell of both tables' axes, with 0 / 0 = 0.
 
         Raises:
-            CausalFlowError: a number other than zero is divided by zero.
+            CausalflowError: a number other than zero is divided by zero.
         """
         axes, mine, theirs = self._aligned(other)
         if np.any((theirs == 0) & (mine != 0)):
-            raise CausalFlowError(f"table: division of a table over {list(axes)} by zero")
+            raise CausalflowError(f"table: division of a table over {list(axes)} by zero")
         return Table.of(axes, mine / (theirs + (theirs == 0)), {**other.levels, **self.levels})
 
     def normalise(self, given: str | Iterable[str] = ()) -> Table:
@@ -276,7 +276,7 @@ class Table:
         given = (names,) if isinstance(names, str) else tuple(dict.fromkeys(names))
         for name in given:
             if name not in self.axes:
-                raise CausalFlowError(f"table: unknown axis {name!r}; {one_of(name, self.axes)}")
+                raise CausalflowError(f"table: unknown axis {name!r}; {one_of(name, self.axes)}")
         return given
 
     def _aligned(self, other: Table) -> tuple[tuple[str, ...], Values, Values]:
@@ -284,7 +284,7 @@ class Table:
         for axis in self.axes:
             if axis in other.levels and other.levels[axis] != self.levels[axis]:
                 both = f"{list(self.levels[axis])} and {list(other.levels[axis])}"
-                raise CausalFlowError(
+                raise CausalflowError(
                     f"table: two tables have different levels of '{axis}': {both}"
                 )
         axes = (*self.axes, *(axis for axis in other.axes if axis not in self.axes))

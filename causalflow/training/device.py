@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from causalflow.errors import CausalFlowError, one_of
+from causalflow.errors import CausalflowError, one_of
 from causalflow.training.options import FitOptions
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def launch(options: FitOptions) -> Fabric:
     local = int(os.environ.get("LOCAL_WORLD_SIZE", options.devices))
     hosts = int(os.environ.get("GROUP_WORLD_SIZE", 1))
     if options.batch_size % (local * hosts):
-        raise CausalFlowError(
+        raise CausalflowError(
             f"fit: batch_size={options.batch_size} is not a multiple of {local * hosts} processes"
         )
     parallel = options.strategy == "auto" and local * hosts > 1
@@ -56,7 +56,7 @@ def launch(options: FitOptions) -> Fabric:
         )
     except (ValueError, TypeError) as mistake:
         reason = str(mistake).splitlines()[0]
-        raise CausalFlowError(f"fit: strategy={options.strategy!r}: {reason}") from None
+        raise CausalflowError(f"fit: strategy={options.strategy!r}: {reason}") from None
     fabric.launch()
     return fabric
 
@@ -65,7 +65,7 @@ def existing_device(device: str | torch.device, where: str = "model") -> str:
     """The name of a device that is there; "auto" is CUDA, else the CPU.
 
     Raises:
-        CausalFlowError: no such device; ``where`` begins the message.
+        CausalflowError: no such device; ``where`` begins the message.
     """
     cuda = torch.cuda.is_available()
     if device == "auto":
@@ -73,15 +73,15 @@ def existing_device(device: str | torch.device, where: str = "model") -> str:
     name, _, index = str(device).partition(":")
     known = name in ("cpu", "cuda") and (not index or (name == "cuda" and index.isdecimal()))
     if not known:
-        raise CausalFlowError(f"{where}: unknown device '{device}'; {one_of(str(device), DEVICES)}")
+        raise CausalflowError(f"{where}: unknown device '{device}'; {one_of(str(device), DEVICES)}")
     if name == "cuda" and not (cuda and int(index or 0) < torch.cuda.device_count()):
-        raise CausalFlowError(f"{where}: device='{device}' is not there; use 'auto' or 'cpu'")
+        raise CausalflowError(f"{where}: device='{device}' is not there; use 'auto' or 'cpu'")
     return str(device)
 
 
 def _precision(precision: str, device: str) -> Any:
     if precision == "16-mixed" and device != "cuda":
-        raise CausalFlowError("fit: precision='16-mixed' needs device='cuda'; use 'auto'")
+        raise CausalflowError("fit: precision='16-mixed' needs device='cuda'; use 'auto'")
     if precision != "auto":
         return precision
     bf16 = device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)

@@ -83,7 +83,7 @@ def fit(
         graph: The graph file's text, kept in the checkpoint and compared when resuming.
 
     Raises:
-        CausalFlowError: a loss or gradient is not finite; node and step are named.
+        CausalflowError: a loss or gradient is not finite; node and step are named.
         CheckpointError: the checkpoint is damaged or belongs to another fit.
         FitInterrupted: SIGINT or SIGTERM; the last whole step is in the checkpoint.
     """

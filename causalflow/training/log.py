@@ -18,7 +18,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from causalflow.errors import CausalFlowError
+from causalflow.errors import CausalflowError
 
 __all__ = ["TrainingLog", "read_log"]
 
@@ -144,6 +144,6 @@ def _open(path: Path, start: int, header: Mapping[str, Any]) -> Any:
     except FileNotFoundError:
         return _open(path, 0, header)
     except (OSError, UnicodeError) as error:
-        raise CausalFlowError(f"{path}: the log cannot be written ({error})") from None
+        raise CausalflowError(f"{path}: the log cannot be written ({error})") from None
     file.writelines(json.dumps(line) + "\n" for line in kept or [dict(header)])
     return file

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from causalflow.errors import CausalFlowError
+from causalflow.errors import CausalflowError
 from causalflow.training.options import SCHEDULES, FitOptions
 from causalflow.training.state import (
     STEP,
@@ -166,11 +166,11 @@ def _descend(run: Run) -> None:
 def _check_finite(run: Run, losses: Mapping[str, float], gradient: float) -> None:
     for name, loss in losses.items():
         if not math.isfinite(loss):
-            raise CausalFlowError(f"fit: the loss of node '{name}' is {loss} at {_remedy(run)}")
+            raise CausalflowError(f"fit: the loss of node '{name}' is {loss} at {_remedy(run)}")
     scaled = getattr(run.fabric.strategy.precision, "scaler", None) is not None
     # A gradient scaler provokes overflows, skips such steps itself and lowers its scale.
     if not scaled and not math.isfinite(gradient):
-        raise CausalFlowError(f"fit: the gradient is not finite at {_remedy(run)}")
+        raise CausalflowError(f"fit: the gradient is not finite at {_remedy(run)}")
 
 
 def _remedy(run: Run) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from causalflow.errors import CausalFlowError, one_of
+from causalflow.errors import CausalflowError, one_of
 from causalflow.registry import Registry
 
 __all__ = ["PRECISIONS", "SCHEDULES", "FitOptions"]
@@ -87,10 +87,10 @@ class FitOptions:
             value = getattr(self, name)
             number = isinstance(value, int | float) and not isinstance(value, bool)
             if not (number and allowed(value)):
-                raise CausalFlowError(f"fit: {name}={value!r}; expected {text}")
+                raise CausalflowError(f"fit: {name}={value!r}; expected {text}")
         for name, names in (("precision", PRECISIONS), ("schedule", SCHEDULES)):
             if (given := getattr(self, name)) not in names:
-                raise CausalFlowError(f"fit: unknown {name} {given!r}; {one_of(given, names)}")
+                raise CausalflowError(f"fit: unknown {name} {given!r}; {one_of(given, names)}")
 
 
 PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 import causalflow
 from causalflow.cli import commands, run
-from causalflow.errors import CausalFlowError
+from causalflow.errors import CausalflowError
 from causalflow.training.device import FitInterrupted
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -141,7 +141,7 @@ def raising():
 @pytest.mark.parametrize(
     ("error", "code", "message"),
     [
-        (CausalFlowError("x: wrong"), 2, "x: wrong\n"),
+        (CausalflowError("x: wrong"), 2, "x: wrong\n"),
         (FitInterrupted("stopped after step 3"), 130, "\nstopped after step 3\n"),
         (KeyboardInterrupt(), 130, "\ninterrupted\n"),
     ],

@@ -15,7 +15,7 @@ from causalflow.diffusion.anticausal import Pull, pull
 from causalflow.diffusion.field import Values, changed, nulled
 from causalflow.diffusion.guidance import GUIDANCES, guide
 from causalflow.diffusion.schedule import SCHEDULES, Schedule
-from causalflow.errors import CausalFlowError
+from causalflow.errors import CausalflowError
 
 NAMES = ["digit", "color", "size"]
 NAN = torch.nan
@@ -289,15 +289,15 @@ def test_guidance_works_where_gradients_are_off(mode) -> None:
 
 
 def test_an_unknown_guidance_or_schedule_lists_those_there_are() -> None:
-    with pytest.raises(CausalFlowError, match=r"unknown guidance 'fre'.*did you mean 'free'"):
+    with pytest.raises(CausalflowError, match=r"unknown guidance 'fre'.*did you mean 'free'"):
         guide(Network(), TARGET, REFERENCE, neural=NAMES, guidance="fre")
-    with pytest.raises(CausalFlowError, match=r"unknown guidance schedule 'late'.*'middle'"):
+    with pytest.raises(CausalflowError, match=r"unknown guidance schedule 'late'.*'middle'"):
         Schedule(kind="late")
 
 
 @pytest.mark.parametrize("interval", [(0.8, 0.2), (-0.1, 1.0), (0.0, 1.1), (torch.nan, 1.0)])
 def test_an_interval_outside_of_the_path_is_refused(interval: tuple[float, float]) -> None:
-    with pytest.raises(CausalFlowError, match="expected 0 <= low <= high <= 1"):
+    with pytest.raises(CausalflowError, match="expected 0 <= low <= high <= 1"):
         Schedule(interval=interval)
 
 

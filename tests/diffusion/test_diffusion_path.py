@@ -25,7 +25,7 @@ from causalflow.diffusion.path import (
     noise_of,
     tau_of,
 )
-from causalflow.errors import CausalFlowError
+from causalflow.errors import CausalflowError
 
 
 def draw(*shape: int, seed: int = 0) -> Tensor:
@@ -61,9 +61,9 @@ def test_the_cosine_grid_has_equal_angles() -> None:
 
 
 def test_an_unknown_grid_and_no_steps_are_the_users_mistakes() -> None:
-    with pytest.raises(CausalFlowError, match=r"unknown grid 'cosin'.*did you mean 'cosine'"):
+    with pytest.raises(CausalflowError, match=r"unknown grid 'cosin'.*did you mean 'cosine'"):
         grid(5, "cosin")
-    with pytest.raises(CausalFlowError, match=r"steps=0.*at least 1"):
+    with pytest.raises(CausalflowError, match=r"steps=0.*at least 1"):
         grid(0)
 
 

@@ -30,7 +30,7 @@ from causalflow.diffusion.solver import (
     shifted,
 )
 from causalflow.diffusion.solver.implicit import fixed_point
-from causalflow.errors import CausalFlowError
+from causalflow.errors import CausalflowError
 
 MEAN, SCALE, SPREAD = 0.7, 0.4, 0.3
 ALL = [SOLVERS.get(name) for name in SOLVERS]
@@ -88,7 +88,7 @@ def draw(n: int, seed: int = 0) -> Tensor:
 
 def test_the_registry_holds_each_solver_under_its_own_name() -> None:
     assert {name: SOLVERS.get(name).name for name in SOLVERS} == {name: name for name in SOLVERS}
-    with pytest.raises(CausalFlowError, match=r"unknown solver 'aif'.*did you mean 'alf'"):
+    with pytest.raises(CausalflowError, match=r"unknown solver 'aif'.*did you mean 'alf'"):
         SOLVERS.get("aif")
 
 
@@ -296,5 +296,5 @@ def test_the_forward_trajectory_of_ancestral_sampling_is_noise_at_its_end_and_re
 
 
 def test_a_stochastic_solver_asks_for_its_generator() -> None:
-    with pytest.raises(CausalFlowError, match=r"'ancestral' draws its noise; give a generator"):
+    with pytest.raises(CausalflowError, match=r"'ancestral' draws its noise; give a generator"):
         ascend(SOLVERS.get("ancestral"), gaussian, draw(2), grid(3))

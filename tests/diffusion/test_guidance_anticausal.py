@@ -18,7 +18,7 @@ from causalflow.diffusion.anticausal import AIMS, Pull, anticausal, gradient, pu
 from causalflow.diffusion.field import Time, Values
 from causalflow.diffusion.guidance import guide
 from causalflow.diffusion.path import data_of, noise_of
-from causalflow.errors import CausalFlowError
+from causalflow.errors import CausalflowError
 
 MEANS = torch.tensor([[-1.0, 0.5, 0.2], [0.3, 0.4, -0.6], [0.9, -0.8, 0.1]], dtype=torch.float64)
 SCALES = torch.tensor([0.3, 0.5, 0.4], dtype=torch.float64)
@@ -220,5 +220,5 @@ def test_times_by_row_are_those_of_one_row_at_a_time() -> None:
 
 
 def test_an_unknown_aim_lists_those_there_are() -> None:
-    with pytest.raises(CausalFlowError, match=r"unknown anti-causal guidance 'contrst'; .*printed"):
+    with pytest.raises(CausalflowError, match=r"unknown anti-causal guidance 'contrst'; .*printed"):
         Pull(predictor=read, scales={}, aim="contrst")

@@ -11,7 +11,7 @@ from torch import Tensor
 from causalflow.diffusion.balance import BALANCES, balanced, draw_tape, zeta
 from causalflow.diffusion.field import Time, Values
 from causalflow.diffusion.path import enter, grid
-from causalflow.errors import CausalFlowError
+from causalflow.errors import CausalflowError
 
 MEANS = torch.tensor([[-1.0, 0.3], [1.0, 0.1]], dtype=torch.float64)
 SPREAD = 0.3
@@ -194,7 +194,7 @@ def test_a_predictor_without_a_class_that_changes_is_refused() -> None:
     x = images(2)
     size = {"size": torch.zeros(2)}
     tape = draw_tape(x, 3, torch.Generator())
-    with pytest.raises(CausalFlowError, match=r"no class parent.*or balance 'none'"):
+    with pytest.raises(CausalflowError, match=r"no class parent.*or balance 'none'"):
         balanced(
             "printed",
             velocity,
@@ -209,5 +209,5 @@ def test_a_predictor_without_a_class_that_changes_is_refused() -> None:
 
 
 def test_an_unknown_balance_lists_those_there_are() -> None:
-    with pytest.raises(CausalFlowError, match=r"unknown balance 'print'.*did you mean 'printed'"):
+    with pytest.raises(CausalflowError, match=r"unknown balance 'print'.*did you mean 'printed'"):
         run("print", images(2), 3)

@@ -12,7 +12,7 @@ import pytest
 from scipy.optimize import linprog
 
 from causalflow.discrete.bounds import bounds
-from causalflow.errors import CausalFlowError, DataError, EvidenceError, QueryError
+from causalflow.errors import CausalflowError, DataError, EvidenceError, QueryError
 from causalflow.graph.graph import Graph
 from causalflow.tables.table import Table
 
@@ -447,7 +447,7 @@ def test_impossible_condition_is_an_error():
     ("query", "data", "error", "message"),
     [
         ("P(q=1)", Table(["x", "y"], np.full((2, 2), 0.25)), QueryError, "unknown"),
-        ("P(y=7 | do(x=1))", Table(["x", "y"], np.full((2, 2), 0.25)), CausalFlowError, "no level"),
+        ("P(y=7 | do(x=1))", Table(["x", "y"], np.full((2, 2), 0.25)), CausalflowError, "no level"),
         ("P(y=1 | do(x=1))", Table(["x", "y"], np.full((2, 2), 0.2)), DataError, "sum to 0.8"),
         ("P(y=1 | do(x=1))", Table(["x", "y"], [[1.2, -0.2], [0, 0]]), DataError, "negative"),
         ("P(y=1 | do(x=1))", Table(["x", "v"], np.full((2, 2), 0.25)), DataError, "variable 'v'"),
@@ -469,7 +469,7 @@ def test_question_about_the_law_of_what_the_data_condition_on_is_refused():
 
 def test_too_many_response_functions_are_refused_with_their_number():
     joint = Table(["x", "y"], np.full((10, 10), 0.01))
-    with pytest.raises(CausalFlowError, match=r"about 10\^11 joint response functions"):
+    with pytest.raises(CausalflowError, match=r"about 10\^11 joint response functions"):
         bounds(BOW, "P(y=1 | do(x=1))", joint)
 
 
@@ -477,7 +477,7 @@ def test_too_many_constraints_are_refused_before_they_are_made():
     joint = np.full((150, 150), 1.0)
     joint[0, 0] = 0  # or the question were answered by a formula
     data = Table(["x", "y"], joint / joint.sum())
-    with pytest.raises(CausalFlowError, match="22,500 unknowns with 506,250,000 entries"):
+    with pytest.raises(CausalflowError, match="22,500 unknowns with 506,250,000 entries"):
         bounds(Graph(edges=["x <-> y"]), "P(y=2 | do(x=0))", data)
 
 
@@ -486,7 +486,7 @@ def test_too_many_worlds_values_are_refused():
     edges = [f"{a} -> {b}" for a, b in pairwise(names)]
     graph = Graph(edges=edges)
     joint = Table(names, np.full((2,) * 18, 0.5**18))
-    with pytest.raises(CausalFlowError, match="too wide"):
+    with pytest.raises(CausalflowError, match="too wide"):
         bounds(graph, "P(v17[v0=1]=1, v17[v0=0]=0)", joint)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from causalflow.discrete.scm import ExactModel
-from causalflow.errors import CausalFlowError, CompileError, EvidenceError, QueryError
+from causalflow.errors import CausalflowError, CompileError, EvidenceError, QueryError
 from causalflow.graph.graph import Graph
 from causalflow.graph.reader import load
 from causalflow.model.compile import compile
@@ -204,7 +204,7 @@ def test_impossible_evidence_in_a_batch_names_its_row(ascm):
 def test_a_query_that_is_too_wide_is_refused_before_allocation():
     model = ExactModel(layered(10, 4))
     nodes = ", ".join(f"v{k}_{j}" for k in range(4) for j in range(10))
-    with pytest.raises(CausalFlowError, match=r"too wide: .* cells over 40 variables \(v0_0"):
+    with pytest.raises(CausalflowError, match=r"too wide: .* cells over 40 variables \(v0_0"):
         model.ask(f"P({nodes})")
     outcomes = ", ".join(f"{name}=0" for name in nodes.split(", "))
     assert model.ask(f"P({outcomes})").value == Fraction(1, 2**40)
@@ -213,7 +213,7 @@ def test_a_query_that_is_too_wide_is_refused_before_allocation():
 def test_a_batch_whose_answer_would_not_fit_is_refused_before_allocation():
     rows = np.arange(2**20) % 2
     outcomes = ", ".join(f"v{k}" for k in range(1, 10))
-    with pytest.raises(CausalFlowError, match="too wide: 1,048,576 rows with 512 cells each"):
+    with pytest.raises(CausalflowError, match="too wide: 1,048,576 rows with 512 cells each"):
         ExactModel(chain(10)).ask(f"P({outcomes} | v0)", v0=rows)
 
 
@@ -227,12 +227,12 @@ def test_an_equation_with_too_many_arguments_is_refused():
 def test_an_image_with_too_many_codes_for_a_table_is_refused():
     exogenous = {f"u{k}": COIN for k in range(14)}
     image = {"type": "image", "shape": [1, 1, 14], "levels": 2, "equation": list(exogenous)}
-    with pytest.raises(CausalFlowError, match=r"too wide: node 'i' has 16,384 levels"):
+    with pytest.raises(CausalflowError, match=r"too wide: node 'i' has 16,384 levels"):
         ExactModel(Graph(exogenous=exogenous, nodes={"i": image})).ask("P(i)")
 
 
 def test_enumeration_of_a_large_model_is_refused_and_names_the_remedy():
-    with pytest.raises(CausalFlowError, match="ask a question instead"):
+    with pytest.raises(CausalflowError, match="ask a question instead"):
         ExactModel(chain(30)).enumerate()
 
 
@@ -271,7 +271,7 @@ def test_an_equation_that_gives_no_level_is_an_error_only_where_it_can_happen():
         (lambda m: m.counterfactual({"z": 0}, {"x": 1}), EvidenceError, "unknown variable 'z'"),
         (lambda m: m.counterfactual({"x": 0}, {}), EvidenceError, "nothing is set"),
         (lambda m: m.posterior({"x": 0}, ["z"]), EvidenceError, "'z' cannot be asked"),
-        (lambda m: ExactModel(m.graph, "exact"), CausalFlowError, "unknown arithmetic 'exact'"),
+        (lambda m: ExactModel(m.graph, "exact"), CausalflowError, "unknown arithmetic 'exact'"),
     ],
 )
 def test_mistakes_are_one_line_errors(ascm, call, error, message):

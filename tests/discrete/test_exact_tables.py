@@ -9,7 +9,7 @@ from brute_force import Questions, brute_force, random_fractions, random_scm
 from explicit_noise import explicit
 
 from causalflow.discrete.scm import ExactModel
-from causalflow.errors import CausalFlowError, CompileError, EvidenceError, QueryError
+from causalflow.errors import CausalflowError, CompileError, EvidenceError, QueryError
 from causalflow.graph.graph import Graph
 from causalflow.graph.reader import loads
 from causalflow.query.language import parse_query
@@ -186,7 +186,7 @@ def test_impossible_evidence_is_named_in_draws_too():
 
 def test_what_tables_have_no_answer_for_is_an_error_in_one_line():
     model = ExactModel(chain("gumbel"))
-    with pytest.raises(CausalFlowError, match="enumerate: node 'z' has a table"):
+    with pytest.raises(CausalflowError, match="enumerate: node 'z' has a table"):
         model.enumerate()
     with pytest.raises(EvidenceError, match="no exogenous variable is left"):
         model.posterior({"y": 1})
@@ -203,5 +203,5 @@ def test_copies_that_are_too_wide_are_refused_before_they_are_made():
         "y": {"type": "class", "levels": levels, "table": table, "noise": "gumbel"},
     }
     model = ExactModel(Graph(nodes=nodes, edges=["x -> w -> y"]))
-    with pytest.raises(CausalFlowError, match=r"too wide: node '(w|y)'"):
+    with pytest.raises(CausalflowError, match=r"too wide: node '(w|y)'"):
         model.ask("P(y, y[x=1], y[x=2])")

@@ -12,7 +12,7 @@ import pytest
 
 from causalflow.discrete.answer import Answer
 from causalflow.discrete.scm import ExactModel
-from causalflow.errors import CausalFlowError, QueryError
+from causalflow.errors import CausalflowError, QueryError
 from causalflow.graph.graph import Graph
 from causalflow.graph.reader import load
 
@@ -81,7 +81,7 @@ def outcome(model, text, known):
     """How it ends: answered, or the kind of error; any other exception is a failure."""
     try:
         found = model.ask(text, known)
-    except CausalFlowError as error:
+    except CausalflowError as error:
         lines = str(error).splitlines()
         assert len(lines) == 1 or (isinstance(error, QueryError) and lines[-1].strip() == "^")
         return type(error).__name__
@@ -137,4 +137,4 @@ def test_questions_about_many_worlds_are_answered_or_refused_before_they_grow(se
             world = ", ".join(f"{each}={random.integers(2)}" for each in others[:3])
             terms.append(f"{name}[{world}]{'=1' if random.random() < 0.5 else ''}")
         text = f"P({', '.join(dict.fromkeys(terms))})"
-        assert outcome(model, text, {}) in ("answered", "CausalFlowError", "QueryError")
+        assert outcome(model, text, {}) in ("answered", "CausalflowError", "QueryError")

@@ -12,7 +12,7 @@ from test_counterfactual_literature import EXACT, set_in
 from test_identify_effects import asked
 from world_oracle import unit_model
 
-from causalflow.errors import CausalFlowError, QueryError
+from causalflow.errors import CausalflowError, QueryError
 from causalflow.graph.admg import ADMG
 from causalflow.identify.counterfactual import identify_counterfactual
 from causalflow.identify.identify import identify
@@ -169,7 +169,7 @@ def test_fuzzed_questions_end_in_a_verdict_or_an_error():
             spoilt[int(generator.integers(len(spoilt)))] = str(generator.choice(words))
         try:
             verdict = identify_counterfactual(admg, "".join(spoilt))
-        except CausalFlowError as error:
+        except CausalflowError as error:
             assert str(error).strip()
             counts["error"] += 1
         else:

@@ -18,7 +18,7 @@ from test_counterfactual_random import problems
 from test_identify_effects import EXACT, asked, check_no, error
 from world_oracle import unit_model
 
-from causalflow.errors import CausalFlowError
+from causalflow.errors import CausalflowError
 from causalflow.graph.admg import ADMG
 from causalflow.graph.graph import Graph
 from causalflow.identify.identify import identify
@@ -123,7 +123,7 @@ def test_fuzzed_graphs_and_questions_end_in_a_verdict_or_one_line_of_error():
                 text = str(random_counterfactual(generator, names))
             known = data[int(generator.integers(4))]
             verdict = identify(graph, spoilt(generator, text, turn % 3), known)
-        except CausalFlowError as problem:
+        except CausalflowError as problem:
             assert str(problem).splitlines()[0].strip(), (edges, text)
             assert len(str(problem).splitlines()) in (1, 3)  # a line, or that and the place in it
             counts["error"] += 1

@@ -7,7 +7,7 @@ import pytest
 from latent_oracle import random_graph, random_model, random_query
 from test_identify_effects import asked
 
-from causalflow.errors import CausalFlowError, DataError, QueryError
+from causalflow.errors import CausalflowError, DataError, QueryError
 from causalflow.graph.admg import ADMG
 from causalflow.graph.graph import Graph
 from causalflow.graph.separation import separation
@@ -193,7 +193,7 @@ def test_fuzzed_questions_end_in_a_verdict_or_an_error():
             spoilt[int(generator.integers(len(spoilt)))] = str(generator.choice(words))
         try:
             verdict = identify(admg, "".join(spoilt))
-        except CausalFlowError as error:
+        except CausalflowError as error:
             assert str(error).strip()
             counts["error"] += 1
         else:

@@ -9,7 +9,7 @@ import torch
 
 import causalflow as cf
 from causalflow.data.graphs import graph_path
-from causalflow.errors import CausalFlowError, EvidenceError, QueryError
+from causalflow.errors import CausalflowError, EvidenceError, QueryError
 
 DRAWS = 20_000
 ERRORS = 5  # standard errors; a cell has its own, at most the answer's
@@ -141,7 +141,7 @@ def test_finite_models_are_asked_and_enumerated_exactly():
     assert answer.route == "exact"
     assert not answer.verdict.identifiable
     assert len(model.enumerate().p) == 16
-    with pytest.raises(CausalFlowError, match="thickness"):
+    with pytest.raises(CausalflowError, match="thickness"):
         compiled("morphomnist_scm").enumerate()
 
 

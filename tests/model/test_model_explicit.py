@@ -10,7 +10,7 @@ import torch
 
 import causalflow as cf
 from causalflow.data.graphs import graph_path
-from causalflow.errors import CausalFlowError, EvidenceError
+from causalflow.errors import CausalflowError, EvidenceError
 
 DRAWS = 20_000
 # The table of Sardesai, Ctf-Editing using a Diffusion NCM, section 3.
@@ -135,7 +135,7 @@ def test_nodes_without_arguments_fill_every_row():
 
 
 def test_fitting_equations_says_that_there_is_nothing_to_fit(ascm):
-    with pytest.raises(CausalFlowError, match="have equations or tables; there is nothing to fit"):
+    with pytest.raises(CausalflowError, match="have equations or tables; there is nothing to fit"):
         ascm.fit({"x": [0], "y": [0], "i": FIVE})
 
 

@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 import causalflow as cf
 from causalflow.checkpoint import Metadata, load_state, save_state
 from causalflow.errors import (
-    CausalFlowError,
+    CausalflowError,
     CheckpointError,
     CompileError,
     DataError,
@@ -137,10 +137,10 @@ def test_data_that_do_not_fit_the_graph_are_named(model, change, error, says):
 
 
 def test_an_unknown_option_is_named_with_the_nearest(model):
-    with pytest.raises(CausalFlowError, match=r"fit: unknown option 'stepz'.*did you mean 'steps'"):
+    with pytest.raises(CausalflowError, match=r"fit: unknown option 'stepz'.*did you mean 'steps'"):
         model.fit(columns(), stepz=3)
     says = r"compile: no option or image node 'sead'.*did you mean 'seed'"
-    with pytest.raises(CausalFlowError, match=says):
+    with pytest.raises(CausalflowError, match=says):
         cf.compile(model.graph, sead=3)
 
 
@@ -263,7 +263,7 @@ def test_the_number_of_draws_is_a_whole_number(model, n):
     ],
 )
 def test_an_argument_that_does_not_fit_is_refused_in_one_line(model, ask, says):
-    with pytest.raises(CausalFlowError, match=says) as caught:
+    with pytest.raises(CausalflowError, match=says) as caught:
         ask(model)
     one_line(caught)
 

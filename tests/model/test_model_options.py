@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 import causalflow as cf
-from causalflow.errors import CausalFlowError, CheckpointError, CompileError
+from causalflow.errors import CausalflowError, CheckpointError, CompileError
 
 SMALL = {"width": 8, "multipliers": (1, 2), "predictor_width": 8}
 NODES = {
@@ -126,7 +126,7 @@ def test_a_call_changes_solver_steps_and_guidance_and_leaves_the_model_alone():
 )
 def test_wrong_options_of_a_call_are_one_line_errors(options, message):
     model = fitted(graph(), image=cf.Diffusion(**SMALL, steps=2))
-    with pytest.raises(CausalFlowError, match=message) as caught:
+    with pytest.raises(CausalflowError, match=message) as caught:
         model.counterfactual(evidence(), {"color": "red"}, **options)
     assert len(str(caught.value).splitlines()) == 1
 
@@ -153,7 +153,7 @@ def test_wrong_options_of_compile_are_one_line_errors(options, message):
 
 
 def test_an_unknown_field_of_the_options_is_an_error_that_lists_them():
-    with pytest.raises(CausalFlowError, match=r"unknown option 'stpes'.*did you mean 'steps'"):
+    with pytest.raises(CausalflowError, match=r"unknown option 'stpes'.*did you mean 'steps'"):
         cf.Diffusion(stpes=3)
 
 

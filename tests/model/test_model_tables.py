@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from causalflow.discrete.scm import ExactModel
-from causalflow.errors import CausalFlowError, CompileError
+from causalflow.errors import CausalflowError, CompileError
 from causalflow.graph.graph import Graph
 from causalflow.graph.reader import loads
 from causalflow.model.compile import compile
@@ -55,7 +55,7 @@ def test_a_fit_leaves_given_tables_alone():
     graph = loads(TEXT.replace(", table: [1/3, 2/3]", "").replace("NOISE", "gumbel"))
     model = compile(graph)
     before = model.scm.module("y").table.clone()
-    with pytest.raises(CausalFlowError, match="have equations or tables; there is nothing to fit"):
+    with pytest.raises(CausalflowError, match="have equations or tables; there is nothing to fit"):
         model.fit({"y": [0, 1], "x": [0, 1], "z": [0, 1]}, nodes=["y"])
     model.fit({"z": [1, 1, 1, 0], "x": [0, 1, 0, 1], "y": [0, 0, 0, 0]}, steps=1, progress=False)
     assert torch.equal(model.scm.module("y").table, before)

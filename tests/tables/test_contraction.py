@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from causalflow.errors import CausalFlowError
+from causalflow.errors import CausalflowError
 from causalflow.tables.contraction import contract, run_plan, scaled
 from causalflow.tables.elimination import min_fill_order
 from causalflow.tables.plan import make_plan
@@ -92,15 +92,15 @@ def test_product_of_a_thousand_small_numbers_does_not_vanish():
 def test_a_width_that_does_not_fit_is_refused_before_allocation():
     axes = [f"v{k}" for k in range(60)]
     tables = [Table([a, b], np.ones((2, 2))) for i, a in enumerate(axes) for b in axes[:i]]
-    with pytest.raises(CausalFlowError, match=r"too wide: .* cells over \d+ variables \(v"):
+    with pytest.raises(CausalflowError, match=r"too wide: .* cells over \d+ variables \(v"):
         contract(tables)
 
 
 def test_unknown_axes_and_different_levels_are_named():
     tables = [Table(["x"], [1.0, 2.0]), Table(["x"], [1.0, 2.0], {"x": ("a", "b")})]
-    with pytest.raises(CausalFlowError, match="different levels of 'x'"):
+    with pytest.raises(CausalflowError, match="different levels of 'x'"):
         contract(tables)
-    with pytest.raises(CausalFlowError, match="unknown axis 'z'"):
+    with pytest.raises(CausalflowError, match="unknown axis 'z'"):
         contract(tables[:1], keep=["z"])
 
 

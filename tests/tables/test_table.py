@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from causalflow.errors import CausalFlowError
+from causalflow.errors import CausalflowError
 from causalflow.tables.table import Table
 
 HALF = Fraction(1, 2)
@@ -113,5 +113,5 @@ def test_values_cannot_be_changed_in_place():
     ],
 )
 def test_mistakes_are_named(make, message):
-    with pytest.raises(CausalFlowError, match=message):
+    with pytest.raises(CausalflowError, match=message):
         make()

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from causalflow.checkpoint import load_state, save_state
-from causalflow.errors import CausalFlowError, CheckpointError, DataError
+from causalflow.errors import CausalflowError, CheckpointError, DataError
 from causalflow.training.fit import FitInterrupted, FitOptions, fit
 from causalflow.training.log import read_log
 from causalflow.training.state import STEP, batch_rows, generator
@@ -456,7 +456,7 @@ def test_a_loss_that_is_not_finite_names_node_and_step_and_keeps_the_last_good_s
     path = tmp_path / "fit.safetensors"
     model = Diverging(at=7, bad=bad)
     message = rf"node 'image' is {bad} at step 7 of 12.*learning_rate=0\.001.*kept in .*fit\.safe"
-    with pytest.raises(CausalFlowError, match=message) as error:
+    with pytest.raises(CausalflowError, match=message) as error:
         fit(model, Pictures(), options(checkpoint=path, checkpoint_every=0))
     assert "\n" not in str(error.value)
     assert load_state(path).metadata.options["step"] == 6
@@ -465,7 +465,7 @@ def test_a_loss_that_is_not_finite_names_node_and_step_and_keeps_the_last_good_s
 
 def test_a_gradient_that_is_not_finite_names_the_step_and_spares_the_weights():
     model = Diverging(at=7, gradient=True)
-    with pytest.raises(CausalFlowError, match="the gradient is not finite at step 7 of 12"):
+    with pytest.raises(CausalflowError, match="the gradient is not finite at step 7 of 12"):
         fit(model, Pictures(), QUIET)
     assert all(weight.isfinite().all() for weight in model.parameters())
 
@@ -490,7 +490,7 @@ def test_no_rows_are_a_mistake():
     ],
 )
 def test_an_option_out_of_its_range_is_a_mistake(changes, message):
-    with pytest.raises(CausalFlowError, match=message):
+    with pytest.raises(CausalflowError, match=message):
         options(**changes)
 
 
@@ -505,7 +505,7 @@ def test_an_option_out_of_its_range_is_a_mistake(changes, message):
     ],
 )
 def test_a_machine_that_is_not_there_is_a_mistake(changes, message):
-    with pytest.raises(CausalFlowError, match=message):
+    with pytest.raises(CausalflowError, match=message):
         fit(Toy(), Pictures(), options(**changes))
 
 

@@ -34,7 +34,7 @@ from torch import Tensor
 
 from causalflow.diffusion.field import Field
 from causalflow.diffusion.path import precise
-from causalflow.errors import CausalFlowError
+from causalflow.errors import CausalflowError
 from causalflow.registry import Registry
 
 __all__ = [
@@ -142,13 +142,13 @@ def draw_offset(
     """The further state less that of rest of images that are drawn: zero, or standard normal.
 
     Raises:
-        CausalFlowError: the solver is stochastic and there is no generator.
+        CausalflowError: the solver is stochastic and there is no generator.
     """
     state = solver.start(lambda y, tau: torch.zeros_like(y), position, grid.tolist())
     if not solver.stochastic:
         return tuple(torch.zeros_like(part) for part in state[1:])
     if generator is None:
-        raise CausalFlowError(f"solver '{solver.name}' draws its noise; give a generator")
+        raise CausalflowError(f"solver '{solver.name}' draws its noise; give a generator")
     device = generator.device
     return tuple(
         torch.randn(part.shape, generator=generator, dtype=part.dtype, device=device).to(part)
