@@ -32,9 +32,9 @@ from torch import Tensor, nn
 
 from causalflow.atomic import whole_file
 from causalflow.errors import CheckpointError, one_of
+from causalflow.limits import MODEL_BYTES, MODEL_TENSORS
 
 __all__ = [
-    "LARGEST_FILE",
     "Kind",
     "Metadata",
     "State",
@@ -51,8 +51,6 @@ FORMAT = "causalflow"
 VERSION = "1"
 KINDS = ("model", "training")
 TEXTS = ("format", "version", "kind", "graph", "options", "libraries", "sha256")
-LARGEST_FILE = 16 * 2**30
-MOST_TENSORS = 100_000
 DTYPES: Mapping[str, torch.dtype] = {
     "F64": torch.float64,
     "F32": torch.float32,
@@ -230,8 +228,8 @@ def _check_file(path: str | Path) -> None:
     except (OSError, ValueError) as error:
         reason = "no such file" if isinstance(error, FileNotFoundError) else _line(error)
         raise _defect(path, f"cannot be read ({reason})") from None
-    if size > LARGEST_FILE:
-        raise _defect(path, f"{size:,} bytes; at most {LARGEST_FILE:,} are read")
+    if size > MODEL_BYTES:
+        raise _defect(path, f"{size:,} bytes; at most {MODEL_BYTES:,} are read")
     if size < 10:
         raise _defect(path, f"truncated: {size} bytes are no model file")
     if start.startswith((b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")):
@@ -246,8 +244,8 @@ def _read(path: str | Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         with safe_open(path, framework="pt") as file:
             texts = _check_texts(path, file.metadata() or {})
             names = list(file.keys())
-            if len(names) > MOST_TENSORS:
-                raise _defect(path, f"{len(names):,} tensors; at most {MOST_TENSORS:,}")
+            if len(names) > MODEL_TENSORS:
+                raise _defect(path, f"{len(names):,} tensors; at most {MODEL_TENSORS:,}")
             for name in names:
                 _check_dtype(path, name, file.get_slice(name).get_dtype())
             return texts, {name: file.get_tensor(name).clone() for name in names}

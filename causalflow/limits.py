@@ -5,7 +5,179 @@ An input beyond a limit ends in one line of error before memory or time is spent
 
 from __future__ import annotations
 
-__all__ = ["ERROR_LETTERS"]
+__all__ = [
+    "ADJUSTMENT_TRIALS",
+    "BIF_LETTERS",
+    "BOUND_CELLS",
+    "CATEGORICAL_ROWS",
+    "CIRCUIT_SIDE",
+    "CONFOUNDER_STATES",
+    "COUPLED_CELLS",
+    "CUTS",
+    "DENOMINATOR",
+    "DISTRICT_CELLS",
+    "EDGE_LETTERS",
+    "EDGE_LINKS",
+    "ENUMERATED_ROWS",
+    "EQUATION_CELLS",
+    "EQUATION_DEPTH",
+    "EQUATION_LETTERS",
+    "ERROR_LETTERS",
+    "EXOGENOUS_STATES",
+    "EXPECTATION_CELLS",
+    "GRAPH_BYTES",
+    "IMAGE_PIXELS",
+    "INVERTED_OPERATIONS",
+    "INVERTED_USES",
+    "JOINT_CELLS",
+    "LINEAR_PROGRAM_SECONDS",
+    "MEDIATION_PAIRS",
+    "MODEL_BYTES",
+    "MODEL_TENSORS",
+    "MUTILATION_CELLS",
+    "NAME_LETTERS",
+    "NESTING",
+    "NETWORK_STAGES",
+    "OVERLAP_CELLS",
+    "PLAN_CELLS",
+    "PLAN_OPERATIONS",
+    "POLYNOMIAL_WAYS",
+    "POSTERIOR_ROWS",
+    "POSTERIOR_STATES",
+    "POWER_BITS",
+    "PROGRAM_ENTRIES",
+    "QUERY_DEPTH",
+    "QUERY_LETTERS",
+    "REPRESENTATION_LENGTH",
+    "RESPONSE_FUNCTIONS",
+    "SETTINGS",
+    "SOURCES",
+    "STATEMENT_LETTERS",
+    "SUPPORT_CELLS",
+    "TABLE_ROWS",
+    "VECTOR_LETTERS",
+]
+
+# Errors
 
 ERROR_LETTERS = 500
 """Letters of an error message: what a terminal shows at a glance; a longer one is cut."""
+
+# Graph files and texts
+
+GRAPH_BYTES = 1 << 20
+"""Bytes of a YAML file: 10,000 nodes take half of it, and it is read in a second."""
+BIF_LETTERS = 1 << 24
+"""Letters of a BIF text, unpacked: the largest network of bnlearn's repository has 5 million."""
+STATEMENT_LETTERS = 1_000_000
+"""Letters of a DOT or dagitty text: its parser makes a hundred bytes of each."""
+NESTING = 32
+"""Depth of a YAML document: no field of a declaration lies deeper, and readers recurse."""
+EDGE_LETTERS = 10_000
+"""Letters of one edge entry: a chain or a group of a thousand names."""
+EDGE_LINKS = 10_000
+"""Edges of one entry: groups multiply, so they are counted before any is made."""
+NAME_LETTERS = 100
+"""Letters of a name: it is shown in every table, message and drawing."""
+IMAGE_PIXELS = 1 << 26
+"""Numbers of one image, 256 MiB in float32."""
+REPRESENTATION_LENGTH = 10_000
+"""Length of a representation's vector, the width of the layers that read it."""
+DENOMINATOR = 10**40
+"""Denominator of a probability: float64 has 17 digits, and products of fractions stay short."""
+TABLE_ROWS = 1 << 20
+"""Rows of a declared table: each is held as exact fractions."""
+OVERLAP_CELLS = 100_000
+"""Combinations of levels that a check of overlap looks through, in a second."""
+
+# Equations
+
+EQUATION_LETTERS = 10_000
+"""Letters of an equation, blanks left out: a page of text."""
+VECTOR_LETTERS = 1 << 20
+"""Letters of an image's equations, one a pixel."""
+EQUATION_DEPTH = 100
+"""Depth of an equation's terms: evaluation and sympy recurse, several frames a level."""
+POWER_BITS = 10_000
+"""Bits of a power of numbers; sympy computes it exactly, and 9 ** 9 ** 9 fills the memory."""
+INVERTED_OPERATIONS = 200
+"""Operations in an expression up to which sympy is asked to invert it."""
+INVERTED_USES = 3
+"""Places of the unknown up to which sympy is asked, beyond polynomials."""
+
+# Queries
+
+QUERY_LETTERS = 2_000
+"""Letters of a query: its parser is quadratic in the worst case."""
+QUERY_DEPTH = 20
+"""Depth of nested interventions in a query; readers recurse."""
+SETTINGS = 10_000
+"""Combinations of values of free interventions, each a world of its own."""
+
+# Identification
+
+SOURCES = 10
+"""Distributions named as data: the search tries each of them at every step."""
+MEDIATION_PAIRS = 100
+"""Minimal sets for each of the two conditions of mediation that are looked at, and combined."""
+CUTS = 2_000
+"""Cuts after which the search for separating sets ends, which ten variables cannot reach."""
+ADJUSTMENT_TRIALS = 5_000
+"""Sets of conditions tried for an instrument: their number doubles with each node."""
+
+# Tables and exact models
+
+PLAN_CELLS = 2**26
+"""The largest table that a plan may make: 512 MiB of float64."""
+PLAN_OPERATIONS = 2**34
+"""The most multiplications that a plan may take: about a minute."""
+DISTRICT_CELLS = 100_000
+"""The most cells of a district's factor."""
+ENUMERATED_ROWS = 2**14
+"""The most rows of a model that are written out."""
+EQUATION_CELLS = 2**24
+"""The most combinations of arguments for which an equation is tabulated."""
+COUPLED_CELLS = 2**18
+"""The most probabilities of a joint law that are computed, one by one."""
+POLYNOMIAL_WAYS = 50_000
+"""The most ways of giving values to the ancestors of a question's terms."""
+SUPPORT_CELLS = 20_000
+"""The largest joint table of an estimand's variables that is looked through for gaps."""
+RESPONSE_FUNCTIONS = 200_000
+"""The most joint response functions of a district that a linear program is made of."""
+BOUND_CELLS = 1_000
+"""The most cells of a question's free variables; each takes two linear programs."""
+LINEAR_PROGRAM_SECONDS = 60.0
+"""Seconds that one linear program may take."""
+JOINT_CELLS = 10_000_000
+"""The most cells of the table of P(v) that rows are counted into."""
+PROGRAM_ENTRIES = 100_000_000
+"""The most entries of a linear program's matrix, zeros included."""
+
+# Fitted models
+
+CONFOUNDER_STATES = 4096
+"""Joint states of a district's hidden roots, summed over for every row."""
+EXOGENOUS_STATES = 1_000_000
+"""Joint states of a district's exogenous variables that are enumerated."""
+MUTILATION_CELLS = 100_000
+"""Cells of the table of weights over a node's parents."""
+EXPECTATION_CELLS = 50_000_000
+"""Distinct rows times joint states that are held in memory."""
+CATEGORICAL_ROWS = 100_000
+"""Parents' configurations up to which a table is kept; beyond, a network."""
+POSTERIOR_STATES = 100_000
+"""Joint states of what evidence leaves open that are enumerated."""
+POSTERIOR_ROWS = 1 << 20
+"""Rows times states worked on at a time, 8 MiB a variable."""
+
+# Files of data and of models
+
+MODEL_BYTES = 16 * 2**30
+"""Bytes of a model file: four thousand million weights."""
+MODEL_TENSORS = 100_000
+"""Tensors in a model file: the largest published network has under 2,000."""
+NETWORK_STAGES = 1000
+"""Stages of a published network, told by the names of its tensors."""
+CIRCUIT_SIDE = 4096
+"""Pixels of a side of CausalCircuit's pictures, which are published with 512."""

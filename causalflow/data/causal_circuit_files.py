@@ -30,13 +30,13 @@ from PIL import Image as Picture
 from causalflow.data.mnist import data_folder
 from causalflow.data.parallel import by_pieces
 from causalflow.errors import DataError
+from causalflow.limits import CIRCUIT_SIDE
 
 __all__ = ["circuit_files", "read_circuit"]
 
 _PARTS = {"train": "train", "validation": "val", "test": "test"}
 _LATENTS, _IMAGES = "original_latents", "imgs"
 _ORDER = (3, 2, 1, 0)  # of red, green, blue, arm: arm, blue, green, red
-_LARGEST = 4096
 _PIECE = 64
 _CONVERSION = (
     "if you trust the file, load it once with allow_pickle=True and save it with "
@@ -141,7 +141,7 @@ def _decoded(images: NDArray[Any], *, size: int, name: str) -> NDArray[np.uint8]
 def _one(image: Any, size: int, name: str) -> NDArray[np.uint8]:
     try:
         picture = Picture.fromarray(image) if np.ndim(image) == 3 else _opened(image)
-        if max(picture.size) > _LARGEST:
+        if max(picture.size) > CIRCUIT_SIDE:
             raise ValueError(f"of {picture.size[0]} x {picture.size[1]} pixels")
         small = picture.convert("RGB").resize((size, size), Picture.Resampling.BILINEAR)
     except (OSError, SyntaxError, ValueError, Picture.DecompressionBombError) as mistake:

@@ -24,9 +24,9 @@ from causalflow.discrete.numbers import level_notes, level_numbers
 from causalflow.discrete.ratio import common, distinct_rows, quotients, same_kind, summable
 from causalflow.errors import CausalflowError, EvidenceError
 from causalflow.graph.schema import Image, Level
+from causalflow.limits import PLAN_CELLS
 from causalflow.query.query import Kind, Query, Term
 from causalflow.tables.array import Values
-from causalflow.tables.plan import MAX_CELLS
 from causalflow.tables.table import Table
 
 __all__ = ["Question", "answer"]
@@ -178,10 +178,10 @@ class Question:
         count = next(len(p) for p in self.known.values() if isinstance(p, np.ndarray))
         every, keep = (*terms, *self.conditions), [*asked, *self.kept()]
         cells = prod(len(self.domain(key).levels) for key in keep)
-        if len(self.inverse) * cells > 4 * MAX_CELLS:
+        if len(self.inverse) * cells > 4 * PLAN_CELLS:
             raise CausalflowError(
                 f"too wide: {len(self.inverse):,} rows with {cells:,} cells each; at most"
-                f" {4 * MAX_CELLS:,} cells are made: ask about fewer rows or variables at once"
+                f" {4 * PLAN_CELLS:,} cells are made: ask about fewer rows or variables at once"
             )
         step = self.inference.rows_at_once(every, self.free, keep, {**self.known, **at})
         parts = [

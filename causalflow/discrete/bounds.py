@@ -31,14 +31,12 @@ from causalflow.errors import CausalflowError, QueryError, one_of
 from causalflow.graph.admg import ADMG
 from causalflow.graph.graph import Graph
 from causalflow.graph.schema import Level
+from causalflow.limits import BOUND_CELLS
 from causalflow.query.language import parse_query
 from causalflow.query.query import Query
 from causalflow.tables.table import Table
 
-__all__ = ["MAX_QUESTIONS", "Bounds", "bounds"]
-
-MAX_QUESTIONS = 1_000
-"""The most cells of the question's free variables; each takes two linear programs."""
+__all__ = ["Bounds", "bounds"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -138,11 +136,11 @@ def _read(graph: Graph | ADMG, query: str | Query, observation: Observation) -> 
 
 def _check_count(names: Sequence[str], axes: Sequence[tuple[Level, ...]]) -> None:
     count = math.prod(map(len, axes))
-    if count > MAX_QUESTIONS:
+    if count > BOUND_CELLS:
         sizes = ", ".join(f"{name}: {len(axis)}" for name, axis in zip(names, axes, strict=True))
         raise CausalflowError(
             f"bounds: the question's free variables have {count:,} values together ({sizes});"
-            f" at most {MAX_QUESTIONS:,} are handled"
+            f" at most {BOUND_CELLS:,} are handled"
         )
 
 

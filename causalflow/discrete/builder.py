@@ -19,9 +19,9 @@ from causalflow.discrete.structure import FiniteStructure
 from causalflow.errors import CausalflowError
 from causalflow.graph.admg import ADMG
 from causalflow.graph.worlds import ParallelWorlds, WorldNode, WorldVariable, parallel_worlds
+from causalflow.limits import PLAN_CELLS
 from causalflow.query.query import Query, Term
 from causalflow.tables.contraction import Scaled, scaled
-from causalflow.tables.plan import MAX_CELLS
 
 __all__ = ["build_network"]
 
@@ -155,10 +155,10 @@ class _Builder:
         if (reduced == NEVER).any():
             self._faulty[axis] = variable
         levels = np.arange(len(domain.levels))
-        if reduced.size * len(levels) > MAX_CELLS:
+        if reduced.size * len(levels) > PLAN_CELLS:
             raise CausalflowError(
                 f"too wide: node '{name}' has {len(levels):,} levels for {reduced.size:,}"
-                f" combinations of {list(scope)}; its table may have {MAX_CELLS:,} cells"
+                f" combinations of {list(scope)}; its table may have {PLAN_CELLS:,} cells"
             )
         self._add((*scope, axis), _table((reduced[..., None] == levels).astype(np.int64)))
 

@@ -17,16 +17,14 @@ import numpy as np
 
 from causalflow.discrete.coupling import COUPLINGS, Law, coupled
 from causalflow.errors import CausalflowError, QueryError
+from causalflow.limits import COUPLED_CELLS, PLAN_CELLS
 from causalflow.tables.array import Values
 from causalflow.tables.contraction import Scaled, scaled
-from causalflow.tables.plan import MAX_CELLS
 
-__all__ = ["LONGEST", "MAX_COUPLED", "Conditional", "Copies", "Copy", "Factor"]
+__all__ = ["LONGEST", "Conditional", "Copies", "Copy", "Factor"]
 
 LONGEST = 2**9
 """The bits of a denominator up to which fractions are worth the while."""
-MAX_COUPLED = 2**18
-"""The most probabilities of a joint law that are computed, one by one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,16 +187,15 @@ class Copies:
         levels = len(self.conditional.laws[0])
         axes = self.axes
         shape = (*self.scope.values(), *[levels] * len(self.copies))
-        if prod(shape) > MAX_CELLS:
-            self._refuse(f"{prod(shape):,} cells; at most {MAX_CELLS:,}")
+        if prod(shape) > PLAN_CELLS:
+            self._refuse(f"{prod(shape):,} cells; at most {PLAN_CELLS:,}")
         if len(self.copies) == 1:
             table = self.conditional.table
             return Factor(axes=axes, table=replace(table, values=table.values[self.copies[0].rows]))
         met, inverse = self._met
-        if len(met) * levels ** len(self.copies) > MAX_COUPLED:
-            self._refuse(
-                f"{len(met) * levels ** len(self.copies):,} probabilities; at most {MAX_COUPLED:,}"
-            )
+        if len(met) * levels ** len(self.copies) > COUPLED_CELLS:
+            count = len(met) * levels ** len(self.copies)
+            self._refuse(f"{count:,} probabilities; at most {COUPLED_CELLS:,}")
         table = scaled(np.stack([self._joint(rows) for rows in met.tolist()]))
         return Factor(axes=axes, table=replace(table, values=table.values[inverse].reshape(shape)))
 
@@ -213,8 +210,8 @@ class Copies:
         order = [copy.scope.index(axis) for axis in self.scope if axis in copy.scope]
         shape = [size if axis in copy.scope else 1 for axis, size in self.scope.items()]
         full = tuple(self.scope.values())
-        if prod(full) > MAX_CELLS:
-            self._refuse(f"{prod(full):,} combinations of parents; at most {MAX_CELLS:,}")
+        if prod(full) > PLAN_CELLS:
+            self._refuse(f"{prod(full):,} combinations of parents; at most {PLAN_CELLS:,}")
         return np.broadcast_to(copy.rows.transpose(order).reshape(shape), full)
 
     def _joint(self, rows: Sequence[int]) -> np.ndarray[Any, Any]:

@@ -24,14 +24,12 @@ import numpy as np
 from causalflow.discrete.response import Array, Event, Response, ResponseDistrict
 from causalflow.errors import CausalflowError
 from causalflow.graph.admg import ADMG
+from causalflow.limits import DISTRICT_CELLS
 from causalflow.tables.array import spread
 from causalflow.tables.levels import Levels
 from causalflow.tables.table import Table
 
-__all__ = ["MAX_CELLS", "Known", "ResponseModel", "known_factors"]
-
-MAX_CELLS = 100_000
-"""The most cells of a district's factor."""
+__all__ = ["Known", "ResponseModel", "known_factors"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +99,7 @@ def known_factors(admg: ADMG, district: ResponseDistrict, joint: Table) -> Known
     """The factors Q[D_i] of a district as probabilities of events.
 
     Raises:
-        CausalflowError: the factor has more than `MAX_CELLS` cells; checked before it is made.
+        CausalflowError: the factor has more than `DISTRICT_CELLS` cells; checked before it is made.
     """
     every = admg.ordered(frozenset(district.nodes) | admg.parents(district.nodes))
     _check_cells(district, every)
@@ -129,10 +127,10 @@ def known_factors(admg: ADMG, district: ResponseDistrict, joint: Table) -> Known
 
 def _check_cells(district: ResponseDistrict, axes: tuple[str, ...]) -> None:
     cells = prod(district.sizes[axis] for axis in axes)
-    if cells > MAX_CELLS:
+    if cells > DISTRICT_CELLS:
         raise CausalflowError(
             f"bounds: the factor of district {list(district.nodes)} over {list(axes)} has"
-            f" {cells:,} cells; at most {MAX_CELLS:,} are handled"
+            f" {cells:,} cells; at most {DISTRICT_CELLS:,} are handled"
         )
 
 

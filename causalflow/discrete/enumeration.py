@@ -17,14 +17,12 @@ from causalflow.discrete.domain import NEVER
 from causalflow.discrete.structure import FiniteStructure
 from causalflow.errors import CausalflowError
 from causalflow.graph.schema import Level
+from causalflow.limits import ENUMERATED_ROWS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MAX_ROWS", "Enumeration", "enumeration"]
-
-MAX_ROWS = 2**14
-"""The most rows that are written out."""
+__all__ = ["Enumeration", "enumeration"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -74,10 +72,10 @@ def enumeration(structure: FiniteStructure) -> Enumeration:
             " instead, or give the node an equation"
         )
     shape = [len(p) for p in structure.laws.values()]
-    if prod(shape) > MAX_ROWS:
+    if prod(shape) > ENUMERATED_ROWS:
         raise CausalflowError(
-            f"enumerate: {prod(shape):,} combinations of exogenous values; at most {MAX_ROWS:,} are"
-            " written out: ask a question instead, it needs no enumeration"
+            f"enumerate: {prod(shape):,} combinations of exogenous values; at most"
+            f" {ENUMERATED_ROWS:,} are written out: ask a question instead, it needs no enumeration"
         )
     grids = np.indices(shape).reshape(len(shape), -1)
     values = dict(zip(structure.laws, grids, strict=True))

@@ -21,11 +21,12 @@ from causalflow.discrete.domain import NEVER, Domain
 from causalflow.discrete.network import Network
 from causalflow.discrete.structure import FiniteStructure
 from causalflow.errors import EvidenceError
+from causalflow.limits import PLAN_OPERATIONS
 from causalflow.query.query import Term
 from causalflow.tables.array import Values
 from causalflow.tables.backend import Backend, Numpy
 from causalflow.tables.contraction import Scaled, run_plan
-from causalflow.tables.plan import MAX_OPERATIONS, Plan, make_plan
+from causalflow.tables.plan import Plan, make_plan
 from causalflow.tables.program import Operand, Program
 
 __all__ = ["ROW_AXIS", "Arithmetic", "Inference", "Key", "Positions"]
@@ -133,7 +134,7 @@ class Inference:
         plan = self.plan(terms, free, keep, at)
         scopes = [scope for step in plan.steps for scope in (*step.scopes, step.axes)]
         widest = max(map(plan.cells, scopes), default=1)
-        by_work = MAX_OPERATIONS // max(plan.operations, 1)
+        by_work = PLAN_OPERATIONS // max(plan.operations, 1)
         return max(1, min(_BATCH_CELLS // widest, by_work))
 
     def plan(

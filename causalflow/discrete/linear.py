@@ -11,11 +11,10 @@ import numpy as np
 
 from causalflow.discrete.response import Array
 from causalflow.errors import CausalflowError
+from causalflow.limits import LINEAR_PROGRAM_SECONDS
 
-__all__ = ["TIME_LIMIT", "TOLERANCE", "InfeasibleError", "linear_program"]
+__all__ = ["TOLERANCE", "InfeasibleError", "linear_program"]
 
-TIME_LIMIT = 60.0
-"""Seconds that one linear program may take."""
 
 TOLERANCE = 1e-10
 """How far an equation or a reduced cost may be off, the least that HiGHS takes."""
@@ -30,12 +29,12 @@ def linear_program(cost: Array, matrix: Any, vector: Array) -> tuple[float, Arra
 
     Raises:
         InfeasibleError: there is no such x.
-        CausalflowError: it was not found in `TIME_LIMIT` seconds.
+        CausalflowError: it was not found in `LINEAR_PROGRAM_SECONDS` seconds.
     """
     from scipy.optimize import linprog
 
     options = {
-        "time_limit": TIME_LIMIT,
+        "time_limit": LINEAR_PROGRAM_SECONDS,
         "primal_feasibility_tolerance": TOLERANCE,
         "dual_feasibility_tolerance": TOLERANCE,
     }
@@ -45,6 +44,6 @@ def linear_program(cost: Array, matrix: Any, vector: Array) -> tuple[float, Arra
     if found.status != 0:
         raise CausalflowError(
             f"bounds: no answer to a linear program of {matrix.shape[1]:,} unknowns"
-            f" in {TIME_LIMIT:g} seconds: {found.message}"
+            f" in {LINEAR_PROGRAM_SECONDS:g} seconds: {found.message}"
         )
     return float(found.fun), np.asarray(found.x)

@@ -21,10 +21,10 @@ from causalflow.discrete.domain import NEVER, Domain
 from causalflow.discrete.inference import Inference, Key
 from causalflow.errors import EvidenceError, QueryError
 from causalflow.graph.schema import Image
+from causalflow.limits import PLAN_CELLS
 from causalflow.query.query import Query
 from causalflow.tables.array import Values
 from causalflow.tables.levels import Levels
-from causalflow.tables.plan import MAX_CELLS
 from causalflow.tables.table import Table
 
 __all__ = ["Signature"]
@@ -123,7 +123,7 @@ class _Lookup:
         count = max(map(len, places))
         if any(len(p) not in (1, count) for p in places) or not count:
             return None
-        if prod(self.values.shape[len(places) :]) * count > 4 * MAX_CELLS:
+        if prod(self.values.shape[len(places) :]) * count > 4 * PLAN_CELLS:
             return None
         if any((p == NEVER).any() for p in places):
             return None

@@ -23,6 +23,7 @@ from causalflow.errors import DataError, one_of
 from causalflow.graph.admg import ADMG
 from causalflow.graph.graph import Graph
 from causalflow.graph.schema import Class, Level
+from causalflow.limits import JOINT_CELLS
 from causalflow.query.language import parse_distribution
 from causalflow.query.query import Query
 from causalflow.tables.table import Table
@@ -30,16 +31,13 @@ from causalflow.tables.table import Table
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MAX_JOINT", "ROUNDING", "Data", "Observation", "observe"]
+__all__ = ["ROUNDING", "Data", "Observation", "observe"]
 
 Data: TypeAlias = "Table | Mapping[str, Any] | pd.DataFrame"
 Declared: TypeAlias = Mapping[str, tuple[Level, ...]]
 
 ROUNDING = 1e-6
 """How far from 1 a sum of probabilities may be."""
-
-MAX_JOINT = 10_000_000
-"""The most cells of the table of P(v) that rows are counted into."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,14 +110,14 @@ def _counted(columns: Mapping[str, Any], declared: Declared) -> Table:
     """The relative frequencies of rows.
 
     Raises:
-        DataError: the table would have more than `MAX_JOINT` cells; checked before it is made.
+        DataError: the table would have more than `JOINT_CELLS` cells; checked before it is made.
     """
     levels = {name: declared.get(name) or _levels(column) for name, column in columns.items()}
     cells = math.prod(map(len, levels.values()))
-    if cells > MAX_JOINT:
+    if cells > JOINT_CELLS:
         raise DataError(
             f"bounds: the joint table of {len(columns)} columns has {cells:.3g} cells; at most"
-            f" {MAX_JOINT:,} are handled: leave out columns, whose nodes then count as hidden"
+            f" {JOINT_CELLS:,} are handled: leave out columns, whose nodes then count as hidden"
         )
     return Table.from_samples(columns, levels)
 

@@ -22,17 +22,15 @@ from causalflow.discrete.district import ResponseModel
 from causalflow.discrete.response import Event, Response
 from causalflow.errors import CausalflowError, QueryError
 from causalflow.graph.worlds import ParallelWorlds, WorldNode, WorldVariable, parallel_worlds
+from causalflow.limits import POLYNOMIAL_WAYS
 from causalflow.query.query import Query, Term, World
 from causalflow.tables.levels import position
 
-__all__ = ["MAX_WAYS", "Monomial", "Polynomial", "added", "probability"]
+__all__ = ["Monomial", "Polynomial", "added", "probability"]
 
 Monomial: TypeAlias = frozenset[Event]
 Polynomial: TypeAlias = dict[Monomial, float]
 _Way: TypeAlias = tuple[dict[WorldNode, int], dict[tuple[str, tuple[int, ...]], int]]
-
-MAX_WAYS = 50_000
-"""The most ways of giving values to the ancestors of a question's terms."""
 
 
 def probability(model: ResponseModel, terms: Sequence[Term]) -> Polynomial:
@@ -110,11 +108,11 @@ def _ways(
     ways: list[_Way] = [({}, {})]
     for variable in variables:
         ways = [longer for way in ways for longer in _longer(model, way, variable, pinned)]
-        if len(ways) > MAX_WAYS:
+        if len(ways) > POLYNOMIAL_WAYS:
             names = sorted({each.node.name for each in variables})
             raise CausalflowError(
-                f"bounds: the question's variables {names} have more than {MAX_WAYS:,} values"
-                f" together in {len(variables)} copies; this is too wide"
+                f"bounds: the question's variables {names} have more than {POLYNOMIAL_WAYS:,}"
+                f" values together in {len(variables)} copies; this is too wide"
             )
     return ways
 

@@ -29,11 +29,10 @@ from causalflow.discrete.linear import TOLERANCE, linear_program
 from causalflow.discrete.polynomial import Polynomial, added
 from causalflow.discrete.response import Array, Event, ResponseDistrict
 from causalflow.errors import CausalflowError
+from causalflow.limits import PROGRAM_ENTRIES
 
-__all__ = ["MAX_ENTRIES", "Program", "degree", "make_program"]
+__all__ = ["Program", "degree", "make_program"]
 
-MAX_ENTRIES = 100_000_000
-"""The most entries of A, zeros included."""
 
 _STARTS = 12
 _VERTICES = 3
@@ -250,10 +249,10 @@ def make_program(
     entries = sum(
         model.district(number).count * len(model.known(number).sufficient) for number in numbers
     )
-    if entries > MAX_ENTRIES:
+    if entries > PROGRAM_ENTRIES:
         raise CausalflowError(
             f"bounds: a linear program of {start:,} unknowns with {entries:,} entries;"
-            f" at most {MAX_ENTRIES:,} are handled"
+            f" at most {PROGRAM_ENTRIES:,} are handled"
         )
     empty = Program(model=model, places=places, matrix=csr_array((0, start)), vector=np.empty(0))
     rows, values = [], []

@@ -24,13 +24,11 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from causalflow.errors import CausalflowError
+from causalflow.limits import RESPONSE_FUNCTIONS
 
-__all__ = ["MAX_RESPONSES", "Event", "Response", "ResponseDistrict"]
+__all__ = ["Event", "Response", "ResponseDistrict"]
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
-
-MAX_RESPONSES = 200_000
-"""The most joint response functions of a district that a linear program is made of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,14 +77,14 @@ class ResponseDistrict:
         """The number of joint response functions.
 
         Raises:
-            CausalflowError: more than `MAX_RESPONSES`; found without computing the number.
+            CausalflowError: more than `RESPONSE_FUNCTIONS`; found without computing the number.
         """
         digits = sum(self._rows(node) * log10(self.sizes[node]) for node in self.nodes)
-        if digits > log10(MAX_RESPONSES) + 1e-9:
+        if digits > log10(RESPONSE_FUNCTIONS) + 1e-9:
             each = ", ".join(f"{n}: {self.sizes[n]}^{self._rows(n)}" for n in self.nodes)
             raise CausalflowError(
                 f"bounds: district {list(self.nodes)} has about 10^{digits:.0f} joint response"
-                f" functions ({each}); at most {MAX_RESPONSES:,} fit a linear program"
+                f" functions ({each}); at most {RESPONSE_FUNCTIONS:,} fit a linear program"
             )
         return prod(map(self._functions, self.nodes))
 

@@ -28,13 +28,11 @@ from causalflow.graph.distribution import FAMILIES
 from causalflow.graph.equation import Equation, evaluate
 from causalflow.graph.graph import Graph
 from causalflow.graph.schema import Class, Exogenous, Family, Finite, Image, Level, Node
+from causalflow.limits import EQUATION_CELLS
 
-__all__ = ["MAX_TABLE", "FiniteStructure", "Function", "unsupported"]
+__all__ = ["FiniteStructure", "Function", "unsupported"]
 
 Function: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
-
-MAX_TABLE = 2**24
-"""The most combinations of arguments for which an equation is tabulated."""
 
 
 def unsupported(graph: Graph) -> str | None:
@@ -164,10 +162,10 @@ class FiniteStructure:
         node, arguments = self.graph.nodes[name], self.arguments(name)
         equation = _equation(node)
         shape = tuple(len(self.domain(each).levels) for each in arguments)
-        if prod(shape) * len(equation.components) > MAX_TABLE:
+        if prod(shape) * len(equation.components) > EQUATION_CELLS:
             raise CompileError(
                 f"node '{name}': its equation reads {list(arguments)} with {prod(shape):,}"
-                f" combinations of values; at most {MAX_TABLE:,} are tabulated"
+                f" combinations of values; at most {EQUATION_CELLS:,} are tabulated"
             )
         grids = np.meshgrid(*map(np.arange, shape), indexing="ij", sparse=True)
         values = dict(zip(arguments, grids, strict=True))

@@ -11,13 +11,11 @@ from causalflow.discrete.scm import ExactModel
 from causalflow.errors import CausalflowError
 from causalflow.graph.schema import Class, Image, Node
 from causalflow.identify.verdict import Verdict
+from causalflow.limits import SUPPORT_CELLS
 from causalflow.symbolic.expression import variables
 from causalflow.symbolic.positivity import empty_cells
 
-__all__ = ["MOST_CELLS", "missing_support"]
-
-MOST_CELLS = 20_000
-"""The largest joint table of an estimand's variables that is looked through."""
+__all__ = ["missing_support"]
 
 
 def missing_support(model: ExactModel, verdict: Verdict) -> tuple[str, ...]:
@@ -41,7 +39,7 @@ def missing_support(model: ExactModel, verdict: Verdict) -> tuple[str, ...]:
     if verdict.estimand is None or verdict.data != ("P(v)",):
         return ()
     names = sorted(variables(verdict.estimand))
-    if math.prod(_levels(model.graph.nodes[name]) for name in names) > MOST_CELLS:
+    if math.prod(_levels(model.graph.nodes[name]) for name in names) > SUPPORT_CELLS:
         return ()
     try:
         joint = model.joint(names)

@@ -25,12 +25,13 @@ from typing import NoReturn
 
 from causalflow.errors import GraphError, one_of
 from causalflow.graph.bif_grammar import Block, Entry, Network, Variable, parse_bif
-from causalflow.graph.conditional import MAX_ROWS, shown_number
+from causalflow.graph.conditional import shown_number
 from causalflow.graph.declaration import Declaration, mixed_graph
 from causalflow.graph.document import Scalar, number
 from causalflow.graph.graph import Graph
 from causalflow.graph.schema import Class, Edge, Level, Node, Rows
 from causalflow.graph.syntax import is_name
+from causalflow.limits import TABLE_ROWS
 
 __all__ = ["from_bif", "to_bif"]
 
@@ -143,8 +144,8 @@ class _Reader:
     def rows(self, block: Block) -> Rows:
         """The table of a block."""
         levels = [self.levels[parent] for parent in block.parents]
-        if prod(map(len, levels)) > MAX_ROWS:
-            self._refuse(block, f"more than {MAX_ROWS:,} combinations of the parents' levels")
+        if prod(map(len, levels)) > TABLE_ROWS:
+            self._refuse(block, f"more than {TABLE_ROWS:,} combinations of the parents' levels")
         cells = list(product(*levels))
         found: dict[tuple[str, ...], tuple[Fraction, ...]] = {}
         default: tuple[Fraction, ...] | None = None

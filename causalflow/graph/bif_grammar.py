@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from causalflow.errors import GraphError
 from causalflow.graph.document import DeclarationError
+from causalflow.limits import BIF_LETTERS
 
 if TYPE_CHECKING:
     from lark import Lark, Token, UnexpectedInput
 
-__all__ = ["LONGEST_TEXT", "Block", "Entry", "Network", "Variable", "parse_bif"]
+__all__ = ["Block", "Entry", "Network", "Variable", "parse_bif"]
 
-LONGEST_TEXT = 1 << 24
 GRAMMAR = r"""
 start: network? (variable | probability)*
 network: "network" name? "{" property* "}"
@@ -92,8 +92,8 @@ def parse_bif(text: str, source: str) -> Network:
     """
     from lark import UnexpectedInput
 
-    if len(text) > LONGEST_TEXT:
-        raise GraphError(f"{source}: larger than {LONGEST_TEXT >> 20} MiB")
+    if len(text) > BIF_LETTERS:
+        raise GraphError(f"{source}: larger than {BIF_LETTERS >> 20} MiB")
     try:
         network: Network = _parser().parse(text)  # type: ignore[assignment]
         return network

@@ -24,6 +24,7 @@ from causalflow.graph.document import Fields, Items, Scalar, Value, described, n
 from causalflow.graph.edges import Link
 from causalflow.graph.fields import Place, items
 from causalflow.graph.schema import Class, Level, Node, Rows
+from causalflow.limits import DENOMINATOR, TABLE_ROWS
 
 if TYPE_CHECKING:
     from causalflow.graph.graph import Graph
@@ -38,8 +39,6 @@ __all__ = [
 ]
 
 UNIFORM = "uniform"
-MAX_DENOMINATOR = 10**40
-MAX_ROWS = 1 << 20
 _ROUNDING = Fraction(1, 10**9)
 
 
@@ -59,7 +58,7 @@ def probabilities(
     total = Fraction(0)
     for p in exact:
         total += p
-        if total.denominator > MAX_DENOMINATOR:
+        if total.denominator > DENOMINATOR:
             place.fail("the probabilities have no common denominator below 1e40; round them", value)
     if abs(total - 1) > rounding:
         place.fail(f"the probabilities sum to {shown_number(total)}; they must sum to 1", value)
@@ -124,8 +123,8 @@ def _read_rows(value: Value, node: Class, parents: Mapping[str, Node], place: Pl
             place.fail(f"the parent '{name}' is of type {kind}; expected type class", value)
         levels[name] = parent.levels
     count = prod(map(len, levels.values()))
-    if count > MAX_ROWS:
-        place.fail(f"the parents have {count:,} combinations; at most {MAX_ROWS:,}", value)
+    if count > TABLE_ROWS:
+        place.fail(f"the parents have {count:,} combinations; at most {TABLE_ROWS:,}", value)
     rows: dict[tuple[Level, ...], Value] = {(): value}
     for depth, name in enumerate(levels):
         rows = {

@@ -21,9 +21,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from causalflow.errors import GraphError
+from causalflow.limits import NESTING
 
 __all__ = [
-    "MAX_DEPTH",
     "DeclarationError",
     "Fields",
     "Items",
@@ -34,8 +34,6 @@ __all__ = [
     "integer",
     "number",
 ]
-
-MAX_DEPTH = 32
 
 
 class DeclarationError(GraphError):
@@ -138,10 +136,10 @@ def from_python(thing: Any, depth: int = 1) -> Value:
     """The tree of Python dictionaries, lists, arrays, texts and numbers; there is no line to name.
 
     Raises:
-        DeclarationError: any other object, or nesting deeper than `MAX_DEPTH`.
+        DeclarationError: any other object, or nesting deeper than `NESTING`.
     """
-    if depth > MAX_DEPTH:
-        raise DeclarationError(f"nested deeper than {MAX_DEPTH} levels")
+    if depth > NESTING:
+        raise DeclarationError(f"nested deeper than {NESTING} levels")
     match thing:
         case str():
             return Scalar(str(thing), plain=False)

@@ -11,19 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
-from causalflow.graph.document import (
-    MAX_DEPTH,
-    DeclarationError,
-    Fields,
-    Items,
-    Scalar,
-    Value,
-    described,
-)
+from causalflow.graph.document import DeclarationError, Fields, Items, Scalar, Value, described
+from causalflow.limits import GRAPH_BYTES, NESTING
 
-__all__ = ["MAX_BYTES", "from_yaml"]
-
-MAX_BYTES = 1 << 20
+__all__ = ["from_yaml"]
 
 
 @dataclass(slots=True)
@@ -67,8 +58,8 @@ def from_yaml(text: str, first_line: int = 1) -> Value | None:
         DeclarationError: bad syntax, a feature the language has no use for, or a text beyond the
             limits.
     """
-    if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-        raise DeclarationError(f"the file is larger than {MAX_BYTES >> 20} MiB", 1)
+    if len(text.encode("utf-8", "surrogatepass")) > GRAPH_BYTES:
+        raise DeclarationError(f"the file is larger than {GRAPH_BYTES >> 20} MiB", 1)
     root: Value | None = None
     stack: list[_Open] = []
     for event in _events(text, first_line):
@@ -97,8 +88,8 @@ def _step(kind: str, event: Any, line: int, stack: list[_Open]) -> Value | None:
     if kind in ("SequenceEndEvent", "MappingEndEvent"):
         return stack.pop().close()
     if kind in ("SequenceStartEvent", "MappingStartEvent"):
-        if len(stack) == MAX_DEPTH:
-            raise DeclarationError(f"nested deeper than {MAX_DEPTH} levels", line)
+        if len(stack) == NESTING:
+            raise DeclarationError(f"nested deeper than {NESTING} levels", line)
         stack.append(_Open(kind == "MappingStartEvent", line))
     return None
 

@@ -26,15 +26,13 @@ from causalflow.graph.term import (
     term_text,
     walk,
 )
+from causalflow.limits import EQUATION_DEPTH, EQUATION_LETTERS, VECTOR_LETTERS
 
 if TYPE_CHECKING:
     from lark import Lark, Token
 
-__all__ = ["MAX_DEPTH", "MAX_LENGTH", "MAX_VECTOR_LENGTH", "parse_terms"]
+__all__ = ["parse_terms"]
 
-MAX_LENGTH = 10_000
-MAX_VECTOR_LENGTH = 1 << 20
-MAX_DEPTH = 100
 
 GRAMMAR = r"""
 start: disjunction                              -> scalar
@@ -194,13 +192,15 @@ def parse_terms(text: str) -> tuple[tuple[Expression, ...], bool]:
 
 def _check_terms(text: str, terms: tuple[Expression, ...]) -> None:
     """The limits on the terms themselves: whatever is read can be written, and read again."""
-    if any(depth > MAX_DEPTH for term in terms for _, depth in walk(term)):
-        _fail(text, f"nested deeper than {MAX_DEPTH} levels; split it over several nodes", None)
+    if any(depth > EQUATION_DEPTH for term in terms for _, depth in walk(term)):
+        _fail(
+            text, f"nested deeper than {EQUATION_DEPTH} levels; split it over several nodes", None
+        )
     _check_length("[" * text.lstrip().startswith("[") + " ".join(map(term_text, terms)))
 
 
 def _check_length(text: str) -> None:
-    limit = MAX_VECTOR_LENGTH if text.lstrip().startswith("[") else MAX_LENGTH
+    limit = VECTOR_LETTERS if text.lstrip().startswith("[") else EQUATION_LETTERS
     length = len("".join(text.split()))
     if length > limit:
         raise GraphError(f"equation of {length} characters; at most {limit} are allowed")

@@ -20,14 +20,13 @@ import numpy as np
 
 from causalflow.graph.equation import evaluate
 from causalflow.graph.schema import Class, Level, Symbol
+from causalflow.limits import OVERLAP_CELLS
 
 if TYPE_CHECKING:
     from causalflow.graph.graph import Graph
 
-__all__ = ["MOST_CELLS", "Cell", "Overlap", "overlaps", "reached_cells"]
+__all__ = ["Cell", "Overlap", "overlaps", "reached_cells"]
 
-MOST_CELLS = 100_000
-"""The most combinations of levels that are looked through."""
 SHOWN = 3
 
 Cell: TypeAlias = tuple[int, ...]
@@ -103,12 +102,12 @@ def reached_cells(
         fixed: nodes that do not follow their equation -> the levels that they have.
 
     Returns:
-        Nothing where there are more than `MOST_CELLS`, or a node depends on what is not finite.
+        Nothing where there are more than `OVERLAP_CELLS`, or a node depends on what is not finite.
     """
     roots, order = _unfolded(graph, names, fixed)
     sizes = [fixed.get(name) or range(_count(graph, name)) for name in roots]
     count = prod(map(len, sizes))
-    if not 0 < count <= MOST_CELLS:
+    if not 0 < count <= OVERLAP_CELLS:
         return frozenset()
     grid = np.array(list(product(*sizes)), dtype=np.int64).reshape(count, len(roots))
     columns: dict[str, Column] = {name: grid[:, at] for at, name in enumerate(roots)}

@@ -20,11 +20,11 @@ from pathlib import Path
 
 from causalflow.errors import GraphError
 from causalflow.graph.bif import from_bif
-from causalflow.graph.bif_grammar import LONGEST_TEXT
 from causalflow.graph.declaration import declare
 from causalflow.graph.document import DeclarationError
-from causalflow.graph.events import MAX_BYTES, from_yaml
+from causalflow.graph.events import from_yaml
 from causalflow.graph.graph import Graph
+from causalflow.limits import BIF_LETTERS, GRAPH_BYTES
 
 __all__ = ["load", "loads"]
 
@@ -38,7 +38,7 @@ def load(path: str | os.PathLike[str]) -> Graph:
     source = os.fspath(path)
     is_packed = source.lower().endswith(".bif.gz")
     is_bif = is_packed or Path(source).suffix.lower() == ".bif"
-    limit = LONGEST_TEXT if is_bif else MAX_BYTES
+    limit = BIF_LETTERS if is_bif else GRAPH_BYTES
     try:
         with gzip.open(source) if is_packed else Path(source).open("rb") as file:
             content = file.read(limit + 1)

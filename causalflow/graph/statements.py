@@ -19,6 +19,7 @@ from itertools import pairwise, product
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, cast
 
 from causalflow.errors import GraphError, one_of
+from causalflow.limits import STATEMENT_LETTERS
 
 if TYPE_CHECKING:
     from lark import Lark, Token, UnexpectedInput
@@ -27,7 +28,6 @@ __all__ = ["Attributes", "Document", "Link", "parse_document"]
 
 Attributes: TypeAlias = Mapping[str, str]
 
-LONGEST_TEXT = 1_000_000
 BARE_NAME = re.compile(r"[^\W\d]\w*", re.ASCII)
 KEYWORDS = {"node", "edge", "graph", "digraph", "subgraph", "strict"}
 GRAMMAR = r"""
@@ -103,9 +103,9 @@ def parse_document(
     """
     from lark import UnexpectedInput
 
-    if len(text) > LONGEST_TEXT:
+    if len(text) > STATEMENT_LETTERS:
         raise GraphError(
-            f"{source}: {len(text)} characters; a graph text may have {LONGEST_TEXT} at most"
+            f"{source}: {len(text)} characters; a graph text may have {STATEMENT_LETTERS} at most"
         )
     try:
         head, collected = cast("tuple[list[str], _Collected]", _parser().parse(text))

@@ -17,14 +17,12 @@ from causalflow.graph.term import (
     Number,
     Unary,
 )
+from causalflow.limits import POWER_BITS
 
 if TYPE_CHECKING:
     import sympy
 
 __all__ = ["term_to_sympy"]
-
-LARGEST_POWER = 10_000
-"""Bits of a power of numbers; sympy computes it exactly, and 9 ** 9 ** 9 fills the memory."""
 
 
 def term_to_sympy(term: Expression) -> sympy.Expr:
@@ -93,7 +91,7 @@ def _arithmetic() -> dict[str, Callable[[Any, Any], Any]]:
 def _power(base: Any, exponent: Any) -> Any:
     numerator, denominator = base.as_numer_denom()
     bits = sum(int(p).bit_length() for p in (numerator, denominator) if p.is_Integer)
-    if exponent.is_number and not bool(abs(exponent) * max(bits, 1) <= LARGEST_POWER):
+    if exponent.is_number and not bool(abs(exponent) * max(bits, 1) <= POWER_BITS):
         raise GraphError(f"the power {base} ** {exponent} is too large for a symbolic form")
     return base**exponent
 

@@ -11,12 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from causalflow.errors import GraphError
+from causalflow.limits import EDGE_LETTERS, EDGE_LINKS, NAME_LETTERS
 
 __all__ = ["Links", "is_name", "parse_links", "split_kind"]
 
-MAX_LENGTH = 10_000
-MAX_LINKS = 10_000
-MAX_NAME = 100
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TOKEN = re.compile(r"\s*(?:(?P<arrow><->|->|<-)|(?P<comma>,)|(?P<name>[A-Za-z_][A-Za-z0-9_]*))")
 
@@ -31,7 +29,7 @@ class Links:
 
 def is_name(text: str) -> bool:
     """Whether ``text`` can name a variable: ASCII letters, digits, '_', no digit first."""
-    return len(text) <= MAX_NAME and _NAME.fullmatch(text) is not None
+    return len(text) <= NAME_LETTERS and _NAME.fullmatch(text) is not None
 
 
 def split_kind(text: str) -> tuple[str, str | None]:
@@ -59,8 +57,10 @@ def parse_links(text: str) -> Links:
     directed: list[tuple[str, str]] = []
     bidirected: list[tuple[str, str]] = []
     for left, arrow, right in zip(groups, arrows, groups[1:], strict=False):
-        if len(left) * len(right) > MAX_LINKS:
-            raise GraphError(f"one arrow makes {len(left) * len(right)} edges; at most {MAX_LINKS}")
+        if len(left) * len(right) > EDGE_LINKS:
+            raise GraphError(
+                f"one arrow makes {len(left) * len(right)} edges; at most {EDGE_LINKS}"
+            )
         pairs = [(a, b) for a in left for b in right]
         if arrow == "<->":
             bidirected += pairs
@@ -94,8 +94,8 @@ def _chain(text: str) -> tuple[list[list[str]], list[str]]:
 
 
 def _tokens(text: str) -> Iterator[tuple[str, str, int]]:
-    if len(text) > MAX_LENGTH:
-        raise GraphError(f"an edge of {len(text)} characters; at most {MAX_LENGTH} are allowed")
+    if len(text) > EDGE_LETTERS:
+        raise GraphError(f"an edge of {len(text)} characters; at most {EDGE_LETTERS} are allowed")
     position, end = 0, len(text.rstrip())
     while position < end:
         match = _TOKEN.match(text, position)

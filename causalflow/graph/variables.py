@@ -52,6 +52,7 @@ from causalflow.graph.schema import (
     Level,
     Node,
 )
+from causalflow.limits import IMAGE_PIXELS, REPRESENTATION_LENGTH
 
 __all__ = ["NODE_TYPES", "SUPPORTS", "read_exogenous", "read_node"]
 
@@ -65,8 +66,6 @@ SUPPORTS: Mapping[str, tuple[float, float]] = {
     "positive": (0.0, math.inf),
     "unit": (0.0, 1.0),
 }
-MAX_PIXELS = 1 << 26
-MAX_LENGTH = 10_000
 
 
 def read_node(value: Value, place: Place) -> Node:
@@ -143,7 +142,7 @@ def _level(value: Value, place: Place) -> Level:
 
 def _shape(value: Value, place: Place) -> tuple[int, int, int]:
     sizes = [integer(item) or 0 for item in items(value, place, "[channels, height, width]")]
-    if len(sizes) != 3 or min(sizes) < 1 or math.prod(sizes) > MAX_PIXELS:
+    if len(sizes) != 3 or min(sizes) < 1 or math.prod(sizes) > IMAGE_PIXELS:
         parts = items(value, place, "sizes")[:5]
         shown = ", ".join(part.text if isinstance(part, Scalar) else "..." for part in parts)
         place.fail(
@@ -224,7 +223,7 @@ def _is_null(value: Value) -> bool:
 
 def _length(value: Value, place: Place) -> int | None:
     """The length of a representation."""
-    return None if _is_null(value) else count(value, place, most=MAX_LENGTH)
+    return None if _is_null(value) else count(value, place, most=REPRESENTATION_LENGTH)
 
 
 _DIFFUSION = {name: _option(rule) for name, rule in rules().items()}

@@ -24,12 +24,12 @@ from causalflow.graph.admg import ADMG, Names
 from causalflow.graph.graph import Graph
 from causalflow.graph.separation import separation
 from causalflow.identify.cut import separating_sets
+from causalflow.limits import ADJUSTMENT_TRIALS
 from causalflow.symbolic.binding import without_shadows
 from causalflow.symbolic.expression import Expression, Index, probability
 from causalflow.symbolic.simplify import product_of, sum_of
 
 __all__ = [
-    "MAX_TRIALS",
     "Instrument",
     "back_door_formula",
     "back_door_sets",
@@ -38,7 +38,6 @@ __all__ = [
     "instruments",
 ]
 
-MAX_TRIALS = 5_000
 
 Set = frozenset[str]
 
@@ -104,7 +103,7 @@ def front_door_sets(graph: Graph | ADMG, treatments: Names, outcomes: Names) -> 
     candidates = sorted(node for node in between if separation(behind, x, node))
     sizes = (combinations(candidates, size) for size in range(1, len(candidates) + 1))
     found: list[Set] = []
-    for chosen in islice((each for group in sizes for each in group), MAX_TRIALS):
+    for chosen in islice((each for group in sizes for each in group), ADJUSTMENT_TRIALS):
         middle = frozenset(chosen)
         if not any(known <= middle for known in found) and _is_front_door(admg, x, y, middle):
             found.append(middle)

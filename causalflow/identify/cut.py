@@ -18,10 +18,10 @@ from itertools import combinations
 from typing import TypeAlias
 
 from causalflow.graph.admg import ADMG
+from causalflow.limits import CUTS
 
-__all__ = ["MAX_CUTS", "separating_sets"]
+__all__ = ["separating_sets"]
 
-MAX_CUTS = 2_000
 
 Names = frozenset[str]
 Node: TypeAlias = str | frozenset[str]
@@ -31,14 +31,14 @@ Side: TypeAlias = tuple[Node, bool]
 def separating_sets(admg: ADMG, a: Names, b: Names, allowed: Names) -> Iterator[Names]:
     """Minimal subsets of ``allowed`` that m-separate ``a`` and ``b``, fewest variables first.
 
-    Lazy; the search ends after `MAX_CUTS` cuts, which ten variables cannot reach.
+    Lazy; the search ends after `CUTS` cuts, which ten variables cannot reach.
     """
     moral = _moral(admg.subgraph(admg.ancestors(a | b)))
     usable = (allowed & moral.keys()) - a - b
     counter = 0
     heap: list[tuple[int, tuple[str, ...], Names, Names]] = []
     _push(heap, _Flow(moral, a, b, usable), frozenset(), frozenset())
-    while heap and counter < MAX_CUTS:
+    while heap and counter < CUTS:
         _, found, include, exclude = heappop(heap)
         cut = frozenset(found)
         if all(_connected(moral, a, b, cut - {node}) for node in cut):

@@ -20,11 +20,10 @@ from causalflow.graph.admg import ADMG, Names
 from causalflow.graph.graph import Graph
 from causalflow.graph.separation import separation
 from causalflow.identify.cut import separating_sets
+from causalflow.limits import MEDIATION_PAIRS
 
-__all__ = ["MAX_PAIRS", "mediation_sets"]
+__all__ = ["mediation_sets"]
 
-MAX_PAIRS = 100
-"""How many minimal sets for each of the two conditions are looked at, and combined."""
 
 Set = frozenset[str]
 
@@ -49,9 +48,9 @@ def mediation_sets(
     allowed = frozenset(admg.nodes) - admg.descendants(x) - m - y
     of_outcome = separating_sets(admg.without_outgoing(x | m), x | m, y, allowed)
     found: list[Set] = []
-    for base in islice(of_outcome, MAX_PAIRS):
+    for base in islice(of_outcome, MEDIATION_PAIRS):
         of_mediators = separating_sets(admg.without_outgoing(x), x, m, allowed)
-        for other in (Set(), *islice(of_mediators, MAX_PAIRS)):
+        for other in (Set(), *islice(of_mediators, MEDIATION_PAIRS)):
             chosen = base | other
             if any(known <= chosen for known in found):
                 continue

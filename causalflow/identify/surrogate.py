@@ -17,11 +17,11 @@ from itertools import combinations
 from causalflow.errors import QueryError
 from causalflow.graph.admg import ADMG
 from causalflow.identify.id import Effect, identify_effect
+from causalflow.limits import SOURCES
 from causalflow.query.query import Query
 
-__all__ = ["MAX_SOURCES", "Source", "identify_from", "source_of"]
+__all__ = ["Source", "identify_from", "source_of"]
 
-MAX_SOURCES = 10
 
 Names = frozenset[str]
 
@@ -67,8 +67,8 @@ def identify_from(
     Raises:
         QueryError: no source is about the query's variables, or there are too many sources.
     """
-    if len(sources) > MAX_SOURCES:
-        raise QueryError(f"data: {len(sources)} distributions; at most {MAX_SOURCES} are read")
+    if len(sources) > SOURCES:
+        raise QueryError(f"data: {len(sources)} distributions; at most {SOURCES} are read")
     asked = outcomes | treatments | conditions
     failure: Effect | None = None
     for variables in _vocabularies(asked, sources):

@@ -34,6 +34,7 @@ import torch
 from torch import Tensor, nn
 
 from causalflow.graph.schema import Class, Node, Rows
+from causalflow.limits import CATEGORICAL_ROWS
 from causalflow.mechanisms import draws
 from causalflow.mechanisms.base import Noise, Values
 from causalflow.mechanisms.labels import all_labelled, labelled
@@ -41,10 +42,8 @@ from causalflow.nn.embedding import ParentEmbedding
 from causalflow.nn.mlp import MLP
 from causalflow.registry import Registry
 
-__all__ = ["MAXIMAL_ROWS", "NOISES", "PSEUDO_COUNT", "Categorical", "ClassNoise", "smoothed_log"]
+__all__ = ["NOISES", "PSEUDO_COUNT", "Categorical", "ClassNoise", "smoothed_log"]
 
-MAXIMAL_ROWS = 100_000
-"""Parents' configurations up to which a table is kept; beyond, a network."""
 
 PSEUDO_COUNT = 0.5
 """Observations added to each row of a table, spread evenly over its K levels.
@@ -274,4 +273,4 @@ def _strides(parents: Mapping[str, Node]) -> dict[str, int] | None:
             return None
         strides[name] = rows
         rows *= len(parent.levels)
-    return strides if rows <= MAXIMAL_ROWS else None
+    return strides if rows <= CATEGORICAL_ROWS else None

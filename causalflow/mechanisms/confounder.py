@@ -32,15 +32,14 @@ from torch import Tensor, nn
 
 from causalflow.errors import CompileError
 from causalflow.graph.schema import Class
+from causalflow.limits import CONFOUNDER_STATES
 from causalflow.mechanisms import draws
 from causalflow.mechanisms.base import Noise, Values
 from causalflow.mechanisms.categorical import Categorical
 from causalflow.mechanisms.expectation import RowCounts, count_rows
 from causalflow.mechanisms.labels import all_labelled, filled
 
-__all__ = ["MAXIMAL_STATES", "LatentClass", "LatentDistrict"]
-
-MAXIMAL_STATES = 4096
+__all__ = ["LatentClass", "LatentDistrict"]
 
 
 class LatentClass(nn.Module):
@@ -83,10 +82,10 @@ class LatentDistrict:
 
     def __post_init__(self) -> None:
         """Check the number of joint states; latents of tables need no gradient."""
-        if self.states > MAXIMAL_STATES:
+        if self.states > CONFOUNDER_STATES:
             raise CompileError(
                 f"nodes {sorted(self.children)}: their hidden causes {sorted(self.latents)} have "
-                f"{self.states} joint states; at most {MAXIMAL_STATES} can be enumerated"
+                f"{self.states} joint states; at most {CONFOUNDER_STATES} can be enumerated"
             )
         for latent in self.latents.values():
             latent.weights.requires_grad_(not self.is_table)

@@ -25,15 +25,15 @@ from torch import Tensor
 
 from causalflow.errors import CompileError, EvidenceError
 from causalflow.graph.schema import Class, Continuous
+from causalflow.limits import EXOGENOUS_STATES
 from causalflow.mechanisms import draws
 from causalflow.mechanisms.base import Values
 from causalflow.mechanisms.equation import EquationMechanism
 from causalflow.mechanisms.exogenous import ExogenousVariable
 from causalflow.mechanisms.particles import Particles
 
-__all__ = ["MAXIMAL_STATES", "ExogenousPosterior", "abduct_exogenous", "exogenous_posterior"]
+__all__ = ["ExogenousPosterior", "abduct_exogenous", "exogenous_posterior"]
 
-MAXIMAL_STATES = 1_000_000
 CHUNK = 2_000_000
 """Numbers of one variable (rows times states times pixels) that are worked on at a time."""
 ROUNDS = 10_000
@@ -81,10 +81,10 @@ def exogenous_posterior(
     used = {name: exogenous[name] for name in exogenous if _uses(mechanisms, name)}
     finite = {name: variable for name, variable in used.items() if variable.is_finite}
     states = _count_states(mechanisms, exogenous)
-    if states > MAXIMAL_STATES:
+    if states > EXOGENOUS_STATES:
         raise CompileError(
             f"nodes {sorted(mechanisms)}: their finite exogenous variables have {states} joint "
-            f"values; at most {MAXIMAL_STATES} can be enumerated"
+            f"values; at most {EXOGENOUS_STATES} can be enumerated"
         )
     particles = Particles(values, finite, offset)
     pending = _visit(particles, mechanisms, used, values)

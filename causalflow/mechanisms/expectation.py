@@ -16,14 +16,12 @@ import torch
 from torch import Tensor
 
 from causalflow.errors import CompileError, DataError
+from causalflow.limits import EXPECTATION_CELLS
 from causalflow.mechanisms.base import Values
 from causalflow.mechanisms.categorical import PSEUDO_COUNT, Categorical, smoothed_log
 from causalflow.mechanisms.labels import all_labelled
 
 __all__ = ["RowCounts", "TableIndex", "count_rows"]
-
-LARGEST = 50_000_000
-"""Distinct rows times joint states that are held in memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,10 +112,10 @@ def count_rows(
     whole = torch.stack([values[name][keep].to(device) for name in names], dim=1)
     distinct, counts = torch.unique(whole, dim=0, return_counts=True)
     states = len(next(iter(grid.values())))
-    if len(distinct) * states > LARGEST:
+    if len(distinct) * states > EXPECTATION_CELLS:
         raise CompileError(
             f"nodes {sorted(children)}: {len(distinct)} distinct rows times {states} joint states "
-            f"of the hidden causes are too many (limit {LARGEST})"
+            f"of the hidden causes are too many (limit {EXPECTATION_CELLS})"
         )
     rows = dict(zip(names, distinct.T, strict=True))
     tables = {name: _latent_index(levels[name], column, counts) for name, column in grid.items()}

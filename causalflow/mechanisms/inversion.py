@@ -19,6 +19,7 @@ from torch import Tensor
 from causalflow.errors import GraphError
 from causalflow.graph.equation import evaluate, to_sympy
 from causalflow.graph.term import Expression
+from causalflow.limits import INVERTED_OPERATIONS, INVERTED_USES
 from causalflow.mechanisms.operations import TORCH
 
 __all__ = ["agrees", "bisect", "invert", "solutions"]
@@ -29,11 +30,6 @@ TARGET = "<value>"
 TOLERANCE = 1e-6
 """f(u) and x agree to this, relative to 1 + |x|: evidence may have passed through float32."""
 
-LARGEST = 200
-"""Operations in an expression up to which sympy is asked."""
-
-MOST_USES = 3
-"""Places of the unknown up to which sympy is asked, beyond polynomials."""
 
 GRID = 129
 
@@ -67,14 +63,14 @@ def _tractable(form: Any, u: Any) -> bool:
     import sympy
     from sympy.functions.elementary.trigonometric import TrigonometricFunction
 
-    if form.count_ops() > LARGEST:
+    if form.count_ops() > INVERTED_OPERATIONS:
         return False
     uses = sum(part == u for part in sympy.preorder_traversal(form))
     if uses == 1 or form.is_polynomial(u):
         return True
     slow = form.atoms(sympy.Abs, sympy.Max, sympy.Min, TrigonometricFunction)
     slow |= {c for piece in form.atoms(sympy.Piecewise) for _, c in piece.args}
-    return uses <= MOST_USES and not any(u in part.free_symbols for part in slow)
+    return uses <= INVERTED_USES and not any(u in part.free_symbols for part in slow)
 
 
 def invert(

@@ -32,6 +32,7 @@ from torch import Tensor, nn
 
 from causalflow.errors import DataError
 from causalflow.graph.schema import Class, Continuous, Node
+from causalflow.limits import MUTILATION_CELLS
 from causalflow.mechanisms.base import Values
 from causalflow.mechanisms.labels import all_labelled, filled
 
@@ -39,7 +40,6 @@ __all__ = ["MutilationWeights"]
 
 BINS = 4
 LEAST_SHARE = 0.02
-MOST_CELLS = 100_000
 
 
 class MutilationWeights(nn.Module):
@@ -62,7 +62,7 @@ class MutilationWeights(nn.Module):
         continuous = [name for name, node in parents.items() if isinstance(node, Continuous)]
         self._column = {name: column for column, name in enumerate(continuous)}
         bins = [len(n.levels) if isinstance(n, Class) else BINS for n in parents.values()]
-        self._bins = bins if math.prod(bins) <= MOST_CELLS else []
+        self._bins = bins if math.prod(bins) <= MUTILATION_CELLS else []
         self.register_buffer("cuts", torch.zeros(len(continuous), BINS - 1, dtype=torch.float64))
         self.register_buffer("weights", torch.ones(math.prod(self._bins)))
         self.register_buffer("effective_share", torch.ones(()))

@@ -20,7 +20,8 @@ from torch import nn
 from causalflow.errors import CompileError
 from causalflow.graph.graph import Graph
 from causalflow.graph.schema import Class, Continuous, EdgeKind, Image, Neural, Node, Symbol
-from causalflow.mechanisms.categorical import MAXIMAL_ROWS, NOISES, Categorical
+from causalflow.limits import CATEGORICAL_ROWS
+from causalflow.mechanisms.categorical import NOISES, Categorical
 from causalflow.mechanisms.confounder import LatentClass
 from causalflow.mechanisms.continuous import ContinuousMechanism
 from causalflow.mechanisms.equation import EquationMechanism
@@ -187,8 +188,8 @@ def _fitted(name: str, node: Class, parents: Mapping[str, Node]) -> Categorical:
     if mechanism.is_response and not mechanism.is_table:
         raise CompileError(
             f"node '{name}': noise 'response' has a value for each combination of the parents, "
-            f"which must be classes, at most {MAXIMAL_ROWS:,} combinations in all; expected one of "
-            f"{sorted(NOISES)} here"
+            f"which must be classes, at most {CATEGORICAL_ROWS:,} combinations in all; expected "
+            f"one of {sorted(NOISES)} here"
         )
     return mechanism
 
@@ -198,6 +199,6 @@ def _given(name: str, node: Class, parents: Mapping[str, Node]) -> Categorical:
     mechanism = Categorical(name, node, parents)
     if not mechanism.is_table:
         raise CompileError(
-            f"node '{name}': its table has more than {MAXIMAL_ROWS:,} rows; ask the exact model"
+            f"node '{name}': its table has more than {CATEGORICAL_ROWS:,} rows; ask the exact model"
         )
     return mechanism

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from causalflow.errors import CompileError, one_of
 from causalflow.graph.graph import Graph
 from causalflow.graph.schema import Diffusion, Image, Node
-from causalflow.mechanisms.confounder import MAXIMAL_STATES
+from causalflow.limits import CONFOUNDER_STATES
 from causalflow.mechanisms.reading import home_of
 
 __all__ = ["CompileOptions", "Parts", "check_parts", "diffusion_images", "read_options"]
@@ -38,7 +38,7 @@ class CompileOptions:
         """Refuse what no model can be built with."""
         _check_whole("seed", self.seed, 0, 2**63 - 1)
         if self.confounder_states is not None:
-            _check_whole("confounder_states", self.confounder_states, 1, MAXIMAL_STATES)
+            _check_whole("confounder_states", self.confounder_states, 1, CONFOUNDER_STATES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

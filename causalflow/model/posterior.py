@@ -19,14 +19,12 @@ from torch import Tensor
 
 from causalflow.errors import EvidenceError
 from causalflow.graph.schema import Class, Image
+from causalflow.limits import POSTERIOR_ROWS, POSTERIOR_STATES
 from causalflow.mechanisms import draws
 from causalflow.mechanisms.base import Values
 from causalflow.model.scm import StructuralModel
 
 __all__ = ["Group", "draw_group", "groups", "unknowns"]
-
-MOST_STATES = 100_000
-MOST_ROWS = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,18 +110,20 @@ def draw_group(
         generator: draws.
 
     Raises:
-        EvidenceError: more than `MOST_STATES` joint states.
+        EvidenceError: more than `POSTERIOR_STATES` joint states.
     """
     levels = [scm.levels(name) for name in group.names]
-    if math.prod(levels) > MOST_STATES:
+    if math.prod(levels) > POSTERIOR_STATES:
         raise EvidenceError(
             f"too little evidence: {math.prod(levels):,} joint states of {list(group.names)} would "
-            f"have to be enumerated, at most {MOST_STATES:,} are; give one of them"
+            f"have to be enumerated, at most {POSTERIOR_STATES:,} are; give one of them"
         )
     like = next(iter(known.values()))
     states = torch.cartesian_prod(*(torch.arange(k, device=like.device) for k in levels))
     states = states.reshape(-1, len(levels))
-    chunks = torch.arange(len(like), device=like.device).split(max(1, MOST_ROWS // len(states)))
+    chunks = torch.arange(len(like), device=like.device).split(
+        max(1, POSTERIOR_ROWS // len(states))
+    )
     chosen = [
         draws.index(_log_weight(scm, known, rows, group, states), generator) for rows in chunks
     ]

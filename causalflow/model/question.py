@@ -24,14 +24,12 @@ from causalflow.discrete.scm import bindable
 from causalflow.errors import EvidenceError, QueryError, one_of
 from causalflow.graph.graph import Graph
 from causalflow.graph.schema import Level
+from causalflow.limits import SETTINGS
 from causalflow.model.value import levels_of, read_value
 from causalflow.query.language import parse_query
 from causalflow.query.query import Intervention, Query, Term, World
 
 __all__ = ["Condition", "Question", "reached", "read_question"]
-
-MOST_SETTINGS = 10_000
-"""Combinations of values of free interventions, each a world of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,9 +237,9 @@ def _settings(graph: Graph, free: list[str]) -> dict[str, tuple[Level, ...]]:
                 f"do({name}=...) or ask(query, {name}=...)"
             )
         found[name] = levels
-    if prod(map(len, found.values())) > MOST_SETTINGS:
+    if prod(map(len, found.values())) > SETTINGS:
         raise QueryError(
-            f"query: {list(found)} are set to any value, in more than {MOST_SETTINGS:,} "
+            f"query: {list(found)} are set to any value, in more than {SETTINGS:,} "
             "combinations; give some of them"
         )
     return found

@@ -30,6 +30,7 @@ from lark.exceptions import UnexpectedInput, UnexpectedToken
 
 from causalflow.errors import QueryError
 from causalflow.graph.schema import Symbol
+from causalflow.limits import QUERY_DEPTH, QUERY_LETTERS
 from causalflow.query.named import written_out
 from causalflow.query.plain import plain_query
 from causalflow.query.query import NAME, WORD, Kind, Query, Term
@@ -38,10 +39,8 @@ from causalflow.query.reader import Branch, Reader, Variables
 if TYPE_CHECKING:
     from causalflow.graph.graph import Graph
 
-__all__ = ["MAX_DEPTH", "MAX_LENGTH", "parse_distribution", "parse_query"]
+__all__ = ["parse_distribution", "parse_query"]
 
-MAX_LENGTH = 2_000
-MAX_DEPTH = 20
 
 QUOTED = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
 
@@ -151,21 +150,21 @@ def _read(text: str, variables: Variables | None) -> Query:
     query = plain_query(text, variables)
     if query is None:
         query = Reader(text=text, variables=variables).query(_tree(text))
-    if len(str(query)) > MAX_LENGTH:
-        raise QueryError(f"query: written out, longer than {MAX_LENGTH:,} characters")
+    if len(str(query)) > QUERY_LETTERS:
+        raise QueryError(f"query: written out, longer than {QUERY_LETTERS:,} characters")
     return query
 
 
 def _check_size(text: str) -> None:
     if not isinstance(text, str):
         raise QueryError(f"query: given {type(text).__name__}; expected text: 'P(y | do(x))'")
-    if len(text) > MAX_LENGTH:
-        raise QueryError(f"query: {len(text):,} characters; at most {MAX_LENGTH:,} are read")
+    if len(text) > QUERY_LETTERS:
+        raise QueryError(f"query: {len(text):,} characters; at most {QUERY_LETTERS:,} are read")
     depth = -1 if text.lstrip().startswith("E") else 0
     for mark in re.finditer(rf"[][]|{QUOTED}", text):
         depth += {"[": 1, "]": -1}.get(mark[0], 0)
-        if depth > MAX_DEPTH:
-            message = f"query: nested deeper than {MAX_DEPTH} subscripts"
+        if depth > QUERY_DEPTH:
+            message = f"query: nested deeper than {QUERY_DEPTH} subscripts"
             raise QueryError(message, text, mark.start())
 
 

@@ -15,8 +15,9 @@ import numpy as np
 
 from causalflow.errors import CausalflowError, one_of
 from causalflow.graph.schema import Level
+from causalflow.limits import PLAN_CELLS
 from causalflow.tables.backend import Numpy
-from causalflow.tables.plan import MAX_CELLS, Plan, make_plan
+from causalflow.tables.plan import Plan, make_plan
 from causalflow.tables.program import Operand, Program
 from causalflow.tables.scaled import Scaled, scaled
 from causalflow.tables.table import Table
@@ -24,7 +25,9 @@ from causalflow.tables.table import Table
 __all__ = ["Scaled", "contract", "run_plan", "scaled"]
 
 
-def contract(tables: Iterable[Table], keep: Sequence[str] = (), *, limit: int = MAX_CELLS) -> Table:
+def contract(
+    tables: Iterable[Table], keep: Sequence[str] = (), *, limit: int = PLAN_CELLS
+) -> Table:
     """The sum, over every axis but ``keep``, of the product of the tables.
 
     Args:

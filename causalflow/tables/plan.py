@@ -14,14 +14,11 @@ from functools import cached_property
 from math import prod
 
 from causalflow.errors import CausalflowError
+from causalflow.limits import PLAN_CELLS, PLAN_OPERATIONS
 from causalflow.tables.elimination import min_fill_order
 
-__all__ = ["MAX_CELLS", "MAX_OPERATIONS", "Plan", "Step", "make_plan"]
+__all__ = ["Plan", "Step", "make_plan"]
 
-MAX_CELLS = 2**26
-"""The largest table that a plan may make: 512 MiB of float64."""
-MAX_OPERATIONS = 2**34
-"""The most multiplications that a plan may take: about a minute."""
 _SEARCH = 256
 """Up to so many tables opt_einsum looks for a better path than min-fill's."""
 _WORTH = 2**18
@@ -90,7 +87,7 @@ class Plan:
         keep = tuple(v for v in self.keep if v != place)
         return Plan(names=self.names, sizes=sizes, steps=steps, keep=keep)
 
-    def check(self, cells: int = MAX_CELLS, operations: int = MAX_OPERATIONS) -> None:
+    def check(self, cells: int = PLAN_CELLS, operations: int = PLAN_OPERATIONS) -> None:
         """Refuse to start what would not fit or not end.
 
         Raises:

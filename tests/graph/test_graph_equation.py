@@ -18,8 +18,8 @@ from causalflow.graph.equation import (
     parse_equation,
     to_sympy,
 )
-from causalflow.graph.grammar import MAX_DEPTH, MAX_LENGTH
 from causalflow.graph.term import FUNCTIONS
+from causalflow.limits import EQUATION_DEPTH, EQUATION_LETTERS
 
 VALUES = {"a": 3, "b": 5, "c": 0, "d": 1}
 BINARY = {
@@ -203,12 +203,12 @@ def test_hostile_texts_meet_a_limit_and_not_the_stack(text: str) -> None:
 
 
 def test_the_limits_are_inclusive() -> None:
-    assert parse_equation("-" * (MAX_DEPTH - 1) + "x").names == {"x"}
+    assert parse_equation("-" * (EQUATION_DEPTH - 1) + "x").names == {"x"}
     with pytest.raises(GraphError, match="nested deeper than 100 levels"):
-        parse_equation("-" * MAX_DEPTH + "x")
-    assert parse_equation("x" * MAX_LENGTH).names == {"x" * MAX_LENGTH}
+        parse_equation("-" * EQUATION_DEPTH + "x")
+    assert parse_equation("x" * EQUATION_LETTERS).names == {"x" * EQUATION_LETTERS}
     with pytest.raises(GraphError, match="at most 10000 are allowed"):
-        parse_equation("x" * (MAX_LENGTH + 1))
+        parse_equation("x" * (EQUATION_LETTERS + 1))
 
 
 def test_every_operation_of_the_grammar_has_a_meaning() -> None:

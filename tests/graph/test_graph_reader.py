@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from causalflow.errors import GraphError
-from causalflow.graph.events import MAX_BYTES
 from causalflow.graph.fields import field_names
 from causalflow.graph.graph import Graph
 from causalflow.graph.reader import load, loads
 from causalflow.graph.schema import Anticausal, Class, Continuous, Family, Finite, Image, Symbol
 from causalflow.graph.variables import _READERS
+from causalflow.limits import GRAPH_BYTES
 
 MALFORMED = Path(__file__).parent / "malformed"
 EXPECTED = [
@@ -118,11 +118,11 @@ def test_a_missing_file_a_folder_and_a_huge_file_are_graph_errors(tmp_path: Path
     with pytest.raises(GraphError, match=r"cannot be read: .*null"):
         load("a\0b")
     huge = tmp_path / "huge.yaml"
-    huge.write_bytes(b"#" * (MAX_BYTES + 1))
+    huge.write_bytes(b"#" * (GRAPH_BYTES + 1))
     with pytest.raises(GraphError, match=r"huge\.yaml:1: the file is larger than 1 MiB"):
         load(huge)
     with pytest.raises(GraphError, match="<text>:1: the file is larger than 1 MiB"):
-        loads("é" * (MAX_BYTES // 2 + 1))
+        loads("é" * (GRAPH_BYTES // 2 + 1))
 
 
 def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from causalflow.errors import QueryError
 from causalflow.graph.graph import Graph
 from causalflow.graph.reader import load
-from causalflow.query.language import MAX_LENGTH, parse_distribution, parse_query
+from causalflow.limits import QUERY_LETTERS
+from causalflow.query.language import parse_distribution, parse_query
 from causalflow.query.query import Intervention, Kind, Query, Term
 
 GRAPHS = Path(__file__).resolve().parents[2] / "graphs"
@@ -310,7 +311,7 @@ def test_size_and_depth_are_limited_before_anything_is_read():
     with pytest.raises(QueryError, match="deeper than 20"):
         parse_query(f"P(y[{nested}])")
     with pytest.raises(QueryError, match="2,001 characters"):
-        parse_query("P(" + "y" * (MAX_LENGTH - 1))
+        parse_query("P(" + "y" * (QUERY_LETTERS - 1))
     with pytest.raises(QueryError, match="written out"):
         parse_query("P(" + ",".join(f"a{i}" for i in range(400)) + ")")
     with pytest.raises(QueryError, match="given NoneType"):

@@ -22,13 +22,13 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from causalflow.errors import CheckpointError, one_of
+from causalflow.limits import MODEL_BYTES
 from causalflow.nn.guided_diffusion.classifier import Classifier
 from causalflow.nn.guided_diffusion.shapes import configuration_of, network_of
 from causalflow.nn.guided_diffusion.unet import UNet
 
-__all__ = ["LARGEST_FILE", "load", "read_tensors"]
+__all__ = ["load", "read_tensors"]
 
-LARGEST_FILE = 16 * 2**30
 ARCHIVE = b"PK\x03\x04"
 PICKLE = b"\x80"
 OLD_FILE = b"\x80\x02"
@@ -141,8 +141,8 @@ def _check_file(path: Path) -> tuple[bytes, int]:
     except (OSError, ValueError) as error:
         reason = "no such file" if isinstance(error, FileNotFoundError) else _line(error)
         raise _defect(path, f"cannot be read ({reason})") from None
-    if size > LARGEST_FILE:
-        raise _defect(path, f"{size:,} bytes; at most {LARGEST_FILE:,} are read")
+    if size > MODEL_BYTES:
+        raise _defect(path, f"{size:,} bytes; at most {MODEL_BYTES:,} are read")
     return start, size
 
 

@@ -18,6 +18,7 @@ from typing import TypeAlias
 import torch
 
 from causalflow.errors import CheckpointError, one_of
+from causalflow.limits import NETWORK_STAGES
 from causalflow.nn.guided_diffusion.classifier import Classifier
 from causalflow.nn.guided_diffusion.configuration import Configuration
 from causalflow.nn.guided_diffusion.unet import UNet
@@ -26,7 +27,6 @@ __all__ = ["Shapes", "configuration_of", "network_of", "shapes_of"]
 
 Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
 
-MOST_STAGES = 1000
 STAGE = re.compile(r"input_blocks\.(\d{1,6})\.")
 STRIDED = re.compile(r"input_blocks\.\d+\.0\.op\.weight")
 ANCHORS = {
@@ -103,8 +103,8 @@ def _check_kind(shapes: Shapes) -> None:
         raise CheckpointError(
             f"a classifier without '{POSITIONS}'; only classifiers that pool by attention are read"
         )
-    if _stages(shapes) > MOST_STAGES:
-        raise CheckpointError(f"{_stages(shapes)} stages on the way down; at most {MOST_STAGES}")
+    if _stages(shapes) > NETWORK_STAGES:
+        raise CheckpointError(f"{_stages(shapes)} stages on the way down; at most {NETWORK_STAGES}")
 
 
 def _kv(name: str) -> bool:
