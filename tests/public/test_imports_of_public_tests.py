@@ -8,6 +8,7 @@ import pytest
 import causalflow as cf
 
 FILES = sorted(Path(__file__).parent.glob("*.py"))
+NAMES = {*cf.__all__, "__all__", "__version__"}
 
 
 def inner(tree: ast.AST) -> list[str]:
@@ -19,7 +20,7 @@ def inner(tree: ast.AST) -> list[str]:
                 found += [alias.name for alias in aliases if alias.name.startswith("causalflow.")]
             case ast.ImportFrom(module=str(module)) if module.split(".")[0] == "causalflow":
                 found.append(module)
-            case ast.Attribute(value=ast.Name(id="cf"), attr=name) if name not in cf.__all__:
+            case ast.Attribute(value=ast.Name(id="cf"), attr=name) if name not in NAMES:
                 found.append(f"cf.{name}")
     return found
 
