@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
+from itertools import islice
+
+from causalflow.limits import ERROR_LETTERS, NAME_LETTERS
 
 __all__ = [
     "CausalflowError",
@@ -15,12 +18,49 @@ __all__ = [
     "GraphError",
     "QueryError",
     "SupportWarning",
+    "one_line",
     "one_of",
 ]
 
+_NAMES = 20
+_NAMES_LETTERS = 200
+_COMPARED = 1_000
+_AROUND = 30
+
+
+def one_line(text: str, end: str = "") -> str:
+    r"""The text in one line of under `ERROR_LETTERS` letters, ``end`` kept at its end.
+
+    Letters that move the cursor, are invisible or turn the direction of writing are shown escaped.
+
+    Example:
+        >>> one_line("no node 'a\nb'")
+        "no node 'a\\nb'"
+        >>> one_line("x" * 1000)[-20:]
+        'x... (1,000 letters)'
+    """
+    shown, end = _escaped(text[:ERROR_LETTERS]), _escaped(end)[: ERROR_LETTERS // 2]
+    if len(text) <= ERROR_LETTERS and len(shown) + len(end) < ERROR_LETTERS:
+        return shown + end
+    note = f"... ({len(text):,} letters){end}"
+    return shown[: ERROR_LETTERS - 1 - len(note)] + note
+
+
+def _escaped(text: str) -> str:
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
+
 
 class CausalflowError(ValueError):
-    """A mistake the user can mend; the base of all errors raised on purpose."""
+    """A mistake the user can mend; the base of all errors raised on purpose.
+
+    Its text is one line of under `ERROR_LETTERS` letters, whatever it quotes.
+    """
+
+    def __str__(self) -> str:
+        return one_line(super().__str__())
 
 
 class GraphError(CausalflowError):
@@ -33,13 +73,11 @@ class QueryError(CausalflowError):
     Attributes:
         message: the mistake, in one line.
         text: the question as it was written, if the mistake has a place in it.
-        position: where in ``text`` the mistake begins; ``str`` points there with a caret.
+        position: where in ``text`` the mistake begins; ``str`` shows it.
 
     Example:
         >>> print(QueryError("query: unknown node 'z'", "P(y | z)", 6))
-        query: unknown node 'z'
-          P(y | z)
-                ^
+        query: unknown node 'z' (at letter 7: 'P(y | ⟨here⟩z)')
     """
 
     def __init__(self, message: str, text: str | None = None, position: int | None = None) -> None:
@@ -48,9 +86,15 @@ class QueryError(CausalflowError):
 
     def __str__(self) -> str:
         if self.text is None or self.position is None:
-            return self.message
-        shown = "".join(letter if letter.isprintable() else " " for letter in self.text)
-        return f"{self.message}\n  {shown}\n  {' ' * self.position}^"
+            return one_line(self.message)
+        return one_line(self.message, f" (at letter {self.position + 1}: '{self._place()}')")
+
+    def _place(self) -> str:
+        """The text around the mistake."""
+        text, position = self.text or "", self.position or 0
+        first, last = max(0, position - _AROUND), position + _AROUND
+        before = ("..." if first else "") + text[first:position]
+        return f"{before}⟨here⟩{text[position:last]}{'...' if last < len(text) else ''}"
 
 
 class CompileError(CausalflowError):
@@ -89,8 +133,24 @@ def one_of(given: object, allowed: Iterable[object]) -> str:
         "expected one of ['0', '1']"
     """
     names = [str(name) for name in allowed]
-    shown = f"[{', '.join(map(repr, names[:20]))}{', ...' if len(names) > 20 else ''}]"
-    words = {name.lower(): name for name in reversed(names) if not name.isdecimal()}
-    nearest = get_close_matches(str(given).lower(), words, n=1)
+    shown = list(_shown(names))
+    words = {
+        name.lower(): name
+        for name in reversed(names[:_COMPARED])
+        if not name.isdecimal() and len(name) <= NAME_LETTERS
+    }
+    word = str(given)[: NAME_LETTERS + 1].lower()
+    nearest = get_close_matches(word, words, n=1) if len(word) <= NAME_LETTERS else []
     hint = f"; did you mean '{words[nearest[0]]}'?" if nearest else ""
-    return f"expected one of {shown}{hint}"
+    more = ", ..." if len(names) > len(shown) else ""
+    return f"expected one of [{', '.join(shown)}{more}]{hint}"
+
+
+def _shown(names: Iterable[str]) -> Iterator[str]:
+    """The first names, quoted: as many as a line holds."""
+    letters = 0
+    for name in islice(names, _NAMES):
+        letters += len(name) + 4
+        if letters > _NAMES_LETTERS:
+            return
+        yield repr(name)

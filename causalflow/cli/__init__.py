@@ -1,7 +1,7 @@
 """The command line: one module a command, and what they share (`arguments`, `output`, `worlds`).
 
     exit code  0    fine
-               2    the user's mistake: one line on standard error (a query's has its caret lines)
+               2    the user's mistake: one line on standard error
                130  interrupted; the line says how to go on
                141  the reader of the output went away, as in ``causalflow check *.yaml | head -1``
                1    a bug, with its traceback
@@ -31,7 +31,7 @@ from causalflow.cli.fit import fit
 from causalflow.cli.identify import identify
 from causalflow.cli.output import MISTAKE
 from causalflow.cli.sample import sample
-from causalflow.errors import CausalflowError
+from causalflow.errors import CausalflowError, one_line
 
 __all__ = ["commands", "main", "run"]
 
@@ -99,7 +99,7 @@ def _ended(message: str, code: int) -> int:
 
 def _usage(mistake: click.ClickException) -> str:
     """A mistake in the command's words, in one line."""
-    message = " ".join(mistake.format_message().split())
     context = getattr(mistake, "ctx", None)
     path = context.command_path if context else "causalflow"
-    return f"{path}: {message} (see '{path} --help')"
+    message = " ".join(mistake.format_message().split())
+    return one_line(f"{path}: {message}", f" (see '{path} --help')")
