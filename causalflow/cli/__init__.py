@@ -13,8 +13,10 @@ Commands import torch, matplotlib and pandas when they run; ``--help``, ``check`
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from typing import NoReturn
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NoReturn, TextIO
 
 import click
 
@@ -31,7 +33,7 @@ from causalflow.cli.fit import fit
 from causalflow.cli.identify import identify
 from causalflow.cli.output import MISTAKE
 from causalflow.cli.sample import sample
-from causalflow.errors import CausalflowError, one_line
+from causalflow.errors import CausalflowError, CausalflowWarning, one_line
 
 __all__ = ["commands", "main", "run"]
 
@@ -81,7 +83,8 @@ def run(args: Sequence[str] | None = None) -> int:
         The exit code.
     """
     try:
-        return commands.main(args, prog_name="causalflow", standalone_mode=False) or 0
+        with _warned():
+            return commands.main(args, prog_name="causalflow", standalone_mode=False) or 0
     except CausalflowError as mistake:
         return _ended(str(mistake), MISTAKE)
     except click.ClickException as mistake:
@@ -90,6 +93,30 @@ def run(args: Sequence[str] | None = None) -> int:
         return _ended(str(stopped.__cause__ or "") or "interrupted", INTERRUPTED)
     except SystemExit:  # click's way to end on a broken pipe, having silenced both streams
         return BROKEN_PIPE
+
+
+@contextmanager
+def _warned() -> Iterator[None]:
+    """The package's warnings are lines on standard error, every one of them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", CausalflowWarning)
+        other = warnings.showwarning
+
+        def show(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            if issubclass(category, CausalflowWarning):
+                click.echo(f"warning: {message}", err=True)
+            else:
+                other(message, category, filename, lineno, file, line)
+
+        warnings.showwarning = show
+        yield
 
 
 def _ended(message: str, code: int) -> int:

@@ -72,7 +72,7 @@ def ask(
     """Answer QUERY by a graph FILE (.yaml, .bif) whose equations say it all, or by a fitted model.
 
     A finite model is answered exactly, in fractions where its numbers are; any other by draws, with
-    the standard error.
+    their simulation error: what a fit gets wrong is not in it.
     """
     if is_graph_file(file) and (exact := _exact(file, query, given)):
         answer = exact
@@ -173,6 +173,7 @@ def _json(answer: Answer) -> dict[str, Any]:
     shown: dict[str, Any] = {"route": answer.route, "table": records(long_columns(answer.table))}
     if answer.route != "exact":
         shown["error"] = answer.error
+        shown["error_is"] = answer.error_text
         shown["identifiable"] = _identifiable(answer)
     if answer.assumptions:
         shown["assumptions"] = list(answer.assumptions)
@@ -181,12 +182,12 @@ def _json(answer: Answer) -> dict[str, Any]:
 
 def _text(answer: Answer) -> str:
     """The answer in one line where it fits, and what it rests on."""
-    error = f" (standard error {answer.error:.2g})" if answer.error else ""
     verdict: Any = answer.verdict
     warnings = () if verdict is None else verdict.warnings
-    lines = [_shown(answer.table) + error, *(f"warning: {each}" for each in warnings)]
+    lines = [_shown(answer.table), *filter(None, [answer.error_text])]
+    lines += [f"warning: {each}" for each in warnings]
     lines += [f"note: {each}" for each in answer.assumptions if each not in warnings]
-    if _identifiable(answer) is False:
+    if _identifiable(answer) is False and not answer.learned:
         lines.append("note: not identifiable from P(v): the answer rests on the model")
     return "\n".join(lines)
 
@@ -206,4 +207,4 @@ def _number(value: Number) -> str:
 
 def _identifiable(answer: Answer) -> bool | None:
     verdict: Any = answer.verdict
-    return None if verdict is None else bool(verdict.identifiable)
+    return None if verdict is None else verdict.identifiable

@@ -25,9 +25,11 @@ class Answer:
         table: probabilities or expectations over the query's free variables, in the order of
             ``query.free_variables``; a batch of evidence adds the axis `ROW` in front.
         rows: whether it is a batch.
-        error: the standard error; 0 where the answer is exact.
+        error: the simulation error: the largest standard error of the draws alone, 0 where the
+            answer is exact. What a fitted mechanism gets wrong is not in it.
         route: "exact", "identified" or "simulated".
         assumptions: what the answer rests on beside the graph, one sentence each.
+        learned: whether it rests on mechanisms that were fitted.
         verdict: of identification, where it was asked.
     """
 
@@ -37,6 +39,7 @@ class Answer:
     error: float = 0.0
     route: str = "exact"
     assumptions: tuple[str, ...] = ()
+    learned: bool = False
     verdict: object | None = None
 
     @property
@@ -47,6 +50,14 @@ class Answer:
         values = self.table.values
         return values if self.rows else values.item()
 
+    @property
+    def error_text(self) -> str:
+        """The error in words, and what is not in it; empty where the answer is exact."""
+        if not self.error:
+            return ""
+        fit = "; error of fit not included" if self.learned else ""
+        return f"simulation error at most {self.error:.2g} (standard error of the draws{fit})"
+
     def __str__(self) -> str:
         value = self.value
         if value is None or self.rows:
@@ -54,5 +65,5 @@ class Answer:
         else:
             shown = f"{self.query} = {value if self.table.is_exact else format(value, '.6g')}"
         if self.error:
-            shown += f"\nstandard error at most {self.error:.2g}"
+            shown += f"\n{self.error_text}"
         return "\n".join([shown, *(f"note: {each}" for each in self.assumptions)])

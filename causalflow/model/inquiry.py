@@ -15,6 +15,7 @@ Source: Pearl (2009), Causality, theorem 7.1.7.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -26,7 +27,7 @@ from torch import Tensor
 
 from causalflow.discrete.answer import Answer
 from causalflow.discrete.scm import ExactModel
-from causalflow.errors import EvidenceError, one_of
+from causalflow.errors import CausalflowWarning, EvidenceError, one_of
 from causalflow.graph.graph import Graph
 from causalflow.identify.attempt import attempt
 from causalflow.mechanisms.base import Values
@@ -44,7 +45,7 @@ from causalflow.model.stream import (
     described,
     stream,
 )
-from causalflow.model.verdicts import counterfactual_verdict, sample_verdict
+from causalflow.model.verdicts import counterfactual_verdict, left_open, sample_verdict
 from causalflow.model.world import Abduction, Info, World
 from causalflow.query.query import Query
 
@@ -166,8 +167,11 @@ class Inquiry:
         else:
             answer = simulate(self.scm, query, given, self.fitted, draws, self.generator)
         verdict = attempt(self.graph, answer.query)
-        warnings = verdict.warnings if verdict else ()
-        return replace(answer, verdict=verdict, assumptions=(*answer.assumptions, *warnings))
+        notes = verdict.warnings if verdict else ()
+        if answer.learned and (open_ := left_open(verdict)):
+            notes = (*notes, open_)
+            warnings.warn(f"ask: {answer.query}: {open_}", CausalflowWarning, stacklevel=3)
+        return replace(answer, verdict=verdict, assumptions=(*answer.assumptions, *notes))
 
     def _of_batch(self, do: Any, seed: int, batch: Mapping[str, Any], index: int) -> World:
         """The worlds of batch ``index``, whatever was drawn before it."""

@@ -100,6 +100,12 @@ class StructuralModel(nn.Module):
         return frozenset(self.equations) | tables | trained
 
     @property
+    def learned(self) -> frozenset[str]:
+        """The nodes whose mechanism comes from data, here or elsewhere: no equation, no table."""
+        tables = {n for n, table in self._modules_of(Categorical).items() if table.is_given}
+        return frozenset(self.order) - self.equations.keys() - tables
+
+    @property
     def images(self) -> dict[str, ImageMechanism]:
         """The nodes made by a diffusion model."""
         return self._modules_of(ImageMechanism)

@@ -73,7 +73,8 @@ def simulate(
             evidence is impossible.
     """
     question = read_question(scm.graph, query, known, generator.device)
-    check_fitted(scm, fitted, question.used(scm.graph))
+    used = question.used(scm.graph)
+    check_fitted(scm, fitted, used)
     if draws is not None:
         check_count("draws", draws)
     run = _Run(
@@ -90,6 +91,7 @@ def simulate(
         error=max(tally.error for tally in run.tallies),
         route="simulated",
         assumptions=tuple(_notes(run)),
+        learned=bool(used & scm.learned),
     )
 
 

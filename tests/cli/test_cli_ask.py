@@ -77,7 +77,7 @@ def test_ask_of_a_fitted_model_is_simulated(cli, sizes):
     model = sizes / "model.safetensors"
     ran = cli("ask", model, "E[size | do(color)]", "--given", "color=red", "--draws", 2000)
     assert ran.code == 0
-    assert "(standard error " in ran.out
+    assert "simulation error at most" in ran.out
     assert "note: estimated from 2,000 draws" in ran.out
     assert abs(float(ran.out.split()[0]) - 3) < 0.05  # 3 and 200 rows with noise of 1/10
     again = cli("ask", model, "P(color | size)", "--given", "size=3", "--json")

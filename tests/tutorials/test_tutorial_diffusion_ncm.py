@@ -1,10 +1,12 @@
 """The tutorial on the diffusion NCM ends inside the bounds, and moves nothing that it must not."""
 
+import pytest
 from test_tutorials import run
 
 ROWS = 20_000
 
 
+@pytest.mark.filterwarnings("ignore:.*not identifiable:causalflow.CausalflowWarning")
 def test_what_data_decide_is_right_and_the_rest_is_within_its_bounds() -> None:
     ends = run("08_diffusion_ncm.py", rows=ROWS, images=2, steps=2)
     # 5 standard errors of a share of the rows, and of one of the draws of an answer.
