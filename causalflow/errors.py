@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 _NAMES = 20
-_NAMES_LETTERS = 200
+_NAMES_LETTERS = 300
 _COMPARED = 1_000
 _AROUND = 30
 

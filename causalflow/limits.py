@@ -7,12 +7,19 @@ from __future__ import annotations
 
 __all__ = [
     "ADJUSTMENT_TRIALS",
+    "ARRAY_BYTES",
+    "ARRAY_FILE_BYTES",
+    "ARRAY_HEADER_BYTES",
+    "ARRAY_MEMBERS",
     "BIF_LETTERS",
     "BOUND_CELLS",
     "CATEGORICAL_ROWS",
     "CIRCUIT_SIDE",
     "CONFOUNDER_STATES",
     "COUPLED_CELLS",
+    "CSV_BYTES",
+    "CSV_COLUMNS",
+    "CSV_LINE_BYTES",
     "CUTS",
     "DENOMINATOR",
     "DISTRICT_CELLS",
@@ -26,6 +33,7 @@ __all__ = [
     "EXOGENOUS_STATES",
     "EXPECTATION_CELLS",
     "GRAPH_BYTES",
+    "IDX_BYTES",
     "IMAGE_PIXELS",
     "INVERTED_OPERATIONS",
     "INVERTED_USES",
@@ -33,12 +41,15 @@ __all__ = [
     "LINEAR_PROGRAM_SECONDS",
     "MEDIATION_PAIRS",
     "MODEL_BYTES",
+    "MODEL_HEADER_BYTES",
     "MODEL_TENSORS",
     "MUTILATION_CELLS",
     "NAME_LETTERS",
     "NESTING",
     "NETWORK_STAGES",
     "OVERLAP_CELLS",
+    "PICTURE_BYTES",
+    "PICTURE_PIXELS",
     "PLAN_CELLS",
     "PLAN_OPERATIONS",
     "POLYNOMIAL_WAYS",
@@ -55,6 +66,8 @@ __all__ = [
     "STATEMENT_LETTERS",
     "SUPPORT_CELLS",
     "TABLE_ROWS",
+    "UNPACKED_RATIO",
+    "UNPACKED_SMALL",
     "VECTOR_LETTERS",
 ]
 
@@ -181,3 +194,29 @@ NETWORK_STAGES = 1000
 """Stages of a published network, told by the names of its tensors."""
 CIRCUIT_SIDE = 4096
 """Pixels of a side of CausalCircuit's pictures, which are published with 512."""
+ARRAY_FILE_BYTES = 16 * 2**30
+"""Bytes of an .npz file: more than the memory of most machines."""
+ARRAY_BYTES = 16 * 2**30
+"""Bytes that the arrays of an .npz file take in memory."""
+ARRAY_MEMBERS = 10_000
+"""Arrays in an .npz file, one a node."""
+ARRAY_HEADER_BYTES = 10_000
+"""Bytes of an array's header, which numpy evaluates as a literal; it writes about a hundred."""
+UNPACKED_SMALL = 1 << 26
+"""Bytes up to which a packed member may unpack by any factor: 64 MiB do no harm."""
+UNPACKED_RATIO = 200
+"""How often a larger member's size it may unpack to: pictures reach 50, zeros 1,000."""
+CSV_BYTES = 1 << 30
+"""Bytes of a CSV file: ten million rows of twenty columns."""
+CSV_COLUMNS = 10_000
+"""Columns of a CSV file, one a node; each is a column in memory."""
+CSV_LINE_BYTES = 1 << 20
+"""Bytes of a CSV file's line, which is held in memory as a whole: a hundred letters a column."""
+IDX_BYTES = 1 << 28
+"""Bytes that an idx file unpacks to: MNIST's largest has 47 million."""
+PICTURE_BYTES = 1 << 28
+"""Bytes of a picture's file."""
+PICTURE_PIXELS = 1 << 26
+"""Pixels of a picture, held against its header before it is decoded."""
+MODEL_HEADER_BYTES = 1 << 24
+"""Bytes of a model file's header: its graph, its options and a hundred bytes a tensor."""

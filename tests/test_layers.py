@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 LAYERS = [  # lowest first; modules of one layer may import one another, without cycles
-    {"errors", "limits", "registry", "options", "atomic"},
+    {"errors", "limits", "registry", "options", "atomic", "files"},
     {"values"},
     {"graph"},
     {"query"},
@@ -41,6 +41,7 @@ TORCH_FREE = {
     "registry",
     "options",
     "atomic",
+    "files",
     "graph",
     "query",
     "tables",

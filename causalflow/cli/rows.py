@@ -8,7 +8,6 @@ folder/         a folder with labels.csv and the image files that it names
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,7 +94,9 @@ def read_rows(graph: Graph, data: str, images: Path | None, path_column: str) ->
         known = one_of(data.replace("-", "_"), DATA_SETS)
         raise DataError(f"--data {data}: no such file, nor a data set; {known}")
     if path.suffix.lower() == ".npz":
-        return _arrays(path)
+        from causalflow.data.arrays import read_arrays
+
+        return read_arrays(path)
     if images is not None:
         return _folder(graph, images, path.absolute(), path_column)
     if names := image_names(graph):
@@ -116,15 +117,3 @@ def _folder(graph: Graph, folder: Path, labels: Path, path_column: str) -> Any:
     if len(names) != 1:
         raise DataError(f"--images: the graph has {len(names)} image nodes; expected one")
     return image_folder(folder, labels, path=path_column, image=names[0])
-
-
-def _arrays(path: Path) -> dict[str, Any]:
-    """The arrays of a file that ``numpy.savez`` wrote; objects in it are refused."""
-    import numpy as np
-
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as mistake:
-        reason = str(mistake).splitlines()[0] if str(mistake) else type(mistake).__name__
-        raise DataError(f"{path}: no readable .npz file of arrays: {reason}") from None

@@ -8,7 +8,6 @@ read is computed again.
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causalflow.atomic import whole_file
+from causalflow.data.arrays import read_arrays
 from causalflow.errors import DataError
 
 __all__ = ["cache_folder", "cached_array"]
@@ -36,9 +36,8 @@ def cached_array(name: str, compute: Callable[[], NDArray[Any]]) -> NDArray[Any]
     """
     path = cache_folder() / f"{name}.npz"
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return np.asarray(file["array"])
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+        return read_arrays(path, ("array",))["array"]
+    except DataError:
         array = compute()
     try:
         with whole_file(path) as part, part.open("wb") as file:

@@ -16,9 +16,7 @@ Source: Brehmer et al. (2022), Weakly supervised causal representation learning,
 
 from __future__ import annotations
 
-import io
 import re
-import zipfile
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,8 +25,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Picture
 
+from causalflow.data.arrays import read_arrays
 from causalflow.data.mnist import data_folder
 from causalflow.data.parallel import by_pieces
+from causalflow.data.pictures import opened_picture
 from causalflow.errors import DataError
 from causalflow.limits import CIRCUIT_SIDE
 
@@ -38,10 +38,6 @@ _PARTS = {"train": "train", "validation": "val", "test": "test"}
 _LATENTS, _IMAGES = "original_latents", "imgs"
 _ORDER = (3, 2, 1, 0)  # of red, green, blue, arm: arm, blue, green, red
 _PIECE = 64
-_CONVERSION = (
-    "if you trust the file, load it once with allow_pickle=True and save it with "
-    "imgs=numpy.asarray(imgs, dtype=bytes)"
-)
 
 
 def circuit_files(split: str, folder: Path | None = None) -> list[Path]:
@@ -95,11 +91,8 @@ def read_circuit(
 
 def _read(path: Path, n: int | None) -> tuple[NDArray[np.float64], NDArray[Any]]:
     """Latents (rows, 4) and encoded pictures of the first of each pair."""
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            latents, images = _field(archive, path, _LATENTS), _field(archive, path, _IMAGES)
-    except (OSError, EOFError, zipfile.BadZipFile) as mistake:
-        raise DataError(f"{path}: cannot be read as an npz file; {mistake}") from None
+    fields = read_arrays(path, (_LATENTS, _IMAGES))
+    latents, images = fields[_LATENTS], fields[_IMAGES]
     if latents.ndim != 3 or latents.shape[1:] != (2, 4) or latents.dtype.kind != "f":
         shown = f"{latents.dtype} of shape {latents.shape}"
         raise DataError(f"{path}: '{_LATENTS}' is {shown}; expected floats of shape (N, 2, 4)")
@@ -110,20 +103,6 @@ def _read(path: Path, n: int | None) -> tuple[NDArray[np.float64], NDArray[Any]]
             "padded bytes (N, 2, length) or pixels (N, 2, height, width, 3)"
         )
     return latents[:n, 0][:, _ORDER].astype(np.float64), images[:n, 0]
-
-
-def _field(archive: Any, path: Path, name: str) -> NDArray[Any]:
-    if name not in archive:
-        raise DataError(f"{path}: no field '{name}'; it has {sorted(archive)}")
-    try:
-        return np.asarray(archive[name])
-    except ValueError as mistake:
-        if "Object arrays" not in str(mistake):
-            raise DataError(f"{path}: field '{name}': {mistake}") from None
-        raise DataError(
-            f"{path}: '{name}' is an array of Python objects, which only pickle could read, and "
-            f"pickle runs what a file says; {_CONVERSION}"
-        ) from None
 
 
 def _is_encoded(images: NDArray[Any]) -> bool:
@@ -139,15 +118,14 @@ def _decoded(images: NDArray[Any], *, size: int, name: str) -> NDArray[np.uint8]
 
 
 def _one(image: Any, size: int, name: str) -> NDArray[np.uint8]:
-    try:
-        picture = Picture.fromarray(image) if np.ndim(image) == 3 else _opened(image)
-        if max(picture.size) > CIRCUIT_SIDE:
-            raise ValueError(f"of {picture.size[0]} x {picture.size[1]} pixels")
-        small = picture.convert("RGB").resize((size, size), Picture.Resampling.BILINEAR)
-    except (OSError, SyntaxError, ValueError, Picture.DecompressionBombError) as mistake:
-        raise DataError(f"{name}: a picture that cannot be decoded: {mistake}") from None
+    if np.ndim(image) == 3:
+        return _reduced(Picture.fromarray(image), size, name)
+    with opened_picture(bytes(image), f"{name}: a picture that cannot be decoded") as picture:
+        return _reduced(picture, size, name)
+
+
+def _reduced(picture: Picture.Image, size: int, name: str) -> NDArray[np.uint8]:
+    if max(picture.size) > CIRCUIT_SIDE:
+        raise DataError(f"{name}: a picture of {picture.size[0]} x {picture.size[1]} pixels")
+    small = picture.convert("RGB").resize((size, size), Picture.Resampling.BILINEAR)
     return np.moveaxis(np.asarray(small, dtype=np.uint8), -1, 0)
-
-
-def _opened(image: Any) -> Picture.Image:
-    return Picture.open(io.BytesIO(bytes(image)), formats=["JPEG", "PNG"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import torch
 from PIL import Image as Picture
 from torch import Tensor
 
+from causalflow.data.pictures import opened_picture
 from causalflow.data.table import read_table
 from causalflow.errors import DataError, one_of
 
@@ -20,7 +22,6 @@ __all__ = ["ImageFiles", "image_folder"]
 
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 _EIGHT_BIT = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr"})
-_UNREADABLE = (OSError, SyntaxError, ValueError, Picture.DecompressionBombError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +95,10 @@ def image_folder(
 
 def _inside(folder: Path, file: str) -> Path:
     """The path of an image, links resolved: it must exist, and in the folder."""
-    root, target = os.path.realpath(folder), os.path.realpath(folder / file)
+    try:
+        root, target = os.path.realpath(folder), os.path.realpath(folder / file)
+    except (OSError, ValueError) as mistake:
+        raise DataError(f"{file}: no such image file in {folder}: {mistake}") from None
     if os.path.commonpath([root, target]) != root:
         raise DataError(f"{file}: the file lies outside the folder {folder}")
     if not os.path.isfile(target):
@@ -116,16 +120,9 @@ def _read(folder: Path, file: str, shape: tuple[int, int, int]) -> np.ndarray[An
         if picture.size != (width, height):
             given = f"{picture.height}x{picture.width}"
             raise DataError(f"{file}: image of height x width {given}; expected {height}x{width}")
-        try:
-            pixels = np.asarray(picture.convert(_MODES[channels]))
-        except _UNREADABLE:
-            raise DataError(f"{file}: damaged image file") from None
+        pixels = np.asarray(picture.convert(_MODES[channels]))
     return np.moveaxis(pixels.reshape(height, width, channels), -1, 0).copy()
 
 
-def _opened(folder: Path, file: str) -> Picture.Image:
-    target = _inside(folder, file)
-    try:
-        return Picture.open(target)
-    except _UNREADABLE:
-        raise DataError(f"{file}: not an image file that can be read") from None
+def _opened(folder: Path, file: str) -> AbstractContextManager[Picture.Image]:
+    return opened_picture(_inside(folder, file), file)

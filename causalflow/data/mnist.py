@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import os
 import shutil
 import struct
@@ -24,6 +25,8 @@ from numpy.typing import NDArray
 from causalflow.atomic import whole_file
 from causalflow.data.labelled import LabelledImages, check_split
 from causalflow.errors import DataError
+from causalflow.files import opened, read_bytes
+from causalflow.limits import IDX_BYTES
 
 __all__ = ["FILES", "MIRRORS", "check_digest", "data_folder", "mnist", "read_idx"]
 
@@ -77,8 +80,11 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
     Raises:
         DataError: not such a file.
     """
+    packed = read_bytes(path, DataError, limit=IDX_BYTES)
     try:
-        content = gzip.decompress(path.read_bytes())
+        content = gzip.GzipFile(fileobj=io.BytesIO(packed)).read(IDX_BYTES + 1)
+        if len(content) > IDX_BYTES:
+            raise DataError(f"{path}: unpacks to more than {IDX_BYTES:,} bytes")
         zeros, kind, rank = struct.unpack_from(">HBB", content)
         shape = struct.unpack_from(f">{rank}I", content, 4)
         if (zeros, kind) != (0, _UNSIGNED_BYTE):
@@ -118,9 +124,7 @@ def _download(name: str, path: Path) -> None:
             _fetch(mirror + name, path, _MD5[name])
             return
         except (OSError, EOFError) as mistake:
-            reasons.append(
-                f"{mirror}: {str(mistake).splitlines()[0] if str(mistake) else mistake!r}"
-            )
+            reasons.append(f"{mirror}: {str(mistake) or type(mistake).__name__}"[:150])
     raise DataError(
         f"{path}: no such file, and it cannot be fetched ({'; '.join(reasons)}); "
         "set $CAUSALFLOW_DATA"
@@ -136,6 +140,6 @@ def _fetch(url: str, path: Path, md5: str) -> None:
 
 
 def _md5(path: Path) -> str:
-    with path.open("rb") as file:
+    with opened(path, DataError, limit=IDX_BYTES) as file:
         digest: Any = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False))
     return str(digest.hexdigest())

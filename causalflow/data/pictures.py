@@ -1,7 +1,16 @@
-"""Pictures: images in [0, 1] written as PNG files."""
+"""Pictures: files of the formats that are meant are opened, and images in [0, 1] written as PNG.
+
+The format is told by the content and is one of `FORMATS`: other decoders of the imaging library
+start programs (an EPS file its PostScript interpreter) or are of no use here. The number of pixels
+is held against a limit before any is decoded.
+"""
 
 from __future__ import annotations
 
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +18,53 @@ from PIL import Image as Picture
 from torch import Tensor
 
 from causalflow.errors import DataError
+from causalflow.files import read_bytes
+from causalflow.limits import PICTURE_BYTES, PICTURE_PIXELS
 
-__all__ = ["write_png"]
+__all__ = ["FORMATS", "opened_picture", "write_png"]
 
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+
+
+@contextmanager
+def opened_picture(source: str | Path | bytes, name: object) -> Iterator[Picture.Image]:
+    """A picture of one of `FORMATS`, its header read; it is decoded when its pixels are asked for.
+
+    Args:
+        source: a file's path, or its bytes.
+        name: the picture in messages.
+
+    Raises:
+        DataError: no such file, no such picture, one of too many pixels; and, inside of the block,
+            whatever the decoder raises on a damaged one.
+    """
+    content = (
+        source if isinstance(source, bytes) else read_bytes(source, DataError, limit=PICTURE_BYTES)
+    )
+    with _decoder_errors(name, "not an image file that can be read"):
+        picture = Picture.open(io.BytesIO(content), formats=FORMATS)
+    width, height = picture.size
+    if width * height > PICTURE_PIXELS:
+        raise DataError(
+            f"{name}: {width:,} x {height:,} pixels; at most {PICTURE_PIXELS:,} are decoded"
+        )
+    with picture, _decoder_errors(name, "damaged image file"):
+        yield picture
+
+
+@contextmanager
+def _decoder_errors(name: object, what: str) -> Iterator[None]:
+    """Whatever a decoder raises becomes one error; what it warns of is no news but for bombs."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", Picture.DecompressionBombWarning)
+            yield
+    except DataError:
+        raise
+    except Exception as mistake:  # decoders raise what they like: struct.error, KeyError, ...
+        raise DataError(f"{name}: {what} ({'/'.join(FORMATS)}): {mistake}") from None
 
 
 def write_png(path: str | Path, image: Tensor) -> None:

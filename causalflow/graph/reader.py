@@ -19,6 +19,7 @@ import zlib
 from pathlib import Path
 
 from causalflow.errors import GraphError
+from causalflow.files import opened
 from causalflow.graph.bif import from_bif
 from causalflow.graph.declaration import declare
 from causalflow.graph.document import DeclarationError
@@ -35,16 +36,15 @@ def load(path: str | os.PathLike[str]) -> Graph:
     Raises:
         GraphError: the file cannot be read, or ``file:line:`` and the first mistake in it.
     """
-    source = os.fspath(path)
+    source = str(path)
     is_packed = source.lower().endswith(".bif.gz")
     is_bif = is_packed or Path(source).suffix.lower() == ".bif"
     limit = BIF_LETTERS if is_bif else GRAPH_BYTES
     try:
-        with gzip.open(source) if is_packed else Path(source).open("rb") as file:
-            content = file.read(limit + 1)
-    except (OSError, EOFError, ValueError, zlib.error) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise GraphError(f"{source}: cannot be read: {reason}") from None
+        with opened(path, GraphError, limit=BIF_LETTERS) as file:
+            content = (gzip.GzipFile(fileobj=file) if is_packed else file).read(limit + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise GraphError(f"{source}: cannot be read: {error}") from None
     if len(content) > limit:
         raise GraphError(f"{source}:1: the file is larger than {limit >> 20} MiB")
     try:

@@ -148,8 +148,10 @@ def test_a_model_without_data_or_image_is_one_line(cli, sizes, stamps):
 def test_a_damaged_array_file_is_one_line(cli, words, tmp_path):
     (tmp_path / "bad.npz").write_bytes(b"PK nothing")
     np.savez(tmp_path / "objects.npz", color=np.array([None], dtype=object))
-    for name in ("bad.npz", "objects.npz"):
+    messages = {"bad.npz": "no readable .npz file", "objects.npz": "an array of Python objects"}
+    for name, message in messages.items():
         ran = cli(*words, "--data", name)
         assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
-        assert f"{name}: no readable .npz file" in ran.err
+        assert f"{name}: " in ran.err
+        assert message in ran.err
     assert torch.is_grad_enabled()

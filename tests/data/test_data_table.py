@@ -22,12 +22,13 @@ def test_levels_keep_the_spelling_they_have_in_the_file(tmp_path):
     assert frame.columns["size"].nan_to_num(-1).tolist() == [1, -1, -1, 20]
 
 
-def test_a_row_that_ends_early_has_missing_values(tmp_path):
-    (tmp_path / "t.csv").write_text("grade,size\nNA\n")
-    assert read_table(tmp_path / "t.csv").to_dict("records") == [{"grade": "NA", "size": ""}]
+def test_a_row_that_ends_early_is_refused_and_named(tmp_path):
+    (tmp_path / "t.csv").write_text("grade,size\n\nNA,1\nNA\n")
+    with pytest.raises(DataError, match=r"t.csv:4: .*: 1 cells; the header names 2 columns"):
+        read_table(tmp_path / "t.csv")
 
 
 def test_a_row_with_too_many_cells_is_refused_and_shifts_nothing(tmp_path):
     (tmp_path / "t.csv").write_text("grade,size\n1,NA,3\n2,NA,4\n")
-    with pytest.raises(DataError, match=r"t.csv: no readable CSV file"):
+    with pytest.raises(DataError, match=r"t.csv:2: no readable CSV file: 3 cells"):
         read_table(tmp_path / "t.csv")
