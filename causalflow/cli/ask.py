@@ -22,7 +22,7 @@ from causalflow.cli.arguments import (
 )
 from causalflow.cli.output import json_option, records, say, say_json
 from causalflow.errors import CompileError, EvidenceError
-from causalflow.graph.schema import Class, Image
+from causalflow.graph.schema import Image
 
 if TYPE_CHECKING:
     from causalflow.discrete.answer import Answer
@@ -152,18 +152,13 @@ def _known(graph: Graph, given: Sequence[Assignment]) -> dict[str, Any]:
 
 
 def _value(graph: Graph, given: Assignment) -> Any:
-    """A level by name, else a number where the text is one; images by code or by file."""
+    """The text as it is; images by code or by file."""
     node = graph.nodes.get(given.node)
-    if isinstance(node, Class) and given.text in map(str, node.levels):
+    if not isinstance(node, Image):
         return given.text
-    if re.fullmatch(r"[+-]?\d+", given.text):
-        return int(given.text)
-    if isinstance(node, Image):
-        return read_image(node, given.text)
-    try:
-        return float(given.text)
-    except ValueError:
-        return given.text
+    return (
+        int(given.text) if re.fullmatch(r"[+-]?\d+", given.text) else read_image(node, given.text)
+    )
 
 
 def _json(answer: Answer) -> dict[str, Any]:

@@ -37,6 +37,7 @@ from causalflow.cli.output import (
 from causalflow.cli.shipped import named_model, shipped_data
 from causalflow.cli.worlds import captions, headers, image_names, label_columns, pixels
 from causalflow.errors import CausalflowError, EvidenceError
+from causalflow.graph.schema import Class, Continuous
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -177,7 +178,11 @@ def _held_out(graph: Graph, known: DataSet, rows: int) -> dict[str, Any]:
     from causalflow.data.frame import Frame
 
     frame = Frame.read(drawn(graph, known.name, "test", n=rows), graph)
-    labels = {name: values.tolist() for name, values in frame.labels().items()}
+    labels = {
+        name: node.type.show(values.numpy()).tolist()
+        for name, values in frame.labels().items()
+        if isinstance(node := graph.nodes[name], Class | Continuous)
+    }
     return {**labels, **{name: frame.columns[name] for name in image_names(graph)}}
 
 

@@ -54,11 +54,9 @@ def pixels(node: Image, images: Tensor) -> Tensor:
 
 
 def _readable(name: str, node: Node, values: Tensor) -> list[Any]:
-    from causalflow.data.units import level_name, to_engine
-
     if isinstance(node, Class):
-        return [level_name(node, index) for index in to_engine(name, node, values).tolist()]
-    return values.tolist()
+        return list(node.type.names(node.type.read(values, where=f"node '{name}'")).tolist())
+    return list(values.tolist())
 
 
 def _with_unit(name: str, node: Node) -> str:

@@ -21,7 +21,6 @@ from torch import Tensor
 
 from causalflow.atomic import whole_file
 from causalflow.data.pictures import write_png
-from causalflow.data.units import level_name
 from causalflow.errors import DataError
 from causalflow.graph.graph import Graph
 from causalflow.graph.schema import Class, Image, Node
@@ -135,15 +134,19 @@ class ImageFolder:
             writer = csv.writer(file)
             for part in parts:
                 with safe_open(part, framework="pt") as piece:
-                    columns = {name: piece.get_tensor(name).tolist() for name in piece.keys()}  # noqa: SIM118
-                rows = columns.pop("row")
+                    tensors = {name: piece.get_tensor(name) for name in piece.keys()}  # noqa: SIM118
+                rows = tensors.pop("row").tolist()
+                columns = {name: _readable(nodes[name], tensors[name]) for name in tensors}
                 names = [name for name in nodes if name in columns]
                 if part is parts[0]:
                     writer.writerow([*names, *(["path"] if len(images) == 1 else images)])
                 for at, row in enumerate(rows):
-                    values = [_readable(nodes[name], columns[name][at]) for name in names]
+                    values = [columns[name][at] for name in names]
                     writer.writerow([*values, *(f"{name}/{row:08d}.png" for name in images)])
 
 
-def _readable(node: Node, value: Any) -> Any:
-    return level_name(node, value) if isinstance(node, Class) else value
+def _readable(node: Node, values: Tensor) -> list[Any]:
+    """The levels by name, or the numbers."""
+    if isinstance(node, Class):
+        return list(node.type.names(node.type.read(values)).tolist())
+    return list(values.tolist())

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from causalflow.data.frame import Frame
 from causalflow.data.partial import hide_labels
-from causalflow.data.units import level_name
 from causalflow.graph.graph import Graph
 from causalflow.graph.schema import Class
 
@@ -60,5 +59,4 @@ def _named(graph: Graph, name: str, column: NDArray[Any]) -> pd.Series[Any]:
     node = graph.nodes[name]
     if not isinstance(node, Class):
         return pd.Series(column)
-    names = dict(enumerate(level_name(node, index) for index in range(len(node.levels))))
-    return pd.Series(column).map(names)
+    return pd.Series(node.type.names(node.type.read(column, where=f"node '{name}'")))

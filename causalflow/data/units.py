@@ -1,14 +1,12 @@
 """Units: the one border between the values a user sees and the values the engine computes with.
 
     node        public                                              engine
-    class       level name, level index, or -1 / None / NaN         int64 index, -1 where unlabelled
+    class       a level (`causalflow.values.finite`), or a gap      int64 index, -1 for a gap
     continuous  number in the unit of the graph file, None or NaN   float64, the same number
     image       float in [0, 1] or uint8 0..255                     float32 in [-1, 1]
     - discrete  integer pixels 0..levels-1, or their code           float32, the same integers
 
-A number is an index. A text is a name if there is such a level, else one of the words for a missing
-value (`MISSING`, empty text among them), else a number: so a CSV file is best read as text
-(`causalflow.data.table`).
+What stands for a level, and what for a gap, says `causalflow.values`.
 """
 
 from __future__ import annotations
@@ -23,14 +21,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from causalflow.discrete.domain import pixels_of
-from causalflow.errors import CausalflowError, EvidenceError, one_of
-from causalflow.graph.schema import Class, Continuous, Image, Level, Node
+from causalflow.errors import CausalflowError, EvidenceError
+from causalflow.graph.schema import Class, Continuous, Image, Node
+from causalflow.values.entries import entries_of
+from causalflow.values.real import RealType
 
-__all__ = ["MISSING", "level_name", "store_images", "to_engine", "to_public"]
+__all__ = ["store_images", "to_engine", "to_public"]
 
 _Error: TypeAlias = type[CausalflowError]
-MISSING = frozenset({"", "na", "n/a", "nan", "none", "null", "<na>"})
-"""Texts, in lower case, that stand for a missing value, unless a level has that name."""
 
 _PIXEL_SLACK = 1e-3  # half-precision images may end a little outside [0, 1]
 
@@ -58,10 +56,9 @@ def to_engine(name: str, node: Node, value: Any, error: _Error = EvidenceError) 
         tensor([ 1,  0, -1])
     """
     match node:
-        case Class():
-            return _class_to_engine(name, node, value, error)
-        case Continuous():
-            return _continuous_to_engine(name, node, value, error)
+        case Class() | Continuous():
+            stored = node.type.read(value, where=f"node '{name}'", error=error)
+            return torch.from_numpy(np.array(stored))
         case Image():
             return images_to_engine(node, store_images(name, node, value, error))
         case _:
@@ -73,18 +70,16 @@ def to_engine(name: str, node: Node, value: Any, error: _Error = EvidenceError) 
 def to_public(name: str, node: Node, value: Tensor) -> Tensor:
     """The public value of an engine value, same shape.
 
-    Images are in [0, 1]; classes are indices.
+    Images are in [0, 1]; classes are the levels' numbers, or indices where levels are names.
     """
     match node:
         case Image(levels=None):
             return ((value + 1) / 2).clamp(0, 1)
+        case Class() if node.type.stored_differs:
+            shown = node.type.show(value.cpu().numpy())
+            return torch.from_numpy(np.array(shown)).to(value.device)
         case _:
             return value
-
-
-def level_name(node: Class, index: int) -> Level | None:
-    """The name of a level; None for -1, an unlabelled entry."""
-    return None if index < 0 else node.levels[index]
 
 
 def images_to_engine(node: Image, stored: Tensor) -> Tensor:
@@ -108,37 +103,6 @@ def store_images(name: str, node: Image, value: Any, error: _Error = EvidenceErr
     images = _with_channels(name, node, images, error)
     _check_pixels(name, node, images, error)
     return images
-
-
-def _class_to_engine(name: str, node: Class, value: Any, error: _Error) -> Tensor:
-    try:
-        entries = _array(value)
-        unique, inverse = _unique(entries)
-    except (TypeError, ValueError):
-        raise error(
-            f"node '{name}': expected one level a row, given {type(value).__name__}"
-        ) from None
-    found = [_find_level(node, level) for level in unique]
-    for row, position in enumerate(inverse.ravel()) if None in found else ():
-        if found[position] is None:
-            level = unique[position]
-            where = _where(name, row, entries.ndim > 0)
-            raise error(f"{where}: unknown level {level!r}; {_allowed(node, level)}")
-    return torch.tensor(found, dtype=torch.int64)[torch.from_numpy(inverse)].reshape(entries.shape)
-
-
-def _continuous_to_engine(name: str, node: Continuous, value: Any, error: _Error) -> Tensor:
-    values = _tensor(name, value, error).to(torch.float64)
-    low, high = node.support
-    outside = (values <= low) | (values >= high) | values.isinf()
-    if outside.any():
-        row = int(outside.reshape(-1).nonzero()[0])
-        given = float(values.reshape(-1)[row])
-        where = _where(name, row, values.ndim > 0)
-        raise error(
-            f"{where}: value {given:g} is outside its support; expected {low:g} < value < {high:g}"
-        )
-    return values
 
 
 def _with_channels(name: str, node: Image, images: Tensor, error: _Error) -> Tensor:
@@ -185,75 +149,8 @@ def _check_pixels(name: str, node: Image, images: Tensor, error: _Error) -> None
         raise error(f"{_where(name, row, True)}: pixels from {given}; expected {expected}")
 
 
-def _find_level(node: Class, level: object) -> int | None:
-    """The index of a level, -1 if it is missing, None if there is no such level."""
-    if isinstance(level, str):
-        return _find_name(node, level)
-    if level is None or level != level:  # NaN and pandas' NaT differ from themselves
-        return -1
-    if not isinstance(level, (int, float, np.integer, np.floating, np.bool_)):
-        return None
-    return _find_index(node, float(level))
-
-
-def _find_name(node: Class, text: str) -> int | None:
-    names = [str(level) for level in node.levels]
-    if text in names:
-        return names.index(text)
-    if text.strip().lower() in MISSING:
-        return -1
-    try:
-        return _find_index(node, float(text))
-    except ValueError:
-        return None
-
-
-def _find_index(node: Class, number: float) -> int | None:
-    return int(number) if number.is_integer() and -1 <= number < len(node.levels) else None
-
-
-def _allowed(node: Class, level: object) -> str:
-    """`one_of` the names, and that an index does as well."""
-    numbered = isinstance(node.levels[0], int)
-    indices = "" if numbered else f" or an index 0..{len(node.levels) - 1}"
-    allowed, _, hint = one_of(level, node.levels).partition("; ")
-    return f"{allowed}{indices}{'; ' + hint if hint else ''}"
-
-
 def _where(name: str, row: int, many: bool) -> str:
     return f"node '{name}', row {row}" if many else f"node '{name}'"
-
-
-def _array(value: Any) -> NDArray[Any]:
-    """A column of class values; lists and tables of mixed entries keep their Python objects."""
-    if isinstance(value, Tensor):
-        return value.detach().cpu().numpy()
-    if hasattr(value, "to_numpy"):
-        return _from_pandas(value)
-    if isinstance(value, np.ndarray):
-        return value
-    array = np.empty(len(value) if _is_sequence(value) else (), dtype=object)
-    array[...] = value
-    return array
-
-
-def _from_pandas(value: Any) -> NDArray[Any]:
-    """A pandas column; its missing values become None, unless they are NaN among numbers."""
-    if value.ndim > 1:  # two columns of one name
-        return np.asarray(value)
-    if isinstance(value.dtype, np.dtype) and value.dtype.kind != "O":
-        return np.asarray(value.to_numpy())
-    return np.asarray(value.astype(object).where(value.notna(), None).to_numpy())
-
-
-def _unique(entries: NDArray[Any]) -> tuple[list[object], NDArray[np.int64]]:
-    """The different entries, and for each entry its position among them."""
-    if entries.dtype != object:
-        values, inverse = np.unique(entries, return_inverse=True)
-        return values.tolist(), inverse.reshape(entries.shape)
-    order: dict[tuple[type, object], int] = {}
-    found = [order.setdefault((type(entry), entry), len(order)) for entry in entries.ravel()]
-    return [entry for _, entry in order], np.array(found, dtype=np.int64).reshape(entries.shape)
 
 
 def _is_sequence(value: object) -> bool:
@@ -266,7 +163,7 @@ def _tensor(name: str, value: Any, error: _Error) -> Tensor:
         if isinstance(value, Tensor):
             return value.detach()
         if hasattr(value, "to_numpy"):
-            value = _from_pandas(value)
+            value = entries_of(value).array
         if _is_sequence(value) and any(isinstance(entry, (Tensor, np.ndarray)) for entry in value):
             value = np.stack([np.asarray(entry) for entry in value])
         array = np.asarray(value)
@@ -282,19 +179,4 @@ def _tensor(name: str, value: Any, error: _Error) -> Tensor:
 def _stack_objects(name: str, array: NDArray[Any], error: _Error) -> NDArray[Any]:
     if array.size and isinstance(array.flat[0], (np.ndarray, Tensor)):
         return np.stack([np.asarray(entry) for entry in array.flat])
-    entries = array.ravel().tolist()
-    numbers = [_number(entry) for entry in entries]
-    if None in numbers:
-        row = numbers.index(None)
-        raise error(f"{_where(name, row, array.ndim > 0)}: not a number: {entries[row]!r}")
-    return np.array(numbers, dtype=np.float64).reshape(array.shape)
-
-
-def _number(entry: object) -> float | None:
-    """A number, also as text; NaN where it is missing, None where it is none."""
-    if entry is None or (isinstance(entry, str) and entry.strip().lower() in MISSING):
-        return math.nan
-    try:
-        return float(entry)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return None
+    return RealType().read(array, where=f"node '{name}'", error=error)

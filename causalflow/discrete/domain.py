@@ -13,16 +13,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
-from typing import Any
+from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 
 from causalflow.errors import EvidenceError, QueryError
-from causalflow.graph.schema import Class, Exogenous, Image, Level, Node
+from causalflow.graph.schema import Class, Exogenous, Finite, Image, Level, Node
 from causalflow.query.domain import resolve
-from causalflow.tables.samples import distinct
+from causalflow.values.entries import distinct, entries_of, is_tensor
+from causalflow.values.gap import GAP, is_gap
 
 __all__ = ["NEVER", "Domain", "codes_of", "pixels_of"]
+
+Places: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 
 NEVER = -1
 """The position of a value that a variable never takes."""
@@ -63,31 +66,41 @@ class Domain:
         if found is None:
             if np.ndim(value):
                 raise TypeError("expected one value")
-            found = self._scalars[key] = self.position(value)
+            found = self.position(value)
+            if isinstance(value, str | int | float):
+                self._scalars[key] = found
         return found
 
     def position(self, value: Any) -> int:
-        """Where a value stands: a level by name or index, an image by its code or its pixels.
-
-        A number is an index where there is one, as in data and in what a model returns: levels
-        named "2" and "1" are told apart by text.
+        """Where a value stands: a level (`causalflow.values`), an image by its code or its pixels.
 
         Raises:
             EvidenceError: the variable has no such level.
         """
-        plain = value.item() if isinstance(value, np.generic) else value
+        if isinstance(self.declared, Class | Finite):
+            return int(self._found(value))
+        plain = value.item() if isinstance(value, np.generic) or is_tensor(value) else value
         if isinstance(self.declared, Image) and np.ndim(plain) > 0:
             plain = int(codes_of(self.name, self.declared, [plain])[0])
-        if plain is None or plain != plain:
+        if is_gap(plain):
             raise EvidenceError(f"'{self.name}' has no value; leave it out of the evidence")
-        if isinstance(self.declared, Class) and not isinstance(plain, str):
-            names = self.declared.levels
-            plain = names[int(plain)] if plain in range(len(names)) else plain
         try:
             level = resolve(self.name, self.declared, plain)
         except QueryError as error:
             raise EvidenceError(error.message.removeprefix("query: ")) from None
         return self._places.get(level, NEVER)  # type: ignore[arg-type]
+
+    def _found(self, given: Any) -> Places:
+        """The positions of a class's value or column, gaps refused."""
+        assert isinstance(self.declared, Class | Finite)
+        found = self.declared.type.read(given, where=f"'{self.name}'")
+        if (found == GAP).any():
+            row = f"row {int(np.argmax(found == GAP))}: " if found.ndim else ""
+            raise EvidenceError(f"{row}'{self.name}' has no value; leave it out of the evidence")
+        if self.levels == self.declared.type.levels:
+            return found
+        places = [self._places.get(level, NEVER) for level in self.declared.type.levels]
+        return np.asarray(np.array(places, dtype=np.int64)[found])
 
     def positions(self, column: Any) -> np.ndarray[Any, np.dtype[np.int64]]:
         """Where each row's value stands, shape (rows,).
@@ -95,11 +108,14 @@ class Domain:
         Raises:
             EvidenceError: a row's value is no level.
         """
-        array = np.asarray(column)
+        if isinstance(self.declared, Class | Finite):
+            found = self._found(column)
+            return found if found.ndim == 1 else self._misshapen(found)
+        array = entries_of(column).array
         if isinstance(self.declared, Image) and array.ndim > 1:
             array = codes_of(self.name, self.declared, array)
         if array.ndim != 1:
-            raise EvidenceError(f"'{self.name}' has shape {array.shape}; expected one value a row")
+            self._misshapen(array)
         values, inverse = distinct(array)
         found = np.empty(len(values), dtype=np.int64)
         for place, value in enumerate(values):
@@ -109,6 +125,9 @@ class Domain:
                 row = int(np.argmax(inverse == place))
                 raise EvidenceError(f"row {row}: {error}") from None
         return found[inverse]
+
+    def _misshapen(self, array: np.ndarray[Any, Any]) -> NoReturn:
+        raise EvidenceError(f"'{self.name}' has shape {array.shape}; expected one value a row")
 
     def is_batch(self, value: Any) -> bool:
         """Whether a value given as evidence is one for each of several rows."""

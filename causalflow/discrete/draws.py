@@ -24,7 +24,7 @@ from causalflow.discrete.domain import NEVER, pixels_of
 from causalflow.discrete.inference import ROW_AXIS, Inference, Key, Positions
 from causalflow.discrete.structure import FiniteStructure
 from causalflow.errors import EvidenceError
-from causalflow.graph.schema import Image
+from causalflow.graph.schema import Class, Image
 from causalflow.query.query import Term
 from causalflow.tables.array import Values
 from causalflow.tables.contraction import Scaled, run_plan
@@ -192,7 +192,8 @@ def public(
 
 def _public(structure: FiniteStructure, name: str, places: Places) -> np.ndarray[Any, Any]:
     node = structure.graph.nodes[name]
-    if not isinstance(node, Image):
-        return places
+    if isinstance(node, Class):
+        return node.type.show(places)
+    assert isinstance(node, Image)
     codes = [int(level) for level in structure.domain(name).levels]
     return np.asarray(pixels_of(node, codes)[places])

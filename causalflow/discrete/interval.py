@@ -23,8 +23,8 @@ from causalflow.discrete.program import Program, degree, make_program
 from causalflow.errors import DataError, EvidenceError, QueryError
 from causalflow.identify.identify import identify
 from causalflow.query.query import Kind, Query, Term
-from causalflow.tables.levels import position
 from causalflow.tables.table import Table
+from causalflow.values.finite import finite
 
 __all__ = ["KINDS", "BoundsKind", "Interval", "Solver"]
 
@@ -164,13 +164,11 @@ def _ratio(model: ResponseModel, query: Query) -> tuple[Polynomial, Polynomial]:
 
 
 def _numbers(model: ResponseModel, term: Term) -> Iterator[tuple[str | int, float]]:
-    """The levels of an averaged variable and what they count as: names count as 0..K-1."""
+    """The levels of an averaged variable and what they count as."""
     if term.value is not None:
         raise QueryError(f"bounds: '{term}' is an event; ask for its probability")
-    levels = model.levels[term.name]
-    named = any(isinstance(level, str) for level in levels)
-    for place, level in enumerate(levels):
-        yield level, float(place if named else level)
+    levels = finite(model.levels[term.name])
+    yield from zip(levels.levels, map(float, levels.numbers), strict=True)
 
 
 def _equations(
@@ -187,7 +185,8 @@ def _equations(
         polynomial = probability(model, closed.terms)
         if degree(polynomial) > 1:
             raise DataError(f"bounds: {query} multiplies unknowns of several districts")
-        places = (position(a, table.levels[a], level) for a, level in zip(axes, cell, strict=True))
+        named = zip(axes, cell, strict=True)
+        places = (finite(table.levels[a]).position(each, where=f"'{a}'") for a, each in named)
         yield polynomial, float(table.to_numpy(axes)[tuple(places)])
 
 

@@ -12,7 +12,7 @@ Nodes that the data lack are hidden: they are projected out of the graph.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -26,7 +26,9 @@ from causalflow.graph.schema import Class, Level
 from causalflow.limits import JOINT_CELLS
 from causalflow.query.language import parse_distribution
 from causalflow.query.query import Query
+from causalflow.tables.levels import with_declared_levels
 from causalflow.tables.table import Table
+from causalflow.values.occurring import occurring
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -112,7 +114,7 @@ def _counted(columns: Mapping[str, Any], declared: Declared) -> Table:
     Raises:
         DataError: the table would have more than `JOINT_CELLS` cells; checked before it is made.
     """
-    levels = {name: declared.get(name) or _levels(column) for name, column in columns.items()}
+    levels = {name: declared.get(name) or occurring(column) for name, column in columns.items()}
     cells = math.prod(map(len, levels.values()))
     if cells > JOINT_CELLS:
         raise DataError(
@@ -120,12 +122,6 @@ def _counted(columns: Mapping[str, Any], declared: Declared) -> Table:
             f" {JOINT_CELLS:,} are handled: leave out columns, whose nodes then count as hidden"
         )
     return Table.from_samples(columns, levels)
-
-
-def _levels(column: Any) -> tuple[Level, ...]:
-    """The values that occur, sorted; False and True are 0 and 1."""
-    values = np.unique(np.asarray(column)).tolist()
-    return tuple(int(value) if isinstance(value, bool) else value for value in values)
 
 
 def _regimes(
@@ -157,22 +153,13 @@ def _checked(table: Table, declared: Declared) -> Table:
     """The table in floats, without negative numbers, and its levels those of the graph."""
     if np.any(table.values < 0):
         raise DataError(f"bounds: a negative probability, {float(table.values.min()):g}")
-    table = table.to_float()
-    for axis in table.axes:
-        table = _with_levels(table, axis, declared.get(axis, table.levels[axis]))
+    table = with_declared_levels(table.to_float(), declared, DataError)
+    for axis in (axis for axis in table.axes if axis in declared):
+        if table.levels[axis] != declared[axis]:
+            given = [str(level) for level in table.levels[axis]]
+            allowed = one_of("", declared[axis])
+            raise DataError(f"bounds: '{axis}' has levels {given} in the data; {allowed}, all")
     return table
-
-
-def _with_levels(table: Table, axis: str, levels: Sequence[Level]) -> Table:
-    """The table with the levels of one axis as declared: reordered, or named."""
-    own = table.levels[axis]
-    values = table.values
-    if set(own) == set(levels):
-        values = values.take([own.index(level) for level in levels], table.axes.index(axis))
-    elif own != tuple(range(len(levels))):
-        given = [str(level) for level in own]
-        raise DataError(f"bounds: '{axis}' has levels {given} in the data; {one_of('', levels)}")
-    return Table.of(table.axes, values, {**table.levels, axis: tuple(levels)})
 
 
 def _normalised(admg: ADMG, joint: Table) -> tuple[Table, frozenset[str]]:

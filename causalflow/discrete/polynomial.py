@@ -24,7 +24,7 @@ from causalflow.errors import CausalflowError, QueryError
 from causalflow.graph.worlds import ParallelWorlds, WorldNode, WorldVariable, parallel_worlds
 from causalflow.limits import POLYNOMIAL_WAYS
 from causalflow.query.query import Query, Term, World
-from causalflow.tables.levels import position
+from causalflow.values.finite import finite
 
 __all__ = ["Monomial", "Polynomial", "added", "probability"]
 
@@ -45,7 +45,7 @@ def probability(model: ResponseModel, terms: Sequence[Term]) -> Polynomial:
     worlds, asked = _worlds(model, terms)
     pinned: dict[WorldNode, int] = {}
     for term, variable in zip(terms, asked, strict=True):
-        place = position(term.name, model.levels[term.name], term.value)
+        place = finite(model.levels[term.name]).position(term.value, where=f"'{term.name}'")
         if pinned.setdefault(variable.node, place) != place:
             return {}
     total: Polynomial = {}
@@ -85,8 +85,8 @@ def _settings(
             place = worlds.index(each.nested.subscript)
             found[each.variable] = WorldNode(name=each.variable, world=place)
         else:
-            levels = model.levels[each.variable]
-            found[each.variable] = position(each.variable, levels, each.value)
+            levels = finite(model.levels[each.variable])
+            found[each.variable] = levels.position(each.value, where=f"'{each.variable}'")
     return found
 
 

@@ -194,8 +194,9 @@ class ExactModel:
             generator: numpy's generator or a seed.
 
         Returns:
-            Node -> level indices, int64 (n,); of images the levels of the pixels, (n, channel,
-            height, width).
+            Node -> values, (n,), as `causalflow.values` shows them: numbers, indices where levels
+            are names, names where some of them are numbers; of images the levels of the pixels, (n,
+            channel, height, width).
         """
         random = np.random.default_rng(generator)
         noise = draws.prior(self._structure, n, random)

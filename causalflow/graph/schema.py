@@ -14,6 +14,8 @@ from typing import TypeAlias
 
 from causalflow.graph.diffusion import Diffusion
 from causalflow.graph.equation import Equation
+from causalflow.values.finite import FiniteType, Level, finite
+from causalflow.values.real import RealType
 
 __all__ = [
     "Anticausal",
@@ -34,7 +36,6 @@ __all__ = [
     "Vector",
 ]
 
-Level: TypeAlias = str | int
 Rows: TypeAlias = tuple[tuple[tuple[Level, ...], tuple[Fraction, ...]], ...]
 
 
@@ -45,7 +46,7 @@ class Symbol:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Class:
-    """A finite variable; its values are level indices 0..K-1, shown by name.
+    """A finite variable; which values stand for a level: `causalflow.values.finite`.
 
     Attributes:
         levels: the names, in order; integers 0..K-1 when the file gives a number.
@@ -67,6 +68,11 @@ class Class:
     table: Rows | None = None
     representation: int | None = None
 
+    @property
+    def type(self) -> FiniteType:
+        """What values it takes, and how they are read."""
+        return finite(self.levels)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Continuous:
@@ -87,6 +93,11 @@ class Continuous:
     noise: str = "flow"
     equation: Equation | None = None
     representation: int | None = None
+
+    @property
+    def type(self) -> RealType:
+        """What values it takes, and how they are read."""
+        return RealType(low=self.support[0], high=self.support[1])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +164,11 @@ class Finite:
 
     p: tuple[Fraction, ...]
 
+    @property
+    def type(self) -> FiniteType:
+        """What values it takes, and how they are read."""
+        return finite(range(len(self.p)))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
@@ -165,6 +181,11 @@ class Family:
 
     name: str
     parameters: tuple[tuple[str, float], ...]
+
+    @property
+    def type(self) -> RealType:
+        """What values it takes, and how they are read."""
+        return RealType()
 
 
 Exogenous: TypeAlias = Finite | Family

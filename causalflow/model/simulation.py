@@ -270,6 +270,6 @@ def _noise_kind(mechanism: nn.Module) -> str:
 def _level_notes(scm: StructuralModel, question: Question) -> Iterator[str]:
     for name in dict.fromkeys(term.name for term in question.outcomes):
         node = scm.graph.nodes.get(name)
-        if isinstance(node, Class) and any(isinstance(level, str) for level in node.levels):
+        if isinstance(node, Class) and node.type.counts_by_position:
             pairs = ", ".join(f"{level}={k}" for k, level in enumerate(node.levels[:8]))
             yield f"the levels of '{name}' count as {pairs}"

@@ -72,13 +72,13 @@ class Worlds:
         return Axis(levels=levels, index=value.long().cpu().numpy())
 
     def number(self, term: Term) -> Array:
-        """The term as a number: named levels count as their index."""
+        """The term as a number: levels that are no numbers count as their index."""
         node = self.scm.graph.nodes.get(term.name)
         if isinstance(node, Image):
             raise QueryError(f"query: the expectation of the image '{term.name}'; ask sample(...)")
         value = self.value(term).cpu().numpy().astype(np.float64)
-        if isinstance(node, Class) and not any(isinstance(level, str) for level in node.levels):
-            return np.array(node.levels, dtype=np.float64)[value.astype(np.int64)]
+        if isinstance(node, Class):
+            return np.array(node.type.numbers, dtype=np.float64)[value.astype(np.int64)]
         return value
 
     def holds(self, term: Term) -> Array:

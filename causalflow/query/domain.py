@@ -1,19 +1,17 @@
 """Domain: which values a query may give a variable, by the variable's declared type.
 
-class             a level by name, or by its index 0..K-1; names come first where both fit, in the
-                  text of a query (a number given as evidence is an index first)
+class             a level, exogenous ones too: see `causalflow.values.finite`
 continuous        a number within the support
 discrete image    the code 0..levels^pixels - 1 of the whole image
 image             none
 symbol            any
-exogenous         0..K-1 if finite, else a number
 """
 
 from __future__ import annotations
 
 import math
 
-from causalflow.errors import QueryError, one_of
+from causalflow.errors import QueryError
 from causalflow.graph.schema import (
     Class,
     Continuous,
@@ -21,7 +19,6 @@ from causalflow.graph.schema import (
     Family,
     Finite,
     Image,
-    Level,
     Node,
     Symbol,
 )
@@ -31,7 +28,7 @@ __all__ = ["resolve"]
 
 
 def resolve(name: str, declared: Node | Exogenous, value: Value) -> Value:
-    """The value itself: a class's level for its index, a float for a continuous variable.
+    """The value itself: a class's level as it is declared, a float for a continuous variable.
 
     Raises:
         QueryError: the variable cannot take the value.
@@ -40,48 +37,23 @@ def resolve(name: str, declared: Node | Exogenous, value: Value) -> Value:
         >>> resolve("color", Class(levels=("green", "red")), 1)
         'red'
     """
+    where = f"query: node '{name}'"
     match declared:
         case Symbol():
             return value
-        case Class(levels=levels):
-            return _level(name, levels, value)
-        case Finite(p=p):
-            return _level(name, tuple(range(len(p))), value)
-        case Continuous(support=support):
-            return _number(name, support, value)
-        case Family():
-            return _number(name, (-math.inf, math.inf), value)
+        case Class() | Finite():
+            levels = declared.type
+            return levels.levels[levels.position(value, where=where, error=QueryError)]
+        case Continuous() | Family():
+            number = float(declared.type.read(value, where=where, error=QueryError))
+            if math.isnan(number):
+                raise QueryError(f"{where}: {value!r} is no number")
+            return number
         case Image(levels=None):
             raise QueryError(f"query: image node '{name}' takes no value in a query; name it alone")
         case Image(levels=int(count), shape=shape):
             return _code(name, count ** math.prod(shape), value)
     raise QueryError(f"query: '{name}' has no type that takes values")  # pragma: no cover
-
-
-def _level(name: str, levels: tuple[Level, ...], value: Value) -> Level:
-    for level in levels:
-        if level == value or str(level) == str(value):
-            return level
-    index = _whole(value)
-    if index is not None and 0 <= index < len(levels):
-        return levels[index]
-    numbered = ", by name or by index" if any(isinstance(level, str) for level in levels) else ""
-    allowed = one_of(value, levels)
-    raise QueryError(f"query: node '{name}' has no level {value!r}{numbered}; {allowed}")
-
-
-def _number(name: str, support: tuple[float, float], value: Value) -> float:
-    low, high = support
-    try:
-        number = math.nan if isinstance(value, str) else float(value)
-    except OverflowError:
-        number = math.inf
-    if not (math.isfinite(number) and low < number < high):
-        given = repr(value)[:40]
-        raise QueryError(
-            f"query: node '{name}' is given {given}; expected a number in ({low:g}, {high:g})"
-        )
-    return number
 
 
 def _code(name: str, count: int, value: Value) -> int:

@@ -16,7 +16,7 @@ from typing import NoReturn, TypeAlias
 from lark import Token, Tree
 
 from causalflow.errors import QueryError, one_of
-from causalflow.graph.schema import Exogenous, Family, Finite, Node
+from causalflow.graph.schema import Class, Exogenous, Family, Finite, Node
 from causalflow.query.domain import resolve
 from causalflow.query.query import NUMBER, Intervention, Kind, Query, Term, Value
 
@@ -124,10 +124,13 @@ class Reader:
             value, position = _literal(token), token.start_pos or 0
             if isinstance(value, float) and math.isinf(value):
                 self._fail(f"the number {str(token)[:40]} is too large", position)
+            if self.variables is None:
+                return value
+            declared = self.variables[name]
+            if isinstance(declared, Class | Finite):
+                value = _plain(token)  # every digit, and the zeros before it
             try:
-                return (
-                    value if self.variables is None else resolve(name, self.variables[name], value)
-                )
+                return resolve(name, declared, value)
             except QueryError as error:
                 raise QueryError(error.message, self.text, position) from None
         return None

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from causalflow.data.units import level_name
 from causalflow.graph.graph import Graph
 from causalflow.graph.schema import Class, Continuous
 from causalflow.metrics.composition import composition
@@ -95,7 +94,7 @@ def _captions(graph: Graph, world: Columns) -> list[str]:
 def _texts(graph: Graph, name: str, values: Tensor) -> list[str]:
     match graph.nodes[name]:
         case Class() as node:
-            return [str(level_name(node, int(index))) for index in values.tolist()]
+            return [str(level) for level in node.type.names(values.cpu().numpy())]
         case Continuous():
             return [f"{value:.3g}" for value in values.tolist()]
         case _:

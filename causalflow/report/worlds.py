@@ -16,7 +16,9 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from causalflow.data.units import to_engine, to_public
 from causalflow.errors import EvidenceError
+from causalflow.graph.schema import Class, Node
 from causalflow.model.model import Model
 from causalflow.model.world import Abduction, World
 from causalflow.report.actions import Action
@@ -140,8 +142,24 @@ class _Run:
     settings: Settings
 
     def evidence(self, rows: Tensor) -> dict[str, Tensor]:
-        """All that is known of some rows."""
-        return {name: column[rows] for name, column in self.subject.rows.items()}
+        """All that is known of some rows, as the model takes it."""
+        return self._given({name: column[rows] for name, column in self.subject.rows.items()})
+
+    def _given(self, columns: Columns) -> dict[str, Tensor]:
+        """Columns as the model takes them: classes as its face has them, not as positions."""
+        nodes = self.model.graph.nodes
+        return {
+            name: to_public(name, nodes[name], column) if _is_class(nodes[name]) else column
+            for name, column in columns.items()
+        }
+
+    def _taken(self, world: World) -> dict[str, Tensor]:
+        """A world's columns as they are kept here: classes as positions."""
+        nodes = self.model.graph.nodes
+        return {
+            name: (to_engine(name, nodes[name], value) if _is_class(nodes[name]) else value).cpu()
+            for name, value in world.items()
+        }
 
     def abducted(self, rows: Tensor) -> Abduction:
         """The noise of some rows."""
@@ -171,13 +189,15 @@ class _Run:
         self, abduction: Abduction, action: Action, rows: Tensor, part: _Parts, before: float
     ) -> None:
         """One action on a batch, and back."""
-        world, seconds = self.timed(lambda: self.predicted(abduction, action.rows(rows)))
-        part.worlds.append({name: value.cpu() for name, value in world.items()})
+        world, seconds = self.timed(
+            lambda: self.predicted(abduction, self._given(action.rows(rows)))
+        )
+        part.worlds.append(self._taken(world))
         part.calls.append(world.info.network_calls)
         part.seconds.append((before + seconds) / len(rows))
         if part.refused:
             return
-        factual = {name: self.subject.rows[name][rows] for name in action.values}
+        factual = self._given({name: self.subject.rows[name][rows] for name in action.values})
         asked: dict[str, Any] = {"steps": self.settings.steps, "guidance": self.settings.guidance}
         drawn = self._generator(int(rows[0]), _BACK)
         try:
@@ -204,6 +224,10 @@ class _Run:
     def _wait(self) -> None:
         if self.model.device.type == "cuda":
             torch.cuda.synchronize(self.model.device)
+
+
+def _is_class(node: Node) -> bool:
+    return isinstance(node, Class)
 
 
 def _joined(action: Action, part: _Parts) -> Outcome:

@@ -35,8 +35,8 @@ from causalflow.symbolic.expression import (
 from causalflow.symbolic.render import to_text
 from causalflow.symbolic.simplify import factors_of
 from causalflow.tables.contraction import contract
-from causalflow.tables.levels import position
 from causalflow.tables.table import Table
+from causalflow.values.finite import finite
 
 __all__ = ["Data", "evaluate"]
 
@@ -134,7 +134,8 @@ class _Evaluator:
                 axes = {f"={name}": levels, str(value): levels}
                 table = table.product(Table.from_dict([*axes], cells, axes))
             else:
-                level = levels[position(name, levels, value)]
+                where = f"table: axis '{name}'"
+                level = levels[finite(levels).position(value, where=where, error=DataError)]
                 axes = {f"={name}": levels}
                 table = table.product(Table.from_dict([*axes], {level: 1}, axes))
         return table.sum(f"={name}" for name in names)

@@ -1,20 +1,25 @@
-"""Levels: the names of an axis's positions, and the position of a level.
+"""Levels: the names of the positions of a table's axes.
 
-A level is looked up by its name first, then by its index 0..K-1, as everywhere in the language of
-queries (`causalflow.query.domain`).
+What stands for a level says `causalflow.values.finite`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from operator import index as whole
 from types import MappingProxyType
-from typing import SupportsIndex, cast
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from causalflow.errors import CausalflowError, one_of
 from causalflow.graph.schema import Level
+from causalflow.values.finite import finite
+from causalflow.values.gap import GAP
 
-__all__ = ["Levels", "named_levels", "position"]
+if TYPE_CHECKING:
+    from causalflow.tables.table import Table
+
+__all__ = ["Levels", "named_levels", "with_declared_levels"]
 
 Levels = Mapping[str, tuple[Level, ...]]
 
@@ -44,25 +49,23 @@ def named_levels(
     return MappingProxyType(named)
 
 
-def position(axis: str, levels: Sequence[Level], level: object) -> int:
-    """Where a level stands, given by name or by index.
+def with_declared_levels(
+    table: Table, declared: Mapping[str, Sequence[Level]], error: type[CausalflowError]
+) -> Table:
+    """The table with the levels of its axes as a graph declares them, in that order.
 
     Raises:
-        CausalflowError: there is no such level.
-
-    Example:
-        >>> position("color", ("green", "red"), "red"), position("color", ("green", "red"), 1)
-        (1, 1)
+        CausalflowError: of class ``error``: a level of the table that is none of the graph, or two
+            that are one.
     """
-    if level in levels:
-        return levels.index(level)
-    for place, name in enumerate(levels):
-        if str(name) == str(level):
-            return place
-    try:
-        place = whole(cast("SupportsIndex", level))
-    except TypeError:
-        place = -1
-    if 0 <= place < len(levels):
-        return place
-    raise CausalflowError(f"table: axis '{axis}' has no level {level!r}; {one_of(level, levels)}")
+    for axis in (axis for axis in table.axes if axis in declared):
+        own, levels = table.levels[axis], tuple(declared[axis])
+        if own == levels:
+            continue
+        places = finite(levels).read(own, where=f"table: axis '{axis}'", error=error)
+        if (places == GAP).any() or len(set(places.tolist())) < len(own):
+            given = [str(level) for level in own]
+            raise error(f"table: axis '{axis}' has levels {given}; {one_of('', levels)}, each once")
+        order = np.argsort(places).tolist()
+        table = table.reordered(axis, order, tuple(levels[place] for place in sorted(places)))
+    return table

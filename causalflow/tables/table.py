@@ -24,8 +24,9 @@ import numpy as np
 from causalflow.errors import CausalflowError, one_of
 from causalflow.graph.schema import Level
 from causalflow.tables.array import Values, numbers, spread
-from causalflow.tables.levels import Levels, named_levels, position
+from causalflow.tables.levels import Levels, named_levels
 from causalflow.tables.text import aligned_text, long_frame
+from causalflow.values.finite import FiniteType, finite
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,10 +111,11 @@ class Table:
         exact = all(isinstance(value, Fraction | int) for value in cells.values())
         shape = [len(levels[axis]) for axis in axes]
         values = np.full(shape, Fraction(0) if exact else 0.0, dtype=object if exact else float)
+        types = [finite(levels[axis]) for axis in axes]
         for cell, value in cells.items():
             names = (cell,) if len(axes) == 1 and not isinstance(cell, tuple) else cell
-            place = [position(a, levels[a], name) for a, name in zip(axes, names, strict=True)]
-            values[tuple(place)] = value
+            at = zip(axes, types, names, strict=True)
+            values[tuple(_position(axis, kind, name) for axis, kind, name in at)] = value
         return cls(axes, values, {axis: levels[axis] for axis in axes})
 
     @classmethod
@@ -185,6 +187,11 @@ class Table:
         levels = {new: self.levels[axis] for axis, new in zip(self.axes, renamed, strict=True)}
         return Table.of(renamed, self.values, levels)
 
+    def reordered(self, axis: str, order: Sequence[int], levels: tuple[Level, ...]) -> Table:
+        """The same function with the positions of an axis in another order, and their names."""
+        values = self.values.take(order, axis=self.axes.index(axis))
+        return Table.of(self.axes, values, {**self.levels, axis: levels})
+
     def at(self, cell: Mapping[str, Any]) -> Table:
         """The slice where some axes take a level, given by name or index.
 
@@ -193,7 +200,7 @@ class Table:
         """
         self._known(cell)
         places = tuple(
-            position(axis, self.levels[axis], cell[axis]) if axis in cell else slice(None)
+            _position(axis, finite(self.levels[axis]), cell[axis]) if axis in cell else slice(None)
             for axis in self.axes
         )
         kept = tuple(axis for axis in self.axes if axis not in cell)
@@ -292,3 +299,7 @@ class Table:
         if self.is_exact != other.is_exact:
             return axes, mine.astype(np.float64), theirs.astype(np.float64)
         return axes, mine, theirs
+
+
+def _position(axis: str, levels: FiniteType, given: object) -> int:
+    return levels.position(given, where=f"table: axis '{axis}'", error=CausalflowError)

@@ -59,10 +59,10 @@ def test_missing_levels_become_minus_one(column):
     assert to_engine("color", COLOR, column).tolist() == [1, -1, -1]
 
 
-def test_a_text_is_a_name_before_it_is_a_missing_value_or_an_index():
+def test_a_text_is_a_name_before_it_is_a_missing_value_and_a_number_is_the_level_of_that_name():
     swapped = Class(levels=("1", "0", "None"))
     assert to_engine("x", swapped, ["1", "0", "None", "NA", ""]).tolist() == [0, 1, 2, -1, -1]
-    assert to_engine("x", swapped, [1, 0, None]).tolist() == [1, 0, -1]
+    assert to_engine("x", swapped, [1, 0, None]).tolist() == [0, 1, -1]
     # what pandas writes of whole numbers in a column with gaps
     assert to_engine("digit", DIGIT, ["7.0", "", "-1"]).tolist() == [7, -1, -1]
 

@@ -447,7 +447,12 @@ def test_impossible_condition_is_an_error():
     ("query", "data", "error", "message"),
     [
         ("P(q=1)", Table(["x", "y"], np.full((2, 2), 0.25)), QueryError, "unknown"),
-        ("P(y=7 | do(x=1))", Table(["x", "y"], np.full((2, 2), 0.25)), CausalflowError, "no level"),
+        (
+            "P(y=7 | do(x=1))",
+            Table(["x", "y"], np.full((2, 2), 0.25)),
+            CausalflowError,
+            "unknown level",
+        ),
         ("P(y=1 | do(x=1))", Table(["x", "y"], np.full((2, 2), 0.2)), DataError, "sum to 0.8"),
         ("P(y=1 | do(x=1))", Table(["x", "y"], [[1.2, -0.2], [0, 0]]), DataError, "negative"),
         ("P(y=1 | do(x=1))", Table(["x", "v"], np.full((2, 2), 0.25)), DataError, "variable 'v'"),

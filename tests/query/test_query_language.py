@@ -210,19 +210,19 @@ MISTAKES = """
 P(digit | do(colour=1))
              ^ unknown node 'colour'; expected one of ['digit', 'color', 'image', 'height', 'code']; did you mean 'color'?
 P(color=rad)
-        ^ node 'color' has no level 'rad', by name or by index; expected one of ['green', 'red']; did you mean 'red'?
+        ^ node 'color': unknown level 'rad'; expected one of ['green', 'red'] or an index 0..1; did you mean 'red'?
 P(color | do(digit=10))
-                   ^ node 'digit' has no level 10; expected one of ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9']
+                   ^ node 'digit': unknown level '10'; expected one of ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9']
 P(color | digit=-1)
-                ^ node 'digit' has no level -1; expected one of ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9']
+                ^ node 'digit': unknown level '-1'; expected one of ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9']
 P(color | image=1)
                 ^ image node 'image' takes no value in a query; name it alone
 P(color | code=16)
                ^ image node 'code' is given 16; expected its code, 0 to 15
 P(color | height=tall)
-                 ^ node 'height' is given 'tall'; expected a number in (0, 300)
+                 ^ node 'height': not a number: 'tall'
 P(color | height=300)
-                 ^ node 'height' is given 300; expected a number in (0, 300)
+                 ^ node 'height': value 300 is outside its support; expected 0 < value < 300
 P(color | height=1e400)
                  ^ the number 1e400 is too large
 P()

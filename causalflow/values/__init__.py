@@ -1,0 +1,21 @@
+"""Values: what a variable can be, read and shown in one way, by its type and never by the door.
+
+    finite(levels)         the type of a class: `causalflow.values.finite` states the rule
+    RealType(low, high)    the type of a continuous variable
+    node.type              either of them, of a class, a continuous node or an exogenous variable
+
+    type.read(given, where="node 'x'", error=DataError)    a value or a column -> stored values
+    type.show(stored)                                      stored values -> as the face has them
+    type.read(type.show(stored)) == stored
+
+Given is one value or one a row: text, number, list, numpy, pandas (categoricals, NA), tensor.
+Stored are positions 0..K-1 of a class (int64, `GAP` = -1 for a gap), numbers of a continuous one
+(float64, NaN for a gap). A gap is never a level: whoever cannot use it says so, or leaves the row
+out:
+
+    places = finite(("no", "yes")).read(frame["x"], where="column 'x'", error=DataError)
+    complete = places != GAP
+    levels = finite(("no", "yes")).names(places[complete])     # "no", "yes", ... as declared
+
+A column of which no levels are declared: `occurring(column)` gives those that occur, gaps aside.
+"""

@@ -1,0 +1,96 @@
+"""RealType: the values of a continuous variable, numbers within an open interval.
+
+A value is a number, or a text that shows one; a gap is NaN. Stored and shown: float64, in the unit
+of the graph file.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from causalflow.errors import CausalflowError, EvidenceError
+from causalflow.values.entries import Array, entries_of
+from causalflow.values.gap import is_gap, is_missing_word
+
+__all__ = ["RealType"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RealType:
+    """A number between two ends, which it does not reach."""
+
+    low: float = -math.inf
+    high: float = math.inf
+
+    def read(
+        self, given: Any, *, where: str = "value", error: type[CausalflowError] = EvidenceError
+    ) -> Array:
+        """The numbers of a value or a column, NaN for a gap: float64, of the column's shape.
+
+        Args:
+            given: what a user gives: one value, or one a row in any container.
+            where: says in an error whose value it is, such as ``node 'x'``.
+            error: the class of what is raised.
+
+        Raises:
+            CausalflowError: of class ``error``: what is no number, or lies outside the support.
+
+        Example:
+            >>> RealType(low=0.0).read(["2.5", 1, None]).tolist()
+            [2.5, 1.0, nan]
+        """
+        array = entries_of(given).array
+        numbers = self._numbers(array, where, error)
+        outside = (numbers <= self.low) | (numbers >= self.high) | np.isinf(numbers)
+        if outside.any():
+            row = int(np.argmax(outside.ravel()))
+            place = f"{where}, row {row}" if array.ndim else where
+            raise error(
+                f"{place}: value {numbers.ravel()[row]:g} is outside its support; "
+                f"expected {self.low:g} < value < {self.high:g}"
+            )
+        return numbers
+
+    def show(self, numbers: Any) -> Array:
+        """The numbers themselves."""
+        return np.asarray(numbers, dtype=np.float64)
+
+    def _numbers(self, array: Array, where: str, error: type[CausalflowError]) -> Array:
+        if array.dtype.kind in "biuf":
+            return array.astype(np.float64)
+        found = np.empty(array.size, dtype=np.float64)
+        for row, entry in enumerate(array.ravel().tolist()):
+            number = _number(entry)
+            if number is None:
+                place = f"{where}, row {row}" if array.ndim else where
+                raise error(f"{place}: not a number: {_shown(entry)}")
+            found[row] = number
+        return found.reshape(array.shape)
+
+
+def _number(entry: Any) -> float | None:
+    """A number, also as text; NaN for a gap, None for what is neither."""
+    if isinstance(entry, bytes):
+        entry = entry.decode("utf-8", "replace")
+    if isinstance(entry, str):
+        if is_missing_word(entry):
+            return math.nan
+        if "_" in entry:
+            return None
+    elif is_gap(entry):
+        return math.nan
+    try:
+        return float(entry)
+    except OverflowError:
+        return math.inf
+    except (TypeError, ValueError):
+        return None
+
+
+def _shown(entry: object) -> str:
+    text = repr(entry)
+    return text if len(text) <= 60 else f"{text[:60]}..."
