@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     )
     from causalflow.graph.diffusion import Diffusion
     from causalflow.graph.graph import Graph
-    from causalflow.graph.reader import load, loads
+    from causalflow.graph.interchange import from_networkx, to_networkx
+    from causalflow.graph.reader import dumps, load, loads
     from causalflow.identify.identify import identify
     from causalflow.model.compile import compile
     from causalflow.model.model import Model
@@ -63,6 +64,8 @@ _PLACES = {
     "bounds": "causalflow.discrete.bounds",
     "compile": "causalflow.model.compile",
     "data": "causalflow.data",
+    "dumps": "causalflow.graph.reader",
+    "from_networkx": "causalflow.graph.interchange",
     "guided_diffusion": "causalflow.diffusion.guided_diffusion",
     "identify": "causalflow.identify.identify",
     "image_grid": "causalflow.plot.images",
@@ -70,6 +73,7 @@ _PLACES = {
     "loads": "causalflow.graph.reader",
     "parse_query": "causalflow.query.language",
     "plot_graph": "causalflow.plot.graph",
+    "to_networkx": "causalflow.graph.interchange",
 }
 
 __all__ = [
@@ -90,6 +94,8 @@ __all__ = [
     "bounds",
     "compile",
     "data",
+    "dumps",
+    "from_networkx",
     "guided_diffusion",
     "identify",
     "image_grid",
@@ -97,6 +103,7 @@ __all__ = [
     "loads",
     "parse_query",
     "plot_graph",
+    "to_networkx",
 ]
 
 

@@ -33,7 +33,11 @@ __all__ = [
     "EXOGENOUS_STATES",
     "EXPECTATION_CELLS",
     "GRAPH_BYTES",
+<<<<<<< HEAD
     "IDX_BYTES",
+=======
+    "GRAPH_LINKS",
+>>>>>>> 3751256 (Any Unicode name; latent nodes are projected in one place; formats in a registry; marks of DOT, dagitty, networkx, GML are read or refused)
     "IMAGE_PIXELS",
     "INVERTED_OPERATIONS",
     "INVERTED_USES",
@@ -57,6 +61,7 @@ __all__ = [
     "POSTERIOR_STATES",
     "POWER_BITS",
     "PROGRAM_ENTRIES",
+    "PROJECTED_EDGES",
     "QUERY_DEPTH",
     "QUERY_LETTERS",
     "REPRESENTATION_LENGTH",
@@ -84,12 +89,16 @@ BIF_LETTERS = 1 << 24
 """Letters of a BIF text, unpacked: the largest network of bnlearn's repository has 5 million."""
 STATEMENT_LETTERS = 1_000_000
 """Letters of a DOT or dagitty text: its parser makes a hundred bytes of each."""
+GRAPH_LINKS = 100_000
+"""Edges of a DOT, dagitty or GML text: groups multiply, so they are counted before any is made."""
 NESTING = 32
 """Depth of a YAML document: no field of a declaration lies deeper, and readers recurse."""
 EDGE_LETTERS = 10_000
 """Letters of one edge entry: a chain or a group of a thousand names."""
 EDGE_LINKS = 10_000
 """Edges of one entry: groups multiply, so they are counted before any is made."""
+PROJECTED_EDGES = 200_000
+"""Edges that hidden nodes leave behind: a hidden node with n children makes n (n - 1) / 2."""
 NAME_LETTERS = 100
 """Letters of a name: it is shown in every table, message and drawing."""
 IMAGE_PIXELS = 1 << 26

@@ -79,7 +79,7 @@ def merged_options(declared: Image, fitted: Diffusion) -> Diffusion:
 def _fits(graph: Graph, path: Path) -> bool:
     with safe_open(path, framework="numpy") as file:
         texts = file.metadata()
-    made_for = loads(texts["graph"], source=str(path))
+    made_for = loads(texts["graph"], "yaml", source=str(path))
     if _content(graph) != _content(made_for):
         return False
     images = json.loads(texts["options"])["images"]

@@ -8,6 +8,7 @@ from pathlib import Path
 from causalflow.data.shipped import shipped_folder
 from causalflow.errors import GraphError, one_of
 from causalflow.graph.graph import Graph
+from causalflow.graph.names import written
 from causalflow.graph.schema import Image
 
 __all__ = ["at_size", "graph_names", "graph_path"]
@@ -47,5 +48,6 @@ def at_size(graph: Graph, size: int) -> Graph:
         name: replace(node, shape=(node.shape[0], size, size)) if isinstance(node, Image) else node
         for name, node in graph.nodes.items()
     }
-    edges = [*graph.edges, *(f"{first} <-> {second}" for first, second in graph.bidirected)]
+    arcs = (f"{written(first)} <-> {written(second)}" for first, second in graph.bidirected)
+    edges = [*graph.edges, *arcs]
     return Graph(nodes=nodes, edges=edges, queries=graph.queries, name=graph.name)

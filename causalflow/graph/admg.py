@@ -18,15 +18,25 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from heapq import heapify, heappop, heappush
-from itertools import product
 from typing import TypeAlias
 
 from causalflow.errors import GraphError, one_of
+from causalflow.graph.names import written
+from causalflow.limits import PROJECTED_EDGES
 
 __all__ = ["ADMG", "Names"]
 
 Names: TypeAlias = str | Iterable[str]
 _Adjacency: TypeAlias = Mapping[str, tuple[str, ...]]
+
+
+def _require_few(count: int, graph: ADMG) -> None:
+    allowed = PROJECTED_EDGES + len(graph.nodes) + len(graph.directed) + 2 * len(graph.bidirected)
+    if count > allowed:
+        raise GraphError(
+            f"the latent nodes would leave {count:,} edges or more; at most {PROJECTED_EDGES:,} "
+            "may be made: a latent node joins all that it reaches, two by two"
+        )
 
 
 @dataclass(frozen=True)
@@ -61,7 +71,7 @@ class ADMG:
         for pair in self.bidirected:
             self._require(pair)
             if len(pair) != 2:
-                shown = " <-> ".join(sorted(pair) * 2)
+                shown = " <-> ".join(map(written, sorted(pair) * 2))
                 raise GraphError(f"bidirected edge '{shown}' must join two different nodes")
 
     def parents(self, nodes: Names) -> frozenset[str]:
@@ -99,7 +109,8 @@ class ADMG:
             GraphError: the graph has a cycle; the message shows it.
         """
         if cycle := self.find_cycle():
-            raise GraphError(f"the graph has a cycle: {' -> '.join((*cycle, cycle[0]))}")
+            shown = " -> ".join(map(written, (*cycle, cycle[0])))
+            raise GraphError(f"the graph has a cycle: {shown}")
         return self._sorted
 
     def find_cycle(self) -> tuple[str, ...] | None:
@@ -141,19 +152,49 @@ class ADMG:
         )
 
     def latent_projection(self, latent: Names) -> ADMG:
-        """The graph of the other nodes, which has the same separations among them.
+        """The graph of the other nodes: the same separations and the same identifiable effects.
 
-        Source: Verma & Pearl (1990); one latent node at a time, its parents become parents of its
-        children, and its children and siblings become siblings of each other.
+        ``a -> b`` where a directed path leads from a to b through latent nodes alone; ``a <-> b``
+        where a and b are both reached so from one latent node, or from the two ends of a
+        bidirected edge (an observed node reaches itself). Edges are counted before they are made.
+
+        Raises:
+            GraphError: a cycle, or more than `causalflow.limits.PROJECTED_EDGES` edges to make.
+
+        Source: Verma & Pearl (1990), Equivalence and synthesis of causal models; Tian & Pearl
+        (2002), On the identification of causal effects (technical report), section 5.
+
+        Example:
+            >>> edges = frozenset({("p", "u"), ("u", "a"), ("u", "b")})
+            >>> print(ADMG(("p", "u", "a", "b"), edges).latent_projection("u"))
+            p -> a, p -> b, a <-> b
         """
-        graph = self
-        for node in self.ordered(latent):
-            children, ends = graph.children(node), graph.children(node) | graph.siblings(node)
-            through = product(graph.parents(node), children)
-            arcs = (frozenset(pair) for pair in product(children, ends) if pair[0] != pair[1])
-            joined = ADMG(graph.nodes, graph.directed.union(through), graph.bidirected.union(arcs))
-            graph = joined.subgraph(frozenset(joined.nodes) - {node})
-        return graph
+        hidden = self._require(latent)
+        reached = self._reached_through(hidden)
+        tops = [reached[node] for node in hidden if not self.parents(node) & hidden]
+        ends = [(reached[a], reached[b]) for a, b in map(tuple, self.bidirected)]
+        kept = frozenset(self.nodes) - hidden
+        reach = [(a, reached[b]) for a, b in self.directed if a in kept]
+        count = sum(len(below) * (len(below) - 1) // 2 for below in tops)
+        count += sum(len(x) * len(y) for x, y in ends) + sum(len(below) for _, below in reach)
+        _require_few(count, self)
+        ends += [(below, below) for below in tops]
+        return ADMG(
+            self.ordered(kept),
+            frozenset((a, b) for a, below in reach for b in below),
+            frozenset(frozenset((a, b)) for x, y in ends for a in x for b in y if a != b),
+        )
+
+    def _reached_through(self, hidden: frozenset[str]) -> Mapping[str, frozenset[str]]:
+        """The observed nodes that each node reaches through ``hidden`` alone; observed: itself."""
+        reached: dict[str, frozenset[str]] = {}
+        held = 0
+        for node in reversed(self.topological_order() if hidden else self.nodes):
+            below = [reached[child] for child in self._children[node]] if node in hidden else ()
+            reached[node] = frozenset().union(*below) if node in hidden else frozenset((node,))
+            held += len(reached[node])
+            _require_few(held, self)
+        return reached
 
     def ordered(self, nodes: Names) -> tuple[str, ...]:
         """``nodes`` without repetition, in declared order."""
@@ -161,18 +202,25 @@ class ADMG:
 
     def edge_strings(self) -> tuple[str, ...]:
         """The edges as a graph file writes them, directed ones first, in declared order."""
-        arrows = [f"{node} -> {child}" for node in self.nodes for child in self._children[node]]
-        arcs = [
-            f"{node} <-> {sibling}"
+        texts = {name: written(name) for name in self.nodes}
+        arrows = [(node, child) for node in self.nodes for child in self._children[node]]
+        return (
+            *(f"{texts[source]} -> {texts[target]}" for source, target in arrows),
+            *(f"{texts[a]} <-> {texts[b]}" for a, b in self.arcs()),
+        )
+
+    def arcs(self) -> tuple[tuple[str, ...], ...]:
+        """The ends of the bidirected edges, in declared order."""
+        return tuple(
+            (node, sibling)
             for node in self.nodes
             for sibling in self._siblings[node]
             if self._position[node] < self._position[sibling]
-        ]
-        return (*arrows, *arcs)
+        )
 
     def __str__(self) -> str:
         alone = [
-            node
+            written(node)
             for node in self.nodes
             if not (self._parents[node] or self._children[node] or self._siblings[node])
         ]

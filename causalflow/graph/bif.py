@@ -29,8 +29,8 @@ from causalflow.graph.conditional import shown_number
 from causalflow.graph.declaration import Declaration, mixed_graph
 from causalflow.graph.document import Scalar, number
 from causalflow.graph.graph import Graph
+from causalflow.graph.names import NAME_RULE, is_name, written
 from causalflow.graph.schema import Class, Edge, Level, Node, Rows
-from causalflow.graph.syntax import is_name
 from causalflow.limits import TABLE_ROWS
 
 __all__ = ["from_bif", "to_bif"]
@@ -66,7 +66,7 @@ def from_bif(text: str, source: str = "BIF text") -> Graph:
     edges = tuple(Edge(source=p, target=b.child) for b in network.blocks for p in b.parents)
     cycle = mixed_graph(nodes, edges).find_cycle()
     if cycle is not None:
-        shown = " -> ".join((*cycle, cycle[0]))
+        shown = " -> ".join(map(written, (*cycle, cycle[0])))
         where = f"probability of '{cycle[0]}'"
         reader.fail(blocks[cycle[0]].line, f"{where} is part of a cycle: {shown}")
     return Graph.of(
@@ -91,8 +91,7 @@ class _Reader:
         self.levels: dict[str, tuple[Level, ...]] = {}
         for variable in network.variables:
             if not is_name(variable.name):
-                form = "a name is a letter or '_', then letters, digits and '_'"
-                self.fail(variable.line, f"variable {variable.name[:40]!r}: {form}")
+                self.fail(variable.line, f"variable {variable.name[:40]!r}: {NAME_RULE}")
             if variable.name in self.levels:
                 self.fail(variable.line, f"variable '{variable.name}' is declared twice")
             self.levels[variable.name] = self._levels(variable)

@@ -7,31 +7,35 @@ the first error shown is the cause.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from causalflow.errors import one_of
 from causalflow.graph.admg import ADMG
 from causalflow.graph.checks import QueryCheck, read_queries
 from causalflow.graph.conditional import read_tables
+from causalflow.graph.consistency import check_equations, check_links, check_names, equation_of
 from causalflow.graph.document import Fields, Items, Scalar, Value, described
 from causalflow.graph.edges import Link, read_links
-from causalflow.graph.equation import Equation
 from causalflow.graph.fields import Place, record, text
-from causalflow.graph.schema import Anticausal, Class, Edge, Exogenous, Image, Node, Symbol
-from causalflow.graph.syntax import is_name
-from causalflow.graph.term import CONSTANTS
+from causalflow.graph.latent import read_latent, without_latent
+from causalflow.graph.names import NAME_RULE, is_name, written
+from causalflow.graph.schema import Edge, Exogenous, Node, Symbol
 from causalflow.graph.variables import read_exogenous, read_node
 
 __all__ = ["Declaration", "declare", "derived_edges", "equation_of", "mixed_graph"]
 
-SECTIONS = ("graph", "exogenous", "nodes", "edges", "queries")
+SECTIONS = ("graph", "exogenous", "nodes", "edges", "latent", "queries")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declaration:
-    """A graph's content; edges into a node with an equation follow from it and stand last."""
+    """A graph's content; edges into a node with an equation follow from it and stand last.
+
+    Attributes:
+        latent: the names of the declared nodes that nobody observes; the edges are those that they
+            leave between the others (`causalflow.graph.latent`).
+    """
 
     name: str
     nodes: Mapping[str, Node]
@@ -39,6 +43,7 @@ class Declaration:
     bidirected: tuple[tuple[str, str], ...]
     exogenous: Mapping[str, Exogenous]
     queries: tuple[QueryCheck, ...]
+    latent: tuple[str, ...] = ()
 
 
 def declare(tree: Value | None) -> Declaration:
@@ -55,22 +60,29 @@ def declare(tree: Value | None) -> Declaration:
     title = "graph" if name is None else text(name, place)
     links = read_links(_section(top, "edges"))
     exogenous = _read_exogenous(_section(top, "exogenous"))
-    nodes = _read_nodes(_section(top, "nodes"), links)
+    ends = [end for link in links for end in (link.source, link.target)]
+    listed = _section(top, "nodes")
+    latent = read_latent(_section(top, "latent"), [*ends, *_lines(top, "nodes")])
+    nodes = _read_nodes(listed, ends, latent)
     lines = _lines(top, "nodes") | _lines(top, "exogenous")
-    _check_names(nodes, exogenous, lines)
-    _check_links(links, nodes)
+    check_names(nodes, exogenous, lines)
+    check_links(links, nodes)
     lines |= _equation_lines(top)
-    _check_equations(nodes, exogenous, lines)
-    nodes = read_tables(_section(top, "nodes"), nodes, links)
+    check_equations(nodes, exogenous, lines)
+    nodes = read_tables(listed, nodes, links)
     edges = (*_declared_edges(links, nodes), *derived_edges(nodes))
+    arcs = tuple((link.source, link.target) for link in links if link.kind is None)
     _check_cycle(nodes, edges, links, lines)
+    if latent:
+        nodes, edges, arcs = without_latent(nodes, edges, arcs, latent)
     return Declaration(
         name=title,
         nodes=nodes,
         edges=edges,
-        bidirected=tuple((link.source, link.target) for link in links if link.kind is None),
+        bidirected=arcs,
         exogenous=exogenous,
         queries=read_queries(_section(top, "queries")),
+        latent=tuple(latent),
     )
 
 
@@ -100,20 +112,35 @@ def _equation_lines(top: Fields) -> dict[str, int | None]:
     return {name: value.line for name, value in found if value is not None}
 
 
-def _read_nodes(value: Value | None, links: Sequence[Link]) -> dict[str, Node]:
-    """Typed nodes from a mapping; symbols from a list of names, or as the edges name them."""
+def _read_nodes(
+    value: Value | None, ends: Iterable[str], latent: Collection[str]
+) -> dict[str, Node]:
+    """Typed nodes from a mapping; symbols from a list of names, or as the edges name them.
+
+    A latent node needs no type, nor to be listed.
+    """
     if value is None:
-        ends = dict.fromkeys(end for link in links for end in (link.source, link.target))
-        return {name: Symbol() for name in ends} or Place("graph").fail("there are no nodes", 1)
+        return dict.fromkeys(ends, Symbol()) or Place("graph").fail("there are no nodes", 1)
+    unlisted: dict[str, Node] = dict.fromkeys(latent, Symbol())
     if isinstance(value, Items):
-        return {name: Symbol() for name in _symbols(value)}
+        return dict.fromkeys(_symbols(value), Symbol()) | unlisted
     if not isinstance(value, Fields):
         Place("nodes").fail(
             f"expected a mapping name: {{type: ...}}, not {described(value)}", value
         )
     if not value.pairs:
         Place("graph").fail("there are no nodes", value)
-    return {key.text: read_node(content, _named("node", key)) for key, content in value.pairs}
+    return unlisted | {
+        key.text: _read_latent(content, place) if key.text in latent else read_node(content, place)
+        for key, content in value.pairs
+        for place in [_named("node", key)]
+    }
+
+
+def _read_latent(content: Value, place: Place) -> Node:
+    """A latent node may have a type, which says nothing."""
+    is_empty = content.empty if isinstance(content, Scalar) else content == Fields((), content.line)
+    return Symbol() if is_empty else read_node(content, place)
 
 
 def _symbols(value: Items) -> Iterator[str]:
@@ -132,7 +159,7 @@ def _symbols(value: Items) -> Iterator[str]:
 def _named(kind: str, key: Scalar) -> Place:
     place = Place(f"{kind} {described(key)}")
     if not is_name(key.text):
-        place.fail("a name is a letter or '_', then letters, digits and '_', at most 100", key)
+        place.fail(NAME_RULE, key)
     return place
 
 
@@ -145,98 +172,6 @@ def _read_exogenous(value: Value | None) -> dict[str, Exogenous]:
     return {
         key.text: read_exogenous(content, _named("exogenous", key)) for key, content in value.pairs
     }
-
-
-def equation_of(node: Node) -> Equation | None:
-    """The node's equation, None where it has none or can have none."""
-    return None if isinstance(node, Symbol) else node.equation
-
-
-def _check_names(
-    nodes: Mapping[str, Node],
-    exogenous: Mapping[str, Exogenous],
-    lines: Mapping[str, int | None],
-) -> None:
-    """No name is a node's and an exogenous variable's, or a constant's of the equations."""
-    for name in exogenous:
-        if name in nodes:
-            Place(f"exogenous '{name}'").fail("a node has this name already", lines.get(name))
-    if any(equation_of(node) for node in nodes.values()):
-        for name in CONSTANTS.keys() & {*nodes, *exogenous}:
-            place = Place(f"{'node' if name in nodes else 'exogenous'} '{name}'")
-            place.fail("equations have a constant of this name", lines.get(name))
-
-
-def _check_links(links: Sequence[Link], nodes: Mapping[str, Node]) -> None:
-    """Every link joins declared nodes and has a meaning there."""
-    for link in links:
-        for end in (link.source, link.target):
-            if end not in nodes:
-                link.place.fail(f"unknown node '{end}'; {one_of(end, nodes)}", link.line)
-        target = nodes[link.target]
-        if link.kind is None:
-            _check_bidirected(link, nodes)
-        elif equation_of(target) is not None:
-            _check_used(link, target)
-        elif isinstance(link.kind, Anticausal) and not isinstance(target, Image | Symbol):
-            kind = type(target).__name__.lower()
-            link.place.fail(
-                f"an anticausal edge must point at an image; '{link.target}' is of type {kind}",
-                link.line,
-            )
-
-
-def _check_bidirected(link: Link, nodes: Mapping[str, Node]) -> None:
-    for end in (link.source, link.target):
-        if equation_of(nodes[end]) is not None:
-            link.place.fail(
-                f"node '{end}' has an equation; "
-                "use one exogenous variable in both equations instead",
-                link.line,
-            )
-
-
-def _check_used(link: Link, target: Node) -> None:
-    equation = equation_of(target)
-    assert equation is not None
-    if link.source not in equation.names:
-        used = sorted(equation.names)
-        link.place.fail(
-            f"node '{link.target}' has an equation that does not use '{link.source}'; "
-            f"it uses {used}",
-            link.line,
-        )
-    if isinstance(link.kind, Anticausal):
-        link.place.fail(f"node '{link.target}' has an equation; its edges have no kind", link.line)
-
-
-def _check_equations(
-    nodes: Mapping[str, Node],
-    exogenous: Mapping[str, Exogenous],
-    lines: Mapping[str, int | None],
-) -> None:
-    """Equations use declared variables with one number a row, and not the node itself."""
-    for name, node in nodes.items():
-        equation = equation_of(node)
-        for used in sorted(equation.names) if equation else ():
-            place = Place(f"node '{name}': equation")
-            if used == name:
-                place.fail(f"it uses '{name}' itself", lines.get(name))
-            if used not in nodes and used not in exogenous:
-                hint = _level_hint(used, nodes) or one_of(used, [*nodes, *exogenous])
-                place.fail(f"unknown variable '{used}'; {hint}", lines.get(name))
-            if isinstance(nodes.get(used), Image):
-                place.fail(
-                    f"'{used}' is an image; expected variables of type class or continuous",
-                    lines.get(name),
-                )
-
-
-def _level_hint(name: str, nodes: Mapping[str, Node]) -> str | None:
-    for node, declared in nodes.items():
-        if isinstance(declared, Class) and name in declared.levels:
-            return f"a level of '{node}' is a number in an equation: {declared.levels.index(name)}"
-    return None
 
 
 def _declared_edges(links: Sequence[Link], nodes: Mapping[str, Node]) -> Iterator[Edge]:
@@ -286,4 +221,5 @@ def _check_cycle(
     found = [link.line for link in links if (link.source, link.target) in steps and link.kind]
     found += [lines.get(name) for name in cycle if equation_of(nodes[name]) is not None]
     line = max((line for line in found if line is not None), default=None)
-    Place("graph").fail(f"the edges make a cycle: {' -> '.join((*cycle, cycle[0]))}", line)
+    shown = " -> ".join(map(written, (*cycle, cycle[0])))
+    Place("graph").fail(f"the edges make a cycle: {shown}", line)

@@ -25,6 +25,7 @@ from causalflow.graph.fields import (
     record,
     trusted,
 )
+from causalflow.graph.names import written
 from causalflow.graph.schema import Anticausal, EdgeKind, Neural
 from causalflow.graph.syntax import parse_links, split_kind
 
@@ -49,7 +50,8 @@ class Link:
 
     def __str__(self) -> str:
         """The edge as it is written."""
-        return f"{self.source} {'<->' if self.kind is None else '->'} {self.target}"
+        mark = "<->" if self.kind is None else "->"
+        return f"{written(self.source)} {mark} {written(self.target)}"
 
 
 def read_links(value: Value | None) -> tuple[Link, ...]:

@@ -24,6 +24,7 @@ from causalflow.graph.declaration import (
     mixed_graph,
 )
 from causalflow.graph.document import from_python
+from causalflow.graph.names import written
 from causalflow.graph.schema import Class, Edge, EdgeKind, Exogenous, Node, Symbol
 from causalflow.graph.writer import declaration_yaml, raw
 
@@ -57,6 +58,7 @@ class Graph:
         exogenous: Mapping[str, Any] | None = None,
         queries: Sequence[Any] = (),
         name: str = "graph",
+        latent: Sequence[str] = (),
     ) -> None:
         """Declare a graph.
 
@@ -67,11 +69,15 @@ class Graph:
             exogenous: name -> distribution, as fields, a family's name or a typed object.
             queries: ``{"ask": ..., "identifiable": ..., "answer": ...}`` or texts.
             name: shown in pictures and tables.
+            latent: nodes that nobody observes; bidirected edges stand for them (the graph is the
+                latent projection), and `Graph.latent` keeps their names.
 
         Raises:
             GraphError: the first mistake.
         """
         sections = {"graph": name, "exogenous": exogenous, "nodes": nodes, "edges": edges}
+        if latent:
+            sections["latent"] = [latent] if isinstance(latent, str) else list(latent)
         given = {key: _plain(part) for key, part in (sections | {"queries": queries}).items()}
         self._set(
             declare(from_python({key: part for key, part in given.items() if part is not None}))
@@ -116,6 +122,11 @@ class Graph:
     def queries(self) -> tuple[QueryCheck, ...]:
         """The questions that the graph's file answers itself."""
         return self._declaration.queries
+
+    @property
+    def latent(self) -> tuple[str, ...]:
+        """The names of the declared nodes that nobody observes; they are not among `nodes`."""
+        return self._declaration.latent
 
     @cached_property
     def admg(self) -> ADMG:
@@ -248,7 +259,8 @@ class Graph:
 
     def _content(self) -> tuple[object, ...]:
         nodes, exogenous = tuple(self.nodes.items()), tuple(self.exogenous.items())
-        return (self.name, nodes, self.edges, self.bidirected, exogenous, self.queries)
+        content = (self.name, nodes, self.edges, self.bidirected, exogenous)
+        return (*content, self.queries, self.latent)
 
     def __eq__(self, other: object) -> bool:
         """Equality of content, in order."""
@@ -260,15 +272,12 @@ class Graph:
 
     def __repr__(self) -> str:
         """The name and the edges, or how many there are."""
-        links = [f"{edge.source} -> {edge.target}" for edge in self.edges]
-        links += [" <-> ".join(self.admg.ordered(pair)) for pair in self._sorted_hidden()]
+        links = [f"{written(edge.source)} -> {written(edge.target)}" for edge in self.edges]
+        links += [" <-> ".join(map(written, arc)) for arc in self.admg.arcs()]
         shown = (
             ", ".join(links) if len(links) <= 8 else f"{len(self.nodes)} nodes, {len(links)} edges"
         )
         return f"Graph({self.name!r}, {shown or ', '.join(self.nodes)})"
-
-    def _sorted_hidden(self) -> list[frozenset[str]]:
-        return sorted(self.admg.bidirected, key=self.admg.ordered)
 
 
 def _without_mechanism(node: Node) -> Node:

@@ -7,25 +7,26 @@ dagitty     ``x -> y``                 ``x <-> y``                   none
 
 An option is a field of the graph file (levels, support, equation, scale, ...) in its form there.
 networkx (but for the order of edges) and DOT keep all that a graph file says: exogenous variables
-and queries are attributes of the graph. A bidirected edge that only follows from a shared exogenous
-variable is marked implied. Nodes marked latent on the way in (dagitty's ``[latent]``, DOT's
-``observed=no``) are projected out: bidirected edges stand for them.
+and queries are attributes of the graph, as are the names of latent nodes. A bidirected edge that
+only follows from a shared exogenous variable is marked implied. `causalflow.graph.marks` tells what
+other tools' attributes mean on the way in; edges stand for latent nodes.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from causalflow.errors import GraphError
-from causalflow.graph.admg import ADMG
+from causalflow.graph.assembly import KEPT, STRUCTURED, Raw, assembled, exogenous_of, structured
+from causalflow.graph.braces import parse_document
 from causalflow.graph.conditional import with_declared_parents
 from causalflow.graph.graph import Graph
+from causalflow.graph.marks import require_one_graph
 from causalflow.graph.schema import Edge, Node
-from causalflow.graph.statements import Attributes, Document, Link, parse_document
-from causalflow.graph.syntax import is_name
+from causalflow.graph.statements import Document, Link
 from causalflow.graph.writer import raw
 
 if TYPE_CHECKING:
@@ -40,10 +41,6 @@ __all__ = [
     "to_dot",
     "to_networkx",
 ]
-
-Raw: TypeAlias = dict[str, Any]
-
-STRUCTURED = ("options", "exogenous", "queries")
 
 
 def to_networkx(graph: Graph) -> networkx.MultiDiGraph[str]:
@@ -70,14 +67,12 @@ def from_networkx(peer: networkx.DiGraph[Any]) -> Graph:
     """
     if not peer.is_directed():
         raise GraphError("a networkx graph with undirected edges; expected a directed one")
-    links = [(str(a), str(b), given) for a, b, given in peer.edges(data=True)]
-    declared = [link for link in links if not link[2].get("implied")]
-    return _build(
-        attributes=peer.graph,
-        nodes={str(name): dict(given) for name, given in peer.nodes(data=True)},
-        edges={(a, b): given for a, b, given in declared if not given.get("bidirected")},
-        arcs=[(a, b) for a, b, given in declared if given.get("bidirected")],
-    )
+    nodes = {str(name): structured(given) for name, given in peer.nodes(data=True)}
+    if len(nodes) < len(peer):
+        raise GraphError("two nodes of the networkx graph have the same text as their name")
+    links = [(str(a), "->", str(b), structured(given)) for a, b, given in peer.edges(data=True)]
+    hidden = map(str, getattr(peer, "latents", ()))
+    return assembled(structured(peer.graph), nodes, links, hidden)
 
 
 def to_dot(graph: Graph) -> str:
@@ -104,7 +99,7 @@ def dot_document(graph: Graph) -> Document:
 
 
 def from_dot(text: str, source: str = "DOT text") -> Graph:
-    """The graph of a DOT digraph; styling is left alone.
+    """The graph of a DOT digraph; styling that is no mark (`causalflow.graph.marks`) is left alone.
 
     Raises:
         GraphError: bad syntax (line and column are named), undirected edges, or what is not a
@@ -114,21 +109,20 @@ def from_dot(text: str, source: str = "DOT text") -> Graph:
         >>> from_dot('digraph { u [observed=no]; u -> x; u -> y; x -> y }')
         Graph('graph', x -> y, x <-> y)
     """
-    document = parse_document(text, source, kinds=("digraph",), marks=("->",))
-    attributes = _values(document.attributes) | {"name": document.name}
-    drawn = _exogenous(attributes)
-    links = [link for link in document.links if _is_declared(link, drawn)]
-    return _build(
-        attributes=attributes,
-        nodes={name: _values(g) for name, g in document.nodes.items() if name not in drawn},
-        edges={
-            _ends(link): _values(link.attributes)
-            for link in links
-            if link.attributes.get("dir") != "both"
-        },
-        arcs=[_ends(link) for link in links if link.attributes.get("dir") == "both"],
-        latent=[name for name, given in document.nodes.items() if _is_latent(given)],
-    )
+    return _of_document(parse_document(text, source, KEPT), source, ("digraph",))
+
+
+def _of_document(document: Document, source: str, kinds: Collection[str]) -> Graph:
+    require_one_graph(document.kind, source, kinds)
+    attributes = {**structured(document.attributes), "name": document.name}
+    drawn = exogenous_of(attributes)
+    nodes = {name: structured(given) for name, given in document.nodes.items() if name not in drawn}
+    links = [
+        (link.source, link.mark, link.target, structured(link.attributes))
+        for link in document.links
+        if link.source not in drawn
+    ]
+    return assembled(attributes, nodes, links)
 
 
 def to_dagitty(graph: Graph) -> str:
@@ -145,99 +139,26 @@ def to_dagitty(graph: Graph) -> str:
     """
     links = [Link(source=edge.source, mark="->", target=edge.target) for edge in graph.edges]
     links += [Link(source=a, mark="<->", target=b) for a, b in _arcs(graph)]
-    return str(Document(kind="dag", nodes={name: {} for name in graph.nodes}, links=tuple(links)))
+    nodes = {name: {} for name in graph.nodes} | {name: {"latent": ""} for name in graph.latent}
+    return str(Document(kind="dag", nodes=nodes, links=tuple(links)))
 
 
 def from_dagitty(text: str, source: str = "dagitty text") -> Graph:
-    """The graph of a dagitty ``dag { ... }``; roles and positions are left alone.
+    """The graph of a dagitty ``dag { ... }``; its braces may be left out, positions are left alone.
+
+    Exposures and outcomes make a query of the graph: P(outcomes | do(exposures)).
 
     Raises:
-        GraphError: bad syntax (line and column are named), undirected edges, or what is not a
-            causal graph.
+        GraphError: bad syntax (line and column are named), another kind of graph (mag, pdag, pag),
+            selected nodes, or what is not a causal graph.
+
+    Example:
+        >>> from_dagitty("dag { x [exposure] y [outcome] u [latent] x <- u -> y x -> y }").queries
+        (QueryCheck(ask='P(y | do(x))', identifiable=None, answer=None, note=None, line=None),)
     """
-    document = parse_document(text, source, kinds=("dag", "admg"), marks=("->", "<-", "<->"))
-    return _build(
-        attributes={"name": document.name},
-        nodes={name: {} for name in document.nodes},
-        edges={_ends(link): {} for link in document.links if link.mark != "<->"},
-        arcs=[_ends(link) for link in document.links if link.mark == "<->"],
-        latent=[name for name, given in document.nodes.items() if _is_latent(given)],
-    )
-
-
-def _exogenous(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
-    given = attributes.get("exogenous") or {}
-    if not isinstance(given, Mapping):
-        raise GraphError(f"exogenous {str(given)[:40]!r}; expected a mapping of names")
-    return given
-
-
-def _is_declared(link: Link, drawn: Mapping[str, Any]) -> bool:
-    """A drawing also shows implied edges, and those out of exogenous variables."""
-    return link.attributes.get("implied") != "true" and link.source not in drawn
-
-
-def _is_latent(given: Attributes) -> bool:
-    words = {key.lower() for key in given}
-    return bool({"latent", "l", "u"} & words) or given.get("observed", "").lower() in (
-        "no",
-        "false",
-    )
-
-
-def _ends(link: Link) -> tuple[str, str]:
-    backward = link.mark == "<-" or link.attributes.get("dir") == "back"
-    return (link.target, link.source) if backward else (link.source, link.target)
-
-
-def _build(
-    *,
-    attributes: Mapping[str, Any],
-    nodes: Mapping[str, Raw],
-    edges: Mapping[tuple[str, str], Raw],
-    arcs: Iterable[tuple[str, str]],
-    latent: Iterable[str] = (),
-) -> Graph:
-    """The Graph of what was read, latent nodes projected out."""
-    for name in nodes:
-        if not is_name(name):
-            raise GraphError(
-                f"node {name[:40]!r}; a name is a letter or '_', then letters, digits and '_'"
-            )
-    written = {frozenset(pair): " <-> ".join(pair) for pair in arcs}
-    admg = ADMG(tuple(nodes), frozenset(edges), frozenset(written))
-    admg = admg.latent_projection(tuple(latent))
-    pairs = [*filter(admg.directed.__contains__, edges), *sorted(admg.directed.difference(edges))]
-    siblings = [text for pair, text in written.items() if pair in admg.bidirected]
-    made = map(admg.ordered, admg.bidirected.difference(written))
-    siblings += sorted(" <-> ".join(pair) for pair in made)
-    return Graph(
-        nodes=_declared_nodes({name: nodes[name] for name in admg.nodes}),
-        edges=[*(_raw_edge(pair, edges.get(pair, {})) for pair in pairs), *siblings],
-        exogenous=_exogenous(attributes) or None,
-        queries=attributes.get("queries") or (),
-        name=str(attributes.get("name") or "graph"),
-    )
-
-
-def _declared_nodes(nodes: Mapping[str, Raw]) -> Mapping[str, Raw] | list[str]:
-    """Fields of typed nodes; names alone where no node has a type."""
-    if not any("type" in given for given in nodes.values()):
-        return list(nodes)
-    return {name: _fields(given, "type") for name, given in nodes.items()}
-
-
-def _raw_edge(pair: tuple[str, str], given: Raw) -> Raw | str:
-    links = " -> ".join(pair)
-    return {links: _fields(given, "kind")} if "kind" in given else links
-
-
-def _fields(given: Raw, key: str) -> Raw:
-    """The raw form of a declaration from its attributes ``key`` (type or kind) and options."""
-    options = given.get("options") or {}
-    if not isinstance(options, Mapping):
-        raise GraphError(f"options {str(options)[:40]!r}; expected a mapping of fields")
-    return {key: given[key], **options} if key in given else {}
+    is_bare = "{" not in text and any(mark in text for mark in ("->", "<-"))
+    document = parse_document(f"dag {{{text}}}" if is_bare else text, source, KEPT)
+    return _of_document(document, source, ("dag", "admg", "digraph"))
 
 
 def _arcs(graph: Graph) -> dict[tuple[str, str], bool]:
@@ -248,24 +169,24 @@ def _arcs(graph: Graph) -> dict[tuple[str, str], bool]:
     return declared | dict.fromkeys(implied, True)
 
 
-def _graph_attributes(graph: Graph) -> Raw:
+def _graph_attributes(graph: Graph) -> dict[str, Any]:
     exogenous = {name: _plain(raw(variable)) for name, variable in graph.exogenous.items()}
     queries = [_plain(raw(query)) for query in graph.queries]
-    given = {"exogenous": exogenous, "queries": queries}
+    given = {"exogenous": exogenous, "queries": queries, "latents": list(graph.latent)}
     return {key: value for key, value in given.items() if value}
 
 
-def _node_attributes(node: Node) -> Raw:
+def _node_attributes(node: Node) -> dict[str, Any]:
     return _split(raw(node), "type")
 
 
-def _edge_attributes(edge: Edge) -> Raw:
+def _edge_attributes(edge: Edge) -> dict[str, Any]:
     written = raw(edge)
     kind = "neural" if isinstance(written, str) else next(iter(written.values()))
     return _split({"kind": kind} if isinstance(kind, str) else kind, "kind")
 
 
-def _split(given: Raw, key: str) -> Raw:
+def _split(given: Raw, key: str) -> dict[str, Any]:
     """The name under ``key``, and the other fields as options."""
     options = {name: _plain(value) for name, value in given.items() if name != key}
     named = {key: given[key]} if key in given else {}
@@ -291,14 +212,3 @@ def _texts(given: Raw) -> dict[str, str]:
         key: json.dumps(value, ensure_ascii=False) if key in STRUCTURED else str(value)
         for key, value in given.items()
     }
-
-
-def _values(given: Attributes) -> Raw:
-    return {key: _parsed(key, text) if key in STRUCTURED else text for key, text in given.items()}
-
-
-def _parsed(key: str, text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        raise GraphError(f"attribute '{key}' is not JSON: {text[:40]!r}") from None

@@ -1,7 +1,7 @@
-"""Edge strings: ``a, b -> c: kind``, ``a -> b -> c``, ``a <- b``, ``a <-> b``.
+"""Edge strings: ``a, b -> c: kind``, ``a -> b -> c``, ``a <- b``, ``a <-> b``, ``"warm up" -> c``.
 
 An edge string is a chain of groups of names; each arrow joins every name on its left with every
-name on its right.
+name on its right. A name stands as `causalflow.graph.names` writes it.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from causalflow.errors import GraphError
-from causalflow.limits import EDGE_LETTERS, EDGE_LINKS, NAME_LETTERS
+from causalflow.graph.names import NAME_RULE, PLAIN, QUOTED, is_name, unquoted
+from causalflow.limits import EDGE_LETTERS, EDGE_LINKS
 
-__all__ = ["Links", "is_name", "parse_links", "split_kind"]
+__all__ = ["Links", "parse_links", "split_kind"]
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_TOKEN = re.compile(r"\s*(?:(?P<arrow><->|->|<-)|(?P<comma>,)|(?P<name>[A-Za-z_][A-Za-z0-9_]*))")
+_TOKEN = re.compile(rf"\s*(?:(?P<arrow><->|->|<-)|(?P<comma>,)|(?P<name>{PLAIN}|{QUOTED}))")
+_BEFORE_COLON = re.compile(rf"(?:{QUOTED}|[^:])*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +28,6 @@ class Links:
     bidirected: tuple[tuple[str, str], ...]
 
 
-def is_name(text: str) -> bool:
-    """Whether ``text`` can name a variable: ASCII letters, digits, '_', no digit first."""
-    return len(text) <= NAME_LETTERS and _NAME.fullmatch(text) is not None
-
-
 def split_kind(text: str) -> tuple[str, str | None]:
     """The links and the kind of ``"links: kind"``; None where there is no colon.
 
@@ -39,8 +35,9 @@ def split_kind(text: str) -> tuple[str, str | None]:
         >>> split_kind("a -> b: anticausal")
         ('a -> b', 'anticausal')
     """
-    links, colon, kind = text.partition(":")
-    return links.strip(), kind.strip() if colon else None
+    found = _BEFORE_COLON.match(text)
+    links, rest = (found[0], text[found.end() :]) if found else ("", text)
+    return links.strip(), rest[1:].strip() if rest else None
 
 
 def parse_links(text: str) -> Links:
@@ -79,7 +76,7 @@ def _chain(text: str) -> tuple[list[list[str]], list[str]]:
             wanted = "a node's name" if expect_name else "'->', '<->' or ','"
             raise GraphError(f"column {column}: unexpected '{token}'; expected {wanted}")
         if kind == "name":
-            groups[-1].append(token)
+            groups[-1].append(_name(token, column))
         elif kind == "arrow":
             groups.append([])
             arrows.append(token)
@@ -93,6 +90,13 @@ def _chain(text: str) -> tuple[list[list[str]], list[str]]:
     return groups, arrows
 
 
+def _name(token: str, column: int) -> str:
+    name = unquoted(token)
+    if not is_name(name):
+        raise GraphError(f"column {column}: {NAME_RULE}")
+    return name
+
+
 def _tokens(text: str) -> Iterator[tuple[str, str, int]]:
     if len(text) > EDGE_LETTERS:
         raise GraphError(f"an edge of {len(text)} characters; at most {EDGE_LETTERS} are allowed")
@@ -103,7 +107,8 @@ def _tokens(text: str) -> Iterator[tuple[str, str, int]]:
             start = position + len(text[position:]) - len(text[position:].lstrip())
             raise GraphError(
                 f"column {start + 1}: unexpected {text[start]!r}; "
-                "expected a node's name (letters, digits and '_'), '->', '<->' or ','"
+                "expected a node's name (letters, digits, '_', '.'; any other in double quotes), "
+                "'->', '<->' or ','"
             )
         yield match.lastgroup, match.group(match.lastgroup), match.start(match.lastgroup) + 1
         position = match.end()

@@ -27,6 +27,7 @@ from typing import TypeAlias
 
 from causalflow.errors import GraphError, one_of
 from causalflow.graph.admg import ADMG
+from causalflow.graph.names import written
 from causalflow.graph.separation import Separation, separation
 
 __all__ = [
@@ -192,9 +193,8 @@ def canonical_exogenous(admg: ADMG) -> Mapping[str, tuple[str, ...]]:
         >>> canonical_exogenous(ADMG(("x", "y"), frozenset(), frozenset({frozenset("xy")})))
         {'u(x)': ('x',), 'u(y)': ('y',), 'u(x <-> y)': ('x', 'y')}
     """
-    own = {f"u({name})": (name,) for name in admg.nodes}
-    arcs = (edge for edge in admg.edge_strings() if " <-> " in edge)
-    return own | {f"u({arc})": admg.ordered(arc.split(" <-> ")) for arc in arcs}
+    own = {f"u({written(name)})": (name,) for name in admg.nodes}
+    return own | {f"u({' <-> '.join(map(written, arc))})": arc for arc in admg.arcs()}
 
 
 class _Builder:
@@ -247,7 +247,10 @@ class _Builder:
 
     def _add_constant(self, node: WorldNode, value: object) -> None:
         variable = WorldVariable(
-            node=node, label=f"{node.name}={value}", subscript=((node.name, value),), fixed=True
+            node=node,
+            label=f"{written(node.name)}={value}",
+            subscript=((node.name, value),),
+            fixed=True,
         )
         try:
             self._enter((node.name, "=", value), variable)
@@ -272,10 +275,12 @@ class _Builder:
 
     def _label(self, name: str, subscript: Subscript) -> str:
         def term(key: str, value: object) -> str:
-            return self.variables[value].label if isinstance(value, WorldNode) else f"{key}={value}"
+            if isinstance(value, WorldNode):
+                return self.variables[value].label
+            return f"{written(key)}={value}"
 
         inside = ", ".join(term(key, value) for key, value in subscript)
-        return f"{name}[{inside}]" if inside else name
+        return f"{written(name)}[{inside}]" if inside else written(name)
 
 
 def _labels(variables: WorldVariable | Iterable[WorldVariable]) -> set[str]:

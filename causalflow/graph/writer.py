@@ -17,6 +17,7 @@ from causalflow.graph.checks import QueryCheck, nested_answer
 from causalflow.graph.conditional import nested_rows
 from causalflow.graph.declaration import Declaration, equation_of
 from causalflow.graph.equation import Equation
+from causalflow.graph.names import written
 from causalflow.graph.schema import (
     Edge,
     Exogenous,
@@ -65,7 +66,7 @@ def raw(thing: Any) -> Any:
 
 
 def _raw_edge(edge: Edge) -> Any:
-    links = f"{edge.source} -> {edge.target}"
+    links = f"{written(edge.source)} -> {written(edge.target)}"
     if edge.kind == Neural():
         return links
     return {links: {"kind": "anticausal", **dataclasses.asdict(edge.kind)}}
@@ -120,12 +121,15 @@ def _lines(declaration: Declaration) -> Iterator[str]:
     yield f"graph: {_flow(declaration.name)}"
     yield from _mapping("exogenous", declaration.exogenous)
     links = [raw(edge) for edge in declaration.edges if equation_of(nodes[edge.target]) is None]
-    links += [f"{a} <-> {b}" for a, b in declaration.bidirected]
+    links += [f"{written(a)} <-> {written(b)}" for a, b in declaration.bidirected]
     if not any(isinstance(node, Symbol) for node in nodes.values()):
         yield from _mapping("nodes", nodes)
-    elif tuple(nodes) != _order(declaration):
-        yield f"nodes: {_flow(list(nodes))}"
+        yield from (f"  {_flow(name)}: {{}}" for name in declaration.latent)
+    elif declaration.latent or tuple(nodes) != _order(declaration):
+        yield f"nodes: {_flow([*nodes, *declaration.latent])}"
     yield from _list("edges", links)
+    if declaration.latent:
+        yield f"latent: {_flow(list(declaration.latent))}"
     yield from _list("queries", [raw(query) for query in declaration.queries])
 
 
@@ -167,8 +171,8 @@ def _entry(entry: Any) -> str:
     """An edge without quotes and braces, anything else in flow style."""
     if isinstance(entry, dict) and len(entry) == 1 and "ask" not in entry:
         ((links, kind),) = entry.items()
-        return f"{links}: {_flow(kind)}"
-    return entry if isinstance(entry, str) else _flow(entry)
+        return f"{_flow(links)}: {_flow(kind)}"
+    return _flow(entry)
 
 
 def _flow(value: Any) -> str:

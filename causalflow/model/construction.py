@@ -19,6 +19,7 @@ from torch import nn
 
 from causalflow.errors import CompileError
 from causalflow.graph.graph import Graph
+from causalflow.graph.names import written
 from causalflow.graph.schema import Class, Continuous, EdgeKind, Image, Neural, Node, Symbol
 from causalflow.limits import CATEGORICAL_ROWS
 from causalflow.mechanisms.categorical import NOISES, Categorical
@@ -75,7 +76,7 @@ def structural_model(
 
 def latent_name(first: str, second: str) -> str:
     """The name of the hidden root of ``first <-> second``."""
-    return " <-> ".join(sorted((first, second)))
+    return " <-> ".join(map(written, sorted((first, second))))
 
 
 def _check_types(graph: Graph) -> None:

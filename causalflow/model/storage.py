@@ -87,7 +87,7 @@ def _declared(metadata: Metadata, path: str | Path, parts: Parts) -> Stored:
         raise CheckpointError(f"'fitted' is {fitted!r}; expected a list of nodes")
     if not (isinstance(images, dict) and all(isinstance(o, dict) for o in images.values())):
         raise CheckpointError(f"'images' is {images!r}; expected options by image node")
-    graph = loads(metadata.graph, source=str(path))
+    graph = loads(metadata.graph, "yaml", source=str(path))
     diffusions = {name: Diffusion(**options) for name, options in images.items()}
     declared, options = read_options(graph, {**given, **diffusions})
     scm = structural_model(declared, options, parts)

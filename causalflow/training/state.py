@@ -204,7 +204,7 @@ def _check_identity(path: Path, stored: State, identity: Mapping[str, Any], grap
 def _same_graph(stored: str, now: str) -> bool:
     """Whether two texts declare the same; what is written out of a graph may change."""
     try:
-        return stored == now or loads(stored) == loads(now)
+        return stored == now or loads(stored, "yaml") == loads(now, "yaml")
     except GraphError:
         return False
 

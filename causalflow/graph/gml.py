@@ -1,0 +1,71 @@
+"""GML: graphs as networkx and DoWhy keep them, from and to text.
+
+    graph [ directed 1
+      node [ id 0 label "U" observed "no" ]  node [ id 1 label "X" ]
+      edge [ source 0 target 1 ]
+    ]
+
+networkx reads and writes the text; names are the labels (the ids, where a node has no label), and
+attributes mean what they do there (`causalflow.graph.interchange.from_networkx`).
+
+Source: Himsolt (1996), GML: a portable graph file format.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from causalflow.errors import GraphError
+from causalflow.graph.assembly import STRUCTURED
+from causalflow.graph.graph import Graph
+from causalflow.graph.interchange import from_networkx, to_networkx
+from causalflow.limits import STATEMENT_LETTERS
+
+__all__ = ["from_gml", "to_gml"]
+
+_LABEL = re.compile(r"\blabel\b")
+_SLIPS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What networkx raises on texts that are not GML, beside its own error."""
+
+
+def from_gml(text: str, source: str = "GML text") -> Graph:
+    """The graph of a GML text.
+
+    Raises:
+        GraphError: no GML, undirected edges, or what is not a causal graph.
+
+    Example:
+        >>> from_gml('graph [directed 1 node [id 0 label "x"] node [id 1 label "y"]'
+        ...          ' edge [source 0 target 1]]')
+        Graph('graph', x -> y)
+    """
+    import networkx
+
+    if len(text) > STATEMENT_LETTERS:
+        raise GraphError(
+            f"{source}: {len(text)} characters; a graph text may have {STATEMENT_LETTERS} at most"
+        )
+    try:
+        peer = networkx.parse_gml(text, label="label" if _LABEL.search(text) else "id")
+    except (networkx.NetworkXError, *_SLIPS) as error:
+        said = " ".join(str(error).split())
+        raise GraphError(f"{source}: not GML: {said[:200] or type(error).__name__}") from None
+    return from_networkx(peer)
+
+
+def to_gml(graph: Graph) -> str:
+    """The GML text of a graph; what a graph file says beside edges stands in JSON."""
+    import networkx
+
+    peer = to_networkx(graph)
+    for given in [peer.graph, *(g for _, g in peer.nodes(data=True))]:
+        _write_json(given)
+    for _, _, given in peer.edges(data=True):
+        _write_json(given)
+    return "\n".join(networkx.generate_gml(peer)) + "\n"
+
+
+def _write_json(given: dict[str, Any]) -> None:
+    given.update({k: json.dumps(v) for k, v in given.items() if k in STRUCTURED})

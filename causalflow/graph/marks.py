@@ -1,0 +1,177 @@
+"""Marks: what the attributes of other tools say of a node and of an edge, read or refused.
+
+A node is *latent* where latent, unobserved or hidden is true, where observed is false, or, without
+such a word, where it is dashed or dotted. A node that is *selected* is refused. ``yes true 1``, and
+an attribute without a value, are true; ``no false 0`` are false.
+
+An edge has an arrow head at either end as DOT draws it (dir, arrowhead, arrowtail), or is called
+bidirected (bidirected=true, type or kind). Two heads: ``a <-> b``. No head, or a circle: refused,
+as such an edge stands for several graphs. One head, dashed or dotted: refused, unless it leaves a
+latent node, as that can be meant for an edge and for a hidden common cause. Invisible: no edge.
+
+Source: graphviz.org/docs/attrs for DOT; dagitty's GraphParser; the edge types of pgmpy's ADMG, the
+tag "hidden" of y0 and the attribute ``observed="no"`` of DoWhy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from causalflow.errors import GraphError, one_of
+from causalflow.graph.names import written
+
+__all__ = ["MARKS", "Arrow", "is_latent", "read_arrow", "require_one_graph", "with_role"]
+
+_TRUE = frozenset({"", "yes", "true", "1", "1.0", "on"})
+_FALSE = frozenset({"no", "false", "0", "0.0", "off"})
+_DIRECTIONS = {"forward": (False, True), "back": (True, False), "both": (True, True)}
+_CLASSES = {
+    "pdag": "a pdag stands for a class of graphs with the same separations",
+    "cpdag": "a cpdag stands for a class of graphs with the same separations",
+    "mag": "a mag says what is an ancestor of what, and stands for many graphs with hidden causes",
+    "pag": "a pag stands for a class of graphs with hidden causes",
+    "graph": "the edges of a graph of kind 'graph' have no direction",
+}
+_ROLES = {
+    "exposure": {"exposure", "source", "e"},
+    "outcome": {"outcome", "target", "o"},
+    "adjusted": {"adjusted", "a"},
+}
+_LATENT = ("latent", "unobserved", "hidden", "observed")
+_KINDS = ("type", "kind", "edge_type")
+MARKS = frozenset(
+    {*_LATENT, *_KINDS, "l", "u", "selected", "s", "style", "bidirected"}
+    | {"dir", "arrowhead", "arrowtail"}.union(*_ROLES.values())
+)
+"""The attributes that are read here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrow:
+    """An edge that has been understood."""
+
+    source: str
+    target: str
+    bidirected: bool
+
+
+def require_one_graph(kind: str, source: str, allowed: Collection[str]) -> None:
+    """Refuse a text whose kind is not that of one causal graph.
+
+    Raises:
+        GraphError: with the reason.
+    """
+    if kind in allowed:
+        return
+    if kind in _CLASSES:
+        wanted = " or ".join(f"'{each}'" for each in allowed)
+        raise GraphError(f"{source}: {_CLASSES[kind]}; expected one graph, of kind {wanted}")
+    raise GraphError(f"{source}: a graph of kind {kind[:40]!r}; {one_of(kind, allowed)}")
+
+
+def is_latent(name: str, given: Mapping[Any, Any]) -> bool:
+    """Whether the attributes say that a node is never observed.
+
+    Raises:
+        GraphError: they contradict each other, are no truth values, or mark a selected node.
+
+    Example:
+        >>> is_latent("u", {"observed": "no"}), is_latent("u", {"latent": "false"})
+        (True, False)
+    """
+    words = _words(given)
+    if _says(name, words, "selected") or words.get("s") == "":
+        raise GraphError(
+            f"node '{name}' is selected: the rows would be those of a selection alone, from which "
+            "no question is answered yet; without the mark the graph is that of the whole"
+        )
+    said = {key: _says(name, words, key) for key in _LATENT}
+    said |= {key: True for key in ("l", "u") if words.get(key) == ""}
+    votes = {value is not (key == "observed") for key, value in said.items() if value is not None}
+    if len(votes) > 1:
+        shown = ", ".join(f"{key}={words[key]}" for key, value in said.items() if value is not None)
+        raise GraphError(f"node '{name}': {shown} contradict each other")
+    return votes.pop() if votes else _is_dashed(words)
+
+
+def with_role(nodes: Mapping[str, Mapping[Any, Any]], role: str) -> list[str]:
+    """The nodes that dagitty's text marks "exposure", "outcome" or "adjusted"."""
+    marked = {name: {key for key, v in _words(g).items() if v == ""} for name, g in nodes.items()}
+    return [name for name, keys in marked.items() if keys & _ROLES[role]]
+
+
+def read_arrow(
+    source: str, mark: str, target: str, given: Mapping[Any, Any], latent: Collection[str] = ()
+) -> Arrow | None:
+    """What the edge ``source mark target`` says; None where it is invisible.
+
+    Raises:
+        GraphError: it is none of a causal graph; the reason is told.
+
+    Example:
+        >>> read_arrow("x", "->", "y", {"dir": "both", "arrowtail": "none"})
+        Arrow(source='x', target='y', bidirected=False)
+    """
+    words = _words(given)
+    if "invis" in words.get("style", "").split(","):
+        return None
+    shown = f"edge '{written(source)} {mark} {written(target)}'"
+    tail, head = _ends(shown, mark, words)
+    if "odot" in (words.get("arrowhead"), words.get("arrowtail")):
+        _refuse(shown, "has an end with a circle")
+    if not tail and not head:
+        _refuse(shown, "has no direction")
+    if tail and head:
+        return Arrow(source=source, target=target, bidirected=True)
+    start, end = (source, target) if head else (target, source)
+    if _is_dashed(words) and start not in latent:
+        raise GraphError(
+            f"{shown} is dashed, with one head; expected dir=both for a hidden common cause, "
+            "observed=no at a node that is hidden, or another style"
+        )
+    return Arrow(source=start, target=end, bidirected=False)
+
+
+def _ends(shown: str, mark: str, words: Mapping[str, str]) -> tuple[bool, bool]:
+    """Whether there is an arrow head at the first end, and at the second."""
+    kinds = {words.get(key) for key in _KINDS}
+    if _says(shown, words, "bidirected") or mark == "<->" or kinds & {"bidirected", "<->"}:
+        return True, True
+    if mark not in ("->", "<-") or kinds & {"undirected", "--"}:
+        return False, False
+    word = words.get("dir", "forward")
+    if word not in (*_DIRECTIONS, "none"):
+        raise GraphError(f"{shown}: dir={word[:40]!r}; {one_of(word, [*_DIRECTIONS, 'none'])}")
+    tail, head = _DIRECTIONS.get(word, (False, False))
+    tail = tail and words.get("arrowtail") != "none"
+    head = head and words.get("arrowhead") != "none"
+    return (head, tail) if mark == "<-" else (tail, head)
+
+
+def _refuse(shown: str, what: str) -> NoReturn:
+    raise GraphError(
+        f"{shown} {what}: it stands for several graphs; expected '->', or '<->' for a hidden "
+        "common cause"
+    )
+
+
+def _words(given: Mapping[Any, Any]) -> dict[str, str]:
+    """The attributes that are marks, as lower-case words without quotes; None is not said."""
+    said = {key: given[key] for key in MARKS if given.get(key) is not None}
+    return {key: str(value).strip().strip("\"'").lower() for key, value in said.items()}
+
+
+def _says(place: str, words: Mapping[str, str], key: str) -> bool | None:
+    """The truth value of an attribute; None where it is missing."""
+    word = words.get(key)
+    if word is None or word in _TRUE | _FALSE:
+        return None if word is None else word in _TRUE
+    shown = place if place.startswith("edge ") else f"node '{place}'"
+    raise GraphError(f"{shown}: {key}={word[:40]!r}; expected yes or no")
+
+
+def _is_dashed(words: Mapping[str, str]) -> bool:
+    styles = {style.strip() for style in words.get("style", "").split(",")}
+    return bool(styles & {"dashed", "dotted"})
