@@ -33,11 +33,8 @@ __all__ = [
     "EXOGENOUS_STATES",
     "EXPECTATION_CELLS",
     "GRAPH_BYTES",
-<<<<<<< HEAD
-    "IDX_BYTES",
-=======
     "GRAPH_LINKS",
->>>>>>> 3751256 (Any Unicode name; latent nodes are projected in one place; formats in a registry; marks of DOT, dagitty, networkx, GML are read or refused)
+    "IDX_BYTES",
     "IMAGE_PIXELS",
     "INVERTED_OPERATIONS",
     "INVERTED_USES",

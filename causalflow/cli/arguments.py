@@ -18,8 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from causalflow.errors import EvidenceError, one_of
+from causalflow.errors import CausalflowError, EvidenceError, GraphError, one_of
+from causalflow.files import opened
+from causalflow.graph.names import QUOTED, unquoted
+from causalflow.graph.reader import PACKED
 from causalflow.graph.schema import Class, Continuous, Image, Node
+from causalflow.limits import MODEL_BYTES
 
 if TYPE_CHECKING:
     import torch
@@ -44,8 +48,8 @@ __all__ = [
     "steps_option",
 ]
 
+_ASSIGNMENT = rf"\s*({QUOTED}|.+?)\s*(\+=|-=|=)\s*(.+?)\s*"
 PICTURES = (".png", ".svg", ".pdf")
-GRAPH_SUFFIXES = (".yaml", ".yml", ".bif", ".bif.gz")
 
 input_file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -74,13 +78,15 @@ class OutputFile(click.ParamType):
 
 
 def is_graph_file(path: Path) -> bool:
-    """Whether a file is, by its name, a graph and no model.
-
-    Example:
-        >>> [is_graph_file(Path(name)) for name in ("a.yaml", "asia.bif.gz", "m.safetensors")]
-        [True, True, False]
-    """
-    return path.name.lower().endswith(GRAPH_SUFFIXES)
+    """Whether a file holds a graph, in any format, and no model: it is text, or packed by gzip."""
+    if path.suffix.lower() == ".safetensors":
+        return False
+    try:
+        with opened(path, GraphError, limit=MODEL_BYTES) as file:
+            start = file.read(8)
+            return start.startswith(PACKED) or b"\0" not in start
+    except CausalflowError:
+        return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,10 +110,10 @@ class AssignmentType(click.ParamType):
         """The parts of an assignment."""
         if isinstance(value, Assignment):
             return value
-        parts = re.fullmatch(r"\s*(.+?)\s*(\+=|-=|=)\s*(.+?)\s*", value, re.DOTALL)
+        parts = re.fullmatch(_ASSIGNMENT, value, re.DOTALL)
         if parts is None:
             self.fail(f"'{value}': expected NODE=VALUE, as in color=red")
-        return Assignment(node=parts[1], operator=parts[2], text=parts[3])
+        return Assignment(node=unquoted(parts[1]), operator=parts[2], text=parts[3])
 
 
 do_option = click.option(

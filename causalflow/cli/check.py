@@ -74,6 +74,7 @@ def _counts(graph: Graph) -> dict[str, Any]:
         "nodes": len(graph.nodes),
         "edges": len(graph.edges),
         "hidden_confounders": len(graph.admg.bidirected),
+        "latent": list(graph.latent),
     }
 
 
@@ -106,6 +107,11 @@ def summary(result: dict[str, Any]) -> str:
     parts = [count(result["nodes"], "node"), count(result["edges"], "edge")]
     if result["hidden_confounders"]:
         parts.append(count(result["hidden_confounders"], "hidden confounder"))
+    if latent := result["latent"]:
+        shown = ", ".join(latent[:5]) + (", ..." if len(latent) > 5 else "")
+        parts.append(
+            f"{count(len(latent), 'latent node')} left out for the edges they make ({shown})"
+        )
     if queries := result["queries"]:
         verified = sum(each["verdict"] is not None for each in queries)
         note = "verified" if verified == len(queries) else f"{verified} verified"

@@ -25,17 +25,22 @@ __all__ = ["describe"]
 @click.argument("model_or_graph", type=input_file)
 @json_option
 def describe(model_or_graph: Path, as_json: bool) -> None:
-    """Show what each node of a model is made by, or of a graph file (.yaml) would be."""
+    """Show what each node of a model is made by, or of a graph file would be."""
     from causalflow.model.description import describe as rows_of
 
     model = _model(model_or_graph)
     rows = rows_of(model.scm)
     untrained = [name for name in model.scm.order if name not in model.fitted]
     if as_json:
-        say_json({"graph": model.graph.name, "untrained": untrained, "nodes": rows})
+        latent = list(model.graph.latent)
+        say_json(
+            {"graph": model.graph.name, "untrained": untrained, "latent": latent, "nodes": rows}
+        )
         return
     state = f"untrained: {', '.join(untrained)}" if untrained else "every mechanism is ready"
     say(f"{model.graph.name}: {state}\n")
+    if model.graph.latent:
+        say(f"latent, left out for the edges they make: {', '.join(model.graph.latent)}\n")
     say(table({header: [row[header] for row in rows] for header in rows[0]} if rows else {}))
 
 

@@ -89,7 +89,7 @@ FORMATS.add(
     "gml",
     Format(
         suffixes=(".gml",),
-        begins=re.compile(r"(?:(?:Creator|Version|comment)\b[^\n:]*\n\s*)*graph\s*\[", re.IGNORECASE),
+        begins=re.compile(r"(?:(?:Creator|Version)\b[^\n:]*\n\s*)*graph\s*\[", re.IGNORECASE),
         read=from_gml,
         write=to_gml,
     ),
@@ -98,7 +98,9 @@ FORMATS.add(
     "bif",
     Format(
         suffixes=(".bif",),
-        begins=re.compile(rf"network\b\s*{_NAME}\s*\{{|variable\b\s*{_NAME}\s*\{{|probability\s*\("),
+        begins=re.compile(
+            rf"network\b\s*{_NAME}\s*\{{|variable\b\s*{_NAME}\s*\{{|probability\s*\("
+        ),
         read=from_bif,
         write=to_bif,
         limit=BIF_LETTERS,

@@ -25,9 +25,10 @@ from causalflow.graph.formats import FORMATS, format_of
 from causalflow.graph.graph import Graph
 from causalflow.limits import BIF_LETTERS
 
-__all__ = ["dumps", "load", "loads"]
+__all__ = ["PACKED", "dumps", "load", "loads"]
 
-_PACKED = b"\x1f\x8b"
+PACKED = b"\x1f\x8b"
+"""What a file packed by gzip begins with."""
 
 
 def load(path: str | os.PathLike[str], format: str | None = None) -> Graph:
@@ -62,7 +63,7 @@ def _content(path: str | os.PathLike[str]) -> bytes:
     """The bytes of a file, unpacked, no more than any format takes."""
     try:
         with opened(path, GraphError, limit=BIF_LETTERS) as file:
-            is_packed = file.peek(2)[:2] == _PACKED
+            is_packed = file.peek(2)[:2] == PACKED
             content = (gzip.GzipFile(fileobj=file) if is_packed else file).read(BIF_LETTERS + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise GraphError(f"{path}: cannot be read: {error}") from None
