@@ -32,6 +32,8 @@ __all__ = [
     "ERROR_LETTERS",
     "EXOGENOUS_STATES",
     "EXPECTATION_CELLS",
+    "FIBRE_CELLS",
+    "FIBRE_TRIALS",
     "GRAPH_BYTES",
     "GRAPH_LINKS",
     "IDX_BYTES",
@@ -63,6 +65,7 @@ __all__ = [
     "QUERY_LETTERS",
     "REPRESENTATION_LENGTH",
     "RESPONSE_FUNCTIONS",
+    "SEARCHED_CHANCES",
     "SETTINGS",
     "SOURCES",
     "STATEMENT_LETTERS",
@@ -137,6 +140,14 @@ SETTINGS = 10_000
 
 SOURCES = 10
 """Distributions named as data: the search tries each of them at every step."""
+SEARCHED_CHANCES = 20_000
+"""Probabilities that the search for a formula from several distributions makes: seconds; six nodes
+have fewer, eight about three times as many."""
+FIBRE_CELLS = 16_384
+"""Values of all variables and hidden causes together, above which two models that agree on the data
+are not looked for: half a second."""
+FIBRE_TRIALS = 12
+"""Random models of each graph from which two that agree on the data are looked for."""
 MEDIATION_PAIRS = 100
 """Minimal sets for each of the two conditions of mediation that are looked at, and combined."""
 CUTS = 2_000

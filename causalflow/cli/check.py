@@ -87,6 +87,7 @@ def _query(each: Verification) -> dict[str, Any]:
         "ask": each.check.ask,
         "identifiable": each.check.identifiable,
         "verdict": None if verdict is None else verdict.identifiable,
+        "unknown": verdict is not None and verdict.identifiable is None,
         "estimand": None if estimand is None else str(estimand),
         "answer": None if answer is None else _exact(answer),
         "warnings": list(each.warnings),
@@ -133,7 +134,7 @@ def _show(result: dict[str, Any]) -> None:
 def _verdict(each: dict[str, Any]) -> str:
     match each["verdict"], each["estimand"]:
         case None, _:
-            return "not checked"
+            return "not known to be identifiable" if each["unknown"] else "not checked"
         case True, estimand:
             return f"identifiable: {estimand}"
         case _:

@@ -54,5 +54,5 @@ def draw(file: str, output: Path | None, query: str | None, data: Sequence[str])
 
 def _title(verdict: Verdict) -> str:
     """What the verdict says, where there is no hedge to be shown."""
-    said = "identifiable" if verdict else "not identifiable"
+    said = "identifiable" if verdict else verdict.said
     return f"{verdict.query} is {said} from {', '.join(verdict.data)}"

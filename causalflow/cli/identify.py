@@ -48,7 +48,8 @@ def identify(
 ) -> None:
     """Decide whether graph FILE and the data determine the answer to QUERY.
 
-    Prints the answer as a formula of the data (the estimand), or the reason why there is none.
+    Prints the answer as a formula of the data (the estimand), or what proves that there is none, or
+    that neither was found.
 
     QUERY is such as P(y | do(x), z), E[y[x=1] - y[x=0] | x=1], P(y[x=1, m[x=0]]), or a quantity by
     name: TE, ETT, PN, PS, PNS, NDE, NIE, Ctf-DE, Ctf-IE as in ETT(x -> y) or NDE(x -> y; m);
@@ -91,8 +92,10 @@ def _json(verdict: Verdict, explain: bool, proof: bool) -> dict[str, Any]:
     }
     if verdict.warnings:
         shown["warnings"] = list(verdict.warnings)
-    if not verdict.identifiable:
+    if verdict.identifiable is False:
         shown["witness"] = [str(each) for each in verdict.witness]
+    if verdict.note:
+        shown["note"] = verdict.note
     if explain:
         shown["derivation"] = [str(step) for step in verdict.derivation]
         shown["assumptions"] = list(verdict.assumptions)

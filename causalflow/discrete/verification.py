@@ -90,11 +90,14 @@ def _warnings(model: ExactModel | None, verdict: Verdict | None) -> tuple[str, .
     if verdict is None:
         return ()
     empty = missing_support(model, verdict) if model else ()
-    return (*verdict.warnings, *(f"positivity fails: {each}" for each in empty))
+    unknown = [f"not verified: {verdict.note}"] if verdict.identifiable is None else []
+    return (*verdict.warnings, *unknown, *(f"positivity fails: {each}" for each in empty))
 
 
 def _verdict_errors(check: QueryCheck, verdict: Verdict) -> list[str]:
-    if check.identifiable in (None, verdict.identifiable):
+    if None in (check.identifiable, verdict.identifiable):
+        return []
+    if check.identifiable == verdict.identifiable:
         return []
     declared = f"query: {verdict.query} is declared identifiable: {str(check.identifiable).lower()}"
     found = " ".join(verdict.text().split())

@@ -39,9 +39,9 @@ from causalflow.identify.hedge import Hedge, hedge_of
 from causalflow.identify.id import identify_district
 from causalflow.identify.kernel import Observed
 from causalflow.identify.region import Region
+from causalflow.identify.source import Source
 from causalflow.identify.sources import (
     ANY_DOMAIN,
-    PARTIAL,
     POSITIVITY,
     DataNames,
     Known,
@@ -50,6 +50,7 @@ from causalflow.identify.sources import (
     sources_of,
 )
 from causalflow.identify.step import Step
+from causalflow.identify.surrogate import enlarged, identify_from
 from causalflow.identify.symbols import axes_of, indices_taken, symbols_of
 from causalflow.identify.unnesting import Unnesting
 from causalflow.identify.verdict import Verdict
@@ -76,6 +77,8 @@ Names: TypeAlias = frozenset[str]
 Found: TypeAlias = Expression | CtfWitness
 Terms: TypeAlias = tuple[Term, ...]
 
+_UNKNOWN = "the graph allows one from larger distributions, so there may be one"
+
 _CAUSES = "with each variable as it responds to its direct causes"
 
 
@@ -100,27 +103,40 @@ def identify_counterfactual(
     """
     admg, question = _read(graph, query)
     sources = sources_of(admg, data)
-    found: list[tuple[_Problem, Found]] = []
-    for projected, known in readings(admg, question.variables, sources):
-        problem = _Problem(admg=projected, region=Region.of(projected), known=known)
-        found.append((problem, problem.answer(question)))
-        if not isinstance(found[-1][1], CtfWitness):
-            break
-    whole = frozenset(admg.nodes)
-    partial = sources is not None and any(source.variables != whole for source in sources)
-    limits = (PARTIAL,) if partial else ()
-    problem, answer = next((f for f in found if not isinstance(f[1], CtfWitness)), found[0])
+    problem, answer, is_final = _decided(admg, question, sources)
+    failed = isinstance(answer, CtfWitness)
     return Verdict(
         query=question,
-        identifiable=not isinstance(answer, CtfWitness),
+        identifiable=not failed if is_final else None,
         estimand=None if isinstance(answer, CtfWitness) else without_shadows(answer),
         data=data_names(data),
-        witness=(answer,) if isinstance(answer, CtfWitness) else (),
+        witness=(answer,) if failed and is_final else (),
+        note="" if is_final else f"no formula was found for a part of it: {_UNKNOWN}",
         derivation=tuple(problem.steps),
-        assumptions=(POSITIVITY, ANY_DOMAIN, *limits),
+        assumptions=(POSITIVITY, *([ANY_DOMAIN] if is_final else [])),
         indices=axes_of(question),
         graph=admg,
     )
+
+
+def _decided(
+    admg: ADMG, question: Query, sources: Sequence[Source] | None
+) -> tuple[_Problem, Found, bool]:
+    """The answer or what is in its way, and whether that is final.
+
+    Sources that do not cover all variables are made larger first: what these do not tell, no part
+    of them does.
+    """
+    graphs = [*readings(admg, question.variables, sources)]
+    if partial := graphs[-1][2]:
+        graphs.insert(0, (graphs[-1][0], enlarged(partial), ()))
+    for at, (graph, known, rest) in enumerate(graphs):
+        problem = _Problem(admg=graph, region=Region.of(graph), known=known, sources=rest)
+        answer = problem.answer(question)
+        told = not isinstance(answer, CtfWitness)
+        if told != bool(partial and at == 0):
+            return problem, answer, True
+    return problem, answer, not partial
 
 
 def _read(graph: Graph | ADMG, query: str | Query) -> tuple[ADMG, Query]:
@@ -145,11 +161,13 @@ class _Problem:
 
     Attributes:
         known: the treatments of each distribution P(v | do(.)) that is known; None: all.
+        sources: other distributions that are known, partial or conditional.
     """
 
     admg: ADMG
     region: Region
     known: Known
+    sources: Sequence[Source] = ()
     steps: list[Step] = field(default_factory=list)
 
     def answer(self, query: Query) -> Found:
@@ -248,6 +266,12 @@ class _Problem:
                 if not isinstance(found, Region):
                     return _at(found, values, closure)
                 hedges.append(_hedge(found, district, experiment))
+        if self.sources:
+            around = self.admg.parents(district) - district
+            effect = identify_from(self.admg, district, around, Names(), self.sources)
+            self.steps.extend(effect.steps)
+            if effect.estimand is not None:
+                return _at(effect.estimand, values, closure)
         return CtfWitness(factor=tuple(part), hedges=tuple(hedges))
 
     def _source(self, district: Names, experiment: Names) -> Observed:
@@ -257,11 +281,21 @@ class _Problem:
     def _same(self, equality: Equality, closure: Unnesting) -> Expression:
         """1 where the symbols are equal, else 0: P(w=a | w=b), from any of the data."""
         name, one, other = equality
-        experiment = self.known[0] if self.known and Names() not in self.known else Names()
-        set_to = tuple(Event(each, closure.fresh(each)) for each in sorted(experiment - {name}))
+        experiment, seen = self._telling(name)
+        set_to, also = (
+            tuple(Event(each, closure.fresh(each)) for each in sorted(side - {name}))
+            for side in (experiment, seen)
+        )
         known = (Event(name, other),)
-        given, do = ((), (*set_to, *known)) if name in experiment else (known, set_to)
+        given, do = (also, (*set_to, *known)) if name in experiment else ((*also, *known), set_to)
         return Probability((Event(name, one),), given, do)
+
+    def _telling(self, name: str) -> tuple[Names, Names]:
+        """What is set and what is given in some of the data that have a variable."""
+        for source in self.sources:
+            if name in source.variables:
+                return source.treatments, source.conditions
+        return (self.known[0] if self.known and Names() not in self.known else Names()), Names()
 
     def _say(self, rule: str, text: str) -> None:
         self.steps.append(Step(rule, text.replace("{", "{{").replace("}", "}}")))

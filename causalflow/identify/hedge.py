@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from causalflow.identify.region import Region
 
-__all__ = ["Hedge", "hedge_of"]
+__all__ = ["Hedge", "Unmeasured", "hedge_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +47,21 @@ class Hedge:
         return (
             f"hedge F = {forest}, F' = {inner}, roots {roots}: both are joined by hidden causes,"
             f" and only F has treatments, {met}; {data} cannot tell their effect"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unmeasured:
+    """A district of which every source of data sets a variable, so that none tells its factor.
+
+    Source: Lee, Correa & Bareinboim (2019), Theorem 1.
+    """
+
+    district: frozenset[str]
+
+    def __str__(self) -> str:
+        return (
+            f"every distribution sets some of {_shown(self.district)}, so none tells how they arise"
         )
 
 

@@ -22,10 +22,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TypeAlias
 
 from causalflow.graph.admg import ADMG
 from causalflow.graph.separation import separation
-from causalflow.identify.hedge import Hedge, hedge_of
+from causalflow.identify.hedge import Hedge, Unmeasured, hedge_of
 from causalflow.identify.kernel import Kernel, Observed
 from causalflow.identify.region import Region
 from causalflow.identify.step import Step
@@ -38,20 +39,36 @@ Names = frozenset[str]
 
 OBSERVATION: Names = frozenset()
 
+_Reasons: TypeAlias = tuple[Hedge | Unmeasured, ...]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """What is known about an effect: a formula, or a hedge for each source of data.
+    """What is known about an effect: a formula, or what proves that there is none.
 
     Attributes:
         estimand: the formula, if the effect is identifiable.
-        hedges: else why each source of data does not tell it.
+        witness: else why not: a hedge for each source of data that could tell it, or two models.
         steps: the derivation.
+        is_final: whether there is a formula, or a proof that there is none.
+        note: why there is neither.
     """
 
     estimand: Expression | None
-    hedges: tuple[Hedge, ...] = ()
+    witness: tuple[object, ...] = ()
     steps: tuple[Step, ...] = ()
+    is_final: bool = True
+    note: str = ""
+
+    @property
+    def identifiable(self) -> bool | None:
+        """Whether the data tell the effect; None: unknown."""
+        return self.estimand is not None if self.is_final else None
+
+    @property
+    def hedges(self) -> tuple[Hedge, ...]:
+        """Those of the witness."""
+        return tuple(each for each in self.witness if isinstance(each, Hedge))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +120,7 @@ def identify_effect(
     )
     found = _identify(problem)
     if isinstance(found, tuple):
-        return Effect(estimand=None, hedges=found, steps=tuple(steps))
+        return Effect(estimand=None, witness=found, steps=tuple(steps))
     estimand = _conditioned(found, y, z, steps)
     return Effect(estimand=estimand, steps=tuple(steps))
 
@@ -136,7 +153,7 @@ def _exchange_step(y: Names, x: Names, z: Names, moved: str) -> Step:
     return Step("rule 2", reason, (node, y, node, x | z - node, x, node))
 
 
-def _identify(problem: _Problem) -> Expression | tuple[Hedge, ...]:
+def _identify(problem: _Problem) -> Expression | _Reasons:
     region, y, steps = problem.region, problem.outcomes, problem.steps
     relevant = region.ancestors(y)  # line 2
     if relevant != region.nodes:
@@ -156,7 +173,7 @@ def _identify(problem: _Problem) -> Expression | tuple[Hedge, ...]:
     return _by_districts(problem, region, kept)
 
 
-def _by_districts(problem: _Problem, region: Region, kept: Names) -> Expression | tuple[Hedge, ...]:
+def _by_districts(problem: _Problem, region: Region, kept: Names) -> Expression | _Reasons:
     """Line 4: the sum over ``kept - y`` of the product of its districts' factors."""
     districts, y, steps = region.restrict(kept).districts(), problem.outcomes, problem.steps
     whole = "sum their product over {}" if kept != y else "the answer is their product"
@@ -173,7 +190,7 @@ def _by_districts(problem: _Problem, region: Region, kept: Names) -> Expression 
     return formula
 
 
-def _from_any(problem: _Problem, region: Region, district: Names) -> Expression | tuple[Hedge, ...]:
+def _from_any(problem: _Problem, region: Region, district: Names) -> Expression | _Reasons:
     """Q[S] from the first source that tells it; else a hedge for each source that could."""
     hedges = []
     for experiment in _preferred(problem):
@@ -186,7 +203,7 @@ def _from_any(problem: _Problem, region: Region, district: Names) -> Expression 
             if not isinstance(found, Region):
                 return found
             hedges.append(_hedge(problem, found, district, experiment))
-    return tuple(hedges)
+    return tuple(hedges) or (Unmeasured(district=district),)
 
 
 def _preferred(problem: _Problem) -> Sequence[Names]:

@@ -2,7 +2,7 @@
 
 question                          answered by
 P(y | do(x), z), E[y | do(x)]     `causalflow.identify.id`: ID, IDC; the hedge if not
-the same, with experiments        `causalflow.identify.surrogate`: gID
+the same, from other data         `causalflow.identify.surrogate`: gID, search, two models
 several worlds, nested            `causalflow.identify.counterfactual`
 """
 
@@ -20,16 +20,16 @@ from causalflow.identify.id import Effect, identify_effect
 from causalflow.identify.overlap import left_overlaps
 from causalflow.identify.proof import Line, Proof
 from causalflow.identify.prove import UnprovedError, prove_effect
+from causalflow.identify.source import Source
 from causalflow.identify.sources import (
     ANY_DOMAIN,
-    PARTIAL,
     POSITIVITY,
     DataNames,
     data_names,
     sources_of,
 )
 from causalflow.identify.step import Step
-from causalflow.identify.surrogate import Source, identify_from
+from causalflow.identify.surrogate import identify_from
 from causalflow.identify.verdict import Verdict
 from causalflow.query.language import parse_query
 from causalflow.query.named import written_out
@@ -122,16 +122,18 @@ def _verdict(admg: ADMG, query: Query, data: DataNames, declared: Graph | None) 
         effect = identify_effect(admg, outcomes, treatments, conditions, experiments)
     else:
         effect = identify_from(admg, outcomes, treatments, conditions, sources)
-    is_partial = sources is not None and not experiments
+    is_joint = sources is None or bool(experiments)
+    shown = answered if is_joint else written  # the laws of `answered` need one joint distribution
     return Verdict(
         query=query,
-        identifiable=effect.estimand is not None,
-        estimand=None if effect.estimand is None else answered(query, effect.estimand),
+        identifiable=effect.identifiable,
+        estimand=None if effect.estimand is None else shown(query, effect.estimand),
         data=data_names(data),
         hedge=next(iter(effect.hedges), None),
-        witness=effect.hedges,
+        witness=effect.witness,
+        note=effect.note,
         derivation=effect.steps,
-        assumptions=(POSITIVITY, ANY_DOMAIN, *([PARTIAL] if is_partial else [])),
+        assumptions=(POSITIVITY, *([ANY_DOMAIN] if effect.is_final else [])),
         graph=admg,
         declared=declared,
         prove=partial(_proof, admg, query, experiments),
@@ -141,7 +143,7 @@ def _verdict(admg: ADMG, query: Query, data: DataNames, declared: Graph | None) 
 def _complete(admg: ADMG, sources: Sequence[Source]) -> tuple[frozenset[str], ...]:
     """What each source sets, if all of them are about all variables."""
     nodes = frozenset(admg.nodes)
-    if any(source.variables != nodes for source in sources):
+    if not all(source.covers(nodes) for source in sources):
         return ()
     return tuple(source.treatments for source in sources)
 

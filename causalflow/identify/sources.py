@@ -12,12 +12,12 @@ from typing import TypeAlias
 
 from causalflow.errors import QueryError, one_of
 from causalflow.graph.admg import ADMG
-from causalflow.identify.surrogate import Source, source_of
+from causalflow.identify.source import Source, source_of
+from causalflow.identify.surrogate import check_count, enlarged, named_part
 from causalflow.query.language import parse_distribution
 
 __all__ = [
     "ANY_DOMAIN",
-    "PARTIAL",
     "POSITIVITY",
     "DataNames",
     "Known",
@@ -31,7 +31,6 @@ Known: TypeAlias = Sequence[frozenset[str]] | None
 
 POSITIVITY = "P(v) is positive wherever the estimand conditions on it"
 ANY_DOMAIN = "the verdict holds for variables with any number of levels"
-PARTIAL = "a 'no' is final only if every distribution covers all variables that it does not set"
 
 
 def sources_of(admg: ADMG, data: DataNames) -> tuple[Source, ...] | None:
@@ -70,24 +69,31 @@ def data_names(data: DataNames) -> tuple[str, ...]:
 
 def readings(
     admg: ADMG, asked: frozenset[str], sources: Sequence[Source] | None
-) -> Iterator[tuple[ADMG, Known]]:
-    """The graph on sets of variables that sources share, with their experiments; largest first.
+) -> Iterator[tuple[ADMG, Known, Sequence[Source]]]:
+    """The graphs on which a question may be answered, each with what is known on it.
+
+    That is the experiments on all of the graph's variables (None: every one), or other sources.
+    Where the sources are partial or conditional, first come sets of variables that some of them
+    share, the largest first; then all that are named.
 
     Raises:
-        QueryError: no source is about all that is asked.
+        QueryError: too many sources.
     """
     if sources is None:
-        yield admg, None
+        yield admg, None, ()
         return
-    groups = (g for size in range(1, len(sources) + 1) for g in combinations(sources, size))
-    shared = {frozenset.intersection(*(each.variables for each in group)) for group in groups}
-    readable = sorted((s for s in shared if asked <= s), key=lambda s: (-len(s), sorted(s)))
-    met = False
-    for names in readable:
-        known = [s.treatments for s in sources if names <= s.variables and s.treatments <= names]
-        if known:
-            met = True
-            hidden = frozenset(admg.nodes) - names
-            yield admg.latent_projection(hidden) if hidden else admg, [*dict.fromkeys(known)]
-    if not met:
-        raise QueryError(f"data: no distribution has all of {sorted(asked)}")
+    check_count(sources)
+    part = named_part(admg, asked, sources)
+    nodes = frozenset(part.nodes)
+    if not all(source.covers(nodes) for source in sources):
+        joint = [each for each in sources if not each.conditions]
+        groups = (g for size in range(1, len(joint) + 1) for g in combinations(joint, size))
+        shared = {frozenset.intersection(*(each.variables for each in group)) for group in groups}
+        for names in sorted((s for s in shared if asked <= s), key=lambda s: (-len(s), sorted(s))):
+            known = [s.treatments for s in joint if names <= s.variables and s.treatments <= names]
+            if known:
+                hidden = frozenset(admg.nodes) - names
+                yield admg.latent_projection(hidden), [*dict.fromkeys(known)], ()
+        yield part, (), sources
+    else:
+        yield part, enlarged(sources), ()

@@ -1,86 +1,95 @@
-"""Surrogate: effects from several distributions, observed and experimental.
+"""Surrogate: effects from several distributions: experiments, margins, conditionals.
 
-Data are distributions P(o | do(z)), each with its own observed set O and treatments Z. Where every
-distribution observes all that it does not set, this is gID. Others are used on the graph's latent
-projection onto the variables that they have, so an answer found is right, but a "no" is final only
-for complete distributions.
+Data are distributions P(o | do(z), w). Where each is the joint distribution of all variables of the
+graph that it does not set, gID decides. Others go through four steps, each on the latent projection
+onto the variables that the question and the data name:
 
-Source: Lee, Correa & Bareinboim (2019), gID; Verma & Pearl (1990) for the projection.
+    1  each distribution made larger, P(all but z | do(z)): where even these do not tell, gID's
+       hedges prove that the smaller ones do not
+    2  gID on the variables that some distributions share
+    3  the forward search by the rules of the do-calculus (`causalflow.identify.search`)
+    4  two models that agree on the data and differ on the question (`causalflow.identify.fibre`)
+
+What passes all of them is unknown.
+
+Source: Lee, Correa & Bareinboim (2019), gID; Kivva et al. (2022) for its completeness; Verma &
+Pearl (1990) for the projection.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 from causalflow.errors import QueryError
 from causalflow.graph.admg import ADMG
+from causalflow.identify.fibre import Fibre, fibre_of
 from causalflow.identify.id import Effect, identify_effect
+from causalflow.identify.search import search
+from causalflow.identify.source import Source
+from causalflow.identify.step import Step
 from causalflow.limits import SOURCES
-from causalflow.query.query import Query
 
-__all__ = ["Source", "identify_from", "source_of"]
-
+__all__ = ["check_count", "enlarged", "identify_from", "named_part"]
 
 Names = frozenset[str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """A distribution that is known: P(observed | do(treatments))."""
-
-    observed: Names
-    treatments: Names = frozenset()
-
-    @property
-    def variables(self) -> Names:
-        """What it is about."""
-        return self.observed | self.treatments
-
-
-def source_of(query: Query, nodes: Iterable[str]) -> Source:
-    """The source that a parsed distribution names; ``P(v | ...)`` is all of ``nodes``.
+def check_count(sources: Sequence[Source]) -> None:
+    """Refuse more sources than the search can try.
 
     Raises:
-        QueryError: it is conditional, sets a value, or names what the graph does not have.
+        QueryError: there are too many.
     """
-    known = frozenset(nodes)
-    do = frozenset(each.variable for each in query.do)
-    if query.conditions or any(each.value is not None for each in query.do):
-        raise QueryError(
-            f"data: {query}; expected P(variables) or P(variables | do(variables)), without values"
-        )
-    observed = frozenset(term.name for term in query.outcomes)
-    if observed == {"v"} and "v" not in known:
-        observed = known - do
-    if unknown := sorted((observed | do) - known):
-        raise QueryError(f"data: {query} names {unknown}, which the graph does not have")
-    return Source(observed=observed, treatments=do)
+    if len(sources) > SOURCES:
+        raise QueryError(f"data: {len(sources)} distributions; at most {SOURCES} are read")
+
+
+def named_part(admg: ADMG, asked: Names, sources: Sequence[Source]) -> ADMG:
+    """The latent projection onto the variables that the question and the data name."""
+    named = asked.union(*(source.variables for source in sources))
+    hidden = frozenset(admg.nodes) - named
+    return admg.latent_projection(hidden) if hidden else admg
+
+
+def enlarged(sources: Sequence[Source]) -> tuple[Names, ...]:
+    """What is set in each source when it is made larger: all other variables seen, jointly."""
+    return tuple(dict.fromkeys(source.treatments for source in sources))
 
 
 def identify_from(
     admg: ADMG, outcomes: Names, treatments: Names, conditions: Names, sources: Sequence[Source]
 ) -> Effect:
-    """The effect from the sources; the failure on the largest set of variables if there is none.
+    """The effect from the sources; else why not, if that is proved.
 
     Raises:
-        QueryError: no source is about the query's variables, or there are too many sources.
+        QueryError: there are too many sources.
     """
-    if len(sources) > SOURCES:
-        raise QueryError(f"data: {len(sources)} distributions; at most {SOURCES} are read")
-    asked = outcomes | treatments | conditions
-    failure: Effect | None = None
-    for variables in _vocabularies(asked, sources):
-        usable = [s.treatments for s in sources if variables <= s.variables]
+    check_count(sources)
+    part = named_part(admg, outcomes | treatments | conditions, sources)
+    whole = frozenset(part.nodes)
+    most = identify_effect(part, outcomes, treatments, conditions, enlarged(sources))
+    if most.estimand is None or all(source.covers(whole) for source in sources):
+        return most
+    found = _shared(part, outcomes, treatments, conditions, sources)
+    found = found or _searched(part, outcomes, treatments, conditions, sources)
+    return found or _refuted(part, outcomes, treatments, conditions, sources)
+
+
+def _shared(
+    admg: ADMG, outcomes: Names, treatments: Names, conditions: Names, sources: Sequence[Source]
+) -> Effect | None:
+    """gID on the variables that some joint distributions share, the most variables first."""
+    joint = [source for source in sources if not source.conditions]
+    for variables in _vocabularies(outcomes | treatments | conditions, joint):
+        usable = [s.treatments for s in joint if variables <= s.variables]
         usable = [each for each in dict.fromkeys(usable) if each <= variables]
         if usable:
             projected = admg.latent_projection(frozenset(admg.nodes) - variables)
             found = identify_effect(projected, outcomes, treatments, conditions, usable)
             if found.estimand is not None:
                 return found
-            failure = failure or found
-    return failure or Effect(estimand=None)
+    return None
 
 
 def _vocabularies(asked: Names, sources: Sequence[Source]) -> Iterator[Names]:
@@ -92,3 +101,21 @@ def _vocabularies(asked: Names, sources: Sequence[Source]) -> Iterator[Names]:
     }
     usable = [variables for variables in found if asked <= variables]
     yield from sorted(usable, key=lambda names: (-len(names), sorted(names)))
+
+
+def _searched(
+    admg: ADMG, outcomes: Names, treatments: Names, conditions: Names, sources: Sequence[Source]
+) -> Effect | None:
+    found = search(admg, outcomes, treatments, conditions, sources)
+    return None if found is None else Effect(estimand=found.formula, steps=found.steps)
+
+
+def _refuted(
+    admg: ADMG, outcomes: Names, treatments: Names, conditions: Names, sources: Sequence[Source]
+) -> Effect:
+    """Two models that agree on the data and differ on the question, or no verdict."""
+    found = fibre_of(admg, outcomes, treatments, conditions, sources)
+    if isinstance(found, Fibre):
+        step = Step("witness", str(found).replace("{", "{{").replace("}", "}}"))
+        return Effect(estimand=None, witness=(found,), steps=(step,))
+    return Effect(estimand=None, is_final=False, note=found)

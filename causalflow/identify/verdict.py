@@ -1,8 +1,9 @@
 """Verdict: the answer to "can this be known from these data?", with its reasons.
 
-Either a formula (the estimand) and its derivation, or the witness: a hedge for a question about one
-world, a factor of the counterfactual for several. `Verdict.evaluate` turns data into the answer's
-table.
+Either a formula (the estimand) and its derivation; or the witness that there is none: a hedge for a
+question about one world, a factor of the counterfactual for several, two models that agree on the
+data; or neither, and whether the data tell the answer is unknown. `Verdict.evaluate` turns data
+into the answer's table.
 """
 
 from __future__ import annotations
@@ -46,12 +47,14 @@ class Verdict:
 
     Attributes:
         query: the question.
-        identifiable: whether every model of the graph with the same data gives the same answer.
+        identifiable: whether every model of the graph with the same data gives the same answer;
+            None: unknown, as no formula was found and nothing proves that there is none.
         estimand: the answer as a formula of the data, if there is one.
         data: the distributions that are known, such as ``("P(v)", "P(v | do(z))")``.
         hedge: why not, for a question about one world.
-        witness: why not, in general: a hedge for each source of data, or a factor of the
-            counterfactual that no data tell.
+        witness: why not, in general: a hedge for each source of data, a factor of the
+            counterfactual that no data tell, or two models with the same data.
+        note: why it is unknown.
         derivation: the steps that lead to the estimand or the witness.
         assumptions: under which the verdict holds.
         warnings: where they fail by the graph's own equations (`causalflow.identify.overlap`).
@@ -63,11 +66,12 @@ class Verdict:
     """
 
     query: Query
-    identifiable: bool
+    identifiable: bool | None
     estimand: Expression | None = None
     data: tuple[str, ...] = ("P(v)",)
     hedge: Hedge | None = None
     witness: tuple[object, ...] = ()
+    note: str = ""
     derivation: tuple[Step, ...] = ()
     assumptions: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -77,7 +81,7 @@ class Verdict:
     prove: Callable[[], Proof] | None = field(default=None, compare=False, repr=False)
 
     def __bool__(self) -> bool:
-        return self.identifiable
+        return self.identifiable is True
 
     @property
     def is_impossible(self) -> bool:
@@ -106,7 +110,7 @@ class Verdict:
             rule 2: sum_z P(y | x, z) P(z)
         """
         if self.estimand is None:
-            return Proof(question=str(self.query), missing=f"not identifiable from {self._known}")
+            return Proof(question=str(self.query), missing=f"{self.said} from {self._known}")
         if self.prove is None:
             reason = "the question is about several worlds; its derivation shows the steps"
             return Proof(question=str(self.query), missing=reason)
@@ -151,7 +155,8 @@ class Verdict:
     def evaluate(self, data: Data) -> Table:
         """The answer: a table over the query's free variables, in their order.
 
-        Where the estimand is constant in a variable, the variable's most frequent level is taken.
+        Where the estimand is constant in a variable, the variable's most frequent level is taken. A
+        variable of the query that is in no table has its declared levels, else 0 and 1.
 
         Args:
             data: the table of P(v), or a table for each distribution:
@@ -162,14 +167,16 @@ class Verdict:
             DataError: the data lack a variable that the estimand needs.
         """
         if self.estimand is None:
-            raise QueryError(f"evaluate: {self.query} is not identifiable from {self._known}")
+            raise QueryError(f"evaluate: {self.query} is {self.said} from {self._known}")
         table = evaluate(self.estimand, data)
         tables = (data,) if isinstance(data, Table) else tuple(data.values())
         extra = [axis for axis in table.axes if axis not in self.axes]
         table = table.at({axis: _most_frequent(axis, tables) for axis in extra})
         for index, axis in self.axes.items():
             if index not in table.axes:
-                table = table.product(_ones(index, _levels(index.rstrip("'"), tables, axis)))
+                name = index.rstrip("'")
+                levels = self.levels.get(axis) or _levels(name, tables)
+                table = table.product(_ones(index, levels))
         renamed = table.rename({old: new for old, new in self.axes.items() if old != new})
         return renamed.transpose(self.query.free_variables)
 
@@ -196,7 +203,7 @@ class Verdict:
             DataError: a variable that the estimand needs is missing.
         """
         if self.estimand is None:
-            raise QueryError(f"estimate: {self.query} is not identifiable from {self._known}")
+            raise QueryError(f"estimate: {self.query} is {self.said} from {self._known}")
         names = sorted(variables(self.estimand) | {index.name for index in self._indices})
         if missing := [name for name in names if name not in rows]:
             raise DataError(f"estimate: the rows have no column {missing}")
@@ -230,7 +237,7 @@ class Verdict:
         """The query and its estimand, or the statement that there is none."""
         query = latex_question(str(self.query))
         if self.estimand is None:
-            return rf"{query} \quad \text{{not identifiable from {self._known}}}"
+            return rf"{query} \quad \text{{{self.said} from {self._known}}}"
         return f"{query} = {to_latex(self.estimand)}"
 
     def derivation_latex(self) -> str:
@@ -251,10 +258,15 @@ class Verdict:
     def _known(self) -> str:
         return ", ".join(self.data)
 
+    @property
+    def said(self) -> str:
+        """What the verdict is in words, where there is no estimand."""
+        return "not identifiable" if self.identifiable is False else "not known to be identifiable"
+
     def _lines(self) -> list[str]:
         if self.estimand is None:
-            reasons = self.witness or (() if self.hedge is None else (self.hedge,))
-            start = f"{self.query} is not identifiable from {self._known}"
+            reasons = self.witness or [each for each in (self.hedge, self.note) if each]
+            start = f"{self.query} is {self.said} from {self._known}"
             is_finite = self.declared is not None and len(self.levels) == len(self.declared.nodes)
             advice = [f"  {BOUNDS}"] if is_finite else []
             shown = (*reasons, *(f"warning: {each}" for each in self.warnings))
@@ -276,11 +288,9 @@ class Verdict:
             yield "  (the last line is another form of the estimand)"
 
 
-def _levels(name: str, tables: tuple[Table, ...], axis: str) -> tuple[Level, ...]:
-    for table in tables:
-        if name in table.axes:
-            return table.levels[name]
-    raise DataError(f"evaluate: no table has the levels of '{axis}'")
+def _levels(name: str, tables: tuple[Table, ...]) -> tuple[Level, ...]:
+    """As the data have them; 0 and 1 of a variable of which nothing is known."""
+    return next((table.levels[name] for table in tables if name in table.axes), (0, 1))
 
 
 def _ones(axis: str, levels: tuple[Level, ...]) -> Table:

@@ -61,19 +61,21 @@ def evaluate(expression: Expression, data: Data) -> Table:
         0.75
     """
     tables = {"P(v)": data} if isinstance(data, Table) else data
-    regimes = tuple((_experiment(text), table) for text, table in tables.items())
+    regimes = tuple((*_setting(text), table) for text, table in tables.items())
     return _Evaluator(regimes).table(without_shadows(expression))
 
 
-def _experiment(text: str) -> frozenset[str]:
-    return frozenset(each.variable for each in parse_distribution(text).do)
+def _setting(text: str) -> tuple[frozenset[str], frozenset[str]]:
+    """What a distribution sets, and what it is conditioned on."""
+    read = parse_distribution(text)
+    return frozenset(e.variable for e in read.do), frozenset(t.name for t in read.conditions)
 
 
 @dataclass(frozen=True, slots=True)
 class _Evaluator:
-    """The tables at hand, each with the variables that its experiment sets."""
+    """The tables at hand, each with the variables that it sets and those that it is given."""
 
-    regimes: Sequence[tuple[frozenset[str], Table]]
+    regimes: Sequence[tuple[frozenset[str], frozenset[str], Table]]
 
     def table(self, node: Expression) -> Table:
         match node:
@@ -95,7 +97,7 @@ class _Evaluator:
 
     @property
     def _exact(self) -> bool:
-        return all(table.is_exact for _, table in self.regimes)
+        return all(table.is_exact for *_, table in self.regimes)
 
     def _sum(self, node: Sum) -> Table:
         tables = [self.table(factor) for factor in factors_of(node.body)]
@@ -142,14 +144,15 @@ class _Evaluator:
 
     def _find(self, node: Probability, names: Sequence[str]) -> Table:
         experiment = frozenset(event.name for event in node.do)
-        for do, table in self.regimes:
-            if do == experiment and set(names) <= set(table.axes):
+        behind = frozenset(event.name for event in node.given)
+        for do, seen, table in self.regimes:
+            if do == experiment and seen <= behind and set(names) <= set(table.axes):
                 return table
-        given = [f"{sorted(table.axes)} under do({sorted(do)})" for do, table in self.regimes]
+        given = [f"{sorted(table.axes)} under do({sorted(do)})" for do, _, table in self.regimes]
         raise DataError(f"evaluate: no table for {to_text(node)}; given {', '.join(given)}")
 
     def _levels(self, name: str) -> tuple[Level, ...]:
-        for _, table in self.regimes:
+        for *_, table in self.regimes:
             if name in table.axes:
                 return table.levels[name]
         raise DataError(f"evaluate: no table has an axis '{name}'")

@@ -105,7 +105,8 @@ def test_witness_of_an_effect_that_observation_does_not_tell_is_a_hedge():
     verdict = identify(graph, "P(y[x=1, m[x=0]])")
     assert "ctf-factor P(m[x=0])" in verdict.text()
     assert "hedge F = {m, x}, F' = {m}" in verdict.text()
-    assert identify(graph, "P(y[x=1, m[x=0]])", ["P(v)", "P(m | do(x))"]).identifiable is False
+    measured = identify(graph, "P(y[x=1, m[x=0]])", ["P(v)", "P(m | do(x))"])
+    assert str(measured) == "P(y[x=1, m[x=0]]) = sum_m P(y | m, x=1) P(m | do(x=0))"
     assert identify(graph, "P(y[x=1, m[x=0]])", ["P(v)", "P(v | do(x))"])
 
 

@@ -1,0 +1,235 @@
+"""Fibre: two models of a graph that agree on the data and differ on the question.
+
+Notation: the data and the question are linear in every single factor of a model
+(`causalflow.identify.finite`); M and q are their derivatives by one of them. A direction with
+M d = 0 and q d != 0 leaves the data and moves the question: the factor f and f + t d make two
+models, and with them the question is not identifiable. Conditional data P(a | c) = r are linear as
+well: P(a, c) - r P(c) = 0.
+
+Whether *any* direction of all factors together moves the question is told by the rank of the
+Jacobian at a random point. Where none does, the data determine the question for almost all models
+of two levels, say by the inverse of a matrix of data: no models are looked for then, and no verdict
+is given. Two levels are enough for two models: with more, group the levels into two.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causalflow.graph.admg import ADMG
+from causalflow.identify.finite import (
+    Axis,
+    FiniteModel,
+    Layout,
+    cells_of,
+    random_layout,
+)
+from causalflow.identify.modular import Reduced, reduced, solution
+from causalflow.identify.source import Source
+from causalflow.limits import FIBRE_CELLS, FIBRE_TRIALS
+
+__all__ = ["Fibre", "fibre_of"]
+
+Names = frozenset[str]
+Numbers: TypeAlias = NDArray[Any]
+
+COARSE, FINE = 8, 2**20
+"""The sums of kernels: of models to be written down, and of those whose rank is to be generic."""
+
+DETERMINED = (
+    "for almost all models with two levels these data determine the answer, as by inverting a"
+    " matrix of probabilities; no formula that holds without such an inverse was found"
+)
+TOO_LARGE = "no formula was found; too many variables to look for two models with the same data"
+NOT_FOUND = "no formula was found, nor two models with the same data and different answers"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fibre:
+    """Two models with the same data and different answers.
+
+    Attributes:
+        models: the two.
+        data: the distributions on which they agree.
+        asked: the question, as a distribution.
+        cell: a value of each variable of the question at which they differ.
+        answers: what the two say there.
+    """
+
+    models: tuple[FiniteModel, FiniteModel]
+    data: tuple[Source, ...]
+    asked: Source
+    cell: Mapping[str, int]
+    answers: tuple[Fraction, Fraction]
+
+    def __str__(self) -> str:
+        one, other = (float(answer) for answer in self.answers)
+        outcomes, do, seen = (
+            ", ".join(f"{name}={self.cell[name]}" for name in sorted(side))
+            for side in (self.asked.observed, self.asked.treatments, self.asked.conditions)
+        )
+        given = ", ".join(filter(None, [f"do({do})" if do else "", seen]))
+        asked = f"P({outcomes}{' | ' if given else ''}{given})"
+        return (
+            f"two models with the same data, every variable 0 or 1: {asked} is {one:.4g} in one"
+            f" and {other:.4g} in the other"
+        )
+
+
+def fibre_of(
+    admg: ADMG, outcomes: Names, treatments: Names, conditions: Names, sources: Sequence[Source]
+) -> Fibre | str:
+    """Two models that agree on the sources and differ on the question; else why there are none.
+
+    The search is bounded, and the same each time.
+    """
+    asked = Source(observed=outcomes, treatments=treatments, conditions=conditions)
+    problem = _Problem(data=tuple(sources), asked=asked)
+    states = 3 if 2 ** len(admg.nodes) * 3 ** len(admg.bidirected) <= FIBRE_CELLS else 2
+    if 2 ** len(admg.nodes) * states ** len(admg.bidirected) > FIBRE_CELLS:
+        return TOO_LARGE
+    chance = random.Random(0)
+    if problem.is_determined(random_layout(admg, states, chance, grain=FINE)):
+        return DETERMINED
+    for trial in range(FIBRE_TRIALS):
+        layout = random_layout(admg, states, chance, grain=COARSE, ignored=trial % 4 / 5)
+        small = layout.modular()
+        for axis in layout.factors:
+            if found := _pair(problem, layout, small, axis):
+                return found
+    return NOT_FOUND
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Problem:
+    """The data, and the question as a source of the same form."""
+
+    data: tuple[Source, ...]
+    asked: Source
+
+    def is_determined(self, layout: Layout) -> bool:
+        """Whether no direction of all factors together leaves the data and moves the question."""
+        small = layout.modular()
+        known, asked = (
+            np.concatenate([_rows(small, axis, sources) for axis in small.factors], axis=1)
+            for sources in (self.data, (self.asked,))
+        )
+        span = reduced(known)
+        return not any(span.rest(row).any() for row in asked)
+
+
+def _rows(layout: Layout, axis: Axis, sources: Sequence[Source]) -> Numbers:
+    """The derivatives of every cell of some sources by the free numbers of a factor."""
+    return np.concatenate([_derivative(layout, axis, source) for source in sources])
+
+
+def _derivative(layout: Layout, axis: Axis, source: Source) -> Numbers:
+    """Rows: cells of the source in the order of the nodes. Columns: `_moves` of the factor."""
+    kept = layout.admg.ordered(source.variables)
+    if axis in source.treatments:
+        return np.zeros((2 ** len(kept), len(_moves(layout, axis))), dtype=object)
+    whole = layout.whole(source.treatments)
+    rest = layout.summed(layout.without(whole, axis), (*kept, *layout.factors[axis][0]))
+    moved = np.stack([_moved(layout, axis, rest, kept, each) for each in _moves(layout, axis)])
+    if source.conditions:
+        moved = _conditional(layout, source, layout.summed(whole, kept), moved)
+    return layout.small(moved.reshape(len(moved), -1).T)
+
+
+def _conditional(layout: Layout, source: Source, base: Numbers, moved: Numbers) -> Numbers:
+    """The derivative of a quotient, times the square of its denominator."""
+    away = tuple(layout.axes.index(name) for name in source.observed)
+    below = layout.small(base.sum(axis=away, keepdims=True))
+    behind = layout.small(moved.sum(axis=tuple(at + 1 for at in away), keepdims=True))
+    result: Numbers = moved * below - base * behind
+    return result
+
+
+def _moves(layout: Layout, axis: Axis) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Pairs of places of a factor: its numbers move up at the one and down at the other."""
+    shape = layout.factors[axis][1].shape
+    return [((*cell[:-1], 0), cell) for cell in cells_of(shape) if cell[-1]]
+
+
+def _moved(
+    layout: Layout,
+    axis: Axis,
+    rest: Numbers,
+    kept: Sequence[str],
+    move: tuple[tuple[int, ...], tuple[int, ...]],
+) -> Numbers:
+    """How a source moves with a factor; axes as in tensors, those not kept of length one."""
+    own = layout.factors[axis][0]
+    total = np.zeros([2 if each in kept else 1 for each in layout.axes], dtype=rest.dtype)
+    for place, sign in zip(move, (-1, 1), strict=True):
+        at = dict(zip(own, place, strict=True))
+        read = tuple(slice(at[a], at[a] + 1) if a in at else slice(None) for a in layout.axes)
+        write = tuple(
+            slice(at[a], at[a] + 1) if a in at and a in kept else slice(None) for a in layout.axes
+        )
+        total[write] += sign * rest[read]
+    return total
+
+
+def _pair(problem: _Problem, layout: Layout, small: Layout, axis: Axis) -> Fibre | None:
+    """The two models that differ in one factor, if a direction of it serves."""
+    span = reduced(_rows(small, axis, problem.data))
+    for cell, row in enumerate(_rows(small, axis, (problem.asked,))):
+        free = np.flatnonzero(span.rest(row))
+        if len(free):
+            known = _rows(layout, axis, problem.data)
+            direction = _direction(known, span, int(free[0]))
+            asked = _rows(layout, axis, (problem.asked,))[cell]
+            if direction is not None and np.dot(direction, asked):
+                return _made(problem, layout, axis, direction, cell)
+    return None
+
+
+def _direction(known: Numbers, span: Reduced, column: int) -> Numbers | None:
+    """The direction along one free column that leaves the data, exactly, if there is one."""
+    matrix = known[np.ix_(span.rows, span.columns)]
+    found = solution(matrix.tolist(), known[list(span.rows), column].tolist())
+    if found is None:
+        return None
+    direction = np.array([Fraction(0)] * known.shape[1], dtype=object)
+    direction[column] = Fraction(1)
+    direction[list(span.columns)] = [-value for value in found]
+    return None if known.dot(direction).any() else direction
+
+
+def _made(problem: _Problem, layout: Layout, axis: Axis, direction: Numbers, cell: int) -> Fibre:
+    """The model, and the one with a factor moved half as far as it can go."""
+    axes, numbers = layout.factors[axis]
+    change = np.zeros(numbers.shape, dtype=object)
+    for (down, up), amount in zip(_moves(layout, axis), direction, strict=True):
+        change[down] -= amount
+        change[up] += amount
+    room = zip(numbers.ravel(), change.ravel(), strict=True)
+    step = min(Fraction(number) / abs(by) for number, by in room if by) / 2
+    other = replace(layout, factors={**layout.factors, axis: (axes, numbers + step * change)})
+    models = (_model(layout), _model(other))
+    asked = problem.asked
+    names = layout.admg.ordered(asked.variables)
+    place = dict(zip(names, list(cells_of([2] * len(names)))[cell], strict=True))
+    sides = [layout.admg.ordered(s) for s in (asked.observed, asked.treatments, asked.conditions)]
+    tables = [each.table(*sides).at(place).values.item() for each in models]
+    answers = (tables[0], tables[1])
+    return Fibre(models=models, data=problem.data, asked=asked, cell=place, answers=answers)
+
+
+def _model(layout: Layout) -> FiniteModel:
+    """The model in probabilities instead of whole numbers."""
+    laws = {e: law for e, (_, law) in layout.factors.items() if not isinstance(e, str)}
+    kernels = {name: each for name, each in layout.factors.items() if isinstance(name, str)}
+    return FiniteModel(
+        admg=layout.admg,
+        laws={edge: tuple(Fraction(w) / sum(law) for w in law) for edge, law in laws.items()},
+        kernels={n: (axes, each * Fraction(1, COARSE)) for n, (axes, each) in kernels.items()},
+    )

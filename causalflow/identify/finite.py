@@ -1,0 +1,170 @@
+"""Finite models of a graph, in exact numbers: a hidden cause for each bidirected edge.
+
+Notation: a *factor* is a law w(u) of a hidden cause, or a kernel k(x | parents, u...) of a node,
+which has two levels. With u the values of all hidden causes,
+
+    P(v | do(b)) = sum_u prod_edges w(u) prod_{x not in b} k(x | parents, u)
+
+which is linear in every single factor. Factors are whole numbers: parts of their sum over the last
+axis, which is the same everywhere. `Layout` computes with these numbers, exactly or modulo a prime.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import product
+from math import prod
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causalflow.graph.admg import ADMG
+from causalflow.identify.modular import PRIME
+from causalflow.tables.table import Table
+
+__all__ = ["Axis", "FiniteModel", "Layout", "random_layout"]
+
+Names = frozenset[str]
+Numbers: TypeAlias = NDArray[Any]
+Axis: TypeAlias = str | Names
+"""A node, or the bidirected edge whose hidden cause it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FiniteModel:
+    """A model in which every variable is 0 or 1.
+
+    Attributes:
+        admg: the graph.
+        laws: bidirected edge -> the probability of each state of its hidden cause.
+        kernels: node -> (axes, probabilities); the axes are its parents, the bidirected edges that
+            end at it, and the node.
+    """
+
+    admg: ADMG
+    laws: Mapping[Names, tuple[Fraction, ...]]
+    kernels: Mapping[str, tuple[tuple[Axis, ...], Numbers]]
+
+    def table(
+        self, outcomes: Sequence[str], do: Sequence[str] = (), given: Sequence[str] = ()
+    ) -> Table:
+        """P(outcomes | do, given), exact; its axes are those variables in this order."""
+        factors: dict[Axis, tuple[tuple[Axis, ...], Numbers]] = {}
+        factors.update({edge: ((edge,), np.array(law)) for edge, law in self.laws.items()})
+        factors.update(self.kernels)
+        layout = Layout(admg=self.admg, factors=factors)
+        kept = (*outcomes, *given, *do)
+        left = [name for name in self.admg.nodes if name in kept]
+        joint = layout.summed(layout.whole(frozenset(do)), left)
+        table = Table(left, joint.reshape([2] * len(left))).transpose(kept)
+        return table.divide(table.marginal([*given, *do])) if given else table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """The factors of a model; tensors have an axis for every node, then for every hidden cause.
+
+    Attributes:
+        admg: the graph.
+        factors: node or bidirected edge -> (axes, numbers).
+        prime: the numbers are kept modulo this; 0: they are exact.
+    """
+
+    admg: ADMG
+    factors: Mapping[Axis, tuple[tuple[Axis, ...], Numbers]]
+    prime: int = 0
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """All nodes, then the bidirected edges."""
+        return (*self.admg.nodes, *(axis for axis in self.factors if not isinstance(axis, str)))
+
+    def modular(self) -> Layout:
+        """The same, modulo the prime."""
+        factors = {
+            axis: (axes, numbers.astype(np.int64)) for axis, (axes, numbers) in self.factors.items()
+        }
+        return replace(self, factors=factors, prime=PRIME)
+
+    def whole(self, do: Names) -> Numbers:
+        """The product of the factors, but for the kernels of what is set."""
+        result = self._spread(())
+        for axis in self.factors:
+            if axis not in do:
+                result = self.small(result * self._spread((axis,)))
+        return result
+
+    def without(self, whole: Numbers, axis: Axis) -> Numbers:
+        """The product less one of its factors."""
+        factor = self._spread((axis,))
+        if not self.prime:
+            return whole // factor
+        inverse = np.vectorize(lambda number: pow(int(number), -1, self.prime), otypes=[np.int64])
+        return self.small(whole * inverse(factor))
+
+    def summed(self, tensor: Numbers, kept: Sequence[Axis]) -> Numbers:
+        """The sum over all axes but some; they all stay, those summed with length one."""
+        away = tuple(at for at, axis in enumerate(self.axes) if axis not in kept)
+        return self.small(tensor.sum(axis=away, keepdims=True))
+
+    def small(self, numbers: Numbers) -> Numbers:
+        """The numbers modulo the prime, if there is one."""
+        return numbers % self.prime if self.prime else numbers
+
+    def _spread(self, chosen: Sequence[Axis]) -> Numbers:
+        """A factor with all axes; of none, ones of the full shape."""
+        if not chosen:
+            kind = np.int64 if self.prime else object
+            return np.ones([self.size(axis) for axis in self.axes], dtype=kind)
+        own, numbers = self.factors[chosen[0]]
+        order = sorted(range(len(own)), key=lambda at: self.axes.index(own[at]))
+        shape = [self.size(axis) if axis in own else 1 for axis in self.axes]
+        return numbers.transpose(order).reshape(shape)
+
+    def size(self, axis: Axis) -> int:
+        """How many values an axis has."""
+        return 2 if isinstance(axis, str) else len(self.factors[axis][1])
+
+
+def random_layout(
+    admg: ADMG, states: int, chance: random.Random, *, grain: int, ignored: float = 0
+) -> Layout:
+    """Random factors, none of their numbers zero.
+
+    Args:
+        admg: the graph.
+        states: how many each hidden cause has.
+        chance: draws them.
+        grain: the sum of a kernel's numbers; the larger, the less likely is a coincidence.
+        ignored: how likely a node does not listen to a parent, or to a hidden cause.
+    """
+    edges = sorted(admg.bidirected, key=sorted)
+    factors: dict[Axis, tuple[tuple[Axis, ...], Numbers]] = {}
+    for edge in edges:
+        law = [chance.randint(1, grain) for _ in range(states)]
+        factors[edge] = ((edge,), np.array(law, dtype=object))
+    for name in admg.nodes:
+        behind: list[Axis] = [*admg.ordered(admg.parents(name)), *(e for e in edges if name in e)]
+        sizes = [2 if isinstance(axis, str) else states for axis in behind]
+        deaf = [chance.random() < ignored for _ in behind]
+        factors[name] = ((*behind, name), _kernel(sizes, deaf, chance, grain))
+    return Layout(admg=admg, factors=factors)
+
+
+def _kernel(
+    sizes: Sequence[int], deaf: Sequence[bool], chance: random.Random, grain: int
+) -> Numbers:
+    """A kernel of a node, the same for all values of what it is deaf to."""
+    heard = [1 if each else size for each, size in zip(deaf, sizes, strict=True)]
+    drawn = [chance.randint(1, grain - 1) for _ in range(prod(heard))]
+    ones = np.broadcast_to(np.array(drawn, dtype=object).reshape(heard), sizes)
+    return np.stack([grain - ones, ones], axis=-1)
+
+
+def cells_of(sizes: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """Every place in an array of this shape."""
+    return product(*map(range, sizes))
