@@ -22,6 +22,7 @@ from causalflow.discrete.network import Network
 from causalflow.discrete.structure import FiniteStructure
 from causalflow.errors import EvidenceError
 from causalflow.limits import PLAN_OPERATIONS
+from causalflow.query.known import Key
 from causalflow.query.query import Term
 from causalflow.tables.array import Values
 from causalflow.tables.backend import Backend, Numpy
@@ -32,7 +33,6 @@ from causalflow.tables.program import Operand, Program
 __all__ = ["ROW_AXIS", "Arithmetic", "Inference", "Key", "Positions"]
 
 Arithmetic: TypeAlias = Literal["auto", "fraction", "float"]
-Key: TypeAlias = Term | str
 """A term, or the name of a variable set to any value."""
 Positions: TypeAlias = int | np.ndarray[Any, np.dtype[np.int64]]
 

@@ -22,9 +22,10 @@ from causalflow.discrete.impossible import require_possible
 from causalflow.discrete.inference import Arithmetic, Inference, Key
 from causalflow.discrete.lookup import Signature
 from causalflow.discrete.structure import FiniteStructure, unsupported
-from causalflow.errors import CausalflowError, EvidenceError, QueryError, one_of
+from causalflow.errors import CausalflowError, EvidenceError, one_of
 from causalflow.graph.graph import Graph
 from causalflow.graph.schema import Level
+from causalflow.query.known import Known, with_known
 from causalflow.query.language import parse_query
 from causalflow.query.query import Intervention, Kind, Query, Term
 from causalflow.tables.backend import Backend
@@ -33,7 +34,7 @@ from causalflow.tables.table import Table
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Evidence", "ExactModel", "bindable"]
+__all__ = ["Evidence", "ExactModel"]
 
 _REMEMBERED = 256
 
@@ -80,7 +81,7 @@ class ExactModel:
         self.graph = graph
         self._structure = FiniteStructure(graph)
         self._inference = Inference(self._structure, arithmetic, backend)
-        self._signatures: dict[tuple[str | Query, tuple[str, ...]], Signature] = {}
+        self._signatures: dict[tuple[str | Query, tuple[str, ...]], tuple[Known, Signature]] = {}
 
     @staticmethod
     def supports(graph: Graph) -> bool:
@@ -92,8 +93,8 @@ class ExactModel:
 
         Args:
             query: such as ``"P(y[x=1] | x=0, z)"``.
-            evidence: the query's free conditions and interventions -> a value, or one value a row
-                (a data frame of rows gives one answer a row).
+            evidence: what is known, conditions and free interventions (`causalflow.query.known`) ->
+                a value, or one value a row (a data frame of rows gives one answer a row).
             known: the same as keywords.
 
         Raises:
@@ -104,22 +105,17 @@ class ExactModel:
             CausalflowError: the question is too wide; checked before anything is allocated.
         """
         given = {**_columns(evidence), **known}
-        return self._signature(query, tuple(given)).answer(list(given.values()))
+        asked, signature = self._signature(query, tuple(given))
+        return signature.answer(list(asked.bound(given).values()))
 
-    def _signature(self, query: str | Query, names: tuple[str, ...]) -> Signature:
+    def _signature(self, query: str | Query, names: tuple[str, ...]) -> tuple[Known, Signature]:
         """The question without the values of what is given; the latest are kept."""
         key = (query, names)
         found = self._signatures.get(key)
         if found is None:
-            parsed = parse_query(str(query), self.graph)
-            keys = bindable(parsed)
-            for name in names:
-                if name not in keys:
-                    raise QueryError(
-                        f"query: '{name}' is no free condition or intervention of {parsed};"
-                        f" {one_of(name, keys)}"
-                    )
-            found = Signature(self._inference, parsed, tuple(keys[name] for name in names))
+            asked = with_known(parse_query(str(query), self.graph), names, self.graph)
+            keys = tuple(asked.keys[name] for name in names)
+            found = asked, Signature(self._inference, asked.query, keys)
             if len(self._signatures) >= _REMEMBERED:
                 self._signatures.pop(next(iter(self._signatures)))
             self._signatures[key] = found
@@ -289,12 +285,3 @@ class ExactModel:
 
 def _columns(evidence: Evidence | None) -> dict[str, Any]:
     return {} if evidence is None else {str(name): column for name, column in evidence.items()}
-
-
-def bindable(query: Query) -> dict[str, Key]:
-    """The name of each free condition and intervention -> what it is in counterfactual form."""
-    form = query.counterfactual_form()
-    count = len(query.free_variables)
-    keys: list[Key] = [term for term in form.conditions if term.value is None]
-    keys += query.free_interventions
-    return dict(zip(query.free_variables[count - len(keys) :], keys, strict=True))

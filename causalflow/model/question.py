@@ -19,13 +19,12 @@ import torch
 from torch import Tensor
 
 from causalflow.discrete.closing import free_names
-from causalflow.discrete.inference import Key
-from causalflow.discrete.scm import bindable
-from causalflow.errors import EvidenceError, QueryError, one_of
+from causalflow.errors import EvidenceError, QueryError
 from causalflow.graph.graph import Graph
 from causalflow.graph.schema import Level
 from causalflow.limits import SETTINGS
 from causalflow.model.value import levels_of, read_value
+from causalflow.query.known import Key, with_known
 from causalflow.query.language import parse_query
 from causalflow.query.query import Intervention, Query, Term, World
 
@@ -121,15 +120,17 @@ def read_question(
     Args:
         graph: the declaration.
         query: the question.
-        known: free conditions and interventions -> a value, or one a row.
+        known: conditions and free interventions (`causalflow.query.known`) -> a value, or one a
+            row.
         device: where the tensors go.
 
     Raises:
         QueryError: it cannot be read, or asks what draws cannot answer.
         EvidenceError: a value does not fit its variable, or rows do not fit one another.
     """
-    parsed = parse_query(str(query), graph)
-    form, given = parsed.counterfactual_form(), _bound(parsed, known)
+    asked = with_known(parse_query(str(query), graph), list(known), graph)
+    parsed, given = asked.query, asked.bound(known)
+    form = parsed.counterfactual_form()
     values: dict[Key, Tensor] = {}
     batches: dict[str, int] = {}
     for term in form.conditions:
@@ -158,17 +159,6 @@ def read_question(
         free=_settings(graph, [name for name in parsed.free_interventions if name not in bound]),
         rows=_rows(batches),
     )
-
-
-def _bound(query: Query, known: Mapping[str, Any]) -> dict[Key, Any]:
-    keys = bindable(query)
-    for name in known:
-        if name not in keys:
-            raise QueryError(
-                f"query: '{name}' is no free condition or intervention of {query};"
-                f" {one_of(name, keys)}"
-            )
-    return {keys[name]: value for name, value in known.items()}
 
 
 def _evidence(graph: Graph, conditions: list[Condition]) -> dict[str, Tensor]:

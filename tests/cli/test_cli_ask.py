@@ -88,7 +88,7 @@ def test_ask_of_a_fitted_model_is_simulated(cli, sizes):
     ("words", "message"),
     [
         ([ASCM, "P(x | i=1)"], "the evidence has probability zero: P(i=1) = 0"),
-        ([ASCM, "P(y)", "--given", "x=1"], "query: 'x' is no free condition"),
+        ([ASCM, "P(y | x=0)", "--given", "x=1"], "'x' is 0 in the query and '1' besides"),
         ([ASCM, "P(y | x)", "--given", "x=1", "--given", "x=0"], "'x' is given twice"),
         ([ASCM, "P(y | x)", "--given", "x+=1"], "expected '='"),
         ([GRAPHS / "bar_mnist_frontdoor.yaml", "P(bar)"], "fit a model to data and ask that"),

@@ -257,8 +257,8 @@ def test_an_equation_that_gives_no_level_is_an_error_only_where_it_can_happen():
     [
         (lambda m: m.ask("P(z)"), QueryError, "unknown node 'z'"),
         (lambda m: m.ask("P(x=7)"), QueryError, "unknown level '7'"),
-        (lambda m: m.ask("P(x | y)", z=1), QueryError, "'z' is no free condition"),
-        (lambda m: m.ask("P(x | y)", x=1), QueryError, "'x' is no free condition"),
+        (lambda m: m.ask("P(x | y)", z=1), QueryError, "'z' is known, but no variable"),
+        (lambda m: m.ask("P(x | y)", x=1), QueryError, "'x' is both an outcome and a cond"),
         (lambda m: m.ask("P(x | y)", y=9), EvidenceError, "'y': unknown level 9"),
         (lambda m: m.ask("P(x | y)", y=[0, 9]), EvidenceError, "'y', row 1: unknown level 9"),
         (lambda m: m.ask("P(x | y)", y=float("nan")), EvidenceError, "has no value"),

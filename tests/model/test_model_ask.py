@@ -226,9 +226,13 @@ def test_questions_that_draws_cannot_answer_say_why(query, message):
         compiled("morphomnist_scm").ask(query)
 
 
-def test_evidence_that_the_query_has_no_place_for_is_refused(labels):
-    with pytest.raises(QueryError, match="'color' is no free condition"):
-        labels.ask("P(bar)", color="red")
+def test_evidence_that_the_query_has_no_place_for_becomes_a_condition(labels):
+    known, written = labels.ask("P(bar)", color="red"), labels.ask("P(bar | color=red)")
+    assert known.table.to_dict() == written.table.to_dict()  # the same draws
+    with pytest.raises(QueryError, match="'bar' is both an outcome and a condition"):
+        labels.ask("P(bar)", bar="present")
+    with pytest.raises(EvidenceError, match="'color' is 'green' in the query and 'red' besides"):
+        labels.ask("P(bar | color=green)", color="red")
     with pytest.raises(EvidenceError, match="unequal length"):
         labels.ask("P(bar | color, digit)", color=["red", "red"], digit=[1, 2, 3])
 
