@@ -105,8 +105,8 @@ IMAGE_PIXELS = 1 << 26
 """Numbers of one image, 256 MiB in float32."""
 REPRESENTATION_LENGTH = 10_000
 """Length of a representation's vector, the width of the layers that read it."""
-DENOMINATOR = 10**40
-"""Denominator of a probability: float64 has 17 digits, and products of fractions stay short."""
+DENOMINATOR = 10**400
+"""Denominator of a probability: the smallest float, 5e-324, in its 17 digits has 10^340."""
 TABLE_ROWS = 1 << 20
 """Rows of a declared table: each is held as exact fractions."""
 OVERLAP_CELLS = 100_000

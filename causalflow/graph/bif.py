@@ -4,12 +4,12 @@
     probability ( y | x ) { (no) 0.2, 0.8; (yes) 0.5, 0.5; }     one row a combination of levels
     probability ( y | x ) { table 0.2, 0.5, 0.8, 0.5; }          the child's levels outermost
 
-Levels ``0, 1, ..`` become integers. A row is divided by its sum, which may miss one by what
-rounding its decimals explains, and by 1e-6, as numbers that were kept in single precision do. Two
-properties of our own, which other tools leave alone, keep what BIF has no word for: ``property
-noise = gumbel;`` of a variable, and ``property exact = 1/3 2/3;`` of a block with probabilities
-that are no decimals: row by row, the last parent's levels fastest. BIF has no queries, and no edges
-but those into each block's child, in the order of the blocks.
+Levels ``0, 1, ..`` become integers. A row is divided by its sum, which may miss one as that of any
+table may (`causalflow.graph.law`), and by what rounding its decimals explains. Two properties of
+our own, which other tools leave alone, keep what BIF has no word for: ``property noise = gumbel;``
+of a variable, and ``property exact = 1/3 2/3;`` of a block with probabilities that are no decimals:
+row by row, the last parent's levels fastest. BIF has no queries, and no edges but those into each
+block's child, in the order of the blocks.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from typing import NoReturn
 
 from causalflow.errors import GraphError, one_of
 from causalflow.graph.bif_grammar import Block, Entry, Network, Variable, parse_bif
-from causalflow.graph.conditional import shown_number
 from causalflow.graph.declaration import Declaration, mixed_graph
 from causalflow.graph.document import Scalar, number
 from causalflow.graph.graph import Graph
+from causalflow.graph.law import ROUGH, divided, shown_number, warn_of_rough
 from causalflow.graph.names import NAME_RULE, is_name, written
 from causalflow.graph.schema import Class, Edge, Level, Node, Rows
 from causalflow.limits import TABLE_ROWS
@@ -38,7 +38,6 @@ __all__ = ["from_bif", "to_bif"]
 NOISES = ("gumbel", "monotone", "response")
 _WORD = re.compile(r"[A-Za-z0-9_.<>=+*-]+")
 _DIGITS = 17
-_SINGLE = Fraction(1, 10**6)
 
 
 def from_bif(text: str, source: str = "BIF text") -> Graph:
@@ -63,6 +62,7 @@ def from_bif(text: str, source: str = "BIF text") -> Graph:
         )
         for variable in network.variables
     }
+    warn_of_rough(reader.rough)
     edges = tuple(Edge(source=p, target=b.child) for b in network.blocks for p in b.parents)
     cycle = mixed_graph(nodes, edges).find_cycle()
     if cycle is not None:
@@ -86,6 +86,7 @@ class _Reader:
 
     def __init__(self, network: Network, source: str) -> None:
         self._network, self._source = network, source
+        self.rough: list[str] = []
         if not network.variables:
             self.fail(1, "there are no variables")
         self.levels: dict[str, tuple[Level, ...]] = {}
@@ -101,8 +102,8 @@ class _Reader:
 
     def _levels(self, variable: Variable) -> tuple[Level, ...]:
         texts = [text for text, _ in variable.levels]
-        if len(texts) < 2 or len(set(texts)) < len(texts):
-            what = f"expected at least 2 different levels, not {texts[:9]}"
+        if not texts or len(set(texts)) < len(texts):
+            what = f"expected different levels, at least one, not {texts[:9]}"
             self.fail(variable.line, f"variable '{variable.name}': {what}")
         plain = not any(quoted for _, quoted in variable.levels)
         if plain and texts == [str(k) for k in range(len(texts))]:
@@ -197,11 +198,13 @@ class _Reader:
         law = [self._number(block, entry, text) for text in texts]
         total = sum(law, start=Fraction(0))
         digits = max(map(_decimals, texts))
-        rounding = max(size * Fraction(1, 2 * 10**digits), _SINGLE) if digits else 0
-        if abs(total - 1) > rounding:
+        allowed = max(size * Fraction(1, 2 * 10**digits), ROUGH) if digits else Fraction(0)
+        where = f"{self._source}:{entry.line}: probability of '{block.child}': the probabilities"
+        row = divided(law, where, self.rough, allowed)
+        if row is None:
             shown = shown_number(total)
             self._refuse(block, f"the probabilities sum to {shown}; they must sum to 1", entry.line)
-        return tuple(p / total for p in law)
+        return row
 
     def _number(self, block: Block, entry: Entry, text: str) -> Fraction:
         p = number(Scalar(text))

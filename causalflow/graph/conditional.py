@@ -7,7 +7,9 @@
 
 The parents are those of the declared edges, in the order in which the edges name them: the first
 one's levels are the outermost keys. Every combination has exactly one row. Numbers are exact; a row
-sums to one (decimals that were rounded, within 1e-9, are divided by their sum).
+sums to one (one of rounded numbers is divided by its sum: `causalflow.graph.law`).
+
+A key stands for a level as any value does (`causalflow.values`): 1, 1.0 and "1" are one.
 """
 
 from __future__ import annotations
@@ -23,8 +25,11 @@ from causalflow.errors import one_of
 from causalflow.graph.document import Fields, Items, Scalar, Value, described, number
 from causalflow.graph.edges import Link
 from causalflow.graph.fields import Place, items
+from causalflow.graph.law import divided, shown_number
 from causalflow.graph.schema import Class, Level, Node, Rows
 from causalflow.limits import DENOMINATOR, TABLE_ROWS
+from causalflow.values.finite import finite
+from causalflow.values.gap import GAP
 
 if TYPE_CHECKING:
     from causalflow.graph.graph import Graph
@@ -34,18 +39,22 @@ __all__ = [
     "probabilities",
     "read_tables",
     "reordered_rows",
-    "shown_number",
     "with_declared_parents",
 ]
 
 UNIFORM = "uniform"
-_ROUNDING = Fraction(1, 10**9)
 
 
 def probabilities(
-    value: Value, place: Place, rounding: Fraction = _ROUNDING
+    value: Value, place: Place, rough: list[str], where: str = ""
 ) -> tuple[Fraction, ...]:
-    """Exact and with sum one; rounded decimals, within ``rounding``, are divided by their sum.
+    """Exact and with sum one (`causalflow.graph.law`).
+
+    Args:
+        value: the list.
+        place: of it.
+        rough: gets a line where the sum is not near one.
+        where: says which row it is, such as " for x=1".
 
     Raises:
         DeclarationError: what is not a list of probabilities, or does not sum to one.
@@ -59,19 +68,18 @@ def probabilities(
     for p in exact:
         total += p
         if total.denominator > DENOMINATOR:
-            place.fail("the probabilities have no common denominator below 1e40; round them", value)
-    if abs(total - 1) > rounding:
-        place.fail(f"the probabilities sum to {shown_number(total)}; they must sum to 1", value)
-    return tuple(p / total for p in exact)
-
-
-def shown_number(exact: Fraction) -> str:
-    """A fraction with a small denominator, else a decimal."""
-    return str(exact) if exact.denominator < 1000 else f"{float(exact):.10g}"
+            place.fail(
+                "the probabilities have no common denominator below 1e400; round them", value
+            )
+    law = divided(exact, f"{place.label}: the probabilities{where}", rough)
+    if law is None:
+        sums = f"the probabilities{where} sum to {shown_number(total)}"
+        place.fail(f"{sums}; they must sum to 1", value)
+    return law
 
 
 def read_tables(
-    section: Value | None, nodes: Mapping[str, Node], links: Sequence[Link]
+    section: Value | None, nodes: Mapping[str, Node], links: Sequence[Link], rough: list[str]
 ) -> dict[str, Node]:
     """The nodes, with the tables that the section ``nodes:`` gives them.
 
@@ -79,6 +87,7 @@ def read_tables(
         section: the located tree of the nodes.
         nodes: the same nodes, typed; a table is not in them yet.
         links: the declared edges, in order.
+        rough: gets a line for each row whose sum is not near one.
 
     Raises:
         DeclarationError: the first mistake in a table, with its line.
@@ -96,7 +105,7 @@ def read_tables(
             if node.equation is not None:
                 place.fail("it has an equation and a table; expected one of them", table)
             above = {name: nodes[name] for name in parents[key.text]}
-            rows = _read_rows(table, node, above, place.within("table"))
+            rows = _read_rows(table, node, above, place.within("table"), rough)
             result[key.text] = replace(node, table=rows)
     _check_hidden(links, result)
     return result
@@ -115,7 +124,9 @@ def _check_hidden(links: Sequence[Link], nodes: Mapping[str, Node]) -> None:
                 )
 
 
-def _read_rows(value: Value, node: Class, parents: Mapping[str, Node], place: Place) -> Rows:
+def _read_rows(
+    value: Value, node: Class, parents: Mapping[str, Node], place: Place, rough: list[str]
+) -> Rows:
     levels: dict[str, tuple[Level, ...]] = {}
     for name, parent in parents.items():
         if not isinstance(parent, Class):
@@ -132,7 +143,10 @@ def _read_rows(value: Value, node: Class, parents: Mapping[str, Node], place: Pl
             for cell, part in rows.items()
             for level, row in _split(part, list(levels)[: depth + 1], levels[name], cell, place)
         }
-    return tuple((cell, _row(row, node, cell, list(levels), place)) for cell, row in rows.items())
+    return tuple(
+        (cell, _row(row, node, _where([*levels, ""], cell), not levels, place, rough))
+        for cell, row in rows.items()
+    )
 
 
 def _split(
@@ -143,7 +157,7 @@ def _split(
     place: Place,
 ) -> list[tuple[Level, Value]]:
     """What stands under each level of the last of ``names``, in the order of the levels."""
-    name, texts = names[-1], [str(level) for level in levels]
+    name = names[-1]
     if _is_uniform(value):
         return [(level, value) for level in levels]
     if not isinstance(value, Fields):
@@ -152,25 +166,29 @@ def _split(
             f" not {described(value)}",
             value,
         )
-    for key, _ in value.pairs:
-        if key.text not in texts:
-            known = one_of(key.text, texts)
+    found: dict[Level, Value] = {}
+    reader = finite(levels)
+    for key, row in value.pairs:
+        at = reader.find(key.text)
+        if at is None or at == GAP:
+            known = one_of(key.text, levels)
             place.fail(f"unknown level {described(key)} of '{name}'; {known}", key)
-    found = {key.text: row for key, row in value.pairs}
-    for text, level in zip(texts, levels, strict=True):
-        if text not in found:
+        if levels[at] in found:
+            place.fail(f"two rows{_where([*names, ''], (*cell, levels[at]))}", key)
+        found[levels[at]] = row
+    for level in levels:
+        if level not in found:
             place.fail(f"there is no row{_where([*names, ''], (*cell, level))}", value)
-    return [(level, found[text]) for text, level in zip(texts, levels, strict=True)]
+    return [(level, found[level]) for level in levels]
 
 
 def _row(
-    value: Value, node: Class, cell: tuple[Level, ...], names: Sequence[str], place: Place
+    value: Value, node: Class, where: str, is_root: bool, place: Place, rough: list[str]
 ) -> tuple[Fraction, ...]:
     if _is_uniform(value):
         return (Fraction(1, len(node.levels)),) * len(node.levels)
-    where = _where([*names, ""], cell)
     if not isinstance(value, Items):
-        hint = "" if names else "; the node has no parents"
+        hint = "; the node has no parents" if is_root else ""
         count = len(node.levels)
         place.fail(
             f"expected a list of {count} probabilities{where}, not {described(value)}{hint}", value
@@ -178,7 +196,7 @@ def _row(
     if len(value.values) != len(node.levels):
         given, count = len(value.values), len(node.levels)
         place.fail(f"expected {count} probabilities{where}, not {given}", value)
-    return probabilities(value, place)
+    return probabilities(value, place, rough, where)
 
 
 def _is_uniform(value: Value) -> bool:

@@ -19,6 +19,7 @@ from causalflow.graph.document import Fields, Items, Scalar, Value, described
 from causalflow.graph.edges import Link, read_links
 from causalflow.graph.fields import Place, record, text
 from causalflow.graph.latent import read_latent, without_latent
+from causalflow.graph.law import warn_of_rough
 from causalflow.graph.names import NAME_RULE, is_name, written
 from causalflow.graph.schema import Edge, Exogenous, Node, Symbol
 from causalflow.graph.variables import read_exogenous, read_node
@@ -59,7 +60,8 @@ def declare(tree: Value | None) -> Declaration:
     name = top.get("graph")
     title = "graph" if name is None else text(name, place)
     links = read_links(_section(top, "edges"))
-    exogenous = _read_exogenous(_section(top, "exogenous"))
+    rough: list[str] = []
+    exogenous = _read_exogenous(_section(top, "exogenous"), rough)
     ends = [end for link in links for end in (link.source, link.target)]
     listed = _section(top, "nodes")
     latent = read_latent(_section(top, "latent"), [*ends, *_lines(top, "nodes")])
@@ -69,7 +71,8 @@ def declare(tree: Value | None) -> Declaration:
     check_links(links, nodes)
     lines |= _equation_lines(top)
     check_equations(nodes, exogenous, lines)
-    nodes = read_tables(listed, nodes, links)
+    nodes = read_tables(listed, nodes, links, rough)
+    warn_of_rough(rough)
     edges = (*_declared_edges(links, nodes), *derived_edges(nodes))
     arcs = tuple((link.source, link.target) for link in links if link.kind is None)
     _check_cycle(nodes, edges, links, lines)
@@ -163,14 +166,15 @@ def _named(kind: str, key: Scalar) -> Place:
     return place
 
 
-def _read_exogenous(value: Value | None) -> dict[str, Exogenous]:
+def _read_exogenous(value: Value | None, rough: list[str]) -> dict[str, Exogenous]:
     if value is None:
         return {}
     if not isinstance(value, Fields):
         given = described(value)
         Place("exogenous").fail(f"expected a mapping name: distribution, not {given}", value)
     return {
-        key.text: read_exogenous(content, _named("exogenous", key)) for key, content in value.pairs
+        key.text: read_exogenous(content, _named("exogenous", key), rough)
+        for key, content in value.pairs
     }
 
 

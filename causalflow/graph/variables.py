@@ -122,10 +122,10 @@ def _levels(value: Value, place: Place) -> tuple[Level, ...]:
             place.fail(
                 f"expected a number of levels or a list of names, not {described(value)}", value
             )
-        return tuple(range(count(value, place, least=2)))
+        return tuple(range(count(value, place)))
     names = tuple(_level(item, place) for item in items(value, place, "names"))
-    if len(names) < 2:
-        place.fail(f"expected at least 2 levels, not {len(names)}", value)
+    if not names:
+        place.fail("expected at least one level", value)
     if len(set(map(str, names))) < len(names):
         twice = Counter(map(str, names)).most_common(1)[0][0]
         place.fail(f"the level '{twice}' is given twice", value)
@@ -251,8 +251,13 @@ _READERS: Mapping[type, Mapping[str, Read]] = {
 }
 
 
-def read_exogenous(value: Value, place: Place) -> Exogenous:
+def read_exogenous(value: Value, place: Place, rough: list[str]) -> Exogenous:
     """``{p: [...]}``, ``{levels: K}`` (uniform), ``normal`` or ``{type: gamma, shape: 10}``.
+
+    Args:
+        value: the tree.
+        place: of it.
+        rough: gets a line where probabilities do not quite sum to one.
 
     Raises:
         DeclarationError: the first mistake, with its line.
@@ -269,7 +274,7 @@ def read_exogenous(value: Value, place: Place) -> Exogenous:
     record(value, place, ("p", "levels", "type"))
     if (p := value.get("p")) is not None and value.get("levels") is None:
         items(p, place.within("p"), "probabilities")
-        return Finite(p=probabilities(p, place))
+        return Finite(p=probabilities(p, place, rough))
     if (levels := value.get("levels")) is not None and p is None:
         size = count(levels, place.within("levels"))
         return Finite(p=(Fraction(1, size),) * size)

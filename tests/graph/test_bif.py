@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from causalflow.errors import GraphError
+from causalflow.errors import CausalflowWarning, GraphError
 from causalflow.graph.bif import from_bif, to_bif
 from causalflow.graph.graph import Graph
 from causalflow.graph.reader import load, loads
@@ -34,7 +34,7 @@ probability ( asia ) {
   table 0.01, 0.99;
 }
 probability ( age ) {
-  table 0.333, 0.333, 0.333;
+  table 0.3333333, 0.3333333, 0.3333333;
 }
 probability ( tub | asia, age ) {
   (yes, <20) 0.05, 0.95;
@@ -77,7 +77,7 @@ def test_a_network_of_bnlearn_is_read_with_exact_numbers() -> None:
     age, tub = graph.nodes["age"], graph.nodes["tub"]
     assert age == Class(
         levels=("<20", "20-60", ">60.5"), table=(((), (Fraction(1, 3),) * 3),)
-    )  # 0.333 three times is rounded to three digits
+    )  # .3333333 three times is rounded to seven digits
     assert isinstance(tub, Class)
     assert tub.levels == (0, 1)
     assert tub.table is not None
@@ -283,8 +283,16 @@ def test_numbers_kept_in_single_precision_are_divided_by_their_sum() -> None:
         assert all(sum(law) == 1 for _, law in node.table or ())
     assert float((a.table or ())[0][1][0]) == pytest.approx(0.9799657, abs=1e-6)
     wrong = SINGLE_PRECISION.replace("9.984651e-03", "9.994651e-03")
-    with pytest.raises(GraphError, match=r"BIF text:4: .* the probabilities sum to 1\.0000"):
+    with pytest.warns(CausalflowWarning, match=r"BIF text:4: .* the probabilities sum to 1\.0000"):
         from_bif(wrong)
+
+
+def test_rows_of_few_decimals_are_divided_by_their_sum_with_one_warning() -> None:
+    said = r"^BIF text:16: probability of 'age': the probabilities sum to 0.999; they must sum to 1"
+    with pytest.warns(CausalflowWarning, match=said) as caught:
+        graph = from_bif(BNLEARN.replace("0.3333333", "0.333"))
+    assert len(caught) == 1
+    assert graph == from_bif(BNLEARN)
 
 
 def test_a_packed_network_is_loaded_by_its_name(tmp_path: Path) -> None:
