@@ -22,11 +22,13 @@ import numpy as np
 from causalflow.errors import DataError, one_of
 from causalflow.graph.admg import ADMG
 from causalflow.graph.graph import Graph
+from causalflow.graph.law import ROUGH
 from causalflow.graph.schema import Class, Level
 from causalflow.limits import JOINT_CELLS
 from causalflow.query.language import parse_distribution
 from causalflow.query.query import Query
 from causalflow.tables.levels import with_declared_levels
+from causalflow.tables.mass import with_mass_one
 from causalflow.tables.table import Table
 from causalflow.values.occurring import occurring
 
@@ -39,7 +41,7 @@ Data: TypeAlias = "Table | Mapping[str, Any] | pd.DataFrame"
 Declared: TypeAlias = Mapping[str, tuple[Level, ...]]
 
 ROUNDING = 1e-6
-"""How far from 1 a sum of probabilities may be."""
+"""How far apart two tables of the same data may be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +87,9 @@ def observe(graph: Graph | ADMG, data: Data) -> Observation:
         joint=joint,
         unknown=unknown,
         hidden=hidden,
-        experiments=tuple((query, _checked(table, declared)) for query, table in experiments),
+        experiments=tuple(
+            (query, _experiment(query, table, declared)) for query, table in experiments
+        ),
         is_sample=is_sample,
     )
 
@@ -162,17 +166,24 @@ def _checked(table: Table, declared: Declared) -> Table:
     return table
 
 
+def _experiment(query: Query, table: Table, declared: Declared) -> Table:
+    """The table of an experiment, with sum one for everything that is set."""
+    given = tuple(each.variable for each in query.do)
+    return with_mass_one(_checked(table, declared), given, f"bounds: {query}")
+
+
 def _normalised(admg: ADMG, joint: Table) -> tuple[Table, frozenset[str]]:
     """The joint table, and the roots that it is conditional on."""
     total = float(joint.values.sum())
-    if abs(total - 1.0) <= ROUNDING:
-        return joint.normalise(), frozenset()
+    if abs(total - 1.0) <= ROUGH:
+        return with_mass_one(joint, (), "bounds: P(v)"), frozenset()
     roots = [node for node in admg.nodes if not admg.parents(node) and not admg.siblings(node)]
     for count in range(1, min(len(roots), 4) + 1):
         for given in combinations(roots, count):
             each = joint.marginal(given).values
-            if np.all(np.abs(each - 1.0) <= ROUNDING):
-                return joint.normalise(given).normalise(), frozenset(given)
+            if np.all(np.abs(each - 1.0) <= ROUGH):
+                known = with_mass_one(joint, given, "bounds: the data")
+                return known.normalise(), frozenset(given)
     raise DataError(
         f"bounds: the data sum to {total:.6g}; expected 1, or 1 for every level of some of the"
         f" roots without hidden causes: {roots}"

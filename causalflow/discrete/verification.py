@@ -9,7 +9,7 @@ out have probability 0.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -23,6 +23,8 @@ from causalflow.identify.identify import identify
 from causalflow.identify.verdict import Verdict
 from causalflow.query.language import parse_query
 from causalflow.tables.table import Number, Table
+from causalflow.values.finite import FiniteType, Level, finite
+from causalflow.values.gap import GAP
 
 __all__ = ["Verification", "verify"]
 
@@ -106,7 +108,7 @@ def _verdict_errors(check: QueryCheck, verdict: Verdict) -> list[str]:
 
 def _answer_errors(check: QueryCheck, table: Table) -> list[str]:
     """How a declared answer differs from the answer."""
-    declared = _declared(check)
+    declared = _declared(check, [finite(table.levels[axis]) for axis in table.axes])
     found = {
         tuple(map(str, cell)): value
         for cell, value in zip(table.cells(), table.values.ravel().tolist(), strict=True)
@@ -118,14 +120,22 @@ def _answer_errors(check: QueryCheck, table: Table) -> list[str]:
     return [f"query: {check.ask} is declared to be {_shown(declared)}; it is {_shown(found)}"]
 
 
-def _declared(check: QueryCheck) -> dict[tuple[str, ...], Fraction]:
-    """The declared numbers by cell."""
+def _declared(check: QueryCheck, axes: Sequence[FiniteType]) -> dict[tuple[str, ...], Fraction]:
+    """The declared numbers by cell; a key that is no level stays as it is written."""
     assert check.answer is not None
     assert not isinstance(check.answer, str)
     if isinstance(check.answer, Fraction):
         return {(): check.answer}
     cells = ((cell if isinstance(cell, tuple) else (cell,), n) for cell, n in check.answer)
-    return {tuple(map(str, cell)): number for cell, number in cells}
+    return {
+        tuple(map(_level, cell, axes)) if len(cell) == len(axes) else tuple(map(str, cell)): number
+        for cell, number in cells
+    }
+
+
+def _level(key: Level, axis: FiniteType) -> str:
+    place = axis.find(key)
+    return str(key if place is None or place == GAP else axis.levels[place])
 
 
 def _shown(cells: Mapping[tuple[str, ...], Number]) -> str:

@@ -22,11 +22,14 @@ from causalflow.identify.hedge import Hedge
 from causalflow.identify.proof import Proof, latex_question
 from causalflow.identify.short import ShortAnswer, short_answers
 from causalflow.identify.step import Step
+from causalflow.query.language import parse_distribution
 from causalflow.query.query import Query
 from causalflow.symbolic.evaluate import Data, evaluate
 from causalflow.symbolic.expression import ZERO, Expression, Index, variables
 from causalflow.symbolic.positivity import empty_cells
 from causalflow.symbolic.render import to_latex, to_text
+from causalflow.tables.levels import with_declared_levels
+from causalflow.tables.mass import with_mass_one
 from causalflow.tables.table import Table
 
 if TYPE_CHECKING:
@@ -168,8 +171,9 @@ class Verdict:
         """
         if self.estimand is None:
             raise QueryError(f"evaluate: {self.query} is {self.said} from {self._known}")
+        data = self._read(data)
         table = evaluate(self.estimand, data)
-        tables = (data,) if isinstance(data, Table) else tuple(data.values())
+        tables = tuple(data.values())
         extra = [axis for axis in table.axes if axis not in self.axes]
         table = table.at({axis: _most_frequent(axis, tables) for axis in extra})
         for index, axis in self.axes.items():
@@ -179,6 +183,18 @@ class Verdict:
                 table = table.product(_ones(index, levels))
         renamed = table.rename({old: new for old, new in self.axes.items() if old != new})
         return renamed.transpose(self.query.free_variables)
+
+    def _read(self, data: Data) -> dict[str, Table]:
+        """The tables with the levels that are declared, each distribution with sum one."""
+        named = {"P(v)": data} if isinstance(data, Table) else data
+        found = {}
+        for text, table in named.items():
+            query = parse_distribution(text)
+            known = {each.variable for each in query.do} | {each.name for each in query.conditions}
+            given = tuple(axis for axis in table.axes if axis in known)
+            levels = with_declared_levels(table, self.levels, DataError)
+            found[text] = with_mass_one(levels, given, f"evaluate: {text}")
+        return found
 
     def estimate(
         self,
