@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from causalflow.graph.graph import Graph
     from causalflow.graph.interchange import from_networkx, to_networkx
     from causalflow.graph.reader import dumps, load, loads
+    from causalflow.identify.adjustment import front_door_sets, instruments
     from causalflow.identify.identify import identify
     from causalflow.model.compile import compile
     from causalflow.model.model import Model
@@ -66,9 +67,11 @@ _PLACES = {
     "data": "causalflow.data",
     "dumps": "causalflow.graph.reader",
     "from_networkx": "causalflow.graph.interchange",
+    "front_door_sets": "causalflow.identify.adjustment",
     "guided_diffusion": "causalflow.diffusion.guided_diffusion",
     "identify": "causalflow.identify.identify",
     "image_grid": "causalflow.plot.images",
+    "instruments": "causalflow.identify.adjustment",
     "load": "causalflow.graph.reader",
     "loads": "causalflow.graph.reader",
     "parse_query": "causalflow.query.language",
@@ -96,9 +99,11 @@ __all__ = [
     "data",
     "dumps",
     "from_networkx",
+    "front_door_sets",
     "guided_diffusion",
     "identify",
     "image_grid",
+    "instruments",
     "load",
     "loads",
     "parse_query",

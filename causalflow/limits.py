@@ -153,7 +153,7 @@ MEDIATION_PAIRS = 100
 CUTS = 2_000
 """Cuts after which the search for separating sets ends, which ten variables cannot reach."""
 ADJUSTMENT_TRIALS = 5_000
-"""Sets of conditions tried for an instrument: their number doubles with each node."""
+"""Sets tried for a front door or an instrument: their number doubles with each node."""
 
 # Tables and exact models
 

@@ -4,8 +4,9 @@ Notation: X treatments, Y outcomes of P(y | do(x)).
 
     back door    Z blocks every path from X to Y that is not causal, and opens none:
                  P(y | do(x)) = sum_z P(y | x, z) P(z)
-    front door   M meets every causal path, X blocks every back door from M to Y, and X has none
-                 to M:  P(y | do(x)) = sum_m P(m | x) sum_x' P(y | x', m) P(x')
+    front door   S meets every causal path, given X nothing else joins S to Y, and X has no back
+                 door to S:  P(y | do(x)) = sum_s P(s | x) sum_x' P(y | x', s) P(x')
+                 (see `causalflow.identify.front_door`)
     instrument   z moves X given W, and reaches Y given W by way of X only
 
 Everything is lazy, and bounded: a search that would take too long ends instead.
@@ -23,7 +24,8 @@ from itertools import combinations, islice
 from causalflow.graph.admg import ADMG, Names
 from causalflow.graph.graph import Graph
 from causalflow.graph.separation import separation
-from causalflow.identify.cut import separating_sets
+from causalflow.identify.cut import nearest_set, separating_sets
+from causalflow.identify.front_door import FrontDoor
 from causalflow.limits import ADJUSTMENT_TRIALS
 from causalflow.symbolic.binding import without_shadows
 from causalflow.symbolic.expression import Expression, Index, probability
@@ -87,7 +89,10 @@ def back_door_formula(treatments: Iterable[str], outcomes: Iterable[str], given:
 
 
 def front_door_sets(graph: Graph | ADMG, treatments: Names, outcomes: Names) -> Iterator[Set]:
-    """The minimal front-door sets, fewest variables first.
+    """The minimal sets S with P(y | do(x)) = sum_s P(s | x) sum_x' P(y | x', s) P(x').
+
+    Fewest variables first. S holds mediators, and covariates that no treatment moves; it is empty
+    where the treatments have no effect at all.
 
     Raises:
         GraphError: an unknown node.
@@ -96,26 +101,22 @@ def front_door_sets(graph: Graph | ADMG, treatments: Names, outcomes: Names) -> 
         >>> smoking = Graph(edges=["smoking -> tar -> cancer", "smoking <-> cancer"])
         >>> [sorted(found) for found in front_door_sets(smoking, "smoking", "cancer")]
         [['tar']]
+        >>> mixed = Graph(edges=["x -> m -> y", "x <-> y", "w -> m", "w -> y"])
+        >>> [sorted(found) for found in front_door_sets(mixed, "x", "y")]
+        [['m', 'w']]
     """
     admg, x, y = _read(graph, treatments, outcomes)
-    between = (admg.descendants(x) & admg.ancestors(y)) - x - y
-    behind = admg.without_outgoing(x)
-    candidates = sorted(node for node in between if separation(behind, x, node))
-    sizes = (combinations(candidates, size) for size in range(1, len(candidates) + 1))
+    door = FrontDoor(admg=admg, treatments=x, outcomes=y)
+    candidates = door.candidates
+    if not x.isdisjoint(y) or not door.meets_every_path(frozenset(candidates)):
+        return
+    sizes = (combinations(candidates, size) for size in range(len(candidates) + 1))
     found: list[Set] = []
     for chosen in islice((each for group in sizes for each in group), ADJUSTMENT_TRIALS):
         middle = frozenset(chosen)
-        if not any(known <= middle for known in found) and _is_front_door(admg, x, y, middle):
+        if not any(known <= middle for known in found) and door.holds(middle):
             found.append(middle)
             yield middle
-
-
-def _is_front_door(admg: ADMG, x: Set, y: Set, middle: Set) -> bool:
-    """The conditions that the back door from X to M leaves."""
-    rest = admg.subgraph(frozenset(admg.nodes) - middle)
-    if rest.descendants(x) & y:
-        return False
-    return bool(separation(admg.without_outgoing(middle), middle, y, x))
 
 
 def front_door_formula(
@@ -127,7 +128,8 @@ def front_door_formula(
         [Index(name) for name in x], product_of([probability(y, (*x, *middle)), probability(x)])
     )
     over = [Index(name) for name in middle]
-    return without_shadows(sum_of(over, product_of([probability(middle, x), inner])))
+    weight = [probability(middle, x)] if middle else []
+    return without_shadows(sum_of(over, product_of([*weight, inner])))
 
 
 def instruments(graph: Graph | ADMG, treatment: str, outcome: str) -> Iterator[Instrument]:
@@ -142,21 +144,45 @@ def instruments(graph: Graph | ADMG, treatment: str, outcome: str) -> Iterator[I
         z | w
     """
     admg, x, y = _read(graph, treatment, outcome)
-    behind = admg.without_outgoing(x)
     after = admg.descendants(x | y)
     found = []
     for node in admg.nodes:
         if node not in after:
-            given = next(
-                separating_sets(behind, frozenset({node}), y, _others(admg, after, node)), None
-            )
-            if given is not None and not separation(admg, node, x, given):
+            given = next(_conditions(admg, x, y, node, frozenset(admg.nodes) - after), None)
+            if given is not None:
                 found.append(Instrument(variable=node, given=given))
     yield from sorted(found, key=lambda each: (len(each.given), each.variable))
 
 
-def _others(admg: ADMG, after: Set, node: str) -> Set:
-    return frozenset(admg.nodes) - after - {node}
+def _conditions(admg: ADMG, x: Set, y: Set, node: str, before: Set) -> Iterator[Set]:
+    """The sets given which a node is an instrument: the smallest separating set, then others.
+
+    The smallest may cut the node from the treatment too, or leave a collider closed that joins the
+    two; so the set nearest to the outcome is tried, and all sets where there are few enough.
+    """
+    behind, others, own = admg.without_outgoing(x), before - {node}, frozenset({node})
+    cuts = [*islice(separating_sets(behind, own, y, others), 1)]
+    yield from (given for given in cuts if not separation(admg, node, x, given))
+    if not cuts:
+        return
+    if 2 ** len(others) > ADJUSTMENT_TRIALS:
+        nearest = nearest_set(behind, own, y, others)
+        if nearest is not None and not separation(admg, node, x, nearest):
+            yield _pruned(admg, behind, x, y, node, nearest)
+        return
+    sizes = (combinations(sorted(others), size) for size in range(len(others) + 1))
+    for given in (frozenset(each) for group in sizes for each in group):
+        if not separation(admg, node, x, given) and separation(behind, node, y, given):
+            yield given
+
+
+def _pruned(admg: ADMG, behind: ADMG, x: Set, y: Set, node: str, given: Set) -> Set:
+    """The conditions without those that are not needed, in the order of names."""
+    for each in sorted(given):
+        fewer = given - {each}
+        if separation(behind, node, y, fewer) and not separation(admg, node, x, fewer):
+            given = fewer
+    return given
 
 
 def _read(graph: Graph | ADMG, treatments: Names, outcomes: Names) -> tuple[ADMG, Set, Set]:

@@ -20,7 +20,7 @@ from typing import TypeAlias
 from causalflow.graph.admg import ADMG
 from causalflow.limits import CUTS
 
-__all__ = ["separating_sets"]
+__all__ = ["nearest_set", "separating_sets"]
 
 
 Names = frozenset[str]
@@ -47,6 +47,26 @@ def separating_sets(admg: ADMG, a: Names, b: Names, allowed: Names) -> Iterator[
             kept = include | frozenset(sorted(cut - include)[:place])
             _push(heap, _Flow(moral, a, b, usable), kept, exclude | {node})
             counter += 1
+
+
+def nearest_set(admg: ADMG, a: Names, b: Names, allowed: Names) -> Names | None:
+    """The allowed ancestors of ``a`` and ``b`` next to ``b`` that m-separate them, if they do.
+
+    Of all separating sets of ancestors it blocks the fewest paths at ``a``.
+    """
+    moral = _moral(admg.subgraph(admg.ancestors(a | b)))
+    usable = allowed & moral.keys()
+    seen: set[Node] = set(b)
+    frontier: list[Node] = list(b)
+    while frontier:
+        for node in moral[frontier.pop()]:
+            if node in a:
+                return None
+            if node not in seen:
+                seen.add(node)
+                if node not in usable:
+                    frontier.append(node)
+    return frozenset(node for node in seen if node in usable and isinstance(node, str))
 
 
 def _push(

@@ -91,6 +91,7 @@ def _of_effect(admg: ADMG, query: Query, most: int) -> Iterator[ShortAnswer]:
         ShortAnswer(rule=rule, variables=chosen, estimand=answered(query, formula(x, y, chosen)))
         for rule, sets, formula in rules
         for chosen in islice(sets, most)
+        if chosen or rule != "front door"
     ]
     yield from sorted(found, key=lambda each: len(each.variables))
     if not found and len(x) == len(y) == 1:

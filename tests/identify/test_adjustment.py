@@ -18,6 +18,7 @@ from causalflow.identify.adjustment import (
     instruments,
 )
 from causalflow.symbolic.evaluate import evaluate
+from causalflow.symbolic.expression import Index
 from causalflow.tables.table import Table
 
 
@@ -93,7 +94,8 @@ def test_front_door_formulas_equal_the_truth():
 def check(generator, parts, formula, x, y):
     model = random_model(generator, *parts)
     table = evaluate(formula, Table(model.names, model.joint()))
-    assert set(table.axes) == {x, y}
+    if formula.free == {Index(y)}:
+        return False  # no effect at all
     assert np.abs(table.to_numpy([y, x]) - model.truth([y], [x])).max() < 1e-9
     return True
 
