@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -51,6 +52,8 @@ FORMAT = "causalflow"
 VERSION = "1"
 KINDS = ("model", "training")
 TEXTS = ("format", "version", "kind", "graph", "options", "libraries", "sha256")
+NEUTRAL: Mapping[str, float] = {"bend": math.inf, "bends": math.inf, "closed": 0.0}
+"""Buffers of the present that older files lack: their name, and what a model without them does."""
 DTYPES: Mapping[str, torch.dtype] = {
     "F64": torch.float64,
     "F32": torch.float32,
@@ -141,11 +144,16 @@ def copy_into(
 ) -> None:
     """Overwrite ``targets`` by the ``tensors`` of the same names: all of them, or none.
 
+    What older files lack (`NEUTRAL`) gets the value with which a model does what it did then.
+
     Raises:
         CheckpointError: a tensor is missing, unexpected, or has another shape or type; the message
             names ``path`` as their source.
     """
+    older = {name: NEUTRAL[_last(name)] for name in targets if _is_newer(name, tensors)}
     for name, target in targets.items():
+        if name in older:
+            continue
         if name not in tensors:
             raise _defect(path, f"tensor '{name}' is missing; was the graph changed?")
         _check_like(path, name, tensors[name], target)
@@ -154,7 +162,19 @@ def copy_into(
             raise _defect(path, f"unexpected tensor {name!r}; {one_of(name, targets)}")
     with torch.no_grad():
         for name, target in targets.items():
-            target.copy_(tensors[name])
+            if name in older:
+                target.fill_(older[name])
+            else:
+                target.copy_(tensors[name])
+
+
+def _is_newer(name: str, tensors: Mapping[str, Tensor]) -> bool:
+    """Whether a file lacks a tensor because it is older."""
+    return name not in tensors and _last(name) in NEUTRAL
+
+
+def _last(name: str) -> str:
+    return name.rpartition(".")[2]
 
 
 def _defect(path: str | Path, what: str) -> CheckpointError:

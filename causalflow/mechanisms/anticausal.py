@@ -46,6 +46,8 @@ __all__ = ["AnticausalPredictor", "drawn_levels"]
 
 FEATURES = 128
 LOG_ROOT = math.log(2 * math.pi) / 2
+AT_END = 5.0
+"""Deviations at which a value counts that is an end of its support, where the map has no number."""
 
 
 class AnticausalPredictor(nn.Module):
@@ -86,8 +88,11 @@ class AnticausalPredictor(nn.Module):
             if not len(known):
                 raise DataError(f"node '{name}': no row has a label of it")
             real, _ = to_real(known, self._support[name])
-            self.location[column] = real.mean()
-            self.scale[column] = real.std(correction=0).clamp_min(1e-6)
+            if not real.isfinite().any():
+                raise DataError(f"node '{name}': every label is an end of its support")
+            inside = real[real.isfinite()]
+            self.location[column] = inside.mean()
+            self.scale[column] = inside.std(correction=0).clamp_min(1e-6)
 
     def loss(self, image: Tensor, parents: Values, generator: torch.Generator) -> Tensor:
         """Negative log-likelihood of the labelled parents at a random noise level, shape (batch,).
@@ -169,6 +174,7 @@ class AnticausalPredictor(nn.Module):
         inside = torch.where(known, value, _inside(self._support[name]))
         real, _ = to_real(inside, self._support[name])
         target = ((real - self.location[column]) / self.scale[column]).float()
+        target = target.nan_to_num(posinf=AT_END, neginf=-AT_END)
         spread = _spread(output)
         found = -((target - output[:, 0]) / spread).square() / 2 - spread.log() - LOG_ROOT
         return torch.where(known, found, 0.0)

@@ -1,4 +1,4 @@
-"""Continuous: a real node, x = g(a + w . f(pa) + sigma e), e increasing in the noise u ~ N(0, 1).
+"""Continuous: a real node, x = g(a + w . f(pa) + sigma t(e)), e increasing in u ~ N(0, 1).
 
 Notation: f(pa) the parents' features (continuous parents as they are, class parents one-hot
 without level 0); a, w, sigma the least-squares fit of y = g^-1(x) and its residual standard
@@ -7,6 +7,13 @@ real line onto the node's support:
 
     (-inf, inf)  g(y) = y            (low, high)  g(y) = low + (high - low) sigmoid(y)
     (low, inf)   g(y) = low + exp y  (-inf, high) g(y) = high - exp y
+
+An end that occurs in the data is *closed*: g leaves it open to the line and stops there, so that
+the end has a mass, an interval of u (`causalflow.mechanisms.censored`).
+
+t(e) = e, but in a flow whose residuals are so heavy-tailed that their standard deviation is that of
+a few rows: there a, w, sigma are fitted to the middle of the data, and t straightens what is bent
+(`causalflow.nn.tails`). The networks' inputs are standardised, and bent, in the same way.
 
 Everything is float64, and u -> x is inverted in closed form.
 """
@@ -23,14 +30,19 @@ from causalflow.errors import CompileError, DataError, EvidenceError
 from causalflow.graph.schema import Class, Continuous, Image, Node
 from causalflow.mechanisms import draws
 from causalflow.mechanisms.base import Noise, Values
+from causalflow.mechanisms.censored import drawn_below, least_censored
 from causalflow.mechanisms.flow import NOISES
 from causalflow.mechanisms.labels import all_labelled, filled
 from causalflow.nn.embedding import ParentEmbedding
 from causalflow.nn.mlp import MLP
+from causalflow.nn.tails import bent, log_slope, measured, straight
 
 __all__ = ["ContinuousMechanism", "to_real", "to_support"]
 
 IMAGE_FEATURES = 64
+HUBER = 1.345
+"""Spreads within which a residual counts in full: 95 % efficient under the normal law."""
+REWEIGHTINGS = 30
 
 
 def to_real(x: Tensor, support: tuple[float, float]) -> tuple[Tensor, Tensor]:
@@ -73,6 +85,9 @@ class ContinuousMechanism(nn.Module):
         weights: w, shape (features,); in y's unit over the feature's unit.
         intercept: a, shape ().
         scale: sigma, shape ().
+        bend: of t, shape (); infinite: t(e) = e.
+        bends: of the features, shape (features,).
+        closed: 1 where the lower, the upper end of the support has a mass, shape (2,).
 
     Raises:
         CompileError: an image among the parents of a "linear" node.
@@ -83,6 +98,9 @@ class ContinuousMechanism(nn.Module):
     scale: Tensor
     centre: Tensor
     spread: Tensor
+    bend: Tensor
+    bends: Tensor
+    closed: Tensor
 
     def __init__(self, name: str, node: Continuous, parents: Mapping[str, Node]) -> None:
         super().__init__()
@@ -95,6 +113,9 @@ class ContinuousMechanism(nn.Module):
             self.register_buffer(buffer, torch.zeros(shape, dtype=torch.float64))
         self.register_buffer("scale", torch.ones((), dtype=torch.float64))
         self.register_buffer("spread", torch.ones(features, dtype=torch.float64))
+        self.register_buffer("bend", torch.tensor(math.inf, dtype=torch.float64))
+        self.register_buffer("bends", torch.full((features,), math.inf, dtype=torch.float64))
+        self.register_buffer("closed", torch.zeros(2, dtype=torch.float64))
         self._add_networks(features, images)
 
     def _add_networks(self, features: int, images: Mapping[str, Node]) -> None:
@@ -123,13 +144,30 @@ class ContinuousMechanism(nn.Module):
         empty = torch.empty((n, 0), dtype=torch.float64, device=self.scale.device)
         return torch.cat([empty, *(column.to(empty.device) for column in columns)], dim=-1)
 
+    @property
+    def _open(self) -> tuple[float, float]:
+        """The support of g: a closed end is no bound of it."""
+        if not any(map(math.isfinite, self.node.support)):
+            return self.node.support
+        low, high = (bool(end) for end in self.closed)
+        start, end = self.node.support
+        return (-math.inf if low else start, math.inf if high else end)
+
+    def _ends(self, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Which rows are at an end that is closed: with all u below theirs, and with all above."""
+        (start, end), (low, high) = self.node.support, self.closed.bool()
+        ends = ((value == start) & low, (value == end) & high)
+        # (-inf, high) is the one support whose g decreases.
+        decreasing = math.isinf(self._open[0]) and math.isfinite(self._open[1])
+        return ends[::-1] if decreasing else ends
+
     def _location(self, parents: Values, n: int) -> tuple[Tensor, Tensor]:
         """a + w . f(pa), shape (n,), and the parameters of the residual's map."""
         features = self.features(parents, n)
         location = self.intercept + features @ self.weights
         parameters = [location.new_empty((n, 0))]
         if self.map.conditional:
-            inputs = (features - self.centre) / self.spread
+            inputs = bent((features - self.centre) / self.spread, self.bends)
             if self.has_images:
                 inputs = torch.cat([inputs, self.embedding(parents, n).double()], dim=-1)
             parameters.append(self.network(inputs))
@@ -139,15 +177,21 @@ class ContinuousMechanism(nn.Module):
 
     def _to_noise(self, value: Tensor, parents: Values) -> tuple[Tensor, Tensor]:
         """u and log |du/dx|."""
-        y, slope = to_real(value.double(), self.node.support)
+        y, slope = to_real(value.double(), self._open)
         location, parameters = self._location(parents, len(value))
-        u, inner = self.map.to_noise((y - location) / self.scale, parameters)
-        return u, slope + inner - torch.log(self.scale)
+        residual = (y - location) / self.scale
+        u, inner = self.map.to_noise(bent(residual, self.bend), parameters)
+        return u, slope + inner + log_slope(residual, self.bend) - torch.log(self.scale)
 
     def log_prob(self, value: Tensor, parents: Values) -> Tensor:
-        """log density of the value in the node's unit, shape (batch,)."""
+        """log density of the value in the node's unit, log mass at a closed end: (batch,)."""
         u, slope = self._to_noise(value, parents)
-        return slope - u.square() / 2 - math.log(2 * math.pi) / 2
+        density = slope - u.square() / 2 - math.log(2 * math.pi) / 2
+        if not self.closed.any():
+            return density
+        below, above = self._ends(value)
+        mass = torch.special.log_ndtr(torch.where(above, -u, u))
+        return torch.where(below | above, mass, density)
 
     @torch.no_grad()
     def calibrate(self, values: Values, generator: torch.Generator) -> None:
@@ -161,11 +205,21 @@ class ContinuousMechanism(nn.Module):
         rows = {name: values[name][keep] for name in names}
         if not keep.any():
             raise DataError(f"node '{self.name}': no row has a label of it and of its parents")
-        y, _ = to_real(rows[self.name].double(), self.node.support)
-        y = y.to(self.scale.device)
+        x = rows[self.name].double().to(self.scale.device)
+        ends = [(x == end).any() and math.isfinite(end) for end in self.node.support]
+        self.closed.copy_(torch.tensor([float(end) for end in ends], dtype=torch.float64))
+        y, _ = to_real(x, self._open)
         if not y.isfinite().all():
             raise DataError(f"node '{self.name}': values outside its support {self.node.support}")
-        self._least_squares(self.features(rows, len(y)), y)
+        below, above = self._ends(x)
+        if (below | above).all():
+            raise DataError(
+                f"node '{self.name}': every value is an end of its support {self.node.support}; "
+                "declare a class"
+            )
+        features = self.features(rows, len(y))
+        self._least_squares(features, y)
+        self._fit_tails(features, y, below, above)
 
     def _least_squares(self, features: Tensor, y: Tensor) -> None:
         self.centre.copy_(features.mean(0))
@@ -175,12 +229,58 @@ class ContinuousMechanism(nn.Module):
         design = (features - self.centre) / self.spread
         # gelsd gives the least-norm solution where a column is constant or doubled.
         weights = torch.linalg.lstsq(design.cpu(), (y - y.mean()).cpu()[:, None], driver="gelsd")
-        self.weights.copy_(weights.solution[:, 0].to(y.device) / self.spread)
-        self.intercept.copy_(y.mean() - self.centre @ self.weights)
+        self._set_line(weights.solution[:, 0].to(y.device), y.mean())
         residual = y - self.intercept - features @ self.weights
         freedom = max(1, len(y) - 1 - features.shape[1])
+        self._set_scale((residual.square().sum() / freedom).sqrt(), y)
+
+    def _set_line(self, slopes: Tensor, middle: Tensor) -> None:
+        """w and a, from slopes over standardised features and the value at their centre."""
+        self.weights.copy_(slopes / self.spread)
+        self.intercept.copy_(middle - self.centre @ self.weights)
+
+    def _set_scale(self, scale: Tensor, y: Tensor) -> None:
         least = 1e-9 * (y.std(correction=0) + 1e-3 * y.abs().mean() + 1e-300)
-        self.scale.copy_(torch.maximum((residual.square().sum() / freedom).sqrt(), least))
+        self.scale.copy_(torch.maximum(scale, least))
+
+    def _fit_tails(self, features: Tensor, y: Tensor, below: Tensor, above: Tensor) -> None:
+        """What least squares do not carry: closed ends, and in a flow rows that are far out."""
+        self.bend.fill_(math.inf)
+        design = (features - self.centre) / self.spread
+        residual = y - self.intercept - features @ self.weights
+        heavy = self.node.noise == "flow" and bool(measured(residual)[2].isfinite())
+        if heavy:
+            self._fit_middle(design, y)
+        elif (below | above).any():
+            slopes, middle, scale = least_censored(design, y, below, above)
+            self._set_line(slopes, middle)
+            self._set_scale(scale, y)
+        self.bends.fill_(math.inf)
+        column = 0
+        for kind in self.tabular.values():
+            if isinstance(kind, Continuous):
+                parts = measured(features[:, column])
+                for buffer, part in zip((self.centre, self.spread, self.bends), parts, strict=True):
+                    buffer[column] = part
+            column += _width(kind)
+
+    def _fit_middle(self, design: Tensor, y: Tensor) -> None:
+        """a, w, sigma and the bend by Huber's estimator, which a few rows cannot move far."""
+        columns = torch.cat([torch.ones_like(y)[:, None], design], dim=1)
+        line = torch.zeros(columns.shape[1], dtype=y.dtype, device=y.device)
+        line[0] = y.median()
+        for _ in range(REWEIGHTINGS):
+            residual = y - columns @ line
+            _, spread, _ = measured(residual)
+            root = (HUBER * spread / residual.abs().clamp_min(1e-300)).clamp_max(1).sqrt()[:, None]
+            solved = torch.linalg.lstsq(
+                (root * columns).cpu(), (root[:, 0] * y).cpu()[:, None], driver="gelsd"
+            )
+            line = solved.solution[:, 0].to(y.device)
+        _, spread, bend = measured(y - columns @ line)
+        self._set_line(line[1:], line[0])
+        self._set_scale(spread, y)
+        self.bend.copy_(bend)
 
     def loss(self, values: Values, generator: torch.Generator) -> Tensor | None:
         """-log p(x | pa), shape (batch,), 0 in rows with a label missing; None if linear."""
@@ -200,7 +300,7 @@ class ContinuousMechanism(nn.Module):
 
     @torch.no_grad()
     def abduct(self, value: Tensor, parents: Values, generator: torch.Generator) -> Noise:
-        """The u that gives ``value``: {"u": (batch,)}; nothing is drawn.
+        """The u that gives ``value``: {"u": (batch,)}; at a closed end one that does, drawn.
 
         Raises:
             EvidenceError: a value outside the support.
@@ -212,6 +312,10 @@ class ContinuousMechanism(nn.Module):
                 f"node '{self.name}': row {row}: no noise gives the value {float(value[row]):g}; "
                 f"the support is the open interval {self.node.support}"
             )
+        below, above = self._ends(value)
+        if (below | above).any():
+            drawn = drawn_below(torch.where(above, -u, u), generator)
+            u = torch.where(below | above, torch.where(above, -drawn, drawn), u)
         return {"u": u}
 
     @torch.no_grad()
@@ -219,9 +323,8 @@ class ContinuousMechanism(nn.Module):
         """The value under ``parents`` and ``noise``: float64, shape (batch,)."""
         u = noise["u"].to(self.scale.device)
         location, parameters = self._location(parents, len(u))
-        return to_support(
-            location + self.scale * self.map.to_residual(u, parameters), self.node.support
-        )
+        residual = straight(self.map.to_residual(u, parameters), self.bend)
+        return to_support(location + self.scale * residual, self._open).clamp(*self.node.support)
 
 
 def _width(node: Node) -> int:

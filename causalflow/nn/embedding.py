@@ -7,7 +7,8 @@ cosines and sines through a small MLP.
 Parents: the sum over the parents of one vector each,
 
     class       a learned vector for each level
-    continuous  an MLP of the standardised value (x - location) / scale
+    continuous  an MLP of the standardised value (x - location) / scale, bent where its tails are
+                heavy (`causalflow.nn.tails`)
     image       a convolutional `Encoder`
     vector      an MLP, of a representation that stands for the parent
 
@@ -20,6 +21,7 @@ Source of the time embedding: Vaswani et al. (2017), Attention Is All You Need, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -29,6 +31,7 @@ from causalflow.errors import CompileError
 from causalflow.graph.schema import Class, Continuous, Image, Node, Vector
 from causalflow.nn.encoder import Encoder
 from causalflow.nn.mlp import MLP
+from causalflow.nn.tails import bent, measured
 
 __all__ = ["ParentEmbedding", "TimeEmbedding"]
 
@@ -108,24 +111,26 @@ class _ContinuousEmbedding(nn.Module):
 
     location: Tensor
     scale: Tensor
+    bend: Tensor
 
     def __init__(self, features: int) -> None:
         super().__init__()
         self.register_buffer("location", torch.zeros((), dtype=torch.float64))
         self.register_buffer("scale", torch.ones((), dtype=torch.float64))
+        self.register_buffer("bend", torch.tensor(math.inf, dtype=torch.float64))
         self.mlp = MLP(1, features, hidden=(features,))
         self.null = nn.Parameter(torch.zeros(features))
 
     def calibrate(self, value: Tensor) -> None:
         known = value[~value.isnan()].to(self.location.dtype)
         if len(known):
-            self.location.copy_(known.mean())
-            spread = known.std(correction=0)
-            self.scale.copy_(torch.where(spread > 0, spread, torch.ones_like(spread)))
+            parts = measured(known)
+            for buffer, part in zip((self.location, self.scale, self.bend), parts, strict=True):
+                buffer.copy_(part)
 
     def forward(self, value: Tensor) -> Tensor:
         standardised = (value.to(self.location.dtype) - self.location) / self.scale
-        vector = self.mlp(standardised.nan_to_num()[:, None])
+        vector = self.mlp(bent(standardised, self.bend).nan_to_num()[:, None])
         return torch.where(value.isnan()[:, None], self.null, vector)
 
 

@@ -137,7 +137,7 @@ def test_a_value_outside_the_support_is_refused_by_name_and_row():
     with pytest.raises(EvidenceError, match=r"node 'x': row 1: .* value 2; .*\(0.0, 1.0\)"):
         mechanism.abduct(torch.tensor([0.5, 2.0]).double(), {}, generator())
     with pytest.raises(DataError, match="node 'x': values outside its support"):
-        mechanism.calibrate({"x": torch.tensor([0.5, 1.0]).double()}, generator())
+        mechanism.calibrate({"x": torch.tensor([0.5, 1.5]).double()}, generator())
     with pytest.raises(DataError, match="node 'x': no row"):
         mechanism.calibrate({"x": torch.tensor([torch.nan]).double()}, generator())
 
