@@ -41,6 +41,8 @@ __all__ = [
     "INVERTED_OPERATIONS",
     "INVERTED_USES",
     "JOINT_CELLS",
+    "KEPT_PICTURES",
+    "KEPT_PIXELS",
     "LINEAR_PROGRAM_SECONDS",
     "MEDIATION_PAIRS",
     "MODEL_BYTES",
@@ -237,3 +239,7 @@ PICTURE_PIXELS = 1 << 26
 """Pixels of a picture, held against its header before it is decoded."""
 MODEL_HEADER_BYTES = 1 << 24
 """Bytes of a model file's header: its graph, its options and a hundred bytes a tensor."""
+KEPT_PICTURES = 16_384
+"""Pictures that a model keeps a digest of: 130 kB of text in its file."""
+KEPT_PIXELS = 1 << 28
+"""Pixels read for the digests: half a minute of files, where the pictures are large."""

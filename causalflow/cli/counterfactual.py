@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,7 +37,7 @@ from causalflow.cli.output import (
 )
 from causalflow.cli.shipped import named_model, shipped_data
 from causalflow.cli.worlds import captions, headers, image_names, label_columns, pixels
-from causalflow.errors import CausalflowError, EvidenceError
+from causalflow.errors import CausalflowError, EvidenceError, SupportWarning, one_line
 from causalflow.graph.schema import Class, Continuous
 
 if TYPE_CHECKING:
@@ -139,11 +140,17 @@ def counterfactual(
         output = output or Path(PICTURE)
     if not source:
         raise EvidenceError("counterfactual: no evidence; give --image, --evidence or --given")
-    abduction = loaded.abduct(_repeated(source, draws), generator=seed, steps=steps)
-    worlds = {
-        "factual": loaded.predict(abduction, steps=steps),
-        _named(do): loaded.predict(abduction, action, steps=steps, guidance=guidance),
-    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SupportWarning)  # one for the command, below
+        abduction = loaded.abduct(_repeated(source, draws), generator=seed, steps=steps)
+        worlds = {
+            "factual": loaded.predict(abduction, steps=steps),
+            _named(do): loaded.predict(abduction, action, steps=steps, guidance=guidance),
+        }
+    outside = worlds[_named(do)].info.warnings
+    if outside:
+        text = one_line("; ".join(outside), ": what was learned is extrapolated there")
+        warnings.warn(f"counterfactual: {text}", SupportWarning, stacklevel=1)
     columns = _columns(graph, worlds, draws)
     if output is not None:
         _write(graph, worlds, columns, output)
@@ -264,6 +271,7 @@ def _summary(
     """How the answer came about, as JSON shows it."""
     before = abduction.info.network_calls
     factual, other = (world.info.network_calls - before for world in worlds.values())
+    label = list(worlds)[-1]
     return {
         "network_calls_per_row": {
             "abduction": before,
@@ -273,6 +281,7 @@ def _summary(
         "round_trip_error": abduction.info.round_trip_error,
         "inferred": dict(abduction.info.inferred),
         "free": list(abduction.info.free),
+        "warnings": list(worlds[label].info.warnings),
         "file": output,
     }
 

@@ -107,7 +107,8 @@ def sample(
     files = [] if output is None else _write(graph, world, output)
     if as_json:
         rows = records(columns)
-        say_json({"do": list(map(str, do)), "rows": rows, "files": files})
+        outside = list(world.info.warnings)
+        say_json({"do": list(map(str, do)), "rows": rows, "files": files, "warnings": outside})
     elif output is None:
         say(table({"draw": range(draws), **headers(graph, columns)}))
     else:

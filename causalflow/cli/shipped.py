@@ -80,4 +80,5 @@ def _stated(graph: Graph, fitted: Model) -> Model:
     model.scm.load_state_dict(fitted.scm.state_dict())
     model.scm.eval()
     model.fitted |= fitted.fitted
+    model.experience = fitted.experience
     return model

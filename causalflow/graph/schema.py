@@ -79,8 +79,8 @@ class Continuous:
     """A real variable in the unit that the file declares.
 
     Attributes:
-        support: the interval (low, high) of possible values; infinite ends are allowed, and a finite
-            one may have a mass.
+        support: the interval (low, high) of possible values; infinite ends are allowed, and a
+            finite one may have a mass.
         unit: shown in tables and on axes.
         noise: "flow" (monotone conditional flow), "additive" (f(parents) + u) or "linear" (least
             squares + u).

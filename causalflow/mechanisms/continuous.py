@@ -30,19 +30,17 @@ from causalflow.errors import CompileError, DataError, EvidenceError
 from causalflow.graph.schema import Class, Continuous, Image, Node
 from causalflow.mechanisms import draws
 from causalflow.mechanisms.base import Noise, Values
-from causalflow.mechanisms.censored import drawn_below, least_censored
+from causalflow.mechanisms.censored import drawn_below
 from causalflow.mechanisms.flow import NOISES
 from causalflow.mechanisms.labels import all_labelled, filled
+from causalflow.mechanisms.line import Line, censored, least_squares, middle
 from causalflow.nn.embedding import ParentEmbedding
 from causalflow.nn.mlp import MLP
-from causalflow.nn.tails import bent, log_slope, measured, straight
+from causalflow.nn.tails import bent, is_heavy, log_slope, measured, straight
 
 __all__ = ["ContinuousMechanism", "to_real", "to_support"]
 
 IMAGE_FEATURES = 64
-HUBER = 1.345
-"""Spreads within which a residual counts in full: 95 % efficient under the normal law."""
-REWEIGHTINGS = 30
 
 
 def to_real(x: Tensor, support: tuple[float, float]) -> tuple[Tensor, Tensor]:
@@ -218,69 +216,39 @@ class ContinuousMechanism(nn.Module):
                 "declare a class"
             )
         features = self.features(rows, len(y))
-        self._least_squares(features, y)
-        self._fit_tails(features, y, below, above)
+        self._standardise(features)
+        self._set(self._line((features - self.centre) / self.spread, y, below, above))
+        self._bend_inputs(features)
 
-    def _least_squares(self, features: Tensor, y: Tensor) -> None:
+    def _standardise(self, features: Tensor) -> None:
         self.centre.copy_(features.mean(0))
         if features.shape[1]:  # torch warns of the deviation of nothing
             spread = features.std(0, correction=0)
             self.spread.copy_(torch.where(spread > 0, spread, 1.0))
-        design = (features - self.centre) / self.spread
-        # gelsd gives the least-norm solution where a column is constant or doubled.
-        weights = torch.linalg.lstsq(design.cpu(), (y - y.mean()).cpu()[:, None], driver="gelsd")
-        self._set_line(weights.solution[:, 0].to(y.device), y.mean())
-        residual = y - self.intercept - features @ self.weights
-        freedom = max(1, len(y) - 1 - features.shape[1])
-        self._set_scale((residual.square().sum() / freedom).sqrt(), y)
 
-    def _set_line(self, slopes: Tensor, middle: Tensor) -> None:
-        """w and a, from slopes over standardised features and the value at their centre."""
-        self.weights.copy_(slopes / self.spread)
-        self.intercept.copy_(middle - self.centre @ self.weights)
+    def _line(self, design: Tensor, y: Tensor, below: Tensor, above: Tensor) -> Line:
+        """Least squares, but where they are those of a few rows far out, or of closed ends."""
+        plain = least_squares(design, y)
+        if self.node.noise == "flow" and is_heavy(plain.residual(design, y)):
+            return middle(design, y)
+        return censored(design, y, below, above) if (below | above).any() else plain
 
-    def _set_scale(self, scale: Tensor, y: Tensor) -> None:
-        least = 1e-9 * (y.std(correction=0) + 1e-3 * y.abs().mean() + 1e-300)
-        self.scale.copy_(torch.maximum(scale, least))
+    def _set(self, line: Line) -> None:
+        self.weights.copy_(line.slopes / self.spread)
+        self.intercept.copy_(line.middle - self.centre @ self.weights)
+        self.scale.copy_(line.scale)
+        self.bend.copy_(line.bend)
 
-    def _fit_tails(self, features: Tensor, y: Tensor, below: Tensor, above: Tensor) -> None:
-        """What least squares do not carry: closed ends, and in a flow rows that are far out."""
-        self.bend.fill_(math.inf)
-        design = (features - self.centre) / self.spread
-        residual = y - self.intercept - features @ self.weights
-        heavy = self.node.noise == "flow" and bool(measured(residual)[2].isfinite())
-        if heavy:
-            self._fit_middle(design, y)
-        elif (below | above).any():
-            slopes, middle, scale = least_censored(design, y, below, above)
-            self._set_line(slopes, middle)
-            self._set_scale(scale, y)
+    def _bend_inputs(self, features: Tensor) -> None:
+        """Standardise heavy columns of the network's inputs by their middle, and bend them."""
         self.bends.fill_(math.inf)
         column = 0
         for kind in self.tabular.values():
-            if isinstance(kind, Continuous):
+            if isinstance(kind, Continuous) and is_heavy(features[:, column]):
                 parts = measured(features[:, column])
                 for buffer, part in zip((self.centre, self.spread, self.bends), parts, strict=True):
                     buffer[column] = part
             column += _width(kind)
-
-    def _fit_middle(self, design: Tensor, y: Tensor) -> None:
-        """a, w, sigma and the bend by Huber's estimator, which a few rows cannot move far."""
-        columns = torch.cat([torch.ones_like(y)[:, None], design], dim=1)
-        line = torch.zeros(columns.shape[1], dtype=y.dtype, device=y.device)
-        line[0] = y.median()
-        for _ in range(REWEIGHTINGS):
-            residual = y - columns @ line
-            _, spread, _ = measured(residual)
-            root = (HUBER * spread / residual.abs().clamp_min(1e-300)).clamp_max(1).sqrt()[:, None]
-            solved = torch.linalg.lstsq(
-                (root * columns).cpu(), (root[:, 0] * y).cpu()[:, None], driver="gelsd"
-            )
-            line = solved.solution[:, 0].to(y.device)
-        _, spread, bend = measured(y - columns @ line)
-        self._set_line(line[1:], line[0])
-        self._set_scale(spread, y)
-        self.bend.copy_(bend)
 
     def loss(self, values: Values, generator: torch.Generator) -> Tensor | None:
         """-log p(x | pa), shape (batch,), 0 in rows with a label missing; None if linear."""

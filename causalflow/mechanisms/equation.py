@@ -97,7 +97,7 @@ class EquationMechanism(nn.Module):
             case Class(levels=levels):
                 return f"its equation gives what is not a level; levels are 0 to {len(levels) - 1}"
             case Continuous(support=(low, high)):
-                given, allowed = float(value), f"{low:g} < value < {high:g}"
+                given, allowed = float(value), f"{low:g} <= value <= {high:g}"
                 return f"its equation gives {given:g}, outside its support; expected {allowed}"
             case _:
                 return "its equation gives pixels that are not numbers"

@@ -27,13 +27,14 @@ from torch import Tensor
 
 from causalflow.discrete.answer import Answer
 from causalflow.discrete.scm import ExactModel
-from causalflow.errors import CausalflowWarning, EvidenceError, one_of
+from causalflow.errors import CausalflowWarning, EvidenceError, SupportWarning, one_of
 from causalflow.graph.graph import Graph
 from causalflow.identify.attempt import attempt
 from causalflow.mechanisms.base import Values
 from causalflow.model.abduction import abduct, explained
 from causalflow.model.arguments import check_count
 from causalflow.model.evidence import check_names, read_evidence, read_interventions
+from causalflow.model.experience import Experience
 from causalflow.model.prediction import check_fitted, check_noise, predicted
 from causalflow.model.scm import StructuralModel
 from causalflow.model.simulation import simulate
@@ -45,6 +46,7 @@ from causalflow.model.stream import (
     described,
     stream,
 )
+from causalflow.model.support import Watch
 from causalflow.model.verdicts import counterfactual_verdict, left_open, sample_verdict
 from causalflow.model.world import Abduction, Info, World
 from causalflow.query.query import Query
@@ -61,12 +63,14 @@ class Inquiry:
         fitted: the nodes that can be used.
         generator: of all draws, on the model's device.
         exact: gives the exact model of a finite graph, None of another.
+        experience: of the rows that the model was fitted to.
     """
 
     scm: StructuralModel
     fitted: frozenset[str]
     generator: torch.Generator
     exact: Callable[[], ExactModel | None]
+    experience: Experience
 
     @property
     def graph(self) -> Graph:
@@ -86,29 +90,45 @@ class Inquiry:
         needed = self.graph.admg.do(fixed).ancestors(wanted)
         check_fitted(self.scm, self.fitted, needed - set(fixed))
         noise = self.scm.draw_noise(n, self.generator, needed)
-        world = predicted(self.scm, Abduction(noise=noise, rows=n, info=Info()), actions, wanted)
+        drawn, watch = Abduction(noise=noise, rows=n, info=Info()), self._watch()
+        world = predicted(self.scm, drawn, actions, watch, wanted)
+        _tell(watch, "sample")
         return world.judged(partial(sample_verdict, self.graph, tuple(wanted), do))
 
     def abduct(self, evidence: Any) -> Abduction:
         """The noise of ``evidence``."""
         check_fitted(self.scm, self.fitted, self.scm.order)
-        return self._abducted(read_evidence(self.graph, evidence, self.scm.device))
+        values, watch = read_evidence(self.graph, evidence, self.scm.device), self._watch()
+        found = self._abducted(values, watch)
+        _tell(watch, "abduct")
+        return found
 
     def predict(self, abduction: Abduction, do: Mapping[str, Any] | None) -> World:
         """The worlds of a noise under ``do``."""
         actions = read_interventions(self.graph, do, abduction.rows, self.scm.device)
         check_noise(self.graph, actions)
-        return predicted(self.scm, abduction, actions)
+        watch = self._watch()
+        world = predicted(self.scm, abduction, actions, watch)
+        _tell(watch, "predict")
+        return world
 
     def counterfactual(self, evidence: Any, do: Mapping[str, Any], draws: int = 1) -> World:
         """The worlds of ``evidence`` under ``do``, so many of each row."""
+        watch = self._watch()
+        world = self._counterfactual(evidence, do, draws, watch)
+        _tell(watch, "counterfactual")
+        return world
+
+    def _counterfactual(
+        self, evidence: Any, do: Mapping[str, Any], draws: int, watch: Watch
+    ) -> World:
         check_count("n", draws)
         check_fitted(self.scm, self.fitted, self.scm.order)
         values = read_evidence(self.graph, evidence, self.scm.device)
         rows = len(next(iter(values.values())))
         actions = read_interventions(self.graph, do, rows, self.scm.device, draws=draws)
         check_noise(self.graph, actions)
-        world = predicted(self.scm, self._abducted(values, draws), actions)
+        world = predicted(self.scm, self._abducted(values, watch, draws), actions, watch)
         return world.judged(partial(counterfactual_verdict, self.graph, tuple(values), do))
 
     def counterfactuals(
@@ -139,15 +159,20 @@ class Inquiry:
             )
         batches, total = batches_of(evidence, batch_size)
         identity = {"model": fingerprint(self.scm), "do": described(asked["do"]), "seed": seed}
-        return stream(
-            partial(self._of_batch, asked["do"], seed),
-            batches,
-            out,
-            graph=self.graph,
-            identity={**asked, **identity},
-            total=total,
-            progress=progress,
-        )
+        watch = self._watch()
+        try:
+            report = stream(
+                partial(self._of_batch, asked["do"], seed, watch),
+                batches,
+                out,
+                graph=self.graph,
+                identity={**asked, **identity},
+                total=total,
+                progress=progress,
+            )
+        finally:
+            _tell(watch, "counterfactual")
+        return replace(report, warnings=watch.sentences)
 
     def ask(
         self, query: str | Query, evidence: Any, known: Mapping[str, Any], draws: int | None
@@ -165,7 +190,9 @@ class Inquiry:
         if exact is not None:
             answer = exact.ask(query, given)
         else:
-            answer = simulate(self.scm, query, given, self.fitted, draws, self.generator)
+            watch = self._watch()
+            answer = simulate(self.scm, query, given, self.fitted, draws, self.generator, watch)
+            _tell(watch, "ask")
         verdict = attempt(self.graph, answer.query)
         notes = verdict.warnings if verdict else ()
         if answer.learned and (open_ := left_open(verdict)):
@@ -173,15 +200,31 @@ class Inquiry:
             warnings.warn(f"ask: {answer.query}: {open_}", CausalflowWarning, stacklevel=3)
         return replace(answer, verdict=verdict, assumptions=(*answer.assumptions, *notes))
 
-    def _of_batch(self, do: Any, seed: int, batch: Mapping[str, Any], index: int) -> World:
+    def _of_batch(
+        self, do: Any, seed: int, watch: Watch, batch: Mapping[str, Any], index: int
+    ) -> World:
         """The worlds of batch ``index``, whatever was drawn before it."""
         own = replace(self, generator=batch_generator(self.scm.device, seed, index))
-        return own.counterfactual(batch, do(batch) if callable(do) else do)
+        of_batch = own._watch()
+        world = own._counterfactual(batch, do(batch) if callable(do) else do, 1, of_batch)
+        watch.add(of_batch)
+        return world
 
-    def _abducted(self, values: Values, draws: int = 1) -> Abduction:
+    def _watch(self) -> Watch:
+        return Watch(scm=self.scm, experience=self.experience)
+
+    def _abducted(self, values: Values, watch: Watch, draws: int = 1) -> Abduction:
         """The noise of ``values``, drawn so many times; a finite model names what is impossible."""
         repeated = {name: torch.cat([value] * draws) for name, value in values.items()}
+        watch.evidence(values, self.scm.order)
         try:
-            return abduct(self.scm, repeated, self.generator)
+            found = abduct(self.scm, repeated, self.generator)
+            return replace(found, info=replace(found.info, warnings=watch.sentences))
         except EvidenceError as problem:
             raise explained(problem, self.exact(), values) from None
+
+
+def _tell(watch: Watch, call: str) -> None:
+    """Warn the caller of the model's method, once, of all that was outside."""
+    if watch.warning:
+        warnings.warn(f"{call}: {watch.warning}", SupportWarning, stacklevel=4)

@@ -22,6 +22,7 @@ from causalflow.model.acceleration import accelerate, forget_records
 from causalflow.model.arguments import Random, check_seed, read_generator
 from causalflow.model.description import describe
 from causalflow.model.evidence import read_evidence
+from causalflow.model.experience import Experience
 from causalflow.model.fitting import fit_nodes
 from causalflow.model.inquiry import Inquiry
 from causalflow.model.latents import factual_latents
@@ -45,19 +46,26 @@ __all__ = ["Model"]
 
 
 class Model:
-    """A structural causal model that can be fitted and asked; made by `compile` or `Model.load`."""
+    """A structural causal model that can be fitted and asked; made by `compile` or `Model.load`.
+
+    Attributes:
+        experience: of the rows it was fitted to: ranges, distances, digests of pictures
+            (`causalflow.model.experience`).
+    """
 
     def __init__(
         self,
         scm: StructuralModel,
         options: CompileOptions,
         fitted: Iterable[str] = (),
+        experience: Experience | None = None,
         parts: Parts | None = None,
     ) -> None:
         self.scm = scm
         self.options = options
         self.parts = parts or Parts()
         self.fitted = scm.given | frozenset(fitted)
+        self.experience = experience or Experience()
 
     @property
     def graph(self) -> Graph:
@@ -112,8 +120,9 @@ class Model:
         Raises:
             CausalflowError: data that do not fit the graph, an unknown option, nothing to fit.
         """
-        report, fitted = fit_nodes(self.scm, data, nodes, options)
+        report, fitted, experience = fit_nodes(self.scm, data, nodes, options)
         self.fitted |= fitted
+        self.experience = self.experience.then(experience)
         return report
 
     def transplant(self, name: str, donor: Model) -> Model:
@@ -131,6 +140,7 @@ class Model:
         transplant(name, donor.scm, self.scm)
         forget_records(self.scm)
         self.fitted |= {name}
+        self.experience = self.experience.then(donor.experience.of([name]))
         return self
 
     def sample(
@@ -330,7 +340,7 @@ class Model:
 
     def save(self, path: str | Path) -> None:
         """Write weights, graph text, options and versions in one safetensors file, atomically."""
-        write(path, self.scm, self.options, self.fitted, self.parts)
+        write(path, self.scm, self.options, self.fitted, self.experience, self.parts)
 
     @staticmethod
     def load(
@@ -368,4 +378,5 @@ class Model:
             fitted=self.fitted,
             generator=read_generator(generator, self.device),
             exact=lambda: self.exact,
+            experience=self.experience,
         )

@@ -17,6 +17,7 @@ from causalflow.mechanisms.categorical import NOISES
 from causalflow.model.arguments import check_count, check_number
 from causalflow.model.latents import latents_of
 from causalflow.model.scm import Intervention, StructuralModel
+from causalflow.model.support import Watch
 from causalflow.model.world import Abduction, World
 
 __all__ = ["check_fitted", "check_noise", "configured", "predicted"]
@@ -26,14 +27,18 @@ def predicted(
     scm: StructuralModel,
     abduction: Abduction,
     actions: Mapping[str, Intervention],
+    watch: Watch,
     wanted: Iterable[str] | None = None,
 ) -> World:
     """The worlds of a noise under interventions, in public units."""
+    watched = watch.actions(actions, abduction.noise.keys())
     with NetworkCalls(scm.denoisers) as calls:
-        values = scm.predict(abduction.noise, actions, rows=abduction.rows)
+        values = scm.predict(abduction.noise, watched, rows=abduction.rows)
+    watch.world(values, actions)
     public = {n: to_public(n, scm.graph.nodes[n], values[n]) for n in wanted or scm.order}
     spent = abduction.info.network_calls + calls.images / abduction.rows
-    info = replace(abduction.info, network_calls=spent)
+    outside = dict.fromkeys((*abduction.info.warnings, *watch.sentences))
+    info = replace(abduction.info, network_calls=spent, warnings=tuple(outside))
     return World(public, info, latents=latents_of(scm, abduction.noise, values))
 
 

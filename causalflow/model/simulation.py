@@ -32,6 +32,7 @@ from causalflow.model.completion import complete
 from causalflow.model.prediction import check_fitted
 from causalflow.model.question import Question, read_question
 from causalflow.model.scm import StructuralModel
+from causalflow.model.support import Watch
 from causalflow.model.tally import Array, Tally, frequencies, means
 from causalflow.model.value import levels_of, read_value
 from causalflow.model.worlds import Worlds
@@ -55,6 +56,7 @@ def simulate(
     fitted: Collection[str],
     draws: int | None,
     generator: torch.Generator,
+    watch: Watch,
 ) -> Answer:
     """The answer, estimated.
 
@@ -65,6 +67,7 @@ def simulate(
         fitted: the nodes that can be used.
         draws: of the noise, for each row where evidence is abducted; None: `DRAWS`.
         generator: draws.
+        watch: told of what lies outside of the mechanisms' ranges.
 
     Raises:
         QueryError: it cannot be read, or a term has no table, such as the probability of a
@@ -77,11 +80,13 @@ def simulate(
     check_fitted(scm, fitted, used)
     if draws is not None:
         check_count("draws", draws)
+    watch.evidence(question.evidence, used)
     run = _Run(
         scm=scm,
         question=question,
         draws=draws or _default(scm, question),
         generator=generator,
+        watch=watch,
     )
     cells = run.cells()
     return Answer(
@@ -103,6 +108,7 @@ class _Run:
     question: Question
     draws: int
     generator: torch.Generator
+    watch: Watch
     inferred: dict[str, str] = field(default_factory=dict)
     tallies: list[Tally] = field(default_factory=list)
     _shared: Mapping[str, Noise] | None = None
@@ -132,6 +138,7 @@ class _Run:
                 draws=self.draws,
                 wanted=question.wanted,
                 settings=values,
+                watch=self.watch,
             )
             tally = self._tally(question, worlds, where)
             self.tallies.append(tally)
@@ -241,6 +248,7 @@ def _notes(run: _Run) -> Iterator[str]:
             yield f"'{name}' was {how}"
     if question.query.kind is Kind.EXPECTATION:
         yield from _level_notes(scm, question)
+    yield from run.watch.sentences
 
 
 def _noise_notes(scm: StructuralModel, question: Question) -> Iterator[str]:

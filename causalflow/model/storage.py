@@ -17,12 +17,13 @@ from causalflow.graph.diffusion import Diffusion
 from causalflow.graph.reader import loads
 from causalflow.model.construction import structural_model
 from causalflow.model.evidence import check_names
+from causalflow.model.experience import Experience
 from causalflow.model.options import CompileOptions, Parts, read_options
 from causalflow.model.scm import StructuralModel
 
 __all__ = ["Stored", "fingerprint", "read", "write"]
 
-Stored = tuple[StructuralModel, CompileOptions, list[str]]
+Stored = tuple[StructuralModel, CompileOptions, list[str], Experience]
 
 
 def write(
@@ -30,6 +31,7 @@ def write(
     scm: StructuralModel,
     options: CompileOptions,
     fitted: Iterable[str],
+    experience: Experience,
     parts: Parts,
 ) -> None:
     """Write a model, wholly or not at all.
@@ -40,6 +42,7 @@ def write(
     images = {name: asdict(image.options) for name, image in scm.images.items()}
     texts = {
         "compile": asdict(options),
+        "experience": experience.record(),
         "fitted": sorted(fitted),
         "images": images,
         "parts": parts.names(),
@@ -55,7 +58,7 @@ def fingerprint(scm: StructuralModel) -> str:
 
 
 def read(path: str | Path, parts: Parts) -> Stored:
-    """The model in a file, its options, and the nodes that were fitted.
+    """The model in a file, its options, the nodes that were fitted, and to what.
 
     Args:
         path: of the file.
@@ -67,14 +70,14 @@ def read(path: str | Path, parts: Parts) -> Stored:
     state = load_state(path, kind="model")
     try:
         _check_parts(state.metadata.options.get("parts", {}), parts)
-        scm, options, fitted = _declared(state.metadata, path, parts)
+        scm, options, fitted, experience = _declared(state.metadata, path, parts)
     except CausalflowError as error:
         reason = " ".join(str(error).split())
         raise CheckpointError(
             f"{path}: the graph or options inside cannot be read ({reason})"
         ) from None
     load_into(scm, state.tensors, path)
-    return scm.eval(), options, fitted
+    return scm.eval(), options, fitted, experience
 
 
 def _declared(metadata: Metadata, path: str | Path, parts: Parts) -> Stored:
@@ -91,7 +94,8 @@ def _declared(metadata: Metadata, path: str | Path, parts: Parts) -> Stored:
     diffusions = {name: Diffusion(**options) for name, options in images.items()}
     declared, options = read_options(graph, {**given, **diffusions})
     scm = structural_model(declared, options, parts)
-    return scm, options, check_names(graph, fitted, "'fitted'")
+    experience = Experience.read(metadata.options.get("experience"), graph)
+    return scm, options, check_names(graph, fitted, "'fitted'"), experience
 
 
 def _check_parts(wanted: Any, parts: Parts) -> None:

@@ -57,6 +57,7 @@ class StreamReport:
         batches: it took.
         resumed_from: how many batches an earlier, killed call had done.
         seconds: this call took.
+        warnings: what lay outside of the mechanisms' ranges in the batches that this call answered.
     """
 
     path: Path
@@ -64,6 +65,7 @@ class StreamReport:
     batches: int
     resumed_from: int
     seconds: float
+    warnings: tuple[str, ...] = ()
 
 
 def stream(

@@ -25,12 +25,14 @@ class Info:
             residual; None where no image was observed or no residual is kept.
         inferred: node missing from the evidence -> how its value was found.
         free: nodes of which the evidence says nothing; their noise was drawn.
+        warnings: what lies outside of the ranges that the mechanisms were fitted to.
     """
 
     network_calls: float = 0.0
     round_trip_error: float | None = None
     inferred: Mapping[str, str] = field(default_factory=dict)
     free: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class World(Mapping[str, Tensor]):

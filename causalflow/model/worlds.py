@@ -19,6 +19,7 @@ from causalflow.graph.schema import Class, Image
 from causalflow.mechanisms.base import Noise
 from causalflow.model.question import reached
 from causalflow.model.scm import StructuralModel
+from causalflow.model.support import Watch
 from causalflow.model.tally import Array, Axis
 from causalflow.model.value import levels_of, read_value
 from causalflow.query.query import Intervention, Term, World
@@ -36,6 +37,7 @@ class Worlds:
         draws: the size of the batch.
         wanted: world -> what is read in it.
         settings: free intervention -> its value, one row.
+        watch: told of what is set, and of what that moves.
     """
 
     scm: StructuralModel
@@ -43,6 +45,7 @@ class Worlds:
     draws: int
     wanted: Mapping[World, frozenset[str]]
     settings: Mapping[str, Tensor]
+    watch: Watch
     _known: dict[World, Mapping[str, Tensor]] = field(default_factory=dict)
 
     def value(self, term: Term) -> Tensor:
@@ -95,21 +98,27 @@ class Worlds:
         )
 
     def _world(self, world: World) -> Mapping[str, Tensor]:
-        do = {each.variable: self._action(each) for each in world}
+        actions = {each.variable: self._action(each) for each in world}
         nodes = reached(self.scm.graph, world, self.wanted[world])
+        for name, value in actions.items():
+            self.watch.setting(name, value, nodes)
+        do = {n: value.expand(self.draws, *value.shape[1:]) for n, value in actions.items()}
         noise = {n: each for n, each in self.noise.items() if n in nodes or n in self._roots}
-        return self.scm.predict(noise, do, rows=self.draws)
+        values = self.scm.predict(noise, do, rows=self.draws)
+        self.watch.world(values, do)
+        return values
 
     @property
     def _roots(self) -> frozenset[str]:
         return frozenset(self.scm.root_names)
 
     def _action(self, each: Intervention) -> Tensor:
+        """What is set: one row for all draws, or that of another world, one a draw."""
         if each.nested is not None:
             return self.value(each.nested)
         value = self.settings.get(each.variable) if each.value is None else self._read(each)
         assert value is not None
-        return value.expand(self.draws, *value.shape[1:])
+        return value
 
     def _read(self, each: Intervention) -> Tensor:
         noises = (part for noise in self.noise.values() for part in noise.values())

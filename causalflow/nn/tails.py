@@ -17,7 +17,7 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["BEND", "HEAVY", "bent", "log_slope", "measured", "straight"]
+__all__ = ["BEND", "HEAVY", "bent", "is_heavy", "log_slope", "measured", "straight"]
 
 BEND = 3.0
 """Spreads from the middle at which a heavy column is bent: a normal one has .3 % beyond."""
@@ -58,6 +58,11 @@ def measured(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     if inner > 0 and not spread <= HEAVY * inner:
         return values.median(), inner, torch.full_like(centre, BEND)
     return centre, torch.where(spread > 0, spread, 1.0), infinite
+
+
+def is_heavy(values: Tensor) -> bool:
+    """Whether a column is bent."""
+    return bool(measured(values)[2].isfinite())
 
 
 def _inner_spread(values: Tensor) -> Tensor:

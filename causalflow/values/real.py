@@ -1,4 +1,4 @@
-"""RealType: the values of a continuous variable, numbers within an open interval.
+"""RealType: the values of a continuous variable, numbers within an interval.
 
 A value is a number, or a text that shows one; a gap is NaN. Stored and shown: float64, in the unit
 of the graph file.
@@ -21,7 +21,7 @@ __all__ = ["RealType"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RealType:
-    """A number between two ends, which it does not reach."""
+    """A number between two ends, or at one that is finite."""
 
     low: float = -math.inf
     high: float = math.inf
@@ -45,13 +45,13 @@ class RealType:
         """
         array = entries_of(given).array
         numbers = self._numbers(array, where, error)
-        outside = (numbers <= self.low) | (numbers >= self.high) | np.isinf(numbers)
+        outside = (numbers < self.low) | (numbers > self.high) | np.isinf(numbers)
         if outside.any():
             row = int(np.argmax(outside.ravel()))
             place = f"{where}, row {row}" if array.ndim else where
             raise error(
                 f"{place}: value {numbers.ravel()[row]:g} is outside its support; "
-                f"expected {self.low:g} < value < {self.high:g}"
+                f"expected {self.low:g} <= value <= {self.high:g}"
             )
         return numbers
 

@@ -103,8 +103,8 @@ def test_images_given_as_bytes_are_kept_as_bytes():
             "did you mean 'red'?",
         ),
         (
-            {"thickness": [1, 2, 3, 4, 10]},
-            "node 'thickness', row 4: value 10 is outside its support; expected 0 < value < 10",
+            {"thickness": [1, 2, 3, 10, 11]},
+            "node 'thickness', row 4: value 11 is outside its support; expected 0 <= value <= 10",
         ),
         (
             {"thickness": [1, 2, 3]},

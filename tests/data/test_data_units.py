@@ -114,13 +114,13 @@ def test_class_values_survive_the_way_out_and_back(node):
         ),
         (
             THICKNESS,
-            [1.0, 0.5],
-            "node 'color', row 1: value 0.5 is outside its support; expected 0.5 < value < inf",
+            [0.5, 0.4],
+            "node 'color', row 1: value 0.4 is outside its support; expected 0.5 <= value <= inf",
         ),
         (
             THICKNESS,
             math.inf,
-            "node 'color': value inf is outside its support; expected 0.5 < value < inf",
+            "node 'color': value inf is outside its support; expected 0.5 <= value <= inf",
         ),
         (
             PICTURE,

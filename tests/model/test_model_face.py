@@ -125,7 +125,8 @@ def test_part_of_a_model_is_fitted_from_its_own_columns_and_the_rest_stays():
     [
         ({"mood": None}, DataError, "node 'mood': no such column"),
         ({"dose": ["hgh"] * 200}, DataError, "did you mean 'high'"),
-        ({"score": np.full(200, 100.0)}, DataError, "node 'score', row 0: value 100 is outside"),
+        ({"score": np.full(200, 100.5)}, DataError, "node 'score', row 0: value 100.5 is outside"),
+        ({"score": np.full(200, 100.0)}, DataError, "every value is an end of its support"),
         ({"mood": [0] * 199}, DataError, "unequal lengths"),
     ],
 )

@@ -71,10 +71,12 @@ def test_counterfactuals_of_a_linear_fit_equal_those_of_ordinary_least_squares(e
     change = rng.normal(0, 5, 500)
     by_m = change * slopes("m")["x"]
     by_y = by_m * slopes("y")["m"] + change * slopes("y").get("x", 0.0)
-    world = model.counterfactual(data, {"x": x + change})
+    with pytest.warns(cf.SupportWarning, match="do\\(x\\): 104 of 500 values"):
+        world = model.counterfactual(data, {"x": x + change})
     np.testing.assert_allclose(world["m"], m + by_m, rtol=0, atol=1e-6)
     np.testing.assert_allclose(world["y"], y + by_y, rtol=0, atol=1e-6)
-    shifted = model.counterfactual(data, {"x": lambda v: v + torch.from_numpy(change)})
+    with pytest.warns(cf.SupportWarning, match="do\\(x\\): 104 of 500 values"):
+        shifted = model.counterfactual(data, {"x": lambda v: v + torch.from_numpy(change)})
     for name in data:
         torch.testing.assert_close(shifted[name], world[name], rtol=0, atol=1e-9)
 
@@ -147,7 +149,10 @@ def test_a_learned_flow_predicts_intensity_under_do_thickness():
     rows = {"thickness": thickness, "intensity": intensity}
     model.fit(rows, steps=200, batch_size=256, warmup=20, ema=0.9, progress=False, device="cpu")
     _, u_i, t, i = morpho_rows(1_000, seed=1)
-    world = model.counterfactual({"thickness": t, "intensity": i}, {"thickness": t[::-1].copy()})
+    with pytest.warns(cf.SupportWarning, match="evidence thickness: 2 of 1,000 values"):
+        world = model.counterfactual(
+            {"thickness": t, "intensity": i}, {"thickness": t[::-1].copy()}
+        )
     error = np.abs(world["intensity"].numpy() - morpho_intensity(t[::-1], u_i))
     assert error.mean() < 3  # grey levels, the bound
     forced = model.sample(5_000, {"thickness": 2.0}, nodes=["intensity"])["intensity"].numpy()

@@ -1,0 +1,210 @@
+"""Support: what a call gives its learned mechanisms that lies outside of what they were fitted to.
+
+A mechanism that was fitted knows its node's law where its rows were: each continuous column it read
+has a range there (`causalflow.model.experience`). A value outside is extrapolated, whatever the
+mechanism then says. An equation is right everywhere, so only what a learned mechanism reads counts.
+
+    evidence   values that are given: as a parent any outside counts; of the node itself, whose
+               noise is then far out in its law, any beyond by more than `MARGIN` of the width
+    do         values that are set, as a parent: any outside counts; of a shift, those that it moves
+               out of the range
+    moved      parents that an intervention moves: draws pass the ends of a range by themselves, so
+               more than `SHARE` of the rows must lie beyond by more than `MARGIN` of its width
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from causalflow.errors import one_line
+from causalflow.graph.schema import Continuous
+from causalflow.model.experience import Experience
+from causalflow.model.scm import Intervention, StructuralModel
+
+__all__ = ["Outside", "Watch"]
+
+SHARE = 0.01
+MARGIN = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """Values of a node outside of a range.
+
+    Attributes:
+        node: its name.
+        how: "evidence", "do" or "moved".
+        low: the least value that was fitted to.
+        high: the largest.
+        count: rows outside.
+        rows: of which there are.
+        least: of the values outside.
+        largest: likewise.
+    """
+
+    node: str
+    how: str
+    low: float
+    high: float
+    count: int
+    rows: int
+    least: float
+    largest: float
+
+    def __str__(self) -> str:
+        start = {"evidence": "evidence ", "do": "do(", "moved": ""}[self.how] + self.node
+        end = ")" if self.how == "do" else ""
+        after = " after the intervention" if self.how == "moved" else ""
+        within = f"outside {self.low:.4g} to {self.high:.4g}, the range that was fitted to"
+        if self.least == self.largest and self.count == self.rows:
+            return f"{start}={self.least:.6g}{end}{after} is {within}"
+        values = f"{self.least:.4g}"
+        if self.largest != self.least:
+            values = f"from {values} to {self.largest:.4g}"
+        return f"{start}{end}{after}: {self.count:,} of {self.rows:,} values, {values}, {within}"
+
+    def and_(self, other: Outside) -> Outside:
+        """Both, of further rows."""
+        return Outside(
+            node=self.node,
+            how=self.how,
+            low=self.low,
+            high=self.high,
+            count=self.count + other.count,
+            rows=self.rows + other.rows,
+            least=min(self.least, other.least),
+            largest=max(self.largest, other.largest),
+        )
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Watch:
+    """What one call has given outside of its mechanisms' ranges.
+
+    Attributes:
+        scm: the model.
+        experience: of the rows it was fitted to.
+    """
+
+    scm: StructuralModel
+    experience: Experience
+    _found: dict[tuple[str, str], Outside] = field(default_factory=dict)
+
+    @property
+    def found(self) -> tuple[Outside, ...]:
+        """What was outside, each node and way once."""
+        return tuple(each for each in self._found.values() if each.count)
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """The same in words."""
+        return tuple(map(str, self.found))
+
+    @property
+    def warning(self) -> str:
+        """All of it in one line; empty where nothing was outside."""
+        said = "; ".join(self.sentences)
+        return one_line(said, ": what was learned is extrapolated there") if said else ""
+
+    def add(self, other: Watch) -> None:
+        """What another call has given."""
+        for each in other._found.values():
+            self._note(each)
+
+    def evidence(self, values: Mapping[str, Tensor], used: Collection[str]) -> None:
+        """Values of the actual world, read by the mechanisms of ``used``."""
+        for name, value in values.items():
+            if readers := self._readers(name, used):
+                self._see(name, "evidence", value, readers)
+            elif name in used and name in self.experience.ranges.get(name, {}):
+                self._see(name, "evidence", value, [name], margin=MARGIN)
+
+    def setting(self, name: str, value: Tensor, used: Collection[str]) -> None:
+        """A value that is set, read by the mechanisms of ``used``."""
+        self._see(name, "do", value, self._readers(name, used))
+
+    def actions(
+        self, actions: Mapping[str, Intervention], used: Collection[str]
+    ) -> dict[str, Intervention]:
+        """The interventions; those that are functions are watched when they act."""
+        fixed = {name for name, action in actions.items() if isinstance(action, Tensor)}
+        computed = frozenset(used) - fixed
+        watched: dict[str, Intervention] = {}
+        for name, action in actions.items():
+            if isinstance(action, Tensor):
+                self.setting(name, action, computed)
+                watched[name] = action
+            else:
+                watched[name] = self._shift(name, action, computed)
+        return watched
+
+    def world(self, values: Mapping[str, Tensor], done: Collection[str]) -> None:
+        """A world under an intervention on ``done``: the parents that it has moved."""
+        moved = self.scm.graph.admg.do(done).descendants(done) - frozenset(done)
+        for name in values.keys() & moved:
+            readers = self._readers(name, values.keys() - frozenset(done))
+            self._see(name, "moved", values[name], readers, margin=MARGIN, share=SHARE)
+
+    def _shift(
+        self, name: str, action: Callable[[Tensor], Tensor], used: Collection[str]
+    ) -> Intervention:
+        def watched(natural: Tensor) -> Tensor:
+            given = action(natural)
+            self._see(name, "do", given, self._readers(name, used), before=natural)
+            return given
+
+        return watched
+
+    def _readers(self, name: str, used: Collection[str]) -> list[str]:
+        """The learned mechanisms that read a node as a parent."""
+        ranges = self.experience.ranges
+        return [n for n in ranges if n != name and name in ranges[n] and n in used]
+
+    def _see(
+        self,
+        name: str,
+        how: str,
+        value: Tensor,
+        readers: Collection[str],
+        before: Tensor | None = None,
+        margin: float = 0.0,
+        share: float = 0.0,
+    ) -> None:
+        """Note values outside, if more than ``share`` of them are by more than ``margin``."""
+        if not readers or not isinstance(self.scm.graph.nodes[name], Continuous):
+            return
+        ends = [self.experience.ranges[reader][name] for reader in readers]
+        low, high = max(low for low, _ in ends), min(high for _, high in ends)
+        outside = _beyond(value, low, high)
+        if before is not None:
+            outside &= ~_beyond(before, low, high)
+        room = margin * (high - low)
+        if (outside & _beyond(value, low - room, high + room)).double().mean() <= share:
+            outside = torch.zeros_like(outside)
+        values = value[outside]
+        seen = Outside(
+            node=name,
+            how=how,
+            low=low,
+            high=high,
+            count=len(values),
+            rows=value.numel(),
+            least=float(values.min()) if len(values) else math.inf,
+            largest=float(values.max()) if len(values) else -math.inf,
+        )
+        self._note(seen)
+
+    def _note(self, seen: Outside) -> None:
+        key = (seen.node, seen.how)
+        before = self._found.get(key)
+        self._found[key] = seen if before is None else before.and_(seen)
+
+
+def _beyond(value: Tensor, low: float, high: float) -> Tensor:
+    """Which values are outside, NaN being none."""
+    return (value < low) | (value > high)
