@@ -114,11 +114,17 @@ def test_outside_the_declared_support_is_an_error_however_it_is_given(chain):
         lambda: chain.sample(1, {"level": 501.0}),
         lambda: chain.sample(1, {"level": lambda value: value + 1e4}),
         lambda: chain.counterfactual({**FACTUAL, "level": [1e3] * 3}, {"dose": 2.0}),
-        lambda: chain.ask("E[harm | do(level=501)]"),
-        lambda: chain.ask("E[harm | level=501]"),
+        lambda: chain.ask("E[harm | do(level)]", level=501),
+        lambda: chain.ask("E[harm | level]", level=501),
     ):
         with pytest.raises(cf.EvidenceError, match=r"'level'.* outside its support"):
             call()
+
+
+def test_outside_the_declared_support_a_query_shows_the_place(chain):
+    for query in ("E[harm | do(level=501)]", "E[harm | level=501]"):
+        with pytest.raises(cf.QueryError, match="'level': value 501 is outside its support"):
+            chain.ask(query)
 
 
 def test_a_stream_tells_once_what_all_its_batches_gave(chain, tmp_path):

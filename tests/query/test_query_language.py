@@ -221,8 +221,8 @@ P(color | code=16)
                ^ image node 'code' is given 16; expected its code, 0 to 15
 P(color | height=tall)
                  ^ node 'height': not a number: 'tall'
-P(color | height=300)
-                 ^ node 'height': value 300 is outside its support; expected 0 < value < 300
+P(color | height=301)
+                 ^ node 'height': value 301 is outside its support; expected 0 <= value <= 300
 P(color | height=1e400)
                  ^ the number 1e400 is too large
 P()
