@@ -5,6 +5,9 @@ functions only write the question down; `causalflow.identify.identify` says whet
 
     TE      E[y[x=1] - y[x=0]]                   total effect
     ETT     E[y[x=1] - y[x=0] | x=1]             effect of treatment on the treated
+    ETU     E[y[x=1] - y[x=0] | x=0]             effect of treatment on the untreated
+    RD      P(y[x=1]=1) - P(y[x=0]=1)            risk difference
+    RR      P(y[x=1]=1) / P(y[x=0]=1)            risk ratio
     PN      P(y[x=0]=0 | x=1, y=1)               necessity: without x, no y
     PS      P(y[x=1]=1 | x=0, y=0)               sufficiency
     PNS     P(y[x=1]=1, y[x=0]=0)                both
@@ -14,7 +17,7 @@ functions only write the question down; `causalflow.identify.identify` says whet
     PSE     as NDE, along the edges named        path-specific effect
     Ctf-DE  E[y[x=1, m[x=0]] - y[x=0] | x=w]     counterfactual direct effect, on those with x = w
     Ctf-IE  E[y[x=0, m[x=1]] - y[x=0] | x=w]     counterfactual indirect effect
-    Ctf-SE  E[y[x=0] | x=1] - E[y | x=0]         counterfactual spurious effect: two questions
+    Ctf-SE  E[y[x=0] | x=1] - E[y | x=0]         counterfactual spurious effect
 
 Source: Pearl (2009), *Causality*, section 9.2; Pearl (2001) for natural effects; Avin, Shpitser &
 Pearl (2005) for paths; Zhang & Bareinboim (2018) for Ctf-DE, Ctf-IE and Ctf-SE.
@@ -29,6 +32,7 @@ from typing import TYPE_CHECKING
 
 from causalflow.errors import QueryError
 from causalflow.graph.admg import ADMG
+from causalflow.query.combination import Combination, combined
 from causalflow.query.query import Intervention, Kind, Query, Term, Value
 
 if TYPE_CHECKING:
@@ -63,6 +67,22 @@ class Contrast:
         return self._difference(
             self._under(self.treated), self._under(self.control), (self._is(self.treated),)
         )
+
+    def on_the_untreated(self) -> Query:
+        """ETU: the total effect on those who were not treated."""
+        return self._difference(
+            self._under(self.treated), self._under(self.control), (self._is(self.control),)
+        )
+
+    def risk_difference(self, occurs: Value = 1) -> Query | Combination:
+        """RD: how much likelier the treatment makes the outcome."""
+        one, other = self._risks(occurs)
+        return combined([(Fraction(1), one), (Fraction(-1), other)])
+
+    def risk_ratio(self, occurs: Value = 1) -> Query | Combination:
+        """RR: how many times likelier the treatment makes the outcome."""
+        one, other = self._risks(occurs)
+        return combined([(Fraction(1), one)], [(Fraction(1), other)])
 
     def necessity(self, occurs: Value = 1, fails: Value = 0) -> Query:
         """PN: the outcome would have failed without the treatment, given that both occurred."""
@@ -106,6 +126,11 @@ class Contrast:
         seen = Term(name=self.outcome)
         return self._mean(self._under(self.control), self.treated), self._mean(seen, self.control)
 
+    def spurious_effect(self) -> Query | Combination:
+        """Ctf-SE: the difference of the two."""
+        one, other = self.spurious()
+        return combined([(Fraction(1), one), (Fraction(-1), other)])
+
     def path_specific(self, graph: Graph | ADMG, edges: Iterable[tuple[str, str]]) -> Query:
         """PSE: the treatment is felt along ``edges`` only; all else stays as without treatment.
 
@@ -127,6 +152,11 @@ class Contrast:
                 )
         term = self._along(admg, active, self.outcome)
         return self._difference(term, self._under(self.control))
+
+    def _risks(self, occurs: Value) -> tuple[Query, Query]:
+        levels = (self.treated, self.control)
+        one, other = (Query(outcomes=(self._under(level, occurs),)) for level in levels)
+        return one, other
 
     def _along(self, admg: ADMG, active: frozenset[tuple[str, str]], node: str) -> Term:
         """A node that feels the treatment along active edges; its other causes do not."""

@@ -23,8 +23,9 @@ from causalflow.graph.schema import (
     Symbol,
 )
 from causalflow.query.query import Value
+from causalflow.query.words import literal, unquoted
 
-__all__ = ["resolve"]
+__all__ = ["resolve", "written_level"]
 
 
 def resolve(name: str, declared: Node | Exogenous, value: Value) -> Value:
@@ -54,6 +55,16 @@ def resolve(name: str, declared: Node | Exogenous, value: Value) -> Value:
         case Image(levels=int(count), shape=shape):
             return _code(name, count ** math.prod(shape), value)
     raise QueryError(f"query: '{name}' has no type that takes values")  # pragma: no cover
+
+
+def written_level(name: str, declared: Node | Exogenous, text: str) -> Value:
+    """The value that a text says; a level keeps all its digits, and the zeros before them.
+
+    Raises:
+        QueryError: the variable cannot take the value.
+    """
+    finite = isinstance(declared, Class | Finite)
+    return resolve(name, declared, unquoted(text) if finite else literal(text))
 
 
 def _code(name: str, count: int, value: Value) -> int:

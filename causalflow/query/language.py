@@ -8,12 +8,13 @@
     P(y[x=1, m[]])                       m takes the value it has in the actual world
     P(y[x])                              x is set to any of its levels
     E[y[x=1] - 1/2*y[x=0] | z=1]         expectation of a linear combination
-    NDE(x -> y; m), ETT(x -> y), ...     quantities with names: see `causalflow.query.named`
+    NDE(x -> y; m), ATT(x -> y), ...     quantities with names: see `causalflow.query.named`
+    P(y | do(x=1)) - P(y | do(x=0))      sums and ratios: see `causalflow.query.combination`
 
 A level is written by name or number; ``'two words'`` or ``"two words"`` quotes names that would
 read as something else (a backslash keeps the character after it). ``do`` sets a variable for every
 term of the query, conditions too; with subscripts each term has its own world, so the two are not
-mixed.
+mixed. ``p(...)``, ``Pr(...)``, ``e[...]``, ``E(...)``, ``DO(...)`` and ``==`` are read as well.
 
 A mistake is a `QueryError` that points at its place.
 """
@@ -29,29 +30,31 @@ from lark import Lark
 from lark.exceptions import UnexpectedInput, UnexpectedToken
 
 from causalflow.errors import QueryError
+from causalflow.graph.admg import ADMG
 from causalflow.graph.schema import Symbol
 from causalflow.limits import QUERY_DEPTH, QUERY_LETTERS
-from causalflow.query.named import written_out
+from causalflow.query.arithmetic import COUNT, read_combination
+from causalflow.query.combination import Combination
+from causalflow.query.named import named_question
 from causalflow.query.plain import plain_query
-from causalflow.query.query import NAME, WORD, Kind, Query, Term
+from causalflow.query.query import Kind, Query, Term
 from causalflow.query.reader import Branch, Reader, Variables
+from causalflow.query.words import NAME, QUOTED, WORD
 
 if TYPE_CHECKING:
     from causalflow.graph.graph import Graph
 
-__all__ = ["parse_distribution", "parse_query"]
-
-
-QUOTED = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
+__all__ = ["parse_distribution", "parse_query", "single_query"]
 
 GRAMMAR = rf"""
 start: P outcomes given? ")" -> probability
      | E combination given? "]" -> expectation
+     | MEAN combination given? ")" -> expectation
 outcomes: event ("," event)*
 given: "|" condition ("," condition)*
 ?condition: event | do
 do: DO event ("," event)* ")"
-event: _name subscript? ("=" value)?
+event: _name subscript? (EQUAL value)?
 subscript: "[" (event ("," event)*)? "]"
 value: VALUE | QUOTED
 _name: NAME | QUOTED
@@ -64,12 +67,14 @@ minus_part: MINUS _product -> part
 _product: (coefficient "*")? event
 coefficient: COUNT ("/" COUNT)?
 
-P: /P\s*\(/
-E: /E\s*\[/
-DO.1: /do\s*\(/
+P: /[Pp]r?\s*\(/
+E: /[Ee]\s*\[/
+MEAN: /[Ee]\s*\(/
+DO.1: /[Dd][Oo]\s*\(/
+EQUAL: /==?/
 MINUS: "-"
 NAME: /{NAME}/
-COUNT: /(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{{1,2}})?/
+COUNT: /{COUNT}/
 VALUE: /{WORD}/
 QUOTED: /{QUOTED}/
 %ignore /\s+/
@@ -94,15 +99,26 @@ WORDS = {
     "RPAR": "')'",
     "$END": "the end of the query",
 }
+HINTS = (
+    (r"[_^]?\{", "the world of a term stands in brackets: y[x=1]"),
+    (r"(?i)(?<=do)\s*\(|do\s*\(", "do(...) stands behind the bar: P(y | do(x=1))"),
+    (r"[<>≤≥≠!]", "an event says that a variable has a level: y=1"),
+    (r"[&;∧∩]|and\b", "events are separated by commas"),
+    (r"['\"]", 'a quote in a name wants a backslash, or the other quotes: "it\'s"'),
+    (r"[\w-]", "a name or level of several words is quoted: 'two words'"),
+)
 
 
-def parse_query(text: str, graph: Graph | None = None) -> Query:
+def parse_query(text: str, graph: Graph | ADMG | None = None) -> Query | Combination:
     """Read a causal question.
 
     Args:
-        text: at most 2,000 characters, nested at most 20 deep.
+        text: at most `causalflow.limits.QUERY_LETTERS` long, nested at most 20 deep.
         graph: if given, names and levels are checked against it, and a level's index becomes the
             level. Exogenous variables can be asked about and conditioned on, not set.
+
+    Returns:
+        The question; a `causalflow.query.combination.Combination` where one question cannot say it.
 
     Raises:
         QueryError: what cannot be read, contradicts itself, or is not in the graph.
@@ -111,11 +127,45 @@ def parse_query(text: str, graph: Graph | None = None) -> Query:
         >>> query = parse_query("P(y|z, do( x = 1 ))")
         >>> print(query, query.free_variables)
         P(y | do(x=1), z) ('y', 'z')
-        >>> print(parse_query("P(y[x=1] | x=0, y=0)").worlds[1])
-        ()
+        >>> print(parse_query("E[y | do(x=1)] - E[y | do(x=0)]"))
+        E[y[x=1] - y[x=0]]
+        >>> print(parse_query("RR(x -> y)"))
+        P(y[x=1]=1) / P(y[x=0]=1)
     """
-    written = written_out(text, graph)
-    return _read(written, None if graph is None else {**graph.nodes, **graph.exogenous})
+    _check_size(text)
+    admg = graph if graph is None or isinstance(graph, ADMG) else graph.admg
+    variables: Variables | None = None
+    if isinstance(graph, ADMG):
+        variables = dict.fromkeys(graph.nodes, Symbol())
+    elif graph is not None:
+        variables = {**graph.nodes, **graph.exogenous}
+    one = functools.partial(_one, variables=variables, admg=admg)
+    return plain_query(text, variables) or read_combination(text, one) or one(text)
+
+
+def single_query(text: str, graph: Graph | ADMG | None = None, where: str = "query") -> Query:
+    """Read a causal question that is no sum or ratio of several.
+
+    Raises:
+        QueryError: as `parse_query`; or the text is a combination.
+    """
+    found = parse_query(text, graph)
+    if isinstance(found, Combination):
+        raise QueryError(f"{where}: {found} combines several questions; ask each by itself")
+    return found
+
+
+def _one(text: str, variables: Variables | None, admg: ADMG | None) -> Query | Combination:
+    """One question, perhaps by its name; what a name stands for is checked as if written out."""
+    found = named_question(text, variables, admg)
+    if found is None:
+        return _read(text, variables)
+    read = functools.partial(_read, variables=variables)
+    try:
+        return read_combination(str(found), read) or read(str(found))
+    except QueryError as error:
+        start = len(text) - len(text.lstrip())
+        raise QueryError(error.message, text, start) from None
 
 
 def parse_distribution(text: str, graph: Graph | None = None) -> Query:
@@ -133,6 +183,7 @@ def parse_distribution(text: str, graph: Graph | None = None) -> Query:
     """
     whole = graph is not None and "v" not in graph.nodes
     variables = None if graph is None else {**({"v": Symbol()} if whole else {}), **graph.nodes}
+    _check_size(text)
     query = _read(text, variables)
     if query.kind is Kind.EXPECTATION or query.is_counterfactual:
         raise QueryError("query: data come from a distribution P(... | do(...))", text, 0)
@@ -146,12 +197,9 @@ def parse_distribution(text: str, graph: Graph | None = None) -> Query:
 
 
 def _read(text: str, variables: Variables | None) -> Query:
-    _check_size(text)
     query = plain_query(text, variables)
     if query is None:
         query = Reader(text=text, variables=variables).query(_tree(text))
-    if len(str(query)) > QUERY_LETTERS:
-        raise QueryError(f"query: written out, longer than {QUERY_LETTERS:,} characters")
     return query
 
 
@@ -160,9 +208,10 @@ def _check_size(text: str) -> None:
         raise QueryError(f"query: given {type(text).__name__}; expected text: 'P(y | do(x))'")
     if len(text) > QUERY_LETTERS:
         raise QueryError(f"query: {len(text):,} characters; at most {QUERY_LETTERS:,} are read")
-    depth = -1 if text.lstrip().startswith("E") else 0
-    for mark in re.finditer(rf"[][]|{QUOTED}", text):
-        depth += {"[": 1, "]": -1}.get(mark[0], 0)
+    depth = 0
+    for mark in re.finditer(rf"(?<!\w)[eE]\s*\[|[][]|{QUOTED}|['\"]", text):
+        outer = not depth and mark[0][0] in "eE"  # of an expectation, no subscript
+        depth = max(0, depth + {"[": not outer, "]": -1}.get(mark[0][-1], 0))
         if depth > QUERY_DEPTH:
             message = f"query: nested deeper than {QUERY_DEPTH} subscripts"
             raise QueryError(message, text, mark.start())
@@ -189,4 +238,14 @@ def _tree(text: str) -> Branch:
     given = repr(found[0]) if found else "the end of the query"
     if given in ('"\'"', "'\"'"):
         given = "a quote that is not closed"
-    raise QueryError(f"query: expected {expected}; found {given}", text, position)
+    raise QueryError(
+        f"query: expected {expected}; found {given}{_hint(text, position)}", text, position
+    )
+
+
+def _hint(text: str, position: int) -> str:
+    """What the writer may have meant."""
+    if not text[:position].strip():
+        return "; a question is P(y | do(x=1)), E[y | do(x=1)] or a name such as ATE(x -> y)"
+    found = (hint for pattern, hint in HINTS if re.compile(pattern).match(text, position))
+    return "".join(f"; {hint}" for hint in list(found)[:1])

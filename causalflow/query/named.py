@@ -1,177 +1,235 @@
 """Named: the quantities that have names, as text.
 
-    TE(x -> y)                  total effect             CDE(x -> y; m=1)       controlled direct
-    ETT(x -> y)                 on the treated           NDE(x -> y; m)         natural direct
-    PN(x -> y)                  necessity                NIE(x -> y; m)         natural indirect
-    PS(x -> y)                  sufficiency              PSE(x -> y; x -> m -> y)  path-specific
-    PNS(x -> y)                 both                     Ctf-DE(x -> y; m | x=0)   on those with x=0
-                                                         Ctf-IE(x -> y; m | x=0)
+    TE(x -> y)   ATE, ACE        E[y[x=1] - y[x=0]]             total effect
+    CATE(x -> y | z=1)           the same | z=1                 on those with z=1
+    ETT(x -> y)  ATT             the same | x=1                 on the treated
+    ETU(x -> y)  ATU, ATC        the same | x=0                 on the untreated
+    RD(x -> y)                   P(y[x=1]=1) - P(y[x=0]=1)      risk difference
+    RR(x -> y)                   P(y[x=1]=1) / P(y[x=0]=1)      risk ratio
+    PN(x -> y)                   P(y[x=0]=0 | x=1, y=1)         necessity
+    PS(x -> y)                   P(y[x=1]=1 | x=0, y=0)         sufficiency
+    PNS(x -> y)                  P(y[x=1]=1, y[x=0]=0)          both
+    CDE(x -> y; m=1)             E[y[x=1, m=1] - y[x=0, m=1]]   controlled direct effect
+    NDE(x -> y; m)               E[y[x=1, m[x=0]] - y[x=0]]     natural direct effect
+    NIE(x -> y; m)               E[y[x=0, m[x=1]] - y[x=0]]     natural indirect effect
+    PSE(x -> y; x -> m -> y)     as NDE, along these paths      path-specific effect
+    Ctf-DE(x -> y; m | x=0)      the NDE | x=0                  on those with x=0
+    Ctf-IE(x -> y; m | x=0)      the NIE | x=0
+    Ctf-SE(x -> y)               E[y[x=0] | x=1] - E[y | x=0]   spurious effect
 
-Mediators that are not named are all nodes between x and y. ``x=drug/none`` compares other levels
-than 1 and 0 (treated first), ``y=dead/alive`` says what occurs and what fails in PN, PS and PNS.
-`causalflow.query.contrast` has their formulas; this module writes the text out in full, which is
-then read like any other question.
+``x=drug/none`` compares other levels than 1 and 0 (treated first), ``y=dead/alive`` says what
+occurs and what fails in PN, PS, PNS, RD and RR. Mediators that are not named are all nodes between
+x and y. Behind the bar stands who is asked about, of any quantity, as in a probability. Names and
+levels that are no words are quoted: ``TE(x='very yes'/no -> y)``. Case does not matter in a name.
+
+`causalflow.query.contrast` has the formulas and their sources.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from itertools import pairwise
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn, TypeAlias
 
 from causalflow.errors import QueryError, one_of
 from causalflow.graph.admg import ADMG
+from causalflow.query.combination import Combination
 from causalflow.query.contrast import Contrast
-from causalflow.query.query import NAME, WORD, Query, Value
+from causalflow.query.cursor import Cursor
+from causalflow.query.query import Query, Term, Value
+from causalflow.query.reader import Variables
 
-if TYPE_CHECKING:
-    from causalflow.graph.graph import Graph
+__all__ = ["ALIASES", "FORMS", "named_question"]
 
-__all__ = ["NAMED", "written_out"]
+FORMS = {
+    "TE": "treatment -> outcome",
+    "CATE": "treatment -> outcome | covariate=level",
+    "ETT": "treatment -> outcome",
+    "ETU": "treatment -> outcome",
+    "RD": "treatment -> outcome",
+    "RR": "treatment -> outcome",
+    "PN": "treatment -> outcome",
+    "PS": "treatment -> outcome",
+    "PNS": "treatment -> outcome",
+    "CDE": "treatment -> outcome; mediator=level, ...",
+    "NDE": "treatment -> outcome; mediator, ...",
+    "NIE": "treatment -> outcome; mediator, ...",
+    "PSE": "treatment -> outcome; treatment -> mediator -> outcome, ...",
+    "Ctf-DE": "treatment -> outcome; mediator, ... | treatment=level",
+    "Ctf-IE": "treatment -> outcome; mediator, ... | treatment=level",
+    "Ctf-SE": "treatment -> outcome",
+}
+ALIASES = {"ATE": "TE", "ACE": "TE", "ATT": "ETT", "ATU": "ETU", "ATC": "ETU"}
 
-NAMED = ("TE", "ETT", "PN", "PS", "PNS", "CDE", "NDE", "NIE", "PSE", "Ctf-DE", "Ctf-IE", "Ctf-SE")
+_HEAD = re.compile(r"\s*([A-Za-z]+(?:-[A-Za-z]+)?)\s*\(")
+_PLAIN = ("P", "PR", "E")
 
-_LEVEL = WORD.replace("=", "=/;>")
-_HEAD = re.compile(r"\s*([A-Za-z]+(?:-[A-Za-z]+)?)\s*\((.*)\)\s*", re.DOTALL)
-_SIDE = re.compile(rf"({NAME})(?:\s*=\s*({_LEVEL})\s*/\s*({_LEVEL}))?")
-_SETTING = re.compile(rf"({NAME})\s*=\s*({_LEVEL})")
+Entry: TypeAlias = list[tuple[str, Value | None]]
 
 
-def written_out(text: str, graph: Graph | ADMG | None = None) -> str:
-    """A named quantity as the question it is; any other text as it is.
+def named_question(
+    text: str, variables: Variables | None = None, admg: ADMG | None = None
+) -> Query | Combination | None:
+    """The question that a named quantity is; None for a text that does not begin as one.
 
     Args:
         text: such as ``"NDE(x -> y)"``.
-        graph: where mediators are looked up, if none are named, and the edges of a path.
+        variables: the names allowed, with their types; None: any.
+        admg: where mediators are looked up, if none are named, and the edges of a path.
 
     Raises:
         QueryError: it begins as a named quantity and does not go on as one.
 
     Example:
         >>> chain = ADMG(("x", "m", "y"), frozenset({("x", "m"), ("m", "y"), ("x", "y")}))
-        >>> written_out("NDE(x -> y)", chain)
-        'E[y[x=1, m[x=0]] - y[x=0]]'
-        >>> written_out("PN(x=drug/none -> y=dead/alive)")
-        'P(y[x=none]=alive | x=drug, y=dead)'
-        >>> written_out("P(y | do(x))")
-        'P(y | do(x))'
+        >>> print(named_question("NDE(x -> y)", admg=chain))
+        E[y[x=1, m[x=0]] - y[x=0]]
+        >>> print(named_question("PN(x='no drug'/drug -> y=dead/alive | age=2.5)"))
+        P(y[x=drug]=alive | x='no drug', y=dead, age=2.5)
     """
-    found = _HEAD.fullmatch(text) if isinstance(text, str) else None
-    if found is None or found[1] in ("P", "E"):
-        return text
-    if found[1] not in NAMED:
-        expected = one_of(found[1], ["P", *NAMED])
-        raise QueryError(f"query: unknown quantity '{found[1]}'; {expected}", text, 0)
-    admg = graph if graph is None or isinstance(graph, ADMG) else graph.admg
-    return str(_Named(text, found[1], found[2], admg).query())
+    head = _HEAD.match(text)
+    if head is None or head[1].upper() in _PLAIN:
+        return None
+    names = {name.upper(): ALIASES.get(name, name) for name in (*FORMS, *ALIASES)}
+    name = names.get(head[1].upper())
+    if name is None:
+        expected = one_of(head[1], ["P", "E", *FORMS, *ALIASES])
+        raise QueryError(f"query: unknown quantity '{head[1]}'; {expected}", text, head.start(1))
+    form = f"{head[1]}({FORMS[name]})"
+    return _Quantity(name, head.start(1), Cursor(text, head.end(), form, variables, admg)).asked()
 
 
-class _Named:
+class _Quantity:
     """A named quantity cut into its parts: sides; details | whom."""
 
-    def __init__(self, text: str, name: str, inside: str, admg: ADMG | None) -> None:
-        self.text, self.name, self.admg = text, name, admg
-        inside, _, self.whom = inside.partition("|")
-        sides, _, self.details = inside.partition(";")
-        cause, _, effect = sides.partition("->")
-        one, other = _SIDE.fullmatch(cause.strip()), _SIDE.fullmatch(effect.strip())
-        if one is None or other is None:
-            self.fail(f"expected {name}(treatment -> outcome)")
+    def __init__(self, name: str, start: int, cursor: Cursor) -> None:
+        self.name, self.start, self.cursor = name, start, cursor
+        treatment, levels = self.side()
+        if not cursor.arrow():
+            cursor.wrong("'->'")
+        outcome, self.events = self.side()
+        treated, control = levels
         self.contrast = Contrast(
-            treatment=one[1], outcome=other[1], treated=_level(one[2], 1), control=_level(one[3], 0)
+            treatment=treatment, outcome=outcome, treated=treated, control=control
         )
-        self.occurs, self.fails = _level(other[2], 1), _level(other[3], 0)
-        for end in (one[1], other[1]):
-            self.check(end)
+        self.details = self.listed(";")
+        self.whom = tuple(self.condition(each) for each in self.listed("|"))
+        if not cursor.mark(")") or cursor.text[cursor.at :].strip():
+            cursor.wrong("')' and the end")
 
     def fail(self, message: str) -> NoReturn:
-        raise QueryError(f"query: {message}", self.text, self.text.index(self.name))
+        self.cursor.fail(message, self.start)
 
-    def check(self, name: str) -> None:
-        if self.admg is not None and name not in self.admg.nodes:
-            self.fail(f"unknown node '{name}'; {one_of(name, self.admg.nodes)}")
+    def wrong(self) -> NoReturn:
+        self.fail(f"expected {self.cursor.form}")
 
-    def query(self) -> Query:
-        """The question."""
+    def side(self) -> tuple[str, tuple[Value, Value]]:
+        """A name, and the two levels that are compared."""
+        name = self.cursor.variable()
+        if not self.cursor.mark("="):
+            return name, (1, 0)
+        one = self.cursor.level(name)
+        if not self.cursor.mark("/"):
+            self.cursor.wrong(f"'/' and the level compared with, {name}=one/other")
+        return name, (one, self.cursor.level(name))
+
+    def listed(self, opening: str) -> list[Entry]:
+        """What stands behind a mark, between commas; there may be nothing."""
+        if not self.cursor.mark(opening) or self.cursor.text[self.cursor.at :].lstrip()[:1] in "|)":
+            return []
+        found = [self.entry()]
+        while self.cursor.mark(","):
+            found.append(self.entry())
+        return found
+
+    def entry(self) -> Entry:
+        """A name with its level, or a path of names."""
+        name = self.cursor.variable()
+        if self.cursor.mark("="):
+            return [(name, self.cursor.level(name))]
+        path: Entry = [(name, None)]
+        while self.cursor.arrow():
+            path.append((self.cursor.variable(), None))
+        return path
+
+    def condition(self, entry: Entry) -> Term:
+        if len(entry) > 1:
+            self.wrong()
+        return Term(name=entry[0][0], value=entry[0][1])
+
+    def asked(self) -> Query | Combination:
+        """The question, about those whom the text names."""
+        if self.name == "CATE" and not self.whom:
+            self.wrong()
+        level = self.given() if self.name in ("Ctf-DE", "Ctf-IE") else None
+        found = self.question(level)
+        whom = (each for each in self.whom if level is None or each.name != self.contrast.treatment)
+        return found.given(tuple(whom))
+
+    def question(self, level: Value | None) -> Query | Combination:
+        contrast = self.contrast
         match self.name:
-            case "TE" | "ETT" | "PN" | "PS" | "PNS" | "Ctf-SE":
-                return self.plain()
             case "CDE":
-                return self.contrast.controlled_direct(self.held())
+                return contrast.controlled_direct(self.held())
             case "PSE":
                 return self.along_paths()
             case "NDE" | "Ctf-DE":
-                return self.contrast.natural_direct(self.mediators(), self.given())
-            case _:
-                return self.contrast.natural_indirect(self.mediators(), self.given())
-
-    def plain(self) -> Query:
-        if self.details.strip() or self.whom.strip():
+                return contrast.natural_direct(self.mediators(), level)
+            case "NIE" | "Ctf-IE":
+                return contrast.natural_indirect(self.mediators(), level)
+        if self.details:
             self.fail(f"{self.name} takes a treatment and an outcome only")
-        match self.name:
-            case "TE":
-                return self.contrast.total()
-            case "ETT":
-                return self.contrast.on_the_treated()
-            case "PN":
-                return self.contrast.necessity(self.occurs, self.fails)
-            case "PS":
-                return self.contrast.sufficiency(self.occurs, self.fails)
-            case "PNS":
-                return self.contrast.necessity_and_sufficiency(self.occurs, self.fails)
-            case _:
-                one, other = self.contrast.spurious()
-                self.fail(f"Ctf-SE is the difference of two questions, {one} and {other}")
+        occurs, fails = self.events
+        makers: dict[str, Callable[[], Query | Combination]] = {
+            "TE": contrast.total,
+            "CATE": contrast.total,
+            "ETT": contrast.on_the_treated,
+            "ETU": contrast.on_the_untreated,
+            "RD": lambda: contrast.risk_difference(occurs),
+            "RR": lambda: contrast.risk_ratio(occurs),
+            "PN": lambda: contrast.necessity(occurs, fails),
+            "PS": lambda: contrast.sufficiency(occurs, fails),
+            "PNS": lambda: contrast.necessity_and_sufficiency(occurs, fails),
+            "Ctf-SE": contrast.spurious_effect,
+        }
+        return makers[self.name]()
 
     def held(self) -> dict[str, Value]:
         """The mediators of a controlled effect, with their values."""
-        found = [_SETTING.fullmatch(each.strip()) for each in self.details.split(",")]
-        held = {each[1]: _level(each[2], 0) for each in found if each is not None}
-        if len(held) < len(found) or self.whom.strip():
-            self.fail("expected CDE(treatment -> outcome; mediator=level, ...)")
+        held = {name: value for ((name, value), *_) in self.details if value is not None}
+        if not held or len(held) < len(self.details):
+            self.wrong()
         return held
 
     def mediators(self) -> list[str]:
         """Those named; else all nodes between treatment and outcome."""
-        if named := [each.strip() for each in self.details.split(",") if each.strip()]:
-            for each in named:
-                self.check(each)
-            return named
-        if self.admg is None:
+        ends = [self.contrast.treatment, self.contrast.outcome]
+        if self.details:
+            if any(len(each) > 1 or each[0][1] is not None for each in self.details):
+                self.wrong()
+            return [name for ((name, _), *_) in self.details]
+        admg = self.cursor.admg
+        if admg is None:
             self.fail(f"name the mediators: {self.name}(treatment -> outcome; mediator)")
-        ends = {self.contrast.treatment, self.contrast.outcome}
-        after = self.admg.descendants(self.contrast.treatment)
-        between = (after & self.admg.ancestors(self.contrast.outcome)) - ends
+        between = (admg.descendants(ends[0]) & admg.ancestors(ends[1])).difference(ends)
         if not between:
-            self.fail(
-                f"no node lies between '{self.contrast.treatment}' and"
-                f" '{self.contrast.outcome}'; expected a mediator"
-            )
-        return [*self.admg.ordered(between)]
+            self.fail(f"no node lies between '{ends[0]}' and '{ends[1]}'; expected a mediator")
+        return [*admg.ordered(between)]
 
-    def given(self) -> Value | None:
-        """The treatment's level in those whom the effect is about."""
-        if not self.whom.strip():
-            return self.contrast.control if self.name.startswith("Ctf") else None
-        found = _SETTING.fullmatch(self.whom.strip())
-        if found is None or found[1] != self.contrast.treatment:
+    def given(self) -> Value:
+        """The treatment's level in those whom a counterfactual effect is about."""
+        levels = {term.name: term.value for term in self.whom}
+        level = levels.get(self.contrast.treatment) if levels else self.contrast.control
+        if level is None:
             self.fail(f"expected '| {self.contrast.treatment}=level'")
-        return _level(found[2], 0)
+        return level
 
     def along_paths(self) -> Query:
-        if self.admg is None:
+        if self.cursor.admg is None:
             self.fail("a path-specific effect needs the graph")
-        paths = [[node.strip() for node in path.split("->")] for path in self.details.split(",")]
-        if any(len(path) < 2 for path in paths) or self.whom.strip():
-            self.fail("expected PSE(treatment -> outcome; treatment -> mediator -> outcome, ...)")
-        for node in (node for path in paths for node in path):
-            self.check(node)
+        paths = [[name for name, _ in path] for path in self.details]
+        if not paths or any(len(path) < 2 for path in paths):
+            self.wrong()
         edges = [pair for path in paths for pair in pairwise(path)]
-        return self.contrast.path_specific(self.admg, edges)
-
-
-def _level(text: str | None, default: int) -> Value:
-    """A level as the query language reads it: a whole number, or a name."""
-    if text is None:
-        return default
-    return int(text) if re.fullmatch(r"[+-]?\d+", text) else text
+        return self.contrast.path_specific(self.cursor.admg, edges)

@@ -13,13 +13,14 @@ import re
 from collections.abc import Mapping
 
 from causalflow.graph.schema import Exogenous, Family, Finite, Node
-from causalflow.query.query import NAME, Intervention, Query, Term
+from causalflow.query.query import Intervention, Query, Term
+from causalflow.query.words import NAME
 
 __all__ = ["plain_query"]
 
 _NAMES = rf"\s*({NAME}(?:\s*,\s*{NAME})*)\s*"
 _BEHIND = rf"\s*do\s*\({_NAMES}\)\s*(?:,{_NAMES})?|{_NAMES}"
-_FORM = re.compile(rf"\s*P\s*\({_NAMES}(?:\|(?:{_BEHIND}))?\)\s*")
+_FORM = re.compile(rf"\s*[Pp]r?\s*\({_NAMES}(?:\|(?:{_BEHIND}))?\)\s*")
 
 
 def plain_query(text: str, variables: Mapping[str, Node | Exogenous] | None) -> Query | None:

@@ -16,7 +16,7 @@ Source: Correa, Lee & Bareinboim (2021), section 2, for nested counterfactuals.
 
 from __future__ import annotations
 
-import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -24,14 +24,9 @@ from fractions import Fraction
 from typing import TypeAlias
 
 from causalflow.errors import QueryError
+from causalflow.query.words import Value, named, valued
 
-__all__ = ["NAME", "NUMBER", "WORD", "Intervention", "Kind", "Query", "Term", "Value", "World"]
-
-Value: TypeAlias = str | int | float
-
-NAME = r"[^\W\d]\w*"
-NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?"
-WORD = r"[^\s,|()\[\]='\"]+"
+__all__ = ["Intervention", "Kind", "Query", "Term", "Value", "World"]
 
 
 class Kind(Enum):
@@ -62,13 +57,13 @@ class Intervention:
     def __str__(self) -> str:
         match self.value:
             case None:
-                return _name_text(self.variable)
+                return named(self.variable)
             case Term(subscript=()):
-                return f"{_name_text(self.variable)}[]"
+                return f"{named(self.variable)}[]"
             case Term() as term:
                 return str(term)
             case value:
-                return f"{_name_text(self.variable)}={_value_text(value)}"
+                return f"{named(self.variable)}={valued(value)}"
 
 
 World: TypeAlias = tuple[Intervention, ...]
@@ -113,8 +108,8 @@ class Term:
 
     def __str__(self) -> str:
         inside = f"[{', '.join(map(str, self.subscript))}]" if self.subscript else ""
-        value = "" if self.value is None else f"={_value_text(self.value)}"
-        return f"{_name_text(self.name)}{inside}{value}"
+        value = "" if self.value is None else f"={valued(self.value)}"
+        return f"{named(self.name)}{inside}{value}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +178,8 @@ class Query:
             ('y[x=1]', 'y[x=0]')
         """
         names = [*(term.name for term in self.free_terms), *self.free_interventions]
-        axes = [t.name if names.count(t.name) == 1 else str(t) for t in self.free_terms]
+        count = Counter(names)
+        axes = [t.name if count[t.name] == 1 else str(t) for t in self.free_terms]
         return (*axes, *self.free_interventions)
 
     @property
@@ -201,6 +197,10 @@ class Query:
     def is_counterfactual(self) -> bool:
         """Whether the question cannot be put with ``do`` alone: several worlds, or nested ones."""
         return not self.is_interventional and any(term.subscript for term in self.terms)
+
+    def given(self, conditions: tuple[Term, ...]) -> Query:
+        """The same question where more is known."""
+        return replace(self, conditions=self.conditions + conditions) if conditions else self
 
     def counterfactual_form(self) -> Query:
         """The same question with every ``do`` written as the terms' subscripts."""
@@ -268,20 +268,3 @@ def _combination_text(coefficients: tuple[Fraction, ...], terms: tuple[Term, ...
         factor = "" if abs(coefficient) == 1 else f"{abs(coefficient)}*"
         parts.append(f"{sign}{factor}{term}")
     return " ".join(parts)
-
-
-def _name_text(name: str) -> str:
-    return name if re.fullmatch(NAME, name) else _quoted(name)
-
-
-def _value_text(value: Value) -> str:
-    """Numbers as numbers; names quoted where they would read as something else."""
-    if not isinstance(value, str):
-        return repr(value)
-    plain = re.fullmatch(WORD, value) and not re.fullmatch(NUMBER, value)
-    return value if plain else _quoted(value)
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"

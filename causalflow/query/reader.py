@@ -7,7 +7,6 @@ it checks.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,9 +15,11 @@ from typing import NoReturn, TypeAlias
 from lark import Token, Tree
 
 from causalflow.errors import QueryError, one_of
-from causalflow.graph.schema import Class, Exogenous, Family, Finite, Node
-from causalflow.query.domain import resolve
-from causalflow.query.query import NUMBER, Intervention, Kind, Query, Term, Value
+from causalflow.graph.schema import Exogenous, Family, Finite, Node
+from causalflow.query.arithmetic import counted
+from causalflow.query.domain import written_level
+from causalflow.query.query import Intervention, Kind, Query, Term, Value
+from causalflow.query.words import literal, unquoted
 
 __all__ = ["Branch", "Reader", "Variables"]
 
@@ -77,7 +78,9 @@ class Reader:
     def _coefficient(self, part: Branch) -> Fraction:
         sign = -1 if isinstance(part.children[0], Token) else 1
         for tree in _branches(part, "coefficient"):
-            numerator, *denominator = (Fraction(str(count)) for count in tree.children)
+            numerator, *denominator = (counted(str(count)) for count in tree.children)
+            if numerator is None or denominator == [None]:
+                self._fail("the number is too long", tree.meta.start_pos)
             if denominator == [0]:
                 self._fail("division by zero", tree.meta.start_pos)
             return sign * numerator / (denominator[0] if denominator else 1)
@@ -113,7 +116,7 @@ class Reader:
 
     def _name(self, tree: Branch) -> tuple[str, int]:
         token = _token(tree)
-        name, position = _plain(token), token.start_pos or 0
+        name, position = unquoted(str(token)), token.start_pos or 0
         if self.variables is not None and name not in self.variables:
             self._fail(f"unknown node '{name}'; {one_of(name, self.variables)}", position)
         return name, position
@@ -121,16 +124,13 @@ class Reader:
     def _value(self, name: str, tree: Branch) -> Value | None:
         for part in _branches(tree, "value"):
             token = _token(part)
-            value, position = _literal(token), token.start_pos or 0
+            value, position = literal(str(token)), token.start_pos or 0
             if isinstance(value, float) and math.isinf(value):
                 self._fail(f"the number {str(token)[:40]} is too large", position)
             if self.variables is None:
                 return value
-            declared = self.variables[name]
-            if isinstance(declared, Class | Finite):
-                value = _plain(token)  # every digit, and the zeros before it
             try:
-                return resolve(name, declared, value)
+                return written_level(name, self.variables[name], str(token))
             except QueryError as error:
                 raise QueryError(error.message, self.text, position) from None
         return None
@@ -182,9 +182,9 @@ class Reader:
 
     def _check_free(self, query: Query, terms: Sequence[tuple[Term, int]]) -> None:
         """A name stands for one axis of the answer."""
+        free, settings = frozenset(query.free_terms), frozenset(query.free_interventions)
         for term, position in terms:
-            plain = not term.subscript and term in query.free_terms
-            if plain and term.name in query.free_interventions:
+            if not term.subscript and term in free and term.name in settings:
                 self._fail(
                     f"'{term}' is free as a value and as an intervention; give one a level",
                     position,
@@ -201,16 +201,3 @@ def _token(tree: Branch) -> Token:
     token = tree.children[0]
     assert isinstance(token, Token)
     return token
-
-
-def _plain(token: Token) -> str:
-    """The text of a token without quotes and backslashes."""
-    text = str(token)
-    return re.sub(r"\\(.)", r"\1", text[1:-1]) if token.type == "QUOTED" else text
-
-
-def _literal(token: Token) -> Value:
-    text = str(token)
-    if token.type == "QUOTED" or not re.fullmatch(NUMBER, text):
-        return _plain(token)
-    return int(text) if re.fullmatch(r"[+-]?\d+", text) else float(text)

@@ -21,6 +21,7 @@ from causalflow.symbolic.expression import (
     Product,
     Ratio,
     Sum,
+    Weighted,
     Zero,
 )
 
@@ -69,6 +70,8 @@ def _rewrite(node: Expression, values: _Values, taken: frozenset[Index] | None) 
             return node if same else Ratio(above, below)
         case Linear():
             return Linear(tuple((c, _replaced(event, values)) for c, event in node.terms))
+        case Weighted():
+            return Weighted(tuple((c, _rewrite(term, values, taken)) for c, term in node.terms))
         case One() | Zero():
             return node
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import reduce
 from typing import TypeAlias
 
 import numpy as np
@@ -30,6 +31,7 @@ from causalflow.symbolic.expression import (
     Product,
     Ratio,
     Sum,
+    Weighted,
     Zero,
 )
 from causalflow.symbolic.render import to_text
@@ -90,6 +92,8 @@ class _Evaluator:
                 return self.table(node.numerator).divide(self.table(node.denominator))
             case Linear():
                 return self._linear(node)
+            case Weighted():
+                return self._weighted(node)
             case One():
                 return Table.constant(Fraction(1) if self._exact else 1.0)
             case Zero():
@@ -166,6 +170,14 @@ class _Evaluator:
             total = total + self._scaled(coefficient, event, axes)
         values = total if self._exact else total.astype(np.float64)
         return Table(axes, values, dict(zip(axes, levels, strict=True)))
+
+    def _weighted(self, node: Weighted) -> Table:
+        exact = self._exact
+        scaled = (
+            self.table(term).product(Table.constant(scale if exact else float(scale)))
+            for scale, term in node.terms
+        )
+        return reduce(Table.add, scaled)
 
     def _scaled(self, coefficient: Fraction, event: Event, axes: Sequence[str]) -> np.ndarray:
         """The values of one term along its axis, exact, broadcast along the others."""

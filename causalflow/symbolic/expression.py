@@ -8,6 +8,7 @@ elsewhere: a formula is a function of its free indices.
     Sum           sum over indices of a body        binds its indices in the body only
     Product, Ratio, One, Zero                       0/0 counts as 0
     Linear        c1*y1 + c2*y2                     numbers as values, for expectations
+    Weighted      c1*f1 + c2*f2                     of formulas; only outermost, or in a Ratio there
 
 Terms are values: two are equal when they are written alike. Make products, sums and ratios with
 `causalflow.symbolic.simplify`, which keeps them in normal form. ``str`` gives the text of
@@ -40,6 +41,7 @@ __all__ = [
     "Product",
     "Ratio",
     "Sum",
+    "Weighted",
     "Zero",
     "natural",
     "own_events",
@@ -197,7 +199,18 @@ class Linear(Written):
         object.__setattr__(self, "free", frozenset(v for v in found if isinstance(v, Index)))
 
 
-Expression: TypeAlias = Probability | Sum | Product | Ratio | One | Zero | Linear
+@dataclass(frozen=True, slots=True)
+class Weighted(Written):
+    """A linear combination of formulas, which answers a combination of questions."""
+
+    terms: tuple[tuple[Fraction, Expression], ...]
+    free: frozenset[Index] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "free", frozenset().union(*(f.free for _, f in self.terms)))
+
+
+Expression: TypeAlias = Probability | Sum | Product | Ratio | One | Zero | Linear | Weighted
 
 ONE = One()
 ZERO = Zero()
@@ -253,6 +266,8 @@ def variables(expression: Expression) -> frozenset[str]:
             return variables(expression.numerator) | variables(expression.denominator)
         case Linear():
             return frozenset(event.name for _, event in expression.terms)
+        case Weighted():
+            return frozenset().union(*(variables(term) for _, term in expression.terms))
         case One() | Zero():
             return frozenset()
 
@@ -270,6 +285,8 @@ def _rank(factor: Expression) -> Rank:
             return (3, 0, (tuple(map(_index_key, factor.over)), _rank(factor.body)))
         case Product():
             return (4, 0, tuple(map(_rank, factor.factors)))
+        case Weighted():
+            return (6, 0, tuple((c, _rank(term)) for c, term in factor.terms))
         case One() | Zero():
             return (5, 0, (isinstance(factor, One),))
 

@@ -19,6 +19,7 @@ from causalflow.symbolic.expression import (
     Product,
     Ratio,
     Sum,
+    Weighted,
     Zero,
 )
 from causalflow.symbolic.render import to_text
@@ -57,6 +58,9 @@ def _denominators(node: Expression) -> Iterator[Expression]:
             yield from _denominators(node.numerator)
             yield from _denominators(node.denominator)
             yield node.denominator
+        case Weighted():
+            for _, term in node.terms:
+                yield from _denominators(term)
         case Linear() | One() | Zero():
             return
 

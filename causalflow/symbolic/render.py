@@ -30,6 +30,7 @@ from causalflow.symbolic.expression import (
     Product,
     Ratio,
     Sum,
+    Weighted,
     Zero,
 )
 from causalflow.symbolic.written import Written, as_latex, as_text
@@ -133,6 +134,8 @@ def _render(node: Expression, style: _Style) -> str:
             return style.ratio(_render(node.numerator, style), _render(node.denominator, style))
         case Linear():
             return _linear(node, style)
+        case Weighted():
+            return _weighted(node, style)
         case One():
             return "1"
         case Zero():
@@ -191,6 +194,16 @@ def _linear(node: Linear, style: _Style) -> str:
     return parts[0] if len(parts) == 1 else f"({' '.join(parts)})"
 
 
+def _weighted(node: Weighted, style: _Style) -> str:
+    """Sums reach to the end of the line, so each term stands in brackets."""
+    line = ""
+    for coefficient, term in node.terms:
+        sign = (" - " if line else "-") if coefficient < 0 else (" + " if line else "")
+        size = "" if abs(coefficient) == 1 else f"{abs(coefficient)} "
+        line += f"{sign}{size}[{_render(term, style)}]"
+    return line
+
+
 def _sympify(node: Expression, sympy: Any) -> Any:
     match node:
         case Probability():
@@ -205,6 +218,9 @@ def _sympify(node: Expression, sympy: Any) -> Any:
             return _sympify(node.numerator, sympy) / _sympify(node.denominator, sympy)
         case Linear():
             return sympy.Add(*(_scaled(c, event, sympy) for c, event in node.terms))
+        case Weighted():
+            parts = ((c, _sympify(term, sympy)) for c, term in node.terms)
+            return sympy.Add(*(sympy.Rational(c.numerator, c.denominator) * e for c, e in parts))
         case One():
             return sympy.Integer(1)
         case Zero():

@@ -34,6 +34,7 @@ from causalflow.symbolic.expression import (
     Product,
     Ratio,
     Sum,
+    Weighted,
     Zero,
 )
 
@@ -53,6 +54,8 @@ def simplify(expression: Expression) -> Expression:
             return ratio_of(simplify(expression.numerator), simplify(expression.denominator))
         case Probability(outcomes=()):
             return ONE
+        case Weighted():
+            return Weighted(tuple((c, simplify(term)) for c, term in expression.terms))
         case Probability() | Linear() | One() | Zero():
             return expression
 

@@ -1,0 +1,78 @@
+r"""Words: names, levels and numbers as a question writes them, and how they are read back.
+
+    name      letters, digits and _, no digit first     y, größe, m_2
+    level     anything without blanks , | ( ) [ ] = ' " red, 2.5, -1, 1e-3, a/b
+    quoted    '...' or "...", \ before a character keeps it: 'very yes', "it's", 'it\'s'
+
+What looks like a number is one; in quotes it is a name. `named` and `valued` write, `unquoted` and
+`literal` read: ``literal(valued(v)) == v`` and ``unquoted(named(n)) == n``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TypeAlias
+
+__all__ = [
+    "NAME",
+    "NUMBER",
+    "QUOTED",
+    "WORD",
+    "Value",
+    "is_number",
+    "literal",
+    "named",
+    "unquoted",
+    "valued",
+]
+
+Value: TypeAlias = str | int | float
+
+NAME = r"[^\W\d]\w*"
+NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?"
+WORD = r"[^\s,|()\[\]='\"]+"
+QUOTED = r"""'(?:[^'\\]|\\[\s\S])*'|"(?:[^"\\]|\\[\s\S])*\""""
+
+_DIGITS = 4_000
+"""Of a whole number: Python converts no more than 4,300."""
+
+
+def named(name: str) -> str:
+    """A name as a question writes it."""
+    return name if re.fullmatch(NAME, name) else _quoted(name)
+
+
+def valued(value: Value) -> str:
+    """Numbers as numbers; names quoted where they would read as something else."""
+    if not isinstance(value, str):
+        return repr(value.item() if hasattr(value, "item") else value)
+    return value if re.fullmatch(WORD, value) and not is_number(value) else _quoted(value)
+
+
+def is_number(text: str) -> bool:
+    """Whether a text without quotes is a number, whole or not."""
+    return bool(re.fullmatch(NUMBER, text))
+
+
+def unquoted(text: str) -> str:
+    """A name, without quotes and backslashes if it has them."""
+    return re.sub(r"\\([\s\S])", r"\1", text[1:-1]) if text[:1] in ("'", '"') else text
+
+
+def literal(text: str) -> Value:
+    """A level or number, as it is written; a number beyond all others is infinite.
+
+    Example:
+        >>> literal("2.5"), literal("-1"), literal("'-1'"), literal("red")
+        (2.5, -1, '-1', 'red')
+    """
+    if not is_number(text):
+        return unquoted(text)
+    if re.fullmatch(r"[+-]?\d+", text) and len(text) <= _DIGITS:
+        return int(text)
+    return float(text)
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
