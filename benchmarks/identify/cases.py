@@ -12,7 +12,7 @@ from benchmarks.folders import ROOT
 from benchmarks.identify.peers import Case
 from causalflow.graph.admg import ADMG
 from causalflow.graph.reader import load
-from causalflow.query.language import parse_query
+from causalflow.query.language import single_query
 
 __all__ = ["named_cases", "oracles", "random_cases", "speed_cases", "thousand_nodes"]
 
@@ -55,7 +55,7 @@ def named_cases() -> Iterator[Case]:
         for file in sorted((ROOT / "graphs" / folder).glob("*.yaml")):
             graph = load(file)
             for each in graph.queries:
-                query = parse_query(each.ask, graph)
+                query = single_query(each.ask, graph)
                 if query.is_counterfactual or query.variables & graph.exogenous.keys():
                     continue
                 query = query.interventional_form()
@@ -100,7 +100,7 @@ def oracles() -> None:
 
 def _from_file(stem: str, text: str) -> Case:
     graph = load(ROOT / "graphs" / "literature" / f"{stem}.yaml")
-    query = parse_query(text, graph)
+    query = single_query(text, graph)
     outcomes = tuple(term.name for term in query.outcomes)
     return _from_admg(stem, graph.admg, outcomes, tuple(each.variable for each in query.do), ())
 

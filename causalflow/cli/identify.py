@@ -52,8 +52,9 @@ def identify(
     that neither was found.
 
     QUERY is such as P(y | do(x), z), E[y[x=1] - y[x=0] | x=1], P(y[x=1, m[x=0]]), or a quantity by
-    name: TE, ETT, PN, PS, PNS, NDE, NIE, Ctf-DE, Ctf-IE as in ETT(x -> y) or NDE(x -> y; m);
-    CDE(x -> y; m=1); PSE(x -> y; x -> m -> y). ETT(x=drug/none -> y) names the levels.
+    name: ATE, CATE, ATT, ATC, RD, RR, PN, PS, PNS, NDE, NIE, Ctf-DE, Ctf-IE as in ATE(x -> y),
+    CATE(x -> y | z=1) or NDE(x -> y; m); CDE(x -> y; m=1); PSE(x -> y; x -> m -> y).
+    ATT(x=drug/none -> y) names the levels. Sums and ratios: P(y=1 | do(x=1)) / P(y=1 | do(x=0)).
     """
     from causalflow.graph.reader import load
 

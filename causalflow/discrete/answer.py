@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from causalflow.query.query import Query
+from causalflow.query.combination import AnyQuery
 from causalflow.tables.table import Number, Table
 
 __all__ = ["ROW", "Answer"]
@@ -33,7 +33,7 @@ class Answer:
         verdict: of identification, where it was asked.
     """
 
-    query: Query
+    query: AnyQuery
     table: Table
     rows: bool = False
     error: float = 0.0

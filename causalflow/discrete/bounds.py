@@ -18,7 +18,7 @@ Tian & Pearl (2000); Zhang, Tian & Bareinboim (2022).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -32,6 +32,7 @@ from causalflow.graph.admg import ADMG
 from causalflow.graph.graph import Graph
 from causalflow.graph.schema import Level
 from causalflow.limits import BOUND_CELLS
+from causalflow.query.combination import AnyQuery, Combination
 from causalflow.query.language import parse_query
 from causalflow.query.query import Query
 from causalflow.tables.table import Table
@@ -54,7 +55,7 @@ class Bounds:
     low: float | Table
     high: float | Table
     kind: BoundsKind
-    query: Query
+    query: AnyQuery
     assumptions: tuple[str, ...] = ()
 
     def __str__(self) -> str:
@@ -68,7 +69,7 @@ class Bounds:
 
 def bounds(
     graph: Graph | ADMG,
-    query: str | Query,
+    query: str | AnyQuery,
     data: Data,
     *,
     tolerance: float | None = None,
@@ -107,10 +108,11 @@ def bounds(
         tolerance = math.inf if observation.is_sample else ROUNDING
     solver = Solver(observation, tolerance, seed)
     levels = observation.joint.levels
-    names = free_names(question)
-    axes = tuple(levels[name] for name in names)
-    _check_count(names, axes)
-    found = [solver.interval(close(question, cell)) for cell in product(*axes)]
+    names = _axes(question)
+    axes = tuple(levels[name] for name in names.values())
+    _check_count([*names.values()], axes)
+    cells = (dict(zip(names, cell, strict=True)) for cell in product(*axes))
+    found = [solver.interval(_closed(question, cell)) for cell in cells]
     kind = max((each.kind for each in found), key=KINDS.index)
     low, high = (
         _shaped(question, axes, numbers)
@@ -120,7 +122,7 @@ def bounds(
     return Bounds(low=low, high=high, kind=kind, query=question, assumptions=tuple(notes))
 
 
-def _read(graph: Graph | ADMG, query: str | Query, observation: Observation) -> Query:
+def _read(graph: Graph | ADMG, query: str | AnyQuery, observation: Observation) -> AnyQuery:
     """The query, checked against the graph and the observed nodes."""
     declared = None if isinstance(graph, ADMG) else graph
     question = parse_query(str(query), declared)
@@ -134,6 +136,27 @@ def _read(graph: Graph | ADMG, query: str | Query, observation: Observation) -> 
     return question
 
 
+def _axes(question: AnyQuery) -> dict[str, str]:
+    """The axes of the answer, and the variable of each."""
+    parts = question.parts if isinstance(question, Combination) else (question,)
+    return {
+        axis: name
+        for part in parts
+        for axis, name in zip(part.free_variables, free_names(part), strict=True)
+    }
+
+
+def _closed(question: AnyQuery, cell: Mapping[str, Level]) -> AnyQuery:
+    """The question at one cell of its answer."""
+    if isinstance(question, Query):
+        return close(question, tuple(cell[axis] for axis in question.free_variables))
+    above, below = (
+        tuple((c, close(q, tuple(map(cell.__getitem__, q.free_variables)))) for c, q in parts)
+        for parts in (question.sum, question.divisor)
+    )
+    return Combination(sum=above, divisor=below)
+
+
 def _check_count(names: Sequence[str], axes: Sequence[tuple[Level, ...]]) -> None:
     count = math.prod(map(len, axes))
     if count > BOUND_CELLS:
@@ -145,7 +168,7 @@ def _check_count(names: Sequence[str], axes: Sequence[tuple[Level, ...]]) -> Non
 
 
 def _shaped(
-    question: Query, axes: Sequence[tuple[Level, ...]], numbers: Sequence[float]
+    question: AnyQuery, axes: Sequence[tuple[Level, ...]], numbers: Sequence[float]
 ) -> float | Table:
     if not axes:
         return numbers[0]

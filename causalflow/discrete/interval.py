@@ -7,7 +7,7 @@ polynomials, and two programs; what they mean depends on the districts they are 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, product
 from typing import Literal, TypeAlias
@@ -22,6 +22,7 @@ from causalflow.discrete.polynomial import Polynomial, added, probability
 from causalflow.discrete.program import Program, degree, make_program
 from causalflow.errors import DataError, EvidenceError, QueryError
 from causalflow.identify.identify import identify
+from causalflow.query.combination import AnyQuery, Combination, Part
 from causalflow.query.query import Kind, Query, Term
 from causalflow.tables.table import Table
 from causalflow.values.finite import finite
@@ -34,6 +35,7 @@ KINDS: tuple[BoundsKind, ...] = ("point", "sharp", "outer", "optimised")
 
 _POINT = 1e-9
 SAMPLE = "the frequencies of the rows are taken for P(v); their sampling error is not included"
+APART = "the parts are bounded each by itself: together they may vary less"
 SEARCHED = "models attain both ends, but a search found them: the bounds may be wider"
 SEARCHED_OUTER = "a search found both ends: they may be inside or outside of the bounds"
 
@@ -46,6 +48,35 @@ class Interval:
     high: float
     kind: BoundsKind
     notes: tuple[str, ...] = ()
+
+
+def combined_interval(question: Combination, parts: Mapping[Query, Interval]) -> Interval:
+    """What the bounds of the parts leave a combination.
+
+    Raises:
+        QueryError: the divisor may be 0.
+    """
+    low, high = _sum(question.sum, parts)
+    if question.divisor:
+        least, most = _sum(question.divisor, parts)
+        if least <= 0 <= most:
+            raise QueryError(f"bounds: the divisor of {question} may be 0: there are no bounds")
+        ends = [end / below for end in (low, high) for below in (least, most)]
+        low, high = min(ends), max(ends)
+    notes = [note for part in parts.values() for note in part.notes]
+    kind = max((part.kind for part in parts.values()), key=KINDS.index)
+    if kind != "point":
+        kind = max(kind, "outer", key=KINDS.index)
+        notes.append(APART)
+    return Interval(low=low, high=high, kind=kind, notes=tuple(dict.fromkeys(notes)))
+
+
+def _sum(scaled: Sequence[Part], parts: Mapping[Query, Interval]) -> tuple[float, float]:
+    ends = [
+        sorted((float(scale) * parts[query].low, float(scale) * parts[query].high))
+        for scale, query in scaled
+    ]
+    return sum(low for low, _ in ends), sum(high for _, high in ends)
 
 
 class Solver:
@@ -69,8 +100,11 @@ class Solver:
             for equation in _equations(self._model, query, table)
         ]
 
-    def interval(self, query: Query) -> Interval:
+    def interval(self, query: AnyQuery) -> Interval:
         """The bounds of a question whose terms have values (but the outcomes of an expectation).
+
+        A sum of questions without conditions is one program; any other combination has the bounds
+        that those of its parts leave it.
 
         Raises:
             DataError: no model of the graph has the data.
@@ -78,6 +112,8 @@ class Solver:
         """
         if (point := self._identified(query)) is not None:
             return Interval(low=point, high=point, kind="point", notes=self._data_notes())
+        if isinstance(query, Combination) and not query.is_plain_sum:
+            return combined_interval(query, {part: self.interval(part) for part in query.parts})
         top, bottom = _ratio(self._model, query)
         program = make_program(self._model, [top, bottom], self._experiments)
         try:
@@ -85,12 +121,12 @@ class Solver:
             top, bottom = program.folded(top), program.folded(bottom)
             low, high = program.extremes(top, bottom, self._random)
         except ZeroDivisionError:
-            given = ", ".join(map(str, query.conditions))
+            given = ", ".join(map(str, getattr(query, "conditions", ())))
             raise EvidenceError(
                 f"bounds: the condition has probability zero: P({given}) = 0"
             ) from None
         kind, notes = _meaning(program, top, bottom)
-        if query.kind is Kind.PROBABILITY:
+        if isinstance(query, Query) and query.kind is Kind.PROBABILITY:
             low, high = (min(max(end, 0.0), 1.0) for end in (low, high))
         if high - low < _POINT and kind != "optimised":
             kind, notes = "point", ()
@@ -112,9 +148,9 @@ class Solver:
         note = f"no model has the data exactly: the nearest are taken, {distance:.3g} away (L1)"
         return nearest, (note,)
 
-    def _identified(self, query: Query) -> float | None:
+    def _identified(self, query: AnyQuery) -> float | None:
         """The answer from P(v), if the graph determines it and nothing is divided by zero."""
-        if not self._positive:
+        if not self._positive or isinstance(query, Combination):
             return None
         if query.kind is Kind.EXPECTATION:
             parts = [self._expected(query, term) for term in query.outcomes]
@@ -150,8 +186,13 @@ class Solver:
         return tuple(notes)
 
 
-def _ratio(model: ResponseModel, query: Query) -> tuple[Polynomial, Polynomial]:
+def _ratio(model: ResponseModel, query: AnyQuery) -> tuple[Polynomial, Polynomial]:
     """The numerator and the denominator of the question."""
+    if isinstance(query, Combination):
+        total: Polynomial = {}
+        for scale, part in query.sum:
+            added(total, _ratio(model, part)[0], float(scale))
+        return total, probability(model, ())
     bottom = probability(model, query.conditions)
     if query.kind is Kind.PROBABILITY:
         return probability(model, query.terms), bottom

@@ -17,6 +17,7 @@ import numpy as np
 from causalflow.discrete import draws
 from causalflow.discrete.answer import Answer
 from causalflow.discrete.ask import answer
+from causalflow.discrete.combined import combined_answer
 from causalflow.discrete.enumeration import Enumeration, enumeration
 from causalflow.discrete.impossible import require_possible
 from causalflow.discrete.inference import Arithmetic, Inference, Key
@@ -25,6 +26,7 @@ from causalflow.discrete.structure import FiniteStructure, unsupported
 from causalflow.errors import CausalflowError, EvidenceError, one_of
 from causalflow.graph.graph import Graph
 from causalflow.graph.schema import Level
+from causalflow.query.combination import AnyQuery, Combination
 from causalflow.query.known import Known, with_known
 from causalflow.query.language import parse_query
 from causalflow.query.query import Intervention, Kind, Query, Term
@@ -38,6 +40,7 @@ __all__ = ["Evidence", "ExactModel"]
 
 _REMEMBERED = 256
 
+_Asked: TypeAlias = tuple[Known, Signature] | Combination
 Evidence: TypeAlias = "Mapping[str, Any] | pd.DataFrame"
 
 
@@ -81,18 +84,24 @@ class ExactModel:
         self.graph = graph
         self._structure = FiniteStructure(graph)
         self._inference = Inference(self._structure, arithmetic, backend)
-        self._signatures: dict[tuple[str | Query, tuple[str, ...]], tuple[Known, Signature]] = {}
+        self._signatures: dict[tuple[str | AnyQuery, tuple[str, ...]], _Asked] = {}
 
     @staticmethod
     def supports(graph: Graph) -> bool:
         """Whether a graph is a finite model."""
         return unsupported(graph) is None
 
-    def ask(self, query: str | Query, evidence: Evidence | None = None, /, **known: Any) -> Answer:
+    def ask(
+        self,
+        query: str | AnyQuery,
+        evidence: Evidence | None = None,
+        /,
+        **known: Any,
+    ) -> Answer:
         """The exact answer to a causal question.
 
         Args:
-            query: such as ``"P(y[x=1] | x=0, z)"``.
+            query: such as ``"P(y[x=1] | x=0, z)"``, or a sum or ratio of several.
             evidence: what is known, conditions and free interventions (`causalflow.query.known`) ->
                 a value, or one value a row (a data frame of rows gives one answer a row).
             known: the same as keywords.
@@ -105,15 +114,21 @@ class ExactModel:
             CausalflowError: the question is too wide; checked before anything is allocated.
         """
         given = {**_columns(evidence), **known}
-        asked, signature = self._signature(query, tuple(given))
+        found = self._signature(query, tuple(given))
+        if isinstance(found, Combination):
+            return combined_answer(found, self.ask, given)
+        asked, signature = found
         return signature.answer(list(asked.bound(given).values()))
 
-    def _signature(self, query: str | Query, names: tuple[str, ...]) -> tuple[Known, Signature]:
+    def _signature(self, query: str | AnyQuery, names: tuple[str, ...]) -> _Asked:
         """The question without the values of what is given; the latest are kept."""
         key = (query, names)
         found = self._signatures.get(key)
         if found is None:
-            asked = with_known(parse_query(str(query), self.graph), names, self.graph)
+            parsed = parse_query(str(query), self.graph)
+            if isinstance(parsed, Combination):
+                return parsed
+            asked = with_known(parsed, names, self.graph)
             keys = tuple(asked.keys[name] for name in names)
             found = asked, Signature(self._inference, asked.query, keys)
             if len(self._signatures) >= _REMEMBERED:

@@ -8,13 +8,13 @@ from causalflow.errors import QueryError
 from causalflow.graph.graph import Graph
 from causalflow.identify.identify import identify
 from causalflow.identify.verdict import Verdict
-from causalflow.query.query import Query
+from causalflow.query.combination import AnyQuery
 
 __all__ = ["attempt"]
 
 
 @lru_cache(maxsize=256)
-def attempt(graph: Graph, query: str | Query) -> Verdict | None:
+def attempt(graph: Graph, query: str | AnyQuery) -> Verdict | None:
     """The verdict from P(v); None for questions about exogenous variables and the like."""
     try:
         return identify(graph, query)

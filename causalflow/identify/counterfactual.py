@@ -54,8 +54,7 @@ from causalflow.identify.surrogate import enlarged, identify_from
 from causalflow.identify.symbols import axes_of, indices_taken, symbols_of
 from causalflow.identify.unnesting import Unnesting
 from causalflow.identify.verdict import Verdict
-from causalflow.query.language import parse_query
-from causalflow.query.named import written_out
+from causalflow.query.language import single_query
 from causalflow.query.query import Kind, Query, Term, Value
 from causalflow.symbolic.binding import bind, without_shadows
 from causalflow.symbolic.expression import (
@@ -141,9 +140,8 @@ def _decided(
 
 def _read(graph: Graph | ADMG, query: str | Query) -> tuple[ADMG, Query]:
     admg = graph if isinstance(graph, ADMG) else graph.admg
-    declared = None if isinstance(graph, ADMG) else graph
     if isinstance(query, str):
-        query = parse_query(written_out(query, admg), declared)
+        query = single_query(query, graph, "identify_counterfactual")
     for name in sorted(query.variables.difference(admg.nodes)):
         raise QueryError(f"identify: unknown node '{name}'; {one_of(name, admg.nodes)}")
     question = query.counterfactual_form()

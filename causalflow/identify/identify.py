@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from causalflow.errors import GraphError, QueryError, one_of
 from causalflow.graph.admg import ADMG
 from causalflow.identify.asked import answered, written
+from causalflow.identify.combined import combined_verdict
 from causalflow.identify.id import Effect, identify_effect
 from causalflow.identify.overlap import left_overlaps
 from causalflow.identify.proof import Line, Proof
@@ -31,8 +32,8 @@ from causalflow.identify.sources import (
 from causalflow.identify.step import Step
 from causalflow.identify.surrogate import identify_from
 from causalflow.identify.verdict import Verdict
+from causalflow.query.combination import AnyQuery, Combination
 from causalflow.query.language import parse_query
-from causalflow.query.named import written_out
 from causalflow.query.query import Kind, Query
 from causalflow.symbolic.expression import probability
 
@@ -41,13 +42,15 @@ if TYPE_CHECKING:
 
 __all__ = ["identify"]
 
+Question: TypeAlias = str | AnyQuery
 
-def identify(graph: Graph | ADMG, query: str | Query, data: DataNames = "observational") -> Verdict:
+
+def identify(graph: Graph | ADMG, query: Question, data: DataNames = "observational") -> Verdict:
     """Whether the graph and the data determine the answer, and how.
 
     Args:
         graph: the causal graph.
-        query: a causal question, such as ``"P(y | do(x), z)"``.
+        query: a causal question, such as ``"P(y | do(x), z)"``, or a sum or ratio of several.
         data: ``"observational"`` for P(v), ``"experimental"`` for every P(v | do(.)), or a list of
             distributions such as ``["P(v)", "P(y, z | do(x))"]``.
 
@@ -64,6 +67,8 @@ def identify(graph: Graph | ADMG, query: str | Query, data: DataNames = "observa
         (False, ['x', 'y'], ['y'])
     """
     admg, question = _read(graph, query)
+    if isinstance(question, Combination):
+        return combined_verdict(question, lambda part: identify(graph, part, data))
     declared = None if isinstance(graph, ADMG) else graph
     if question.is_counterfactual:
         from causalflow.identify.counterfactual import identify_counterfactual
@@ -73,20 +78,20 @@ def identify(graph: Graph | ADMG, query: str | Query, data: DataNames = "observa
         question = question.interventional_form()
         _check(question)
         found = _verdict(admg, question, data, declared)
-    return _warned(found, data)
+    return _warned(found, question, data)
 
 
-def _warned(verdict: Verdict, data: DataNames) -> Verdict:
+def _warned(verdict: Verdict, query: Query, data: DataNames) -> Verdict:
     """The verdict from P(v), with where positivity fails by the graph's own equations."""
     if verdict.declared is None or data != "observational":
         return verdict
-    failures = left_overlaps(verdict.declared, verdict.query)
+    failures = left_overlaps(verdict.declared, query)
     warnings = tuple(f"positivity fails: {each}" for each in failures)
     notes = (f"{each}: there the answer rests on the model" for each in warnings)
     return replace(verdict, warnings=warnings, assumptions=(*verdict.assumptions, *notes))
 
 
-def _read(graph: Graph | ADMG, query: str | Query) -> tuple[ADMG, Query]:
+def _read(graph: Graph | ADMG, query: Question) -> tuple[ADMG, AnyQuery]:
     """The graph's algebra, and the query checked against it."""
     if not (isinstance(graph, ADMG) or hasattr(graph, "admg")):
         given = type(graph).__name__
@@ -94,7 +99,7 @@ def _read(graph: Graph | ADMG, query: str | Query) -> tuple[ADMG, Query]:
     declared = None if isinstance(graph, ADMG) else graph
     admg = graph if isinstance(graph, ADMG) else graph.admg
     if isinstance(query, str):
-        query = parse_query(written_out(query, admg), declared)
+        query = parse_query(query, graph)
     known = frozenset(admg.nodes)
     for name in sorted(query.variables - known):
         if declared is not None and name in declared.exogenous:

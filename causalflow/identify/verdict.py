@@ -22,8 +22,8 @@ from causalflow.identify.hedge import Hedge
 from causalflow.identify.proof import Proof, latex_question
 from causalflow.identify.short import ShortAnswer, short_answers
 from causalflow.identify.step import Step
+from causalflow.query.combination import AnyQuery, Combination
 from causalflow.query.language import parse_distribution
-from causalflow.query.query import Query
 from causalflow.symbolic.evaluate import Data, evaluate
 from causalflow.symbolic.expression import ZERO, Expression, Index, variables
 from causalflow.symbolic.positivity import empty_cells
@@ -68,7 +68,7 @@ class Verdict:
         prove: makes the proof, when it is asked for.
     """
 
-    query: Query
+    query: AnyQuery
     identifiable: bool | None
     estimand: Expression | None = None
     data: tuple[str, ...] = ("P(v)",)
@@ -130,7 +130,7 @@ class Verdict:
             >>> print(*identify(graph, "P(y | do(x))").short_answers, sep="; ")
             back door {z}: sum_z P(y | x, z) P(z)
         """
-        if self.graph is None or "P(v)" not in self.data:
+        if self.graph is None or "P(v)" not in self.data or isinstance(self.query, Combination):
             return ()
         found = short_answers(self.graph, self.query)
         return tuple(each for each in found if each.estimand is not None or not self.identifiable)

@@ -49,7 +49,7 @@ from causalflow.model.stream import (
 from causalflow.model.support import Watch
 from causalflow.model.verdicts import counterfactual_verdict, left_open, sample_verdict
 from causalflow.model.world import Abduction, Info, World
-from causalflow.query.query import Query
+from causalflow.query.combination import AnyQuery
 
 __all__ = ["Inquiry"]
 
@@ -175,7 +175,11 @@ class Inquiry:
         return replace(report, warnings=watch.sentences)
 
     def ask(
-        self, query: str | Query, evidence: Any, known: Mapping[str, Any], draws: int | None
+        self,
+        query: str | AnyQuery,
+        evidence: Any,
+        known: Mapping[str, Any],
+        draws: int | None,
     ) -> Answer:
         """The answer to a question: exact of a finite model, else simulated with so many draws.
 

@@ -40,7 +40,7 @@ from causalflow.training.fit import FitReport
 if TYPE_CHECKING:
     import pandas
 
-    from causalflow.query.query import Query
+    from causalflow.query.combination import AnyQuery
 
 __all__ = ["Model"]
 
@@ -299,7 +299,7 @@ class Model:
 
     def ask(
         self,
-        query: str | Query,
+        query: str | AnyQuery,
         evidence: Mapping[str, Any] | pandas.DataFrame | None = None,
         /,
         *,
@@ -311,7 +311,8 @@ class Model:
         """The answer to a causal question: exact if the graph is a finite model, else simulated.
 
         Args:
-            query: such as ``"P(bar[color=red] | image, bar=absent)"``.
+            query: such as ``"P(bar[color=red] | image, bar=absent)"``, or a sum or
+                ratio of several.
             evidence: free conditions and interventions of the query -> a value, or one a row.
             draws: how many are simulated; by default as in `causalflow.model.simulation`.
             generator: as for `abduct`.

@@ -25,7 +25,7 @@ from causalflow.graph.schema import Level
 from causalflow.limits import SETTINGS
 from causalflow.model.value import levels_of, read_value
 from causalflow.query.known import Key, with_known
-from causalflow.query.language import parse_query
+from causalflow.query.language import single_query
 from causalflow.query.query import Intervention, Query, Term, World
 
 __all__ = ["Condition", "Question", "reached", "read_question"]
@@ -128,7 +128,7 @@ def read_question(
         QueryError: it cannot be read, or asks what draws cannot answer.
         EvidenceError: a value does not fit its variable, or rows do not fit one another.
     """
-    asked = with_known(parse_query(str(query), graph), list(known), graph)
+    asked = with_known(single_query(str(query), graph), list(known), graph)
     parsed, given = asked.query, asked.bound(known)
     form = parsed.counterfactual_form()
     values: dict[Key, Tensor] = {}

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from causalflow.discrete.answer import ROW, Answer
+from causalflow.discrete.combined import combined_answer
 from causalflow.errors import EvidenceError
 from causalflow.graph.schema import Class, Level
 from causalflow.mechanisms.base import Noise
@@ -36,6 +37,8 @@ from causalflow.model.support import Watch
 from causalflow.model.tally import Array, Tally, frequencies, means
 from causalflow.model.value import levels_of, read_value
 from causalflow.model.worlds import Worlds
+from causalflow.query.combination import AnyQuery, Combination
+from causalflow.query.language import parse_query
 from causalflow.query.query import Kind, Query
 from causalflow.tables.table import Table
 
@@ -51,7 +54,7 @@ FEWEST = 100
 
 def simulate(
     scm: StructuralModel,
-    query: str | Query,
+    query: str | AnyQuery,
     known: Mapping[str, Any],
     fitted: Collection[str],
     draws: int | None,
@@ -75,7 +78,14 @@ def simulate(
         EvidenceError: an untrained node is needed, too few draws satisfy the conditions, or the
             evidence is impossible.
     """
-    question = read_question(scm.graph, query, known, generator.device)
+    parsed = parse_query(str(query), scm.graph)
+    if isinstance(parsed, Combination):
+
+        def ask(part: Query, given: Mapping[str, Any]) -> Answer:
+            return simulate(scm, part, given, fitted, draws, generator)
+
+        return combined_answer(parsed, ask, known)
+    question = read_question(scm.graph, parsed, known, generator.device)
     used = question.used(scm.graph)
     check_fitted(scm, fitted, used)
     if draws is not None:

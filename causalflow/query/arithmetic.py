@@ -18,9 +18,9 @@ from fractions import Fraction
 from typing import NoReturn, TypeAlias
 
 from causalflow.errors import QueryError
-from causalflow.query.combination import Combination, Part, combined
+from causalflow.query.combination import AnyQuery, Combination, Part, combined
 from causalflow.query.query import Query
-from causalflow.query.words import QUOTED
+from causalflow.query.words import OPENED
 
 __all__ = ["COUNT", "counted", "read_combination"]
 
@@ -30,11 +30,11 @@ _HEAD = r"[A-Za-z]+(?:-[A-Za-z]+)?\s*[(\[]"
 _TOKEN = re.compile(
     rf"\s*(?:(?P<head>{_HEAD})|(?P<number>{COUNT})|(?P<mark>[-+*/()])|(?P<other>\S))"
 )
-_BRACKET = re.compile(rf"[][()]|{QUOTED}|['\"]")
+_BRACKET = re.compile(rf"[][()]|{OPENED}")
 _DIGITS = 100
 _FORM = "P(...) - P(...), 1/2*E[...] + E[...], or P(...) / P(...)"
 
-Ask: TypeAlias = Callable[[str], Query | Combination]
+Ask: TypeAlias = Callable[[str], AnyQuery]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class _Token:
     start: int
 
 
-def read_combination(text: str, ask: Ask) -> Query | Combination | None:
+def read_combination(text: str, ask: Ask) -> AnyQuery | None:
     """The combination that a text is; None if it is one question alone, or cannot be cut at all.
 
     Args:
@@ -97,7 +97,7 @@ class _Sums:
     def __init__(self, text: str, tokens: list[_Token], ask: Ask) -> None:
         self.text, self.tokens, self.ask, self.at = text, tokens, ask, 0
 
-    def whole(self) -> Query | Combination:
+    def whole(self) -> AnyQuery:
         above, divisor = self.sum(), []
         if self.taken("/"):
             if not self.bracketed and len(above) > 1:

@@ -18,7 +18,7 @@ from typing import TypeAlias
 from causalflow.errors import QueryError
 from causalflow.query.query import Kind, Query, Term
 
-__all__ = ["Combination", "Part", "combined"]
+__all__ = ["AnyQuery", "Combination", "Part", "combined"]
 
 Part: TypeAlias = tuple[Fraction, Query]
 
@@ -39,6 +39,33 @@ class Combination:
     def parts(self) -> tuple[Query, ...]:
         """The questions, those below last."""
         return tuple(query for _, query in self.sum + self.divisor)
+
+    @property
+    def is_plain_sum(self) -> bool:
+        """Whether nothing is divided, nor known."""
+        return not self.divisor and not any(part.conditions for part in self.parts)
+
+    @property
+    def as_mean(self) -> Query | None:
+        """The expectation that a sum of single events' probabilities is, of variables 0 and 1.
+
+        None where it is none: joint events, events that are free, several of one variable, a
+        divisor, several conditions.
+        """
+        single = all(
+            query.kind is Kind.PROBABILITY
+            and len(query.outcomes) == 1
+            and query.outcomes[0].value is not None
+            for query in self.parts
+        )
+        if self.divisor or not single:
+            return None
+        events = {query.outcomes[0].name: query.outcomes[0].value for query in self.parts}
+        if any(events[query.outcomes[0].name] != query.outcomes[0].value for query in self.parts):
+            return None
+        means = [(scale, _mean(query)) for scale, query in self.sum]
+        whole = combined(means)
+        return whole if isinstance(whole, Query) else None
 
     @property
     def variables(self) -> frozenset[str]:
@@ -64,7 +91,10 @@ class Combination:
         return " / ".join(map(_bracketed, (self.sum, self.divisor)))
 
 
-def combined(parts: Sequence[Part], divisor: Sequence[Part] = ()) -> Query | Combination:
+AnyQuery: TypeAlias = Query | Combination
+
+
+def combined(parts: Sequence[Part], divisor: Sequence[Part] = ()) -> AnyQuery:
     """The sum of questions, over another if there is one: a single question where that says it.
 
     Raises:
@@ -116,6 +146,12 @@ def _one(group: Sequence[Part]) -> Part | None:
         first.counterfactual_form(), outcomes=tuple(kept), coefficients=tuple(kept.values())
     )
     return (Fraction(1), whole) if kept else None
+
+
+def _mean(query: Query) -> Query:
+    """The expectation of the one outcome."""
+    outcomes, one = (query.outcomes[0].free,), (Fraction(1),)
+    return replace(query, kind=Kind.EXPECTATION, outcomes=outcomes, coefficients=one)
 
 
 def _scaled(query: Query, scale: Fraction) -> Query:

@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING
 
 from causalflow.errors import QueryError
 from causalflow.graph.admg import ADMG
-from causalflow.query.combination import Combination, combined
+from causalflow.query.combination import AnyQuery, combined
 from causalflow.query.query import Intervention, Kind, Query, Term, Value
 
 if TYPE_CHECKING:
@@ -74,12 +74,12 @@ class Contrast:
             self._under(self.treated), self._under(self.control), (self._is(self.control),)
         )
 
-    def risk_difference(self, occurs: Value = 1) -> Query | Combination:
+    def risk_difference(self, occurs: Value = 1) -> AnyQuery:
         """RD: how much likelier the treatment makes the outcome."""
         one, other = self._risks(occurs)
         return combined([(Fraction(1), one), (Fraction(-1), other)])
 
-    def risk_ratio(self, occurs: Value = 1) -> Query | Combination:
+    def risk_ratio(self, occurs: Value = 1) -> AnyQuery:
         """RR: how many times likelier the treatment makes the outcome."""
         one, other = self._risks(occurs)
         return combined([(Fraction(1), one)], [(Fraction(1), other)])
@@ -126,7 +126,7 @@ class Contrast:
         seen = Term(name=self.outcome)
         return self._mean(self._under(self.control), self.treated), self._mean(seen, self.control)
 
-    def spurious_effect(self) -> Query | Combination:
+    def spurious_effect(self) -> AnyQuery:
         """Ctf-SE: the difference of the two."""
         one, other = self.spurious()
         return combined([(Fraction(1), one), (Fraction(-1), other)])

@@ -71,9 +71,9 @@ class Cursor:
         word = self.taken(_NAME)
         if word is None:
             self.wrong("the name of a variable")
-        name, known = unquoted(word), self.variables
+        name, known = unquoted(word), None if self.variables is None else [*self.variables]
         if known is None and self.admg is not None:
-            known = dict.fromkeys(self.admg.nodes)
+            known = [*self.admg.nodes]
         if known is not None and name not in known:
             self.fail(f"unknown node '{name}'; {one_of(name, known)}", self.at - len(word))
         return name

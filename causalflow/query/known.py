@@ -21,13 +21,13 @@ import numpy as np
 
 from causalflow.errors import EvidenceError, QueryError, one_of
 from causalflow.graph.schema import Image, Symbol
-from causalflow.query.language import parse_query
+from causalflow.query.language import single_query
 from causalflow.query.query import Query, Term, Value
 
 if TYPE_CHECKING:
     from causalflow.graph.graph import Graph
 
-__all__ = ["Key", "Known", "with_known"]
+__all__ = ["Key", "Known", "bindable", "with_known"]
 
 Key: TypeAlias = Term | str
 """A condition of a query in counterfactual form, without value; or a free intervention's name."""
@@ -82,12 +82,12 @@ def with_known(query: Query, names: Sequence[str], graph: Graph) -> Known:
     Example:
         >>> from causalflow.graph.graph import Graph
         >>> graph = Graph(edges=["x -> y"])
-        >>> print(with_known(parse_query("P(y)", graph), ["x"], graph).query)
+        >>> print(with_known(single_query("P(y)", graph), ["x"], graph).query)
         P(y | x)
     """
     stated: dict[str, Value] = {}
     for name in names:
-        if name in _bindable(query):
+        if name in bindable(query):
             continue
         if name not in graph.nodes and name not in graph.exogenous:
             allowed = one_of(name, [*graph.nodes, *graph.exogenous])
@@ -97,12 +97,12 @@ def with_known(query: Query, names: Sequence[str], graph: Graph) -> Known:
         others = tuple(each for each in query.conditions if each.free != term)
         if values and values[0] is not None:
             stated[name] = values[0]
-        query = parse_query(str(replace(query, conditions=(*others, term))), graph)
-    keys = _bindable(query)
+        query = single_query(str(replace(query, conditions=(*others, term))), graph)
+    keys = bindable(query)
     return Known(graph=graph, query=query, keys={n: keys[n] for n in names}, stated=stated)
 
 
-def _bindable(query: Query) -> dict[str, Key]:
+def bindable(query: Query) -> dict[str, Key]:
     """The name of each free condition and intervention -> what it is in counterfactual form."""
     form = query.counterfactual_form()
     count = len(query.free_variables)

@@ -14,7 +14,7 @@
 A level is written by name or number; ``'two words'`` or ``"two words"`` quotes names that would
 read as something else (a backslash keeps the character after it). ``do`` sets a variable for every
 term of the query, conditions too; with subscripts each term has its own world, so the two are not
-mixed. ``p(...)``, ``Pr(...)``, ``e[...]``, ``E(...)``, ``DO(...)`` and ``==`` are read as well.
+mixed. ``p(...)``, ``Pr(...)``, ``e[...]``, ``E(...)`` and ``DO(...)`` are read as well.
 
 A mistake is a `QueryError` that points at its place.
 """
@@ -34,12 +34,12 @@ from causalflow.graph.admg import ADMG
 from causalflow.graph.schema import Symbol
 from causalflow.limits import QUERY_DEPTH, QUERY_LETTERS
 from causalflow.query.arithmetic import COUNT, read_combination
-from causalflow.query.combination import Combination
+from causalflow.query.combination import AnyQuery, Combination
 from causalflow.query.named import named_question
 from causalflow.query.plain import plain_query
 from causalflow.query.query import Kind, Query, Term
 from causalflow.query.reader import Branch, Reader, Variables
-from causalflow.query.words import NAME, QUOTED, WORD
+from causalflow.query.words import NAME, OPENED, QUOTED, WORD
 
 if TYPE_CHECKING:
     from causalflow.graph.graph import Graph
@@ -54,7 +54,7 @@ outcomes: event ("," event)*
 given: "|" condition ("," condition)*
 ?condition: event | do
 do: DO event ("," event)* ")"
-event: _name subscript? (EQUAL value)?
+event: _name subscript? ("=" value)?
 subscript: "[" (event ("," event)*)? "]"
 value: VALUE | QUOTED
 _name: NAME | QUOTED
@@ -71,7 +71,6 @@ P: /[Pp]r?\s*\(/
 E: /[Ee]\s*\[/
 MEAN: /[Ee]\s*\(/
 DO.1: /[Dd][Oo]\s*\(/
-EQUAL: /==?/
 MINUS: "-"
 NAME: /{NAME}/
 COUNT: /{COUNT}/
@@ -103,13 +102,13 @@ HINTS = (
     (r"[_^]?\{", "the world of a term stands in brackets: y[x=1]"),
     (r"(?i)(?<=do)\s*\(|do\s*\(", "do(...) stands behind the bar: P(y | do(x=1))"),
     (r"[<>≤≥≠!]", "an event says that a variable has a level: y=1"),
-    (r"[&;∧∩]|and\b", "events are separated by commas"),
+    (r"[&;∧∩]|and\b|(?<=[;&]\s)\w", "events are separated by commas"),
     (r"['\"]", 'a quote in a name wants a backslash, or the other quotes: "it\'s"'),
-    (r"[\w-]", "a name or level of several words is quoted: 'two words'"),
+    (r"(?<=[^\W\d_]\s)\w|(?<=\w)-", "a name or level of several words is quoted: 'two words'"),
 )
 
 
-def parse_query(text: str, graph: Graph | ADMG | None = None) -> Query | Combination:
+def parse_query(text: str, graph: Graph | ADMG | None = None) -> AnyQuery:
     """Read a causal question.
 
     Args:
@@ -155,7 +154,7 @@ def single_query(text: str, graph: Graph | ADMG | None = None, where: str = "que
     return found
 
 
-def _one(text: str, variables: Variables | None, admg: ADMG | None) -> Query | Combination:
+def _one(text: str, variables: Variables | None, admg: ADMG | None) -> AnyQuery:
     """One question, perhaps by its name; what a name stands for is checked as if written out."""
     found = named_question(text, variables, admg)
     if found is None:
@@ -209,7 +208,7 @@ def _check_size(text: str) -> None:
     if len(text) > QUERY_LETTERS:
         raise QueryError(f"query: {len(text):,} characters; at most {QUERY_LETTERS:,} are read")
     depth = 0
-    for mark in re.finditer(rf"(?<!\w)[eE]\s*\[|[][]|{QUOTED}|['\"]", text):
+    for mark in re.finditer(rf"(?<!\w)[eE]\s*\[|[][]|{OPENED}", text):
         outer = not depth and mark[0][0] in "eE"  # of an expectation, no subscript
         depth = max(0, depth + {"[": not outer, "]": -1}.get(mark[0][-1], 0))
         if depth > QUERY_DEPTH:

@@ -34,7 +34,7 @@ from typing import NoReturn, TypeAlias
 
 from causalflow.errors import QueryError, one_of
 from causalflow.graph.admg import ADMG
-from causalflow.query.combination import Combination
+from causalflow.query.combination import AnyQuery
 from causalflow.query.contrast import Contrast
 from causalflow.query.cursor import Cursor
 from causalflow.query.query import Query, Term, Value
@@ -70,7 +70,7 @@ Entry: TypeAlias = list[tuple[str, Value | None]]
 
 def named_question(
     text: str, variables: Variables | None = None, admg: ADMG | None = None
-) -> Query | Combination | None:
+) -> AnyQuery | None:
     """The question that a named quantity is; None for a text that does not begin as one.
 
     Args:
@@ -158,7 +158,7 @@ class _Quantity:
             self.wrong()
         return Term(name=entry[0][0], value=entry[0][1])
 
-    def asked(self) -> Query | Combination:
+    def asked(self) -> AnyQuery:
         """The question, about those whom the text names."""
         if self.name == "CATE" and not self.whom:
             self.wrong()
@@ -167,7 +167,7 @@ class _Quantity:
         whom = (each for each in self.whom if level is None or each.name != self.contrast.treatment)
         return found.given(tuple(whom))
 
-    def question(self, level: Value | None) -> Query | Combination:
+    def question(self, level: Value | None) -> AnyQuery:
         contrast = self.contrast
         match self.name:
             case "CDE":
@@ -181,7 +181,7 @@ class _Quantity:
         if self.details:
             self.fail(f"{self.name} takes a treatment and an outcome only")
         occurs, fails = self.events
-        makers: dict[str, Callable[[], Query | Combination]] = {
+        makers: dict[str, Callable[[], AnyQuery]] = {
             "TE": contrast.total,
             "CATE": contrast.total,
             "ETT": contrast.on_the_treated,

@@ -15,7 +15,7 @@ from typing import NoReturn, TypeAlias
 from lark import Token, Tree
 
 from causalflow.errors import QueryError, one_of
-from causalflow.graph.schema import Exogenous, Family, Finite, Node
+from causalflow.graph.schema import Exogenous, Family, Finite, Node, Symbol
 from causalflow.query.arithmetic import counted
 from causalflow.query.domain import written_level
 from causalflow.query.query import Intervention, Kind, Query, Term, Value
@@ -79,11 +79,12 @@ class Reader:
         sign = -1 if isinstance(part.children[0], Token) else 1
         for tree in _branches(part, "coefficient"):
             numerator, *denominator = (counted(str(count)) for count in tree.children)
-            if numerator is None or denominator == [None]:
+            below = denominator[0] if denominator else Fraction(1)
+            if numerator is None or below is None:
                 self._fail("the number is too long", tree.meta.start_pos)
-            if denominator == [0]:
+            if not below:
                 self._fail("division by zero", tree.meta.start_pos)
-            return sign * numerator / (denominator[0] if denominator else 1)
+            return sign * numerator / below
         return Fraction(sign)
 
     def _term(self, tree: Branch) -> tuple[Term, int]:
@@ -129,11 +130,23 @@ class Reader:
                 self._fail(f"the number {str(token)[:40]} is too large", position)
             if self.variables is None:
                 return value
+            self._check_level(name, value, token)
             try:
                 return written_level(name, self.variables[name], str(token))
             except QueryError as error:
                 raise QueryError(error.message, self.text, position) from None
         return None
+
+    def _check_level(self, name: str, value: Value, token: Token) -> None:
+        """A bare word that is a node's name is no level, where no levels say that it is one."""
+        names = self.variables or {}
+        if isinstance(names.get(name), Symbol) and value in names and token.type != "QUOTED":
+            position = token.start_pos or 0
+            self._fail(
+                f"'{value}' is a node, and '{name}' cannot be set or compared to one; a level of"
+                f" that name is quoted: {name}='{value}'",
+                position,
+            )
 
     def _check_set_once(self, interventions: Sequence[tuple[Intervention, int]]) -> None:
         seen: set[str] = set()

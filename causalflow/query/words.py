@@ -16,6 +16,7 @@ from typing import TypeAlias
 __all__ = [
     "NAME",
     "NUMBER",
+    "OPENED",
     "QUOTED",
     "WORD",
     "Value",
@@ -32,6 +33,8 @@ NAME = r"[^\W\d]\w*"
 NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?"
 WORD = r"[^\s,|()\[\]='\"]+"
 QUOTED = r"""'(?:[^'\\]|\\[\s\S])*'|"(?:[^"\\]|\\[\s\S])*\""""
+OPENED = r"""'(?:[^'\\]|\\[\s\S])*(?:'|\Z)|"(?:[^"\\]|\\[\s\S])*(?:"|\Z)"""
+"""A quoted text, or all that is left behind a quote that never closes: one way to read it."""
 
 _DIGITS = 4_000
 """Of a whole number: Python converts no more than 4,300."""

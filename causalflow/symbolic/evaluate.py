@@ -88,6 +88,8 @@ class _Evaluator:
             case Product():
                 tables = [self.table(factor) for factor in node.factors]
                 return contract(tables, _axes(node.free))
+            case Ratio(denominator=Weighted()):
+                return self._quotient(node)
             case Ratio():
                 return self.table(node.numerator).divide(self.table(node.denominator))
             case Linear():
@@ -171,12 +173,15 @@ class _Evaluator:
         values = total if self._exact else total.astype(np.float64)
         return Table(axes, values, dict(zip(axes, levels, strict=True)))
 
+    def _quotient(self, node: Ratio) -> Table:
+        """The ratio of two questions, which has no value where the lower is 0."""
+        below = self.table(node.denominator)
+        if not below.values.all():
+            raise DataError(f"evaluate: {to_text(node.denominator)} is 0: the ratio has no value")
+        return self.table(node.numerator).divide(below)
+
     def _weighted(self, node: Weighted) -> Table:
-        exact = self._exact
-        scaled = (
-            self.table(term).product(Table.constant(scale if exact else float(scale)))
-            for scale, term in node.terms
-        )
+        scaled = (Table.constant(scale).product(self.table(term)) for scale, term in node.terms)
         return reduce(Table.add, scaled)
 
     def _scaled(self, coefficient: Fraction, event: Event, axes: Sequence[str]) -> np.ndarray:

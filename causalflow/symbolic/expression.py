@@ -19,14 +19,13 @@ Source: Pearl (2009), *Causality*, section 3.4; bound variables as in the lambda
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
-from causalflow.query.query import Value
+from causalflow.symbolic.event import Event, Index, by_name, event_key, index_key, natural
 from causalflow.symbolic.written import Written
 
 __all__ = [
@@ -51,40 +50,6 @@ __all__ = [
 ]
 
 
-class Index(NamedTuple):
-    """A value that ranges over the levels of a variable; primes tell several of them apart."""
-
-    name: str
-    primes: int = 0
-
-    def __str__(self) -> str:
-        return self.name + "'" * self.primes
-
-
-class Event(NamedTuple):
-    """A variable takes a value: an index or a literal."""
-
-    name: str
-    value: Index | Value
-
-    def __lt__(self, other: object) -> bool:
-        """By name, then indices before literals: a total order whatever the values are."""
-        assert isinstance(other, Event)
-        return _event_key(self) < _event_key(other)
-
-
-@lru_cache(maxsize=65_536)
-def natural(name: str) -> tuple[tuple[int, int, str], ...]:
-    """A sort key under which v2 comes before v10.
-
-    Example:
-        >>> sorted(["v10", "v2", "v"], key=natural)
-        ['v', 'v2', 'v10']
-    """
-    parts = re.findall(r"[0-9]+|[^0-9]+", name)
-    return tuple((0, int(p), p) if p[0] in "0123456789" else (1, 0, p) for p in parts)
-
-
 Rank: TypeAlias = tuple[int, int, tuple[object, ...]]
 
 
@@ -101,7 +66,7 @@ class Probability(Written):
     def __post_init__(self) -> None:
         for part in ("outcomes", "given", "do"):
             if len(events := getattr(self, part)) > 1:
-                object.__setattr__(self, part, tuple(sorted(events, key=_by_name)))
+                object.__setattr__(self, part, tuple(sorted(events, key=by_name)))
         object.__setattr__(self, "free", _indices(self.events))
 
     @classmethod
@@ -278,11 +243,11 @@ def _rank(factor: Expression) -> Rank:
         case Probability():
             return factor.rank
         case Linear():
-            return (0, 0, tuple((c, _event_key(event)) for c, event in factor.terms))
+            return (0, 0, tuple((c, event_key(event)) for c, event in factor.terms))
         case Ratio():
             return (2, 0, (_rank(factor.numerator), _rank(factor.denominator)))
         case Sum():
-            return (3, 0, (tuple(map(_index_key, factor.over)), _rank(factor.body)))
+            return (3, 0, (tuple(map(index_key, factor.over)), _rank(factor.body)))
         case Product():
             return (4, 0, tuple(map(_rank, factor.factors)))
         case Weighted():
@@ -300,17 +265,3 @@ def _probability_rank(term: Probability) -> Rank:
 
 def _indices(events: Iterable[Event]) -> frozenset[Index]:
     return frozenset([value for _, value in events if isinstance(value, Index)])
-
-
-def _by_name(event: Event) -> tuple[tuple[int, int, str], ...]:
-    return natural(event[0])
-
-
-def _event_key(event: Event) -> tuple[object, ...]:
-    return (natural(event.name), _index_key(event.value))
-
-
-def _index_key(value: Index | Value) -> tuple[object, ...]:
-    if isinstance(value, Index):
-        return (0, natural(value.name), value.primes)
-    return (1, natural(str(value)), 0)
