@@ -16,6 +16,7 @@ __all__ = [
     "CATEGORICAL_ROWS",
     "CIRCUIT_SIDE",
     "CONFOUNDER_STATES",
+    "COUNTED_CELLS",
     "COUPLED_CELLS",
     "CSV_BYTES",
     "CSV_COLUMNS",
@@ -52,6 +53,7 @@ __all__ = [
     "NAME_LETTERS",
     "NESTING",
     "NETWORK_STAGES",
+    "OCCURRING_LEVELS",
     "OVERLAP_CELLS",
     "PICTURE_BYTES",
     "PICTURE_PIXELS",
@@ -181,6 +183,10 @@ BOUND_CELLS = 1_000
 """The most cells of a question's free variables; each takes two linear programs."""
 LINEAR_PROGRAM_SECONDS = 60.0
 """Seconds that one linear program may take."""
+COUNTED_CELLS = 2**20
+"""The most cells that an estimate counts rows into: its 200 resamples take some 20 seconds then."""
+OCCURRING_LEVELS = 100
+"""The most different values of an undeclared column that are taken for levels, not for numbers."""
 JOINT_CELLS = 10_000_000
 """The most cells of the table of P(v) that rows are counted into."""
 PROGRAM_ENTRIES = 100_000_000

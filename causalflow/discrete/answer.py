@@ -31,6 +31,7 @@ class Answer:
         assumptions: what the answer rests on beside the graph, one sentence each.
         learned: whether it rests on mechanisms that were fitted.
         verdict: of identification, where it was asked.
+        impossible: the rows of a batch whose evidence has probability zero; their answer is NaN.
     """
 
     query: AnyQuery
@@ -41,6 +42,7 @@ class Answer:
     assumptions: tuple[str, ...] = ()
     learned: bool = False
     verdict: object | None = None
+    impossible: tuple[int, ...] = ()
 
     @property
     def value(self) -> Number | np.ndarray[Any, np.dtype[Any]] | None:

@@ -29,7 +29,10 @@ from causalflow.query.query import Kind, Query, Term
 from causalflow.tables.array import Values
 from causalflow.tables.table import Table
 
-__all__ = ["Question", "answer"]
+__all__ = ["COUPLING", "Question", "answer"]
+
+COUPLING = 2**12
+"""The multiplications that one probability of a joint law of copies takes the time of."""
 
 
 def answer(inference: Inference, query: Query, bound: Mapping[Key, Any]) -> Answer:
@@ -42,13 +45,20 @@ def answer(inference: Inference, query: Query, bound: Mapping[Key, Any]) -> Answ
             free interventions (names).
 
     Raises:
-        EvidenceError: the evidence has probability zero, or is no value of its variable.
+        EvidenceError: the evidence has probability zero, or is no value of its variable; of a batch
+            the rows whose evidence has are answered by NaN, and named.
         CausalflowError: the question is too wide.
     """
     question = Question.of(inference, query, bound)
     values, empty = question.values()
-    table, notes = question.table(values), question.notes(empty=bool(empty.any()))
-    return Answer(query=query, table=table, rows=question.inverse is not None, assumptions=notes)
+    notes = question.notes(empty=question.leaves_cells(empty))
+    return Answer(
+        query=query,
+        table=question.table(values),
+        rows=question.inverse is not None,
+        assumptions=notes,
+        impossible=question.impossible_rows(),
+    )
 
 
 @dataclass(kw_only=True, eq=False)
@@ -62,6 +72,7 @@ class Question:
         inverse: for each row of the batch, which of the distinct rows it is.
         choices: the nodes whose noise enters by a choice that the answer depends on.
         domains: those that were asked for.
+        impossible: the distinct rows whose evidence has probability zero.
     """
 
     inference: Inference
@@ -73,6 +84,7 @@ class Question:
     inverse: np.ndarray[Any, np.dtype[np.int64]] | None = None
     choices: dict[str, str] = field(default_factory=dict)
     domains: dict[Key, Domain] = field(default_factory=dict)
+    impossible: set[int] = field(default_factory=set)
 
     @classmethod
     def of(cls, inference: Inference, query: Query, bound: Mapping[Key, Any]) -> Question:
@@ -131,7 +143,9 @@ class Question:
         for terms, asked, at in map(self._terms, self._parts()):
             every, keep = (*terms, *self.conditions), [*asked, *self.kept()]
             plan = self.inference.plan(every, self.free, keep, [*self.known, *at])
+            given = {**self.known, **at}
             total += plan.operations
+            total += COUPLING * self.inference.couplings(every, self.free, given)
         return total
 
     def _terms(self, part: int | None) -> tuple[list[Term], list[Term], dict[Key, int]]:
@@ -215,31 +229,56 @@ class Question:
     ) -> tuple[Values, np.ndarray[Any, np.dtype[np.bool_]]]:
         """joint / whole with 0 / 0 = 0, and where whole is 0; ``start`` is the first distinct row.
 
+        In a batch, a row whose evidence has probability zero is NaN.
+
         Raises:
-            EvidenceError: the evidence has probability zero, in some row.
+            EvidenceError: the evidence has probability zero, and is no batch.
         """
         first = int(self.inverse is not None)
         empty = np.asarray(whole == 0, dtype=np.bool_)
         possible = ~empty.reshape(len(whole) if first else 1, -1).all(axis=1)
-        if not possible.all():
-            self._refuse(start + int(np.argmin(possible)))
+        if not first and not possible.all():
+            raise EvidenceError(self._impossible(0))
         places = [slice(None)] * first + [None] * asked + [slice(None)] * (whole.ndim - first)
         below = np.asarray(whole[tuple(places)])
         below = np.asarray(below + (below == 0))
         if joint.dtype == np.float64 and below.dtype == np.float64:
-            return np.asarray(joint / below), empty
-        return quotients(*np.broadcast_arrays(joint, below)), empty
+            values = np.asarray(joint / below)
+        else:
+            values = quotients(*np.broadcast_arrays(joint, below))
+        if not possible.all():
+            values[~possible] = np.nan
+            self.impossible.update((start + np.flatnonzero(~possible)).tolist())
+        return values, empty
 
-    def _refuse(self, distinct: int) -> None:
-        """Say which part of the evidence is impossible, and in which row."""
-        row = "" if self.inverse is None else f"row {int(np.argmax(self.inverse == distinct))}: "
+    def leaves_cells(self, empty: np.ndarray[Any, np.dtype[np.bool_]]) -> bool:
+        """Whether a cell of a possible row has a condition that is impossible."""
+        left = np.delete(empty, sorted(self.impossible), axis=0) if self.impossible else empty
+        return bool(left.any())
+
+    def impossible_rows(self) -> tuple[int, ...]:
+        """The rows of the batch whose evidence has probability zero."""
+        if self.inverse is None or not self.impossible:
+            return ()
+        return tuple(np.flatnonzero(np.isin(self.inverse, [*self.impossible])).tolist())
+
+    def _impossible(self, distinct: int) -> str:
+        """Which part of the evidence is impossible."""
         cells: dict[Key, int] = {
             key: int(p[distinct]) if isinstance(p, np.ndarray) else p
             for key, p in self.known.items()
         }
         part = impossible_part(self.inference, self.conditions, self.free, cells)
         named = ", ".join(self._shown(term, cells) for term in part)
-        raise EvidenceError(f"{row}the evidence has probability zero: P({named}) = 0")
+        return f"the evidence has probability zero: P({named}) = 0"
+
+    def _impossible_note(self) -> str:
+        """The first row of a batch whose evidence is impossible, and how many more there are."""
+        assert self.inverse is not None
+        row, *others = self.impossible_rows()
+        so = f", and that of {len(others):,} more" if others else ""
+        why = self._impossible(int(self.inverse[row]))
+        return f"row {row} is impossible ({why}): its answer is NaN{so}"
 
     def _shown(self, term: Term, cells: Mapping[Key, int]) -> str:
         if term not in cells:
@@ -262,6 +301,8 @@ class Question:
         if self.query.kind is not Kind.PROBABILITY:
             domains = {term.name: self.domain(term.free) for term in self.form.outcomes}
             found += [note for each in domains.values() for note in level_notes(each)]
+        if self.impossible:
+            found.append(self._impossible_note())
         if empty:
             found.append("cells whose condition has probability zero are shown as 0")
         return tuple(found)
@@ -282,7 +323,7 @@ class Question:
         ):
             if isinstance(self.domain(key).declared, Image):
                 others = tuple(each for each in range(values.ndim) if each != place)
-                seen = np.flatnonzero((values != 0).any(axis=others))
+                seen = np.flatnonzero(((values != 0) & (values == values)).any(axis=others))
                 values = values.take(seen, axis=place)
                 levels[axis] = tuple(levels[axis][k] for k in seen.tolist())
         if self.inverse is None:

@@ -7,7 +7,7 @@ it, unless at most one of the rows that can meet leaves anything to chance.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import lcm, prod
@@ -137,13 +137,24 @@ class Copy:
 class Copies:
     """All copies of one node in a network, none of them twice.
 
-    Attributes:
+    Args:
         copies: one for each different variable that the node is.
-        conditional: the node's table.
+        at: axes of which only some positions matter: of a single one the table has no axis; at
+            others than an array's the table is 0.
     """
 
-    def __init__(self, copies: Sequence[Copy]) -> None:
+    def __init__(
+        self, copies: Sequence[Copy], at: Mapping[str, int | np.ndarray[Any, Any]] | None = None
+    ) -> None:
         self.copies, self.conditional = tuple(copies), copies[0].conditional
+        self._at = dict(at or {})
+
+    def narrowed(self, at: Mapping[str, int | np.ndarray[Any, Any]]) -> Copies:
+        """The same copies where only some positions of some axes matter."""
+        if len(self.copies) == 1:
+            return self
+        places = {axis: place if np.ndim(place) else int(place) for axis, place in at.items()}
+        return Copies(self.copies, {axis: places[axis] for axis in places if axis in self.sizes})
 
     @cached_property
     def scope(self) -> dict[str, int]:
@@ -161,14 +172,27 @@ class Copies:
         return self.conditional.choice
 
     @property
+    def sizes(self) -> dict[str, int]:
+        """Axis -> size, of the parents and then of the copies."""
+        levels = len(self.conditional.laws[0])
+        return {**self.scope, **dict.fromkeys((copy.axis for copy in self.copies), levels)}
+
+    @property
     def axes(self) -> tuple[str, ...]:
         """The axes of the factor."""
-        return (*self.scope, *(copy.axis for copy in self.copies))
+        return tuple(axis for axis in self.sizes if not isinstance(self._at.get(axis), int))
 
     @property
     def bits(self) -> int:
         """The length of the denominator of the factor, which a joint law may make longer."""
         return self.conditional.bits * len(self.copies)
+
+    @cached_property
+    def coupled(self) -> int:
+        """How many probabilities of a joint law the factor is made of; 0 for a single copy."""
+        if len(self.copies) == 1:
+            return 0
+        return len(self._met[0]) * prod(len(self._wanted(copy.axis)) for copy in self.copies)
 
     def floats(self) -> Factor | None:
         """The table in floats, where that can be had without fractions: of a single copy."""
@@ -184,25 +208,44 @@ class Copies:
             QueryError: the graph does not choose how the noise enters.
             CausalflowError: the table is too large.
         """
-        levels = len(self.conditional.laws[0])
-        axes = self.axes
-        shape = (*self.scope.values(), *[levels] * len(self.copies))
+        shape = [self.sizes[axis] for axis in self.axes]
         if prod(shape) > PLAN_CELLS:
             self._refuse(f"{prod(shape):,} cells; at most {PLAN_CELLS:,}")
         if len(self.copies) == 1:
             table = self.conditional.table
-            return Factor(axes=axes, table=replace(table, values=table.values[self.copies[0].rows]))
+            values = table.values[self.copies[0].rows]
+            return Factor(axes=self.axes, table=replace(table, values=values))
+        if self.coupled > COUPLED_CELLS:
+            self._refuse(f"{self.coupled:,} probabilities; at most {COUPLED_CELLS:,}")
         met, inverse = self._met
-        if len(met) * levels ** len(self.copies) > COUPLED_CELLS:
-            count = len(met) * levels ** len(self.copies)
-            self._refuse(f"{count:,} probabilities; at most {COUPLED_CELLS:,}")
         table = scaled(np.stack([self._joint(rows) for rows in met.tolist()]))
-        return Factor(axes=axes, table=replace(table, values=table.values[inverse].reshape(shape)))
+        inside = [len(self._wanted(axis)) for axis in self.sizes]
+        values = table.values[inverse].reshape(inside)
+        values = self._spread_out(values, shape)
+        return Factor(axes=self.axes, table=replace(table, values=values))
+
+    def _spread_out(self, values: Values, shape: Sequence[int]) -> Values:
+        """The table over all positions of its axes, 0 where none was wanted."""
+        single = [isinstance(self._at.get(axis), int) for axis in self.sizes]
+        values = values.reshape([n for n, one in zip(values.shape, single, strict=True) if not one])
+        if list(values.shape) == list(shape):
+            return values
+        whole = np.zeros(shape, dtype=values.dtype)
+        whole[np.ix_(*(self._wanted(axis) for axis in self.axes))] = values
+        return whole
+
+    def _wanted(self, axis: str) -> list[int]:
+        """The positions of an axis that matter."""
+        place = self._at.get(axis)
+        if place is None:
+            return list(range(self.sizes[axis]))
+        return [place] if isinstance(place, int) else np.unique(place[place >= 0]).tolist()
 
     @cached_property
     def _met(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         """The different combinations of rows that meet, and which of them each cell has."""
-        grids = [self._spread(copy).reshape(-1) for copy in self.copies]
+        inside = np.ix_(*(self._wanted(axis) for axis in self.scope))
+        grids = [self._spread(copy)[inside].reshape(-1) for copy in self.copies]
         met, inverse = np.unique(np.stack(grids, axis=1), axis=0, return_inverse=True)
         return met, inverse.reshape(-1)
 
@@ -216,7 +259,8 @@ class Copies:
 
     def _joint(self, rows: Sequence[int]) -> np.ndarray[Any, Any]:
         laws = [self.conditional.laws[row] for row in rows]
-        return coupled(self.conditional.chosen(rows), rows, laws)
+        wanted = [self._wanted(copy.axis) for copy in self.copies]
+        return coupled(self.conditional.chosen(rows), rows, laws, wanted)
 
     def _refuse(self, why: str) -> None:
         raise CausalflowError(

@@ -43,7 +43,12 @@ Coupling: TypeAlias = Callable[[Sequence[Law], tuple[int, ...]], Fraction]
 COUPLINGS: Registry[Coupling] = Registry("noise of a table")
 
 
-def coupled(choice: str, rows: Sequence[int], laws: Sequence[Law]) -> np.ndarray[Any, Any]:
+def coupled(
+    choice: str,
+    rows: Sequence[int],
+    laws: Sequence[Law],
+    wanted: Sequence[Sequence[int]] | None = None,
+) -> np.ndarray[Any, Any]:
     """J(v_1, ..., v_m), fractions, one axis a copy.
 
     Args:
@@ -51,14 +56,24 @@ def coupled(choice: str, rows: Sequence[int], laws: Sequence[Law]) -> np.ndarray
         rows: which combination of the parents' values each copy has; copies with the same one are
             equal.
         laws: for each copy, the row of the table.
+        wanted: for each copy, the values that its axis is over; None: all.
     """
+    axes = [range(len(law)) for law in laws] if wanted is None else wanted
     different = list(dict.fromkeys(rows))
     first = [rows.index(row) for row in different]
     place = [different.index(row) for row in rows]
+    shared = [
+        sorted(
+            set.intersection(
+                *(set(axis) for axis, own in zip(axes, rows, strict=True) if own == row)
+            )
+        )
+        for row in different
+    ]
     probability = COUPLINGS.get(choice)
-    joint = np.full([len(law) for law in laws], Fraction(0), dtype=object)
-    for values in product(*(range(len(laws[k])) for k in first)):
-        cell = tuple(values[k] for k in place)
+    joint = np.full([len(axis) for axis in axes], Fraction(0), dtype=object)
+    for values in product(*shared):
+        cell = tuple(axis.index(values[k]) for axis, k in zip(axes, place, strict=True))
         joint[cell] = probability([laws[k] for k in first], values)
     return joint
 

@@ -43,17 +43,23 @@ _ROWS = 64
 """The rows that a plan expects: what they make dearer is put off, one row or many."""
 _CACHED = 256
 _PROGRAMS = 8
+_COUPLED_AT_ONCE = 256
 _EXACT_OPERATIONS = 2**16
 
 
 @dataclass(kw_only=True, eq=False)
 class _Compiled:
-    """A network, its plans by what is kept and what is given, its programs by exactness too."""
+    """A network, its plans by what is kept and what is given, its programs by exactness too.
+
+    Attributes:
+        narrowed: the same network where only the positions asked for matter, by these.
+    """
 
     network: Network
     places: Mapping[Term, str]
     plans: dict[Hashable, Plan] = field(default_factory=dict)
     programs: OrderedDict[Hashable, Program] = field(default_factory=OrderedDict)
+    narrowed: OrderedDict[Hashable, _Compiled] = field(default_factory=OrderedDict)
 
     def axis(self, key: Key) -> str:
         return self.network.free[key] if isinstance(key, str) else self.places[key]
@@ -105,8 +111,17 @@ class Inference:
         compiled = self._network(tuple(terms), tuple(free))
         cells = {compiled.axis(key): position for key, position in at.items()}
         kept = tuple(compiled.axis(key) for key in keep)
+        compiled = self._narrowed(compiled, cells)
         rows = next((len(p) for p in cells.values() if isinstance(p, np.ndarray)), 1)
         return self._program(compiled, kept, frozenset(cells), rows).run(cells)
+
+    def couplings(
+        self, terms: Sequence[Term], free: Sequence[str], at: Mapping[Key, Positions]
+    ) -> int:
+        """How many probabilities of joint laws P(terms) takes at these positions."""
+        compiled = self._network(tuple(terms), tuple(free))
+        cells = {compiled.axis(key): position for key, position in at.items()}
+        return self._narrowed(compiled, cells).network.coupled
 
     def choices(self, terms: Sequence[Term], free: Sequence[str]) -> Mapping[str, str]:
         """Node -> its declared choice of noise, where P(terms) depends on that."""
@@ -168,6 +183,18 @@ class Inference:
         if len(self._compiled) > _CACHED:
             self._compiled.popitem(last=False)
         return compiled
+
+    def _narrowed(self, compiled: _Compiled, cells: Mapping[str, Positions]) -> _Compiled:
+        """A network of its own for these positions, where joint laws of copies are wide."""
+        if compiled.network.coupled <= _COUPLED_AT_ONCE or not cells:
+            return compiled
+        key = tuple((axis, np.asarray(place).tobytes()) for axis, place in sorted(cells.items()))
+        if key not in compiled.narrowed:
+            network = compiled.network.narrowed(cells)
+            compiled.narrowed[key] = _Compiled(network=network, places=compiled.places)
+            if len(compiled.narrowed) > _PROGRAMS:
+                compiled.narrowed.popitem(last=False)
+        return compiled.narrowed[key]
 
     def _plan(self, compiled: _Compiled, keep: tuple[str, ...], given: frozenset[str]) -> Plan:
         if (keep, given) not in compiled.plans:

@@ -17,8 +17,11 @@ terms. A variable set to any value (``do(x)``) is an axis without a law.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
+
+import numpy as np
 
 from causalflow.discrete.copies import Copies, Factor
 from causalflow.discrete.domain import Domain
@@ -78,6 +81,15 @@ class Network:
         scales = (factor.table.scale for factor in self.entered)
         entered = sum(scale.denominator.bit_length() for scale in scales if scale is not None)
         return entered + sum(each.bits for each in self.copies)
+
+    @property
+    def coupled(self) -> int:
+        """How many probabilities of joint laws of copies the tables are made of."""
+        return sum(each.coupled for each in self.copies)
+
+    def narrowed(self, at: Mapping[str, int | np.ndarray[Any, Any]]) -> Network:
+        """The same network where only some positions of some axes matter to the copies."""
+        return replace(self, copies=tuple(each.narrowed(at) for each in self.copies))
 
     @cached_property
     def choices(self) -> Mapping[str, str]:

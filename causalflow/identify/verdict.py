@@ -17,16 +17,16 @@ import numpy as np
 from causalflow.errors import DataError, QueryError
 from causalflow.graph.admg import ADMG
 from causalflow.graph.schema import Class, Level
-from causalflow.identify.estimate import Estimate, bootstrap
+from causalflow.identify.estimate import Answers, Estimate, estimated
 from causalflow.identify.hedge import Hedge
 from causalflow.identify.proof import Proof, latex_question
+from causalflow.identify.rows import counted
 from causalflow.identify.short import ShortAnswer, short_answers
 from causalflow.identify.step import Step
 from causalflow.query.combination import AnyQuery, Combination
 from causalflow.query.language import parse_distribution
 from causalflow.symbolic.evaluate import Data, evaluate
 from causalflow.symbolic.expression import ZERO, Expression, Index, variables
-from causalflow.symbolic.positivity import empty_cells
 from causalflow.symbolic.render import to_latex, to_text
 from causalflow.tables.levels import with_declared_levels
 from causalflow.tables.mass import with_mass_one
@@ -201,7 +201,7 @@ class Verdict:
         rows: pd.DataFrame | Mapping[str, Any],
         *,
         levels: Mapping[str, Sequence[Level]] | None = None,
-        resamples: int = 200,
+        resamples: int = 400,
         confidence: float = 0.95,
         generator: np.random.Generator | None = None,
     ) -> Estimate:
@@ -221,17 +221,29 @@ class Verdict:
         if self.estimand is None:
             raise QueryError(f"estimate: {self.query} is {self.said} from {self._known}")
         names = sorted(variables(self.estimand) | {index.name for index in self._indices})
-        if missing := [name for name in names if name not in rows]:
-            raise DataError(f"estimate: the rows have no column {missing}")
-        joint = Table.from_samples(rows, {**self.levels, **(levels or {})}, axes=names)
-        return bootstrap(
-            self.evaluate,
-            joint,
-            len(rows[names[0]]),
+        nodes = {} if self.declared is None else self.declared.nodes
+        counts = counted(rows, names, nodes, levels or {})
+        return estimated(
+            self.estimand,
+            counts,
+            self._answers(counts.table),
             resamples=resamples,
             confidence=confidence,
             generator=generator or np.random.default_rng(0),
-            warnings=empty_cells(self.estimand, joint),
+            assumptions=self.assumptions,
+        )
+
+    def _answers(self, counts: Table) -> Answers:
+        """How the estimand's values become the answer."""
+        pairs = zip(self._indices, self.query.free_variables, strict=True)
+        constant = {index: _most_frequent(index, (counts,)) for index in self.constant_in}
+        return Answers(
+            axes=tuple((str(index), axis, index.name) for index, axis in pairs),
+            constant={
+                index: counts.levels[index.rstrip("'")].index(level)
+                for index, level in constant.items()
+            },
+            levels=counts.levels,
         )
 
     def text(self, *, explain: bool = False, proof: bool = False) -> str:

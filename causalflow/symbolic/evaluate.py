@@ -40,7 +40,7 @@ from causalflow.tables.contraction import contract
 from causalflow.tables.table import Table
 from causalflow.values.finite import finite
 
-__all__ = ["Data", "evaluate"]
+__all__ = ["Data", "evaluate", "number_of"]
 
 Data: TypeAlias = Table | Mapping[str, Table]
 
@@ -187,8 +187,8 @@ class _Evaluator:
     def _scaled(self, coefficient: Fraction, event: Event, axes: Sequence[str]) -> np.ndarray:
         """The values of one term along its axis, exact, broadcast along the others."""
         if not isinstance(event.value, Index):
-            return np.array(coefficient * _number(event.name, event.value), dtype=object)
-        numbers = [coefficient * _number(event.name, v) for v in self._levels(event.value.name)]
+            return np.array(coefficient * number_of(event.name, event.value), dtype=object)
+        numbers = [coefficient * number_of(event.name, v) for v in self._levels(event.value.name)]
         place = axes.index(str(event.value))
         shape = [len(numbers) if i == place else 1 for i in range(len(axes))]
         return np.array(numbers, dtype=object).reshape(shape)
@@ -199,7 +199,12 @@ class _Evaluator:
         return Table([axis], array, {axis: self._levels(index.name)})
 
 
-def _number(name: str, level: object) -> Fraction:
+def number_of(name: str, level: object) -> Fraction:
+    """The number that a level counts as in an expectation.
+
+    Raises:
+        DataError: it is none.
+    """
     try:
         return Fraction(str(level))
     except (ValueError, ZeroDivisionError):

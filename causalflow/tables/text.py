@@ -42,7 +42,7 @@ def long_columns(table: Table) -> dict[str, list[Any]]:
     }
     columns[_unused("p", table.axes)] = [float(value) for value in table.values.flat]
     if table.is_exact:
-        columns[_unused("exact", table.axes)] = [str(value) for value in table.values.flat]
+        columns[_unused("exact", table.axes)] = [_number(value) for value in table.values.flat]
     return columns
 
 
@@ -51,4 +51,7 @@ def _unused(name: str, taken: tuple[str, ...]) -> str:
 
 
 def _number(value: Fraction | float) -> str:
+    """The number; NaN is the answer to evidence that is impossible."""
+    if value != value:
+        return "impossible"
     return str(value) if isinstance(value, Fraction) else f"{value:.6g}"

@@ -84,8 +84,11 @@ def test_impossible_evidence_is_named_after_the_table_was_made():
         assert model.ask("P(x=1 | y)", y=0).value == 0.5
     with pytest.raises(EvidenceError, match="probability zero"):
         model.ask("P(x=1 | y)", y=1)
-    with pytest.raises(EvidenceError, match="row 1: the evidence has probability zero"):
-        model.ask("P(x=1 | y)", y=np.array([0, 1, 0]))
+    answer = model.ask("P(x=1 | y)", y=np.array([0, 1, 0]))
+    assert [*map(float, answer.value[[0, 2]])] == [0.5, 0.5]
+    assert np.isnan(answer.value[1])
+    assert answer.impossible == (1,)
+    assert "row 1 is impossible (the evidence has probability zero: P(y=1) = 0)" in str(answer)
 
 
 def test_rows_whose_probabilities_differ_by_hundreds_of_digits_do_not_underflow():

@@ -1,0 +1,330 @@
+"""Form: numbers that depend linearly on laws of which nothing is known, cell by cell.
+
+Notation: u a *group*, a probability vector of which nothing is known (the law of a stratum without
+rows); a form is, for every cell of its axes,
+
+    f = constant + sum over groups, sum over k of a_k u_k,      sum_k u_k = 1, u >= 0
+
+so its smallest value is the constant plus the smallest a_k of each group, and that is attained.
+A product of two forms that both depend on something unknown is no form: it becomes a number known
+to lie between two ends (a group of its own), which may be wider than what the data leave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from causalflow.tables.array import spread
+
+__all__ = ["Form", "Part", "Unknowns", "added", "divided", "multiplied", "scaled", "summed"]
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+_HALVINGS = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Part:
+    """The coefficients a_k that are not zero, sorted by cell and then by column."""
+
+    cell: Array
+    column: Array
+    number: Array
+
+    @classmethod
+    def of(cls, cell: Array, column: Array, number: Array, columns: int) -> Part:
+        """Coefficients in any order; those of one cell and column are added up."""
+        key, inverse = np.unique(cell * columns + column, return_inverse=True)
+        total = np.bincount(inverse.reshape(-1), weights=number, minlength=len(key))
+        kept = total != 0
+        return cls(cell=key[kept] // columns, column=key[kept] % columns, number=total[kept])
+
+    def at(self, cells: Array, count: int) -> Part:
+        """The coefficients of cells, each of which is one of ``count``."""
+        many = np.bincount(self.cell, minlength=count)
+        first = np.concatenate([[0], np.cumsum(many)[:-1]])
+        each = many[cells]
+        before = np.concatenate([[0], np.cumsum(each)[:-1]]) if len(each) else each
+        places = np.repeat(first[cells] - before, each) + np.arange(int(each.sum()))
+        cell = np.repeat(np.arange(len(cells)), each)
+        return Part(cell=cell, column=self.column[places], number=self.number[places])
+
+    def times(self, weights: Array) -> Part:
+        """Every cell's coefficients times its weight."""
+        number = self.number * weights[self.cell]
+        kept = number != 0
+        return Part(cell=self.cell[kept], column=self.column[kept], number=number[kept])
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Unknowns:
+    """The groups, and what each came from.
+
+    Attributes:
+        starts: the first column of each group.
+        sizes: how many values each law has; a number between two ends counts as a law of two, of
+            which one has a column.
+        width: the number of columns.
+        origins: for each number between two ends, by its column: the columns that it came from.
+        empty: the denominators that were zero.
+    """
+
+    starts: Array
+    sizes: Array
+    width: int
+    origins: dict[int, frozenset[int]] = field(default_factory=dict)
+    empty: dict[str, None] = field(default_factory=dict)
+
+    def between(self, count: int, origins: Sequence[frozenset[int]]) -> Array:
+        """Columns of new numbers between two ends."""
+        columns = np.arange(self.width, self.width + count)
+        self.origins |= dict(zip(columns.tolist(), origins, strict=True))
+        self.starts = np.concatenate([self.starts, columns])
+        self.sizes = np.concatenate([self.sizes, np.full(count, 2, dtype=np.int64)])
+        self.width += count
+        return columns
+
+    def sources(self, columns: Array) -> set[int]:
+        """The columns of laws that these columns came from."""
+        found: set[int] = set()
+        for column in set(columns.tolist()):
+            found |= self.origins.get(column, frozenset({column}))
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Form:
+    """A linear form for each cell of some axes.
+
+    Attributes:
+        axes: their names.
+        constant: what is known, an axis for each name.
+        part: what depends on the unknown laws; None: nothing does.
+    """
+
+    axes: tuple[str, ...]
+    constant: Array
+    part: Part | None = None
+
+    def over(self, axes: tuple[str, ...], shape: Sequence[int]) -> Form:
+        """The same function with more axes, or in another order."""
+        if axes == self.axes:
+            return self
+        constant = np.broadcast_to(spread(self.constant, self.axes, axes), shape)
+        if self.part is None:
+            return Form(axes=axes, constant=constant)
+        cells = np.arange(self.constant.size).reshape(self.constant.shape)
+        cells = np.broadcast_to(spread(cells, self.axes, axes), shape).reshape(-1)
+        return Form(axes=axes, constant=constant, part=self.part.at(cells, self.constant.size))
+
+    def taken(self, axis: str, place: int) -> Form:
+        """The slice at a position of one axis."""
+        at = self.axes.index(axis)
+        axes = self.axes[:at] + self.axes[at + 1 :]
+        constant = self.constant.take(place, at)
+        if self.part is None:
+            return Form(axes=axes, constant=constant)
+        cells = np.arange(self.constant.size).reshape(self.constant.shape).take(place, at)
+        return Form(
+            axes=axes, constant=constant, part=self.part.at(cells.reshape(-1), self.constant.size)
+        )
+
+    def renamed(self, old: str, new: str) -> Form:
+        """The same function with another name for an axis."""
+        axes = tuple(new if axis == old else axis for axis in self.axes)
+        return Form(axes=axes, constant=self.constant, part=self.part)
+
+    def extremes(self, unknowns: Unknowns) -> tuple[Array, Array]:
+        """The smallest and the largest value of each cell."""
+        if self.part is None or not len(self.part.cell):
+            return self.constant, self.constant
+        cell, least, most = _by_group(self.part, unknowns)[:3]
+        low, high = (
+            self.constant + np.bincount(cell, each, self.constant.size).reshape(self.constant.shape)
+            for each in (least, most)
+        )
+        return low, high
+
+
+def _by_group(part: Part, unknowns: Unknowns) -> tuple[Array, Array, Array, Array]:
+    """The cell of each (cell, group), its smallest and largest a_k, and where the entries start."""
+    group = np.searchsorted(unknowns.starts, part.column, side="right") - 1
+    key = part.cell * len(unknowns.starts) + group
+    first = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
+    few = np.diff(np.append(first, len(key))) < unknowns.sizes[group[first]]
+    least = np.minimum.reduceat(part.number, first)
+    most = np.maximum.reduceat(part.number, first)
+    return (
+        part.cell[first],
+        np.where(few, np.minimum(least, 0), least),
+        np.where(few, np.maximum(most, 0), most),
+        first,
+    )
+
+
+def _aligned(one: Form, other: Form) -> tuple[Form, Form]:
+    axes = (*one.axes, *(axis for axis in other.axes if axis not in one.axes))
+    sizes = dict(zip(one.axes, one.constant.shape, strict=True))
+    sizes |= dict(zip(other.axes, other.constant.shape, strict=True))
+    shape = [sizes[axis] for axis in axes]
+    return one.over(axes, shape), other.over(axes, shape)
+
+
+def added(one: Form, other: Form, unknowns: Unknowns) -> Form:
+    """one + other."""
+    one, other = _aligned(one, other)
+    return _form(one.axes, one.constant + other.constant, [one.part, other.part], unknowns)
+
+
+def scaled(form: Form, number: float) -> Form:
+    """A number times the form."""
+    weights = np.full(form.constant.size, number)
+    part = None if form.part is None else form.part.times(weights)
+    return Form(axes=form.axes, constant=form.constant * number, part=part)
+
+
+def multiplied(one: Form, other: Form, unknowns: Unknowns) -> Form:
+    """one times other."""
+    one, other = _aligned(one, other)
+    parts = [
+        None if a.part is None else a.part.times(b.constant.reshape(-1))
+        for a, b in ((one, other), (other, one))
+    ]
+    product = _form(one.axes, one.constant * other.constant, parts, unknowns)
+    if one.part is None or other.part is None:
+        return product
+    both = np.intersect1d(one.part.cell, other.part.cell)
+    if not len(both):
+        return product
+    ends = [np.stack(each.extremes(unknowns)).reshape(2, -1)[:, both] for each in (one, other)]
+    every = ends[0][:, None, :] * ends[1][None, :, :]
+    low, high = every.min(axis=(0, 1)), every.max(axis=(0, 1))
+    return _replaced(product, both, low, high, _origins(both, [one, other], unknowns), unknowns)
+
+
+def divided(
+    one: Form, other: Form, ends: tuple[float, float], unknowns: Unknowns, name: str
+) -> Form:
+    """one / other; where other may be 0, what is known is that the ratio lies between ``ends``."""
+    one, other = _aligned(one, other)
+    below = other.constant.reshape(-1)
+    loose = np.zeros(below.shape, dtype=bool) if other.part is None else _touched(other.part, below)
+    zero = ~loose & (below <= 0)
+    inverse = np.where(zero | loose, 0.0, 1 / np.where(below > 0, below, 1.0))
+    part = None if one.part is None else one.part.times(inverse)
+    ratio = Form(
+        axes=one.axes, constant=one.constant * inverse.reshape(one.constant.shape), part=part
+    )
+    cells = np.flatnonzero(zero | loose)
+    if not len(cells):
+        return ratio
+    if zero.any():
+        unknowns.empty[name] = None
+    low, high = _ratio_ends(one, other, cells, ends, unknowns)
+    return _replaced(ratio, cells, low, high, _origins(cells, [one, other], unknowns), unknowns)
+
+
+def _touched(part: Part, like: Array) -> Array:
+    found = np.zeros(like.shape, dtype=bool)
+    found[part.cell] = True
+    return found
+
+
+def _ratio_ends(
+    one: Form, other: Form, cells: Array, ends: tuple[float, float], unknowns: Unknowns
+) -> tuple[Array, Array]:
+    """The extremes of a ratio of forms: one - t other <= 0 everywhere if and only if t is above."""
+    found = []
+    for sign, (worst, best) in ((1.0, ends), (-1.0, (-ends[1], -ends[0]))):
+        above, below = np.full(len(cells), best), np.full(len(cells), worst)
+        for _ in range(_HALVINGS):
+            middle = (above + below) / 2
+            weights = np.zeros(one.constant.size)
+            weights[cells] = -middle
+            shifted = multiplied(
+                other, Form(axes=one.axes, constant=weights.reshape(one.constant.shape)), unknowns
+            )
+            top = added(scaled(one, sign), shifted, unknowns).extremes(unknowns)[1]
+            reached = top.reshape(-1)[cells] > 0
+            below, above = np.where(reached, middle, below), np.where(reached, above, middle)
+        zero = other.extremes(unknowns)[1].reshape(-1)[cells] <= 0
+        found.append(sign * np.where(zero, best, above))
+    return found[1], found[0]
+
+
+def _origins(cells: Array, forms: Sequence[Form], unknowns: Unknowns) -> list[frozenset[int]]:
+    """The columns of laws that each cell depends on."""
+    found: list[set[int]] = [set() for _ in cells]
+    place = {cell: at for at, cell in enumerate(cells.tolist())}
+    for form in forms:
+        if form.part is None:
+            continue
+        for cell, column in zip(form.part.cell.tolist(), form.part.column.tolist(), strict=True):
+            if cell in place:
+                found[place[cell]] |= unknowns.origins.get(column, frozenset({column}))
+    return [frozenset(each) for each in found]
+
+
+def _replaced(
+    form: Form,
+    cells: Array,
+    low: Array,
+    high: Array,
+    origins: Sequence[frozenset[int]],
+    unknowns: Unknowns,
+) -> Form:
+    """The form with some cells anything between two ends."""
+    constant = form.constant.reshape(-1).copy()
+    constant[cells] = low
+    columns = unknowns.between(len(cells), origins)
+    cell, column, number = cells, columns, high - low
+    if form.part is not None:
+        kept = ~np.isin(form.part.cell, cells)
+        cell = np.concatenate([form.part.cell[kept], cell])
+        column = np.concatenate([form.part.column[kept], column])
+        number = np.concatenate([form.part.number[kept], number])
+    part = Part.of(cell, column, number, unknowns.width)
+    return Form(axes=form.axes, constant=constant.reshape(form.constant.shape), part=part)
+
+
+def summed(form: Form, axis: str, unknowns: Unknowns) -> Form:
+    """The sum over one axis."""
+    at = form.axes.index(axis)
+    axes = form.axes[:at] + form.axes[at + 1 :]
+    constant = form.constant.sum(axis=at)
+    if form.part is None:
+        return Form(axes=axes, constant=constant)
+    shape = form.constant.shape
+    after = int(np.prod(shape[at + 1 :], dtype=np.int64))
+    cell = form.part.cell // (shape[at] * after) * after + form.part.cell % after
+    moved = Part(cell=cell, column=form.part.column, number=form.part.number)
+    return _form(axes, constant, [moved], unknowns)
+
+
+def _form(
+    axes: tuple[str, ...], constant: Array, parts: Sequence[Part | None], unknowns: Unknowns
+) -> Form:
+    """A form whose groups with equal coefficients are what they sum to: a constant."""
+    found = [part for part in parts if part is not None]
+    if not found:
+        return Form(axes=axes, constant=constant)
+    part = Part.of(
+        np.concatenate([each.cell for each in found]),
+        np.concatenate([each.column for each in found]),
+        np.concatenate([each.number for each in found]),
+        unknowns.width,
+    )
+    if not len(part.cell):
+        return Form(axes=axes, constant=constant)
+    cell, least, most, first = _by_group(part, unknowns)
+    equal = most - least <= 1e-12 * np.abs(most)
+    if not equal.any():
+        return Form(axes=axes, constant=constant, part=part)
+    settled = np.bincount(cell[equal], most[equal], constant.size).reshape(constant.shape)
+    kept = ~np.repeat(equal, np.diff(np.append(first, len(part.cell))))
+    left = Part(cell=part.cell[kept], column=part.column[kept], number=part.number[kept])
+    return Form(axes=axes, constant=constant + settled, part=left if kept.any() else None)
