@@ -31,6 +31,7 @@ __all__ = [
     "EQUATION_DEPTH",
     "EQUATION_LETTERS",
     "ERROR_LETTERS",
+    "ESTIMATE_RESAMPLES",
     "EXOGENOUS_STATES",
     "EXPECTATION_CELLS",
     "FIBRE_CELLS",
@@ -185,6 +186,8 @@ LINEAR_PROGRAM_SECONDS = 60.0
 """Seconds that one linear program may take."""
 COUNTED_CELLS = 2**20
 """The most cells that an estimate counts rows into: its 200 resamples take some 20 seconds then."""
+ESTIMATE_RESAMPLES = 100_000
+"""The most laws that are drawn for a sampling error: more would tell no more digits."""
 OCCURRING_LEVELS = 100
 """The most different values of an undeclared column that are taken for levels, not for numbers."""
 JOINT_CELLS = 10_000_000

@@ -18,7 +18,7 @@ import numpy as np
 
 from causalflow.discrete.answer import ROW, Answer
 from causalflow.discrete.domain import Domain
-from causalflow.discrete.impossible import impossible_part
+from causalflow.discrete.impossible import impossible_note, impossible_text
 from causalflow.discrete.inference import Inference, Key, Positions
 from causalflow.discrete.numbers import level_notes, level_numbers
 from causalflow.discrete.ratio import common, distinct_rows, quotients, same_kind, summable
@@ -268,28 +268,7 @@ class Question:
             key: int(p[distinct]) if isinstance(p, np.ndarray) else p
             for key, p in self.known.items()
         }
-        part = impossible_part(self.inference, self.conditions, self.free, cells)
-        named = ", ".join(self._shown(term, cells) for term in part)
-        return f"the evidence has probability zero: P({named}) = 0"
-
-    def _impossible_note(self) -> str:
-        """The first row of a batch whose evidence is impossible, and how many more there are."""
-        assert self.inverse is not None
-        row, *others = self.impossible_rows()
-        so = f", and that of {len(others):,} more" if others else ""
-        why = self._impossible(int(self.inverse[row]))
-        return f"row {row} is impossible ({why}): its answer is NaN{so}"
-
-    def _shown(self, term: Term, cells: Mapping[Key, int]) -> str:
-        if term not in cells:
-            return str(term)
-        place = cells[term]
-        value = self.domain(term).levels[place] if place >= 0 else self._given(term)
-        return f"{term}={value}"
-
-    def _given(self, term: Term) -> object:
-        values = [each.value for each in self.form.conditions if each.free == term]
-        return values[0] if values and values[0] is not None else "a value it never takes"
+        return impossible_text(self.inference, self.form, self.free, cells, self.domain)
 
     def notes(self, *, empty: bool) -> tuple[str, ...]:
         """What the answer rests on: choices of noise, levels as numbers, impossible cells."""
@@ -302,7 +281,10 @@ class Question:
             domains = {term.name: self.domain(term.free) for term in self.form.outcomes}
             found += [note for each in domains.values() for note in level_notes(each)]
         if self.impossible:
-            found.append(self._impossible_note())
+            rows = self.impossible_rows()
+            assert self.inverse is not None
+            why = self._impossible(int(self.inverse[rows[0]]))
+            found.append(impossible_note(rows, why))
         if empty:
             found.append("cells whose condition has probability zero are shown as 0")
         return tuple(found)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from causalflow.discrete.domain import Domain
 from causalflow.discrete.inference import Inference, Key
 from causalflow.errors import EvidenceError
-from causalflow.query.query import Term
+from causalflow.query.query import Query, Term
 
-__all__ = ["impossible_part", "require_possible"]
+__all__ = ["impossible_note", "impossible_part", "impossible_text", "require_possible"]
 
 _SEARCHED = 64
 
@@ -46,6 +47,46 @@ def impossible_part(
         if fewer and impossible(fewer):
             given = fewer
     return tuple(given)
+
+
+def impossible_text(
+    inference: Inference,
+    form: Query,
+    free: Sequence[str],
+    cells: Mapping[Key, int],
+    domain: Callable[[Key], Domain],
+) -> str:
+    """That part of a question's evidence is impossible.
+
+    Args:
+        inference: of the model.
+        form: the question in counterfactual form; its conditions together have probability zero.
+        free: the variables that are set to any value.
+        cells: the positions of conditions and set variables; those without one are free.
+        domain: of a key.
+    """
+
+    def shown(term: Term) -> str:
+        if term not in cells:
+            return str(term)
+        place = cells[term]
+        return f"{term}={domain(term).levels[place] if place >= 0 else _written(form, term)}"
+
+    conditions = tuple(term.free for term in form.conditions)
+    part = impossible_part(inference, conditions, free, cells)
+    return f"the evidence has probability zero: P({', '.join(map(shown, part))}) = 0"
+
+
+def _written(form: Query, term: Term) -> object:
+    """The value that a question gives to a term and that it never takes."""
+    values = [each.value for each in form.conditions if each.free == term]
+    return values[0] if values and values[0] is not None else "a value it never takes"
+
+
+def impossible_note(rows: Sequence[int], why: str) -> str:
+    """What an answer says of the rows whose evidence is impossible, the first of them named."""
+    so = f", and that of {len(rows) - 1:,} more" if len(rows) > 1 else ""
+    return f"row {rows[0]} is impossible ({why}): its answer is NaN{so}"
 
 
 def require_possible(

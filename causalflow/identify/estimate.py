@@ -26,12 +26,15 @@ import numpy as np
 from causalflow.errors import DataError
 from causalflow.graph.schema import Level
 from causalflow.identify.rows import Counts
+from causalflow.identify.sources import POSITIVITY
+from causalflow.limits import ESTIMATE_RESAMPLES
 from causalflow.symbolic.binding import without_shadows
-from causalflow.symbolic.expression import Expression
-from causalflow.symbolic.form import Array, Form, Unknowns
+from causalflow.symbolic.expression import Expression, Index
+from causalflow.symbolic.form import Form
 from causalflow.symbolic.laws import DRAW, Laws
 from causalflow.symbolic.partial import partial, range_of
 from causalflow.symbolic.positivity import MAX_CELLS
+from causalflow.symbolic.unknown import Array, Unknowns
 from causalflow.tables.table import Number, Table
 
 __all__ = ["Answers", "Estimate", "estimated"]
@@ -123,6 +126,24 @@ class Answers:
     constant: Mapping[str, int]
     levels: Mapping[str, tuple[Level, ...]]
 
+    @classmethod
+    def of(
+        cls,
+        indices: Sequence[Index],
+        names: Sequence[str],
+        constant: Sequence[str],
+        counts: Table,
+    ) -> Answers:
+        """The axes ``names`` of an answer, one for each index; others at their likeliest level."""
+        likeliest = {
+            index: int(counts.marginal(index.rstrip("'")).values.argmax()) for index in constant
+        }
+        return cls(
+            axes=tuple((str(i), name, i.name) for i, name in zip(indices, names, strict=True)),
+            constant=likeliest,
+            levels=counts.levels,
+        )
+
     def form(self, form: Form) -> Form:
         """The formula's values over the answer's axes, the draws' before them."""
         for index, place in self.constant.items():
@@ -146,7 +167,7 @@ def estimated(
     *,
     resamples: int,
     confidence: float,
-    generator: np.random.Generator,
+    generator: np.random.Generator | int | None,
     assumptions: Sequence[str] = (),
 ) -> Estimate:
     """The answer of a formula from counted rows, with its intervals.
@@ -155,14 +176,11 @@ def estimated(
         DataError: fewer than two resamples, a confidence outside (0, 1), or a formula that needs an
             experiment.
     """
-    if resamples < 2 or not 0 < confidence < 1:
-        raise DataError(
-            f"estimate: resamples={resamples}, confidence={confidence}; expected resamples of at"
-            " least 2 and a confidence between 0 and 1"
-        )
+    _check(resamples, confidence, generator)
+    random = np.random.default_rng(0 if generator is None else generator)
     plug = _PlugIn(expression, counts, answers)
     ends, form, unknowns = plug.ends({key: f.shares()[None] for key, f in plug.families})
-    low, high = plug.widened(ends, resamples, (1 - confidence) / 2, generator)
+    low, high = plug.widened(ends, resamples, (1 - confidence) / 2, random)
     bounds = (answers.table(ends[0][0]), answers.table(ends[1][0]))
     is_point = bool(np.all(ends[1] - ends[0] <= _EQUAL))
     strata = {} if is_point else plug.strata(form, unknowns)
@@ -175,9 +193,34 @@ def estimated(
         rows=counts.rows,
         dropped=counts.dropped,
         unsupported=tuple(each for found in strata.values() for each in found),
-        assumptions=tuple(assumptions),
+        assumptions=_assumptions(counts, assumptions, is_point),
         warnings=() if is_point else (*_sentences(strata), *unknowns.empty),
     )
+
+
+def _assumptions(counts: Counts, given: Sequence[str], is_point: bool) -> tuple[str, ...]:
+    """What the answer rests on; an interval does not rest on positivity."""
+    found = [each for each in given if is_point or each != POSITIVITY]
+    if counts.occurring:
+        names = ", ".join(f"'{name}'" for name in counts.occurring)
+        found.append(f"{names} has no other levels than those that occur in the rows")
+    found.append("the rows are drawn independently of one another")
+    return tuple(found)
+
+
+def _check(resamples: object, confidence: object, generator: object) -> None:
+    whole = isinstance(resamples, int) and not isinstance(resamples, bool)
+    share = isinstance(confidence, float | int) and 0 < confidence < 1
+    if not (whole and share) or not 2 <= resamples <= ESTIMATE_RESAMPLES:  # type: ignore[operator]
+        raise DataError(
+            f"estimate: resamples={resamples!r}, confidence={confidence!r}; expected resamples of"
+            f" 2 to {ESTIMATE_RESAMPLES:,} and a confidence between 0 and 1"
+        )
+    seeds = isinstance(generator, int) and generator >= 0
+    if not (seeds or generator is None or isinstance(generator, np.random.Generator)):
+        raise DataError(
+            f"estimate: generator={generator!r}; expected a generator of numpy, or a seed"
+        )
 
 
 class _PlugIn:

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from causalflow.errors import CausalflowWarning, DataError
-from causalflow.graph.schema import Continuous, Image, Level, Node
+from causalflow.graph.schema import Class, Continuous, Image, Level, Node
 from causalflow.limits import COUNTED_CELLS, OCCURRING_LEVELS
 from causalflow.tables.table import Table
+from causalflow.values.entries import entries_of
 from causalflow.values.finite import finite
 from causalflow.values.gap import GAP
 from causalflow.values.occurring import occurring
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Counts", "counted"]
 
@@ -39,15 +43,17 @@ class Counts:
         table: the number of rows in each cell.
         rows: how many rows are counted.
         dropped: how many had a gap.
+        occurring: the columns of which no levels are known but those that occur.
     """
 
     table: Table
     rows: int
     dropped: int
+    occurring: tuple[str, ...] = ()
 
 
 def counted(
-    columns: Mapping[str, Any],
+    columns: pd.DataFrame | Mapping[str, Any],
     names: Sequence[str],
     nodes: Mapping[str, Node],
     levels: Mapping[str, Sequence[Level]],
@@ -64,6 +70,9 @@ def counted(
         DataError: a missing column, a continuous one, a value that is no level, columns of unequal
             length, no complete row, or too many cells.
     """
+    if not isinstance(columns, Mapping) and not hasattr(columns, "columns"):
+        kind = type(columns).__name__
+        raise DataError(f"estimate: expected a data frame or a mapping of columns, given {kind}")
     if missing := [name for name in names if name not in columns]:
         raise DataError(f"estimate: the rows have no column {missing}")
     found = {name: _levels(name, columns[name], nodes.get(name), levels) for name in names}
@@ -85,7 +94,12 @@ def counted(
     codes = np.ravel_multi_index([place[complete] for place in places.values()], shape)
     counts = np.bincount(codes, minlength=math.prod(shape)).reshape(shape)
     table = Table(names, counts.astype(np.float64), found)
-    return Counts(table=table, rows=rows, dropped=every - rows)
+    undeclared = [n for n in names if n not in levels and not _declared(nodes.get(n))]
+    return Counts(table=table, rows=rows, dropped=every - rows, occurring=tuple(undeclared))
+
+
+def _declared(node: Node | None) -> tuple[Level, ...]:
+    return node.levels if isinstance(node, Class) else ()
 
 
 def _levels(
@@ -93,14 +107,15 @@ def _levels(
 ) -> tuple[Level, ...]:
     """The levels of a column: as given, as declared, or those that occur."""
     if name in given:
+        if isinstance(given[name], str) or not isinstance(given[name], Iterable):
+            raise DataError(f"estimate: levels of '{name}': expected a list, given {given[name]!r}")
         return tuple(given[name])
     match node:
         case Continuous():
             raise DataError(f"estimate: '{name}' is continuous; {CONTINUOUS}")
         case Image():
             raise DataError(f"estimate: '{name}' is an image; fit a model and ask it")
-    declared = getattr(node, "levels", None)
-    return declared or _occurring(name, column)
+    return _declared(node) or _occurring(name, column)
 
 
 def _occurring(name: str, column: Any) -> tuple[Level, ...]:
@@ -109,10 +124,14 @@ def _occurring(name: str, column: Any) -> tuple[Level, ...]:
     Raises:
         DataError: numbers with decimals, or more different values than levels can be.
     """
-    found = occurring(column)
-    if any(isinstance(value, float) for value in found):
-        example = next(value for value in found if isinstance(value, float))
-        raise DataError(f"estimate: '{name}' has numbers such as {example:g}; {CONTINUOUS}")
+    array = entries_of(column).array
+    if array.dtype.kind == "f":
+        _refuse_decimals(name, array[np.isfinite(array) & (array != np.round(array))])
+    try:
+        found = occurring(column)
+    except TypeError:
+        raise DataError(f"estimate: column '{name}': expected one level a row") from None
+    _refuse_decimals(name, [value for value in found if isinstance(value, float)])
     if len(found) > OCCURRING_LEVELS:
         raise DataError(
             f"estimate: '{name}' has {len(found):,} different values, more than the"
@@ -121,6 +140,11 @@ def _occurring(name: str, column: Any) -> tuple[Level, ...]:
     if not found:
         raise DataError(f"estimate: every row of '{name}' is missing")
     return found
+
+
+def _refuse_decimals(name: str, values: Sequence[float] | np.ndarray[Any, Any]) -> None:
+    if len(values):
+        raise DataError(f"estimate: '{name}' has numbers such as {values[0]:g}; {CONTINUOUS}")
 
 
 def _check_cells(levels: Mapping[str, Sequence[Level]]) -> None:

@@ -203,20 +203,24 @@ class Verdict:
         levels: Mapping[str, Sequence[Level]] | None = None,
         resamples: int = 400,
         confidence: float = 0.95,
-        generator: np.random.Generator | None = None,
+        generator: np.random.Generator | int | None = None,
     ) -> Estimate:
-        """The answer from rows of finite variables, with bootstrap intervals.
+        """The answer from rows of finite variables, with its sampling error.
+
+        Rows with a gap in a column that is needed are left out, with a warning. Where the formula
+        conditions on a stratum without rows, the answer is an interval that names it.
 
         Args:
-            rows: variable -> its level in each row, or the level's index.
+            rows: variable -> its level in each row (`causalflow.values.finite`).
             levels: variable -> its levels; by default as the graph declares, else those that occur.
-            resamples: how often the rows are resampled.
-            confidence: the share of resampled answers within an interval.
-            generator: draws the resamples; by default one with seed 0.
+            resamples: how many laws are drawn for the sampling error.
+            confidence: the share of their answers within an interval.
+            generator: draws them: numpy's, or a seed, by default 0.
 
         Raises:
-            QueryError: the query is not identifiable, or not from P(v) alone.
-            DataError: a variable that the estimand needs is missing.
+            QueryError: the query is not identifiable.
+            DataError: a column that the estimand needs is missing, continuous, or has a value that
+                is no level; or the estimand needs an experiment.
         """
         if self.estimand is None:
             raise QueryError(f"estimate: {self.query} is {self.said} from {self._known}")
@@ -226,24 +230,11 @@ class Verdict:
         return estimated(
             self.estimand,
             counts,
-            self._answers(counts.table),
+            Answers.of(self._indices, self.query.free_variables, self.constant_in, counts.table),
             resamples=resamples,
             confidence=confidence,
-            generator=generator or np.random.default_rng(0),
+            generator=generator,
             assumptions=self.assumptions,
-        )
-
-    def _answers(self, counts: Table) -> Answers:
-        """How the estimand's values become the answer."""
-        pairs = zip(self._indices, self.query.free_variables, strict=True)
-        constant = {index: _most_frequent(index, (counts,)) for index in self.constant_in}
-        return Answers(
-            axes=tuple((str(index), axis, index.name) for index, axis in pairs),
-            constant={
-                index: counts.levels[index.rstrip("'")].index(level)
-                for index, level in constant.items()
-            },
-            levels=counts.levels,
         )
 
     def text(self, *, explain: bool = False, proof: bool = False) -> str:

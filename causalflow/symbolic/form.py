@@ -13,87 +13,16 @@ to lie between two ends (a group of its own), which may be wider than what the d
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from dataclasses import dataclass
 
 import numpy as np
 
+from causalflow.symbolic.unknown import Array, Part, Unknowns, by_group
 from causalflow.tables.array import spread
 
-__all__ = ["Form", "Part", "Unknowns", "added", "divided", "multiplied", "scaled", "summed"]
-
-Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+__all__ = ["Form", "added", "divided", "multiplied", "scaled", "summed"]
 
 _HALVINGS = 60
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Part:
-    """The coefficients a_k that are not zero, sorted by cell and then by column."""
-
-    cell: Array
-    column: Array
-    number: Array
-
-    @classmethod
-    def of(cls, cell: Array, column: Array, number: Array, columns: int) -> Part:
-        """Coefficients in any order; those of one cell and column are added up."""
-        key, inverse = np.unique(cell * columns + column, return_inverse=True)
-        total = np.bincount(inverse.reshape(-1), weights=number, minlength=len(key))
-        kept = total != 0
-        return cls(cell=key[kept] // columns, column=key[kept] % columns, number=total[kept])
-
-    def at(self, cells: Array, count: int) -> Part:
-        """The coefficients of cells, each of which is one of ``count``."""
-        many = np.bincount(self.cell, minlength=count)
-        first = np.concatenate([[0], np.cumsum(many)[:-1]])
-        each = many[cells]
-        before = np.concatenate([[0], np.cumsum(each)[:-1]]) if len(each) else each
-        places = np.repeat(first[cells] - before, each) + np.arange(int(each.sum()))
-        cell = np.repeat(np.arange(len(cells)), each)
-        return Part(cell=cell, column=self.column[places], number=self.number[places])
-
-    def times(self, weights: Array) -> Part:
-        """Every cell's coefficients times its weight."""
-        number = self.number * weights[self.cell]
-        kept = number != 0
-        return Part(cell=self.cell[kept], column=self.column[kept], number=number[kept])
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class Unknowns:
-    """The groups, and what each came from.
-
-    Attributes:
-        starts: the first column of each group.
-        sizes: how many values each law has; a number between two ends counts as a law of two, of
-            which one has a column.
-        width: the number of columns.
-        origins: for each number between two ends, by its column: the columns that it came from.
-        empty: the denominators that were zero.
-    """
-
-    starts: Array
-    sizes: Array
-    width: int
-    origins: dict[int, frozenset[int]] = field(default_factory=dict)
-    empty: dict[str, None] = field(default_factory=dict)
-
-    def between(self, count: int, origins: Sequence[frozenset[int]]) -> Array:
-        """Columns of new numbers between two ends."""
-        columns = np.arange(self.width, self.width + count)
-        self.origins |= dict(zip(columns.tolist(), origins, strict=True))
-        self.starts = np.concatenate([self.starts, columns])
-        self.sizes = np.concatenate([self.sizes, np.full(count, 2, dtype=np.int64)])
-        self.width += count
-        return columns
-
-    def sources(self, columns: Array) -> set[int]:
-        """The columns of laws that these columns came from."""
-        found: set[int] = set()
-        for column in set(columns.tolist()):
-            found |= self.origins.get(column, frozenset({column}))
-        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -142,28 +71,12 @@ class Form:
         """The smallest and the largest value of each cell."""
         if self.part is None or not len(self.part.cell):
             return self.constant, self.constant
-        cell, least, most = _by_group(self.part, unknowns)[:3]
+        cell, least, most = by_group(self.part, unknowns)[:3]
         low, high = (
             self.constant + np.bincount(cell, each, self.constant.size).reshape(self.constant.shape)
             for each in (least, most)
         )
         return low, high
-
-
-def _by_group(part: Part, unknowns: Unknowns) -> tuple[Array, Array, Array, Array]:
-    """The cell of each (cell, group), its smallest and largest a_k, and where the entries start."""
-    group = np.searchsorted(unknowns.starts, part.column, side="right") - 1
-    key = part.cell * len(unknowns.starts) + group
-    first = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
-    few = np.diff(np.append(first, len(key))) < unknowns.sizes[group[first]]
-    least = np.minimum.reduceat(part.number, first)
-    most = np.maximum.reduceat(part.number, first)
-    return (
-        part.cell[first],
-        np.where(few, np.minimum(least, 0), least),
-        np.where(few, np.maximum(most, 0), most),
-        first,
-    )
 
 
 def _aligned(one: Form, other: Form) -> tuple[Form, Form]:
@@ -320,7 +233,7 @@ def _form(
     )
     if not len(part.cell):
         return Form(axes=axes, constant=constant)
-    cell, least, most, first = _by_group(part, unknowns)
+    cell, least, most, first = by_group(part, unknowns)
     equal = most - least <= 1e-12 * np.abs(most)
     if not equal.any():
         return Form(axes=axes, constant=constant, part=part)

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -33,12 +33,11 @@ from causalflow.symbolic.expression import (
     Sum,
     Zero,
 )
-from causalflow.symbolic.form import Form, Part, Unknowns
+from causalflow.symbolic.form import Form
+from causalflow.symbolic.unknown import Array, Part, Unknowns
 from causalflow.tables.table import Table
 
 __all__ = ["DRAW", "Family", "Laws"]
-
-Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 DRAW = "\0draw"
 """The axis of drawn laws; no variable has this name."""
@@ -65,7 +64,7 @@ class Family:
     @property
     def strata(self) -> tuple[int, ...]:
         """How many levels each of G has."""
-        return self.counts.shape[: len(self.given)]
+        return tuple(map(int, self.counts.shape[: len(self.given)]))
 
     @property
     def size(self) -> int:

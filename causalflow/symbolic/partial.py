@@ -33,9 +33,7 @@ from causalflow.symbolic.expression import (
     Zero,
 )
 from causalflow.symbolic.form import (
-    Array,
     Form,
-    Unknowns,
     added,
     divided,
     multiplied,
@@ -45,7 +43,8 @@ from causalflow.symbolic.form import (
 from causalflow.symbolic.laws import DRAW, Laws
 from causalflow.symbolic.render import to_text
 from causalflow.symbolic.simplify import factors_of
-from causalflow.tables.levels import position
+from causalflow.symbolic.unknown import Array, Unknowns
+from causalflow.values.finite import finite
 
 __all__ = ["partial", "range_of"]
 
@@ -164,7 +163,9 @@ class _Partial:
     def _at(self, form: Form, name: str, values: Sequence[object]) -> Form:
         levels, axis = self.laws.levels[name], f"={name}"
         indices = [str(value) for value in values if isinstance(value, Index)]
-        places = {position(name, levels, v) for v in values if not isinstance(v, Index)}
+        read = finite(levels).position
+        where = f"estimate: '{name}'"
+        places = {read(v, where=where, error=DataError) for v in values if not isinstance(v, Index)}
         if len(places) > 1:
             return scaled(form.taken(axis, 0), 0.0)
         if places:

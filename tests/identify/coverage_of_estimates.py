@@ -173,9 +173,8 @@ def measure(design, n: int, sets: int, seed: int = 0):
 def main(sets: int, only: str = "") -> None:
     """The table, a line for each design and number of rows."""
     say = sys.stdout.write
-    say(
-        f"{'design':26} {'n':>5} {'covers':>7} {'width':>7} {'no rows':>7} {'intervals':>9} refuse\n"
-    )
+    head = f"{'design':26} {'n':>5} {'covers':>7} {'width':>7} {'no rows':>7} {'intervals':>9}"
+    say(f"{head} refused\n")
     start = time.process_time()
     for design, n in product(DESIGNS, (100, 300, 1000)):
         if only in design:
