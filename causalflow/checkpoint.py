@@ -244,7 +244,7 @@ def _check_file(path: str | Path) -> None:
             raise _defect(path, "a directory; expected a model file")
         size = path.stat().st_size
         with path.open("rb") as file:
-            start = file.read(8)
+            start = file.read(9)
     except (OSError, ValueError) as error:
         reason = "no such file" if isinstance(error, FileNotFoundError) else _line(error)
         raise _defect(path, f"cannot be read ({reason})") from None
@@ -252,7 +252,10 @@ def _check_file(path: str | Path) -> None:
         raise _defect(path, f"{size:,} bytes; at most {MODEL_BYTES:,} are read")
     if size < 10:
         raise _defect(path, f"truncated: {size} bytes are no model file")
-    if start.startswith((b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")):
+    is_header = start[8:] == b"{"  # of a safetensors file: behind the length of its header
+    if not is_header and start.startswith(
+        (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+    ):
         raise _defect(
             path, "a pickle or zip archive (torch.save?), which can run code and is never read"
         )

@@ -90,7 +90,7 @@ ERROR_LETTERS = 500
 
 GRAPH_BYTES = 1 << 20
 """Bytes of a YAML file: 10,000 nodes take half of it, and it is read in a second."""
-BIF_LETTERS = 1 << 24
+BIF_LETTERS = 1 << 23
 """Letters of a BIF text, unpacked: the largest network of bnlearn's repository has 5 million."""
 STATEMENT_LETTERS = 1_000_000
 """Letters of a DOT or dagitty text: its parser makes a hundred bytes of each."""

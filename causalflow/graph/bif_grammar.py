@@ -2,8 +2,8 @@
 
     network name { property* }
     variable name { type discrete [ n ] { name ... }; property* }
-    probability ( name | name ... ) { row* property* }      row: table, default or (name ...), numbers;
-    property ...;
+    probability ( name | name ... ) { row* property* }
+    row: table, default or (name ...), then numbers ;        property ... ;
 
 Blanks, commas and comments (``// ...``, ``/* ... */``, also next to a word) part the words; a text
 in double quotes has JSON's escapes. One pass over the text, with no recursion.
@@ -242,7 +242,8 @@ class _Parser:
             except ValueError:
                 what = "has an unknown escape; write a backslash as \\\\"
                 self._fail(token, f"the text {token.text[:40]} {what}")
-        if not text.strip() or not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text):
+        is_lone = not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text)
+        if is_lone or not text.strip():
             self._fail(token, f"expected a text, not {token.text[:40]!r}")
         return text
 

@@ -186,10 +186,11 @@ def _declared_edges(links: Sequence[Link], nodes: Mapping[str, Node]) -> Iterato
 
 def derived_edges(nodes: Mapping[str, Node]) -> Iterator[Edge]:
     """The edges that follow from the equations."""
+    place = {name: index for index, name in enumerate(nodes)}
     for name, node in nodes.items():
         equation = equation_of(node)
-        used = equation.names if equation else frozenset()
-        yield from (Edge(source=source, target=name) for source in nodes if source in used)
+        used = place.keys() & (equation.names if equation else ())
+        yield from (Edge(source=each, target=name) for each in sorted(used, key=place.__getitem__))
 
 
 def mixed_graph(

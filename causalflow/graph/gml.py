@@ -26,7 +26,7 @@ from causalflow.limits import STATEMENT_LETTERS
 __all__ = ["from_gml", "to_gml"]
 
 _LABEL = re.compile(r"\blabel\b")
-_SLIPS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+_SLIPS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What networkx raises on texts that are not GML, beside its own error."""
 
 
@@ -49,9 +49,15 @@ def from_gml(text: str, source: str = "GML text") -> Graph:
         )
     try:
         peer = networkx.parse_gml(text, label="label" if _LABEL.search(text) else "id")
+    except RecursionError:
+        raise GraphError(f"{source}: not GML: lists are nested too deeply") from None
     except (networkx.NetworkXError, *_SLIPS) as error:
         said = " ".join(str(error).split())
         raise GraphError(f"{source}: not GML: {said[:200] or type(error).__name__}") from None
+    if not peer.is_directed():
+        raise GraphError(
+            f"{source}: the edges have no direction; expected 'directed 1' in the graph"
+        )
     return from_networkx(peer)
 
 

@@ -159,7 +159,7 @@ def _refuse(shown: str, what: str) -> NoReturn:
 
 def _words(given: Mapping[Any, Any]) -> dict[str, str]:
     """The attributes that are marks, as lower-case words without quotes; None is not said."""
-    said = {key: given[key] for key in MARKS if given.get(key) is not None}
+    said = {key: value for key, value in given.items() if key in MARKS and value is not None}
     return {key: str(value).strip().strip("\"'").lower() for key, value in said.items()}
 
 
