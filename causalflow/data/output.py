@@ -8,7 +8,9 @@ part is there, the output is put together from them, in bounded memory.
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +27,7 @@ from causalflow.errors import DataError
 from causalflow.graph.graph import Graph
 from causalflow.graph.schema import Class, Image, Node
 
-__all__ = ["ImageFolder", "Output", "TensorFile", "output_of", "read_note"]
+__all__ = ["ImageFolder", "Output", "TensorFile", "folder_of", "output_of", "read_note"]
 
 Answers = Mapping[str, Tensor]
 
@@ -107,6 +109,22 @@ def _header(empty: Answers, rows: int) -> bytes:
     return text + b" " * (-len(text) % 8)
 
 
+_ROW = " row"
+"""The key of the rows' numbers, which no node can have as its name."""
+
+
+def folder_of(name: str) -> str:
+    """The folder of an image node's files: its name, or a digest where that is no plain file name.
+
+    Example:
+        >>> folder_of("chest image"), folder_of("../image")
+        ('chest image', 'node-0534d1bf650e60ce')
+    """
+    if re.fullmatch(r"\w[\w .-]*", name) and len(name.encode()) <= 200 and name[-1] not in ". ":
+        return name
+    return f"node-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+
+
 @dataclass(frozen=True, slots=True)
 class ImageFolder:
     """PNG files and a table of labels."""
@@ -119,30 +137,34 @@ class ImageFolder:
         images = {n: v for n, v in answers.items() if isinstance(self.graph.nodes[n], Image)}
         for name, pixels in images.items():
             for row, picture in enumerate(pixels):
-                write_png(self.out / name / f"{first + row:08d}.png", picture)
+                write_png(self.out / folder_of(name) / f"{first + row:08d}.png", picture)
         labels = {n: v for n, v in answers.items() if n not in images}
-        labels["row"] = torch.arange(first, first + len(next(iter(answers.values()))))
-        _save(part, labels, digest, len(labels["row"]))
+        labels[_ROW] = torch.arange(first, first + len(next(iter(answers.values()))))
+        _save(part, labels, digest, len(labels[_ROW]))
 
     def finish(self, parts: list[Path]) -> None:
         """Write the table: a column a node, level names, and the paths of the images."""
         nodes = self.graph.nodes
         images = [
-            n for n, node in nodes.items() if isinstance(node, Image) and (self.out / n).is_dir()
+            n
+            for n, node in nodes.items()
+            if isinstance(node, Image) and (self.out / folder_of(n)).is_dir()
         ]
         with whole_file(self.out / "labels.csv") as whole, whole.open("w", newline="") as file:
             writer = csv.writer(file)
             for part in parts:
                 with safe_open(part, framework="pt") as piece:
                     tensors = {name: piece.get_tensor(name) for name in piece.keys()}  # noqa: SIM118
-                rows = tensors.pop("row").tolist()
+                rows = tensors.pop(_ROW).tolist()
                 columns = {name: _readable(nodes[name], tensors[name]) for name in tensors}
                 names = [name for name in nodes if name in columns]
                 if part is parts[0]:
                     writer.writerow([*names, *(["path"] if len(images) == 1 else images)])
                 for at, row in enumerate(rows):
                     values = [columns[name][at] for name in names]
-                    writer.writerow([*values, *(f"{name}/{row:08d}.png" for name in images)])
+                    writer.writerow(
+                        [*values, *(f"{folder_of(name)}/{row:08d}.png" for name in images)]
+                    )
 
 
 def _readable(node: Node, values: Tensor) -> list[Any]:
