@@ -10,6 +10,7 @@ import click
 from causalflow.cli.arguments import examples
 from causalflow.cli.output import MISTAKE, count, json_option, say, say_json
 from causalflow.errors import GraphError
+from causalflow.graph.schema import Class
 
 if TYPE_CHECKING:
     from causalflow.discrete.verification import Verification
@@ -63,9 +64,16 @@ def checked(file: str) -> dict[str, Any]:
         "ok": not errors,
         "errors": errors,
         "warnings": [f"positivity fails: {each}" for each in overlaps(graph)],
+        "notes": _notes(graph),
         **_counts(graph),
         "queries": [_query(each) for each in found],
     }
+
+
+def _notes(graph: Graph) -> list[str]:
+    """The nodes whose levels read as numbers and are not 0..K-1."""
+    types = {n: node.type for n, node in graph.nodes.items() if isinstance(node, Class)}
+    return [f"'{name}': {levels.note}" for name, levels in types.items() if levels.note]
 
 
 def _counts(graph: Graph) -> dict[str, Any]:
@@ -125,6 +133,8 @@ def _show(result: dict[str, Any]) -> None:
         say(summary(result))
     for warning in result["warnings"]:
         say(f"  warning: {warning}")
+    for note in result.get("notes", ()):
+        say(f"  note: {note}")
     for each in result["queries"]:
         say(f"  {each['ask']}: {_verdict(each)}")
         for warning in each["warnings"]:

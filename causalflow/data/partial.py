@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from causalflow.errors import DataError, one_of
@@ -24,7 +25,8 @@ def hide_labels(
 ) -> dict[str, Any]:
     """The columns with the labels of all but a random ``share`` of the rows hidden.
 
-    Every hidden row loses all the labels named; a hidden class is -1, a hidden number NaN. The rows
+    Every hidden row loses all the labels named; a hidden class is -1 (NaN in a column that has
+    negative levels), a hidden number NaN. The rows
     that keep theirs at a share keep them at every larger one with the same seed.
 
     Args:
@@ -54,9 +56,16 @@ def hide_labels(
     }
 
 
-def _hide(column: Any, share: float, seed: int) -> Tensor:
-    """The column as a tensor: float64 where it holds numbers, else int64."""
-    values = torch.as_tensor(column).clone()
-    hidden = np.random.default_rng(seed).permutation(len(values))[round(share * len(values)) :]
-    values[torch.from_numpy(hidden)] = torch.nan if values.is_floating_point() else _UNLABELLED
-    return values
+def _hide(column: Any, share: float, seed: int) -> Tensor | NDArray[Any]:
+    """The column as an array, or the tensor that it was, with a gap in every hidden row."""
+    is_tensor = isinstance(column, Tensor)
+    values = column.detach().cpu().numpy() if is_tensor else np.asarray(column)
+    if values.dtype.kind in "OUS":
+        values, gap = values.astype(object), None
+    elif values.dtype.kind != "f" and not (values.size and values.min() < 0):
+        values, gap = values.astype(np.int64), _UNLABELLED
+    else:  # -1 may be a level among negative ones
+        values, gap = values * 1.0, np.nan
+    values = values.copy()
+    values[np.random.default_rng(seed).permutation(len(values))[round(share * len(values)) :]] = gap
+    return torch.from_numpy(values).to(column.device) if is_tensor else values

@@ -19,6 +19,7 @@ from causalflow.graph.distribution import FAMILIES
 from causalflow.graph.equation import evaluate
 from causalflow.graph.graph import Graph
 from causalflow.graph.schema import Class, Continuous, Exogenous, Finite, Image, Node
+from causalflow.graph.stored import stored_node
 
 __all__ = ["draw_exogenous", "draw_labels", "solve"]
 
@@ -62,7 +63,7 @@ def solve(
     n = len(next(iter(exogenous.values())))
     values: dict[str, NDArray[Any]] = {}
     for name in graph.topological_order():
-        node = graph.nodes[name]
+        node = stored_node(graph, name)
         if name in done:
             values[name] = np.broadcast_to(np.asarray(done[name]), _shape(node, n)).copy()
         else:

@@ -21,6 +21,7 @@ from causalflow.discrete.domain import NEVER, Domain
 from causalflow.discrete.network import Network
 from causalflow.discrete.structure import FiniteStructure
 from causalflow.errors import EvidenceError
+from causalflow.graph.schema import Class
 from causalflow.limits import PLAN_OPERATIONS
 from causalflow.query.known import Key
 from causalflow.query.query import Term
@@ -245,11 +246,17 @@ class Inference:
                 shown = ", ".join(
                     f"{d.name}={d.levels[k]}" for d, k in zip(names, bad.tolist(), strict=True)
                 )
-                count = len(network.domains[axis].levels)
                 raise EvidenceError(
                     f"'{axis}': the equation gives what is not a level, for instance at {shown};"
-                    f" levels are 0 to {count - 1}"
+                    f" levels are {_levels(network.domains[axis])}"
                 )
+
+
+def _levels(domain: Domain) -> str:
+    """What an equation may give."""
+    if isinstance(domain.declared, Class) and domain.declared.type.stored_differs:
+        return f"[{', '.join(map(str, domain.levels[:20]))}]"
+    return f"0 to {len(domain.levels) - 1}"
 
 
 def _scope(axes: tuple[str, ...], cells: Mapping[str, Positions]) -> tuple[str, ...]:

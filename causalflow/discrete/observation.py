@@ -168,7 +168,7 @@ def _checked(table: Table, declared: Declared) -> Table:
 
 def _experiment(query: Query, table: Table, declared: Declared) -> Table:
     """The table of an experiment, with sum one for everything that is set."""
-    given = tuple(each.variable for each in query.do)
+    given = tuple(each.variable for each in query.do if each.variable in table.axes)
     return with_mass_one(_checked(table, declared), given, f"bounds: {query}")
 
 

@@ -28,6 +28,7 @@ from causalflow.graph.distribution import FAMILIES
 from causalflow.graph.equation import Equation, evaluate
 from causalflow.graph.graph import Graph
 from causalflow.graph.schema import Class, Exogenous, Family, Finite, Image, Level, Node
+from causalflow.graph.stored import stored_node
 from causalflow.limits import EQUATION_CELLS
 
 __all__ = ["FiniteStructure", "Function", "unsupported"]
@@ -159,7 +160,7 @@ class FiniteStructure:
         return (*self.parents[name], *self.noise[name])
 
     def _tabulate(self, name: str) -> Function:
-        node, arguments = self.graph.nodes[name], self.arguments(name)
+        node, arguments = stored_node(self.graph, name), self.arguments(name)
         equation = _equation(node)
         shape = tuple(len(self.domain(each).levels) for each in arguments)
         if prod(shape) * len(equation.components) > EQUATION_CELLS:

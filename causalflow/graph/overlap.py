@@ -20,6 +20,7 @@ import numpy as np
 
 from causalflow.graph.equation import evaluate
 from causalflow.graph.schema import Class, Level, Symbol
+from causalflow.graph.stored import stored_node
 from causalflow.limits import OVERLAP_CELLS
 
 if TYPE_CHECKING:
@@ -201,7 +202,7 @@ def _levels(graph: Graph, name: str) -> tuple[Level, ...]:
 
 def _column(graph: Graph, name: str, columns: Mapping[str, Column], rows: int) -> Column:
     """The levels that a function gives, by row."""
-    node = graph.nodes[name]
+    node = stored_node(graph, name)
     assert isinstance(node, Class)
     if node.equation is not None:
         values = np.broadcast_to(np.asarray(evaluate(node.equation, columns)), rows)

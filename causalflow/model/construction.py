@@ -21,6 +21,7 @@ from causalflow.errors import CompileError
 from causalflow.graph.graph import Graph
 from causalflow.graph.names import written
 from causalflow.graph.schema import Class, Continuous, EdgeKind, Image, Neural, Node, Symbol
+from causalflow.graph.stored import stored_node
 from causalflow.limits import CATEGORICAL_ROWS
 from causalflow.mechanisms.categorical import NOISES, Categorical
 from causalflow.mechanisms.confounder import LatentClass
@@ -128,7 +129,7 @@ def _mechanism(
     above = graph.parents(name)
     observed = [other for other in graph.topological_order() if other in above]
     if not isinstance(node, Symbol) and node.equation is not None:
-        return EquationMechanism(name, node, (*observed, *hidden))
+        return EquationMechanism(name, stored_node(graph, name), (*observed, *hidden))
     parents: dict[str, Node] = {other: graph.nodes[other] for other in observed}
     match node:
         case Class(table=tuple()):

@@ -29,6 +29,7 @@ from causalflow.discrete.answer import Answer
 from causalflow.discrete.scm import ExactModel
 from causalflow.errors import CausalflowWarning, EvidenceError, SupportWarning, one_of
 from causalflow.graph.graph import Graph
+from causalflow.graph.schema import Class
 from causalflow.identify.attempt import attempt
 from causalflow.mechanisms.base import Values
 from causalflow.model.abduction import abduct, explained
@@ -50,6 +51,7 @@ from causalflow.model.support import Watch
 from causalflow.model.verdicts import counterfactual_verdict, left_open, sample_verdict
 from causalflow.model.world import Abduction, Info, World
 from causalflow.query.combination import AnyQuery
+from causalflow.values.finite import READING
 
 __all__ = ["Inquiry"]
 
@@ -159,6 +161,8 @@ class Inquiry:
             )
         batches, total = batches_of(evidence, batch_size)
         identity = {"model": fingerprint(self.scm), "do": described(asked["do"]), "seed": seed}
+        if any(isinstance(n, Class) and n.type.note for n in self.graph.nodes.values()):
+            identity["reading"] = READING  # of rows: an earlier one took numbers for indices
         watch = self._watch()
         try:
             report = stream(

@@ -33,9 +33,12 @@ from causalflow.values.entries import Array, Entries, distinct, entries_of, is_t
 from causalflow.values.gap import GAP, is_gap, is_missing_word
 from causalflow.values.numeral import exact, exact_float_below, numeral
 
-__all__ = ["FiniteType", "Kind", "Level", "finite"]
+__all__ = ["READING", "FiniteType", "Kind", "Level", "finite"]
 
 Level: TypeAlias = str | int
+
+READING = 2
+"""The version of the rule; what it changed is the reading of numbers where levels are numbers."""
 
 _INT64 = 2**63
 _EXACT = 2**53
@@ -85,6 +88,16 @@ class FiniteType:
     def stored_differs(self) -> bool:
         """Whether a value of the face is not the position: levels that are numbers, not 0..K-1."""
         return self.kind is Kind.NUMBERS and self.numbers != tuple(range(len(self.levels)))
+
+    @cached_property
+    def note(self) -> str:
+        """What to know of levels that read as numbers and are not 0..K-1; nothing of others."""
+        shown = f"[{', '.join(self._texts[:5])}{', ...' if len(self.levels) > 5 else ''}]"
+        if self.stored_differs:
+            return f"the levels {shown} are numbers: a number is the level, never an index"
+        if self.kind is Kind.MIXED:
+            return f"some of the levels {shown} are numbers: a number is a level, never an index"
+        return ""
 
     @cached_property
     def whole(self) -> Array:
