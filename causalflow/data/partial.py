@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -60,12 +61,13 @@ def _hide(column: Any, share: float, seed: int) -> Tensor | NDArray[Any]:
     """The column as an array, or the tensor that it was, with a gap in every hidden row."""
     is_tensor = isinstance(column, Tensor)
     values = column.detach().cpu().numpy() if is_tensor else np.asarray(column)
+    gap: float | None
     if values.dtype.kind in "OUS":
         values, gap = values.astype(object), None
     elif values.dtype.kind != "f" and not (values.size and values.min() < 0):
         values, gap = values.astype(np.int64), _UNLABELLED
     else:  # -1 may be a level among negative ones
-        values, gap = values * 1.0, np.nan
+        values, gap = values * 1.0, math.nan
     values = values.copy()
     values[np.random.default_rng(seed).permutation(len(values))[round(share * len(values)) :]] = gap
     return torch.from_numpy(values).to(column.device) if is_tensor else values

@@ -43,7 +43,7 @@ def entries_of(given: Any) -> Entries:
         return Entries(array=np.where(np.ma.getmaskarray(given), np.nan, given.data.astype(object)))
     if isinstance(given, np.ndarray):
         return Entries(array=_plain(given))
-    if hasattr(given, "to_numpy"):
+    if hasattr(given, "to_numpy") and hasattr(given, "dtype"):  # pandas' NaT has one of them
         return Entries(array=_from_frame(given))
     listed = isinstance(given, Sequence) and not isinstance(given, str | bytes)
     array = np.empty(len(given) if listed else (), dtype=object)
