@@ -82,7 +82,7 @@ def simulate(
     if isinstance(parsed, Combination):
 
         def ask(part: Query, given: Mapping[str, Any]) -> Answer:
-            return simulate(scm, part, given, fitted, draws, generator)
+            return simulate(scm, part, given, fitted, draws, generator, watch)
 
         return combined_answer(parsed, ask, known)
     question = read_question(scm.graph, parsed, known, generator.device)
