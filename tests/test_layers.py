@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 LAYERS = [  # lowest first; modules of one layer may import one another, without cycles
-    {"errors", "limits", "registry", "options", "atomic", "files"},
+    {"errors", "limits", "frozen", "registry", "options", "atomic", "files"},
     {"values"},
     {"graph"},
     {"query"},
@@ -37,6 +37,7 @@ LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 TORCH_FREE = {
     "errors",
     "limits",
+    "frozen",
     "values",
     "registry",
     "options",

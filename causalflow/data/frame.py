@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -19,6 +18,7 @@ from torch import Tensor
 from causalflow.data.image_folder import ImageFiles
 from causalflow.data.units import images_to_engine, store_images, to_engine
 from causalflow.errors import DataError, one_of
+from causalflow.frozen import Frozen
 from causalflow.graph.graph import Graph
 from causalflow.graph.schema import Image, Node
 
@@ -64,7 +64,7 @@ class Frame:
                 raise DataError(f"node '{name}': no such column in the data; {one_of(name, given)}")
         columns = {name: _column(name, node, given[name]) for name, node in graph.nodes.items()}
         _check_lengths(columns)
-        return cls(nodes=graph.nodes, columns=MappingProxyType(columns))
+        return cls(nodes=graph.nodes, columns=Frozen(columns))
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))

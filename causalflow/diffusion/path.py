@@ -67,6 +67,7 @@ __all__ = [
     "leave",
     "linear_alpha_bar",
     "noise_of",
+    "path_named",
     "precise",
     "prior_scale",
     "tau_of",
@@ -128,6 +129,10 @@ def noise_of(velocity: Tensor, y: Tensor, tau: float | Tensor) -> Tensor:
     return y + (1 - column(tau, y)) * velocity
 
 
+def _velocity_itself(velocity: Tensor, y: Tensor, tau: float | Tensor) -> Tensor:
+    return velocity
+
+
 def velocity_of_noise(noise: Tensor, y: Tensor, tau: float | Tensor) -> Tensor:
     """The velocity v = (eps - y) / (1 - tau) of a network that predicts eps; tau < 1."""
     return (noise - y) / (1 - column(tau, y))
@@ -155,7 +160,7 @@ class Prediction:
 
 PREDICTIONS: Registry[Prediction] = Registry("prediction")
 for _prediction in (
-    Prediction(name="velocity", velocity_of=lambda output, y, tau: output),
+    Prediction(name="velocity", velocity_of=_velocity_itself),
     Prediction(name="noise", velocity_of=velocity_of_noise, tau_max=NOISE_TAU_MAX),
     Prediction(name="data", velocity_of=velocity_of_data),
 ):
@@ -222,6 +227,10 @@ class Path:
     quantile: Callable[[Tensor], Tensor]
     preserving: bool = True
 
+    def __reduce__(self) -> tuple[Callable[[str], Path], tuple[str]]:
+        """A path is known by its name."""
+        return path_named, (self.name,)
+
     @property
     def prior_scale(self) -> float:
         """The standard deviation of y at tau_max, of data of unit power."""
@@ -259,6 +268,11 @@ def _path(name: str, quantile: Callable[[Tensor], Tensor], levels: int | None = 
     """A variance-preserving path, whose noise begins at the last of its times."""
     end = quantile(torch.ones((), dtype=torch.float64)).item()
     return Path(name=name, tau_max=end, levels=levels, quantile=quantile)
+
+
+def path_named(name: str) -> Path:
+    """The path of that name."""
+    return PATHS.get(name)
 
 
 PATHS: Registry[Path] = Registry("path")

@@ -30,8 +30,17 @@ __all__ = ["WEIGHTINGS"]
 
 GAMMA = 5.0
 
+
+def _noise(tau: Tensor) -> Tensor:
+    return (1 - tau).square()
+
+
+def _min_snr(tau: Tensor) -> Tensor:
+    return torch.minimum((1 - tau).square(), GAMMA * tau.square())
+
+
 WEIGHTINGS: Registry[Callable[[Tensor], Tensor]] = Registry("weighting")
 WEIGHTINGS.add("velocity", torch.ones_like)
-WEIGHTINGS.add("noise", lambda tau: (1 - tau).square())
+WEIGHTINGS.add("noise", _noise)
 WEIGHTINGS.add("data", torch.square)
-WEIGHTINGS.add("min-snr", lambda tau: torch.minimum((1 - tau).square(), GAMMA * tau.square()))
+WEIGHTINGS.add("min-snr", _min_snr)

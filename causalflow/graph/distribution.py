@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from causalflow.errors import GraphError, one_of
 from causalflow.registry import Registry
 
-__all__ = ["FAMILIES", "FamilySpec", "Parameter"]
+__all__ = ["FAMILIES", "FamilySpec", "Parameter", "family"]
 
 Parameters: TypeAlias = Mapping[str, float]
 
@@ -68,6 +68,10 @@ class FamilySpec:
     draw: Callable[[np.random.Generator, int, Parameters], Any]
     frozen: Callable[[Parameters], Any]
     discrete: bool = False
+
+    def __reduce__(self) -> tuple[Callable[[str], FamilySpec], tuple[str]]:
+        """A family is known by its name."""
+        return family, (self.name,)
 
     def complete(self, given: Mapping[str, float]) -> dict[str, float]:
         """Every parameter in the family's order, defaults filled in.
@@ -136,6 +140,11 @@ def _scipy(
 
 def _parameters(*described: tuple[str, str, float | None]) -> tuple[Parameter, ...]:
     return tuple(Parameter(name=n, constraint=c, default=d) for n, c, d in described)
+
+
+def family(name: str) -> FamilySpec:
+    """The family of that name."""
+    return FAMILIES.get(name)
 
 
 _LINE, _HALF_LINE, _UNIT = (-math.inf, math.inf), (0.0, math.inf), (0.0, 1.0)

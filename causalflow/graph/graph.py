@@ -7,13 +7,13 @@ bidirected ones (declared, and one for each pair of equations that share an exog
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from causalflow.errors import GraphError
+from causalflow.frozen import Frozen
 from causalflow.graph.admg import ADMG, Names
 from causalflow.graph.checks import QueryCheck
 from causalflow.graph.declaration import (
@@ -101,7 +101,7 @@ class Graph:
     @cached_property
     def nodes(self) -> Mapping[str, Node]:
         """Name -> node, in declared order."""
-        return MappingProxyType(dict(self._declaration.nodes))
+        return Frozen(dict(self._declaration.nodes))
 
     @property
     def edges(self) -> tuple[Edge, ...]:
@@ -116,7 +116,7 @@ class Graph:
     @cached_property
     def exogenous(self) -> Mapping[str, Exogenous]:
         """Name -> distribution of each declared exogenous variable."""
-        return MappingProxyType(dict(self._declaration.exogenous))
+        return Frozen(dict(self._declaration.exogenous))
 
     @property
     def queries(self) -> tuple[QueryCheck, ...]:
@@ -256,6 +256,18 @@ class Graph:
     def to_yaml(self) -> str:
         """The text of a graph file; `causalflow.graph.reader.loads` gives an equal graph."""
         return declaration_yaml(self._declaration)
+
+    def __reduce__(self) -> tuple[Callable[[Declaration], Graph], tuple[Declaration]]:
+        """What is computed from the declaration is computed again."""
+        return Graph.of, (self._declaration,)
+
+    def __copy__(self) -> Graph:
+        """Itself, as nothing of it changes."""
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Graph:
+        """Itself, as nothing of it changes."""
+        return self
 
     def _content(self) -> tuple[object, ...]:
         nodes, exogenous = tuple(self.nodes.items()), tuple(self.exogenous.items())

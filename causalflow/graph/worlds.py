@@ -22,10 +22,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from types import MappingProxyType
 from typing import TypeAlias
 
 from causalflow.errors import GraphError, one_of
+from causalflow.frozen import Frozen
 from causalflow.graph.admg import ADMG
 from causalflow.graph.names import written
 from causalflow.graph.separation import Separation, separation
@@ -179,10 +179,10 @@ def parallel_worlds(
             builder.add(WorldNode(name=name, world=world), intervention)
     return ParallelWorlds(
         source=admg,
-        interventions=tuple(MappingProxyType(dict(each)) for each in interventions),
-        exogenous=MappingProxyType(readers),
-        variables=MappingProxyType(builder.variables),
-        resolved=MappingProxyType(builder.resolved),
+        interventions=tuple(Frozen(dict(each)) for each in interventions),
+        exogenous=Frozen(readers),
+        variables=Frozen(builder.variables),
+        resolved=Frozen(builder.resolved),
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 from causalflow.errors import QueryError
@@ -20,6 +21,8 @@ from causalflow.query.query import Query
 from causalflow.symbolic.expression import Expression, Index, Ratio, Weighted
 
 __all__ = ["combined_verdict"]
+
+_APART = "several questions are combined: prove each by itself"
 
 Found = TypeVar("Found")
 
@@ -53,9 +56,7 @@ def combined_verdict(question: Combination, identify: Callable[[Query], Verdict]
         assumptions=_all(verdict.assumptions for verdict in found),
         warnings=_all(verdict.warnings for verdict in found),
         indices=_indices(question, found),
-        prove=lambda: Proof(
-            question=str(question), missing="several questions are combined: prove each by itself"
-        ),
+        prove=partial(Proof, question=str(question), missing=_APART),
     )
 
 

@@ -67,6 +67,14 @@ def _affine_to_residual(u: Tensor, parameters: Tensor) -> Tensor:
     return parameters[..., 0] + torch.exp(_scale(parameters[..., 1])) * u
 
 
+def _identity_to_noise(e: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
+    return e, torch.zeros_like(e)
+
+
+def _identity_to_residual(u: Tensor, parameters: Tensor) -> Tensor:
+    return u
+
+
 def _spline(parameters: Tensor) -> MonotonicRQSTransform:
     widths, heights, slopes = parameters[..., 2:].split((BINS, BINS, BINS - 1), dim=-1)
     return MonotonicRQSTransform(widths, heights, slopes, bound=BOUND)
@@ -87,8 +95,8 @@ NOISES.add(
     ResidualMap(
         conditional=0,
         constant=0,
-        to_noise=lambda e, _: (e, torch.zeros_like(e)),
-        to_residual=lambda u, _: u,
+        to_noise=_identity_to_noise,
+        to_residual=_identity_to_residual,
     ),
 )
 NOISES.add(

@@ -48,7 +48,7 @@ from causalflow.model.stream import (
     stream,
 )
 from causalflow.model.support import Watch
-from causalflow.model.verdicts import counterfactual_verdict, left_open, sample_verdict
+from causalflow.model.verdicts import counterfactual_verdict, left_open, sample_verdict, world_of
 from causalflow.model.world import Abduction, Info, World
 from causalflow.query.combination import AnyQuery
 from causalflow.values.finite import READING
@@ -95,7 +95,8 @@ class Inquiry:
         drawn, watch = Abduction(noise=noise, rows=n, info=Info()), self._watch()
         world = predicted(self.scm, drawn, actions, watch, wanted)
         _tell(watch, "sample")
-        return world.judged(partial(sample_verdict, self.graph, tuple(wanted), do))
+        set_to = world_of(self.graph, do)
+        return world.judged(partial(sample_verdict, self.graph, tuple(wanted), set_to))
 
     def abduct(self, evidence: Any) -> Abduction:
         """The noise of ``evidence``."""
@@ -131,7 +132,8 @@ class Inquiry:
         actions = read_interventions(self.graph, do, rows, self.scm.device, draws=draws)
         check_noise(self.graph, actions)
         world = predicted(self.scm, self._abducted(values, watch, draws), actions, watch)
-        return world.judged(partial(counterfactual_verdict, self.graph, tuple(values), do))
+        set_to = world_of(self.graph, do)
+        return world.judged(partial(counterfactual_verdict, self.graph, tuple(values), set_to))
 
     def counterfactuals(
         self,

@@ -14,27 +14,25 @@ from causalflow.identify.verdict import Verdict
 from causalflow.query.domain import resolve
 from causalflow.query.query import Intervention, Query, Term, Value
 
-__all__ = ["SET", "counterfactual_verdict", "left_open", "sample_verdict"]
+__all__ = ["SET", "counterfactual_verdict", "left_open", "sample_verdict", "world_of"]
 
 SET = "given"
 """Stands for a value that is no single one: one a row, an image, a function of the old value."""
 
 
 def sample_verdict(
-    graph: Graph, wanted: Iterable[str], do: Mapping[str, object] | None
+    graph: Graph, wanted: Iterable[str], world: tuple[Intervention, ...]
 ) -> Verdict | None:
     """On P(wanted | do(...)); None where everything wanted is set."""
-    world = _world(graph, do)
     set_to = {each.variable for each in world}
     outcomes = tuple(Term(name=name) for name in wanted if name not in set_to)
     return attempt(graph, Query(outcomes=outcomes, do=world)) if outcomes else None
 
 
 def counterfactual_verdict(
-    graph: Graph, evidence: Iterable[str], do: Mapping[str, object] | None
+    graph: Graph, evidence: Iterable[str], world: tuple[Intervention, ...]
 ) -> Verdict | None:
-    """On P(what changes, in the world of ``do`` | evidence); None where nothing can change."""
-    world = _world(graph, do)
+    """On P(what changes, in ``world`` | evidence); None where nothing can change."""
     set_to = [each.variable for each in world]
     seen = graph.admg.ordered(evidence)
     moved = graph.admg.do(set_to).descendants(set_to) if set_to else frozenset()
@@ -60,8 +58,8 @@ def left_open(verdict: Verdict | None) -> str:
     )
 
 
-def _world(graph: Graph, do: Mapping[str, object] | None) -> tuple[Intervention, ...]:
-    """What is set, each to its level or number; to `SET` where that differs from row to row."""
+def world_of(graph: Graph, do: Mapping[str, object] | None) -> tuple[Intervention, ...]:
+    """What ``do`` sets, each to its level or number; to `SET` where rows differ in it."""
     given = do or {}
     return tuple(
         Intervention(variable=name, value=_value(graph, name, given[name]))

@@ -35,6 +35,10 @@ class Info:
     warnings: tuple[str, ...] = ()
 
 
+def _unjudged() -> None:
+    """Nothing was asked."""
+
+
 class World(Mapping[str, Tensor]):
     """Values by node in public units, and the `Info` of how they came about.
 
@@ -46,7 +50,7 @@ class World(Mapping[str, Tensor]):
         self,
         values: Mapping[str, Tensor],
         info: Info,
-        judge: Callable[[], Verdict | None] = lambda: None,
+        judge: Callable[[], Verdict | None] = _unjudged,
         latents: Mapping[str, Mapping[str, Tensor]] | None = None,
     ) -> None:
         self._values = dict(values)

@@ -32,6 +32,11 @@ __all__ = ["DiffusersNetwork"]
 LEVELS = 1000
 
 
+def _level(tau: Tensor) -> Tensor:
+    """The timestep of a network with `LEVELS` levels."""
+    return LEVELS * tau
+
+
 class DiffusersNetwork(nn.Module):
     """A U-Net of diffusers, called as the engine calls its networks.
 
@@ -49,7 +54,7 @@ class DiffusersNetwork(nn.Module):
         network: nn.Module,
         features: int,
         *,
-        timestep: Callable[[Tensor], Tensor] = lambda tau: LEVELS * tau,
+        timestep: Callable[[Tensor], Tensor] = _level,
     ) -> None:
         super().__init__()
         self.network, self.timestep = network, timestep

@@ -73,6 +73,10 @@ class Replay:
         record.graph.replay()
         return record.output[:rows].clone()
 
+    def __reduce__(self) -> tuple[Callable[[bool, str], Replay], tuple[bool, str]]:
+        """Without the records, which are of this process and its device."""
+        return _as_set, (self.graphs, self.precision)
+
     def set(self, *, graphs: bool, precision: str) -> None:
         """Run in another way from now on."""
         self.graphs, self.precision = graphs, precision
@@ -112,6 +116,10 @@ class Replay:
         if self.precision != "bf16-mixed":
             return nullcontext()
         return torch.autocast(device.type, torch.bfloat16, cache_enabled=False)
+
+
+def _as_set(graphs: bool, precision: str) -> Replay:
+    return Replay(graphs=graphs, precision=precision)
 
 
 def _padded(rows: int) -> int:

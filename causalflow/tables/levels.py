@@ -6,12 +6,12 @@ What stands for a level says `causalflow.values.finite`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from causalflow.errors import CausalflowError, one_of
+from causalflow.frozen import Frozen
 from causalflow.graph.schema import Level
 from causalflow.values.finite import finite
 from causalflow.values.gap import GAP
@@ -46,7 +46,7 @@ def named_levels(
             )
         if len(set(names)) != count:
             raise CausalflowError(f"table: axis '{axis}' has a level twice: {list(names)}")
-    return MappingProxyType(named)
+    return Frozen(named)
 
 
 def with_declared_levels(

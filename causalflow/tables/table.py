@@ -13,7 +13,7 @@ float table gives floats. Tables are immutable.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import product as cartesian
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from causalflow.errors import CausalflowError, one_of
+from causalflow.frozen import Frozen
 from causalflow.graph.schema import Level
 from causalflow.tables.array import Values, numbers, spread
 from causalflow.tables.levels import Levels, named_levels
@@ -139,6 +140,18 @@ class Table:
 
         names = tuple(map(str, columns)) if axes is None else tuple(axes)
         return cls(names, *relative_frequencies({n: columns[n] for n in names}, levels or {}))
+
+    def __reduce__(self) -> tuple[Callable[..., Table], tuple[Any, ...]]:
+        """Made anew of its parts, read-only again."""
+        return Table.of, (self.axes, np.asarray(self.values), Frozen(self.levels))
+
+    def __copy__(self) -> Table:
+        """Itself, as nothing of it changes."""
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Table:
+        """Itself, as nothing of it changes."""
+        return self
 
     @property
     def is_exact(self) -> bool:

@@ -278,6 +278,25 @@ def test_conditions_on_part_of_a_gaussian_are_answered_right_or_refused(query, v
         assert answer.value == pytest.approx(value, abs=max(1e-6, 5 * answer.error))
 
 
+def test_combinations_are_simulated_where_a_model_is_not_finite():
+    model = cf.compile(
+        cf.loads(
+            LINEAR.replace(
+                "nodes:", "nodes:\n  c: {type: class, levels: 2, equation: ux > 0.5}"
+            ).replace("l\n", "l2\n", 1)
+        )
+    )
+    tail = 0.5 * math.erfc(0.5 / math.sqrt(2))  # P(ux > 0.5)
+    for text, value in {
+        "P(c=1) / P(c=0)": tail / (1 - tail),
+        "P(c=1) - 1/2*P(c=0)": tail - (1 - tail) / 2,
+        "E[y | x=1] - E[y | do(x=0)]": 3.5,
+    }.items():
+        answer = model.ask(text, draws=20_000)
+        assert 0 < answer.error < 0.1
+        assert answer.value == pytest.approx(value, abs=5 * answer.error), text
+
+
 @pytest.mark.parametrize(
     ("query", "value"),
     [
