@@ -43,7 +43,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
     with opened(path, DataError, limit=CSV_BYTES) as file:
         reader = csv.reader(_lines(path, file), strict=True)
         try:
-            header = _header(path, next(reader, []))
+            header = _header(path, next(filter(None, reader), []))
             columns: list[list[str]] = [[] for _ in header]
             lines = list(_rows(path, reader, columns))
         except (csv.Error, OSError) as mistake:

@@ -147,7 +147,7 @@ def test_morpho_mnist_is_a_data_set(cli, tmp_path, monkeypatch):
         (["--data", "labels.csv", "--images", ".", "--steps", "x"], "'x' is not a valid integer"),
         (["--data", "labels.csv", "--images", ".", "--device", "tpu"], "unknown device 'tpu'"),
         (["--data", "labels.csv", "--images", ".", "--log", "."], "is a folder; expected the name"),
-        (["--data", "graph.yaml", "--images", "."], "graph.yaml: no"),
+        (["--data", "graph.yaml", "--images", "."], "graph.yaml:4: no readable CSV file"),
     ],
 )
 def test_mistake_in_a_fit_is_one_line(cli, work, tmp_path, words, message):

@@ -157,11 +157,11 @@ def test_describe_of_a_model_knows_that_it_is_fitted(cli, sizes):
         ),
         (
             ["counterfactual", "MODEL", "--evidence", "empty.csv", "--do", "color=red"],
-            "empty.csv: no readable CSV file",
+            "empty.csv:1: no readable CSV file: no header",
         ),
         (
             ["counterfactual", "MODEL", "--evidence", "headers.csv", "--do", "color=red"],
-            "the evidence has no rows",
+            "headers.csv:1: no readable CSV file: a header and no rows",
         ),
         (
             [
