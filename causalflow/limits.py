@@ -13,6 +13,7 @@ __all__ = [
     "ARRAY_MEMBERS",
     "BIF_LETTERS",
     "BOUND_CELLS",
+    "CATEGORICAL_CELLS",
     "CATEGORICAL_ROWS",
     "CIRCUIT_SIDE",
     "CONFOUNDER_STATES",
@@ -24,6 +25,7 @@ __all__ = [
     "CUTS",
     "DENOMINATOR",
     "DISTRICT_CELLS",
+    "EDGES",
     "EDGE_LETTERS",
     "EDGE_LINKS",
     "ENUMERATED_ROWS",
@@ -45,7 +47,9 @@ __all__ = [
     "JOINT_CELLS",
     "KEPT_PICTURES",
     "KEPT_PIXELS",
+    "LEVELS",
     "LINEAR_PROGRAM_SECONDS",
+    "LISTED",
     "MEDIATION_PAIRS",
     "MODEL_BYTES",
     "MODEL_HEADER_BYTES",
@@ -54,6 +58,8 @@ __all__ = [
     "NAME_LETTERS",
     "NESTING",
     "NETWORK_STAGES",
+    "NETWORK_WEIGHTS",
+    "NODES",
     "OCCURRING_LEVELS",
     "OVERLAP_CELLS",
     "PICTURE_BYTES",
@@ -75,7 +81,10 @@ __all__ = [
     "SOURCES",
     "STATEMENT_LETTERS",
     "SUPPORT_CELLS",
+    "TABLE_CELLS",
     "TABLE_ROWS",
+    "UNET_BLOCKS",
+    "UNET_LEVELS",
     "UNPACKED_RATIO",
     "UNPACKED_SMALL",
     "VECTOR_LETTERS",
@@ -98,22 +107,32 @@ GRAPH_LINKS = 100_000
 """Edges of a DOT, dagitty or GML text: groups multiply, so they are counted before any is made."""
 NESTING = 32
 """Depth of a YAML document: no field of a declaration lies deeper, and readers recurse."""
+LISTED = 1 << 20
+"""Entries of a list given in Python: a file of `GRAPH_BYTES` could hold no more."""
 EDGE_LETTERS = 10_000
 """Letters of one edge entry: a chain or a group of a thousand names."""
 EDGE_LINKS = 10_000
 """Edges of one entry: groups multiply, so they are counted before any is made."""
+EDGES = 100_000
+"""Edges of a graph, of either kind: each is an object that knows its line, 50 MB in all."""
+NODES = 20_000
+"""Nodes and exogenous variables of a graph: a file of that many is read in seconds."""
 PROJECTED_EDGES = 200_000
 """Edges that hidden nodes leave behind: a hidden node with n children makes n (n - 1) / 2."""
 NAME_LETTERS = 100
 """Letters of a name: it is shown in every table, message and drawing."""
 IMAGE_PIXELS = 1 << 26
 """Numbers of one image, 256 MiB in float32."""
+LEVELS = 10_000
+"""Levels of a class or of a finite exogenous variable: each is a row of tables and a name."""
 REPRESENTATION_LENGTH = 10_000
 """Length of a representation's vector, the width of the layers that read it."""
 DENOMINATOR = 10**400
 """Denominator of a probability: the smallest float, 5e-324, in its 17 digits has 10^340."""
 TABLE_ROWS = 1 << 20
 """Rows of a declared table: each is held as exact fractions."""
+TABLE_CELLS = 1 << 22
+"""Probabilities of a declared table, each an exact fraction."""
 OVERLAP_CELLS = 100_000
 """Combinations of levels that a check of overlap looks through, in a second."""
 
@@ -207,6 +226,8 @@ EXPECTATION_CELLS = 50_000_000
 """Distinct rows times joint states that are held in memory."""
 CATEGORICAL_ROWS = 100_000
 """Parents' configurations up to which a table is kept; beyond, a network."""
+CATEGORICAL_CELLS = 1 << 24
+"""Probabilities of a fitted table, 128 MiB in float64; beyond, a network."""
 POSTERIOR_STATES = 100_000
 """Joint states of what evidence leaves open that are enumerated."""
 POSTERIOR_ROWS = 1 << 20
@@ -218,6 +239,12 @@ MODEL_BYTES = 16 * 2**30
 """Bytes of a model file: four thousand million weights."""
 MODEL_TENSORS = 100_000
 """Tensors in a model file: the largest published network has under 2,000."""
+NETWORK_WEIGHTS = 1 << 28
+"""Weights of all networks of a model, 1 GiB in float32: counted before any is made."""
+UNET_LEVELS = 12
+"""Levels of a U-Net: each halves the image, which is padded to a multiple of 2 ** 11."""
+UNET_BLOCKS = 100
+"""Residual blocks of a U-Net's level; the deepest published have 3."""
 NETWORK_STAGES = 1000
 """Stages of a published network, told by the names of its tensors."""
 CIRCUIT_SIDE = 4096

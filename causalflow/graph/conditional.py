@@ -27,7 +27,7 @@ from causalflow.graph.edges import Link
 from causalflow.graph.fields import Place, items
 from causalflow.graph.law import divided, shown_number
 from causalflow.graph.schema import Class, Level, Node, Rows
-from causalflow.limits import DENOMINATOR, TABLE_ROWS
+from causalflow.limits import DENOMINATOR, TABLE_CELLS, TABLE_ROWS
 from causalflow.values.finite import finite
 from causalflow.values.gap import GAP
 
@@ -134,8 +134,9 @@ def _read_rows(
             place.fail(f"the parent '{name}' is of type {kind}; expected type class", value)
         levels[name] = parent.levels
     count = prod(map(len, levels.values()))
-    if count > TABLE_ROWS:
-        place.fail(f"the parents have {count:,} combinations; at most {TABLE_ROWS:,}", value)
+    if count > TABLE_ROWS or count * len(node.levels) > TABLE_CELLS:
+        most = min(TABLE_ROWS, TABLE_CELLS // len(node.levels))
+        place.fail(f"the parents have {count:,} combinations; at most {most:,}", value)
     rows: dict[tuple[Level, ...], Value] = {(): value}
     for depth, name in enumerate(levels):
         rows = {

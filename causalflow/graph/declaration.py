@@ -23,6 +23,7 @@ from causalflow.graph.law import warn_of_rough
 from causalflow.graph.names import NAME_RULE, is_name, written
 from causalflow.graph.schema import Edge, Exogenous, Node, Symbol
 from causalflow.graph.variables import read_exogenous, read_node
+from causalflow.limits import EDGES, NODES
 
 __all__ = ["Declaration", "declare", "derived_edges", "equation_of", "mixed_graph"]
 
@@ -66,6 +67,8 @@ def declare(tree: Value | None) -> Declaration:
     listed = _section(top, "nodes")
     latent = read_latent(_section(top, "latent"), [*ends, *_lines(top, "nodes")])
     nodes = _read_nodes(listed, ends, latent)
+    if len(nodes) + len(exogenous) > NODES:
+        place.fail(f"{len(nodes) + len(exogenous):,} variables; at most {NODES:,}", 1)
     lines = _lines(top, "nodes") | _lines(top, "exogenous")
     check_names(nodes, exogenous, lines)
     check_links(links, nodes)
@@ -206,7 +209,11 @@ def mixed_graph(
         equation = equation_of(node)
         for variable in users.keys() & (equation.names if equation else frozenset()):
             users[variable].append(name)
-    for names in users.values():
+    for variable, names in users.items():
+        if len(names) ** 2 > 2 * EDGES:
+            Place(f"exogenous '{variable}'").fail(
+                f"{len(names):,} equations share it; at most {EDGES:,} bidirected edges are made"
+            )
         hidden.update(frozenset(pair) for pair in combinations(names, 2))
     directed = frozenset((edge.source, edge.target) for edge in edges)
     return ADMG(tuple(nodes), directed, frozenset(hidden))

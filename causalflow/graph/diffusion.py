@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from causalflow.errors import GraphError, one_of
+from causalflow.limits import UNET_BLOCKS, UNET_LEVELS
 
 __all__ = [
     "INFERENCE",
@@ -100,16 +101,20 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Wholes:
-    """At least one whole number from 1."""
+    """One to ``length`` whole numbers from 1 to ``most``."""
+
+    most: int
+    length: int
 
     def allows(self, value: object) -> bool:
         """Whether the value obeys the rule."""
-        whole = isinstance(value, tuple) and all(_is_whole(part) and part >= 1 for part in value)
-        return whole and value != ()
+        if not isinstance(value, tuple) or not 1 <= len(value) <= self.length:
+            return False
+        return all(_is_whole(part) and 1 <= part <= self.most for part in value)
 
     def expected(self, value: object) -> str:
         """The end of the error's message."""
-        return "expected a tuple of at least one whole number from 1"
+        return f"expected a tuple of 1 to {self.length} whole numbers from 1 to {self.most}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,8 +217,8 @@ class Diffusion:
     """
 
     width: int = _option(32, Whole(1, 10_000))
-    multipliers: tuple[int, ...] = _option((1, 2, 2), Wholes())
-    blocks: int = _option(1, Whole(1, 1_000))
+    multipliers: tuple[int, ...] = _option((1, 2, 2), Wholes(1_000, UNET_LEVELS))
+    blocks: int = _option(1, Whole(1, UNET_BLOCKS))
     predictor_width: int = _option(24, Whole(1, 10_000))
     code: int | None = _option(None, Whole(0, 10_000, optional=True))
     prediction: str = _option("velocity", Names(("velocity", "noise", "data")))

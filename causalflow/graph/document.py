@@ -21,7 +21,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from causalflow.errors import GraphError
-from causalflow.limits import NESTING
+from causalflow.limits import LISTED, NESTING
 
 __all__ = [
     "DeclarationError",
@@ -152,6 +152,8 @@ def from_python(thing: Any, depth: int = 1) -> Value:
         case Mapping():
             return _python_fields(thing, depth)
         case list() | tuple() | range():
+            if len(thing) > LISTED:
+                raise DeclarationError(f"a list of {len(thing):,} entries; at most {LISTED:,}")
             return Items(tuple(from_python(item, depth + 1) for item in thing))
         case np.ndarray() | np.bool_():
             return from_python(thing.tolist(), depth)
@@ -173,7 +175,10 @@ def _python_fields(thing: Mapping[Any, Any], depth: int) -> Fields:
 def _python_number(thing: Any) -> Scalar:
     if isinstance(thing, complex):
         raise DeclarationError(f"cannot read the complex number {thing}")
-    return Scalar(str(thing) if isinstance(thing, int | Fraction) else repr(float(thing)))
+    try:
+        return Scalar(str(thing) if isinstance(thing, int | Fraction) else repr(float(thing)))
+    except (ValueError, OverflowError):
+        raise DeclarationError("a number of thousands of digits") from None
 
 
 def _key(key: object) -> Scalar:

@@ -28,6 +28,7 @@ from causalflow.graph.fields import (
 from causalflow.graph.names import written
 from causalflow.graph.schema import Anticausal, EdgeKind, Neural
 from causalflow.graph.syntax import parse_links, split_kind
+from causalflow.limits import EDGES
 
 __all__ = ["EDGE_KINDS", "Link", "read_links"]
 
@@ -69,6 +70,8 @@ def read_links(value: Value | None) -> tuple[Link, ...]:
 def _distinct(links: Iterable[Link]) -> Iterator[Link]:
     first: dict[tuple[object, bool], Link] = {}
     for link in links:
+        if len(first) == EDGES:
+            Place("edges").fail(f"more than {EDGES:,} edges", link.line)
         if link.source == link.target:
             link.place.fail("an edge must join two different nodes", link.line)
         ends = (link.source, link.target)

@@ -111,10 +111,16 @@ def count(value: Value, place: Place, least: int = 1, most: int = 1_000_000) -> 
     return whole
 
 
-def counts(value: Value, place: Place) -> tuple[int, ...]:
-    """The value as a list of positive integers."""
-    wholes = tuple(count(item, place) for item in items(value, place, "positive integers"))
-    return wholes or place.fail("expected at least one integer", value)
+def counts(most: int, length: int) -> Read:
+    """The reader of a list of 1 to ``length`` integers from 1 to ``most``."""
+
+    def read(value: Value, place: Place) -> tuple[int, ...]:
+        listed = items(value, place, "positive integers")
+        if not 1 <= len(listed) <= length:
+            place.fail(f"expected 1 to {length} integers, not {len(listed):,}", value)
+        return tuple(count(item, place, most=most) for item in listed)
+
+    return read
 
 
 def choice(names: Iterable[str]) -> Read:

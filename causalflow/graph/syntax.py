@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from causalflow.errors import GraphError
 from causalflow.graph.names import NAME_RULE, PLAIN, QUOTED, is_name, unquoted
@@ -53,11 +54,10 @@ def parse_links(text: str) -> Links:
     groups, arrows = _chain(text)
     directed: list[tuple[str, str]] = []
     bidirected: list[tuple[str, str]] = []
+    count = sum(len(left) * len(right) for left, right in pairwise(groups))
+    if count > EDGE_LINKS:
+        raise GraphError(f"one entry makes {count:,} edges; at most {EDGE_LINKS:,}")
     for left, arrow, right in zip(groups, arrows, groups[1:], strict=False):
-        if len(left) * len(right) > EDGE_LINKS:
-            raise GraphError(
-                f"one arrow makes {len(left) * len(right)} edges; at most {EDGE_LINKS}"
-            )
         pairs = [(a, b) for a in left for b in right]
         if arrow == "<->":
             bidirected += pairs

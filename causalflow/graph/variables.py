@@ -52,7 +52,7 @@ from causalflow.graph.schema import (
     Level,
     Node,
 )
-from causalflow.limits import IMAGE_PIXELS, REPRESENTATION_LENGTH
+from causalflow.limits import IMAGE_PIXELS, LEVELS, REPRESENTATION_LENGTH
 
 __all__ = ["NODE_TYPES", "SUPPORTS", "read_exogenous", "read_node"]
 
@@ -122,8 +122,11 @@ def _levels(value: Value, place: Place) -> tuple[Level, ...]:
             place.fail(
                 f"expected a number of levels or a list of names, not {described(value)}", value
             )
-        return tuple(range(count(value, place)))
-    names = tuple(_level(item, place) for item in items(value, place, "names"))
+        return tuple(range(count(value, place, most=LEVELS)))
+    listed = items(value, place, "names")
+    if len(listed) > LEVELS:
+        place.fail(f"{len(listed):,} levels; at most {LEVELS:,}", value)
+    names = tuple(_level(item, place) for item in listed)
     if not names:
         place.fail("expected at least one level", value)
     if len(set(map(str, names))) < len(names):
@@ -210,8 +213,8 @@ def _option(rule: Rule) -> Read:
             return bounded(low, high)
         case Interval(low, high):
             return interval(low, high)
-        case Wholes():
-            return counts
+        case Wholes(most, length):
+            return counts(most, length)
         case Truth():
             return truth
     assert_never(rule)
@@ -244,7 +247,7 @@ _READERS: Mapping[type, Mapping[str, Read]] = {
     },
     Image: {
         "shape": _shape,
-        "levels": lambda value, place: count(value, place, least=2),
+        "levels": lambda value, place: count(value, place, least=2, most=LEVELS),
         "diffusion": _diffusion,
         "equation": _equation,
     },
@@ -273,10 +276,11 @@ def read_exogenous(value: Value, place: Place, rough: list[str]) -> Exogenous:
         return _family(family, Fields(rest, value.line), place)
     record(value, place, ("p", "levels", "type"))
     if (p := value.get("p")) is not None and value.get("levels") is None:
-        items(p, place.within("p"), "probabilities")
+        if len(items(p, place.within("p"), "probabilities")) > LEVELS:
+            place.fail(f"more than {LEVELS:,} probabilities", p)
         return Finite(p=probabilities(p, place, rough))
     if (levels := value.get("levels")) is not None and p is None:
-        size = count(levels, place.within("levels"))
+        size = count(levels, place.within("levels"), most=LEVELS)
         return Finite(p=(Fraction(1, size),) * size)
     return place.fail("expected exactly one of the fields ['p', 'levels', 'type']", value)
 

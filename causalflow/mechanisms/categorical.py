@@ -34,7 +34,7 @@ import torch
 from torch import Tensor, nn
 
 from causalflow.graph.schema import Class, Node, Rows
-from causalflow.limits import CATEGORICAL_ROWS
+from causalflow.limits import CATEGORICAL_CELLS, CATEGORICAL_ROWS
 from causalflow.mechanisms import draws
 from causalflow.mechanisms.base import Noise, Values
 from causalflow.mechanisms.labels import all_labelled, labelled
@@ -162,14 +162,14 @@ class Categorical(nn.Module):
         self.noise_name = node.noise or DEFAULT_NOISE
         self.is_given = node.table is not None
         self.levels = len(node.levels)
-        self.strides = _strides(self.parents)
+        self.strides = _strides(self.parents, self.levels)
         self.is_table = self.strides is not None
         self.is_response = self.noise_name == RESPONSE
         self.noise = NOISES.get("monotone" if self.is_response else self.noise_name)
         if self.strides is not None:
             rows = math.prod(_levels(parent) for parent in self.parents.values())
-            table = torch.zeros((rows, self.levels), dtype=torch.float64)
-            self.register_buffer("table", table - math.log(self.levels))
+            even = torch.full((rows, self.levels), -math.log(self.levels), dtype=torch.float64)
+            self.register_buffer("table", even)
             if node.table is not None:
                 self.table.copy_(_given_table(node.table, self.parents, self.strides))
         else:
@@ -264,7 +264,7 @@ def _levels(node: Node) -> int:
     return len(node.levels)
 
 
-def _strides(parents: Mapping[str, Node]) -> dict[str, int] | None:
+def _strides(parents: Mapping[str, Node], levels: int) -> dict[str, int] | None:
     """Each parent's stride in the table's row index; None where no table can be kept."""
     strides: dict[str, int] = {}
     rows = 1
@@ -273,4 +273,5 @@ def _strides(parents: Mapping[str, Node]) -> dict[str, int] | None:
             return None
         strides[name] = rows
         rows *= len(parent.levels)
-    return strides if rows <= CATEGORICAL_ROWS else None
+    fits = rows <= CATEGORICAL_ROWS and rows * levels <= CATEGORICAL_CELLS
+    return strides if fits else None

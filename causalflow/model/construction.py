@@ -15,14 +15,18 @@ from collections.abc import Mapping
 from typing import assert_never
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from causalflow.errors import CompileError
 from causalflow.graph.graph import Graph
 from causalflow.graph.names import written
 from causalflow.graph.schema import Class, Continuous, EdgeKind, Image, Neural, Node, Symbol
+<<<<<<< HEAD
 from causalflow.graph.stored import stored_node
 from causalflow.limits import CATEGORICAL_ROWS
+=======
+from causalflow.limits import CATEGORICAL_ROWS, NETWORK_WEIGHTS
+>>>>>>> 8c7a82f (Edges, nodes, levels, tables and networks are counted against limits before any is made)
 from causalflow.mechanisms.categorical import NOISES, Categorical
 from causalflow.mechanisms.confounder import LatentClass
 from causalflow.mechanisms.continuous import ContinuousMechanism
@@ -34,7 +38,7 @@ from causalflow.model.options import CompileOptions, Parts, check_parts, diffusi
 from causalflow.model.scm import StructuralModel
 from causalflow.model.trainee import latent_districts
 
-__all__ = ["latent_name", "structural_model"]
+__all__ = ["latent_name", "outline", "structural_model"]
 
 
 def structural_model(
@@ -55,6 +59,27 @@ def structural_model(
     _check_representations(graph)
     parts = parts or Parts()
     check_parts(graph, parts)
+    outlined = outline(graph, options, parts)
+    weights = sum(tensor.numel() for tensor in outlined.values())
+    if weights > NETWORK_WEIGHTS:
+        raise CompileError(
+            f"graph '{graph.name}': its networks would have {weights:,} weights; at most "
+            f"{NETWORK_WEIGHTS:,}: choose a smaller width, fewer levels or a smaller image"
+        )
+    return _built(graph, options, parts).to(parts.home)
+
+
+def outline(graph: Graph, options: CompileOptions, parts: Parts) -> Mapping[str, Tensor]:
+    """Names, shapes and types of a model's tensors, by a model that takes no memory for them.
+
+    Raises:
+        CompileError: as `structural_model`.
+    """
+    with torch.device("meta"):
+        return _built(graph, options, parts).state_dict()
+
+
+def _built(graph: Graph, options: CompileOptions, parts: Parts) -> StructuralModel:
     latents = {latent_name(*ends): _latent(graph, ends, options) for ends in graph.bidirected}
     hidden = {
         name: (
@@ -72,7 +97,7 @@ def structural_model(
     roots = {name: LatentClass(name, node) for name, node in latents.items()}
     scm = StructuralModel(graph, mechanisms, {**exogenous, **roots}, hidden)
     latent_districts(scm)  # refuses too many joint states now, not when it is fitted
-    return scm.to(parts.home)
+    return scm
 
 
 def latent_name(first: str, second: str) -> str:
@@ -157,6 +182,8 @@ def _image(
     kinds: dict[str, EdgeKind] = {parent: graph.kind(parent, name) for parent in parents}
     network, classifiers = parts.networks.get(name), parts.predictors.get(name)
     mechanism = ImageMechanism(name, node, parents, kinds, network=network, classifiers=classifiers)
+    if torch.get_default_device().type == "meta":
+        return mechanism
     mechanism.to(parts.home)
     if network is not None and not mechanism.denoiser.trained:  # that has checked itself, for free
         _check_network(mechanism)

@@ -50,5 +50,5 @@ def test_a_hostile_edge_string_meets_a_limit() -> None:
     with pytest.raises(GraphError, match="at most 10000 are allowed"):
         parse_links("a -> " * 5000 + "b")
     names = ",".join(f"a{i}" for i in range(200))
-    with pytest.raises(GraphError, match="one arrow makes 40000 edges"):
+    with pytest.raises(GraphError, match="one entry makes 40,000 edges"):
         parse_links(f"{names} -> {names}")

@@ -364,7 +364,7 @@ def _training() -> Iterator[Case]:
         "seconds of null": {"seconds": None},
         "an identity that is a list": {"identity": []},
         "an identity of nothing": {"identity": {}},
-        "an identity of lists": {"identity": lambda old: dict.fromkeys(old, [[[]]])},
+        "an identity of lists": {"identity": lambda old: {key: [[[]]] for key in old}},
         "a scaler that is a text": {"scaler": "x"},
         "a scaler of texts": {"scaler": {"scale": "x", "_growth_tracker": []}},
         "a scaler of another name": {"scaler": {"x": 1}},
