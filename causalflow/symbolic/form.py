@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from causalflow.errors import DataError
 from causalflow.symbolic.unknown import Array, Part, Unknowns, by_group
 from causalflow.tables.array import spread
 
@@ -122,12 +123,18 @@ def multiplied(one: Form, other: Form, unknowns: Unknowns) -> Form:
 def divided(
     one: Form, other: Form, ends: tuple[float, float], unknowns: Unknowns, name: str
 ) -> Form:
-    """one / other; where other may be 0, what is known is that the ratio lies between ``ends``."""
+    """one / other; where other may be 0, what is known is that the ratio lies between ``ends``.
+
+    Raises:
+        DataError: other may be 0 where the ends are infinite.
+    """
     one, other = _aligned(one, other)
     below = other.constant.reshape(-1)
     loose = np.zeros(below.shape, dtype=bool) if other.part is None else _touched(other.part, below)
-    zero = ~loose & (below <= 0)
-    inverse = np.where(zero | loose, 0.0, 1 / np.where(below > 0, below, 1.0))
+    zero = ~loose & (below == 0)
+    if not np.all(np.isfinite(ends)):
+        _check_divisor(other, unknowns, name)
+    inverse = np.where(zero | loose, 0.0, 1 / np.where(below != 0, below, 1.0))
     part = None if one.part is None else one.part.times(inverse)
     ratio = Form(
         axes=one.axes, constant=one.constant * inverse.reshape(one.constant.shape), part=part
@@ -141,6 +148,12 @@ def divided(
     return _replaced(ratio, cells, low, high, _origins(cells, [one, other], unknowns), unknowns)
 
 
+def _check_divisor(other: Form, unknowns: Unknowns, name: str) -> None:
+    low, high = other.extremes(unknowns)
+    if np.any((low <= 0) & (high >= 0)):
+        raise DataError(f"estimate: with these rows it may be that {name}: no bounds of the ratio")
+
+
 def _touched(part: Part, like: Array) -> Array:
     found = np.zeros(like.shape, dtype=bool)
     found[part.cell] = True
@@ -151,22 +164,33 @@ def _ratio_ends(
     one: Form, other: Form, cells: Array, ends: tuple[float, float], unknowns: Unknowns
 ) -> tuple[Array, Array]:
     """The extremes of a ratio of forms: one - t other <= 0 everywhere if and only if t is above."""
+    least, most = (end.reshape(-1)[cells] for end in other.extremes(unknowns))
+    corners = np.array([np.full(len(cells), end) for end in ends])
+    if not np.all(np.isfinite(ends)):
+        above = np.stack([end.reshape(-1)[cells] for end in one.extremes(unknowns)])
+        every = above[:, None] / np.stack([least, most])[None]
+        corners = np.stack([every.min(axis=(0, 1)), every.max(axis=(0, 1))])
+    sides = np.where(most <= 0, -1.0, 1.0) if not np.all(np.isfinite(ends)) else np.ones(len(cells))
     found = []
-    for sign, (worst, best) in ((1.0, ends), (-1.0, (-ends[1], -ends[0]))):
-        above, below = np.full(len(cells), best), np.full(len(cells), worst)
+    for sign, worst, best in ((1.0, corners[0], corners[1]), (-1.0, -corners[1], -corners[0])):
+        above, below = best, worst
         for _ in range(_HALVINGS):
             middle = (above + below) / 2
-            weights = np.zeros(one.constant.size)
-            weights[cells] = -middle
-            shifted = multiplied(
-                other, Form(axes=one.axes, constant=weights.reshape(one.constant.shape)), unknowns
-            )
-            top = added(scaled(one, sign), shifted, unknowns).extremes(unknowns)[1]
-            reached = top.reshape(-1)[cells] > 0
-            below, above = np.where(reached, middle, below), np.where(reached, above, middle)
-        zero = other.extremes(unknowns)[1].reshape(-1)[cells] <= 0
-        found.append(sign * np.where(zero, best, above))
+            top = _largest(one, other, cells, sign * sides, -middle * sides, unknowns)
+            below, above = np.where(top > 0, middle, below), np.where(top > 0, above, middle)
+        found.append(sign * np.where((most <= 0) & (least >= 0), best, above))
     return found[1], found[0]
+
+
+def _largest(one: Form, other: Form, cells: Array, a: Array, b: Array, unknowns: Unknowns) -> Array:
+    """The largest a one + b other, at some cells."""
+    weighted = []
+    for form, weight in ((one, a), (other, b)):
+        full = np.zeros(form.constant.size)
+        full[cells] = weight
+        factor = Form(axes=one.axes, constant=full.reshape(one.constant.shape))
+        weighted.append(multiplied(form, factor, unknowns))
+    return added(*weighted, unknowns).extremes(unknowns)[1].reshape(-1)[cells]
 
 
 def _origins(cells: Array, forms: Sequence[Form], unknowns: Unknowns) -> list[frozenset[int]]:

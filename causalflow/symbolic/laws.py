@@ -31,6 +31,7 @@ from causalflow.symbolic.expression import (
     Product,
     Ratio,
     Sum,
+    Weighted,
     Zero,
 )
 from causalflow.symbolic.form import Form
@@ -221,5 +222,8 @@ def probabilities(node: Expression) -> Iterator[Probability]:
         case Ratio():
             yield from probabilities(node.numerator)
             yield from probabilities(node.denominator)
+        case Weighted():
+            for _, formula in node.terms:
+                yield from probabilities(formula)
         case Linear() | One() | Zero():
             return

@@ -30,6 +30,7 @@ from causalflow.symbolic.expression import (
     Product,
     Ratio,
     Sum,
+    Weighted,
     Zero,
 )
 from causalflow.symbolic.form import (
@@ -88,12 +89,12 @@ class _Partial:
             case Ratio():
                 above, below = self.form(node.numerator), self.form(node.denominator)
                 name = f"{to_text(node.denominator)} is 0"
-                return divided(
-                    above, below, range_of(node.numerator, self.laws), self.unknowns, name
-                )
+                ends = range_of(node, self.laws)
+                return divided(above, below, ends, self.unknowns, name)
             case Linear():
-                terms = [self._term(c, event) for c, event in node.terms]
-                return self._added(terms)
+                return self._added([self._term(c, event) for c, event in node.terms])
+            case Weighted():
+                return self._added([scaled(self.form(each), float(c)) for c, each in node.terms])
             case One():
                 return Form(axes=(), constant=np.ones(()))
             case Zero():
@@ -188,12 +189,17 @@ class _Partial:
 
 
 def range_of(node: Expression, laws: Laws) -> tuple[float, float]:
-    """Between what a formula lies: a probability, or the mean of a linear combination."""
+    """Between what a formula lies: a probability, a mean, a sum of such, or any ratio of sums."""
+    if isinstance(node, Weighted):
+        ends = [[float(c) * end for end in range_of(each, laws)] for c, each in node.terms]
+        return sum(map(min, ends)), sum(map(max, ends))
+    if isinstance(node, Ratio) and Weighted in (type(node.numerator), type(node.denominator)):
+        return -np.inf, np.inf
     terms = [term for linear in _linears(node) for term in linear.terms]
-    ends = [_numbers(coefficient, event, laws) for coefficient, event in terms]
-    if not ends:
+    found = [_numbers(coefficient, event, laws) for coefficient, event in terms]
+    if not found:
         return 0.0, 1.0
-    return sum(float(each.min()) for each in ends), sum(float(each.max()) for each in ends)
+    return sum(float(each.min()) for each in found), sum(float(each.max()) for each in found)
 
 
 def _numbers(coefficient: Fraction, event: Event, laws: Laws) -> Array:
@@ -219,5 +225,5 @@ def _linears(node: Expression) -> list[Linear]:
             return [each for factor in node.factors for each in _linears(factor)]
         case Ratio():
             return _linears(node.numerator)
-        case Probability() | One() | Zero():
+        case Probability() | One() | Zero() | Weighted():
             return []

@@ -101,6 +101,30 @@ def test_probabilities_means_and_effects_of_the_same_rows_agree():
             assert contrast[side] == pytest.approx(effect[side], abs=1e-12)
 
 
+def test_sums_and_ratios_of_questions_have_the_ends_of_what_is_left_open():
+    """Strata: w in 0, 1, 2 with rows of t=1 in 0 and 1 only, so P(y=1 | do(t=1)) = p1 + open."""
+    counts = {(0, 0, 0): 30, (0, 0, 1): 10, (0, 1, 0): 15, (0, 1, 1): 15, (1, 0, 0): 20}
+    counts |= {(1, 0, 1): 20, (1, 1, 0): 10, (1, 1, 1): 30, (2, 0, 0): 12, (2, 0, 1): 28}
+    rows, total = rows_of("wty", counts), 190
+    weights = np.array([70, 80, 40]) / total
+    p0 = float(weights @ [10 / 40, 20 / 40, 28 / 40])
+    low, high = float(weights @ [0.5, 0.75, 0.0]), float(weights @ [0.5, 0.75, 1.0])
+    wanted = {
+        "P(y=1 | do(t=1)) / P(y=1 | do(t=0))": (low / p0, high / p0),
+        "P(y=1 | do(t=0)) / P(y=1 | do(t=1))": (p0 / high, p0 / low),
+        "P(y=1 | do(t=1)) / P(y=0 | do(t=1))": (low / (1 - low), high / (1 - high)),
+        "P(y=1 | do(t=1)) - P(y=1 | do(t=0))": (low - p0, high - p0),
+        "2*E[y | do(t=1)] + P(y=0)": (2 * low + 87 / total, 2 * high + 87 / total),
+    }
+    for query, ends in wanted.items():
+        found = cf.identify(BACK_DOOR, query).estimate(rows, resamples=50)
+        assert [float(each.values) for each in found.bounds] == pytest.approx(ends, abs=1e-9)
+        assert found.interval[0] < ends[0] < ends[1] < found.interval[1]
+    with pytest.raises(cf.CausalflowError, match="no bounds of the ratio"):
+        query = "P(y=1) / (P(y=0 | do(t=1)) - P(y=1 | do(t=1)))"
+        cf.identify(BACK_DOOR, query).estimate(rows, resamples=10)
+
+
 def test_one_empty_cell_is_no_probability_of_half():
     rows = {"w": [0, 0, 1, 1], "t": [0, 1, 1, 1], "y": [0, 1, 1, 1]}
     found = cf.identify(BACK_DOOR, "P(y | do(t=0))").estimate(rows, resamples=10)
