@@ -21,12 +21,8 @@ from causalflow.errors import CompileError
 from causalflow.graph.graph import Graph
 from causalflow.graph.names import written
 from causalflow.graph.schema import Class, Continuous, EdgeKind, Image, Neural, Node, Symbol
-<<<<<<< HEAD
 from causalflow.graph.stored import stored_node
-from causalflow.limits import CATEGORICAL_ROWS
-=======
 from causalflow.limits import CATEGORICAL_ROWS, NETWORK_WEIGHTS
->>>>>>> 8c7a82f (Edges, nodes, levels, tables and networks are counted against limits before any is made)
 from causalflow.mechanisms.categorical import NOISES, Categorical
 from causalflow.mechanisms.confounder import LatentClass
 from causalflow.mechanisms.continuous import ContinuousMechanism
