@@ -22,6 +22,7 @@ import numpy as np
 
 from causalflow.errors import GraphError
 from causalflow.limits import LISTED, NESTING
+from causalflow.values.entries import is_tensor
 
 __all__ = [
     "DeclarationError",
@@ -156,6 +157,8 @@ def from_python(thing: Any, depth: int = 1) -> Value:
                 raise DeclarationError(f"a list of {len(thing):,} entries; at most {LISTED:,}")
             return Items(tuple(from_python(item, depth + 1) for item in thing))
         case np.ndarray() | np.bool_():
+            return from_python(thing.tolist(), depth)
+        case _ if is_tensor(thing):
             return from_python(thing.tolist(), depth)
         case _:
             raise DeclarationError(

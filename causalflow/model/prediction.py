@@ -93,11 +93,19 @@ def check_noise(graph: Graph, changed: Iterable[str]) -> None:
     moved = graph.admg.do(changed).descendants(changed) - frozenset(changed) if changed else ()
     for name in graph.admg.ordered(moved):
         node = graph.nodes[name]
-        if isinstance(node, Class) and node.table is not None and node.noise is None:
+        if isinstance(node, Class) and node.noise is None and _has_chances(node):
             raise EvidenceError(
                 f"node '{name}' has a table, and what it would have been depends on how its noise "
                 f"enters; state 'noise' at the node, one of {sorted(NOISES)}"
             )
+
+
+def _has_chances(node: Class) -> bool:
+    """Whether a table leaves more than one row to chance, so that how these hang together matters.
+
+    As `causalflow.discrete.copies.Conditional.depends`.
+    """
+    return sum(max(law) < 1 for _, law in node.table or ()) > 1
 
 
 def check_fitted(scm: StructuralModel, fitted: Iterable[str], needed: Iterable[str]) -> None:

@@ -11,6 +11,7 @@ import json
 import math
 import os
 import warnings
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
@@ -131,9 +132,20 @@ def pick(values, random):
     return values[random.integers(len(values))]
 
 
+@dataclass
+class Drawn:
+    """A graph with tables x -> y, the kind of x's levels, P(x), P(y | x), randomness left."""
+
+    graph: cf.Graph
+    kind: str
+    levels: list
+    law: np.ndarray
+    rows: np.ndarray
+    random: np.random.Generator
+
+
 @pytest.fixture(params=range(TABLES))
 def drawn(request):
-    """A graph with tables, its levels, P(x), P(y | x), and the randomness that is left."""
     random = np.random.default_rng([13, request.param])
     kind, levels = random_levels(random)
     _, below = random_levels(random)
@@ -151,7 +163,7 @@ def drawn(request):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         graph = cf.Graph(nodes=nodes, edges=["x -> y"])
-    return graph, kind, levels, law, np.array(rows), random
+    return Drawn(graph, kind, levels, law, np.array(rows), random)
 
 
 def same(answer, wanted):
@@ -160,7 +172,14 @@ def same(answer, wanted):
 
 
 def test_every_writing_of_a_level_is_that_level_in_evidence_do_query_and_table(drawn):
-    graph, kind, levels, law, rows, random = drawn
+    graph, kind, levels, law, rows, random = (
+        drawn.graph,
+        drawn.kind,
+        drawn.levels,
+        drawn.law,
+        drawn.rows,
+        drawn.random,
+    )
     model = cf.compile(graph)
     joint = cf.Table(["x", "y"], law[:, None] * rows, {"x": levels, "y": graph.nodes["y"].levels})
     verdict = cf.identify(graph, "P(y | do(x))")
@@ -180,7 +199,13 @@ def test_every_writing_of_a_level_is_that_level_in_evidence_do_query_and_table(d
 
 
 def test_every_container_of_a_column_holds_the_same_levels(drawn):
-    graph, kind, levels, law, rows, random = drawn
+    graph, kind, levels, rows, random = (
+        drawn.graph,
+        drawn.kind,
+        drawn.levels,
+        drawn.rows,
+        drawn.random,
+    )
     model = cf.compile(graph)
     places = [int(each) for each in random.integers(0, len(levels), 8)]
     shares = np.bincount(places, minlength=len(levels)) / 8
@@ -194,7 +219,7 @@ def test_every_container_of_a_column_holds_the_same_levels(drawn):
 
 
 def test_a_gap_is_never_a_level_and_a_stranger_is_refused(drawn):
-    graph, kind, levels, law, rows, random = drawn
+    graph, kind, levels = drawn.graph, drawn.kind, drawn.levels
     model = cf.compile(graph)
     for gap in gaps(levels):
         with pytest.raises(cf.CausalflowError, match="no value"):
@@ -212,7 +237,7 @@ def test_a_gap_is_never_a_level_and_a_stranger_is_refused(drawn):
 
 
 def test_rows_fitted_have_the_levels_that_they_say(drawn):
-    _, kind, levels, law, rows, random = drawn
+    kind, levels, law, random = drawn.kind, drawn.levels, drawn.law, drawn.random
     alone = cf.Graph(nodes={"x": {"type": "class", "levels": levels}})
     places = [int(each) for each in random.choice(len(levels), 400, p=law)]
     written = [pick(writings(kind, levels, k), random) for k in places]
@@ -231,7 +256,7 @@ def test_rows_fitted_have_the_levels_that_they_say(drawn):
 
 
 def test_what_one_call_returns_is_taken_by_the_next(drawn):
-    graph, kind, levels, law, rows, random = drawn
+    graph, levels = drawn.graph, drawn.levels
     model = cf.compile(graph)
     world = model.sample(40, generator=1)
     again = model.counterfactual(world, do={"x": world["x"].flip(0)}, generator=2)
@@ -250,7 +275,13 @@ def test_what_one_call_returns_is_taken_by_the_next(drawn):
 
 
 def test_files_and_the_command_line_read_the_same(drawn, cli, tmp_path):
-    graph, kind, levels, law, rows, random = drawn
+    graph, kind, levels, rows, random = (
+        drawn.graph,
+        drawn.kind,
+        drawn.levels,
+        drawn.rows,
+        drawn.random,
+    )
     (tmp_path / "g.yaml").write_text(graph.to_yaml(), encoding="utf-8")
     assert cf.load(tmp_path / "g.yaml") == graph
     k = int(random.integers(len(levels)))
