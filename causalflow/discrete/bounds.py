@@ -24,7 +24,6 @@ from itertools import product
 
 import numpy as np
 
-from causalflow.discrete.closing import close, free_names
 from causalflow.discrete.interval import KINDS, BoundsKind, Solver
 from causalflow.discrete.observation import ROUNDING, Data, Observation, observe
 from causalflow.errors import CausalflowError, QueryError, one_of
@@ -32,6 +31,7 @@ from causalflow.graph.admg import ADMG
 from causalflow.graph.graph import Graph
 from causalflow.graph.schema import Level
 from causalflow.limits import BOUND_CELLS
+from causalflow.query.closing import close, free_names
 from causalflow.query.combination import AnyQuery, Combination
 from causalflow.query.language import parse_query
 from causalflow.query.query import Query

@@ -14,7 +14,6 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from causalflow.discrete.closing import close, free_names
 from causalflow.discrete.district import ResponseModel
 from causalflow.discrete.linear import InfeasibleError
 from causalflow.discrete.observation import Observation
@@ -22,6 +21,7 @@ from causalflow.discrete.polynomial import Polynomial, added, probability
 from causalflow.discrete.program import Program, degree, make_program
 from causalflow.errors import DataError, EvidenceError, QueryError
 from causalflow.identify.identify import identify
+from causalflow.query.closing import close, free_names
 from causalflow.query.combination import AnyQuery, Combination, Part
 from causalflow.query.query import Kind, Query, Term
 from causalflow.tables.table import Table

@@ -73,7 +73,7 @@ def identify(graph: Graph | ADMG, query: Question, data: DataNames = "observatio
     if question.is_counterfactual:
         from causalflow.identify.counterfactual import identify_counterfactual
 
-        found = replace(identify_counterfactual(admg, question, data), declared=declared)
+        found = replace(identify_counterfactual(graph, question, data), declared=declared)
     else:
         question = question.interventional_form()
         _check(question)

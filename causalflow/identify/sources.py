@@ -18,6 +18,7 @@ from causalflow.query.language import parse_distribution
 
 __all__ = [
     "ANY_DOMAIN",
+    "MORE_LEVELS",
     "POSITIVITY",
     "DataNames",
     "Known",
@@ -31,6 +32,9 @@ Known: TypeAlias = Sequence[frozenset[str]] | None
 
 POSITIVITY = "P(v) is positive wherever the estimand conditions on it"
 ANY_DOMAIN = "the verdict holds for variables with any number of levels"
+MORE_LEVELS = (
+    "the verdict is that for variables with any number of levels; with two, bounds may be a point"
+)
 
 
 def sources_of(admg: ADMG, data: DataNames) -> tuple[Source, ...] | None:

@@ -18,12 +18,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from causalflow.discrete.closing import free_names
 from causalflow.errors import EvidenceError, QueryError
 from causalflow.graph.graph import Graph
 from causalflow.graph.schema import Level
 from causalflow.limits import SETTINGS
 from causalflow.model.value import levels_of, read_value
+from causalflow.query.closing import free_names
 from causalflow.query.known import Key, with_known
 from causalflow.query.language import single_query
 from causalflow.query.query import Intervention, Query, Term, World

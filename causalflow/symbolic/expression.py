@@ -8,7 +8,7 @@ elsewhere: a formula is a function of its free indices.
     Sum           sum over indices of a body        binds its indices in the body only
     Product, Ratio, One, Zero                       0/0 counts as 0
     Linear        c1*y1 + c2*y2                     numbers as values, for expectations
-    Weighted      c1*f1 + c2*f2                     of formulas; only outermost, or in a Ratio there
+    Weighted      c1*f1 + c2*f2                     of formulas
 
 Terms are values: two are equal when they are written alike. Make products, sums and ratios with
 `causalflow.symbolic.simplify`, which keeps them in normal form. ``str`` gives the text of
@@ -166,7 +166,7 @@ class Linear(Written):
 
 @dataclass(frozen=True, slots=True)
 class Weighted(Written):
-    """A linear combination of formulas, which answers a combination of questions."""
+    """A linear combination of formulas, as a combination of questions and a complement need it."""
 
     terms: tuple[tuple[Fraction, Expression], ...]
     free: frozenset[Index] = field(init=False, compare=False, repr=False)

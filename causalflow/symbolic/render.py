@@ -127,7 +127,9 @@ def _render(node: Expression, style: _Style) -> str:
         case Probability():
             return _probability(node, style)
         case Sum():
-            return style.total(node.over) + _render(node.body, style)
+            body = _render(node.body, style)
+            bracketed = isinstance(node.body, Weighted)
+            return style.total(node.over) + (f"({body})" if bracketed else body)
         case Product():
             return _join(node.factors, style)
         case Ratio():
@@ -148,7 +150,7 @@ def _join(factors: tuple[Expression, ...], style: _Style) -> str:
     for position, factor in enumerate(factors):
         text = _render(factor, style)
         ends = position == len(factors) - 1
-        bracketed = isinstance(factor, Sum) and not ends
+        bracketed = isinstance(factor, Weighted) or (isinstance(factor, Sum) and not ends)
         if isinstance(factor, Ratio) and not style.is_latex:
             bracketed = True
         texts.append(f"({text})" if bracketed else text)
@@ -195,12 +197,13 @@ def _linear(node: Linear, style: _Style) -> str:
 
 
 def _weighted(node: Weighted, style: _Style) -> str:
-    """Sums reach to the end of the line, so each term stands in brackets."""
+    """Sums reach to the end of the line, so each term but a probability stands in brackets."""
     line = ""
     for coefficient, term in node.terms:
         sign = (" - " if line else "-") if coefficient < 0 else (" + " if line else "")
         size = "" if abs(coefficient) == 1 else f"{abs(coefficient)} "
-        line += f"{sign}{size}[{_render(term, style)}]"
+        text = _render(term, style)
+        line += sign + size + (text if isinstance(term, Probability) else f"[{text}]")
     return line
 
 

@@ -16,8 +16,10 @@ def free_names(query: Query) -> tuple[str, ...]:
     return (*(term.name for term in query.free_terms), *query.free_interventions)
 
 
-def close(query: Query, cell: tuple[Level, ...]) -> Query:
+def close(query: Query, cell: tuple[Level | None, ...]) -> Query:
     """The question at one cell of its free variables; an expectation's outcomes stay free.
+
+    So do the variables that the cell has None for.
 
     Example:
         >>> from causalflow.query.language import parse_query
@@ -28,24 +30,26 @@ def close(query: Query, cell: tuple[Level, ...]) -> Query:
     terms = len(form.free_terms)
     settings = dict(zip(form.free_interventions, cell[terms:], strict=True))
     levels = iter(cell[:terms])
-    none: Iterator[Level] = iter(())
+    none: Iterator[Level | None] = iter(())
     averaged = form.kind is Kind.EXPECTATION
     outcomes = [_closed(t, settings, none if averaged else levels) for t in form.outcomes]
     conditions = [_closed(term, settings, levels) for term in form.conditions]
     return replace(form, outcomes=tuple(outcomes), conditions=tuple(conditions))
 
 
-def _closed(term: Term, settings: Mapping[str, Level], levels: Iterator[Level]) -> Term:
+def _closed(
+    term: Term, settings: Mapping[str, Level | None], levels: Iterator[Level | None]
+) -> Term:
     value = next(levels, None) if term.value is None else term.value
     return replace(term, subscript=_set(term.subscript, settings), value=value)
 
 
-def _set(world: World, settings: Mapping[str, Level]) -> World:
+def _set(world: World, settings: Mapping[str, Level | None]) -> World:
     """The world with every free intervention set."""
     return tuple(_set_one(each, settings) for each in world)
 
 
-def _set_one(each: Intervention, settings: Mapping[str, Level]) -> Intervention:
+def _set_one(each: Intervention, settings: Mapping[str, Level | None]) -> Intervention:
     if each.nested is not None:
         inner = replace(each.nested, subscript=_set(each.nested.subscript, settings))
         return replace(each, value=inner)

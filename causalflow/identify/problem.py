@@ -1,0 +1,238 @@
+"""Problem: one counterfactual question on one graph with what is known, and the way to its answer.
+
+The question becomes a ctf-factor (`causalflow.identify.unnesting`), which is a product over
+districts (`causalflow.identify.ctf_factor`); each is in conflict, or an effect that data may tell.
+
+Source: Correa, Lee & Bareinboim (2021).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from typing import TypeAlias, cast
+
+from causalflow.errors import QueryError
+from causalflow.graph.admg import ADMG
+from causalflow.graph.schema import Level
+from causalflow.identify.complement import Pairs, by_complement
+from causalflow.identify.ctf_factor import (
+    CtfFactor,
+    CtfWitness,
+    Equality,
+    Response,
+    Symbol,
+    conflict_in,
+)
+from causalflow.identify.hedge import Hedge, hedge_of
+from causalflow.identify.id import identify_district
+from causalflow.identify.kernel import Observed
+from causalflow.identify.region import Region
+from causalflow.identify.source import Source
+from causalflow.identify.sources import Known
+from causalflow.identify.step import Step
+from causalflow.identify.surrogate import identify_from
+from causalflow.identify.symbols import indices_taken, symbols_of
+from causalflow.identify.unnesting import Unnesting
+from causalflow.query.query import Kind, Query, Term, Value
+from causalflow.symbolic.binding import bind
+from causalflow.symbolic.expression import (
+    ZERO,
+    Event,
+    Expression,
+    Index,
+    Linear,
+    Probability,
+    own_events,
+)
+from causalflow.symbolic.simplify import product_of, ratio_of, sum_of
+
+__all__ = ["Found", "Problem"]
+
+Names: TypeAlias = frozenset[str]
+Found: TypeAlias = Expression | CtfWitness
+Terms: TypeAlias = tuple[Term, ...]
+
+_CAUSES = "with each variable as it responds to its direct causes"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """A graph and what is known about it, with the steps so far.
+
+    Attributes:
+        known: the treatments of each distribution P(v | do(.)) that is known; None: all.
+        sources: other distributions that are known, partial or conditional.
+        pairs: the levels of each variable that has two, for `causalflow.identify.complement`.
+        flipped: the variables of which an answer took the one level for all but the other.
+    """
+
+    admg: ADMG
+    region: Region
+    known: Known
+    sources: Sequence[Source] = ()
+    pairs: Pairs = field(default_factory=dict)
+    steps: list[Step] = field(default_factory=list)
+    flipped: set[str] = field(default_factory=set)
+
+    def answer(self, query: Query) -> Found:
+        """The formula of a query, or why there is none."""
+        symbols = symbols_of(query)
+        if query.kind is Kind.PROBABILITY:
+            return self.probability(symbols, query.outcomes, query.conditions)
+        factors = []
+        for term in query.outcomes:  # E[a - b] = sum_{a, b} (a - b) P(a) P(b)
+            found = self.probability(symbols, (term,), query.conditions)
+            if isinstance(found, CtfWitness):
+                return found
+            factors.append(found)
+        events = [Event(term.name, symbols[term]) for term in query.outcomes]
+        numbers = Linear(tuple(zip(query.coefficients, events, strict=True)))
+        return sum_of(numbers.free, product_of([numbers, *factors]))
+
+    def probability(
+        self, symbols: Mapping[Term, Symbol], outcomes: Terms, conditions: Terms
+    ) -> Found:
+        """P(outcomes | conditions), each term at its symbol."""
+        found = self.direct(symbols, outcomes, conditions)
+        if isinstance(found, CtfWitness) and found.conflict is not None and self.pairs:
+            other = by_complement(self, symbols, outcomes, conditions)
+            return found if other is None else other
+        return found
+
+    def direct(self, symbols: Mapping[Term, Symbol], outcomes: Terms, conditions: Terms) -> Found:
+        """The same, for variables of any number of levels."""
+        closure = Unnesting(admg=self.admg, links=self.region.links, used=indices_taken(symbols))
+        asked, given = (
+            [Equality(term.name, closure.value(term), symbols[term]) for term in terms]
+            for terms in (outcomes, conditions)
+        )
+        whole = closure.factor()
+        if conditions:
+            return self._ratio(closure, whole, asked, given)
+        return self._sum("unnest", whole.unified(asked), closure)
+
+    def _ratio(
+        self,
+        closure: Unnesting,
+        whole: CtfFactor,
+        asked: Sequence[Equality],
+        given: Sequence[Equality],
+    ) -> Found:
+        """The joint by its sum over the outcomes, without what is not linked with them."""
+        seen = whole.unified(given)
+        if seen is None:
+            raise QueryError("identify: the condition is impossible: its probability is zero")
+        wanted = frozenset(seen.current(each.left) for each in asked) & seen.summed
+        every = seen.without_barren(wanted)
+        linked = every.relevant(self.admg, wanted)
+        self._say("unnest", f"{_CAUSES}, outcomes and conditions: {every}")
+        if away := [str(each) for each in every.responses if each not in linked.responses]:
+            self._say("cancel", f"not linked with the outcomes, given the rest: {', '.join(away)}")
+        above = self._sum("numerator", linked.unified(asked), closure)
+        if isinstance(above, CtfWitness) or above == ZERO:
+            return above
+        below = self._sum("denominator", replace(linked, equalities=()), closure)
+        if isinstance(below, CtfWitness):
+            return below
+        formula = ratio_of(above, below)
+        self.steps.append(Step("condition", "the ratio of the two", (), "P", formula))
+        return formula
+
+    def _sum(self, rule: str, factor: CtfFactor | None, closure: Unnesting) -> Found:
+        """A ctf-factor as a formula; the first district that is not known if there is none."""
+        if factor is None:
+            self._say("impossible", "one variable would have two values: the probability is 0")
+            return ZERO
+        factor = factor.without_barren()
+        self._say(rule, f"{_CAUSES}: {factor}")
+        parts = factor.districts(self.admg)
+        for part in parts:
+            if (conflict := conflict_in(part)) is not None:
+                witness = CtfWitness(factor=part, conflict=conflict)
+                self._say("conflict", str(witness))
+                return witness
+        factors: list[Expression] = [self._same(each, closure) for each in factor.equalities]
+        for part in parts:
+            found = self._district(part, closure)
+            if isinstance(found, CtfWitness):
+                return found
+            factors.append(found)
+        formula = sum_of(factor.indices, product_of(factors))
+        claim = "P" if rule == "unnest" else rule
+        self.steps.append(Step("districts", "their product", (), claim, formula))
+        return formula
+
+    def _district(self, part: Sequence[Response], closure: Unnesting) -> Found:
+        """Q[C] from the first source that tells it."""
+        values = dict(chain.from_iterable(each.assignment for each in part))
+        district = frozenset(each.name for each in part)
+        self._say("district", f"P({', '.join(map(str, part))}) has one value for each variable")
+        if self.known is None:
+            sides = district, values.keys() - district
+            own, do = (tuple(Event(name, values[name]) for name in sorted(s)) for s in sides)
+            return Probability(own, (), do)
+        hedges = []
+        for experiment in self.known:
+            if district.isdisjoint(experiment):
+                found = identify_district(self._source(district, experiment), district, self.steps)
+                if not isinstance(found, Region):
+                    return _at(found, values, closure)
+                hedges.append(_hedge(found, district, experiment))
+        if self.sources:
+            around = self.admg.parents(district) - district
+            effect = identify_from(self.admg, district, around, Names(), self.sources)
+            self.steps.extend(effect.steps)
+            if effect.estimand is not None:
+                return _at(effect.estimand, values, closure)
+        return CtfWitness(factor=tuple(part), hedges=tuple(hedges))
+
+    def _source(self, district: Names, experiment: Names) -> Observed:
+        left = self.region.restrict(self.region.nodes - experiment)
+        return Observed(left.restrict(left.ancestors(district)), own_events(sorted(experiment)))
+
+    def _same(self, equality: Equality, closure: Unnesting) -> Expression:
+        """1 where the symbols are equal, else 0: P(w=a | w=b), from any of the data."""
+        name, one, other = equality
+        experiment, seen = self._telling(name)
+        set_to, also = (
+            tuple(Event(each, closure.fresh(each)) for each in sorted(side - {name}))
+            for side in (experiment, seen)
+        )
+        known = (Event(name, other),)
+        given, do = (also, (*set_to, *known)) if name in experiment else ((*also, *known), set_to)
+        return Probability((Event(name, one),), given, do)
+
+    def indicator(self, name: str, level: Level, index: Index) -> Expression:
+        """1 where an index is the level, else 0."""
+        closure = Unnesting(admg=self.admg, links=self.region.links, used=Counter({name: 2}))
+        return self._same(Equality(name, level, index), closure)
+
+    def _telling(self, name: str) -> tuple[Names, Names]:
+        """What is set and what is given in some of the data that have a variable."""
+        for source in self.sources:
+            if name in source.variables:
+                return source.treatments, source.conditions
+        return (self.known[0] if self.known and Names() not in self.known else Names()), Names()
+
+    def _say(self, rule: str, text: str) -> None:
+        self.steps.append(Step(rule, text.replace("{", "{{").replace("}", "}}")))
+
+
+def _at(formula: Expression, values: Mapping[str, Symbol], closure: Unnesting) -> Expression:
+    """A formula at the symbols of its variables; at any value of those it does not depend on."""
+    constant = {index.name for index in formula.free} - values.keys()
+    chosen = {**values, **{name: closure.fresh(name) for name in sorted(constant)}}
+    return bind(formula, cast("Mapping[str, Value]", chosen))
+
+
+def _hedge(region: Region, district: Names, experiment: Names) -> Hedge:
+    return hedge_of(
+        region,
+        district,
+        treatments=region.nodes - district,
+        outcomes=district,
+        experiment=experiment,
+    )

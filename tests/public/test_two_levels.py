@@ -1,0 +1,167 @@
+"""With two levels a little more is told than with any number: the verdict says so, and is right."""
+
+import json
+from itertools import product
+
+import numpy as np
+import pytest
+
+import causalflow as cf
+
+EXACT = 1e-9  # float64 sums of 64 products
+
+
+class Units:
+    """Binary variables that respond to their parents by a type; the types have any joint law."""
+
+    def __init__(self, parents, generator):
+        self.parents = parents
+        sizes = [2 ** (2 ** len(each)) for each in parents.values()]
+        self.types = [*product(*map(range, sizes))]
+        self.law = generator.dirichlet(np.ones(len(self.types)))
+
+    def solve(self, unit, do):
+        values = {}
+        for (name, parents), kind in zip(self.parents.items(), unit, strict=True):
+            place = sum(values[parent] << at for at, parent in enumerate(parents))
+            values[name] = do.get(name, kind >> place & 1)
+        return values
+
+    def table(self, names, do=()):
+        cells = np.zeros([2] * (len(names) + len(do)))
+        for setting in product((0, 1), repeat=len(do)):
+            for unit, mass in zip(self.types, self.law, strict=True):
+                found = self.solve(unit, dict(zip(do, setting, strict=True)))
+                cells[(*(found[name] for name in names), *setting)] += mass
+        return cf.Table([*names, *do], cells)
+
+    def chance(self, event):
+        pairs = zip(self.types, self.law, strict=True)
+        return sum(mass for unit, mass in pairs if event(unit))
+
+
+def graph(levels, edges=("x -> y", "x <-> y")):
+    names = sorted({name for edge in edges for name in edge.replace("<->", "->").split(" -> ")})
+    return cf.Graph(
+        nodes={name: {"type": "class", "levels": levels} for name in names}, edges=[*edges]
+    )
+
+
+DATA = ["P(x, y)", "P(y | do(x))"]
+
+
+@pytest.mark.parametrize(("seen", "set_"), [(0, 1), (1, 0)])
+def test_effect_on_those_not_treated_is_told_by_experiment_and_observation(seen, set_):
+    verdict = cf.identify(graph(2), f"P(y[x={set_}] | x={seen})", DATA)
+    assert verdict.identifiable is True
+    assert str(verdict).endswith(f"[P(y | do(x={set_})) - P(x={set_}, y)] / [P(x={seen})]")
+    assert any("two levels" in each for each in verdict.assumptions)
+    model = Units({"x": (), "y": ("x",)}, np.random.default_rng(0))
+    tables = {"P(x, y)": model.table("xy"), "P(y | do(x))": model.table("y", "x")}
+    found = verdict.evaluate(tables).to_numpy()
+    seen_mass = model.chance(lambda unit: model.solve(unit, {})["x"] == seen)
+    for y in (0, 1):
+        mass = model.chance(
+            lambda unit, y=y: (
+                model.solve(unit, {})["x"] == seen and model.solve(unit, {"x": set_})["y"] == y
+            )
+        )
+        assert abs(found[y] - mass / seen_mass) < EXACT
+
+
+def test_average_effect_on_the_treated_equals_the_truth():
+    verdict = cf.identify(graph(2), "ETT(x -> y)", ["P(v)", "P(v | do(x))"])
+    model = Units({"x": (), "y": ("x",)}, np.random.default_rng(1))
+    tables = {"P(v)": model.table("xy"), "P(v | do(x))": model.table("y", "x")}
+    treated = [
+        (mass, unit)
+        for unit, mass in zip(model.types, model.law, strict=True)
+        if model.solve(unit, {})["x"] == 1
+    ]
+    gain = sum(
+        mass * (model.solve(unit, {"x": 1})["y"] - model.solve(unit, {"x": 0})["y"])
+        for mass, unit in treated
+    )
+    expected = gain / sum(mass for mass, _ in treated)
+    assert abs(verdict.evaluate(tables).values.item() - expected) < EXACT
+
+
+def test_third_level_takes_the_answer_away():
+    verdict = cf.identify(graph(3), "P(y[x=1] | x=0)", DATA)
+    assert verdict.identifiable is False
+    assert any("any number of levels" in each for each in verdict.assumptions)
+    untyped = cf.Graph(edges=["x -> y", "x <-> y"])
+    assert cf.identify(untyped, "P(y[x=1] | x=0)", DATA).identifiable is False
+
+
+def test_observation_alone_does_not_tell_with_two_levels_either():
+    assert cf.identify(graph(2), "P(y[x=1] | x=0)").identifiable is False
+
+
+def test_no_for_any_number_of_levels_says_that_two_may_be_a_point():
+    verdict = cf.identify(graph(2), "P(y[x=1]=1, y[x=0]=0)", "experimental")
+    assert verdict.identifiable is False
+    assert any("with two" in each for each in verdict.assumptions)
+    assert "bounds(graph, query, table)" in str(verdict)
+
+
+def test_both_values_of_one_variable_at_once_are_impossible_with_two_levels():
+    """Whatever x is, y is y[x=0] or y[x=1], so it is not 1 where both are 0."""
+    verdict = cf.identify(graph(2), "P(y[x=0]=0, y[x=1]=0, y=1)", "experimental")
+    assert verdict.is_impossible
+
+
+def test_bounds_are_a_point_where_the_verdict_says_so():
+    model = Units({"x": (), "y": ("x",)}, np.random.default_rng(2))
+    tables = {"P(x, y)": model.table("xy"), "P(y | do(x))": model.table("y", "x")}
+    query = "P(y[x=1]=1 | x=0)"
+    answer = cf.identify(graph(2), query, DATA).evaluate(tables).values.item()
+    found = cf.bounds(
+        graph(2), query, {"P(v)": tables["P(x, y)"], "P(y | do(x))": tables["P(y | do(x))"]}
+    )
+    assert found.low == pytest.approx(answer, abs=1e-6)  # of the linear program
+    assert found.high == pytest.approx(answer, abs=1e-6)
+
+
+@pytest.mark.parametrize("query", ["P(y[x=1]=1 | x)", "P(y[x]=1 | x=0)"])
+def test_levels_left_open_are_each_answered(query):
+    verdict = cf.identify(graph(2), query, DATA)
+    assert verdict.identifiable is True
+    model = Units({"x": (), "y": ("x",)}, np.random.default_rng(4))
+    tables = {"P(x, y)": model.table("xy"), "P(y | do(x))": model.table("y", "x")}
+    found = verdict.evaluate(tables).to_numpy()
+    for cell in np.ndindex(found.shape):
+        seen = 0 if "| x=0" in query else cell[0]
+        set_ = 1 if "x=1" in query else cell[-1]
+        below = model.chance(lambda unit, seen=seen: model.solve(unit, {})["x"] == seen)
+        above = model.chance(
+            lambda unit, seen=seen, set_=set_: (
+                model.solve(unit, {})["x"] == seen and model.solve(unit, {"x": set_})["y"] == 1
+            )
+        )
+        assert abs(found[cell] - above / below) < EXACT
+
+
+def test_longer_graph_with_a_mediator_equals_the_truth():
+    edges = ("x -> m", "m -> y", "x <-> y", "x <-> m", "m <-> y")
+    data = ["P(x, m, y)", "P(m, y | do(x))"]
+    verdict = cf.identify(graph(2, edges), "P(y[x=1]=1 | x=0)", data)
+    model = Units({"x": (), "m": ("x",), "y": ("m",)}, np.random.default_rng(3))
+    tables = {data[0]: model.table("xmy"), data[1]: model.table("my", "x")}
+    below = model.chance(lambda unit: model.solve(unit, {})["x"] == 0)
+    above = model.chance(
+        lambda unit: model.solve(unit, {})["x"] == 0 and model.solve(unit, {"x": 1})["y"] == 1
+    )
+    assert abs(verdict.evaluate(tables).values.item() - above / below) < EXACT
+
+
+def test_check_verifies_what_two_levels_do_not_tell(cli, tmp_path):
+    file = tmp_path / "bow.yaml"
+    file.write_text(
+        "nodes: {x: {type: class, levels: 2}, y: {type: class, levels: 2}}\n"
+        "edges: [x -> y, x <-> y]\n"
+        'queries: [{ask: "P(y[x=1] | x)", identifiable: false}]\n',
+        encoding="utf-8",
+    )
+    (result,) = json.loads(cli("check", file, "--json").out)
+    assert (result["ok"], result["queries"][0]["verdict"]) == (True, False)
