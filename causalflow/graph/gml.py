@@ -15,13 +15,16 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from causalflow.errors import GraphError
 from causalflow.graph.assembly import STRUCTURED
 from causalflow.graph.graph import Graph
 from causalflow.graph.interchange import from_networkx, to_networkx
 from causalflow.limits import STATEMENT_LETTERS
+
+if TYPE_CHECKING:
+    import networkx
 
 __all__ = ["from_gml", "to_gml"]
 
@@ -58,7 +61,7 @@ def from_gml(text: str, source: str = "GML text") -> Graph:
         raise GraphError(
             f"{source}: the edges have no direction; expected 'directed 1' in the graph"
         )
-    return from_networkx(peer)
+    return from_networkx(cast("networkx.DiGraph[Any]", peer))
 
 
 def to_gml(graph: Graph) -> str:

@@ -1,6 +1,7 @@
 """The grammar of equations: text to terms by an LALR(1) parser, Python's precedence level by level.
 
-The tree is built bottom-up while parsing, without recursion, so hostile text meets a limit and
+A name that is no word stands in backticks (`` `warm up` ``), as in formulas of R and of pandas. The
+tree is built bottom-up while parsing, without recursion, so hostile text meets a limit and
 never the stack's end.
 """
 
@@ -51,6 +52,7 @@ start: disjunction                              -> scalar
 ?power: atom | atom POWER factor -> binary
 ?atom: NUMBER -> number
      | NAME -> name
+     | TICKED -> ticked
      | NAME "(" [disjunction ("," disjunction)*] ")" -> call
      | "(" disjunction ")"
 OR: "or"
@@ -63,7 +65,8 @@ MINUS: "-"
 TILDE: "~"
 POWER.2: "**"
 PRODUCT: "//" | "*" | "/" | "%"
-NAME: /[A-Za-z_][A-Za-z0-9_]*/
+NAME: /[^\W\d]\w*/
+TICKED: /`(?:[^`]|``)+`/
 NUMBER: /([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?/
 WHITESPACE: /[ \t\r\n\f]+/
 %ignore WHITESPACE
@@ -128,6 +131,9 @@ class _Terms:
                 f"function '{token}' needs its arguments in brackets", token.start_pos
             )
         return Constant(str(token)) if token in CONSTANTS else Name(str(token))
+
+    def ticked(self, parts: list[Any]) -> Expression:
+        return Name(str(parts[0])[1:-1].replace("``", "`"))
 
     def call(self, parts: list[Any]) -> Expression:
         function, *arguments = (part for part in parts if part is not None)

@@ -139,7 +139,8 @@ def to_dagitty(graph: Graph) -> str:
     """
     links = [Link(source=edge.source, mark="->", target=edge.target) for edge in graph.edges]
     links += [Link(source=a, mark="<->", target=b) for a, b in _arcs(graph)]
-    nodes = {name: {} for name in graph.nodes} | {name: {"latent": ""} for name in graph.latent}
+    nodes: dict[str, dict[str, str]] = {name: {} for name in graph.nodes}
+    nodes |= {name: {"latent": ""} for name in graph.latent}
     return str(Document(kind="dag", nodes=nodes, links=tuple(links)))
 
 

@@ -6,6 +6,7 @@ A term is read by `causalflow.graph.grammar` and given a meaning by `causalflow.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias, assert_never
@@ -134,8 +135,11 @@ def _text(expression: Expression) -> tuple[str, int]:
     match expression:
         case Number(value):
             return repr(value), _ATOM
-        case Constant(name) | Name(name):
+        case Constant(name):
             return name, _ATOM
+        case Name(name):
+            is_word = re.fullmatch(r"[^\W\d]\w*", name) and name not in RESERVED
+            return name if is_word else f"`{name.replace('`', '``')}`", _ATOM
         case Call(function, arguments):
             return f"{function}({', '.join(_text(a)[0] for a in arguments)})", _ATOM
         case Unary(operator, operand):

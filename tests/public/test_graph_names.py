@@ -174,6 +174,21 @@ def test_a_fitted_model_keeps_and_answers_names_of_every_kind(tmp_path):
     assert float(world[dose][0]) == pytest.approx(2.1, abs=0.1)  # the same noise, and the effect
 
 
+def test_equations_take_names_in_backticks_where_they_are_no_words():
+    graph = cf.loads(
+        "exogenous: {größe: {p: [1/4, 3/4]}, 'u 1': {p: [1/2, 1/2]}}\n"
+        "nodes:\n"
+        "  warm up: {type: class, levels: 2, equation: größe}\n"
+        "  a`b: {type: class, levels: 2, equation: '`warm up` ^ `u 1`'}\n"
+        "  min: {type: class, levels: 2, equation: '`a``b` & `warm up`'}\n"
+    )
+    assert cf.loads(graph.to_yaml()) == graph
+    for format in ("dot", "gml"):
+        assert cf.loads(cf.dumps(graph, format)) == graph
+    answer = cf.compile(graph).ask("P(min=1 | do('warm up'=1))")
+    assert answer.value == Fraction(1, 2)  # the fair coin `u 1` alone is left
+
+
 def test_the_command_line_takes_names_in_quotes(cli, tmp_path):
     (tmp_path / "g.yaml").write_text(
         'nodes:\n  "a = b": {type: class, levels: 2, table: [1/4, 3/4]}\n'
