@@ -19,6 +19,7 @@ from causalflow.discrete.linear import InfeasibleError
 from causalflow.discrete.observation import Observation
 from causalflow.discrete.polynomial import Polynomial, added, probability
 from causalflow.discrete.program import Program, degree, make_program
+from causalflow.discrete.response import Array
 from causalflow.errors import DataError, EvidenceError, QueryError
 from causalflow.identify.identify import identify
 from causalflow.query.closing import close, free_names
@@ -99,6 +100,18 @@ class Solver:
             for query, table in data.experiments
             for equation in _equations(self._model, query, table)
         ]
+        self._checked = False
+
+    @property
+    def _told(self) -> list[tuple[Polynomial, float]]:
+        """The equations of the experiments."""
+        return [(polynomial, number) for polynomial, number, _ in self._experiments]
+
+    def _check_experiments(self) -> None:
+        """Refuse experiments that contradict P(v), whatever is asked; looked at once."""
+        if self._experiments and not self._checked:
+            self._possible(make_program(self._model, [], self._told))
+        self._checked = True
 
     def interval(self, query: AnyQuery) -> Interval:
         """The bounds of a question whose terms have values (but the outcomes of an expectation).
@@ -110,12 +123,13 @@ class Solver:
             DataError: no model of the graph has the data.
             EvidenceError: the condition has probability zero in every model.
         """
+        self._check_experiments()
         if (point := self._identified(query)) is not None:
             return Interval(low=point, high=point, kind="point", notes=self._data_notes())
         if isinstance(query, Combination) and not query.is_plain_sum:
             return combined_interval(query, {part: self.interval(part) for part in query.parts})
         top, bottom = _ratio(self._model, query)
-        program = make_program(self._model, [top, bottom], self._experiments)
+        program = make_program(self._model, [top, bottom], self._told)
         try:
             program, moved = self._possible(program)
             top, bottom = program.folded(top), program.folded(bottom)
@@ -137,16 +151,31 @@ class Solver:
         try:
             program.check()
         except InfeasibleError:
-            nearest, distance = program.nearest()
+            nearest, moves = program.nearest()
         else:
             return program, ()
+        distance = float(np.abs(moves).sum())
         if distance > self._tolerance:
             raise DataError(
-                f"bounds: no model of the graph has these data; the nearest are {distance:.3g} away"
-                f" (L1), more than the tolerance {self._tolerance:g}"
+                f"bounds: no model of the graph has these data: {self._contradiction(moves)}; the"
+                f" nearest are {distance:.3g} away (L1), more than the tolerance"
+                f" {self._tolerance:g}"
             )
         note = f"no model has the data exactly: the nearest are taken, {distance:.3g} away (L1)"
         return nearest, (note,)
+
+    def _contradiction(self, moves: Array) -> str:
+        """What contradicts the rest of the data most: a number of an experiment, or P(v)."""
+        worst = int(np.abs(moves).argmax()) - (len(moves) - len(self._experiments))
+        if not self._experiments:
+            return "P(v) contradicts the graph"
+        told = np.abs(moves[len(moves) - len(self._experiments) :])
+        if worst < 0 and not told.any():
+            return "P(v) contradicts the experiments or the graph"
+        place = worst if worst >= 0 else int(told.argmax())
+        _, number, name = self._experiments[place]
+        model_has = number + moves[len(moves) - len(self._experiments) + place]
+        return f"{name} = {number:.4g} contradicts the others, by which it is {model_has:.4g}"
 
     def _identified(self, query: AnyQuery) -> float | None:
         """The answer from P(v), if the graph determines it and nothing is divided by zero."""
@@ -214,8 +243,8 @@ def _numbers(model: ResponseModel, term: Term) -> Iterator[tuple[str | int, floa
 
 def _equations(
     model: ResponseModel, query: Query, table: Table
-) -> Iterator[tuple[Polynomial, float]]:
-    """What an experiment's table says, an equation a cell.
+) -> Iterator[tuple[Polynomial, float, str]]:
+    """What an experiment's table says, an equation a cell, and the question that it answers.
 
     Raises:
         DataError: an equation is not linear in the unknowns.
@@ -228,7 +257,7 @@ def _equations(
             raise DataError(f"bounds: {query} multiplies unknowns of several districts")
         named = zip(axes, cell, strict=True)
         places = (finite(table.levels[a]).position(each, where=f"'{a}'") for a, each in named)
-        yield polynomial, float(table.to_numpy(axes)[tuple(places)])
+        yield polynomial, float(table.to_numpy(axes)[tuple(places)]), str(closed)
 
 
 def _meaning(

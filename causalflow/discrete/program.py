@@ -5,13 +5,13 @@ the data tell of them, x >= 0. A question is a ratio of two polynomials in the p
 events (`causalflow.discrete.polynomial`), each of which is a row of 0 and 1 times x.
 
 linear             extremes of c x                     linear program (HiGHS)
-ratio of linear    extremes of c x / d x               linear too, in y = t x with d y = 1
+ratio of linear    extremes of c x / d x               a few of them: c x - t d x for falling t
 several districts  linear in each district by itself   from random points, one district at a time
 
 The first two are exact. The third finds values that models attain, so an interval that may be too
 narrow.
 
-Source: Charnes & Cooper (1962) for the ratio; Huangfu & Hall (2018), HiGHS.
+Source: Dinkelbach (1967) for the ratio; Huangfu & Hall (2018), HiGHS.
 """
 
 from __future__ import annotations
@@ -46,6 +46,10 @@ class _Affine:
 
     row: Array
     constant: float
+
+    def at(self, point: Array) -> float:
+        """The value at a point."""
+        return float(self.row @ point) + self.constant
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -193,28 +197,35 @@ class Program:
         return self._solve_ratio(top, bottom)
 
     def _solve_ratio(self, top: _Affine, bottom: _Affine) -> tuple[float, Array]:
-        from scipy.sparse import csr_array, hstack, vstack
-
-        largest, _ = linear_program(-bottom.row, self.matrix, self.vector)
-        if bottom.constant - largest <= TOLERANCE:
+        """Dinkelbach's method: ratios t that fall until top - t bottom is nowhere below 0."""
+        least, point = linear_program(-bottom.row, self.matrix, self.vector)
+        largest = bottom.constant - least
+        if largest <= TOLERANCE:
             raise ZeroDivisionError
-        homogeneous = hstack([self.matrix, csr_array(-self.vector[:, None])])
-        scale = csr_array(np.append(bottom.row, bottom.constant)[None, :])
-        matrix = vstack([homogeneous, scale], format="csr")
-        vector = np.append(np.zeros(len(self.vector)), 1.0)
-        value, point = linear_program(np.append(top.row, top.constant), matrix, vector)
-        return value, point[:-1] / point[-1]
+        best = top.at(point) / bottom.at(point)
+        for _ in range(_ROUNDS):
+            row = (top.row - best * bottom.row) / largest
+            _, found = linear_program(row, self.matrix, self.vector)
+            below = bottom.at(found)
+            if below <= TOLERANCE * largest:
+                break
+            lower = top.at(found) / below
+            if lower >= best - TOLERANCE:
+                break
+            best, point = lower, found
+        return best, point
 
-    def nearest(self) -> tuple[Program, float]:
-        """The same program for the nearest data that some model has, and their L1 distance."""
+    def nearest(self) -> tuple[Program, Array]:
+        """The same program for the nearest data (L1) that some model has, and how each moves."""
         from scipy.sparse import eye_array, hstack
 
         rows, columns = self.matrix.shape
         slack = eye_array(rows)
         matrix = hstack([self.matrix, slack, -slack], format="csr")
         cost = np.append(np.zeros(columns), np.ones(2 * rows))
-        distance, point = linear_program(cost, matrix, self.vector)
-        return replace(self, vector=self.matrix @ point[:columns]), distance
+        _, point = linear_program(cost, matrix, self.vector)
+        vector = self.matrix @ point[:columns]
+        return replace(self, vector=vector), vector - self.vector
 
 
 def degree(*polynomials: Polynomial) -> int:

@@ -120,8 +120,8 @@ def test_sums_and_ratios_of_questions_have_the_ends_of_what_is_left_open():
         found = cf.identify(BACK_DOOR, query).estimate(rows, resamples=50)
         assert [float(each.values) for each in found.bounds] == pytest.approx(ends, abs=1e-9)
         assert found.interval[0] < ends[0] < ends[1] < found.interval[1]
+    query = "P(y=1) / (P(y=0 | do(t=1)) - P(y=1 | do(t=1)))"
     with pytest.raises(cf.CausalflowError, match="no bounds of the ratio"):
-        query = "P(y=1) / (P(y=0 | do(t=1)) - P(y=1 | do(t=1)))"
         cf.identify(BACK_DOOR, query).estimate(rows, resamples=10)
 
 
