@@ -86,8 +86,8 @@ def bounds(
             causes; a data frame of rows; or ``{"P(v)": table, "P(y | do(x))": table}`` where
             experiments are known too.
         tolerance: data that no model has exactly are moved to the nearest that some model has, if
-            that is at most so far away (sum of absolute differences); by default 1e-6 for tables
-            and any distance for rows, with a note.
+            that is at most so far away (sum of absolute differences); by default 1e-6 for each
+            number of the tables and any distance for rows, with a note.
         seed: of the search behind "optimised" bounds.
 
     Raises:
@@ -102,10 +102,11 @@ def bounds(
         >>> print(bounds(bow, "P(y=1 | do(x=1))", joint))
         P(y=1 | do(x=1)) in [0.4, 0.9] (sharp)
     """
+    _check_options(tolerance, seed)
     observation = observe(graph, data)
     question = _read(graph, query, observation)
     if tolerance is None:
-        tolerance = math.inf if observation.is_sample else ROUNDING
+        tolerance = math.inf if observation.is_sample else ROUNDING * observation.numbers
     solver = Solver(observation, tolerance, seed)
     levels = observation.joint.levels
     names = _axes(question)
@@ -120,6 +121,14 @@ def bounds(
     )
     notes = dict.fromkeys(note for each in found for note in each.notes)
     return Bounds(low=low, high=high, kind=kind, query=question, assumptions=tuple(notes))
+
+
+def _check_options(tolerance: object, seed: object) -> None:
+    number = isinstance(tolerance, float | int) and tolerance >= 0
+    if not (tolerance is None or number):
+        raise CausalflowError(f"bounds: tolerance={tolerance!r}; expected a number of at least 0")
+    if not isinstance(seed, int) or seed < 0:
+        raise CausalflowError(f"bounds: seed={seed!r}; expected a whole number of at least 0")
 
 
 def _read(graph: Graph | ADMG, query: str | AnyQuery, observation: Observation) -> AnyQuery:

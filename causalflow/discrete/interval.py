@@ -95,11 +95,13 @@ class Solver:
         self._random = np.random.default_rng(seed)
         self._model = ResponseModel(admg=data.admg, joint=data.joint, unknown=data.unknown)
         self._positive = not data.unknown and bool(np.all(data.joint.values > 0))
-        self._experiments = [
+        told = [
             equation
             for query, table in data.experiments
             for equation in _equations(self._model, query, table)
         ]
+        self._experiments = [each for each in told if degree(each[0]) <= 1]
+        self._left_out = [name for polynomial, _, name in told if degree(polynomial) > 1]
         self._checked = False
 
     @property
@@ -139,7 +141,7 @@ class Solver:
             raise EvidenceError(
                 f"bounds: the condition has probability zero: P({given}) = 0"
             ) from None
-        kind, notes = _meaning(program, top, bottom)
+        kind, notes = self._with_left_out(*_meaning(program, top, bottom))
         if isinstance(query, Query) and query.kind is Kind.PROBABILITY:
             low, high = (min(max(end, 0.0), 1.0) for end in (low, high))
         if high - low < _POINT and kind != "optimised":
@@ -176,6 +178,17 @@ class Solver:
         _, number, name = self._experiments[place]
         model_has = number + moves[len(moves) - len(self._experiments) + place]
         return f"{name} = {number:.4g} contradicts the others, by which it is {model_has:.4g}"
+
+    def _with_left_out(
+        self, kind: BoundsKind, notes: tuple[str, ...]
+    ) -> tuple[BoundsKind, tuple[str, ...]]:
+        """What the extremes are where some numbers of experiments are not used."""
+        if not self._left_out:
+            return kind, notes
+        first, *others = self._left_out
+        more = f" and {len(others):,} more" if others else ""
+        note = f"{first}{more} of the data multiply unknowns of several districts: not used"
+        return max(kind, "outer", key=KINDS.index), (*notes, note)
 
     def _identified(self, query: AnyQuery) -> float | None:
         """The answer from P(v), if the graph determines it and nothing is divided by zero."""
@@ -244,20 +257,12 @@ def _numbers(model: ResponseModel, term: Term) -> Iterator[tuple[str | int, floa
 def _equations(
     model: ResponseModel, query: Query, table: Table
 ) -> Iterator[tuple[Polynomial, float, str]]:
-    """What an experiment's table says, an equation a cell, and the question that it answers.
-
-    Raises:
-        DataError: an equation is not linear in the unknowns.
-    """
+    """What an experiment's table says, an equation a cell, and the question that it answers."""
     axes = query.free_variables
     for cell in product(*(model.levels[name] for name in free_names(query))):
         closed = close(query, cell)
-        polynomial = probability(model, closed.terms)
-        if degree(polynomial) > 1:
-            raise DataError(f"bounds: {query} multiplies unknowns of several districts")
-        named = zip(axes, cell, strict=True)
-        places = (finite(table.levels[a]).position(each, where=f"'{a}'") for a, each in named)
-        yield polynomial, float(table.to_numpy(axes)[tuple(places)]), str(closed)
+        number = table.at(dict(zip(axes, cell, strict=True))).values.item()
+        yield probability(model, closed.terms), float(number), str(closed)
 
 
 def _meaning(

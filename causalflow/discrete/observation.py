@@ -41,7 +41,7 @@ Data: TypeAlias = "Table | Mapping[str, Any] | pd.DataFrame"
 Declared: TypeAlias = Mapping[str, tuple[Level, ...]]
 
 ROUNDING = 1e-6
-"""How far apart two tables of the same data may be."""
+"""How far apart the same number may be in two tables."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +63,11 @@ class Observation:
     hidden: frozenset[str] = frozenset()
     experiments: tuple[tuple[Query, Table], ...] = ()
     is_sample: bool = False
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers the tables have."""
+        return self.joint.values.size + sum(table.values.size for _, table in self.experiments)
 
 
 def observe(graph: Graph | ADMG, data: Data) -> Observation:
@@ -157,6 +162,8 @@ def _checked(table: Table, declared: Declared) -> Table:
     """The table in floats, without negative numbers, and its levels those of the graph."""
     if np.any(table.values < 0):
         raise DataError(f"bounds: a negative probability, {float(table.values.min()):g}")
+    if np.any(table.values > 1 + ROUGH):
+        raise DataError(f"bounds: a probability above 1, {float(table.values.max()):g}")
     table = with_declared_levels(table.to_float(), declared, DataError)
     for axis in (axis for axis in table.axes if axis in declared):
         if table.levels[axis] != declared[axis]:

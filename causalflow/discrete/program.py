@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from causalflow.discrete.district import ResponseModel
-from causalflow.discrete.linear import TOLERANCE, linear_program
+from causalflow.discrete.linear import ROUNDED, TOLERANCE, InfeasibleError, linear_program
 from causalflow.discrete.polynomial import Polynomial, added
 from causalflow.discrete.response import Array, Event, ResponseDistrict
 from causalflow.errors import CausalflowError
@@ -94,8 +94,10 @@ class Program:
         Raises:
             InfeasibleError: none does.
         """
-        if self.places:
+        if self.matrix.shape[1]:
             linear_program(np.zeros(self.matrix.shape[1]), self.matrix, self.vector)
+        elif np.any(np.abs(self.vector) > ROUNDED):
+            raise InfeasibleError
 
     def folded(self, polynomial: Polynomial) -> Polynomial:
         """The same polynomial, with numbers for factors that are multiplied and yet determined."""
@@ -220,6 +222,8 @@ class Program:
         from scipy.sparse import eye_array, hstack
 
         rows, columns = self.matrix.shape
+        if not columns:
+            return replace(self, vector=np.zeros(rows)), -self.vector
         slack = eye_array(rows)
         matrix = hstack([self.matrix, slack, -slack], format="csr")
         cost = np.append(np.zeros(columns), np.ones(2 * rows))

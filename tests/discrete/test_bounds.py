@@ -430,7 +430,7 @@ def test_named_levels_rows_and_fractions_give_the_same_bounds():
 
 def test_rows_that_no_model_fits_are_moved_to_the_nearest_and_a_table_is_refused():
     impossible = given_instrument([(0.9, 0.1, 0, 0), (0, 0.1, 0.9, 0)])  # z acts on y where x=0
-    with pytest.raises(DataError, match="no model of the graph has these data; the nearest"):
+    with pytest.raises(DataError, match=r"P\(v\) contradicts the graph; the nearest"):
         bounds(INSTRUMENT, "P(y[x=1]=1)", impossible)
     cells = [cell for cell, p in impossible.to_dict().items() for _ in range(round(p * 10))]
     found = bounds(INSTRUMENT, EFFECT, pd.DataFrame(cells, columns=["z", "y", "x"]))
