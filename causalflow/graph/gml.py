@@ -5,8 +5,8 @@
       edge [ source 0 target 1 ]
     ]
 
-networkx reads and writes the text; names are the labels (the ids, where a node has no label), and
-attributes mean what they do there (`causalflow.graph.interchange.from_networkx`).
+networkx reads and writes the text. A node's name is its label, else what igraph calls its name,
+else its id; attributes mean what they do in networkx (`causalflow.graph.interchange`).
 
 Source: Himsolt (1996), GML: a portable graph file format.
 """
@@ -14,8 +14,8 @@ Source: Himsolt (1996), GML: a portable graph file format.
 from __future__ import annotations
 
 import json
-import re
-from typing import TYPE_CHECKING, Any, cast
+from collections import Counter
+from typing import TYPE_CHECKING, Any
 
 from causalflow.errors import GraphError
 from causalflow.graph.assembly import STRUCTURED
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["from_gml", "to_gml"]
 
-_LABEL = re.compile(r"\blabel\b")
 _SLIPS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What networkx raises on texts that are not GML, beside its own error."""
 
@@ -51,7 +50,7 @@ def from_gml(text: str, source: str = "GML text") -> Graph:
             f"{source}: {len(text)} characters; a graph text may have {STATEMENT_LETTERS} at most"
         )
     try:
-        peer = networkx.parse_gml(text, label="label" if _LABEL.search(text) else "id")
+        peer = networkx.parse_gml(text, label="id")
     except RecursionError:
         raise GraphError(f"{source}: not GML: lists are nested too deeply") from None
     except (networkx.NetworkXError, *_SLIPS) as error:
@@ -61,7 +60,20 @@ def from_gml(text: str, source: str = "GML text") -> Graph:
         raise GraphError(
             f"{source}: the edges have no direction; expected 'directed 1' in the graph"
         )
-    return from_networkx(cast("networkx.DiGraph[Any]", peer))
+    named: Any = networkx.relabel_nodes(peer, _labels(peer, source))
+    return from_networkx(named)
+
+
+def _labels(peer: networkx.Graph[Any], source: str) -> dict[Any, str]:
+    """The name of each id."""
+    labels = {
+        node: str(given.get("label", given.get("name", node)))
+        for node, given in peer.nodes(data=True)
+    }
+    for label, times in Counter(labels.values()).items():
+        if times > 1:
+            raise GraphError(f"{source}: {times} nodes have the label {label[:40]!r}")
+    return labels
 
 
 def to_gml(graph: Graph) -> str:

@@ -67,12 +67,19 @@ def from_networkx(peer: networkx.DiGraph[Any]) -> Graph:
     """
     if not peer.is_directed():
         raise GraphError("a networkx graph with undirected edges; expected a directed one")
-    nodes = {str(name): structured(given) for name, given in peer.nodes(data=True)}
+    usual, edge = (_defaults(peer, key) for key in ("node", "edge"))
+    nodes = {str(name): structured({**usual, **g}) for name, g in peer.nodes(data=True)}
     if len(nodes) < len(peer):
         raise GraphError("two nodes of the networkx graph have the same text as their name")
-    links = [(str(a), "->", str(b), structured(given)) for a, b, given in peer.edges(data=True)]
+    links = [(str(a), "->", str(b), structured({**edge, **g})) for a, b, g in peer.edges(data=True)]
     hidden = map(str, getattr(peer, "latents", ()))
     return assembled(structured(peer.graph), nodes, links, hidden)
+
+
+def _defaults(peer: networkx.DiGraph[Any], key: str) -> Mapping[str, Any]:
+    """The attributes of all nodes or edges, where pydot and pygraphviz keep DOT's defaults."""
+    given = peer.graph.get(key)
+    return given if isinstance(given, Mapping) else {}
 
 
 def to_dot(graph: Graph) -> str:

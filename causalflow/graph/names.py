@@ -44,7 +44,7 @@ def is_name(text: str) -> bool:
     """
     if not 0 < len(text) <= NAME_LETTERS or text != text.strip():
         return False
-    return all(letter.isprintable() or letter in _JOINERS for letter in text)
+    return "".join(letter for letter in text if letter not in _JOINERS).isprintable()
 
 
 def same_look(text: str) -> str:

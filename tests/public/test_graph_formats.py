@@ -202,6 +202,8 @@ REFUSED = {
     "dag { light-on -> b }": f"<text>:1:12: unexpected '-on'; {SHAPE}",
     'graph [ node [ id 0 label "a" ] ]': "<text>: the edges have no direction; expected 'directed "
     "1' in the graph",
+    'graph [ node [ id 0 label "a" ] node [ id 1 label "a" ] directed 1 ]': "<text>: 2 nodes have "
+    "the label 'a'",
     'graph [ directed 1 node [ id 0 label "a" ] edge [ source 0 target 1 ] ]': "<text>: not GML: "
     "edge #0 has undefined target 1",
 }
@@ -274,6 +276,41 @@ def test_a_dot_text_in_any_spelling_is_read(seed):
         lines.append(draw.choice(two if mark == "<->" else one))
     joined = draw.choice(["\n", "; ", " // comment\n", " /* x -> y */ "]).join(lines)
     assert content(cf.loads(f"strict digraph {{ {joined} }}")) == content(graph)
+
+
+GML = {
+    "ids that are texts, as DoWhy writes them": (
+        'graph[directed 1node[ id "v0" label "v0"]node[ id "y" label "y"]'
+        'edge[source "v0" target "y"]]',
+        "v0 -> y",
+    ),
+    "names, as igraph writes them": (
+        'Creator "igraph version 0.10"\nVersion 1\ngraph [ directed 1 node [ id 0 name "a" ] '
+        'node [ id 1 name "b" ] edge [ source 0 target 1 ] ]',
+        "a -> b",
+    ),
+    "ids alone": (
+        "graph [ directed 1 node [ id 3 ] node [ id 7 ] edge [ source 3 target 7 ] ]",
+        "3 -> 7",
+    ),
+    "two edges": (
+        'graph [ directed 1 multigraph 1 node [ id 0 label "a" ] node [ id 1 label "b" ] '
+        "edge [ source 0 target 1 key 0 ] edge [ source 0 target 1 key 1 bidirected 1 ] ]",
+        "a -> b, a <-> b",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", GML)
+def test_gml_of_other_tools_is_read(name):
+    text, edges = GML[name]
+    assert content(cf.loads(text)) == content(cf.Graph(edges=edges.split(", ")))
+
+
+def test_defaults_that_pydot_keeps_apart_hold_for_every_edge():
+    peer = nx.MultiDiGraph([("a", "b"), ("b", "c", {"dir": "forward"})])
+    peer.graph["edge"] = {"dir": "back"}
+    assert content(cf.from_networkx(peer)) == content(cf.Graph(edges=["b -> a", "b -> c"]))
 
 
 def test_pgmpys_latents_and_y0s_tag_are_hidden_nodes():
