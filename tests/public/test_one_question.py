@@ -1,0 +1,234 @@
+"""What a query says in its text and what comes as keyword evidence mean the same, in every engine.
+
+Numbers are closed form: the tables are written down here.
+"""
+
+from fractions import Fraction
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import causalflow as cf
+
+NUMBERS = """
+nodes:
+  x: {type: class, levels: ['1', '2', '3'], table: [0.5, 0.3, 0.2]}
+  y: {type: class, levels: [no, yes], table: {'1': [0.2, 0.8], '2': [0.7, 0.3], '3': [0.5, 0.5]}}
+edges: [x -> y]
+"""
+SPACES = """
+nodes:
+  x: {type: class, levels: [no, 'very yes'], table: [0.4, 0.6]}
+  y: {type: class, levels: [no, yes], table: {no: [0.7, 0.3], 'very yes': [0.2, 0.8]}}
+edges: [x -> y]
+"""
+SEEN = [0.8, 0.3, 0.5]
+"""P(y=yes | x) for x = 1, 2, 3."""
+MIXED = """
+exogenous: {u: normal}
+nodes:
+  x: {type: class, levels: ['1', '2', '3'], table: [0.5, 0.3, 0.2]}
+  y: {type: class, levels: [no, yes], table: {'1': [0.2, 0.8], '2': [0.7, 0.3], '3': [0.5, 0.5]}}
+  t: {type: continuous, equation: 10 * x + y + u}
+edges: [x -> y]
+"""
+ERRORS = 5
+"""Standard errors that a simulated number may miss the true one by."""
+
+
+@pytest.fixture(scope="module")
+def numbers():
+    return cf.compile(cf.loads(NUMBERS))
+
+
+@pytest.fixture(scope="module")
+def mixed():
+    return cf.compile(cf.loads(MIXED))
+
+
+@pytest.mark.parametrize("level", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("asked", "known"),
+    [
+        ("P(y=yes | x={level})", None),
+        ("P(y=yes | x='{level}')", None),
+        ("P(y=yes | x)", "x"),
+        ("P(y=yes)", "x"),
+        ("P(y=yes | x={level})", "x"),
+        ("P(y=yes | do(x={level}))", None),
+        ("P(y=yes | do(x))", "x"),
+        ("P(y[x={level}]=yes)", None),
+        ("P(y[x]=yes)", "x"),
+    ],
+)
+def test_a_level_in_the_text_is_the_level_as_keyword(numbers, mixed, asked, known, level):
+    question = asked.format(level=level)
+    given = {known: level} if known else {}
+    assert numbers.ask(question, **given).value == pytest.approx(SEEN[level - 1], abs=1e-12)
+    simulated = mixed.ask(question, **given)
+    assert simulated.route == "simulated"
+    assert abs(float(simulated.value) - SEEN[level - 1]) < ERRORS * simulated.error
+
+
+def test_text_and_keyword_may_say_the_same_and_not_differ(numbers, mixed):
+    for model in (numbers, mixed):
+        for same in (1, "1", " 1.0 ", np.float32(1), torch.tensor(1)):
+            assert float(model.ask("P(y=yes | x=1)", x=same).value) == pytest.approx(0.8, abs=0.01)
+        for other in (2, "3", [1, 2]):
+            with pytest.raises(cf.CausalflowError, match="'x' is '1' in the query and"):
+                model.ask("P(y=yes | x=1)", x=other)
+        with pytest.raises(cf.CausalflowError, match="'y' is both an outcome and a condition"):
+            model.ask("P(y=yes)", y="yes")
+        with pytest.raises(cf.CausalflowError, match="'x' is set by"):
+            model.ask("P(y | do(x=1))", x=2)
+        with pytest.raises(cf.CausalflowError, match="'z' is known, but no variable"):
+            model.ask("P(y)", z=0)
+    with pytest.raises(cf.CausalflowError, match="'t' is 12"):
+        mixed.ask("E[y | t=12.0]", t=13.0)
+
+
+def test_a_factual_condition_joins_a_counterfactual(numbers):
+    graph = cf.loads(
+        NUMBERS.replace("type: class, levels: [no", "noise: gumbel, type: class, levels: [no")
+    )
+    model = cf.compile(graph)
+    written = model.ask("P(y[x=2]=yes | x=1, y=no)").value
+    assert model.ask("P(y[x=2]=yes)", x=1, y="no").value == written
+    assert model.ask("P(y[x=2]=yes | y)", {"x": "1", "y": 0}).value == written
+    frame = pd.DataFrame({"x": [1, 1], "y": ["no", "yes"]})
+    several = model.ask("P(y[x=2]=yes)", frame).table.to_numpy()
+    assert several == pytest.approx(
+        [float(written), float(model.ask("P(y[x=2]=yes | x=1, y=yes)").value)]
+    )
+
+
+def test_a_continuous_condition_is_the_same_in_text_and_as_keyword():
+    text = "exogenous: {u: normal, w: normal}\nnodes:\n"
+    text += "  a: {type: continuous, equation: u}\n  t: {type: continuous, equation: a + w}\n"
+    model = cf.compile(cf.loads(text))
+    for known in (3, 3.0, "3", np.float32(3)):
+        answer = model.ask("E[t]", a=known)
+        assert answer.value == model.ask("E[t | a=3.0]").value  # the same draws
+        assert abs(float(answer.value) - 3) < ERRORS * answer.error
+
+
+@pytest.mark.parametrize(
+    ("query", "value"),
+    [
+        ("TE(x='very yes'/no -> y)", 0.5),
+        ('TE(x="very yes"/no -> y)', 0.5),
+        ("ETT(x='very yes'/no -> y)", 0.5),
+        ("P(y=yes | x='very yes')", 0.8),
+        ("P(y=yes | do(x='very yes'))", 0.8),
+    ],
+)
+def test_levels_with_spaces_are_read_in_queries(query, value, cli, tmp_path):
+    assert float(cf.compile(cf.loads(SPACES)).ask(query).value) == pytest.approx(value, abs=1e-9)
+    (tmp_path / "g.yaml").write_text(SPACES)
+    ran = cli("ask", "g.yaml", query)
+    assert ran.code == 0
+    assert float(Fraction(ran.out.split()[0])) == pytest.approx(value, abs=1e-9)
+
+
+def test_integers_of_a_column_are_the_levels_they_name_in_fit_and_estimate():
+    rows = pd.DataFrame({"x": [1] * 900 + [2] * 100})
+    graph = cf.Graph(nodes={"x": {"type": "class", "levels": ["1", "2", "3"]}})
+    model = cf.compile(graph)
+    model.fit(rows, progress=False)
+    fitted = model.ask("P(x)").table.to_dict()
+    assert fitted["1"] == pytest.approx(0.9, abs=0.01)
+    assert fitted["3"] < 0.01
+    found = cf.identify(graph, "P(x)").estimate(rows, resamples=5)
+    assert found.table.to_dict() == {"1": 0.9, "2": 0.1, "3": 0.0}
+
+
+def test_equations_and_means_speak_of_the_levels_numbers():
+    text = """
+exogenous: {u: {p: [0.2, 0.5, 0.3]}, w: {p: [0.5, 0.5]}}
+nodes:
+  x: {type: class, levels: ['1', '2', '3'], equation: u + 1}
+  z: {type: class, levels: ['10', '30', '20'], equation: 10 * x}
+  y: {type: class, levels: ['2', '4', '6', '8'], equation: 2 * (x + w)}
+"""
+    model = cf.compile(cf.loads(text))
+    assert float(model.ask("E[x]").value) == pytest.approx(0.2 + 2 * 0.5 + 3 * 0.3)
+    assert float(model.ask("E[z]").value) == pytest.approx(10 * 2.1)
+    assert float(model.ask("E[y | do(x=3)]").value) == pytest.approx(7)
+    assert float(model.ask("P(z=30)").value) == pytest.approx(0.3)
+    world = model.sample(200)
+    assert torch.equal(world["z"], 10 * world["x"])
+    assert set((world["y"] - 2 * world["x"]).tolist()) == {0, 2}
+    other = model.counterfactual(world, do={"x": world["x"] % 3 + 1})
+    assert torch.equal(other["y"] - 2 * other["x"], world["y"] - 2 * world["x"])
+
+
+def test_a_variable_whose_numbers_are_levels_is_named_once_by_check(cli, tmp_path):
+    (tmp_path / "g.yaml").write_text(NUMBERS)
+    ran = cli("check", "g.yaml")
+    assert ran.code == 0
+    assert ran.out.count("note: 'x': the levels [1, 2, 3] are numbers") == 1
+    (tmp_path / "plain.yaml").write_text(SPACES.replace("'very yes'", "high"))
+    assert "note" not in cli("check", "plain.yaml").out
+
+
+@pytest.mark.parametrize(
+    ("levels", "given", "level"),
+    [
+        (["yes", "no"], "no", "no"),
+        (["True", "False"], True, "True"),
+        (["True", "False"], False, "False"),
+        (["false", "true"], np.bool_(True), "true"),
+        (["no", "yes"], True, "yes"),
+        (["0", "1"], True, "1"),
+        (["1", "0"], False, "0"),
+        (["1", "01"], "01", "01"),
+        (["1", "01"], 1, "1"),
+        (["<5", "5", "6"], 5, "5"),
+        (["<5", "5", "6"], "6.0", "6"),
+        (["<5", "5", "6"], torch.tensor(2), "6"),
+        (["0.5", "1.5"], 1.5, "1.5"),
+        (["0.1", "0.2"], np.float32(0.1), "0.1"),
+        (["None", "some"], "None", "None"),
+        (["-1", "0", "1"], -1, "-1"),
+        (["3", "2", "1", "0"], 0, "0"),
+        ([str(2**53), str(2**53 + 1)], 2**53 + 1, str(2**53 + 1)),
+        ([str(2**53), str(2**53 + 1)], np.int64(2**53 + 1), str(2**53 + 1)),
+        ([str(2**62 - 1), str(2**62 - 2)], torch.tensor(2**62 - 2), str(2**62 - 2)),
+    ],
+)
+def test_the_borders_of_the_rule(levels, given, level):
+    graph = cf.Graph(nodes={"x": {"type": "class", "levels": levels}})
+    shares = cf.Table.from_samples({"x": [given] * 2}, {"x": levels})
+    assert shares.to_dict(zeros=False) == {level: 1.0}
+    table = {"type": "class", "levels": levels, "table": [1 / len(levels)] * len(levels)}
+    model = cf.compile(cf.Graph(nodes={"x": table}))
+    world = model.sample(2, do={"x": given})
+    assert cf.Table.from_samples(dict(world), {"x": levels}).to_dict(zeros=False) == {level: 1.0}
+    assert list(graph.nodes["x"].levels) == levels
+
+
+@pytest.mark.parametrize(
+    ("levels", "given"),
+    [
+        (["<5", "5", "6"], 0),
+        (["<5", "5", "6"], torch.tensor(5)),
+        (["0.5", "1.5"], 1),
+        (["1", "2", "3"], 0),
+        (["1", "01"], 2),
+        ([str(2**53), str(2**53 + 1)], float(2**53)),
+        (["20000000", "20000001"], np.float32(20000001)),
+        (["a", "b"], 2),
+        (["a", "b"], 0.5),
+        (["0", "1"], "yes"),
+    ],
+)
+def test_what_is_no_level_is_refused_with_those_that_are(levels, given):
+    node = {"type": "class", "levels": levels, "table": [1 / len(levels)] * len(levels)}
+    model = cf.compile(cf.Graph(nodes={"x": node}))
+    with pytest.raises(cf.CausalflowError, match="unknown level") as caught:
+        model.sample(1, do={"x": given})
+    assert repr(levels[0]) in str(caught.value)
+    with pytest.raises(cf.CausalflowError, match="unknown level"):
+        cf.Table.from_samples({"x": [given]}, {"x": levels})
