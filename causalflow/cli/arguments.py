@@ -1,6 +1,6 @@
 """Arguments: what commands take alike, files and the ``NODE=VALUE`` of an intervention.
 
-color=red, color=1      a level, by name or index
+color=red, color=1      a level (`causalflow.values.finite` says what stands for one)
 thickness=2.5           a number in the unit of the graph file
 thickness+=0.5          the factual value and 0.5 more; ``-=`` for less (continuous nodes)
 image=digit.png         an image file
@@ -120,8 +120,8 @@ do_option = click.option(
     "--do",
     type=AssignmentType(),
     multiple=True,
-    help="Intervention: a level by name or index, a number, an image file; NODE+=NUMBER shifts a "
-    "continuous node. Repeat it for several nodes.",
+    help="Intervention: a level (by index too, where levels are names), a number, an image file; "
+    "NODE+=NUMBER shifts a continuous node. Repeat it for several nodes.",
 )
 seed_option = click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the draws."

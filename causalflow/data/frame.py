@@ -44,9 +44,9 @@ class Frame:
         Args:
             data: a pandas DataFrame; a mapping of tensors, arrays or lists; a torch Dataset of
                 mappings; a Frame; or anything whose ``columns`` is such a mapping
-                (`causalflow.data.bar_mnist`). Classes by name or index; images as float in [0, 1]
-                or uint8, (n, channels, height, width) or (n, height, width). Missing labels: None,
-                NaN or -1.
+                (`causalflow.data.bar_mnist`). What stands for a level, and what for a missing
+                label: `causalflow.values`; images as float in [0, 1] or uint8, (n, channels,
+                height, width) or (n, height, width).
             graph: gives the columns' names and types.
 
         Raises:

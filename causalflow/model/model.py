@@ -1,8 +1,9 @@
 """Model: a graph with a mechanism for every node, at the public face.
 
-Units outside: images in [0, 1], shape (batch, channel, height, width), or uint8; classes as level
-indices, names accepted; continuous values in the unit of the graph file. `causalflow.model.inquiry`
-carries out what is asked here, and `causalflow.model.scm` computes it in engine values.
+Units outside: images in [0, 1], shape (batch, channel, height, width), or uint8; classes as the
+levels' numbers, else as indices, names accepted (`causalflow.values.finite`); continuous values in
+the unit of the graph file. `causalflow.model.inquiry` carries out what is asked here, and
+`causalflow.model.scm` computes it in engine values.
 """
 
 from __future__ import annotations
@@ -158,8 +159,8 @@ class Model:
 
         Args:
             n: number of draws.
-            do: node -> value (a level by name or index, a number, one per draw), or a function of
-                a continuous value.
+            do: node -> value (a level or a number, or one per draw), or a function of a continuous
+                value. What stands for a level: `causalflow.values.finite`.
             nodes: what is wanted (default: all); only what it depends on is computed.
             generator: a generator or a seed; by default seed 0: the same call, the same draws.
             steps: solver steps of image nodes.

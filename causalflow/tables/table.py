@@ -206,7 +206,7 @@ class Table:
         return Table.of(self.axes, values, {**self.levels, axis: levels})
 
     def at(self, cell: Mapping[str, Any]) -> Table:
-        """The slice where some axes take a level, given by name or index.
+        """The slice where some axes take a level, read as `causalflow.values.finite` says.
 
         Raises:
             CausalflowError: an unknown axis or level.
