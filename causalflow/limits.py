@@ -37,6 +37,7 @@ __all__ = [
     "EXOGENOUS_STATES",
     "EXPECTATION_CELLS",
     "FIBRE_CELLS",
+    "FIBRE_EQUATIONS",
     "FIBRE_TRIALS",
     "GRAPH_BYTES",
     "GRAPH_LINKS",
@@ -164,12 +165,14 @@ SETTINGS = 10_000
 
 SOURCES = 10
 """Distributions named as data: the search tries each of them at every step."""
-SEARCHED_CHANCES = 20_000
-"""Probabilities that the search for a formula from several distributions makes: seconds; six nodes
-have fewer, eight about three times as many."""
+SEARCHED_CHANCES = 120_000
+"""Probabilities times nodes that the search for a formula from several distributions makes: about
+two seconds; six nodes have a fifth of it, eight four times as many."""
 FIBRE_CELLS = 16_384
 """Values of all variables and hidden causes together, above which two models that agree on the data
 are not looked for: half a second."""
+FIBRE_EQUATIONS = 150
+"""Equations that are solved in exact numbers to find two such models: a second."""
 FIBRE_TRIALS = 12
 """Random models of each graph from which two that agree on the data are looked for."""
 MEDIATION_PAIRS = 100

@@ -18,6 +18,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from math import lcm
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -33,7 +34,7 @@ from causalflow.identify.finite import (
 )
 from causalflow.identify.modular import Reduced, reduced, solution
 from causalflow.identify.source import Source
-from causalflow.limits import FIBRE_CELLS, FIBRE_TRIALS
+from causalflow.limits import FIBRE_CELLS, FIBRE_EQUATIONS, FIBRE_TRIALS
 
 __all__ = ["Fibre", "fibre_of"]
 
@@ -59,20 +60,25 @@ class Fibre:
         models: the two.
         data: the distributions on which they agree.
         asked: the question, as a distribution.
-        cell: a value of each variable of the question at which they differ.
+        at: a value of each variable of the question at which they differ.
         answers: what the two say there.
     """
 
     models: tuple[FiniteModel, FiniteModel]
     data: tuple[Source, ...]
     asked: Source
-    cell: Mapping[str, int]
+    at: tuple[tuple[str, int], ...]
     answers: tuple[Fraction, Fraction]
+
+    @property
+    def cell(self) -> Mapping[str, int]:
+        """Where they differ, by variable."""
+        return dict(self.at)
 
     def __str__(self) -> str:
         one, other = (float(answer) for answer in self.answers)
         outcomes, do, seen = (
-            ", ".join(f"{name}={self.cell[name]}" for name in sorted(side))
+            ", ".join(f"{name}={value}" for name, value in sorted(self.at) if name in side)
             for side in (self.asked.observed, self.asked.treatments, self.asked.conditions)
         )
         given = ", ".join(filter(None, [f"do({do})" if do else "", seen]))
@@ -193,14 +199,20 @@ def _pair(problem: _Problem, layout: Layout, small: Layout, axis: Axis) -> Fibre
 
 
 def _direction(known: Numbers, span: Reduced, column: int) -> Numbers | None:
-    """The direction along one free column that leaves the data, exactly, if there is one."""
+    """The direction along one free column that leaves the data, exactly, if there is one.
+
+    It is in whole numbers; systems of more than `FIBRE_EQUATIONS` are left alone.
+    """
+    if len(span.rows) > FIBRE_EQUATIONS:
+        return None
     matrix = known[np.ix_(span.rows, span.columns)]
     found = solution(matrix.tolist(), known[list(span.rows), column].tolist())
     if found is None:
         return None
-    direction = np.array([Fraction(0)] * known.shape[1], dtype=object)
-    direction[column] = Fraction(1)
-    direction[list(span.columns)] = [-value for value in found]
+    scale = lcm(*(value.denominator for value in found))
+    direction = np.zeros(known.shape[1], dtype=object)
+    direction[column] = scale
+    direction[list(span.columns)] = [int(-value * scale) for value in found]
     return None if known.dot(direction).any() else direction
 
 
@@ -221,7 +233,9 @@ def _made(problem: _Problem, layout: Layout, axis: Axis, direction: Numbers, cel
     sides = [layout.admg.ordered(s) for s in (asked.observed, asked.treatments, asked.conditions)]
     tables = [each.table(*sides).at(place).values.item() for each in models]
     answers = (tables[0], tables[1])
-    return Fibre(models=models, data=problem.data, asked=asked, cell=place, answers=answers)
+    return Fibre(
+        models=models, data=problem.data, asked=asked, at=(*place.items(),), answers=answers
+    )
 
 
 def _model(layout: Layout) -> FiniteModel:

@@ -34,7 +34,7 @@ Axis: TypeAlias = str | Names
 """A node, or the bidirected edge whose hidden cause it is."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FiniteModel:
     """A model in which every variable is 0 or 1.
 
@@ -62,6 +62,17 @@ class FiniteModel:
         joint = layout.summed(layout.whole(frozenset(do)), left)
         table = Table(left, joint.reshape([2] * len(left))).transpose(kept)
         return table.divide(table.marginal([*given, *do])) if given else table
+
+    def _key(self) -> tuple[object, ...]:
+        kernels = sorted(self.kernels.items())
+        numbers = ((name, axes, *map(str, each.ravel())) for name, (axes, each) in kernels)
+        return (self.admg, frozenset(self.laws.items()), *numbers)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, FiniteModel) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

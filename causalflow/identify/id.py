@@ -33,7 +33,7 @@ from causalflow.identify.step import Step
 from causalflow.symbolic.expression import Expression, Index, own_events
 from causalflow.symbolic.simplify import product_of, ratio_of, sum_of
 
-__all__ = ["OBSERVATION", "Effect", "identify_district", "identify_effect"]
+__all__ = ["OBSERVATION", "Effect", "exchanged", "identify_district", "identify_effect"]
 
 Names = frozenset[str]
 
@@ -107,10 +107,8 @@ def identify_effect(
     """
     steps: list[Step] = []
     y, x, z = frozenset(outcomes), frozenset(treatments), frozenset(conditions)
-    set_at_all = x or OBSERVATION not in experiments
-    while z and set_at_all and (moved := _exchangeable(admg, y, x, z)):
-        steps.append(_exchange_step(y, x, z, moved))
-        x, z = x | {moved}, z - {moved}
+    if x or OBSERVATION not in experiments:
+        x, z = exchanged(admg, y, x, z, steps)
     problem = _Problem(
         region=Region.of(admg),
         outcomes=y | z,
@@ -123,6 +121,14 @@ def identify_effect(
         return Effect(estimand=None, witness=found, steps=tuple(steps))
     estimand = _conditioned(found, y, z, steps)
     return Effect(estimand=estimand, steps=tuple(steps))
+
+
+def exchanged(admg: ADMG, y: Names, x: Names, z: Names, steps: list[Step]) -> tuple[Names, Names]:
+    """X and Z when all that may be set instead of seen is set; IDC, line 1."""
+    while z and (moved := _exchangeable(admg, y, x, z)):
+        steps.append(_exchange_step(y, x, z, moved))
+        x, z = x | {moved}, z - {moved}
+    return x, z
 
 
 def _conditioned(joint: Expression, y: Names, z: Names, steps: list[Step]) -> Expression:

@@ -41,6 +41,10 @@ READ, RULE, JOIN = 100, 1, 1
 is a product already costs as much as one more of the data."""
 
 
+MANY = 6
+"""Of more outcomes one at a time is moved to the conditions, not any set of them."""
+
+
 class _Chance(NamedTuple):
     """P(outcomes | do(set_), seen) in bits."""
 
@@ -94,6 +98,7 @@ class _Search:
     read: set[_Chance] = field(default_factory=set)
     costs: dict[_Chance, int] = field(default_factory=dict)
     given: dict[tuple[int, int], list[int]] = field(default_factory=lambda: defaultdict(list))
+    joint: dict[tuple[int, int], list[_Chance]] = field(default_factory=lambda: defaultdict(list))
     waiting: list[tuple[int, int, _Chance, _Way, bool]] = field(default_factory=list)
 
     def offer(self, chance: _Chance, cost: int, way: _Way, *, is_read: bool) -> None:
@@ -105,7 +110,8 @@ class _Search:
 
     def run(self) -> bool:
         """Whether the goal is met."""
-        while self.waiting and len(self.ways) < SEARCHED_CHANCES:
+        most = SEARCHED_CHANCES // len(self.graph.admg.nodes)
+        while self.waiting and len(self.ways) < most:
             cost, _, chance, way, is_read = heappop(self.waiting)
             if chance in self.ways:
                 continue
@@ -115,6 +121,7 @@ class _Search:
             if chance == self.goal:
                 return True
             self.given[chance.set_, chance.seen].append(chance.outcomes)
+            self.joint[chance.set_, chance.seen | chance.outcomes].append(chance)
             self._by_rules(chance, cost, is_read)
             self._by_sums(chance, cost, is_read)
             self._by_products(chance, cost)
@@ -131,17 +138,18 @@ class _Search:
             if rest := outcomes ^ bit:
                 summed = _Chance(rest, set_, seen)
                 self.offer(summed, more, _Way("marginal", (chance,)), is_read=is_read)
-        for part in _parts(outcomes):
+        few = is_read or outcomes.bit_count() > MANY
+        for part in bits_of(outcomes) if few else _parts(outcomes):
+            if part == outcomes:
+                continue
             following = _Chance(outcomes ^ part, set_, seen | part)
             price = more if is_read else cost + more
             self.offer(following, price, _Way("condition", (chance,)), is_read=is_read)
 
     def _by_products(self, chance: _Chance, cost: int) -> None:
         outcomes, set_, seen = chance
-        for part in (*_parts(seen), *([seen] if seen else [])):
-            lower = _Chance(part, set_, seen ^ part)
-            if lower in self.ways:
-                self._join(chance, lower, cost)
+        for lower in self.joint.get((set_, seen), ()):
+            self._join(chance, lower, cost)
         for above in self.given.get((set_, seen | outcomes), ()):
             self._join(_Chance(above, set_, seen | outcomes), chance, cost)
 

@@ -1,14 +1,15 @@
 """Surrogate: effects from several distributions: experiments, margins, conditionals.
 
 Data are distributions P(o | do(z), w). Where each is the joint distribution of all variables of the
-graph that it does not set, gID decides. Others go through four steps, each on the latent projection
+graph that it does not set, gID decides. Others go through five steps, each on the latent projection
 onto the variables that the question and the data name:
 
     1  each distribution made larger, P(all but z | do(z)): where even these do not tell, gID's
        hedges prove that the smaller ones do not
     2  gID on the variables that some distributions share
-    3  the forward search by the rules of the do-calculus (`causalflow.identify.search`)
-    4  two models that agree on the data and differ on the question (`causalflow.identify.fibre`)
+    3  each district from a source of its own (`causalflow.identify.pieces`)
+    4  the forward search by the rules of the do-calculus (`causalflow.identify.search`)
+    5  two models that agree on the data and differ on the question (`causalflow.identify.fibre`)
 
 What passes all of them is unknown.
 
@@ -25,6 +26,7 @@ from causalflow.errors import QueryError
 from causalflow.graph.admg import ADMG
 from causalflow.identify.fibre import Fibre, fibre_of
 from causalflow.identify.id import Effect, identify_effect
+from causalflow.identify.pieces import by_pieces
 from causalflow.identify.search import search
 from causalflow.identify.source import Source
 from causalflow.identify.step import Step
@@ -72,6 +74,7 @@ def identify_from(
     if most.estimand is None or all(source.covers(whole) for source in sources):
         return most
     found = _shared(part, outcomes, treatments, conditions, sources)
+    found = found or by_pieces(part, outcomes, treatments, conditions, sources)
     found = found or _searched(part, outcomes, treatments, conditions, sources)
     return found or _refuted(part, outcomes, treatments, conditions, sources)
 

@@ -2,9 +2,10 @@
 
 import json
 import os
+import pickle
 from collections import Counter
 from fractions import Fraction
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -286,3 +287,44 @@ def test_counterfactual_is_told_by_pieces_of_data():
     assert verdict.evaluate(tables).to_numpy() == pytest.approx(expected)
     partial = cf.identify(graph, "P(y[x=1] | x=0)", ["P(y | x)", "P(x, z)"])
     assert partial.identifiable is None
+
+
+def test_many_margins_of_a_long_chain_are_joined():
+    size, generator = 10, np.random.default_rng(0)
+    names = [f"v{at}" for at in range(size)]
+    edges = [f"{a} -> {b}" for a, b in pairwise(names)]
+    data = [*[f"P({a}, {b})" for a, b in pairwise(names)][1:], "P(v1 | v0)"]
+    verdict = cf.identify(cf.Graph(edges=edges), "P(v9 | do(v0))", data[2:] + data[:2])
+    assert verdict.identifiable is True
+    steps = [generator.dirichlet([2, 2], size=2) for _ in names[1:]]
+    law, tables = np.array([0.4, 0.6]), {}
+    for (a, b), step in zip(pairwise(names), steps, strict=True):
+        tables[f"P({a}, {b})"] = cf.Table([a, b], law[:, None] * step)
+        law = law @ step
+    tables["P(v1 | v0)"] = cf.Table(["v0", "v1"], steps[0])
+    found = verdict.evaluate({name: tables[name] for name in data}).to_numpy(["v0", "v9"])
+    assert np.abs(found - np.linalg.multi_dot(steps)).max() < EXACT
+
+
+@pytest.mark.parametrize("size", [7, 25])
+def test_no_formula_within_the_effort_is_unknown_not_no(size):
+    """Every mediator is hidden in one of the two margins, and the graph is too large to search."""
+    names = [f"m{at}" for at in range(size)]
+    edges = [edge for name in names for edge in (f"x -> {name}", f"{name} -> y")]
+    graph = cf.Graph(edges=[*edges, "x <-> y"])
+    verdict = cf.identify(graph, "P(y | do(x))", [f"P(x, {', '.join(names)})", "P(x, y)"])
+    assert verdict.identifiable is not True
+    assert (verdict.identifiable is None) == (verdict.witness == ())
+
+
+def test_witness_is_a_value():
+    graph = cf.Graph(edges=["z -> x", "z -> y", "x -> y"])
+    verdict = cf.identify(graph, "P(y | do(x))", ["P(x, y)", "P(x, z)"])
+    copy = pickle.loads(pickle.dumps(verdict.witness))
+    assert copy == verdict.witness
+    assert hash(copy) == hash(verdict.witness)
+    difference = cf.identify(graph, "P(y=1 | do(x=1)) - P(x=1)", ["P(x, y)", "P(x, z)"])
+    assert difference.identifiable is False
+    assert (
+        difference.witness == cf.identify(graph, "P(y=1 | do(x=1))", ["P(x, y)", "P(x, z)"]).witness
+    )
