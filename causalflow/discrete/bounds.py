@@ -29,11 +29,12 @@ from causalflow.discrete.observation import ROUNDING, Data, Observation, observe
 from causalflow.errors import CausalflowError, QueryError, one_of
 from causalflow.graph.admg import ADMG
 from causalflow.graph.graph import Graph
-from causalflow.graph.schema import Level
+from causalflow.graph.schema import Class, Level
 from causalflow.limits import BOUND_CELLS
 from causalflow.query.closing import close, free_names
 from causalflow.query.combination import AnyQuery, Combination
 from causalflow.query.language import parse_query
+from causalflow.query.order import check_named
 from causalflow.query.query import Query
 from causalflow.tables.table import Table
 
@@ -109,6 +110,10 @@ def bounds(
         tolerance = math.inf if observation.is_sample else ROUNDING * observation.numbers
     solver = Solver(observation, tolerance, seed)
     levels = observation.joint.levels
+    if observation.is_sample:
+        nodes = {} if isinstance(graph, ADMG) else graph.nodes
+        seen = {n: each for n, each in levels.items() if not isinstance(nodes.get(n), Class)}
+        check_named(question, seen, "bounds")
     names = _axes(question)
     axes = tuple(levels[name] for name in names.values())
     _check_count([*names.values()], axes)

@@ -21,6 +21,7 @@ from causalflow.errors import EvidenceError, QueryError
 from causalflow.graph.schema import Class, Exogenous, Finite, Image, Level, Node
 from causalflow.query.domain import resolve
 from causalflow.values.entries import distinct, entries_of, is_tensor
+from causalflow.values.finite import FiniteType
 from causalflow.values.gap import GAP, is_gap
 
 __all__ = ["NEVER", "Domain", "codes_of", "pixels_of"]
@@ -78,7 +79,7 @@ class Domain:
             EvidenceError: the variable has no such level.
         """
         if isinstance(self.declared, Class | Finite):
-            return int(self._found(value))
+            return self._place(value, self.declared.type)
         plain = value.item() if isinstance(value, np.generic) or is_tensor(value) else value
         if isinstance(self.declared, Image) and np.ndim(plain) > 0:
             plain = int(codes_of(self.name, self.declared, [plain])[0])
@@ -89,6 +90,15 @@ class Domain:
         except QueryError as error:
             raise EvidenceError(error.message.removeprefix("query: ")) from None
         return self._places.get(level, NEVER)  # type: ignore[arg-type]
+
+    def _place(self, value: Any, levels: FiniteType) -> int:
+        """The position of a class's value, gaps refused."""
+        if levels.find(value) == GAP:
+            raise EvidenceError(f"'{self.name}' has no value; leave it out of the evidence")
+        place = levels.position(value, where=f"'{self.name}'")
+        return (
+            place if self.levels == levels.levels else self._places.get(levels.levels[place], NEVER)
+        )
 
     def _found(self, given: Any) -> Places:
         """The positions of a class's value or column, gaps refused."""

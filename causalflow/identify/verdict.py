@@ -25,6 +25,7 @@ from causalflow.identify.short import ShortAnswer, short_answers
 from causalflow.identify.step import Step
 from causalflow.query.combination import AnyQuery, Combination
 from causalflow.query.language import parse_distribution
+from causalflow.query.order import check_named
 from causalflow.symbolic.evaluate import Data, evaluate
 from causalflow.symbolic.expression import ZERO, Expression, Index, variables
 from causalflow.symbolic.render import to_latex, to_text
@@ -227,6 +228,7 @@ class Verdict:
         names = sorted(variables(self.estimand) | {index.name for index in self._indices})
         nodes = {} if self.declared is None else self.declared.nodes
         counts = counted(rows, names, nodes, levels or {})
+        check_named(self.query, {n: counts.table.levels[n] for n in counts.occurring}, "estimate")
         return estimated(
             self.estimand,
             counts,

@@ -232,3 +232,26 @@ def test_what_is_no_level_is_refused_with_those_that_are(levels, given):
     assert repr(levels[0]) in str(caught.value)
     with pytest.raises(cf.CausalflowError, match="unknown level"):
         cf.Table.from_samples({"x": [given]}, {"x": levels})
+
+
+def test_a_number_is_no_index_of_levels_that_only_occur():
+    rows = pd.DataFrame({"x": ["placebo", "drug"] * 10, "y": [0, 1] * 10})
+    graph = cf.Graph(edges=["x -> y"])
+    named = cf.identify(graph, "TE(x=drug/placebo -> y)").estimate(rows, resamples=5)
+    assert float(named.table.values) == 1
+    for ask in (
+        lambda: cf.identify(graph, "TE(x -> y)").estimate(rows),
+        lambda: cf.identify(graph, "P(y=1 | do(x=1))").estimate(rows),
+        lambda: cf.bounds(graph, "P(y=1 | do(x=1))", rows),
+    ):
+        with pytest.raises(cf.CausalflowError, match=r"'x=1' names no level of 'x', whose levels"):
+            ask()
+    declared = cf.Graph(
+        nodes={
+            "x": {"type": "class", "levels": ["placebo", "drug"]},
+            "y": {"type": "class", "levels": 2},
+        },
+        edges=["x -> y"],
+    )
+    found = cf.identify(declared, "TE(x -> y)").estimate(rows, resamples=5)
+    assert float(found.table.values) == 1
