@@ -5,8 +5,7 @@ latent projection onto the variables of a source, if these hold S and its parent
 of S are set, nothing else matters. So each source tells Q[S] where ID finds it in that projection;
 a conditional one too, if seeing what it is conditioned on is setting it.
 
-Formulas are left as they are: the laws of `causalflow.symbolic.simplify` would make a distribution
-that nobody has of two sources.
+Formulas are left as they are (`causalflow.symbolic.plain`).
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from causalflow.symbolic.expression import (
     Sum,
     own_events,
 )
-from causalflow.symbolic.simplify import factors_of
+from causalflow.symbolic.plain import plain_product, plain_ratio, plain_sum
 
 __all__ = ["by_pieces"]
 
@@ -50,11 +49,11 @@ def by_pieces(
         found = next(_factors(admg, district, sources, steps), None)
         if found is None:
             return None
-        factors += factors_of(found)
-    formula = _sum(kept - y, factors[0] if len(factors) == 1 else Product(tuple(factors)))
+        factors.append(found)
+    formula = plain_sum(map(Index, sorted(kept - y)), plain_product(factors))
     steps.append(Step("line 4", "the product of the districts' factors", (), "P", formula))
     if z:
-        formula = Ratio(formula, _sum(outcomes, formula))
+        formula = plain_ratio(formula, plain_sum(map(Index, sorted(outcomes)), formula))
         steps.append(Step("condition", "divide by the sum over {}", (outcomes,), "P", formula))
     return Effect(estimand=formula, steps=tuple(steps))
 
@@ -101,10 +100,3 @@ def _seen(node: Expression, names: Names) -> Expression:
             return Ratio(_seen(node.numerator, names), _seen(node.denominator, names))
         case _:
             return node
-
-
-def _sum(over: Names, body: Expression) -> Expression:
-    if not over:
-        return body
-    indices = tuple(map(Index, sorted(over)))
-    return Sum((*indices, *body.over), body.body) if isinstance(body, Sum) else Sum(indices, body)

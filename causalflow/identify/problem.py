@@ -9,7 +9,7 @@ Source: Correa, Lee & Bareinboim (2021).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TypeAlias, cast
@@ -47,6 +47,7 @@ from causalflow.symbolic.expression import (
     Probability,
     own_events,
 )
+from causalflow.symbolic.plain import plain_product, plain_ratio, plain_sum
 from causalflow.symbolic.simplify import product_of, ratio_of, sum_of
 
 __all__ = ["Found", "Problem"]
@@ -90,7 +91,7 @@ class Problem:
             factors.append(found)
         events = [Event(term.name, symbols[term]) for term in query.outcomes]
         numbers = Linear(tuple(zip(query.coefficients, events, strict=True)))
-        return sum_of(numbers.free, product_of([numbers, *factors]))
+        return self._total(numbers.free, [numbers, *factors])
 
     def probability(
         self, symbols: Mapping[Term, Symbol], outcomes: Terms, conditions: Terms
@@ -137,7 +138,7 @@ class Problem:
         below = self._sum("denominator", replace(linked, equalities=()), closure)
         if isinstance(below, CtfWitness):
             return below
-        formula = ratio_of(above, below)
+        formula = plain_ratio(above, below) if self.sources else ratio_of(above, below)
         self.steps.append(Step("condition", "the ratio of the two", (), "P", formula))
         return formula
 
@@ -160,10 +161,16 @@ class Problem:
             if isinstance(found, CtfWitness):
                 return found
             factors.append(found)
-        formula = sum_of(factor.indices, product_of(factors))
+        formula = self._total(factor.indices, factors)
         claim = "P" if rule == "unnest" else rule
         self.steps.append(Step("districts", "their product", (), claim, formula))
         return formula
+
+    def _total(self, over: Iterable[Index], factors: Sequence[Expression]) -> Expression:
+        """The sum of a product, by the laws of one joint distribution where there is one."""
+        if self.sources:
+            return plain_sum(over, plain_product(factors))
+        return sum_of(over, product_of(factors))
 
     def _district(self, part: Sequence[Response], closure: Unnesting) -> Found:
         """Q[C] from the first source that tells it."""

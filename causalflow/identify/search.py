@@ -29,8 +29,8 @@ from causalflow.identify.separations import Separations, bits_of
 from causalflow.identify.source import Source
 from causalflow.identify.step import Step
 from causalflow.limits import SEARCHED_CHANCES
-from causalflow.symbolic.expression import Expression, Index, Probability, Product, Ratio, Sum
-from causalflow.symbolic.simplify import factors_of
+from causalflow.symbolic.expression import Expression, Index, Probability
+from causalflow.symbolic.plain import plain_product, plain_ratio, plain_sum
 
 __all__ = ["Found", "search"]
 
@@ -224,7 +224,7 @@ class _Writer:
             case "data", _:
                 return self._shown(chance).formula
             case "product", [one, other]:
-                return Product((*factors_of(one), *factors_of(other)))
+                return plain_product((one, other))
             case "marginal", [whole]:
                 return _summed(whole, names(way.parts[0].outcomes ^ chance.outcomes))
             case "condition", [whole]:
@@ -257,10 +257,7 @@ def _summed(whole: Expression, names: Names) -> Expression:
     if isinstance(whole, Probability):
         kept = tuple(event for event in whole.outcomes if event.name not in names)
         return Probability(kept, whole.given, whole.do)
-    over = tuple(map(Index, sorted(names)))
-    if isinstance(whole, Sum):
-        return Sum((*over, *whole.over), whole.body)
-    return Sum(over, whole)
+    return plain_sum(map(Index, sorted(names)), whole)
 
 
 def _given(whole: Expression, left: Names, every: Names) -> Expression:
@@ -269,4 +266,4 @@ def _given(whole: Expression, left: Names, every: Names) -> Expression:
         kept = tuple(event for event in whole.outcomes if event.name in left)
         moved = tuple(event for event in whole.outcomes if event.name in every - left)
         return Probability(kept, (*whole.given, *moved), whole.do)
-    return Ratio(whole, _summed(whole, left))
+    return plain_ratio(whole, _summed(whole, left))

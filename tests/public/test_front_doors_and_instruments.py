@@ -85,6 +85,11 @@ def test_known_front_doors(edges, x, y, expected):
     assert {*cf.front_door_sets(graph, x, y)} == {*map(frozenset, expected)}
 
 
+def test_a_latent_node_is_in_no_front_door():
+    text = "dag { E [latent] X -> M M -> Y R -> M E -> R E -> Y X <-> Y }"
+    assert [*cf.front_door_sets(cf.loads(text), "X", "Y")] == [{"M", "R"}]
+
+
 def test_verdict_names_the_front_doors_that_the_function_finds():
     edges = ["x -> m -> y", "w -> m", "w -> y", "x <-> y"]
     graph = cf.Graph(edges=edges)

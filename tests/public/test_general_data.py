@@ -144,6 +144,20 @@ def test_formula_is_not_simplified_to_a_distribution_that_nobody_has():
     assert mean.evaluate(tables).values.item() == 0.375
 
 
+def test_counterfactual_is_not_simplified_to_a_distribution_that_nobody_has():
+    graph = cf.Graph(edges=["x -> y"])
+    tables = {
+        "P(x)": cf.Table(["x"], [0.25, 0.75]),
+        "P(y | x)": cf.Table(["x", "y"], [[1, 0], [0.5, 0.5]]),
+    }
+    joint = cf.identify(graph, "P(y[x=1]=1, x=1)", [*tables])
+    assert joint.evaluate(tables).values.item() == 0.375
+    two = cf.identify(graph, "P(y[x=1]=1, x=0)", [*tables])
+    assert two.evaluate(tables).values.item() == 0.125
+    mean = cf.identify(graph, "E[y[x=1] - y[x=0] | x=1]", [*tables])
+    assert mean.evaluate(tables).values.item() == 0.5
+
+
 def test_conditional_table_is_never_taken_for_a_joint_one():
     graph = cf.Graph(edges=["x -> y", "z -> y"])
     tables = {
