@@ -18,6 +18,8 @@ from causalflow.graph.names import quoted_unless_word, written
 __all__ = ["KEPT", "STRUCTURED", "Raw", "assembled", "exogenous_of", "structured"]
 
 Raw: TypeAlias = Mapping[str, Any]
+Link: TypeAlias = tuple[str, str, str, Raw]
+"""Source, mark, target and attributes of an edge."""
 
 STRUCTURED = ("options", "exogenous", "queries", "latents")
 KEPT = MARKS.union(STRUCTURED, {"implied"})
@@ -39,7 +41,7 @@ def exogenous_of(attributes: Raw) -> Raw:
 def assembled(
     attributes: Mapping[str, Any],
     nodes: Mapping[str, Raw],
-    links: Iterable[tuple[str, str, str, Mapping[Any, Any]]],
+    links: Iterable[Link],
     hidden: Iterable[str] = (),
 ) -> Graph:
     """The Graph of what was read.
@@ -47,32 +49,36 @@ def assembled(
     Args:
         attributes: the graph's: name, exogenous, queries, and latents, the names of latent nodes.
         nodes: their attributes.
-        links: source, mark, target and attributes of each edge.
+        links: the edges.
         hidden: further names of latent nodes.
     """
     declared = [str(name) for name in _listed(attributes, "latents")]
     named = dict.fromkeys([*hidden, *declared])
     nodes = {**nodes, **{name: {} for name in named if name not in nodes}}
     latent = [name for name, given in nodes.items() if is_latent(name, given) or name in named]
-    unseen = frozenset(latent)
-    arrows: dict[tuple[str, str], Mapping[Any, Any]] = {}
+    return Graph(
+        nodes=_declared_nodes(nodes),
+        edges=_edges(links, frozenset(latent)),
+        exogenous=exogenous_of(attributes) or None,
+        queries=_listed(attributes, "queries") or _role_query(nodes),
+        name=str(attributes.get("name") or "graph"),
+        latent=latent,
+    )
+
+
+def _edges(links: Iterable[Link], latent: frozenset[str]) -> list[Raw | str]:
+    """The directed edges, then the bidirected ones, each once."""
+    arrows: dict[tuple[str, str], Raw] = {}
     arcs: dict[frozenset[str], str] = {}
     for source, mark, target, given in links:
-        found = read_arrow(source, mark, target, given, unseen)
+        found = read_arrow(source, mark, target, given, latent)
         if found is None or str(given.get("implied")).lower() == "true":
             continue
         if found.bidirected:
             arcs.setdefault(frozenset((source, target)), f"{written(source)} <-> {written(target)}")
         else:
             _enter(arrows, (found.source, found.target), given)
-    return Graph(
-        nodes=_declared_nodes(nodes),
-        edges=[*(_raw_edge(pair, given) for pair, given in arrows.items()), *arcs.values()],
-        exogenous=exogenous_of(attributes) or None,
-        queries=_listed(attributes, "queries") or _role_query(nodes),
-        name=str(attributes.get("name") or "graph"),
-        latent=latent,
-    )
+    return [*(_raw_edge(pair, given) for pair, given in arrows.items()), *arcs.values()]
 
 
 def _listed(attributes: Raw, key: str) -> list[Any]:

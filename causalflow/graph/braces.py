@@ -144,6 +144,14 @@ class _Parser:
             if len(self._scopes) == 1:
                 self._attributes[name] = value
             return
+        self._mention(name, scope)
+        if not scope.marks and self._next.word("["):
+            self._nodes[name].update(self._brackets())
+        elif scope.marks or self._next.kind == "mark":
+            self._operand(scope, (name,))
+
+    def _mention(self, name: str, scope: _Scope) -> None:
+        """A node, perhaps for the first time; the place where an edge touches it is styling."""
         for _ in range(2):
             if self._next.word(":"):
                 self._take()
@@ -151,10 +159,6 @@ class _Parser:
         if name not in self._nodes:
             self._nodes[name] = dict(scope.node)
         self._mentions.append(name)
-        if not scope.marks and self._next.word("["):
-            self._nodes[name].update(self._brackets())
-        elif scope.marks or self._next.kind == "mark":
-            self._operand(scope, (name,))
 
     def _defaults(self, what: str, scope: _Scope) -> None:
         given = self._brackets()

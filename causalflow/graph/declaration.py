@@ -79,8 +79,7 @@ def declare(tree: Value | None) -> Declaration:
     edges = (*_declared_edges(links, nodes), *derived_edges(nodes))
     arcs = tuple((link.source, link.target) for link in links if link.kind is None)
     _check_cycle(nodes, edges, links, lines)
-    if latent:
-        nodes, edges, arcs = without_latent(nodes, edges, arcs, latent)
+    nodes, edges, arcs = without_latent(nodes, edges, arcs, latent)
     return Declaration(
         name=title,
         nodes=nodes,

@@ -7,7 +7,7 @@ bidirected ones (declared, and one for each pair of equations that share an exog
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -58,7 +58,7 @@ class Graph:
         exogenous: Mapping[str, Any] | None = None,
         queries: Sequence[Any] = (),
         name: str = "graph",
-        latent: Sequence[str] = (),
+        latent: str | Collection[str] = (),
     ) -> None:
         """Declare a graph.
 
@@ -75,9 +75,12 @@ class Graph:
         Raises:
             GraphError: the first mistake.
         """
-        sections = {"graph": name, "exogenous": exogenous, "nodes": nodes, "edges": edges}
-        if latent:
-            sections["latent"] = [latent] if isinstance(latent, str) else list(latent)
+        sections: dict[str, Any] = {"graph": name, "exogenous": exogenous, "nodes": nodes}
+        hidden = [latent] if isinstance(latent, str) else latent
+        sections |= {
+            "edges": edges,
+            "latent": sorted(hidden) if isinstance(hidden, Set) else hidden,
+        }
         given = {key: _plain(part) for key, part in (sections | {"queries": queries}).items()}
         self._set(
             declare(from_python({key: part for key, part in given.items() if part is not None}))

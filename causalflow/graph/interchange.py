@@ -65,6 +65,9 @@ def from_networkx(peer: networkx.DiGraph[Any]) -> Graph:
     Raises:
         GraphError: undirected edges, or what is not a causal graph.
     """
+    if not all(hasattr(peer, each) for each in ("is_directed", "nodes", "edges", "graph")):
+        given = type(peer).__name__
+        raise GraphError(f"from_networkx: given {given}; expected a directed networkx graph")
     if not peer.is_directed():
         raise GraphError("a networkx graph with undirected edges; expected a directed one")
     usual, edge = (_defaults(peer, key) for key in ("node", "edge"))

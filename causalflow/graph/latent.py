@@ -57,6 +57,8 @@ def without_latent(
     Raises:
         DeclarationError: a mechanism of a latent node or over one, or too many edges.
     """
+    if not latent:
+        return dict(nodes), tuple(edges), arcs
     _check_mechanisms(nodes, edges, latent)
     declared = ADMG(
         tuple(nodes),

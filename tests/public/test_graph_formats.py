@@ -326,6 +326,7 @@ def test_pgmpys_latents_and_y0s_tag_are_hidden_nodes():
 @pytest.mark.parametrize(
     ("peer", "message"),
     [
+        ("x -> y", "from_networkx: given str; expected a directed networkx graph"),
         (nx.Graph([("x", "y")]), "a networkx graph with undirected edges"),
         (nx.DiGraph([("x", "y"), ("y", "x")]), "the edges make a cycle"),
         (nx.DiGraph([(1, "1")]), "have the same text as their name"),

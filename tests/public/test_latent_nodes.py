@@ -146,6 +146,14 @@ def test_latent_nodes_are_remembered_in_every_text_that_is_written():
     assert (again.admg, again.latent) == (graph.admg, graph.latent)
 
 
+def test_latent_nodes_are_named_by_one_name_a_list_or_a_set():
+    edges = ["u -> x", "u -> y"]
+    assert cf.Graph(edges=edges, latent="u") == cf.Graph(edges=edges, latent={"u"})
+    assert cf.Graph(edges=edges, latent="u") == cf.Graph(edges=edges, latent=("u",))
+    with pytest.raises(cf.GraphError, match="cannot read an object of type function"):
+        cf.Graph(edges=edges, latent=test_latent_nodes_are_named_by_one_name_a_list_or_a_set)
+
+
 def test_a_latent_node_needs_no_type_where_others_have_one():
     nodes = {name: {"type": "class", "levels": 2} for name in ("x", "y")}
     graph = cf.Graph(nodes=nodes, edges=["u -> x", "u -> y", "x -> y"], latent=["u"])
