@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from causalflow.discrete.answer import ROW, Answer
+from causalflow.discrete.answer import Answer
+from causalflow.discrete.cells import key_names, seen_only, where_told, with_rows
 from causalflow.discrete.domain import Domain
 from causalflow.discrete.impossible import impossible_note, impossible_text
 from causalflow.discrete.inference import Inference, Key, Positions
@@ -29,10 +30,7 @@ from causalflow.query.query import Kind, Query, Term
 from causalflow.tables.array import Values
 from causalflow.tables.table import Table
 
-__all__ = ["COUPLING", "Question", "answer"]
-
-COUPLING = 2**12
-"""The multiplications that one probability of a joint law of copies takes the time of."""
+__all__ = ["Question", "answer"]
 
 
 def answer(inference: Inference, query: Query, bound: Mapping[Key, Any]) -> Answer:
@@ -143,14 +141,17 @@ class Question:
         for terms, asked, at in map(self._terms, self._parts()):
             every, keep = (*terms, *self.conditions), [*asked, *self.kept()]
             plan = self.inference.plan(every, self.free, keep, [*self.known, *at])
-            given = {**self.known, **at}
             total += plan.operations
-            total += COUPLING * self.inference.couplings(every, self.free, given)
+            total += self.inference.couplings(every, self.free, {**self.known, **at})
         return total
 
     def _terms(self, part: int | None) -> tuple[list[Term], list[Term], dict[Key, int]]:
-        """The outcomes of a part: all, those that are free, and the positions of the others."""
+        """The outcomes of a part: all, those that are free, and the positions of the others.
+
+        Outcomes that are known are left to `causalflow.discrete.cells.where_told`.
+        """
         outcomes = self.form.outcomes if part is None else (self.form.outcomes[part],)
+        outcomes = tuple(term for term in outcomes if term.free not in self.known)
         terms = [term.free for term in outcomes]
         at: dict[Key, int] = {
             term.free: self.domain(term.free).position(term.value)
@@ -163,7 +164,9 @@ class Question:
         """P(outcomes | conditions), or a part of an expectation; and where it has none."""
         values, empty = self._conditional(*self._terms(part))
         if part is None:
-            return values, empty
+            told = [term for term in self.form.outcomes if term.free in self.known]
+            at = {term.free: self.domain(term.free).position(term.value) for term in told}
+            return where_told(values, at, self.known), empty
         weights = level_numbers(self.domain(self.form.outcomes[part].free))
         axis = int(self.inverse is not None)
         scale = self.query.coefficients[part]
@@ -280,43 +283,23 @@ class Question:
         if self.query.kind is not Kind.PROBABILITY:
             domains = {term.name: self.domain(term.free) for term in self.form.outcomes}
             found += [note for each in domains.values() for note in level_notes(each)]
-        if self.impossible:
-            rows = self.impossible_rows()
-            assert self.inverse is not None
-            why = self._impossible(int(self.inverse[rows[0]]))
-            found.append(impossible_note(rows, why))
+        if self.inverse is not None and (rows := self.impossible_rows()):
+            found.append(impossible_note(rows, self._impossible(int(self.inverse[rows[0]]))))
         if empty:
             found.append("cells whose condition has probability zero are shown as 0")
         return tuple(found)
 
     def axes(self) -> tuple[tuple[str, ...], dict[str, tuple[Level, ...]]]:
         """The axes of an answer, and their levels."""
-        names = self._names()
+        names = key_names(self.query, self.form)
         keys = [*self.asked(), *self.kept()]
         levels = {names[key]: self.domain(key).levels for key in keys}
         return tuple(levels), levels
 
     def table(self, values: Values) -> Table:
         """The answer's table; of an image's codes only those that have some probability."""
-        axes, levels = self.axes()
-        first = int(self.inverse is not None)
-        for place, (axis, key) in enumerate(
-            zip(axes, [*self.asked(), *self.kept()], strict=True), start=first
-        ):
-            if isinstance(self.domain(key).declared, Image):
-                others = tuple(each for each in range(values.ndim) if each != place)
-                seen = np.flatnonzero(((values != 0) & (values == values)).any(axis=others))
-                values = values.take(seen, axis=place)
-                levels[axis] = tuple(levels[axis][k] for k in seen.tolist())
-        if self.inverse is None:
-            return Table.of(axes, values, levels)
-        row = ROW if ROW not in axes else f"{ROW}'"
-        levels[row] = tuple(range(len(self.inverse)))
-        return Table.of((row, *axes), values[self.inverse], levels)
-
-    def _names(self) -> dict[Key, str]:
-        """The name of each free key's axis."""
-        asked = self.query.kind is Kind.PROBABILITY
-        terms = (*(self.form.outcomes if asked else ()), *self.form.conditions)
-        keys: list[Key] = [term for term in terms if term.value is None]
-        return dict(zip([*keys, *self.free], self.query.free_variables, strict=True))
+        _, levels = self.axes()
+        keys = [*self.asked(), *self.kept()]
+        coded = [isinstance(self.domain(key).declared, Image) for key in keys]
+        values, levels = seen_only(values, levels, coded)
+        return with_rows(values, levels, self.inverse)

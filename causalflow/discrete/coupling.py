@@ -33,12 +33,15 @@ import numpy as np
 
 from causalflow.registry import Registry
 
-__all__ = ["COUPLINGS", "Coupling", "Law", "coupled"]
+__all__ = ["COST", "COUPLINGS", "Coupling", "Law", "coupled"]
 
 Law: TypeAlias = tuple[Fraction, ...]
 Vector: TypeAlias = tuple[Fraction, ...]
 Coupling: TypeAlias = Callable[[Sequence[Law], tuple[int, ...]], Fraction]
 """The probability that copies with different laws take these values."""
+
+COST = 2**12
+"""The multiplications that one probability of a joint law takes the time of."""
 
 COUPLINGS: Registry[Coupling] = Registry("noise of a table")
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from causalflow.discrete.builder import build_network
 from causalflow.discrete.copies import LONGEST, Factor
+from causalflow.discrete.coupling import COST
 from causalflow.discrete.domain import NEVER, Domain
 from causalflow.discrete.network import Network
 from causalflow.discrete.structure import FiniteStructure
@@ -119,10 +120,10 @@ class Inference:
     def couplings(
         self, terms: Sequence[Term], free: Sequence[str], at: Mapping[Key, Positions]
     ) -> int:
-        """How many probabilities of joint laws P(terms) takes at these positions."""
+        """The multiplications that the joint laws of P(terms) at these positions are worth."""
         compiled = self._network(tuple(terms), tuple(free))
         cells = {compiled.axis(key): position for key, position in at.items()}
-        return self._narrowed(compiled, cells).network.coupled
+        return COST * self._narrowed(compiled, cells).network.coupled
 
     def choices(self, terms: Sequence[Term], free: Sequence[str]) -> Mapping[str, str]:
         """Node -> its declared choice of noise, where P(terms) depends on that."""

@@ -143,7 +143,7 @@ class Solver:
             ) from None
         kind, notes = self._with_left_out(*_meaning(program, top, bottom))
         if isinstance(query, Query) and query.kind is Kind.PROBABILITY:
-            low, high = (min(max(end, 0.0), 1.0) for end in (low, high))
+            low, high = (min(max(end, 0.0), 1.0) + 0.0 for end in (low, high))
         if high - low < _POINT and kind != "optimised":
             kind, notes = "point", ()
         return Interval(low=low, high=high, kind=kind, notes=(*self._data_notes(), *moved, *notes))

@@ -31,11 +31,13 @@ from causalflow.identify.sources import (
 )
 from causalflow.identify.step import Step
 from causalflow.identify.surrogate import identify_from
+from causalflow.identify.symbols import axes_of
 from causalflow.identify.verdict import Verdict
 from causalflow.query.combination import AnyQuery, Combination
 from causalflow.query.language import parse_query
 from causalflow.query.query import Kind, Query
-from causalflow.symbolic.expression import probability
+from causalflow.query.settled import settled
+from causalflow.symbolic.expression import ONE, ZERO, probability
 
 if TYPE_CHECKING:
     from causalflow.graph.graph import Graph
@@ -70,6 +72,11 @@ def identify(graph: Graph | ADMG, query: Question, data: DataNames = "observatio
     if isinstance(question, Combination):
         return combined_verdict(question, lambda part: identify(graph, part, data))
     declared = None if isinstance(graph, ADMG) else graph
+    left, certain = settled(question)
+    if certain is not None:
+        return _settled(admg, question, data, declared, certain)
+    if left != question:
+        return replace(identify(graph, left, data), query=question)
     if question.is_counterfactual:
         from causalflow.identify.counterfactual import identify_counterfactual
 
@@ -79,6 +86,25 @@ def identify(graph: Graph | ADMG, query: Question, data: DataNames = "observatio
         _check(question)
         found = _verdict(admg, question, data, declared)
     return _warned(found, question, data)
+
+
+def _settled(
+    admg: ADMG, query: Query, data: DataNames, declared: Graph | None, certain: bool
+) -> Verdict:
+    """The verdict where the question's own conditions say its outcomes: 1, or 0."""
+    reason = "the conditions say the outcomes" if certain else "they contradict the outcomes"
+    estimand = ONE if certain else ZERO
+    return Verdict(
+        query=query,
+        identifiable=True,
+        estimand=estimand,
+        data=data_names(data),
+        derivation=(Step(rule="conditions", reason=reason, formula=estimand),),
+        assumptions=("the conditions have positive probability",),
+        indices=axes_of(query),
+        graph=admg,
+        declared=declared,
+    )
 
 
 def _warned(verdict: Verdict, query: Query, data: DataNames) -> Verdict:

@@ -73,6 +73,8 @@ def counted(
     if not isinstance(columns, Mapping) and not hasattr(columns, "columns"):
         kind = type(columns).__name__
         raise DataError(f"estimate: expected a data frame or a mapping of columns, given {kind}")
+    if not names:
+        return _none_needed(columns)
     if missing := [name for name in names if name not in columns]:
         raise DataError(f"estimate: the rows have no column {missing}")
     found = {name: _levels(name, columns[name], nodes.get(name), levels) for name in names}
@@ -96,6 +98,13 @@ def counted(
     table = Table(names, counts.astype(np.float64), found)
     undeclared = [n for n in names if n not in levels and not _declared(nodes.get(n))]
     return Counts(table=table, rows=rows, dropped=every - rows, occurring=tuple(undeclared))
+
+
+def _none_needed(columns: pd.DataFrame | Mapping[str, Any]) -> Counts:
+    """All rows, of a formula that is a number."""
+    every = [len(entries_of(columns[name]).array.ravel()) for name in columns]
+    rows = max(every, default=0)
+    return Counts(table=Table([], np.array(float(rows))), rows=rows, dropped=0)
 
 
 def _declared(node: Node | None) -> tuple[Level, ...]:

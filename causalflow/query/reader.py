@@ -165,7 +165,10 @@ class Reader:
             first, was_outcome = seen.setdefault(term.free, (term, index < asked))
             if first is term:
                 continue
+            valued = None not in (first.value, term.value)
             if was_outcome and index >= asked:
+                if valued:
+                    continue
                 self._fail(f"'{term.free}' is both an outcome and a condition", position)
             if None not in (first.value, term.value) and first.value != term.value:
                 self._fail(f"'{term.free}' has two values, {first} and {term}", position)
