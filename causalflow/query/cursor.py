@@ -10,11 +10,11 @@ from causalflow.graph.admg import ADMG
 from causalflow.query.domain import resolve
 from causalflow.query.query import Value
 from causalflow.query.reader import Variables
-from causalflow.query.words import NAME, QUOTED, literal, unquoted
+from causalflow.query.words import BARE, QUOTED, literal, unquoted
 
 __all__ = ["Cursor"]
 
-_NAME = re.compile(rf"\s*({NAME}|{QUOTED})")
+_NAME = re.compile(rf"\s*({BARE}|{QUOTED})")
 _LEVEL = re.compile(rf"\s*({QUOTED}|(?:(?!->|→)[^\s,|()\[\]='\"/;])+)")
 _ARROW = re.compile(r"\s*(->|→)")
 _NEXT = re.compile(r"\s*(\w+|->|\S)?")

@@ -11,8 +11,9 @@
     NDE(x -> y; m), ATT(x -> y), ...     quantities with names: see `causalflow.query.named`
     P(y | do(x=1)) - P(y | do(x=0))      sums and ratios: see `causalflow.query.combination`
 
-A level is written by name or number; ``'two words'`` or ``"two words"`` quotes names that would
-read as something else (a backslash keeps the character after it). ``do`` sets a variable for every
+A variable's name of letters, digits, '_' and '.' stands as it is, and a level is written by name or
+number; ``'two words'`` or ``"two words"`` quotes names that would read as something else (a
+backslash keeps the character after it). ``do`` sets a variable for every
 term of the query, conditions too; with subscripts each term has its own world, so the two are not
 mixed. ``p(...)``, ``Pr(...)``, ``e[...]``, ``E(...)`` and ``DO(...)`` are read as well.
 
@@ -39,7 +40,7 @@ from causalflow.query.named import named_question
 from causalflow.query.plain import plain_query
 from causalflow.query.query import Kind, Query, Term
 from causalflow.query.reader import Branch, Reader, Variables
-from causalflow.query.words import NAME, OPENED, QUOTED, WORD
+from causalflow.query.words import BARE, OPENED, QUOTED, WORD
 
 if TYPE_CHECKING:
     from causalflow.graph.graph import Graph
@@ -72,8 +73,8 @@ E: /[Ee]\s*\[/
 MEAN: /[Ee]\s*\(/
 DO.1: /[Dd][Oo]\s*\(/
 MINUS: "-"
-NAME: /{NAME}/
-COUNT: /{COUNT}/
+NAME: /{BARE}/
+COUNT.1: /{COUNT}/
 VALUE: /{WORD}/
 QUOTED: /{QUOTED}/
 %ignore /\s+/

@@ -14,6 +14,7 @@ import re
 from typing import TypeAlias
 
 __all__ = [
+    "BARE",
     "NAME",
     "NUMBER",
     "OPENED",
@@ -30,6 +31,9 @@ __all__ = [
 Value: TypeAlias = str | int | float
 
 NAME = r"[^\W\d]\w*"
+"""A name that is written without quotes."""
+BARE = r"\w[\w.]*"
+"""A name that is read without quotes; digits are a number where a number can stand."""
 NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?"
 WORD = r"[^\s,|()\[\]='\"]+"
 QUOTED = r"""'(?:[^'\\]|\\[\s\S])*'|"(?:[^"\\]|\\[\s\S])*\""""

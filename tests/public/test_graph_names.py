@@ -114,6 +114,16 @@ def test_a_verdict_does_not_depend_on_the_names(seed):
     assert len(str(verdict).splitlines()) == len(str(expected).splitlines())
 
 
+@pytest.mark.parametrize("query", ["P(2 | do(1))", "P('2' | do(\"1\"))", "P(2[1=0], X.ray | 1=1)"])
+def test_names_of_letters_digits_and_dots_need_no_quotes_in_a_query(query):
+    graph = cf.loads("dag { 1 -> 2 -> X.ray }")
+    again = cf.parse_query(str(cf.parse_query(query, graph)), graph)
+    assert again == cf.parse_query(query, graph)
+    assert again.variables <= {"1", "2", "X.ray"}
+    assert cf.identify(graph, "E[X.ray | do(1=0)]").identifiable
+    assert cf.parse_query("TE(1=1/0 -> X.ray)", graph).variables == {"1", "X.ray"}
+
+
 NAMES = {  # the names that a text of another tool has
     "f06": ('dag { "warm up" -> injury }', ["warm up", "injury"]),
     "f07": ("dag { 1 -> 2 }", ["1", "2"]),
