@@ -122,7 +122,7 @@ def counterfactual(
     """What the evidence would have been, had the nodes of --do been set: abduct, act, predict.
 
     MODEL is a model file, or a graph file for which a fitted model ships: then, where no evidence
-    is given, held-out rows of the graph's data set are taken, and a picture is written.
+    is given, rows of the graph's data set are taken, of its test split, and a picture is written.
 
     Nodes without evidence are inferred from the rest where they can be, and drawn where they are
     free; the answer says which, and how.
@@ -180,7 +180,7 @@ def _evidence(
 
 
 def _held_out(graph: Graph, known: DataSet, rows: int) -> dict[str, Any]:
-    """Rows that no model was fitted to: node -> values."""
+    """Rows of the test split, which no shipped model was fitted to: node -> values."""
     from causalflow.cli.rows import drawn
     from causalflow.data.frame import Frame
 

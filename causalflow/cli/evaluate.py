@@ -1,4 +1,4 @@
-"""``causalflow evaluate``: a fitted model measured on held-out pictures, as a report."""
+"""``causalflow evaluate``: a fitted model measured on pictures, as a report."""
 
 from __future__ import annotations
 
@@ -123,7 +123,11 @@ def evaluate(
     device: str,
     as_json: bool,
 ) -> None:
-    """Measure MODEL on pictures it was not fitted to, and write a report.
+    """Measure MODEL on pictures, and write a report.
+
+    A model says how it does on new pictures only by those it was not fitted to: name a data set's
+    test split, or rows of your own that were kept from the fit. The report tells, and a warning,
+    whether the model was fitted to them, as far as it keeps that.
 
     MODEL is a model file, or a graph file for which a fitted model ships. Of each picture its
     counterfactuals are asked, and judged: does the null intervention give the picture back
@@ -207,6 +211,7 @@ def _text(found: Evaluation, weights: Path, files: Sequence[Path]) -> str:
     lines = [
         f"model: {weights}",
         f"data: {count(len(found.subject), 'picture')} of {about}",
+        *(f"note: {each}" for each in found.rests_on),
         *(f"judge of {name}: {judge.how}" for name, judge in found.judges.items()),
         "",
         table(columns(found.measures)),

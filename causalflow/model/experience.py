@@ -53,11 +53,18 @@ class Pictures:
 
     Attributes:
         rows: how many there were.
-        digests: of rows chosen at random, all of them where they are few.
+        kept: how many of them, chosen at random, have a digest here; all where they are few.
+        digests: theirs; equal pictures have one.
     """
 
     rows: int
+    kept: int
     digests: frozenset[bytes]
+
+    @property
+    def whole(self) -> bool:
+        """Whether all have a digest here."""
+        return self.kept == self.rows
 
     def known(self, images: Tensor) -> int:
         """How many of some pictures, uint8 or in [0, 1], are among those kept."""
@@ -110,6 +117,7 @@ class Experience:
             "pictures": {
                 name: {
                     "rows": kept.rows,
+                    "kept": kept.kept,
                     "digests": base64.b64encode(b"".join(sorted(kept.digests))).decode("ascii"),
                 }
                 for name, kept in sorted(self.pictures.items())
@@ -236,7 +244,7 @@ def _kept(column: Tensor | ImageFiles, seed: int) -> Pictures:
     most = min(KEPT_PICTURES, max(1, KEPT_PIXELS // pixels))
     chosen = torch.randperm(len(column), generator=_generator(seed))[:most]
     found = (digest for rows in chosen.split(BATCH) for digest in _digests(column[rows]))
-    return Pictures(rows=len(column), digests=frozenset(found))
+    return Pictures(rows=len(column), kept=len(chosen), digests=frozenset(found))
 
 
 def _digests(images: Tensor) -> list[bytes]:
@@ -249,8 +257,10 @@ def _digests(images: Tensor) -> list[bytes]:
 
 
 def _joined(first: Pictures, second: Pictures) -> Pictures:
-    kept = sorted(first.digests | second.digests)[:KEPT_PICTURES]
-    return Pictures(rows=first.rows + second.rows, digests=frozenset(kept))
+    both = first.digests | second.digests
+    digests = frozenset(sorted(both)[:KEPT_PICTURES])
+    kept = first.kept + second.kept if len(both) <= KEPT_PICTURES else len(digests)
+    return Pictures(rows=first.rows + second.rows, kept=kept, digests=digests)
 
 
 def _generator(seed: int) -> torch.Generator:
@@ -286,8 +296,9 @@ def _range(name: str, ends: Any) -> Range:
 
 def _pictures(name: str, given: Any) -> Pictures:
     parts = _object(name, given)
-    rows, text = parts.get("rows"), parts.get("digests")
-    if not isinstance(rows, int) or isinstance(rows, bool) or rows < 0 or not isinstance(text, str):
+    rows, kept, text = parts.get("rows"), parts.get("kept"), parts.get("digests")
+    whole = [isinstance(each, int) and not isinstance(each, bool) for each in (rows, kept)]
+    if not (all(whole) and isinstance(text, str) and 0 <= int(kept) <= int(rows)):
         raise CheckpointError(f"experience: the pictures of '{name}' are not readable")
     try:
         joined = base64.b64decode(text, validate=True)
@@ -296,4 +307,5 @@ def _pictures(name: str, given: Any) -> Pictures:
     if len(joined) % DIGEST or len(joined) > DIGEST * KEPT_PICTURES:
         raise CheckpointError(f"experience: the digests of '{name}' have {len(joined)} bytes")
     cuts = range(0, len(joined), DIGEST)
-    return Pictures(rows=rows, digests=frozenset(joined[at : at + DIGEST] for at in cuts))
+    digests = frozenset(joined[at : at + DIGEST] for at in cuts)
+    return Pictures(rows=int(rows), kept=int(kept), digests=digests)

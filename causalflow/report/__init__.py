@@ -1,1 +1,1 @@
-"""Reports: a fitted model measured on held-out pictures, as numbers, a table and a page."""
+"""Reports: a fitted model measured on pictures, as numbers, a table and a page."""

@@ -1,4 +1,4 @@
-"""Evaluation: a fitted model, asked for counterfactuals of held-out pictures, and judged.
+"""Evaluation: a fitted model, asked for counterfactuals of pictures, and judged.
 
     subject -> judges, worlds -> measures
 
@@ -11,17 +11,20 @@ from __future__ import annotations
 
 import platform
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from causalflow.errors import SupportWarning
 from causalflow.graph.graph import Graph
 from causalflow.metrics.score import Score
 from causalflow.model.model import Model
 from causalflow.report.actions import Action
 from causalflow.report.definitions import DEFINITIONS
+from causalflow.report.foundation import foundation
 from causalflow.report.judges import Judge, fitted_judges
 from causalflow.report.measure import Measure, score_record
 from causalflow.report.measures import Bench, measured
@@ -47,6 +50,8 @@ class Evaluation:
         worlds: what was measured, their pictures bright.
         truths: query -> the true counterfactuals, where the data know them.
         notes: what could not be measured, and why.
+        rests_on: whether the model was fitted to the pictures, and what is outside of its ranges
+            (`causalflow.report.foundation`).
         device: where the model ran.
         seconds: that it took.
     """
@@ -61,6 +66,7 @@ class Evaluation:
     worlds: Worlds
     truths: dict[str, Columns]
     notes: Sequence[str]
+    rests_on: Sequence[str]
     device: str
     seconds: float
 
@@ -84,6 +90,7 @@ class Evaluation:
             "measures": [each.record() for each in self.measures],
             "definitions": {name: DEFINITIONS[name] for name in names},
             "notes": list(self.notes),
+            "rests_on": list(self.rests_on),
         }
 
     def _judge(self, name: str) -> dict[str, Any]:
@@ -105,7 +112,8 @@ def evaluate(
 
     Args:
         model: fitted, with one image node.
-        subject: held-out rows, and real pictures for the judges.
+        subject: rows to measure on, best such that it was not fitted to, and real pictures for
+            the judges.
         actions: what is done to every row.
         settings: how the model is asked.
         name: of the model, for the reader.
@@ -116,6 +124,7 @@ def evaluate(
         EvidenceError: an action that the model cannot take, or rows that it finds impossible.
     """
     chosen, start, device = settings or Settings(), time.monotonic(), str(model.device)
+    rests_on = foundation(model, subject, actions)
     seen = bright_subject(model.graph, subject)
     judges = fitted_judges(
         model.graph,
@@ -125,7 +134,9 @@ def evaluate(
         device=device,
         progress=chosen.progress,
     )
-    worlds = bright_worlds(model.graph, asked_worlds(model, subject, actions, chosen))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SupportWarning)  # told of all rows at once, above
+        worlds = bright_worlds(model.graph, asked_worlds(model, subject, actions, chosen))
     bench = Bench(graph=model.graph, subject=seen, judges=judges)
     found = measured(bench, worlds)
     floors = {node: floor for node in judges if (floor := bench.floor(node)) is not None}
@@ -140,6 +151,7 @@ def evaluate(
         worlds=worlds,
         truths={query: truth for query, truth in bench.truths.items() if truth},
         notes=tuple(bench.notes),
+        rests_on=rests_on,
         device=device,
         seconds=time.monotonic() - start,
     )

@@ -42,8 +42,8 @@ def figures(evaluation: Evaluation) -> Iterator[tuple[str, str, Figure]]:
     yield "Graph", "What the model was told.", drawn
     yield (
         "Counterfactuals",
-        "A column is one held-out picture. Below each picture, the labels of its world; the null "
-        "intervention without the residual shows what the model itself draws.",
+        "A column is one picture, kept from the judges. Below each picture, the labels of its "
+        "world; the null intervention without the residual shows what the model itself draws.",
         _worlds(evaluation),
     )
     if shares := [each for each in evaluation.measures if _is_share(each)]:

@@ -60,6 +60,7 @@ def page(evaluation: Evaluation) -> str:
 def _body(evaluation: Evaluation, title: str) -> Iterator[str]:
     yield f"<h1>{escape(title)}</h1>"
     yield f'<p class="about">{escape(_about(evaluation))}</p>'
+    yield "<ul>" + "".join(f"<li>{escape(each)}</li>" for each in evaluation.rests_on) + "</ul>"
     for heading, about, figure in figures(evaluation):
         yield f"<h2>{escape(heading)}</h2>"
         yield _figure(heading, about, figure)

@@ -2,7 +2,7 @@
 
 No row is in two of the three parts:
 
-    rows         held out: their factual pictures are intervened on
+    rows         kept from the judges: their factual pictures are intervened on
     training     real pictures and labels that judges are fitted to
     reference    further real pictures, which the distribution of counterfactuals is held against
 """

@@ -10,11 +10,11 @@ from causalflow.report import files, worlds
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory):
-    """Sixty 8x8 pictures, green or red, of several brightnesses."""
+    """Sixty 8x8 pictures, green or red, of several brightnesses, none of them the fit's 200."""
     generator = np.random.default_rng(0)
     color = np.arange(60) % 2
     pictures = np.zeros((60, 3, 8, 8), np.uint8)
-    pictures[np.arange(60), 1 - color] = generator.integers(120, 250, 60)[:, None, None]
+    pictures[np.arange(60), 1 - color] = generator.integers(120, 200, 60)[:, None, None]
     path = tmp_path_factory.mktemp("rows") / "rows.npz"
     np.savez(path, color=color, image=pictures)
     return path
