@@ -36,6 +36,7 @@ from causalflow.cli.output import (
     write_figure,
 )
 from causalflow.cli.shipped import named_model, shipped_data
+from causalflow.cli.undetermined import Open, marked, open_lines, opened
 from causalflow.cli.worlds import captions, headers, image_names, label_columns, pixels
 from causalflow.errors import CausalflowError, EvidenceError, SupportWarning, one_line
 from causalflow.graph.schema import Class, Continuous
@@ -152,16 +153,20 @@ def counterfactual(
         text = one_line("; ".join(outside), ": what was learned is extrapolated there")
         warnings.warn(f"counterfactual: {text}", SupportWarning, stacklevel=1)
     columns = _columns(graph, worlds, draws)
+    world = worlds[_named(do)]
+    rows = abduction.rows // draws
+    found = opened(graph, world, rows, label_columns(graph, world))
     if output is not None:
         _write(graph, worlds, columns, output)
-    summary = _summary(abduction, worlds, output)
+    summary = _summary(abduction, worlds, output, found)
     if is_graph_file(model):
         summary |= {"model": weights, "data": f"{known.name}, test split" if known else None}
     if as_json:
         say_json({"do": list(map(str, do)), "rows": records(columns), **summary})
     else:
-        say(table(headers(graph, columns)))
-        say("\n" + _text(summary))
+        shown = columns if draws > 1 else marked(columns, found, _named(do))
+        say(table(headers(graph, shown)))
+        say("\n" + "\n".join(filter(None, [*open_lines(found, _named(do)), _text(summary)])))
 
 
 def _evidence(
@@ -266,7 +271,10 @@ def _grid(graph: Graph, worlds: Mapping[str, World]) -> Figure:
 
 
 def _summary(
-    abduction: Abduction, worlds: Mapping[str, World], output: Path | None
+    abduction: Abduction,
+    worlds: Mapping[str, World],
+    output: Path | None,
+    found: Sequence[Open],
 ) -> dict[str, Any]:
     """How the answer came about, as JSON shows it."""
     before = abduction.info.network_calls
@@ -281,6 +289,7 @@ def _summary(
         "round_trip_error": abduction.info.round_trip_error,
         "inferred": dict(abduction.info.inferred),
         "free": list(abduction.info.free),
+        "undetermined": [each.record() for each in found],
         "warnings": list(worlds[label].info.warnings),
         "file": output,
     }

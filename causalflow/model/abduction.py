@@ -47,7 +47,8 @@ def abduct(scm: StructuralModel, values: Values, generator: torch.Generator) -> 
         inferred={name: how for c in completions for name, how in c.inferred.items()},
         free=tuple(name for name in scm.order if any(name not in c.values for c in completions)),
     )
-    return Abduction(noise=_merged(noises, rows), rows=n, info=info)
+    known = _known(scm, values, rows, completions)
+    return Abduction(noise=_merged(noises, rows), rows=n, info=info, known=known)
 
 
 def explained(problem: EvidenceError, exact: ExactModel | None, values: Values) -> EvidenceError:
@@ -68,6 +69,23 @@ def explained(problem: EvidenceError, exact: ExactModel | None, values: Values) 
     except CausalflowError:  # too wide a question for exact inference
         return problem
     return problem
+
+
+def _known(
+    scm: StructuralModel, values: Values, rows: Sequence[Tensor], completions: Sequence[Completion]
+) -> Values:
+    """The labels that were given or read off images, with gaps where they were not."""
+    names = {name for completion in completions for name in completion.known}
+    found = {}
+    for name in (name for name in scm.order if name in names and name not in scm.images):
+        given = [c.known[name] for c in completions if name in c.known]
+        n = sum(map(len, rows))
+        gap = -1 if given[0].dtype == torch.int64 else torch.nan
+        found[name] = torch.full((n,), gap, dtype=given[0].dtype, device=given[0].device)
+        for at, completion in zip(rows, completions, strict=True):
+            if name in completion.known:
+                found[name][at] = completion.known[name]
+    return found
 
 
 def _merged(noises: Sequence[dict[str, Noise]], rows: Sequence[Tensor]) -> WorldNoise:

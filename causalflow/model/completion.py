@@ -37,11 +37,13 @@ class Completion:
         values: every node but the free ones.
         roots: every hidden root.
         inferred: node -> how its value was found.
+        known: the evidence, and what was read off its images.
     """
 
     values: Mapping[str, Tensor]
     roots: Mapping[str, Tensor]
     inferred: Mapping[str, str]
+    known: Mapping[str, Tensor]
 
 
 def complete(scm: StructuralModel, evidence: Values, generator: torch.Generator) -> Completion:
@@ -77,7 +79,9 @@ def complete(scm: StructuralModel, evidence: Values, generator: torch.Generator)
     inferred = dict.fromkeys(read, "read off the image, as its most probable value")
     inferred |= dict.fromkeys(computed, "computed by its equation")
     inferred |= dict.fromkeys(nodes, "drawn from its exact posterior")
-    return Completion(values=values | nodes, roots=roots, inferred=inferred)
+    return Completion(
+        values=values | nodes, roots=roots, inferred=inferred, known={**evidence, **read}
+    )
 
 
 def _read_images(scm: StructuralModel, values: Values) -> dict[str, Tensor]:

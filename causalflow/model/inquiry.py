@@ -93,7 +93,7 @@ class Inquiry:
         check_fitted(self.scm, self.fitted, needed - set(fixed))
         noise = self.scm.draw_noise(n, self.generator, needed)
         drawn, watch = Abduction(noise=noise, rows=n, info=Info()), self._watch()
-        world = predicted(self.scm, drawn, actions, watch, wanted)
+        world = predicted(self.scm, drawn, actions, watch, wanted, tried=False)
         _tell(watch, "sample")
         set_to = world_of(self.graph, do)
         return world.judged(partial(sample_verdict, self.graph, tuple(wanted), set_to))
@@ -118,12 +118,12 @@ class Inquiry:
     def counterfactual(self, evidence: Any, do: Mapping[str, Any], draws: int = 1) -> World:
         """The worlds of ``evidence`` under ``do``, so many of each row."""
         watch = self._watch()
-        world = self._counterfactual(evidence, do, draws, watch)
+        world = self._counterfactual(evidence, do, draws, watch, tried=True)
         _tell(watch, "counterfactual")
         return world
 
     def _counterfactual(
-        self, evidence: Any, do: Mapping[str, Any], draws: int, watch: Watch
+        self, evidence: Any, do: Mapping[str, Any], draws: int, watch: Watch, *, tried: bool
     ) -> World:
         check_count("n", draws)
         check_fitted(self.scm, self.fitted, self.scm.order)
@@ -131,7 +131,8 @@ class Inquiry:
         rows = len(next(iter(values.values())))
         actions = read_interventions(self.graph, do, rows, self.scm.device, draws=draws)
         check_noise(self.graph, actions)
-        world = predicted(self.scm, self._abducted(values, watch, draws), actions, watch)
+        noise = self._abducted(values, watch, draws)
+        world = predicted(self.scm, noise, actions, watch, tried=tried)
         set_to = world_of(self.graph, do)
         return world.judged(partial(counterfactual_verdict, self.graph, tuple(values), set_to))
 
@@ -216,7 +217,8 @@ class Inquiry:
         """The worlds of batch ``index``, whatever was drawn before it."""
         own = replace(self, generator=batch_generator(self.scm.device, seed, index))
         of_batch = own._watch()
-        world = own._counterfactual(batch, do(batch) if callable(do) else do, 1, of_batch)
+        action = do(batch) if callable(do) else do
+        world = own._counterfactual(batch, action, 1, of_batch, tried=False)
         watch.add(of_batch)
         return world
 

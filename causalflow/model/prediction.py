@@ -16,6 +16,7 @@ from causalflow.graph.schema import Class
 from causalflow.mechanisms.categorical import NOISES
 from causalflow.model.arguments import check_count, check_number
 from causalflow.model.latents import latents_of
+from causalflow.model.repeats import Repeats
 from causalflow.model.scm import Intervention, StructuralModel
 from causalflow.model.support import Watch
 from causalflow.model.world import Abduction, World
@@ -29,8 +30,13 @@ def predicted(
     actions: Mapping[str, Intervention],
     watch: Watch,
     wanted: Iterable[str] | None = None,
+    *,
+    tried: bool = True,
 ) -> World:
-    """The worlds of a noise under interventions, in public units."""
+    """The worlds of a noise under interventions, in public units.
+
+    With ``tried``, further draws tell which of them the evidence leaves open.
+    """
     watched = watch.actions(actions, abduction.noise.keys())
     with NetworkCalls(scm.denoisers) as calls:
         values = scm.predict(abduction.noise, watched, rows=abduction.rows)
@@ -38,8 +44,15 @@ def predicted(
     public = {n: to_public(n, scm.graph.nodes[n], values[n]) for n in wanted or scm.order}
     spent = abduction.info.network_calls + calls.images / abduction.rows
     outside = dict.fromkeys((*abduction.info.warnings, *watch.sentences))
-    info = replace(abduction.info, network_calls=spent, warnings=tuple(outside))
-    return World(public, info, latents=latents_of(scm, abduction.noise, values))
+    repeats = Repeats(scm=scm, evidence=abduction.known, actions=actions)
+    info = replace(
+        abduction.info,
+        network_calls=spent,
+        warnings=tuple(outside),
+        undetermined=repeats.open() if tried else (),
+    )
+    latents = latents_of(scm, abduction.noise, values)
+    return World(public, info, latents=latents, repeats=repeats)
 
 
 def configured(

@@ -32,6 +32,7 @@ from causalflow.model.arguments import check_count
 from causalflow.model.completion import complete
 from causalflow.model.prediction import check_fitted
 from causalflow.model.question import Question, read_question
+from causalflow.model.repeats import needed_noise
 from causalflow.model.scm import StructuralModel
 from causalflow.model.support import Watch
 from causalflow.model.tally import Array, Tally, frequencies, means
@@ -181,18 +182,8 @@ class _Run:
 
     def _noise(self, evidence: Mapping[str, Tensor], needed: frozenset[str]) -> Mapping[str, Noise]:
         """The noise of the needed nodes, of so many worlds as the evidence has rows."""
-        scm = self.scm
-        completion = complete(scm, evidence, self.generator)
-        self.inferred |= completion.inferred
-        known = {**completion.values, **completion.roots}
-        noise: dict[str, Noise] = {n: {"value": value} for n, value in completion.roots.items()}
-        for name in (name for name in scm.order if name in needed):
-            mechanism = scm.mechanism(name)
-            if name in completion.values:
-                parents = {parent: known[parent] for parent in scm.parents(name)}
-                noise[name] = mechanism.abduct(known[name], parents, self.generator)
-            else:
-                noise[name] = mechanism.draw_noise(self.draws, self.generator)
+        noise, inferred = needed_noise(self.scm, evidence, needed, self.generator)
+        self.inferred |= inferred
         return noise
 
     def _tally(self, question: Question, worlds: Worlds, where: str) -> Tally:

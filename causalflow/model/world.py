@@ -10,6 +10,8 @@ from torch import Tensor
 
 from causalflow.errors import one_of
 from causalflow.identify.verdict import Verdict
+from causalflow.mechanisms.base import Values
+from causalflow.model.repeats import Repeats
 from causalflow.model.scm import WorldNoise
 
 __all__ = ["Abduction", "Info", "World"]
@@ -25,6 +27,8 @@ class Info:
             residual; None where no image was observed or no residual is kept.
         inferred: node missing from the evidence -> how its value was found.
         free: nodes of which the evidence says nothing; their noise was drawn.
+        undetermined: nodes whose value in this world the evidence leaves open: what the world holds
+            of them is a draw (`World.probabilities`).
         warnings: what lies outside of the ranges that the mechanisms were fitted to.
     """
 
@@ -32,6 +36,7 @@ class Info:
     round_trip_error: float | None = None
     inferred: Mapping[str, str] = field(default_factory=dict)
     free: tuple[str, ...] = ()
+    undetermined: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -44,6 +49,7 @@ class World(Mapping[str, Tensor]):
 
     Attributes:
         latents: of each image, the representations of its parents in this world, (rows, length).
+        info: how the values came about, and which of them are draws.
     """
 
     def __init__(
@@ -52,15 +58,17 @@ class World(Mapping[str, Tensor]):
         info: Info,
         judge: Callable[[], Verdict | None] = _unjudged,
         latents: Mapping[str, Mapping[str, Tensor]] | None = None,
+        repeats: Repeats | None = None,
     ) -> None:
         self._values = dict(values)
         self.info = info
         self._judge = judge
         self.latents = latents or {}
+        self._repeats = repeats
 
     def judged(self, judge: Callable[[], Verdict | None]) -> World:
         """The same world, with what makes its verdict when that is asked for."""
-        return World(self._values, self.info, judge, self.latents)
+        return World(self._values, self.info, judge, self.latents, self._repeats)
 
     @cached_property
     def verdict(self) -> Verdict | None:
@@ -69,6 +77,25 @@ class World(Mapping[str, Tensor]):
         Computed when it is first read.
         """
         return self._judge()
+
+    @cached_property
+    def repeats(self) -> Mapping[str, Tensor]:
+        """Undetermined node -> values of further draws from the same evidence, (draws, rows).
+
+        Drawn when they are first read; classes as positions of their levels.
+        """
+        if self._repeats is None or not self.info.undetermined:
+            return {}
+        drawn = self._repeats.drawn()
+        return {name: drawn[name] for name in self.info.undetermined}
+
+    @property
+    def probabilities(self) -> Mapping[str, Tensor]:
+        """Undetermined class -> P(level, had this been done | evidence), float64, (rows, levels).
+
+        Counted in `repeats`.
+        """
+        return {} if self._repeats is None else self._repeats.probabilities(self.repeats)
 
     def __getitem__(self, name: str) -> Tensor:
         if name not in self._values:
@@ -83,7 +110,8 @@ class World(Mapping[str, Tensor]):
 
     def __repr__(self) -> str:
         shapes = ", ".join(f"{name}: {tuple(value.shape)}" for name, value in self.items())
-        return f"World({shapes})"
+        drawn = ", ".join(self.info.undetermined)
+        return f"World({shapes}{f'; one draw of several: {drawn}' if drawn else ''})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,8 +122,10 @@ class Abduction:
         noise: by node and hidden root.
         rows: the number of worlds.
         info: how it was found.
+        known: node -> its labels, engine values, given or read off an image; gaps among them.
     """
 
     noise: WorldNoise
     rows: int
     info: Info
+    known: Values = field(default_factory=dict)

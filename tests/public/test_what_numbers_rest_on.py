@@ -90,3 +90,85 @@ def test_command_says_on_stderr_and_in_json_that_data_do_not_tell(bow, cli, tmp_
     assert told["identifiable"] is False
     assert any("not identifiable" in each for each in told["assumptions"])
     assert "error of fit not included" in told["error_is"]
+
+
+DRUG = {
+    "nodes": {
+        "drug": {"type": "class", "levels": ["no", "yes"]},
+        "recovery": {"type": "class", "levels": ["no", "yes"]},
+    },
+    "edges": ["drug -> recovery"],
+}
+SICK = {"drug": ["no"], "recovery": ["no"]}
+# P(recovery | drug) is 2/5 without and 3/5 with it; two levels of Gumbel-max noise are monotone, so
+# those who stay sick recover with probability (3/5 - 2/5) / (1 - 2/5) = 1/3.
+THIRD = 1 / 3
+# 5 standard errors of 10,000 draws; half a pseudo-count in 100 rows moves a share by .0005.
+COUNTED = 5 * (THIRD * (1 - THIRD) / 10_000) ** 0.5 + 0.002
+
+
+@pytest.fixture(scope="module")
+def drug():
+    recovered = {"no": ["yes"] * 40 + ["no"] * 60, "yes": ["yes"] * 60 + ["no"] * 40}
+    rows = [(drug, recovery) for drug, column in recovered.items() for recovery in column]
+    model = cf.compile(cf.Graph(**DRUG))
+    model.fit({"drug": [d for d, _ in rows], "recovery": [r for _, r in rows]}, progress=False)
+    return model
+
+
+def test_a_class_that_the_evidence_leaves_open_has_its_probability_and_is_named(drug):
+    world = drug.counterfactual(SICK, {"drug": "yes"})
+    assert world.info.undetermined == ("recovery",)
+    assert "one draw of several: recovery" in repr(world)
+    assert world.probabilities["recovery"].shape == (1, 2)
+    assert float(world.probabilities["recovery"][0, 1]) == pytest.approx(THIRD, abs=COUNTED)
+
+
+def test_what_the_evidence_settles_is_not_called_a_draw(drug):
+    settled = drug.counterfactual({"drug": ["no"], "recovery": ["yes"]}, {"drug": "yes"})
+    assert settled.info.undetermined == ()
+    assert "draw" not in repr(settled)
+    assert drug.counterfactual(SICK, {}).info.undetermined == ()
+
+
+def test_a_node_without_evidence_is_open(drug):
+    world = drug.counterfactual({"drug": ["no"]}, {"drug": "yes"})
+    assert world.info.free == ("recovery",)
+    assert world.info.undetermined == ("recovery",)
+    assert float(world.probabilities["recovery"][0, 1]) == pytest.approx(0.6, abs=0.03)
+
+
+def test_command_prints_the_probability_and_marks_the_draw(drug, cli, tmp_path):
+    drug.save(tmp_path / "drug.safetensors")
+    words = ["counterfactual", "drug.safetensors", "--do", "drug=yes"]
+    words += ["--given", "drug=no", "--given", "recovery=no"]
+    ran = cli(*words)
+    assert ran.code == 0
+    (line,) = [line for line in ran.out.splitlines() if "do(drug=yes)  " in line]
+    assert line.endswith("(draw)")
+    assert "row 0: recovery: probability no: 0.6" in ran.out
+    (told,) = json.loads(cli(*words, "--json").out)["undetermined"]
+    assert (told["row"], told["node"]) == (0, "recovery")
+    assert told["probabilities"]["yes"] == pytest.approx(THIRD, abs=COUNTED)
+    several = cli(*words, "-n", "10")
+    assert "shares of these draws" in several.out
+    (told,) = json.loads(cli(*words, "-n", "10", "--json").out)["undetermined"]
+    drawn = [
+        row["recovery"]
+        for row in json.loads(cli(*words, "-n", "10", "--json").out)["rows"]
+        if row["world"] != "factual"
+    ]
+    assert told["shares"]["yes"] == drawn.count("yes") / 10
+
+
+def test_an_explicit_model_tells_open_worlds_too():
+    graph = cf.loads("""
+exogenous: {u: {p: [0.28, 0.72]}, v: {p: [0.5, 0.5]}}
+nodes:
+  drug: {type: class, levels: 2, equation: v}
+  recovery: {type: class, levels: 2, equation: "drug & (1 - u)"}
+""")
+    world = cf.compile(graph).counterfactual({"drug": [0], "recovery": [0]}, {"drug": 1})
+    assert world.info.undetermined == ("recovery",)
+    # 5 standard errors of 10,000 draws.
+    assert float(world.probabilities["recovery"][0, 1]) == pytest.approx(0.28, abs=0.0225)
