@@ -29,6 +29,9 @@ __all__ = ["check", "checked", "summary"]
 def check(context: click.Context, files: Sequence[str], as_json: bool) -> None:
     """Check graph FILES: fields, types, edges, cycles, and every query against its graph.
 
+    A file that gives its nodes types is also checked for what `compile` would refuse without data:
+    "cannot be compiled". One that only names them is symbolic, and is not.
+
     Each query's verdict (is it identifiable from P(v)?) and, where the file is a finite model, its
     answer are computed, and held against what the file declares. A warning names the cells that no
     data fill: those that the estimand needs, and parents of a learned node of which one is a
@@ -59,6 +62,7 @@ def checked(file: str) -> dict[str, Any]:
         return {"file": file, "ok": False, "errors": [str(error)], "warnings": [], "queries": []}
     found = list(verify(graph))
     errors = [f"{file}:{each.check.line or 1}: {e}" for each in found for e in each.errors]
+    errors += [f"{file}: cannot be compiled: {reason}" for reason in _refusals(graph)]
     return {
         "file": file,
         "ok": not errors,
@@ -74,6 +78,13 @@ def _notes(graph: Graph) -> list[str]:
     """The nodes whose levels read as numbers and are not 0..K-1."""
     types = {n: node.type for n, node in graph.nodes.items() if isinstance(node, Class)}
     return [f"'{name}': {levels.note}" for name, levels in types.items() if levels.note]
+
+
+def _refusals(graph: Graph) -> list[str]:
+    """Why the graph cannot be a model; a file that only names its nodes is not meant to be one."""
+    from causalflow.graph.compilable import refusals, untyped
+
+    return [] if len(untyped(graph)) == len(graph.nodes) else list(refusals(graph))
 
 
 def _counts(graph: Graph) -> dict[str, Any]:

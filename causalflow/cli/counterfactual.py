@@ -18,14 +18,13 @@ from causalflow.cli.arguments import (
     device_option,
     do_option,
     examples,
-    given_once,
     guidance_option,
     input_file,
     is_graph_file,
-    read_image,
     seed_option,
     steps_option,
 )
+from causalflow.cli.evidence import evidence_of, repeated, rows_of
 from causalflow.cli.output import (
     json_option,
     records,
@@ -36,15 +35,13 @@ from causalflow.cli.output import (
     write_figure,
 )
 from causalflow.cli.shipped import named_model, shipped_data
-from causalflow.cli.undetermined import Open, marked, open_lines, opened
+from causalflow.cli.undetermined import Open, marked, open_lines, open_notes, opened
 from causalflow.cli.worlds import captions, headers, image_names, label_columns, pixels
 from causalflow.errors import CausalflowError, EvidenceError, SupportWarning, one_line
-from causalflow.graph.schema import Class, Continuous
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from causalflow.data.catalogue import DataSet
     from causalflow.graph.graph import Graph
     from causalflow.model.world import Abduction, World
 
@@ -128,6 +125,8 @@ def counterfactual(
     Nodes without evidence are inferred from the rest where they can be, and drawn where they are
     free; the answer says which, and how.
     """
+    from causalflow.model.verdicts import counterfactual_verdict
+
     if not do:
         raise EvidenceError("counterfactual: give at least one intervention, as in --do color=red")
     loaded, weights = named_model(model, device)
@@ -135,15 +134,15 @@ def counterfactual(
     if output and output.suffix.lower() != ".csv" and not image_names(graph):
         raise CausalflowError(f"{output}: the model has no image; give a .csv file for the labels")
     action = assigned(graph, do, "--do")
-    source, known = _evidence(graph, evidence, images, given), None
+    source, known = evidence_of(graph, evidence, images, given), None
     if not source and (known := shipped_data(model, weights)):
-        source = _held_out(graph, known, rows)
+        source = rows_of(graph, known, rows)
         output = output or Path(PICTURE)
     if not source:
         raise EvidenceError("counterfactual: no evidence; give --image, --evidence or --given")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SupportWarning)  # one for the command, below
-        abduction = loaded.abduct(_repeated(source, draws), generator=seed, steps=steps)
+        abduction = loaded.abduct(repeated(source, draws), generator=seed, steps=steps)
         worlds = {
             "factual": loaded.predict(abduction, steps=steps),
             _named(do): loaded.predict(abduction, action, steps=steps, guidance=guidance),
@@ -158,7 +157,8 @@ def counterfactual(
     found = opened(graph, world, rows, label_columns(graph, world))
     if output is not None:
         _write(graph, worlds, columns, output)
-    summary = _summary(abduction, worlds, output, found)
+    notes = open_notes(loaded, counterfactual_verdict(graph, tuple(source), action))
+    summary = _summary(abduction, worlds, output, found) | {"notes": notes}
     if is_graph_file(model):
         summary |= {"model": weights, "data": f"{known.name}, test split" if known else None}
     if as_json:
@@ -167,61 +167,6 @@ def counterfactual(
         shown = columns if draws > 1 else marked(columns, found, _named(do))
         say(table(headers(graph, shown)))
         say("\n" + "\n".join(filter(None, [*open_lines(found, _named(do)), _text(summary)])))
-
-
-def _evidence(
-    graph: Graph, table_file: Path | None, files: Sequence[Path], given: Sequence[Assignment]
-) -> dict[str, Any]:
-    """Node -> values, from the three options that give evidence."""
-    from causalflow.data.table import read_table
-
-    parts: list[Mapping[str, Any]] = [assigned(graph, given, "--given")]
-    if table_file is not None:
-        frame = read_table(table_file)
-        parts.append({str(name): frame[name].tolist() for name in frame.columns})
-    if files:
-        parts.append(_images(graph, files))
-    return given_once(parts)
-
-
-def _held_out(graph: Graph, known: DataSet, rows: int) -> dict[str, Any]:
-    """Rows of the test split, which no shipped model was fitted to: node -> values."""
-    from causalflow.cli.rows import drawn
-    from causalflow.data.frame import Frame
-
-    frame = Frame.read(drawn(graph, known.name, "test", n=rows), graph)
-    labels = {
-        name: node.type.show(values.numpy()).tolist()
-        for name, values in frame.labels().items()
-        if isinstance(node := graph.nodes[name], Class | Continuous)
-    }
-    return {**labels, **{name: frame.columns[name] for name in image_names(graph)}}
-
-
-def _images(graph: Graph, files: Sequence[Path]) -> dict[str, Any]:
-    import torch
-
-    names = image_names(graph)
-    if len(names) != 1:
-        raise EvidenceError(
-            f"--image: the graph has {len(names)} image nodes; expected one. "
-            "Give others by --given NODE=FILE"
-        )
-    node: Any = graph.nodes[names[0]]
-    return {names[0]: torch.cat([read_image(node, file) for file in files])}
-
-
-def _repeated(evidence: Mapping[str, Any], draws: int) -> dict[str, Any]:
-    """Every row ``draws`` times: draw k of row i is row k * rows + i; single values become rows."""
-    import torch
-
-    repeated: dict[str, Any] = {}
-    for name, value in evidence.items():
-        if isinstance(value, torch.Tensor):
-            repeated[name] = value.repeat(draws, 1, 1, 1)
-        else:
-            repeated[name] = (value if isinstance(value, list) else [value]) * draws
-    return repeated
 
 
 def _named(do: Sequence[Assignment]) -> str:
@@ -299,6 +244,7 @@ def _text(summary: Mapping[str, Any]) -> str:
     lines = [f"model: {summary['model']}"] if summary.get("model") else []
     lines += [f"evidence: {summary['data']}"] if summary.get("data") else []
     lines += [f"inferred: {name}, {how}" for name, how in summary["inferred"].items()]
+    lines += [f"note: {each}" for each in summary["notes"]]
     if summary["free"]:
         lines.append(f"free, so drawn: {', '.join(summary['free'])}")
     calls = summary["network_calls_per_row"]

@@ -205,6 +205,7 @@ def _query(action: Sequence[Assignment]) -> str:
 
 
 def _text(found: Evaluation, weights: Path, files: Sequence[Path]) -> str:
+    from causalflow.report.definitions import INTERVALS
     from causalflow.report.table import columns
 
     about = f"{found.subject.name}, {found.subject.split}"
@@ -216,6 +217,7 @@ def _text(found: Evaluation, weights: Path, files: Sequence[Path]) -> str:
         "",
         table(columns(found.measures)),
         "",
+        f"note: {INTERVALS}",
         *(f"note: {note}" for note in found.notes),
         f"written: {', '.join(map(str, files))} ({found.seconds:.0f} s)",
     ]

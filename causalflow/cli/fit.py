@@ -139,10 +139,21 @@ def _summary(report: FitReport, output: Path, unit: str) -> str:
         }
     width = max(map(len, lines))
     text = "\n".join(f"{name.ljust(width)}  {value}" for name, value in lines.items())
-    if not report.steps:
-        return f"{text}\n\nevery mechanism is fitted in closed form: no gradient steps"
-    losses: dict[str, list[Any]] = {
-        "node": list(report.losses),
-        "loss, mean of the last 50 steps": list(report.losses.values()),
-    }
-    return f"{text}\n\n{table(losses)}"
+    parts = [text]
+    if report.steps:
+        losses: dict[str, list[Any]] = {
+            "node": list(report.losses),
+            "loss, mean of the last 50 steps": list(report.losses.values()),
+        }
+        parts.append(table(losses))
+    else:
+        parts.append("every mechanism is fitted in closed form: no gradient steps")
+    if report.distances:
+        apart: dict[str, list[Any]] = {
+            "node": list(report.distances),
+            "distance of draws from rows, 0 to 1 (Kolmogorov-Smirnov)": [
+                float(f"{distance:.2g}") for distance in report.distances.values()
+            ],
+        }
+        parts.append(table(apart))
+    return "\n\n".join(parts)

@@ -31,6 +31,7 @@ from causalflow.cli.output import (
     write_csv,
     write_figure,
 )
+from causalflow.cli.undetermined import open_notes
 from causalflow.cli.worlds import (
     captions,
     headers,
@@ -104,15 +105,19 @@ def sample(
         guidance=guidance,
     )
     columns = label_columns(graph, world)
+    notes = open_notes(loaded, world.verdict) if do else []
     files = [] if output is None else _write(graph, world, output)
     if as_json:
         rows = records(columns)
-        outside = list(world.info.warnings)
-        say_json({"do": list(map(str, do)), "rows": rows, "files": files, "warnings": outside})
-    elif output is None:
+        shown = {"do": list(map(str, do)), "rows": rows, "files": files}
+        say_json({**shown, "warnings": list(world.info.warnings), "notes": notes})
+        return
+    if output is None:
         say(table({"draw": range(draws), **headers(graph, columns)}))
     else:
         say("\n".join(map(str, files)))
+    for note in notes:
+        say(f"note: {note}")
 
 
 def _wanted(graph: Graph, nodes: Sequence[str], *, with_images: bool) -> list[str]:

@@ -14,9 +14,11 @@ from causalflow.graph.schema import Class
 
 if TYPE_CHECKING:
     from causalflow.graph.graph import Graph
+    from causalflow.identify.verdict import Verdict
+    from causalflow.model.model import Model
     from causalflow.model.world import World
 
-__all__ = ["Open", "marked", "open_lines", "opened"]
+__all__ = ["Open", "marked", "open_lines", "open_notes", "opened"]
 
 MOST_LINES = 20
 MOST_LEVELS = 6
@@ -124,6 +126,14 @@ def open_lines(found: Sequence[Open], label: str) -> Iterator[str]:
     yield from (f"  {each}" for each in found[:MOST_LINES])
     if len(found) > MOST_LINES:
         yield f"  and {len(found) - MOST_LINES:,} more (--json shows all)"
+
+
+def open_notes(model: Model, verdict: Verdict | None) -> list[str]:
+    """That data leave the question itself open, where the model has learned mechanisms."""
+    from causalflow.model.verdicts import left_open
+
+    said = left_open(verdict) if model.scm.learned else ""
+    return [said] if said else []
 
 
 def _shown(shares: Mapping[str, float]) -> str:

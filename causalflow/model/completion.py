@@ -76,9 +76,9 @@ def complete(scm: StructuralModel, evidence: Values, generator: torch.Generator)
         if name not in roots:
             roots[name] = scm.root(name).draw_noise(n, generator)["value"]
     nodes = {name: value for name, value in drawn.items() if name not in roots}
-    inferred = dict.fromkeys(read, "read off the image, as its most probable value")
+    inferred = dict.fromkeys(read, "read off the image, as what its predictor holds most probable")
     inferred |= dict.fromkeys(computed, "computed by its equation")
-    inferred |= dict.fromkeys(nodes, "drawn from its exact posterior")
+    inferred |= dict.fromkeys(nodes, "drawn from its exact posterior under the model")
     return Completion(
         values=values | nodes, roots=roots, inferred=inferred, known={**evidence, **read}
     )

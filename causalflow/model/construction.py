@@ -18,21 +18,21 @@ import torch
 from torch import Tensor, nn
 
 from causalflow.errors import CompileError
+from causalflow.graph.compilable import latent_levels, refusals
 from causalflow.graph.graph import Graph
 from causalflow.graph.names import written
-from causalflow.graph.schema import Class, Continuous, EdgeKind, Image, Neural, Node, Symbol
+from causalflow.graph.schema import Class, Continuous, EdgeKind, Image, Node, Symbol
 from causalflow.graph.stored import stored_node
-from causalflow.limits import CATEGORICAL_ROWS, NETWORK_WEIGHTS
-from causalflow.mechanisms.categorical import NOISES, Categorical
+from causalflow.limits import NETWORK_WEIGHTS
+from causalflow.mechanisms.categorical import Categorical
 from causalflow.mechanisms.confounder import LatentClass
 from causalflow.mechanisms.continuous import ContinuousMechanism
 from causalflow.mechanisms.equation import EquationMechanism
 from causalflow.mechanisms.exogenous import ExogenousVariable
 from causalflow.mechanisms.image import ImageMechanism
 from causalflow.mechanisms.reading import home_of
-from causalflow.model.options import CompileOptions, Parts, check_parts, diffusion_images
+from causalflow.model.options import CompileOptions, Parts, check_parts
 from causalflow.model.scm import StructuralModel
-from causalflow.model.trainee import latent_districts
 
 __all__ = ["latent_name", "outline", "structural_model"]
 
@@ -51,8 +51,6 @@ def structural_model(
         CompileError: a node without a type, a hidden confounder of a node that is not a plain
             class or with too many joint states, a discrete image without an equation, ...
     """
-    _check_types(graph)
-    _check_representations(graph)
     parts = parts or Parts()
     check_parts(graph, parts)
     outlined = outline(graph, options, parts)
@@ -76,6 +74,8 @@ def outline(graph: Graph, options: CompileOptions, parts: Parts) -> Mapping[str,
 
 
 def _built(graph: Graph, options: CompileOptions, parts: Parts) -> StructuralModel:
+    if refusal := next(refusals(graph, options.confounder_states), ""):
+        raise CompileError(refusal)
     latents = {latent_name(*ends): _latent(graph, ends, options) for ends in graph.bidirected}
     hidden = {
         name: (
@@ -92,7 +92,6 @@ def _built(graph: Graph, options: CompileOptions, parts: Parts) -> StructuralMod
     exogenous = {name: ExogenousVariable(name, law) for name, law in graph.exogenous.items()}
     roots = {name: LatentClass(name, node) for name, node in latents.items()}
     scm = StructuralModel(graph, mechanisms, {**exogenous, **roots}, hidden)
-    latent_districts(scm)  # refuses too many joint states now, not when it is fitted
     return scm
 
 
@@ -101,42 +100,8 @@ def latent_name(first: str, second: str) -> str:
     return " <-> ".join(map(written, sorted((first, second))))
 
 
-def _check_types(graph: Graph) -> None:
-    untyped = [name for name, node in graph.nodes.items() if isinstance(node, Symbol)]
-    if untyped:
-        raise CompileError(
-            f"graph '{graph.name}': nodes {untyped} have no type; declare each under nodes: as one "
-            "of ['class', 'continuous', 'image']"
-        )
-
-
-def _check_representations(graph: Graph) -> None:
-    """A representation stands for its node in an image that a diffusion model makes."""
-    images = diffusion_images(graph)
-    for name, node in graph.nodes.items():
-        if not isinstance(node, Class | Continuous) or node.representation is None:
-            continue
-        below = graph.children(name) & images.keys()
-        kinds = {child: graph.kind(name, child) for child in below}
-        if not any(isinstance(kind, Neural) for kind in kinds.values()):
-            what = f"the edges into {sorted(kinds)} are anticausal" if kinds else "it has no image"
-            raise CompileError(
-                f"node '{name}': its representation is told to no network, for {what}; expected an "
-                "edge to an image node without equation that is neural, or no representation"
-            )
-
-
 def _latent(graph: Graph, ends: tuple[str, str], options: CompileOptions) -> Class:
-    nodes = [graph.nodes[name] for name in ends]
-    for name, node in zip(ends, nodes, strict=True):
-        if not isinstance(node, Class) or node.equation is not None:
-            raise CompileError(
-                f"node '{name}': the hidden confounder '{ends[0]} <-> {ends[1]}' can be compiled "
-                "between class nodes only; give it class ends, or declare an exogenous variable "
-                "that the equations of both ends share"
-            )
-    most = max(len(node.levels) for node in nodes if isinstance(node, Class))
-    return Class(levels=tuple(range(options.confounder_states or most)))
+    return Class(levels=tuple(range(latent_levels(graph, ends, options.confounder_states))))
 
 
 def _mechanism(
@@ -155,9 +120,9 @@ def _mechanism(
     match node:
         case Class(table=tuple()):
             written = [edge.source for edge in graph.edges if edge.target == name]
-            return _given(name, node, {other: graph.nodes[other] for other in written})
+            return Categorical(name, node, {other: graph.nodes[other] for other in written})
         case Class():
-            return _fitted(name, node, parents | {latent: latents[latent] for latent in hidden})
+            return Categorical(name, node, parents | {latent: latents[latent] for latent in hidden})
         case Continuous():
             return ContinuousMechanism(name, node, parents)
         case Image():
@@ -170,11 +135,6 @@ def _mechanism(
 def _image(
     graph: Graph, name: str, node: Image, parents: Mapping[str, Node], parts: Parts
 ) -> ImageMechanism:
-    if node.levels is not None:
-        raise CompileError(
-            f"node '{name}': an image with levels needs an equation; leave out 'levels' "
-            "to have its pixels, in [0, 1], made by a diffusion model"
-        )
     kinds: dict[str, EdgeKind] = {parent: graph.kind(parent, name) for parent in parents}
     network, classifiers = parts.networks.get(name), parts.predictors.get(name)
     mechanism = ImageMechanism(name, node, parents, kinds, network=network, classifiers=classifiers)
@@ -205,25 +165,3 @@ def _check_network(mechanism: ImageMechanism) -> None:
             f"node '{mechanism.name}': its network cannot be called as network(x, tau, condition) "
             f"on two images: {reason}"
         ) from None
-
-
-def _fitted(name: str, node: Class, parents: Mapping[str, Node]) -> Categorical:
-    """The mechanism of a class without a table in the graph file."""
-    mechanism = Categorical(name, node, parents)
-    if mechanism.is_response and not mechanism.is_table:
-        raise CompileError(
-            f"node '{name}': noise 'response' has a value for each combination of the parents, "
-            f"which must be classes, at most {CATEGORICAL_ROWS:,} combinations in all; expected "
-            f"one of {sorted(NOISES)} here"
-        )
-    return mechanism
-
-
-def _given(name: str, node: Class, parents: Mapping[str, Node]) -> Categorical:
-    """The mechanism of a declared table."""
-    mechanism = Categorical(name, node, parents)
-    if not mechanism.is_table:
-        raise CompileError(
-            f"node '{name}': its table has more than {CATEGORICAL_ROWS:,} rows; ask the exact model"
-        )
-    return mechanism

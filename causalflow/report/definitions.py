@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["DEFINITIONS"]
+__all__ = ["DEFINITIONS", "INTERVALS"]
+
+INTERVALS = "an interval is over pictures alone: another fit, or other judges, may differ by more"
 
 DEFINITIONS: Mapping[str, str] = {
     "composition": "Mean distance per pixel between a picture and what the null intervention makes "

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from causalflow.report.definitions import DEFINITIONS
+from causalflow.report.definitions import DEFINITIONS, INTERVALS
 from causalflow.report.evaluation import Evaluation
 from causalflow.report.figures import figures
 from causalflow.report.measure import Measure
@@ -68,7 +68,7 @@ def _body(evaluation: Evaluation, title: str) -> Iterator[str]:
     yield (
         '<p class="about">Beside each number: its central 95 % interval; the same reading on real '
         "pictures (what the judge, or the number of pictures, allows); and of pictures left as "
-        "they are (what doing nothing would get).</p>"
+        f"they are (what doing nothing would get). {INTERVALS.capitalize()}.</p>"
     )
     yield from _tables(evaluation.measures)
     yield "<h2>Judges</h2>"

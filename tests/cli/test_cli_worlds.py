@@ -99,8 +99,13 @@ def test_counterfactual_of_a_table_keeps_its_rows_and_infers_what_is_empty(cli, 
     factual = [row for row in rows if row["world"] == "factual"]
     # size = 3 is 20 standard deviations away from green's mean of 1.
     assert [row["color"] for row in factual] == ["green", "green", "red", "red"]
-    assert json.loads(ran.out)["inferred"] == {"color": "drawn from its exact posterior"}
-    assert "inferred: color, drawn from its exact posterior" in cli(*words, "--do", "color=1").out
+    assert json.loads(ran.out)["inferred"] == {
+        "color": "drawn from its exact posterior under the model"
+    }
+    assert (
+        "inferred: color, drawn from its exact posterior under"
+        in cli(*words, "--do", "color=1").out
+    )
 
 
 def test_counterfactual_of_images_writes_a_picture_and_says_how(cli, stamps, tmp_path):

@@ -1,0 +1,143 @@
+"""Compilable: why a declared graph cannot be compiled, as far as no data and no network are needed.
+
+`refusals` gives one sentence a mistake; `causalflow.model.construction` raises the first, and
+``causalflow check`` shows all. A purely symbolic graph has one, that its nodes have no type.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+
+from causalflow.graph.graph import Graph
+from causalflow.graph.schema import Class, Continuous, Image, Neural, Node, Symbol
+from causalflow.limits import CATEGORICAL_ROWS, CONFOUNDER_STATES
+
+__all__ = ["latent_levels", "refusals", "untyped"]
+
+NOISES = ("gumbel", "monotone")
+"""Noises of a class that has no table of its parents' combinations."""
+
+
+def untyped(graph: Graph) -> list[str]:
+    """The nodes without a type."""
+    return [name for name, node in graph.nodes.items() if isinstance(node, Symbol)]
+
+
+def latent_levels(graph: Graph, ends: tuple[str, str], states: int | None) -> int:
+    """The levels of the latent class of ``a <-> b``: as many as its larger end, or ``states``."""
+    nodes = [graph.nodes[name] for name in ends]
+    return states or max((len(node.levels) for node in nodes if isinstance(node, Class)), default=1)
+
+
+def refusals(graph: Graph, states: int | None = None) -> Iterator[str]:
+    """Why the graph cannot be compiled; nothing where it can.
+
+    Args:
+        graph: the declaration.
+        states: levels of the latent class of each ``<->``; None: as its larger end.
+    """
+    if missing := untyped(graph):
+        yield (
+            f"graph '{graph.name}': nodes {missing} have no type; declare each under nodes: as one "
+            "of ['class', 'continuous', 'image']"
+        )
+        return
+    yield from _representations(graph)
+    latents = [found for ends in graph.bidirected for found in _latent(graph, ends)]
+    yield from latents
+    for name, node in graph.nodes.items():
+        if node.equation is None:  # type: ignore[union-attr]
+            yield from _node(graph, name, node, states)
+    if not latents:
+        yield from _joint_states(graph, states)
+
+
+def _representations(graph: Graph) -> Iterator[str]:
+    """A representation stands for its node in an image that a diffusion model makes."""
+    for name, node in graph.nodes.items():
+        if not isinstance(node, Class | Continuous) or node.representation is None:
+            continue
+        below = [c for c in graph.children(name) if _is_drawn(graph.nodes[c])]
+        kinds = {child: graph.kind(name, child) for child in below}
+        if not any(isinstance(kind, Neural) for kind in kinds.values()):
+            what = f"the edges into {sorted(kinds)} are anticausal" if kinds else "it has no image"
+            yield (
+                f"node '{name}': its representation is told to no network, for {what}; expected an "
+                "edge to an image node without equation that is neural, or no representation"
+            )
+
+
+def _latent(graph: Graph, ends: tuple[str, str]) -> Iterator[str]:
+    for name in ends:
+        node = graph.nodes[name]
+        if not isinstance(node, Class) or node.equation is not None:
+            yield (
+                f"node '{name}': the hidden confounder '{ends[0]} <-> {ends[1]}' can be compiled "
+                "between class nodes only; give it class ends, or declare an exogenous variable "
+                "that the equations of both ends share"
+            )
+            return
+
+
+def _node(graph: Graph, name: str, node: Node, states: int | None) -> Iterator[str]:
+    parents: Mapping[str, Node] = {other: graph.nodes[other] for other in graph.parents(name)}
+    images = sorted(other for other, kind in parents.items() if isinstance(kind, Image))
+    match node:
+        case Class(table=tuple()):
+            if _rows(parents) > CATEGORICAL_ROWS:
+                most = f"{CATEGORICAL_ROWS:,}"
+                yield f"node '{name}': its table has more than {most} rows; ask the exact model"
+        case Class(noise="response"):
+            hidden = [ends for ends in graph.bidirected if name in ends]
+            latent = math.prod(latent_levels(graph, ends, states) for ends in hidden)
+            if _rows(parents) * latent > CATEGORICAL_ROWS:
+                yield (
+                    f"node '{name}': noise 'response' has a value for each combination of the "
+                    f"parents, which must be classes, at most {CATEGORICAL_ROWS:,} combinations in "
+                    f"all; expected one of {list(NOISES)} here"
+                )
+        case Continuous(noise="linear") if images:
+            yield (
+                f"node '{name}': noise 'linear' cannot have the image parent '{images[0]}'; use "
+                "'additive' or 'flow'"
+            )
+        case Image(levels=int()):
+            yield (
+                f"node '{name}': an image with levels needs an equation; leave out 'levels' "
+                "to have its pixels, in [0, 1], made by a diffusion model"
+            )
+        case Image() if images:
+            yield (
+                f"node '{images[0]}': an image node cannot be the parent of an image node; "
+                "expected a class or continuous parent"
+            )
+
+
+def _rows(parents: Mapping[str, Node]) -> float:
+    """Combinations of the parents' levels; infinite where one is no class."""
+    levels = [len(p.levels) if isinstance(p, Class) else math.inf for p in parents.values()]
+    return math.prod(levels)
+
+
+def _joint_states(graph: Graph, states: int | None) -> Iterator[str]:
+    """The latent classes that share children are enumerated together."""
+    groups: list[tuple[frozenset[str], list[tuple[str, str]]]] = []
+    for ends in graph.bidirected:
+        met = [group for group in groups if group[0] & set(ends)]
+        joined = frozenset(ends).union(*(nodes for nodes, _ in met))
+        pairs = [ends, *(pair for _, found in met for pair in found)]
+        groups = [group for group in groups if group not in met] + [(joined, pairs)]
+    for nodes, pairs in groups:
+        count = math.prod(latent_levels(graph, ends, states) for ends in pairs)
+        if count > CONFOUNDER_STATES:
+            causes = sorted(" <-> ".join(sorted(ends)) for ends in pairs)
+            yield (
+                f"nodes {sorted(nodes)}: their hidden causes {causes} have {count} joint states; "
+                f"at most {CONFOUNDER_STATES} can be enumerated"
+            )
+
+
+def _is_drawn(node: Node) -> bool:
+    """Whether a diffusion model makes it."""
+    return isinstance(node, Image) and node.equation is None
