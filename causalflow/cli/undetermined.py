@@ -76,8 +76,9 @@ def opened(graph: Graph, world: World, rows: int, drawn: Mapping[str, Sequence[A
         drawn: node -> the values of the world's rows, as they are shown.
     """
     repeats, found = world.repeats, []
+    labels = {name: values for name, values in repeats.items() if name in drawn}
     for row in range(rows):
-        for name, values in repeats.items():
+        for name, values in labels.items():
             column = values[:, row].double()
             if bool(((column - column[0]).abs() <= ROUNDING * (1 + column.abs())).all()):
                 continue

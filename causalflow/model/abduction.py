@@ -74,14 +74,14 @@ def explained(problem: EvidenceError, exact: ExactModel | None, values: Values) 
 def _known(
     scm: StructuralModel, values: Values, rows: Sequence[Tensor], completions: Sequence[Completion]
 ) -> Values:
-    """The labels that were given or read off images, with gaps where they were not."""
+    """What was given, but for diffusion models' images, or read off those; gaps elsewhere."""
     names = {name for completion in completions for name in completion.known}
     found = {}
     for name in (name for name in scm.order if name in names and name not in scm.images):
         given = [c.known[name] for c in completions if name in c.known]
-        n = sum(map(len, rows))
+        shape = (sum(map(len, rows)), *given[0].shape[1:])
         gap = -1 if given[0].dtype == torch.int64 else torch.nan
-        found[name] = torch.full((n,), gap, dtype=given[0].dtype, device=given[0].device)
+        found[name] = torch.full(shape, gap, dtype=given[0].dtype, device=given[0].device)
         for at, completion in zip(rows, completions, strict=True):
             if name in completion.known:
                 found[name][at] = completion.known[name]

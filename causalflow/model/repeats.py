@@ -12,14 +12,14 @@ open as the labels above them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from causalflow.errors import EvidenceError
-from causalflow.graph.schema import Class, Image
+from causalflow.graph.schema import Class
 from causalflow.mechanisms.base import Noise, Values
 from causalflow.model.completion import complete
 from causalflow.model.evidence import by_missing
@@ -67,7 +67,7 @@ class Repeats:
 
     Attributes:
         scm: the fitted model.
-        evidence: node -> engine values of its label, given or read off an image, gaps among them.
+        evidence: node -> engine values, given or read off an image, gaps among them.
         actions: what is done.
         seed: of the draws, which are no others' draws.
     """
@@ -84,7 +84,8 @@ class Repeats:
 
     def open(self) -> tuple[str, ...]:
         """The nodes whose value the evidence leaves open in some of the first rows."""
-        tried = self._drawn(TRIED, min(self.rows, TRIED_ROWS))
+        rows = self.rows if self._shifts else min(self.rows, TRIED_ROWS)
+        tried = self._drawn(max(2, min(TRIED, TRIED * TRIED_ROWS // max(rows, 1))), rows)
         return tuple(name for name, drawn in tried.items() if _differs(drawn))
 
     def drawn(self) -> dict[str, Tensor]:
@@ -102,44 +103,59 @@ class Repeats:
                 found[name] = (value[..., None] == levels).double().mean(0)
         return found
 
+    @property
+    def _shifts(self) -> dict[str, Callable[[Tensor], Tensor]]:
+        """The actions that are functions: of a column with a value for each row."""
+        return {n: act for n, act in self.actions.items() if not isinstance(act, Tensor)}
+
     def _drawn(self, draws: int, rows: int) -> dict[str, Tensor]:
         """Nothing where the model cannot be asked without its images."""
         names = self._computed()
-        columns = {n: v[:rows].repeat(draws) for n, v in self.evidence.items()}
         if not names or not rows:
             return {}
+        columns = {n: v[:rows].repeat(draws, *[1] * (v.ndim - 1)) for n, v in self.evidence.items()}
         generator = torch.Generator(self.scm.device).manual_seed(self.seed)
         try:
             groups = by_missing(columns)
+            if self._shifts and len(groups) > 1:
+                return {}
             parts = [(at, self._of(part, at, rows, generator)) for at, part in groups]
         except EvidenceError:
             return {}
         order = torch.cat([at for at, _ in parts]).argsort()
-        return {
-            name: torch.cat([world[name] for _, world in parts])[order].reshape(draws, rows)
-            for name in names
-        }
+        joined = {n: torch.cat([world[n] for _, world in parts])[order] for n in names}
+        return {n: value.reshape(draws, rows, *value.shape[1:]) for n, value in joined.items()}
 
     def _of(
         self, evidence: Values, at: Tensor, rows: int, generator: torch.Generator
     ) -> dict[str, Tensor]:
         """The labels of rows ``at`` among the repeated ones, which miss the same."""
-        fixed = {n: a for n, a in self.actions.items() if isinstance(a, Tensor)}
-        acted = {n: a[:rows][at % rows] for n, a in fixed.items()}
-        needed = frozenset(self._computed()) - acted.keys()
-        noise, _ = needed_noise(self.scm, evidence, needed, generator)
-        return self.scm.predict(noise, {**self.actions, **acted}, rows=len(at))
+        actions: dict[str, Intervention] = {
+            name: action[:rows][at % rows] if isinstance(action, Tensor) else _by_draw(action, rows)
+            for name, action in self.actions.items()
+        }
+        fixed = actions.keys() - self._shifts.keys()
+        noise, _ = needed_noise(self.scm, evidence, frozenset(self._computed()) - fixed, generator)
+        return self.scm.predict(noise, actions, rows=len(at))
 
     def _computed(self) -> list[str]:
-        """The labels that depend on no image under the actions."""
-        fixed = [n for n, action in self.actions.items() if isinstance(action, Tensor)]
-        nodes, mutilated = self.scm.graph.nodes, self.scm.graph.admg.do(fixed)
+        """The nodes that depend on no diffusion model under the actions."""
+        fixed = self.actions.keys() - self._shifts.keys()
+        mutilated = self.scm.graph.admg.do(fixed)
         return [
             name
             for name in self.scm.order
-            if name not in fixed
-            and not any(isinstance(nodes[above], Image) for above in mutilated.ancestors([name]))
+            if name not in fixed and not mutilated.ancestors([name]) & self.scm.images.keys()
         ]
+
+
+def _by_draw(action: Callable[[Tensor], Tensor], rows: int) -> Intervention:
+    """The same function of each draw's rows."""
+
+    def act(natural: Tensor) -> Tensor:
+        return torch.cat([action(part) for part in natural.split(rows)])
+
+    return act
 
 
 def _differs(drawn: Tensor) -> bool:

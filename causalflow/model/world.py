@@ -122,7 +122,8 @@ class Abduction:
         noise: by node and hidden root.
         rows: the number of worlds.
         info: how it was found.
-        known: node -> its labels, engine values, given or read off an image; gaps among them.
+        known: node -> engine values that were given or read off an image, gaps among them; without
+            the images that diffusion models make.
     """
 
     noise: WorldNoise

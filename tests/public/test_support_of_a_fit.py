@@ -164,3 +164,10 @@ def test_the_command_warns_on_stderr_and_in_json(chain, cli, tmp_path):
     ran = cli("ask", "m.safetensors", "E[harm | do(dose=9)]", "--draws", 1000, "--json")
     assert "do(dose=9) is outside 1 to 8" in ran.err
     assert any("do(dose=9)" in each for each in json.loads(ran.out)["assumptions"])
+
+
+def test_a_model_that_ships_knows_the_ranges_of_its_rows():
+    model = cf.Model.load(cf.data.checkpoint_path("morpho_mnist"))
+    with pytest.warns(cf.SupportWarning, match=r"do\(thickness=50\) is outside"):
+        model.sample(2, {"thickness": 50.0}, nodes=["intensity"])
+    assert model.sample(2, {"thickness": 3.0}, nodes=["intensity"]).info.warnings == ()
