@@ -125,7 +125,7 @@ def counterfactual(
     Nodes without evidence are inferred from the rest where they can be, and drawn where they are
     free; the answer says which, and how.
     """
-    from causalflow.model.verdicts import counterfactual_verdict
+    from causalflow.model.verdicts import counterfactual_verdict, world_of
 
     if not do:
         raise EvidenceError("counterfactual: give at least one intervention, as in --do color=red")
@@ -157,7 +157,7 @@ def counterfactual(
     found = opened(graph, world, rows, label_columns(graph, world))
     if output is not None:
         _write(graph, worlds, columns, output)
-    notes = open_notes(loaded, counterfactual_verdict(graph, tuple(source), action))
+    notes = open_notes(loaded, counterfactual_verdict(graph, tuple(source), world_of(graph, action)))
     summary = _summary(abduction, worlds, output, found) | {"notes": notes}
     if is_graph_file(model):
         summary |= {"model": weights, "data": f"{known.name}, test split" if known else None}
