@@ -157,7 +157,9 @@ def counterfactual(
     found = opened(graph, world, rows, label_columns(graph, world))
     if output is not None:
         _write(graph, worlds, columns, output)
-    notes = open_notes(loaded, counterfactual_verdict(graph, tuple(source), world_of(graph, action)))
+    notes = open_notes(
+        loaded, counterfactual_verdict(graph, tuple(source), world_of(graph, action))
+    )
     summary = _summary(abduction, worlds, output, found) | {"notes": notes}
     if is_graph_file(model):
         summary |= {"model": weights, "data": f"{known.name}, test split" if known else None}

@@ -166,8 +166,13 @@ def test_the_command_warns_on_stderr_and_in_json(chain, cli, tmp_path):
     assert any("do(dose=9)" in each for each in json.loads(ran.out)["assumptions"])
 
 
-def test_a_model_that_ships_knows_the_ranges_of_its_rows():
-    model = cf.Model.load(cf.data.checkpoint_path("morpho_mnist"))
-    with pytest.warns(cf.SupportWarning, match=r"do\(thickness=50\) is outside"):
-        model.sample(2, {"thickness": 50.0}, nodes=["intensity"])
-    assert model.sample(2, {"thickness": 3.0}, nodes=["intensity"]).info.warnings == ()
+SHIPPED = {"pendulum_parts": ("light", 500.0, 100.0, "shadow_length")}
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_model_that_ships_knows_the_ranges_of_its_rows(name):
+    node, outside, inside, child = SHIPPED[name]
+    model = cf.Model.load(cf.data.checkpoint_path(name))
+    with pytest.warns(cf.SupportWarning, match=rf"do\({node}={outside:g}\) is outside"):
+        model.sample(2, {node: outside}, nodes=[child])
+    assert model.sample(2, {node: inside}, nodes=[child]).info.warnings == ()
