@@ -24,7 +24,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Literal, NoReturn, TypeAlias, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -33,14 +33,16 @@ from torch import Tensor, nn
 
 from causalflow.atomic import whole_file
 from causalflow.errors import CheckpointError, one_of
-from causalflow.limits import MODEL_BYTES, MODEL_TENSORS
+from causalflow.header import Header, read_header
 
 __all__ = [
     "Kind",
     "Metadata",
     "State",
+    "check_like",
     "copy_into",
     "load_into",
+    "load_outline",
     "load_state",
     "save_state",
     "tensor_digest",
@@ -122,16 +124,56 @@ def load_state(path: str | Path, kind: Kind | None = None) -> State:
         CheckpointError: the file is missing, truncated, foreign, altered, of another kind or of a
             newer version.
     """
-    _check_file(path)
-    texts, tensors = _read(path)
-    metadata = _metadata(path, texts)
-    if texts["sha256"] != _digest(texts, tensors):
+    header = read_header(path)
+    metadata = _announced(path, header, kind)
+    tensors = _read(path, header)
+    if header.texts["sha256"] != _digest(header.texts, tensors):
         raise _defect(path, "altered or damaged: the content does not match its digest")
-    if kind is not None and metadata.kind != kind:
-        raise _defect(path, f"a '{metadata.kind}' file; expected a '{kind}' file")
     for name, tensor in tensors.items():
         _check_values(path, name, tensor)
     return State(tensors, metadata)
+
+
+def load_outline(path: str | Path, kind: Kind) -> State:
+    """The content of a file as its header announces it, with tensors that take no memory.
+
+    Raises:
+        CheckpointError: as `load_state`, but for the values of the tensors.
+    """
+    header = read_header(path)
+    metadata = _announced(path, header, kind)
+    tensors = {
+        name: torch.empty(entry.shape, dtype=DTYPES[entry.dtype], device="meta")
+        for name, entry in header.tensors.items()
+    }
+    return State(tensors, metadata)
+
+
+def _announced(path: str | Path, header: Header, kind: Kind | None) -> Metadata:
+    """What the texts of a header say, checked."""
+    _check_texts(path, header.texts)
+    for name, entry in header.tensors.items():
+        _check_dtype(path, name, entry.dtype)
+    metadata = _metadata(path, header.texts)
+    if kind is not None and metadata.kind != kind:
+        raise _defect(path, f"a '{metadata.kind}' file; expected a '{kind}' file")
+    return metadata
+
+
+def check_like(targets: Mapping[str, Tensor], tensors: Mapping[str, Tensor], path: Any) -> None:
+    """Whether ``tensors`` have the names, shapes and types of ``targets``.
+
+    Raises:
+        CheckpointError: a tensor is missing, unexpected, or has another shape or type; the message
+            names ``path`` as their source.
+    """
+    for name, target in targets.items():
+        if name not in tensors:
+            raise _defect(path, f"tensor '{name}' is missing; was the graph changed?")
+        _check_like(path, name, tensors[name], target)
+    for name in tensors:
+        if name not in targets:
+            raise _defect(path, f"unexpected tensor {name!r}; {one_of(name, targets)}")
 
 
 def load_into(module: nn.Module, tensors: Mapping[str, Tensor], path: str | Path) -> None:
@@ -236,47 +278,15 @@ def _line(error: BaseException) -> str:
     return " ".join(str(error).split())[:200]
 
 
-def _check_file(path: str | Path) -> None:
-    """The defects that show before anything is read."""
-    path = Path(path)
-    try:
-        if path.is_dir():
-            raise _defect(path, "a directory; expected a model file")
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            start = file.read(9)
-    except (OSError, ValueError) as error:
-        reason = "no such file" if isinstance(error, FileNotFoundError) else _line(error)
-        raise _defect(path, f"cannot be read ({reason})") from None
-    if size > MODEL_BYTES:
-        raise _defect(path, f"{size:,} bytes; at most {MODEL_BYTES:,} are read")
-    if size < 10:
-        raise _defect(path, f"truncated: {size} bytes are no model file")
-    is_header = start[8:] == b"{"  # of a safetensors file: behind the length of its header
-    if not is_header and start.startswith(
-        (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
-    ):
-        raise _defect(
-            path, "a pickle or zip archive (torch.save?), which can run code and is never read"
-        )
-
-
-def _read(path: str | Path) -> tuple[dict[str, str], dict[str, Tensor]]:
-    """Texts and tensors; safetensors checks header, offsets and file length against each other."""
+def _read(path: str | Path, header: Header) -> dict[str, Tensor]:
     try:
         with safe_open(path, framework="pt") as file:
-            texts = _check_texts(path, file.metadata() or {})
-            names = list(file.keys())
-            if len(names) > MODEL_TENSORS:
-                raise _defect(path, f"{len(names):,} tensors; at most {MODEL_TENSORS:,}")
-            for name in names:
-                _check_dtype(path, name, file.get_slice(name).get_dtype())
-            return texts, {name: file.get_tensor(name).clone() for name in names}
+            return {name: file.get_tensor(name).clone() for name in header.tensors}
     except (SafetensorError, OSError, UnicodeError) as error:
         raise _defect(path, f"truncated or no safetensors file ({_line(error)})") from None
 
 
-def _check_texts(path: str | Path, texts: dict[str, str]) -> dict[str, str]:
+def _check_texts(path: str | Path, texts: Mapping[str, str]) -> None:
     if texts.get("format") != FORMAT:
         raise _defect(path, "a safetensors file, but not one that causalflow wrote")
     if (given := texts.get("version")) != VERSION:
@@ -286,7 +296,6 @@ def _check_texts(path: str | Path, texts: dict[str, str]) -> dict[str, str]:
     for name in TEXTS:
         if name not in texts:
             raise _defect(path, f"the metadata lack '{name}'")
-    return texts
 
 
 def _check_dtype(path: str | Path, name: str, dtype: str) -> None:
@@ -307,12 +316,16 @@ def _metadata(path: str | Path, texts: Mapping[str, str]) -> Metadata:
 
 def _object(path: str | Path, name: str, text: str) -> dict[str, Any]:
     try:
-        value = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+        value = json.loads(text, parse_constant=_not_finite)
+    except (ValueError, RecursionError) as error:
         raise _defect(path, f"'{name}' is not JSON ({_line(error)})") from None
     if not isinstance(value, dict):
         raise _defect(path, f"'{name}' is not a JSON object")
     return value
+
+
+def _not_finite(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number")
 
 
 def _check_values(path: str | Path, name: str, tensor: Tensor) -> None:

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 LAYERS = [  # lowest first; modules of one layer may import one another, without cycles
-    {"errors", "limits", "frozen", "registry", "options", "atomic", "files"},
+    {"errors", "limits", "frozen", "registry", "options", "atomic", "files", "header"},
     {"values"},
     {"graph"},
     {"query"},
@@ -43,6 +43,7 @@ TORCH_FREE = {
     "options",
     "atomic",
     "files",
+    "header",
     "graph",
     "query",
     "tables",

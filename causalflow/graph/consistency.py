@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from causalflow.errors import one_of
+from causalflow.graph.distribution import FAMILIES
+from causalflow.graph.document import Scalar, number
 from causalflow.graph.edges import Link
 from causalflow.graph.equation import Equation
-from causalflow.graph.fields import Place
+from causalflow.graph.extent import Extent, check_extent
+from causalflow.graph.fields import Place, trusted
 from causalflow.graph.names import same_look
-from causalflow.graph.schema import Anticausal, Class, Exogenous, Image, Node, Symbol
+from causalflow.graph.schema import (
+    Anticausal,
+    Class,
+    Continuous,
+    Exogenous,
+    Finite,
+    Image,
+    Node,
+    Symbol,
+)
 from causalflow.graph.term import CONSTANTS
 
-__all__ = ["check_equations", "check_links", "check_names", "equation_of"]
+__all__ = ["check_equations", "check_extents", "check_links", "check_names", "equation_of"]
 
 
 def equation_of(node: Node) -> Equation | None:
@@ -107,6 +121,41 @@ def check_equations(
                     f"'{used}' is an image; expected variables of type class or continuous",
                     lines.get(name),
                 )
+
+
+def check_extents(
+    nodes: Mapping[str, Node],
+    exogenous: Mapping[str, Exogenous],
+    lines: Mapping[str, int | None],
+) -> None:
+    """Every equation can have a value, and none needs more than 64 bits."""
+    ranges = {name: _range(node) for name, node in nodes.items()}
+    ranges |= {name: _law_range(law) for name, law in exogenous.items()}
+    for name, node in nodes.items():
+        if (equation := equation_of(node)) is not None:
+            check = partial(check_extent, equation, ranges)
+            trusted(check, Place(f"node '{name}'"), lines.get(name))
+
+
+def _range(node: Node) -> Extent:
+    """The numbers that a node can be in an equation: of a class those of its levels."""
+    match node:
+        case Class(levels=levels):
+            numbers = [
+                float(n) for n in map(number, map(Scalar, map(str, levels))) if n is not None
+            ]
+            return Extent(min([0.0, *numbers]), max([len(levels) - 1.0, *numbers]), True)
+        case Continuous(support=(low, high)):
+            return Extent(low, high)
+        case _:
+            return Extent(-math.inf, math.inf)
+
+
+def _law_range(law: Exogenous) -> Extent:
+    if isinstance(law, Finite):
+        return Extent(0.0, len(law.p) - 1.0, True)
+    family = FAMILIES.get(law.name)
+    return Extent(*family.support(dict(law.parameters)), family.discrete)
 
 
 def _level_hint(name: str, nodes: Mapping[str, Node]) -> str | None:

@@ -14,7 +14,13 @@ from itertools import combinations
 from causalflow.graph.admg import ADMG
 from causalflow.graph.checks import QueryCheck, read_queries
 from causalflow.graph.conditional import read_tables
-from causalflow.graph.consistency import check_equations, check_links, check_names, equation_of
+from causalflow.graph.consistency import (
+    check_equations,
+    check_extents,
+    check_links,
+    check_names,
+    equation_of,
+)
 from causalflow.graph.document import Fields, Items, Scalar, Value, described
 from causalflow.graph.edges import Link, read_links
 from causalflow.graph.fields import Place, record, text
@@ -74,6 +80,7 @@ def declare(tree: Value | None) -> Declaration:
     check_links(links, nodes)
     lines |= _equation_lines(top)
     check_equations(nodes, exogenous, lines)
+    check_extents(nodes, exogenous, lines)
     nodes = read_tables(listed, nodes, links, rough)
     warn_of_rough(rough)
     edges = (*_declared_edges(links, nodes), *derived_edges(nodes))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, assert_never
@@ -31,6 +32,21 @@ def term_to_sympy(term: Expression) -> sympy.Expr:
     Raises:
         GraphError: an operator without a sympy form, or a huge power.
     """
+    form = _form(term)
+    if form.is_number and not _is_small(form):
+        raise GraphError("a constant beyond the floats has no symbolic form")
+    return form
+
+
+def _is_small(constant: Any) -> bool:
+    """Whether a constant is a float: sympy writes out the digits of what it rounds or compares."""
+    try:
+        return math.isfinite(complex(constant.evalf(15)).real)
+    except (OverflowError, TypeError, ValueError):
+        return False
+
+
+def _form(term: Expression) -> sympy.Expr:
     import sympy
 
     match term:

@@ -88,7 +88,7 @@ class EquationMechanism(nn.Module):
             case Class():
                 return value < 0
             case Continuous(support=(low, high)):
-                return ~((value >= low) & (value <= high))
+                return ~((value >= low) & (value <= high)) | value.isinf()
             case _:
                 return value.flatten(1).isnan().any(1)
 

@@ -11,11 +11,20 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from causalflow.checkpoint import Metadata, load_into, load_state, save_state, tensor_digest
+from causalflow.checkpoint import (
+    Metadata,
+    check_like,
+    load_into,
+    load_outline,
+    load_state,
+    save_state,
+    tensor_digest,
+)
 from causalflow.errors import CausalflowError, CheckpointError
 from causalflow.graph.diffusion import Diffusion
+from causalflow.graph.graph import Graph
 from causalflow.graph.reader import loads
-from causalflow.model.construction import structural_model
+from causalflow.model.construction import outline, structural_model
 from causalflow.model.evidence import check_names
 from causalflow.model.experience import Experience
 from causalflow.model.options import CompileOptions, Parts, read_options
@@ -67,21 +76,26 @@ def read(path: str | Path, parts: Parts) -> Stored:
     Raises:
         CheckpointError: the file is missing, truncated, foreign, altered, or of another version.
     """
-    state = load_state(path, kind="model")
+    announced = load_outline(path, kind="model")
     try:
-        _check_parts(state.metadata.options.get("parts", {}), parts)
-        scm, options, fitted, experience = _declared(state.metadata, path, parts)
+        _check_parts(announced.metadata.options.get("parts", {}), parts)
+        graph, options, fitted, experience = _declared(announced.metadata, path)
+        expected = outline(graph, options, parts)
     except CausalflowError as error:
-        reason = " ".join(str(error).split())
         raise CheckpointError(
-            f"{path}: the graph or options inside cannot be read ({reason})"
+            f"{path}: the graph or options inside cannot be read ({error})"
         ) from None
+    check_like(expected, announced.tensors, path)
+    state = load_state(path, kind="model")
+    scm = structural_model(graph, options, parts)
     load_into(scm, state.tensors, path)
     return scm.eval(), options, fitted, experience
 
 
-def _declared(metadata: Metadata, path: str | Path, parts: Parts) -> Stored:
-    """The same without weights, from the texts alone."""
+def _declared(
+    metadata: Metadata, path: str | Path
+) -> tuple[Graph, CompileOptions, list[str], Experience]:
+    """What the texts alone say: the graph, the options, what was fitted and to what."""
     given, fitted = metadata.options.get("compile"), metadata.options.get("fitted")
     images = metadata.options.get("images", {})
     if not isinstance(given, dict):
@@ -93,9 +107,8 @@ def _declared(metadata: Metadata, path: str | Path, parts: Parts) -> Stored:
     graph = loads(metadata.graph, "yaml", source=str(path))
     diffusions = {name: Diffusion(**options) for name, options in images.items()}
     declared, options = read_options(graph, {**given, **diffusions})
-    scm = structural_model(declared, options, parts)
     experience = Experience.read(metadata.options.get("experience"), graph)
-    return scm, options, check_names(graph, fitted, "'fitted'"), experience
+    return declared, options, check_names(graph, fitted, "'fitted'"), experience
 
 
 def _check_parts(wanted: Any, parts: Parts) -> None:

@@ -45,6 +45,7 @@ __all__ = [
 ]
 
 CALIBRATION, EPOCH, STEP, DRAW = range(4)
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
 class Rows(Protocol):
@@ -175,6 +176,7 @@ def reopen(path: Path, module: nn.Module, identity: Mapping[str, Any], graph: st
     """
     stored = load_state(path, kind="training")
     _check_identity(path, stored, identity, graph)
+    _check_progress(path, stored.metadata.options)
     load_into(module, _parts(path, stored.tensors)["model"], path)
     return stored
 
@@ -194,11 +196,25 @@ def _check_identity(path: Path, stored: State, identity: Mapping[str, Any], grap
         raise CheckpointError(f"{path}: the options lack '{min(missing)}'")
     if not _same_graph(stored.metadata.graph, graph):
         raise CheckpointError(f"{path}: belongs to a fit of another graph; {remedy}")
+    if not isinstance(stored.metadata.options["identity"], dict):
+        raise CheckpointError(f"{path}: 'identity' is no JSON object")
     for name, now in identity.items():
         if (before := stored.metadata.options["identity"].get(name)) != now:
             raise CheckpointError(
                 f"{path}: belongs to a fit with {name}={before!r}, now {name}={now!r}; {remedy}"
             )
+
+
+def _check_progress(path: Path, options: Mapping[str, Any]) -> None:
+    """The counters and the scaler are of the types, and in the ranges, that a fit writes."""
+    step, seconds, scaler = (options[name] for name in ("step", "seconds", "scaler"))
+    if type(step) is not int or not 0 <= step < 2**53:
+        raise CheckpointError(f"{path}: 'step' is {step!r}; expected a whole number from 0")
+    if type(seconds) not in (int, float) or not 0 <= seconds < 2**53:
+        raise CheckpointError(f"{path}: 'seconds' is {seconds!r}; expected a number from 0")
+    numbers = scaler.values() if isinstance(scaler, dict) else [None]
+    if not all(type(number) in (int, float) for number in numbers):
+        raise CheckpointError(f"{path}: 'scaler' is {scaler!r}; expected numbers by name")
 
 
 def _same_graph(stored: str, now: str) -> bool:
@@ -222,14 +238,27 @@ def _parts(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Ten
 def _restore_moments(path: Path, state: TrainingState, moments: Mapping[str, Tensor]) -> None:
     """AdamW's moments lie where and how the parameter does, its counter on the CPU if not fused."""
     weights = dict(trainable(state.module))
+    _check_moments(path, weights, moments)
     fused = state.optimizer.defaults["fused"]
     for label, value in moments.items():
         key, _, name = label.partition("/")
-        counter = key == "step"
-        if name not in weights or value.shape != (() if counter else weights[name].shape):
-            raise CheckpointError(f"{path}: tensor 'moments/{label}' fits no weight of the model")
-        if counter:
+        if key == "step":
             restored = value.to(weights[name].device) if fused else value
         else:
             restored = torch.empty_like(weights[name].data).copy_(value)
         state.optimizer.state[weights[name]][key] = restored
+
+
+def _check_moments(
+    path: Path, weights: Mapping[str, nn.Parameter], moments: Mapping[str, Tensor]
+) -> None:
+    """Each weight that has moments has all of them, of its shape, and a counter from 0."""
+    for label, value in moments.items():
+        key, _, name = label.partition("/")
+        shape = () if key == "step" else getattr(weights.get(name), "shape", None)
+        if name not in weights or key not in MOMENTS or value.shape != shape:
+            raise CheckpointError(f"{path}: tensor 'moments/{label}' fits no weight of the model")
+        if not value.is_floating_point() or (key == "step" and not 0 <= value < 2**53):
+            raise CheckpointError(f"{path}: tensor 'moments/{label}' is no moment of AdamW")
+        if lacking := [each for each in MOMENTS if f"{each}/{name}" not in moments]:
+            raise CheckpointError(f"{path}: tensor 'moments/{lacking[0]}/{name}' is missing")

@@ -233,7 +233,7 @@ def test_a_malformed_file_gives_its_one_line(name, tmp_path):
 
 
 def test_a_missing_file_gives_its_one_line(tmp_path):
-    refused(tmp_path / "model.safetensors", "no such file")
+    refused(tmp_path / "model.safetensors", "No such file")
 
 
 def test_a_directory_gives_its_one_line(tmp_path):
@@ -248,7 +248,7 @@ def test_a_file_that_is_a_folder_on_the_way_gives_its_one_line(tmp_path):
 def test_a_file_over_the_limit_is_not_read(tmp_path, monkeypatch):
     path = tmp_path / "model.safetensors"
     path.write_bytes(written(tmp_path))
-    monkeypatch.setattr("causalflow.checkpoint.MODEL_BYTES", 100)
+    monkeypatch.setattr("causalflow.header.MODEL_BYTES", 100)
     refused(path, "at most 100 are read")
 
 
