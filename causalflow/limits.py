@@ -86,6 +86,7 @@ __all__ = [
     "TABLE_ROWS",
     "UNET_BLOCKS",
     "UNET_LEVELS",
+    "UNIT_CELLS",
     "UNPACKED_RATIO",
     "UNPACKED_SMALL",
     "VECTOR_LETTERS",
@@ -173,6 +174,9 @@ FIBRE_CELLS = 16_384
 are not looked for: half a second."""
 FIBRE_EQUATIONS = 150
 """Equations that are solved in exact numbers to find two such models: a second."""
+UNIT_CELLS = 2_000_000
+"""Units times cells of data up to which a question about several worlds is decided for two levels
+by counting: a tenth of a second."""
 FIBRE_TRIALS = 12
 """Random models of each graph from which two that agree on the data are looked for."""
 MEDIATION_PAIRS = 100

@@ -44,6 +44,7 @@ from causalflow.identify.sources import (
 )
 from causalflow.identify.surrogate import enlarged
 from causalflow.identify.symbols import axes_of
+from causalflow.identify.units import is_determined
 from causalflow.identify.verdict import Verdict
 from causalflow.query.closing import close, free_names
 from causalflow.query.language import single_query
@@ -58,6 +59,10 @@ if TYPE_CHECKING:
 
 __all__ = ["identify_counterfactual"]
 
+_TWO_LEVELS = (
+    "with more levels it is not identifiable; with the two declared the data determine it for"
+    " almost all models, but no formula was found: see bounds"
+)
 _UNKNOWN = (
     "no formula was found for a part of it; the graph allows one from larger distributions, so"
     " there may be one"
@@ -90,15 +95,19 @@ def identify_counterfactual(
     if isinstance(answer, CtfWitness) and answer.conflict is not None:
         answer = _by_levels(problem, question, answer.conflict.name) or answer
     failed = isinstance(answer, CtfWitness)
+    domain = _domain(problem, answer) if is_final else ""
+    if domain == MORE_LEVELS:
+        told = is_determined(problem.admg, question, problem.known, pairs)
+        is_final, domain = told is not True, ANY_DOMAIN if told is False else domain
     return Verdict(
         query=question,
         identifiable=not failed if is_final else None,
         estimand=None if isinstance(answer, CtfWitness) else without_shadows(answer),
         data=data_names(data),
         witness=(answer,) if failed and is_final else (),
-        note="" if is_final else _UNKNOWN,
+        note=_note(is_final, domain),
         derivation=tuple(problem.steps),
-        assumptions=(POSITIVITY, *([_domain(problem, answer)] if is_final else [])),
+        assumptions=(POSITIVITY, *([domain] if domain and is_final else [])),
         indices=axes_of(question),
         graph=admg,
     )
@@ -133,13 +142,21 @@ def _pairs(graph: Graph) -> Pairs:
     return {name: (each[0], each[1]) for name, each in finite.items() if len(each) == 2}
 
 
+def _note(is_final: bool, domain: str) -> str:
+    """Why it is unknown, or for which variables the verdict holds if not for all."""
+    if is_final:
+        return "" if domain == ANY_DOMAIN else domain
+    return _TWO_LEVELS if domain else _UNKNOWN
+
+
 def _domain(problem: Problem, answer: Found) -> str:
     """For which numbers of levels a verdict holds."""
     if isinstance(answer, CtfWitness):
         conflict = answer.conflict
         return MORE_LEVELS if conflict and conflict.name in problem.pairs else ANY_DOMAIN
     if problem.flipped:
-        return f"{', '.join(sorted(problem.flipped))}: two levels; with more, the verdict is no"
+        names = ", ".join(sorted(problem.flipped))
+        return f"the verdict holds with two levels of {names}; with more it would be no"
     return ANY_DOMAIN
 
 

@@ -105,7 +105,7 @@ def fibre_of(
     if problem.is_determined(random_layout(admg, states, chance, grain=FINE)):
         return DETERMINED
     for trial in range(FIBRE_TRIALS):
-        layout = random_layout(admg, states, chance, grain=COARSE, ignored=trial % 4 / 5)
+        layout = random_layout(admg, states, chance, grain=COARSE, ignored=0.3 * (trial % 4))
         small = layout.modular()
         for axis in layout.factors:
             if found := _pair(problem, layout, small, axis):

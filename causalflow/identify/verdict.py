@@ -58,7 +58,7 @@ class Verdict:
         hedge: why not, for a question about one world.
         witness: why not, in general: a hedge for each source of data, a factor of the
             counterfactual that no data tell, or two models with the same data.
-        note: why it is unknown.
+        note: why it is unknown; or for which numbers of levels it holds, if not for all.
         derivation: the steps that lead to the estimand or the witness.
         assumptions: under which the verdict holds.
         warnings: where they fail by the graph's own equations (`causalflow.identify.overlap`).
@@ -286,7 +286,7 @@ class Verdict:
 
     def _lines(self) -> list[str]:
         if self.estimand is None:
-            reasons = self.witness or [each for each in (self.hedge, self.note) if each]
+            reasons = [*(self.witness or filter(None, [self.hedge])), *filter(None, [self.note])]
             start = f"{self.query} is {self.said} from {self._known}"
             is_finite = self.declared is not None and len(self.levels) == len(self.declared.nodes)
             advice = [f"  {BOUNDS}"] if is_finite else []

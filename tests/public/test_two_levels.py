@@ -55,7 +55,8 @@ def test_effect_on_those_not_treated_is_told_by_experiment_and_observation(seen,
     verdict = cf.identify(graph(2), f"P(y[x={set_}] | x={seen})", DATA)
     assert verdict.identifiable is True
     assert str(verdict).endswith(f"[P(y | do(x={set_})) - P(x={set_}, y)] / [P(x={seen})]")
-    assert any("two levels" in each for each in verdict.assumptions)
+    assert any("two levels of x" in each for each in verdict.assumptions)
+    assert "two levels of x" in verdict.note
     model = Units({"x": (), "y": ("x",)}, np.random.default_rng(0))
     tables = {"P(x, y)": model.table("xy"), "P(y | do(x))": model.table("y", "x")}
     found = verdict.evaluate(tables).to_numpy()
@@ -98,11 +99,27 @@ def test_observation_alone_does_not_tell_with_two_levels_either():
     assert cf.identify(graph(2), "P(y[x=1] | x=0)").identifiable is False
 
 
-def test_no_for_any_number_of_levels_says_that_two_may_be_a_point():
+def test_no_that_holds_with_two_levels_too_says_any_number():
     verdict = cf.identify(graph(2), "P(y[x=1]=1, y[x=0]=0)", "experimental")
     assert verdict.identifiable is False
-    assert any("with two" in each for each in verdict.assumptions)
+    assert verdict.note == ""
+    assert any("any number of levels" in each for each in verdict.assumptions)
     assert "bounds(graph, query, table)" in str(verdict)
+
+
+def test_no_of_a_graph_too_large_to_count_says_that_two_levels_may_be_a_point():
+    edges = ("a -> x", "b -> x", "c -> x", "d -> x", "x -> y", "x <-> y")
+    verdict = cf.identify(graph(2, edges), "P(y[x=1]=1, y[x=0]=0)", "experimental")
+    assert verdict.identifiable is False
+    assert "with two, bounds may be a point" in str(verdict)
+
+
+def test_what_two_levels_determine_without_a_formula_is_unknown():
+    edges = ("x -> y", "x -> m", "m -> y", "x <-> y")
+    verdict = cf.identify(graph(2, edges), "P(m[y=0]=1, y[x=0, m=1]=0)", "experimental")
+    assert verdict.identifiable is None
+    assert "with more levels it is not identifiable" in str(verdict)
+    assert cf.identify(graph(3, edges), str(verdict.query), "experimental").identifiable is False
 
 
 def test_both_values_of_one_variable_at_once_are_impossible_with_two_levels():
