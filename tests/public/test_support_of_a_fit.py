@@ -166,7 +166,10 @@ def test_the_command_warns_on_stderr_and_in_json(chain, cli, tmp_path):
     assert any("do(dose=9)" in each for each in json.loads(ran.out)["assumptions"])
 
 
-SHIPPED = {"pendulum_parts": ("light", 500.0, 100.0, "shadow_length")}
+SHIPPED = {
+    "morpho_mnist": ("thickness", 50.0, 3.0, "intensity"),
+    "pendulum_parts": ("light", 190.0, 100.0, "shadow_length"),
+}
 
 
 @pytest.mark.parametrize("name", SHIPPED)
