@@ -96,9 +96,7 @@ class Domain:
         if levels.find(value) == GAP:
             raise EvidenceError(f"'{self.name}' has no value; leave it out of the evidence")
         place = levels.position(value, where=f"'{self.name}'")
-        return (
-            place if self.levels == levels.levels else self._places.get(levels.levels[place], NEVER)
-        )
+        return self._places.get(levels.levels[place], NEVER)
 
     def _found(self, given: Any) -> Places:
         """The positions of a class's value or column, gaps refused."""
