@@ -45,7 +45,7 @@ def seen_only(values: Values, levels: Levels, coded: Sequence[bool]) -> tuple[Va
         levels: of each axis.
         coded: which axes are images'.
     """
-    found = dict(levels)
+    found, values = dict(levels), np.asarray(values)  # a sum of fractions may be a bare one
     first = values.ndim - len(levels)
     for place, (axis, is_image) in enumerate(zip(levels, coded, strict=True), start=first):
         if is_image:

@@ -179,7 +179,8 @@ def _python_number(thing: Any) -> Scalar:
     if isinstance(thing, complex):
         raise DeclarationError(f"cannot read the complex number {thing}")
     try:
-        return Scalar(str(thing) if isinstance(thing, int | Fraction) else repr(float(thing)))
+        whole = isinstance(thing, int | Fraction | np.integer)
+        return Scalar(str(thing) if whole else repr(float(thing)))
     except (ValueError, OverflowError):
         raise DeclarationError("a number of thousands of digits") from None
 

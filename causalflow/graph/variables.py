@@ -116,7 +116,7 @@ def _check_equation(node: Node, value: Value | None, place: Place) -> None:
 
 
 def _levels(value: Value, place: Place) -> tuple[Level, ...]:
-    """``levels: 10`` or ``levels: [green, red]``."""
+    """``levels: 10`` or ``levels: [green, red]``; integers but 0..K-1 are names, as if quoted."""
     if isinstance(value, Scalar):
         if integer(value) is None:
             place.fail(
@@ -132,9 +132,7 @@ def _levels(value: Value, place: Place) -> tuple[Level, ...]:
     if len(set(map(str, names))) < len(names):
         twice = Counter(map(str, names)).most_common(1)[0][0]
         place.fail(f"the level '{twice}' is given twice", value)
-    if any(isinstance(name, int) for name in names) and names != tuple(range(len(names))):
-        place.fail(f"integer levels must be 0 to {len(names) - 1} in order; quote names", value)
-    return names
+    return names if names == tuple(range(len(names))) else tuple(map(str, names))
 
 
 def _level(value: Value, place: Place) -> Level:

@@ -39,6 +39,7 @@ from causalflow.symbolic.simplify import factors_of
 from causalflow.tables.contraction import contract
 from causalflow.tables.table import Table
 from causalflow.values.finite import finite
+from causalflow.values.numeral import numeral
 
 __all__ = ["Data", "evaluate", "number_of"]
 
@@ -205,12 +206,12 @@ def number_of(name: str, level: object) -> Fraction:
     Raises:
         DataError: it is none.
     """
-    try:
-        return Fraction(str(level))
-    except (ValueError, ZeroDivisionError):
+    number = numeral(str(level))
+    if number is None:
         raise DataError(
             f"evaluate: an expectation of '{name}' needs levels that are numbers; given {level!r}"
-        ) from None
+        )
+    return number
 
 
 def _axes(indices: frozenset[Index]) -> tuple[str, ...]:

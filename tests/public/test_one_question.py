@@ -255,3 +255,14 @@ def test_a_number_is_no_index_of_levels_that_only_occur():
     )
     found = cf.identify(declared, "TE(x -> y)").estimate(rows, resamples=5)
     assert float(found.table.values) == 1
+
+
+def test_integers_listed_as_levels_are_the_names_that_they_are():
+    text = NUMBERS.replace("['1', '2', '3']", "[1, 2, 3]")
+    assert cf.loads(text) == cf.loads(NUMBERS)
+    node = {"type": "class", "levels": [np.int64(2), np.int64(4)], "table": [0.25, 0.75]}
+    model = cf.compile(cf.Graph(nodes={"x": node}))
+    assert float(model.ask("P(x=4)").value) == 0.75
+    assert float(model.ask("E[x]").value) == 3.5
+    first = {"type": "class", "levels": [np.int64(0), np.int64(1)]}
+    assert cf.Graph(nodes={"x": first}) == cf.Graph(nodes={"x": {"type": "class", "levels": 2}})
