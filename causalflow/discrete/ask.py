@@ -165,7 +165,9 @@ class Question:
         values, empty = self._conditional(*self._terms(part))
         if part is None:
             told = [term for term in self.form.outcomes if term.free in self.known]
-            at = {term.free: self.domain(term.free).position(term.value) for term in told}
+            at: dict[Key, int] = {
+                term.free: self.domain(term.free).position(term.value) for term in told
+            }
             return where_told(values, at, self.known), empty
         weights = level_numbers(self.domain(self.form.outcomes[part].free))
         axis = int(self.inverse is not None)

@@ -37,7 +37,7 @@ from causalflow.symbolic.positivity import MAX_CELLS
 from causalflow.symbolic.unknown import Array, Unknowns
 from causalflow.tables.table import Number, Table
 
-__all__ = ["Answers", "Estimate", "estimated"]
+__all__ = ["Answers", "Estimate", "estimated", "unsettled"]
 
 _AT_ONCE = 2**22
 _EQUAL = 1e-9
@@ -178,8 +178,8 @@ def estimated(
     """
     _check(resamples, confidence, generator)
     random = np.random.default_rng(0 if generator is None else generator)
-    plug = _PlugIn(expression, counts, answers)
-    ends, form, unknowns = plug.ends({key: f.shares()[None] for key, f in plug.families})
+    plug = _PlugIn(expression, counts.table, answers)
+    ends, form, unknowns = plug.ends(plug.shares)
     low, high = plug.widened(ends, resamples, (1 - confidence) / 2, random)
     bounds = (answers.table(ends[0][0]), answers.table(ends[1][0]))
     is_point = bool(np.all(ends[1] - ends[0] <= _EQUAL))
@@ -198,12 +198,21 @@ def estimated(
     )
 
 
+def unsettled(expression: Expression, joint: Table, answers: Answers) -> tuple[str, ...]:
+    """The denominators that are zero in a distribution and on which the answer depends."""
+    plug = _PlugIn(expression, joint, answers)
+    ends, form, unknowns = plug.ends(plug.shares)
+    if np.all(ends[1] - ends[0] <= _EQUAL):
+        return ()
+    return (*_sentences(plug.strata(form, unknowns)), *unknowns.empty)
+
+
 def _assumptions(counts: Counts, given: Sequence[str], is_point: bool) -> tuple[str, ...]:
     """What the answer rests on; an interval does not rest on positivity."""
     found = [each for each in given if is_point or each != POSITIVITY]
     if counts.occurring:
         names = ", ".join(f"'{name}'" for name in counts.occurring)
-        found.append(f"{names} has no other levels than those that occur in the rows")
+        found.append(f"of {names} no levels are known but those that occur in the rows")
     found.append("the rows are drawn independently of one another")
     return tuple(found)
 
@@ -226,9 +235,9 @@ def _check(resamples: object, confidence: object, generator: object) -> None:
 class _PlugIn:
     """A formula with the laws of counted rows put in."""
 
-    def __init__(self, expression: Expression, counts: Counts, answers: Answers) -> None:
+    def __init__(self, expression: Expression, counts: Table, answers: Answers) -> None:
         self._expression = without_shadows(expression)
-        self._laws = Laws.of(self._expression, counts.table)
+        self._laws = Laws.of(self._expression, counts)
         self._answers = answers
         self._range = range_of(self._expression, self._laws)
 
@@ -236,6 +245,11 @@ class _PlugIn:
     def families(self) -> list[tuple[frozenset[str], Any]]:
         """The families of laws, by their conditions."""
         return list(self._laws.families.items())
+
+    @property
+    def shares(self) -> dict[frozenset[str], Array]:
+        """The relative frequencies, as one draw of the laws."""
+        return {key: family.shares()[None] for key, family in self.families}
 
     def ends(
         self, numbers: Mapping[frozenset[str], Array]

@@ -102,7 +102,7 @@ def counted(
 
 def _none_needed(columns: pd.DataFrame | Mapping[str, Any]) -> Counts:
     """All rows, of a formula that is a number."""
-    every = [len(entries_of(columns[name]).array.ravel()) for name in columns]
+    every = [entries_of(column).array.size for _, column in columns.items()]
     rows = max(every, default=0)
     return Counts(table=Table([], np.array(float(rows))), rows=rows, dropped=0)
 

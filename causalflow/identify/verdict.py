@@ -17,7 +17,7 @@ import numpy as np
 from causalflow.errors import DataError, QueryError
 from causalflow.graph.admg import ADMG
 from causalflow.graph.schema import Class, Level
-from causalflow.identify.estimate import Answers, Estimate, estimated
+from causalflow.identify.estimate import Answers, Estimate, estimated, unsettled
 from causalflow.identify.hedge import Hedge
 from causalflow.identify.proof import Proof, latex_question
 from causalflow.identify.rows import counted
@@ -168,11 +168,13 @@ class Verdict:
 
         Raises:
             QueryError: the query is not identifiable.
-            DataError: the data lack a variable that the estimand needs.
+            DataError: the data lack a variable that the estimand needs; or P(v) has no mass where
+                the estimand conditions, and the answer depends on it.
         """
         if self.estimand is None:
             raise QueryError(f"evaluate: {self.query} is {self.said} from {self._known}")
         data = self._read(data)
+        self._check_support(data)
         table = evaluate(self.estimand, data)
         tables = tuple(data.values())
         extra = [axis for axis in table.axes if axis not in self.axes]
@@ -184,6 +186,21 @@ class Verdict:
                 table = table.product(_ones(index, levels))
         renamed = table.rename({old: new for old, new in self.axes.items() if old != new})
         return renamed.transpose(self.query.free_variables)
+
+    def _check_support(self, data: Mapping[str, Table]) -> None:
+        """Refuse P(v) whose zeros leave the answer open."""
+        joint = data.get("P(v)")
+        if joint is None or len(data) > 1 or self.estimand is None or joint.values.all():
+            return
+        names = {index.name for index in self._indices} | variables(self.estimand)
+        if not names <= set(joint.axes):
+            return
+        answers = Answers.of(self._indices, self.query.free_variables, self.constant_in, joint)
+        if zeros := unsettled(self.estimand, joint.to_float(), answers):
+            raise DataError(
+                f"evaluate: {zeros[0]}, and {self.query} depends on it there;"
+                " bounds(graph, query, table) tells how far the table narrows it"
+            )
 
     def _read(self, data: Data) -> dict[str, Table]:
         """The tables with the levels that are declared, each distribution with sum one."""

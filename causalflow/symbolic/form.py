@@ -184,13 +184,18 @@ def _ratio_ends(
 
 def _largest(one: Form, other: Form, cells: Array, a: Array, b: Array, unknowns: Unknowns) -> Array:
     """The largest a one + b other, at some cells."""
-    weighted = []
-    for form, weight in ((one, a), (other, b)):
-        full = np.zeros(form.constant.size)
-        full[cells] = weight
-        factor = Form(axes=one.axes, constant=full.reshape(one.constant.shape))
-        weighted.append(multiplied(form, factor, unknowns))
-    return added(*weighted, unknowns).extremes(unknowns)[1].reshape(-1)[cells]
+    first, second = (
+        multiplied(form, _at(form, cells, weight), unknowns)
+        for form, weight in ((one, a), (other, b))
+    )
+    return added(first, second, unknowns).extremes(unknowns)[1].reshape(-1)[cells]
+
+
+def _at(form: Form, cells: Array, weight: Array) -> Form:
+    """Weights at some cells of a form's axes, 0 at the others."""
+    full = np.zeros(form.constant.size)
+    full[cells] = weight
+    return Form(axes=form.axes, constant=full.reshape(form.constant.shape))
 
 
 def _origins(cells: Array, forms: Sequence[Form], unknowns: Unknowns) -> list[frozenset[int]]:

@@ -85,7 +85,7 @@ class Family:
     def shares(self) -> Array:
         """The relative frequencies, (g, o); zeros where there are no rows."""
         total = self.table.sum(axis=1, keepdims=True)
-        return np.asarray(self.table / np.maximum(total, 1))
+        return np.asarray(self.table / np.where(total > 0, total, 1))
 
     def smooth(self) -> Array:
         """The smoothed shares, (g, o); zeros where there are no rows."""
