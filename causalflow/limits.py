@@ -40,7 +40,6 @@ __all__ = [
     "FIBRE_EQUATIONS",
     "FIBRE_TRIALS",
     "GRAPH_BYTES",
-    "GRAPH_LINKS",
     "IDX_BYTES",
     "IMAGE_PIXELS",
     "INVERTED_OPERATIONS",
@@ -72,7 +71,6 @@ __all__ = [
     "POSTERIOR_STATES",
     "POWER_BITS",
     "PROGRAM_ENTRIES",
-    "PROJECTED_EDGES",
     "QUERY_DEPTH",
     "QUERY_LETTERS",
     "REPRESENTATION_LENGTH",
@@ -105,8 +103,6 @@ BIF_LETTERS = 1 << 23
 """Letters of a BIF text, unpacked: the largest network of bnlearn's repository has 5 million."""
 STATEMENT_LETTERS = 1_000_000
 """Letters of a DOT or dagitty text: its parser makes a hundred bytes of each."""
-GRAPH_LINKS = 100_000
-"""Edges of a DOT, dagitty or GML text: groups multiply, so they are counted before any is made."""
 NESTING = 32
 """Depth of a YAML document: no field of a declaration lies deeper, and readers recurse."""
 LISTED = 1 << 20
@@ -119,8 +115,6 @@ EDGES = 100_000
 """Edges of a graph, of either kind: each is an object that knows its line, 50 MB in all."""
 NODES = 20_000
 """Nodes and exogenous variables of a graph: a file of that many is read in seconds."""
-PROJECTED_EDGES = 200_000
-"""Edges that hidden nodes leave behind: a hidden node with n children makes n (n - 1) / 2."""
 NAME_LETTERS = 100
 """Letters of a name: it is shown in every table, message and drawing."""
 IMAGE_PIXELS = 1 << 26

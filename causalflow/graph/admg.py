@@ -22,7 +22,7 @@ from typing import TypeAlias
 
 from causalflow.errors import GraphError, one_of
 from causalflow.graph.names import written
-from causalflow.limits import PROJECTED_EDGES
+from causalflow.limits import EDGES
 
 __all__ = ["ADMG", "Names"]
 
@@ -31,11 +31,10 @@ _Adjacency: TypeAlias = Mapping[str, tuple[str, ...]]
 
 
 def _require_few(count: int, graph: ADMG) -> None:
-    allowed = PROJECTED_EDGES + len(graph.nodes) + len(graph.directed) + 2 * len(graph.bidirected)
-    if count > allowed:
+    if count > EDGES + len(graph.nodes) + len(graph.directed) + 2 * len(graph.bidirected):
         raise GraphError(
-            f"the latent nodes would leave {count:,} edges or more; at most {PROJECTED_EDGES:,} "
-            "may be made: a latent node joins all that it reaches, two by two"
+            f"the latent nodes would leave {count:,} edges or more; at most {EDGES:,} are allowed: "
+            "a latent node joins all that it reaches, two by two"
         )
 
 
@@ -159,7 +158,7 @@ class ADMG:
         bidirected edge (an observed node reaches itself). Edges are counted before they are made.
 
         Raises:
-            GraphError: a cycle, or more than `causalflow.limits.PROJECTED_EDGES` edges to make.
+            GraphError: a cycle, or more than `causalflow.limits.EDGES` edges to make.
 
         Source: Verma & Pearl (1990), Equivalence and synthesis of causal models; Tian & Pearl
         (2002), On the identification of causal effects (technical report), section 5.

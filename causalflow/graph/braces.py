@@ -22,7 +22,7 @@ from typing import NoReturn
 from causalflow.errors import GraphError
 from causalflow.graph.statements import Attributes, Document, Link
 from causalflow.graph.tokens import END, Token, tokens
-from causalflow.limits import GRAPH_LINKS, STATEMENT_LETTERS
+from causalflow.limits import EDGES, NODES, STATEMENT_LETTERS
 
 __all__ = ["parse_document"]
 
@@ -157,6 +157,8 @@ class _Parser:
                 self._take()
                 self._name()
         if name not in self._nodes:
+            if len(self._nodes) == NODES:
+                raise GraphError(f"{self._source}: more than {NODES:,} nodes")
             self._nodes[name] = dict(scope.node)
         self._mentions.append(name)
 
@@ -187,8 +189,8 @@ class _Parser:
 
     def _spend(self, count: int) -> None:
         self._made += count
-        if self._made > GRAPH_LINKS:
-            raise GraphError(f"{self._source}: more than {GRAPH_LINKS:,} edges")
+        if self._made > EDGES:
+            raise GraphError(f"{self._source}: more than {EDGES:,} edges")
 
     def _brackets(self) -> dict[str, str]:
         """``[a=b, c] [d=e]``."""

@@ -28,6 +28,7 @@ from causalflow.graph.marks import require_one_graph
 from causalflow.graph.schema import Edge, Node
 from causalflow.graph.statements import Document, Link
 from causalflow.graph.writer import raw
+from causalflow.limits import EDGES, NODES
 
 if TYPE_CHECKING:
     import networkx
@@ -65,9 +66,13 @@ def from_networkx(peer: networkx.DiGraph[Any]) -> Graph:
     Raises:
         GraphError: undirected edges, or what is not a causal graph.
     """
-    if not all(hasattr(peer, each) for each in ("is_directed", "nodes", "edges", "graph")):
+    if not all(
+        hasattr(peer, each) for each in ("is_directed", "number_of_edges", "nodes", "graph")
+    ):
         given = type(peer).__name__
         raise GraphError(f"from_networkx: given {given}; expected a directed networkx graph")
+    if len(peer) > NODES or peer.number_of_edges() > EDGES:
+        raise GraphError(f"a networkx graph of more than {NODES:,} nodes or {EDGES:,} edges")
     if not peer.is_directed():
         raise GraphError("a networkx graph with undirected edges; expected a directed one")
     usual, edge = (_defaults(peer, key) for key in ("node", "edge"))

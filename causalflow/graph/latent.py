@@ -19,6 +19,7 @@ from causalflow.graph.document import Scalar, Value
 from causalflow.graph.fields import Place, items, text, trusted
 from causalflow.graph.names import written
 from causalflow.graph.schema import Anticausal, Class, Edge, Node, Symbol
+from causalflow.limits import EDGES
 
 __all__ = ["read_latent", "without_latent"]
 
@@ -72,6 +73,9 @@ def without_latent(
     new = sorted(made, key=lambda pair: tuple(map(admg.nodes.index, pair)))
     kept = tuple(pair for pair in arcs if latent.keys().isdisjoint(pair))
     known = frozenset(map(frozenset, kept))
+    if (count := len(admg.directed) + len(admg.bidirected)) > EDGES:
+        what = f"the latent nodes would leave {count:,} edges; at most {EDGES:,} are allowed"
+        Place("latent").fail(what, at)
     return (
         {name: node for name, node in nodes.items() if name not in latent},
         (*old, *(Edge(source=a, target=b) for a, b in new)),

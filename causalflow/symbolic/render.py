@@ -65,6 +65,10 @@ def to_sympy(expression: Expression) -> sympy.Expr:
     return _sympify(without_shadows(expression), sympy)
 
 
+_LATEX_SIGNS = {letter: rf"\{letter}" for letter in "#$%&_{} "}
+_LATEX_SIGNS |= {"\\": r"\backslash ", "^": r"\wedge ", "~": r"\sim "}
+
+
 @lru_cache(maxsize=65_536)
 def latex_name(name: str) -> str:
     r"""A variable in LaTeX: single letters and numbered ones as symbols, words upright.
@@ -77,7 +81,7 @@ def latex_name(name: str) -> str:
         return found[1] + (f"_{{{found[2]}}}" if found[2] else "")
     if found := re.fullmatch(r"([^\W\d_])_([^\W_]+)", name):
         return f"{found[1]}_{{{found[2]}}}"
-    escaped = re.sub(r"([#$%&_{}])", r"\\\1", name.replace("\\", r"\backslash "))
+    escaped = "".join(_LATEX_SIGNS.get(letter, letter) for letter in name)
     return rf"\mathrm{{{escaped}}}"
 
 

@@ -30,11 +30,15 @@ TEXTS = {
     ),
     "latent node of 3,000 children": (
         f"dag {{ U [latent] {' '.join(f'U -> c{k}' for k in range(3_000))} }}",
-        "latent: the latent nodes would leave 4,498,500 edges or more; at most 200,000 may be made",
+        "latent: the latent nodes would leave 4,498,500 edges or more; at most 100,000 are allowed",
     ),
     "chain of 3,000 latent nodes": (
         f"dag {{ {' '.join(f'L{k} [u] L{k} -> L{k + 1} L{k} -> o{k}' for k in range(3_000))} }}",
-        "edges or more; at most 200,000 may be made",
+        "edges or more; at most 100,000 are allowed",
+    ),
+    "a hundred thousand nodes": (
+        f"digraph {{ {' -> '.join(f'v{k}' for k in range(95_000))} }}",
+        "<text>: more than 20,000 nodes",
     ),
     "text beyond the limit": (f"dag {{ {'x ' * 500_000} }}", "a graph text may have 1000000 at"),
     "quote without an end": (f'dag {{ "{"a" * 900_000} }}', "unexpected '\"aaaaaaaaaaaaaaaaaaa'"),
