@@ -153,7 +153,8 @@ class _Units:
         first = next(iter(self.laws))
         total = self._by_law(parts, first) * self.laws[first] % PRIME
         one, other = total.sum(axis=1) % PRIME
-        return ((moved[0] * other - moved[1] * one) % PRIME)[None]
+        slope: Numbers = (moved[0] * other - moved[1] * one) % PRIME
+        return slope.reshape(1, -1)
 
     def _asked(self, query: Query) -> Numbers:
         if query.kind is Kind.PROBABILITY:

@@ -1,10 +1,11 @@
 """With two levels a little more is told than with any number: the verdict says so, and is right."""
 
 import json
-from itertools import product
+from itertools import combinations, product
 
 import numpy as np
 import pytest
+from scipy.linalg import block_diag
 
 import causalflow as cf
 
@@ -182,3 +183,143 @@ def test_check_verifies_what_two_levels_do_not_tell(cli, tmp_path):
     )
     (result,) = json.loads(cli("check", file, "--json").out)
     assert (result["ok"], result["queries"][0]["verdict"]) == (True, False)
+
+
+def random_case(generator):
+    """A small graph whose districts are cliques, a question about worlds, and data."""
+    names = ["a", "b", "c"][: int(generator.integers(2, 4))]
+    order = [names[at] for at in generator.permutation(len(names))]
+    arrows = [pair for pair in combinations(order, 2) if generator.random() < 0.7]
+    joined = order[:2] if generator.random() < 0.7 else order
+    arcs = [*combinations(joined, 2)] if generator.random() < 0.7 else []
+    drawn = [random_term(generator, names) for _ in range(int(generator.integers(1, 4)))]
+    terms = [
+        *{(name, *sorted(world.items())): (name, world, v) for name, world, v in drawn}.values()
+    ]
+    asked = int(generator.integers(1, len(terms) + 1))
+    sets = [[], *([name] for name in names if generator.random() < 0.5)]
+    return order, arrows, arcs, terms[:asked], terms[asked:], sets
+
+
+def random_term(generator, names):
+    """(name, world, value)."""
+    name, *others = (names[at] for at in generator.permutation(len(names)))
+    world = {other: int(generator.integers(2)) for other in others if generator.random() < 0.4}
+    return name, world, int(generator.integers(2))
+
+
+def written(term):
+    name, world, value = term
+    inside = ", ".join(f"{other}={level}" for other, level in world.items())
+    return f"{name}{f'[{inside}]' if inside else ''}={value}"
+
+
+class Case:
+    """A random case with a law of types that is a product over districts."""
+
+    def __init__(self, generator):
+        self.order, self.arrows, self.arcs, self.asked, self.seen, sets = random_case(generator)
+        parents = {n: tuple(a for a, b in self.arrows if b == n) for n in self.order}
+        self.units = Units(parents, generator)
+        together = [[n for n in self.order if any(n in arc for arc in self.arcs)]]
+        alone = [[n] for n in self.order if n not in together[0]]
+        self.blocks = [block for block in together + alone if block]
+        self.keys = [
+            [tuple(unit[self.order.index(n)] for n in block) for unit in self.units.types]
+            for block in self.blocks
+        ]
+        self.laws = []
+        for keys in self.keys:
+            kinds = sorted(set(keys))
+            drawn = generator.dirichlet(np.ones(len(kinds)))
+            self.laws.append(dict(zip(kinds, drawn, strict=True)))
+        factors = [
+            np.array([law[key] for key in keys])
+            for law, keys in zip(self.laws, self.keys, strict=True)
+        ]
+        self.units.law = np.prod(factors, axis=0)
+        self.sets = sets
+        self.factors = factors
+
+    @property
+    def graph(self):
+        edges = [f"{a} -> {b}" for a, b in self.arrows] + [f"{a} <-> {b}" for a, b in self.arcs]
+        nodes = {name: {"type": "class", "levels": 2} for name in self.order}
+        return cf.Graph(nodes=nodes, edges=edges)
+
+    @property
+    def query(self):
+        seen = f" | {', '.join(map(written, self.seen))}" if self.seen else ""
+        return f"P({', '.join(map(written, self.asked))}{seen})"
+
+    def data(self):
+        for do in self.sets:
+            left = [name for name in self.order if name not in do]
+            name = f"P({', '.join(left)}{f' | do({do[0]})' if do else ''})"
+            yield name, left, do
+
+    def holds(self, terms):
+        """Which units make all terms true."""
+        return np.array(
+            [
+                all(self.units.solve(unit, world)[name] == value for name, world, value in terms)
+                for unit in self.units.types
+            ],
+            dtype=float,
+        )
+
+    def slopes(self, rows):
+        """The derivatives of sums over units by the law of each block, and of its sum."""
+        parts, sums = [], []
+        for at, keys in enumerate(self.keys):
+            rest = np.prod([f for i, f in enumerate(self.factors) if i != at], axis=0)
+            kinds = sorted(set(keys))
+            member = np.array([[key == kind for kind in kinds] for key in keys], dtype=float)
+            parts.append(np.asarray(rows) * rest @ member)
+            sums.append(np.ones(len(kinds)))
+        return np.concatenate(parts, axis=1), block_diag(*sums)
+
+    def is_determined(self):
+        cells = []
+        for _, left, do in self.data():
+            for setting in product((0, 1), repeat=len(do)):
+                world = dict(zip(do, setting, strict=True))
+                for cell in product((0, 1), repeat=len(left)):
+                    cells.append(
+                        self.holds([(n, world, v) for n, v in zip(left, cell, strict=True)])
+                    )
+        known, sums = self.slopes(cells)
+        seen = self.holds(self.seen)
+        both = self.holds([*self.asked, *self.seen])
+        (above, below), _ = self.slopes([both, seen])
+        one, other = both @ self.units.law, seen @ self.units.law
+        asked = above * other - below * one
+        _, sizes, span = np.linalg.svd(np.concatenate([known, sums]), full_matrices=False)
+        span = span[sizes > 1e-10 * sizes[0]]
+        return np.abs(asked - asked @ span.T @ span).max() < 1e-9
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_random_questions_about_worlds_of_two_levels_are_never_judged_wrongly(part):
+    told, refused = 0, 0
+    for seed in range(part, 120, 4):
+        case = Case(np.random.default_rng(seed))
+        below = case.holds(case.seen) @ case.units.law
+        if below == 0:
+            continue
+        try:
+            verdict = cf.identify(case.graph, case.query, [name for name, *_ in case.data()])
+        except cf.QueryError as error:
+            assert "impossible" in str(error), case.query
+            continue
+        if verdict:
+            tables = {name: case.units.table(left, do) for name, left, do in case.data()}
+            truth = case.holds([*case.asked, *case.seen]) @ case.units.law / below
+            found = verdict.evaluate(tables).values.item()
+            assert abs(found - truth) < EXACT, (seed, case.query)
+            told += 1
+        elif verdict.identifiable is False:
+            assert not case.is_determined(), (seed, case.query)
+            refused += 1
+    assert told > 5
+    assert refused > 0
