@@ -12,7 +12,7 @@ from causalflow.graph.formats import FORMATS, format_of
 from causalflow.graph.graph import Graph
 from causalflow.graph.reader import loads
 
-KEPT = {"yaml": "everything", "dot": "everything", "gml": "content", "dagitty": "edges"}
+KEPT = {"yaml": "all", "dot": "all", "gml": "content", "bif": "content", "dagitty": "edges"}
 
 
 @st.composite

@@ -24,7 +24,7 @@ CASES = [
     (ZERO, "0", "0"),
     (probability("y", "z", "x"), "P(y | do(x), z)", r"P(y \mid \mathrm{do}(x), z)"),
     (probability(["v10", "v2"]), "P(v2, v10)", r"P(v_{2}, v_{10})"),
-    (probability(["blood type"]), "P('blood type')", r"P(\mathrm{blood\\ type})"),
+    (probability(["blood type"]), "P('blood type')", r"P(\mathrm{blood\ type})"),
     (
         Probability((Event("y", "high"),), (Event("x", 1),)),
         "P(y=high | x=1)",
