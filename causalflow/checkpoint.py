@@ -161,13 +161,15 @@ def _announced(path: str | Path, header: Header, kind: Kind | None) -> Metadata:
 
 
 def check_like(targets: Mapping[str, Tensor], tensors: Mapping[str, Tensor], path: Any) -> None:
-    """Whether ``tensors`` have the names, shapes and types of ``targets``.
+    """Whether ``tensors`` have the names, shapes and types of ``targets``, but for `NEUTRAL`.
 
     Raises:
         CheckpointError: a tensor is missing, unexpected, or has another shape or type; the message
             names ``path`` as their source.
     """
     for name, target in targets.items():
+        if _is_newer(name, tensors):
+            continue
         if name not in tensors:
             raise _defect(path, f"tensor '{name}' is missing; was the graph changed?")
         _check_like(path, name, tensors[name], target)
@@ -192,20 +194,11 @@ def copy_into(
         CheckpointError: a tensor is missing, unexpected, or has another shape or type; the message
             names ``path`` as their source.
     """
-    older = {name: NEUTRAL[_last(name)] for name in targets if _is_newer(name, tensors)}
-    for name, target in targets.items():
-        if name in older:
-            continue
-        if name not in tensors:
-            raise _defect(path, f"tensor '{name}' is missing; was the graph changed?")
-        _check_like(path, name, tensors[name], target)
-    for name in tensors:
-        if name not in targets:
-            raise _defect(path, f"unexpected tensor {name!r}; {one_of(name, targets)}")
+    check_like(targets, tensors, path)
     with torch.no_grad():
         for name, target in targets.items():
-            if name in older:
-                target.fill_(older[name])
+            if _is_newer(name, tensors):
+                target.fill_(NEUTRAL[_last(name)])
             else:
                 target.copy_(tensors[name])
 
