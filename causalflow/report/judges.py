@@ -72,9 +72,13 @@ class Judge:
 
 
 def label_parents(graph: Graph) -> list[str]:
-    """The parents of the image that are classes or numbers, in declared order."""
+    """The parents of the image that are numbers or classes of two levels or more, in order."""
     parents = graph.admg.ordered(graph.parents(image_node(graph)))
-    return [name for name in parents if isinstance(graph.nodes[name], Class | Continuous)]
+    return [name for name in parents if _varies(graph.nodes[name])]
+
+
+def _varies(node: Node) -> bool:
+    return isinstance(node, Continuous) or (isinstance(node, Class) and len(node.levels) > 1)
 
 
 def fitted_judges(
