@@ -39,6 +39,7 @@ __all__ = [
     "FIBRE_CELLS",
     "FIBRE_EQUATIONS",
     "FIBRE_TRIALS",
+    "FILE_QUERIES",
     "GRAPH_BYTES",
     "IDX_BYTES",
     "IMAGE_PIXELS",
@@ -80,6 +81,7 @@ __all__ = [
     "SOURCES",
     "STATEMENT_LETTERS",
     "SUPPORT_CELLS",
+    "SYMBOLIC_DEGREE",
     "TABLE_CELLS",
     "TABLE_ROWS",
     "UNET_BLOCKS",
@@ -142,6 +144,8 @@ EQUATION_DEPTH = 100
 """Depth of an equation's terms: evaluation and sympy recurse, several frames a level."""
 POWER_BITS = 10_000
 """Bits of a power of numbers; sympy computes it exactly, and 9 ** 9 ** 9 fills the memory."""
+SYMBOLIC_DEGREE = 100
+"""Degree of a power with variables in it; sympy writes polynomials out, term by term."""
 INVERTED_OPERATIONS = 200
 """Operations in an expression up to which sympy is asked to invert it."""
 INVERTED_USES = 3
@@ -153,6 +157,8 @@ QUERY_LETTERS = 100_000
 """Letters of a query: some thousand pieces of evidence, read in two seconds."""
 QUERY_DEPTH = 20
 """Depth of nested interventions in a query; readers recurse."""
+FILE_QUERIES = 1_000
+"""Queries of a graph file: `check` answers each, and says one line of each."""
 SETTINGS = 10_000
 """Combinations of values of free interventions, each a world of its own."""
 

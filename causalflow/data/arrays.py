@@ -9,11 +9,13 @@ says.
 from __future__ import annotations
 
 import math
+import warnings
 import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO, Any
 
 import numpy as np
@@ -68,6 +70,7 @@ _DEFECTS = (
     SyntaxError,
     TypeError,
     MemoryError,
+    TokenError,
     RecursionError,
     OverflowError,
     NotImplementedError,
@@ -137,7 +140,9 @@ def _header(where: str, stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dt
         raise DataError(f"{where}: version {version} of the npy format is not known")
     read: Any = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     try:
-        return read(stream, max_header_size=ARRAY_HEADER_BYTES)  # type: ignore[no-any-return]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of headers that Python 2 wrote
+            return read(stream, max_header_size=ARRAY_HEADER_BYTES)  # type: ignore[no-any-return]
     except _DEFECTS as mistake:
         reason = str(mistake).split("\n")[0][:100]
         raise DataError(f"{where} has a broken header: {reason}") from None

@@ -28,6 +28,7 @@ from causalflow.graph.fields import (
     truth,
 )
 from causalflow.graph.schema import Level
+from causalflow.limits import FILE_QUERIES, QUERY_LETTERS
 
 __all__ = ["Answer", "QueryCheck", "nested_answer", "read_queries"]
 
@@ -61,16 +62,19 @@ def read_queries(value: Value | None) -> tuple[QueryCheck, ...]:
     Raises:
         DeclarationError: the first mistake, with its line.
     """
-    entries = () if value is None else items(value, Place("queries"), "{ask: ...} mappings")
+    place = Place("queries")
+    entries = () if value is None else items(value, place, "{ask: ...} mappings")
+    if len(entries) > FILE_QUERIES:
+        place.fail(f"{len(entries):,} queries; at most {FILE_QUERIES:,}", value)
     return tuple(_query(entry, Place(f"query {i}")) for i, entry in enumerate(entries, 1))
 
 
 def _query(entry: Value, place: Place) -> QueryCheck:
     if isinstance(entry, Scalar):
-        return QueryCheck(ask=text(entry, place), line=entry.line)
+        return QueryCheck(ask=_ask(entry, place), line=entry.line)
     fields = record(entry, place, field_names(QueryCheck))
     readers: Mapping[str, Read] = {
-        "ask": text,
+        "ask": _ask,
         "identifiable": truth,
         "answer": _answer,
         "note": text,
@@ -78,6 +82,13 @@ def _query(entry: Value, place: Place) -> QueryCheck:
     return replace(
         QueryCheck(**declared_fields(QueryCheck, fields, place, readers)), line=entry.line
     )
+
+
+def _ask(value: Value, place: Place) -> str:
+    asked = text(value, place)
+    if len(asked) > QUERY_LETTERS:
+        place.fail(f"{len(asked):,} characters; at most {QUERY_LETTERS:,}", value)
+    return asked
 
 
 def nested_answer(cells: Cells) -> dict[Level, Any]:

@@ -18,7 +18,7 @@ from causalflow.graph.term import (
     Number,
     Unary,
 )
-from causalflow.limits import POWER_BITS
+from causalflow.limits import POWER_BITS, SYMBOLIC_DEGREE
 
 if TYPE_CHECKING:
     import sympy
@@ -105,10 +105,16 @@ def _arithmetic() -> dict[str, Callable[[Any, Any], Any]]:
 
 
 def _power(base: Any, exponent: Any) -> Any:
+    import sympy
+
     numerator, denominator = base.as_numer_denom()
     bits = sum(int(p).bit_length() for p in (numerator, denominator) if p.is_Integer)
     if exponent.is_number and not bool(abs(exponent) * max(bits, 1) <= POWER_BITS):
         raise GraphError(f"the power {base} ** {exponent} is too large for a symbolic form")
+    if base.free_symbols and exponent.is_number:
+        inner = [abs(p.exp) for p in base.atoms(sympy.Pow) if p.exp.is_number]
+        if not bool(max([1, *inner]) * abs(exponent) <= SYMBOLIC_DEGREE):
+            raise GraphError(f"a power of degree {exponent} is too large for a symbolic form")
     return base**exponent
 
 

@@ -126,6 +126,8 @@ def _read(graph: Graph | ADMG, query: Question) -> tuple[ADMG, AnyQuery]:
     admg = graph if isinstance(graph, ADMG) else graph.admg
     if isinstance(query, str):
         query = parse_query(query, graph)
+    if not hasattr(query, "variables"):
+        raise QueryError(f"identify: a query of type {type(query).__name__}; expected a text")
     known = frozenset(admg.nodes)
     for name in sorted(query.variables - known):
         if declared is not None and name in declared.exogenous:

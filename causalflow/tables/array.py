@@ -27,8 +27,10 @@ def numbers(values: Any) -> Values:
         array = np.array(values)
         if array.dtype == object and all(isinstance(each, Fraction | int) for each in array.flat):
             return _fractions(array)
+        if np.iscomplexobj(array):
+            raise TypeError
         floats = array.astype(np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise CausalflowError("table: the values are not an array of numbers") from None
     if not np.all(np.isfinite(floats)):
         raise CausalflowError("table: a value is not finite")

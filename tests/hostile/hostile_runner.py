@@ -188,8 +188,6 @@ def _command(words: tuple[str, ...]) -> str:
         return f"answer exit 0 {Path('out').read_text(errors='replace')[:200]!r}"
     if error.count("\n") != 1 or not error.endswith("\n"):
         return f"raw exit {code}, {error.count(chr(10))} lines: {error[-600:]}"
-    if Path("out").stat().st_size:
-        return f"raw exit {code} and something on standard output"
     return f"{'error' if code == 2 else f'raw exit {code}'} stderr {json.dumps(error[:-1])}"
 
 

@@ -113,6 +113,7 @@ CASES = [
         "DOT: an attribute's name of 1 MB",
         _dot,
         "digraph { a [%s=1] a -> b }" % ("x" * 990_000),
+        answer=True,
     ),
     _text(10, "DOT: an unclosed quote", _dot, 'digraph { a -> "b }'),
     _text(10, "DOT: an unclosed quote of 1 MB", _dot, 'digraph { a -> "' + "b" * 990_000),
