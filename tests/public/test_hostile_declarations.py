@@ -41,7 +41,7 @@ GRAPHS = {
     "a U-Net of 100 levels": IMAGE.format("[3, 8, 8]", f"multipliers: {[1] * 100}"),
     "10**12 blocks": IMAGE.format("[3, 8, 8]", f"blocks: {10**12}"),
     "an alias bomb": ALIASES,
-    "brackets": "nodes: " + "[" * 10_000,
+    "brackets": "nodes: " + "[" * 2_000,
     "a key of 200 kB": "nodes: {" + "k" * 200_000 + ": 1}\n",
     "a Python tag": "nodes: !!python/object/apply:os.system ['touch RAN']\n",
     "an edge of 200 kB": "edges: ['a -> " + "b" * 200_000 + "']\n",
