@@ -89,7 +89,8 @@ def _entry(entry: Value) -> Iterator[Link]:
         key, kind = entry.pairs[0]
         return _links(key.text, kind, key.line)
     if isinstance(entry, Scalar) and not entry.empty:
-        links, kind_text = split_kind(entry.text)
+        place = Place(f"edge {described(entry)}")
+        links, kind_text = trusted(lambda: split_kind(entry.text), place, entry)
         return _links(links, _kind_value(kind_text, entry), entry.line)
     given = described(entry)
     return Place("edges").fail(f"expected an edge such as 'a -> b: neural', not {given}", entry)

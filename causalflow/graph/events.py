@@ -134,9 +134,11 @@ def _fail_yaml(text: str, error: Any, first_line: int) -> NoReturn:
 
 
 def _yaml_hint(problem: str, begin: int | None) -> str:
-    """What usually mends the two commonest mistakes; ``begin`` is the line of the open bracket."""
+    """What usually mends the commonest mistakes; ``begin`` is the line of the open bracket."""
+    if "found '<scalar>'" in problem:
+        return """; quote an edge with quoted names as a whole: '"warm up" -> x'"""
     if "'\\t'" in problem:
         return "; indent with spaces, not tabs"
     if "expected ',' or" in problem:
-        return f" in the bracket of line {begin}; quote a text with commas or brackets"
+        return f" in the bracket of line {begin}; quote a text with commas, brackets or quotes"
     return ""

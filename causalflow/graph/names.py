@@ -2,7 +2,7 @@ r"""Names: what a variable may be called, and how its name stands in a text.
 
 A name is any printable Unicode text without spaces at its ends. One of letters, digits, '_' and '.'
 (and of whatever lies beyond ASCII) stands as it is; any other in double quotes, with a backslash
-before a double quote and before a backslash:
+before a double quote and before a backslash (single quotes are read as well):
 
     dose, 1, X.ray, größe, 体重                    "warm up", "light-on", "P(y)", "say \"when\""
 """
@@ -30,7 +30,7 @@ NAME_RULE = (
 )
 PLAIN = r"(?:[A-Za-z0-9_.]|[^\x00-\x7f\s\u2190-\u21ff])+"
 """A name that needs no quotes; arrows of Unicode do."""
-QUOTED = r'"(?:\\.|[^"\\])*"'
+QUOTED = r"""(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')"""
 _JOINERS = "\u200c\u200d"
 """What joins or parts letters and emoji; no other invisible character is part of a name."""
 

@@ -32,10 +32,14 @@ class Links:
 def split_kind(text: str) -> tuple[str, str | None]:
     """The links and the kind of ``"links: kind"``; None where there is no colon.
 
+    Raises:
+        GraphError: a text that is too long.
+
     Example:
         >>> split_kind("a -> b: anticausal")
         ('a -> b', 'anticausal')
     """
+    _check_length(text)
     found = _BEFORE_COLON.match(text)
     links, rest = (found[0], text[found.end() :]) if found else ("", text)
     return links.strip(), rest[1:].strip() if rest else None
@@ -74,6 +78,7 @@ def _chain(text: str) -> tuple[list[list[str]], list[str]]:
     for kind, token, column in _tokens(text):
         if expect_name != (kind == "name"):
             wanted = "a node's name" if expect_name else "'->', '<->' or ','"
+            wanted += "; a name of several words is quoted" if kind == "name" else ""
             raise GraphError(f"column {column}: unexpected '{token}'; expected {wanted}")
         if kind == "name":
             groups[-1].append(_name(token, column))
@@ -90,6 +95,11 @@ def _chain(text: str) -> tuple[list[list[str]], list[str]]:
     return groups, arrows
 
 
+def _check_length(text: str) -> None:
+    if len(text) > EDGE_LETTERS:
+        raise GraphError(f"an edge of {len(text)} characters; at most {EDGE_LETTERS} are allowed")
+
+
 def _name(token: str, column: int) -> str:
     name = unquoted(token)
     if not is_name(name):
@@ -98,8 +108,7 @@ def _name(token: str, column: int) -> str:
 
 
 def _tokens(text: str) -> Iterator[tuple[str, str, int]]:
-    if len(text) > EDGE_LETTERS:
-        raise GraphError(f"an edge of {len(text)} characters; at most {EDGE_LETTERS} are allowed")
+    _check_length(text)
     position, end = 0, len(text.rstrip())
     while position < end:
         match = _TOKEN.match(text, position)
@@ -107,7 +116,7 @@ def _tokens(text: str) -> Iterator[tuple[str, str, int]]:
             start = position + len(text[position:]) - len(text[position:].lstrip())
             raise GraphError(
                 f"column {start + 1}: unexpected {text[start]!r}; "
-                "expected a node's name (letters, digits, '_', '.'; any other in double quotes), "
+                "expected a node's name (letters, digits, '_', '.'; any other in quotes), "
                 "'->', '<->' or ','"
             )
         yield match.lastgroup, match.group(match.lastgroup), match.start(match.lastgroup) + 1

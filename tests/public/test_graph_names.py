@@ -144,6 +144,41 @@ def test_the_names_of_a_text_are_kept(which):
     assert list(cf.loads(text).nodes) == names
 
 
+@pytest.mark.parametrize(
+    "edge", ['"warm up" -> x', "'warm up' -> x", "x <- 'warm up'", "'warm up'->\"x\": neural"]
+)
+def test_names_in_an_edge_string_are_quoted_as_in_a_query(edge):
+    graph = cf.Graph(edges=[edge])
+    assert set(graph.nodes) == {"warm up", "x"}
+    assert graph.parents("x") == {"warm up"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            'edges:\n  - "warm up" -> x',
+            "<text>:2: not YAML: expected <block end>, but found '<scalar>'; quote an edge with "
+            "quoted names as a whole: '\"warm up\" -> x'",
+        ),
+        (
+            "edges:\n  - warm up -> x",
+            "<text>:2: edge 'warm up -> x': column 6: unexpected 'up'; expected '->', '<->' or "
+            "','; a name of several words is quoted",
+        ),
+        (
+            "edges:\n  - light-on -> x",
+            "<text>:2: edge 'light-on -> x': column 6: unexpected '-'; expected a node's name "
+            "(letters, digits, '_', '.'; any other in quotes), '->', '<->' or ','",
+        ),
+    ],
+)
+def test_a_name_that_wants_quotes_is_told_so(text, message):
+    with pytest.raises(cf.GraphError) as caught:
+        cf.loads(text)
+    assert str(caught.value) == message
+
+
 REFUSED = ["", " ", " x", "x ", "x\n", "x\ty", "\0", "x\x1b[31m", "\u202ex", "\ufeffx", "x" * 101]
 
 

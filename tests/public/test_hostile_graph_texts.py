@@ -41,6 +41,10 @@ TEXTS = {
         "<text>: more than 20,000 nodes",
     ),
     "text beyond the limit": (f"dag {{ {'x ' * 500_000} }}", "a graph text may have 1000000 at"),
+    "quotes without an end in yaml": (
+        f"edges:\n  - 'x -> \"{chr(92) + chr(34)}{(chr(92) + chr(34)) * 250_000}'",
+        "an edge of 500008 characters; at most 10000 are allowed",
+    ),
     "quote without an end": (f'dag {{ "{"a" * 900_000} }}', "unexpected '\"aaaaaaaaaaaaaaaaaaa'"),
     "brackets without an end": (f"dag {{ a [{'b,' * 100_000} }}", "unexpected '}'"),
     "braces without an end": (f"dag {{ {'{' * 50_000}", "the text ends too early"),
