@@ -312,6 +312,7 @@ class Verdict:
         lines = [f"{self.query} = {to_text(self.estimand)}"]
         if self.constant_in:
             lines.append(f"  (the same for every value of {', '.join(self.constant_in)})")
+        lines += [f"  ({self.note})"] if self.note else []
         return [*lines, *(f"  warning: {each}" for each in self.warnings)]
 
     def _explanation(self) -> Iterator[str]:

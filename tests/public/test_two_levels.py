@@ -57,7 +57,9 @@ DATA = ["P(x, y)", "P(y | do(x))"]
 def test_effect_on_those_not_treated_is_told_by_experiment_and_observation(seen, set_):
     verdict = cf.identify(graph(2), f"P(y[x={set_}] | x={seen})", DATA)
     assert verdict.identifiable is True
-    assert str(verdict).endswith(f"[P(y | do(x={set_})) - P(x={set_}, y)] / [P(x={seen})]")
+    formula, note = str(verdict).splitlines()
+    assert formula.endswith(f"[P(y | do(x={set_})) - P(x={set_}, y)] / [P(x={seen})]")
+    assert note == "  (the verdict holds with two levels of x; with more it would be no)"
     assert any("two levels of x" in each for each in verdict.assumptions)
     assert "two levels of x" in verdict.note
     model = Units({"x": (), "y": ("x",)}, np.random.default_rng(0))
