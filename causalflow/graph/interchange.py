@@ -44,6 +44,9 @@ __all__ = [
 ]
 
 
+_MARKS = ("->", "<-", "<->")
+
+
 def to_networkx(graph: Graph) -> networkx.MultiDiGraph[str]:
     """A multigraph, since a pair of nodes may have an edge of each kind."""
     import networkx
@@ -80,7 +83,7 @@ def from_networkx(peer: networkx.DiGraph[Any]) -> Graph:
     if len(nodes) < len(peer):
         raise GraphError("two nodes of the networkx graph have the same text as their name")
     links = [(str(a), "->", str(b), structured({**edge, **g})) for a, b, g in peer.edges(data=True)]
-    hidden = map(str, getattr(peer, "latents", ()))
+    hidden = map(str, getattr(peer, "latents", None) or ())
     return assembled(structured(peer.graph), nodes, links, hidden)
 
 
@@ -128,7 +131,9 @@ def from_dot(text: str, source: str = "DOT text") -> Graph:
 
 
 def _of_document(document: Document, source: str, kinds: Collection[str]) -> Graph:
-    require_one_graph(document.kind, source, kinds)
+    is_directed = bool(document.links) and all(link.mark in _MARKS for link in document.links)
+    if not (document.kind == "graph" and is_directed):  # as dagitty's older texts begin
+        require_one_graph(document.kind, source, kinds)
     attributes = {**structured(document.attributes), "name": document.name}
     drawn = exogenous_of(attributes)
     nodes = {name: structured(given) for name, given in document.nodes.items() if name not in drawn}

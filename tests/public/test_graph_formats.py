@@ -114,6 +114,10 @@ DAGITTY = {
     "kind digraph": ("digraph { x [exposure] x <-> y z -> y }", "z -> y, x <-> y"),
     "kind admg": ("admg { x <-> y }", "x <-> y"),
     "named": ('dag "my graph" { x -> y }', "x -> y"),
+    "older texts": (
+        "graph { X [e] Y [o] X <- A -> M <- B; A <-> B X -> Y }",
+        "A -> X, A -> M, B -> M, X -> Y, A <-> B",
+    ),
     "upper case": ("DAG { x -> y }", "x -> y"),
 }
 
