@@ -85,7 +85,7 @@ def bounds(
         query: such as ``"P(y[x=1]=1, y[x=0]=0)"`` or ``"E[y[x=1] - y[x=0]]"``.
         data: P(v) as a table; P(v | z) as one that sums to 1 for each z, z roots without hidden
             causes; a data frame of rows; or ``{"P(v)": table, "P(y | do(x))": table}`` where
-            experiments are known too.
+            experiments are known too, or nothing but experiments.
         tolerance: data that no model has exactly are moved to the nearest that some model has, if
             that is at most so far away (sum of absolute differences); by default 1e-6 for each
             number of the tables and any distance for rows, with a note.

@@ -53,11 +53,13 @@ class ResponseModel:
         admg: the graph of the observed nodes.
         joint: P(v), in floats, an axis a node.
         unknown: roots on which the distribution is conditional: nothing is known of their law.
+        is_blind: whether nothing is known of P(v); ``joint`` says the levels only.
     """
 
     admg: ADMG
     joint: Table
     unknown: frozenset[str] = frozenset()
+    is_blind: bool = False
 
     @property
     def levels(self) -> Levels:
@@ -86,6 +88,8 @@ class ResponseModel:
 
     def known(self, number: int) -> Known:
         """What is known of a district; computed once."""
+        if self.is_blind:
+            return Known(events={}, sufficient=())
         if number not in self._found:
             self._found[number] = known_factors(self.admg, self.district(number), self.joint)
         return self._found[number]

@@ -93,8 +93,11 @@ class Solver:
         self._data = data
         self._tolerance = tolerance
         self._random = np.random.default_rng(seed)
-        self._model = ResponseModel(admg=data.admg, joint=data.joint, unknown=data.unknown)
-        self._positive = not data.unknown and bool(np.all(data.joint.values > 0))
+        self._model = ResponseModel(
+            admg=data.admg, joint=data.joint, unknown=data.unknown, is_blind=data.is_blind
+        )
+        is_whole = not (data.unknown or data.is_blind)
+        self._positive = is_whole and bool(np.all(data.joint.values > 0))
         told = [
             equation
             for query, table in data.experiments
@@ -221,6 +224,8 @@ class Solver:
         notes = []
         if self._data.is_sample:
             notes.append(SAMPLE)
+        if self._data.is_blind:
+            notes.append("P(v) is not known: the bounds are those of the experiments alone")
         if self._data.unknown:
             notes.append(f"the data are conditional on {sorted(self._data.unknown)}")
         if self._data.hidden:

@@ -4,7 +4,7 @@ given                                           taken as
 a table over nodes that sums to 1               P(v)
 a table that sums to 1 for every level of z     P(v | z), z roots without hidden causes
 a data frame, or a mapping of columns           relative frequencies
-{"P(v)": table, "P(y | do(x))": table, ...}     P(v), and experiments
+{"P(v)": table, "P(y | do(x))": table, ...}     P(v), and experiments; or experiments alone
 
 Nodes that the data lack are hidden: they are projected out of the graph.
 """
@@ -12,7 +12,7 @@ Nodes that the data lack are hidden: they are projected out of the graph.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -55,6 +55,7 @@ class Observation:
         hidden: the nodes that the data lack.
         experiments: further distributions, a table over outcomes and set variables each.
         is_sample: whether the numbers are frequencies in rows.
+        is_blind: whether P(v) is not known: only experiments are, and ``joint`` is uniform.
     """
 
     admg: ADMG
@@ -63,6 +64,7 @@ class Observation:
     hidden: frozenset[str] = frozenset()
     experiments: tuple[tuple[Query, Table], ...] = ()
     is_sample: bool = False
+    is_blind: bool = False
 
     @property
     def numbers(self) -> int:
@@ -80,7 +82,8 @@ def observe(graph: Graph | ADMG, data: Data) -> Observation:
     admg = graph if isinstance(graph, ADMG) else graph.admg
     nodes = {} if isinstance(graph, ADMG) else graph.nodes
     declared = {name: node.levels for name, node in nodes.items() if isinstance(node, Class)}
-    joint, experiments, is_sample = _tables(graph, admg, declared, data)
+    known, experiments, is_sample = _tables(graph, admg, declared, data)
+    joint = _uniform(experiments, declared) if known is None else known
     for axis in joint.axes:
         if axis not in admg.nodes:
             raise DataError(f"bounds: unknown variable '{axis}'; {one_of(axis, admg.nodes)}")
@@ -96,13 +99,14 @@ def observe(graph: Graph | ADMG, data: Data) -> Observation:
             (query, _experiment(query, table, declared)) for query, table in experiments
         ),
         is_sample=is_sample,
+        is_blind=known is None,
     )
 
 
 def _tables(
     graph: Graph | ADMG, admg: ADMG, declared: Declared, data: Data
-) -> tuple[Table, list[tuple[Query, Table]], bool]:
-    """P(v), the experiments, and whether the data are rows."""
+) -> tuple[Table | None, list[tuple[Query, Table]], bool]:
+    """P(v) if it is known, the experiments, and whether the data are rows."""
     if isinstance(data, Table):
         return data, [], False
     if not isinstance(data, Mapping) and not hasattr(data, "columns"):
@@ -135,9 +139,10 @@ def _counted(columns: Mapping[str, Any], declared: Declared) -> Table:
 
 def _regimes(
     graph: Graph | ADMG, tables: Mapping[str, Table]
-) -> tuple[Table, list[tuple[Query, Table]]]:
-    """The observational table among named ones, and the others as queries."""
-    joint, experiments = None, []
+) -> tuple[Table | None, list[tuple[Query, Table]]]:
+    """The observational table among named ones, if there is one, and the others as queries."""
+    joint: Table | None = None
+    experiments = []
     for text, table in tables.items():
         query = parse_distribution(text, None if isinstance(graph, ADMG) else graph)
         if query.conditions:
@@ -145,11 +150,24 @@ def _regimes(
         if query.do:
             _check_axes(text, query, table)
             experiments.append((query, table))
+        elif joint is not None:
+            raise DataError(f"bounds: '{text}' is a second table of what is observed; give one")
         else:
             joint = table
-    if joint is None:
-        raise DataError("bounds: the data have no 'P(v)' among them")
     return joint, experiments
+
+
+def _uniform(experiments: Sequence[tuple[Query, Table]], declared: Declared) -> Table:
+    """A table over the variables of some experiments, which says nothing but their levels."""
+    levels: dict[str, tuple[Level, ...]] = {}
+    for _, table in experiments:
+        for axis in table.axes:
+            levels.setdefault(axis, tuple(declared.get(axis, table.levels[axis])))
+    cells = math.prod(map(len, levels.values()))
+    if cells > JOINT_CELLS:
+        raise DataError(f"bounds: {cells:,} cells of {[*levels]}; at most {JOINT_CELLS:,}")
+    shape = [len(each) for each in levels.values()]
+    return Table([*levels], np.full(shape, 1 / cells), levels)
 
 
 def _check_axes(text: str, query: Query, table: Table) -> None:

@@ -27,7 +27,7 @@ import numpy as np
 from causalflow.discrete.district import ResponseModel
 from causalflow.discrete.linear import ROUNDED, TOLERANCE, InfeasibleError, linear_program
 from causalflow.discrete.polynomial import Polynomial, added
-from causalflow.discrete.response import Array, Event, ResponseDistrict
+from causalflow.discrete.response import Array, Event, Response, ResponseDistrict
 from causalflow.errors import CausalflowError
 from causalflow.limits import PROGRAM_ENTRIES
 
@@ -284,5 +284,18 @@ def _known_events(
 ) -> Iterator[tuple[Polynomial, float]]:
     for number in numbers:
         known = model.known(number)
+        if not known.sufficient:
+            yield _total(model, number), 1.0
         for event in known.sufficient:
             yield {frozenset([event]): 1.0}, known.events[event]
+
+
+def _total(model: ResponseModel, number: int) -> Polynomial:
+    """The probability that the first node of a district has some response to its first parents."""
+    district = model.district(number)
+    node = district.nodes[0]
+    given = (0,) * len(district.parents[node])
+    responses = (
+        Response(node=node, given=given, value=value) for value in range(district.sizes[node])
+    )
+    return {frozenset([frozenset([each])]): 1.0 for each in responses}
