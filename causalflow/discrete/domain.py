@@ -20,7 +20,7 @@ import numpy as np
 from causalflow.errors import EvidenceError, QueryError
 from causalflow.graph.schema import Class, Exogenous, Finite, Image, Level, Node
 from causalflow.query.domain import resolve
-from causalflow.values.entries import distinct, entries_of, is_tensor
+from causalflow.values.entries import distinct, entries_of, is_tensor, rank
 from causalflow.values.finite import FiniteType
 from causalflow.values.gap import GAP, is_gap
 
@@ -65,7 +65,7 @@ class Domain:
         key = (value.__class__, value)
         found = self._scalars.get(key)
         if found is None:
-            if np.ndim(value):
+            if rank(value):
                 raise TypeError("expected one value")
             found = self.position(value)
             if isinstance(value, str | int | float):
@@ -81,7 +81,7 @@ class Domain:
         if isinstance(self.declared, Class | Finite):
             return self._place(value, self.declared.type)
         plain = value.item() if isinstance(value, np.generic) or is_tensor(value) else value
-        if isinstance(self.declared, Image) and np.ndim(plain) > 0:
+        if isinstance(self.declared, Image) and rank(plain) > 0:
             plain = int(codes_of(self.name, self.declared, [plain])[0])
         if is_gap(plain):
             raise EvidenceError(f"'{self.name}' has no value; leave it out of the evidence")
@@ -141,8 +141,8 @@ class Domain:
         """Whether a value given as evidence is one for each of several rows."""
         if isinstance(value, str):
             return False
-        single = 3 if isinstance(self.declared, Image) and np.ndim(value) > 1 else 0
-        return np.ndim(value) > single
+        single = 3 if isinstance(self.declared, Image) and rank(value) > 1 else 0
+        return rank(value) > single
 
 
 def codes_of(name: str, image: Image, pixels: Any) -> np.ndarray[Any, np.dtype[Any]]:

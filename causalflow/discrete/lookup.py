@@ -26,6 +26,7 @@ from causalflow.query.query import Query
 from causalflow.tables.array import Values
 from causalflow.tables.levels import Levels
 from causalflow.tables.table import Table
+from causalflow.values.entries import rank
 
 __all__ = ["Signature"]
 
@@ -61,7 +62,7 @@ class Signature:
 
     def _look_up(self, values: Sequence[Any]) -> bool:
         """Make the table, if it is small and will be used."""
-        batch = any(np.ndim(value) > 0 for value in values)
+        batch = any(rank(value) > 0 for value in values)
         self._asked += 1
         if batch in self._refused or (not batch and self._asked < 2):
             return False
@@ -115,11 +116,11 @@ class _Lookup:
     def _batch(self, values: Sequence[Any]) -> Answer | None:
         """The answers of a batch, one a row."""
         pairs = list(zip(self.domains, values, strict=True))
-        if not any(np.ndim(value) for value in values):
+        if not any(rank(value) for value in values):
             return None
-        if not all(np.ndim(v) == 0 or domain.is_batch(v) for domain, v in pairs):
+        if not all(rank(v) == 0 or domain.is_batch(v) for domain, v in pairs):
             return None
-        places = [d.positions(v) if np.ndim(v) else np.array([d.position(v)]) for d, v in pairs]
+        places = [d.positions(v) if rank(v) else np.array([d.position(v)]) for d, v in pairs]
         count = max(map(len, places))
         if any(len(p) not in (1, count) for p in places) or not count:
             return None

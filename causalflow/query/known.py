@@ -17,12 +17,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
-
 from causalflow.errors import EvidenceError, QueryError, one_of
 from causalflow.graph.schema import Image, Symbol
 from causalflow.query.language import single_query
 from causalflow.query.query import Query, Term, Value
+from causalflow.values.entries import rank
 
 if TYPE_CHECKING:
     from causalflow.graph.graph import Graph
@@ -62,7 +61,7 @@ class Known:
     def _check(self, name: str, stated: Value, given: Any) -> None:
         declared = {**self.graph.nodes, **self.graph.exogenous}[name]
         if isinstance(declared, Image | Symbol):
-            same = np.ndim(given) == 0 and given == stated
+            same = rank(given) == 0 and given == stated
         else:
             read = declared.type.read(given, where=f"node '{name}'")
             same = bool((read == declared.type.read(stated)).all())

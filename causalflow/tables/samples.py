@@ -26,19 +26,26 @@ def relative_frequencies(
     Raises:
         CausalflowError: no rows, columns of unequal length, or a value that is no level or missing.
     """
-    lengths = {name: len(column) for name, column in columns.items()}
+    found = {
+        name: tuple(levels[name]) if name in levels else _occurring(name, column)
+        for name, column in columns.items()
+    }
+    places = {name: _positions(name, found[name], column) for name, column in columns.items()}
+    lengths = {name: len(each) for name, each in places.items()}
     rows = next(iter(lengths.values()), 0)
     if not rows or len(set(lengths.values())) > 1:
         raise CausalflowError(f"table: expected columns of one length above 0; given {lengths}")
-    found = {
-        name: tuple(levels[name]) if name in levels else occurring(column)
-        for name, column in columns.items()
-    }
-    places = [_positions(name, found[name], column) for name, column in columns.items()]
     shape = [len(found[name]) for name in columns]
-    codes = np.ravel_multi_index(places, shape)
+    codes = np.ravel_multi_index([*places.values()], shape)
     counts = np.bincount(codes, minlength=int(np.prod(shape)))
     return counts.reshape(shape) / rows, found
+
+
+def _occurring(axis: str, column: Any) -> tuple[Level, ...]:
+    try:
+        return occurring(column)
+    except TypeError:
+        raise CausalflowError(f"table: column '{axis}': expected one level a row") from None
 
 
 def _positions(axis: str, levels: Sequence[Level], column: Any) -> Array:

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-__all__ = ["Array", "Entries", "distinct", "entries_of", "is_tensor"]
+__all__ = ["Array", "Entries", "distinct", "entries_of", "is_tensor", "rank"]
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
@@ -56,7 +56,16 @@ def entries_of(given: Any) -> Entries:
 
 def is_tensor(given: object) -> bool:
     """Whether an object is a torch tensor, without importing torch."""
-    return type(given).__module__.startswith("torch") and hasattr(given, "detach")
+    is_class = isinstance(given, type)
+    return not is_class and type(given).__module__.startswith("torch") and hasattr(given, "detach")
+
+
+def rank(given: Any) -> int:
+    """How many axes a value has: 0 for a single one; a list of lists of several lengths has 1."""
+    try:
+        return int(np.ndim(given))
+    except ValueError:
+        return 1
 
 
 def distinct(column: Array) -> tuple[list[Any], Array]:
@@ -96,7 +105,7 @@ def _plain(array: Array) -> Array:
 
 
 def _from_tensor(tensor: Any) -> Array:
-    plain = tensor.detach().cpu()
+    plain = tensor.detach().cpu().to_dense()
     try:
         return np.asarray(plain.numpy())
     except TypeError:  # bfloat16 has no numpy type

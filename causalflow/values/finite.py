@@ -150,6 +150,8 @@ class FiniteType:
             tensor: whether it was an entry of a torch tensor.
         """
         if is_tensor(entry):
+            if entry.ndim:
+                return None
             entry, tensor = entry.item(), True
         entry = _bare(entry)
         if isinstance(entry, str):
@@ -268,7 +270,7 @@ class FiniteType:
 
     def _unknown(self, given: object, tensor: bool) -> str:
         """That there is no such level, and which there are."""
-        entry = _bare(given.item() if is_tensor(given) else given)  # type: ignore[attr-defined]
+        entry = _bare(given)
         if isinstance(entry, np.number):
             entry = entry.item()
         shown = repr(entry) if len(repr(entry)) <= _SHOWN else f"{repr(entry)[:_SHOWN]}..."
@@ -300,6 +302,8 @@ def finite(levels: Iterable[Level]) -> FiniteType:
 
 def _bare(entry: Any) -> Any:
     """A numpy scalar of no float as Python's; bytes as text."""
+    if is_tensor(entry) and entry.ndim == 0:
+        entry = entry.item()
     if isinstance(entry, np.ndarray) and entry.ndim == 0:
         entry = entry[()]
     if isinstance(entry, bytes):

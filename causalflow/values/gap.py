@@ -32,5 +32,8 @@ def is_gap(entry: object) -> bool:
     """
     if entry is None or type(entry).__name__ == "NAType":  # pandas' NA has no truth value
         return True
-    different = entry != entry  # NaN and NaT differ from themselves
+    try:
+        different = entry != entry  # NaN and NaT differ from themselves
+    except ArithmeticError:  # a signalling NaN
+        return True
     return isinstance(different, bool | np.bool_) and bool(different)

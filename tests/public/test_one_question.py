@@ -3,6 +3,7 @@
 Numbers are closed form: the tables are written down here.
 """
 
+from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
@@ -266,3 +267,55 @@ def test_integers_listed_as_levels_are_the_names_that_they_are():
     assert float(model.ask("E[x]").value) == 3.5
     first = {"type": "class", "levels": [np.int64(0), np.int64(1)]}
     assert cf.Graph(nodes={"x": first}) == cf.Graph(nodes={"x": {"type": "class", "levels": 2}})
+
+
+ODD = [
+    {},
+    {"a": 1},
+    {1, 2},
+    pd.DataFrame({"x": [1]}),
+    (each for each in range(2)),
+    np.zeros((2, 2)),
+    [],
+    [[1], [2]],
+    [[1, 2], [3]],
+    10**400,
+    "9" * 5000,
+    np.void(b"1"),
+    torch.tensor(1j),
+    torch.tensor([[1, 2]]),
+    torch.zeros(0),
+    torch.tensor([9]).to_sparse(),
+    Decimal("sNaN"),
+    -np.inf,
+    object(),
+    np.datetime64("2020-01-01"),
+    pd.Timestamp("2020-01-01"),
+    pd.Interval(0, 1),
+    slice(1),
+    np.ma.masked,
+    ...,
+    [np.array([1, 2])],
+]
+
+
+@pytest.mark.parametrize("place", range(len(ODD)), ids=lambda place: type(ODD[place]).__name__)
+@pytest.mark.parametrize("levels", [["1", "2", "3"], ["<5", "5", "1"], ["a", "b", "c"]])
+def test_what_is_no_value_ends_in_one_line(levels, place):
+    odd = ODD[place]
+    node = {"type": "class", "levels": levels, "table": "uniform"}
+    graph = cf.Graph(
+        nodes={"x": node, "y": {**node, "table": dict.fromkeys(levels, "uniform")}},
+        edges=["x -> y"],
+    )
+    model = cf.compile(graph)
+    for ask in (
+        lambda: model.ask("P(y | x)", x=odd),
+        lambda: model.sample(3, do={"x": odd}),
+        lambda: cf.Table.from_samples({"x": odd}, {"x": levels}),
+        lambda: cf.Table(["x"], [0.2, 0.3, 0.5], {"x": levels}).at({"x": odd}),
+    ):
+        with pytest.raises(cf.CausalflowError) as caught:
+            ask()
+        assert len(str(caught.value)) < 500
+        assert "\n" not in str(caught.value)
