@@ -26,6 +26,9 @@ HUBER = 1.345
 REWEIGHTINGS = 30
 """Each is one least squares; the estimate moves by less than rounding after about ten."""
 
+LEAST = 1e-9
+"""The least scale, in units of y: where y is a function of the features, rounding is left."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
@@ -67,7 +70,9 @@ def middle(design: Tensor, y: Tensor) -> Line:
         root = (HUBER * spread / residual.abs().clamp_min(1e-300)).clamp_max(1).sqrt()
         line = _solved(root[:, None] * columns, root * y)
     _, spread, bend = measured(y - columns @ line)
-    return _line(line[1:], line[0], spread, y, bend)
+    _, unit, _ = measured(y)  # not the deviation: the rows far out would be all of it
+    scale = torch.maximum(spread, LEAST * unit)
+    return Line(slopes=line[1:], middle=line[0], scale=scale, bend=bend)
 
 
 def censored(design: Tensor, y: Tensor, below: Tensor, above: Tensor) -> Line:
@@ -81,10 +86,8 @@ def _solved(design: Tensor, y: Tensor) -> Tensor:
     return solution[:, 0].to(y.device)
 
 
-def _line(
-    slopes: Tensor, centre: Tensor, scale: Tensor, y: Tensor, bend: Tensor | None = None
-) -> Line:
-    """A line whose scale is not zero."""
-    least = 1e-9 * (y.std(correction=0) + 1e-3 * y.abs().mean() + 1e-300)
-    bend = torch.full_like(centre, math.inf) if bend is None else bend
-    return Line(slopes=slopes, middle=centre, scale=torch.maximum(scale, least), bend=bend)
+def _line(slopes: Tensor, centre: Tensor, scale: Tensor, y: Tensor) -> Line:
+    """A line whose scale is not zero, and whose residuals are not bent."""
+    least = LEAST * (y.std(correction=0) + 1e-3 * y.abs().mean() + 1e-300)
+    none = torch.full_like(centre, math.inf)
+    return Line(slopes=slopes, middle=centre, scale=torch.maximum(scale, least), bend=none)

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from causalflow.errors import EvidenceError
-from causalflow.graph.schema import Class
+from causalflow.graph.schema import Class, Level
 from causalflow.mechanisms.base import Noise, Values
 from causalflow.model.completion import complete
 from causalflow.model.evidence import by_missing
@@ -92,6 +92,12 @@ class Repeats:
         """Node -> engine values of its further draws, shape (draws, rows)."""
         draws = max(FEWEST_DRAWS, min(MOST_DRAWS, CELLS // max(self.rows, 1)))
         return self._drawn(draws, self.rows)
+
+    def levels(self, name: str) -> tuple[Level, ...]:
+        """Of a class node."""
+        node = self.scm.graph.nodes[name]
+        assert isinstance(node, Class)
+        return node.levels
 
     def probabilities(self, drawn: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Class node -> how often each level was drawn, shape (rows, levels), float64."""

@@ -242,7 +242,7 @@ def _notes(run: _Run) -> Iterator[str]:
     yield f"estimated from {run.draws:,} draws{each}{kept}"
     if any(tally.empty for tally in run.tallies):
         yield "cells whose condition no draw satisfies are shown as 0"
-    if question.query.is_counterfactual:
+    if question.query.is_counterfactual and not _is_marginal(question):
         yield from _noise_notes(scm, question)
     for name, how in run.inferred.items():
         if name not in scm.equations:
@@ -250,6 +250,15 @@ def _notes(run: _Run) -> Iterator[str]:
     if question.query.kind is Kind.EXPECTATION:
         yield from _level_notes(scm, question)
     yield from run.watch.sentences
+
+
+def _is_marginal(question: Question) -> bool:
+    """Whether each term is about one world by itself, so that how worlds share noise is no part."""
+    if question.kept or question.evidence:
+        return False
+    nested = any(each.nested is not None for term in question.outcomes for each in term.subscript)
+    is_sum = question.query.kind is Kind.EXPECTATION
+    return not nested and (is_sum or len(question.outcomes) == 1)
 
 
 def _noise_notes(scm: StructuralModel, question: Question) -> Iterator[str]:

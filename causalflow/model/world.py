@@ -110,8 +110,17 @@ class World(Mapping[str, Tensor]):
 
     def __repr__(self) -> str:
         shapes = ", ".join(f"{name}: {tuple(value.shape)}" for name, value in self.items())
-        drawn = ", ".join(self.info.undetermined)
+        drawn = ", ".join(map(self._shown, self.info.undetermined))
         return f"World({shapes}{f'; one draw of several: {drawn}' if drawn else ''})"
+
+    def _shown(self, name: str) -> str:
+        """An undetermined node, of a single row with the probabilities of its levels."""
+        shares = self.probabilities.get(name) if len(self[name]) == 1 else None
+        if shares is None or self._repeats is None:
+            return name
+        levels = self._repeats.levels(name)
+        pairs = zip(levels, shares[0].tolist(), strict=True)
+        return f"{name} ({', '.join(f'{level}: {share:.2g}' for level, share in pairs)})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,6 +44,14 @@ def test_a_few_rows_far_out_do_not_take_the_others_with_them(rows, quartile, tol
     assert report.distances["x"] < 0.05
 
 
+@pytest.mark.parametrize("size", [30.0, 1e3, 1e12])
+def test_outliers_of_any_usual_size_leave_the_middle_where_it_is(size):
+    model, _ = fitted(np.r_[normal()[:-3], size, size, -size])
+    low, high = np.quantile(model.sample(DRAWS)["x"].numpy(), [0.25, 0.75])
+    assert abs(low + 0.674) < 0.15
+    assert abs(high - 0.674) < 0.15
+
+
 @pytest.mark.parametrize("rows", [with_outliers, cauchy])
 def test_abduction_stays_exact_where_tails_are_bent(rows):
     values = rows()

@@ -38,6 +38,15 @@ def test_what_data_do_not_tell_is_said_by_warning_verdict_assumption_and_print(b
     assert "not identifiable from P(v)" in str(answer)
 
 
+def test_an_effect_does_not_rest_on_how_worlds_share_their_noise_and_a_counterfactual_does(bow):
+    with pytest.warns(cf.CausalflowWarning):
+        effect = bow.ask("TE(x -> y)", draws=2_000)
+    with pytest.warns(cf.CausalflowWarning):
+        counterfactual = bow.ask("P(y[x=1]=1 | x=0, y=0)", draws=2_000)
+    assert "noise" not in str(effect)
+    assert "Gumbel-max noise, which no data can test" in str(counterfactual)
+
+
 def test_what_data_tell_is_told_without_a_word(bow):
     answer = bow.ask("P(y | x=1)", draws=2_000)
     assert answer.verdict.identifiable is True
@@ -119,7 +128,8 @@ def drug():
 def test_a_class_that_the_evidence_leaves_open_has_its_probability_and_is_named(drug):
     world = drug.counterfactual(SICK, {"drug": "yes"})
     assert world.info.undetermined == ("recovery",)
-    assert "one draw of several: recovery" in repr(world)
+    no, yes = world.probabilities["recovery"][0].tolist()
+    assert f"one draw of several: recovery (no: {no:.2g}, yes: {yes:.2g})" in repr(world)
     assert world.probabilities["recovery"].shape == (1, 2)
     assert float(world.probabilities["recovery"][0, 1]) == pytest.approx(THIRD, abs=COUNTED)
 
