@@ -230,6 +230,7 @@ PIECES = st.sampled_from(
 )
 
 
+@pytest.mark.filterwarnings("ignore:.*divided by their sum")
 @settings(max_examples=120, deadline=None)
 @given(
     cut=st.tuples(st.integers(0, len(BNLEARN)), st.integers(0, 40)),
@@ -249,6 +250,7 @@ def test_damage_anywhere_gives_a_graph_or_a_graph_error(
     assert loads(graph.to_yaml()) == graph
 
 
+@pytest.mark.filterwarnings("ignore:.*divided by their sum")
 @settings(max_examples=60, deadline=None)
 @given(text=st.lists(PIECES, max_size=30).map(" ".join) | st.text(max_size=50))
 def test_any_text_gives_a_graph_or_a_graph_error(text: str) -> None:
