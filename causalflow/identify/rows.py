@@ -116,15 +116,30 @@ def _levels(
 ) -> tuple[Level, ...]:
     """The levels of a column: as given, as declared, or those that occur."""
     if name in given:
-        if isinstance(given[name], str) or not isinstance(given[name], Iterable):
-            raise DataError(f"estimate: levels of '{name}': expected a list, given {given[name]!r}")
-        return tuple(given[name])
+        return _given(name, given[name])
     match node:
         case Continuous():
             raise DataError(f"estimate: '{name}' is continuous; {CONTINUOUS}")
         case Image():
             raise DataError(f"estimate: '{name}' is an image; fit a model and ask it")
     return _declared(node) or _occurring(name, column)
+
+
+def _given(name: str, levels: object) -> tuple[Level, ...]:
+    """The levels that a call gives, if they can be levels.
+
+    Raises:
+        DataError: no list of different texts or numbers.
+    """
+    listed = [] if isinstance(levels, str) or not isinstance(levels, Iterable) else [*levels]
+    plain = [each.item() if isinstance(each, np.generic) else each for each in listed]
+    kinds = all(isinstance(each, str | int | float) for each in plain)
+    if not (plain and kinds and len({*map(str, plain)}) == len(plain)):
+        raise DataError(
+            f"estimate: levels of '{name}': expected a list of different names or numbers, given"
+            f" {str(levels)[:60]!r}"
+        )
+    return tuple(plain)
 
 
 def _occurring(name: str, column: Any) -> tuple[Level, ...]:
