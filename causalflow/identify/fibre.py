@@ -4,7 +4,8 @@ Notation: the data and the question are linear in every single factor of a model
 (`causalflow.identify.finite`); M and q are their derivatives by one of them. A direction with
 M d = 0 and q d != 0 leaves the data and moves the question: the factor f and f + t d make two
 models, and with them the question is not identifiable. Conditional data P(a | c) = r are linear as
-well: P(a, c) - r P(c) = 0.
+well: P(a, c) - r P(c) = 0. Where no single factor serves, one is moved a little at random, and
+another makes up for it by the solution of linear equations.
 
 Whether *any* direction of all factors together moves the question is told by the rank of the
 Jacobian at a random point. Where none does, the data determine the question for almost all models
@@ -18,6 +19,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import permutations
 from math import lcm
 from typing import Any, TypeAlias
 
@@ -33,6 +35,7 @@ from causalflow.identify.finite import (
     random_layout,
 )
 from causalflow.identify.modular import Reduced, reduced, solution
+from causalflow.identify.slopes import changed, making_up, moves_of, slopes
 from causalflow.identify.source import Source
 from causalflow.limits import FIBRE_CELLS, FIBRE_EQUATIONS, FIBRE_TRIALS
 
@@ -43,6 +46,9 @@ Numbers: TypeAlias = NDArray[Any]
 
 COARSE, FINE = 8, 2**20
 """The sums of kernels: of models to be written down, and of those whose rank is to be generic."""
+
+NUDGE, NUDGES = 8, 64
+"""How far a number of a factor may be moved, and by how much the factor is made larger before."""
 
 DETERMINED = (
     "for almost all models with two levels these data determine the answer, as by inverting a"
@@ -110,6 +116,10 @@ def fibre_of(
         for axis in layout.factors:
             if found := _pair(problem, layout, small, axis):
                 return found
+    layout = random_layout(admg, states, chance, grain=COARSE)
+    for one, other in permutations(layout.factors, 2):
+        if found := _pair_of_two(problem, layout, _nudged(layout, one, chance), other):
+            return found
     return NOT_FOUND
 
 
@@ -124,75 +134,22 @@ class _Problem:
         """Whether no direction of all factors together leaves the data and moves the question."""
         small = layout.modular()
         known, asked = (
-            np.concatenate([_rows(small, axis, sources) for axis in small.factors], axis=1)
+            np.concatenate([slopes(small, axis, sources) for axis in small.factors], axis=1)
             for sources in (self.data, (self.asked,))
         )
         span = reduced(known)
         return not any(span.rest(row).any() for row in asked)
 
 
-def _rows(layout: Layout, axis: Axis, sources: Sequence[Source]) -> Numbers:
-    """The derivatives of every cell of some sources by the free numbers of a factor."""
-    return np.concatenate([_derivative(layout, axis, source) for source in sources])
-
-
-def _derivative(layout: Layout, axis: Axis, source: Source) -> Numbers:
-    """Rows: cells of the source in the order of the nodes. Columns: `_moves` of the factor."""
-    kept = layout.admg.ordered(source.variables)
-    if axis in source.treatments:
-        return np.zeros((2 ** len(kept), len(_moves(layout, axis))), dtype=object)
-    whole = layout.whole(source.treatments)
-    rest = layout.summed(layout.without(whole, axis), (*kept, *layout.factors[axis][0]))
-    moved = np.stack([_moved(layout, axis, rest, kept, each) for each in _moves(layout, axis)])
-    if source.conditions:
-        moved = _conditional(layout, source, layout.summed(whole, kept), moved)
-    return layout.small(moved.reshape(len(moved), -1).T)
-
-
-def _conditional(layout: Layout, source: Source, base: Numbers, moved: Numbers) -> Numbers:
-    """The derivative of a quotient, times the square of its denominator."""
-    away = tuple(layout.axes.index(name) for name in source.observed)
-    below = layout.small(base.sum(axis=away, keepdims=True))
-    behind = layout.small(moved.sum(axis=tuple(at + 1 for at in away), keepdims=True))
-    result: Numbers = moved * below - base * behind
-    return result
-
-
-def _moves(layout: Layout, axis: Axis) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """Pairs of places of a factor: its numbers move up at the one and down at the other."""
-    shape = layout.factors[axis][1].shape
-    return [((*cell[:-1], 0), cell) for cell in cells_of(shape) if cell[-1]]
-
-
-def _moved(
-    layout: Layout,
-    axis: Axis,
-    rest: Numbers,
-    kept: Sequence[str],
-    move: tuple[tuple[int, ...], tuple[int, ...]],
-) -> Numbers:
-    """How a source moves with a factor; axes as in tensors, those not kept of length one."""
-    own = layout.factors[axis][0]
-    total = np.zeros([2 if each in kept else 1 for each in layout.axes], dtype=rest.dtype)
-    for place, sign in zip(move, (-1, 1), strict=True):
-        at = dict(zip(own, place, strict=True))
-        read = tuple(slice(at[a], at[a] + 1) if a in at else slice(None) for a in layout.axes)
-        write = tuple(
-            slice(at[a], at[a] + 1) if a in at and a in kept else slice(None) for a in layout.axes
-        )
-        total[write] += sign * rest[read]
-    return total
-
-
 def _pair(problem: _Problem, layout: Layout, small: Layout, axis: Axis) -> Fibre | None:
     """The two models that differ in one factor, if a direction of it serves."""
-    span = reduced(_rows(small, axis, problem.data))
-    for cell, row in enumerate(_rows(small, axis, (problem.asked,))):
+    span = reduced(slopes(small, axis, problem.data))
+    for cell, row in enumerate(slopes(small, axis, (problem.asked,))):
         free = np.flatnonzero(span.rest(row))
         if len(free):
-            known = _rows(layout, axis, problem.data)
+            known = slopes(layout, axis, problem.data)
             direction = _direction(known, span, int(free[0]))
-            asked = _rows(layout, axis, (problem.asked,))[cell]
+            asked = slopes(layout, axis, (problem.asked,))[cell]
             if direction is not None and np.dot(direction, asked):
                 return _made(problem, layout, axis, direction, cell)
     return None
@@ -216,16 +173,54 @@ def _direction(known: Numbers, span: Reduced, column: int) -> Numbers | None:
     return None if known.dot(direction).any() else direction
 
 
+def _nudged(layout: Layout, axis: Axis, chance: random.Random) -> Layout:
+    """The model with a factor moved a little."""
+    axes, numbers = layout.factors[axis]
+    amounts = [chance.randint(-NUDGE, NUDGE) for _ in moves_of(layout, axis)]
+    fine = numbers * NUDGES + changed(layout, axis, amounts)
+    return replace(layout, factors={**layout.factors, axis: (axes, fine)})
+
+
+def _pair_of_two(problem: _Problem, layout: Layout, nudged: Layout, axis: Axis) -> Fibre | None:
+    """The model, and one that differs in what was moved and in a factor that makes up for it."""
+    equations = [making_up(layout, nudged, axis, source) for source in problem.data]
+    known = np.concatenate([left for left, _ in equations])
+    right = np.concatenate([right for _, right in equations])
+    span = reduced(np.concatenate([known, right[:, None]], axis=1))
+    if known.shape[1] in span.columns or len(span.rows) > FIBRE_EQUATIONS:
+        return None
+    rows = list(span.rows)
+    found = solution(known[np.ix_(rows, span.columns)].tolist(), right[rows].tolist())
+    if found is None:
+        return None
+    amounts = np.array([Fraction(0)] * known.shape[1], dtype=object)
+    amounts[list(span.columns)] = found
+    axes, numbers = nudged.factors[axis]
+    made = numbers + changed(nudged, axis, amounts)
+    if (known.dot(amounts) != right).any() or made.min() <= 0:
+        return None
+    other = replace(nudged, factors={**nudged.factors, axis: (axes, made)})
+    asked = problem.asked
+    sides = [layout.admg.ordered(s) for s in (asked.observed, asked.treatments, asked.conditions)]
+    tables = [_model(each).table(*sides) for each in (layout, other)]
+    order = layout.admg.ordered(asked.variables)
+    one, two = (each.transpose(order).values.ravel() for each in tables)
+    differ = np.flatnonzero(one != two)
+    return _told(problem, layout, other, int(differ[0])) if len(differ) else None
+
+
 def _made(problem: _Problem, layout: Layout, axis: Axis, direction: Numbers, cell: int) -> Fibre:
     """The model, and the one with a factor moved half as far as it can go."""
     axes, numbers = layout.factors[axis]
-    change = np.zeros(numbers.shape, dtype=object)
-    for (down, up), amount in zip(_moves(layout, axis), direction, strict=True):
-        change[down] -= amount
-        change[up] += amount
+    change = changed(layout, axis, direction)
     room = zip(numbers.ravel(), change.ravel(), strict=True)
     step = min(Fraction(number) / abs(by) for number, by in room if by) / 2
     other = replace(layout, factors={**layout.factors, axis: (axes, numbers + step * change)})
+    return _told(problem, layout, other, cell)
+
+
+def _told(problem: _Problem, layout: Layout, other: Layout, cell: int) -> Fibre:
+    """The witness, at a cell of the question."""
     models = (_model(layout), _model(other))
     asked = problem.asked
     names = layout.admg.ordered(asked.variables)
@@ -245,5 +240,8 @@ def _model(layout: Layout) -> FiniteModel:
     return FiniteModel(
         admg=layout.admg,
         laws={edge: tuple(Fraction(w) / sum(law) for w in law) for edge, law in laws.items()},
-        kernels={n: (axes, each * Fraction(1, COARSE)) for n, (axes, each) in kernels.items()},
+        kernels={
+            name: (axes, each * Fraction(1, int(np.asarray(each.sum(axis=-1)).flat[0])))
+            for name, (axes, each) in kernels.items()
+        },
     )

@@ -220,6 +220,8 @@ def exact(model, distribution):
         ("z -> x, z -> y, x -> y", "P(y | do(x))", ["P(x, y)", "P(x, z)"]),
         ("z -> x, z -> y, x -> y", "P(y | do(x))", ["P(y | x, z)"]),
         ("z -> x, x -> y, x <-> y", "P(x, y | do(z))", ["P(x | do(z))", "P(y | z)"]),
+        ("x -> w, w -> y, x <-> y", "P(y | do(x))", ["P(w | x)", "P(y | w, x)"]),
+        ("d -> c, a -> b, a <-> d", "P(a | do(d))", ["P(a, b, c | d)"]),
     ],
 )
 def test_two_models_of_a_witness_agree_on_the_data_exactly_and_differ_on_the_question(
