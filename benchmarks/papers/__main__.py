@@ -57,6 +57,9 @@ def experiments() -> dict[str, Experiment]:
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda or mps.")
 @click.option("--n", default=1000, show_default=True, help="Images to be judged.")
 @click.option("--few", default=100, show_default=True, help="Images of the slow procedures.")
+@click.option(
+    "--levels", default=1000, show_default=True, help="Steps each way where Yan et al. have 1000."
+)
 @click.option("--minutes", type=float, help="Begin nothing new after so many.")
 @click.option("--jobs", default=1, show_default=True, help="Nets trained at once.")
 @click.option("--steps", type=int, help="Steps of the nets that are trained.")
@@ -72,6 +75,7 @@ def main(
     device: str,
     n: int,
     few: int,
+    levels: int,
     minutes: float | None,
     jobs: int,
     steps: int | None,
@@ -88,8 +92,8 @@ def main(
     if not page:
         command = " ".join(["python -m benchmarks.papers", *sys.argv[1:]])
         run = Run(
-            out=out, nets=nets, device=device, n=n, few=few, minutes=minutes, again=again,
-            command=command,
+            out=out, nets=nets, device=device, n=n, few=few, levels=levels, minutes=minutes,
+            again=again, command=command,
         )  # fmt: skip
         missing = [net for each in chosen for net in each.nets if not run.has_net(net)]
         if train and missing:

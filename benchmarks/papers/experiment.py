@@ -59,6 +59,7 @@ class Run:
         device: where networks run.
         n: images to be judged.
         few: images of what takes many network calls, such as the papers' 1000 steps.
+        levels: steps each way where the balanced paper has 1000; fewer are for a first look.
         minutes: when to begin nothing new; None: never.
         again: make tables that are there already.
         command: that made it, for the record.
@@ -69,6 +70,7 @@ class Run:
     device: str = "cpu"
     n: int = 1000
     few: int = 100
+    levels: int = 1000
     minutes: float | None = None
     again: bool = False
     command: str = "python -m benchmarks.papers"

@@ -14,13 +14,15 @@ the run replays.
 
     printed     k = 1,               b = gamma_2 / sqrt(n), n the number of steps
     preserving  k = sqrt(1 - beta),  b = sqrt(beta)
+    odds        as printed, with grad_x log(p_CF / p_F) in place of grad_x p_CF: ours
 
 The printed form does not contract x, so it leaves the diffusion's marginal: with delta = 0 the
 variance at the end is that of x_0 plus gamma_2^2, the mean that of x_0, while the network that
 decodes it expects alpha x_0 and variance alpha^2 Var(x_0) + sigma^2. The preserving form has these
-exactly, the first step leading from the image itself. (grad p, not grad log p, is the paper's and
-kept: where p_CF = 0 it is 0, and so is the push: a predictor that is sure of the picture never lets
-it go.) Rows in which no class parent changes have dp = 0, hence delta = 0.
+exactly, the first step leading from the image itself. grad p, not grad log p, is the paper's: it
+has the factor p_CF, so a predictor that is sure of the picture never lets it go, whatever gamma_1.
+The log-odds have no such factor. Rows in which no class parent changes have dp = 0, hence
+delta = 0.
 What is decoded is the position, by guided Euler steps (DDIM; the paper's eq. 3, 4 and Algorithm 1
 have sqrt(alpha_next) for sqrt(1 - alpha_next)). At tau near 1 the preserving form has forgotten the
 image: end its grid earlier, and decode from there.
@@ -41,8 +43,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -54,12 +56,42 @@ from causalflow.diffusion.predictor import Posterior, Predictor
 from causalflow.errors import CausalflowError
 from causalflow.registry import Registry
 
-__all__ = ["BALANCES", "Kernel", "balanced", "balancing", "draw_tape", "zeta"]
+__all__ = ["BALANCES", "Balance", "balanced", "balancing", "draw_tape", "zeta"]
 
-Kernel: TypeAlias = Callable[[float, float], tuple[float, float]]
-BALANCES: Registry[Kernel] = Registry("balance")
-BALANCES.add("printed", lambda beta, gamma_2: (1.0, gamma_2))
-BALANCES.add("preserving", lambda beta, gamma_2: (math.sqrt(1 - beta), math.sqrt(beta)))
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """One form of the way up.
+
+    Attributes:
+        kernel: k and b of a step, from beta and gamma_2 / sqrt(n).
+        height: what the push climbs, from log p_F and log p_CF, shape (batch,) each.
+    """
+
+    kernel: Callable[[float, float], tuple[float, float]]
+    height: Callable[[Tensor, Tensor], Tensor]
+
+
+def _probability(log_factual: Tensor, log_other: Tensor) -> Tensor:
+    return log_other.exp()
+
+
+def _log_odds(log_factual: Tensor, log_other: Tensor) -> Tensor:
+    return log_other - log_factual
+
+
+def _printed(beta: float, spread: float) -> tuple[float, float]:
+    return 1.0, spread
+
+
+def _preserving(beta: float, spread: float) -> tuple[float, float]:
+    return math.sqrt(1 - beta), math.sqrt(beta)
+
+
+BALANCES: Registry[Balance] = Registry("balance")
+BALANCES.add("printed", Balance(kernel=_printed, height=_probability))
+BALANCES.add("preserving", Balance(kernel=_preserving, height=_probability))
+BALANCES.add("odds", Balance(kernel=_printed, height=_log_odds))
 
 
 def balanced(
@@ -109,14 +141,14 @@ def balancing(
     gamma_2: float,
 ) -> Iterator[Tensor]:
     """The position at every node but the first, as they are reached; arguments as of `balanced`."""
-    kernel = BALANCES.get(balance)
+    form = BALANCES.get(balance)
     x, abar = leave(y), [1.0, *alpha_bar_of(grid[1:]).tolist()]
     nodes, noise = grid.tolist(), gamma_2 / math.sqrt(len(grid) - 1)
     for step, ((t, s), (before, after)) in enumerate(
         zip(pairwise(nodes), pairwise(abar), strict=True)
     ):
-        keep, spread = kernel(1 - after / before, noise)
-        push = _push(field, predictor, x * prior_scale(t), t, target, reference)
+        keep, spread = form.kernel(1 - after / before, noise)
+        push = _push(form, field, predictor, x * prior_scale(t), t, target, reference)
         x = keep * x + gamma_1 * push + spread * tape[:, step].to(x)
         yield x * prior_scale(s)
 
@@ -138,24 +170,32 @@ def zeta(dp: Tensor) -> Tensor:
 
 
 def _push(
-    field: Field, predictor: Predictor, y: Tensor, t: float, target: Values, reference: Values
+    form: Balance,
+    field: Field,
+    predictor: Predictor,
+    y: Tensor,
+    t: float,
+    target: Values,
+    reference: Values,
 ) -> Tensor:
-    """eps(x + zeta grad_x p_CF, t) - eps(x, t), where y = x prior_scale(t)."""
+    """eps(x + zeta grad_x h, t) - eps(x, t), y = x prior_scale(t), h the form's height."""
     velocity = field(y, t)
 
-    def probability(point: Tensor, values: Values) -> Tensor:
+    def logs(point: Tensor) -> tuple[Tensor, Tensor]:
         posterior = predictor(point, t, velocity)
-        return _probability(posterior, values, target, reference)
+        factual = _log_changed(posterior, reference, target, reference)
+        return factual, _log_changed(posterior, target, target, reference)
 
-    slope = gradient(lambda point, time: probability(point, target), y, t) * prior_scale(t)
+    slope = gradient(lambda point, time: form.height(*logs(point)), y, t) * prior_scale(t)
     with torch.no_grad():
-        dp = probability(y, reference) - probability(y, target)
+        factual, other = logs(y)
+        dp = factual.exp() - other.exp()
     moved = y + column(zeta(dp), y) * slope * prior_scale(t)
     return noise_of(field(moved, t), moved, t) - noise_of(velocity, y, t)
 
 
-def _probability(posterior: Posterior, values: Values, target: Values, reference: Values) -> Tensor:
-    """The probability of the values of the class parents that change, shape (batch,).
+def _log_changed(posterior: Posterior, values: Values, target: Values, reference: Values) -> Tensor:
+    """The log-probability of the values of the class parents that change, shape (batch,).
 
     Raises:
         CausalflowError: the predictor knows no class parent.
@@ -167,4 +207,4 @@ def _probability(posterior: Posterior, values: Values, target: Values, reference
             "balance: no class parent that the anti-causal predictor knows; "
             "expected at least one, or balance 'none'"
         )
-    return torch.stack(terms).sum(dim=0).exp()
+    return torch.stack(terms).sum(dim=0)

@@ -201,11 +201,11 @@ class Diffusion:
         strength: w of that guidance; 1 changes nothing.
         anticausal: the guidance of anti-causal parents: "hold", "contrast" with the factual value,
             or "printed", as in the Diff-SCM paper (`causalflow.diffusion.anticausal`).
-        balance: the balanced latent space: "none", "printed", "preserving" or "stopping".
-        balance_push: gamma_1 of the printed and the preserving form
+        balance: the balanced latent space: "none", "printed", "preserving", "odds" or "stopping".
+        balance_push: gamma_1 of the printed, the preserving and the odds form
             (`causalflow.diffusion.balance`).
-        balance_noise: gamma_2 of the printed form, of the whole way up.
-        balance_end: tau at which these two ways up end: beyond, the image is forgotten.
+        balance_noise: gamma_2 of the printed and the odds form, of the whole way up.
+        balance_end: tau at which these ways up end: beyond, the image is forgotten.
         schedule: of the strength of all guidance over tau.
         guidance_interval: the part of (0, 1) in tau where guidance of either kind acts; "delta" of
             strength 2 wants it to end at .2 (`causalflow.diffusion.guidance`).
@@ -244,7 +244,7 @@ class Diffusion:
     guidance: str = _option("none", Names(("none", "free", "grouped", "delta")))
     strength: float = _option(1.0, Number(0.0))
     anticausal: str = _option("hold", Names(("hold", "contrast", "printed")))
-    balance: str = _option("none", Names(("none", "printed", "preserving", "stopping")))
+    balance: str = _option("none", Names(("none", "printed", "preserving", "odds", "stopping")))
     balance_push: float = _option(0.5, Number(0.0))
     balance_noise: float = _option(0.1, Number(0.0))
     balance_end: float = _option(0.75, Number(0.02, 1.0))

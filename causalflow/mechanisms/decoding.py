@@ -10,7 +10,7 @@ the noise end of the path, c' other conditions.
 
 A reversible solver undoes its way up; it is not stable under guidance, which the guided solver is.
 *Balanced* decodes start over from the factual image, because how far up they go depends on both
-worlds: the "printed" and "preserving" forms (`causalflow.diffusion.balance`) need its tape too.
+worlds: all forms of `causalflow.diffusion.balance` need its tape too.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ class Decoder:
             target: the new conditions.
             reference: the factual values of the parents.
             image: factual, in [-1, 1].
-            tape: the noise of the printed and the preserving forms.
+            tape: the noise of the forms of `causalflow.diffusion.balance`.
             factual: the factual conditions.
         """
         position, end = self.raised(target, reference, image, tape, factual)

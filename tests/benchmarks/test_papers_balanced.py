@@ -8,7 +8,7 @@ import torch
 
 import causalflow as cf
 from benchmarks.papers.balanced import bench, experiment, gammas, likelihoods, spaces, sweep
-from benchmarks.papers.balanced.curves import UPS, curve
+from benchmarks.papers.balanced.curves import curve
 from benchmarks.papers.balanced.readers import (
     ColorReader,
     Readers,
@@ -19,6 +19,7 @@ from benchmarks.papers.balanced.readers import (
 from benchmarks.papers.balanced.tasks import TASKS, green_ground, ink_share
 from benchmarks.papers.balanced.ways import Way, guided_by, kept_name, made, read_made, write_made
 from benchmarks.papers.experiment import Run, read_tables
+from causalflow.diffusion.balance import BALANCES
 
 COLOURED, MASKED = (replace(t, data=partial(t.data, source="digits")) for t in TASKS)
 SMALL = {"width": 4, "multipliers": (1,), "predictor_width": 4}
@@ -118,7 +119,7 @@ def test_the_rows_are_of_the_training_law():
     assert (MASKED.rows("test", 3).target["color"] == 1).all()
 
 
-@pytest.mark.parametrize("balance", ["none", "printed", "preserving", "stopping"])
+@pytest.mark.parametrize("balance", ["none", *BALANCES, "stopping"])
 def test_pictures_are_those_of_the_engine(balance: str):
     model, rows = net(COLOURED), COLOURED.rows("test", 3)
     options = {"steps": 3, "guided_steps": 3, "balance": balance}
@@ -152,13 +153,14 @@ def test_pictures_that_were_kept_are_read_back(tmp_path):
     assert kept_name("coloured", way, "test", rows) != kept_name("coloured", other, "test", rows)
 
 
-@pytest.mark.parametrize("up", UPS)
-def test_a_curve_begins_at_the_picture_and_is_a_probability(up: str):
+@pytest.mark.parametrize("balance", BALANCES)
+def test_a_curve_begins_at_the_picture_and_is_a_probability(balance: str):
     model, rows = net(COLOURED), COLOURED.rows("test", 4)
-    found = curve(model.scm.images["image"], up, rows, 3, 0.5, 0.1)
-    assert found.tau[0] == pytest.approx(0.01)
+    constants = spaces.Gammas(end=0.6, push=0.5, noise=0.1)
+    found = curve(model.scm.images["image"], rows, 3, balance, constants)
+    assert found.tau[[0, -1]].tolist() == pytest.approx([0.01, 0.6])
     assert (found.factual + found.counterfactual <= 1 + 1e-6).all()
-    other = curve(model.scm.images["image"], "original", rows, 5, 0.5, 0.1)
+    other = curve(model.scm.images["image"], rows, 5)
     assert torch.equal(found.factual[:, 0], other.factual[:, 0])
 
 
@@ -169,15 +171,17 @@ def test_the_experiment_writes_its_tables(tmp_path, monkeypatch):
     monkeypatch.setattr(experiment, "TASKS", tasks)
     for module in (sweep, likelihoods):
         monkeypatch.setattr(module, "DOCS", tmp_path)
-    monkeypatch.setattr(bench, "SHORT", 2)
-    scales = ((spaces, "SCALES", (1.0, 2.0)), (gammas, "SEARCH_SCALES", (1.0,)))
+    scales = ((spaces, "SCALES", (1.0, 2.0)), (gammas, "SEARCH_SCALES", 1.0))
     for module, name, values in scales:
         monkeypatch.setattr(module, name, dict.fromkeys(("coloured", "masked"), values))
+    few = {name: tried[:2] for name, tried in gammas.SEARCHED.items()}
+    for module in (gammas, sweep, likelihoods):
+        monkeypatch.setattr(module, "SEARCHED", few)
     judge = property(lambda self: lambda gray: torch.full((len(gray),), 5))
     monkeypatch.setattr(bench.Bench, "judge", judge)
     monkeypatch.setattr(bench.Bench, "classifier", judge)
     monkeypatch.setattr(bench, "fit_readers", lambda *given, **options: untrained())
-    experiment.EXPERIMENT.run(Run(out=tmp_path / "out", nets=tmp_path, n=4, few=2))
+    experiment.EXPERIMENT.run(Run(out=tmp_path / "out", nets=tmp_path, n=4, few=2, levels=2))
     found = read_tables(tmp_path / "out", "balanced")
     assert sorted(found) == [
         "balanced_colored", "balanced_forward", "balanced_gammas_colored",

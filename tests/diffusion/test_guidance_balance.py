@@ -138,14 +138,40 @@ def test_a_class_that_stays_is_not_pushed(balance: str) -> None:
     assert run(balance, x, 20, target=1, gamma_1=9.0).ne(still).any()
 
 
+PUSHES = {"printed": 0.5, "preserving": 0.5, "odds": 0.005}
+"""Log-odds are steep where the probability is flat, so that their push is a hundredth."""
+
+
 @pytest.mark.parametrize("balance", BALANCES)
 def test_the_push_ends_nearer_to_uniform_likelihood(balance: str) -> None:
     x = images(200)
-    imbalance = {}
-    for gamma_1 in (0.0, 0.5):
+    imbalance = []
+    for gamma_1 in (0.0, PUSHES[balance]):
         y = run(balance, x, 100, gamma_1=gamma_1)
-        imbalance[gamma_1] = (logits(y, 0.6).softmax(dim=1)[:, 0] - 0.5).abs().mean()
-    assert imbalance[0.5] < 0.8 * imbalance[0.0]
+        imbalance.append((logits(y, 0.6).softmax(dim=1)[:, 0] - 0.5).abs().mean())
+    assert imbalance[1] < 0.8 * imbalance[0]
+
+
+def test_a_sure_predictor_stops_the_printed_push_and_not_that_of_the_odds() -> None:
+    def sure(y: Tensor, tau: Time, v: Tensor):
+        logs = (40 * logits(y, tau)).log_softmax(dim=1)
+        return lambda values: {"class": logs.gather(1, values["class"][:, None])[:, 0]}
+
+    x = images(50)
+    tape, nodes = draw_tape(x, 20, torch.Generator().manual_seed(1)), grid(20, tau_max=0.6)
+    ends = (classes(1, 50), classes(0, 50))
+
+    def moved(balance: str) -> Tensor:
+        pushed, left = (
+            balanced(balance, velocity, sure, enter(x), nodes, *ends, tape, gamma_1, 0.0)
+            for gamma_1 in (0.1, 0.0)
+        )
+        return (pushed - left).flatten(1).norm(dim=1)
+
+    certain = sure(enter(x), 0.01, x)(classes(0, 50))["class"] > -1e-12
+    assert certain.sum() > 10
+    # p_CF below 1e-12 leaves a push of that order; the odds' has no such factor.
+    assert moved("printed")[certain].median() < 1e-3 * moved("odds")[certain].median()
 
 
 def test_a_parent_that_stays_does_not_count() -> None:

@@ -24,10 +24,7 @@ from benchmarks.papers.diff_scm.judges import Judges
 from benchmarks.papers.experiment import Run
 from causalflow.mechanisms.image import ImageMechanism
 
-__all__ = ["SHORT", "Bench"]
-
-LEVELS, SHORT = 100, 20
-"""Steps each way, with a GPU and without one."""
+__all__ = ["Bench"]
 
 READER_STEPS = {"coloured": 800, "masked": 500}
 
@@ -68,14 +65,13 @@ class Bench:
         return Judges(self.run.out, self.run.device).reader
 
     @property
-    def full(self) -> bool:
-        """Whether there is a GPU, for as many steps as the paper's."""
-        return torch.device(self.run.device).type == "cuda"
-
-    @property
     def levels(self) -> int:
-        """Steps each way of what has none of its own."""
-        return LEVELS if self.full else SHORT
+        """Steps each way of what the paper gives as many."""
+        return self.run.levels
+
+    def few(self, n: int) -> int:
+        """How many pictures of what takes many network calls, at most n."""
+        return min(n, self.run.few, self.run.n)
 
     def rows(self, split: str, n: int) -> Rows:
         """Pictures of a split."""

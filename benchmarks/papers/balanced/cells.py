@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.papers.balanced.curves import Curve
-from benchmarks.papers.balanced.spaces import ORIGINAL, PRINTED
+from benchmarks.papers.balanced.spaces import ODDS, ORIGINAL, PRINTED
 from benchmarks.papers.balanced.tasks import Outcome, Task
 from benchmarks.papers.scores import cell, in_full, percent
 from causalflow.metrics.score import Score, mean_score, share_score
@@ -64,14 +64,16 @@ def points(found: Sequence[tuple[str, float, Outcome]]) -> dict[str, list[Any]]:
 
 
 def verdict(curves: Points) -> str:
-    """The paper's claim: the printed form against the original space, each at its best scale."""
+    """The paper's claim: the balanced forms against the original space, at their best scales."""
     said = []
     for guide, named in GUIDES.items():
-        first, second = (_best(curves[f"{guide}: {name}"]) for name in (ORIGINAL, PRINTED))
-        said.append(
-            f"With {named}, the printed form {_beside(second, first)} DDIM, each at its best scale "
-            f"by the lesser of the two shares: {percent(second)} % against {percent(first)} %."
-        )
+        first = _best(curves[f"{guide}: {ORIGINAL}"])
+        for name, called in ((PRINTED, "printed form"), (ODDS, "form of the log-odds")):
+            second = _best(curves[f"{guide}: {name}"])
+            said.append(
+                f"With {named}, the {called} {_beside(second, first)} DDIM, each at its best scale "
+                f"by the lesser of the two shares: {percent(second)} % against {percent(first)} %."
+            )
     return " ".join(said)
 
 

@@ -1,7 +1,7 @@
 """Curves: the likelihoods of the factual and the counterfactual value on the way up, and plots.
 
 The paper's figure 3 shows p(y_F | x_t) and p(y_CF | x_t) of three digits on its own way up alone.
-Here are the means over pictures, by the net's own predictor, on the original way up and on the two
+Here are the means over pictures, by the net's own predictor, on the original way up and on the
 balanced ones, all with the same number of steps.
 """
 
@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from benchmarks.papers.balanced.spaces import Gammas
 from benchmarks.papers.balanced.tasks import Rows
 from causalflow.diffusion.balance import balancing, draw_tape
 from causalflow.diffusion.field import Field, changed
@@ -23,9 +24,7 @@ from causalflow.mechanisms.image import ImageMechanism
 from causalflow.metrics.score import Score
 from causalflow.plot.images import save_figure
 
-__all__ = ["UPS", "Curve", "curve", "draw_curves", "draw_scales"]
-
-UPS = ("original", "printed", "preserving")
+__all__ = ["Curve", "curve", "draw_curves", "draw_scales"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -45,18 +44,32 @@ class Curve:
 
 @torch.no_grad()
 def curve(
-    image: ImageMechanism, up: str, rows: Rows, steps: int, push: float, noise: float
+    image: ImageMechanism,
+    rows: Rows,
+    steps: int,
+    balance: str | None = None,
+    gammas: Gammas | None = None,
 ) -> Curve:
-    """The likelihoods at every node of a way up, of `UPS`, to the end of the path."""
-    nodes = grid(steps, "cosine", image.denoiser.tau_max)
+    """The likelihoods at every node of a way up.
+
+    Args:
+        image: whose predictor and network are asked.
+        rows: pictures, with what they are to become.
+        steps: from the image to the end.
+        balance: of `causalflow.diffusion.balance.BALANCES`; None: the original way up.
+        gammas: of the balanced way; it ends where they say, the original one at the path's end.
+    """
+    end = image.denoiser.tau_max if gammas is None else min(gammas.end, image.denoiser.tau_max)
+    nodes = grid(steps, "cosine", end)
     decoder = image.decoder
     field, start = decoder.field(rows.factual), enter(2 * rows.images - 1)
-    if up == "original":
+    if balance is None or gammas is None:
         path = _euler(field, start, nodes)
     else:
         tape = draw_tape(start, steps, torch.Generator().manual_seed(0))
         ends = (rows.target, rows.factual)
-        path = balancing(up, field, decoder.predictor, start, nodes, *ends, tape, push, noise)
+        constants = (gammas.push, gammas.noise)
+        path = balancing(balance, field, decoder.predictor, start, nodes, *ends, tape, *constants)
     factual, other = [], []
     for y, tau in zip(_from(start, path), nodes.tolist(), strict=True):
         posterior = decoder.predictor(y, tau, torch.zeros_like(y))
@@ -88,18 +101,18 @@ def draw_curves(found: Mapping[str, Mapping[str, Curve]], path: Path) -> None:
     """A row for each task, a column for each way up: means, and central 80 % of the pictures."""
     from matplotlib.figure import Figure
 
-    size = (3.2 * len(UPS), 2.6 * len(found))
-    figure = Figure(figsize=size, layout="constrained")
-    axes = figure.subplots(len(found), len(UPS), sharex=True, sharey=True, squeeze=False)
+    columns = max(map(len, found.values()))
+    figure = Figure(figsize=(3.2 * columns, 2.6 * len(found)), layout="constrained")
+    axes = figure.subplots(len(found), columns, sharex=True, sharey=True, squeeze=False)
     for line, (task, curves) in zip(axes, found.items(), strict=True):
-        for axis, up in zip(line, UPS, strict=True):
-            each = curves[up]
+        for axis, (up, each) in zip(line, curves.items(), strict=True):
             for name, values in (("p(y_F)", each.factual), ("p(y_CF)", each.counterfactual)):
                 (drawn,) = axis.plot(each.tau, values.mean(dim=0), label=f"{name}, mean")
                 low, high = torch.quantile(values.double(), torch.tensor([0.1, 0.9]).double(), 0)
                 axis.fill_between(each.tau, low, high, alpha=0.15, lw=0, color=drawn.get_color())
             axis.axhline(0.5, color="grey", lw=0.6, ls=":")
-            axis.set(title=f"{task}, {up}", ylim=(0, 1))
+            axis.set_title(f"{task}: {up}", fontsize=8)
+            axis.set(ylim=(0, 1))
             axis.grid(alpha=0.3, lw=0.4)
     for axis in axes[-1]:
         axis.set_xlabel("tau, 0 image, 1 noise")

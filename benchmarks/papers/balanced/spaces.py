@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.papers.balanced.ways import Way
 
 __all__ = [
-    "CHOSEN",
     "CHOSEN_ON",
-    "MANY",
+    "FORMS",
+    "ODDS",
     "ORIGINAL",
+    "PRESERVING",
     "PRINTED",
     "RECOMMENDED",
     "SCALES",
-    "ways",
+    "Gammas",
+    "balanced_way",
+    "unbalanced_ways",
 ]
 
-ORIGINAL, PRINTED = "original (DDIM)", "balanced, printed"
-MANY = 1000
-"""The paper's steps each way."""
-
-SCALES = {"coloured": (1.0, 5.0, 20.0, 60.0), "masked": (0.3, 1.0, 3.0, 10.0)}
-
-CHOSEN = {"coloured": (0.75, 0.5, 0.1), "masked": (0.75, 0.5, 0.1)}
-"""End, gamma_1 and gamma_2 of the printed form, chosen on validation pictures."""
+ORIGINAL = "original (DDIM)"
+PRINTED, PRESERVING = "balanced, printed", "balanced, preserving"
+ODDS = "balanced, odds (ours)"
+SCALES = {"coloured": (5.0, 20.0, 60.0), "masked": (0.3, 1.0, 3.0)}
 
 EDGE = {"coloured": "digit", "masked": "color"}
 DDIM = {"solver": "ddim", "guided_solver": "ddim", "anticausal": "printed"}
@@ -52,28 +52,58 @@ CHOSEN_ON = {
 """What the recommended ways were chosen on."""
 
 
-def ways(task: str, levels: int) -> list[Way]:
-    """The latent spaces, each with the net's own predictor and with readers.
+FORMS = {PRINTED: "printed", PRESERVING: "preserving", ODDS: "odds"}
 
-    Args:
-        task: coloured or masked.
-        levels: steps each way, of all but ours.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gammas:
+    """The constants of a balanced way up, which the paper does not print.
+
+    Attributes:
+        end: tau at which the way up ends.
+        push: gamma_1.
+        noise: gamma_2, of the whole way.
     """
-    alone = {"digit": 0.0, "color": 0.0, EDGE[task]: 1.0}
-    both = {"digit": 1.0, "color": 1.0}
-    end, push, noise = CHOSEN[task]
-    gammas = {"balance_end": end, "balance_push": push, "balance_noise": noise}
-    ddim = {**DDIM, "steps": levels, "guided_steps": levels}
+
+    end: float
+    push: float
+    noise: float
+
+    @property
+    def options(self) -> dict[str, float]:
+        """As options of inference."""
+        return {
+            "balance_end": self.end,
+            "balance_push": self.push,
+            "balance_noise": self.noise,
+        }
+
+
+def balanced_way(task: str, guide: str, name: str, gammas: Gammas, levels: int) -> Way:
+    """The balanced space ``name`` of `FORMS`, with these constants and steps each way."""
+    options = {**_ddim(levels), **gammas.options, "balance": FORMS[name]}
+    return Way(name=name, guide=guide, scales=SCALES[task], ratio=_alone(task), options=options)
+
+
+def unbalanced_ways(task: str, guide: str, levels: int) -> list[Way]:
+    """The original space in the paper's steps; stopping and our default have steps of their own."""
+    alone, both = _alone(task), {"digit": 1.0, "color": 1.0}
     stopping = {"balance": "stopping", "anticausal": "printed"}
     spaces: dict[str, tuple[dict[str, float], dict[str, Any]]] = {
-        ORIGINAL: (alone, ddim),
-        PRINTED: (alone, {**ddim, **gammas, "balance": "printed"}),
-        "balanced, preserving": (alone, {**ddim, "balance": "preserving", "balance_push": push}),
+        ORIGINAL: (alone, _ddim(levels)),
         "balanced stopping": (alone, stopping),
         "default": (both, {}),
     }
     return [
         Way(name=name, guide=guide, scales=SCALES[task], ratio=ratio, options=options)
-        for guide in ("learned", "readers")
         for name, (ratio, options) in spaces.items()
     ]
+
+
+def _alone(task: str) -> dict[str, float]:
+    """The edge that the paper's classifier stands for, and no other."""
+    return {"digit": 0.0, "color": 0.0, EDGE[task]: 1.0}
+
+
+def _ddim(levels: int) -> dict[str, Any]:
+    return {**DDIM, "steps": levels, "guided_steps": levels}
