@@ -33,6 +33,7 @@ SHIPPED = {
 }
 SMALL = 16
 PENDULUM_SIZE = 32
+CIRCUIT_SIZE = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +145,12 @@ def _pendulum() -> Any:
     return pendulum("train", PENDULUM_SIZE).columns
 
 
+def _circuit() -> Any:
+    from causalflow.data.causal_circuit import causal_circuit
+
+    return causal_circuit("train", CIRCUIT_SIZE, synthetic=True).columns
+
+
 def _grouped(name: str) -> Callable[[], Any]:
     def drawn() -> Any:
         from causalflow.data import grouped_mnist
@@ -212,6 +219,14 @@ NETS = {
         steps=2_200,
         batch=32,
         labels=3_000,
+    ),
+    "causal_diffae_circuit": Net(
+        about="CausalDiffAE: look-alike of CausalCircuit at 32 x 32, labels by representations",
+        graph=_graph("causal_diffae_circuit"),
+        data=_circuit,
+        steps=3_000,
+        batch=32,
+        labels=2_000,
     ),
     "morpho": Net(
         about="MorphoMNIST, semantic code",

@@ -156,7 +156,7 @@ CATALOGUE: Mapping[str, DataSet] = MappingProxyType(
             DataSet(
                 name="causal_circuit_synthetic",
                 make=_late("causal_circuit", "causal_circuit", synthetic=True),
-                graphs=(),
+                graphs=("causal_diffae_circuit",),
                 sized=True,
             ),
             DataSet(name="mnist", make=_mnist, graphs=("diff_scm_mnist",)),

@@ -38,18 +38,29 @@ from causalflow.errors import DataError, one_of
 from causalflow.graph.graph import Graph
 from causalflow.graph.reader import load
 
-__all__ = ["LABELS", "CausalCircuit", "causal_circuit", "draw_circuit"]
+__all__ = [
+    "DARK",
+    "GROUND",
+    "LABELS",
+    "LAMPS",
+    "METAL",
+    "TRACK",
+    "CausalCircuit",
+    "causal_circuit",
+    "draw_circuit",
+    "lamp_cover",
+]
 
 LABELS = ("arm", "blue", "green", "red")
 _SIZE, _SMALLEST, _LARGEST = 128, 16, 512
 _ROWS = {"train": 5_000, "validation": 1_000, "test": 1_000}
 _PIECE = 64
 # Places and lengths as shares of the picture, colours as red, green, blue of 0..255.
-_TRACK, _ARM_TOP, _THIN, _THICK = 0.85, 0.55, 0.02, 0.06
-_LEFT, _RIGHT = 0.1, 0.9
+_TRACK_HEIGHT, _ARM_TOP, _THIN, _THICK = 0.85, 0.55, 0.02, 0.06
+TRACK = (0.1, 0.9)
 _LAMP_HEIGHT, _LAMP_RADIUS = 0.25, 0.09
-_LAMPS = {"blue": (0.2, (40, 80, 255)), "green": (0.5, (40, 255, 80)), "red": (0.8, (255, 60, 40))}
-_GROUND, _RAIL, _METAL, _DARK = (40, 40, 48), (110, 110, 110), (220, 220, 220), 0.15
+LAMPS = {"blue": (0.2, (40, 80, 255)), "green": (0.5, (40, 255, 80)), "red": (0.8, (255, 60, 40))}
+GROUND, _RAIL, METAL, DARK = (40, 40, 48), (110, 110, 110), (220, 220, 220), 0.15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -161,18 +172,25 @@ def draw_circuit(
     15 % as bright when off as when fully lit.
     """
     picture = np.empty((len(arm), 3, size, size))
-    picture[:] = np.asarray(_GROUND, dtype=np.float64)[:, None, None]
-    place, one = size * (_LEFT + (_RIGHT - _LEFT) * np.asarray(arm)), np.ones(len(arm))
-    ends = (size * _LEFT * one, size * _TRACK * one), (size * _RIGHT * one, size * _TRACK * one)
-    paint(picture, _RAIL, stripe(*ends, size * _THIN, size))
-    top, foot = size * _ARM_TOP * one, size * _TRACK * one
-    paint(picture, _METAL, stripe((place, top), (place, foot), size * _THICK, size))
-    radius = size * _LAMP_RADIUS
-    for light, (across, colour) in zip((blue, green, red), _LAMPS.values(), strict=True):
-        brightness = _DARK + (1 - _DARK) * np.asarray(light)
-        covered = disk((size * across * one, size * _LAMP_HEIGHT * one), (radius, radius), size)
-        paint(picture, brightness[:, None] * np.asarray(colour), covered)
+    picture[:] = np.asarray(GROUND, dtype=np.float64)[:, None, None]
+    left, right = TRACK
+    place, one = size * (left + (right - left) * np.asarray(arm)), np.ones(len(arm))
+    height = size * _TRACK_HEIGHT * one
+    rail = (size * left * one, height), (size * right * one, height)
+    paint(picture, _RAIL, stripe(*rail, size * _THIN, size))
+    top = size * _ARM_TOP * one
+    paint(picture, METAL, stripe((place, top), (place, height), size * _THICK, size))
+    for light, (lamp, (_, colour)) in zip((blue, green, red), LAMPS.items(), strict=True):
+        brightness = DARK + (1 - DARK) * np.asarray(light)
+        paint(picture, brightness[:, None] * np.asarray(colour), lamp_cover(lamp, size))
     return np.rint(picture).astype(np.uint8)
+
+
+def lamp_cover(lamp: str, size: int) -> NDArray[np.float64]:
+    """The share of each pixel that a lamp covers, shape (1, size, size)."""
+    centre = (size * LAMPS[lamp][0] * np.ones(1), size * _LAMP_HEIGHT * np.ones(1))
+    radius = size * _LAMP_RADIUS
+    return disk(centre, (radius, radius), size)
 
 
 def _synthetic(graph: Graph, split: str, size: int, n: int, seed: int) -> CausalCircuit:
