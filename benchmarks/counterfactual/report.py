@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.counterfactual.cells import Row, markdown
-from benchmarks.counterfactual.tables import confounding, of_net, pairs, partial, speed, stream
+from benchmarks.counterfactual.tables import (
+    confounding,
+    of_net,
+    pairs,
+    partial,
+    speed,
+    stream,
+    variations,
+)
 from benchmarks.counterfactual.targets import targets
 
 __all__ = ["report", "results"]
@@ -41,12 +49,15 @@ def report(out: Path) -> str:
     if aims := targets(found):
         lines = [[*aim[:3], "yes" if aim[3] else "**no**"] for aim in aims]
         text += ["## Targets\n", *markdown(["asked", "measured", "beside", "met"], lines)]
-    for part, note in (("main", ""), ("others", ", other settings")):
+    for part, note in (("main", ""), ("few", ", few calls"), ("others", ", other settings")):
         rows = found.get(part, {}).get("rows", ())
         for net in dict.fromkeys(row["net"] for row in rows):
             text += of_net(f"{net}{note}", [row for row in rows if row["net"] == net])
-    if found.get("main", {}).get("pairs"):
-        text += pairs(found["main"]["pairs"])
+    for part in ("main", "few"):
+        if found.get(part, {}).get("pairs"):
+            text += pairs(found[part]["pairs"])
+    if found.get("few", {}).get("rows"):
+        text += variations(found["few"]["rows"])
     if "confounding" in found:
         text += confounding(found["confounding"])
     if found.get("partial", {}).get("rows"):

@@ -10,14 +10,17 @@ before the test pictures were looked at; ``--split validation`` compares them th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 __all__ = [
+    "FEW_CALLS",
+    "MANY_CALLS",
     "PAPERS",
     "RELEASED",
     "Setting",
     "confounded_settings",
+    "few_settings",
     "partial_settings",
     "settings",
 ]
@@ -161,6 +164,19 @@ def partial_settings(net: str) -> tuple[Setting, ...]:
     """The rows of a net of partly labelled data; strength 1.5 was chosen on 60 validation rows."""
     stronger = _default("delta, strength 1.5", guidance="delta", strength=1.5)
     return (_default(), stronger) if net == "labels_fifth_posterior" else (_default(),)
+
+
+MANY_CALLS, FEW_CALLS = "alf 20", "difference 5"
+
+
+def few_settings() -> tuple[Setting, ...]:
+    """The difference by steps beside leap-frog; the first of each are compared on all images."""
+    rows = (
+        _both("alf", 20),
+        *(_both("difference", steps) for steps in (5, 3, 4, 6)),
+        *(_both("alf", steps) for steps in (3, 6)),
+    )
+    return tuple(replace(row, main=row.name in (MANY_CALLS, FEW_CALLS)) for row in rows)
 
 
 _GROUPS = ("delta", "grouped", "free")

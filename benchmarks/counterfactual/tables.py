@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from benchmarks.counterfactual.cells import Row, composed, interval, markdown, number, short, true
 
-__all__ = ["confounding", "of_net", "pairs", "partial", "speed", "stream"]
+__all__ = ["confounding", "of_net", "pairs", "partial", "speed", "stream", "variations"]
 
 
 def of_net(net: str, rows: Sequence[Row]) -> list[str]:
@@ -93,6 +93,19 @@ def pairs(pairs: Iterable[Row]) -> list[str]:
         "images",
     ]
     return ["\n## The same images, paired\n", *markdown(head, lines)]
+
+
+def variations(rows: Iterable[Row]) -> list[str]:
+    """Total variation of pictures beside that of the true ones: whether a small error is a blur."""
+    lines = [
+        [row["net"], row["setting"], f"do({name})", interval(found["variation"]),
+         interval(found["variation true"])]
+        for row in rows
+        for name, found in row["interventions"].items()
+        if "variation" in found
+    ]  # fmt: skip
+    head = ["net", "setting", "", "total variation, grey levels (95 %)", "of the truth (95 %)"]
+    return ["\n## Sharpness\n", *markdown(head, lines)]
 
 
 def confounding(found: Row) -> list[str]:

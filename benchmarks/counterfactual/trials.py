@@ -30,7 +30,7 @@ from benchmarks.counterfactual.tasks import Intervention, Task
 from causalflow.metrics.amplification import amplification
 from causalflow.metrics.composition import composition, largest_error
 from causalflow.metrics.effectiveness import hit_rate, reading_error
-from causalflow.metrics.pixels import pixel_errors
+from causalflow.metrics.pixels import pixel_errors, total_variation
 from causalflow.metrics.reversibility import reversibility
 from causalflow.metrics.score import Score, mean_score
 from causalflow.metrics.true_error import true_error
@@ -212,6 +212,8 @@ def _judged(
         found["true"] = as_data(true_error(image, what.truth))
         found["true plain"] = as_data(true_error(plain, what.truth))
         found["true unchanged"] = as_data(true_error(task.images, what.truth))
+        found["variation"] = as_data(mean_score(total_variation(image), "grey levels"))
+        found["variation true"] = as_data(mean_score(total_variation(what.truth), "grey levels"))
         outcome.each[f"{what.name}/pixels"] = pixel_errors(image, what.truth).mean(1).numpy()
     found["attributes"] = {
         name: _attribute(task, what, name, image, readings, outcome) for name in task.readers

@@ -80,6 +80,7 @@ NOISE_TAU_MAX = 0.995
 GRIDS: Registry[Callable[[Tensor], Tensor]] = Registry("grid")
 GRIDS.add("cosine", lambda i: torch.sin(math.pi / 2 * i).square())
 GRIDS.add("uniform", lambda i: i)
+GRIDS.add("early", lambda i: i ** (5 / 3))
 
 
 def precise(x: Tensor) -> Tensor:
@@ -101,8 +102,8 @@ def grid(steps: int, kind: str = "cosine", tau_max: float = TAU_MAX) -> Tensor:
     """The nodes TAU_MIN = tau_0 < ... < tau_steps = tau_max, shape (steps + 1,), float64.
 
     tau_i = TAU_MIN + (tau_max - TAU_MIN) u_i, with u_i = (1 - cos(pi i / steps)) / 2 ("cosine":
-    uniform in the angle, so dense near both ends, where v changes fastest) or u_i = i / steps
-    ("uniform").
+    uniform in the angle, so dense near both ends, where v changes fastest), u_i = i / steps
+    ("uniform") or u_i = (i / steps)^(5/3) ("early": dense near the data, for few steps).
 
     Example:
         >>> grid(2, "uniform").tolist()

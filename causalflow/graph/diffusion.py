@@ -142,6 +142,7 @@ _SOLVERS = Names(
         "alf",
         "edict",
         "leapfrog",
+        "difference",
         "ancestral",
     )
 )
@@ -192,8 +193,8 @@ class Diffusion:
         unlabelled: what the denoiser is told where a label is missing: "null", or a draw from the
             "posterior" of the predictor, given the clean image, fitted beside it.
 
-        solver: abducts, and decodes when nothing guides.
-        guided_solver: decodes under guidance.
+        solver: abducts, and decodes when nothing guides; "difference" wants 4 to 6 steps.
+        guided_solver: decodes under guidance, and draws where the solver is no method for that.
         steps: of the solver, from data to noise, and back.
         guided_steps: of the guided solver; None: as ``steps``.
         grid: placement of the steps over tau.
@@ -240,7 +241,7 @@ class Diffusion:
     guided_solver: str = _option("dpm++2m", _SOLVERS)
     steps: int = _option(20, Whole(1))
     guided_steps: int | None = _option(17, Whole(1, optional=True))
-    grid: str = _option("cosine", Names(("cosine", "uniform")))
+    grid: str = _option("cosine", Names(("cosine", "uniform", "early")))
     guidance: str = _option("none", Names(("none", "free", "grouped", "delta")))
     strength: float = _option(1.0, Number(0.0))
     anticausal: str = _option("hold", Names(("hold", "contrast", "printed")))

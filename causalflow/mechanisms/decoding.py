@@ -84,7 +84,7 @@ class Decoder:
         self, image: Tensor, conditions: Values, generator: torch.Generator
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Position and offset at the noise end; a stochastic solver draws."""
-        field, nodes = self.field(conditions), self._nodes(self.options.steps)
+        field, nodes = self.field(conditions), self._own_nodes
         position, *further = ascend(self.solver, field, enter(image), nodes, generator)
         if not further:
             return position, ()
@@ -93,7 +93,7 @@ class Decoder:
 
     def draw_offset(self, position: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
         """The offset of images that are drawn."""
-        return draw_offset(self.solver, position, self._nodes(self.options.steps), generator)
+        return draw_offset(self.solver, position, self._own_nodes, generator)
 
     def down(self, conditions: Values, position: Tensor, offset: tuple[Tensor, ...]) -> Tensor:
         """The image of a position and an offset.
@@ -101,7 +101,7 @@ class Decoder:
         Raises:
             EvidenceError: the offset is that of another solver.
         """
-        field, nodes = self.field(conditions), self._nodes(self.options.steps)
+        field, nodes = self.field(conditions), self._own_nodes
         state = rest(self.solver, field, position, nodes)
         if [part.shape for part in state[1:]] != [part.shape for part in offset]:
             raise EvidenceError(
@@ -203,6 +203,11 @@ class Decoder:
             pulled=pulled,
             schedule=Schedule(kind=options.schedule, interval=options.guidance_interval),
         )
+
+    @property
+    def _own_nodes(self) -> Tensor:
+        """The nodes of the solver, on the grid that it is made for."""
+        return grid(self.options.steps, self.solver.grid or self.options.grid, self.tau_max)
 
     def _nodes(self, steps: int, tau_max: float | None = None) -> Tensor:
         return grid(steps, self.options.grid, self.tau_max if tau_max is None else tau_max)

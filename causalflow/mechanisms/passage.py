@@ -9,8 +9,9 @@ makes the delta rule w' = w + v(y_N, c') - v(y_N, c) part of the noise's definit
 identity when c' = c. Where something guides (`causalflow.diffusion.guidance`), rows whose parents
 are not all those of their reference are decoded by the guided solver, from the position alone,
 which a reversible decoder would not survive; its residual is that of decoding the factual image,
-which nothing guides. The other rows are decoded as they were read: a null intervention returns the
-evidence, whatever the guidance.
+which nothing guides. The guided solver also draws, unguided, where the solver is none for that. The
+other rows are decoded as they were read: a null intervention returns the evidence, whatever the
+guidance.
 
 *Grain*: at the data end of the path, TAU_MIN, the network was trained on (1 - TAU_MIN) x + TAU_MIN
 eps, and a factual image brings no eps. Where it is flat no noise can be read off it, and what is
@@ -187,7 +188,9 @@ class Passage:
         changed = torch.zeros(len(noise.position), dtype=torch.bool).to(noise.position.device)
         if self.parents and (self.decoder.guides or noise.image is not None):
             changed = any_changed(parents, noise.reference, self.parents)
-        ways: list[tuple[Tensor, _Decode]] = [(~changed, self._plain)]
+        fresh = self._at_rest(noise)
+        ways: list[tuple[Tensor, _Decode]] = [(~changed & ~fresh, self._plain)]
+        ways.append((~changed & fresh, self._fresh))
         if self.options.balance == "none":
             return [*ways, (changed, self._guided)]
         if noise.image is None or noise.tape is None or noise.tape.shape[1] != self._tape_length:
@@ -198,6 +201,16 @@ class Passage:
             )
         drawn = noise.image.flatten(1).isnan().any(dim=1)
         return [*ways, (changed & drawn, self._guided), (changed & ~drawn, self._balanced)]
+
+    def _at_rest(self, noise: ImageNoise) -> Tensor:
+        """Rows that were drawn, where the solver is no method for drawing: bool, shape (batch,)."""
+        if self.decoder.solver.draws:
+            return torch.zeros(len(noise.position), dtype=torch.bool, device=noise.position.device)
+        return torch.stack([~part.flatten(1).any(dim=1) for part in noise.offset]).all(dim=0)
+
+    def _fresh(self, parents: Values, noise: ImageNoise) -> Tensor:
+        told = self._conditions(self._told(parents, noise), noise.code)
+        return self.decoder.from_rest(self.decoder.field(told), noise.position)
 
     def _plain(self, parents: Values, noise: ImageNoise) -> Tensor:
         told = self._conditions(self._told(parents, noise), noise.code)

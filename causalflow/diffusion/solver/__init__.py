@@ -7,6 +7,7 @@
     alf               asynchronous leap-frog, exactly reversible
     leapfrog          two-step leap-frog (O-BELM), exactly reversible
     edict             two coupled Euler trajectories, exactly reversible
+    difference        few calls; what they miss is kept, exactly reversible
     ancestral         DDPM, whose noise is kept, so that it replays exactly
 
 The nouns and the five calls are those of `causalflow.diffusion.solver.base`.
@@ -28,6 +29,7 @@ from causalflow.diffusion.solver.base import (
     shifted,
     solve,
 )
+from causalflow.diffusion.solver.difference import DIFFERENCE
 from causalflow.diffusion.solver.explicit import DDIM, HEUN, MIDPOINT
 from causalflow.diffusion.solver.implicit import DDIM_FIXED_POINT
 from causalflow.diffusion.solver.multistep import DPM_2M
@@ -56,6 +58,7 @@ for _solver in (
     ALF,
     LEAPFROG,
     EDICT,
+    DIFFERENCE,
     ANCESTRAL,
 ):
     SOLVERS.add(_solver.name, _solver)

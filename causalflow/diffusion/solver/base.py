@@ -75,6 +75,8 @@ class Solver:
         calls_per_climb: likewise to the noise, where it differs.
         reversible: `descend` undoes `ascend`, up to rounding, for any field.
         stochastic: its further state is drawn.
+        grid: of `causalflow.diffusion.path.GRIDS`, the one it is made for; None: any.
+        draws: images may be drawn by it; not by a method that is coarse at rest.
         start: the state at rest at the first node.
         walk: the states at the nodes.
         climb: likewise where the nodes rise, if another formula.
@@ -87,6 +89,8 @@ class Solver:
     calls_per_climb: int | None = None
     reversible: bool = False
     stochastic: bool = False
+    grid: str | None = None
+    draws: bool = True
     start: Start
     walk: Walk
     climb: Walk | None = None
