@@ -297,8 +297,8 @@ def _range(name: str, ends: Any) -> Range:
 def _pictures(name: str, given: Any) -> Pictures:
     parts = _object(name, given)
     rows, kept, text = parts.get("rows"), parts.get("kept"), parts.get("digests")
-    whole = [isinstance(each, int) and not isinstance(each, bool) for each in (rows, kept)]
-    if not (all(whole) and isinstance(text, str) and 0 <= int(kept) <= int(rows)):
+    rows, kept = (_number(name, count, 0, sys.maxsize) for count in (rows, kept))
+    if not (isinstance(text, str) and kept <= rows):
         raise CheckpointError(f"experience: the pictures of '{name}' are not readable")
     try:
         joined = base64.b64decode(text, validate=True)

@@ -9,6 +9,8 @@ from test_tutorials import run
 FILES_AT = Path(os.environ.get("CAUSALFLOW_DATA", "no such folder"))
 
 
+# Of 24 held-out rows one is a little beyond the 128 that were fitted to.
+@pytest.mark.filterwarnings("ignore:.*outside:causalflow.SupportWarning")
 @pytest.mark.skipif(not (FILES_AT / "mnist").is_dir(), reason="no MNIST in $CAUSALFLOW_DATA")
 def test_effects_leave_their_causes_alone_and_causes_move_them_rightly() -> None:
     ends = run("07_causal_diffae.py", steps=3, images=24, rows=128)
