@@ -75,17 +75,6 @@ def _case(line: int, name: str, content: Callable[[], bytes], **given: Any) -> C
         ("describe", "m.safetensors"),
         ("counterfactual", "m.safetensors", "--given", "color=red", "--do", "color=green"),
         ("ask", "m.safetensors", "E[size]"),
-        (
-            "fit",
-            "g.yaml",
-            "--data",
-            "rows.csv",
-            "--no-progress",
-            "-o",
-            "n.safetensors",
-            "--checkpoint",
-            "m.safetensors",
-        ),
     )
     return Case(
         line=line,

@@ -99,6 +99,7 @@ HUGE = {
     "1e309": "u + w + 1e309",
     "factorial": "u + w + factorial(10**9)",
 }
+POWERS = ("a power of a power of u", "u to a power of 10**9", "a sum to the power of 9,999")
 NONE = {
     "a division by zero": "u / 0 + w",
     "a division by zero that is computed": "u / (w - w) + w",
@@ -136,10 +137,11 @@ LONG = {
 
 def _all() -> Iterator[Case]:
     for name, text in HUGE.items():
-        yield _continuous(11, name, text)
-        yield _continuous(11, f"{name}, under a uniform law", text, "uniform")
+        answer = name in POWERS
+        yield _continuous(11, name, text, answer=answer)
+        yield _continuous(11, f"{name}, under a uniform law", text, "uniform", answer=answer)
     for name, text in HUGE.items():
-        yield _finite(11, f"{name}, of a class", text.replace("u + w + ", "u + "))
+        yield _finite(11, f"{name}, of a class", text.replace("u + w + ", "u + "), answer=name in POWERS)
     for name, text in NONE.items():
         yield _continuous(13, name, text)
     for name, text in LONG.items():
