@@ -33,7 +33,7 @@ from causalflow.graph.term import (
     term_text,
 )
 
-__all__ = ["Extent", "check_extent"]
+__all__ = ["Extent", "check_extent", "extent_of"]
 
 _BITS = 2.0**63
 
@@ -80,11 +80,12 @@ def check_extent(equation: Equation, ranges: Mapping[str, Extent]) -> None:
         causalflow.errors.GraphError: equation: 'exp(exp(20))' is never a finite number
     """
     for component in equation.components:
-        _extent(component, ranges)
+        extent_of(component, ranges)
 
 
-def _extent(term: Expression, ranges: Mapping[str, Extent]) -> Extent:
-    found = _of(term, [_extent(part, ranges) for part in _parts(term)], ranges)
+def extent_of(term: Expression, ranges: Mapping[str, Extent]) -> Extent:
+    """The interval of a term's values, its parts checked as `check_extent` does."""
+    found = _of(term, [extent_of(part, ranges) for part in _parts(term)], ranges)
     if not found.finite:
         raise GraphError(f"equation: '{_shown(term)}' is never a finite number")
     unbounded = math.isinf(found.low) or math.isinf(found.high)
