@@ -20,6 +20,7 @@ __all__ = [
     "SupportWarning",
     "one_line",
     "one_of",
+    "shown",
 ]
 
 _NAMES = 20
@@ -39,11 +40,24 @@ def one_line(text: str, end: str = "") -> str:
         >>> one_line("x" * 1000)[-20:]
         'x... (1,000 letters)'
     """
-    shown, end = _escaped(text[:ERROR_LETTERS]), _escaped(end)[: ERROR_LETTERS // 2]
-    if len(text) <= ERROR_LETTERS and len(shown) + len(end) < ERROR_LETTERS:
-        return shown + end
+    line, end = _escaped(text[:ERROR_LETTERS]), _escaped(end)[: ERROR_LETTERS // 2]
+    if len(text) <= ERROR_LETTERS and len(line) + len(end) < ERROR_LETTERS:
+        return line + end
     note = f"... ({len(text):,} letters){end}"
-    return shown[: ERROR_LETTERS - 1 - len(note)] + note
+    return line[: ERROR_LETTERS - 1 - len(note)] + note
+
+
+def shown(value: object) -> str:
+    """The value as Python writes it; Python does not write integers of thousands of digits.
+
+    Example:
+        >>> shown("a"), shown(10**5000)
+        ("'a'", 'a number of thousands of digits')
+    """
+    try:
+        return repr(value)
+    except ValueError:
+        return "a number of thousands of digits"
 
 
 def _escaped(text: str) -> str:
@@ -133,7 +147,7 @@ def one_of(given: object, allowed: Iterable[object]) -> str:
         "expected one of ['0', '1']"
     """
     names = [str(name) for name in allowed]
-    shown = list(_shown(names))
+    listed = list(_listed(names))
     words = {
         name.lower(): name
         for name in reversed(names[:_COMPARED])
@@ -142,11 +156,11 @@ def one_of(given: object, allowed: Iterable[object]) -> str:
     word = str(given)[: NAME_LETTERS + 1].lower()
     nearest = get_close_matches(word, words, n=1) if len(word) <= NAME_LETTERS else []
     hint = f"; did you mean '{words[nearest[0]]}'?" if nearest else ""
-    more = ", ..." if len(names) > len(shown) else ""
-    return f"expected one of [{', '.join(shown)}{more}]{hint}"
+    more = ", ..." if len(names) > len(listed) else ""
+    return f"expected one of [{', '.join(listed)}{more}]{hint}"
 
 
-def _shown(names: Iterable[str]) -> Iterator[str]:
+def _listed(names: Iterable[str]) -> Iterator[str]:
     """The first names, quoted: as many as a line holds."""
     letters = 0
     for name in islice(names, _NAMES):

@@ -25,6 +25,8 @@ __all__ = [
     "CUTS",
     "DENOMINATOR",
     "DISTRICT_CELLS",
+    "DRAWN_NUMBERS",
+    "DRAWN_ROWS",
     "EDGES",
     "EDGE_LETTERS",
     "EDGE_LINKS",
@@ -78,6 +80,7 @@ __all__ = [
     "RESPONSE_FUNCTIONS",
     "SEARCHED_CHANCES",
     "SETTINGS",
+    "SOLVER_STEPS",
     "SOURCES",
     "STATEMENT_LETTERS",
     "SUPPORT_CELLS",
@@ -161,6 +164,12 @@ FILE_QUERIES = 1_000
 """Queries of a graph file: `check` answers each, and says one line of each."""
 SETTINGS = 10_000
 """Combinations of values of free interventions, each a world of its own."""
+DRAWN_ROWS = 10_000_000
+"""Rows that one call draws or answers: of a few labels they take a gigabyte."""
+DRAWN_NUMBERS = 1 << 29
+"""Numbers of all nodes that one call draws, 2 GiB in float32; a stream has no such limit."""
+SOLVER_STEPS = 1_000_000
+"""Steps of a solver, each way; the default is 20."""
 
 # Identification
 
@@ -255,7 +264,7 @@ UNET_BLOCKS = 100
 NETWORK_STAGES = 1000
 """Stages of a published network, told by the names of its tensors."""
 CIRCUIT_SIDE = 4096
-"""Pixels of a side of CausalCircuit's pictures, which are published with 512."""
+"""Pixels of a side of a data set's pictures; CausalCircuit's are published with 512."""
 ARRAY_FILE_BYTES = 16 * 2**30
 """Bytes of an .npz file: more than the memory of most machines."""
 ARRAY_BYTES = 16 * 2**30

@@ -87,6 +87,8 @@ def run(args: Sequence[str] | None = None) -> int:
             return commands.main(args, prog_name="causalflow", standalone_mode=False) or 0
     except CausalflowError as mistake:
         return _ended(str(mistake), MISTAKE)
+    except MemoryError:
+        return _ended("out of memory: ask for fewer rows or draws, or for smaller images", MISTAKE)
     except click.ClickException as mistake:
         return _ended(_usage(mistake), MISTAKE)
     except click.Abort as stopped:

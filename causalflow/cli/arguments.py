@@ -23,7 +23,7 @@ from causalflow.files import opened
 from causalflow.graph.names import QUOTED, unquoted
 from causalflow.graph.reader import PACKED
 from causalflow.graph.schema import Class, Continuous, Image, Node
-from causalflow.limits import MODEL_BYTES
+from causalflow.limits import MODEL_BYTES, SOLVER_STEPS
 
 if TYPE_CHECKING:
     import torch
@@ -124,11 +124,11 @@ do_option = click.option(
     "NODE+=NUMBER shifts a continuous node. Repeat it for several nodes.",
 )
 seed_option = click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the draws."
+    "--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Of the draws."
 )
 steps_option = click.option(
     "--steps",
-    type=click.IntRange(1),
+    type=click.IntRange(1, SOLVER_STEPS),
     help="Solver steps of image nodes, each way.  [default: the graph's]",
 )
 guidance_option = click.option(

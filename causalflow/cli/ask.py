@@ -23,6 +23,7 @@ from causalflow.cli.arguments import (
 from causalflow.cli.output import json_option, records, say, say_json
 from causalflow.errors import CompileError, EvidenceError
 from causalflow.graph.schema import Image
+from causalflow.limits import DRAWN_ROWS
 
 if TYPE_CHECKING:
     from causalflow.discrete.answer import Answer
@@ -53,7 +54,9 @@ MOST_INLINE = 16
     "image file or code.",
 )
 @click.option(
-    "--draws", type=click.IntRange(1), help="How many are simulated.  [default: 100,000, or fewer]"
+    "--draws",
+    type=click.IntRange(1, DRAWN_ROWS),
+    help="How many are simulated.  [default: 100,000, or fewer]",
 )
 @seed_option
 @steps_option

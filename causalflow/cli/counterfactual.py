@@ -38,6 +38,7 @@ from causalflow.cli.shipped import named_model, shipped_data
 from causalflow.cli.undetermined import Open, marked, open_lines, open_notes, opened
 from causalflow.cli.worlds import captions, headers, image_names, label_columns, pixels
 from causalflow.errors import CausalflowError, EvidenceError, SupportWarning, one_line
+from causalflow.limits import DRAWN_ROWS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -78,14 +79,14 @@ PICTURE = "counterfactual.png"
 @click.option(
     "-n",
     "draws",
-    type=click.IntRange(1),
+    type=click.IntRange(1, DRAWN_ROWS),
     default=1,
     show_default=True,
     help="Draws a row, where the evidence leaves the noise open.",
 )
 @click.option(
     "--rows",
-    type=click.IntRange(1),
+    type=click.IntRange(1, DRAWN_ROWS),
     default=8,
     show_default=True,
     help="Held-out rows of the graph's data set, where a graph file and no evidence is given.",

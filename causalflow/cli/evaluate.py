@@ -23,6 +23,7 @@ from causalflow.cli.output import count, json_option, say, say_json, table
 from causalflow.cli.rows import DATA_HELP, images_option, is_data_set, path_option, read_rows
 from causalflow.cli.shipped import named_model, shipped_data
 from causalflow.errors import EvidenceError
+from causalflow.limits import DRAWN_ROWS
 
 if TYPE_CHECKING:
     from causalflow.graph.graph import Graph
@@ -67,7 +68,11 @@ class ActionType(click.ParamType):
     help="The folder of the report: report.json and report.html.",
 )
 @click.option(
-    "--n", type=click.IntRange(2), default=100, show_default=True, help="Pictures measured on."
+    "--n",
+    type=click.IntRange(2, DRAWN_ROWS),
+    default=100,
+    show_default=True,
+    help="Pictures measured on.",
 )
 @click.option(
     "--split",
@@ -98,7 +103,7 @@ class ActionType(click.ParamType):
 )
 @click.option(
     "--seed",
-    type=click.IntRange(0),
+    type=click.IntRange(0, 2**63 - 1),
     default=0,
     show_default=True,
     help="Of the values set, the draws and the judges.",

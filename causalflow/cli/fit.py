@@ -18,6 +18,7 @@ from causalflow.cli.arguments import OutputFile, examples
 from causalflow.cli.output import count, json_option, say, say_json, table
 from causalflow.cli.rows import DATA_HELP, drawn, images_option, is_data_set, path_option, read_rows
 from causalflow.cli.worlds import image_names
+from causalflow.limits import CIRCUIT_SIDE, DRAWN_ROWS
 from causalflow.training.options import FitOptions
 
 if TYPE_CHECKING:
@@ -64,9 +65,13 @@ def fit_options(command: Command) -> Command:
 @images_option
 @path_option
 @click.option(
-    "--size", type=click.IntRange(8), help="Pixels of a data set.  [default: the graph's]"
+    "--size",
+    type=click.IntRange(8, CIRCUIT_SIDE),
+    help="Pixels of a data set.  [default: the graph's]",
 )
-@click.option("--rows", type=click.IntRange(1), help="Rows of a data set.  [default: its own]")
+@click.option(
+    "--rows", type=click.IntRange(1, DRAWN_ROWS), help="Rows of a data set.  [default: its own]"
+)
 @json_option
 @fit_options
 def fit(

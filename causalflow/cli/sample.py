@@ -41,6 +41,7 @@ from causalflow.cli.worlds import (
     pixels,
 )
 from causalflow.errors import CausalflowError, EvidenceError
+from causalflow.limits import DRAWN_ROWS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -62,7 +63,9 @@ COLUMNS, MOST_IMAGES = 8, 64
     ),
 )
 @click.argument("model", type=input_file)
-@click.option("-n", "draws", type=click.IntRange(1), default=8, show_default=True, help="Draws.")
+@click.option(
+    "-n", "draws", type=click.IntRange(1, DRAWN_ROWS), default=8, show_default=True, help="Draws."
+)
 @do_option
 @click.option("--node", "nodes", multiple=True, help="Draw these nodes only.  [default: all]")
 @click.option(

@@ -13,7 +13,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from causalflow.errors import GraphError, one_of
+from causalflow.errors import GraphError, one_of, shown
 from causalflow.limits import UNET_BLOCKS, UNET_LEVELS
 
 __all__ = [
@@ -269,7 +269,7 @@ class Diffusion:
                 value = tuple(value)
                 object.__setattr__(self, name, value)
             if not rule.allows(value):
-                raise GraphError(f"diffusion: {name}={value!r}; {rule.expected(value)}")
+                raise GraphError(f"diffusion: {name}={shown(value)}; {rule.expected(value)}")
 
 
 INFERENCE = (

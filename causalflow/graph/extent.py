@@ -290,8 +290,8 @@ def _monotone(function: str, a: Extent) -> Extent:
     low, high = _DOMAINS.get(function, (-math.inf, math.inf))
     if a.high < low or a.low > high:
         return _NONE
-    ends = (max(a.low, low), min(a.high, high))
-    return Extent(*(_rising(function, end) for end in ends))
+    least, most = max(a.low, low), min(a.high, high)
+    return Extent(_rising(function, least), _rising(function, most))
 
 
 def _rising(function: str, x: float) -> float:

@@ -4,21 +4,42 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
+from math import prod
 from numbers import Integral, Real
 
 import torch
 
-from causalflow.errors import EvidenceError, one_of
+from causalflow.errors import EvidenceError, one_of, shown
+from causalflow.graph.graph import Graph
+from causalflow.graph.schema import Image
+from causalflow.limits import DRAWN_NUMBERS, DRAWN_ROWS
 
-__all__ = ["Random", "check_count", "check_number", "check_seed", "read_generator"]
+__all__ = ["Random", "check_count", "check_drawn", "check_number", "check_seed", "read_generator"]
 
 Random = torch.Generator | int | None
 
 
 def check_count(name: str, value: object) -> None:
-    """Refuse what is no whole number, at least 1."""
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-        raise EvidenceError(f"{name}={value!r}; expected a whole number, at least 1")
+    """Refuse what is no whole number, 1 to `DRAWN_ROWS`."""
+    if (
+        not isinstance(value, Integral)
+        or isinstance(value, bool)
+        or not 1 <= int(value) <= DRAWN_ROWS
+    ):
+        given = f"{value!r}" if not isinstance(value, Integral) or int(value) < 1 else "more"
+        raise EvidenceError(
+            f"{name}={given}; expected a whole number, at least 1 and at most {DRAWN_ROWS:,}"
+        )
+
+
+def check_drawn(graph: Graph, rows: int) -> None:
+    """Refuse more numbers than one call may draw."""
+    sizes = (prod(node.shape) if isinstance(node, Image) else 1 for node in graph.nodes.values())
+    if (numbers := rows * sum(sizes)) > DRAWN_NUMBERS:
+        raise EvidenceError(
+            f"{rows:,} rows of graph '{graph.name}' are {numbers:,} numbers; at most "
+            f"{DRAWN_NUMBERS:,} are drawn at once: ask for fewer, or stream to out="
+        )
 
 
 def check_number(name: str, value: object, words: Collection[str] = ()) -> None:
@@ -41,5 +62,7 @@ def check_seed(given: object) -> int:
     """A seed; None is 0."""
     seed = 0 if given is None else given
     if not isinstance(seed, Integral) or not 0 <= int(seed) < 2**63:
-        raise EvidenceError(f"generator={given!r}; expected a torch.Generator or a seed, 0 or more")
+        raise EvidenceError(
+            f"generator={shown(given)}; expected a torch.Generator or a seed, 0 or more"
+        )
     return int(seed)

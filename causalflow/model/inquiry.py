@@ -33,7 +33,7 @@ from causalflow.graph.schema import Class
 from causalflow.identify.attempt import attempt
 from causalflow.mechanisms.base import Values
 from causalflow.model.abduction import abduct, explained
-from causalflow.model.arguments import check_count
+from causalflow.model.arguments import check_count, check_drawn
 from causalflow.model.evidence import check_names, read_evidence, read_interventions
 from causalflow.model.experience import Experience
 from causalflow.model.prediction import check_fitted, check_noise, predicted
@@ -84,6 +84,7 @@ class Inquiry:
     ) -> World:
         """n worlds from P(v | do), of ``nodes`` and what they depend on."""
         check_count("n", n)
+        check_drawn(self.graph, n)
         wanted = list(self.scm.order) if nodes is None else check_names(self.graph, nodes)
         if not wanted:
             raise EvidenceError(f"sample: no nodes; {one_of('', self.graph.nodes)}")
@@ -129,6 +130,7 @@ class Inquiry:
         check_fitted(self.scm, self.fitted, self.scm.order)
         values = read_evidence(self.graph, evidence, self.scm.device)
         rows = len(next(iter(values.values())))
+        check_drawn(self.graph, rows * draws)
         actions = read_interventions(self.graph, do, rows, self.scm.device, draws=draws)
         check_noise(self.graph, actions)
         noise = self._abducted(values, watch, draws)

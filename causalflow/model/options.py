@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from causalflow.errors import CompileError, one_of
+from causalflow.errors import CompileError, one_of, shown
 from causalflow.graph.graph import Graph
 from causalflow.graph.schema import Diffusion, Image, Node
 from causalflow.limits import CONFOUNDER_STATES
@@ -119,4 +119,6 @@ def check_parts(graph: Graph, parts: Parts) -> None:
 
 def _check_whole(name: str, value: object, least: int, most: int) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        raise CompileError(f"compile: {name}={value!r}; expected a whole number, {least} to {most}")
+        raise CompileError(
+            f"compile: {name}={shown(value)}; expected a whole number, {least} to {most}"
+        )

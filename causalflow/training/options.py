@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from causalflow.errors import CausalflowError, one_of
+from causalflow.errors import CausalflowError, one_of, shown
+from causalflow.limits import DRAWN_ROWS
 from causalflow.registry import Registry
 
 __all__ = ["PRECISIONS", "SCHEDULES", "FitOptions"]
@@ -87,27 +88,32 @@ class FitOptions:
             value = getattr(self, name)
             number = isinstance(value, int | float) and not isinstance(value, bool)
             if not (number and allowed(value)):
-                raise CausalflowError(f"fit: {name}={value!r}; expected {text}")
+                raise CausalflowError(f"fit: {name}={shown(value)}; expected {text}")
         for name, names in (("precision", PRECISIONS), ("schedule", SCHEDULES)):
             if (given := getattr(self, name)) not in names:
                 raise CausalflowError(f"fit: unknown {name} {given!r}; {one_of(given, names)}")
 
 
 PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
-_WHOLE = (lambda n: isinstance(n, int) and n >= 0, "a whole number >= 0")
-_COUNT = (lambda n: isinstance(n, int) and n >= 1, "a whole number >= 1")
+_WHOLE = (lambda n: isinstance(n, int) and 0 <= n < 2**63, "a whole number >= 0")
+_COUNT = (lambda n: isinstance(n, int) and 1 <= n < 2**53, "a whole number >= 1")
+_FEW = (lambda n: isinstance(n, int) and 1 <= n <= 1024, "a whole number from 1 to 1024")
+_BATCH = (
+    lambda n: isinstance(n, int) and 1 <= n <= DRAWN_ROWS,
+    f"a whole number from 1 to {DRAWN_ROWS:,}",
+)
 _POSITIVE = (lambda x: 0 < x < math.inf, "a number > 0")
 _NONNEGATIVE = (lambda x: 0 <= x < math.inf, "a number >= 0")
 _RANGES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "steps": _COUNT,
-    "batch_size": _COUNT,
+    "batch_size": _BATCH,
     "learning_rate": _POSITIVE,
     "warmup": _WHOLE,
     "weight_decay": _NONNEGATIVE,
     "ema": (lambda x: 0 <= x < 1, "a number in [0, 1)"),
     "gradient_clip": _POSITIVE,
     "seed": _WHOLE,
-    "devices": _COUNT,
+    "devices": _FEW,
     "checkpoint_every": _NONNEGATIVE,
     "log_every": _COUNT,
 }
