@@ -21,14 +21,10 @@ Random = torch.Generator | int | None
 
 def check_count(name: str, value: object) -> None:
     """Refuse what is no whole number, 1 to `DRAWN_ROWS`."""
-    if (
-        not isinstance(value, Integral)
-        or isinstance(value, bool)
-        or not 1 <= int(value) <= DRAWN_ROWS
-    ):
-        given = f"{value!r}" if not isinstance(value, Integral) or int(value) < 1 else "more"
+    whole = int(value) if isinstance(value, Integral) and not isinstance(value, bool) else 0
+    if not 1 <= whole <= DRAWN_ROWS:
         raise EvidenceError(
-            f"{name}={given}; expected a whole number, at least 1 and at most {DRAWN_ROWS:,}"
+            f"{name}={shown(value)}; expected a whole number, at least 1 and at most {DRAWN_ROWS:,}"
         )
 
 
