@@ -141,7 +141,9 @@ def _all() -> Iterator[Case]:
         yield _continuous(11, name, text, answer=answer)
         yield _continuous(11, f"{name}, under a uniform law", text, "uniform", answer=answer)
     for name, text in HUGE.items():
-        yield _finite(11, f"{name}, of a class", text.replace("u + w + ", "u + "), answer=name in POWERS)
+        yield _finite(
+            11, f"{name}, of a class", text.replace("u + w + ", "u + "), answer=name in POWERS
+        )
     for name, text in NONE.items():
         yield _continuous(13, name, text)
     for name, text in LONG.items():
