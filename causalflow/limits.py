@@ -63,6 +63,7 @@ __all__ = [
     "NETWORK_STAGES",
     "NETWORK_WEIGHTS",
     "NODES",
+    "NUMERAL_LETTERS",
     "OCCURRING_LEVELS",
     "OVERLAP_CELLS",
     "PICTURE_BYTES",
@@ -134,6 +135,8 @@ TABLE_ROWS = 1 << 20
 """Rows of a declared table: each is held as exact fractions."""
 TABLE_CELLS = 1 << 22
 """Probabilities of a declared table, each an exact fraction."""
+NUMERAL_LETTERS = 400
+"""Letters of a number in a value's text: a float of any size, written out in full, has 340."""
 OVERLAP_CELLS = 100_000
 """Combinations of levels that a check of overlap looks through, in a second."""
 

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from causalflow.limits import NUMERAL_LETTERS
+
 __all__ = ["Number", "exact", "exact_float_below", "numeral"]
 
 Number = int | float | Fraction | Decimal | np.number[Any]
 
 _NUMERAL = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
-_MOST_LETTERS = 400  # a float of any size, written out in full; Python refuses 4,300 digits
 
 
 def numeral(text: str) -> Fraction | None:
@@ -25,7 +26,7 @@ def numeral(text: str) -> Fraction | None:
         (Fraction(3, 2), Fraction(1000, 1), None, None)
     """
     inner = text.strip()
-    if len(inner) > _MOST_LETTERS or not _NUMERAL.fullmatch(inner):
+    if len(inner) > NUMERAL_LETTERS or not _NUMERAL.fullmatch(inner):
         return None
     return Fraction(inner)
 

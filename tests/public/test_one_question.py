@@ -319,3 +319,28 @@ def test_what_is_no_value_ends_in_one_line(levels, place):
             ask()
         assert len(str(caught.value)) < 500
         assert "\n" not in str(caught.value)
+
+
+def test_a_continuous_child_reads_the_levels_numbers():
+    text = """
+exogenous: {u: normal, v: normal, k: {levels: 3}}
+nodes:
+  x: {type: class, levels: LEVELS, equation: FORM}
+  t: {type: continuous, equation: 5 * x + exp(u)}
+  s: {type: continuous, equation: x * v}
+"""
+    for levels, form in (("['1', '2', '3']", "k + 1"), ("[10, 30, 20]", "10 * (k + 1)")):
+        model = cf.compile(cf.loads(text.replace("LEVELS", levels).replace("FORM", form)))
+        world = model.sample(60)
+        moved = world["x"].roll(1)
+        other = model.counterfactual(world, do={"x": moved})
+        step = 5 * (moved - world["x"])
+        assert torch.allclose(other["t"] - world["t"], step.double(), rtol=0, atol=1e-9)
+        assert torch.allclose(other["s"] / moved, world["s"] / world["x"], rtol=0, atol=1e-9)
+    model = cf.compile(cf.loads(text.replace("LEVELS", "[1, 2, 3]").replace("FORM", "k + 1")))
+    answer = model.ask("P(x)", t=30.5, s=1.0)
+    # density of u at log(t - 5 x), over t - 5 x, times that of v at s / x, over x
+    u, x = np.log(30.5 - 5 * np.arange(1, 4)), np.arange(1, 4)
+    weights = np.exp(-(u**2) / 2 - u - 1 / (2 * x**2)) / x
+    found = answer.table.to_numpy()
+    assert np.abs(found - weights / weights.sum()).max() < ERRORS * answer.error
