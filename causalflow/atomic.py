@@ -2,11 +2,13 @@
 
 The new content goes to a hidden part beside the file, is flushed to the disk, and takes the file's
 place in one step, with the permissions of any new file. A writer that is killed leaves the old
-file, and its part for `remove_leftovers`.
+file, and its part for `remove_leftovers`. A device or pipe in a file's place is never replaced, nor
+written to.
 """
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 import shutil
@@ -14,13 +16,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["remove_leftovers", "whole_file", "whole_folder"]
+from causalflow.errors import CausalflowError
+
+__all__ = ["remove_leftovers", "whole_file", "whole_folder", "written"]
 
 
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
-    """A path to write to that takes the place of ``path`` when the block ends without an error."""
+    """A path to write to that takes the place of ``path`` when the block ends without an error.
+
+    Raises:
+        OSError: the file cannot be written, or there is a device, pipe or folder in its place.
+    """
     target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():
+        raise OSError(errno.EINVAL, f"there is {_kind(target)} in its place, which is kept")
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -33,6 +43,26 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         os.replace(part, target)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _kind(target: Path) -> str:
+    """What a path that is no file is."""
+    if target.is_dir():
+        return "a folder"
+    return "a pipe" if target.is_fifo() else "a device or socket"
+
+
+@contextmanager
+def written(path: str | Path, error: type[CausalflowError] = CausalflowError) -> Iterator[None]:
+    """A block that writes ``path``; what the system refuses in it becomes one line of error.
+
+    Raises:
+        CausalflowError: ``error``, with the path and the reason.
+    """
+    try:
+        yield
+    except OSError as problem:
+        raise error(f"{path}: cannot be written: {problem.strerror or problem}") from None
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 LAYERS = [  # lowest first; modules of one layer may import one another, without cycles
-    {"errors", "limits", "frozen", "registry", "options", "atomic", "files", "header"},
+    {"errors", "limits", "frozen", "lock", "registry", "options", "atomic", "files", "header"},
     {"values"},
     {"graph"},
     {"query"},
@@ -38,6 +38,7 @@ TORCH_FREE = {
     "errors",
     "limits",
     "frozen",
+    "lock",
     "values",
     "registry",
     "options",

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from causalflow.atomic import whole_file
-from causalflow.errors import CausalflowError
+from causalflow.atomic import whole_file, written
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -87,11 +86,8 @@ def write_csv(path: Path, columns: Mapping[str, Sequence[object]]) -> None:
     """
     import pandas
 
-    try:
-        with whole_file(path) as part:
-            pandas.DataFrame(dict(columns)).to_csv(part, index=False)
-    except OSError as error:
-        raise CausalflowError(f"{path}: cannot be written: {error.strerror or error}") from None
+    with written(path), whole_file(path) as part:
+        pandas.DataFrame(dict(columns)).to_csv(part, index=False)
 
 
 def write_figure(path: Path, figure: Figure) -> None:
@@ -102,10 +98,6 @@ def write_figure(path: Path, figure: Figure) -> None:
     """
     from causalflow.plot.images import save_figure
 
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CausalflowError(f"{path}: cannot be written: {error.strerror or error}") from None
     save_figure(figure, path)
 
 

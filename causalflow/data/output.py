@@ -49,8 +49,11 @@ def output_of(out: Path, graph: Graph) -> Output:
 
 def _save(part: Path, tensors: Answers, digest: str, rows: int) -> None:
     stored = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    with whole_file(part) as file:
-        save_file(stored, file, metadata={"evidence": digest, "rows": str(rows)})
+    try:
+        with whole_file(part) as file:
+            save_file(stored, file, metadata={"evidence": digest, "rows": str(rows)})
+    except SafetensorError as error:
+        raise DataError(f"{part}: cannot be written: {error}") from None
 
 
 def read_note(part: Path) -> Mapping[str, str]:

@@ -33,11 +33,12 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from causalflow.atomic import remove_leftovers, whole_file
+from causalflow.atomic import remove_leftovers, whole_file, written
 from causalflow.data.image_folder import ImageFiles
 from causalflow.data.output import Output, output_of, read_note
 from causalflow.errors import DataError, EvidenceError
 from causalflow.graph.graph import Graph
+from causalflow.lock import alone
 
 __all__ = ["StreamReport", "batch_generator", "batches_of", "described", "stream"]
 
@@ -90,9 +91,35 @@ def stream(
         progress: show a bar on standard error.
 
     Raises:
-        DataError: ``out`` exists, or holds the parts of another stream; no batches.
+        DataError: ``out`` exists, or holds the parts of another stream; another process writes
+            there, or it cannot be written; no batches.
     """
-    begun, parts = time.monotonic(), _Parts.open(Path(out), graph, identity)
+    begun = time.monotonic()
+    with alone(out, DataError):
+        with written(out, DataError):
+            parts = _Parts.open(Path(out), graph, identity)
+        rows, done, resumed = _answered(parts, answer, batches, total, progress=progress)
+        if not done:
+            raise DataError(f"{out}: the evidence has no batches")
+        parts.finish(done)
+    return StreamReport(
+        path=parts.out,
+        rows=rows,
+        batches=done,
+        resumed_from=resumed,
+        seconds=time.monotonic() - begun,
+    )
+
+
+def _answered(
+    parts: _Parts,
+    answer: Callable[[Batch, int], Answers],
+    batches: Iterable[Batch],
+    total: int | None,
+    *,
+    progress: bool,
+) -> tuple[int, int, int]:
+    """Write what is missing: the number of rows, of batches, and of those that were there."""
     rows = done = resumed = 0
     with tqdm(total=total, unit="row", unit_scale=True, disable=not progress) as bar:
         for index, batch in enumerate(batches):
@@ -103,13 +130,7 @@ def stream(
                 kept = parts.write(index, rows, answer(batch, index), digest)
             rows, done = rows + kept, done + 1
             bar.update(kept)
-    if not done:
-        raise DataError(f"{out}: the evidence has no batches")
-    parts.finish(done)
-    seconds = time.monotonic() - begun
-    return StreamReport(
-        path=parts.out, rows=rows, batches=done, resumed_from=resumed, seconds=seconds
-    )
+    return rows, done, resumed
 
 
 def batches_of(evidence: Any, size: int) -> tuple[Iterator[Batch], int | None]:
@@ -221,13 +242,15 @@ class _Parts:
         return int(note["rows"])
 
     def write(self, index: int, first: int, answers: Answers, digest: str) -> int:
-        remove_leftovers(self._path(index))
-        self.output.write(self._path(index), first, answers, digest)
+        with written(self.out, DataError):
+            remove_leftovers(self._path(index))
+            self.output.write(self._path(index), first, answers, digest)
         return len(next(iter(answers.values())))
 
     def finish(self, count: int) -> None:
-        self.output.finish([self._path(index) for index in range(count)])
-        shutil.rmtree(self.folder)
+        with written(self.out, DataError):
+            self.output.finish([self._path(index) for index in range(count)])
+            shutil.rmtree(self.folder)
 
     def _path(self, index: int) -> Path:
         return self.folder / f"{index:06d}.safetensors"

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from causalflow.atomic import whole_file, written
 from causalflow.errors import GraphError, one_of
 from causalflow.graph.graph import Graph
 from causalflow.graph.interchange import dot_document
@@ -20,6 +21,7 @@ from causalflow.graph.schema import Node
 from causalflow.graph.statements import Attributes, Document, Link
 from causalflow.identify.hedge import Hedge
 from causalflow.plot.highlight import Highlight, highlight_of
+from causalflow.plot.images import draw_to
 from causalflow.plot.style import BIDIRECTED, EXOGENOUS, NodeStyle, caption, edge_style, node_style
 
 if TYPE_CHECKING:
@@ -84,21 +86,20 @@ def plot_graph(
     suffix = target.suffix.lower()
     if suffix not in FORMATS:
         raise GraphError(f"cannot draw to '{target}': format '{suffix}'; {one_of(suffix, FORMATS)}")
-    try:
+    with written(target, GraphError):
         _write(graph, target, look, dpi)
-    except OSError as error:
-        raise GraphError(f"cannot draw to '{target}': {error.strerror or error}") from None
     return target
 
 
 def _write(graph: Graph, path: Path, look: _Look, dpi: float) -> None:
     suffix = path.suffix.lower()
-    if suffix == ".dot":
-        path.write_text(_source(graph, look), encoding="utf-8")
-    elif shutil.which("dot"):
-        path.write_bytes(_render(_source(graph, look, dpi), suffix.lstrip(".")))
-    else:
-        _save(_figure(graph, look), path, dpi)
+    with whole_file(path) as part:
+        if suffix == ".dot":
+            part.write_text(_source(graph, look), encoding="utf-8")
+        elif shutil.which("dot"):
+            part.write_bytes(_render(_source(graph, look, dpi), suffix.lstrip(".")))
+        else:
+            draw_to(_figure(graph, look), part, suffix.removeprefix("."), dpi)
 
 
 def _source(graph: Graph, look: _Look, dpi: float | None = None) -> str:
@@ -117,15 +118,6 @@ def _figure(graph: Graph, look: _Look) -> Figure:
         title=look.title,
         highlight=look.highlight,
     )
-
-
-def _save(figure: Figure, path: Path, dpi: float) -> None:
-    """The same graph gives the same bytes: no date, no random ids."""
-    from matplotlib import rc_context
-
-    undated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}, ".png": None}
-    with rc_context({"svg.hashsalt": "causalflow"}):
-        figure.savefig(path, dpi=dpi, facecolor="white", metadata=undated[path.suffix.lower()])
 
 
 def _render(source: str, suffix: str) -> bytes:

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from causalflow.atomic import whole_file
-from causalflow.errors import DataError
+from causalflow.atomic import whole_file, written
+from causalflow.errors import DataError, one_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["image_grid", "save_figure"]
+__all__ = ["draw_to", "image_grid", "save_figure"]
 
 _CELL = 0.92  # inches: an image with its share of the gap
 _GAP = 0.07
@@ -73,13 +73,20 @@ def save_figure(figure: Figure, path: str | Path, *, dpi: int = 150) -> None:
         DataError: an unknown format, or a folder that cannot be written to.
     """
     kind = Path(path).suffix.removeprefix(".") or "png"
-    try:
-        with whole_file(path) as part:
-            figure.savefig(part, format=kind, dpi=dpi)
-    except (OSError, ValueError) as mistake:
-        raise DataError(
-            f"{path}: cannot write the figure: {str(mistake).splitlines()[0]}"
-        ) from None
+    allowed = figure.canvas.get_supported_filetypes()
+    if kind not in allowed:
+        raise DataError(f"{path}: unknown format '{kind}'; {one_of(kind, allowed)}")
+    with written(path, DataError), whole_file(path) as part:
+        draw_to(figure, part, kind, dpi)
+
+
+def draw_to(figure: Figure, part: Path, kind: str, dpi: float) -> None:
+    """Draw a figure into a file: the same figure gives the same bytes, no date, no random ids."""
+    from matplotlib import rc_context
+
+    undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+    with rc_context({"svg.hashsalt": "causalflow"}):
+        figure.savefig(part, format=kind, dpi=dpi, facecolor="white", metadata=undated.get(kind))
 
 
 class _Place:

@@ -10,8 +10,9 @@ import json
 import os
 from pathlib import Path
 
-from causalflow.atomic import remove_leftovers, whole_folder
+from causalflow.atomic import remove_leftovers, whole_folder, written
 from causalflow.errors import DataError
+from causalflow.lock import alone
 from causalflow.report.evaluation import Evaluation
 from causalflow.report.page import page
 
@@ -43,13 +44,11 @@ def write_report(evaluation: Evaluation, folder: Path) -> list[Path]:
         DataError: the folder cannot be written.
     """
     check_folder(folder)
-    remove_leftovers(folder)
     record = json.dumps(evaluation.record(), indent=1, ensure_ascii=False, allow_nan=False)
     texts = dict(zip(FILES, (record, page(evaluation)), strict=True))
-    try:
+    with alone(folder, DataError), written(folder, DataError):
+        remove_leftovers(folder)
         with whole_folder(folder) as part:
             for name, text in texts.items():
                 (part / name).write_text(text, encoding="utf-8")
-    except OSError as mistake:
-        raise DataError(f"{folder}: cannot be written: {mistake.strerror or mistake}") from None
     return [folder / name for name in FILES]

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,8 @@ from torch import nn
 
 from causalflow.atomic import remove_leftovers
 from causalflow.checkpoint import State
-from causalflow.errors import DataError
+from causalflow.errors import CheckpointError, DataError
+from causalflow.lock import alone
 from causalflow.training.device import FitInterrupted, launch, signals
 from causalflow.training.log import TrainingLog
 from causalflow.training.loop import (
@@ -89,13 +90,21 @@ def fit(
 
     Raises:
         CausalflowError: a loss or gradient is not finite; node and step are named.
-        CheckpointError: the checkpoint is damaged or belongs to another fit.
+        CheckpointError: the checkpoint is damaged or belongs to another fit; another process writes
+            it, or the log.
         FitInterrupted: SIGINT or SIGTERM; the last whole step is in the checkpoint.
     """
     options = options or FitOptions()
     if not len(frame):
         raise DataError("fit: the data have no rows")
     fabric = launch(options)
+    with _held(options, first=fabric.is_global_zero):
+        return _fitted(fabric, model, frame, options, graph)
+
+
+def _fitted(
+    fabric: Fabric, model: Trainable, frame: Rows, options: FitOptions, graph: str
+) -> FitReport:
     module = _prepared(module_of(model))
     kept = _Checkpoint.of(frame, options, graph, first=fabric.is_global_zero)
     stored = kept.read(module) if kept is not None and any(trainable(module)) else None
@@ -110,6 +119,16 @@ def fit(
         restore(kept.path, run.state, stored)
         fabric.strategy.precision.load_state_dict(stored.metadata.options["scaler"])
     return _follow(run, frame, kept)
+
+
+@contextmanager
+def _held(options: FitOptions, *, first: bool) -> Iterator[None]:
+    """No other fit writes the same checkpoint or log meanwhile."""
+    with ExitStack() as held:
+        for path in dict.fromkeys((options.checkpoint, options.log)):
+            if path is not None and first:
+                held.enter_context(alone(path, CheckpointError))
+        yield
 
 
 def _prepared(module: nn.Module) -> nn.Module:

@@ -10,7 +10,9 @@ A resumed fit drops the lines past its checkpoint and goes on below them.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +20,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from causalflow.errors import CausalflowError
+from causalflow.errors import CausalflowError, CausalflowWarning
 
 __all__ = ["TrainingLog", "read_log"]
 
@@ -51,6 +53,7 @@ class TrainingLog:
         header: Mapping[str, Any],
         unit: str,
     ) -> None:
+        self._path = path
         self.steps, self.start, self.batch_size, self.every = steps, start, batch_size, every
         self._file = None if path is None else _open(path, start, header)
         self._bar = tqdm(
@@ -79,7 +82,10 @@ class TrainingLog:
     ) -> None:
         self._bar.close()
         if self._file is not None:
-            self._file.close()
+            try:
+                self._file.close()
+            except OSError as problem:
+                self._stop(problem)
 
     @property
     def losses(self) -> dict[str, float]:
@@ -120,8 +126,23 @@ class TrainingLog:
             "loss": round(sum(losses.values()), 6),
             "losses": losses,
         }
-        self._file.write(json.dumps(line) + "\n")
-        self._file.flush()
+        try:
+            self._file.write(json.dumps(line) + "\n")
+            self._file.flush()
+        except OSError as error:
+            self._stop(error)
+
+    def _stop(self, error: OSError) -> None:
+        """Go on without the file: what is learned is worth more than what is told of it."""
+        reason = error.strerror or error
+        warnings.warn(
+            f"{self._path}: the log ends here ({reason}); the fit goes on",
+            CausalflowWarning,
+            stacklevel=2,
+        )
+        file, self._file = self._file, None
+        with contextlib.suppress(OSError):  # what is in the buffer has no place either
+            file.close()
 
 
 def read_log(path: str | Path) -> list[dict[str, Any]]:
@@ -138,11 +159,12 @@ def read_log(path: str | Path) -> list[dict[str, Any]]:
 def _open(path: Path, start: int, header: Mapping[str, Any]) -> Any:
     """The file, holding the header and the lines up to the step from which the fit goes on."""
     try:
-        kept = [line for line in read_log(path) if line.get("step", 0) <= start] if start else []
+        if path.is_fifo():
+            raise CausalflowError(f"{path}: the log cannot be written to a pipe")
+        old = read_log(path) if start and path.is_file() else []
+        kept = [line for line in old if line.get("step", 0) <= start]
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("w", encoding="utf-8")
-    except FileNotFoundError:
-        return _open(path, 0, header)
     except (OSError, UnicodeError) as error:
         raise CausalflowError(f"{path}: the log cannot be written ({error})") from None
     file.writelines(json.dumps(line) + "\n" for line in kept or [dict(header)])

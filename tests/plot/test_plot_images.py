@@ -99,7 +99,7 @@ def test_a_saved_figure_is_a_picture_of_its_suffix(tmp_path):
 def test_a_figure_that_cannot_be_written_leaves_the_old_file_alone(tmp_path):
     (tmp_path / "a.xyz").write_text("old")
     for path in (tmp_path / "a.xyz", tmp_path / "a.xyz" / "a.png"):
-        with pytest.raises(DataError, match="cannot write the figure"):
+        with pytest.raises(DataError, match=r"unknown format|cannot be written"):
             save_figure(image_grid({"x": COLORS}), path)
     assert (tmp_path / "a.xyz").read_text() == "old"
     assert os.listdir(tmp_path) == ["a.xyz"]

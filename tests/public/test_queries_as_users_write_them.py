@@ -107,6 +107,7 @@ FORMS = {
     "P(y=1 | x=1) - P(y=1 | do(x=1))": mean(1) - risk(1),
     "P(y=1 | do(x=1))/2 + 0.5 P(y=1 | do(x=0))": (risk(1) + risk(0)) / 2,
     "-P(y=1 | do(x=1)) + E[y | do(x=1)] + P(x=1)": sum(p * P_X[z] for z, p in enumerate(P_Z)),
+    "(E[y | do(x=0)] - E[y | do(x=1)]) / (P(y=1 | do(x=0)) - P(y=1 | do(x=1)))": 1.0,
     "E[y | do(x=1), z=1] - E[y | do(x=0), z=1]": risk(1, z=1) - risk(0, z=1),
 }
 
@@ -156,7 +157,13 @@ def test_every_form_is_estimated_from_rows_with_an_interval(graph, joint):
     counts = np.random.default_rng(0).multinomial(20_000, joint.to_numpy().ravel())
     cells = [dict(zip("zxy", cell, strict=True)) for cell in joint.cells()]
     rows = pd.DataFrame([cell for cell, n in zip(cells, counts, strict=True) for _ in range(n)])
-    for text in ("ATE(x -> y)", "RR(x -> y)", "P(y=1 | x=1) - P(y=1 | do(x=1))"):
+    for text in (
+        "ATE(x -> y)",
+        "RR(x -> y)",
+        "P(y=1 | x=1) - P(y=1 | do(x=1))",
+        "RD(x -> y=0/1)",
+        "(E[y | do(x=0)] - E[y | do(x=1)]) / (P(y=1 | do(x=0)) - P(y=1 | do(x=1)))",
+    ):
         found = cf.identify(graph, text).estimate(rows, resamples=50)
         low, high = float(found.low.values), float(found.high.values)
         # 20,000 rows: half-widths of .01 to .1; the truth is within two of them but for 1 in 10^4
