@@ -18,7 +18,7 @@ from pathlib import Path
 
 from causalflow.errors import CausalflowError
 
-__all__ = ["remove_leftovers", "whole_file", "whole_folder", "written"]
+__all__ = ["place_of", "remove_leftovers", "whole_file", "whole_folder", "written"]
 
 
 @contextmanager
@@ -28,9 +28,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     Raises:
         OSError: the file cannot be written, or there is a device, pipe or folder in its place.
     """
-    target = Path(os.path.realpath(path))
-    if target.exists() and not target.is_file():
-        raise OSError(errno.EINVAL, f"there is {_kind(target)} in its place, which is kept")
+    target = place_of(path)
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -43,6 +41,21 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         os.replace(part, target)
     finally:
         part.unlink(missing_ok=True)
+
+
+def place_of(path: str | Path) -> Path:
+    """Where the path leads: to a file, or to where one can be made.
+
+    Raises:
+        OSError: no name of a file, or there is a device, pipe or folder in its place.
+    """
+    try:
+        target = Path(os.path.realpath(path))
+    except ValueError as problem:  # a null character
+        raise OSError(errno.EINVAL, str(problem)) from None
+    if target.exists() and not target.is_file():
+        raise OSError(errno.EINVAL, f"there is {_kind(target)} in its place, which is kept")
+    return target
 
 
 def _kind(target: Path) -> str:

@@ -31,9 +31,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from causalflow.atomic import whole_file
+from causalflow.atomic import whole_file, written
 from causalflow.errors import CheckpointError, one_of
-from causalflow.header import Header, read_header
+from causalflow.header import Header, read_header, sort_header
 
 __all__ = [
     "Kind",
@@ -107,9 +107,10 @@ def save_state(path: str | Path, tensors: Mapping[str, Tensor], metadata: Metada
     texts = _texts(metadata)
     texts["sha256"] = _digest(texts, stored)
     try:
-        with whole_file(path) as part:
+        with written(path, CheckpointError), whole_file(path) as part:
             save_file(stored, part, metadata=texts)
-    except (OSError, SafetensorError) as error:
+            sort_header(part)
+    except SafetensorError as error:
         raise _defect(path, f"cannot be written ({_line(error)})") from None
 
 

@@ -22,7 +22,7 @@ from causalflow.errors import CheckpointError
 from causalflow.files import opened
 from causalflow.limits import MODEL_BYTES, MODEL_HEADER_BYTES, MODEL_TENSORS
 
-__all__ = ["Entry", "Header", "read_header"]
+__all__ = ["Entry", "Header", "read_header", "sort_header"]
 
 METADATA = "__metadata__"
 _BITS = {"F4": 4, "F6_E2M3": 6, "F6_E3M2": 6}
@@ -75,6 +75,25 @@ def read_header(path: str | Path) -> Header:
     tensors = {name: _entry(path, name, entry) for name, entry in whole.items()}
     _check_places(path, tensors, size - 8 - length)
     return Header(texts=texts, tensors=tensors)
+
+
+def sort_header(path: Path) -> None:
+    """Put the keys of a header in order, in the file: equal content, equal bytes.
+
+    The library writes the metadata in the order of a hash table, which differs from run to run.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    with path.open("rb+") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+        text = json.dumps(header, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        content = text.encode()
+        if len(content) > length:  # pragma: no cover: the same object in the same notation
+            return
+        file.seek(8)
+        file.write(content.ljust(length))
 
 
 def _refuse(path: str | Path, what: str) -> NoReturn:

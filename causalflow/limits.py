@@ -42,6 +42,7 @@ __all__ = [
     "FIBRE_EQUATIONS",
     "FIBRE_TRIALS",
     "FILE_QUERIES",
+    "FIT_STEPS",
     "GRAPH_BYTES",
     "IDX_BYTES",
     "IMAGE_PIXELS",
@@ -251,6 +252,11 @@ POSTERIOR_STATES = 100_000
 """Joint states of what evidence leaves open that are enumerated."""
 POSTERIOR_ROWS = 1 << 20
 """Rows times states worked on at a time, 8 MiB a variable."""
+
+FIT_STEPS = 100_000_000
+"""Gradient steps of a fit: months, at ten a second."""
+SOLVER_STEPS = 10_000
+"""Steps of a solver: beyond, rounding is larger than the error of a step."""
 
 # Files of data and of models
 

@@ -30,8 +30,12 @@ def alone(path: str | Path, error: type[CausalflowError] = CausalflowError) -> I
     Raises:
         CausalflowError: ``error``: another writer holds it, or its folder cannot be written.
     """
-    place = Path(os.path.realpath(path))
-    if fcntl is None or _is_special(place):  # pragma: no cover: nothing to be held
+    try:
+        place = Path(os.path.realpath(path))
+        special = _is_special(place)
+    except (OSError, ValueError) as problem:
+        raise error(f"{str(path)[:60]!r} is no name of a file: {problem.args[-1]}") from None
+    if fcntl is None or special:  # pragma: no cover: nothing to be held
         yield
         return
     lock = place.with_name(f".{place.name}.lock")

@@ -65,6 +65,10 @@ class OutputFile(click.ParamType):
     def convert(self, value: Any, param: Any, ctx: Any) -> Path:
         """The path, checked."""
         path = Path(value)
+        try:
+            path.is_dir()
+        except (OSError, ValueError) as error:  # too long, or with a null character
+            self.fail(f"{str(path)[:60]!r} is no name of a file: {error.args[-1]}")
         if self.suffixes and path.suffix.lower() not in self.suffixes:
             self.fail(
                 f"'{path}': unknown format '{path.suffix}'; {one_of(path.suffix, self.suffixes)}"

@@ -26,6 +26,7 @@ from causalflow.data.pictures import write_png
 from causalflow.errors import DataError
 from causalflow.graph.graph import Graph
 from causalflow.graph.schema import Class, Image, Node
+from causalflow.header import sort_header
 
 __all__ = ["ImageFolder", "Output", "TensorFile", "folder_of", "output_of", "read_note"]
 
@@ -52,6 +53,7 @@ def _save(part: Path, tensors: Answers, digest: str, rows: int) -> None:
     try:
         with whole_file(part) as file:
             save_file(stored, file, metadata={"evidence": digest, "rows": str(rows)})
+            sort_header(file)
     except SafetensorError as error:
         raise DataError(f"{part}: cannot be written: {error}") from None
 

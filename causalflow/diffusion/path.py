@@ -47,6 +47,7 @@ import torch
 from torch import Tensor
 
 from causalflow.errors import CausalflowError
+from causalflow.limits import SOLVER_STEPS
 from causalflow.registry import Registry
 
 __all__ = [
@@ -109,8 +110,8 @@ def grid(steps: int, kind: str = "cosine", tau_max: float = TAU_MAX) -> Tensor:
         >>> grid(2, "uniform").tolist()
         [0.01, 0.505, 1.0]
     """
-    if steps < 1:
-        raise CausalflowError(f"steps={steps} of a grid; expected at least 1")
+    if not 1 <= steps <= SOLVER_STEPS:
+        raise CausalflowError(f"steps={steps} of a grid; expected 1 to {SOLVER_STEPS:,}")
     fractions = GRIDS.get(kind)(torch.arange(steps + 1, dtype=torch.float64) / steps)
     return TAU_MIN + (tau_max - TAU_MIN) * fractions
 

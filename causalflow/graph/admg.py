@@ -73,6 +73,14 @@ class ADMG:
                 shown = " <-> ".join(map(written, sorted(pair) * 2))
                 raise GraphError(f"bidirected edge '{shown}' must join two different nodes")
 
+    def __repr__(self) -> str:
+        """As it is made, edges in order: a set's own order differs from run to run."""
+        pairs = sorted(sorted(pair) for pair in self.bidirected)
+        arcs = ", ".join(f"frozenset({pair!r})" for pair in pairs)
+        return (
+            f"ADMG(nodes={self.nodes!r}, directed={sorted(self.directed)!r}, bidirected=[{arcs}])"
+        )
+
     def parents(self, nodes: Names) -> frozenset[str]:
         """The parents of any of ``nodes``."""
         return self._neighbours(self._parents, nodes)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from causalflow.atomic import remove_leftovers
+from causalflow.atomic import place_of, remove_leftovers, written
 from causalflow.checkpoint import State
 from causalflow.errors import CheckpointError, DataError
 from causalflow.lock import alone
@@ -125,6 +125,9 @@ def _fitted(
 def _held(options: FitOptions, *, first: bool) -> Iterator[None]:
     """No other fit writes the same checkpoint or log meanwhile."""
     with ExitStack() as held:
+        if options.checkpoint is not None:
+            with written(options.checkpoint, CheckpointError):
+                place_of(options.checkpoint)
         for path in dict.fromkeys((options.checkpoint, options.log)):
             if path is not None and first:
                 held.enter_context(alone(path, CheckpointError))

@@ -81,11 +81,10 @@ class TrainingLog:
         traceback: TracebackType | None,
     ) -> None:
         self._bar.close()
-        if self._file is not None:
-            try:
-                self._file.close()
-            except OSError as problem:
-                self._stop(problem)
+        try:
+            self._close()
+        except OSError as problem:
+            self._told(problem)
 
     @property
     def losses(self) -> dict[str, float]:
@@ -134,15 +133,22 @@ class TrainingLog:
 
     def _stop(self, error: OSError) -> None:
         """Go on without the file: what is learned is worth more than what is told of it."""
+        with contextlib.suppress(OSError):  # what is in the buffer has no place either
+            self._close()
+        self._told(error)
+
+    def _close(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
+
+    def _told(self, error: OSError) -> None:
         reason = error.strerror or error
         warnings.warn(
             f"{self._path}: the log ends here ({reason}); the fit goes on",
             CausalflowWarning,
             stacklevel=2,
         )
-        file, self._file = self._file, None
-        with contextlib.suppress(OSError):  # what is in the buffer has no place either
-            file.close()
 
 
 def read_log(path: str | Path) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from causalflow.errors import CausalflowError, one_of, shown
-from causalflow.limits import DRAWN_ROWS
+from causalflow.limits import DRAWN_ROWS, FIT_STEPS
 from causalflow.registry import Registry
 
 __all__ = ["PRECISIONS", "SCHEDULES", "FitOptions"]
@@ -97,6 +97,10 @@ class FitOptions:
 PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
 _WHOLE = (lambda n: isinstance(n, int) and 0 <= n < 2**63, "a whole number >= 0")
 _COUNT = (lambda n: isinstance(n, int) and 1 <= n < 2**53, "a whole number >= 1")
+_STEPS = (
+    lambda n: isinstance(n, int) and 1 <= n <= FIT_STEPS,
+    f"a whole number from 1 to {FIT_STEPS:,}",
+)
 _FEW = (lambda n: isinstance(n, int) and 1 <= n <= 1024, "a whole number from 1 to 1024")
 _BATCH = (
     lambda n: isinstance(n, int) and 1 <= n <= DRAWN_ROWS,
@@ -105,7 +109,7 @@ _BATCH = (
 _POSITIVE = (lambda x: 0 < x < math.inf, "a number > 0")
 _NONNEGATIVE = (lambda x: 0 <= x < math.inf, "a number >= 0")
 _RANGES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
-    "steps": _COUNT,
+    "steps": _STEPS,
     "batch_size": _BATCH,
     "learning_rate": _POSITIVE,
     "warmup": _WHOLE,
