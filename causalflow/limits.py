@@ -172,6 +172,8 @@ DRAWN_ROWS = 10_000_000
 """Rows that one call draws or answers: of a few labels they take a gigabyte."""
 DRAWN_NUMBERS = 1 << 29
 """Numbers of all nodes that one call draws, 2 GiB in float32; a stream has no such limit."""
+FIT_STEPS = 100_000_000
+"""Gradient steps of a fit: months, at ten a second."""
 SOLVER_STEPS = 1_000_000
 """Steps of a solver, each way; the default is 20."""
 
@@ -252,11 +254,6 @@ POSTERIOR_STATES = 100_000
 """Joint states of what evidence leaves open that are enumerated."""
 POSTERIOR_ROWS = 1 << 20
 """Rows times states worked on at a time, 8 MiB a variable."""
-
-FIT_STEPS = 100_000_000
-"""Gradient steps of a fit: months, at ten a second."""
-SOLVER_STEPS = 10_000
-"""Steps of a solver: beyond, rounding is larger than the error of a step."""
 
 # Files of data and of models
 

@@ -59,22 +59,27 @@ class OutputFile(click.ParamType):
 
     name = "file"
 
-    def __init__(self, *suffixes: str) -> None:
-        self.suffixes = suffixes
+    def __init__(self, *suffixes: str, devices: bool = False) -> None:
+        self.suffixes, self.devices = suffixes, devices
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Path:
         """The path, checked."""
         path = Path(value)
+        name = repr(str(path)[:60])
         try:
-            path.is_dir()
+            path.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            pass
         except (OSError, ValueError) as error:  # too long, or with a null character
-            self.fail(f"{str(path)[:60]!r} is no name of a file: {error.args[-1]}")
+            self.fail(f"{name} is no name of a file: {error.args[-1]}")
         if self.suffixes and path.suffix.lower() not in self.suffixes:
             self.fail(
                 f"'{path}': unknown format '{path.suffix}'; {one_of(path.suffix, self.suffixes)}"
             )
         if path.is_dir():
             self.fail(f"'{path}' is a folder; expected the name of a file")
+        if path.exists() and not (path.is_file() or (self.devices and path.is_char_device())):
+            self.fail(f"{name} is a device or a pipe in its place; expected the name of a file")
         folder = next(each for each in path.absolute().parents if each.exists())
         if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
             self.fail(f"'{path}' cannot be written: '{folder}' is no folder to write to")

@@ -43,7 +43,9 @@ def fit_options(command: Command) -> Command:
             names = f"--{flag}/--no-{flag}"
         else:
             names = f"--{flag}"
-            shape["type"] = OutputFile() if default is None else type(default)
+            shape["type"] = (
+                OutputFile(devices=field.name == "log") if default is None else type(default)
+            )
         if field.name == "checkpoint":
             shape["show_default"] = f"MODEL{RESUME}"
         help_text = " ".join(helps.get(field.name, "").replace(", or None", "").split())

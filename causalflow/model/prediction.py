@@ -13,7 +13,6 @@ from causalflow.errors import EvidenceError, one_of
 from causalflow.graph.diffusion import INFERENCE
 from causalflow.graph.graph import Graph
 from causalflow.graph.schema import Class
-from causalflow.limits import SOLVER_STEPS
 from causalflow.mechanisms.categorical import NOISES
 from causalflow.model.arguments import check_count, check_number
 from causalflow.model.latents import latents_of
@@ -82,8 +81,6 @@ def configured(
         return scm
     if steps is not None:
         check_count("steps", steps)
-        if steps > SOLVER_STEPS:
-            raise EvidenceError(f"steps={steps:,}; a solver takes at most {SOLVER_STEPS:,}")
         steps = int(steps)
     if guidance is not None and not (isinstance(guidance, str) and guidance in GUIDANCES):
         check_number("guidance", guidance, list(GUIDANCES))
