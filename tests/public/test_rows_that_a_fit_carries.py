@@ -74,6 +74,17 @@ def test_a_parent_with_outliers_still_tells_its_child():
     assert ends[1] > 0.8
 
 
+def test_a_parent_with_outliers_still_tells_its_class():
+    x = with_outliers()
+    nodes = {"x": {"type": "continuous"}, "c": {"type": "class", "levels": 2}}
+    model = cf.compile(cf.Graph(nodes=nodes, edges=["x -> c"]))
+    model.fit({"x": x, "c": (x > 0).astype(int)}, **FEW)
+    shares = [float(model.sample(2_000, {"x": at})["c"].double().mean()) for at in (-1.0, 1.0)]
+    # The truth is 0 and 1; an unbent column would make all x alike and both shares a half.
+    assert shares[0] < 0.1
+    assert shares[1] > 0.9
+
+
 @pytest.mark.parametrize("noise", ["flow", "additive", "linear"])
 def test_closed_ends_have_their_mass(noise):
     rows = np.clip(np.random.default_rng(0).normal(0.5, 0.4, N), 0, 1)
