@@ -45,6 +45,8 @@ def main(words: list[str]) -> int:
         or any(w in case.name for w in words if not w.isdigit())
     ]
     prepare()
+    for text in (None, hostile_pictures.GRAPH):
+        hostile_tables.model_bytes(text)  # once, for every child
     doors = lost = 0
     for case in chosen:
         for held in run_case(case):

@@ -18,7 +18,7 @@ from tests.hostile.hostile_equations import HUGE, _graph
 from tests.hostile.hostile_graphs import _file, _products
 from tests.hostile.hostile_pictures import GRAPH as STAMPS
 from tests.hostile.hostile_runner import Case
-from tests.hostile.hostile_tables import GRAPH, _fitted
+from tests.hostile.hostile_tables import GRAPH, model_bytes
 
 __all__ = ["CASES"]
 
@@ -61,8 +61,8 @@ def opened(path: str) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
 def _good() -> None:
     Path("g.yaml").write_text(GRAPH)
     Path("rows.csv").write_text("color,size\nred,1\ngreen,2\nred,3\n")
-    _fitted().save("good.safetensors")
-    cf.compile(cf.loads(STAMPS)).save("image.safetensors")
+    Path("good.safetensors").write_bytes(model_bytes())
+    Path("image.safetensors").write_bytes(model_bytes(STAMPS))
 
 
 def _case(line: int, name: str, content: Callable[[], bytes], **given: Any) -> Case:

@@ -12,7 +12,7 @@ from pathlib import Path
 import causalflow as cf
 from tests.hostile.hostile_pictures import GRAPH as STAMPS
 from tests.hostile.hostile_runner import Case
-from tests.hostile.hostile_tables import GRAPH, _fitted
+from tests.hostile.hostile_tables import GRAPH, model_bytes
 
 __all__ = ["CASES"]
 
@@ -23,8 +23,8 @@ DIGITS = "9" * 5000
 def _files() -> None:
     Path("g.yaml").write_text(GRAPH)
     Path("rows.csv").write_text(ROWS)
-    _fitted().save("m.safetensors")
-    cf.compile(cf.loads(STAMPS)).save("i.safetensors")
+    Path("m.safetensors").write_bytes(model_bytes())
+    Path("i.safetensors").write_bytes(model_bytes(STAMPS))
     Path("read-only").mkdir()
     Path("read-only").chmod(0o555)
     os.mkfifo("fifo")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import tempfile
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -13,7 +15,7 @@ import pandas as pd
 import causalflow as cf
 from tests.hostile.hostile_runner import Case
 
-__all__ = ["CASES", "FIT", "GRAPH"]
+__all__ = ["CASES", "GRAPH", "model_bytes"]
 
 GRAPH = """
 nodes:
@@ -22,7 +24,6 @@ nodes:
 edges: [color -> size]
 """
 TABLE = "nodes: {{x: {{type: class, levels: 2, table: [{0}, {1}]}}}}\n"
-FIT = ("fit", "g.yaml", "--data", "rows.csv", "--no-progress", "-o", "m.safetensors")
 GOOD = "color,size\n" + "red,1.5\ngreen,2\n" * 3
 
 
@@ -36,9 +37,18 @@ def _fitted() -> cf.Model:
     return model
 
 
+@functools.cache
+def model_bytes(text: str | None = None) -> bytes:
+    """A model file: of a graph's text, untrained; by default of `GRAPH`, fitted."""
+    with tempfile.TemporaryDirectory() as folder:
+        model = _fitted() if text is None else cf.compile(cf.loads(text))
+        model.save(Path(folder) / "m")
+        return (Path(folder) / "m").read_bytes()
+
+
 def _save() -> None:
     Path("g.yaml").write_text(GRAPH)
-    _fitted().save("m.safetensors")
+    Path("m.safetensors").write_bytes(model_bytes())
 
 
 def _csv(line: int, name: str, content: str | bytes, **given: object) -> Case:
