@@ -86,7 +86,6 @@ WORDS: dict[str, tuple[str, ...]] = {
     "--device cuda:99": ("sample", "m.safetensors", "--device", "cuda:99"),
     "--device meta": ("sample", "m.safetensors", "--device", "meta"),
     "--node of nothing": ("sample", "m.safetensors", "--node", ""),
-    "-o a device": ("sample", "m.safetensors", "-n", "3", "-o", "/dev/null.csv"),
     "-o /dev/full": ("sample", "m.safetensors", "-n", "3", "-o", "/dev/full"),
     "-o a FIFO": (*FIT, "fifo"),
     "-o /dev/null of a fit": (*FIT, "/dev/null"),
