@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -28,6 +29,10 @@ def _files() -> None:
     Path("read-only").mkdir()
     Path("read-only").chmod(0o555)
     os.mkfifo("fifo")
+    try:  # a device of this folder alone: what replaces it harms nothing
+        os.mknod("device", 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+    except PermissionError:
+        _socket("device")
 
 
 CF = ("counterfactual", "m.safetensors", "--given", "color=red", "--given", "size=1")
@@ -86,9 +91,8 @@ WORDS: dict[str, tuple[str, ...]] = {
     "--device cuda:99": ("sample", "m.safetensors", "--device", "cuda:99"),
     "--device meta": ("sample", "m.safetensors", "--device", "meta"),
     "--node of nothing": ("sample", "m.safetensors", "--node", ""),
-    "-o /dev/full": ("sample", "m.safetensors", "-n", "3", "-o", "/dev/full"),
     "-o a FIFO": (*FIT, "fifo"),
-    "-o /dev/null of a fit": (*FIT, "/dev/null"),
+    "-o a device": (*FIT, "device"),
     "-o a folder": (*FIT, "read-only"),
     "-o a file as a folder": ("sample", "m.safetensors", "-n", "3", "-o", "g.yaml/a.csv"),
     "-o of 5,000 letters": ("sample", "m.safetensors", "-n", "3", "-o", "a" * 5000 + ".csv"),
