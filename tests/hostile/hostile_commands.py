@@ -29,10 +29,7 @@ def _files() -> None:
     Path("read-only").mkdir()
     Path("read-only").chmod(0o555)
     os.mkfifo("fifo")
-    try:  # a device of this folder alone: what replaces it harms nothing
-        os.mknod("device", 0o666 | stat.S_IFCHR, os.makedev(1, 3))
-    except PermissionError:
-        _socket("device")
+    _device("device", 1, 3)
 
 
 CF = ("counterfactual", "m.safetensors", "--given", "color=red", "--given", "size=1")
@@ -195,6 +192,14 @@ def _arrays(path: str) -> object:
     return read_arrays(path)
 
 
+def _device(path: str, major: int, minor: int) -> None:
+    """A device of the case's own folder: what replaces it harms nothing. Without the right, a socket."""
+    try:
+        os.mknod(path, 0o666 | stat.S_IFCHR, os.makedev(major, minor))
+    except PermissionError:
+        _socket(path)
+
+
 def _socket(path: str) -> None:
     with socket.socket(socket.AF_UNIX) as made:
         made.bind(path)
@@ -227,9 +232,9 @@ def _all() -> Iterator[Case]:
     yield from _path("a directory", os.mkdir)
     yield from _path("a FIFO", os.mkfifo)
     yield from _path("a socket", _socket)
-    yield from _path("a device that never ends", lambda path: os.symlink("/dev/zero", path))
-    yield from _path("a device of nothing", lambda path: os.symlink("/dev/null", path))
-    yield from _path("the terminal", lambda path: os.symlink("/dev/tty", path))
+    yield from _path("a device that never ends", lambda path: _device(path, 1, 5))
+    yield from _path("a device of nothing", lambda path: _device(path, 1, 3))
+    yield from _path("the terminal", lambda path: _device(path, 5, 0))
     yield from _path("a link to itself", lambda path: os.symlink(path, path))
     yield from _path("no file", lambda path: None)
     yield from _path("a file of no bytes", lambda path: Path(path).touch())
