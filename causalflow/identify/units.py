@@ -58,11 +58,25 @@ def is_determined(
         return None
     if not admg.nodes or not pairs.keys() >= set(admg.nodes):
         return None
+    if not all(_is_level(pairs, name, value) for name, value in _values(query)):
+        return None
     units = _Units.of(admg, pairs)
     span = reduced(units.derivatives(units.data(every)))
     free = [pairs[name] for name in free_names(query)]
     closed = (close(query, cell) for cell in product(*free))
     return all(not span.rest(row).any() for each in closed for row in units.question(each))
+
+
+def _values(query: Query) -> Iterator[tuple[str, object]]:
+    """What the question gives its variables."""
+    for term in (each for top in query.terms for each in top.walk()):
+        yield term.name, term.value
+        yield from ((each.variable, each.value) for each in term.subscript if not each.nested)
+
+
+def _is_level(pairs: Pairs, name: str, value: object) -> bool:
+    """Whether a value is free, or one of the two; one that differs from row to row is neither."""
+    return value is None or str(value) in map(str, pairs[name])
 
 
 def _subsets(names: Sequence[str]) -> Iterator[tuple[str, ...]]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 from torch import Tensor
 
@@ -96,6 +97,12 @@ class World(Mapping[str, Tensor]):
         Counted in `repeats`.
         """
         return {} if self._repeats is None else self._repeats.probabilities(self.repeats)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """With the further draws made: an action may be a function of this process alone."""
+        kept = self._repeats if self.info.undetermined else None
+        repeats = None if kept is None else replace(kept, actions={})
+        return {**self.__dict__, "repeats": self.repeats, "_repeats": repeats}
 
     def __getitem__(self, name: str) -> Tensor:
         if name not in self._values:
