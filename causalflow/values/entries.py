@@ -43,7 +43,7 @@ def entries_of(given: Any) -> Entries:
         return Entries(array=np.where(np.ma.getmaskarray(given), np.nan, given.data.astype(object)))
     if isinstance(given, np.ndarray):
         return Entries(array=_plain(given))
-    if hasattr(given, "to_numpy") and hasattr(given, "dtype"):  # pandas' NaT has one of them
+    if hasattr(given, "to_numpy") and (hasattr(given, "dtype") or hasattr(given, "ndim")):
         return Entries(array=_from_frame(given))
     listed = isinstance(given, Sequence) and not isinstance(given, str | bytes)
     array = np.empty(len(given) if listed else (), dtype=object)
@@ -113,7 +113,7 @@ def _from_tensor(tensor: Any) -> Array:
 
 
 def _from_frame(column: Any) -> Array:
-    """A column of a data frame; gaps stay what they are, to be read as such."""
+    """A column of a data frame; gaps stay what they are, to be read as such (NaT is no column)."""
     if getattr(column, "ndim", 1) > 1:  # two columns of one name
         return np.asarray(column)
     if isinstance(column.dtype, np.dtype) and column.dtype.kind != "O":
