@@ -13,6 +13,9 @@ __all__ = [
     "ARRAY_MEMBERS",
     "BIF_LETTERS",
     "BOUND_CELLS",
+    "BOXES_OF_A_DRAW",
+    "BOXES_OF_A_ROW",
+    "BOXES_OF_DRAWS",
     "CATEGORICAL_CELLS",
     "CATEGORICAL_ROWS",
     "CIRCUIT_SIDE",
@@ -46,8 +49,6 @@ __all__ = [
     "GRAPH_BYTES",
     "IDX_BYTES",
     "IMAGE_PIXELS",
-    "INVERTED_OPERATIONS",
-    "INVERTED_USES",
     "JOINT_CELLS",
     "KEPT_PICTURES",
     "KEPT_PIXELS",
@@ -95,6 +96,7 @@ __all__ = [
     "UNPACKED_RATIO",
     "UNPACKED_SMALL",
     "VECTOR_LETTERS",
+    "WRITTEN_OUT",
 ]
 
 # Errors
@@ -153,10 +155,15 @@ POWER_BITS = 10_000
 """Bits of a power of numbers; sympy computes it exactly, and 9 ** 9 ** 9 fills the memory."""
 SYMBOLIC_DEGREE = 100
 """Degree of a power with variables in it; sympy writes polynomials out, term by term."""
-INVERTED_OPERATIONS = 200
-"""Operations in an expression up to which sympy is asked to invert it."""
-INVERTED_USES = 3
-"""Places of the unknown up to which sympy is asked, beyond polynomials."""
+BOXES_OF_A_ROW = 100_000
+"""Boxes in which the noises that give a value are searched, a row: a second of work; a sine with
+4,000 roots takes as many. More means that solutions lie closer than they can be told apart."""
+BOXES_OF_A_DRAW = 10_000
+"""The same where noises are drawn in thousands, for each draw."""
+BOXES_OF_DRAWS = 60_000_000
+"""The same for all draws together: a quarter of a minute."""
+WRITTEN_OUT = 20_000
+"""Terms of an equation in which unobserved parents have been replaced by their own equations."""
 
 # Queries
 

@@ -1,43 +1,44 @@
-"""District: the exact joint posterior of the exogenous variables that a district's equations share.
+"""District: the joint posterior of the exogenous variables that a district's equations share.
 
 Finite exogenous variables are enumerated jointly (marginal posteriors would be wrong: they are
-dependent given the evidence). In each joint state the nodes are visited in topological order:
+dependent given the evidence). Unobserved nodes are written out as equations of what is above
+them, so that each observed node is an equation in exogenous variables and known values. In each
+joint state
 
-    observed, all parents known       must agree with the equation, else the state has weight 0
-    observed, one continuous unknown  the equation is solved for u: a state for each solution,
-                                      with weight p(u) / |dx/du|
-    missing, all parents known        is computed
+    nothing unknown         the node must agree with its equation, else the state has weight 0
+    one continuous unknown  its preimage, from all nodes that have no other unknown: a state for
+                            each point and interval (`causalflow.mechanisms.preimage`)
+    several                 one of them is drawn from its law, and the rest weighs the draws
 
-What the evidence leaves free is drawn from its prior. Where observed *class* nodes depend on such a
-free continuous variable (a threshold u < 0.3), draws are repeated until they agree: exact as well,
-but slow for rare evidence.
+What the evidence leaves free is drawn from its prior. Without the last line the posterior is
+exact. With it (and where a variable in an interval bears on further nodes) it is importance
+resampling (`causalflow.mechanisms.exogenous_draws`), which cannot see an explanation of so small a
+probability that no draw hits it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from graphlib import TopologicalSorter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from causalflow.errors import CompileError, EvidenceError
-from causalflow.graph.schema import Class, Continuous
+from causalflow.errors import CompileError
 from causalflow.limits import EXOGENOUS_STATES
-from causalflow.mechanisms import draws
 from causalflow.mechanisms.base import Values
+from causalflow.mechanisms.constraint import constraints
 from causalflow.mechanisms.equation import EquationMechanism
 from causalflow.mechanisms.exogenous import ExogenousVariable
 from causalflow.mechanisms.particles import Particles
+from causalflow.mechanisms.visit import Visit
 
-__all__ = ["ExogenousPosterior", "abduct_exogenous", "exogenous_posterior"]
-
-CHUNK = 2_000_000
-"""Numbers of one variable (rows times states times pixels) that are worked on at a time."""
-ROUNDS = 10_000
-"""Draws a row before rejection gives up."""
+__all__ = [
+    "ExogenousPosterior",
+    "count_states",
+    "exogenous_posterior",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,31 +48,37 @@ class ExogenousPosterior:
     Attributes:
         values: exogenous name -> its value in each state, shape (batch, states).
         log_weight: log posterior probabilities, shape (batch, states).
-        free: exogenous variables without a value in the states: given the state they follow their
-            prior, on the condition that ``pending`` nodes agree with the evidence.
-        pending: observed class nodes that depend on free variables.
+        free: exogenous variables without a value in the states: they follow their prior.
+        drawn: those whose value in a state is a draw, or in an interval.
+        intervals: exogenous name -> the ends of the interval in each state, shape (batch, states);
+            within it the variable follows its law.
     """
 
     values: Mapping[str, Tensor]
     log_weight: Tensor
     free: tuple[str, ...] = ()
-    pending: tuple[str, ...] = ()
+    drawn: frozenset[str] = frozenset()
+    intervals: Mapping[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
 
 
 def exogenous_posterior(
     mechanisms: Mapping[str, EquationMechanism],
     exogenous: Mapping[str, ExogenousVariable],
     values: Values,
+    generator: torch.Generator,
     offset: int = 0,
+    copies: int = 1,
 ) -> ExogenousPosterior:
-    """The exact joint posterior of a district's exogenous variables.
+    """The joint posterior of a district's exogenous variables.
 
     Args:
         mechanisms: the district's nodes.
         exogenous: the exogenous variables that they use.
-        values: observed values of the district's nodes and of all their parents outside it. Nodes
-            of the district may be missing: they are computed.
+        values: observed values of the district's nodes and of all their parents outside it; other
+            nodes of the district are not observed.
+        generator: draws within intervals.
         offset: number of the first row, for messages.
+        copies: how many draws each state is repeated for; 1 where nothing has to be drawn.
 
     Raises:
         EvidenceError: no exogenous values give the evidence; names the node and the row.
@@ -80,21 +87,27 @@ def exogenous_posterior(
     """
     used = {name: exogenous[name] for name in exogenous if _uses(mechanisms, name)}
     finite = {name: variable for name, variable in used.items() if variable.is_finite}
-    states = _count_states(mechanisms, exogenous)
-    if states > EXOGENOUS_STATES:
-        raise CompileError(
-            f"nodes {sorted(mechanisms)}: their finite exogenous variables have {states} joint "
-            f"values; at most {EXOGENOUS_STATES} can be enumerated"
-        )
-    particles = Particles(values, finite, offset)
-    pending = _visit(particles, mechanisms, used, values)
-    observed = _observed(pending, mechanisms, values)
+    _check_states(mechanisms, used)
+    particles = Particles(values, finite, offset, copies)
+    visit = Visit(
+        particles=particles,
+        waiting=constraints(mechanisms, values),
+        unknown={name: variable for name, variable in used.items() if name not in finite},
+        values=values,
+        generator=generator,
+    )
+    while visit.waiting:
+        visit.step()
     shape = particles.log_weight.shape
     return ExogenousPosterior(
         values={k: v.reshape(shape) for k, v in particles.world.items() if k in used},
-        log_weight=torch.log_softmax(particles.log_weight, dim=1),
+        log_weight=particles.decided(f"nodes {sorted(mechanisms)}"),
         free=tuple(name for name in used if name not in particles.world),
-        pending=observed,
+        drawn=frozenset(particles.undetermined),
+        intervals={
+            name: (low.reshape(shape), high.reshape(shape))
+            for name, (low, high) in particles.intervals.items()
+        },
     )
 
 
@@ -102,7 +115,7 @@ def _uses(mechanisms: Mapping[str, EquationMechanism], exogenous: str) -> bool:
     return any(exogenous in mechanism.parents for mechanism in mechanisms.values())
 
 
-def _count_states(
+def count_states(
     mechanisms: Mapping[str, EquationMechanism], exogenous: Mapping[str, ExogenousVariable]
 ) -> int:
     """Number of joint values of the finite exogenous variables in use."""
@@ -113,176 +126,18 @@ def _count_states(
     )
 
 
-def _order(mechanisms: Mapping[str, EquationMechanism]) -> list[str]:
-    inner = {k: [p for p in m.parents if p in mechanisms] for k, m in mechanisms.items()}
-    return list(TopologicalSorter(inner).static_order())
-
-
-def _visit(
-    particles: Particles,
-    mechanisms: Mapping[str, EquationMechanism],
-    exogenous: Mapping[str, ExogenousVariable],
-    values: Values,
-) -> list[str]:
-    """Visit every node as soon as it can be; those that never can, in topological order."""
-    waiting = _order(mechanisms)
-    progress = True
-    while progress:
-        progress = False
-        for name in list(waiting):
-            if _visit_node(particles, mechanisms[name], exogenous, values):
-                waiting.remove(name)
-                progress = True
-    return waiting
-
-
-def _visit_node(
-    particles: Particles,
-    mechanism: EquationMechanism,
-    exogenous: Mapping[str, ExogenousVariable],
-    values: Values,
-) -> bool:
-    """Use one node, if enough is known of its parents; whether it was used."""
-    name, world = mechanism.name, particles.world
-    for parent in mechanism.parents:
-        if parent not in world and parent in values:
-            world[parent] = particles.spread(values[parent])
-    unknown = [parent for parent in mechanism.parents if parent not in world]
-    if not unknown:
-        predicted = mechanism.evaluate(world)
-        if name not in values:
-            world[name] = predicted.expand(
-                len(particles.log_weight.flatten()), *predicted.shape[1:]
-            )
-            return True
-        agree = mechanism.matches(particles.spread(values[name]), predicted)
-        particles.weigh(
-            torch.where(agree, 0.0, -torch.inf).double(),
-            name,
-            "its equation cannot produce the value together with the rest",
-        )
-        return True
-    solvable = len(unknown) == 1 and unknown[0] in exogenous and name in values
-    if not solvable or not isinstance(mechanism.node, Continuous):
-        return False
-    _solve(particles, mechanism, exogenous[unknown[0]], values[name])
-    return True
-
-
-def _solve(
-    particles: Particles, mechanism: EquationMechanism, variable: ExogenousVariable, value: Tensor
+def _check_states(
+    mechanisms: Mapping[str, EquationMechanism], used: Mapping[str, ExogenousVariable]
 ) -> None:
-    """Solve a continuous node's equation for its one unknown exogenous variable."""
-    target = particles.spread(value)
-    branches = mechanism.invert(target, variable.name, particles.world, variable.support)
-    u = particles.split(branches)
-    particles.world[variable.name] = torch.nan_to_num(u, nan=0.0)
-    log_weight = torch.where(u.isnan(), -torch.inf, 0.0).double()
-    if particles.states > 1:
-        # A flat spot, log 0, gets a large weight instead of an infinite one.
-        slope = mechanism.log_slope(variable.name, particles.world).clamp_min(-600)
-        density = variable.log_prob(particles.world[variable.name]) - slope
-        log_weight = torch.where(u.isnan(), -torch.inf, density)
-    reason = (
-        "its equation has no solution there, or sympy finds none and it is not monotone in "
-        f"'{variable.name}'"
-    )
-    particles.weigh(log_weight, mechanism.name, reason)
-
-
-def _observed(
-    pending: list[str], mechanisms: Mapping[str, EquationMechanism], values: Values
-) -> tuple[str, ...]:
-    """The pending nodes that are observed, which must be classes."""
-    observed = tuple(name for name in pending if name in values)
-    for name in observed:
-        if not isinstance(mechanisms[name].node, Class):
+    states = count_states(mechanisms, used)
+    if states > EXOGENOUS_STATES:
+        raise CompileError(
+            f"nodes {sorted(mechanisms)}: their finite exogenous variables have {states} joint "
+            f"values; at most {EXOGENOUS_STATES} can be enumerated"
+        )
+    for name, variable in used.items():
+        if variable.is_discrete and not variable.is_finite:
             raise CompileError(
-                f"node '{name}': its exogenous variables cannot be recovered from its value; "
-                "give it exactly one continuous exogenous variable of its own"
+                f"exogenous '{name}': it has too many likely values to enumerate; give it a lower "
+                "rate"
             )
-    return observed
-
-
-def abduct_exogenous(
-    mechanisms: Mapping[str, EquationMechanism],
-    exogenous: Mapping[str, ExogenousVariable],
-    values: Values,
-    generator: torch.Generator,
-) -> dict[str, Tensor]:
-    """One draw a row from `exogenous_posterior`: exogenous name -> (batch,).
-
-    Arguments and errors are those of `exogenous_posterior`; ``generator`` draws.
-    """
-    rows = max((len(value) for value in values.values()), default=1)
-    width = max((value[:1].numel() for value in values.values()), default=1)
-    step = max(1, CHUNK // (_count_states(mechanisms, exogenous) * width))
-    pieces = []
-    for start in range(0, rows, step):
-        some = {name: value[start : start + step] for name, value in values.items()}
-        pieces.append(_draw(mechanisms, exogenous, some, start, generator))
-    return {name: torch.cat([piece[name] for piece in pieces]) for name in pieces[0]}
-
-
-def _draw(
-    mechanisms: Mapping[str, EquationMechanism],
-    exogenous: Mapping[str, ExogenousVariable],
-    values: Values,
-    offset: int,
-    generator: torch.Generator,
-) -> dict[str, Tensor]:
-    law = exogenous_posterior(mechanisms, exogenous, values, offset)
-    everyone = torch.arange(len(law.log_weight), device=law.log_weight.device)
-    if not law.pending:
-        return _propose(law, exogenous, everyone, generator)
-
-    def accepts(rows: Tensor, drawn: Mapping[str, Tensor]) -> Tensor:
-        """Whether the drawn values give every observed class node its value."""
-        world = {name: value[rows] for name, value in values.items()} | dict(drawn)
-        agree = torch.ones(len(rows), dtype=torch.bool, device=rows.device)
-        for name in _order(mechanisms):
-            if name not in values:
-                world[name] = mechanisms[name].evaluate(world)
-            elif name in law.pending:
-                agree &= mechanisms[name].matches(world[name], mechanisms[name].evaluate(world))
-        return agree
-
-    return _reject(law, exogenous, accepts, offset, generator)
-
-
-def _propose(
-    law: ExogenousPosterior,
-    exogenous: Mapping[str, ExogenousVariable],
-    rows: Tensor,
-    generator: torch.Generator,
-) -> dict[str, Tensor]:
-    """One state for each of ``rows``, and free variables from their priors."""
-    state = draws.index(law.log_weight[rows], generator)
-    drawn = {name: value[rows, state] for name, value in law.values.items()}
-    for name in law.free:
-        drawn[name] = exogenous[name].draw_noise(len(rows), generator)["value"].to(rows.device)
-    return drawn
-
-
-def _reject(
-    law: ExogenousPosterior,
-    exogenous: Mapping[str, ExogenousVariable],
-    accepts: Callable[[Tensor, Mapping[str, Tensor]], Tensor],
-    offset: int,
-    generator: torch.Generator,
-) -> dict[str, Tensor]:
-    """Proposals repeated, row by row, until one is accepted."""
-    left = torch.arange(len(law.log_weight), device=law.log_weight.device)
-    kept: dict[str, Tensor] = {}
-    for _ in range(ROUNDS):
-        drawn = _propose(law, exogenous, left, generator)
-        good = accepts(left, drawn)
-        for name, value in drawn.items():
-            kept.setdefault(name, value.new_zeros(len(law.log_weight)))[left[good]] = value[good]
-        left = left[~good]
-        if not len(left):
-            return kept
-    raise EvidenceError(
-        f"node '{law.pending[-1]}': row {offset + int(left[0])}: "
-        f"no exogenous values in {ROUNDS} draws give this evidence"
-    )

@@ -19,7 +19,7 @@ from causalflow.errors import CompileError, EvidenceError
 from causalflow.graph.equation import Equation, evaluate
 from causalflow.graph.schema import Class, Continuous, Image, Node, Symbol
 from causalflow.mechanisms.base import Noise, Values
-from causalflow.mechanisms.inversion import agrees, invert
+from causalflow.mechanisms.inversion import agrees
 from causalflow.mechanisms.operations import TORCH
 
 __all__ = ["EquationMechanism"]
@@ -56,7 +56,7 @@ class EquationMechanism(nn.Module):
         n = max((len(value) for value in used.values()), default=1)
         result = evaluate(self.equation, used, TORCH)
         parts = result if self.equation.vector else [result]
-        columns = [torch.as_tensor(part).double().expand(n) for part in parts]
+        columns = [torch.as_tensor(part, dtype=torch.float64).expand(n) for part in parts]
         match self.node:
             case Image(shape=shape):
                 pixels = torch.Size(shape).numel()
@@ -111,20 +111,6 @@ class EquationMechanism(nn.Module):
             if value.dim() > 1
             else agrees(value, predicted)
         )
-
-    def invert(
-        self, value: Tensor, unknown: str, parents: Values, support: tuple[float, float]
-    ) -> Tensor:
-        """Each ``unknown`` in the support that gives ``value``: (branches, batch), NaN if none."""
-        return invert(self.equation.components[0], unknown, value, parents, support)
-
-    def log_slope(self, unknown: str, parents: Values) -> Tensor:
-        """log |dx/du| at the parents' values, u among them: shape (batch,)."""
-        with torch.enable_grad():
-            u = parents[unknown].detach().double().requires_grad_()
-            x = torch.as_tensor(evaluate(self.equation, {**parents, unknown: u}, TORCH))
-            (slope,) = torch.autograd.grad(x.double().sum(), u)
-        return slope.abs().log()
 
     def calibrate(self, values: Values, generator: torch.Generator) -> None:
         """Nothing: the equation is declared."""

@@ -1,37 +1,44 @@
-"""Inversion: the u with x = f(pa, u), for one unknown u of an equation.
+"""Inversion: the u with f(u) = x where f is undone step by step, from the outside inwards.
 
-First by symbols: sympy solves f = x once, and each solution is evaluated on float64 tensors by
-walking its tree (no code is generated). A solution counts in a row only where it is real, inside
-u's support, and f gives x back. Rows without one are solved by numbers, if f is monotone in u
-there: a grid over the support, then bisection.
+    a + g = x   ->  g = x - a          exp(g) = x  ->  g = log x        |g| = x    ->  g = x, -x
+    a g = x     ->  g = x / a          g ** 3 = x  ->  g = x^(1/3)      g ** 2 = x ->  g = +-x^.5
+
+and so on, as long as u stands in one place only, or at most squared in a polynomial or a fraction
+of two; and where all of it stands in equal parts, as in exp(u) / (1 + exp(u)), for these. This
+finds every root and the last digit of each, for 1e5 rows in milliseconds. Rows in which it finds
+none (a = 0 above, x outside f's range or at its rounded end) are left to
+`causalflow.mechanisms.isolation`, as are all other expressions.
 """
 
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from causalflow.errors import GraphError
-from causalflow.graph.equation import evaluate, to_sympy
-from causalflow.graph.term import Expression
-from causalflow.limits import INVERTED_OPERATIONS, INVERTED_USES
+from causalflow.graph.equation import evaluate
+from causalflow.graph.term import (
+    Binary,
+    Call,
+    Comparison,
+    Expression,
+    Name,
+    Number,
+    Unary,
+    walk,
+)
 from causalflow.mechanisms.operations import TORCH
+from causalflow.mechanisms.polynomial import coefficients, degree, names_of, quadratic_roots
 
-__all__ = ["agrees", "bisect", "invert", "solutions"]
-
-TARGET = "<value>"
-"""The symbol of x; no variable can have this name."""
+__all__ = ["agrees", "invert", "is_invertible", "replaced"]
 
 TOLERANCE = 1e-6
 """f(u) and x agree to this, relative to 1 + |x|: evidence may have passed through float32."""
 
-
-GRID = 129
+PART = "<part>"
+"""Stands for a repeated part; no variable can have this name."""
 
 
 def agrees(given: Tensor, found: Tensor) -> Tensor:
@@ -39,38 +46,62 @@ def agrees(given: Tensor, found: Tensor) -> Tensor:
     return (given - found).abs() <= TOLERANCE * (1 + given.abs())
 
 
-@functools.lru_cache(maxsize=1024)
-def solutions(expression: Expression, unknown: str) -> tuple[Any, ...]:
-    """The sympy solutions u of ``expression = <value>``; none where sympy finds none."""
-    import sympy
-
-    try:
-        form = to_sympy(expression)
-    except GraphError:
-        return ()
-    u, x = sympy.Symbol(unknown, real=True), sympy.Symbol(TARGET, real=True)
-    if not _tractable(form, u):
-        return ()
-    try:
-        found = sympy.solve(sympy.Eq(form, x), u, check=False, simplify=False)
-    except (NotImplementedError, ValueError, TypeError, AttributeError, RecursionError):
-        return ()
-    return tuple(root for root in found if u not in root.free_symbols and _walkable(root))
-
-
-def _tractable(form: Any, u: Any) -> bool:
-    """Whether sympy can be expected to answer soon: it has no time limit of its own."""
-    import sympy
-    from sympy.functions.elementary.trigonometric import TrigonometricFunction
-
-    if form.count_ops() > INVERTED_OPERATIONS:
-        return False
-    uses = sum(part == u for part in sympy.preorder_traversal(form))
-    if uses == 1 or form.is_polynomial(u):
+@functools.lru_cache(maxsize=4096)
+def is_invertible(expression: Expression, unknown: str) -> bool:
+    """Whether `invert` can undo the expression."""
+    if degree(expression, unknown) in (1, 2):
         return True
-    slow = form.atoms(sympy.Abs, sympy.Max, sympy.Min, TrigonometricFunction)
-    slow |= {c for piece in form.atoms(sympy.Piecewise) for _, c in piece.args}
-    return uses <= INVERTED_USES and not any(u in part.free_symbols for part in slow)
+    match expression:
+        case Unary("negate", inner):
+            return is_invertible(inner, unknown)
+        case Call(function, (inner,)) if function in _UNDONE:
+            return is_invertible(inner, unknown)
+        case Call("where", (condition, *parts)) if unknown not in names_of(condition):
+            return all(is_invertible(part, unknown) for part in parts)
+        case Binary("**", inner, exponent) if _number(exponent) not in (None, 0):
+            return is_invertible(inner, unknown)
+        case Binary("+" | "-" | "*" | "/" as operator, left, right):
+            inside = [part for part in (left, right) if unknown in names_of(part)]
+            if len(inside) == 1:
+                return is_invertible(inside[0], unknown)
+            if operator == "/" and max(degree(left, unknown), degree(right, unknown)) < 3:
+                return True
+    part = _repeated(expression, unknown)
+    return part is not None and is_invertible(part, unknown)
+
+
+@functools.lru_cache(maxsize=4096)
+def _repeated(expression: Expression, unknown: str) -> Expression | None:
+    """The part g in which alone the unknown stands, if the expression in g is invertible."""
+    calls = [part for part, _ in walk(expression) if isinstance(part, Call)]
+    for part in dict.fromkeys(calls):
+        if part == expression or unknown not in names_of(part) or len(part.arguments) != 1:
+            continue
+        rest = replaced(expression, part, Name(PART))
+        if unknown not in names_of(rest) and is_invertible(rest, PART):
+            return part
+    return None
+
+
+def replaced(expression: Expression, part: Expression, by: Expression) -> Expression:
+    """The expression with one part exchanged wherever it stands."""
+
+    def inner(each: Expression) -> Expression:
+        return replaced(each, part, by)
+
+    if expression == part:
+        return by
+    match expression:
+        case Unary(operator, operand):
+            return Unary(operator, inner(operand))
+        case Binary(operator, left, right):
+            return Binary(operator, inner(left), inner(right))
+        case Comparison(operators, operands):
+            return Comparison(operators, tuple(map(inner, operands)))
+        case Call(function, arguments):
+            return Call(function, tuple(map(inner, arguments)))
+        case _:
+            return expression
 
 
 def invert(
@@ -80,140 +111,117 @@ def invert(
     values: Mapping[str, Tensor],
     support: tuple[float, float],
 ) -> Tensor:
-    """Every u found that gives ``target``: float64, shape (branches, batch), NaN where none.
+    """Every u that gives ``target``: float64, shape (branches, batch), NaN where there is none.
 
     Args:
-        expression: f.
+        expression: f, which `is_invertible`.
         unknown: the name of u.
         target: x, shape (batch,).
         values: the other variables, shape (batch,).
-        support: u's interval.
+        support: the interval of u; an end is let through, as rounding may reach it.
     """
-
-    def f(u: Tensor) -> Tensor:
-        result = evaluate(expression, {**values, unknown: u}, TORCH)
-        return torch.as_tensor(result).double().expand(u.shape)
-
     target = target.double()
-    whole = {**values, TARGET: target}
-    roots = [_tensor(root, whole, target) for root in solutions(expression, unknown)]
-    kept = [_verified(f, root, target, support) for root in roots]
-    rest = (
-        torch.stack([root.isnan() for root in kept]).all(0)
-        if kept
-        else target.isnan().logical_not()
-    )
-    if rest.any():
-        rows = {name: value.expand(len(target))[rest] for name, value in values.items()}
-        numeric = torch.full_like(target, torch.nan)
-        numeric[rest] = bisect(
-            lambda u: torch.as_tensor(evaluate(expression, {**rows, unknown: u}, TORCH)).double(),
-            target[rest],
-            support,
+    roots = _undone(expression, unknown, target[None], values)
+    found = []
+    for root in roots:
+        inside = root.clamp(*support)
+        near = (inside - root).abs() <= TOLERANCE * root.abs()
+        root = torch.where(near, inside, torch.nan)
+        value = torch.as_tensor(
+            evaluate(expression, {**values, unknown: root}, TORCH), dtype=torch.float64
         )
-        kept.append(_verified(f, numeric, target, support))
-    return torch.stack(_distinct(kept))
+        root = torch.where(root.isfinite() & agrees(target, value), root, torch.nan)
+        for earlier in found:
+            root = torch.where(root == earlier, torch.nan, root)
+        found.append(root)
+    return torch.stack(found)
 
 
-def _verified(
-    f: Callable[[Tensor], Tensor], u: Tensor, target: Tensor, support: tuple[float, float]
+def _undone(
+    expression: Expression, unknown: str, x: Tensor, values: Mapping[str, Tensor]
 ) -> Tensor:
-    low, high = support
-    return torch.where((u >= low) & (u <= high) & agrees(target, f(u)), u, torch.nan)
+    """The u with f(u) = x, for each branch of x: shape (branches, batch)."""
+
+    def known(part: Expression) -> Tensor:
+        return torch.as_tensor(evaluate(part, values, TORCH), dtype=torch.float64, device=x.device)
+
+    def inner(part: Expression, y: Tensor) -> Tensor:
+        return _undone(part, unknown, y, values)
+
+    if degree(expression, unknown) in (1, 2):
+        return quadratic_roots(coefficients(expression, unknown, known), x)
+    match expression:
+        case Unary(_, part):
+            return inner(part, -x)
+        case Call("where", (condition, yes, no)):
+            return _either(known(condition) != 0, inner(yes, x), inner(no, x))
+        case Call(function, (part,)):
+            return inner(part, _UNDONE[function](x))
+        case Binary("**", part, exponent):
+            return inner(part, _power_roots(x, _number(exponent) or 1.0))
+        case _ if (part := _repeated(expression, unknown)) is not None:
+            rest = replaced(expression, part, Name(PART))
+            return inner(part, _undone(rest, PART, x, values))
+        case Binary("/", left, right) if unknown in names_of(left) & names_of(right):
+            above, below = (coefficients(each, unknown, known) for each in (left, right))
+            return quadratic_roots([a - x * b for a, b in zip(above, below, strict=True)], 0 * x)
+        case Binary(operator, left, right) if unknown in names_of(left):
+            return inner(left, _LEFT[operator](x, known(right)))
+        case Binary(operator, left, right):
+            return inner(right, _RIGHT[operator](x, known(left)))
+        case _:
+            raise AssertionError(expression)
 
 
-def _distinct(roots: list[Tensor]) -> list[Tensor]:
-    """The roots with repetitions of an earlier one set to NaN, so that none counts twice."""
-    for i, root in enumerate(roots):
-        for earlier in roots[:i]:
-            root = torch.where(agrees(earlier, root), torch.nan, root)
-        roots[i] = root
-    return roots
+def _either(condition: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """Branches chosen by row; the shorter ones filled up with none."""
+    most = max(len(a), len(b))
+    filled = [torch.cat([c, c.new_full((most - len(c), c.shape[1]), torch.nan)]) for c in (a, b)]
+    return torch.where(condition, *filled)
 
 
-def bisect(f: Callable[[Tensor], Tensor], target: Tensor, support: tuple[float, float]) -> Tensor:
-    """The u in the support with f(u) = target, shape (batch,); NaN where f is not monotone."""
-    grid = _grid(support).to(target.device)
-    levels = torch.stack([f(u.expand(len(target))).expand(len(target)) for u in grid], dim=-1)
-    steps, rounding = levels.diff(dim=-1), 1e-12 * (1 + levels[:, 1:].abs())
-    rising, falling = (~(steps < -rounding)).all(-1), (~(steps > rounding)).all(-1)
-    sign = torch.where(rising, 1.0, -1.0)
-    # An end where f is not finite bounds nothing: NaN counts as above, so that the bracket lies
-    # before it.
-    place = (sign[:, None] * (levels - target[:, None]) <= 0).sum(-1) - 1
-    inside = (place >= 0) & (rising | falling)
-    low = grid[place.clamp(0, len(grid) - 1)]
-    high = grid[(place + 1).clamp(0, len(grid) - 1)]
-    for _ in range(120):
-        middle = low + (high - low) / 2
-        below = sign * (f(middle) - target) <= 0
-        low, high = torch.where(below, middle, low), torch.where(below, high, middle)
-    return torch.where(inside, low, torch.nan)
+_LEFT: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "+": lambda x, a: x - a,
+    "-": lambda x, a: x + a,
+    "*": lambda x, a: x / torch.where(a == 0, torch.nan, a),
+    "/": lambda x, a: x * torch.where(a.isfinite(), a, torch.nan),
+}
+"""g from x = g o a."""
+_RIGHT: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "+": lambda x, a: x - a,
+    "-": lambda x, a: a - x,
+    "*": _LEFT["*"],
+    "/": lambda x, a: torch.where(a == 0, torch.nan, a) / x,
+}
+"""g from x = a o g."""
+_UNDONE: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "exp": torch.log,
+    "log": torch.exp,
+    "sqrt": lambda x: torch.where(x >= 0, x**2, torch.nan),
+    "tanh": torch.atanh,
+    "sigmoid": torch.logit,
+    "logit": torch.sigmoid,
+    "abs": lambda x: torch.cat([torch.where(x >= 0, x, torch.nan), -x.abs()]),
+}
+"""g from x = function(g)."""
 
 
-def _grid(support: tuple[float, float]) -> Tensor:
-    """Points across the support, dense near 0 or one finite end, far out at infinite ends."""
-    low, high = support
-    s = torch.linspace(-1, 1, GRID, dtype=torch.float64)
-    if math.isinf(low) and math.isinf(high):
-        return torch.sinh(25 * s)
-    if math.isinf(high):
-        return torch.cat([torch.tensor([low]).double(), low + torch.exp(25 * s)])
-    if math.isinf(low):
-        return torch.cat([high - torch.exp(-25 * s), torch.tensor([high]).double()])
-    return low + (high - low) * (s + 1) / 2
+def _number(term: Expression) -> float | None:
+    match term:
+        case Number(value):
+            return float(value)
+        case Unary("negate", Number(value)):
+            return -float(value)
+        case _:
+            return None
 
 
-def _functions() -> dict[Any, Callable[..., Tensor]]:
-    """The sympy functions that a solution may contain, on float64 tensors."""
-    import sympy
-
-    names = ("exp", "log", "sin", "cos", "tan", "tanh", "asin", "acos", "atan", "atanh", "floor")
-    table = {getattr(sympy, name): getattr(torch, name) for name in names}
-    return table | {
-        sympy.Add: lambda *parts: functools.reduce(torch.add, parts),
-        sympy.Mul: lambda *parts: functools.reduce(torch.mul, parts),
-        sympy.Pow: torch.pow,
-        sympy.Abs: torch.abs,
-        sympy.sign: torch.sign,
-        sympy.Max: lambda *parts: functools.reduce(torch.maximum, parts),
-        sympy.Min: lambda *parts: functools.reduce(torch.minimum, parts),
-        sympy.And: lambda *parts: functools.reduce(torch.logical_and, parts),
-        sympy.Or: lambda *parts: functools.reduce(torch.logical_or, parts),
-        sympy.Not: torch.logical_not,
-        sympy.StrictLessThan: torch.lt,
-        sympy.LessThan: torch.le,
-        sympy.StrictGreaterThan: torch.gt,
-        sympy.GreaterThan: torch.ge,
-        sympy.Equality: torch.eq,
-        sympy.Unequality: torch.ne,
-    }
-
-
-def _walkable(root: Any) -> bool:
-    """Whether `_tensor` knows every part of the solution."""
-    import sympy
-
-    if not root.args:
-        known = root.is_Symbol or root.is_Boolean or root is sympy.nan
-        return bool(known or (root.is_real and root.is_finite))
-    known = isinstance(root, sympy.Piecewise | sympy.functions.elementary.piecewise.ExprCondPair)
-    return (known or root.func in _functions()) and all(map(_walkable, root.args))
-
-
-def _tensor(root: Any, values: Mapping[str, Tensor], like: Tensor) -> Tensor:
-    """The value of a solution, shape of ``like``."""
-    import sympy
-
-    if root.is_Symbol:
-        value = values[root.name]
-        return value.double().expand(like.shape)
-    if not root.args:
-        return torch.full_like(like, float(bool(root)) if root.is_Boolean else float(root))
-    if isinstance(root, sympy.Piecewise):
-        chosen = torch.full_like(like, torch.nan)
-        for branch, condition in reversed(root.args):
-            holds = _tensor(condition, values, like) != 0
-            chosen = torch.where(holds, _tensor(branch, values, like), chosen)
-        return chosen
-    return _functions()[root.func](*(_tensor(part, values, like) for part in root.args))
+def _power_roots(x: Tensor, n: float) -> Tensor:
+    """The g with g^n = x."""
+    if n != int(n):
+        return torch.where(x >= 0, x ** (1 / n), torch.nan)
+    size = x.abs() ** (1 / n)
+    if int(n) % 2:
+        return size.copysign(x)
+    size = torch.where(x >= 0, size, torch.nan)
+    return torch.cat([size, -size])

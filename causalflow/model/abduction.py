@@ -46,6 +46,10 @@ def abduct(scm: StructuralModel, values: Values, generator: torch.Generator) -> 
         round_trip_error=_round_trip_error(scm, completions, noises),
         inferred={name: how for c in completions for name, how in c.inferred.items()},
         free=tuple(name for name in scm.order if any(name not in c.values for c in completions)),
+        open_noise=tuple(sorted(frozenset().union(*(c.undetermined for c in completions)))),
+        effective_draws=min(
+            (c.effective for c in completions if c.effective is not None), default=None
+        ),
     )
     known = _known(scm, values, rows, completions)
     return Abduction(noise=_merged(noises, rows), rows=n, info=info, known=known)

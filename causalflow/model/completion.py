@@ -21,7 +21,7 @@ from torch import Tensor
 
 from causalflow.errors import EvidenceError
 from causalflow.mechanisms.base import Values
-from causalflow.mechanisms.district import abduct_exogenous
+from causalflow.mechanisms.exogenous_draws import ExogenousDraws, abduct_exogenous
 from causalflow.mechanisms.image import ImageMechanism
 from causalflow.model.posterior import draw_group, groups, unknowns
 from causalflow.model.scm import StructuralModel
@@ -38,12 +38,17 @@ class Completion:
         roots: every hidden root.
         inferred: node -> how its value was found.
         known: the evidence, and what was read off its images.
+        undetermined: declared exogenous variables that the evidence leaves more than one value.
+        effective: how many independent draws those of importance sampling are worth, in the worst
+            row; None where none were needed.
     """
 
     values: Mapping[str, Tensor]
     roots: Mapping[str, Tensor]
     inferred: Mapping[str, str]
     known: Mapping[str, Tensor]
+    undetermined: frozenset[str] = frozenset()
+    effective: float | None = None
 
 
 def complete(scm: StructuralModel, evidence: Values, generator: torch.Generator) -> Completion:
@@ -65,7 +70,10 @@ def complete(scm: StructuralModel, evidence: Values, generator: torch.Generator)
     read = _read_images(scm, values)
     values |= read
     _check_likelihoods(scm, values)
-    roots = _exogenous(scm, values, generator)
+    exogenous = _exogenous(scm, values, generator)
+    roots = {name: value for part in exogenous for name, value in part.values.items()}
+    known = frozenset(roots)
+    effective = [part.effective for part in exogenous if part.effective is not None]
     computed = certain | _compute(scm, values, roots)
     values |= computed
     drawn: dict[str, Tensor] = {}
@@ -80,7 +88,14 @@ def complete(scm: StructuralModel, evidence: Values, generator: torch.Generator)
     inferred |= dict.fromkeys(computed, "computed by its equation")
     inferred |= dict.fromkeys(nodes, "drawn from its exact posterior under the model")
     return Completion(
-        values=values | nodes, roots=roots, inferred=inferred, known={**evidence, **read}
+        values=values | nodes,
+        roots=roots,
+        inferred=inferred,
+        known={**evidence, **read},
+        undetermined=frozenset(scm.exogenous.keys() - known).union(
+            *(part.undetermined for part in exogenous)
+        ),
+        effective=min(effective, default=None),
     )
 
 
@@ -98,15 +113,15 @@ def _read_images(scm: StructuralModel, values: Values) -> dict[str, Tensor]:
 
 def _exogenous(
     scm: StructuralModel, values: Values, generator: torch.Generator
-) -> dict[str, Tensor]:
-    """The declared exogenous variables that the evidence bears on."""
-    found: dict[str, Tensor] = {}
+) -> list[ExogenousDraws]:
+    """The declared exogenous variables that the evidence bears on, by group."""
+    found: list[ExogenousDraws] = []
     for group in _linked(scm, values):
         _check_parents(scm, values, group)
         mechanisms = {name: scm.equations[name] for name in scm.equations if name in group}
         read = {name for member in mechanisms for name in scm.hidden_parents[member]}
         variables = {n: variable for n, variable in scm.exogenous.items() if n in read}
-        found |= abduct_exogenous(mechanisms, variables, values, generator)
+        found.append(abduct_exogenous(mechanisms, variables, values, generator))
     return found
 
 

@@ -21,7 +21,7 @@ from torch import Tensor
 from causalflow.errors import EvidenceError
 from causalflow.graph.schema import Class, Level
 from causalflow.mechanisms.base import Noise, Values
-from causalflow.model.completion import complete
+from causalflow.model.completion import Completion, complete
 from causalflow.model.evidence import by_missing
 from causalflow.model.scm import Intervention, StructuralModel
 
@@ -38,8 +38,8 @@ ROUNDING = 1e-9
 
 def needed_noise(
     scm: StructuralModel, evidence: Values, needed: frozenset[str], generator: torch.Generator
-) -> tuple[dict[str, Noise], Mapping[str, str]]:
-    """The noise of ``needed`` in the worlds of ``evidence``, and how what is missing was found.
+) -> tuple[dict[str, Noise], Completion]:
+    """The noise of ``needed`` in the worlds of ``evidence``, and how these were completed.
 
     Args:
         scm: the fitted model.
@@ -58,7 +58,7 @@ def needed_noise(
             noise[name] = mechanism.abduct(known[name], parents, generator)
         else:
             noise[name] = mechanism.draw_noise(rows, generator)
-    return noise, completion.inferred
+    return noise, completion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

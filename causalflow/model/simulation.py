@@ -11,8 +11,9 @@ Source: Pearl (2009), *Causality*, theorem 7.1.7.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
 
@@ -122,6 +123,8 @@ class _Run:
     watch: Watch
     inferred: dict[str, str] = field(default_factory=dict)
     tallies: list[Tally] = field(default_factory=list)
+    undetermined: set[str] = field(default_factory=set)
+    effective: float = math.inf
     _shared: Mapping[str, Noise] | None = None
 
     def cells(self) -> dict[tuple[Level, ...], float]:
@@ -151,7 +154,7 @@ class _Run:
                 settings=values,
                 watch=self.watch,
             )
-            tally = self._tally(question, worlds, where)
+            tally = self._widened(self._tally(question, worlds, where))
             self.tallies.append(tally)
             yield from (((*cell, *setting), number) for cell, number in tally.cells.items())
 
@@ -175,6 +178,10 @@ class _Run:
         repeated = {n: v.expand(self.draws, *v.shape[1:]) for n, v in evidence.items()}
         return self._noise(repeated, needed)
 
+    def _widened(self, tally: Tally) -> Tally:
+        """With the error of importance sampling, whose draws are worth fewer independent ones."""
+        return replace(tally, error=tally.error * math.sqrt(1 + self.draws / self.effective))
+
     def _is_spent(self, name: str) -> bool:
         """Whether an image tells nothing more once its parents have been read off it."""
         made = isinstance(self.scm.module(name), ImageMechanism)
@@ -182,8 +189,11 @@ class _Run:
 
     def _noise(self, evidence: Mapping[str, Tensor], needed: frozenset[str]) -> Mapping[str, Noise]:
         """The noise of the needed nodes, of so many worlds as the evidence has rows."""
-        noise, inferred = needed_noise(self.scm, evidence, needed, self.generator)
-        self.inferred |= inferred
+        noise, completion = needed_noise(self.scm, evidence, needed, self.generator)
+        self.inferred |= completion.inferred
+        self.undetermined |= completion.undetermined
+        if completion.effective is not None:
+            self.effective = min(self.effective, completion.effective)
         return noise
 
     def _tally(self, question: Question, worlds: Worlds, where: str) -> Tally:
@@ -244,6 +254,11 @@ def _notes(run: _Run) -> Iterator[str]:
         yield "cells whose condition no draw satisfies are shown as 0"
     if question.query.is_counterfactual and not _is_marginal(question):
         yield from _noise_notes(scm, question)
+    if question.evidence and run.undetermined:
+        listed = ", ".join(f"'{name}'" for name in sorted(run.undetermined))
+        yield f"the evidence leaves {listed} open: drawn from the posterior"
+    if run.effective < math.inf:
+        yield f"by importance sampling, worth {run.effective:,.0f} independent draws"
     for name, how in run.inferred.items():
         if name not in scm.equations:
             yield f"'{name}' was {how}"

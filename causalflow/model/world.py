@@ -28,6 +28,10 @@ class Info:
             residual; None where no image was observed or no residual is kept.
         inferred: node missing from the evidence -> how its value was found.
         free: nodes of which the evidence says nothing; their noise was drawn.
+        open_noise: declared exogenous variables that the evidence leaves more than one value (in
+            some row); they were drawn from their posterior.
+        effective_draws: how many independent draws those of importance sampling were worth, in the
+            worst row; None where the posterior is exact.
         undetermined: nodes whose value in this world the evidence leaves open: what the world holds
             of them is a draw (`World.probabilities`).
         warnings: what lies outside of the ranges that the mechanisms were fitted to.
@@ -39,6 +43,8 @@ class Info:
     free: tuple[str, ...] = ()
     undetermined: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    open_noise: tuple[str, ...] = ()
+    effective_draws: float | None = None
 
 
 def _unjudged() -> None:

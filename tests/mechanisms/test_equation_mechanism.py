@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from causalflow.errors import CompileError, EvidenceError, GraphError
 from causalflow.graph.equation import NUMPY, OPERATIONS, evaluate, parse_equation
 from causalflow.graph.schema import Class, Continuous, Family, Finite, Image
-from causalflow.mechanisms.district import abduct_exogenous, exogenous_posterior
+from causalflow.mechanisms.district import exogenous_posterior
 from causalflow.mechanisms.equation import EquationMechanism
 from causalflow.mechanisms.exogenous import ExogenousVariable
-from causalflow.mechanisms.inversion import bisect, invert
+from causalflow.mechanisms.exogenous_draws import abduct_exogenous
 from causalflow.mechanisms.operations import TORCH
+from causalflow.mechanisms.preimage import preimage
 
 LINE = (-math.inf, math.inf)
 
@@ -36,6 +37,10 @@ def finite(name: str, *p: str) -> ExogenousVariable:
 
 def family(variable: str, law: str, **parameters: float) -> ExogenousVariable:
     return ExogenousVariable(variable, Family(name=law, parameters=tuple(parameters.items())))
+
+
+def abducted(mechanisms, exogenous, values):
+    return abduct_exogenous(mechanisms, exogenous, values, generator()).values
 
 
 def by_name(*parts):
@@ -112,6 +117,13 @@ def test_integers_stay_exact_and_reals_stay_float64():
 # Inversion
 
 
+def on(low: float, high: float) -> ExogenousVariable:
+    """A law that lives on an interval."""
+    if math.isinf(high):
+        return family("u", "normal" if math.isinf(low) else "exponential")
+    return family("u", "uniform", low=low, high=high)
+
+
 INVERTIBLE = [
     ("u + t", LINE),
     ("3 - 2 * u * t", LINE),
@@ -138,7 +150,7 @@ def test_inversion_recovers_the_unknown(text, support):
     u = low + (high - low) * torch.rand(200, generator=generator(2), dtype=torch.float64)
     expression = parse_equation(text).components[0]
     x = evaluate(expression, {"t": t, "u": u}, TORCH)
-    found = invert(expression, "u", x, {"t": t}, support)
+    found = preimage(expression, on(*support), x, {"t": t}).low
     # The slopes here are above .01, so that float64 rounding of x moves u by less than 1e-9.
     assert ((found - u).abs().nan_to_num(1) < 1e-9).any(0).all()
     assert (~found.isnan()).sum(0).max() == 1
@@ -146,14 +158,16 @@ def test_inversion_recovers_the_unknown(text, support):
 
 def test_every_branch_in_the_support_is_found():
     expression = parse_equation("u ** 2 + t").components[0]
-    found = invert(expression, "u", torch.tensor([5.0]), {"t": torch.tensor([1.0])}, LINE)
+    x, t = torch.tensor([5.0]), torch.tensor([1.0])
+    found = preimage(expression, family("u", "normal"), x, {"t": t}).low
     assert sorted(found.flatten().tolist()) == pytest.approx([-2, 2])
 
 
-def test_bisection_says_nothing_where_there_is_no_monotone_solution():
-    target = torch.tensor([0.5, 7.0], dtype=torch.float64)
-    assert bisect(torch.sin, target, (-10.0, 10.0)).isnan().all()
-    assert bisect(torch.exp, -target, LINE).isnan().all()
+def test_a_value_outside_the_range_has_no_preimage():
+    target = torch.tensor([1.5, -7.0], dtype=torch.float64)
+    for text, support in (("sin(u)", (-10.0, 10.0)), ("exp(u)", LINE), ("u + exp(u) + 9", (-1, 1))):
+        expression = parse_equation(text).components[0]
+        assert preimage(expression, on(*support), -target.abs(), {}).low.isnan().all()
 
 
 # Abduction
@@ -181,12 +195,10 @@ def test_abduction_recovers_the_noise_of_the_morpho_mnist_equations():
         world[name] = mechanisms[name].predict(world)
     values = {name: world[name] for name in mechanisms}
     for name, own in (("thickness", "u_t"), ("intensity", "u_i")):
-        found = abduct_exogenous({name: mechanisms[name]}, exogenous, values, generator())
+        found = abducted({name: mechanisms[name]}, exogenous, values)
         # Within .001 of its ends the sigmoid gives intensity back to 1e-14 / .001 only.
         assert (found[own] - u[own]).abs().max() < 1e-9
-    assert (
-        abduct_exogenous(mechanisms, exogenous, values, generator())["u_i"] - u["u_i"]
-    ).abs().max() < 1e-9
+    assert (abducted(mechanisms, exogenous, values)["u_i"] - u["u_i"]).abs().max() < 1e-9
 
 
 def test_evidence_outside_an_equations_range_is_refused_by_node_and_row():
@@ -196,7 +208,7 @@ def test_evidence_outside_an_equations_range_is_refused_by_node_and_row():
         "intensity": torch.tensor([100.0, 260.0]),
     }
     with pytest.raises(EvidenceError, match="node 'intensity': row 1: no exogenous values"):
-        abduct_exogenous(mechanisms, exogenous, values, generator())
+        abducted(mechanisms, exogenous, values)
     below = {"thickness": torch.tensor([0.2]).double()}
     with pytest.raises(EvidenceError, match="node 'thickness': row 0"):
         abduct_exogenous({"thickness": mechanisms["thickness"]}, exogenous, below, generator())
@@ -235,14 +247,15 @@ def law(posterior) -> dict[tuple[int, ...], float]:
 
 def test_the_posterior_of_the_papers_example_is_exact():
     mechanisms, exogenous = ascm()
-    assert law(exogenous_posterior(mechanisms, exogenous, {"i": FIVE})) == pytest.approx(
-        POSTERIOR, abs=1e-12
-    )
+    assert law(
+        exogenous_posterior(mechanisms, exogenous, {"i": FIVE}, generator())
+    ) == pytest.approx(POSTERIOR, abs=1e-12)
 
 
 def test_seeing_x_as_well_conditions_the_posterior():
     mechanisms, exogenous = ascm()
-    found = law(exogenous_posterior(mechanisms, exogenous, {"i": FIVE, "x": torch.tensor([1])}))
+    evidence = {"i": FIVE, "x": torch.tensor([1])}
+    found = law(exogenous_posterior(mechanisms, exogenous, evidence, generator()))
     # x = u_x ^ u_xy is 1 in the state (1, 0, 0, 1) only.
     assert found == pytest.approx({(1, 0, 0, 1): 1.0}, abs=1e-12)
 
@@ -250,7 +263,7 @@ def test_seeing_x_as_well_conditions_the_posterior():
 def test_counterfactuals_of_the_papers_example_are_those_of_its_table():
     mechanisms, exogenous = ascm()
     n = 100_000
-    world = abduct_exogenous(mechanisms, exogenous, {"i": FIVE.expand(n, -1, -1, -1)}, generator())
+    world = abducted(mechanisms, exogenous, {"i": FIVE.expand(n, -1, -1, -1)})
     oracles = {1: {6: 4 / 19, 14: 9 / 19, 5: 6 / 19}, 0: {5: 13 / 19, 6: 6 / 19}}
     for x, oracle in oracles.items():
         changed = {**world, "x": torch.full((n,), x)}
@@ -282,7 +295,7 @@ def test_an_impossible_image_is_refused_by_node_and_row():
     mechanisms, exogenous = ascm()
     images = torch.cat([FIVE, 1 - torch.zeros_like(FIVE)])
     with pytest.raises(EvidenceError, match="node 'i': row 1: no exogenous values"):
-        abduct_exogenous(mechanisms, exogenous, {"i": images}, generator())
+        abducted(mechanisms, exogenous, {"i": images})
 
 
 def test_a_mixture_has_the_posterior_of_bayes_rule():
@@ -290,7 +303,7 @@ def test_a_mixture_has_the_posterior_of_bayes_rule():
     mechanisms = by_name(node("x", Continuous, "2 * k + (1 + k) * u"))
     exogenous = by_name(finite("k", "0.3", "0.7"), family("u", "normal"))
     x = torch.tensor([0.0, 1.0, 4.0], dtype=torch.float64)
-    found = exogenous_posterior(mechanisms, exogenous, {"x": x})
+    found = exogenous_posterior(mechanisms, exogenous, {"x": x}, generator())
     spread = torch.tensor([1.0, 2.0], dtype=torch.float64)
     normal = torch.distributions.Normal(torch.tensor([0.0, 2.0], dtype=torch.float64), spread)
     joint = normal.log_prob(x[:, None]) + torch.tensor([0.3, 0.7], dtype=torch.float64).log()
@@ -302,9 +315,7 @@ def test_both_signs_of_a_square_are_drawn():
     mechanisms = by_name(node("x", Continuous, "u ** 2"))
     exogenous = by_name(family("u", "normal", mean=1, std=1))
     n = 20_000
-    u = abduct_exogenous(
-        mechanisms, exogenous, {"x": torch.full((n,), 0.25).double()}, generator()
-    )["u"]
+    u = abducted(mechanisms, exogenous, {"x": torch.full((n,), 0.25).double()})["u"]
     assert torch.allclose(u.abs(), torch.full_like(u, 0.5))
     p = math.exp(0.5) / (math.exp(0.5) + math.exp(-0.5))  # p(.5) / (p(.5) + p(-.5)), mean 1
     assert abs((u > 0).double().mean() - p) <= 5 * math.sqrt(p * (1 - p) / n)
@@ -314,7 +325,7 @@ def test_an_exogenous_variable_shared_by_two_nodes_is_solved_once_and_checked():
     mechanisms = by_name(node("a", Continuous, "2 * u"), node("b", Continuous, "u + v + a"))
     exogenous = by_name(family("u", "normal"), family("v", "laplace"))
     values = {"a": torch.tensor([1.0]).double(), "b": torch.tensor([3.0]).double()}
-    found = abduct_exogenous(mechanisms, exogenous, values, generator())
+    found = abducted(mechanisms, exogenous, values)
     assert (found["u"].item(), found["v"].item()) == pytest.approx((0.5, 1.5))
     twins = by_name(node("a", Continuous, "2 * u"), node("c", Continuous, "u + 1"))
     with pytest.raises(EvidenceError, match="node 'c': row 0"):
@@ -327,18 +338,18 @@ def test_noise_of_a_missing_leaf_keeps_its_prior():
     mechanisms, exogenous = morpho_mnist()
     n = 20_000
     values = {"thickness": torch.full((n,), 2.5).double()}
-    found = abduct_exogenous(mechanisms, exogenous, values, generator())
+    found = abducted(mechanisms, exogenous, values)
     assert torch.allclose(found["u_t"], torch.full((n,), 2.0).double())
     assert abs(found["u_i"].mean()) <= 5 / math.sqrt(n)
     assert abs(found["u_i"].square().mean() - 1) <= 5 * math.sqrt(2 / n)
 
 
-def test_a_threshold_is_abducted_by_rejection():
+def test_a_threshold_is_abducted_by_its_interval():
     mechanisms = by_name(node("x", Class, "u < 0.2 + 0.5 * z", levels=(0, 1)))
     exogenous = by_name(family("u", "uniform"))
     z = torch.tensor([0, 0, 1, 1]).repeat_interleave(5_000)
     x = torch.tensor([0, 1, 0, 1]).repeat_interleave(5_000)
-    u = abduct_exogenous(mechanisms, exogenous, {"x": x, "z": z}, generator())["u"]
+    u = abducted(mechanisms, exogenous, {"x": x, "z": z})["u"]
     assert torch.equal(mechanisms["x"].predict({"u": u, "z": z}), x)
     for row, (low, high) in enumerate([(0.2, 1), (0, 0.2), (0.7, 1), (0, 0.7)]):
         part = u[row * 5_000 : (row + 1) * 5_000]
@@ -347,10 +358,14 @@ def test_a_threshold_is_abducted_by_rejection():
 
 
 def test_what_cannot_be_abducted_is_refused_by_name():
-    two = by_name(node("x", Continuous, "u + v"))
+    two = by_name(node("x", Continuous, "u + v"), node("y", Continuous, "u - v"))
     exogenous = by_name(family("u", "normal"), family("v", "normal"))
-    with pytest.raises(CompileError, match="node 'x': its exogenous variables cannot be recovered"):
-        abduct_exogenous(two, exogenous, {"x": torch.zeros(1).double()}, generator())
+    seen = {"x": torch.zeros(1).double(), "y": torch.zeros(1).double()}
+    with pytest.raises(EvidenceError, match=r"node 'y': row 0: .* no draws of several noises"):
+        abduct_exogenous(two, exogenous, seen, generator())
+    image = by_name(node("i", Image, ["u", "v"], shape=(1, 1, 2)))
+    with pytest.raises(CompileError, match="node 'i': its exogenous variables cannot be recovered"):
+        abduct_exogenous(image, exogenous, {"i": torch.zeros(1, 1, 1, 2)}, generator())
     many = [finite(f"u{i}", *["0.001"] * 1000) for i in range(3)]
     big = by_name(node("x", Class, "(u0 + u1 + u2) % 2", levels=(0, 1)))
     with pytest.raises(CompileError, match=r"nodes \['x'\]: .* 1000000000 joint"):
@@ -358,12 +373,12 @@ def test_what_cannot_be_abducted_is_refused_by_name():
 
 
 def test_rows_are_numbered_across_chunks(monkeypatch):
-    monkeypatch.setattr("causalflow.mechanisms.district.CHUNK", 64)
+    monkeypatch.setattr("causalflow.mechanisms.exogenous_draws.CHUNK", 64)
     mechanisms, exogenous = ascm()
     images = torch.cat([FIVE.expand(40, -1, -1, -1), torch.ones_like(FIVE)])
     with pytest.raises(EvidenceError, match="row 40"):
-        abduct_exogenous(mechanisms, exogenous, {"i": images}, generator())
-    drawn = abduct_exogenous(mechanisms, exogenous, {"i": images[:40]}, generator())
+        abducted(mechanisms, exogenous, {"i": images})
+    drawn = abducted(mechanisms, exogenous, {"i": images[:40]})
     assert {tuple(state) for state in torch.stack(list(drawn.values()), 1).tolist()} <= {
         (u_x, u_y, u_xy, u_i) for u_i, u_x, u_y, u_xy in POSTERIOR
     }
