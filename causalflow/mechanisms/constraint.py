@@ -61,7 +61,7 @@ def _rewritten(mechanism: EquationMechanism, parts: tuple[Expression, ...]) -> E
     if parts == mechanism.equation.components:
         return mechanism
     equation = Equation(parts, mechanism.equation.vector)
-    node = replace(mechanism.node, equation=equation)  # type: ignore[call-arg]
+    node = replace(mechanism.node, equation=equation)  # type: ignore[call-arg,arg-type]
     return EquationMechanism(mechanism.name, node, sorted(equation.names))
 
 

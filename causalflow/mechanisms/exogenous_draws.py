@@ -1,8 +1,10 @@
 """Exogenous draws: one draw a row of the joint posterior of a district's exogenous variables.
 
-Rows that are alike share one posterior. Of it they get a systematic sample in random order: each
-state as often as its probability says, up to one (Douc & Cappe 2005, Comparison of resampling
-schemes).
+Rows that are alike share one posterior. Of it they get a stratified sample in random order: draw
+k of n is uniform among the quantiles from k / n to (k + 1) / n. (Quantiles at equal distances would do
+worse than chance where states that are alike follow one another at that distance.)
+
+Source: Douc & Cappe (2005), Comparison of resampling schemes for particle filtering.
 """
 
 from __future__ import annotations
@@ -205,12 +207,12 @@ def _chosen(
     generator: torch.Generator,
     weighted: bool,
 ) -> ExogenousDraws:
-    """``counts`` draws of each row: systematic resampling, the draws of a row then shuffled."""
+    """``counts`` draws of each row: stratified resampling, the draws of a row then shuffled."""
     share = law.log_weight.exp()
     effective = _effective(law, share, offset) if weighted else None
     place = torch.arange(int(counts.max()), device=share.device).expand(len(counts), -1)
     wanted = place < counts[:, None]
-    shift = draws.uniform((len(counts), 1), generator, share.device)
+    shift = draws.uniform(tuple(place.shape), generator, share.device)
     total = share.cumsum(1)
     quantile = (place + shift) / counts[:, None] * total[:, -1:]
     # A last partial sum may be short of 1 by rounding: never step past a possible state.

@@ -122,7 +122,7 @@ def invert(
     """
     target = target.double()
     roots = _undone(expression, unknown, target[None], values)
-    found = []
+    found: list[Tensor] = []
     for root in roots:
         inside = root.clamp(*support)
         near = (inside - root).abs() <= TOLERANCE * root.abs()
@@ -159,9 +159,9 @@ def _undone(
             return inner(part, _UNDONE[function](x))
         case Binary("**", part, exponent):
             return inner(part, _power_roots(x, _number(exponent) or 1.0))
-        case _ if (part := _repeated(expression, unknown)) is not None:
-            rest = replaced(expression, part, Name(PART))
-            return inner(part, _undone(rest, PART, x, values))
+        case _ if (alike := _repeated(expression, unknown)) is not None:
+            rest = replaced(expression, alike, Name(PART))
+            return inner(alike, _undone(rest, PART, x, values))
         case Binary("/", left, right) if unknown in names_of(left) & names_of(right):
             above, below = (coefficients(each, unknown, known) for each in (left, right))
             return quadratic_roots([a - x * b for a, b in zip(above, below, strict=True)], 0 * x)
@@ -177,7 +177,7 @@ def _either(condition: Tensor, a: Tensor, b: Tensor) -> Tensor:
     """Branches chosen by row; the shorter ones filled up with none."""
     most = max(len(a), len(b))
     filled = [torch.cat([c, c.new_full((most - len(c), c.shape[1]), torch.nan)]) for c in (a, b)]
-    return torch.where(condition, *filled)
+    return torch.where(condition, filled[0], filled[1])
 
 
 _LEFT: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {

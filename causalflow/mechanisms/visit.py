@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from causalflow.errors import CompileError
+from causalflow.errors import CompileError, EvidenceError
 from causalflow.graph.schema import Class, Continuous
 from causalflow.mechanisms.base import Values
 from causalflow.mechanisms.equation import EquationMechanism
@@ -20,6 +20,8 @@ from causalflow.mechanisms.preimage import slope_at
 
 __all__ = ["NeedsDrawsError", "Visit"]
 
+RANGE_PROBES = 4096
+"""Places where values are looked at."""
 PROBES = 64
 """Places where slopes are looked at."""
 
@@ -82,7 +84,7 @@ class Visit:
         for node in self.waiting:
             missing = self._missing(node)
             if len(missing) == 1 and missing <= self.unknown.keys() and _is_number(node):
-                found.setdefault(*missing, []).append(node)
+                found.setdefault(min(missing), []).append(node)
         return sorted(found.items(), key=lambda item: self._bears_on(*item))
 
     def _bears_on(self, name: str, nodes: list[EquationMechanism]) -> int:
@@ -107,11 +109,51 @@ class Visit:
         assert pieces is not None
         if further and particles.copies == 1 and bool(pieces.is_flat.any()):
             raise NeedsDrawsError
+        if particles.copies > 1 and isinstance(nodes[0].node, Continuous):
+            self._check_explained(nodes[0], variable, pieces)
         particles.weigh(
             particles.solve(variable, pieces, self.generator),
             nodes[-1].name,
             self._reason(f"its equation has no solution in '{name}' there"),
         )
+
+    def _check_explained(
+        self, node: EquationMechanism, variable: ExogenousVariable, pieces: Pieces
+    ) -> None:
+        """Refuse a value that may also come from variables drawn, where this one does nothing.
+
+        In max(v, u) = x with v drawn and u solved for, v = x is an explanation of the same order,
+        which no draw of v hits.
+        """
+        found = self._elsewhere(node, variable)
+        x = self.values[node.name].double().expand(self.particles.rows)
+        flat = pieces.is_flat.any(0).reshape(self.particles.rows, -1).any(1)
+        if len(found):
+            room = 0.1 * (found.max() - found.min())
+            met = (x >= found.min() - room) & (x <= found.max() + room) & ~flat
+            if bool(met.any()):
+                row = self.particles.offset + int(met.nonzero()[0])
+                raise EvidenceError(
+                    f"node '{node.name}': row {row}: its value can come from '{variable.name}' or "
+                    "from other noises alone, which draws cannot weigh against one another; give "
+                    "more of its parents"
+                )
+
+    def _elsewhere(self, node: EquationMechanism, variable: ExogenousVariable) -> Tensor:
+        """Values of the node where it is flat in the variable, but not in all others."""
+        world, names = self.particles.world, node.equation.names
+        term = node.equation.components[0]
+        some = torch.arange(RANGE_PROBES, device=self.particles.device) * 7919
+        at = {n: world[n][some % len(world[n])] for n in names & world.keys()}
+        at[variable.name] = variable.draw_noise(RANGE_PROBES, self.generator)["value"]
+        moving = torch.zeros(RANGE_PROBES, dtype=torch.bool, device=self.particles.device)
+        for name in names - {variable.name}:
+            if name not in self.values and bool((at[name] != at[name][0]).any()):
+                others = {n: v for n, v in at.items() if n != name}
+                moving |= slope_at(term, name, at[name].double(), others) != 0
+        others = {n: v for n, v in at.items() if n != variable.name}
+        own = slope_at(term, variable.name, at[variable.name], others)
+        return node.evaluate(at)[moving & (own == 0)]
 
     def _found(
         self, node: EquationMechanism, variable: ExogenousVariable, target: Tensor, alone: bool
