@@ -1,8 +1,8 @@
 """Exogenous draws: one draw a row of the joint posterior of a district's exogenous variables.
 
-Rows that are alike share one posterior. Of it they get a stratified sample in random order: draw
-k of n is uniform among the quantiles from k / n to (k + 1) / n. (Quantiles at equal distances would do
-worse than chance where states that are alike follow one another at that distance.)
+Rows that are alike share one posterior. Of it they get a stratified sample in random order: of n
+draws, number k is uniform among the quantiles from k / n to (k + 1) / n. (Quantiles at equal
+distances would do worse than chance where states that are alike follow at that distance.)
 
 Source: Douc & Cappe (2005), Comparison of resampling schemes for particle filtering.
 """
