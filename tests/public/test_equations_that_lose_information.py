@@ -221,7 +221,7 @@ nodes:
 def test_a_value_that_two_noises_give_by_themselves_is_refused():
     # y = v as well as y = u, each with a density: draws of v never hit y.
     more = ", v: {type: normal}"
-    with pytest.raises(cf.CausalflowError, match="can come from '(uy|v)' or from other"):
+    with pytest.raises(cf.CausalflowError, match=r"can come from '(uy|v)' or from other"):
         model("max(x + v, uy)", more=more).ask("E[y[x=1] | x=0, y=0.5]")
     # At an atom both agree: y = 0 says that u and v are negative.
     atom = model("max(x + v, uy, 0)", more=more).ask("E[y[x=1] | x=0, y=0]")
