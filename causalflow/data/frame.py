@@ -7,6 +7,7 @@ float32 in public units, or as files; `Frame.rows` gives a batch in engine value
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor
 
 from causalflow.data.image_folder import ImageFiles
+from causalflow.data.table import LINE
 from causalflow.data.units import images_to_engine, store_images, to_engine
 from causalflow.errors import DataError, one_of
 from causalflow.frozen import Frozen
@@ -139,12 +141,23 @@ def _column(name: str, node: Node, value: Any) -> Tensor | ImageFiles:
         return value.of_shape(node.shape)
     if isinstance(node, Image):
         return store_images(name, node, value, DataError)
-    column = to_engine(name, node, value, DataError)
+    try:
+        column = to_engine(name, node, value, DataError)
+    except DataError as mistake:
+        raise _with_line(name, value, mistake) from None
     if column.ndim != 1:
         raise DataError(
             f"node '{name}': a column of shape {tuple(column.shape)}; expected one value a row"
         )
     return column
+
+
+def _with_line(name: str, value: Any, mistake: DataError) -> DataError:
+    """The mistake, with the line of its row where the column was read from a file."""
+    row = re.match(rf"node '{re.escape(name)}', row (\d+)", str(mistake))
+    if row is None or getattr(getattr(value, "index", None), "name", None) != LINE:
+        return mistake
+    return DataError(f"line {value.index[int(row[1])]:,}: {mistake}")
 
 
 def _check_lengths(columns: Mapping[str, Tensor | ImageFiles]) -> None:

@@ -20,7 +20,10 @@ from causalflow.errors import DataError, one_line
 from causalflow.files import opened
 from causalflow.limits import CSV_BYTES, CSV_COLUMNS, CSV_LINE_BYTES
 
-__all__ = ["read_table"]
+__all__ = ["LINE", "read_table"]
+
+LINE = "line"
+"""The name of a table's index: the lines of the file."""
 
 _REMEMBERED = 100_000
 _OTHER_ENCODINGS = {
@@ -53,7 +56,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
     arrays = {
         name: np.array(cells, dtype=object) for name, cells in zip(header, columns, strict=True)
     }
-    return pd.DataFrame(arrays, index=pd.Index(lines, name="line"), dtype=object)
+    return pd.DataFrame(arrays, index=pd.Index(lines, name=LINE), dtype=object)
 
 
 def _lines(path: str | Path, file: io.BufferedReader) -> Iterator[str]:

@@ -163,7 +163,7 @@ def test_a_damaged_file_is_one_line(tmp_path, new):
     for length in (0, 1, 4, 100, len(content) // 2, len(content) - 30):
         path.write_bytes(content[:length])
         refused(path, "damaged, or no file of torch.save|holds more than tensors")
-    refused(tmp_path / "none.pt", "no such file")
+    refused(tmp_path / "none.pt", "No such file")
     refused(tmp_path, "cannot be read")
 
 

@@ -93,8 +93,8 @@ TABLES = {
     "a null byte": (b"color,size\nred,1\0\n", "rows.csv:2: "),
     "an open quote": (b'color,size\n"red,1\n', "rows.csv:2: unexpected end"),
     "a line of 2 MB": (b"color,size\nred," + b"1" * 2_000_000, "rows.csv:2: a line of more"),
-    "a word far down": ((LONG + "red,large\n" + "red,1\n").encode(), "large"),
-    "a level far down": ((LONG + "blue,1\n" + "red,1\n").encode(), "blue"),
+    "a word far down": ((LONG + "red,large\n" + "red,1\n").encode(), "line 30,002: "),
+    "a level far down": ((LONG + "blue,1\n" + "red,1\n").encode(), "line 30,002: "),
     "an infinite number": (b"color,size\nred,1e999\n", "size"),
 }
 

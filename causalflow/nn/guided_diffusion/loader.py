@@ -8,6 +8,7 @@ is read too. Loading is strict: the network has exactly the tensors of the file.
 from __future__ import annotations
 
 import hashlib
+import os
 import pickle
 import re
 import struct
@@ -22,6 +23,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from causalflow.errors import CheckpointError, one_of
+from causalflow.files import opened
 from causalflow.limits import MODEL_BYTES
 from causalflow.nn.guided_diffusion.classifier import Classifier
 from causalflow.nn.guided_diffusion.shapes import configuration_of, network_of
@@ -134,16 +136,9 @@ def _content(path: Path, start: bytes) -> object:
 
 def _check_file(path: Path) -> tuple[bytes, int]:
     """The first bytes and the size."""
-    try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            start = file.read(4)
-    except (OSError, ValueError) as error:
-        reason = "no such file" if isinstance(error, FileNotFoundError) else _line(error)
-        raise _defect(path, f"cannot be read ({reason})") from None
-    if size > MODEL_BYTES:
-        raise _defect(path, f"{size:,} bytes; at most {MODEL_BYTES:,} are read")
-    return start, size
+    with opened(path, CheckpointError, limit=MODEL_BYTES) as file:
+        start = file.read(4)
+        return start, file.seek(0, os.SEEK_END)
 
 
 def _check_archive(path: Path, size: int) -> None:
@@ -159,7 +154,7 @@ def _check_archive(path: Path, size: int) -> None:
 def _check_digest(path: Path, sha256: str) -> None:
     if not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
         raise _defect(path, f"sha256={sha256!r}; expected 64 hexadecimal digits")
-    with path.open("rb") as file:
+    with opened(path, CheckpointError, limit=MODEL_BYTES) as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != sha256.lower():
         raise _defect(path, f"its sha256 is {found}; expected {sha256.lower()}")
