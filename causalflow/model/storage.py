@@ -113,9 +113,11 @@ def _declared(
 
 def _check_parts(wanted: Any, parts: Parts) -> None:
     """Refuse to read a model without the user's own modules, or with others."""
+    if not isinstance(wanted, dict):
+        raise CheckpointError(f"'parts' is {wanted!r}; expected an object")
     names = parts.names()
     for what in names:
-        there = wanted.get(what) if isinstance(wanted, dict) else None
+        there = wanted.get(what)
         if (there or type(names[what])()) != names[what]:
             raise CheckpointError(
                 f"the model was compiled with {what}={there!r}; give the same to Model.load, "
