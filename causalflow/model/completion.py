@@ -4,7 +4,7 @@ In this order:
 
 0. Nodes whose equation has known parents and no exogenous variable are computed.
 1. Parents of an observed image are read off it by its anti-causal predictors (the mode).
-2. Declared exogenous variables come from their equations: inverted, or drawn from the exact
+2. Declared exogenous variables come from their equations: solved for, or drawn from the joint
    posterior.
 3. Latent classes, and class nodes that are missing while a descendant is known, are drawn from
    their exact joint posterior (`causalflow.model.posterior`).
