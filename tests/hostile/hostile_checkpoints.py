@@ -303,7 +303,7 @@ CONTENTS: dict[str, Callable[[], bytes]] = {
         "image.safetensors", graph=lambda text: text.replace("8", "4096")
     ),
     "a tensor of another shape": _tensors(
-        lambda t: t.update({_some(t): t[_some(t)].reshape(1, -1)})
+        lambda t: t.update({_some(t): t[_some(t)].reshape(1, 1, 1, -1)})
     ),
     "a tensor of another type": _tensors(lambda t: t.update({_some(t): t[_some(t)].half()})),
     "a tensor that is missing": _tensors(lambda t: t.pop(_some(t)) is None),
