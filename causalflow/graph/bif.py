@@ -5,11 +5,11 @@
     probability ( y | x ) { table 0.2, 0.5, 0.8, 0.5; }          the child's levels outermost
 
 Levels ``0, 1, ..`` become integers. A row is divided by its sum, which may miss one as that of any
-table may (`causalflow.graph.law`), and by what rounding its decimals explains. Two properties of
-our own, which other tools leave alone, keep what BIF has no word for: ``property noise = gumbel;``
-of a variable, and ``property exact = 1/3 2/3;`` of a block with probabilities that are no decimals:
-row by row, the last parent's levels fastest. BIF has no queries, and no edges but those into each
-block's child, in the order of the blocks.
+table may, and as rounding its decimals explains, up to .01 (`causalflow.graph.law`). Two
+properties of our own, which other tools leave alone, keep what BIF has no word for:
+``property noise = gumbel;`` of a variable, and ``property exact = 1/3 2/3;`` of a block with
+probabilities that are no decimals: row by row, the last parent's levels fastest. BIF has no
+queries, and no edges but those into each block's child, in the order of the blocks.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from causalflow.graph.bif_grammar import Block, Entry, Network, Variable, parse_
 from causalflow.graph.declaration import Declaration, mixed_graph
 from causalflow.graph.document import Scalar, number
 from causalflow.graph.graph import Graph
-from causalflow.graph.law import ROUGH, divided, shown_number, warn_of_rough
+from causalflow.graph.law import ROUGH, SHORT, divided, shown_number, warn_of_rough
 from causalflow.graph.names import NAME_RULE, is_name, written
 from causalflow.graph.schema import Class, Edge, Level, Node, Rows
 from causalflow.limits import TABLE_ROWS
@@ -198,7 +198,8 @@ class _Reader:
         law = [self._number(block, entry, text) for text in texts]
         total = sum(law, start=Fraction(0))
         digits = max(map(_decimals, texts))
-        allowed = max(size * Fraction(1, 2 * 10**digits), ROUGH) if digits else Fraction(0)
+        rounding = min(size * Fraction(1, 2 * 10**digits), SHORT)
+        allowed = max(rounding, ROUGH) if digits else Fraction(0)
         where = f"{self._source}:{entry.line}: probability of '{block.child}': the probabilities"
         row = divided(law, where, self.rough, allowed)
         if row is None:

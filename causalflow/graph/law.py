@@ -2,6 +2,8 @@
 
 within `NOISE`    what 32-bit floats and rounded decimals miss: divided by the sum, silently
 within `ROUGH`    decimals of three or four digits (.3333 thrice): divided, with a warning
+within `SHORT`    for numbers written with one or two decimals each (.33 thrice), where rounding
+                  them can miss one by as much: divided, with a warning
 beyond            no rounding: the caller refuses the row
 """
 
@@ -13,7 +15,7 @@ from fractions import Fraction
 
 from causalflow.errors import CausalflowWarning
 
-__all__ = ["NOISE", "ROUGH", "divided", "shown_number", "warn_of_rough"]
+__all__ = ["NOISE", "ROUGH", "SHORT", "divided", "shown_number", "warn_of_rough"]
 
 NOISE = Fraction(1, 10**6)
 """A float of 32 bits misses its number by 6e-8 of it, so a row misses one by as much; and decimals
@@ -21,6 +23,10 @@ of seven digits, as programs write them, by little more."""
 
 ROUGH = Fraction(1, 10**3)
 """Decimals of three or four digits miss one by as much; an error of typing misses it by more."""
+
+SHORT = Fraction(1, 10**2)
+"""Thirds and sevenths of two decimals miss one by as much; what misses it by a tenth (.3, .6) was
+never a whole row, however few its decimals."""
 
 
 def divided(

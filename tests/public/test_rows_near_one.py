@@ -122,6 +122,21 @@ def test_networks_of_other_tools_follow_the_same_rule():
     assert float(cf.compile(exact).ask("P(b=3 | a)", a=0).value) == pytest.approx(0.7, abs=1e-8)
 
 
+@pytest.mark.parametrize("row", ["0.33, 0.33, 0.33", "0.14, 0.43, 0.42"])
+def test_a_row_of_two_decimals_may_miss_one_by_a_hundredth(row):
+    with pytest.warns(cf.CausalflowWarning, match="probability of 'b': .* sum to 99/100;"):
+        graph = cf.loads(BIF.replace("ROW", row))
+    total = sum(map(Fraction, row.split(", ")))
+    found = cf.compile(graph).ask("P(b=1 | a)", a="only").value
+    assert found == Fraction(row[:4]) / total
+
+
+@pytest.mark.parametrize("row", ["0.3, 0.3, 0.3", "0.3, 0.6, 0", ".5, .5, .1", "0.32, 0.33, 0.33"])
+def test_no_few_decimals_explain_a_row_that_misses_one_by_more(row):
+    with pytest.raises(cf.CausalflowError, match=r"probability of 'b': the probabilities sum to"):
+        cf.loads(BIF.replace("ROW", row))
+
+
 @pytest.mark.parametrize("ask", ["evaluate", "bounds"])
 def test_tables_given_as_data_follow_the_same_rule(ask):
     graph = cf.Graph(edges=["x -> y"])
