@@ -24,6 +24,7 @@ from causalflow.errors import DataError, EvidenceError, QueryError
 from causalflow.identify.identify import identify
 from causalflow.query.closing import close, free_names
 from causalflow.query.combination import AnyQuery, Combination, Part
+from causalflow.query.order import counting_notes
 from causalflow.query.query import Kind, Query, Term
 from causalflow.tables.table import Table
 from causalflow.values.finite import finite
@@ -130,7 +131,7 @@ class Solver:
         """
         self._check_experiments()
         if (point := self._identified(query)) is not None:
-            return Interval(low=point, high=point, kind="point", notes=self._data_notes())
+            return Interval(low=point, high=point, kind="point", notes=self._data_notes(query))
         if isinstance(query, Combination) and not query.is_plain_sum:
             return combined_interval(query, {part: self.interval(part) for part in query.parts})
         top, bottom = _ratio(self._model, query)
@@ -149,7 +150,9 @@ class Solver:
             low, high = (min(max(end, 0.0), 1.0) + 0.0 for end in (low, high))
         if high - low < _POINT and kind != "optimised":
             kind, notes = "point", ()
-        return Interval(low=low, high=high, kind=kind, notes=(*self._data_notes(), *moved, *notes))
+        return Interval(
+            low=low, high=high, kind=kind, notes=(*self._data_notes(query), *moved, *notes)
+        )
 
     def _possible(self, program: Program) -> tuple[Program, tuple[str, ...]]:
         """The program; for data that no model fits exactly, that of the nearest distribution."""
@@ -220,8 +223,8 @@ class Solver:
             found.append(number * part)
         return sum(found)
 
-    def _data_notes(self) -> tuple[str, ...]:
-        notes = []
+    def _data_notes(self, query: AnyQuery) -> tuple[str, ...]:
+        notes = counting_notes(query, self._model.levels)
         if self._data.is_sample:
             notes.append(SAMPLE)
         if self._data.is_blind:

@@ -7,6 +7,7 @@ from fractions import Fraction
 from causalflow.discrete.domain import Domain
 from causalflow.errors import QueryError
 from causalflow.graph.schema import Class, Finite, Image
+from causalflow.query.order import counted_as
 
 __all__ = ["level_notes", "level_numbers"]
 
@@ -28,7 +29,6 @@ def level_numbers(domain: Domain) -> list[Fraction]:
 def level_notes(domain: Domain) -> list[str]:
     """What an expectation of a class with named levels means; nothing where they are numbers."""
     declared = domain.declared
-    if not isinstance(declared, Class) or not declared.type.counts_by_position:
+    if not isinstance(declared, Class) or not declared.type.counting:
         return []
-    pairs = ", ".join(f"{level}={k}" for k, level in list(enumerate(declared.levels))[:8])
-    return [f"the levels of '{domain.name}' count as {pairs}"]
+    return [counted_as(domain.name, declared.type)]

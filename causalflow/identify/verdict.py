@@ -25,7 +25,7 @@ from causalflow.identify.short import ShortAnswer, short_answers
 from causalflow.identify.step import Step
 from causalflow.query.combination import AnyQuery, Combination
 from causalflow.query.language import parse_distribution
-from causalflow.query.order import check_named
+from causalflow.query.order import check_named, counting_notes
 from causalflow.symbolic.evaluate import Data, evaluate
 from causalflow.symbolic.expression import ZERO, Expression, Index, variables
 from causalflow.symbolic.render import to_latex, to_text
@@ -160,7 +160,8 @@ class Verdict:
         """The answer: a table over the query's free variables, in their order.
 
         Where the estimand is constant in a variable, the variable's most frequent level is taken. A
-        variable of the query that is in no table has its declared levels, else 0 and 1.
+        variable of the query that is in no table has its declared levels, else 0 and 1. In a mean
+        levels that are names count as their positions, as declared, else in the table.
 
         Args:
             data: the table of P(v), or a table for each distribution:
@@ -238,7 +239,8 @@ class Verdict:
         Raises:
             QueryError: the query is not identifiable.
             DataError: a column that the estimand needs is missing, continuous, or has a value that
-                is no level; or the estimand needs an experiment.
+                is no level; the estimand needs an experiment; or the mean of names whose order
+                nobody has declared.
         """
         if self.estimand is None:
             raise QueryError(f"estimate: {self.query} is {self.said} from {self._known}")
@@ -253,7 +255,7 @@ class Verdict:
             resamples=resamples,
             confidence=confidence,
             generator=generator,
-            assumptions=self.assumptions,
+            assumptions=(*self.assumptions, *counting_notes(self.query, counts.table.levels)),
         )
 
     def text(self, *, explain: bool = False, proof: bool = False) -> str:

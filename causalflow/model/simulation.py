@@ -41,6 +41,7 @@ from causalflow.model.value import levels_of, read_value
 from causalflow.model.worlds import Worlds
 from causalflow.query.combination import AnyQuery, Combination
 from causalflow.query.language import parse_query
+from causalflow.query.order import counted_as
 from causalflow.query.query import Kind, Query
 from causalflow.tables.table import Table
 
@@ -303,6 +304,5 @@ def _noise_kind(mechanism: nn.Module) -> str:
 def _level_notes(scm: StructuralModel, question: Question) -> Iterator[str]:
     for name in dict.fromkeys(term.name for term in question.outcomes):
         node = scm.graph.nodes.get(name)
-        if isinstance(node, Class) and node.type.counts_by_position:
-            pairs = ", ".join(f"{level}={k}" for k, level in enumerate(node.levels[:8]))
-            yield f"the levels of '{name}' count as {pairs}"
+        if isinstance(node, Class) and node.type.counting:
+            yield counted_as(name, node.type)

@@ -39,7 +39,6 @@ from causalflow.symbolic.simplify import factors_of
 from causalflow.tables.contraction import contract
 from causalflow.tables.table import Table
 from causalflow.values.finite import finite
-from causalflow.values.numeral import numeral
 
 __all__ = ["Data", "evaluate", "number_of"]
 
@@ -188,8 +187,9 @@ class _Evaluator:
     def _scaled(self, coefficient: Fraction, event: Event, axes: Sequence[str]) -> np.ndarray:
         """The values of one term along its axis, exact, broadcast along the others."""
         if not isinstance(event.value, Index):
-            return np.array(coefficient * number_of(event.name, event.value), dtype=object)
-        numbers = [coefficient * number_of(event.name, v) for v in self._levels(event.value.name)]
+            number = number_of(event.value, self._levels(event.name))
+            return np.array(coefficient * number, dtype=object)
+        numbers = [coefficient * n for n in finite(self._levels(event.value.name)).numbers]
         place = axes.index(str(event.value))
         shape = [len(numbers) if i == place else 1 for i in range(len(axes))]
         return np.array(numbers, dtype=object).reshape(shape)
@@ -200,18 +200,14 @@ class _Evaluator:
         return Table([axis], array, {axis: self._levels(index.name)})
 
 
-def number_of(name: str, level: object) -> Fraction:
-    """The number that a level counts as in an expectation.
+def number_of(level: object, levels: Sequence[Level]) -> Fraction:
+    """The number that a level counts as in an expectation: its position where some are names.
 
     Raises:
-        DataError: it is none.
+        DataError: there is no such level.
     """
-    number = numeral(str(level))
-    if number is None:
-        raise DataError(
-            f"evaluate: an expectation of '{name}' needs levels that are numbers; given {level!r}"
-        )
-    return number
+    read = finite(levels)
+    return read.numbers[read.position(level, where="evaluate", error=DataError)]
 
 
 def _axes(indices: frozenset[Index]) -> tuple[str, ...]:

@@ -205,9 +205,9 @@ def range_of(node: Expression, laws: Laws) -> tuple[float, float]:
 def _numbers(coefficient: Fraction, event: Event, laws: Laws) -> Array:
     """The values that a term of a linear combination takes: one, or one for each level."""
     if not isinstance(event.value, Index):
-        return np.array(float(coefficient * number_of(event.name, event.value)))
+        return np.array(float(coefficient * number_of(event.value, laws.levels[event.name])))
     levels = laws.levels[event.value.name]
-    return np.array([float(coefficient * number_of(event.name, level)) for level in levels])
+    return np.array([float(coefficient * number) for number in finite(levels).numbers])
 
 
 def _sizes(forms: Sequence[Form]) -> dict[str, int]:

@@ -85,6 +85,14 @@ class FiniteType:
         return None in self._numerals
 
     @cached_property
+    def counting(self) -> str:
+        """What levels that are names count as in a mean, ``no=0, yes=1``; nothing of numbers."""
+        if not self.counts_by_position:
+            return ""
+        more = ", ..." if len(self.levels) > 8 else ""
+        return ", ".join(f"{each}={k}" for k, each in enumerate(self._texts[:8])) + more
+
+    @cached_property
     def stored_differs(self) -> bool:
         """Whether a value of the face is not the position: levels that are numbers, not 0..K-1."""
         return self.kind is Kind.NUMBERS and self.numbers != tuple(range(len(self.levels)))

@@ -81,10 +81,10 @@ def test_expectation_weighs_by_the_levels(joint):
     assert np.allclose(mean.to_numpy(["x"]), [12.5, 35 / 3], atol=1e-13)
 
 
-def test_expectation_of_words_is_an_error(joint):
+def test_expectation_of_words_counts_their_positions(joint):
+    words = Table(["x", "y"], joint.values, {"y": ("low", "high")})
     weight = Linear(((Fraction(1), Event("y", Index("y"))),))
-    with pytest.raises(DataError, match="an expectation of 'y' needs levels that are numbers"):
-        evaluate(weight, joint)
+    assert evaluate(weight, words).values.tolist() == [0, 1]
 
 
 def test_missing_data_are_named(joint):
