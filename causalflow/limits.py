@@ -75,7 +75,6 @@ __all__ = [
     "POLYNOMIAL_WAYS",
     "POSTERIOR_ROWS",
     "POSTERIOR_STATES",
-    "POWER_BITS",
     "PROGRAM_ENTRIES",
     "QUERY_DEPTH",
     "QUERY_LETTERS",
@@ -87,7 +86,6 @@ __all__ = [
     "SOURCES",
     "STATEMENT_LETTERS",
     "SUPPORT_CELLS",
-    "SYMBOLIC_DEGREE",
     "TABLE_CELLS",
     "TABLE_ROWS",
     "UNET_BLOCKS",
@@ -150,11 +148,7 @@ EQUATION_LETTERS = 10_000
 VECTOR_LETTERS = 1 << 20
 """Letters of an image's equations, one a pixel."""
 EQUATION_DEPTH = 100
-"""Depth of an equation's terms: evaluation and sympy recurse, several frames a level."""
-POWER_BITS = 10_000
-"""Bits of a power of numbers; sympy computes it exactly, and 9 ** 9 ** 9 fills the memory."""
-SYMBOLIC_DEGREE = 100
-"""Degree of a power with variables in it; sympy writes polynomials out, term by term."""
+"""Depth of an equation's terms: evaluation recurses, several frames a level."""
 BOXES_OF_A_ROW = 100_000
 """Boxes in which the noises that give a value are searched, a row: a second of work; a sine with
 4,000 roots takes as many. More means that solutions lie closer than they can be told apart."""

@@ -22,7 +22,7 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import Any, assert_never
 
 import numpy as np
 
@@ -42,10 +42,7 @@ from causalflow.graph.term import (
     walk,
 )
 
-if TYPE_CHECKING:
-    import sympy
-
-__all__ = ["NUMPY", "OPERATIONS", "Equation", "evaluate", "parse_equation", "to_sympy"]
+__all__ = ["NUMPY", "OPERATIONS", "Equation", "evaluate", "parse_equation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,19 +264,3 @@ NUMPY: Mapping[str, Callable[..., Any]] = MappingProxyType(
 """The meaning of every operator and function on numpy arrays."""
 OPERATIONS = frozenset(NUMPY)
 """The keys that a table of operations must have."""
-
-
-def to_sympy(expression: Expression | Equation) -> sympy.Expr:
-    """The expression in sympy: exact rationals, ``Symbol(name, real=True)``; truth is 0 or 1.
-
-    Raises:
-        GraphError: an operator without a sympy form (bit operators, ``round``), or a vector
-            equation.
-    """
-    from causalflow.graph.sympify import term_to_sympy
-
-    if isinstance(expression, Equation):
-        if expression.vector:
-            raise GraphError("a vector equation has no single sympy form; convert its components")
-        return term_to_sympy(expression.components[0])
-    return term_to_sympy(expression)

@@ -16,7 +16,6 @@ from causalflow.graph.equation import (
     Equation,
     evaluate,
     parse_equation,
-    to_sympy,
 )
 from causalflow.graph.term import FUNCTIONS
 from causalflow.limits import EQUATION_DEPTH, EQUATION_LETTERS
@@ -293,28 +292,3 @@ def test_equations_are_frozen_and_hashable() -> None:
     assert hash(equation) == hash(parse_equation("(x) + 1"))
     with pytest.raises(dataclasses.FrozenInstanceError):
         equation.vector = True  # type: ignore[misc]
-
-
-SYMBOLIC = [
-    "64 + 191 * sigmoid(2 * (x - 2.5) + 0.5 * y)",
-    "where(x < 1 and not y > 2, x % 3, clip(y, 0, 1))",
-    "min(x, y, 0.3) ** 2 / max(x, 7) - abs(-y) // 2",
-    "(x > 0.5) + (x > 0.1 or y) + log(x) * sqrt(y) + tan(x) * pi + floor(y) - logit(sigmoid(x))",
-]
-
-
-@pytest.mark.parametrize("text", SYMBOLIC)
-def test_the_sympy_form_has_the_same_value(text: str) -> None:
-    """Tolerance: sympy evaluates exact rationals to 15 digits, numpy rounds at every step."""
-    equation = parse_equation(text)
-    for x, y in [(0.3, 1.7), (0.75, 2.5), (2.2, 0.4)]:
-        form = to_sympy(equation)
-        symbols = {symbol.name: symbol for symbol in form.free_symbols}
-        value = float(form.subs({symbols["x"]: x, symbols["y"]: y}).evalf())
-        assert value == pytest.approx(float(evaluate(equation, {"x": x, "y": y})), rel=1e-9)
-
-
-@pytest.mark.parametrize("text", ["x & 1", "x ^ 1", "~x", "x << 2", "round(x)", "9 ** 9 ** 9 ** 9"])
-def test_what_has_no_sympy_form_is_a_graph_error(text: str) -> None:
-    with pytest.raises(GraphError, match="symbolic form"):
-        to_sympy(parse_equation(text))
