@@ -22,7 +22,7 @@ Link: TypeAlias = tuple[str, str, str, Raw]
 """Source, mark, target and attributes of an edge."""
 
 STRUCTURED = ("options", "exogenous", "queries", "latents")
-KEPT = MARKS.union(STRUCTURED, {"implied"})
+KEPT = MARKS.union(STRUCTURED, {"implied", "name"})
 """The attributes that mean something; all others are styling."""
 
 

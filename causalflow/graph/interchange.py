@@ -134,6 +134,7 @@ def _of_document(document: Document, source: str, kinds: Collection[str]) -> Gra
     is_directed = bool(document.links) and all(link.mark in _MARKS for link in document.links)
     if not (document.kind == "graph" and is_directed):  # as dagitty's older texts begin
         require_one_graph(document.kind, source, kinds)
+    document = document.named_by_labels()
     attributes = {**structured(document.attributes), "name": document.name}
     drawn = exogenous_of(attributes)
     nodes = {name: structured(given) for name, given in document.nodes.items() if name not in drawn}

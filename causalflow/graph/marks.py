@@ -1,20 +1,23 @@
 """Marks: what the attributes of other tools say of a node and of an edge, read or refused.
 
 A node is *latent* where latent, unobserved or hidden is true, where observed is false, or, without
-such a word, where it is dashed or dotted. A node that is *selected* is refused. ``yes true 1``, and
+such a word, where it is dashed or dotted, has that role, or a label that says no more than
+"Unobserved Confounders" or the like. A node that is *selected* is refused. ``yes true 1``, and
 an attribute without a value, are true; ``no false 0`` are false.
 
 An edge has an arrow head at either end as DOT draws it (dir, arrowhead, arrowtail), or is called
-bidirected (bidirected=true, type or kind). Two heads: ``a <-> b``. No head, or a circle: refused,
-as such an edge stands for several graphs. One head, dashed or dotted: refused, unless it leaves a
-latent node, as that can be meant for an edge and for a hidden common cause. Invisible: no edge.
+bidirected (bidirected=true, type or kind). Two heads: ``a <-> b``. No head, or a circle (odot, dot,
+circle): refused, as such an edge stands for several graphs. One head, dashed or dotted: refused,
+unless it leaves a latent node, as that can be meant for an edge and for a hidden common cause.
+Invisible: no edge.
 
-Source: graphviz.org/docs/attrs for DOT; dagitty's GraphParser; the edge types of pgmpy's ADMG, the
-tag "hidden" of y0 and the attribute ``observed="no"`` of DoWhy.
+Source: graphviz.org/docs/attrs for DOT; dagitty's GraphParser; the edge types of pgmpy's ADMG and
+its roles, the tag "hidden" of y0, the attribute ``observed="no"`` and the labels of DoWhy.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -41,8 +44,14 @@ _ROLES = {
 }
 _LATENT = ("latent", "unobserved", "hidden", "observed")
 _KINDS = ("type", "kind", "edge_type")
+_ROLE_KEYS = ("role", "roles")
+_HIDDEN = re.compile(r"(?:unobserved|unmeasured|latent|hidden)s?")
+_HIDDEN_LABEL = re.compile(
+    _HIDDEN.pattern
+    + r"(?:\s+(?:common\s+)?(?:cause|confounder|confounding|factor|node|variable)s?)?"
+)
 MARKS = frozenset(
-    {*_LATENT, *_KINDS, "l", "u", "selected", "s", "style", "bidirected"}
+    {*_LATENT, *_KINDS, *_ROLE_KEYS, "l", "u", "selected", "s", "style", "bidirected", "label"}
     | {"dir", "arrowhead", "arrowtail"}.union(*_ROLES.values())
 )
 """The attributes that are read here."""
@@ -93,7 +102,7 @@ def is_latent(name: str, given: Mapping[Any, Any]) -> bool:
     if len(votes) > 1:
         shown = ", ".join(f"{key}={words[key]}" for key, value in said.items() if value is not None)
         raise GraphError(f"node '{name}': {shown} contradict each other")
-    return votes.pop() if votes else _is_dashed(words)
+    return votes.pop() if votes else _is_dashed(words) or _is_called_hidden(words)
 
 
 def with_role(nodes: Mapping[str, Mapping[Any, Any]], role: str) -> list[str]:
@@ -119,7 +128,7 @@ def read_arrow(
         return None
     shown = f"edge '{written(source)} {mark} {written(target)}'"
     tail, head = _ends(shown, mark, words)
-    if "odot" in (words.get("arrowhead"), words.get("arrowtail")):
+    if any(_is_circle(words.get(key, "")) for key in ("arrowhead", "arrowtail")):
         _refuse(shown, "has an end with a circle")
     if not tail and not head:
         _refuse(shown, "has no direction")
@@ -170,6 +179,17 @@ def _says(place: str, words: Mapping[str, str], key: str) -> bool | None:
         return None if word is None else word in _TRUE
     shown = place if place.startswith("edge ") else f"node '{place}'"
     raise GraphError(f"{shown}: {key}={word[:40]!r}; expected yes or no")
+
+
+def _is_circle(shape: str) -> bool:
+    return "dot" in shape or "circle" in shape
+
+
+def _is_called_hidden(words: Mapping[str, str]) -> bool:
+    """Whether a node's role, or all of its label, says that nobody observes it."""
+    roles = re.findall(r"\w+", " ".join(words.get(key, "") for key in _ROLE_KEYS))
+    label = words.get("label", "").strip("()[] ")
+    return any(map(_HIDDEN.fullmatch, roles)) or bool(_HIDDEN_LABEL.fullmatch(label))
 
 
 def _is_dashed(words: Mapping[str, str]) -> bool:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 __all__ = ["Attributes", "Document", "Link"]
@@ -59,6 +59,27 @@ class Document:
             for link in self.links
         ]
         return "\n".join([head, *settings, *nodes, *links, "}"]) + "\n"
+
+    def named_by_labels(self) -> Document:
+        """The nodes by their labels, where all have one of their own and are but numbered.
+
+        As causal-learn and igraph write graphs.
+
+        Example:
+            >>> nodes = {"0": {"label": "age"}, "1": {"label": "bmi"}}
+            >>> links = (Link(source="0", mark="->", target="1"),)
+            >>> print(Document(kind="digraph", nodes=nodes, links=links).named_by_labels().links[0])
+            Link(source='age', mark='->', target='bmi', attributes={})
+        """
+        names = {n: g.get("label") or g.get("name") or "" for n, g in self.nodes.items()}
+        if not all(map(str.isdecimal, names)) or len({*names.values()} - {""}) < len(names):
+            return self
+        links = [
+            replace(each, source=names[each.source], target=names[each.target])
+            for each in self.links
+        ]
+        nodes = {names[name]: given for name, given in self.nodes.items()}
+        return replace(self, nodes=nodes, links=tuple(links))
 
 
 def _quote(text: str) -> str:

@@ -349,3 +349,40 @@ def test_a_packed_file_and_one_without_a_known_ending_are_read(tmp_path):
         assert cf.load(tmp_path / name).latent == ("U",)
     (tmp_path / "g.txt").write_bytes(b"\xef\xbb\xbf" + text)  # as Windows saves it
     assert cf.load(tmp_path / "g.txt").latent == ("U",)
+
+
+@pytest.mark.parametrize(
+    "said", ["Unobserved Confounders", "unobserved", "(Latent variable)", "hidden common causes"]
+)
+def test_a_label_that_says_no_more_than_hidden_hides_its_node(said):
+    text = 'digraph { U [label="SAID" MORE]; X -> Y; U -> X; U -> Y }'.replace("SAID", said)
+    assert content(cf.loads(text.replace("MORE", "")))[3] == {"U"}
+    assert content(cf.loads(text.replace("MORE", "observed=yes")))[3] == set()
+    longer = text.replace("MORE", "").replace(said, "hidden layers of the network")
+    assert content(cf.loads(longer))[3] == set()
+
+
+@pytest.mark.parametrize("role", [{"roles": {"latents"}}, {"role": "latent"}])
+def test_a_networkx_node_of_the_role_latent_is_hidden(role):
+    peer = nx.DiGraph([("U", "X"), ("U", "Y"), ("X", "Y")])
+    peer.nodes["X"]["roles"] = {"exposures"}
+    peer.nodes["U"].update(role)
+    assert content(cf.from_networkx(peer))[3] == {"U"}
+
+
+def test_the_labels_of_nodes_that_are_but_numbered_are_their_names():
+    text = "digraph { 0 [label=age]; 1 [label=bmi]; 2 [label=sex]; EDGE }"
+    drawn = "2 -> 1; 0 -> 1 [arrowhead=normal, arrowtail=none, dir=both]"  # as causal-learn writes
+    assert content(cf.loads(text.replace("EDGE", drawn)))[:2] == (
+        {"age", "bmi", "sex"},
+        {("sex", "bmi"), ("age", "bmi")},
+    )
+    assert set(cf.loads("digraph { 0 [label=age]; 0 -> 1 }").nodes) == {"0", "1"}
+    twice = "digraph { 0 [label=age]; 1 [label=age]; 0 -> 1 }"
+    assert set(cf.loads(twice).nodes) == {"0", "1"}
+
+
+@pytest.mark.parametrize("shape", ["odot", "dot", "odotnormal", "circle"])
+def test_an_edge_with_a_circle_of_any_shape_is_refused(shape):
+    with pytest.raises(cf.GraphError, match="has an end with a circle"):
+        cf.loads(f"digraph {{ X -> Y [dir=both, arrowtail={shape}] }}")
