@@ -195,7 +195,7 @@ def test_a_node_without_an_equation_cannot_be_drawn():
             {"type": "continuous", "support": "positive", "equation": "-u"},
             "gives -1; expected a number from 0 to inf",
         ),
-        ({"type": "continuous", "equation": "log(-u)"}, "gives nan; expected a number"),
+        ({"type": "continuous", "equation": "log(1 - 2 * u)"}, "gives nan; expected a number"),
         (
             {"type": "image", "shape": [1, 1, 2], "levels": 2, "equation": "[u, 3 * u]"},
             "gives 3; expected a whole number from 0 to 1",

@@ -66,7 +66,7 @@ def test_the_cosine_grid_has_equal_angles() -> None:
 def test_an_unknown_grid_and_no_steps_are_the_users_mistakes() -> None:
     with pytest.raises(CausalflowError, match=r"unknown grid 'cosin'.*did you mean 'cosine'"):
         grid(5, "cosin")
-    with pytest.raises(CausalflowError, match=r"steps=0.*at least 1"):
+    with pytest.raises(CausalflowError, match=r"steps=0.*expected 1 to"):
         grid(0)
 
 

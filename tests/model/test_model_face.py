@@ -478,5 +478,5 @@ def test_foreign_truncated_and_altered_files_are_one_line(model, tmp_path):
         with pytest.raises(CheckpointError) as caught:
             Model.load(path)
         assert one_line(caught).startswith(f"{path}: ")
-    with pytest.raises(CheckpointError, match="no such file"):
+    with pytest.raises(CheckpointError, match="No such file"):
         Model.load(tmp_path / "nowhere")

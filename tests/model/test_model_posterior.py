@@ -34,6 +34,7 @@ def scm():
     return made
 
 
+@torch.no_grad()
 def bayes(scm, evidence):
     """p(the rest | evidence) by enumeration of every world: names of the rest, level -> p."""
     rest = [name for name in (*LATENTS, *NODES) if name not in evidence]
