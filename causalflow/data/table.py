@@ -25,6 +25,10 @@ __all__ = ["LINE", "read_table"]
 LINE = "line"
 """The name of a table's index: the lines of the file."""
 
+_OTHER_MARKS = {
+    ";": "cells are separated by commas, not ';', and numbers have a point, not a comma",
+    "\t": "cells are separated by commas, not tabs",
+}
 _REMEMBERED = 100_000
 _OTHER_ENCODINGS = {
     b"\xff\xfe\x00\x00": "UTF-32",
@@ -84,6 +88,9 @@ def _header(path: str | Path, names: list[str]) -> list[str]:
         _refuse(path, 1, "no header; expected the names of the columns")
     if len(names) > CSV_COLUMNS:
         _refuse(path, 1, f"{len(names):,} columns; at most {CSV_COLUMNS:,} are read")
+    for mark, shown in _OTHER_MARKS.items():
+        if len(names) == 1 and mark in names[0]:
+            _refuse(path, 1, f"one column, {one_line(names[0])[:60]!r}: {shown}")
     twice, times = Counter(names).most_common(1)[0]
     if times > 1:
         _refuse(path, 1, f"column {one_line(twice)[:100]!r} is there {times} times")

@@ -8,10 +8,11 @@ The rule depends on the levels, never on how a value comes in:
               ("<5", "5"; "0.5", "1.5")        torch tensor holds indices 0..K-1
     NAMES     none does                        a name, or an index 0..K-1, as number or text
 
-A text is a level's name first, then a word for a gap, then a number. A truth value is the level
-named "true" or "false", in any case of letters, else 1 or 0. -1 is a gap where it is no level. A
-float is exact up to 2^53 (float32: 2^24); a larger one is refused where levels are numbers, as it
-may have been another.
+A text is a level's name first, then a word for a gap, then a number. A truth value, and the text
+True or False, is the level of that name (true and false, yes and no, y and n, ... in any case of
+letters); where a level has such a name, no other is meant; where none has, it is 1 or 0. -1 is a
+gap where it is no level. A float is exact up to 2^53 (float32: 2^24); a larger one is refused where
+levels are numbers, as it may have been another.
 
 Stored: the position 0..K-1 of the level, `GAP` for a gap.
 """
@@ -43,6 +44,14 @@ READING = 2
 _INT64 = 2**63
 _EXACT = 2**53
 _SHOWN = 60
+_TRUTHS: tuple[dict[bool, str], ...] = (
+    {True: "true", False: "false"},
+    {True: "yes", False: "no"},
+    {True: "y", False: "n"},
+    {True: "t", False: "f"},
+    {True: "on", False: "off"},
+)
+"""Words for truth values; of the first two pairs one alone is one too."""
 
 
 class Kind(Enum):
@@ -165,8 +174,7 @@ class FiniteType:
         if isinstance(entry, str):
             return self._of_text(entry)
         if isinstance(entry, bool | np.bool_):
-            named = self._truths.get(str(bool(entry)).lower())
-            return self._of_number(Fraction(int(entry)), tensor) if named is None else named
+            return self._of_truth(bool(entry), tensor)
         if is_gap(entry):
             return GAP
         if not isinstance(entry, int | float | Fraction | Decimal | np.number) or isinstance(
@@ -238,10 +246,12 @@ class FiniteType:
         return {number: at[0] for number, at in chosen.items() if len(at) == 1}
 
     @cached_property
-    def _truths(self) -> dict[str, int]:
-        """The levels named true and false, in whatever case."""
+    def _truths(self) -> dict[bool, int]:
+        """The levels that are named as truth values, of one pair of words."""
         words = {text.lower(): place for place, text in enumerate(self._texts)}
-        return {word: words[word] for word in ("true", "false") if word in words}
+        found = [{t: words[w] for t, w in pair.items() if w in words} for pair in _TRUTHS]
+        whole = [each for each in found if len(each) == 2]
+        return next(iter(whole), next(filter(None, found[:2]), {}))
 
     def _of_text(self, text: str) -> int | None:
         for written in (text, text.strip()):
@@ -249,8 +259,15 @@ class FiniteType:
                 return place
         if is_missing_word(text):
             return GAP
+        if (word := text.strip().lower()) in ("true", "false"):
+            return self._of_truth(word == "true", tensor=False)
         number = numeral(text)
         return None if number is None else self._of_number(number, tensor=False)
+
+    def _of_truth(self, truth: bool, tensor: bool) -> int | None:
+        if self._truths:
+            return self._truths.get(truth)
+        return self._of_number(Fraction(int(truth)), tensor)
 
     def _of_number(self, number: Fraction, tensor: bool) -> int | None:
         if self.kind is Kind.NUMBERS or (self.kind is Kind.MIXED and not tensor):

@@ -49,11 +49,14 @@ class RealType:
         if outside.any():
             row = int(np.argmax(outside.ravel()))
             place = f"{where}, row {row}" if array.ndim else where
-            raise error(
-                f"{place}: value {numbers.ravel()[row]:g} is outside its support; "
-                f"expected {self.low:g} <= value <= {self.high:g}"
-            )
+            raise error(f"{place}: value {self._refused(float(numbers.ravel()[row]))}")
         return numbers
+
+    def _refused(self, number: float) -> str:
+        """A number with the reason why it is no value."""
+        if math.isinf(number):
+            return f"{number:g}; expected a finite number"
+        return f"{number:g} is outside its support; expected {self.low:g} <= value <= {self.high:g}"
 
     def show(self, numbers: Any) -> Array:
         """The numbers themselves."""

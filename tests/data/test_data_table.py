@@ -32,3 +32,11 @@ def test_a_row_with_too_many_cells_is_refused_and_shifts_nothing(tmp_path):
     (tmp_path / "t.csv").write_text("grade,size\n1,NA,3\n2,NA,4\n")
     with pytest.raises(DataError, match=r"t.csv:2: no readable CSV file: 3 cells"):
         read_table(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_other_marks_between_cells_are_named(tmp_path, mark):
+    file = tmp_path / "rows.csv"
+    file.write_text(f"x{mark}y\n1{mark}0,5\n")
+    with pytest.raises(DataError, match=r"rows\.csv:1: .*one column, .*cells are separated by"):
+        read_table(file)

@@ -29,6 +29,7 @@ WORDS = [
 ]  # fmt: skip
 GAPS = [None, math.nan, pd.NaT, pd.NA, np.float64("nan"), np.datetime64("NaT")]
 BIG = 2**53
+WORDED = {"true", "false", "yes", "no"}
 
 
 def random_levels(random):
@@ -66,9 +67,7 @@ def writings(kind, levels, k):
     if kind == "names":
         found += [k, float(k), np.int64(k), np.float32(k), Decimal(k), Fraction(k)]
         found += [] if {str(k), f"{k}.0"} & set(levels) else [str(k), f"{k}.0"]
-        named = {each.lower() for each in levels}
-        found += [bool(k)] if k < 2 and str(bool(k)).lower() not in named else []
-        return found
+        return [*found, *truths(levels, k)]
     if n is not None:
         found.append(n)
     if n is not None and n.denominator == 1:
@@ -76,14 +75,21 @@ def writings(kind, levels, k):
         found += [whole, np.int64(whole), f"{whole}.0", f"+{whole}" if whole >= 0 else f"{whole}"]
         found += [float(whole), np.float64(whole)] if abs(whole) < BIG else []
         found += [np.float32(whole)] if abs(whole) < 2**24 else []
-        found += [bool(whole)] if whole in (0, 1) and not named_truth(levels, whole) else []
+        is_truth = whole in (0, 1) and WORDED.isdisjoint(each.lower() for each in levels)
+        found += [bool(whole), str(bool(whole))] if is_truth else []
     elif n is not None:
         found += [float(n), np.float32(float(n)), Decimal(text)]
     return found
 
 
-def named_truth(levels, whole):
-    return str(bool(whole)).lower() in {each.lower() for each in levels}
+def truths(levels, k):
+    """Truth values that mean level k of names: those of its words, else as an index."""
+    named = [each.lower() for each in levels]
+    if WORDED.isdisjoint(named):
+        return [bool(k), str(bool(k)).upper()] if k < 2 else []
+    pairs = [pair for pair in (["false", "true"], ["no", "yes"]) if {*pair} & {*named}]
+    pair = next((pair for pair in pairs if {*pair} <= {*named}), pairs[0])
+    return [bool(pair.index(named[k]))] if named[k] in pair else []
 
 
 def gaps(levels):

@@ -130,3 +130,31 @@ def test_real_numbers_are_read_within_their_support():
         kind.read([1, 11], where="t", error=DataError)
     with pytest.raises(DataError, match=r"^t: not a number: '1_0'"):
         kind.read("1_0", where="t", error=DataError)
+
+
+@pytest.mark.parametrize(
+    ("levels", "true", "false"),
+    [
+        (("no", "yes"), "yes", "no"),
+        (("yes", "no"), "yes", "no"),
+        (("Y", "N"), "Y", "N"),
+        (("TRUE", "maybe", "FALSE"), "TRUE", "FALSE"),
+        (("true", "maybe"), "true", None),
+        (("none at all", "no"), None, "no"),
+        (("yes", "true", "false"), "true", "false"),
+        (("absent", "present"), "present", "absent"),
+        (("1", "0"), "1", "0"),
+        (("1", "2"), "1", None),
+    ],
+    ids=str,
+)
+def test_a_truth_value_is_the_level_of_that_name_or_one_and_zero(levels, true, false):
+    kind = finite(levels)
+    for truth, level in ((True, true), (False, false)):
+        for given in (truth, np.bool_(truth), str(truth), str(truth).lower(), f" {truth} "):
+            assert kind.find(given) == (None if level is None else levels.index(level))
+
+
+def test_infinity_is_no_value_of_any_support():
+    with pytest.raises(DataError, match=r"^t, row 1: value inf; expected a finite number$"):
+        RealType().read([1.0, np.inf], where="t", error=DataError)
