@@ -3,7 +3,9 @@
 Nothing but numpy: every equation is written twice, as the text of a graph file and as a function of
 arrays. The oracle draws noise, and keeps the draws that give the evidence: exactly where exact hits
 occur (an atom), else within a band of half-width h; the mean over them is taken for h and for h/2,
-and twice its change bounds what the band still does. Draws are kept block by block, a block being
+and twice its change bounds what the band still does. What differs from the package is looked at
+again with a band an eighth as wide and eight times the draws: where an equation saturates, the
+first band is not narrow. Draws are kept block by block, a block being
 the noises that the evidence ties together: given the evidence blocks are independent.
 
     python tests/public/lossy_scms.py 500        # models 0 .. 499: differences, refusals by reason
@@ -19,6 +21,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -236,14 +239,18 @@ def blocks(scm: Scm, seen: set[str]) -> list[tuple[set[str], list[str]]]:
 
 
 def kept(
-    scm: Scm, g: np.random.Generator, block: tuple[set[str], list[str]], evidence: dict[str, float]
+    scm: Scm,
+    g: np.random.Generator,
+    block: tuple[set[str], list[str]],
+    evidence: dict[str, float],
+    finer: int = 1,
 ) -> tuple[dict[str, Array], Array] | None:
     """Noises of the block that give its nodes their values, and which are within half the band."""
     noises, nodes = block
     width = 0.0
     parts: list[tuple[dict[str, Array], Array]] = []
     drawn = exact_count = 0
-    while drawn < MOST:
+    while drawn < MOST * finer:
         noise = {
             n: draw(g, BATCH) if n in noises else np.zeros(BATCH) for n, draw in scm.draws.items()
         }
@@ -252,7 +259,7 @@ def kept(
         exact = gaps < 1e-12
         if not width:
             densities = int((~exact.any(1)).sum())
-            width = {0: 1e-12, 1: 0.01}.get(densities, 0.04)
+            width = {0: 1e-12, 1: 0.01}.get(densities, 0.04) / finer
         near = gaps < width
         chosen = near.all(0)
         order = (~exact).sum(0)
@@ -266,7 +273,7 @@ def kept(
         orders = np.concatenate([p[1][0] for p in parts])
         least = orders.min(initial=99)
         exact_count = int((orders == least).sum())
-        if exact_count >= WANTED or (drawn >= 1_000_000 and exact_count >= WANTED // 3):
+        if exact_count >= WANTED or (drawn >= 1_000_000 * finer and exact_count >= WANTED // 3):
             break
     marks = np.concatenate([p[1] for p in parts], 1)
     if not marks.shape[1]:
@@ -299,13 +306,15 @@ def natural(scm: Scm, noise: dict[str, Array], evidence: dict[str, float]) -> di
     return found
 
 
-def oracle(scm: Scm, question: Question, seed: int) -> tuple[float, float, float] | None:
+def oracle(
+    scm: Scm, question: Question, seed: int, finer: int = 1
+) -> tuple[float, float, float] | None:
     """The answer, its standard error, and a bound of the band's bias; None: too rare."""
     g = np.random.default_rng(seed)
     free = set(scm.laws)
     some, half, size = {}, {}, 20_000
     for block in blocks(scm, set(question.evidence)):
-        found = kept(scm, g, block, question.evidence)
+        found = kept(scm, g, block, question.evidence, finer)
         if found is None or found[1].sum() < 100:
             return None
         noise, inner = found
@@ -355,6 +364,13 @@ def compare(seed: int, draws: int = 10_000) -> Result:
         )
     except cf.CausalflowError as problem:
         return Result("refused", f"{problem}\n{about}")
+    result = _held_against(answer, truth, draws, about)
+    if result.outcome == "different" and (finer := oracle(scm, question, seed, finer=8)):
+        return _held_against(answer, finer, draws, about)
+    return result
+
+
+def _held_against(answer: Any, truth: tuple[float, float, float], draws: int, about: str) -> Result:
     mean, error, bias = truth
     gap = abs(float(answer.value) - mean)
     # 1e-9 for rounding where everything is determined, 1 / n for events that n draws never met.
