@@ -16,7 +16,9 @@ __all__ = [
     "DataError",
     "EvidenceError",
     "GraphError",
+    "ImpossibleError",
     "QueryError",
+    "RowError",
     "SupportWarning",
     "one_line",
     "one_of",
@@ -121,6 +123,32 @@ class DataError(CausalflowError):
 
 class EvidenceError(CausalflowError):
     """Evidence or an intervention that the model cannot take."""
+
+
+class RowError(EvidenceError):
+    """One row of the evidence that the model cannot take.
+
+    Attributes:
+        where: as in "node 'y'"; empty where no node is to blame.
+        row: its number, from 0.
+        reason: what is wrong with it.
+    """
+
+    def __init__(self, where: str, row: int, reason: str) -> None:
+        super().__init__(where, row, reason)
+        self.where, self.row, self.reason = where, row, reason
+
+    def __str__(self) -> str:
+        place = f"{self.where}: row {self.row}" if self.where else f"row {self.row}"
+        return one_line(f"{place}: {self.reason}")
+
+    def at(self, row: int) -> RowError:
+        """The same of another row."""
+        return type(self)(self.where, row, self.reason)
+
+
+class ImpossibleError(RowError):
+    """A row of evidence that has probability zero, for certain."""
 
 
 class CheckpointError(CausalflowError):

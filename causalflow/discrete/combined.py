@@ -60,6 +60,7 @@ def combined_answer(
         error=error,
         route=first.route,
         learned=any(each.learned for each in answers.values()),
+        impossible=tuple(sorted(set().union(*(each.impossible for each in answers.values())))),
         assumptions=tuple(dict.fromkeys(a for each in answers.values() for a in each.assumptions)),
     )
 
@@ -77,6 +78,6 @@ def _ratio(
     if not bottom.values.all():
         raise EvidenceError(f"the ratio {question} has no value: what it is divided by is 0")
     table = top.divide(bottom)
-    sizes = np.abs(table.to_numpy())
-    least = float(np.abs(bottom.to_numpy()).min())
+    sizes = np.nan_to_num(np.abs(table.to_numpy()))
+    least = float(np.nanmin(np.abs(bottom.to_numpy())))
     return table, (top_error + float(sizes.max(initial=0.0)) * bottom_error) / least

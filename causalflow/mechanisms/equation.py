@@ -15,7 +15,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from causalflow.errors import CompileError, EvidenceError
+from causalflow.errors import CompileError, EvidenceError, ImpossibleError
 from causalflow.graph.equation import Equation, evaluate
 from causalflow.graph.schema import Class, Continuous, Image, Node, Symbol
 from causalflow.mechanisms.base import Noise, Values
@@ -126,12 +126,13 @@ class EquationMechanism(nn.Module):
         """No noise of its own.
 
         Raises:
-            EvidenceError: the equation gives another value than the evidence says.
+            ImpossibleError: the equation gives another value than the evidence says.
         """
         wrong = ~self.matches(value, self.predict(parents))
         if wrong.any():
-            raise EvidenceError(
-                f"node '{self.name}': row {int(wrong.nonzero()[0])}: "
-                "its equation gives another value than the evidence, with these parents"
+            raise ImpossibleError(
+                f"node '{self.name}'",
+                int(wrong.nonzero()[0]),
+                "its equation gives another value than the evidence, with these parents",
             )
         return {}

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from causalflow.errors import EvidenceError
+from causalflow.errors import RowError
 from causalflow.mechanisms import draws
 from causalflow.mechanisms.base import Values
 from causalflow.mechanisms.district import ExogenousPosterior, count_states, exogenous_posterior
@@ -231,14 +231,16 @@ def _effective(law: ExogenousPosterior, share: Tensor, offset: int) -> float:
     """How many independent draws the weighted ones are worth, in the worst row.
 
     Raises:
-        EvidenceError: fewer than `LEAST`.
+        RowError: fewer than `LEAST`.
     """
     found = 1 / share.square().sum(1)
     if bool((found < LEAST).any()):
         row = int((found < LEAST).nonzero()[0])
-        raise EvidenceError(
-            f"row {offset + row}: of {share.shape[1]:,} draws of {sorted(law.drawn)} those that "
-            f"agree with the evidence are worth {float(found[row]):.0f} independent ones, fewer "
-            f"than {LEAST}; give more of the nodes"
+        raise RowError(
+            "",
+            offset + row,
+            f"of {share.shape[1]:,} draws of {sorted(law.drawn)} those that agree with the "
+            f"evidence are worth {float(found[row]):.0f} independent ones, fewer than {LEAST}; "
+            "give more of the nodes",
         )
     return float(found.min())

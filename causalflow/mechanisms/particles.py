@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from causalflow.errors import EvidenceError
+from causalflow.errors import ImpossibleError, RowError
 from causalflow.mechanisms import draws
 from causalflow.mechanisms.base import Values
 from causalflow.mechanisms.exogenous import ExogenousVariable
@@ -142,15 +142,15 @@ class Particles:
         dead = torch.isneginf(self.log_weight).all(1)
         if dead.any():
             row = self.offset + int(dead.nonzero()[0])
-            raise EvidenceError(
-                f"node '{node}': row {row}: no exogenous values give this evidence; {reason}"
-            )
+            refusal = ImpossibleError if self.copies == 1 else RowError
+            why = f"no exogenous values give this evidence; {reason}"
+            raise refusal(f"node '{node}'", row, why)
 
     def decided(self, nodes: str) -> Tensor:
         """log-probabilities of the states of lowest order, shape (rows, states).
 
         Raises:
-            EvidenceError: two explanations cannot be compared.
+            RowError: two explanations cannot be compared.
         """
         alive = ~torch.isneginf(self.log_weight)
         least = torch.where(alive, self.order, torch.inf).amin(1, keepdim=True)
@@ -159,9 +159,11 @@ class Particles:
         unlike = (kept & (self.kind != first)).any(1)
         if unlike.any():
             row = self.offset + int(unlike.nonzero()[0])
-            raise EvidenceError(
-                f"{nodes}: row {row}: one explanation of this evidence has a probability at one "
-                "node and a density at another, a second the other way round, and these cannot be "
-                "compared; give less evidence, or more"
+            raise RowError(
+                nodes,
+                row,
+                "one explanation of this evidence has a probability at one node and a density at "
+                "another, a second the other way round, and these cannot be compared; give less "
+                "evidence, or more",
             )
         return torch.log_softmax(torch.where(kept, self.log_weight, -torch.inf), dim=1)

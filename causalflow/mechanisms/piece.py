@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from causalflow.errors import EvidenceError
+from causalflow.errors import RowError
 from causalflow.mechanisms.equation import EquationMechanism
 from causalflow.mechanisms.exogenous import ExogenousVariable
 from causalflow.mechanisms.preimage import FLAT, Preimage, log_weight, preimage
@@ -152,9 +152,11 @@ def _intersection(
     )
 
 
-def undecided(node: str, row: int, variable: str) -> EvidenceError:
+def undecided(node: str, row: int, variable: str) -> RowError:
     """The refusal of a row whose pieces cannot be told."""
-    return EvidenceError(
-        f"node '{node}': row {row}: the values of '{variable}' that give this evidence are too "
-        "many, or lie too close together, to be told apart; a smoother equation would work"
+    return RowError(
+        f"node '{node}'",
+        row,
+        f"the values of '{variable}' that give this evidence are too many, or lie too close "
+        "together, to be told apart; a smoother equation would work",
     )

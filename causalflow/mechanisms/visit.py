@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from causalflow.errors import CompileError, EvidenceError
+from causalflow.errors import CompileError, RowError
 from causalflow.graph.schema import Class, Continuous
 from causalflow.mechanisms.base import Values
 from causalflow.mechanisms.equation import EquationMechanism
@@ -133,10 +133,11 @@ class Visit:
             met = (x >= found.min() - room) & (x <= found.max() + room) & ~flat
             if bool(met.any()):
                 row = self.particles.offset + int(met.nonzero()[0])
-                raise EvidenceError(
-                    f"node '{node.name}': row {row}: its value can come from '{variable.name}' or "
-                    "from other noises alone, which draws cannot weigh against one another; give "
-                    "more of its parents"
+                raise RowError(
+                    f"node '{node.name}'",
+                    row,
+                    f"its value can come from '{variable.name}' or from other noises alone, which "
+                    "draws cannot weigh against one another; give more of its parents",
                 )
 
     def _elsewhere(self, node: EquationMechanism, variable: ExogenousVariable) -> Tensor:

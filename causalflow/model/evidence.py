@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from causalflow.data.units import to_engine
-from causalflow.errors import EvidenceError, one_of
+from causalflow.errors import EvidenceError, one_of, shown
 from causalflow.graph.graph import Graph
 from causalflow.graph.schema import Continuous, Image, Node
 from causalflow.mechanisms.base import Values
@@ -71,11 +71,15 @@ def read_interventions(
         draws: the values of the rows are repeated so many times.
 
     Raises:
-        EvidenceError: unknown node or level, a missing value, another number of rows, ...
+        EvidenceError: no mapping, unknown node or level, a missing value, another number of rows,
+            ...
     """
+    given = {} if do is None else do
+    if not isinstance(given, Mapping):
+        raise EvidenceError(f"do={shown(do)}; expected a mapping of node -> value")
     actions: dict[str, Intervention] = {}
-    for name in check_names(graph, do or {}, "the intervention"):
-        value, node = (do or {})[name], graph.nodes[name]
+    for name in check_names(graph, given, "the intervention"):
+        value, node = given[name], graph.nodes[name]
         if callable(value) and not isinstance(value, Tensor):
             actions[name] = _function(name, node, value)
         else:

@@ -23,7 +23,8 @@ from torch import Tensor, nn
 
 from causalflow.discrete.answer import ROW, Answer
 from causalflow.discrete.combined import combined_answer
-from causalflow.errors import EvidenceError
+from causalflow.discrete.impossible import impossible_note
+from causalflow.errors import EvidenceError, ImpossibleError, RowError
 from causalflow.graph.schema import Class, Level
 from causalflow.mechanisms.base import Noise
 from causalflow.mechanisms.categorical import Categorical
@@ -79,7 +80,7 @@ def simulate(
         QueryError: it cannot be read, or a term has no table, such as the probability of a
             continuous variable.
         EvidenceError: an untrained node is needed, too few draws satisfy the conditions, or the
-            evidence is impossible.
+            evidence is impossible; of a batch, that row's answer is NaN.
     """
     parsed = parse_query(str(query), scm.graph)
     if isinstance(parsed, Combination):
@@ -104,12 +105,13 @@ def simulate(
     cells = run.cells()
     return Answer(
         query=question.query,
-        table=_table(scm, question, cells),
+        table=_table(scm, question, cells, list(run.impossible)),
         rows=question.rows is not None,
-        error=max(tally.error for tally in run.tallies),
+        error=max((tally.error for tally in run.tallies), default=0.0),
         route="simulated",
         assumptions=tuple(_notes(run)),
         learned=bool(used & scm.learned),
+        impossible=tuple(run.impossible),
     )
 
 
@@ -125,19 +127,31 @@ class _Run:
     inferred: dict[str, str] = field(default_factory=dict)
     tallies: list[Tally] = field(default_factory=list)
     undetermined: set[str] = field(default_factory=set)
+    impossible: dict[int, ImpossibleError] = field(default_factory=dict)
     effective: float = math.inf
     _shared: Mapping[str, Noise] | None = None
 
     def cells(self) -> dict[tuple[Level, ...], float]:
-        """Every cell of the answer: the row, free terms, free interventions."""
+        """Every cell of the answer but 0: the row, free terms, free interventions."""
         whole = self.question
         if whole.rows is None:
             return dict(self._row(whole))
+        found = [self._row_of_batch(whole.at(row), row) for row in range(whole.rows)]
         return {
             (row, *cell): number
-            for row in range(whole.rows)
-            for cell, number in self._row(whole.at(row), f"row {row}: ")
+            for row, cells in enumerate(found)
+            for cell, number in cells.items()
         }
+
+    def _row_of_batch(self, question: Question, row: int) -> dict[tuple[Level, ...], float]:
+        """Its cells, none if its evidence is impossible; other refusals name it."""
+        try:
+            return dict(self._row(question, f"row {row}: "))
+        except ImpossibleError as problem:
+            self.impossible[row] = problem.at(row)
+            return {}
+        except RowError as problem:
+            raise problem.at(row) from None
 
     def _row(
         self, question: Question, where: str = ""
@@ -203,11 +217,7 @@ class _Run:
             if each.value is not None:
                 kept &= worlds.meets(each.term, each.value)
         if kept.sum() < FEWEST:
-            terms = ", ".join(str(each.term) for each in question.kept if each.value is not None)
-            raise EvidenceError(
-                f"{where}only {kept.sum()} of {self.draws:,} draws satisfy the conditions on "
-                f"[{terms}], at least {FEWEST} are needed; give more draws, or condition on less"
-            )
+            raise EvidenceError(where + _too_few(question, int(kept.sum()), self.draws))
         conditions = [worlds.axis(each.term) for each in question.kept if each.value is None]
         if question.query.kind is Kind.EXPECTATION:
             return means(kept, self._combination(question, worlds), conditions)
@@ -223,6 +233,16 @@ class _Run:
         return np.sum([float(c) * worlds.number(term) for c, term in pairs], axis=0)
 
 
+def _too_few(question: Question, kept: int, draws: int) -> str:
+    terms = ", ".join(str(each.term) for each in question.kept if each.value is not None)
+    if not terms:
+        return f"{draws:,} draws are asked for, at least {FEWEST} are needed; give more draws"
+    return (
+        f"only {kept} of {draws:,} draws satisfy the conditions on [{terms}], at least {FEWEST} "
+        "are needed; give more draws, or condition on less"
+    )
+
+
 def _default(scm: StructuralModel, question: Question) -> int:
     if scm.images.keys() & question.needed(scm.graph):
         return IMAGE_DRAWS
@@ -231,9 +251,15 @@ def _default(scm: StructuralModel, question: Question) -> int:
 
 
 def _table(
-    scm: StructuralModel, question: Question, cells: Mapping[tuple[Level, ...], float]
+    scm: StructuralModel,
+    question: Question,
+    cells: Mapping[tuple[Level, ...], float],
+    impossible: list[int],
 ) -> Table:
-    """The cells under their axes; a discrete image has the codes that were drawn."""
+    """The cells under their axes, NaN in rows that are impossible.
+
+    A discrete image has the codes that were drawn.
+    """
     levels: dict[str, tuple[Level, ...]] = {}
     if question.rows is not None:
         levels[ROW if ROW not in question.axes else f"{ROW}'"] = tuple(range(question.rows))
@@ -241,16 +267,24 @@ def _table(
         drawn = {cell[place] for cell in cells}
         levels[axis] = levels_of(scm.graph, name) or tuple(sorted(drawn, key=int))
     named = cells if len(levels) != 1 else {cell[0]: number for cell, number in cells.items()}
-    return Table.from_dict(tuple(levels), named, levels).to_float()
+    table = Table.from_dict(tuple(levels), named, levels)
+    values = table.values.astype(np.float64)
+    if impossible:
+        values[impossible] = np.nan
+    return Table.of(table.axes, values, table.levels)
 
 
 def _notes(run: _Run) -> Iterator[str]:
     """What the answer rests on."""
     scm, question = run.scm, run.question
     each = " for each row" if question.evidence and question.rows is not None else ""
-    fewest = min(tally.kept for tally in run.tallies)
+    fewest = min((tally.kept for tally in run.tallies), default=run.draws)
     kept = f", of which {fewest:,} satisfy the conditions" if fewest < run.draws else ""
     yield f"estimated from {run.draws:,} draws{each}{kept}"
+    if run.impossible:
+        first = run.impossible[min(run.impossible)]
+        why = f"{first.where}: {first.reason}" if first.where else first.reason
+        yield impossible_note(sorted(run.impossible), why)
     if any(tally.empty for tally in run.tallies):
         yield "cells whose condition no draw satisfies are shown as 0"
     if question.query.is_counterfactual and not _is_marginal(question):

@@ -56,7 +56,8 @@ class RealType:
         """A number with the reason why it is no value."""
         if math.isinf(number):
             return f"{number:g}; expected a finite number"
-        return f"{number:g} is outside its support; expected {self.low:g} <= value <= {self.high:g}"
+        low, high = f"{self.low:.15g}", f"{self.high:.15g}"
+        return f"{number:.15g} is outside its support; expected {low} <= value <= {high}"
 
     def show(self, numbers: Any) -> Array:
         """The numbers themselves."""

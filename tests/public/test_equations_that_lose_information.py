@@ -288,3 +288,28 @@ def test_both_ways_of_writing_an_equation_agree():
                 theirs = float((world[name].double() <= cut).double().mean())
                 # Five standard errors of a difference of two shares of 2,000 draws.
                 assert abs(mine - theirs) <= 5 * math.sqrt(0.5 / 2_000), scm.text()
+
+
+def test_an_impossible_row_of_a_batch_is_answered_so_and_the_others_are_answered():
+    answer = model("max(x + uy, 0)").ask("E[y[x=1] | x, y]", x=[0, 0, 1], y=[2, -1, 2])
+    assert answer.value.tolist() == pytest.approx([3, math.nan, 2], nan_ok=True)
+    assert answer.impossible == (1,)
+    assert "1    impossible" in str(answer)
+    assert any(note.startswith("row 1 is impossible (node 'y': ") for note in answer.assumptions)
+    ratio = "E[y[x=1] | x, y] / E[y[x=3] | x, y]"
+    again = model("max(x + uy, 0)").ask(ratio, x=[0, 0], y=[2, -1])
+    assert again.value.tolist() == pytest.approx([3 / 5, math.nan], nan_ok=True)
+    assert again.impossible == (1,)
+    assert again.error == 0
+
+
+def test_a_batch_of_which_every_row_is_impossible_is_answered_so():
+    answer = model("max(x + uy, 0)").ask("E[y[x=1] | x, y]", x=[0, 0], y=[-2, -1])
+    assert np.isnan(answer.value).all()
+    assert answer.impossible == (0, 1)
+
+
+def test_a_refused_row_of_a_batch_is_named():
+    more = ", v: {type: normal}"
+    with pytest.raises(cf.CausalflowError, match=r"^node 'y': row 1: its value can come from"):
+        model("max(x + v, uy, 0)", more=more).ask("E[y[x=1] | x, y]", x=[0, 0], y=[0, 0.5])
