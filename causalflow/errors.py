@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from itertools import islice
+from typing import Self
 
 from causalflow.limits import ERROR_LETTERS, NAME_LETTERS
 
@@ -142,7 +143,7 @@ class RowError(EvidenceError):
         place = f"{self.where}: row {self.row}" if self.where else f"row {self.row}"
         return one_line(f"{place}: {self.reason}")
 
-    def at(self, row: int) -> RowError:
+    def at(self, row: int) -> Self:
         """The same of another row."""
         return type(self)(self.where, row, self.reason)
 

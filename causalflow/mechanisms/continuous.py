@@ -36,7 +36,7 @@ from causalflow.mechanisms.labels import all_labelled, filled
 from causalflow.mechanisms.line import Line, censored, least_squares, middle
 from causalflow.nn.embedding import ParentEmbedding
 from causalflow.nn.mlp import MLP
-from causalflow.nn.tails import bent, is_heavy, log_slope, measured, straight
+from causalflow.nn.tails import bent, is_heavy, log_slope, measured, sizes, straight
 
 __all__ = ["ContinuousMechanism", "to_real", "to_support"]
 
@@ -196,7 +196,7 @@ class ContinuousMechanism(nn.Module):
         """Least squares of g^-1(x) on f(pa), over the rows in which all is labelled.
 
         Raises:
-            DataError: no such row, or values outside the support.
+            DataError: no such row, values outside the support, or numbers without a line.
         """
         names = [self.name, *self.tabular]  # images are never unlabelled, nor among the labels
         keep = all_labelled(values, names)
@@ -223,7 +223,8 @@ class ContinuousMechanism(nn.Module):
     def _standardise(self, features: Tensor) -> None:
         self.centre.copy_(features.mean(0))
         if features.shape[1]:  # torch warns of the deviation of nothing
-            spread = features.std(0, correction=0)
+            unit = sizes(features)
+            spread = (features / unit).std(0, correction=0) * unit
             self.spread.copy_(torch.where(spread > 0, spread, 1.0))
 
     def _line(self, design: Tensor, y: Tensor, below: Tensor, above: Tensor) -> Line:
@@ -238,6 +239,12 @@ class ContinuousMechanism(nn.Module):
         self.intercept.copy_(line.middle - self.centre @ self.weights)
         self.scale.copy_(line.scale)
         self.bend.copy_(line.bend)
+        fitted = torch.cat([self.weights, self.intercept[None], self.scale[None]])
+        if not (fitted.isfinite().all() and self.scale > 0):
+            raise DataError(
+                f"node '{self.name}': numbers so large or so small, its own or its parents', that "
+                "no line fits them; give them in another unit"
+            )
 
     def _bend_inputs(self, features: Tensor) -> None:
         """Standardise heavy columns of the network's inputs by their middle, and bend them."""

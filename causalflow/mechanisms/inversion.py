@@ -37,6 +37,9 @@ __all__ = ["agrees", "invert", "is_invertible", "replaced"]
 TOLERANCE = 1e-6
 """f(u) and x agree to this, relative to 1 + |x|: evidence may have passed through float32."""
 
+MOST_BRANCHES = 64
+"""Branches double with each square or absolute value; where they are more, boxes are searched."""
+
 PART = "<part>"
 """Stands for a repeated part; no variable can have this name."""
 
@@ -46,28 +49,37 @@ def agrees(given: Tensor, found: Tensor) -> Tensor:
     return (given - found).abs() <= TOLERANCE * (1 + given.abs())
 
 
-@functools.lru_cache(maxsize=4096)
 def is_invertible(expression: Expression, unknown: str) -> bool:
-    """Whether `invert` can undo the expression."""
-    if degree(expression, unknown) in (1, 2):
-        return True
+    """Whether `invert` can undo the expression, in at most `MOST_BRANCHES`."""
+    return 0 < _branches(expression, unknown) <= MOST_BRANCHES
+
+
+@functools.lru_cache(maxsize=4096)
+def _branches(expression: Expression, unknown: str) -> int:
+    """In how many branches the expression is undone; 0: it cannot be."""
+    if (power := degree(expression, unknown)) in (1, 2):
+        return int(power)
     match expression:
         case Unary("negate", inner):
-            return is_invertible(inner, unknown)
+            return _branches(inner, unknown)
         case Call(function, (inner,)) if function in _UNDONE:
-            return is_invertible(inner, unknown)
+            return _branches(inner, unknown) * (2 if function == "abs" else 1)
         case Call("where", (condition, *parts)) if unknown not in names_of(condition):
-            return all(is_invertible(part, unknown) for part in parts)
-        case Binary("**", inner, exponent) if _number(exponent) not in (None, 0):
-            return is_invertible(inner, unknown)
+            found = [_branches(part, unknown) for part in parts]
+            return max(found) if all(found) else 0
+        case Binary("**", inner, exponent) if n := _number(exponent):
+            return _branches(inner, unknown) * (1 if n % 2 else 2)
         case Binary("+" | "-" | "*" | "/" as operator, left, right):
             inside = [part for part in (left, right) if unknown in names_of(part)]
             if len(inside) == 1:
-                return is_invertible(inside[0], unknown)
+                return _branches(inside[0], unknown)
+            if not inside:
+                return 0
             if operator == "/" and max(degree(left, unknown), degree(right, unknown)) < 3:
-                return True
-    part = _repeated(expression, unknown)
-    return part is not None and is_invertible(part, unknown)
+                return 2
+    if (part := _repeated(expression, unknown)) is None:
+        return 0
+    return _branches(part, unknown) * _branches(replaced(expression, part, Name(PART)), PART)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -122,19 +134,20 @@ def invert(
     """
     target = target.double()
     roots = _undone(expression, unknown, target[None], values)
-    found: list[Tensor] = []
-    for root in roots:
-        inside = root.clamp(*support)
-        near = (inside - root).abs() <= TOLERANCE * root.abs()
-        root = torch.where(near, inside, torch.nan)
-        value = torch.as_tensor(
-            evaluate(expression, {**values, unknown: root}, TORCH), dtype=torch.float64
-        )
-        root = torch.where(root.isfinite() & agrees(target, value), root, torch.nan)
-        for earlier in found:
-            root = torch.where(root == earlier, torch.nan, root)
-        found.append(root)
-    return torch.stack(found)
+    inside = roots.clamp(*support)
+    near = (inside - roots).abs() <= TOLERANCE * roots.abs()
+    roots = torch.where(near, inside, torch.nan)
+    value = torch.as_tensor(
+        evaluate(expression, {**values, unknown: roots}, TORCH), dtype=torch.float64
+    )
+    return _once(torch.where(roots.isfinite() & agrees(target, value), roots, torch.nan))
+
+
+def _once(roots: Tensor) -> Tensor:
+    """The roots, NaN in place of one that an earlier branch of its row has."""
+    rising, order = roots.sort(dim=0, stable=True)
+    rising[1:] = torch.where(rising[1:] == rising[:-1], torch.nan, rising[1:])
+    return torch.empty_like(roots).scatter_(0, order, rising)
 
 
 def _undone(

@@ -11,13 +11,13 @@ Source: Huber (1964), Robust estimation of a location parameter.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from causalflow.mechanisms.censored import least_censored
-from causalflow.nn.tails import measured
+from causalflow.nn.tails import measured, sizes
 
 __all__ = ["Line", "censored", "least_squares", "middle"]
 
@@ -53,10 +53,15 @@ class Line:
 
 def least_squares(design: Tensor, y: Tensor) -> Line:
     """The line of least squares; the design's columns have mean 0."""
+    unit = sizes(y)
+    y = y / unit
     slopes, centre = _solved(design, y - y.mean()), y.mean()
     residual = y - centre - design @ slopes
     freedom = max(1, len(y) - 1 - design.shape[1])
-    return _line(slopes, centre, (residual.square().sum() / freedom).sqrt(), y)
+    line = _line(slopes, centre, (residual.square().sum() / freedom).sqrt(), y)
+    return replace(
+        line, slopes=line.slopes * unit, middle=line.middle * unit, scale=line.scale * unit
+    )
 
 
 def middle(design: Tensor, y: Tensor) -> Line:

@@ -60,12 +60,11 @@ class Outside:
         start = {"evidence": "evidence ", "do": "do(", "moved": ""}[self.how] + self.node
         end = ")" if self.how == "do" else ""
         after = " after the intervention" if self.how == "moved" else ""
-        within = f"outside {self.low:.4g} to {self.high:.4g}, the range that was fitted to"
+        low, high, least, largest = told_apart(self.low, self.high, self.least, self.largest)
+        within = f"outside {low} to {high}, the range that was fitted to"
         if self.least == self.largest and self.count == self.rows:
-            return f"{start}={self.least:.6g}{end}{after} is {within}"
-        values = f"{self.least:.4g}"
-        if self.largest != self.least:
-            values = f"from {values} to {self.largest:.4g}"
+            return f"{start}={least}{end}{after} is {within}"
+        values = least if self.largest == self.least else f"from {least} to {largest}"
         return f"{start}{end}{after}: {self.count:,} of {self.rows:,} values, {values}, {within}"
 
     def and_(self, other: Outside) -> Outside:
@@ -80,6 +79,21 @@ class Outside:
             least=min(self.least, other.least),
             largest=max(self.largest, other.largest),
         )
+
+
+def told_apart(*numbers: float) -> list[str]:
+    """The numbers in as few digits, four at least, as show those that differ differently.
+
+    Example:
+        >>> told_apart(1.0, 3.0, 3.0000001)
+        ['1', '3', '3.0000001']
+    """
+    texts = [f"{number:.4g}" for number in numbers]
+    for digits in range(5, 18):
+        if len(set(texts)) == len(set(numbers)):
+            break
+        texts = [f"{number:.{digits}g}" for number in numbers]
+    return texts
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -17,7 +17,7 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["BEND", "HEAVY", "bent", "is_heavy", "log_slope", "measured", "straight"]
+__all__ = ["BEND", "HEAVY", "bent", "is_heavy", "log_slope", "measured", "sizes", "straight"]
 
 BEND = 3.0
 """Spreads from the middle at which a heavy column is bent: a normal one has .3 % beyond."""
@@ -46,13 +46,23 @@ def log_slope(t: Tensor, bend: Tensor) -> Tensor:
     return -torch.log1p((t.abs() - bend).clamp_min(0))
 
 
+def sizes(columns: Tensor) -> Tensor:
+    """Of each column a power of 2 near its largest number, shape (columns,) or ().
+
+    Squares of 1e200 or of 1e-200 are no numbers: columns are divided by it before.
+    """
+    exponent = torch.frexp(columns.abs().amax(0)).exponent
+    return torch.exp2((exponent - 1).to(columns.dtype))
+
+
 def measured(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Where a column lies, its spread (1 where it is constant), and its bend: three scalars.
 
     Args:
         values: float64, shape (n,), n at least 1, finite.
     """
-    centre, spread = values.mean(), values.std(correction=0)
+    unit = sizes(values)
+    centre, spread = values.mean(), (values / unit).std(correction=0) * unit
     infinite = torch.full_like(centre, math.inf)
     inner = _inner_spread(values)
     if inner > 0 and not spread <= HEAVY * inner:

@@ -74,6 +74,7 @@ ROOTS = [
     ("x*uy", "{type: normal}", 2, 3, 1.5),
     ("exp(uy)/(1 + exp(uy)) + x", "{type: normal}", 0, 0.5, 1.5),
     ("uy + 10*sin(3*uy) + x", "{type: normal}", 0, 60, 61.0),  # far in the tail
+    ("where(x > 0, x / (0.5 + x**2), 2*uy)", "{type: normal}", 1, 1 / 1.5, 1 / 1.5),  # no uy at all
 ]
 
 
@@ -313,3 +314,14 @@ def test_a_refused_row_of_a_batch_is_named():
     more = ", v: {type: normal}"
     with pytest.raises(cf.CausalflowError, match=r"^node 'y': row 1: its value can come from"):
         model("max(x + v, uy, 0)", more=more).ask("E[y[x=1] | x, y]", x=[0, 0], y=[0, 0.5])
+
+
+def test_an_equation_with_a_hundred_thousand_branches_is_undone_in_bounded_work():
+    nested = "uy"
+    for i in range(17):
+        nested = f"abs({nested} - {i + 1})"
+    made = model(f"x + {nested}")
+    factual = made.sample(20, generator=1)
+    world = made.counterfactual({"x": factual["x"], "y": factual["y"]}, {"x": 1.0})
+    expected = factual["y"] - factual["x"] + 1
+    torch.testing.assert_close(world["y"], expected, rtol=1e-9, atol=1e-9)

@@ -165,3 +165,32 @@ def test_the_distance_of_a_fit_is_that_of_its_law_from_the_rows():
     distance = max(np.abs(law - steps[1:]).max(), np.abs(law - steps[:-1]).max())
     # The law is known by its draws: 1.95 / sqrt(10,000), once in a thousand times more.
     assert report.distances["x"] == pytest.approx(distance, abs=0.02)
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e-200, 1e200, 1e300])
+@pytest.mark.parametrize("noise", ["linear", "flow"])
+def test_a_fit_in_another_unit_is_the_same_fit(unit, noise):
+    graph = cf.Graph(
+        nodes={name: {"type": "continuous", "noise": noise} for name in ("x", "y")},
+        edges=["x -> y"],
+    )
+    rows = np.random.default_rng(2).normal(size=(300, 2))
+
+    def drawn(scale):
+        model = cf.compile(graph)
+        columns = {"x": scale * rows[:, 0], "y": scale * (rows[:, 0] + rows[:, 1])}
+        model.fit(columns, steps=10, warmup=1, progress=False)
+        return model.sample(200)["y"].numpy() / scale
+
+    # A unit that is no power of 2 rounds every number, and ten steps carry that on.
+    np.testing.assert_allclose(drawn(unit), drawn(1.0), rtol=1e-6, atol=1e-6)
+
+
+def test_numbers_too_small_for_a_slope_are_refused():
+    graph = cf.Graph(
+        nodes={name: {"type": "continuous", "noise": "linear"} for name in ("x", "y")},
+        edges=["x -> y"],
+    )
+    rows = normal()
+    with pytest.raises(cf.DataError, match="node 'y': numbers so large or so small"):
+        cf.compile(graph).fit({"x": 1e-310 * rows, "y": rows[::-1].copy()}, progress=False)

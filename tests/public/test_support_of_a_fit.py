@@ -179,3 +179,8 @@ def test_a_model_that_ships_knows_the_ranges_of_its_rows(name):
     with pytest.warns(cf.SupportWarning, match=rf"do\({node}={outside:g}\) is outside"):
         model.sample(2, {node: outside}, nodes=[child])
     assert model.sample(2, {node: inside}, nodes=[child]).info.warnings == ()
+
+
+def test_a_value_just_outside_is_written_with_the_digits_that_tell_it_from_the_range(chain):
+    with pytest.warns(cf.SupportWarning, match=r"do\(dose=8.0000001\) is outside 1 to 8,"):
+        chain.sample(5, {"dose": 8.0000001})
