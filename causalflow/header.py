@@ -108,6 +108,11 @@ def _check_start(path: str | Path, start: bytes, size: int) -> None:
         raise CheckpointError(
             f"{path}: a pickle or zip archive (torch.save?), which can run code and is never read"
         )
+    if not is_header and start.isascii() and b"\0" not in start:
+        raise CheckpointError(
+            f"{path}: a text, no safetensors file; a graph file is read by load, and made a"
+            " model by compile or fit"
+        )
 
 
 def _parsed(path: str | Path, content: bytes) -> dict[str, Any]:

@@ -18,7 +18,6 @@ from causalflow.cli.arguments import (
     examples,
     guidance_option,
     input_file,
-    load_model,
     seed_option,
     steps_option,
 )
@@ -31,6 +30,7 @@ from causalflow.cli.output import (
     write_csv,
     write_figure,
 )
+from causalflow.cli.shipped import named_model
 from causalflow.cli.undetermined import open_notes
 from causalflow.cli.worlds import (
     captions,
@@ -58,6 +58,7 @@ COLUMNS, MOST_IMAGES = 8, 64
     short_help="Draw from a model, also under do(...).",
     epilog=examples(
         "causalflow sample model.safetensors -n 5",
+        "causalflow sample graphs/ascm_xy.yaml -n 5 --do x=1",
         "causalflow sample model.safetensors -n 32 --do color=red -o red.png",
         "causalflow sample model.safetensors -n 1000 --node digit --node bar -o labels.csv",
     ),
@@ -93,10 +94,12 @@ def sample(
 ) -> None:
     """Draw from MODEL: P(nodes), or P(nodes | do(...)).
 
+    MODEL is a model file, or a graph file whose nodes all have equations or tables, or for which a
+    fitted model ships.
     Without an output file the labels are printed, and no image is made unless a label needs it. A
     picture shows the first 64 draws.
     """
-    loaded = load_model(model, device)
+    loaded, _ = named_model(model, device)
     graph = loaded.graph
     wanted = _wanted(graph, nodes, with_images=output is not None)
     world = loaded.sample(

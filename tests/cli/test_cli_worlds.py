@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from causalflow.errors import CheckpointError
 from causalflow.model.model import Model
 
 
@@ -144,7 +145,7 @@ def test_describe_of_a_model_knows_that_it_is_fitted(cli, sizes):
         (["sample", "MODEL", "-n", "0"], "0 is not in the range"),
         (["sample", "MODEL", "-o", "a.png"], "a.png: no image is drawn; give a .csv"),
         (["sample", "MODEL", "--device", "gpu"], "model: unknown device 'gpu'; expected one of"),
-        (["sample", "rows.csv"], "rows.csv: "),
+        (["sample", "rows.csv"], "rows.csv:1: graph: expected a mapping"),
         (["describe", "rows.csv"], "rows.csv:1: graph: expected a mapping"),
         (["counterfactual", "MODEL", "--do", "color=red"], "no evidence; give --image, --evidence"),
         (["counterfactual", "MODEL", "--given", "color=red"], "give at least one intervention"),
@@ -226,3 +227,16 @@ def test_an_image_may_be_set(cli, stamps):
     words = ["counterfactual", model, "--given", "color=red", "--do", action]
     rows = rows_of(cli(*words, "--json"))
     assert [row["color"] for row in rows] == ["red", "red"]
+
+
+def test_sample_takes_a_graph_file_that_needs_no_fit(cli, tmp_path):
+    (tmp_path / "g.yaml").write_text(
+        "nodes:\n  x: {type: class, levels: [1, 2], table: [1, 0]}\n"
+        "  y: {type: class, levels: [no, yes], table: {1: [1, 0], 2: [0, 1]}}\nedges: [x -> y]\n"
+    )
+    rows = rows_of(cli("sample", "g.yaml", "-n", 3, "--do", "x=2.0", "--json"))
+    assert [(row["x"], row["y"]) for row in rows] == [("2", "yes")] * 3
+    with pytest.raises(
+        CheckpointError, match=r"g\.yaml: a text, no safetensors file; a graph file is"
+    ):
+        Model.load(tmp_path / "g.yaml")
