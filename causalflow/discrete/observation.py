@@ -127,7 +127,9 @@ def _counted(columns: Mapping[str, Any], declared: Declared) -> Table:
     Raises:
         DataError: the table would have more than `JOINT_CELLS` cells; checked before it is made.
     """
-    levels = {name: declared.get(name) or occurring(column) for name, column in columns.items()}
+    levels = {
+        name: declared.get(name) or _occurring(name, column) for name, column in columns.items()
+    }
     cells = math.prod(map(len, levels.values()))
     if cells > JOINT_CELLS:
         raise DataError(
@@ -135,6 +137,13 @@ def _counted(columns: Mapping[str, Any], declared: Declared) -> Table:
             f" {JOINT_CELLS:,} are handled: leave out columns, whose nodes then count as hidden"
         )
     return Table.from_samples(columns, levels)
+
+
+def _occurring(name: str, column: Any) -> tuple[Level, ...]:
+    try:
+        return occurring(column)
+    except TypeError:
+        raise DataError(f"bounds: column '{name}': expected a name or a number a row") from None
 
 
 def _regimes(

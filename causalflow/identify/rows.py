@@ -75,6 +75,8 @@ def counted(
         raise DataError(f"estimate: expected a data frame or a mapping of columns, given {kind}")
     if not names:
         return _none_needed(columns)
+    if unknown := [name for name in levels if name not in columns]:
+        raise DataError(f"estimate: levels of {unknown}, which are no columns of the rows")
     if missing := [name for name in names if name not in columns]:
         raise DataError(f"estimate: the rows have no column {missing}")
     found = {name: _levels(name, columns[name], nodes.get(name), levels) for name in names}
@@ -154,7 +156,7 @@ def _occurring(name: str, column: Any) -> tuple[Level, ...]:
     try:
         found = occurring(column)
     except TypeError:
-        raise DataError(f"estimate: column '{name}': expected one level a row") from None
+        raise DataError(f"estimate: column '{name}': expected a name or a number a row") from None
     _refuse_decimals(name, [value for value in found if isinstance(value, float)])
     if len(found) > OCCURRING_LEVELS:
         raise DataError(
@@ -163,6 +165,13 @@ def _occurring(name: str, column: Any) -> tuple[Level, ...]:
         )
     if not found:
         raise DataError(f"estimate: every row of '{name}' is missing")
+    if found[:2] == (GAP, 0):
+        warnings.warn(
+            f"estimate: '{name}' has {GAP} beside 0, which is taken for a level, as none are"
+            " declared; give a gap as None or NaN, or declare the levels",
+            CausalflowWarning,
+            stacklevel=6,
+        )
     return found
 
 

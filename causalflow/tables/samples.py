@@ -45,7 +45,9 @@ def _occurring(axis: str, column: Any) -> tuple[Level, ...]:
     try:
         return occurring(column)
     except TypeError:
-        raise CausalflowError(f"table: column '{axis}': expected one level a row") from None
+        raise CausalflowError(
+            f"table: column '{axis}': expected a name or a number a row"
+        ) from None
 
 
 def _positions(axis: str, levels: Sequence[Level], column: Any) -> Array:

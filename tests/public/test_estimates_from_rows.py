@@ -230,7 +230,7 @@ WRONG = [
     ({"rows": {"w": [0, 1], "t": [0], "y": [0]}}, "one length"),
     ({"rows": {"w": [], "t": [], "y": []}}, "every row of 't' is missing|complete"),
     ({"rows": {"w": [None], "t": [1], "y": [1]}}, "every row of 'w' is missing"),
-    ({"rows": {"w": [[0]], "t": [1], "y": [1]}}, "one level a row"),
+    ({"rows": {"w": [[0]], "t": [1], "y": [1]}}, "a name or a number a row"),
     ({"levels": {"w": [0, 1], "t": [0], "y": [0, 1]}}, "'t'"),
     ({"levels": {"w": 5}}, "expected a list"),
     ({"levels": {"w": "01"}}, "expected a list"),
