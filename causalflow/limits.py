@@ -16,6 +16,7 @@ __all__ = [
     "BOXES_OF_A_DRAW",
     "BOXES_OF_A_ROW",
     "BOXES_OF_DRAWS",
+    "BOX_OPERATIONS",
     "CATEGORICAL_CELLS",
     "CATEGORICAL_ROWS",
     "CIRCUIT_SIDE",
@@ -156,6 +157,9 @@ BOXES_OF_A_DRAW = 10_000
 """The same where noises are drawn in thousands, for each draw."""
 BOXES_OF_DRAWS = 60_000_000
 """The same for all draws together: a quarter of a minute."""
+BOX_OPERATIONS = 40_000
+"""Terms of an equation times the steps of one such search: some four seconds, whatever the number
+of boxes; an equation of 800 terms can take fifty steps."""
 WRITTEN_OUT = 20_000
 """Terms of an equation in which unobserved parents have been replaced by their own equations."""
 

@@ -158,5 +158,5 @@ def undecided(node: str, row: int, variable: str) -> RowError:
         f"node '{node}'",
         row,
         f"the values of '{variable}' that give this evidence are too many, or lie too close "
-        "together, to be told apart; a smoother equation would work",
+        "together, to be told apart; a smoother or shorter equation would work",
     )

@@ -31,7 +31,8 @@ import torch
 from torch import Tensor
 
 from causalflow.graph.equation import evaluate
-from causalflow.graph.term import Expression
+from causalflow.graph.term import Expression, walk
+from causalflow.limits import BOX_OPERATIONS
 from causalflow.mechanisms.enclosure import Enclosure, enclosed, running
 from causalflow.mechanisms.enclosures import ENCLOSURES
 from causalflow.mechanisms.exogenous import ExogenousVariable
@@ -197,7 +198,7 @@ def _within(
     edges: Tensor,
     drawn: bool,
 ) -> Solutions:
-    unknown = variable.name
+    unknown, terms, spent = variable.name, sum(1 for _ in walk(expression)), 0
 
     def f(row: Tensor, u: Tensor) -> Tensor:
         at = {name: value[row] for name, value in values.items()}
@@ -205,6 +206,10 @@ def _within(
         return torch.as_tensor(found, dtype=torch.float64).expand(u.shape)
 
     def bounds(row: Tensor, low: Tensor, high: Tensor) -> Enclosure:
+        nonlocal spent
+        spent += terms
+        if spent > BOX_OPERATIONS:
+            raise UndecidedError(int(row[0]))
         at = {name: value[row] for name, value in values.items()}
         return enclosed(evaluate(expression, {**at, unknown: running(low, high)}, ENCLOSURES))
 
