@@ -224,6 +224,7 @@ def _all() -> Iterator[Case]:
             line,
             f"picture: {name}",
             lambda content=content: Path("pictures/a.png").write_bytes(content()),
+            answer=name == "a PNG whose rows unpack to 1 GB",  # only its 8 rows are unpacked
         )
     yield _case(
         23,

@@ -271,7 +271,12 @@ def test_random_lossy_models_agree_with_rejection_sampling():
 
 def test_the_oracle_sees_a_wrong_answer(monkeypatch):
     right = lossy_scms.oracle
-    monkeypatch.setattr(lossy_scms, "oracle", lambda *a: (right(*a)[0] + 0.5, *right(*a)[1:]))
+
+    def wrong(*given, **how):
+        mean, *rest = right(*given, **how)
+        return mean + 0.5, *rest
+
+    monkeypatch.setattr(lossy_scms, "oracle", wrong)
     assert lossy_scms.compare(0).outcome == "different"
 
 
@@ -325,3 +330,10 @@ def test_an_equation_with_a_hundred_thousand_branches_is_undone_in_bounded_work(
     world = made.counterfactual({"x": factual["x"], "y": factual["y"]}, {"x": 1.0})
     expected = factual["y"] - factual["x"] + 1
     torch.testing.assert_close(world["y"], expected, rtol=1e-9, atol=1e-9)
+
+
+def test_an_equation_too_long_to_be_searched_is_refused():
+    chain = " < ".join(f"uy + {i}" if i % 2 else f"x + {i}" for i in range(1_000))
+    made = model(f"1.0 * ({chain})")
+    with pytest.raises(cf.CausalflowError, match="a smoother or shorter equation would work"):
+        made.counterfactual({"x": 0.0, "y": 0.5}, {"x": 1.0})
