@@ -12,7 +12,7 @@ from itertools import combinations
 
 import numpy as np
 
-HIDDEN_STATES = 3
+HIDDEN_STATES = 4
 STEP = 1e-40
 
 
