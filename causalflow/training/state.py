@@ -45,6 +45,8 @@ __all__ = [
 ]
 
 CALIBRATION, EPOCH, STEP, DRAW = range(4)
+SCALER = {"scale", "growth_factor", "backoff_factor", "growth_interval", "_growth_tracker"}
+"""What a gradient scaler keeps; a fit without one keeps nothing."""
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
@@ -212,9 +214,10 @@ def _check_progress(path: Path, options: Mapping[str, Any]) -> None:
         raise CheckpointError(f"{path}: 'step' is {step!r}; expected a whole number from 0")
     if type(seconds) not in (int, float) or not 0 <= seconds < 2**53:
         raise CheckpointError(f"{path}: 'seconds' is {seconds!r}; expected a number from 0")
-    numbers = scaler.values() if isinstance(scaler, dict) else [None]
-    if not all(type(number) in (int, float) for number in numbers):
-        raise CheckpointError(f"{path}: 'scaler' is {scaler!r}; expected numbers by name")
+    known = isinstance(scaler, dict) and set(scaler) in (set(), SCALER)
+    if not known or not all(type(number) in (int, float) for number in scaler.values()):
+        names = ", ".join(sorted(SCALER))
+        raise CheckpointError(f"{path}: 'scaler' is {scaler!r}; expected numbers of {names}")
 
 
 def _same_graph(stored: str, now: str) -> bool:
