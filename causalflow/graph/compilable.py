@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 
 from causalflow.graph.graph import Graph
 from causalflow.graph.schema import Class, Continuous, Image, Neural, Node, Symbol
-from causalflow.limits import CATEGORICAL_ROWS, CONFOUNDER_STATES
+from causalflow.limits import CATEGORICAL_ROWS, CONFOUNDER_STATES, NETWORK_WEIGHTS
 
 __all__ = ["latent_levels", "refusals", "untyped"]
 
@@ -112,6 +112,18 @@ def _node(graph: Graph, name: str, node: Node, states: int | None) -> Iterator[s
                 f"node '{images[0]}': an image node cannot be the parent of an image node; "
                 "expected a class or continuous parent"
             )
+        case Image() if _weights(node) > NETWORK_WEIGHTS:
+            yield (
+                f"node '{name}': its U-Net would have more than {NETWORK_WEIGHTS:,} weights; "
+                "choose a smaller width, smaller multipliers or fewer channels"
+            )
+
+
+def _weights(node: Image) -> int:
+    """What the image's U-Net has at least: the weights of its widest convolution, or its first."""
+    narrow = node.diffusion.width
+    widest = narrow * max(node.diffusion.multipliers)
+    return 9 * max(widest * widest, narrow * node.shape[0])
 
 
 def _rows(parents: Mapping[str, Node]) -> float:

@@ -6,10 +6,12 @@ names the file.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+from torch import Tensor
 
 from causalflow.checkpoint import (
     Metadata,
@@ -32,6 +34,9 @@ from causalflow.model.scm import StructuralModel
 
 __all__ = ["Stored", "fingerprint", "read", "write"]
 
+OPEN = frozenset({"bend", "bends", "ends"})
+"""Buffers that may be infinite: what bends nothing, the ends of an open support."""
+
 Stored = tuple[StructuralModel, CompileOptions, list[str], Experience]
 
 
@@ -47,6 +52,9 @@ def write(
 
     The options of image nodes are written out, defaults too, so that a later default does not
     change a model that was fitted before it.
+
+    Raises:
+        CheckpointError: a weight is not finite, or the file cannot be written; an older file stays.
     """
     images = {name: asdict(image.options) for name, image in scm.images.items()}
     texts = {
@@ -57,7 +65,9 @@ def write(
         "parts": parts.names(),
     }
     metadata = Metadata(kind="model", graph=scm.graph.to_yaml(), options=texts)
-    save_state(path, scm.state_dict(), metadata)
+    tensors = scm.state_dict()
+    _check_finite(tensors, path)
+    save_state(path, tensors, metadata)
 
 
 def fingerprint(scm: StructuralModel) -> str:
@@ -87,9 +97,21 @@ def read(path: str | Path, parts: Parts) -> Stored:
         ) from None
     check_like(expected, announced.tensors, path)
     state = load_state(path, kind="model")
+    _check_finite(state.tensors, path)
     scm = structural_model(graph, options, parts)
     load_into(scm, state.tensors, path)
     return scm.eval(), options, fitted, experience
+
+
+def _check_finite(tensors: Mapping[str, Tensor], path: str | Path) -> None:
+    """Infinity stands only in `OPEN`; elsewhere it would make answers NaN, in silence."""
+    for name, tensor in tensors.items():
+        if name.rpartition(".")[2] in OPEN or not tensor.is_floating_point():
+            continue
+        if not bool(tensor.isfinite().all()):
+            raise CheckpointError(
+                f"{path}: tensor '{name}' holds numbers that are not finite; the fit diverged?"
+            )
 
 
 def _declared(

@@ -480,3 +480,21 @@ def test_foreign_truncated_and_altered_files_are_one_line(model, tmp_path):
         assert one_line(caught).startswith(f"{path}: ")
     with pytest.raises(CheckpointError, match="No such file"):
         Model.load(tmp_path / "nowhere")
+
+
+def test_a_model_with_weights_that_are_not_finite_is_neither_saved_nor_loaded(tmp_path):
+    """They would make every answer NaN, in silence; an open end is infinite by right."""
+    graph = cf.loads("nodes: {x: {type: continuous}, c: {type: class, levels: 2}}\nedges: [x -> c]")
+    model = cf.compile(graph)
+    weights = {n: t for n, t in model.scm.state_dict().items() if t.is_floating_point()}
+    for name, tensor in weights.items():
+        if not tensor.numel() or name.rpartition(".")[2] in ("bend", "bends"):
+            continue
+        whole = tensor.clone()
+        for number in (float("nan"), float("inf"), -float("inf")):
+            tensor.view(-1)[0] = number
+            with pytest.raises(CheckpointError, match=r"holds NaN|not finite"):
+                model.save(tmp_path / "m")
+        tensor.copy_(whole)
+    model.save(tmp_path / "m")
+    Model.load(tmp_path / "m")

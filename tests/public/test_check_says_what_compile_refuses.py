@@ -17,6 +17,8 @@ TYPES = {
     "flow": {"type": "continuous"},
     "told": {"type": "continuous", "representation": 2},
     "image": {"type": "image", "shape": [1, 4, 4], "diffusion": {"width": 8, "multipliers": [1]}},
+    "wide": {"type": "image", "shape": [1, 8, 8], "diffusion": {"width": 5000, "multipliers": [2]}},
+    "deep": {"type": "image", "shape": [1 << 24, 1, 1]},
     "pixels": {"type": "image", "shape": [1, 2, 2], "levels": 2},
 }
 GRAPHS = 60
@@ -48,6 +50,8 @@ def refusal(declaration):
         (["flow", "response"], ["n0 -> n1"]),
         (["image", "linear"], ["n0 -> n1"]),
         (["image", "image"], ["n0 -> n1"]),
+        (["class", "wide"], ["n0 -> n1"]),
+        (["deep"], []),
         (["told", "flow"], ["n0 -> n1"]),
         (["pixels"], []),
     ],
