@@ -50,17 +50,22 @@ def one_line(text: str, end: str = "") -> str:
     return line[: ERROR_LETTERS - 1 - len(note)] + note
 
 
-def shown(value: object) -> str:
+def shown(value: object, most: int | None = None) -> str:
     """The value as Python writes it; Python does not write integers of thousands of digits.
 
+    Args:
+        value: anything.
+        most: letters after which the text is cut; None: it is whole.
+
     Example:
-        >>> shown("a"), shown(10**5000)
-        ("'a'", 'a number of thousands of digits')
+        >>> shown("a"), shown("abcdef", 4), shown(10**5000)
+        ("'a'", "'abc...", 'a number of thousands of digits')
     """
     try:
-        return repr(value)
+        text = repr(value)
     except ValueError:
         return "a number of thousands of digits"
+    return text if most is None or len(text) <= most else f"{text[:most]}..."
 
 
 def _escaped(text: str) -> str:
@@ -182,7 +187,7 @@ def one_of(given: object, allowed: Iterable[object]) -> str:
         for name in reversed(names[:_COMPARED])
         if not name.isdecimal() and len(name) <= NAME_LETTERS
     }
-    word = str(given)[: NAME_LETTERS + 1].lower()
+    word = (given if isinstance(given, str) else shown(given))[: NAME_LETTERS + 1].lower()
     nearest = get_close_matches(word, words, n=1) if len(word) <= NAME_LETTERS else []
     hint = f"; did you mean '{words[nearest[0]]}'?" if nearest else ""
     more = ", ..." if len(names) > len(listed) else ""

@@ -34,6 +34,7 @@ __all__ = [
     "EDGES",
     "EDGE_LETTERS",
     "EDGE_LINKS",
+    "ENTRY_LETTERS",
     "ENUMERATED_ROWS",
     "EQUATION_CELLS",
     "EQUATION_DEPTH",
@@ -123,6 +124,8 @@ EDGES = 100_000
 """Edges of a graph, of either kind: each is an object that knows its line, 50 MB in all."""
 NODES = 20_000
 """Nodes and exogenous variables of a graph: a file of that many is read in seconds."""
+ENTRY_LETTERS = 60
+"""Letters of a value within an error message: it is told apart, and leaves room for the rest."""
 NAME_LETTERS = 100
 """Letters of a name: it is shown in every table, message and drawing."""
 IMAGE_PIXELS = 1 << 26

@@ -29,7 +29,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from causalflow.errors import CausalflowError, EvidenceError, one_of
+from causalflow.errors import CausalflowError, EvidenceError, one_of, shown
+from causalflow.limits import ENTRY_LETTERS
 from causalflow.values.entries import Array, Entries, distinct, entries_of, is_tensor
 from causalflow.values.gap import GAP, is_gap, is_missing_word
 from causalflow.values.numeral import exact, exact_float_below, numeral
@@ -43,7 +44,6 @@ READING = 2
 
 _INT64 = 2**63
 _EXACT = 2**53
-_SHOWN = 60
 _TRUTHS: tuple[dict[bool, str], ...] = (
     {True: "true", False: "false"},
     {True: "yes", False: "no"},
@@ -298,13 +298,14 @@ class FiniteType:
         entry = _bare(given)
         if isinstance(entry, np.number):
             entry = entry.item()
-        shown = repr(entry) if len(repr(entry)) <= _SHOWN else f"{repr(entry)[:_SHOWN]}..."
         allowed, _, hint = one_of(entry, self.levels).partition("; ")
         if self.kind is Kind.NAMES or (self.kind is Kind.MIXED and tensor):
             allowed += f" or an index 0..{len(self.levels) - 1}"
         if isinstance(entry, float) and abs(entry) >= 2**11 and self.kind is not Kind.NAMES:
             hint = hint or "a float this large may stand for several numbers: give integers or text"
-        return f"unknown level {shown}; {allowed}{'; ' + hint if hint else ''}"
+        return (
+            f"unknown level {shown(entry, ENTRY_LETTERS)}; {allowed}{'; ' + hint if hint else ''}"
+        )
 
 
 @lru_cache(maxsize=4096)

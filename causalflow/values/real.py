@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from causalflow.errors import CausalflowError, EvidenceError
+from causalflow.errors import CausalflowError, EvidenceError, shown
+from causalflow.limits import ENTRY_LETTERS
 from causalflow.values.entries import Array, entries_of
 from causalflow.values.gap import is_gap, is_missing_word
 
@@ -71,7 +72,7 @@ class RealType:
             number = _number(entry)
             if number is None:
                 place = f"{where}, row {row}" if array.ndim else where
-                raise error(f"{place}: not a number: {_shown(entry)}")
+                raise error(f"{place}: not a number: {shown(entry, ENTRY_LETTERS)}")
             found[row] = number
         return found.reshape(array.shape)
 
@@ -93,8 +94,3 @@ def _number(entry: Any) -> float | None:
         return math.inf
     except (TypeError, ValueError):
         return None
-
-
-def _shown(entry: object) -> str:
-    text = repr(entry)
-    return text if len(text) <= 60 else f"{text[:60]}..."
