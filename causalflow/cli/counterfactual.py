@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -141,21 +142,14 @@ def counterfactual(
         output = output or Path(PICTURE)
     if not source:
         raise EvidenceError("counterfactual: no evidence; give --image, --evidence or --given")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SupportWarning)  # one for the command, below
+    with _one_warning() as outside:
         abduction = loaded.abduct(repeated(source, draws), generator=seed, steps=steps)
-        worlds = {
-            "factual": loaded.predict(abduction, steps=steps),
-            _named(do): loaded.predict(abduction, action, steps=steps, guidance=guidance),
-        }
-    outside = worlds[_named(do)].info.warnings
-    if outside:
-        text = one_line("; ".join(outside), ": what was learned is extrapolated there")
-        warnings.warn(f"counterfactual: {text}", SupportWarning, stacklevel=1)
+        factual = loaded.predict(abduction, steps=steps)
+        world = loaded.predict(abduction, action, steps=steps, guidance=guidance)
+        outside.extend(world.info.warnings)
+    worlds = {"factual": factual, _named(do): world}
     columns = _columns(graph, worlds, draws)
-    world = worlds[_named(do)]
-    rows = abduction.rows // draws
-    found = opened(graph, world, rows, label_columns(graph, world))
+    found = opened(graph, world, abduction.rows // draws, label_columns(graph, world))
     if output is not None:
         _write(graph, worlds, columns, output)
     notes = open_notes(
@@ -170,6 +164,18 @@ def counterfactual(
         shown = columns if draws > 1 else marked(columns, found, _named(do))
         say(table(headers(graph, shown)))
         say("\n" + "\n".join(filter(None, [*open_lines(found, _named(do)), _text(summary)])))
+
+
+@contextmanager
+def _one_warning() -> Iterator[list[str]]:
+    """What lies outside of the ranges learned is warned of once, not by each call within."""
+    outside: list[str] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SupportWarning)
+        yield outside
+    if outside:
+        text = one_line("; ".join(outside), ": what was learned is extrapolated there")
+        warnings.warn(f"counterfactual: {text}", SupportWarning, stacklevel=1)
 
 
 def _named(do: Sequence[Assignment]) -> str:

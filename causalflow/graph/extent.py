@@ -30,6 +30,7 @@ from causalflow.graph.term import (
     Name,
     Number,
     Unary,
+    children,
     term_text,
 )
 
@@ -85,7 +86,7 @@ def check_extent(equation: Equation, ranges: Mapping[str, Extent]) -> None:
 
 def extent_of(term: Expression, ranges: Mapping[str, Extent]) -> Extent:
     """The interval of a term's values, its parts checked as `check_extent` does."""
-    found = _of(term, [extent_of(part, ranges) for part in _parts(term)], ranges)
+    found = _of(term, [extent_of(part, ranges) for part in children(term)], ranges)
     if not found.finite:
         raise GraphError(f"equation: '{_shown(term)}' is never a finite number")
     unbounded = math.isinf(found.low) or math.isinf(found.high)
@@ -97,19 +98,6 @@ def extent_of(term: Expression, ranges: Mapping[str, Extent]) -> Extent:
 def _shown(term: Expression) -> str:
     text = term_text(term)
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _parts(term: Expression) -> tuple[Expression, ...]:
-    match term:
-        case Number() | Constant() | Name():
-            return ()
-        case Unary(_, operand):
-            return (operand,)
-        case Binary(_, left, right):
-            return (left, right)
-        case Comparison(_, parts) | Call(_, parts):
-            return parts
-    assert_never(term)
 
 
 def _of(term: Expression, parts: list[Extent], ranges: Mapping[str, Extent]) -> Extent:

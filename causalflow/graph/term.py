@@ -23,6 +23,7 @@ __all__ = [
     "Name",
     "Number",
     "Unary",
+    "children",
     "term_text",
     "walk",
 ]
@@ -96,7 +97,8 @@ class Call:
 Expression: TypeAlias = Number | Constant | Name | Unary | Binary | Comparison | Call
 
 
-def _children(expression: Expression) -> tuple[Expression, ...]:
+def children(expression: Expression) -> tuple[Expression, ...]:
+    """The terms that a term is made of, one level down."""
     match expression:
         case Number() | Constant() | Name():
             return ()
@@ -116,7 +118,7 @@ def walk(expression: Expression) -> Iterator[tuple[Expression, int]]:
     while stack:
         node, depth = stack.pop()
         yield node, depth
-        stack.extend((child, depth + 1) for child in _children(node))
+        stack.extend((child, depth + 1) for child in children(node))
 
 
 # Binding strength, loosest first, as in the module docstring.

@@ -11,7 +11,7 @@ Ford & Fulkerson (1956) for the cuts.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import combinations
@@ -56,16 +56,9 @@ def nearest_set(admg: ADMG, a: Names, b: Names, allowed: Names) -> Names | None:
     """
     moral = _moral(admg.subgraph(admg.ancestors(a | b)))
     usable = allowed & moral.keys()
-    seen: set[Node] = set(b)
-    frontier: list[Node] = list(b)
-    while frontier:
-        for node in moral[frontier.pop()]:
-            if node in a:
-                return None
-            if node not in seen:
-                seen.add(node)
-                if node not in usable:
-                    frontier.append(node)
+    seen = _reached(moral, b, usable)
+    if seen & a:
+        return None
     return frozenset(node for node in seen if node in usable and isinstance(node, str))
 
 
@@ -94,16 +87,19 @@ def _moral(admg: ADMG) -> Mapping[Node, set[Node]]:
 
 
 def _connected(moral: Mapping[Node, set[Node]], a: Names, b: Names, without: Names) -> bool:
-    seen: set[Node] = set(a)
-    frontier: list[Node] = list(a)
+    return not b.isdisjoint(_reached(moral, a, without))
+
+
+def _reached(moral: Mapping[Node, set[Node]], start: Names, walls: Set[Node]) -> set[Node]:
+    """The nodes that paths from ``start`` come to; no path goes on from a wall."""
+    seen: set[Node] = set(start)
+    frontier: list[Node] = list(start)
     while frontier:
-        for node in moral[frontier.pop()]:
-            if node in b:
-                return True
-            if node not in seen and node not in without:
-                seen.add(node)
+        for node in moral[frontier.pop()] - seen:
+            seen.add(node)
+            if node not in walls:
                 frontier.append(node)
-    return False
+    return seen
 
 
 @dataclass(frozen=True, slots=True)
