@@ -18,8 +18,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from causalflow.graph.schema import Level
-from causalflow.identify.ctf_factor import CtfWitness, Symbol
+from causalflow.identify.ctf_factor import CtfWitness
 from causalflow.identify.step import Step
+from causalflow.identify.symbols import Symbol
 from causalflow.query.query import Term
 from causalflow.symbolic.expression import ONE, ZERO, Expression, Index
 from causalflow.symbolic.simplify import ratio_of

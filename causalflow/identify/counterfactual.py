@@ -39,10 +39,9 @@ from causalflow.identify.sources import (
     POSITIVITY,
     DataNames,
     data_names,
-    readings,
     sources_of,
 )
-from causalflow.identify.surrogate import enlarged
+from causalflow.identify.surrogate import enlarged, readings
 from causalflow.identify.symbols import axes_of
 from causalflow.identify.units import is_determined
 from causalflow.identify.verdict import Verdict

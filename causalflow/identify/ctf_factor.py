@@ -21,16 +21,15 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from causalflow.graph.admg import ADMG
 from causalflow.identify.hedge import Hedge
-from causalflow.query.query import Term, Value
+from causalflow.identify.symbols import Symbol
+from causalflow.query.query import Term
 from causalflow.symbolic.expression import Index, natural
 
-__all__ = ["CtfFactor", "CtfWitness", "Equality", "Response", "Symbol", "conflict_in"]
-
-Symbol: TypeAlias = Index | Value
+__all__ = ["CtfFactor", "CtfWitness", "Equality", "Response", "conflict_in"]
 
 
 class Equality(NamedTuple):

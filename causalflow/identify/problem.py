@@ -23,7 +23,6 @@ from causalflow.identify.ctf_factor import (
     CtfWitness,
     Equality,
     Response,
-    Symbol,
     conflict_in,
 )
 from causalflow.identify.hedge import Hedge, hedge_of
@@ -34,7 +33,7 @@ from causalflow.identify.source import Source
 from causalflow.identify.sources import Known
 from causalflow.identify.step import Step
 from causalflow.identify.surrogate import identify_from
-from causalflow.identify.symbols import indices_taken, symbols_of
+from causalflow.identify.symbols import Symbol, indices_taken, symbols_of
 from causalflow.identify.unnesting import Unnesting
 from causalflow.query.query import Kind, Query, Term, Value
 from causalflow.symbolic.binding import bind

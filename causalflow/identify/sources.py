@@ -6,14 +6,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import combinations
+from collections.abc import Sequence
 from typing import TypeAlias
 
 from causalflow.errors import QueryError, one_of
 from causalflow.graph.admg import ADMG
 from causalflow.identify.source import Source, source_of
-from causalflow.identify.surrogate import check_count, enlarged, named_part
 from causalflow.query.language import parse_distribution
 
 __all__ = [
@@ -23,7 +21,6 @@ __all__ = [
     "DataNames",
     "Known",
     "data_names",
-    "readings",
     "sources_of",
 ]
 
@@ -69,35 +66,3 @@ def data_names(data: DataNames) -> tuple[str, ...]:
             return (data,)
         case _:
             return tuple(data)
-
-
-def readings(
-    admg: ADMG, asked: frozenset[str], sources: Sequence[Source] | None
-) -> Iterator[tuple[ADMG, Known, Sequence[Source]]]:
-    """The graphs on which a question may be answered, each with what is known on it.
-
-    That is the experiments on all of the graph's variables (None: every one), or other sources.
-    Where the sources are partial or conditional, first come sets of variables that some of them
-    share, the largest first; then all that are named.
-
-    Raises:
-        QueryError: too many sources.
-    """
-    if sources is None:
-        yield admg, None, ()
-        return
-    check_count(sources)
-    part = named_part(admg, asked, sources)
-    nodes = frozenset(part.nodes)
-    if not all(source.covers(nodes) for source in sources):
-        joint = [each for each in sources if not each.conditions]
-        groups = (g for size in range(1, len(joint) + 1) for g in combinations(joint, size))
-        shared = {frozenset.intersection(*(each.variables for each in group)) for group in groups}
-        for names in sorted((s for s in shared if asked <= s), key=lambda s: (-len(s), sorted(s))):
-            known = [s.treatments for s in joint if names <= s.variables and s.treatments <= names]
-            if known:
-                hidden = frozenset(admg.nodes) - names
-                yield admg.latent_projection(hidden), [*dict.fromkeys(known)], ()
-        yield part, (), sources
-    else:
-        yield part, enlarged(sources), ()

@@ -29,10 +29,11 @@ from causalflow.identify.id import Effect, identify_effect
 from causalflow.identify.pieces import by_pieces
 from causalflow.identify.search import search
 from causalflow.identify.source import Source
+from causalflow.identify.sources import Known
 from causalflow.identify.step import Step
 from causalflow.limits import SOURCES
 
-__all__ = ["check_count", "enlarged", "identify_from", "named_part"]
+__all__ = ["check_count", "enlarged", "identify_from", "named_part", "readings"]
 
 Names = frozenset[str]
 
@@ -122,3 +123,35 @@ def _refuted(
         step = Step("witness", str(found).replace("{", "{{").replace("}", "}}"))
         return Effect(estimand=None, witness=(found,), steps=(step,))
     return Effect(estimand=None, is_final=False, note=found)
+
+
+def readings(
+    admg: ADMG, asked: frozenset[str], sources: Sequence[Source] | None
+) -> Iterator[tuple[ADMG, Known, Sequence[Source]]]:
+    """The graphs on which a question may be answered, each with what is known on it.
+
+    That is the experiments on all of the graph's variables (None: every one), or other sources.
+    Where the sources are partial or conditional, first come sets of variables that some of them
+    share, the largest first; then all that are named.
+
+    Raises:
+        QueryError: too many sources.
+    """
+    if sources is None:
+        yield admg, None, ()
+        return
+    check_count(sources)
+    part = named_part(admg, asked, sources)
+    nodes = frozenset(part.nodes)
+    if not all(source.covers(nodes) for source in sources):
+        joint = [each for each in sources if not each.conditions]
+        groups = (g for size in range(1, len(joint) + 1) for g in combinations(joint, size))
+        shared = {frozenset.intersection(*(each.variables for each in group)) for group in groups}
+        for names in sorted((s for s in shared if asked <= s), key=lambda s: (-len(s), sorted(s))):
+            known = [s.treatments for s in joint if names <= s.variables and s.treatments <= names]
+            if known:
+                hidden = frozenset(admg.nodes) - names
+                yield admg.latent_projection(hidden), [*dict.fromkeys(known)], ()
+        yield part, (), sources
+    else:
+        yield part, enlarged(sources), ()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import cast
+from typing import TypeAlias, cast
 
-from causalflow.identify.ctf_factor import Symbol
-from causalflow.query.query import Query, Term
+from causalflow.query.query import Query, Term, Value
 from causalflow.symbolic.expression import Index
 
-__all__ = ["axes_of", "indices_taken", "symbols_of"]
+__all__ = ["Symbol", "axes_of", "indices_taken", "symbols_of"]
+
+Symbol: TypeAlias = Index | Value
 
 
 def symbols_of(query: Query) -> dict[Term, Symbol]:

@@ -20,8 +20,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from causalflow.graph.admg import ADMG
-from causalflow.identify.ctf_factor import CtfFactor, Response, Symbol
+from causalflow.identify.ctf_factor import CtfFactor, Response
 from causalflow.identify.region import Links
+from causalflow.identify.symbols import Symbol
 from causalflow.query.query import Intervention, Term
 from causalflow.symbolic.expression import Index
 
