@@ -75,8 +75,8 @@ def _graph(name: str, *, color: float | None = 0.0, size: int | None = None) -> 
 
     def made() -> Any:
         import causalflow as cf
-        from causalflow.data.graphs import at_size, graph_path
-        from causalflow.graph.schema import Anticausal, Neural
+        from causalflow.data.shipped import at_size, graph_path
+        from causalflow.graph.node import Anticausal, Neural
 
         graph = cf.load(graph_path(name))
         graph = graph if size is None else at_size(graph, size)
@@ -95,7 +95,7 @@ def _graph(name: str, *, color: float | None = 0.0, size: int | None = None) -> 
 
 def _bar(kind: str, size: int = 28, **options: Any) -> Callable[[], Any]:
     def drawn() -> Any:
-        from causalflow.data.bar_mnist import bar_mnist
+        from causalflow.data.sets.bar_mnist import bar_mnist
 
         return bar_mnist(kind, size=size, source="mnist", **options)
 
@@ -103,7 +103,7 @@ def _bar(kind: str, size: int = 28, **options: Any) -> Callable[[], Any]:
 
 
 def _morpho() -> Any:
-    from causalflow.data.morpho_mnist import morpho_mnist
+    from causalflow.data.sets.morpho_mnist import morpho_mnist
 
     return morpho_mnist("train").columns
 
@@ -114,8 +114,8 @@ def _partial(share: float = 1.0, only: bool = False) -> Callable[[], Any]:
     def drawn() -> Any:
         import numpy as np
 
-        from causalflow.data.bar_mnist import bar_mnist
-        from causalflow.data.partial import hide_labels
+        from causalflow.data.frame import hide_labels
+        from causalflow.data.sets.bar_mnist import bar_mnist
 
         data = bar_mnist("frontdoor", size=SMALL, n=PARTIAL_ROWS, source="mnist")
         hidden = hide_labels(data.columns, share)
@@ -128,32 +128,32 @@ def _partial(share: float = 1.0, only: bool = False) -> Callable[[], Any]:
 
 
 def _mnist() -> Any:
-    from causalflow.data.mnist import mnist
+    from causalflow.data.sets.digits import mnist
 
     return mnist().columns
 
 
 def _pendulum_parts() -> Any:
-    from causalflow.data.pendulum import pendulum
+    from causalflow.data.sets.pendulum import pendulum
 
     return pendulum("train", PENDULUM_SIZE).parts
 
 
 def _pendulum() -> Any:
-    from causalflow.data.pendulum import pendulum
+    from causalflow.data.sets.pendulum import pendulum
 
     return pendulum("train", PENDULUM_SIZE).columns
 
 
 def _circuit() -> Any:
-    from causalflow.data.causal_circuit import causal_circuit
+    from causalflow.data.sets.causal_circuit import causal_circuit
 
     return causal_circuit("train", CIRCUIT_SIZE, synthetic=True).columns
 
 
 def _grouped(name: str) -> Callable[[], Any]:
     def drawn() -> Any:
-        from causalflow.data import grouped_mnist
+        from causalflow.data.sets import grouped_mnist
 
         return getattr(grouped_mnist, name)()
 
@@ -357,7 +357,7 @@ def net_path(folder: Path, name: str) -> Path:
 
 def _options(graph: Any, given: dict[str, Any]) -> dict[str, Any]:
     """The options of each image node: those of the graph file, but for what is given."""
-    from causalflow.graph.schema import Image
+    from causalflow.graph.node import Image
 
     nodes = {name: node for name, node in graph.nodes.items() if isinstance(node, Image)}
     return {name: replace(node.diffusion, **given) for name, node in nodes.items()}
@@ -379,7 +379,7 @@ def _begin(model: Any, start: str, out: Path) -> None:
 
 def _fit_labels(model: Any, data: Any, steps: int, device: str) -> None:
     """Go on fitting all nodes but the images."""
-    from causalflow.graph.schema import Image
+    from causalflow.graph.node import Image
 
     labels = [name for name, node in model.graph.nodes.items() if not isinstance(node, Image)]
     model.fit(data, nodes=labels, steps=steps, device=device)

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from causalflow import data
-    from causalflow.diffusion.guided_diffusion import guided_diffusion
-    from causalflow.discrete.bounds import bounds
+    from causalflow.bounds.bounds import bounds
+    from causalflow.design.adjustment import front_door_sets, instruments
     from causalflow.errors import (
         CausalflowError,
         CausalflowWarning,
@@ -31,19 +31,18 @@ if TYPE_CHECKING:
         QueryError,
         SupportWarning,
     )
+    from causalflow.factors.table import Table
+    from causalflow.formats.formats import dumps, load, loads
+    from causalflow.formats.interchange import from_networkx, to_networkx
     from causalflow.graph.diffusion import Diffusion
     from causalflow.graph.graph import Graph
-    from causalflow.graph.interchange import from_networkx, to_networkx
-    from causalflow.graph.reader import dumps, load, loads
-    from causalflow.identify.adjustment import front_door_sets, instruments
     from causalflow.identify.identify import identify
-    from causalflow.model.compile import compile
-    from causalflow.model.model import Model
+    from causalflow.model.model import Model, compile
     from causalflow.plot.graph import plot_graph
     from causalflow.plot.images import image_grid
+    from causalflow.pretrained.adm import guided_diffusion
     from causalflow.query.contrast import Contrast
-    from causalflow.query.language import parse_query
-    from causalflow.tables.table import Table
+    from causalflow.query.parse import parse_query
 
 __version__ = "0.1.0"
 
@@ -61,22 +60,22 @@ _PLACES = {
     "Model": "causalflow.model.model",
     "QueryError": "causalflow.errors",
     "SupportWarning": "causalflow.errors",
-    "Table": "causalflow.tables.table",
-    "bounds": "causalflow.discrete.bounds",
-    "compile": "causalflow.model.compile",
+    "Table": "causalflow.factors.table",
+    "bounds": "causalflow.bounds.bounds",
+    "compile": "causalflow.model.model",
     "data": "causalflow.data",
-    "dumps": "causalflow.graph.reader",
-    "from_networkx": "causalflow.graph.interchange",
-    "front_door_sets": "causalflow.identify.adjustment",
-    "guided_diffusion": "causalflow.diffusion.guided_diffusion",
+    "dumps": "causalflow.formats.formats",
+    "from_networkx": "causalflow.formats.interchange",
+    "front_door_sets": "causalflow.design.adjustment",
+    "guided_diffusion": "causalflow.pretrained.adm",
     "identify": "causalflow.identify.identify",
     "image_grid": "causalflow.plot.images",
-    "instruments": "causalflow.identify.adjustment",
-    "load": "causalflow.graph.reader",
-    "loads": "causalflow.graph.reader",
-    "parse_query": "causalflow.query.language",
+    "instruments": "causalflow.design.adjustment",
+    "load": "causalflow.formats.formats",
+    "loads": "causalflow.formats.formats",
+    "parse_query": "causalflow.query.parse",
     "plot_graph": "causalflow.plot.graph",
-    "to_networkx": "causalflow.graph.interchange",
+    "to_networkx": "causalflow.formats.interchange",
 }
 
 __all__ = [

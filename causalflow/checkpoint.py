@@ -31,8 +31,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from causalflow.atomic import whole_file, written
 from causalflow.errors import CheckpointError, one_of
+from causalflow.files import whole_file, written
 from causalflow.header import Header, read_header, sort_header
 
 __all__ = [

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from causalflow.atomic import remove_leftovers, whole_file, whole_folder
+from causalflow.files import remove_leftovers, whole_file, whole_folder
 
 
 def test_a_file_is_replaced_wholly_and_its_folder_is_made(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@
 import torch
 
 import causalflow as cf
-from causalflow.metrics.effectiveness import agreement, read_bar, read_color
+from causalflow.evaluation.readers import agreement, read_bar, read_color
 
 # %% [markdown]
 # ## Declare

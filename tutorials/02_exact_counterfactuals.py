@@ -12,7 +12,7 @@ from fractions import Fraction
 import numpy as np
 
 import causalflow as cf
-from causalflow.data.graphs import graph_path
+from causalflow.data.shipped import graph_path
 from causalflow.errors import QueryError
 
 # %% [markdown]

@@ -10,9 +10,8 @@
 import torch
 
 import causalflow as cf
-from causalflow.metrics.composition import composition, largest_error
-from causalflow.metrics.effectiveness import agreement, read_bar, read_color
-from causalflow.metrics.true_error import true_error
+from causalflow.evaluation.axioms import composition, largest_error, true_error
+from causalflow.evaluation.readers import agreement, read_bar, read_color
 
 # %% [markdown]
 # ## A model

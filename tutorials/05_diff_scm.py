@@ -11,10 +11,10 @@
 import torch
 
 import causalflow as cf
-from causalflow.metrics.classifier import ImageClassifier
-from causalflow.metrics.composition import composition
-from causalflow.metrics.effectiveness import agreement
-from causalflow.metrics.minimality import FLOOR, Minimality
+from causalflow.evaluation.axioms import composition
+from causalflow.evaluation.likeness import FLOOR, Minimality
+from causalflow.evaluation.networks import ImageClassifier
+from causalflow.evaluation.readers import agreement
 
 # %% [markdown]
 # ## Declare

@@ -12,8 +12,8 @@ import torch
 from torch.nn.functional import avg_pool2d, cross_entropy
 
 import causalflow as cf
-from causalflow.metrics.composition import composition
-from causalflow.metrics.effectiveness import digit_reader
+from causalflow.evaluation.axioms import composition
+from causalflow.evaluation.readers import digit_reader
 
 # %% [markdown]
 # ## What the data cannot say

@@ -12,9 +12,9 @@
 import torch
 
 import causalflow as cf
-from causalflow.metrics.dci import dci
-from causalflow.metrics.effectiveness import read_intensity, read_thickness
-from causalflow.metrics.true_error import true_error
+from causalflow.evaluation.axioms import true_error
+from causalflow.evaluation.dci import dci
+from causalflow.evaluation.readers import read_intensity, read_thickness
 
 # %% [markdown]
 # ## A model

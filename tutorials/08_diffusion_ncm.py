@@ -11,9 +11,8 @@
 import torch
 
 import causalflow as cf
-from causalflow.data.checkpoints import checkpoint_path
-from causalflow.data.graphs import graph_path
-from causalflow.metrics.effectiveness import agreement, read_bar, read_color
+from causalflow.data.shipped import checkpoint_path, graph_path
+from causalflow.evaluation.readers import agreement, read_bar, read_color
 
 # %% [markdown]
 # ## Four pixels

@@ -31,7 +31,7 @@ from benchmarks.counterfactual.speed import speeds, stream_report
 from benchmarks.counterfactual.tasks import Task
 from benchmarks.counterfactual.trials import SHOWN, as_data
 from causalflow.errors import CausalflowError
-from causalflow.metrics.score import mean_score
+from causalflow.evaluation.score import mean_score
 
 __all__ = ["PARTS"]
 

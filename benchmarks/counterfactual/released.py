@@ -17,13 +17,13 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from causalflow.diffusion.anticausal import Pull
-from causalflow.diffusion.field import Field
-from causalflow.diffusion.guidance import guide
+from causalflow.diffusion.guidance.anticausal import Pull
+from causalflow.diffusion.guidance.contrast import guide
+from causalflow.diffusion.network import Field
 from causalflow.diffusion.path import TAU_MIN, data_of, enter, leave, linear_alpha_bar, tau_of
 from causalflow.diffusion.solver import SOLVERS, ascend, descend
-from causalflow.mechanisms.image import ImageMechanism
-from causalflow.mechanisms.reading import ParentReader
+from causalflow.mechanisms.image.mechanism import ImageMechanism
+from causalflow.mechanisms.image.reader import ParentReader
 
 __all__ = ["CALLS", "Released"]
 

@@ -22,13 +22,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from causalflow.data.bar_mnist import BarMNIST, bar_mnist, render
-from causalflow.data.mnist import mnist
-from causalflow.data.morpho_mnist import morpho_mnist
-from causalflow.data.morphology import thickness
-from causalflow.data.parallel import by_pieces
-from causalflow.metrics.classifier import ImageClassifier
-from causalflow.metrics.effectiveness import DigitReader, read_bar, read_color, read_intensity
+from causalflow.data.sets.bar_mnist import BarMNIST, bar_mnist, render
+from causalflow.data.sets.digits import mnist
+from causalflow.data.sets.morpho_mnist import morpho_mnist
+from causalflow.data.sets.morphology import thickness
+from causalflow.data.sets.rendering import by_pieces
+from causalflow.evaluation.networks import ImageClassifier
+from causalflow.evaluation.readers import DigitReader, read_bar, read_color, read_intensity
 
 __all__ = [
     "SIZE",

@@ -27,13 +27,17 @@ import causalflow as cf
 from benchmarks.counterfactual.asked import Asked, AskedReleased
 from benchmarks.counterfactual.settings import Setting
 from benchmarks.counterfactual.tasks import Intervention, Task
-from causalflow.metrics.amplification import amplification
-from causalflow.metrics.composition import composition, largest_error
-from causalflow.metrics.effectiveness import hit_rate, reading_error
-from causalflow.metrics.pixels import pixel_errors, total_variation
-from causalflow.metrics.reversibility import reversibility
-from causalflow.metrics.score import Score, mean_score
-from causalflow.metrics.true_error import true_error
+from causalflow.evaluation.axioms import (
+    amplification,
+    composition,
+    largest_error,
+    pixel_errors,
+    reversibility,
+    total_variation,
+    true_error,
+)
+from causalflow.evaluation.readers import hit_rate, reading_error
+from causalflow.evaluation.score import Score, mean_score
 
 __all__ = ["Outcome", "Readings", "as_data", "run", "synchronised"]
 

@@ -21,7 +21,7 @@ from benchmarks.exact.report import markdown
 from benchmarks.exact.scale import large_networks, many_rows
 from benchmarks.folders import RESULTS
 from benchmarks.machine import machine
-from causalflow.graph.reader import load
+from causalflow.formats.formats import load
 
 TOLERANCE = 1e-7
 Row = dict[str, Any]

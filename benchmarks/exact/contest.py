@@ -13,10 +13,10 @@ import numpy as np
 from benchmarks.exact.networks import Question
 from benchmarks.exact.peers import PEERS, Peer
 from benchmarks.timing import interleaved
-from causalflow.discrete.scm import ExactModel
 from causalflow.errors import CausalflowError
+from causalflow.exact.model import ExactModel
 from causalflow.graph.graph import Graph
-from causalflow.graph.schema import Class
+from causalflow.graph.node import Class
 
 __all__ = ["Contest"]
 

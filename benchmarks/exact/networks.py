@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
+from causalflow.admg.parallel_worlds import twin_network
+from causalflow.factors.plan import min_fill_order
 from causalflow.graph.graph import Graph
-from causalflow.graph.worlds import twin_network
-from causalflow.tables.elimination import min_fill_order
 
 __all__ = ["NAMES", "Question", "bnlearn", "elimination_width", "questions", "random_network"]
 

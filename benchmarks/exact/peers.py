@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from causalflow.graph.graph import Graph
-from causalflow.graph.schema import Class
+from causalflow.graph.node import Class
 
 __all__ = ["PEERS", "Peer", "PgmpyPeer", "PyAgrumPeer", "conditional_table"]
 

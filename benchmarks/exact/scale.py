@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.exact.networks import elimination_width, random_network
-from causalflow.data.graphs import graph_path
-from causalflow.discrete.scm import ExactModel
+from causalflow.data.shipped import graph_path
+from causalflow.exact.model import ExactModel
+from causalflow.formats.formats import load
 from causalflow.graph.graph import Graph
-from causalflow.graph.reader import load
 
 __all__ = ["large_networks", "many_rows"]
 

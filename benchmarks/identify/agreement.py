@@ -17,10 +17,10 @@ import numpy as np
 
 from benchmarks.identify.cases import oracles
 from benchmarks.identify.peers import CONTESTANTS, Case, Contestant, Unable
+from causalflow.factors.table import Table
 from causalflow.graph.graph import Graph
 from causalflow.symbolic.evaluate import evaluate
 from causalflow.symbolic.expression import Expression
-from causalflow.tables.table import Table
 
 __all__ = ["EXACT", "Finding", "compare", "disagreements", "summary"]
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from benchmarks.folders import ROOT
 from benchmarks.identify.peers import Case
-from causalflow.graph.admg import ADMG
-from causalflow.graph.reader import load
-from causalflow.query.language import single_query
+from causalflow.admg.admg import ADMG
+from causalflow.formats.formats import load
+from causalflow.query.parse import single_query
 
 __all__ = ["named_cases", "oracles", "random_cases", "speed_cases", "thousand_nodes"]
 

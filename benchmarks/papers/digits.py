@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from causalflow.data.mnist import mnist
+from causalflow.data.sets.digits import mnist
 
 __all__ = ["real_digits"]
 

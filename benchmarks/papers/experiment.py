@@ -19,7 +19,7 @@ import torch
 import causalflow as cf
 from benchmarks.machine import machine
 from benchmarks.nets import CHECKPOINTS, net_path
-from causalflow.atomic import whole_file
+from causalflow.files import whole_file
 
 __all__ = ["Experiment", "Run", "Table", "read_tables"]
 

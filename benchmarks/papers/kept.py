@@ -8,7 +8,7 @@ from pathlib import Path
 from safetensors.torch import save_file
 from torch import Tensor
 
-from causalflow.atomic import whole_file
+from causalflow.files import whole_file
 
 __all__ = ["write_tensors"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.papers.experiment import Experiment, Table, read_tables
-from causalflow.atomic import whole_file
+from causalflow.files import whole_file
 
 __all__ = ["write_page"]
 

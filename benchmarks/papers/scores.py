@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from causalflow.metrics.score import Score
+from causalflow.evaluation.score import Score
 
 __all__ = ["cell", "in_full", "percent"]
 

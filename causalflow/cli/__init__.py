@@ -25,14 +25,12 @@ from causalflow.cli.ask import ask
 from causalflow.cli.check import check
 from causalflow.cli.counterfactual import counterfactual
 from causalflow.cli.demo import demo
-from causalflow.cli.describe import describe
-from causalflow.cli.draw import draw
-from causalflow.cli.enumerate import enumerate
 from causalflow.cli.evaluate import evaluate
 from causalflow.cli.fit import fit
 from causalflow.cli.identify import identify
 from causalflow.cli.output import MISTAKE
 from causalflow.cli.sample import sample
+from causalflow.cli.show import describe, draw, enumerate
 from causalflow.errors import CausalflowError, CausalflowWarning, one_line
 
 __all__ = ["commands", "main", "run"]

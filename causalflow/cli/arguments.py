@@ -20,10 +20,10 @@ import click
 
 from causalflow.errors import CausalflowError, EvidenceError, GraphError, one_of
 from causalflow.files import opened
-from causalflow.graph.names import QUOTED, unquoted
-from causalflow.graph.reader import PACKED
-from causalflow.graph.schema import Class, Continuous, Image, Node
+from causalflow.formats.formats import PACKED
+from causalflow.graph.node import Class, Continuous, Image, Node
 from causalflow.limits import MODEL_BYTES, SOLVER_STEPS
+from causalflow.names import QUOTED, unquoted
 
 if TYPE_CHECKING:
     import torch
@@ -213,7 +213,7 @@ def read_image(node: Image, file: str | Path) -> torch.Tensor:
     Raises:
         DataError: no image file, or one of another size than the node's.
     """
-    from causalflow.data.image_folder import ImageFiles
+    from causalflow.data.files import ImageFiles
 
     path = Path(os.path.realpath(file))
     files = ImageFiles(folder=path.parent, files=(path.name,))

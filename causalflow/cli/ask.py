@@ -22,13 +22,13 @@ from causalflow.cli.arguments import (
 )
 from causalflow.cli.output import json_option, records, say, say_json
 from causalflow.errors import CompileError, EvidenceError
-from causalflow.graph.schema import Image
+from causalflow.graph.node import Image
 from causalflow.limits import DRAWN_ROWS
 
 if TYPE_CHECKING:
-    from causalflow.discrete.answer import Answer
+    from causalflow.factors.table import Number, Table
     from causalflow.graph.graph import Graph
-    from causalflow.tables.table import Number, Table
+    from causalflow.query.answer import Answer
 
 __all__ = ["ask"]
 
@@ -95,11 +95,11 @@ def _exact(file: Path, query: str, given: Sequence[Assignment]) -> Answer | None
     """
     from dataclasses import replace
 
-    from causalflow.discrete.scm import ExactModel
-    from causalflow.discrete.structure import unsupported
-    from causalflow.discrete.support import missing_support
-    from causalflow.graph.reader import load
-    from causalflow.identify.attempt import attempt
+    from causalflow.exact.model import ExactModel
+    from causalflow.exact.structure import unsupported
+    from causalflow.exact.verification import missing_support
+    from causalflow.formats.formats import load
+    from causalflow.identify.identify import attempt
 
     graph = load(file)
     if reason := unsupported(graph):
@@ -130,8 +130,8 @@ def _simulated(
     steps: int | None,
     device: str,
 ) -> Answer:
-    from causalflow.graph.reader import load
-    from causalflow.model.compile import compile
+    from causalflow.formats.formats import load
+    from causalflow.model.model import compile
 
     model = compile(load(file)) if is_graph_file(file) else load_model(file, device)
     known = _known(model.graph, given)
@@ -166,7 +166,7 @@ def _value(graph: Graph, given: Assignment) -> Any:
 
 def _json(answer: Answer) -> dict[str, Any]:
     """Route and table, a row a cell; how far to trust it, where there is more to say."""
-    from causalflow.tables.text import long_columns
+    from causalflow.factors.table import long_columns
 
     shown: dict[str, Any] = {"route": answer.route, "table": records(long_columns(answer.table))}
     if answer.route != "exact":

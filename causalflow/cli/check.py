@@ -10,10 +10,10 @@ import click
 from causalflow.cli.arguments import examples
 from causalflow.cli.output import MISTAKE, count, json_option, say, say_json
 from causalflow.errors import GraphError
-from causalflow.graph.schema import Class
+from causalflow.graph.node import Class
 
 if TYPE_CHECKING:
-    from causalflow.discrete.verification import Verification
+    from causalflow.exact.verification import Verification
     from causalflow.graph.graph import Graph
 
 __all__ = ["check", "checked", "summary"]
@@ -52,9 +52,9 @@ def check(context: click.Context, files: Sequence[str], as_json: bool) -> None:
 
 def checked(file: str) -> dict[str, Any]:
     """What there is to say about a file, as JSON shows it."""
-    from causalflow.discrete.verification import verify
-    from causalflow.graph.overlap import overlaps
-    from causalflow.graph.reader import load
+    from causalflow.exact.verification import verify
+    from causalflow.formats.formats import load
+    from causalflow.identify.positivity import overlaps
 
     try:
         graph = load(file)

@@ -1,4 +1,7 @@
-"""``causalflow counterfactual``: what the evidence would have been under an intervention."""
+"""``causalflow counterfactual``: what the evidence would have been under an intervention.
+
+Evidence: what a command is given about factual worlds, from options, files or a data set.
+"""
 
 from __future__ import annotations
 
@@ -19,15 +22,26 @@ from causalflow.cli.arguments import (
     device_option,
     do_option,
     examples,
+    given_once,
     guidance_option,
     input_file,
     is_graph_file,
+    read_image,
     seed_option,
     steps_option,
 )
-from causalflow.cli.evidence import evidence_of, repeated, rows_of
 from causalflow.cli.output import (
+    Open,
+    captions,
+    headers,
+    image_names,
     json_option,
+    label_columns,
+    marked,
+    open_lines,
+    open_notes,
+    opened,
+    pixels,
     records,
     say,
     say_json,
@@ -35,19 +49,75 @@ from causalflow.cli.output import (
     write_csv,
     write_figure,
 )
-from causalflow.cli.shipped import named_model, shipped_data
-from causalflow.cli.undetermined import Open, marked, open_lines, open_notes, opened
-from causalflow.cli.worlds import captions, headers, image_names, label_columns, pixels
+from causalflow.cli.rows import named_model, shipped_data
 from causalflow.errors import CausalflowError, EvidenceError, SupportWarning, one_line
+from causalflow.graph.node import Class, Continuous
 from causalflow.limits import DRAWN_ROWS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from causalflow.data.sets.catalogue import DataSet
     from causalflow.graph.graph import Graph
     from causalflow.model.world import Abduction, World
 
-__all__ = ["counterfactual"]
+__all__ = ["counterfactual", "evidence_of", "repeated", "rows_of"]
+
+
+def evidence_of(
+    graph: Graph, table_file: Path | None, files: Sequence[Path], given: Sequence[Assignment]
+) -> dict[str, Any]:
+    """Node -> values, from the three options that give evidence."""
+    from causalflow.data.files import read_table
+
+    parts: list[Mapping[str, Any]] = [assigned(graph, given, "--given")]
+    if table_file is not None:
+        frame = read_table(table_file)
+        parts.append({str(name): frame[name].tolist() for name in frame.columns})
+    if files:
+        parts.append(_images(graph, files))
+    return given_once(parts)
+
+
+def rows_of(graph: Graph, known: DataSet, rows: int) -> dict[str, Any]:
+    """Rows of the test split, which no shipped model was fitted to: node -> values."""
+    from causalflow.cli.rows import drawn
+    from causalflow.data.frame import Frame
+
+    frame = Frame.read(drawn(graph, known.name, "test", n=rows), graph)
+    labels = {
+        name: node.type.show(values.numpy()).tolist()
+        for name, values in frame.labels().items()
+        if isinstance(node := graph.nodes[name], Class | Continuous)
+    }
+    return {**labels, **{name: frame.columns[name] for name in image_names(graph)}}
+
+
+def _images(graph: Graph, files: Sequence[Path]) -> dict[str, Any]:
+    import torch
+
+    names = image_names(graph)
+    if len(names) != 1:
+        raise EvidenceError(
+            f"--image: the graph has {len(names)} image nodes; expected one. "
+            "Give others by --given NODE=FILE"
+        )
+    node: Any = graph.nodes[names[0]]
+    return {names[0]: torch.cat([read_image(node, file) for file in files])}
+
+
+def repeated(evidence: Mapping[str, Any], draws: int) -> dict[str, Any]:
+    """Every row ``draws`` times: draw k of row i is row k * rows + i; single values become rows."""
+    import torch
+
+    columns: dict[str, Any] = {}
+    for name, value in evidence.items():
+        if isinstance(value, torch.Tensor):
+            columns[name] = value.repeat(draws, 1, 1, 1)
+        else:
+            columns[name] = (value if isinstance(value, list) else [value]) * draws
+    return columns
+
 
 MOST_COLUMNS = 12
 PICTURE = "counterfactual.png"
@@ -127,7 +197,7 @@ def counterfactual(
     Nodes without evidence are inferred from the rest where they can be, and drawn where they are
     free; the answer says which, and how.
     """
-    from causalflow.model.verdicts import counterfactual_verdict, world_of
+    from causalflow.model.inquiry import counterfactual_verdict, world_of
 
     if not do:
         raise EvidenceError("counterfactual: give at least one intervention, as in --do color=red")

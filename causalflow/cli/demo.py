@@ -53,9 +53,8 @@ def demo(out: Path, images: int, folder: Path | None, as_json: bool) -> None:
     Checks the demo's graph, fits its label mechanisms, and asks of held-out images what they would
     have been with another colour, digit or bar. Needs no network.
     """
-    from causalflow.data.graphs import graph_path
-    from causalflow.demo.demo import demonstrate
-    from causalflow.demo.training import GRAPH
+    from causalflow.data.shipped import graph_path
+    from causalflow.demo.demo import GRAPH, demonstrate
 
     start = time.monotonic()
     check = checked(str(graph_path(GRAPH)))
@@ -72,8 +71,7 @@ def demo(out: Path, images: int, folder: Path | None, as_json: bool) -> None:
 
 
 def _model(folder: Path | None) -> Model:
-    from causalflow.demo.demo import load_model
-    from causalflow.demo.training import train
+    from causalflow.demo.demo import load_model, train
 
     return load_model() if folder is None else train(folder)
 

@@ -20,17 +20,24 @@ from causalflow.cli.arguments import (
     steps_option,
 )
 from causalflow.cli.output import count, json_option, say, say_json, table
-from causalflow.cli.rows import DATA_HELP, images_option, is_data_set, path_option, read_rows
-from causalflow.cli.shipped import named_model, shipped_data
+from causalflow.cli.rows import (
+    DATA_HELP,
+    images_option,
+    is_data_set,
+    named_model,
+    path_option,
+    read_rows,
+    shipped_data,
+)
 from causalflow.errors import EvidenceError
 from causalflow.limits import DRAWN_ROWS
 
 if TYPE_CHECKING:
+    from causalflow.evaluation.actions import Action
+    from causalflow.evaluation.evaluation import Evaluation
+    from causalflow.evaluation.task import Subject
     from causalflow.graph.graph import Graph
     from causalflow.model.model import Model
-    from causalflow.report.actions import Action
-    from causalflow.report.evaluation import Evaluation
-    from causalflow.report.subject import Subject
 
 __all__ = ["evaluate"]
 
@@ -145,9 +152,9 @@ def evaluate(
     number stands beside what they read on real pictures and on pictures left as they are, with its
     95 % interval, count and unit. A report is written whole or not at all.
     """
-    from causalflow.report.evaluation import evaluate as measure
-    from causalflow.report.files import check_folder, write_report
-    from causalflow.report.worlds import Settings
+    from causalflow.evaluation.evaluation import evaluate as measure
+    from causalflow.evaluation.outcomes import Settings
+    from causalflow.evaluation.page import check_folder, write_report
 
     check_folder(out)
     loaded, weights = named_model(model, device)
@@ -180,8 +187,8 @@ def _subject(
     seed: int,
 ) -> Subject:
     """The data that are named, or those that belong to the graph file."""
-    from causalflow.data.catalogue import data_set
-    from causalflow.report.subject import from_data_set, from_rows
+    from causalflow.data.sets.catalogue import data_set
+    from causalflow.evaluation.task import from_data_set, from_rows
 
     known = shipped_data(file, weights) if data is None else None
     if data is None and known is None:
@@ -196,7 +203,7 @@ def _actions(
     graph: Graph, subject: Subject, do: Sequence[tuple[Assignment, ...]], seed: int
 ) -> list[Action]:
     """The interventions that are named, or one at random on each parent of the image."""
-    from causalflow.report.actions import random_actions, stated_action
+    from causalflow.evaluation.actions import random_actions, stated_action
 
     if not do:
         return random_actions(graph, subject, seed)
@@ -210,8 +217,8 @@ def _query(action: Sequence[Assignment]) -> str:
 
 
 def _text(found: Evaluation, weights: Path, files: Sequence[Path]) -> str:
-    from causalflow.report.definitions import INTERVALS
-    from causalflow.report.table import columns
+    from causalflow.evaluation.measures import INTERVALS
+    from causalflow.evaluation.page import columns
 
     about = f"{found.subject.name}, {found.subject.split}"
     lines = [

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from causalflow.cli.arguments import OutputFile, examples
-from causalflow.cli.output import count, json_option, say, say_json, table
+from causalflow.cli.output import count, image_names, json_option, say, say_json, table
 from causalflow.cli.rows import DATA_HELP, drawn, images_option, is_data_set, path_option, read_rows
-from causalflow.cli.worlds import image_names
 from causalflow.limits import CIRCUIT_SIDE, DRAWN_ROWS
 from causalflow.training.options import FitOptions
 
@@ -92,7 +91,7 @@ def fit(
     A run that is killed goes on from its checkpoint (by default the model's path and ".resume")
     when the same command is given again. The seed is also that of the initial weights.
     """
-    from causalflow.graph.reader import load
+    from causalflow.formats.formats import load
 
     graph = load(file)
     FitOptions(**options)
@@ -114,7 +113,7 @@ def fit(
 
 
 def _fitted(graph: Graph, data: Any, options: dict[str, Any]) -> tuple[Model, FitReport]:
-    from causalflow.model.compile import compile
+    from causalflow.model.model import compile
 
     model = compile(graph, seed=options["seed"])
     return model, model.fit(data, **options)

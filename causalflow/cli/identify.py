@@ -13,8 +13,8 @@ from causalflow.cli.output import json_option, say, say_json
 if TYPE_CHECKING:
     from causalflow.graph.graph import Graph
     from causalflow.identify.hedge import Hedge
-    from causalflow.identify.proof import Proof
     from causalflow.identify.verdict import Verdict
+    from causalflow.proof.proof import Proof
 
 __all__ = ["data_option", "decided", "first_hedge", "identify"]
 
@@ -56,7 +56,7 @@ def identify(
     CATE(x -> y | z=1) or NDE(x -> y; m); CDE(x -> y; m=1); PSE(x -> y; x -> m -> y).
     ATT(x=drug/none -> y) names the levels. Sums and ratios: P(y=1 | do(x=1)) / P(y=1 | do(x=0)).
     """
-    from causalflow.graph.reader import load
+    from causalflow.formats.formats import load
 
     verdict = decided(load(file), query, data)
     if as_json:

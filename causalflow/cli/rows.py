@@ -1,35 +1,46 @@
 """Rows: the data that ``--data`` names, a data set of the package or files of the user's own.
 
-morpho_mnist    a data set of `causalflow.data.catalogue`
+morpho_mnist    a data set of `causalflow.data.sets.catalogue`
 rows.csv        a column a node; image files are named in one column (--images FOLDER)
 rows.npz        an array a node, as numpy.savez writes them
 folder/         a folder with labels.csv and the image files that it names
+
+Shipped: the fitted model that comes with the package for a graph file, and its data set.
+
+A graph file given in place of a model stands for the checkpoint that was made for it, with the
+options of inference, and the scales of anti-causal edges, that the file states. One whose equations
+say it all needs none.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from causalflow.cli.worlds import image_names
-from causalflow.errors import DataError, one_of
-from causalflow.graph.schema import Image
+from causalflow.cli.arguments import is_graph_file, load_model
+from causalflow.cli.output import image_names
+from causalflow.errors import CheckpointError, DataError, one_of
+from causalflow.graph.node import Image
 
 if TYPE_CHECKING:
+    from causalflow.data.sets.catalogue import DataSet
     from causalflow.graph.graph import Graph
+    from causalflow.model.model import Model
 
 __all__ = [
     "DATA_HELP",
     "drawn",
     "images_option",
     "is_data_set",
+    "named_model",
     "path_option",
     "read_rows",
+    "shipped_data",
 ]
 
-DATA_SETS = (  # the names of causalflow.data.catalogue, which loads torch
+DATA_SETS = (  # the names of causalflow.data.sets.catalogue, which loads torch
     "bar_digits",
     "bar_mnist_backdoor",
     "bar_mnist_frontdoor",
@@ -73,7 +84,7 @@ def is_data_set(data: str) -> bool:
 
 def drawn(graph: Graph, name: str, split: str, *, n: int | None, size: int | None = None) -> Any:
     """Rows of a data set, its images at the size of the graph's where it can choose."""
-    from causalflow.data.catalogue import data_set
+    from causalflow.data.sets.catalogue import data_set
 
     found = data_set(name)
     sizes = (node.shape[1] for node in graph.nodes.values() if isinstance(node, Image))
@@ -104,16 +115,77 @@ def read_rows(graph: Graph, data: str, images: Path | None, path_column: str) ->
             f"--data {data}: node '{names[0]}' is an image; give --images FOLDER, and a column "
             f"'{path_column}' of file names in the .csv"
         )
-    from causalflow.data.table import read_table
+    from causalflow.data.files import read_table
 
     return read_table(path)
 
 
 def _folder(graph: Graph, folder: Path, labels: Path, path_column: str) -> Any:
     """The columns of a table, with the images it names."""
-    from causalflow.data.image_folder import image_folder
+    from causalflow.data.files import image_folder
 
     names = image_names(graph)
     if len(names) != 1:
         raise DataError(f"--images: the graph has {len(names)} image nodes; expected one")
     return image_folder(folder, labels, path=path_column, image=names[0])
+
+
+def named_model(file: Path, device: str) -> tuple[Model, Path | None]:
+    """The model in a file, or for a graph file; and the file of its weights, if it needs one.
+
+    Raises:
+        CausalflowError: neither a model nor a graph file, or no such device.
+        CheckpointError: no checkpoint was made for this graph.
+    """
+    if not is_graph_file(file):
+        return load_model(file, device), file
+    from causalflow.data.shipped import checkpoint_for
+    from causalflow.formats.formats import load
+    from causalflow.model.model import Model, compile
+
+    graph = load(file)
+    path = checkpoint_for(graph)
+    if path is not None:
+        return _stated(graph, Model.load(path)).to(device), path
+    model = compile(graph)
+    if not model.fitted >= set(graph.nodes):
+        raise _missing(file)
+    return model.to(device), None
+
+
+def _missing(file: Path) -> CheckpointError:
+    from causalflow.data.shipped import checkpoint_names
+
+    known = ", ".join(f"{name}.yaml" for name in checkpoint_names())
+    return CheckpointError(
+        f"{file}: no fitted model ships for this graph, only for {known}; "
+        f"fit one: causalflow fit {file} --data ... -o model.safetensors"
+    )
+
+
+def shipped_data(file: Path, checkpoint: Path | None) -> DataSet | None:
+    """The data set that belongs to a graph file, or to the checkpoint that ships for it."""
+    from causalflow.data.sets.catalogue import data_set_of
+
+    if not is_graph_file(file):
+        return None
+    return data_set_of(file.stem) or (data_set_of(checkpoint.stem) if checkpoint else None)
+
+
+def _stated(graph: Graph, fitted: Model) -> Model:
+    """The fitted weights under the declaration of the graph file."""
+    from dataclasses import asdict
+
+    from causalflow.data.shipped import merged_options
+    from causalflow.model.model import compile
+
+    images: dict[str, Any] = {
+        name: merged_options(cast("Image", graph.nodes[name]), image.options)
+        for name, image in fitted.scm.images.items()
+    }
+    model = compile(graph, **asdict(fitted.options), **images)
+    model.scm.load_state_dict(fitted.scm.state_dict())
+    model.scm.eval()
+    model.fitted |= fitted.fitted
+    model.experience = fitted.experience
+    return model

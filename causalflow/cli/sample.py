@@ -22,7 +22,14 @@ from causalflow.cli.arguments import (
     steps_option,
 )
 from causalflow.cli.output import (
+    captions,
+    headers,
+    image_names,
     json_option,
+    label_columns,
+    label_names,
+    open_notes,
+    pixels,
     records,
     say,
     say_json,
@@ -30,16 +37,7 @@ from causalflow.cli.output import (
     write_csv,
     write_figure,
 )
-from causalflow.cli.shipped import named_model
-from causalflow.cli.undetermined import open_notes
-from causalflow.cli.worlds import (
-    captions,
-    headers,
-    image_names,
-    label_columns,
-    label_names,
-    pixels,
-)
+from causalflow.cli.rows import named_model
 from causalflow.errors import CausalflowError, EvidenceError
 from causalflow.limits import DRAWN_ROWS
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from causalflow.data.bar_mnist import bar_mnist
-from causalflow.data.catalogue import data_set
-from causalflow.data.causal_circuit import causal_circuit
-from causalflow.data.checkpoints import checkpoint_names, checkpoint_path
-from causalflow.data.digits import digits
-from causalflow.data.frame import Frame
-from causalflow.data.grouped_mnist import colored_mnist, masked_mnist
-from causalflow.data.image_folder import image_folder
-from causalflow.data.mnist import mnist
-from causalflow.data.morpho_mnist import morpho_mnist
-from causalflow.data.partial import hide_labels
-from causalflow.data.pendulum import pendulum
+from causalflow.data.files import image_folder
+from causalflow.data.frame import Frame, hide_labels
+from causalflow.data.sets.bar_mnist import bar_mnist
+from causalflow.data.sets.catalogue import data_set
+from causalflow.data.sets.causal_circuit import causal_circuit
+from causalflow.data.sets.digits import digits, mnist
+from causalflow.data.sets.grouped_mnist import colored_mnist, masked_mnist
+from causalflow.data.sets.morpho_mnist import morpho_mnist
+from causalflow.data.sets.pendulum import pendulum
+from causalflow.data.shipped import checkpoint_names, checkpoint_path
 
 __all__ = [
     "Frame",

@@ -4,16 +4,23 @@ An .npz file is a zip archive of .npy members. Each is checked before memory is 
 is there once, it is stored or deflated and not encrypted, its type is one of plain numbers or
 texts, and its shape accounts for all of its bytes. Nothing is unpickled: pickle runs what a file
 says.
+
+Cache: arrays that take minutes to compute, kept on disk and read back the next time.
+
+The folder is ``$CAUSALFLOW_CACHE``, or ``~/.cache/causalflow`` where that variable is not set. A
+file is named by what its content depends on; it appears whole or not at all, and one that cannot be
+read is computed again.
 """
 
 from __future__ import annotations
 
 import math
+import os
 import warnings
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from tokenize import TokenError
 from typing import IO, Any
@@ -22,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causalflow.errors import DataError, one_of
-from causalflow.files import opened
+from causalflow.files import opened, whole_file
 from causalflow.limits import (
     ARRAY_BYTES,
     ARRAY_FILE_BYTES,
@@ -32,7 +39,7 @@ from causalflow.limits import (
     UNPACKED_SMALL,
 )
 
-__all__ = ["read_arrays"]
+__all__ = ["cache_folder", "cached_array", "read_arrays"]
 
 _KINDS = "biufSU"
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
@@ -169,3 +176,28 @@ def _fill(where: str, stream: IO[bytes], flat: NDArray[Any]) -> None:
         start += len(piece)
     if start < len(content):
         raise DataError(f"{where} is truncated")
+
+
+def cache_folder() -> Path:
+    """Where computed arrays are kept: ``$CAUSALFLOW_CACHE``, else ``~/.cache/causalflow``."""
+    given = os.environ.get("CAUSALFLOW_CACHE")
+    return Path(given).expanduser() if given else Path.home() / ".cache" / "causalflow"
+
+
+def cached_array(name: str, compute: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+    """The array of that name, computed and kept if it is not in the folder yet.
+
+    Raises:
+        DataError: the folder cannot be written to.
+    """
+    path = cache_folder() / f"{name}.npz"
+    try:
+        return read_arrays(path, ("array",))["array"]
+    except DataError:
+        array = compute()
+    try:
+        with whole_file(path) as part, part.open("wb") as file:
+            np.savez_compressed(file, array=array)
+    except OSError as mistake:
+        raise DataError(f"{path}: {mistake.strerror}; set $CAUSALFLOW_CACHE") from None
+    return array

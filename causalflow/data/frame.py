@@ -2,29 +2,33 @@
 
 Columns stay small: classes as int64 indices, continuous values as float64, images as uint8 or
 float32 in public units, or as files; `Frame.rows` gives a batch in engine values (see
-`causalflow.mechanisms.base`).
+`causalflow.mechanisms.mechanism`).
+
+Partly labelled data: the labels of some rows are hidden, their images stay.
 """
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from causalflow.data.image_folder import ImageFiles
-from causalflow.data.table import LINE
+from causalflow.data.files import LINE, ImageFiles
 from causalflow.data.units import images_to_engine, store_images, to_engine
 from causalflow.errors import DataError, one_of
 from causalflow.frozen import Frozen
 from causalflow.graph.graph import Graph
-from causalflow.graph.schema import Image, Node
+from causalflow.graph.node import Image, Node
 
-__all__ = ["Frame"]
+__all__ = ["Frame", "hide_labels"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +50,7 @@ class Frame:
         Args:
             data: a pandas DataFrame; a mapping of tensors, arrays or lists; a torch Dataset of
                 mappings; a Frame; or anything whose ``columns`` is such a mapping
-                (`causalflow.data.bar_mnist`). What stands for a level, and what for a missing
+                (`causalflow.data.sets.bar_mnist`). What stands for a level, and what for a missing
                 label: `causalflow.values`; images as float in [0, 1] or uint8, (n, channels,
                 height, width) or (n, height, width).
             graph: gives the columns' names and types.
@@ -167,3 +171,61 @@ def _check_lengths(columns: Mapping[str, Tensor | ImageFiles]) -> None:
         raise DataError(f"columns of unequal lengths: {shown}")
     if not columns or not next(iter(lengths.values())):
         raise DataError("the data have no rows")
+
+
+_UNLABELLED = -1
+
+
+def hide_labels(
+    columns: Mapping[str, Any],
+    share: float,
+    seed: int = 0,
+    names: Iterable[str] | None = None,
+) -> dict[str, Any]:
+    """The columns with the labels of all but a random ``share`` of the rows hidden.
+
+    Every hidden row loses all the labels named; a hidden class is -1 (NaN in a column that has
+    negative levels), a hidden number NaN. The rows
+    that keep theirs at a share keep them at every larger one with the same seed.
+
+    Args:
+        columns: name -> array or tensor, shape (n, ...).
+        share: of rows that keep their labels, 0 to 1; rounded to whole rows.
+        seed: which rows keep them.
+        names: the columns to hide; default all of shape (n,).
+
+    Raises:
+        DataError: a share outside of 0 to 1, or a name that is no column of labels.
+
+    Example:
+        >>> hidden = hide_labels({"digit": np.array([3, 1, 4, 1])}, share=0.5)
+        >>> int((hidden["digit"] >= 0).sum())
+        2
+    """
+    labels = [name for name, column in columns.items() if np.ndim(column) == 1]
+    chosen = labels if names is None else list(names)
+    for name in chosen:
+        if name not in labels:
+            raise DataError(f"hide_labels: no column of labels '{name}'; {one_of(name, labels)}")
+    if not 0 <= share <= 1:
+        raise DataError(f"hide_labels: share is {share:g}; expected 0 to 1")
+    return {
+        name: _hide(column, share, seed) if name in chosen else column
+        for name, column in columns.items()
+    }
+
+
+def _hide(column: Any, share: float, seed: int) -> Tensor | NDArray[Any]:
+    """The column as an array, or the tensor that it was, with a gap in every hidden row."""
+    is_tensor = isinstance(column, Tensor)
+    values = column.detach().cpu().numpy() if is_tensor else np.asarray(column)
+    gap: float | None
+    if values.dtype.kind in "OUS":
+        values, gap = values.astype(object), None
+    elif values.dtype.kind != "f" and not (values.size and values.min() < 0):
+        values, gap = values.astype(np.int64), _UNLABELLED
+    else:  # -1 may be a level among negative ones
+        values, gap = values * 1.0, math.nan
+    values = values.copy()
+    values[np.random.default_rng(seed).permutation(len(values))[round(share * len(values)) :]] = gap
+    return torch.from_numpy(values).to(column.device) if is_tensor else values

@@ -21,11 +21,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from causalflow.atomic import whole_file
-from causalflow.data.pictures import write_png
+from causalflow.data.files import write_png
 from causalflow.errors import DataError
+from causalflow.files import whole_file
 from causalflow.graph.graph import Graph
-from causalflow.graph.schema import Class, Image, Node
+from causalflow.graph.node import Class, Image, Node
 from causalflow.header import sort_header
 
 __all__ = ["ImageFolder", "Output", "TensorFile", "folder_of", "output_of", "read_note"]

@@ -1,4 +1,14 @@
-"""Shipped: where the files lie that come with the package.
+"""The fitted models that come with the package, found by name or by the graph they were made for.
+
+A checkpoint bears the name of its graph file: ``morpho_mnist.safetensors`` was fitted with
+``graphs/morpho_mnist.yaml``; its log and its command lie beside it. It is taken for a graph only if
+that declares the same: nodes, edges and what they compile to, exogenous variables, and every option
+of training that it states, be it the default. The graph's name, its queries, the scales of
+anti-causal edges and the options of inference may differ: no weight depends on them.
+
+The graph files that come with the package, found by name, and fitted to a size of images.
+
+Shipped: where the files lie that come with the package.
 
 A wheel holds them inside the package; in a checkout, and an editable install of it, they lie beside
 the package.
@@ -6,9 +16,31 @@ the package.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
-__all__ = ["shipped_folder"]
+from safetensors import safe_open
+
+from causalflow.errors import CheckpointError, GraphError, one_of
+from causalflow.formats.formats import loads
+from causalflow.graph.diffusion import INFERENCE, Diffusion
+from causalflow.graph.graph import Graph
+from causalflow.graph.node import Image, Node
+from causalflow.names import written
+
+__all__ = [
+    "at_size",
+    "checkpoint_for",
+    "checkpoint_names",
+    "checkpoint_path",
+    "graph_names",
+    "graph_path",
+    "merged_options",
+    "shipped_folder",
+]
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -17,3 +49,132 @@ def shipped_folder(name: str) -> Path:
     """The folder of that name: ``graphs`` or ``checkpoints``."""
     inside = _PACKAGE / name
     return inside if inside.is_dir() else _PACKAGE.parent / name
+
+
+_CHECKPOINTS = shipped_folder("checkpoints")
+
+
+def checkpoint_path(name: str) -> Path:
+    """The path of a checkpoint by its name; ``.safetensors`` may be added.
+
+    Raises:
+        CheckpointError: there is no such checkpoint.
+
+    Example:
+        >>> checkpoint_path("morpho_mnist").name
+        'morpho_mnist.safetensors'
+    """
+    stem = name.removesuffix(".safetensors")
+    if stem not in checkpoint_names():
+        known = one_of(stem, checkpoint_names())
+        raise CheckpointError(f"no checkpoint '{name}' comes with the package; {known}")
+    return _CHECKPOINTS / f"{stem}.safetensors"
+
+
+def checkpoint_names() -> tuple[str, ...]:
+    """The names of all checkpoints that come with the package, sorted."""
+    stems = (path.stem for path in _CHECKPOINTS.glob("*.safetensors"))
+    return tuple(sorted(stem for stem in stems if "." not in stem))  # a.resume: of a fit under way
+
+
+def checkpoint_for(graph: Graph) -> Path | None:
+    """The checkpoint that was made for a graph; None if none was.
+
+    Graphs that declare the same of different data (coloured and masked MNIST) are told apart by
+    their names; the only checkpoint that fits serves a graph of any name.
+    """
+    fitting = [path for path in map(checkpoint_path, checkpoint_names()) if _fits(graph, path)]
+    named = [path for path in fitting if path.stem == graph.name.replace("-", "_")]
+    return named[0] if named else fitting[0] if len(fitting) == 1 else None
+
+
+def merged_options(declared: Image, fitted: Diffusion) -> Diffusion:
+    """The options that a model was fitted with, and those of inference that a graph file states.
+
+    Example:
+        >>> declared = Image(shape=(1, 8, 8), diffusion=Diffusion(steps=9, width=8))
+        >>> merged = merged_options(declared, Diffusion(steps=5, width=16))
+        >>> merged.steps, merged.width
+        (9, 16)
+    """
+    stated = _stated(declared)
+    return replace(fitted, **{name: stated[name] for name in INFERENCE if name in stated})
+
+
+def _fits(graph: Graph, path: Path) -> bool:
+    with safe_open(path, framework="numpy") as file:
+        texts = file.metadata()
+    made_for = loads(texts["graph"], "yaml", source=str(path))
+    if _content(graph) != _content(made_for):
+        return False
+    images = json.loads(texts["options"])["images"]
+    return all(_trained_alike(graph.nodes[name], options) for name, options in images.items())
+
+
+def _content(graph: Graph) -> tuple[object, ...]:
+    """What the shapes and the meaning of the weights depend on, but for an image's options."""
+    nodes = {
+        name: replace(node, diffusion=Diffusion()) if isinstance(node, Image) else node
+        for name, node in graph.nodes.items()
+    }
+    edges = {(edge.source, edge.target): type(edge.kind) for edge in graph.edges}
+    shared = {frozenset(pair) for pair in graph.bidirected}
+    return list(nodes.items()), edges, shared, dict(graph.exogenous)
+
+
+def _trained_alike(node: Node, options: Mapping[str, Any]) -> bool:
+    """Whether the options that a file states are those of the fit."""
+    assert isinstance(node, Image)
+    fitted = asdict(Diffusion(**options))
+    stated = _stated(node)
+    return all(fitted[name] == value for name, value in stated.items() if name not in INFERENCE)
+
+
+def _stated(node: Image) -> dict[str, Any]:
+    """What the declaration names, and what is not by default; a default of None says nothing."""
+    default = asdict(Diffusion())
+    return {
+        name: value
+        for name, value in asdict(node.diffusion).items()
+        if value != default[name] or (name in node.stated and value is not None)
+    }
+
+
+_GRAPHS = shipped_folder("graphs")
+
+
+def graph_path(name: str) -> Path:
+    """The path of a graph file by its name, such as ``classics/napkin``; ``.yaml`` may be added.
+
+    Raises:
+        GraphError: there is no such file.
+
+    Example:
+        >>> graph_path("ascm_xy").name
+        'ascm_xy.yaml'
+    """
+    stem = name.removesuffix(".yaml")
+    if stem not in graph_names():
+        raise GraphError(f"unknown graph file '{name}'; {one_of(stem, graph_names())}")
+    return _GRAPHS / f"{stem}.yaml"
+
+
+def graph_names() -> tuple[str, ...]:
+    """The names of all graph files that come with the package, sorted.
+
+    ``classics/...`` are textbook models with exact answers, ``literature/...`` graphs of papers
+    with verdicts.
+    """
+    found = (path.relative_to(_GRAPHS).with_suffix("") for path in _GRAPHS.rglob("*.yaml"))
+    return tuple(sorted(path.as_posix() for path in found))
+
+
+def at_size(graph: Graph, size: int) -> Graph:
+    """The same graph with its images at another height and width."""
+    nodes = {
+        name: replace(node, shape=(node.shape[0], size, size)) if isinstance(node, Image) else node
+        for name, node in graph.nodes.items()
+    }
+    arcs = (f"{written(first)} <-> {written(second)}" for first, second in graph.bidirected)
+    edges = [*graph.edges, *arcs]
+    return Graph(nodes=nodes, edges=edges, queries=graph.queries, name=graph.name)

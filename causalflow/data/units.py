@@ -20,10 +20,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from causalflow.discrete.domain import pixels_of
 from causalflow.errors import CausalflowError, EvidenceError
-from causalflow.graph.schema import Class, Continuous, Image, Node
-from causalflow.values.entries import entries_of
+from causalflow.exact.domain import pixels_of
+from causalflow.graph.node import Class, Continuous, Image, Node
+from causalflow.values.column import entries_of
 from causalflow.values.real import RealType
 
 __all__ = ["store_images", "to_engine", "to_public"]

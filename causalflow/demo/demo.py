@@ -7,6 +7,8 @@
 Colour and bar are read off the pixels, the digit by a classifier that saw neither the model nor
 its images. The same noise gives every row, so that a column of the picture is one world and what
 would have become of it.
+
+Training of the demo model: what ``causalflow demo --train`` runs, and was run to ship it.
 """
 
 from __future__ import annotations
@@ -14,30 +16,69 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from causalflow.data.bar_mnist import BarMNIST
-from causalflow.data.graphs import graph_path
-from causalflow.data.simulation import draw_labels
-from causalflow.demo.training import CHECKPOINT, held_out
-from causalflow.graph.reader import load
-from causalflow.metrics.composition import composition, largest_error
-from causalflow.metrics.effectiveness import (
+from causalflow.data.sets.bar_mnist import BarMNIST, bar_mnist
+from causalflow.data.sets.dataset import draw_labels
+from causalflow.data.shipped import graph_path
+from causalflow.evaluation.axioms import composition, largest_error
+from causalflow.evaluation.readers import (
     DigitReader,
     agreement,
     digit_reader,
     read_bar,
     read_color,
 )
-from causalflow.model.model import Model
+from causalflow.formats.formats import load
+from causalflow.model.model import Model, compile
 from causalflow.model.world import World
 from causalflow.plot.images import image_grid, save_figure
 
-__all__ = ["Demonstration", "Score", "demonstrate", "label_effects", "load_model"]
+__all__ = [
+    "CHECKPOINT",
+    "GRAPH",
+    "LOG",
+    "TRAINING",
+    "Demonstration",
+    "Score",
+    "demonstrate",
+    "held_out",
+    "label_effects",
+    "load_model",
+    "train",
+]
+
+GRAPH = "digits_demo_frontdoor"
+CHECKPOINT = Path(__file__).parent / f"{GRAPH}.safetensors"
+LOG = Path(__file__).parent / f"{GRAPH}.jsonl"
+TRAINING = {"steps": 3200, "batch_size": 256, "learning_rate": 1e-3, "ema": 0.999, "seed": 0}
+
+
+def train(folder: str | Path, **options: Any) -> Model:
+    """Fit the demo's model to 20,000 rows made of real training digits; resumable.
+
+    Args:
+        folder: receives the model, the log, and the checkpoint from which a killed run goes on.
+        options: fields of `causalflow.training.options.FitOptions` in place of those of `TRAINING`.
+    """
+    target = Path(folder)
+    target.mkdir(parents=True, exist_ok=True)
+    model = compile(load(graph_path(GRAPH)))
+    resume, log = target / f"{GRAPH}.resume.safetensors", target / LOG.name
+    model.fit(bar_mnist("frontdoor"), **{"checkpoint": resume, "log": log, **TRAINING, **options})
+    model.save(target / CHECKPOINT.name)
+    return model
+
+
+def held_out(n: int) -> BarMNIST:
+    """n rows made of real digits that no training row was made of."""
+    return bar_mnist("frontdoor", split="test", n=n)
+
 
 COLUMNS = 10
 LABELS = ("digit", "color", "bar")

@@ -7,10 +7,10 @@ velocity, fitted to
 
     E w(tau) |v(y_tau, tau, pa, z) - (eps - x_0)|^2,
 
-with tau of the path's law and w of `causalflow.diffusion.weighting`, whose minimiser is
+with tau of the path's law and w of `causalflow.diffusion.denoiser`, whose minimiser is
 v = E[eps - x_0 | y_tau, pa, z]. The condition, the sum of the embeddings of the parents and a
 linear map of the code, goes to ``network(x, tau, condition)``, which is any module (one that was
-trained elsewhere makes the condition itself: `causalflow.diffusion.trained`). Ours is a
+trained elsewhere makes the condition itself: `causalflow.diffusion.network`). Ours is a
 `UNet`: the embedding of tau is added to the condition, passes an MLP with SiLU, and modulates every
 block. In training each parent is hidden from the network with probability ``null_rate``, by itself;
 where one is a representation, all are hidden at once, or the others would learn to tell it. Where a
@@ -19,11 +19,32 @@ and then hold it under do().
 
 Sources: Liu et al. (2023), Flow Straight and Fast (the target); Ho & Salimans (2022),
 Classifier-Free Diffusion Guidance (hidden conditions).
+
+Weighting: how much the error of the velocity counts at each time of the path.
+
+Notation as in `causalflow.diffusion.path`. The errors of the three predictions are multiples of one
+another at a given tau,
+
+    eps^ - eps = (1 - tau) (v^ - v),     x_0^ - x_0 = -tau (v^ - v),
+
+so every loss of the literature is w(tau) |v^ - v|^2:
+
+    velocity  1            rectified flow
+    noise     (1 - tau)^2  the simple loss of DDPM, |eps^ - eps|^2
+    data      tau^2        |x_0^ - x_0|^2
+    min-snr   min(SNR, 5) |x_0^ - x_0|^2 with SNR = ((1 - tau) / tau)^2, that is
+              min((1 - tau)^2, 5 tau^2): the noise's, bounded where the image is nearly clean
+
+Sources: Ho et al. (2020), DDPM; Liu et al. (2023), rectified flow; Hang et al. (2023), Efficient
+Diffusion Training via Min-SNR Weighting Strategy, equation 8.
+
+Network calls: the cost of a diffusion model's answer, counted where the network is called.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from types import TracebackType
 from typing import cast
 
 import torch
@@ -31,17 +52,33 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from causalflow.diffusion.coupling import COUPLINGS
-from causalflow.diffusion.field import known, nulled
+from causalflow.diffusion.network import TrainedNetwork, check_trained, known, nulled
 from causalflow.diffusion.path import PATHS, PREDICTIONS, column, interpolate, prior_scale
-from causalflow.diffusion.trained import TrainedNetwork, check_trained
-from causalflow.diffusion.weighting import WEIGHTINGS
 from causalflow.errors import CompileError
-from causalflow.graph.schema import Diffusion, Node, Vector
+from causalflow.graph.node import Diffusion, Node, Vector
 from causalflow.nn.embedding import ParentEmbedding, TimeEmbedding
 from causalflow.nn.replay import Replay
 from causalflow.nn.unet import UNet
+from causalflow.registry import Registry
 
-__all__ = ["Denoiser"]
+__all__ = ["WEIGHTINGS", "Denoiser", "NetworkCalls"]
+
+GAMMA = 5.0
+
+
+def _noise(tau: Tensor) -> Tensor:
+    return (1 - tau).square()
+
+
+def _min_snr(tau: Tensor) -> Tensor:
+    return torch.minimum((1 - tau).square(), GAMMA * tau.square())
+
+
+WEIGHTINGS: Registry[Callable[[Tensor], Tensor]] = Registry("weighting")
+WEIGHTINGS.add("velocity", torch.ones_like)
+WEIGHTINGS.add("noise", _noise)
+WEIGHTINGS.add("data", torch.square)
+WEIGHTINGS.add("min-snr", _min_snr)
 
 
 class Denoiser(nn.Module):
@@ -210,3 +247,29 @@ class Denoiser(nn.Module):
                 rows.reshape(-1, *[1] * (parents[name].ndim - 1)), null[name], parents[name]
             )
         return given
+
+
+class NetworkCalls:
+    """Counts the images that pass through the networks of ``denoisers`` while it is entered.
+
+    A network that is replayed from a record (`causalflow.nn.replay`) counts as one that is called.
+    """
+
+    def __init__(self, denoisers: Iterable[Denoiser]) -> None:
+        self.images = 0
+        self._denoisers = list(denoisers)
+
+    def __enter__(self) -> NetworkCalls:
+        self._before = self._seen()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.images += self._seen() - self._before
+
+    def _seen(self) -> int:
+        return sum(denoiser.images_seen for denoiser in self._denoisers)

@@ -16,18 +16,23 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, TypeAlias
 
-from causalflow.graph.document import Fields, Scalar, Value, described, integer, number
-from causalflow.graph.fields import (
+from causalflow.graph.node import Level
+from causalflow.graph.tree import (
+    Fields,
     Place,
     Read,
+    Scalar,
+    Value,
     declared_fields,
+    described,
     field_names,
+    integer,
     items,
+    number,
     record,
     text,
     truth,
 )
-from causalflow.graph.schema import Level
 from causalflow.limits import FILE_QUERIES, QUERY_LETTERS
 
 __all__ = ["Answer", "QueryCheck", "nested_answer", "read_queries"]

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Mapping
 
 from causalflow.graph.graph import Graph
-from causalflow.graph.schema import Class, Continuous, Image, Neural, Node, Symbol
+from causalflow.graph.node import Class, Continuous, Image, Neural, Node, Symbol
 from causalflow.limits import CATEGORICAL_ROWS, CONFOUNDER_STATES, NETWORK_WEIGHTS
 
 __all__ = ["latent_levels", "refusals", "untyped"]

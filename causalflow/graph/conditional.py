@@ -7,7 +7,7 @@
 
 The parents are those of the declared edges, in the order in which the edges name them: the first
 one's levels are the outermost keys. Every combination has exactly one row. Numbers are exact; a row
-sums to one (one of rounded numbers is divided by its sum: `causalflow.graph.law`).
+sums to one (one of rounded numbers is divided by its sum: `causalflow.equations.law`).
 
 A key stands for a level as any value does (`causalflow.values`): 1, 1.0 and "1" are one.
 """
@@ -21,15 +21,14 @@ from itertools import product
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+from causalflow.equations.law import divided, shown_number
 from causalflow.errors import one_of
-from causalflow.graph.document import Fields, Items, Scalar, Value, described, number
 from causalflow.graph.edges import Link
-from causalflow.graph.fields import Place, items
-from causalflow.graph.law import divided, shown_number
-from causalflow.graph.schema import Class, Level, Node, Rows
+from causalflow.graph.node import Class, Level, Node, Rows
+from causalflow.graph.tree import Fields, Items, Place, Scalar, Value, described, items, number
 from causalflow.limits import DENOMINATOR, TABLE_CELLS, TABLE_ROWS
+from causalflow.values.column import GAP
 from causalflow.values.finite import finite
-from causalflow.values.gap import GAP
 
 if TYPE_CHECKING:
     from causalflow.graph.graph import Graph
@@ -48,7 +47,7 @@ UNIFORM = "uniform"
 def probabilities(
     value: Value, place: Place, rough: list[str], where: str = ""
 ) -> tuple[Fraction, ...]:
-    """Exact and with sum one (`causalflow.graph.law`).
+    """Exact and with sum one (`causalflow.equations.law`).
 
     Args:
         value: the list.

@@ -6,15 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 
+from causalflow.equations.equation import Equation
+from causalflow.equations.extent import Extent, check_extent
+from causalflow.equations.law import FAMILIES
+from causalflow.equations.term import CONSTANTS
 from causalflow.errors import one_of
-from causalflow.graph.distribution import FAMILIES
-from causalflow.graph.document import Scalar, number
 from causalflow.graph.edges import Link
-from causalflow.graph.equation import Equation
-from causalflow.graph.extent import Extent, check_extent
-from causalflow.graph.fields import Place, trusted
-from causalflow.graph.names import same_look
-from causalflow.graph.schema import (
+from causalflow.graph.node import (
     Anticausal,
     Class,
     Continuous,
@@ -24,7 +22,8 @@ from causalflow.graph.schema import (
     Node,
     Symbol,
 )
-from causalflow.graph.term import CONSTANTS
+from causalflow.graph.tree import Place, Scalar, number, trusted
+from causalflow.names import same_look
 
 __all__ = ["check_equations", "check_extents", "check_links", "check_names", "equation_of"]
 

@@ -11,7 +11,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from causalflow.graph.admg import ADMG
+from causalflow.admg.admg import ADMG
+from causalflow.equations.law import warn_of_rough
 from causalflow.graph.checks import QueryCheck, read_queries
 from causalflow.graph.conditional import read_tables
 from causalflow.graph.consistency import (
@@ -21,15 +22,13 @@ from causalflow.graph.consistency import (
     check_names,
     equation_of,
 )
-from causalflow.graph.document import Fields, Items, Scalar, Value, described
 from causalflow.graph.edges import Link, read_links
-from causalflow.graph.fields import Place, record, text
 from causalflow.graph.latent import read_latent, without_latent
-from causalflow.graph.law import warn_of_rough
-from causalflow.graph.names import NAME_RULE, is_name, written
-from causalflow.graph.schema import Edge, Exogenous, Node, Symbol
-from causalflow.graph.variables import read_exogenous, read_node
+from causalflow.graph.node import Edge, Exogenous, Node, Symbol
+from causalflow.graph.nodes import read_exogenous, read_node
+from causalflow.graph.tree import Fields, Items, Place, Scalar, Value, described, record, text
 from causalflow.limits import EDGES, NODES
+from causalflow.names import NAME_RULE, is_name, written
 
 __all__ = ["Declaration", "declare", "derived_edges", "equation_of", "mixed_graph"]
 

@@ -165,7 +165,8 @@ class Diffusion:
             image's height and width.
         blocks: residual blocks a level.
         predictor_width: channels of the anti-causal predictor's first level.
-        code: length of the semantic code (`causalflow.mechanisms.code`); 0: none; None: 32 if every
+        code: length of the semantic code (`causalflow.mechanisms.image.code`); 0: none; None: 32 if
+        every
             parent conditions the network, and 0 if one is anti-causal: of what the network is not
             told, the code would tell it, and keep it under do().
         prediction: what the network predicts: "velocity" (eps - x_0), "noise" (eps), "data" (x_0).
@@ -177,15 +178,15 @@ class Diffusion:
         coupling: of images and noise in training: "independent", or "optimal" transport within
             equal parent values.
         code_independence: weight of the dependence of the code on the parents
-            (`causalflow.mechanisms.dependence`), which a parent that the denoiser is not told asks
+            (`causalflow.mechanisms.image.code`), which a parent that the denoiser is not told asks
             for.
         code_weight: weight of the code's divergence from N(0, I), in units of 1 / (number of pixel
             values).
         alignment_weight: weight of the divergence of the parents' representations from their
-            labels' places (`causalflow.mechanisms.representation`), in the same units.
+            labels' places (`causalflow.mechanisms.image.representation`), in the same units.
         alignment_ramp: steps over which that weight rises from 0.
         reweighted: fit what is not told a parent under the law in which parents are independent
-            (`causalflow.mechanisms.mutilation`); False: under that of the data, confounding and
+            (`causalflow.mechanisms.image.loss`); False: under that of the data, confounding and
             all.
         null_rate: how often a parent is hidden from the denoiser in training, each by itself, or
             all at once where one has a representation;
@@ -201,19 +202,19 @@ class Diffusion:
         guidance: of the neural parents: "none", "free" (classifier-free), "grouped" or "delta".
         strength: w of that guidance; 1 changes nothing.
         anticausal: the guidance of anti-causal parents: "hold", "contrast" with the factual value,
-            or "printed", as in the Diff-SCM paper (`causalflow.diffusion.anticausal`).
+            or "printed", as in the Diff-SCM paper (`causalflow.diffusion.guidance.anticausal`).
         balance: the balanced latent space: "none", "printed", "preserving", "odds" or "stopping".
         balance_push: gamma_1 of the printed, the preserving and the odds form
-            (`causalflow.diffusion.balance`).
+            (`causalflow.diffusion.guidance.balance`).
         balance_noise: gamma_2 of the printed and the odds form, of the whole way up.
         balance_end: tau at which these ways up end: beyond, the image is forgotten.
         schedule: of the strength of all guidance over tau.
         guidance_interval: the part of (0, 1) in tau where guidance of either kind acts; "delta" of
-            strength 2 wants it to end at .2 (`causalflow.diffusion.guidance`).
+            strength 2 wants it to end at .2 (`causalflow.diffusion.guidance.contrast`).
         grain: noise given to a factual image before it is abducted, kept and taken off again, as a
             multiple of what the network is trained with at the data end of the path; 1 makes the
             noise that is abducted of flat grounds as wide as that which is drawn
-            (`causalflow.mechanisms.passage`).
+            (`causalflow.mechanisms.image.codec`).
         residual: keep what decoding misses of the factual image as part of its noise.
     """
 

@@ -4,20 +4,30 @@ An entry is an edge string, or a mapping with one key, the links, and the kind a
 
     - a, b -> c                                   - color -> image: anticausal
     - a <-> b                                     - color -> image: {kind: anticausal, scale: 2}
+
+Edge strings: ``a, b -> c: kind``, ``a -> b -> c``, ``a <- b``, ``a <-> b``, ``"warm up" -> c``.
+
+An edge string is a chain of groups of names; each arrow joins every name on its left with every
+name on its right. A name stands as `causalflow.names` writes it.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
-from causalflow.errors import one_of
-from causalflow.graph.document import Fields, Scalar, Value, described
-from causalflow.graph.events import from_yaml
-from causalflow.graph.fields import (
+from causalflow.errors import GraphError, one_of
+from causalflow.graph.node import Anticausal, EdgeKind, Neural
+from causalflow.graph.tree import (
+    Fields,
     Place,
+    Scalar,
+    Value,
     declared_fields,
+    described,
     field_names,
     items,
     readers_for,
@@ -25,12 +35,117 @@ from causalflow.graph.fields import (
     record,
     trusted,
 )
-from causalflow.graph.names import written
-from causalflow.graph.schema import Anticausal, EdgeKind, Neural
-from causalflow.graph.syntax import parse_links, split_kind
-from causalflow.limits import EDGES
+from causalflow.graph.yaml import from_yaml
+from causalflow.limits import EDGE_LETTERS, EDGE_LINKS, EDGES
+from causalflow.names import NAME_RULE, PLAIN, QUOTED, is_name, unquoted, written
 
-__all__ = ["EDGE_KINDS", "Link", "read_links"]
+__all__ = ["EDGE_KINDS", "Link", "Links", "parse_links", "read_links", "split_kind"]
+
+_TOKEN = re.compile(rf"\s*(?:(?P<arrow><->|->|<-)|(?P<comma>,)|(?P<name>{PLAIN}|{QUOTED}))")
+_BEFORE_COLON = re.compile(rf"(?:{QUOTED}|[^:])*")
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """What an edge string says: (source, target) pairs, and unordered hidden common causes."""
+
+    directed: tuple[tuple[str, str], ...]
+    bidirected: tuple[tuple[str, str], ...]
+
+
+def split_kind(text: str) -> tuple[str, str | None]:
+    """The links and the kind of ``"links: kind"``; None where there is no colon.
+
+    Raises:
+        GraphError: a text that is too long.
+
+    Example:
+        >>> split_kind("a -> b: anticausal")
+        ('a -> b', 'anticausal')
+    """
+    _check_length(text)
+    found = _BEFORE_COLON.match(text)
+    links, rest = (found[0], text[found.end() :]) if found else ("", text)
+    return links.strip(), rest[1:].strip() if rest else None
+
+
+def parse_links(text: str) -> Links:
+    """Read the part of an edge string before the colon.
+
+    Raises:
+        GraphError: what cannot be read, with its column.
+
+    Example:
+        >>> parse_links("a, b -> c <-> d")
+        Links(directed=(('a', 'c'), ('b', 'c')), bidirected=(('c', 'd'),))
+    """
+    groups, arrows = _chain(text)
+    directed: list[tuple[str, str]] = []
+    bidirected: list[tuple[str, str]] = []
+    count = sum(len(left) * len(right) for left, right in pairwise(groups))
+    if count > EDGE_LINKS:
+        raise GraphError(f"one entry makes {count:,} edges; at most {EDGE_LINKS:,}")
+    for left, arrow, right in zip(groups, arrows, groups[1:], strict=False):
+        pairs = [(a, b) for a in left for b in right]
+        if arrow == "<->":
+            bidirected += pairs
+        else:
+            directed += pairs if arrow == "->" else [(b, a) for a, b in pairs]
+    return Links(tuple(directed), tuple(bidirected))
+
+
+def _chain(text: str) -> tuple[list[list[str]], list[str]]:
+    """The groups of names and the arrows between them; names and separators must alternate."""
+    groups: list[list[str]] = [[]]
+    arrows: list[str] = []
+    expect_name = True
+    for kind, token, column in _tokens(text):
+        if expect_name != (kind == "name"):
+            wanted = "a node's name" if expect_name else "'->', '<->' or ','"
+            wanted += "; a name of several words is quoted" if kind == "name" else ""
+            raise GraphError(f"column {column}: unexpected '{token}'; expected {wanted}")
+        if kind == "name":
+            groups[-1].append(_name(token, column))
+        elif kind == "arrow":
+            groups.append([])
+            arrows.append(token)
+        expect_name = not expect_name
+    if expect_name:
+        raise GraphError("the edge ends early; expected a node's name")
+    if not arrows:
+        raise GraphError(
+            "no arrow; expected 'a -> b' or 'a <-> b' (quote an edge with a comma inside [ ])"
+        )
+    return groups, arrows
+
+
+def _check_length(text: str) -> None:
+    if len(text) > EDGE_LETTERS:
+        raise GraphError(f"an edge of {len(text)} characters; at most {EDGE_LETTERS} are allowed")
+
+
+def _name(token: str, column: int) -> str:
+    name = unquoted(token)
+    if not is_name(name):
+        raise GraphError(f"column {column}: {NAME_RULE}")
+    return name
+
+
+def _tokens(text: str) -> Iterator[tuple[str, str, int]]:
+    _check_length(text)
+    position, end = 0, len(text.rstrip())
+    while position < end:
+        match = _TOKEN.match(text, position)
+        if match is None or match.lastgroup is None:
+            start = position + len(text[position:]) - len(text[position:].lstrip())
+            raise GraphError(
+                f"column {start + 1}: unexpected {text[start]!r}; "
+                "expected a node's name (letters, digits, '_', '.'; any other in quotes), "
+                "'->', '<->' or ','"
+            )
+        yield match.lastgroup, match.group(match.lastgroup), match.start(match.lastgroup) + 1
+        position = match.end()
+
 
 EDGE_KINDS: Mapping[str, type[Neural | Anticausal]] = {"neural": Neural, "anticausal": Anticausal}
 

@@ -1,4 +1,4 @@
-"""Graph: what the user declared, as one immutable value; its algebra is `causalflow.graph.admg`'s.
+"""Graph: what the user declared, as one immutable value; its algebra is `causalflow.admg.admg`'s.
 
 Nodes are endogenous variables; exogenous variables stand aside and enter through equations. The
 graph's ADMG has the directed edges (declared, and those that follow from equations) and the
@@ -12,9 +12,9 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from causalflow.admg.admg import ADMG, Names
 from causalflow.errors import GraphError
 from causalflow.frozen import Frozen
-from causalflow.graph.admg import ADMG, Names
 from causalflow.graph.checks import QueryCheck
 from causalflow.graph.declaration import (
     Declaration,
@@ -23,13 +23,13 @@ from causalflow.graph.declaration import (
     equation_of,
     mixed_graph,
 )
-from causalflow.graph.document import from_python
-from causalflow.graph.names import written
-from causalflow.graph.schema import Class, Edge, EdgeKind, Exogenous, Node, Symbol
+from causalflow.graph.node import Class, Edge, EdgeKind, Exogenous, Node, Symbol
+from causalflow.graph.tree import from_python
 from causalflow.graph.writer import declaration_yaml, raw
+from causalflow.names import written
 
 if TYPE_CHECKING:
-    from causalflow.graph.separation import Separation
+    from causalflow.admg.separation import Separation
 
 __all__ = ["Graph", "QueryCheck"]
 
@@ -64,7 +64,7 @@ class Graph:
 
         Args:
             nodes: name -> node, as fields (``{"type": "class", "levels": 2}``) or an object of
-                `causalflow.graph.schema`; names alone, or nothing, for a symbolic graph.
+                `causalflow.graph.node`; names alone, or nothing, for a symbolic graph.
             edges: edge strings, ``{edge string: kind}`` or `Edge` objects.
             exogenous: name -> distribution, as fields, a family's name or a typed object.
             queries: ``{"ask": ..., "identifiable": ..., "answer": ...}`` or texts.
@@ -166,7 +166,7 @@ class Graph:
 
     def separated(self, x: Names, y: Names, given: Names = ()) -> Separation:
         """Whether ``given`` m-separates ``x`` and ``y``, with an open path if not."""
-        from causalflow.graph.separation import separation
+        from causalflow.admg.separation import separation
 
         return separation(self.admg, x, y, given)
 
@@ -257,7 +257,7 @@ class Graph:
         )
 
     def to_yaml(self) -> str:
-        """The text of a graph file; `causalflow.graph.reader.loads` gives an equal graph."""
+        """The text of a graph file; `causalflow.formats.formats.loads` gives an equal graph."""
         return declaration_yaml(self._declaration)
 
     def __reduce__(self) -> tuple[Callable[[Declaration], Graph], tuple[Declaration]]:

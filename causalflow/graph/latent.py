@@ -13,13 +13,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
+from causalflow.admg.admg import ADMG
 from causalflow.errors import one_of
-from causalflow.graph.admg import ADMG
-from causalflow.graph.document import Scalar, Value
-from causalflow.graph.fields import Place, items, text, trusted
-from causalflow.graph.names import written
-from causalflow.graph.schema import Anticausal, Class, Edge, Node, Symbol
+from causalflow.graph.node import Anticausal, Class, Edge, Node, Symbol
+from causalflow.graph.tree import Place, Scalar, Value, items, text, trusted
 from causalflow.limits import EDGES
+from causalflow.names import written
 
 __all__ = ["read_latent", "without_latent"]
 

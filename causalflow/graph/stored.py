@@ -14,9 +14,8 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, assert_never
 
-from causalflow.graph.equation import Equation
-from causalflow.graph.schema import Class, Node, Symbol
-from causalflow.graph.term import (
+from causalflow.equations.equation import Equation
+from causalflow.equations.term import (
     Binary,
     Call,
     Comparison,
@@ -26,6 +25,7 @@ from causalflow.graph.term import (
     Number,
     Unary,
 )
+from causalflow.graph.node import Class, Node, Symbol
 
 if TYPE_CHECKING:
     from causalflow.graph.graph import Graph
@@ -37,7 +37,7 @@ def stored_node(graph: Graph, name: str) -> Any:
     """The node, its equation between positions; the node itself where that is the same.
 
     Example:
-        >>> from causalflow.graph.reader import loads
+        >>> from causalflow.formats.formats import loads
         >>> levels = "levels: ['1', '2', '3']"
         >>> x = f"x: {{type: class, {levels}, equation: u + 1}}"
         >>> y = f"y: {{type: class, {levels}, equation: 4 - x}}"

@@ -13,12 +13,12 @@ from collections.abc import Collection, Iterator, Mapping
 from fractions import Fraction
 from typing import Any
 
+from causalflow.equations.equation import Equation
+from causalflow.equations.term import term_text
 from causalflow.graph.checks import QueryCheck, nested_answer
 from causalflow.graph.conditional import nested_rows
 from causalflow.graph.declaration import Declaration, equation_of
-from causalflow.graph.equation import Equation
-from causalflow.graph.names import written
-from causalflow.graph.schema import (
+from causalflow.graph.node import (
     Edge,
     Exogenous,
     Family,
@@ -29,8 +29,8 @@ from causalflow.graph.schema import (
     Node,
     Symbol,
 )
-from causalflow.graph.term import term_text
-from causalflow.graph.variables import NODE_TYPES, SUPPORTS
+from causalflow.graph.nodes import NODE_TYPES, SUPPORTS
+from causalflow.names import written
 
 __all__ = ["declaration_yaml", "raw"]
 

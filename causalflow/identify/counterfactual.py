@@ -5,7 +5,7 @@
     P(y[x=1, m[x=0]])          nested
     E[y[x=1] - y[x=0]]         a contrast: each term by itself
 
-The question becomes a ctf-factor (`causalflow.identify.unnesting`), which is a product over
+The question becomes a ctf-factor (`causalflow.identify.ctf_factor`), which is a product over
 districts (`causalflow.identify.ctf_factor`). A district with a conflict is the witness that no data
 tell the answer; any other is an effect Q[C], which an experiment has or `identify_district` finds.
 A conditional question is a ratio: what of the ctf-factor is not linked with the outcomes, the
@@ -14,7 +14,7 @@ is an answer.
 
 The procedure decides for variables of any number of levels: it is sound and complete there. Where
 variables are declared to have two levels a little more is determined (the effect on the treated, by
-subtraction: `causalflow.identify.complement`), and the verdict says so.
+subtraction: `causalflow.identify.problem`), and the verdict says so.
 
 Source: Correa, Lee & Bareinboim (2021); Shpitser & Pearl (2007) for ID* and IDC*.
 """
@@ -25,33 +25,30 @@ from collections.abc import Sequence
 from itertools import product
 from typing import TYPE_CHECKING
 
+from causalflow.admg.admg import ADMG
 from causalflow.errors import QueryError, one_of
-from causalflow.graph.admg import ADMG
-from causalflow.graph.schema import Class
-from causalflow.identify.complement import Pairs
+from causalflow.graph.node import Class
 from causalflow.identify.ctf_factor import CtfWitness
-from causalflow.identify.problem import Found, Problem
+from causalflow.identify.problem import Found, Pairs, Problem
 from causalflow.identify.region import Region
-from causalflow.identify.source import Source
-from causalflow.identify.sources import (
+from causalflow.identify.surrogate import enlarged, readings
+from causalflow.identify.units import is_determined
+from causalflow.identify.verdict import Verdict
+from causalflow.query.distributions import (
     ANY_DOMAIN,
     MORE_LEVELS,
     POSITIVITY,
     DataNames,
+    Source,
     data_names,
     sources_of,
 )
-from causalflow.identify.surrogate import enlarged, readings
-from causalflow.identify.symbols import axes_of
-from causalflow.identify.units import is_determined
-from causalflow.identify.verdict import Verdict
-from causalflow.query.closing import close, free_names
-from causalflow.query.language import single_query
+from causalflow.query.known import close, free_names
+from causalflow.query.parse import single_query
 from causalflow.query.query import Query, Term
-from causalflow.symbolic.binding import without_shadows
 from causalflow.symbolic.expression import Expression
-from causalflow.symbolic.simplify import product_of
-from causalflow.symbolic.weighted import weighted_of
+from causalflow.symbolic.simplify import product_of, weighted_of
+from causalflow.symbolic.substitute import axes_of, without_shadows
 
 if TYPE_CHECKING:
     from causalflow.graph.graph import Graph

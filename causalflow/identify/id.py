@@ -24,12 +24,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeAlias
 
-from causalflow.graph.admg import ADMG
-from causalflow.graph.separation import separation
+from causalflow.admg.admg import ADMG
+from causalflow.admg.separation import separation
 from causalflow.identify.hedge import Hedge, Unmeasured, hedge_of
 from causalflow.identify.kernel import Kernel, Observed
 from causalflow.identify.region import Region
-from causalflow.identify.step import Step
+from causalflow.proof.proof import Step
 from causalflow.symbolic.expression import Expression, Index, own_events
 from causalflow.symbolic.simplify import product_of, ratio_of, sum_of
 

@@ -4,45 +4,133 @@ question                          answered by
 P(y | do(x), z), E[y | do(x)]     `causalflow.identify.id`: ID, IDC; the hedge if not
 the same, from other data         `causalflow.identify.surrogate`: gID, search, two models
 several worlds, nested            `causalflow.identify.counterfactual`
+
+Attempt: the verdict on a question, where it is one that identification decides.
+
+Combined: the verdict on a sum or ratio of questions, from those on its parts.
+
+All parts identifiable: so is the whole, by the formula of their formulas. One that is not, among
+others that are: two models with the same data differ in it alone, so in the whole. Several that are
+not may add up to what is: unknown, but for a sum that is an expectation where events are variables
+0 and 1, whose verdict holds then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from functools import lru_cache, partial
+from typing import TypeAlias, TypeVar
 
+from causalflow.admg.admg import ADMG
 from causalflow.errors import GraphError, QueryError, one_of
-from causalflow.graph.admg import ADMG
-from causalflow.identify.asked import answered, written
-from causalflow.identify.combined import combined_verdict
+from causalflow.graph.graph import Graph
+from causalflow.identify.derive import UnprovedError, prove_effect
 from causalflow.identify.id import Effect, identify_effect
-from causalflow.identify.overlap import left_overlaps
-from causalflow.identify.proof import Line, Proof
-from causalflow.identify.prove import UnprovedError, prove_effect
-from causalflow.identify.source import Source
-from causalflow.identify.sources import (
+from causalflow.identify.positivity import left_overlaps
+from causalflow.identify.surrogate import identify_from
+from causalflow.identify.verdict import Verdict
+from causalflow.proof.proof import Line, Proof, Step
+from causalflow.query.combination import AnyQuery, Combination, Part
+from causalflow.query.distributions import (
     ANY_DOMAIN,
     POSITIVITY,
     DataNames,
+    Source,
     data_names,
     sources_of,
 )
-from causalflow.identify.step import Step
-from causalflow.identify.surrogate import identify_from
-from causalflow.identify.symbols import axes_of
-from causalflow.identify.verdict import Verdict
-from causalflow.query.combination import AnyQuery, Combination
-from causalflow.query.language import parse_query
+from causalflow.query.known import settled
+from causalflow.query.parse import parse_query
 from causalflow.query.query import Kind, Query
-from causalflow.query.settled import settled
-from causalflow.symbolic.expression import ONE, ZERO, probability
+from causalflow.symbolic.expression import (
+    ONE,
+    ZERO,
+    Expression,
+    Index,
+    Ratio,
+    Weighted,
+    probability,
+)
+from causalflow.symbolic.substitute import answered, axes_of, written
 
-if TYPE_CHECKING:
-    from causalflow.graph.graph import Graph
+__all__ = ["attempt", "combined_verdict", "identify"]
 
-__all__ = ["identify"]
+_APART = "several questions are combined: prove each by itself"
+
+Found = TypeVar("Found")
+
+
+def combined_verdict(question: Combination, identify: Callable[[Query], Verdict]) -> Verdict:
+    """The verdict on a combination.
+
+    Args:
+        question: the combination.
+        identify: gives the verdict on a part, from the data that are known.
+
+    Raises:
+        QueryError: a variable is free in several worlds of one part.
+    """
+    verdicts = {part: identify(part) for part in question.parts}
+    found = [*verdicts.values()]
+    failed = [verdict for verdict in found if not verdict]
+    if len(failed) > 1 and (mean := question.as_mean) is not None:
+        failed = [each for each in [identify(mean)] if each.identifiable is False] or failed
+    single = failed[0].identifiable if len(failed) == 1 else None
+    hedges = (verdict.hedge for verdict in failed)
+    return replace(
+        found[0],
+        query=question,
+        identifiable=single if failed else True,
+        estimand=None if failed else _formula(question, verdicts),
+        hedge=next((hedge for hedge in hedges if hedge is not None), None),
+        witness=_all(verdict.witness for verdict in failed),
+        note=_note(failed),
+        derivation=_all(verdict.derivation for verdict in found),
+        assumptions=_all(verdict.assumptions for verdict in found),
+        warnings=_all(verdict.warnings for verdict in found),
+        indices=_indices(question, found),
+        prove=partial(Proof, question=str(question), missing=_APART),
+    )
+
+
+def _note(failed: Sequence[Verdict]) -> str:
+    """Why the verdict is unknown, if it is."""
+    if len(failed) < 2:
+        return "".join(verdict.note for verdict in failed)
+    names = " and ".join(str(verdict.query) for verdict in failed[:3])
+    return f"{names} are not identified each by itself; together they might be"
+
+
+def _formula(question: Combination, verdicts: Mapping[Query, Verdict]) -> Expression:
+    above = _weighted(question.sum, verdicts)
+    if not question.divisor:
+        return above
+    return Ratio(above, _weighted(question.divisor, verdicts))
+
+
+def _weighted(parts: Sequence[Part], verdicts: Mapping[Query, Verdict]) -> Weighted:
+    terms = ((scale, verdicts[query].estimand) for scale, query in parts)
+    return Weighted(tuple((scale, formula) for scale, formula in terms if formula is not None))
+
+
+def _indices(question: Combination, verdicts: Sequence[Verdict]) -> tuple[Index, ...]:
+    """The index of each axis, the same in every part."""
+    found: dict[str, Index] = {}
+    for verdict in verdicts:
+        free = verdict.query.free_variables
+        for axis, index in zip(free, verdict.indices or map(Index, free), strict=True):
+            if found.setdefault(axis, index) != index:
+                raise QueryError(f"identify: '{axis}' is free in several worlds of {question}")
+    if len(set(found.values())) < len(found):
+        raise QueryError(f"identify: a variable is free in several worlds of {question}")
+    return tuple(found[axis] for axis in question.free_variables)
+
+
+def _all(parts: Iterable[Iterable[Found]]) -> tuple[Found, ...]:
+    """What the parts have, each once."""
+    return tuple(dict.fromkeys(each for part in parts for each in part))
+
 
 Question: TypeAlias = str | AnyQuery
 
@@ -209,3 +297,12 @@ def _experimental(
     formula = probability(outcomes, conditions, treatments)
     step = Step("experiment", "{} is set in an experiment", (treatments,), "P", formula)
     return Effect(estimand=formula, steps=(step,))
+
+
+@lru_cache(maxsize=256)
+def attempt(graph: Graph, query: str | AnyQuery) -> Verdict | None:
+    """The verdict from P(v); None for questions about exogenous variables and the like."""
+    try:
+        return identify(graph, query)
+    except QueryError:
+        return None

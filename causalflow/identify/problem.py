@@ -1,9 +1,21 @@
 """Problem: one counterfactual question on one graph with what is known, and the way to its answer.
 
-The question becomes a ctf-factor (`causalflow.identify.unnesting`), which is a product over
+The question becomes a ctf-factor (`causalflow.identify.ctf_factor`), which is a product over
 districts (`causalflow.identify.ctf_factor`); each is in conflict, or an effect that data may tell.
 
 Source: Correa, Lee & Bareinboim (2021).
+
+Complement: what a variable of two levels tells of the one level by the other.
+
+Notation: E an event, t a term of a variable that has the levels a and b and no others. Then
+
+    P(E, t=a) = P(E) - P(E, t=b)            complement
+    P(E) = P(E, t=a) + P(E, t=b)            cases
+
+and the right side may be known where the left side is in conflict: of a binary treatment,
+P(y[x=1], x=0) = P(y | do(x=1)) - P(y, x=1). With a third level it is not determined.
+
+Source: Pearl (2009), section 8.2.5: the effect on the treated, from an experiment and P(v).
 """
 
 from __future__ import annotations
@@ -14,30 +26,27 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TypeAlias, cast
 
+from causalflow.admg.admg import ADMG
 from causalflow.errors import QueryError
-from causalflow.graph.admg import ADMG
-from causalflow.graph.schema import Level
-from causalflow.identify.complement import Pairs, by_complement
+from causalflow.graph.node import Level
 from causalflow.identify.ctf_factor import (
     CtfFactor,
     CtfWitness,
     Equality,
     Response,
+    Unnesting,
     conflict_in,
 )
 from causalflow.identify.hedge import Hedge, hedge_of
 from causalflow.identify.id import identify_district
 from causalflow.identify.kernel import Observed
 from causalflow.identify.region import Region
-from causalflow.identify.source import Source
-from causalflow.identify.sources import Known
-from causalflow.identify.step import Step
 from causalflow.identify.surrogate import identify_from
-from causalflow.identify.symbols import Symbol, indices_taken, symbols_of
-from causalflow.identify.unnesting import Unnesting
+from causalflow.proof.proof import Step
+from causalflow.query.distributions import Known, Source
 from causalflow.query.query import Kind, Query, Term, Value
-from causalflow.symbolic.binding import bind
 from causalflow.symbolic.expression import (
+    ONE,
     ZERO,
     Event,
     Expression,
@@ -46,14 +55,112 @@ from causalflow.symbolic.expression import (
     Probability,
     own_events,
 )
-from causalflow.symbolic.plain import plain_product, plain_ratio, plain_sum
-from causalflow.symbolic.simplify import product_of, ratio_of, sum_of
+from causalflow.symbolic.simplify import (
+    plain_product,
+    plain_ratio,
+    plain_sum,
+    product_of,
+    ratio_of,
+    sum_of,
+    weighted_of,
+)
+from causalflow.symbolic.substitute import Symbol, bind, indices_taken, symbols_of
 
-__all__ = ["Found", "Problem"]
+__all__ = ["Found", "Pairs", "Problem", "by_complement"]
+
+Pairs: TypeAlias = Mapping[str, tuple[Level, Level]]
+Terms: TypeAlias = tuple[Term, ...]
+Symbols: TypeAlias = Mapping[Term, Symbol]
+
+
+def by_complement(
+    problem: Problem, symbols: Symbols, outcomes: Terms, conditions: Terms
+) -> Expression | None:
+    """P(outcomes | conditions) where terms of two levels give way to the other; None: not found."""
+    trial = replace(problem, steps=[], flipped=set())
+    above = _joint(trial, symbols, (*outcomes, *conditions))
+    below: Expression | None = ONE
+    if conditions and above is not None:
+        below = _joint(trial, symbols, conditions)
+    if below == ZERO:
+        return None
+    if above is None or (below is None and above != ZERO):
+        return None
+    problem.steps.extend(trial.steps)
+    problem.flipped.update(trial.flipped)
+    return ZERO if below is None else ratio_of(above, below)
+
+
+def _joint(problem: Problem, symbols: Symbols, terms: Terms) -> Expression | None:
+    """P(terms), directly; else by the cases of variables that it does not name; by complements."""
+    flippable = [term for term in terms if _other(problem.pairs, term) is not None]
+    found = _by_complements(problem, symbols, terms, flippable)
+    if found is not None:
+        return found
+    actual = {term.name for term in terms if not term.subscript}
+    for name, levels in sorted(problem.pairs.items()):
+        if name not in actual:
+            cases = [Term(name=name, value=level) for level in levels]
+            parts = [_case(problem, symbols, terms, case, flippable) for case in cases]
+            if all(part is not None for part in parts):
+                formula = weighted_of((1, part) for part in parts if part is not None)
+                problem.flipped.add(name)
+                _say(problem, "cases", f"{name} has two levels", terms, formula)
+                return formula
+    return None
+
+
+def _case(
+    problem: Problem, symbols: Symbols, terms: Terms, case: Term, flippable: Sequence[Term]
+) -> Expression | None:
+    named = {**symbols, case: cast("Level", case.value)}
+    return _by_complements(problem, named, (*terms, case), (case, *flippable))
+
+
+def _by_complements(
+    problem: Problem, symbols: Symbols, terms: Terms, flippable: Sequence[Term]
+) -> Expression | None:
+    """P(terms), each term of ``flippable`` as it is or by its complement."""
+    if not terms:
+        return ONE
+    trial = replace(problem, steps=[], pairs={})
+    found = trial.direct({term: symbols[term] for term in terms}, terms, ())
+    if not isinstance(found, CtfWitness):
+        problem.steps.extend(trial.steps)
+        return found
+    for place, term in enumerate(flippable):
+        left = flippable[place + 1 :]
+        rest = tuple(each for each in terms if each != term)
+        other = _other(problem.pairs, term)
+        assert other is not None
+        turned = {**symbols, other: cast("Level", other.value)}
+        whole = _by_complements(problem, symbols, rest, left)
+        part = None if whole is None else _by_complements(problem, turned, (*rest, other), left)
+        if whole is not None and part is not None:
+            formula = weighted_of(((1, whole), (-1, part)))
+            problem.flipped.add(term.name)
+            reason = f"{term.name} has two levels: what is not {other} is {term}"
+            _say(problem, "complement", reason, terms, formula)
+            return formula
+    return None
+
+
+def _say(problem: Problem, rule: str, reason: str, terms: Terms, formula: Expression) -> None:
+    claim = f"P({', '.join(map(str, terms))})"
+    reason = reason.replace("{", "{{").replace("}", "}}")
+    problem.steps.append(Step(rule, reason, (), claim, formula))
+
+
+def _other(pairs: Pairs, term: Term) -> Term | None:
+    """The term at its variable's other level, if it has a level and the variable two."""
+    if term.value is None or isinstance(term.value, Index) or term.name not in pairs:
+        return None
+    rest = [level for level in pairs[term.name] if str(level) != str(term.value)]
+    return replace(term, value=rest[0]) if len(rest) == 1 else None
+
 
 Names: TypeAlias = frozenset[str]
 Found: TypeAlias = Expression | CtfWitness
-Terms: TypeAlias = tuple[Term, ...]
 
 _CAUSES = "with each variable as it responds to its direct causes"
 
@@ -65,7 +172,7 @@ class Problem:
     Attributes:
         known: the treatments of each distribution P(v | do(.)) that is known; None: all.
         sources: other distributions that are known, partial or conditional.
-        pairs: the levels of each variable that has two, for `causalflow.identify.complement`.
+        pairs: the levels of each variable that has two, for `causalflow.identify.problem`.
         flipped: the variables of which an answer took the one level for all but the other.
     """
 

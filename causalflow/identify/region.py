@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from causalflow.graph.admg import ADMG
+from causalflow.admg.admg import ADMG
 from causalflow.symbolic.expression import Event, Index, natural, own_events, own_indices
 
 __all__ = ["Links", "Region"]

@@ -23,14 +23,14 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import NamedTuple
 
-from causalflow.graph.admg import ADMG
-from causalflow.identify.calculus import Chance, use_of
-from causalflow.identify.separations import Separations, bits_of
-from causalflow.identify.source import Source
-from causalflow.identify.step import Step
+from causalflow.admg.admg import ADMG
+from causalflow.admg.separation import Separations, bits_of
 from causalflow.limits import SEARCHED_CHANCES
+from causalflow.proof.check import Chance, use_of
+from causalflow.proof.proof import Step
+from causalflow.query.distributions import Source
 from causalflow.symbolic.expression import Expression, Index, Probability
-from causalflow.symbolic.plain import plain_product, plain_ratio, plain_sum
+from causalflow.symbolic.simplify import plain_product, plain_ratio, plain_sum
 
 __all__ = ["Found", "search"]
 

@@ -21,11 +21,11 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from causalflow.graph.admg import ADMG
-from causalflow.identify.complement import Pairs
-from causalflow.identify.modular import PRIME, reduced
+from causalflow.admg.admg import ADMG
+from causalflow.identify.finite import PRIME, reduced
+from causalflow.identify.problem import Pairs
 from causalflow.limits import UNIT_CELLS
-from causalflow.query.closing import close, free_names
+from causalflow.query.known import close, free_names
 from causalflow.query.query import Kind, Query, Term
 
 __all__ = ["is_determined"]

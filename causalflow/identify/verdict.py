@@ -14,24 +14,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from causalflow.admg.admg import ADMG
+from causalflow.design.formulas import ShortAnswer, short_answers
 from causalflow.errors import DataError, QueryError
-from causalflow.graph.admg import ADMG
-from causalflow.graph.schema import Class, Level
-from causalflow.identify.estimate import Answers, Estimate, estimated, unsettled
+from causalflow.estimate.plug_in import Answers, Estimate, estimated, unsettled
+from causalflow.estimate.rows import counted
+from causalflow.factors.contraction import with_mass_one
+from causalflow.factors.rows import with_declared_levels
+from causalflow.factors.table import Table
+from causalflow.graph.node import Class, Level
 from causalflow.identify.hedge import Hedge
-from causalflow.identify.proof import Proof, latex_question
-from causalflow.identify.rows import counted
-from causalflow.identify.short import ShortAnswer, short_answers
-from causalflow.identify.step import Step
+from causalflow.proof.proof import Proof, Step, latex_question
 from causalflow.query.combination import AnyQuery, Combination
-from causalflow.query.language import parse_distribution
-from causalflow.query.order import check_named, counting_notes
+from causalflow.query.domain import check_named, counting_notes
+from causalflow.query.parse import parse_distribution
 from causalflow.symbolic.evaluate import Data, evaluate
 from causalflow.symbolic.expression import ZERO, Expression, Index, variables
 from causalflow.symbolic.render import to_latex, to_text
-from causalflow.tables.levels import with_declared_levels
-from causalflow.tables.mass import with_mass_one
-from causalflow.tables.table import Table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,7 +60,7 @@ class Verdict:
         note: why it is unknown; or for which numbers of levels it holds, if not for all.
         derivation: the steps that lead to the estimand or the witness.
         assumptions: under which the verdict holds.
-        warnings: where they fail by the graph's own equations (`causalflow.identify.overlap`).
+        warnings: where they fail by the graph's own equations (`causalflow.identify.positivity`).
         indices: the estimand's index for each of the query's free variables; by default the
             variable's own.
         graph: the algebra of the graph that the question was put to.

@@ -1,1 +1,1 @@
-"""Mechanisms: how a node is made from its parents and its noise; `causalflow.mechanisms.base`."""
+"""Mechanisms: how a node is made from its parents and its noise, x = f(parents, u)."""

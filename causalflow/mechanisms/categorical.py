@@ -33,13 +33,12 @@ from itertools import product
 import torch
 from torch import Tensor, nn
 
-from causalflow.graph.schema import Class, Node, Rows
+from causalflow.graph.node import Class, Node, Rows
 from causalflow.limits import CATEGORICAL_CELLS, CATEGORICAL_ROWS
 from causalflow.mechanisms import draws
-from causalflow.mechanisms.base import Noise, Values
-from causalflow.mechanisms.labels import all_labelled, labelled
+from causalflow.mechanisms.mechanism import Noise, Values, all_labelled, labelled
 from causalflow.nn.embedding import ParentEmbedding
-from causalflow.nn.mlp import MLP
+from causalflow.nn.encoder import MLP
 from causalflow.registry import Registry
 
 __all__ = ["NOISES", "PSEUDO_COUNT", "Categorical", "ClassNoise", "smoothed_log"]

@@ -9,7 +9,7 @@ real line onto the node's support:
     (low, inf)   g(y) = low + exp y  (-inf, high) g(y) = high - exp y
 
 An end that occurs in the data is *closed*: g leaves it open to the line and stops there, so that
-the end has a mass, an interval of u (`causalflow.mechanisms.censored`).
+the end has a mass, an interval of u (`causalflow.mechanisms.line`).
 
 t(e) = e, but in a flow whose residuals are so heavy-tailed that their standard deviation is that of
 a few rows: there a, w, sigma are fitted to the middle of the data, and t straightens what is bent
@@ -27,15 +27,13 @@ import torch
 from torch import Tensor, nn
 
 from causalflow.errors import CompileError, DataError, EvidenceError
-from causalflow.graph.schema import Class, Continuous, Image, Node
+from causalflow.graph.node import Class, Continuous, Image, Node
 from causalflow.mechanisms import draws
-from causalflow.mechanisms.base import Noise, Values
-from causalflow.mechanisms.censored import drawn_below
 from causalflow.mechanisms.flow import NOISES
-from causalflow.mechanisms.labels import all_labelled, filled
-from causalflow.mechanisms.line import Line, censored, least_squares, middle
+from causalflow.mechanisms.line import Line, censored, drawn_below, least_squares, middle
+from causalflow.mechanisms.mechanism import Noise, Values, all_labelled, filled
 from causalflow.nn.embedding import ParentEmbedding
-from causalflow.nn.mlp import MLP
+from causalflow.nn.encoder import MLP
 from causalflow.nn.tails import bent, is_heavy, log_slope, measured, sizes, straight
 
 __all__ = ["ContinuousMechanism", "to_real", "to_support"]

@@ -17,9 +17,8 @@ from torch import Tensor
 
 from causalflow.errors import CompileError, DataError
 from causalflow.limits import EXPECTATION_CELLS
-from causalflow.mechanisms.base import Values
 from causalflow.mechanisms.categorical import PSEUDO_COUNT, Categorical, smoothed_log
-from causalflow.mechanisms.labels import all_labelled
+from causalflow.mechanisms.mechanism import Values, all_labelled
 
 __all__ = ["RowCounts", "TableIndex", "count_rows"]
 

@@ -7,34 +7,164 @@ continuous                   ContinuousMechanism: linear, additive or a monotone
 image                        ImageMechanism: a diffusion model; anti-causal edges guide it
 a <-> b (class nodes)        LatentClass: one hidden class that both ends read as a parent
 exogenous variable           ExogenousVariable
+
+Options: what a graph file leaves to the engine, and the parts of a model that no file holds.
+
+Description: what every node and hidden root compiled to, as rows of a table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import assert_never
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, assert_never
 
 import torch
 from torch import Tensor, nn
 
-from causalflow.errors import CompileError
+from causalflow.errors import CompileError, one_of, shown
 from causalflow.graph.compilable import latent_levels, refusals
 from causalflow.graph.graph import Graph
-from causalflow.graph.names import written
-from causalflow.graph.schema import Class, Continuous, EdgeKind, Image, Node, Symbol
+from causalflow.graph.node import (
+    Anticausal,
+    Class,
+    Continuous,
+    Diffusion,
+    EdgeKind,
+    Image,
+    Node,
+    Symbol,
+)
 from causalflow.graph.stored import stored_node
-from causalflow.limits import NETWORK_WEIGHTS
+from causalflow.limits import CONFOUNDER_STATES, NETWORK_WEIGHTS
 from causalflow.mechanisms.categorical import Categorical
-from causalflow.mechanisms.confounder import LatentClass
 from causalflow.mechanisms.continuous import ContinuousMechanism
-from causalflow.mechanisms.equation import EquationMechanism
-from causalflow.mechanisms.exogenous import ExogenousVariable
-from causalflow.mechanisms.image import ImageMechanism
-from causalflow.mechanisms.reading import home_of
-from causalflow.model.options import CompileOptions, Parts, check_parts
+from causalflow.mechanisms.equation.mechanism import EquationMechanism
+from causalflow.mechanisms.exogenous.exogenous import ExogenousVariable
+from causalflow.mechanisms.image.mechanism import ImageMechanism
+from causalflow.mechanisms.image.reader import home_of
+from causalflow.mechanisms.latent_class import LatentClass
 from causalflow.model.scm import StructuralModel
+from causalflow.names import written
 
-__all__ = ["latent_name", "outline", "structural_model"]
+__all__ = [
+    "CompileOptions",
+    "Parts",
+    "check_parts",
+    "describe",
+    "diffusion_images",
+    "latent_name",
+    "outline",
+    "read_options",
+    "structural_model",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompileOptions:
+    """What the graph file leaves to the engine.
+
+    Attributes:
+        seed: of the networks' initial weights.
+        confounder_states: levels of the latent class of each ``<->``; None: as many as its larger
+            end has.
+
+    Raises:
+        CompileError: a value out of range.
+    """
+
+    seed: int = 0
+    confounder_states: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no model can be built with."""
+        _check_whole("seed", self.seed, 0, 2**63 - 1)
+        if self.confounder_states is not None:
+            _check_whole("confounder_states", self.confounder_states, 1, CONFOUNDER_STATES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Modules of the user's own, which no file can hold.
+
+    Attributes:
+        networks: by image node, in place of the U-Net (`causalflow.diffusion.denoiser`).
+        predictors: by image node, classifiers by class parent
+        (`causalflow.mechanisms.image.reader`).
+    """
+
+    networks: Mapping[str, nn.Module] = field(default_factory=dict)
+    predictors: Mapping[str, Mapping[str, Callable[..., Tensor]]] = field(default_factory=dict)
+
+    @property
+    def home(self) -> torch.device:
+        """Where they are, and the model that is compiled with them; the CPU without weights."""
+        classifiers = (each for given in self.predictors.values() for each in given.values())
+        return home_of([*self.networks.values(), *classifiers])
+
+    def names(self) -> dict[str, object]:
+        """Which parts there are: image nodes, and the parents of each with a classifier."""
+        predictors = {name: sorted(given) for name, given in self.predictors.items() if given}
+        return {"networks": sorted(self.networks), "predictors": predictors}
+
+
+def read_options(graph: Graph, given: Mapping[str, Any]) -> tuple[Graph, CompileOptions]:
+    """The graph with the image nodes' options that ``given`` has, and the other options.
+
+    Raises:
+        CausalflowError: a name that is neither an option nor an image node, or a wrong value.
+    """
+    images = diffusion_images(graph)
+    options = {name: value for name, value in given.items() if name not in images}
+    names = [slot.name for slot in fields(CompileOptions)]
+    for name in options:
+        if name not in names:
+            allowed = one_of(name, [*names, *images])
+            raise CompileError(f"compile: no option or image node '{name}'; {allowed}")
+    nodes: dict[str, Node] = {}
+    for name, value in given.items():
+        if name in images:
+            if not isinstance(value, Diffusion):
+                raise CompileError(
+                    f"compile: {name}={value!r}; expected its options, as cf.Diffusion(width=64)"
+                )
+            nodes[name] = replace(images[name], diffusion=value)
+    return graph.with_nodes(nodes) if nodes else graph, CompileOptions(**options)
+
+
+def diffusion_images(graph: Graph) -> dict[str, Image]:
+    """The image nodes that diffusion models make."""
+    images = {name: node for name, node in graph.nodes.items() if isinstance(node, Image)}
+    return {name: node for name, node in images.items() if node.equation is None}
+
+
+def check_parts(graph: Graph, parts: Parts) -> None:
+    """Refuse parts of what is no image node made by a diffusion model.
+
+    Raises:
+        CompileError: the first mistake.
+    """
+    images = diffusion_images(graph)
+    for what, given in (("networks", parts.networks), ("predictors", parts.predictors)):
+        for name in given:
+            if name not in images:
+                raise CompileError(
+                    f"compile: {what} of '{name}', which is no image node that a diffusion model "
+                    f"makes; {one_of(name, images)}"
+                )
+    for name, network in parts.networks.items():
+        if not isinstance(network, nn.Module):
+            raise CompileError(
+                f"compile: the network of '{name}' is {type(network).__name__}; expected a "
+                "torch.nn.Module, called as network(x, tau, condition)"
+            )
+
+
+def _check_whole(name: str, value: object, least: int, most: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise CompileError(
+            f"compile: {name}={shown(value)}; expected a whole number, {least} to {most}"
+        )
 
 
 def structural_model(
@@ -165,3 +295,93 @@ def _check_network(mechanism: ImageMechanism) -> None:
             f"node '{mechanism.name}': its network cannot be called as network(x, tau, condition) "
             f"on two images: {reason}"
         ) from None
+
+
+def describe(scm: StructuralModel) -> list[dict[str, Any]]:
+    """One row a hidden root and node, roots first, nodes in topological order.
+
+    Returns:
+        Rows with the columns node, type, parents, mechanism, parameters (numbers set by fitting).
+    """
+    roots = [
+        {
+            "node": name,
+            "type": "exogenous" if name in scm.exogenous else "latent class",
+            "parents": "",
+            "mechanism": _root(scm.root(name)),
+            "parameters": _size(scm.root(name)),
+        }
+        for name in scm.root_names
+    ]
+    nodes = [
+        {
+            "node": name,
+            "type": _type(scm.graph.nodes[name]),
+            "parents": ", ".join(_edge(scm, parent, name) for parent in scm.parents(name)),
+            "mechanism": _compiled_to(scm.module(name)),
+            "parameters": _size(scm.module(name)),
+        }
+        for name in scm.order
+    ]
+    return roots + nodes
+
+
+def _size(module: nn.Module) -> int:
+    """Parameters, and the tables and statistics kept as buffers."""
+    return sum(tensor.numel() for tensor in module.state_dict().values())
+
+
+def _type(node: Node) -> str:
+    match node:
+        case Class():
+            return f"class, {len(node.levels)} levels{_vector(node)}"
+        case Continuous():
+            return f"continuous{f', {node.unit}' if node.unit else ''}{_vector(node)}"
+        case Image():
+            return "image " + "x".join(map(str, node.shape))
+        case _:
+            return "untyped"
+
+
+def _vector(node: Class | Continuous) -> str:
+    return f", representation {node.representation}" if node.representation is not None else ""
+
+
+def _edge(scm: StructuralModel, parent: str, child: str) -> str:
+    if parent in scm.root_names or not isinstance(scm.graph.nodes[child], Image):
+        return parent
+    kind = scm.graph.kind(parent, child)
+    if isinstance(kind, Anticausal):
+        return f"{parent} (anticausal, scale {kind.scale:g})"
+    return parent
+
+
+def _root(root: nn.Module) -> str:
+    if isinstance(root, ExogenousVariable):
+        return "finite" if root.is_finite else str(getattr(root.law, "name", ""))
+    return "table"
+
+
+def _compiled_to(mechanism: nn.Module) -> str:
+    match mechanism:
+        case EquationMechanism():
+            return f"equation {mechanism.equation}"
+        case Categorical():
+            kind = "table" if mechanism.is_table else "network"
+            kind = "given table" if mechanism.is_given else kind
+            return f"{kind}, {mechanism.noise_name} noise"
+        case ContinuousMechanism():
+            return f"{mechanism.node.noise} noise"
+        case ImageMechanism():
+            return _diffusion(mechanism)
+        case _:
+            return type(mechanism).__name__
+
+
+def _diffusion(mechanism: ImageMechanism) -> str:
+    """The solver, and how much of the data the weights of mutilation leave in use."""
+    options = mechanism.options
+    text = f"diffusion, {options.solver}, {options.steps} steps, code {options.code or 'none'}"
+    if mechanism.mutilation is None:
+        return text
+    return f"{text}, effective share {float(mechanism.mutilation.effective_share):.0%} of the rows"

@@ -22,14 +22,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from causalflow.data.files import ImageFiles
 from causalflow.data.frame import Frame
-from causalflow.data.image_folder import ImageFiles
 from causalflow.errors import CheckpointError
 from causalflow.graph.graph import Graph
-from causalflow.graph.schema import Continuous, Image
+from causalflow.graph.node import Continuous, Image
 from causalflow.limits import KEPT_PICTURES, KEPT_PIXELS
 from causalflow.mechanisms.continuous import ContinuousMechanism
-from causalflow.mechanisms.labels import all_labelled
+from causalflow.mechanisms.mechanism import all_labelled
 from causalflow.model.scm import StructuralModel
 
 __all__ = ["FAR", "Experience", "Pictures", "experienced", "far"]

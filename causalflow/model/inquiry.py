@@ -11,6 +11,10 @@ ready for is refused before anything is computed, and what comes of it is a `Wor
 that knows its verdict.
 
 Source: Pearl (2009), Causality, theorem 7.1.7.
+
+Verdicts: what `Model.sample` and `Model.counterfactual` answer, put as causal questions.
+
+Their verdict says whether data alone would tell the answer, or whether it rests on the model.
 """
 
 from __future__ import annotations
@@ -25,20 +29,24 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from causalflow.discrete.answer import Answer
-from causalflow.discrete.scm import ExactModel
-from causalflow.errors import CausalflowWarning, EvidenceError, SupportWarning, one_of
+from causalflow.errors import CausalflowWarning, EvidenceError, QueryError, SupportWarning, one_of
+from causalflow.exact.model import ExactModel
 from causalflow.graph.graph import Graph
-from causalflow.graph.schema import Class
-from causalflow.identify.attempt import attempt
-from causalflow.mechanisms.base import Values
-from causalflow.model.abduction import abduct, explained
-from causalflow.model.arguments import check_count, check_drawn
-from causalflow.model.evidence import check_names, read_evidence, read_interventions
+from causalflow.graph.node import Class
+from causalflow.identify.identify import attempt
+from causalflow.identify.verdict import Verdict
+from causalflow.mechanisms.mechanism import Values
+from causalflow.model.evidence import (
+    check_count,
+    check_drawn,
+    check_names,
+    read_evidence,
+    read_interventions,
+)
 from causalflow.model.experience import Experience
-from causalflow.model.prediction import check_fitted, check_noise, predicted
+from causalflow.model.prediction import abduct, check_fitted, check_noise, explained, predicted
+from causalflow.model.sampling import simulate
 from causalflow.model.scm import StructuralModel
-from causalflow.model.simulation import simulate
 from causalflow.model.storage import fingerprint
 from causalflow.model.stream import (
     StreamReport,
@@ -48,12 +56,73 @@ from causalflow.model.stream import (
     stream,
 )
 from causalflow.model.support import Watch
-from causalflow.model.verdicts import counterfactual_verdict, left_open, sample_verdict, world_of
 from causalflow.model.world import Abduction, Info, World
+from causalflow.query.answer import Answer
 from causalflow.query.combination import AnyQuery
+from causalflow.query.domain import resolve
+from causalflow.query.query import Intervention, Query, Term, Value
 from causalflow.values.finite import READING
 
-__all__ = ["Inquiry"]
+__all__ = ["SET", "Inquiry", "counterfactual_verdict", "left_open", "sample_verdict", "world_of"]
+
+SET = "given"
+"""Stands for a value that is no single one: one a row, an image, a function of the old value."""
+
+
+def sample_verdict(
+    graph: Graph, wanted: Iterable[str], world: tuple[Intervention, ...]
+) -> Verdict | None:
+    """On P(wanted | do(...)); None where everything wanted is set."""
+    set_to = {each.variable for each in world}
+    outcomes = tuple(Term(name=name) for name in wanted if name not in set_to)
+    return attempt(graph, Query(outcomes=outcomes, do=world)) if outcomes else None
+
+
+def counterfactual_verdict(
+    graph: Graph, evidence: Iterable[str], world: tuple[Intervention, ...]
+) -> Verdict | None:
+    """On P(what changes, in ``world`` | evidence); None where nothing can change."""
+    set_to = [each.variable for each in world]
+    seen = graph.admg.ordered(evidence)
+    moved = graph.admg.do(set_to).descendants(set_to) if set_to else frozenset()
+    open_nodes = [n for n in graph.nodes if n not in set_to and (n in moved or n not in seen)]
+    outcomes = tuple(Term(name=name, subscript=world) for name in open_nodes)
+    conditions = tuple(Term(name=name) for name in seen)
+    return attempt(graph, Query(outcomes=outcomes, conditions=conditions)) if outcomes else None
+
+
+def left_open(verdict: Verdict | None) -> str:
+    """What an answer by fitted mechanisms rests on, where their data may not tell it; else ""."""
+    identifiable = None if verdict is None else verdict.identifiable
+    if identifiable:
+        return ""
+    if identifiable is None:
+        return (
+            "whether P(v), the data the model was fitted to, tell this is not known: the answer "
+            "may rest on the model"
+        )
+    return (
+        "not identifiable from P(v), the data the model was fitted to: another model that fits "
+        "them as well may answer otherwise"
+    )
+
+
+def world_of(graph: Graph, do: Mapping[str, object] | None) -> tuple[Intervention, ...]:
+    """What ``do`` sets, each to its level or number; to `SET` where rows differ in it."""
+    given = do or {}
+    return tuple(
+        Intervention(variable=name, value=_value(graph, name, given[name]))
+        for name in graph.admg.ordered(given)
+    )
+
+
+def _value(graph: Graph, name: str, value: object) -> Value:
+    if isinstance(value, str | int | float):
+        try:
+            return resolve(name, graph.nodes[name], value)
+        except QueryError:  # an image set to one brightness: no value of the language
+            return SET
+    return SET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -196,7 +265,7 @@ class Inquiry:
             query: the question.
             evidence: a mapping or a DataFrame of its free conditions and interventions; or None.
             known: more of them.
-            draws: of the noise; None: as many as `causalflow.model.simulation` takes.
+            draws: of the noise; None: as many as `causalflow.model.sampling` takes.
         """
         columns = {} if evidence is None else {str(name): v for name, v in evidence.items()}
         given, exact = {**columns, **known}, self.exact()

@@ -4,6 +4,8 @@ Units outside: images in [0, 1], shape (batch, channel, height, width), or uint8
 levels' numbers, else as indices, names accepted (`causalflow.values.finite`); continuous values in
 the unit of the graph file. `causalflow.model.inquiry` carries out what is asked here, and
 `causalflow.model.scm` computes it in engine values.
+
+Compile: a declared graph to a model of it.
 """
 
 from __future__ import annotations
@@ -15,26 +17,28 @@ from typing import TYPE_CHECKING, Any, overload
 
 import torch
 
-from causalflow.discrete.answer import Answer
-from causalflow.discrete.enumeration import Enumeration
-from causalflow.discrete.scm import ExactModel
+from causalflow.errors import CompileError
+from causalflow.exact.draws import Enumeration
+from causalflow.exact.model import ExactModel
 from causalflow.graph.graph import Graph
-from causalflow.model.acceleration import accelerate, forget_records
-from causalflow.model.arguments import Random, check_seed, read_generator
-from causalflow.model.description import describe
-from causalflow.model.evidence import read_evidence
+from causalflow.model.construction import (
+    CompileOptions,
+    Parts,
+    describe,
+    read_options,
+    structural_model,
+)
+from causalflow.model.evidence import Random, check_seed, read_evidence, read_generator
 from causalflow.model.experience import Experience
-from causalflow.model.fitting import fit_nodes
 from causalflow.model.inquiry import Inquiry
-from causalflow.model.latents import factual_latents
-from causalflow.model.options import CompileOptions, Parts
+from causalflow.model.likelihood import fit_nodes
 from causalflow.model.prediction import check_fitted, configured
-from causalflow.model.scm import StructuralModel
-from causalflow.model.storage import read, write
+from causalflow.model.scm import StructuralModel, accelerate, forget_records
+from causalflow.model.storage import read, transplant, write
 from causalflow.model.stream import StreamReport
 from causalflow.model.tensors import Tensors
-from causalflow.model.transplant import transplant
-from causalflow.model.world import Abduction, World
+from causalflow.model.world import Abduction, World, factual_latents
+from causalflow.query.answer import Answer
 from causalflow.training.device import existing_device
 from causalflow.training.fit import FitReport
 
@@ -43,7 +47,7 @@ if TYPE_CHECKING:
 
     from causalflow.query.combination import AnyQuery
 
-__all__ = ["Model"]
+__all__ = ["Model", "compile"]
 
 
 class Model:
@@ -315,7 +319,7 @@ class Model:
             query: such as ``"P(bar[color=red] | image, bar=absent)"``, or a sum or
                 ratio of several.
             evidence: free conditions and interventions of the query -> a value, or one a row.
-            draws: how many are simulated; by default as in `causalflow.model.simulation`.
+            draws: how many are simulated; by default as in `causalflow.model.sampling`.
             generator: as for `abduct`.
             steps: as for `abduct`.
             known: evidence as keywords.
@@ -382,3 +386,30 @@ class Model:
             exact=lambda: self.exact,
             experience=self.experience,
         )
+
+
+def compile(
+    graph: Graph,
+    *,
+    networks: Mapping[str, torch.nn.Module] | None = None,
+    predictors: Mapping[str, Mapping[str, Any]] | None = None,
+    **options: Any,
+) -> Model:
+    """A mechanism for every node of ``graph``, untrained (equations need no training).
+
+    Args:
+        graph: typed nodes throughout.
+        networks: by image node, any module ``(x, tau, condition) -> prediction``.
+        predictors: by image node and class parent, any ``(y, tau)`` or ``(x) -> logits``.
+        options: fields of `causalflow.model.construction.CompileOptions`; and by image node a
+            `causalflow.graph.diffusion.Diffusion`, in place of the graph's.
+
+    Raises:
+        CompileError: the graph cannot be compiled; the message names the node.
+    """
+    if not isinstance(graph, Graph):
+        given = type(graph).__name__
+        raise CompileError(f"compile: given {given}; expected a Graph, as from cf.load(path)")
+    parts = Parts(networks=networks or {}, predictors=predictors or {})
+    declared, chosen = read_options(graph, options)
+    return Model(structural_model(declared, chosen, parts), chosen, parts=parts)

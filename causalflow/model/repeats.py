@@ -19,10 +19,10 @@ import torch
 from torch import Tensor
 
 from causalflow.errors import EvidenceError
-from causalflow.graph.schema import Class, Level
-from causalflow.mechanisms.base import Noise, Values
-from causalflow.model.completion import Completion, complete
+from causalflow.graph.node import Class, Level
+from causalflow.mechanisms.mechanism import Noise, Values
 from causalflow.model.evidence import by_missing
+from causalflow.model.posterior import Completion, complete
 from causalflow.model.scm import Intervention, StructuralModel
 
 __all__ = ["Repeats", "needed_noise"]

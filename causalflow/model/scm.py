@@ -10,6 +10,8 @@ the interventions overriding mechanisms:
     counterfactual = abduct (noise of the factual world), act (mutilate), predict (same noise).
 
 Source: Pearl (2009), Causality, section 7.1.
+
+Acceleration: how the networks of a model are run when it answers; training is not touched.
 """
 
 from __future__ import annotations
@@ -21,18 +23,26 @@ import torch
 from torch import Tensor, nn
 
 from causalflow.diffusion.denoiser import Denoiser
+from causalflow.errors import CausalflowError, one_of
 from causalflow.graph.graph import Graph
-from causalflow.graph.schema import Class
-from causalflow.mechanisms.base import Mechanism, Noise, Values
+from causalflow.graph.node import Class
 from causalflow.mechanisms.categorical import Categorical
-from causalflow.mechanisms.confounder import LatentClass
 from causalflow.mechanisms.continuous import ContinuousMechanism
-from causalflow.mechanisms.equation import EquationMechanism
-from causalflow.mechanisms.exogenous import ExogenousVariable
-from causalflow.mechanisms.image import ImageMechanism
-from causalflow.nn.naming import module_key
+from causalflow.mechanisms.equation.mechanism import EquationMechanism
+from causalflow.mechanisms.exogenous.exogenous import ExogenousVariable
+from causalflow.mechanisms.image.mechanism import ImageMechanism
+from causalflow.mechanisms.latent_class import LatentClass
+from causalflow.mechanisms.mechanism import Mechanism, Noise, Values
+from causalflow.nn.embedding import module_key
 
-__all__ = ["Intervention", "StructuralModel", "WorldNoise"]
+__all__ = [
+    "PRECISIONS",
+    "Intervention",
+    "StructuralModel",
+    "WorldNoise",
+    "accelerate",
+    "forget_records",
+]
 
 Intervention: TypeAlias = Tensor | Callable[[Tensor], Tensor]
 WorldNoise: TypeAlias = Mapping[str, Noise]
@@ -212,3 +222,33 @@ class StructuralModel(nn.Module):
         parents = {parent: values[parent] for parent in self.parents(name)}
         value = self.mechanism(name).predict(parents, noise)
         return value.expand(rows, *value.shape[1:])  # an equation without parents gives one row
+
+
+PRECISIONS = ("32-true", "bf16-mixed")
+
+
+def accelerate(scm: StructuralModel, precision: str, *, graphs: bool, compile: bool) -> None:
+    """Set how every denoiser is run.
+
+    Args:
+        scm: the model.
+        precision: of `PRECISIONS`.
+        graphs: record and replay the launches (`causalflow.nn.replay`).
+        compile: have ``torch.compile`` fuse the networks.
+
+    Raises:
+        CausalflowError: an unknown precision.
+    """
+    if precision not in PRECISIONS:
+        allowed = one_of(precision, PRECISIONS)
+        raise CausalflowError(f"accelerate: unknown precision {precision!r}; {allowed}")
+    for denoiser in scm.denoisers:
+        denoiser.replay.set(graphs=graphs, precision=precision)
+        if compile:
+            denoiser.network.compile()
+
+
+def forget_records(scm: StructuralModel) -> None:
+    """Drop what was recorded of weights that have changed or moved."""
+    for denoiser in scm.denoisers:
+        denoiser.replay.forget()

@@ -14,7 +14,7 @@ size.
 
 Outputs: a ``.safetensors`` file with a tensor a node, rows in the order of the evidence; or a
 folder of PNG images (``IMAGE/00000000.png``, a folder an image node) with ``labels.csv``, which
-`causalflow.data.image_folder` reads.
+`causalflow.data.files` reads.
 """
 
 from __future__ import annotations
@@ -33,12 +33,11 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from causalflow.atomic import remove_leftovers, whole_file, written
-from causalflow.data.image_folder import ImageFiles
+from causalflow.data.files import ImageFiles
 from causalflow.data.output import Output, output_of, read_note
 from causalflow.errors import DataError, EvidenceError
+from causalflow.files import alone, remove_leftovers, whole_file, written
 from causalflow.graph.graph import Graph
-from causalflow.lock import alone
 
 __all__ = ["StreamReport", "batch_generator", "batches_of", "described", "stream"]
 

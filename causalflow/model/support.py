@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from causalflow.errors import one_line
-from causalflow.graph.schema import Continuous
+from causalflow.graph.node import Continuous
 from causalflow.model.experience import Experience
 from causalflow.model.scm import Intervention, StructuralModel
 

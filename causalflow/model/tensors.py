@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from causalflow.tables.array import Values
+from causalflow.factors.array import Values
 from causalflow.training.device import existing_device
 
 __all__ = ["Tensors"]
@@ -27,8 +27,8 @@ class Tensors:
         CausalflowError: torch has no such device.
 
     Example:
-        >>> from causalflow.discrete.scm import ExactModel
-        >>> from causalflow.graph.reader import loads
+        >>> from causalflow.exact.model import ExactModel
+        >>> from causalflow.formats.formats import loads
         >>> coin = loads("nodes: {x: {type: class, levels: 2, table: [0.4, 0.6]}}")
         >>> model = ExactModel(coin, "float", backend=Tensors("cpu"))
         >>> model.ask("P(x)").table.to_dict()

@@ -17,6 +17,12 @@ the *null* of classifier-free guidance, and what partly labelled data are traine
 kept in the order given; the sum does not depend on it, except through the names of the weights.
 
 Source of the time embedding: Vaswani et al. (2017), Attention Is All You Need, section 3.5.
+
+Keys of sub-modules that belong to nodes.
+
+``torch.nn.ModuleDict`` refuses keys that are names of its own attributes ("type", "items", "half",
+...), all of which a user may call a node, and any key with a dot. A prefix keeps the names apart,
+and a dot is written as in a web address.
 """
 
 from __future__ import annotations
@@ -28,12 +34,11 @@ import torch
 from torch import Tensor, nn
 
 from causalflow.errors import CompileError
-from causalflow.graph.schema import Class, Continuous, Image, Node, Vector
-from causalflow.nn.encoder import Encoder
-from causalflow.nn.mlp import MLP
+from causalflow.graph.node import Class, Continuous, Image, Node, Vector
+from causalflow.nn.encoder import MLP, Encoder
 from causalflow.nn.tails import bent, measured
 
-__all__ = ["ParentEmbedding", "TimeEmbedding"]
+__all__ = ["ParentEmbedding", "TimeEmbedding", "module_key"]
 
 FREQUENCIES = 32
 IMAGE_WIDTH = 24
@@ -176,3 +181,13 @@ def _part(name: str, node: Node | Vector, features: int) -> nn.Module:
                 f"node '{name}': a parent of a network has no type; "
                 "declare one of ['class', 'continuous', 'image'] under nodes:"
             )
+
+
+def module_key(name: str) -> str:
+    """The key of node ``name`` in a ``ModuleDict``.
+
+    Example:
+        >>> module_key("type"), module_key("X.ray")
+        ('node:type', 'node:X%2Eray')
+    """
+    return f"node:{name.replace('%', '%25').replace('.', '%2E')}"

@@ -13,16 +13,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from causalflow.atomic import whole_file, written
 from causalflow.errors import GraphError, one_of
+from causalflow.files import whole_file, written
+from causalflow.formats.interchange import dot_document
+from causalflow.formats.statements import Attributes, Document, Link
 from causalflow.graph.graph import Graph
-from causalflow.graph.interchange import dot_document
-from causalflow.graph.schema import Node
-from causalflow.graph.statements import Attributes, Document, Link
+from causalflow.graph.node import Node
 from causalflow.identify.hedge import Hedge
-from causalflow.plot.highlight import Highlight, highlight_of
 from causalflow.plot.images import draw_to
-from causalflow.plot.style import BIDIRECTED, EXOGENOUS, NodeStyle, caption, edge_style, node_style
+from causalflow.plot.style import (
+    BIDIRECTED,
+    EXOGENOUS,
+    Highlight,
+    NodeStyle,
+    caption,
+    edge_style,
+    highlight_of,
+    node_style,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -140,7 +148,7 @@ def dot_source(
     highlight: Hedge | None = None,
     dpi: float | None = None,
 ) -> str:
-    """Graphviz source with styling; `causalflow.graph.interchange.from_dot` reads it back."""
+    """Graphviz source with styling; `causalflow.formats.interchange.from_dot` reads it back."""
     plain, look = dot_document(graph), highlight_of(highlight, graph)
     title = title or (look.title if look else None)
     settings = {"rankdir": "LR", "nodesep": "0.35", "ranksep": "0.6", "fontname": "Helvetica"}

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from causalflow.atomic import whole_file, written
 from causalflow.errors import DataError, one_of
+from causalflow.files import whole_file, written
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

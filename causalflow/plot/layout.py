@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import TypeAlias
 
-from causalflow.graph.admg import ADMG
+from causalflow.admg.admg import ADMG
 
 __all__ = ["layered_layout"]
 

@@ -30,8 +30,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from causalflow.admg.admg import ADMG
 from causalflow.errors import QueryError
-from causalflow.graph.admg import ADMG
 from causalflow.query.combination import AnyQuery, combined
 from causalflow.query.query import Intervention, Kind, Query, Term, Value
 

@@ -5,14 +5,20 @@ continuous        a number within the support
 discrete image    the code 0..levels^pixels - 1 of the whole image
 image             none
 symbol            any
+
+Order: levels that nobody has declared have no order, so a number is no index of them.
+
+The values that occur in a column are known by name alone: of "drug" and "placebo", ``x=1`` may
+mean either, and so may a mean; of declared levels that are names a mean counts the positions.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping, Sequence
 
-from causalflow.errors import QueryError
-from causalflow.graph.schema import (
+from causalflow.errors import DataError, QueryError, one_of
+from causalflow.graph.node import (
     Class,
     Continuous,
     Exogenous,
@@ -22,10 +28,13 @@ from causalflow.graph.schema import (
     Node,
     Symbol,
 )
-from causalflow.query.query import Value
+from causalflow.query.combination import AnyQuery, Combination
+from causalflow.query.query import Kind, Query, Term, Value, World
 from causalflow.query.words import literal, unquoted
+from causalflow.values.finite import FiniteType, Level, finite
+from causalflow.values.finite import Kind as LevelKind
 
-__all__ = ["resolve", "written_level"]
+__all__ = ["check_named", "counted_as", "counting_notes", "resolve", "written_level"]
 
 
 def resolve(name: str, declared: Node | Exogenous, value: Value) -> Value:
@@ -83,3 +92,68 @@ def _whole(value: Value) -> int | None:
     if isinstance(value, float):
         return int(value) if value.is_integer() else None
     return value if isinstance(value, int) else None
+
+
+def check_named(query: AnyQuery, occurring: Mapping[str, Sequence[Level]], where: str) -> None:
+    """Refuse a query that needs an order of levels which are only those that occur.
+
+    Args:
+        query: the question.
+        occurring: variable -> the levels that occur, of those without declared levels.
+        where: the beginning of the error, such as "estimate".
+
+    Raises:
+        DataError: a value that is no level's name, or a mean of names.
+    """
+    for name in _averaged(query):
+        if name in occurring and finite(occurring[name]).counts_by_position:
+            shown = ", ".join(map(str, occurring[name][:5]))
+            raise DataError(
+                f"{where}: a mean of '{name}' needs numbers, or an order of its levels, which are"
+                f" only known from its rows ({shown}); declare them, or ask for a probability"
+            )
+    for name, value in (pair for part in _parts(query) for pair in _stated(part)):
+        levels = occurring.get(name)
+        if levels is None or finite(levels).kind is not LevelKind.NAMES:
+            continue
+        if str(value).strip() not in map(str, levels):
+            raise DataError(
+                f"{where}: '{name}={value}' names no level of '{name}', whose levels are only known"
+                f" from its rows; {one_of(value, levels)}, or levels that are declared"
+            )
+
+
+def counted_as(name: str, levels: FiniteType) -> str:
+    """The note of a mean of levels that are names."""
+    return f"the levels of '{name}' count as {levels.counting}"
+
+
+def counting_notes(query: AnyQuery, levels: Mapping[str, Sequence[Level]]) -> list[str]:
+    """What the levels count as in the means of a query, where they are names."""
+    found = {name: finite(levels[name]) for name in _averaged(query) if name in levels}
+    return [counted_as(name, each) for name, each in found.items() if each.counting]
+
+
+def _parts(query: AnyQuery) -> tuple[Query, ...]:
+    return tuple(query.parts) if isinstance(query, Combination) else (query,)
+
+
+def _averaged(query: AnyQuery) -> list[str]:
+    """The variables of which a query asks for a mean."""
+    means = [part for part in _parts(query) if part.kind is Kind.EXPECTATION]
+    return [*dict.fromkeys(term.name for part in means for term in part.outcomes)]
+
+
+def _stated(query: Query) -> Iterator[tuple[str, Value]]:
+    """Every variable with a value that the query gives it."""
+    yield from _set(query.do)
+    for term in (term for top in query.terms for term in top.walk()):
+        yield from _set(term.subscript)
+        if term.value is not None:
+            yield term.name, term.value
+
+
+def _set(world: World) -> Iterator[tuple[str, Value]]:
+    for each in world:
+        if each.value is not None and not isinstance(each.value, Term):
+            yield each.variable, each.value

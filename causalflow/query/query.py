@@ -9,7 +9,7 @@ where x is set to 1 and m to the value that it takes in the world where x is set
 
 A *free* occurrence has no value: the answer is a table with one axis for each
 (`Query.free_variables`). ``str`` gives the canonical text, which
-`causalflow.query.language.parse_query` reads back to an equal query.
+`causalflow.query.parse.parse_query` reads back to an equal query.
 
 Source: Correa, Lee & Bareinboim (2021), section 2, for nested counterfactuals.
 """

@@ -1,6 +1,6 @@
 """Reader: the syntax tree of a causal question becomes a `Query`, checked for sense and names.
 
-The tree is that of the grammar in `causalflow.query.language`; every check knows the place of what
+The tree is that of the grammar in `causalflow.query.parse`; every check knows the place of what
 it checks.
 """
 
@@ -15,8 +15,8 @@ from typing import NoReturn, TypeAlias
 from lark import Token, Tree
 
 from causalflow.errors import QueryError, one_of
-from causalflow.graph.schema import Exogenous, Family, Finite, Node, Symbol
-from causalflow.query.arithmetic import counted
+from causalflow.graph.node import Exogenous, Family, Finite, Node, Symbol
+from causalflow.query.combination import counted
 from causalflow.query.domain import written_level
 from causalflow.query.query import Intervention, Kind, Query, Term, Value
 from causalflow.query.words import literal, unquoted

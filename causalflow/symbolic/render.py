@@ -19,7 +19,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from causalflow.query.query import Term, Value
-from causalflow.symbolic.binding import without_shadows
 from causalflow.symbolic.expression import (
     Event,
     Expression,
@@ -31,9 +30,12 @@ from causalflow.symbolic.expression import (
     Ratio,
     Sum,
     Weighted,
+    Written,
     Zero,
+    as_latex,
+    as_text,
 )
-from causalflow.symbolic.written import Written, as_latex, as_text
+from causalflow.symbolic.substitute import without_shadows
 
 if TYPE_CHECKING:
     import sympy

@@ -14,12 +14,23 @@ rebuilds a formula with them from its leaves. The laws (f any formula, capitals 
     inward        sum_A (f / g) = (sum_A f) / g, where A is not free in g
 
 All are exact where the probabilities divided by are positive.
+
+Plain: products, sums and ratios left as they are, for formulas made of several sources.
+
+The laws of `causalflow.symbolic.simplify` suppose one joint distribution: they make P(x, y) of
+P(y | x) P(x), which nobody has where the two are known each by itself.
+
+Weighted: formulas added and subtracted, in normal form.
+
+zero     f + 0 = f,  f - f = 0
+flat     sums within sums are opened
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
 from typing import TypeAlias
 
 from causalflow.symbolic.expression import (
@@ -38,7 +49,17 @@ from causalflow.symbolic.expression import (
     Zero,
 )
 
-__all__ = ["factors_of", "product_of", "ratio_of", "simplify", "sum_of"]
+__all__ = [
+    "factors_of",
+    "plain_product",
+    "plain_ratio",
+    "plain_sum",
+    "product_of",
+    "ratio_of",
+    "simplify",
+    "sum_of",
+    "weighted_of",
+]
 
 _Events: TypeAlias = tuple[frozenset[Event], frozenset[Event]]
 
@@ -297,3 +318,50 @@ def _one_sum(group: tuple[list[Expression], set[Index]], left: set[Index]) -> Ex
     if isinstance(body, Sum) and over.isdisjoint(body.over):
         return Sum((*over, *body.over), body.body)
     return Sum(tuple(over), body)
+
+
+def plain_product(factors: Iterable[Expression]) -> Expression:
+    """The product; 1 of none, 0 where a factor is."""
+    flat = [each for factor in factors for each in factors_of(factor)]
+    if ZERO in flat:
+        return ZERO
+    if len(flat) < 2:
+        return flat[0] if flat else ONE
+    return Product(tuple(flat))
+
+
+def plain_sum(over: Iterable[Index], body: Expression) -> Expression:
+    """The sum over indices that are free in the body."""
+    left = tuple(index for index in over if index in body.free)
+    if not left:
+        return body
+    return Sum((*left, *body.over), body.body) if isinstance(body, Sum) else Sum(left, body)
+
+
+def plain_ratio(numerator: Expression, denominator: Expression) -> Expression:
+    """The quotient; 1 of equal formulas."""
+    if numerator == denominator:
+        return ONE
+    return numerator if denominator == ONE else Ratio(numerator, denominator)
+
+
+def weighted_of(parts: Iterable[tuple[int | Fraction, Expression]]) -> Expression:
+    """The sum of formulas, each times its coefficient; what is added comes first.
+
+    Example:
+        >>> from causalflow.symbolic.expression import probability
+        >>> one, other = probability("y"), probability("y", "x")
+        >>> print(weighted_of([(-1, one), (1, other), (1, one)]))
+        P(y | x)
+    """
+    scales: dict[Expression, Fraction] = {}
+    for scale, part in parts:
+        inner = part.terms if isinstance(part, Weighted) else ((Fraction(1), part),)
+        for own, each in inner:
+            scales[each] = scales.get(each, Fraction(0)) + scale * own
+    left = [(scale, each) for each, scale in scales.items() if scale and each != ZERO]
+    if not left:
+        return ZERO
+    if len(left) == 1 and left[0][0] == 1:
+        return left[0][1]
+    return Weighted(tuple(sorted(left, key=lambda term: term[0] < 0)))

@@ -21,10 +21,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from causalflow.atomic import place_of, remove_leftovers, written
 from causalflow.checkpoint import State
 from causalflow.errors import CheckpointError, DataError
-from causalflow.lock import alone
+from causalflow.files import alone, place_of, remove_leftovers, written
 from causalflow.training.device import FitInterrupted, launch, signals
 from causalflow.training.log import TrainingLog
 from causalflow.training.loop import (

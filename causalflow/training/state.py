@@ -29,7 +29,7 @@ from torch import Tensor, nn
 
 from causalflow.checkpoint import Metadata, State, copy_into, load_into, load_state, save_state
 from causalflow.errors import CheckpointError, GraphError
-from causalflow.graph.reader import loads
+from causalflow.formats.formats import loads
 
 __all__ = [
     "Rows",

@@ -14,8 +14,7 @@ import numpy as np
 
 from causalflow.errors import CausalflowError, EvidenceError, shown
 from causalflow.limits import ENTRY_LETTERS
-from causalflow.values.entries import Array, entries_of
-from causalflow.values.gap import is_gap, is_missing_word
+from causalflow.values.column import Array, entries_of, is_gap, is_missing_word
 
 __all__ = ["RealType"]
 

@@ -19,7 +19,7 @@ from benchmarks.papers.balanced.readers import (
 from benchmarks.papers.balanced.tasks import TASKS, green_ground, ink_share
 from benchmarks.papers.balanced.ways import Way, guided_by, kept_name, made, read_made, write_made
 from benchmarks.papers.experiment import Run, read_tables
-from causalflow.diffusion.balance import BALANCES
+from causalflow.diffusion.guidance.balance import BALANCES
 
 COLOURED, MASKED = (replace(t, data=partial(t.data, source="digits")) for t in TASKS)
 SMALL = {"width": 4, "multipliers": (1,), "predictor_width": 4}

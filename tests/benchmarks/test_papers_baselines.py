@@ -10,8 +10,8 @@ from benchmarks.papers.diff_scm.baselines import (
     salient_pixels,
 )
 from benchmarks.papers.diff_scm.ensemble import Ensemble
-from causalflow.data.digits import digits
-from causalflow.metrics.autoencoder import Autoencoder
+from causalflow.data.sets.digits import digits
+from causalflow.evaluation.autoencoder import Autoencoder
 
 
 @pytest.fixture(scope="module")

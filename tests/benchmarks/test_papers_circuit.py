@@ -11,7 +11,7 @@ import causalflow as cf
 from benchmarks.nets import CIRCUIT_SIZE, NETS
 from benchmarks.papers.causal_diffae import circuit
 from benchmarks.papers.experiment import Run
-from causalflow.data.causal_circuit import LABELS
+from causalflow.data.sets.causal_circuit import LABELS
 
 N = 24
 

@@ -18,8 +18,8 @@ from benchmarks.papers.diff_scm.settings import (
 )
 from benchmarks.papers.digits import real_digits
 from benchmarks.papers.experiment import Run, read_tables
-from causalflow.data.graphs import graph_path
-from causalflow.metrics.minimality import NOTHING
+from causalflow.data.shipped import graph_path
+from causalflow.evaluation.likeness import NOTHING
 
 FILES_AT = Path(os.environ.get("CAUSALFLOW_DATA", "data")).resolve()
 TINY = Effort(rows=200, reader=1, latent=1, every=1, single=1, ensemble=1)

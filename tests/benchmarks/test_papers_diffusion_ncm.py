@@ -14,7 +14,7 @@ from benchmarks.papers.diffusion_ncm.ascm import (
 from benchmarks.papers.diffusion_ncm.models import EDGES, LABELS, law_of, rows_of
 from benchmarks.papers.diffusion_ncm.pictures import set_to
 from benchmarks.papers.diffusion_ncm.queries import QUESTIONS, answer, limits, truth
-from causalflow.data.graphs import graph_path
+from causalflow.data.shipped import graph_path
 
 # Half of the questions are such that data leave them open: their answers are held against bounds.
 pytestmark = pytest.mark.filterwarnings("ignore:.*not identifiable:causalflow.CausalflowWarning")

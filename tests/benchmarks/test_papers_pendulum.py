@@ -12,7 +12,7 @@ from benchmarks.papers import experiment
 from benchmarks.papers.causal_diffae.pendulum import bench as pendulum
 from benchmarks.papers.causal_diffae.pendulum.tables import AGAINST, pendulum_tables
 from benchmarks.papers.experiment import Run
-from causalflow.data.pendulum import LABELS
+from causalflow.data.sets.pendulum import LABELS
 
 N = 24
 

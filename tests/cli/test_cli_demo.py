@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 import causalflow.demo.demo as demo
-import causalflow.demo.training as training
+import causalflow.demo.demo as training
 from causalflow.demo.demo import Demonstration, Score
 
 SCORES = (

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from causalflow.report import files, worlds
+import causalflow.evaluation.outcomes as worlds
+import causalflow.evaluation.page as files
 
 
 @pytest.fixture(scope="module")

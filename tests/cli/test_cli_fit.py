@@ -121,7 +121,9 @@ def test_morpho_mnist_is_a_data_set(cli, tmp_path, monkeypatch):
         asked.append(options)
         return {"thickness": [1.0, 2.0, 4.0], "intensity": [80.0, 100.0, 240.0]}
 
-    module = importlib.import_module("causalflow.data.morpho_mnist")  # cf.data has the function
+    module = importlib.import_module(
+        "causalflow.data.sets.morpho_mnist"
+    )  # cf.data has the function
     monkeypatch.setattr(module, "morpho_mnist", drawn)
     thickness, intensity = "thickness: {type: continuous}", "intensity: {type: continuous}"
     text = f"nodes: {{{thickness}, {intensity}}}\nedges: [thickness -> intensity]"

@@ -6,9 +6,9 @@ import pytest
 import torch
 from PIL import Image
 
-from causalflow.cli.shipped import named_model, shipped_data
-from causalflow.data import catalogue
-from causalflow.data.checkpoints import checkpoint_path
+from causalflow.cli.rows import named_model, shipped_data
+from causalflow.data.sets import catalogue
+from causalflow.data.shipped import checkpoint_path
 from causalflow.model.model import Model
 
 GRAPHS = Path(__file__).resolve().parents[2] / "graphs"

@@ -7,14 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from causalflow.data.bar_mnist import bar_mnist, render
-from causalflow.data.digits import digits
-from causalflow.data.frame import Frame
-from causalflow.data.graphs import graph_path
-from causalflow.data.mnist import mnist
-from causalflow.data.partial import hide_labels
+from causalflow.data.frame import Frame, hide_labels
+from causalflow.data.sets.bar_mnist import bar_mnist, render
+from causalflow.data.sets.digits import digits, mnist
+from causalflow.data.shipped import graph_path
 from causalflow.errors import DataError, EvidenceError
-from causalflow.graph.reader import load
+from causalflow.formats.formats import load
 
 FILES_AT = Path(os.environ.get("CAUSALFLOW_DATA", "data")).resolve()
 RED, GREEN, BLUE = 0, 1, 2

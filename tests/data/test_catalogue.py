@@ -1,10 +1,10 @@
 import pytest
 
 from causalflow.cli.rows import DATA_SETS
-from causalflow.data.catalogue import CATALOGUE, data_set, data_set_of
-from causalflow.data.graphs import graph_path
+from causalflow.data.sets.catalogue import CATALOGUE, data_set, data_set_of
+from causalflow.data.shipped import graph_path
 from causalflow.errors import DataError
-from causalflow.graph.reader import load
+from causalflow.formats.formats import load
 
 
 def test_the_command_line_knows_every_data_set():

@@ -9,10 +9,10 @@ import pytest
 import torch
 from PIL import Image as Picture
 
-from causalflow.data.causal_circuit import LABELS, causal_circuit, draw_circuit
-from causalflow.data.graphs import graph_path
+from causalflow.data.sets.causal_circuit import LABELS, causal_circuit, draw_circuit
+from causalflow.data.shipped import graph_path
 from causalflow.errors import DataError, EvidenceError
-from causalflow.graph.reader import load
+from causalflow.formats.formats import load
 
 SIZE = 32
 PAIRS = 3

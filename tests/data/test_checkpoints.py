@@ -4,19 +4,20 @@ from pathlib import Path
 
 import pytest
 
-from causalflow.data.catalogue import data_set_of
-from causalflow.data.checkpoints import (
+from causalflow.data.sets.catalogue import data_set_of
+from causalflow.data.shipped import (
     checkpoint_for,
     checkpoint_names,
     checkpoint_path,
+    graph_names,
+    graph_path,
     merged_options,
 )
-from causalflow.data.graphs import graph_names, graph_path
 from causalflow.errors import CheckpointError
+from causalflow.formats.formats import load, loads
 from causalflow.graph.diffusion import Diffusion
 from causalflow.graph.graph import Graph
-from causalflow.graph.reader import load, loads
-from causalflow.graph.schema import Anticausal, Image
+from causalflow.graph.node import Anticausal, Image
 from causalflow.model.model import Model
 
 MEGABYTE = 1_000_000

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from causalflow.data.graphs import graph_names, graph_path
+from causalflow.data.shipped import graph_names, graph_path
 from causalflow.errors import GraphError
+from causalflow.formats.formats import load, loads
 from causalflow.graph.graph import Graph
-from causalflow.graph.reader import load, loads
-from causalflow.graph.schema import Anticausal, Image, Neural
+from causalflow.graph.node import Anticausal, Image, Neural
 
 MINE = [
     "ascm_xy",

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 import causalflow as cf
+from causalflow.data.files import read_table
 from causalflow.data.frame import Frame
-from causalflow.data.table import read_table
 from causalflow.errors import DataError
 
 NODES = {

@@ -9,7 +9,7 @@ import torch
 
 from causalflow.data.units import to_engine, to_public
 from causalflow.errors import DataError, EvidenceError
-from causalflow.graph.schema import Class, Continuous, Image
+from causalflow.graph.node import Class, Continuous, Image
 
 COLOR = Class(levels=("green", "red"))
 DIGIT = Class(levels=tuple(range(10)))

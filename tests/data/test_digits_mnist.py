@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from causalflow.data import digits, mnist
-from causalflow.data.mnist import FILES, data_folder, read_idx
+from causalflow.data.sets.digits import FILES, data_folder, read_idx
 from causalflow.errors import DataError
 
 FILES_AT = Path(os.environ.get("CAUSALFLOW_DATA", "data")).resolve()
@@ -129,7 +129,9 @@ def idx(array: np.ndarray) -> bytes:
 @pytest.fixture
 def published(monkeypatch, tmp_path):
     """A mirror on disk that holds small stand-ins for the test split, and an empty data folder."""
-    module = sys.modules["causalflow.data.mnist"]  # the attribute of that name is the function
+    module = sys.modules[
+        "causalflow.data.sets.digits"
+    ]  # the attribute of that name is the function
     mirror, folder = tmp_path / "mirror", tmp_path / "data"
     mirror.mkdir()
     arrays = (np.arange(12, dtype=np.uint8).reshape(3, 2, 2), np.array([4, 5, 6], dtype=np.uint8))

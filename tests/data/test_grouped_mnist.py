@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import causalflow as cf
-from causalflow.data.grouped_mnist import render_colored, render_masked
+from causalflow.data.sets.grouped_mnist import render_colored, render_masked
 from causalflow.errors import DataError
 
 SETS = {"colored": cf.data.colored_mnist, "masked": cf.data.masked_mnist}

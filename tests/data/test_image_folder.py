@@ -5,8 +5,8 @@ import pytest
 import torch
 from PIL import Image as Picture
 
+from causalflow.data.files import image_folder
 from causalflow.data.frame import Frame
-from causalflow.data.image_folder import image_folder
 from causalflow.errors import DataError
 from causalflow.graph.graph import Graph
 

@@ -10,19 +10,20 @@ import numpy as np
 import pytest
 import torch
 
-import causalflow.data.cache as cache
-from causalflow.data.digits import digits
+import causalflow.data.arrays as cache
 from causalflow.data.frame import Frame
-from causalflow.data.graphs import graph_path
-from causalflow.data.labelled import LabelledImages
-from causalflow.data.mnist import mnist
-from causalflow.data.morpho_mnist import morpho_mnist
-from causalflow.data.morphology import intensity, thickness
+from causalflow.data.sets.dataset import LabelledImages
+from causalflow.data.sets.digits import digits, mnist
+from causalflow.data.sets.morpho_mnist import morpho_mnist
+from causalflow.data.sets.morphology import intensity, thickness
+from causalflow.data.shipped import graph_path
 from causalflow.errors import DataError, EvidenceError
-from causalflow.graph.reader import load
+from causalflow.formats.formats import load
 
 FILES_AT = Path(os.environ.get("CAUSALFLOW_DATA", "data")).resolve()
-MODULE = sys.modules["causalflow.data.morpho_mnist"]  # the attribute of that name is the function
+MODULE = sys.modules[
+    "causalflow.data.sets.morpho_mnist"
+]  # the attribute of that name is the function
 N = 40
 
 

@@ -8,16 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from causalflow.data.digits import digits
-from causalflow.data.mnist import mnist
-from causalflow.data.morphology import (
+from causalflow.data.sets.digits import digits, mnist
+from causalflow.data.sets.morpho_mnist import published_images, published_labels
+from causalflow.data.sets.morphology import (
     intensity,
     render_strokes,
     set_intensity,
     set_thickness,
     thickness,
 )
-from causalflow.data.published import published_images, published_labels
 from causalflow.errors import DataError
 
 FILES_AT = Path(os.environ.get("CAUSALFLOW_DATA", "data")).resolve()
@@ -104,7 +103,7 @@ def test_thicker_is_drawn_around_thinner(strokes):
 def test_dilation_and_erosion_are_those_of_scipy_with_the_same_disk():
     from scipy import ndimage
 
-    from causalflow.data import morphology
+    from causalflow.data.sets import morphology
 
     cells = np.zeros((448, 448), dtype=bool)
     cells[100:300, 200:240] = cells[180:220, 120:330] = True

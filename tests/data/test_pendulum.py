@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 import torch
 
-from causalflow.data.graphs import graph_path
-from causalflow.data.pendulum import (
+from causalflow.data.sets.pendulum import (
     LABELS,
     PARTS,
+    draw_scene,
     join_picture,
     pendulum,
     pendulum_labels,
     split_picture,
 )
-from causalflow.data.pendulum_scene import draw_scene
+from causalflow.data.shipped import graph_path
 from causalflow.errors import DataError, EvidenceError
-from causalflow.graph.reader import load
+from causalflow.formats.formats import load
 
 SIZE = 32
 FINE = 12  # samples a pixel's side in the slow renderer

@@ -6,8 +6,15 @@ from pathlib import Path
 import pytest
 
 from causalflow.checkpoint import load_state
-from causalflow.demo.demo import Demonstration, demonstrate, load_model
-from causalflow.demo.training import CHECKPOINT, LOG, TRAINING, train
+from causalflow.demo.demo import (
+    CHECKPOINT,
+    LOG,
+    TRAINING,
+    Demonstration,
+    demonstrate,
+    load_model,
+    train,
+)
 from causalflow.model.model import Model
 
 

@@ -11,10 +11,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from causalflow.diffusion.anticausal import Pull, pull
-from causalflow.diffusion.field import Values, changed, nulled
-from causalflow.diffusion.guidance import GUIDANCES, guide
-from causalflow.diffusion.schedule import SCHEDULES, Schedule
+from causalflow.diffusion.guidance.anticausal import Pull, pull
+from causalflow.diffusion.guidance.contrast import GUIDANCES, SCHEDULES, Schedule, guide
+from causalflow.diffusion.network import Values, changed, nulled
 from causalflow.errors import CausalflowError
 
 NAMES = ["digit", "color", "size"]

@@ -29,7 +29,7 @@ from causalflow.diffusion.solver import (
     rest,
     shifted,
 )
-from causalflow.diffusion.solver.implicit import fixed_point
+from causalflow.diffusion.solver.explicit import fixed_point
 from causalflow.errors import CausalflowError
 
 MEAN, SCALE, SPREAD = 0.7, 0.4, 0.3

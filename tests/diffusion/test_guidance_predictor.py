@@ -6,10 +6,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from causalflow.diffusion.anticausal import Pull, gradient
-from causalflow.diffusion.field import Time, Values, changed, known
-from causalflow.diffusion.guidance import guide
-from causalflow.diffusion.predictor import confidence, noise_conditional, of_image
+from causalflow.diffusion.guidance.anticausal import Pull, gradient
+from causalflow.diffusion.guidance.contrast import guide
+from causalflow.diffusion.network import (
+    Time,
+    Values,
+    changed,
+    confidence,
+    known,
+    noise_conditional,
+    of_image,
+)
 
 TAUS = [0.01, 0.3, 0.7, 0.99]
 

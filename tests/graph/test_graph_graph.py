@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from causalflow.errors import GraphError
+from causalflow.formats.formats import loads
 from causalflow.graph.checks import QueryCheck
 from causalflow.graph.graph import Graph
-from causalflow.graph.reader import loads
-from causalflow.graph.schema import (
+from causalflow.graph.node import (
     Anticausal,
     Class,
     Continuous,

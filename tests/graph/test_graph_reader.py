@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from causalflow.errors import GraphError
-from causalflow.graph.fields import field_names
+from causalflow.formats.formats import load, loads
 from causalflow.graph.graph import Graph
-from causalflow.graph.reader import load, loads
-from causalflow.graph.schema import Anticausal, Class, Continuous, Family, Finite, Image, Symbol
-from causalflow.graph.variables import _READERS
+from causalflow.graph.node import Anticausal, Class, Continuous, Family, Finite, Image, Symbol
+from causalflow.graph.nodes import _READERS
+from causalflow.graph.tree import field_names
 from causalflow.limits import GRAPH_BYTES
 
 MALFORMED = Path(__file__).parent / "malformed"
@@ -217,14 +217,13 @@ CHOICES = {
 @pytest.mark.parametrize("what", CHOICES)
 def test_the_names_that_a_file_may_give_are_those_of_the_engine(what: str) -> None:
     from causalflow.diffusion import coupling
-    from causalflow.diffusion.anticausal import AIMS
-    from causalflow.diffusion.balance import BALANCES
-    from causalflow.diffusion.guidance import GUIDANCES
+    from causalflow.diffusion.denoiser import WEIGHTINGS
+    from causalflow.diffusion.guidance.anticausal import AIMS
+    from causalflow.diffusion.guidance.balance import BALANCES
+    from causalflow.diffusion.guidance.contrast import GUIDANCES, SCHEDULES
     from causalflow.diffusion.path import GRIDS, PATHS, PREDICTIONS
-    from causalflow.diffusion.schedule import SCHEDULES
     from causalflow.diffusion.solver import SOLVERS
-    from causalflow.diffusion.weighting import WEIGHTINGS
-    from causalflow.discrete.coupling import COUPLINGS
+    from causalflow.exact.coupling import COUPLINGS
     from causalflow.mechanisms import categorical, continuous
 
     engine = {
@@ -338,7 +337,7 @@ def test_every_field_of_a_node_has_a_reader() -> None:
 
 def test_the_reader_imports_no_torch_sympy_or_scipy() -> None:
     code = (
-        "import causalflow.graph.reader as r, sys; r.loads('edges: [x -> y]').to_yaml();"
+        "import causalflow.formats.formats as r, sys; r.loads('edges: [x -> y]').to_yaml();"
         "slow = {'torch', 'sympy', 'scipy', 'networkx', 'matplotlib'} & set(sys.modules);"
         "assert not slow, slow"
     )

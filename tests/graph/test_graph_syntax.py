@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from causalflow.errors import GraphError
+from causalflow.graph.edges import parse_links, split_kind
 from causalflow.graph.graph import Graph
-from causalflow.graph.syntax import parse_links, split_kind
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ from fractions import Fraction
 import pytest
 
 from causalflow.errors import GraphError
+from causalflow.formats.formats import loads
+from causalflow.formats.interchange import from_dot, from_networkx, to_dot, to_networkx
 from causalflow.graph.graph import Graph
-from causalflow.graph.interchange import from_dot, from_networkx, to_dot, to_networkx
-from causalflow.graph.reader import loads
-from causalflow.graph.schema import Class
+from causalflow.graph.node import Class
 
 TEXT = """
 nodes:

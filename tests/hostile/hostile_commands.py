@@ -181,7 +181,7 @@ def _each(*calls: Callable[[], object]) -> object:
 
 
 def _table(path: str) -> object:
-    from causalflow.data.table import read_table
+    from causalflow.data.files import read_table
 
     return read_table(path)
 

@@ -197,7 +197,7 @@ def _case(
         Path("m0.safetensors").write_bytes(model_bytes(GRAPH))
 
     def python() -> object:
-        from causalflow.data.image_folder import image_folder
+        from causalflow.data.files import image_folder
 
         model = cf.compile(cf.loads(GRAPH))
         return model.fit(image_folder("pictures"), steps=1, batch_size=2, progress=False)

@@ -59,7 +59,7 @@ def _csv(line: int, name: str, content: str | bytes, **given: object) -> Case:
         Path("rows.csv").write_bytes(data)
 
     def python() -> object:
-        from causalflow.data.table import read_table
+        from causalflow.data.files import read_table
 
         return cf.compile(cf.loads(GRAPH)).fit(read_table("rows.csv"), progress=False)
 

@@ -11,7 +11,7 @@ from causalflow.graph.graph import Graph
 from causalflow.identify.counterfactual import identify_counterfactual
 from causalflow.identify.identify import identify
 from causalflow.query.contrast import Contrast
-from causalflow.query.language import parse_query
+from causalflow.query.parse import parse_query
 from causalflow.query.query import Kind
 
 

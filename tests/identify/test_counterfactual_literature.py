@@ -10,11 +10,11 @@ import pytest
 from fibre_models import population, two_models
 from world_oracle import unit_model
 
+from causalflow.formats.formats import load
 from causalflow.graph.graph import Graph
-from causalflow.graph.reader import load
 from causalflow.identify.counterfactual import identify_counterfactual
 from causalflow.identify.identify import identify
-from causalflow.query.language import parse_query
+from causalflow.query.parse import parse_query
 
 # Float64 algebra on probabilities of at least about 1e-4, sums of at most a few thousand terms.
 EXACT = 1e-9

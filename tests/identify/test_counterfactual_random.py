@@ -12,12 +12,12 @@ from test_counterfactual_literature import EXACT, set_in
 from test_identify_effects import asked
 from world_oracle import unit_model
 
+from causalflow.admg.admg import ADMG
 from causalflow.errors import CausalflowError, QueryError
-from causalflow.graph.admg import ADMG
+from causalflow.factors.table import Table
 from causalflow.identify.counterfactual import identify_counterfactual
 from causalflow.identify.identify import identify
 from causalflow.symbolic.expression import ZERO
-from causalflow.tables.table import Table
 
 
 def problems(seed, count, largest, levels=2, data="observational"):

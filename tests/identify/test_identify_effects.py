@@ -8,12 +8,12 @@ from hedge_models import two_models
 from hedge_oracle import is_hedge
 from latent_oracle import LatentModel, random_graph, random_model, random_query
 
-from causalflow.graph.admg import ADMG
+from causalflow.admg.admg import ADMG
+from causalflow.admg.separation import separation
+from causalflow.factors.table import Table
 from causalflow.graph.graph import Graph
-from causalflow.graph.separation import separation
 from causalflow.identify.identify import identify
 from causalflow.identify.verdict import Verdict
-from causalflow.tables.table import Table
 
 # Float64 algebra on probabilities of at least about 1e-4, sums of at most a few thousand terms.
 EXACT = 1e-9

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 import causalflow as cf
-from causalflow.identify.overlap import left_overlaps
-from causalflow.query.language import parse_query
+from causalflow.identify.positivity import left_overlaps
+from causalflow.query.parse import parse_query
 
 GRAPHS = Path(__file__).resolve().parents[2] / "graphs"
 COLORED = cf.load(GRAPHS / "colored_mnist.yaml")

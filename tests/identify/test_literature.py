@@ -7,9 +7,9 @@ import pytest
 from latent_oracle import random_model
 from test_identify_effects import EXACT, check_no, error
 
-from causalflow.graph.reader import load
+from causalflow.formats.formats import load
 from causalflow.identify.identify import identify
-from causalflow.query.language import parse_query
+from causalflow.query.parse import parse_query
 
 FILES = sorted((Path(__file__).parents[2] / "graphs" / "literature").glob("*.yaml"))
 

@@ -18,11 +18,11 @@ from test_counterfactual_random import problems
 from test_identify_effects import EXACT, asked, check_no, error
 from world_oracle import unit_model
 
+from causalflow.admg.admg import ADMG
 from causalflow.errors import CausalflowError
-from causalflow.graph.admg import ADMG
 from causalflow.graph.graph import Graph
 from causalflow.identify.identify import identify
-from causalflow.query.language import parse_query
+from causalflow.query.parse import parse_query
 from causalflow.symbolic.expression import ZERO
 
 BATCHES = 10

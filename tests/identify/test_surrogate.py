@@ -6,12 +6,12 @@ from hedge_oracle import is_hedge
 from latent_oracle import random_graph, random_model, random_query
 from test_identify_effects import EXACT, asked
 
+from causalflow.admg.admg import ADMG
 from causalflow.errors import GraphError, QueryError
-from causalflow.graph.admg import ADMG
+from causalflow.factors.table import Table
 from causalflow.graph.graph import Graph
 from causalflow.identify.hedge import Hedge
 from causalflow.identify.identify import identify
-from causalflow.tables.table import Table
 
 
 def experiment(model, observed, do) -> Table:

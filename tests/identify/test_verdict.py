@@ -7,12 +7,12 @@ import pytest
 from latent_oracle import random_graph, random_model, random_query
 from test_identify_effects import asked
 
+from causalflow.admg.admg import ADMG
+from causalflow.admg.separation import separation
 from causalflow.errors import CausalflowError, DataError, QueryError
-from causalflow.graph.admg import ADMG
+from causalflow.factors.table import Table
 from causalflow.graph.graph import Graph
-from causalflow.graph.separation import separation
 from causalflow.identify.identify import identify
-from causalflow.tables.table import Table
 
 NAPKIN = ["w1 -> w2 -> x -> y", "w1 <-> x", "w1 <-> y"]
 

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 
 from causalflow.diffusion.path import TAU_MIN, enter
-from causalflow.graph.schema import Class, Continuous, Diffusion, Image
-from causalflow.mechanisms.anticausal import AnticausalPredictor
-from causalflow.mechanisms.mutilation import MutilationWeights
+from causalflow.graph.node import Class, Continuous, Diffusion, Image
+from causalflow.mechanisms.image.loss import MutilationWeights
+from causalflow.mechanisms.image.reader import AnticausalPredictor
 
 IMAGE = Image(shape=(2, 8, 8), diffusion=Diffusion(predictor_width=8))
 BINARY = Class(levels=(0, 1))

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from causalflow.graph.schema import Class, Continuous
+from causalflow.graph.node import Class, Continuous
 from causalflow.mechanisms.categorical import NOISES, Categorical
 
 DRAWS = 200_000

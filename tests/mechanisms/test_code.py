@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from causalflow.graph.schema import Class, Continuous, Diffusion, Image
-from causalflow.mechanisms.code import SemanticCode
+from causalflow.graph.node import Class, Continuous, Diffusion, Image
+from causalflow.mechanisms.image.code import SemanticCode
 
 PARENTS = {"color": Class(levels=(0, 1)), "width": Continuous()}
 ROWS = 6

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from causalflow.errors import CompileError, DataError
-from causalflow.graph.schema import Class, Continuous
+from causalflow.graph.node import Class, Continuous
 from causalflow.mechanisms.categorical import Categorical
-from causalflow.mechanisms.confounder import LatentClass, LatentDistrict
+from causalflow.mechanisms.latent_class import LatentClass, LatentDistrict
 
 ROWS = 20_000
 BINARY = Class(levels=(0, 1))

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from causalflow.errors import CompileError, DataError, EvidenceError
-from causalflow.graph.schema import Class, Continuous, Image
+from causalflow.graph.node import Class, Continuous, Image
 from causalflow.mechanisms.continuous import ContinuousMechanism, to_real, to_support
 from causalflow.mechanisms.flow import NOISES
 

@@ -9,15 +9,15 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from causalflow.equations.equation import NUMPY, OPERATIONS, evaluate, parse_equation
 from causalflow.errors import CompileError, EvidenceError, GraphError
-from causalflow.graph.equation import NUMPY, OPERATIONS, evaluate, parse_equation
-from causalflow.graph.schema import Class, Continuous, Family, Finite, Image
-from causalflow.mechanisms.district import exogenous_posterior
-from causalflow.mechanisms.equation import EquationMechanism
-from causalflow.mechanisms.exogenous import ExogenousVariable
-from causalflow.mechanisms.exogenous_draws import abduct_exogenous
-from causalflow.mechanisms.operations import TORCH
-from causalflow.mechanisms.preimage import preimage
+from causalflow.graph.node import Class, Continuous, Family, Finite, Image
+from causalflow.mechanisms.equation.mechanism import EquationMechanism
+from causalflow.mechanisms.equation.operations import TORCH
+from causalflow.mechanisms.equation.preimage import preimage
+from causalflow.mechanisms.exogenous.draws import abduct_exogenous
+from causalflow.mechanisms.exogenous.exogenous import ExogenousVariable
+from causalflow.mechanisms.exogenous.posterior import exogenous_posterior
 
 LINE = (-math.inf, math.inf)
 
@@ -373,7 +373,7 @@ def test_what_cannot_be_abducted_is_refused_by_name():
 
 
 def test_rows_are_numbered_across_chunks(monkeypatch):
-    monkeypatch.setattr("causalflow.mechanisms.exogenous_draws.CHUNK", 64)
+    monkeypatch.setattr("causalflow.mechanisms.exogenous.draws.CHUNK", 64)
     mechanisms, exogenous = ascm()
     images = torch.cat([FIVE.expand(40, -1, -1, -1), torch.ones_like(FIVE)])
     with pytest.raises(EvidenceError, match="row 40"):

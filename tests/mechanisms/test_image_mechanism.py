@@ -9,11 +9,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from causalflow.diffusion.guidance import GUIDANCES
+from causalflow.diffusion.guidance.contrast import GUIDANCES
 from causalflow.diffusion.solver import SOLVERS
 from causalflow.errors import CompileError, EvidenceError
-from causalflow.graph.schema import Anticausal, Class, Continuous, Diffusion, Image, Neural
-from causalflow.mechanisms.image import ImageMechanism
+from causalflow.graph.node import Anticausal, Class, Continuous, Diffusion, Image, Neural
+from causalflow.mechanisms.image.mechanism import ImageMechanism
 
 ROWS = 5
 COLOR, WIDTH, DIGIT = Class(levels=("g", "r")), Continuous(), Class(levels=(0, 1, 2))
@@ -196,7 +196,7 @@ def test_chunks_do_not_show(monkeypatch):
     made, image, factual = mechanism(GUIDED), images(), values()
     forced = {**factual, "color": 1 - factual["color"]}
     whole = made.predict(forced, made.abduct(image, factual, generator()))
-    monkeypatch.setattr("causalflow.mechanisms.rows.CHUNK", {"cpu": 2})
+    monkeypatch.setattr("causalflow.mechanisms.mechanism.CHUNK", {"cpu": 2})
     parts = made.predict(forced, made.abduct(image, factual, generator()))
     # float32 networks round differently in other batches
     torch.testing.assert_close(parts, whole, rtol=0, atol=1e-4)

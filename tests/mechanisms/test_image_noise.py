@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from causalflow.graph.schema import Anticausal, Class, Continuous, Diffusion, Image, Neural
-from causalflow.mechanisms.image import ImageMechanism
-from causalflow.mechanisms.image_noise import ImageNoise
+from causalflow.graph.node import Anticausal, Class, Continuous, Diffusion, Image, Neural
+from causalflow.mechanisms.image.mechanism import ImageMechanism
+from causalflow.mechanisms.image.noise import ImageNoise
 
 ROWS = 3
 COLOR = Class(levels=("g", "r"))

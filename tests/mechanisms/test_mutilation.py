@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from causalflow.errors import DataError
-from causalflow.graph.schema import Class, Continuous
-from causalflow.mechanisms.mutilation import MutilationWeights
+from causalflow.graph.node import Class, Continuous
+from causalflow.mechanisms.image.loss import MutilationWeights
 
 BINARY = Class(levels=(0, 1))
 LEAST_SHARE = 0.02

@@ -7,8 +7,8 @@ import torch
 
 from causalflow.diffusion.denoiser import Denoiser
 from causalflow.errors import DataError
-from causalflow.graph.schema import Class, Continuous, Diffusion, Image, Vector
-from causalflow.mechanisms.representation import SPREAD, Representation
+from causalflow.graph.node import Class, Continuous, Diffusion, Image, Vector
+from causalflow.mechanisms.image.representation import SPREAD, Representation
 
 ROWS = 6
 

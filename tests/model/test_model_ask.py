@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import causalflow as cf
-from causalflow.data.graphs import graph_path
+from causalflow.data.shipped import graph_path
 from causalflow.errors import CausalflowError, CausalflowWarning, EvidenceError, QueryError
 
 DRAWS = 20_000
@@ -52,7 +52,7 @@ def assert_close(model, query, **known):
 
 
 def compiled_exact(model):
-    from causalflow.discrete.scm import ExactModel
+    from causalflow.exact.model import ExactModel
 
     return ExactModel(model.graph)
 

@@ -11,9 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import causalflow as cf
-from causalflow.model.construction import structural_model
+from causalflow.model.construction import CompileOptions, structural_model
 from causalflow.model.model import Model
-from causalflow.model.options import CompileOptions
 
 DRAWS = 20_000
 PROPOSALS = 400_000

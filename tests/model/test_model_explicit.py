@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import causalflow as cf
-from causalflow.data.graphs import graph_path
+from causalflow.data.shipped import graph_path
 from causalflow.errors import CausalflowError, EvidenceError
 
 DRAWS = 20_000

@@ -10,9 +10,8 @@ import torch
 
 import causalflow as cf
 from causalflow.errors import EvidenceError
-from causalflow.model.construction import structural_model
+from causalflow.model.construction import CompileOptions, structural_model
 from causalflow.model.model import Model
-from causalflow.model.options import CompileOptions
 
 ROWS = 4
 DIFFUSION = {"width": 8, "multipliers": [1, 2], "predictor_width": 8, "steps": 5}

@@ -9,8 +9,7 @@ import pytest
 import torch
 
 import causalflow as cf
-from causalflow.model.construction import structural_model
-from causalflow.model.options import CompileOptions
+from causalflow.model.construction import CompileOptions, structural_model
 from causalflow.model.posterior import draw_group, groups, unknowns
 
 ROWS = 20_000

@@ -8,7 +8,7 @@ import torch
 
 import causalflow as cf
 from causalflow.errors import CompileError, EvidenceError, GraphError
-from causalflow.mechanisms.representation import SPREAD
+from causalflow.mechanisms.image.representation import SPREAD
 
 ROWS = 5
 OPTIONS = {"steps": 60, "batch_size": 32, "progress": False, "device": "cpu", "learning_rate": 3e-3}

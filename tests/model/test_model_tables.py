@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from causalflow.discrete.scm import ExactModel
 from causalflow.errors import CausalflowError, CompileError
+from causalflow.exact.model import ExactModel
+from causalflow.formats.formats import loads
 from causalflow.graph.graph import Graph
-from causalflow.graph.reader import loads
-from causalflow.model.compile import compile
+from causalflow.model.model import compile
 
 TEXT = """
 nodes:

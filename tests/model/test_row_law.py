@@ -3,7 +3,7 @@
 import torch
 
 import causalflow as cf
-from causalflow.model.trainee import Trainee
+from causalflow.model.likelihood import Trainee
 from causalflow.training.state import drawn_rows
 
 ROWS = 400

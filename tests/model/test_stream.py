@@ -6,7 +6,7 @@ from PIL import Image as Picture
 from safetensors.torch import load_file
 
 import causalflow as cf
-from causalflow.data.image_folder import image_folder
+from causalflow.data.files import image_folder
 from causalflow.errors import DataError, EvidenceError
 from causalflow.graph.graph import Graph
 from causalflow.model.stream import batches_of, stream

@@ -8,9 +8,8 @@ import torch
 
 import causalflow as cf
 from causalflow.errors import CompileError, EvidenceError
-from causalflow.model.construction import structural_model
+from causalflow.model.construction import CompileOptions, structural_model
 from causalflow.model.model import Model
-from causalflow.model.options import CompileOptions
 
 DIFFUSION = {"width": 8, "multipliers": [1, 2], "predictor_width": 8, "steps": 5}
 LABELS = ("digit", "color")

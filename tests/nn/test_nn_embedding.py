@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from causalflow.errors import CompileError
-from causalflow.graph.schema import Class, Continuous, Image, Symbol
+from causalflow.graph.node import Class, Continuous, Image, Symbol
 from causalflow.nn.embedding import ParentEmbedding, TimeEmbedding
 
 DIGIT = Class(levels=tuple(range(10)))

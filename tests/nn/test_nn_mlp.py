@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from causalflow.nn.mlp import MLP
+from causalflow.nn.encoder import MLP
 
 
 def test_without_hidden_layers_it_is_the_affine_map_of_its_weights() -> None:

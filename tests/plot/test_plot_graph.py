@@ -9,10 +9,10 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
+from causalflow.admg.admg import ADMG
 from causalflow.errors import GraphError
-from causalflow.graph.admg import ADMG
+from causalflow.formats.interchange import from_dot
 from causalflow.graph.graph import Graph
-from causalflow.graph.interchange import from_dot
 from causalflow.plot.graph import FORMATS, dot_source, plot_graph
 from causalflow.plot.layout import layered_layout
 from causalflow.plot.routes import Box, Wire, route

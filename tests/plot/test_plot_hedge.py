@@ -11,12 +11,12 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from causalflow.errors import GraphError
+from causalflow.formats.interchange import from_dot
 from causalflow.graph.graph import Graph
-from causalflow.graph.interchange import from_dot
 from causalflow.identify.hedge import Hedge
 from causalflow.identify.identify import identify
 from causalflow.plot.graph import FORMATS, dot_source, plot_graph
-from causalflow.plot.highlight import INNER_GROUND, OUTER_GROUND
+from causalflow.plot.style import INNER_GROUND, OUTER_GROUND
 
 GRAPH = Graph(
     edges=["w -> x -> m -> z -> y", "w -> y", "x <-> m", "m <-> z", "z <-> y", "y -> s", "w <-> x"]

@@ -7,8 +7,7 @@ import pytest
 
 from causalflow.errors import QueryError
 from causalflow.graph.graph import Graph
-from causalflow.query.language import _tree, parse_query
-from causalflow.query.plain import plain_query
+from causalflow.query.parse import _tree, parse_query, plain_query
 from causalflow.query.reader import Reader
 
 NAMES = ["y", "x", "do", "P", "E", "_z1", "größe", "v10"]

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from causalflow.errors import QueryError
+from causalflow.formats.formats import load
 from causalflow.graph.graph import Graph
-from causalflow.graph.reader import load
 from causalflow.limits import QUERY_LETTERS
-from causalflow.query.language import parse_distribution, parse_query
+from causalflow.query.parse import parse_distribution, parse_query
 from causalflow.query.query import Intervention, Kind, Query, Term
 
 GRAPHS = Path(__file__).resolve().parents[2] / "graphs"

@@ -6,8 +6,8 @@ import pytest
 
 import causalflow as cf
 from causalflow.errors import QueryError
-from causalflow.query.language import parse_query
 from causalflow.query.named import ALIASES, FORMS
+from causalflow.query.parse import parse_query
 
 GRAPH = cf.Graph(edges=["x -> m -> y", "x -> w -> y", "x -> y", "z -> x", "z -> y"])
 BOTH = "m[x=0], w[x=0]"

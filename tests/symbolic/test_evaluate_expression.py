@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from causalflow.errors import DataError
-from causalflow.symbolic.binding import bind
+from causalflow.factors.table import Table
 from causalflow.symbolic.evaluate import evaluate
 from causalflow.symbolic.expression import (
     ONE,
@@ -19,7 +19,7 @@ from causalflow.symbolic.expression import (
     Sum,
     probability,
 )
-from causalflow.tables.table import Table
+from causalflow.symbolic.substitute import bind
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from causalflow.symbolic.binding import bind, without_shadows
+from causalflow.factors.table import Table
 from causalflow.symbolic.evaluate import evaluate
 from causalflow.symbolic.expression import (
     ONE,
@@ -18,7 +18,7 @@ from causalflow.symbolic.expression import (
 )
 from causalflow.symbolic.render import to_text
 from causalflow.symbolic.simplify import product_of, ratio_of, simplify, sum_of
-from causalflow.tables.table import Table
+from causalflow.symbolic.substitute import bind, without_shadows
 
 A, B, C, D = (Index(name) for name in "abcd")
 

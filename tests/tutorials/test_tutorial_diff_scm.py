@@ -3,7 +3,7 @@
 import pytest
 from test_tutorials import run
 
-from causalflow.metrics.minimality import FLOOR, NOTHING
+from causalflow.evaluation.likeness import FLOOR, NOTHING
 
 
 def test_references_of_the_diff_scm_tutorial_score_what_they_must() -> None:

@@ -5,10 +5,8 @@ import pandas as pd
 import pytest
 
 from causalflow.errors import DataError
-from causalflow.values.entries import distinct, entries_of
-from causalflow.values.finite import Kind, finite
-from causalflow.values.gap import GAP, is_gap
-from causalflow.values.occurring import occurring
+from causalflow.values.column import GAP, distinct, entries_of, is_gap
+from causalflow.values.finite import Kind, finite, occurring
 from causalflow.values.real import RealType
 
 LEVELS = [

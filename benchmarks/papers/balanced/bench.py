@@ -22,7 +22,7 @@ from benchmarks.papers.balanced.ways import (
 )
 from benchmarks.papers.diff_scm.judges import Judges
 from benchmarks.papers.experiment import Run
-from causalflow.mechanisms.image import ImageMechanism
+from causalflow.mechanisms.image.mechanism import ImageMechanism
 
 __all__ = ["Bench"]
 

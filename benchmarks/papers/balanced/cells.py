@@ -9,7 +9,7 @@ from benchmarks.papers.balanced.curves import Curve
 from benchmarks.papers.balanced.spaces import ODDS, ORIGINAL, PRINTED
 from benchmarks.papers.balanced.tasks import Outcome, Task
 from benchmarks.papers.scores import cell, in_full, percent
-from causalflow.metrics.score import Score, mean_score, share_score
+from causalflow.evaluation.score import Score, mean_score, share_score
 
 __all__ = [
     "Points",

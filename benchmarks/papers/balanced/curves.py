@@ -17,11 +17,11 @@ from torch import Tensor
 
 from benchmarks.papers.balanced.spaces import Gammas
 from benchmarks.papers.balanced.tasks import Rows
-from causalflow.diffusion.balance import balancing, draw_tape
-from causalflow.diffusion.field import Field, changed
+from causalflow.diffusion.guidance.balance import balancing, draw_tape
+from causalflow.diffusion.network import Field, changed
 from causalflow.diffusion.path import enter, grid
-from causalflow.mechanisms.image import ImageMechanism
-from causalflow.metrics.score import Score
+from causalflow.evaluation.score import Score
+from causalflow.mechanisms.image.mechanism import ImageMechanism
 from causalflow.plot.images import save_figure
 
 __all__ = ["Curve", "curve", "draw_curves", "draw_scales"]
@@ -56,7 +56,7 @@ def curve(
         image: whose predictor and network are asked.
         rows: pictures, with what they are to become.
         steps: from the image to the end.
-        balance: of `causalflow.diffusion.balance.BALANCES`; None: the original way up.
+        balance: of `causalflow.diffusion.guidance.balance.BALANCES`; None: the original way up.
         gammas: of the balanced way; it ends where they say, the original one at the path's end.
     """
     end = image.denoiser.tau_max if gammas is None else min(gammas.end, image.denoiser.tau_max)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from causalflow.data.mnist import mnist
+from causalflow.data.sets.digits import mnist
 
 __all__ = ["NearestDigits", "nearest_digits"]
 

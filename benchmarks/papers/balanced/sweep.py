@@ -21,7 +21,7 @@ from benchmarks.papers.balanced.tasks import Outcome, Rows
 from benchmarks.papers.balanced.ways import Made, Way
 from benchmarks.papers.experiment import Table
 from benchmarks.papers.scores import percent
-from causalflow.metrics.score import share_score
+from causalflow.evaluation.score import share_score
 from causalflow.plot.images import image_grid, save_figure
 
 __all__ = ["sweep"]

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from causalflow.data.grouped_mnist import GROUP, GroupedMNIST, colored_mnist, masked_mnist
-from causalflow.metrics.pixels import pixel_errors
+from causalflow.data.sets.grouped_mnist import GROUP, GroupedMNIST, colored_mnist, masked_mnist
+from causalflow.evaluation.axioms import pixel_errors
 
 __all__ = ["TASKS", "Outcome", "Rows", "Task", "green_ground", "ink_share"]
 

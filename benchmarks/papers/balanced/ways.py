@@ -23,9 +23,9 @@ import causalflow as cf
 from benchmarks.papers.balanced.readers import Readers
 from benchmarks.papers.balanced.tasks import Rows
 from benchmarks.papers.kept import write_tensors
-from causalflow.diffusion.balance import draw_tape
-from causalflow.mechanisms.decoding import Decoder
-from causalflow.mechanisms.image import ImageMechanism
+from causalflow.diffusion.guidance.balance import draw_tape
+from causalflow.diffusion.trajectory import Decoder
+from causalflow.mechanisms.image.mechanism import ImageMechanism
 
 __all__ = ["Made", "Way", "guided_by", "kept_name", "made", "read_made", "write_made"]
 

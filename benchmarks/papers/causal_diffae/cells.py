@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from causalflow.metrics.score import Score
+from causalflow.evaluation.score import Score
 
 __all__ = ["cell"]
 

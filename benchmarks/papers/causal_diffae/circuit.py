@@ -2,7 +2,7 @@
 
 One abduction of labels and picture, four interventions, one value a picture: of the arm uniform on
 its track, of a lamp uniform between .1 and .9. Labels are measured on the pixels
-(`causalflow.metrics.circuit`), without a regressor, and held against those of the true
+(`causalflow.evaluation.readers`), without a regressor, and held against those of the true
 counterfactual, which the generator knows.
 """
 
@@ -19,11 +19,11 @@ import causalflow as cf
 from benchmarks.nets import CIRCUIT_SIZE
 from benchmarks.papers.causal_diffae.cells import cell
 from benchmarks.papers.experiment import Run, Table
-from causalflow.data.causal_circuit import LABELS
-from causalflow.metrics.circuit import read_circuit
-from causalflow.metrics.dci import DCI, dci
-from causalflow.metrics.score import Score, mean_score
-from causalflow.metrics.true_error import true_error
+from causalflow.data.sets.causal_circuit import LABELS
+from causalflow.evaluation.axioms import true_error
+from causalflow.evaluation.dci import DCI, dci
+from causalflow.evaluation.readers import read_circuit
+from causalflow.evaluation.score import Score, mean_score
 from causalflow.plot.images import image_grid, save_figure
 
 __all__ = ["NET", "circuit_tables"]

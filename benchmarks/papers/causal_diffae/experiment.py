@@ -6,16 +6,15 @@ diffusion model is told the latents. Its metrics are DCI of the latents, and eff
 read off counterfactual pictures by regressors, held against the labels of the true counterfactual.
 
 *Here*: `graphs/causal_diffae_morpho.yaml`, where `representation: 16` makes a node's label a vector
-in the image (`causalflow.mechanisms.representation`), `graphs/causal_diffae_pendulum.yaml` and
-`graphs/causal_diffae_circuit.yaml` likewise. On the pendulum, what meets the poster in every cell
-has no representations: it is told which part of the picture each cause draws
-(`graphs/pendulum_parts.yaml`).
-Nothing else is special: the labels' mechanisms are those of every graph, and since by the paper's
-prior a latent is independent of those of its causes given its label, they are the latents'
-mechanisms too. What differs from the paper's code: values reach descendants in topological order
-(there the parents' noise is summed, and an intervention stops at its node); the picture's own noise
-is abducted by a reversible solver (there it is drawn anew); an intervention with the factual value
-changes nothing.
+in the image (`causalflow.mechanisms.image.representation`), `graphs/causal_diffae_pendulum.yaml`
+and `graphs/causal_diffae_circuit.yaml` likewise. On the pendulum, what meets the poster in every
+cell has no representations: it is told which part of the picture each cause draws
+(`graphs/pendulum_parts.yaml`). Nothing else is special: the labels' mechanisms are those of every
+graph, and since by the paper's prior a latent is independent of those of its causes given its
+label, they are the latents' mechanisms too. What differs from the paper's code: values reach
+descendants in topological order (there the parents' noise is summed, and an intervention stops at
+its node); the picture's own noise is abducted by a reversible solver (there it is drawn anew); an
+intervention with the factual value changes nothing.
 
 *Units.* The paper prints errors of normalised labels; here thickness is in pixels and intensity in
 grey levels, read by morphology, which needs no regressor, and the paper's numbers are converted

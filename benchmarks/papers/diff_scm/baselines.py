@@ -37,7 +37,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmarks.papers.diff_scm.ensemble import Ensemble
-from causalflow.metrics.autoencoder import Autoencoder
+from causalflow.evaluation.autoencoder import Autoencoder
 
 __all__ = ["Found", "PrototypeSearch", "nearest_to_prototypes", "salient_pixels"]
 

@@ -15,7 +15,7 @@ from benchmarks.papers.diff_scm.judges import Judges, Pairs, pairs
 from benchmarks.papers.diff_scm.settings import FILE_SCALE, PRINTED, Setting
 from benchmarks.papers.digits import real_digits
 from benchmarks.papers.experiment import Run
-from causalflow.metrics.score import Score, share_score
+from causalflow.evaluation.score import Score, share_score
 
 __all__ = ["Bench", "Made"]
 

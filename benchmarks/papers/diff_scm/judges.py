@@ -23,12 +23,11 @@ from benchmarks.papers.diff_scm.ensemble import Ensemble
 from benchmarks.papers.digits import real_digits
 from benchmarks.papers.kept import write_tensors
 from benchmarks.papers.scores import in_full
-from causalflow.metrics.autoencoder import Autoencoder, VariationalAutoencoder
-from causalflow.metrics.classifier import ImageClassifier
-from causalflow.metrics.interpretability import Interpretability
-from causalflow.metrics.minimality import Minimality
-from causalflow.metrics.pixels import pixel_errors
-from causalflow.metrics.score import Score, mean_score, share_score
+from causalflow.evaluation.autoencoder import Autoencoder, VariationalAutoencoder
+from causalflow.evaluation.axioms import pixel_errors
+from causalflow.evaluation.likeness import Interpretability, Minimality
+from causalflow.evaluation.networks import ImageClassifier
+from causalflow.evaluation.score import Score, mean_score, share_score
 
 Kind = TypeVar("Kind")
 FEW = 100  # pictures, of every digit: enough to build networks, whose weights are then read

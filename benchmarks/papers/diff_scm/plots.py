@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import Tensor
 
 from benchmarks.papers.diff_scm.judges import Judged
-from causalflow.metrics.minimality import FLOOR, NOTHING
+from causalflow.evaluation.likeness import FLOOR, NOTHING
 from causalflow.plot.images import image_grid, save_figure
 
 __all__ = ["draw_pictures", "draw_scales"]

@@ -23,8 +23,8 @@ from benchmarks.papers.diff_scm.settings import (
 )
 from benchmarks.papers.experiment import Table
 from benchmarks.papers.scores import cell, percent
-from causalflow.metrics.minimality import FLOOR, NOTHING
-from causalflow.metrics.score import Score, share_score
+from causalflow.evaluation.likeness import FLOOR, NOTHING
+from causalflow.evaluation.score import Score, share_score
 
 __all__ = ["interventional", "scale_search", "scores"]
 

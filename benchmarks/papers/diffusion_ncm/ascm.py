@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 import causalflow as cf
 from benchmarks.papers.experiment import Table
-from causalflow.data.graphs import graph_path
-from causalflow.graph.schema import Class
-from causalflow.model.trainee import latent_districts
+from causalflow.data.shipped import graph_path
+from causalflow.graph.node import Class
+from causalflow.model.likelihood import latent_districts
 
 __all__ = ["CODES", "QUANTITIES", "Quantity", "ascm", "fitted_ascm", "law_of_ascm", "rows_of_ascm"]
 

@@ -2,7 +2,7 @@
 
 The picture is made of digit, color and bar by the same mechanism in both graphs, whoever decides
 the three. So it is taken from the net that was fitted to the front door's pictures
-(`causalflow.model.transplant`); the mechanisms of the labels, with their latent class, are fitted
+(`causalflow.model.storage`); the mechanisms of the labels, with their latent class, are fitted
 to 200,000 rows of labels of either graph.
 
 Noise of the bar: *gumbel* is the default. With two levels it is monotone: whoever had no bar at the
@@ -21,9 +21,9 @@ import torch
 from numpy.typing import NDArray
 
 import causalflow as cf
-from causalflow.data.graphs import graph_path
-from causalflow.graph.schema import Class
-from causalflow.model.trainee import latent_districts
+from causalflow.data.shipped import graph_path
+from causalflow.graph.node import Class
+from causalflow.model.likelihood import latent_districts
 
 __all__ = ["KINDS", "LABELS", "NOISES", "ROWS", "fitted", "law_of", "rows_of"]
 

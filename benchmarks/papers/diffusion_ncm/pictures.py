@@ -2,7 +2,7 @@
 
 The noise of a picture is abducted once, from the picture and its labels, and serves every
 intervention. The bar is read off the blue of the top rows, the colour off the brighter of red and
-green (`causalflow.metrics.effectiveness`), the digit by a classifier of the strokes alone, which
+green (`causalflow.evaluation.readers`), the digit by a classifier of the strokes alone, which
 has seen real digits and no picture that a model made.
 """
 
@@ -20,9 +20,9 @@ import causalflow as cf
 from benchmarks.papers.diffusion_ncm.models import LABELS
 from benchmarks.papers.diffusion_ncm.queries import Question
 from benchmarks.papers.digits import real_digits
-from causalflow.data.bar_mnist import BarMNIST
-from causalflow.metrics.classifier import ImageClassifier
-from causalflow.metrics.effectiveness import read_bar, read_color
+from causalflow.data.sets.bar_mnist import BarMNIST
+from causalflow.evaluation.networks import ImageClassifier
+from causalflow.evaluation.readers import read_bar, read_color
 
 __all__ = ["Changed", "Judge", "Read", "changed", "digit_judge", "labelled", "picked", "set_to"]
 

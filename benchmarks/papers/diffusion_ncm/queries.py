@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import causalflow as cf
-from causalflow.data.graphs import graph_path
+from causalflow.data.shipped import graph_path
 
 __all__ = ["BARS", "COLORS", "QUESTIONS", "Question", "answer", "limits", "true_law", "truth"]
 

@@ -21,7 +21,7 @@ from benchmarks.papers.diffusion_ncm.pictures import (
 )
 from benchmarks.papers.diffusion_ncm.queries import QUESTIONS, Question, answer
 from benchmarks.papers.experiment import Run
-from causalflow.data.bar_mnist import BarMNIST, bar_mnist
+from causalflow.data.sets.bar_mnist import BarMNIST, bar_mnist
 
 __all__ = ["Study"]
 

@@ -14,8 +14,8 @@ from benchmarks.papers.diffusion_ncm.pictures import Changed, Read, labelled
 from benchmarks.papers.diffusion_ncm.queries import QUESTIONS, limits, true_law, truth
 from benchmarks.papers.diffusion_ncm.study import Study
 from benchmarks.papers.experiment import Table
-from causalflow.metrics.effectiveness import read_bar
-from causalflow.metrics.score import Score, share_score
+from causalflow.evaluation.readers import read_bar
+from causalflow.evaluation.score import Score, share_score
 
 __all__ = ["invariances", "queries"]
 

@@ -10,13 +10,16 @@
     difference        few calls; what they miss is kept, exactly reversible
     ancestral         DDPM, whose noise is kept, so that it replays exactly
 
-The nouns and the five calls are those of `causalflow.diffusion.solver.base`.
+The nouns and the five calls are those of `causalflow.diffusion.solver.solver`.
 """
 
 from __future__ import annotations
 
 from causalflow.diffusion.solver.ancestral import ANCESTRAL
-from causalflow.diffusion.solver.base import (
+from causalflow.diffusion.solver.difference import DIFFERENCE
+from causalflow.diffusion.solver.explicit import DDIM, DDIM_FIXED_POINT, DPM_2M, HEUN, MIDPOINT
+from causalflow.diffusion.solver.reversible import ALF, EDICT, LEAPFROG
+from causalflow.diffusion.solver.solver import (
     SOLVERS,
     Field,
     Solver,
@@ -29,11 +32,6 @@ from causalflow.diffusion.solver.base import (
     shifted,
     solve,
 )
-from causalflow.diffusion.solver.difference import DIFFERENCE
-from causalflow.diffusion.solver.explicit import DDIM, HEUN, MIDPOINT
-from causalflow.diffusion.solver.implicit import DDIM_FIXED_POINT
-from causalflow.diffusion.solver.multistep import DPM_2M
-from causalflow.diffusion.solver.reversible import ALF, EDICT, LEAPFROG
 
 __all__ = [
     "SOLVERS",

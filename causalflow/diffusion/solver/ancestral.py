@@ -26,7 +26,7 @@ from collections.abc import Iterator, Sequence
 from torch import Tensor
 
 from causalflow.diffusion.path import data_of, precise
-from causalflow.diffusion.solver.base import Field, Solver, State
+from causalflow.diffusion.solver.solver import Field, Solver, State
 
 __all__ = ["ANCESTRAL"]
 

@@ -31,7 +31,7 @@ import torch
 from torch import Tensor
 
 from causalflow.diffusion.path import precise
-from causalflow.diffusion.solver.base import Field, Solver, State
+from causalflow.diffusion.solver.solver import Field, Solver, State
 
 __all__ = ["DIFFERENCE"]
 

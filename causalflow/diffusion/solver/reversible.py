@@ -40,7 +40,7 @@ from itertools import pairwise
 from torch import Tensor
 
 from causalflow.diffusion.path import precise
-from causalflow.diffusion.solver.base import Field, Solver, State, Step, stepping
+from causalflow.diffusion.solver.solver import Field, Solver, State, Step, stepping
 
 __all__ = ["ALF", "EDICT", "LEAPFROG"]
 

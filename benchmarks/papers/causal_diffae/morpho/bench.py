@@ -11,7 +11,7 @@ from torch import Tensor
 
 import causalflow as cf
 from benchmarks.papers.experiment import Run
-from causalflow.metrics.effectiveness import read_intensity, read_thickness
+from causalflow.evaluation.readers import read_intensity, read_thickness
 from causalflow.model.world import World
 
 __all__ = ["INTENSITIES", "NET", "PLAIN", "UNITS", "Bench", "Shown"]

@@ -10,7 +10,7 @@ import torch
 import causalflow as cf
 from benchmarks.papers.causal_diffae.morpho.bench import INTENSITIES, UNITS, Bench
 from benchmarks.papers.experiment import Table
-from causalflow.metrics.dci import DCI, dci
+from causalflow.evaluation.dci import DCI, dci
 
 __all__ = ["disentanglement"]
 

@@ -11,9 +11,9 @@ import causalflow as cf
 from benchmarks.papers.causal_diffae.cells import cell
 from benchmarks.papers.causal_diffae.morpho.bench import UNITS, Bench, Shown
 from benchmarks.papers.experiment import Table
-from causalflow.metrics.effectiveness import reading_error
-from causalflow.metrics.score import Score
-from causalflow.metrics.true_error import true_error
+from causalflow.evaluation.axioms import true_error
+from causalflow.evaluation.readers import reading_error
+from causalflow.evaluation.score import Score
 from causalflow.plot.images import image_grid, save_figure
 
 __all__ = ["effectiveness"]

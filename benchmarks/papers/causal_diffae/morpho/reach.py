@@ -9,8 +9,8 @@ from torch import Tensor
 from benchmarks.papers.causal_diffae.cells import cell
 from benchmarks.papers.causal_diffae.morpho.bench import UNITS, Bench, Shown
 from benchmarks.papers.experiment import Table
-from causalflow.metrics.amplification import amplification
-from causalflow.metrics.score import mean_score
+from causalflow.evaluation.axioms import amplification
+from causalflow.evaluation.score import mean_score
 from causalflow.model.world import World
 
 __all__ = ["reach"]

@@ -13,9 +13,9 @@ from torch import Tensor
 import causalflow as cf
 from benchmarks.nets import PENDULUM_SIZE
 from benchmarks.papers.experiment import Run
-from causalflow.data.pendulum import LABELS, join_picture
-from causalflow.metrics.pendulum import read_pendulum, shadow_inside
-from causalflow.metrics.score import Score, mean_score
+from causalflow.data.sets.pendulum import LABELS, join_picture
+from causalflow.evaluation.readers import read_pendulum, shadow_inside
+from causalflow.evaluation.score import Score, mean_score
 
 __all__ = ["CENTRE", "FLOOR", "HALF", "NETS", "STILL", "UNIT", "Asked", "Bench"]
 

@@ -16,9 +16,9 @@ from benchmarks.papers.causal_diffae.pendulum.bench import (
     Bench,
 )
 from benchmarks.papers.experiment import Run, Table
-from causalflow.data.pendulum import LABELS
-from causalflow.metrics.score import mean_score
-from causalflow.metrics.true_error import true_error
+from causalflow.data.sets.pendulum import LABELS
+from causalflow.evaluation.axioms import true_error
+from causalflow.evaluation.score import mean_score
 from causalflow.plot.images import image_grid, save_figure
 
 __all__ = ["AGAINST", "pendulum_tables"]

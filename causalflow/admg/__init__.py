@@ -1,0 +1,1 @@
+"""Acyclic directed mixed graphs: set algebra, separation, several worlds in one graph."""

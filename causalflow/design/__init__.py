@@ -1,0 +1,1 @@
+"""Design: what textbooks answer from the graph alone, adjustment sets and short formulas."""

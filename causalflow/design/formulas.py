@@ -1,0 +1,189 @@
+"""Short: the answers to a question that textbooks have a name for, fewest variables first.
+
+rule                 question                            formula
+"back door"          P(y | do(x))                        sum_z P(y | x, z) P(z)
+                     P(y[x=1] | x=0)                     sum_z P(y | x=1, z) P(z | x=0)
+"front door"         P(y | do(x))                        sum_m P(m | x) sum_x' P(y | m, x') P(x')
+"mediation formula"  P(y[x=1, m[x=0]])                   see `causalflow.design.adjustment`
+"instrument"         P(y | do(x)), none of the above     none: bounds, or a linear model
+
+Expectations of these, and contrasts of several terms of one treatment and outcome, likewise.
+Everything is lazy, and only the first few sets of each rule are looked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from causalflow.admg.admg import ADMG
+from causalflow.design.adjustment import (
+    back_door_formula,
+    back_door_sets,
+    front_door_formula,
+    front_door_sets,
+    instruments,
+    mediation_sets,
+)
+from causalflow.query.query import Kind, Query, Term, Value
+from causalflow.symbolic.expression import Event, Expression, Index, Linear, Probability
+from causalflow.symbolic.render import to_text
+from causalflow.symbolic.simplify import product_of, sum_of
+from causalflow.symbolic.substitute import answered, symbols_of, without_shadows
+
+__all__ = ["ShortAnswer", "short_answers"]
+
+Set = frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShortAnswer:
+    """A known rule that answers a question, with the variables it needs.
+
+    Attributes:
+        rule: "back door", "front door", "mediation formula" or "instrument".
+        variables: what is adjusted for; the front door's mediators; the instrument's conditions.
+        estimand: the formula; None for an instrument, which gives none without further assumptions.
+        instrument: the instrument.
+    """
+
+    rule: str
+    variables: Set
+    estimand: Expression | None = None
+    instrument: str = ""
+
+    def __str__(self) -> str:
+        given = f"{{{', '.join(sorted(self.variables))}}}"
+        if self.estimand is None:
+            behind = f" given {given}" if self.variables else ""
+            return f"instrument {self.instrument}{behind}: bounds, or a linear model"
+        return f"{self.rule} {given}: {to_text(self.estimand)}"
+
+
+def short_answers(admg: ADMG, query: Query, most: int = 5) -> Iterator[ShortAnswer]:
+    """The first sets of each rule that answers the question from P(v).
+
+    Args:
+        admg: the graph.
+        query: any question; most have no answer of this kind.
+        most: how many sets of each rule are looked for.
+    """
+    if query.is_counterfactual:
+        yield from _of_worlds(admg, query, most)
+    else:
+        yield from _of_effect(admg, query.interventional_form(), most)
+
+
+def _of_effect(admg: ADMG, query: Query, most: int) -> Iterator[ShortAnswer]:
+    """Back doors and front doors of P(y | do(x)); instruments where there are neither."""
+    x = tuple(each.variable for each in query.do)
+    y = tuple(term.name for term in query.outcomes)
+    if not x or query.conditions or len({*x, *y}) < len(x) + len(y):
+        return
+    rules = (
+        ("back door", back_door_sets(admg, x, y), back_door_formula),
+        ("front door", front_door_sets(admg, x, y), front_door_formula),
+    )
+    found = [
+        ShortAnswer(rule=rule, variables=chosen, estimand=answered(query, formula(x, y, chosen)))
+        for rule, sets, formula in rules
+        for chosen in islice(sets, most)
+        if chosen or rule != "front door"
+    ]
+    yield from sorted(found, key=lambda each: len(each.variables))
+    if not found and len(x) == len(y) == 1:
+        for each in islice(instruments(admg, x[0], y[0]), most):
+            yield ShortAnswer(rule="instrument", variables=each.given, instrument=each.variable)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Natural:
+    """y[x=own, m[x=others]], or y[x=own]: the levels of one treatment, and the mediators."""
+
+    outcome: str
+    treatment: str
+    own: Value
+    others: Value | None
+    mediators: Set
+
+
+def _natural(term: Term) -> _Natural | None:
+    """A term of this form, if it is one."""
+    plain = [each for each in term.subscript if each.nested is None]
+    nested = [each.nested for each in term.subscript if each.nested is not None]
+    worlds = {each.subscript for each in nested}
+    if len(plain) != 1 or len(worlds) > 1 or plain[0].value is None:
+        return None
+    (setting,), others = plain, None
+    for world in worlds:
+        if len(world) != 1 or world[0].variable != setting.variable or world[0].nested:
+            return None
+        others = world[0].value
+        if others is None:
+            return None
+    names = frozenset(each.name for each in nested)
+    if term.name in names | {setting.variable}:
+        return None
+    assert not isinstance(setting.value, Term | None)
+    assert not isinstance(others, Term)
+    return _Natural(
+        outcome=term.name,
+        treatment=setting.variable,
+        own=setting.value,
+        others=others,
+        mediators=names,
+    )
+
+
+def _of_worlds(admg: ADMG, query: Query, most: int) -> Iterator[ShortAnswer]:
+    """Adjustment and the mediation formula for terms of one treatment and outcome."""
+    query = query.counterfactual_form()
+    terms = [_natural(term) for term in query.outcomes]
+    found = [each for each in terms if each is not None]
+    mediators: Set = Set().union(*(each.mediators for each in found))
+    kinds = {(each.outcome, each.treatment, each.mediators or mediators) for each in found}
+    if len(found) < len(terms) or len(kinds) != 1:
+        return
+    if query.kind is Kind.PROBABILITY and len(terms) > 1:
+        return
+    ((y, x, _),) = kinds
+    if any(str(each.free) != x or each.value is None for each in query.conditions):
+        return
+    sets = mediation_sets(admg, x, mediators, y) if mediators else back_door_sets(admg, x, y)
+    rule = "mediation formula" if mediators else "back door"
+    for chosen in islice(sets, most):
+        estimand = _averaged(query, found, chosen)
+        yield ShortAnswer(rule=rule, variables=chosen, estimand=estimand)
+
+
+def _averaged(query: Query, terms: Iterable[_Natural], chosen: Set) -> Expression:
+    """The answer given ``chosen``, averaged over it as it is where the condition holds."""
+    symbols = symbols_of(query)
+    given = tuple(Event(each.name, symbols[each]) for each in query.conditions)
+    own = [Event(name, Index(name)) for name in sorted(chosen)]
+    factors = [
+        _given(each, symbols[term], own) for each, term in zip(terms, query.outcomes, strict=True)
+    ]
+    if chosen:
+        factors.append(Probability(tuple(own), given))
+    over = [Index(name) for name in chosen]
+    if query.kind is Kind.EXPECTATION:
+        events = (Event(term.name, symbols[term]) for term in query.outcomes)
+        numbers = Linear(tuple(zip(query.coefficients, events, strict=True)))
+        factors.append(numbers)
+        over += numbers.free
+    return without_shadows(sum_of(over, product_of(factors)))
+
+
+def _given(term: _Natural, value: object, covariates: list[Event]) -> Expression:
+    """P(y[x=own, m[x=others]] | w)."""
+    y = Event(term.outcome, value)  # type: ignore[arg-type]
+    own = Event(term.treatment, term.own)
+    if term.others is None:
+        return Probability((y,), (own, *covariates))
+    middle = tuple(Event(name, Index(name)) for name in sorted(term.mediators))
+    outcome = Probability((y,), (own, *middle, *covariates))
+    others = Event(term.treatment, term.others)
+    weight = Probability(middle, (others, *covariates))
+    return sum_of([Index(name) for name in term.mediators], product_of([outcome, weight]))

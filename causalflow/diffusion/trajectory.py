@@ -1,0 +1,217 @@
+"""Decoding: an image node's trajectories, up to its noise and down again, as its options say.
+
+Notation: v(y, tau, c) the denoiser's velocity given its conditions c (the parents and the code), N
+the noise end of the path, c' other conditions.
+
+    up       y_N and offset: the solver's state at N, and what it carries beyond rest
+    down     from the position and the offset, along v(., c')
+    guided   from the position alone, along v(., c') guided away from c, by the guided solver
+    balanced from the image itself: up, but not to N, and down guided; the balanced latent space
+
+A reversible solver undoes its way up; it is not stable under guidance, which the guided solver is.
+*Balanced* decodes start over from the factual image, because how far up they go depends on both
+worlds: all forms of `causalflow.diffusion.guidance.balance` need its tape too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from causalflow.diffusion.guidance.anticausal import Pull
+from causalflow.diffusion.guidance.balance import balanced, clock, stopping_time
+from causalflow.diffusion.guidance.contrast import Schedule, guide
+from causalflow.diffusion.network import (
+    ConditionalField,
+    Field,
+    Predictor,
+    Time,
+    Values,
+    confidence,
+)
+from causalflow.diffusion.path import TAU_MIN, enter, grid, leave
+from causalflow.diffusion.solver import (
+    SOLVERS,
+    Solver,
+    ascend,
+    descend,
+    draw_offset,
+    rest,
+    shifted,
+)
+from causalflow.errors import EvidenceError
+from causalflow.graph.node import Diffusion
+from causalflow.nn.replay import Replay
+
+__all__ = ["Decoder"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decoder:
+    """The ways between an image and its noise.
+
+    Attributes:
+        velocity: v(y, tau, c).
+        options: of the image node.
+        tau_max: N.
+        neural: the parents that condition the network.
+        scales: the scale of each anti-causal parent.
+        levels: the number of levels of each class parent.
+        predictor: of the parents.
+        replay: how its gradient is run.
+    """
+
+    velocity: ConditionalField
+    options: Diffusion
+    tau_max: float
+    neural: tuple[str, ...]
+    scales: Mapping[str, float]
+    levels: Mapping[str, int]
+    predictor: Predictor
+    replay: Replay
+
+    @property
+    def solver(self) -> Solver:
+        """What abducts, and decodes where nothing guides."""
+        return SOLVERS.get(self.options.solver)
+
+    @property
+    def guides(self) -> bool:
+        """Whether anything guides a row whose parents have changed."""
+        neural = self.options.guidance != "none" and self.options.strength != 1
+        return any(self.scales.values()) or (neural and bool(self.neural))
+
+    def up(
+        self, image: Tensor, conditions: Values, generator: torch.Generator
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Position and offset at the noise end; a stochastic solver draws."""
+        field, nodes = self.field(conditions), self._own_nodes
+        position, *further = ascend(self.solver, field, enter(image), nodes, generator)
+        if not further:
+            return position, ()
+        resting = rest(self.solver, field, position, nodes)[1:]
+        return position, tuple(a - b for a, b in zip(further, resting, strict=True))
+
+    def draw_offset(self, position: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """The offset of images that are drawn."""
+        return draw_offset(self.solver, position, self._own_nodes, generator)
+
+    def down(self, conditions: Values, position: Tensor, offset: tuple[Tensor, ...]) -> Tensor:
+        """The image of a position and an offset.
+
+        Raises:
+            EvidenceError: the offset is that of another solver.
+        """
+        field, nodes = self.field(conditions), self._own_nodes
+        state = rest(self.solver, field, position, nodes)
+        if [part.shape for part in state[1:]] != [part.shape for part in offset]:
+            raise EvidenceError(
+                f"solver '{self.solver.name}', {self.options.steps} steps: this noise was abducted "
+                "by another solver; abduct and predict with the same options"
+            )
+        return leave(descend(self.solver, field, shifted(state, offset), nodes))
+
+    def guided(self, target: Values, reference: Values, position: Tensor) -> Tensor:
+        """The image of a position where the parents have changed from their reference."""
+        return self.from_rest(self._guided_field(target, reference), position)
+
+    def from_rest(self, field: Field, position: Tensor, tau_max: float | None = None) -> Tensor:
+        """The image of a position that the guided solver takes along any field."""
+        solver, options = SOLVERS.get(self.options.guided_solver), self.options
+        nodes = self._nodes(options.guided_steps or options.steps, tau_max)
+        return leave(descend(solver, field, rest(solver, field, position, nodes), nodes))
+
+    def balanced(
+        self, target: Values, reference: Values, image: Tensor, tape: Tensor, factual: Values
+    ) -> Tensor:
+        """The image after a way up that ends between the factual and the new parents.
+
+        Args:
+            target: the new conditions.
+            reference: the factual values of the parents.
+            image: factual, in [-1, 1].
+            tape: the noise of the forms of `causalflow.diffusion.guidance.balance`.
+            factual: the factual conditions.
+        """
+        position, end = self.raised(target, reference, image, tape, factual)
+        return self.lowered(target, reference, position, end)
+
+    def raised(
+        self, target: Values, reference: Values, image: Tensor, tape: Tensor, factual: Values
+    ) -> tuple[Tensor, float | Tensor]:
+        """The balanced position of an image and its tau, of stopping one a row; as `balanced`."""
+        options, up, y = self.options, self.field(factual), enter(image)
+        if options.balance == "stopping":
+            return self._stopped(up, y, target, reference)
+        nodes = self._nodes(options.steps, min(options.balance_end, self.tau_max))
+        gammas = (options.balance_push, options.balance_noise)
+        position = balanced(
+            options.balance, up, self.predictor, y, nodes, target, reference, tape, *gammas
+        )
+        return position, float(nodes[-1])
+
+    def lowered(
+        self, target: Values, reference: Values, position: Tensor, end: float | Tensor
+    ) -> Tensor:
+        """The image of a position at ``end``, guided; by midpoint where rows have their own end."""
+        down = self._guided_field(target, reference)
+        if not isinstance(end, Tensor):
+            return self.from_rest(down, position, end)
+        solver, field = SOLVERS.get("midpoint"), clock(down, TAU_MIN, end)
+        nodes = self._fractions
+        return leave(descend(solver, field, rest(solver, field, position, nodes), nodes))
+
+    def _stopped(
+        self, up: Field, y: Tensor, target: Values, reference: Values
+    ) -> tuple[Tensor, Tensor]:
+        """Leap-frog to each row's stopping time."""
+        predictor, levels = self.predictor, self.levels
+
+        def doubt(y: Tensor, tau: Time, velocity: Tensor) -> Tensor:
+            return confidence(predictor(y, tau, velocity), levels, target, reference)
+
+        end = stopping_time(up, doubt, y, self._nodes(self.options.steps))
+        field = clock(up, TAU_MIN, end)
+        return ascend(SOLVERS.get("alf"), field, y, self._fractions)[0], end
+
+    @property
+    def _fractions(self) -> Tensor:
+        """The nodes as shares of the way from the first to the last, for a clock."""
+        nodes = self._nodes(self.options.steps)
+        return (nodes - nodes[0]) / (nodes[-1] - nodes[0])
+
+    def field(self, conditions: Values) -> Field:
+        """The velocity under these conditions, unguided."""
+        return lambda y, tau: self.velocity(y, tau, conditions)
+
+    def _guided_field(self, target: Values, reference: Values) -> Field:
+        scales, options = self.scales, self.options
+        pulled = None
+        if any(scales.values()):
+            pulled = Pull(
+                predictor=self.predictor,
+                scales=scales,
+                aim=options.anticausal,
+                replay=self.replay,
+            )
+        return guide(
+            self.velocity,
+            target,
+            reference,
+            neural=self.neural,
+            guidance=options.guidance,
+            strength=options.strength,
+            pulled=pulled,
+            schedule=Schedule(kind=options.schedule, interval=options.guidance_interval),
+        )
+
+    @property
+    def _own_nodes(self) -> Tensor:
+        """The nodes of the solver, on the grid that it is made for."""
+        return grid(self.options.steps, self.solver.grid or self.options.grid, self.tau_max)
+
+    def _nodes(self, steps: int, tau_max: float | None = None) -> Tensor:
+        return grid(steps, self.options.grid, self.tau_max if tau_max is None else tau_max)

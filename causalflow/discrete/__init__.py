@@ -1,1 +1,0 @@
-"""Discrete: finite structural causal models, answered exactly by sum-product over tables."""

@@ -1,0 +1,1 @@
+"""Equations: explicit mechanisms as data, terms, their text, and the laws of what drives them."""

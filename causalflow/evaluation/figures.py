@@ -1,0 +1,202 @@
+"""Figures: the pictures and plots of a report; nothing is shown, no state is kept.
+
+worlds         a column a row of the data: factual, decoded, and each counterfactual with its truth
+effectiveness  shares as points with their 95 % interval, beside the judge on real pictures and
+               pictures left as they are
+readings       what a judge reads against what was to be read, for numbers
+cycles         the error of the null intervention, applied again and again
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from causalflow.evaluation.axioms import composition
+from causalflow.evaluation.evaluation import Evaluation
+from causalflow.evaluation.measures import Measure
+from causalflow.evaluation.task import Columns, image_node
+from causalflow.graph.graph import Graph
+from causalflow.graph.node import Class, Continuous
+from causalflow.plot.graph import plot_graph
+from causalflow.plot.images import image_grid
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["figures"]
+
+COLUMNS = 8
+_INK, _FAINT, _GRID = "#1f2328", "#656d76", "#d8dee4"
+_MADE, _REAL, _LEFT = "#0969da", "#1a7f37", "#bc4c00"
+
+
+def figures(evaluation: Evaluation) -> Iterator[tuple[str, str, Figure]]:
+    """Every figure: its title, what it shows, and the picture."""
+    drawn = plot_graph(evaluation.graph)
+    assert not isinstance(drawn, Path)
+    yield "Graph", "What the model was told.", drawn
+    yield (
+        "Counterfactuals",
+        "A column is one picture, kept from the judges. Below each picture, the labels of its "
+        "world; the null intervention without the residual shows what the model itself draws.",
+        _worlds(evaluation),
+    )
+    if shares := [each for each in evaluation.measures if _is_share(each)]:
+        yield (
+            "Effectiveness, classes",
+            "Share of pictures that a judge reads as they should be, with the 95 % interval; the "
+            "judge on real pictures, and pictures left as they are.",
+            _shares(shares),
+        )
+    if numbers := _read_numbers(evaluation):
+        yield (
+            "Effectiveness, numbers",
+            "What is read off each counterfactual picture against its value in that world; on the "
+            "line, it is right.",
+            _scatters(numbers),
+        )
+    yield (
+        "Composition",
+        "Mean distance per pixel to the factual picture after each null intervention, of the first "
+        f"{len(evaluation.worlds.cycles[True][0])} rows.",
+        _cycles(evaluation),
+    )
+
+
+def _worlds(evaluation: Evaluation) -> Figure:
+    graph, rows = evaluation.graph, slice(0, COLUMNS)
+    image = image_node(graph)
+    factual = {name: values[rows] for name, values in evaluation.subject.rows.items()}
+    shown: dict[str, Tensor] = {"factual": factual[image]}
+    texts = {"factual": _captions(graph, factual)}
+    shown["do()\nno residual"] = evaluation.worlds.decoded[rows]
+    for outcome in evaluation.worlds.outcomes:
+        query = outcome.action.query
+        shown[query] = outcome.world[image][rows]
+        texts[query] = _captions(graph, {n: v[rows] for n, v in outcome.world.items()})
+        if truth := evaluation.truths.get(query):
+            shown[f"true\n{query}"] = truth[image][rows]
+    return image_grid(shown, texts)
+
+
+def _captions(graph: Graph, world: Columns) -> list[str]:
+    """One short text a row: ``7 red present``."""
+    columns = [_texts(graph, name, world[name]) for name in graph.nodes if name in world]
+    lines = zip(*(column for column in columns if column), strict=True)
+    return [" ".join(line) for line in lines]
+
+
+def _texts(graph: Graph, name: str, values: Tensor) -> list[str]:
+    match graph.nodes[name]:
+        case Class() as node:
+            return [str(level) for level in node.type.names(values.cpu().numpy())]
+        case Continuous():
+            return [f"{value:.3g}" for value in values.tolist()]
+        case _:
+            return []
+
+
+def _is_share(measure: Measure) -> bool:
+    return measure.score.unit == "share" and measure.name in ("effectiveness", "kept")
+
+
+def _shares(measures: Sequence[Measure]) -> Figure:
+    figure, axes = _canvas(7.2, 0.6 + 0.34 * len(measures))
+    for row, each in enumerate(measures):
+        low, high = each.score.interval
+        axes.plot([low, high], [row, row], color=_MADE, linewidth=2, solid_capstyle="butt")
+        axes.plot(each.score.value, row, "o", color=_MADE, label=_once("counterfactual", row))
+        for score, sign, color, label in (
+            (each.floor, "|", _REAL, "real pictures"),
+            (each.baseline, "x", _LEFT, "left as it is"),
+        ):
+            if score is not None:
+                axes.plot(
+                    score.value, row, sign, color=color, label=_once(label, row), markersize=9
+                )
+    names = [f"{each.query}: {each.detail}" for each in measures]
+    axes.set_yticks(range(len(names)), names, fontsize=8.5)
+    axes.set(xlim=(-0.03, 1.03), ylim=(len(measures) - 0.4, -0.6), xlabel="share of pictures")
+    axes.legend(loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=3, frameon=False, fontsize=8.5)
+    return figure
+
+
+def _once(label: str, row: int) -> str:
+    """A label of the legend, given by the first row alone."""
+    return label if row == 0 else "_"
+
+
+def _read_numbers(evaluation: Evaluation) -> list[tuple[str, str, Tensor, Tensor]]:
+    """Title, unit, what was to be read, and what was, of each action and number."""
+    image = image_node(evaluation.graph)
+    return [
+        (f"{o.action.query}: {name}", judge.unit, o.world[name], judge.read(o.world[image]))
+        for o in evaluation.worlds.outcomes
+        for name, judge in evaluation.judges.items()
+        if not judge.is_class
+    ]
+
+
+def _scatters(numbers: Sequence[tuple[str, str, Tensor, Tensor]]) -> Figure:
+    wide = min(3, len(numbers))
+    high = -(-len(numbers) // wide)
+    figure, first = _canvas(2.9 * wide, 2.8 * high)
+    first.remove()
+    for place, (title, unit, wanted, read) in enumerate(numbers, start=1):
+        axes = figure.add_subplot(high, wide, place)
+        _styled(axes)
+        ends = [float(wanted.min()), float(wanted.max())]
+        axes.plot(ends, ends, color=_FAINT, linewidth=1)
+        axes.plot(wanted, read, ".", color=_MADE, markersize=4, alpha=0.6)
+        axes.set_title(title, fontsize=9, color=_INK)
+        axes.set_xlabel(f"in the world [{unit}]", fontsize=8, color=_FAINT)
+        axes.set_ylabel("read", fontsize=8, color=_FAINT)
+    return figure
+
+
+def _cycles(evaluation: Evaluation) -> Figure:
+    figure, axes = _canvas(5.2, 2.8)
+    factual = evaluation.subject.rows[image_node(evaluation.graph)]
+    for residual, color in ((False, _LEFT), (True, _MADE)):
+        after = evaluation.worlds.cycles[residual]
+        errors = [composition(factual[: len(each)], each) for each in after]
+        label = "with residual" if residual else "without residual"
+        spread = [each.interval[1] - each.value for each in errors]
+        axes.errorbar(
+            range(1, len(errors) + 1),
+            [each.value for each in errors],
+            yerr=spread,
+            fmt=".-",
+            color=color,
+            label=label,
+            capsize=2,
+            linewidth=1.2,
+        )
+    axes.set(xlabel="cycles", ylabel="grey levels of 255")
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False, fontsize=8.5)
+    return figure
+
+
+def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure((width, height), facecolor="white", layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    _styled(axes)
+    return figure, axes
+
+
+def _styled(axes: Any) -> None:
+    axes.grid(color=_GRID, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.tick_params(labelsize=8.5, colors=_FAINT, length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)

@@ -1,0 +1,182 @@
+"""Judges: what reads each parent of an image off a picture, and how well it reads real ones.
+
+    classes      a classifier fitted to real training pictures
+    numbers      a regressor fitted to real training pictures
+    Bar-MNIST, Morpho-MNIST, the pendulum: colour, bar, thickness, intensity, angles and shadows are
+    measured on the pixels instead
+
+No judge has seen a picture that a model made, nor one of those that are measured on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from causalflow.errors import DataError
+from causalflow.evaluation.networks import LEAST_SIZE, ImageClassifier, ImageRegressor
+from causalflow.evaluation.readers import (
+    hit_rate,
+    read_bar,
+    read_color,
+    read_intensity,
+    read_pendulum,
+    read_thickness,
+    reading_error,
+)
+from causalflow.evaluation.score import Score
+from causalflow.evaluation.task import Subject, image_node
+from causalflow.graph.graph import Graph
+from causalflow.graph.node import Class, Continuous, Node
+
+__all__ = ["Judge", "fitted_judges", "label_parents"]
+
+REGRESSOR_EPOCHS = 2
+"""How many times as long a regressor learns as a classifier."""
+
+Read = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Judge:
+    """What reads one node off pictures.
+
+    Attributes:
+        node: the name of the node.
+        how: in words.
+        read: pictures (batch, channel, height, width) -> values (batch,): levels, or numbers that
+            are NaN where nothing can be read.
+        is_class: whether they are levels.
+        unit: "share" of classes, else the node's.
+        classifier: where it is one.
+    """
+
+    node: str
+    how: str
+    read: Read
+    is_class: bool
+    unit: str
+    classifier: ImageClassifier | None = None
+
+    def score(self, read: Tensor, wanted: Tensor) -> Score | None:
+        """How far readings are what they should be; None where nothing could be read at all."""
+        if self.is_class:
+            return hit_rate(read, wanted)
+        known = read.isfinite() & wanted.isfinite()
+        return reading_error(read[known], wanted[known], self.unit) if known.any() else None
+
+
+def label_parents(graph: Graph) -> list[str]:
+    """The parents of the image that are numbers or classes of two levels or more, in order."""
+    parents = graph.admg.ordered(graph.parents(image_node(graph)))
+    return [name for name in parents if _varies(graph.nodes[name])]
+
+
+def _varies(node: Node) -> bool:
+    return isinstance(node, Continuous) or (isinstance(node, Class) and len(node.levels) > 1)
+
+
+def fitted_judges(
+    graph: Graph, subject: Subject, *, epochs: int, seed: int, device: str, progress: bool
+) -> dict[str, Judge]:
+    """A judge for every label parent of the image.
+
+    Raises:
+        DataError: training pictures of one class only, or too small; numbers that do not vary.
+    """
+    image, judges = image_node(graph), {}
+    measured = _measured(subject.name) if subject.measured else {}
+    for name in label_parents(graph):
+        node = graph.nodes[name]
+        if name in measured:
+            judges[name] = _judge(name, node, "measured on the pixels", measured[name])
+            continue
+        values = subject.training[name]
+        known = values >= 0 if isinstance(node, Class) else values.isfinite()
+        if known.sum() < 2:
+            raise DataError(f"evaluate: no training picture has a label of '{name}' to judge by")
+        if isinstance(node, Class) and len(values[known].unique()) < 2:
+            raise DataError(
+                f"evaluate: all training pictures with a label of '{name}' have the same one; a "
+                "judge needs two"
+            )
+        pictures = subject.training[image][known]
+        _check_size(image, pictures)
+        fit = partial(_fitted, epochs=epochs, seed=seed, device=device, progress=progress)
+        judges[name] = fit(name, node, pictures, values[known])
+    return judges
+
+
+def _check_size(image: str, pictures: Tensor) -> None:
+    height, width = pictures.shape[-2:]
+    if min(height, width) < LEAST_SIZE:
+        raise DataError(
+            f"evaluate: node '{image}': pictures of {height} x {width} pixels; a judge reads "
+            f"{LEAST_SIZE} x {LEAST_SIZE} or more"
+        )
+
+
+def _fitted(
+    name: str,
+    node: Node,
+    pictures: Tensor,
+    values: Tensor,
+    *,
+    epochs: int,
+    seed: int,
+    device: str,
+    progress: bool,
+) -> Judge:
+    size = min(256, max(8, len(pictures) // 8))
+    about = f"fitted to {len(pictures):,} real pictures, seed {seed}"
+    if isinstance(node, Class):
+        classifier = ImageClassifier.fit(
+            pictures,
+            values,
+            levels=len(node.levels),
+            epochs=epochs,
+            batch_size=size,
+            seed=seed,
+            device=device,
+            progress=progress,
+        )
+        how = f"a classifier {about}, {epochs} epochs"
+        return _judge(name, node, how, classifier, classifier)
+    regressor = ImageRegressor.fit(
+        pictures,
+        values,
+        epochs=REGRESSOR_EPOCHS * epochs,
+        batch_size=size,
+        seed=seed,
+        device=device,
+        progress=progress,
+    )
+    return _judge(name, node, f"a regressor {about}, {REGRESSOR_EPOCHS * epochs} epochs", regressor)
+
+
+def _judge(
+    name: str, node: Node, how: str, read: Read, classifier: ImageClassifier | None = None
+) -> Judge:
+    is_class = isinstance(node, Class)
+    unit = "share" if is_class else getattr(node, "unit", None) or f"units of {name}"
+    return Judge(node=name, how=how, read=read, is_class=is_class, unit=unit, classifier=classifier)
+
+
+def _measured(data: str) -> Mapping[str, Read]:
+    """The readers of a data set whose attributes can be measured on the pixels."""
+    if data.startswith("bar_"):
+        return {"color": read_color, "bar": read_bar}
+    if data == "morpho_mnist":
+        return {"thickness": read_thickness, "intensity": read_intensity}
+    if data == "pendulum":
+        names = ("angle", "light", "shadow_length", "shadow_position")
+        return {name: partial(_of_pendulum, name) for name in names}
+    return {}
+
+
+def _of_pendulum(name: str, pictures: Tensor) -> Tensor:
+    return torch.as_tensor(read_pendulum(pictures)[name])

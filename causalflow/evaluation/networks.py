@@ -1,0 +1,240 @@
+"""Classifier: a judge that reads a class off images, and knows nothing of the model it judges.
+
+A small convolutional network, fitted to real labelled images by its own seed, never to images that
+a model made. Its accuracy on held-out real images, a share in 0..1, is the ceiling of what it can
+confirm, and is to be reported with every number it gives.
+
+Its last hidden layer, 128 numbers, is a feature space in which distributions of images can be
+compared (`causalflow.evaluation.frechet`).
+
+Source: Monteiro et al. (2023), Measuring axiomatic soundness of counterfactual image models, for
+pseudo-oracles: judges fitted to real images.
+
+Regressor: a judge that reads a number off images, and knows nothing of the model it judges.
+
+    reading error = mean over images of |a(x) - a|, in the attribute's unit: 0 at best
+
+with a(x) the output of a small convolutional network, fitted to real labelled images by least
+squares on the standardised values. Images are not shifted in training, as a position may be what is
+read. Its reading error on held-out real images is the floor of what it can tell, and is to be
+reported with every number it gives.
+
+Source: Monteiro et al. (2023), Measuring axiomatic soundness of counterfactual image models, for
+pseudo-oracles: judges fitted to real images.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from tqdm import tqdm
+
+from causalflow.errors import DataError
+
+__all__ = ["LEAST_SIZE", "ImageClassifier", "ImageRegressor", "judge_network", "unit_images"]
+
+CHUNK = 1024
+FEATURES = 128
+LEAST_SIZE = 4
+"""Pixels of a judged image's shorter side, at least: the network halves it twice."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ImageClassifier:
+    """A fitted classifier of images.
+
+    Attributes:
+        network: images in [0, 1], (batch, channel, height, width) -> logits (batch, levels).
+    """
+
+    network: nn.Sequential
+
+    @classmethod
+    def fit(
+        cls,
+        images: Tensor,
+        labels: Tensor,
+        *,
+        levels: int,
+        epochs: int = 4,
+        batch_size: int = 256,
+        seed: int = 0,
+        device: str | torch.device = "cpu",
+        progress: bool = False,
+    ) -> ImageClassifier:
+        """Train on real images, shifted by up to two pixels.
+
+        Args:
+            images: uint8 or float in [0, 1], shape (n, channel, height, width).
+            labels: 0..levels - 1, shape (n,).
+            levels: how many classes there are.
+            epochs: passes over the images.
+            batch_size: images a step.
+            seed: of the weights, the order and the shifts.
+            device: where to train and read.
+            progress: show a bar on standard error.
+
+        Raises:
+            DataError: images and labels of different lengths.
+        """
+        if len(images) != len(labels):
+            raise DataError(f"classifier: {len(images)} images and {len(labels)} labels")
+        random = torch.Generator().manual_seed(seed)
+        network = judge_network(images.shape[1], levels, random).to(device)
+        steps = epochs * -(-len(images) // batch_size)
+        adam = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=1e-2)
+        rate = torch.optim.lr_scheduler.OneCycleLR(adam, max_lr=2e-3, total_steps=steps)
+        with tqdm(total=steps, unit="step", desc="classifier", disable=not progress) as bar:
+            for _ in range(epochs):
+                for rows in torch.randperm(len(images), generator=random).split(batch_size):
+                    shifted = _shifted(unit_images(images[rows]).to(device), random)
+                    loss = functional.cross_entropy(network(shifted), labels[rows].to(device))
+                    adam.zero_grad(set_to_none=True)
+                    loss.backward()
+                    adam.step()
+                    rate.step()
+                    bar.update()
+        return cls(network=network.eval())
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """The most probable class of each image, shape (batch,), on the CPU."""
+        return self.probabilities(images).argmax(dim=1)
+
+    def probabilities(self, images: Tensor) -> Tensor:
+        """p(class | image), shape (batch, levels), on the CPU."""
+        return self._apply(self.network, images).softmax(dim=1)
+
+    def features(self, images: Tensor) -> Tensor:
+        """The last hidden layer, shape (batch, 128), on the CPU."""
+        return self._apply(self.network[:-1], images)
+
+    @torch.no_grad()
+    def _apply(self, part: nn.Module, images: Tensor) -> Tensor:
+        device = next(self.network.parameters()).device
+        chunks = [part(unit_images(chunk).to(device)).cpu() for chunk in images.split(CHUNK)]
+        return torch.cat(chunks)
+
+
+def judge_network(channels: int, outputs: int, random: torch.Generator) -> nn.Sequential:
+    """An untrained network: images in [0, 1], (batch, channel, height, width) -> (batch, outputs).
+
+    Args:
+        channels: of the images, whose height and width are at least `LEAST_SIZE`.
+        outputs: numbers an image.
+        random: draws the weights.
+    """
+    with torch.random.fork_rng(devices=[]):  # torch draws weights of its own, replaced below
+        network = nn.Sequential(
+            *_block(channels, 32),
+            *_block(32, 64),
+            nn.Conv2d(64, FEATURES, 3, padding=1),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(2),
+            nn.Flatten(),
+            nn.Linear(4 * FEATURES, FEATURES),
+            nn.ReLU(),
+            nn.Linear(FEATURES, outputs),
+        )
+    for weight in network.parameters():
+        if weight.ndim > 1:
+            nn.init.kaiming_uniform_(weight, generator=random)
+        else:
+            nn.init.zeros_(weight)
+    return network
+
+
+def _block(given: int, made: int) -> tuple[nn.Module, ...]:
+    return (
+        nn.Conv2d(given, made, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(made, made, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+    )
+
+
+def unit_images(images: Tensor) -> Tensor:
+    """Float32 in [0, 1] of uint8 or floating images."""
+    return images.float() / 255 if images.dtype == torch.uint8 else images.float()
+
+
+def _shifted(images: Tensor, random: torch.Generator) -> Tensor:
+    """A batch moved by up to two pixels down and right, or up and left; black comes in."""
+    down, right = (int(d) for d in torch.randint(0, 5, (2,), generator=random))
+    height, width = images.shape[-2:]
+    padded = functional.pad(images, (2, 2, 2, 2))
+    return padded[..., down : down + height, right : right + width]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ImageRegressor:
+    """A fitted reader of one number.
+
+    Attributes:
+        network: images in [0, 1], (batch, channel, height, width) -> (batch, 1), standardised.
+        centre: the mean of the values it was fitted to.
+        spread: their standard deviation.
+    """
+
+    network: nn.Sequential
+    centre: float
+    spread: float
+
+    @classmethod
+    def fit(
+        cls,
+        images: Tensor,
+        values: Tensor,
+        *,
+        epochs: int = 8,
+        batch_size: int = 256,
+        seed: int = 0,
+        device: str | torch.device = "cpu",
+        progress: bool = False,
+    ) -> ImageRegressor:
+        """Train on real images.
+
+        Args:
+            images: uint8 or float in [0, 1], shape (n, channel, height, width).
+            values: the attribute, in its own unit, shape (n,).
+            epochs: passes over the images.
+            batch_size: images a step.
+            seed: of the weights and the order.
+            device: where to train and read.
+            progress: show a bar on standard error.
+
+        Raises:
+            DataError: images and values of different lengths, or values that do not vary.
+        """
+        if len(images) != len(values):
+            raise DataError(f"regressor: {len(images)} images and {len(values)} values")
+        centre, spread = float(values.double().mean()), float(values.double().std())
+        if not spread > 0:
+            raise DataError("regressor: the values do not vary; there is nothing to read")
+        random = torch.Generator().manual_seed(seed)
+        network = judge_network(images.shape[1], 1, random).to(device)
+        wanted = ((values.double() - centre) / spread).float()
+        steps = epochs * -(-len(images) // batch_size)
+        adam = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=1e-2)
+        rate = torch.optim.lr_scheduler.OneCycleLR(adam, max_lr=2e-3, total_steps=steps)
+        with tqdm(total=steps, unit="step", desc="regressor", disable=not progress) as bar:
+            for _ in range(epochs):
+                for rows in torch.randperm(len(images), generator=random).split(batch_size):
+                    read = network(unit_images(images[rows]).to(device))[:, 0]
+                    loss = functional.mse_loss(read, wanted[rows].to(device))
+                    adam.zero_grad(set_to_none=True)
+                    loss.backward()
+                    adam.step()
+                    rate.step()
+                    bar.update()
+        return cls(network=network.eval(), centre=centre, spread=spread)
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor) -> Tensor:
+        """The number read off each image, float64, shape (batch,), on the CPU."""
+        device = next(self.network.parameters()).device
+        parts = [self.network(unit_images(c).to(device))[:, 0].cpu() for c in images.split(CHUNK)]
+        return self.centre + self.spread * torch.cat(parts).double()

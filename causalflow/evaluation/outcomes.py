@@ -1,0 +1,323 @@
+"""Worlds: everything that a model is asked for in an evaluation, batch by batch.
+
+Of every row, with all its labels and its picture as evidence: the null intervention with the
+residual and without, each action, and each action undone; of the first rows, the null intervention
+over and over.
+
+Pictures: the pixels of an evaluation as its judges and metrics read them.
+
+A model answers in public units: shares in [0, 1], or the levels 0..K-1 of a discrete image. Metrics
+and judges read brightness: a level k is the share k / (K - 1), 0 black and 1 full, so that grey
+levels of 255 mean the same of either.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from causalflow.data.units import to_engine, to_public
+from causalflow.errors import EvidenceError
+from causalflow.evaluation.actions import Action
+from causalflow.evaluation.task import Columns, Subject, image_node
+from causalflow.graph.graph import Graph
+from causalflow.graph.node import Class, Image, Node
+from causalflow.model.model import Model
+from causalflow.model.world import Abduction, World
+from causalflow.training.state import generator
+
+__all__ = [
+    "CYCLES",
+    "CYCLE_ROWS",
+    "Outcome",
+    "Settings",
+    "Worlds",
+    "asked_worlds",
+    "bright",
+    "bright_subject",
+    "bright_worlds",
+]
+
+BATCH = 50
+FEWEST_BATCHES = 5  # so that the seconds of a row have an interval
+CYCLES = 10
+CYCLE_ROWS = 20
+_THERE, _BACK, _ROUND = range(3)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How the model is asked.
+
+    Attributes:
+        steps: solver steps of the image, each way; None: the model's.
+        guidance: multiplies all guidance; None: 1.
+        seed: of the draws.
+        batch: rows asked at once, at most.
+        progress: show bars on standard error.
+    """
+
+    steps: int | None = None
+    guidance: float | None = None
+    seed: int = 0
+    batch: int = BATCH
+    progress: bool = True
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Outcome:
+    """What came of one action.
+
+    Attributes:
+        action: what was done.
+        world: node -> values in the counterfactual worlds, shape (n, ...).
+        returned: pictures after the action was undone, (n, channel, height, width); None where the
+            model finds the counterfactual world impossible.
+        calls: network calls a row.
+        seconds: of wall time a row, of each batch.
+        refused: why nothing was returned.
+    """
+
+    action: Action
+    world: Columns
+    returned: Tensor | None
+    calls: float
+    seconds: Tensor
+    refused: str = ""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Worlds:
+    """All that was asked.
+
+    Attributes:
+        kept: pictures under the null intervention with the residual.
+        decoded: without it.
+        outcomes: of the actions.
+        cycles: whether with the residual -> the pictures of the first rows after each cycle.
+    """
+
+    kept: Tensor
+    decoded: Tensor
+    outcomes: Sequence[Outcome]
+    cycles: Mapping[bool, Sequence[Tensor]]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Parts:
+    """The batches of one action so far."""
+
+    worlds: list[Columns] = field(default_factory=list)
+    returned: list[Tensor] = field(default_factory=list)
+    calls: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    refused: str = ""
+
+
+def asked_worlds(
+    model: Model, subject: Subject, actions: Sequence[Action], settings: Settings
+) -> Worlds:
+    """Ask the model for every world of the evaluation.
+
+    Raises:
+        EvidenceError: what the model cannot be asked, or evidence that it finds impossible.
+    """
+    image, run = image_node(model.graph), _Run(model=model, subject=subject, settings=settings)
+    size = max(1, min(settings.batch, -(-len(subject) // FEWEST_BATCHES)))
+    batches = torch.arange(len(subject)).split(size)
+    kept, decoded, parts = [], [], [_Parts() for _ in actions]
+    cycles = min(CYCLE_ROWS, len(subject))
+    total = len(subject) * (1 + 2 * len(actions)) + 2 * CYCLES * cycles
+    with tqdm(total=total, unit="world", desc="worlds", disable=not settings.progress) as bar:
+        for rows in batches:
+            abduction, seconds = run.timed(lambda rows=rows: run.abducted(rows))  # type: ignore[misc]
+            kept.append(run.predicted(abduction)[image].cpu())
+            decoded.append(run.predicted(abduction, residual=False)[image].cpu())
+            bar.update(len(rows))
+            for action, part in zip(actions, parts, strict=True):
+                run.act(abduction, action, rows, part, seconds)
+                bar.update(2 * len(rows))
+        repeated = {with_: run.cycles(cycles, with_, bar) for with_ in (True, False)}
+    outcomes = [_joined(a, part) for a, part in zip(actions, parts, strict=True)]
+    return Worlds(
+        kept=torch.cat(kept), decoded=torch.cat(decoded), outcomes=outcomes, cycles=repeated
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class _Run:
+    """The model, the rows, and how it is asked."""
+
+    model: Model
+    subject: Subject
+    settings: Settings
+
+    def evidence(self, rows: Tensor) -> dict[str, Tensor]:
+        """All that is known of some rows, as the model takes it."""
+        return self._given({name: column[rows] for name, column in self.subject.rows.items()})
+
+    def _given(self, columns: Columns) -> dict[str, Tensor]:
+        """Columns as the model takes them: classes as its face has them, not as positions."""
+        nodes = self.model.graph.nodes
+        return {
+            name: to_public(name, nodes[name], column) if _is_class(nodes[name]) else column
+            for name, column in columns.items()
+        }
+
+    def _taken(self, world: World) -> dict[str, Tensor]:
+        """A world's columns as they are kept here: classes as positions."""
+        nodes = self.model.graph.nodes
+        return {
+            name: (to_engine(name, nodes[name], value) if _is_class(nodes[name]) else value).cpu()
+            for name, value in world.items()
+        }
+
+    def abducted(self, rows: Tensor) -> Abduction:
+        """The noise of some rows."""
+        drawn = self._generator(int(rows[0]), _THERE)
+        return self.model.abduct(self.evidence(rows), generator=drawn, steps=self.settings.steps)
+
+    def _generator(self, first: int, way: int) -> torch.Generator:
+        """Noise of its own for every batch, and for the way back."""
+        return generator(self.model.device, self.settings.seed, first, way)
+
+    def predicted(
+        self, abduction: Abduction, do: Mapping[str, Any] | None = None, **options: Any
+    ) -> World:
+        """The worlds of a noise."""
+        steps, guidance = self.settings.steps, self.settings.guidance
+        return self.model.predict(abduction, do, steps=steps, guidance=guidance, **options)
+
+    def timed(self, call: Callable[[], Any]) -> tuple[Any, float]:
+        """What a call gives, and how many seconds it took."""
+        self._wait()
+        start = time.perf_counter()
+        result = call()
+        self._wait()
+        return result, time.perf_counter() - start
+
+    def act(
+        self, abduction: Abduction, action: Action, rows: Tensor, part: _Parts, before: float
+    ) -> None:
+        """One action on a batch, and back."""
+        world, seconds = self.timed(
+            lambda: self.predicted(abduction, self._given(action.rows(rows)))
+        )
+        part.worlds.append(self._taken(world))
+        part.calls.append(world.info.network_calls)
+        part.seconds.append((before + seconds) / len(rows))
+        if part.refused:
+            return
+        factual = self._given({name: self.subject.rows[name][rows] for name in action.values})
+        asked: dict[str, Any] = {"steps": self.settings.steps, "guidance": self.settings.guidance}
+        drawn = self._generator(int(rows[0]), _BACK)
+        try:
+            back = self.model.counterfactual(dict(world), factual, generator=drawn, **asked)
+            part.returned.append(back[image_node(self.model.graph)].cpu())
+        except EvidenceError as mistake:
+            part.refused = " ".join(str(mistake).split())
+
+    def cycles(self, rows: int, residual: bool, bar: tqdm[Any]) -> list[Tensor]:
+        """The pictures of the first rows after each null intervention."""
+        image, known = image_node(self.model.graph), self.evidence(torch.arange(rows))
+        asked: dict[str, Any] = {"steps": self.settings.steps, "guidance": self.settings.guidance}
+        found = []
+        for cycle in range(CYCLES):
+            drawn = self._generator(cycle, _ROUND)
+            world = self.model.counterfactual(
+                known, {}, residual=residual, generator=drawn, **asked
+            )
+            found.append(world[image].cpu())
+            known = {**known, image: found[-1]}
+            bar.update(rows)
+        return found
+
+    def _wait(self) -> None:
+        if self.model.device.type == "cuda":
+            torch.cuda.synchronize(self.model.device)
+
+
+def _is_class(node: Node) -> bool:
+    return isinstance(node, Class)
+
+
+def _joined(action: Action, part: _Parts) -> Outcome:
+    sizes = torch.tensor([float(len(next(iter(w.values())))) for w in part.worlds])
+    calls = float((torch.tensor(part.calls) * sizes).sum() / sizes.sum())
+    return Outcome(
+        action=action,
+        world={name: torch.cat([w[name] for w in part.worlds]) for name in part.worlds[0]},
+        returned=None if part.refused else torch.cat(part.returned),
+        calls=calls,
+        seconds=torch.tensor(part.seconds, dtype=torch.float64),
+        refused=part.refused,
+    )
+
+
+def bright(node: Image, pictures: Tensor) -> Tensor:
+    """Pictures as shares in [0, 1] or uint8; those of a real image are as they were.
+
+    Example:
+        >>> import torch
+        >>> pixels = torch.tensor([[[[0, 1, 2]]]], dtype=torch.uint8)
+        >>> bright(Image(shape=(1, 1, 3), levels=3), pixels).tolist()
+        [[[[0.0, 0.5, 1.0]]]]
+    """
+    return pictures if node.levels is None else pictures.float() / max(node.levels - 1, 1)
+
+
+def bright_subject(graph: Graph, subject: Subject) -> Subject:
+    """The same rows, their pictures bright; the truth's too."""
+    truth = subject.truth
+
+    def seen(rows: Tensor, do: Mapping[str, Any]) -> Columns:
+        assert truth is not None
+        return _columns(graph, truth(rows, do))
+
+    return replace(
+        subject,
+        rows=_columns(graph, subject.rows),
+        training=_columns(graph, subject.training),
+        reference=_columns(graph, subject.reference),
+        truth=None if truth is None else seen,
+    )
+
+
+def bright_worlds(graph: Graph, worlds: Worlds) -> Worlds:
+    """The same worlds, their pictures bright."""
+    node = _node(graph)
+    return Worlds(
+        kept=bright(node, worlds.kept),
+        decoded=bright(node, worlds.decoded),
+        outcomes=[_outcome(graph, outcome) for outcome in worlds.outcomes],
+        cycles={
+            residual: [bright(node, each) for each in cycles]
+            for residual, cycles in worlds.cycles.items()
+        },
+    )
+
+
+def _outcome(graph: Graph, outcome: Outcome) -> Outcome:
+    returned = outcome.returned
+    return replace(
+        outcome,
+        world=_columns(graph, outcome.world),
+        returned=None if returned is None else bright(_node(graph), returned),
+    )
+
+
+def _columns(graph: Graph, columns: Columns) -> Columns:
+    name = image_node(graph)
+    return {n: bright(_node(graph), c) if n == name else c for n, c in columns.items()}
+
+
+def _node(graph: Graph) -> Image:
+    node = graph.nodes[image_node(graph)]
+    assert isinstance(node, Image)
+    return node

@@ -1,0 +1,241 @@
+"""Page: an evaluation as one HTML file that needs nothing else.
+
+Pictures are inside it, no script runs, nothing is fetched; it follows the reader's light or dark
+setting and can be printed.
+
+Files: the report of an evaluation on disk, whole or not at all.
+
+report.json    every number, with its interval, count and unit
+report.html    the page, with its pictures inside
+
+Table: an evaluation as columns of text, one line a number.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+from collections.abc import Iterator, Sequence
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from causalflow.errors import DataError
+from causalflow.evaluation.evaluation import Evaluation
+from causalflow.evaluation.figures import figures
+from causalflow.evaluation.measures import COUNTED, DEFINITIONS, INTERVALS, Measure
+from causalflow.evaluation.score import Score
+from causalflow.files import alone, remove_leftovers, whole_folder, written
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["FILES", "check_folder", "columns", "interval", "number", "page", "write_report"]
+
+
+def columns(measures: Sequence[Measure]) -> dict[str, list[object]]:
+    """Header -> cells; "-" where nothing is to be compared."""
+    return {
+        "query": [each.query for each in measures],
+        "measure": [each.title for each in measures],
+        "value": [number(each.score) for each in measures],
+        "95 % interval": [interval(each.score) for each in measures],
+        "real images": [number(each.floor) for each in measures],
+        "left as it is": [number(each.baseline) for each in measures],
+        "images": [each.score.count for each in measures],
+        "unit": [each.score.unit for each in measures],
+    }
+
+
+def number(score: Score | None) -> str:
+    """The value, four digits long.
+
+    Example:
+        >>> number(Score(value=0.98765, interval=(0.9, 1.0), count=9, unit="share")), number(None)
+        ('0.9877', '-')
+    """
+    return "-" if score is None else f"{score.value:.4g}"
+
+
+def interval(score: Score) -> str:
+    """The interval, three digits each; "exact" of what is counted.
+
+    Example:
+        >>> interval(Score(value=0.98, interval=(0.9, 1.0), count=9, unit="share"))
+        '0.9 to 1'
+    """
+    low, high = score.interval
+    if score.unit == COUNTED:
+        return "exact"
+    return "unknown" if low == -high == -float("inf") else f"{low:.3g} to {high:.3g}"
+
+
+_DPI = 130
+_STYLE = """
+:root { color-scheme: light dark;
+  --ink: #1f2328; --faint: #656d76; --line: #d8dee4; --ground: #fff; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e6edf3; --faint: #9198a1; --line: #3d444d; --ground: #151b23; }
+}
+body { max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: var(--ink);
+  background: var(--ground); font: 15px/1.5 system-ui, sans-serif; }
+h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
+h3 { font-size: 1rem; margin: 1.4rem 0 .3rem; font-family: ui-monospace, monospace; }
+table { border-collapse: collapse; width: 100%; font-size: .88rem; }
+th, td { text-align: left; padding: .25rem .6rem .25rem 0; border-bottom: 1px solid var(--line);
+  vertical-align: top; }
+td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+dt { font-weight: 600; } dd { margin: 0 0 .5rem; color: var(--faint); }
+figure { margin: 1rem 0; overflow-x: auto; }
+figure img { background: #fff; max-width: 100%; border-radius: 4px; }
+figcaption, p.about { color: var(--faint); font-size: .88rem; }
+"""
+
+
+def page(evaluation: Evaluation) -> str:
+    """The whole page."""
+    title = f"{evaluation.model} on {evaluation.subject.name}"
+    body = "\n".join(_body(evaluation, title))
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n"
+        f"<body>\n{body}\n</body>\n</html>\n"
+    )
+
+
+def _body(evaluation: Evaluation, title: str) -> Iterator[str]:
+    yield f"<h1>{escape(title)}</h1>"
+    yield f'<p class="about">{escape(_about(evaluation))}</p>'
+    yield "<ul>" + "".join(f"<li>{escape(each)}</li>" for each in evaluation.rests_on) + "</ul>"
+    for heading, about, figure in figures(evaluation):
+        yield f"<h2>{escape(heading)}</h2>"
+        yield _figure(heading, about, figure)
+    yield "<h2>Numbers</h2>"
+    yield (
+        '<p class="about">Beside each number: its central 95 % interval; the same reading on real '
+        "pictures (what the judge, or the number of pictures, allows); and of pictures left as "
+        f"they are (what doing nothing would get). {INTERVALS.capitalize()}.</p>"
+    )
+    yield from _tables(evaluation.measures)
+    yield "<h2>Judges</h2>"
+    yield from _judges(evaluation)
+    if evaluation.notes:
+        yield "<h2>Not measured</h2>"
+        yield "<ul>" + "".join(f"<li>{escape(note)}</li>" for note in evaluation.notes) + "</ul>"
+    yield "<h2>Definitions</h2>"
+    yield from _definitions(evaluation.measures)
+
+
+def _about(evaluation: Evaluation) -> str:
+    settings, subject = evaluation.settings, evaluation.subject
+    steps = "the model's own" if settings.steps is None else str(settings.steps)
+    guidance = "" if settings.guidance is None else f", guidance times {settings.guidance:g}"
+    learned = len(next(iter(subject.training.values())))
+    return (
+        f"Graph {evaluation.graph.name}. {len(subject):,} pictures, {subject.split}; {learned:,} "
+        f"further real ones for the judges. Solver steps: {steps}{guidance}. "
+        f"Seed {settings.seed}. {evaluation.device}, {evaluation.seconds:.0f} s."
+    )
+
+
+def _figure(title: str, about: str, figure: Figure) -> str:
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=_DPI, metadata={"Software": None})
+    data = base64.b64encode(picture.getvalue()).decode("ascii")
+    return (
+        f'<figure><img alt="{escape(title)}" src="data:image/png;base64,{data}">'
+        f"<figcaption>{escape(about)}</figcaption></figure>"
+    )
+
+
+def _tables(measures: Sequence[Measure]) -> Iterator[str]:
+    """One table an intervention."""
+    for query in dict.fromkeys(each.query for each in measures):
+        yield f"<h3>{escape(query)}</h3>"
+        head = ("measure", "value", "95 % interval", "real images", "left as it is", "images")
+        lines = [_line(each) for each in measures if each.query == query]
+        yield _table((*head, "unit"), lines, numbers=5)
+
+
+def _line(each: Measure) -> tuple[str, ...]:
+    return (
+        each.title,
+        number(each.score),
+        interval(each.score),
+        number(each.floor),
+        number(each.baseline),
+        f"{each.score.count:,}",
+        each.score.unit,
+    )
+
+
+def _judges(evaluation: Evaluation) -> Iterator[str]:
+    lines = []
+    for name, judge in evaluation.judges.items():
+        floor = evaluation.floors.get(name)
+        shown = "-" if floor is None else interval(floor)
+        count = "-" if floor is None else f"{floor.count:,}"
+        lines.append((name, number(floor), shown, count, judge.unit, judge.how))
+    head = ("node", "on real images", "95 % interval", "images", "unit", "how it reads")
+    yield _table(head, lines, numbers=3)
+
+
+def _table(head: Sequence[str], lines: Sequence[Sequence[str]], numbers: int) -> str:
+    """A table; after its first column, so many are of numbers."""
+    rows = [_row("th", head, numbers), *(_row("td", line, numbers) for line in lines)]
+    return "<table>\n" + "\n".join(rows) + "\n</table>"
+
+
+def _row(kind: str, cells: Sequence[str], numbers: int) -> str:
+    kinds = [' class="number"' if 1 <= at <= numbers else "" for at in range(len(cells))]
+    opened = (f"<{kind}{each}>" for each in kinds)
+    parts = zip(opened, map(escape, cells), strict=True)
+    return f"<tr>{''.join(f'{tag}{cell}</{kind}>' for tag, cell in parts)}</tr>"
+
+
+def _definitions(measures: Sequence[Measure]) -> Iterator[str]:
+    names = {each.name for each in measures}
+    yield "<dl>"
+    for name, text in DEFINITIONS.items():
+        if name in names:
+            yield f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>"
+    yield "</dl>"
+
+
+FILES = ("report.json", "report.html")
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse, before the work, a folder that cannot become a report.
+
+    Raises:
+        DataError: it is a file, holds anything but a report, or cannot be written.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise DataError(f"{folder}: a file; expected the name of a folder for the report")
+    others = sorted(each.name for each in folder.iterdir()) if folder.is_dir() else []
+    if foreign := [name for name in others if name not in FILES]:
+        raise DataError(f"{folder}: holds '{foreign[0]}', which is no report; give a new folder")
+    above = next(each for each in folder.absolute().parents if each.exists())
+    if not (above.is_dir() and os.access(above, os.W_OK | os.X_OK)):
+        raise DataError(f"{folder}: cannot be written: '{above}' is no folder to write to")
+
+
+def write_report(evaluation: Evaluation, folder: Path) -> list[Path]:
+    """Write both files; a report that is there already is replaced.
+
+    Raises:
+        DataError: the folder cannot be written.
+    """
+    check_folder(folder)
+    record = json.dumps(evaluation.record(), indent=1, ensure_ascii=False, allow_nan=False)
+    texts = dict(zip(FILES, (record, page(evaluation)), strict=True))
+    with alone(folder, DataError), written(folder, DataError):
+        remove_leftovers(folder)
+        with whole_folder(folder) as part:
+            for name, text in texts.items():
+                (part / name).write_text(text, encoding="utf-8")
+    return [folder / name for name in FILES]

@@ -1,0 +1,1 @@
+"""Exact: finite structural causal models, answered by sum-product over tables."""

@@ -1,0 +1,393 @@
+"""Ask: a causal question, and what is known, become a table of probabilities.
+
+    P(y | z)      = P(y, z) / P(z), both from one network of parallel worlds
+    E[f(y) | z]   = sum_y f(y) P(y | z), for each term of the combination by itself
+
+Conditions may be given as values in the query, left free (an axis of the answer), or bound to
+evidence: a value, or a column with one value a row. Equal rows are computed once.
+
+Cells: the numbers of an answer as a table: named axes, images by code, a row for each given.
+
+Numbers: what the levels of a variable count as in an expectation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from causalflow.errors import CausalflowError, EvidenceError, QueryError
+from causalflow.exact.domain import Domain
+from causalflow.exact.impossible import impossible_note, impossible_text
+from causalflow.exact.inference import Inference, Key, Positions
+from causalflow.factors.array import Values, common, distinct_rows, quotients, same_kind, summable
+from causalflow.factors.table import Table
+from causalflow.graph.node import Class, Finite, Image, Level
+from causalflow.limits import PLAN_CELLS
+from causalflow.query.answer import ROW, Answer
+from causalflow.query.domain import counted_as
+from causalflow.query.query import Kind, Query, Term
+
+__all__ = [
+    "Question",
+    "answer",
+    "key_names",
+    "level_notes",
+    "level_numbers",
+    "seen_only",
+    "where_told",
+    "with_rows",
+]
+
+Levels = dict[str, tuple[Level, ...]]
+
+
+def key_names(query: Query, form: Query) -> dict[Key, str]:
+    """The axis of each free key of a query's counterfactual form."""
+    asked = form.outcomes if query.kind is Kind.PROBABILITY else ()
+    keys: list[Key] = [term for term in (*asked, *form.conditions) if term.value is None]
+    return dict(zip([*keys, *query.free_interventions], query.free_variables, strict=True))
+
+
+def where_told(values: Values, asked: Mapping[Key, int], known: Mapping[Key, Positions]) -> Values:
+    """The values, 0 where what is asked is known to be something else; the rows' axis first."""
+    agree: Any = True
+    for key, place in asked.items():
+        agree = agree & (known[key] == place)
+    if agree is True:
+        return values
+    by_row = np.reshape(agree, [-1] + [1] * (values.ndim - 1)) if np.ndim(agree) else agree
+    return np.asarray(values * np.asarray(by_row, dtype=np.int64), dtype=values.dtype)
+
+
+def seen_only(values: Values, levels: Levels, coded: Sequence[bool]) -> tuple[Values, Levels]:
+    """The values at those codes of images that have some probability.
+
+    Args:
+        values: the axes of ``levels`` last.
+        levels: of each axis.
+        coded: which axes are images'.
+    """
+    found, values = dict(levels), np.asarray(values)  # a sum of fractions may be a bare one
+    first = values.ndim - len(levels)
+    for place, (axis, is_image) in enumerate(zip(levels, coded, strict=True), start=first):
+        if is_image:
+            others = tuple(each for each in range(values.ndim) if each != place)
+            seen = np.flatnonzero(((values != 0) & (values == values)).any(axis=others))
+            values = values.take(seen, axis=place)
+            found[axis] = tuple(levels[axis][k] for k in seen.tolist())
+    return values, found
+
+
+def with_rows(
+    values: Values,
+    levels: Mapping[str, tuple[Level, ...]],
+    rows: np.ndarray[Any, np.dtype[np.int64]] | None,
+) -> Table:
+    """The table; of distinct rows, one for each row given, on the axis `ROW`."""
+    axes = tuple(levels)
+    if rows is None:
+        return Table.of(axes, values, levels)
+    row = ROW if ROW not in axes else f"{ROW}'"
+    return Table.of((row, *axes), values[rows], {**levels, row: tuple(range(len(rows)))})
+
+
+def level_numbers(domain: Domain) -> list[Fraction]:
+    """The number that each level counts as: its own, or its position where levels have names.
+
+    Raises:
+        QueryError: the variable is an image.
+    """
+    if isinstance(domain.declared, Image):
+        raise QueryError(f"query: the expectation of the image '{domain.name}'; ask P(...)")
+    assert isinstance(domain.declared, Class | Finite)
+    levels = domain.declared.type
+    numbers = dict(zip(levels.levels, levels.numbers, strict=True))
+    return [numbers[level] for level in domain.levels]
+
+
+def level_notes(domain: Domain) -> list[str]:
+    """What an expectation of a class with named levels means; nothing where they are numbers."""
+    declared = domain.declared
+    if not isinstance(declared, Class) or not declared.type.counting:
+        return []
+    return [counted_as(domain.name, declared.type)]
+
+
+def answer(inference: Inference, query: Query, bound: Mapping[Key, Any]) -> Answer:
+    """The exact answer.
+
+    Args:
+        inference: of the model.
+        query: its names and levels are known to be the model's.
+        bound: values or columns for free conditions (terms of the query's counterfactual form) and
+            free interventions (names).
+
+    Raises:
+        EvidenceError: the evidence has probability zero, or is no value of its variable; of a batch
+            the rows whose evidence has are answered by NaN, and named.
+        CausalflowError: the question is too wide.
+    """
+    question = Question.of(inference, query, bound)
+    values, empty = question.values()
+    notes = question.notes(empty=question.leaves_cells(empty))
+    return Answer(
+        query=query,
+        table=question.table(values),
+        rows=question.inverse is not None,
+        assumptions=notes,
+        impossible=question.impossible_rows(),
+    )
+
+
+@dataclass(kw_only=True, eq=False)
+class Question:
+    """A query with its evidence in positions.
+
+    Attributes:
+        conditions: terms without values.
+        known: the position of every key that is given, but for the outcomes; arrays hold one
+            position for each distinct row.
+        inverse: for each row of the batch, which of the distinct rows it is.
+        choices: the nodes whose noise enters by a choice that the answer depends on.
+        domains: those that were asked for.
+        impossible: the distinct rows whose evidence has probability zero.
+    """
+
+    inference: Inference
+    query: Query
+    form: Query
+    free: tuple[str, ...]
+    conditions: tuple[Term, ...]
+    known: dict[Key, Positions]
+    inverse: np.ndarray[Any, np.dtype[np.int64]] | None = None
+    choices: dict[str, str] = field(default_factory=dict)
+    domains: dict[Key, Domain] = field(default_factory=dict)
+    impossible: set[int] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, inference: Inference, query: Query, bound: Mapping[Key, Any]) -> Question:
+        """The question with some of its free keys bound to values or columns."""
+        form, free = query.counterfactual_form(), query.free_interventions
+        conditions = tuple(term.free for term in form.conditions)
+        question = cls(
+            inference=inference, query=query, form=form, free=free, conditions=conditions, known={}
+        )
+        given = {term.free: term.value for term in form.conditions if term.value is not None}
+        for key, value in (given | dict(bound)).items():
+            domain = question.domain(key)
+            single = not domain.is_batch(value)
+            question.known[key] = domain.position(value) if single else domain.positions(value)
+        question._merge_rows()
+        return question
+
+    def domain(self, key: Key) -> Domain:
+        """The values of a term or a free intervention."""
+        if key not in self.domains:
+            terms = (*(term.free for term in self.form.outcomes), *self.conditions)
+            self.domains[key] = self.inference.domain(terms, self.free, key)
+        return self.domains[key]
+
+    def _merge_rows(self) -> None:
+        """Keep of equal rows one."""
+        columns = {key: p for key, p in self.known.items() if isinstance(p, np.ndarray)}
+        if not columns:
+            return
+        lengths = {str(key): len(column) for key, column in columns.items()}
+        if len(set(lengths.values())) > 1 or 0 in lengths.values():
+            raise EvidenceError(f"evidence: columns of unequal length, or without rows: {lengths}")
+        distinct, self.inverse = distinct_rows(list(columns.values()))
+        self.known |= dict(zip(columns, distinct, strict=True))
+
+    def _parts(self) -> Sequence[int | None]:
+        """None for a probability; the terms of an expectation."""
+        if self.query.kind is Kind.PROBABILITY:
+            return [None]
+        return range(len(self.form.outcomes))
+
+    def values(self) -> tuple[Values, np.ndarray[Any, np.dtype[np.bool_]]]:
+        """The answer's cells by distinct row, and where over `kept` the condition is impossible."""
+        found = [self._distribution(part) for part in self._parts()]
+        first, *others = same_kind([values for values, _ in found])
+        empty = np.logical_or.reduce([each for _, each in found])
+        return sum(others, start=first), empty
+
+    def operations(self) -> int:
+        """The multiplications of an answer to one row.
+
+        Raises:
+            CausalflowError: too wide.
+        """
+        total = 0
+        for terms, asked, at in map(self._terms, self._parts()):
+            every, keep = (*terms, *self.conditions), [*asked, *self.kept()]
+            plan = self.inference.plan(every, self.free, keep, [*self.known, *at])
+            total += plan.operations
+            total += self.inference.couplings(every, self.free, {**self.known, **at})
+        return total
+
+    def _terms(self, part: int | None) -> tuple[list[Term], list[Term], dict[Key, int]]:
+        """The outcomes of a part: all, those that are free, and the positions of the others.
+
+        Outcomes that are known are left to `causalflow.exact.engine.where_told`.
+        """
+        outcomes = self.form.outcomes if part is None else (self.form.outcomes[part],)
+        outcomes = tuple(term for term in outcomes if term.free not in self.known)
+        terms = [term.free for term in outcomes]
+        at: dict[Key, int] = {
+            term.free: self.domain(term.free).position(term.value)
+            for term in outcomes
+            if term.value is not None
+        }
+        return terms, [term for term in terms if term not in at], at
+
+    def _distribution(self, part: int | None) -> tuple[Values, np.ndarray[Any, np.dtype[np.bool_]]]:
+        """P(outcomes | conditions), or a part of an expectation; and where it has none."""
+        values, empty = self._conditional(*self._terms(part))
+        if part is None:
+            told = [term for term in self.form.outcomes if term.free in self.known]
+            at: dict[Key, int] = {
+                term.free: self.domain(term.free).position(term.value) for term in told
+            }
+            return where_told(values, at, self.known), empty
+        weights = level_numbers(self.domain(self.form.outcomes[part].free))
+        axis = int(self.inverse is not None)
+        scale = self.query.coefficients[part]
+        exact = values.dtype == object
+        numbers = [w * scale if exact else float(w * scale) for w in weights]
+        column = np.array(numbers, dtype=object if exact else np.float64)
+        return np.asarray((np.moveaxis(values, axis, -1) * column).sum(axis=-1)), empty
+
+    def asked(self) -> list[Key]:
+        """The outcomes that are axes of the answer."""
+        asked = self.form.outcomes if self.query.kind is Kind.PROBABILITY else ()
+        return [term for term in asked if term.value is None]
+
+    def kept(self) -> list[Key]:
+        """The conditions and interventions that are."""
+        keys: list[Key] = [*self.conditions, *self.free]
+        return [key for key in keys if key not in self.known]
+
+    def _conditional(
+        self, terms: Sequence[Term], asked: Sequence[Term], at: Mapping[Key, int]
+    ) -> tuple[Values, np.ndarray[Any, np.dtype[np.bool_]]]:
+        """P(terms | conditions) over the asked and the free keys, some rows at a time."""
+        self.choices |= self.inference.choices((*terms, *self.conditions), self.free)
+        if self.inverse is None:
+            return self._divided(*self._ratio_parts(terms, asked, at, slice(None)), len(asked), 0)
+        count = next(len(p) for p in self.known.values() if isinstance(p, np.ndarray))
+        every, keep = (*terms, *self.conditions), [*asked, *self.kept()]
+        cells = prod(len(self.domain(key).levels) for key in keep)
+        if len(self.inverse) * cells > 4 * PLAN_CELLS:
+            raise CausalflowError(
+                f"too wide: {len(self.inverse):,} rows with {cells:,} cells each; at most"
+                f" {4 * PLAN_CELLS:,} cells are made: ask about fewer rows or variables at once"
+            )
+        step = self.inference.rows_at_once(every, self.free, keep, {**self.known, **at})
+        parts = [
+            self._divided(
+                *self._ratio_parts(terms, asked, at, slice(start, start + step)), len(asked), start
+            )
+            for start in range(0, count, step)
+        ]
+        values = np.concatenate(same_kind([each for each, _ in parts]))
+        return values, np.concatenate([empty for _, empty in parts])
+
+    def _ratio_parts(
+        self, terms: Sequence[Term], asked: Sequence[Term], at: Mapping[Key, int], rows: slice
+    ) -> tuple[Values, Values]:
+        known = {k: p[rows] if isinstance(p, np.ndarray) else p for k, p in self.known.items()}
+        kept = self.kept()
+        every, cells = (*terms, *self.conditions), {**known, **at}
+        joint = self.inference.joint(every, self.free, (*asked, *kept), cells)
+        axes = tuple(range(len(asked)) if self.inverse is None else range(1, len(asked) + 1))
+        if not self.conditions:
+            numbers = joint.to_array()
+            return numbers, np.ones([1] * (numbers.ndim - len(asked)), dtype=numbers.dtype)
+        if not at:
+            values = summable(joint)
+            return values, np.asarray(values.sum(axis=axes))
+        whole = self.inference.joint(self.conditions, self.free, kept, known)
+        return common(joint, whole)
+
+    def _divided(
+        self, joint: Values, whole: Values, asked: int, start: int
+    ) -> tuple[Values, np.ndarray[Any, np.dtype[np.bool_]]]:
+        """joint / whole with 0 / 0 = 0, and where whole is 0; ``start`` is the first distinct row.
+
+        In a batch, a row whose evidence has probability zero is NaN.
+
+        Raises:
+            EvidenceError: the evidence has probability zero, and is no batch.
+        """
+        first = int(self.inverse is not None)
+        empty = np.asarray(whole == 0, dtype=np.bool_)
+        possible = ~empty.reshape(len(whole) if first else 1, -1).all(axis=1)
+        if not first and not possible.all():
+            raise EvidenceError(self._impossible(0))
+        places = [slice(None)] * first + [None] * asked + [slice(None)] * (whole.ndim - first)
+        below = np.asarray(whole[tuple(places)])
+        below = np.asarray(below + (below == 0))
+        if joint.dtype == np.float64 and below.dtype == np.float64:
+            values = np.asarray(joint / below)
+        else:
+            values = quotients(*np.broadcast_arrays(joint, below))
+        if not possible.all():
+            values[~possible] = np.nan
+            self.impossible.update((start + np.flatnonzero(~possible)).tolist())
+        return values, empty
+
+    def leaves_cells(self, empty: np.ndarray[Any, np.dtype[np.bool_]]) -> bool:
+        """Whether a cell of a possible row has a condition that is impossible."""
+        left = np.delete(empty, sorted(self.impossible), axis=0) if self.impossible else empty
+        return bool(left.any())
+
+    def impossible_rows(self) -> tuple[int, ...]:
+        """The rows of the batch whose evidence has probability zero."""
+        if self.inverse is None or not self.impossible:
+            return ()
+        return tuple(np.flatnonzero(np.isin(self.inverse, [*self.impossible])).tolist())
+
+    def _impossible(self, distinct: int) -> str:
+        """Which part of the evidence is impossible."""
+        cells: dict[Key, int] = {
+            key: int(p[distinct]) if isinstance(p, np.ndarray) else p
+            for key, p in self.known.items()
+        }
+        return impossible_text(self.inference, self.form, self.free, cells, self.domain)
+
+    def notes(self, *, empty: bool) -> tuple[str, ...]:
+        """What the answer rests on: choices of noise, levels as numbers, impossible cells."""
+        found = [
+            f"a counterfactual of '{name}' depends on the choice 'noise: {choice}' in the graph,"
+            " which no data determine"
+            for name, choice in self.choices.items()
+        ]
+        if self.query.kind is not Kind.PROBABILITY:
+            domains = {term.name: self.domain(term.free) for term in self.form.outcomes}
+            found += [note for each in domains.values() for note in level_notes(each)]
+        if self.inverse is not None and (rows := self.impossible_rows()):
+            found.append(impossible_note(rows, self._impossible(int(self.inverse[rows[0]]))))
+        if empty:
+            found.append("cells whose condition has probability zero are shown as 0")
+        return tuple(found)
+
+    def axes(self) -> tuple[tuple[str, ...], dict[str, tuple[Level, ...]]]:
+        """The axes of an answer, and their levels."""
+        names = key_names(self.query, self.form)
+        keys = [*self.asked(), *self.kept()]
+        levels = {names[key]: self.domain(key).levels for key in keys}
+        return tuple(levels), levels
+
+    def table(self, values: Values) -> Table:
+        """The answer's table; of an image's codes only those that have some probability."""
+        _, levels = self.axes()
+        keys = [*self.asked(), *self.kept()]
+        coded = [isinstance(self.domain(key).declared, Image) for key in keys]
+        values, levels = seen_only(values, levels, coded)
+        return with_rows(values, levels, self.inverse)

@@ -1,0 +1,219 @@
+"""Structure: a finite structural causal model as positions and integer arrays.
+
+Notation: U the exogenous variables with laws P(u); V the nodes, v = f_v(pa, u) by equations. Each
+f_v is an array: one axis for every variable that the equation reads (nodes first, then exogenous
+variables, both in declared order), its cell the position of v. `NEVER` marks arguments for which
+the equation gives no level of v; a model in which they can occur is refused when it is asked.
+
+A node may have a table P(v | pa) instead of an equation: it is kept as it is
+(`causalflow.exact.copies`), and its noise stays implicit.
+
+Tables are made when they are first needed, so that a question about a few nodes of a large graph
+pays for their ancestors only.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import prod
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from causalflow.equations.equation import Equation, evaluate
+from causalflow.equations.law import FAMILIES
+from causalflow.errors import CompileError, GraphError, one_of
+from causalflow.exact.copies import Conditional
+from causalflow.exact.domain import NEVER, Domain, number
+from causalflow.graph.conditional import reordered_rows
+from causalflow.graph.graph import Graph
+from causalflow.graph.node import Class, Exogenous, Family, Finite, Image, Level, Node
+from causalflow.graph.stored import stored_node
+from causalflow.limits import EQUATION_CELLS
+
+__all__ = ["FiniteStructure", "Function", "unsupported"]
+
+Function: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
+
+
+def unsupported(graph: Graph) -> str | None:
+    """Why a graph is no finite model, in one line; None if it is one."""
+    for name, node in graph.nodes.items():
+        match node:
+            case Class(equation=Equation()) | Image(equation=Equation(), levels=int()):
+                continue
+            case Class(table=tuple()):
+                continue
+            case Class():
+                return f"node '{name}' has no equation and no table"
+            case Image(levels=int()):
+                return f"node '{name}' has no equation"
+            case _:
+                return f"node '{name}' has no finite set of levels"
+    for name, law in graph.exogenous.items():
+        if finite_law(law) is None:
+            return f"exogenous variable '{name}' has no finite distribution"
+    return None
+
+
+def finite_law(law: Exogenous) -> tuple[Fraction, ...] | None:
+    """The probabilities of 0, 1, ... as fractions; None if there are infinitely many values."""
+    match law:
+        case Finite(p=p):
+            return p
+        case Family(name="bernoulli", parameters=given):
+            share = Fraction(repr(FAMILIES.get("bernoulli").complete(dict(given))["p"]))
+            return (1 - share, share)
+        case _:
+            return None
+
+
+class FiniteStructure:
+    """The model's variables by position, and their functions and laws as arrays.
+
+    Attributes:
+        graph: the declaration.
+        laws: of the exogenous variables.
+        parents: of each node, in declared order.
+        noise: the exogenous variables in each node's equation, in declared order.
+        tabled: the nodes with a table, as declared.
+
+    Raises:
+        CompileError: the graph has a node without equation and table, or a variable that is not
+            finite.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        if reason := unsupported(graph):
+            raise CompileError(f"graph '{graph.name}': no exact model: {reason}")
+        self.graph = graph
+        self.laws = {name: finite_law(law) or () for name, law in graph.exogenous.items()}
+        nodes, exogenous = graph.admg.nodes, tuple(graph.exogenous)
+        order, places = _places(nodes), _places(exogenous)
+        self._written: dict[str, list[str]] = {name: [] for name in nodes}
+        for edge in graph.edges:
+            self._written[edge.target].append(edge.source)
+        self.parents = {
+            name: tuple(sorted(graph.parents(name), key=order.__getitem__)) for name in nodes
+        }
+        self.noise = {
+            name: tuple(sorted(_names(node) & places.keys(), key=places.__getitem__))
+            for name, node in graph.nodes.items()
+        }
+        self.tabled = {
+            name: node.table
+            for name, node in graph.nodes.items()
+            if isinstance(node, Class) and node.table is not None
+        }
+        self._conditionals: dict[str, Conditional] = {}
+        self._functions: dict[str, Function] = {}
+        self._domains = {name: self._exogenous_domain(name) for name in exogenous}
+        for name, node in graph.nodes.items():
+            if isinstance(node, Class):
+                self._domains[name] = Domain(name=name, declared=node, levels=node.levels)
+
+    def conditional(self, name: str) -> Conditional:
+        """The table of a node of `tabled`, its parents in declared order."""
+        if name not in self._conditionals:
+            node, parents = self.graph.nodes[name], self.parents[name]
+            assert isinstance(node, Class)
+            assert node.table is not None
+            order = [self._written[name].index(parent) for parent in parents]
+            rows = node.table if order == sorted(order) else reordered_rows(node.table, order)
+            above = [self.graph.nodes[parent] for parent in parents]
+            shape = tuple(len(parent.levels) for parent in above if isinstance(parent, Class))
+            laws = tuple(law for _, law in rows)
+            found = Conditional(name=name, shape=shape, laws=laws, choice=node.noise)
+            self._conditionals[name] = found
+        return self._conditionals[name]
+
+    def _exogenous_domain(self, name: str) -> Domain:
+        levels = tuple(range(len(self.laws[name])))
+        declared = Finite(p=self.laws[name])
+        return Domain(name=name, declared=declared, levels=levels)
+
+    def domain(self, name: str) -> Domain:
+        """The values of a node or an exogenous variable.
+
+        Raises:
+            GraphError: no such variable.
+        """
+        if name not in self._domains:
+            if name not in self.graph.nodes:
+                known = [*self.graph.nodes, *self.graph.exogenous]
+                raise GraphError(f"unknown variable '{name}'; {one_of(name, known)}")
+            self.function(name)
+        return self._domains[name]
+
+    def function(self, name: str) -> Function:
+        """The node's function: its position for every combination of `arguments`.
+
+        Raises:
+            CompileError: the equation reads too many combinations of values.
+        """
+        if name not in self._functions:
+            self._functions[name] = self._tabulate(name)
+        return self._functions[name]
+
+    def arguments(self, name: str) -> tuple[str, ...]:
+        """What the node's equation reads: nodes, then exogenous variables."""
+        return (*self.parents[name], *self.noise[name])
+
+    def _tabulate(self, name: str) -> Function:
+        node, arguments = stored_node(self.graph, name), self.arguments(name)
+        equation = _equation(node)
+        shape = tuple(len(self.domain(each).levels) for each in arguments)
+        if prod(shape) * len(equation.components) > EQUATION_CELLS:
+            raise CompileError(
+                f"node '{name}': its equation reads {list(arguments)} with {prod(shape):,}"
+                f" combinations of values; at most {EQUATION_CELLS:,} are tabulated"
+            )
+        grids = np.meshgrid(*map(np.arange, shape), indexing="ij", sparse=True)
+        values = dict(zip(arguments, grids, strict=True))
+        try:
+            found = [_filled(part, values, shape) for part in equation.components]
+        except GraphError as error:
+            raise CompileError(f"node '{name}': {error}") from None
+        if isinstance(node, Image):
+            return self._code(name, node, np.stack(found, axis=-1))
+        assert isinstance(node, Class)
+        return _whole(found[0], len(node.levels))
+
+    def _code(self, name: str, image: Image, pixels: np.ndarray[Any, Any]) -> Function:
+        """The image's position among the codes that its equation gives."""
+        assert image.levels is not None
+        digits = _whole(pixels, image.levels)
+        flat = digits.reshape(-1, digits.shape[-1])
+        possible = (flat != NEVER).all(axis=1)
+        rows, inverse = np.unique(flat[possible], axis=0, return_inverse=True)
+        codes: tuple[Level, ...] = tuple(number(row, image.levels) for row in rows.tolist())
+        self._domains[name] = Domain(name=name, declared=image, levels=codes)
+        places = np.full(len(flat), NEVER, dtype=np.int64)
+        places[possible] = inverse.reshape(-1)
+        return places.reshape(digits.shape[:-1])
+
+
+def _equation(node: Node) -> Equation:
+    equation = getattr(node, "equation", None)
+    assert isinstance(equation, Equation)
+    return equation
+
+
+def _names(node: Node) -> frozenset[str]:
+    """What a node's equation uses; nothing, if it has a table instead."""
+    equation = getattr(node, "equation", None)
+    return equation.names if isinstance(equation, Equation) else frozenset()
+
+
+def _places(names: tuple[str, ...]) -> dict[str, int]:
+    return {name: place for place, name in enumerate(names)}
+
+
+def _filled(part: Any, values: dict[str, Any], shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
+    return np.broadcast_to(np.asarray(evaluate(part, values), dtype=np.float64), shape)
+
+
+def _whole(values: np.ndarray[Any, Any], levels: int) -> Function:
+    """Levels 0..levels-1 as integers, `NEVER` for everything else."""
+    known = (values >= 0) & (values < levels) & (values == np.floor(values))
+    return np.where(known, values, NEVER).astype(np.int64)

@@ -1,0 +1,1 @@
+"""Factors: functions of finite variables with named axes, and their sum-product."""

@@ -1,0 +1,1 @@
+"""Formats: graphs as other tools write them, each read to a `Graph` and written from one."""

@@ -1,0 +1,234 @@
+"""Formats: the kinds of text that graphs are kept in, by name, each with what reads and writes it.
+
+name      files             a text of it begins with                        read by
+yaml      .yaml .yml .json  anything else                                   causalflow.graph.yaml
+dagitty   .dagitty          ``dag {`` (or mag, pdag, pag, which it refuses) interchange
+dot       .dot .gv          ``digraph {``, ``strict digraph {``, ``graph {`` interchange
+gml       .gml              ``graph [``                                     gml
+bif       .bif              ``network``, ``variable``, ``probability (``    bif
+
+A text's beginning tells its format, comments left out; where it tells none, its file's name does.
+
+Reading: a graph file or text becomes a `Graph`; a mistake names file and line.
+
+A file is in any of the formats of `causalflow.formats.formats`, told by how its text begins and by
+its name; one that is packed by gzip is unpacked. The own format is YAML, with the sections graph,
+exogenous, nodes, edges, latent and queries. A class node may have a ``table`` of its probabilities
+given its parents: a list, or mappings from the levels of each parent, in the order in which the
+edges name the parents:
+
+    nodes:
+      rain: {type: class, levels: [no, yes], table: [4/5, 0.2]}
+      wet:  {type: class, levels: [no, yes], table: {no: [1, 0], yes: [0.1, 0.9]}}
+    edges: [rain -> wet]
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import re
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from causalflow.errors import GraphError
+from causalflow.files import opened
+from causalflow.formats.bif import from_bif, to_bif
+from causalflow.formats.gml import from_gml, to_gml
+from causalflow.formats.interchange import from_dagitty, from_dot, to_dagitty, to_dot
+from causalflow.graph.declaration import declare
+from causalflow.graph.graph import Graph
+from causalflow.graph.tree import DeclarationError
+from causalflow.graph.yaml import from_yaml
+from causalflow.limits import BIF_LETTERS, GRAPH_BYTES
+from causalflow.registry import Registry
+
+__all__ = ["FORMATS", "PACKED", "Format", "dumps", "format_of", "load", "loads"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """A kind of text.
+
+    Attributes:
+        suffixes: of its files, with the dot.
+        begins: what such a text begins with.
+        read: the graph of a text, whose name for messages is the second argument.
+        write: the text of a graph.
+        limit: the most bytes of a file.
+    """
+
+    suffixes: tuple[str, ...]
+    begins: re.Pattern[str]
+    read: Callable[[str, str], Graph]
+    write: Callable[[Graph], str]
+    limit: int = GRAPH_BYTES
+
+
+def _from_yaml(text: str, source: str) -> Graph:
+    try:
+        return Graph.of(declare(from_yaml(text)))
+    except DeclarationError as error:
+        raise GraphError(f"{source}:{error.line or 1}: {error}") from None
+
+
+FORMATS = Registry[Format]("graph format")
+_NAME = r"""(?:"(?:\\.|[^"\\])*"|[^\s:{\["]*)"""
+_YAML = FORMATS.add(
+    "yaml",
+    Format(
+        suffixes=(".yaml", ".yml", ".json"),
+        begins=re.compile(r"(?!)"),
+        read=_from_yaml,
+        write=Graph.to_yaml,
+    ),
+)
+FORMATS.add(
+    "dagitty",
+    Format(
+        suffixes=(".dagitty",),
+        begins=re.compile(rf"(?:dag|admg|mag|c?pdag|pag)\b\s*{_NAME}\s*\{{", re.IGNORECASE),
+        read=from_dagitty,
+        write=to_dagitty,
+    ),
+)
+FORMATS.add(
+    "dot",
+    Format(
+        suffixes=(".dot", ".gv"),
+        begins=re.compile(rf"(?:strict\s+)?(?:di)?graph\b\s*{_NAME}\s*\{{", re.IGNORECASE),
+        read=from_dot,
+        write=to_dot,
+    ),
+)
+FORMATS.add(
+    "gml",
+    Format(
+        suffixes=(".gml",),
+        begins=re.compile(r"(?:(?:Creator|Version)\b[^\n:]*\n\s*)*graph\s*\[", re.IGNORECASE),
+        read=from_gml,
+        write=to_gml,
+    ),
+)
+FORMATS.add(
+    "bif",
+    Format(
+        suffixes=(".bif",),
+        begins=re.compile(
+            rf"network\b\s*{_NAME}\s*\{{|variable\b\s*{_NAME}\s*\{{|probability\s*\("
+        ),
+        read=from_bif,
+        write=to_bif,
+        limit=BIF_LETTERS,
+    ),
+)
+_BLANK = re.compile(r"(?:\s|//[^\n]*|#[^\n]*|/\*.*?\*/)*", re.DOTALL)
+
+
+def format_of(text: str, suffix: str = "") -> Format:
+    """The format of a text, from a file whose name ends in ``suffix``.
+
+    Example:
+        >>> format_of("/* mine */ dag { x -> y }") is FORMATS.get("dagitty")
+        True
+    """
+    if suffix not in _YAML.suffixes:
+        start = _BLANK.match(text)
+        at = start.end() if start else 0
+        for name in FORMATS:
+            if FORMATS.get(name).begins.match(text, at):
+                return FORMATS.get(name)
+    named = (FORMATS.get(name) for name in FORMATS)
+    return next((each for each in named if suffix in each.suffixes), _YAML)
+
+
+PACKED = b"\x1f\x8b"
+"""What a file packed by gzip begins with."""
+
+
+def load(path: str | os.PathLike[str], format: str | None = None) -> Graph:
+    """The graph in a file: YAML, dagitty, DOT, GML or BIF, packed by gzip or not.
+
+    Args:
+        path: the file.
+        format: its format, one of the names in `causalflow.formats.formats`; None: told by how the
+            text begins, and by the file's name.
+
+    Raises:
+        GraphError: the file cannot be read, or ``file:line:`` and the first mistake in it.
+    """
+    source = str(path)
+    content = _content(path)
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise GraphError(
+            f"{source}:{line}: byte {content[error.start]:#04x} is not UTF-8; "
+            "save the file as UTF-8"
+        ) from None
+    name = source.lower().removesuffix(".gz")
+    kind = format_of(text, Path(name).suffix) if format is None else FORMATS.get(format)
+    if len(content) > kind.limit:
+        raise GraphError(f"{source}:1: the file is larger than {kind.limit >> 20} MiB")
+    return kind.read(text, source)
+
+
+def _content(path: str | os.PathLike[str]) -> bytes:
+    """The bytes of a file, unpacked, no more than any format takes."""
+    try:
+        with opened(path, GraphError, limit=BIF_LETTERS) as file:
+            is_packed = file.peek(2)[:2] == PACKED
+            content = (gzip.GzipFile(fileobj=file) if is_packed else file).read(BIF_LETTERS + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise GraphError(f"{path}: cannot be read: {error}") from None
+    if len(content) > BIF_LETTERS:
+        raise GraphError(f"{path}:1: the file is larger than {BIF_LETTERS >> 20} MiB")
+    return content
+
+
+def loads(text: str, format: str | None = None, source: str = "<text>") -> Graph:
+    """The graph that a text declares.
+
+    Args:
+        text: YAML, dagitty, DOT, GML or BIF.
+        format: "yaml", "dagitty", "dot", "gml" or "bif"; None: told by how the text begins.
+        source: names the text in errors.
+
+    Raises:
+        GraphError: ``source:line:`` and the first mistake, or an unknown format.
+
+    Example:
+        >>> loads("edges: [x -> m, m -> y, x <-> y]")
+        Graph('graph', x -> m, m -> y, x <-> y)
+        >>> loads("dag { U [latent] U -> {X Y} X -> Y }")
+        Graph('graph', X -> Y, X <-> Y)
+    """
+    if not isinstance(text, str):
+        raise GraphError(f"loads: given {type(text).__name__}; expected a text")
+    kind = format_of(text) if format is None else FORMATS.get(format)
+    return kind.read(text, source)
+
+
+def dumps(graph: Graph, format: str = "yaml") -> str:
+    """The text of a graph; `loads` reads an equal graph, but for what the format has no word for.
+
+    YAML keeps everything; DOT and GML everything but the order of edges of different kinds;
+    dagitty nodes and edges; BIF finite models with tables.
+
+    Raises:
+        GraphError: an unknown format, or a graph that it cannot hold.
+
+    Example:
+        >>> print(dumps(Graph(edges=["x -> y"]), format="dagitty"), end="")
+        dag {
+          x
+          y
+          x -> y
+        }
+    """
+    if not isinstance(graph, Graph):
+        raise GraphError(f"dumps: given {type(graph).__name__}; expected a Graph")
+    return FORMATS.get(format).write(graph)

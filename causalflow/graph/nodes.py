@@ -1,0 +1,311 @@
+"""Variables: nodes and exogenous variables as the typed objects of `causalflow.graph.node`."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any, assert_never
+
+from causalflow.equations.equation import Equation, parse_equation
+from causalflow.equations.law import FAMILIES
+from causalflow.errors import one_of
+from causalflow.graph.conditional import probabilities
+from causalflow.graph.diffusion import (
+    Interval,
+    Names,
+    Number,
+    Rule,
+    Truth,
+    Whole,
+    Wholes,
+    rules,
+)
+from causalflow.graph.node import (
+    Class,
+    Continuous,
+    Diffusion,
+    Exogenous,
+    Family,
+    Finite,
+    Image,
+    Level,
+    Node,
+)
+from causalflow.graph.tree import (
+    Fields,
+    Items,
+    Place,
+    Read,
+    Scalar,
+    Value,
+    bounded,
+    choice,
+    count,
+    counts,
+    declared_fields,
+    described,
+    field_names,
+    integer,
+    interval,
+    items,
+    number,
+    real,
+    record,
+    text,
+    trusted,
+    truth,
+)
+from causalflow.limits import IMAGE_PIXELS, LEVELS, REPRESENTATION_LENGTH
+
+__all__ = ["NODE_TYPES", "SUPPORTS", "read_exogenous", "read_node"]
+
+NODE_TYPES: Mapping[str, type[Image | Class | Continuous]] = {
+    "image": Image,
+    "class": Class,
+    "continuous": Continuous,
+}
+SUPPORTS: Mapping[str, tuple[float, float]] = {
+    "real": (-math.inf, math.inf),
+    "positive": (0.0, math.inf),
+    "unit": (0.0, 1.0),
+}
+
+
+def read_node(value: Value, place: Place) -> Node:
+    """A typed node from its fields.
+
+    Raises:
+        DeclarationError: the first mistake, with its line.
+    """
+    if not isinstance(value, Fields):
+        bare = isinstance(value, Scalar) and value.empty
+        hint = "; without types, list the names: [x, y]" if bare else ""
+        form = "a mapping such as {type: class, levels: 2}"
+        place.fail(f"expected {form}, not {described(value)}{hint}", value)
+    kind = _node_type(value, place)
+    record(value, place, ("type", *field_names(kind)))
+    node: Node = kind(**declared_fields(kind, value, place, _READERS[kind]))
+    _check_equation(node, value.get("equation"), place)
+    options = value.get("diffusion")
+    if isinstance(node, Image) and isinstance(options, Fields):
+        return replace(node, stated=frozenset(options.keys()))
+    return node
+
+
+def _node_type(value: Fields, place: Place) -> type[Image | Class | Continuous]:
+    declared = value.get("type")
+    if declared is None:
+        place.fail(f"the field 'type' is missing; {one_of('', NODE_TYPES)}", value)
+    if not isinstance(declared, Scalar) or declared.text not in NODE_TYPES:
+        given = declared.text if isinstance(declared, Scalar) else ""
+        place.fail(f"unknown type {described(declared)}; {one_of(given, NODE_TYPES)}", declared)
+    return NODE_TYPES[declared.text]
+
+
+def _check_equation(node: Node, value: Value | None, place: Place) -> None:
+    """An image's equation has one component a pixel; the others are single expressions."""
+    equation = getattr(node, "equation", None)
+    if equation is None:
+        return
+    if not isinstance(node, Image):
+        if equation.vector:
+            place.fail("a list of equations is for images; expected one equation", value)
+        return
+    pixels = math.prod(node.shape)
+    if not equation.vector or len(equation.components) != pixels:
+        given = len(equation.components) if equation.vector else "a single one"
+        shape = list(node.shape)
+        place.fail(f"expected a list of {pixels} equations for shape {shape}, not {given}", value)
+
+
+def _levels(value: Value, place: Place) -> tuple[Level, ...]:
+    """``levels: 10`` or ``levels: [green, red]``; integers but 0..K-1 are names, as if quoted."""
+    if isinstance(value, Scalar):
+        if integer(value) is None:
+            place.fail(
+                f"expected a number of levels or a list of names, not {described(value)}", value
+            )
+        return tuple(range(count(value, place, most=LEVELS)))
+    listed = items(value, place, "names")
+    if len(listed) > LEVELS:
+        place.fail(f"{len(listed):,} levels; at most {LEVELS:,}", value)
+    names = tuple(_level(item, place) for item in listed)
+    if not names:
+        place.fail("expected at least one level", value)
+    if len(set(map(str, names))) < len(names):
+        twice = Counter(map(str, names)).most_common(1)[0][0]
+        place.fail(f"the level '{twice}' is given twice", value)
+    return names if names == tuple(range(len(names))) else tuple(map(str, names))
+
+
+def _level(value: Value, place: Place) -> Level:
+    whole = integer(value) if isinstance(value, Scalar) and value.plain else None
+    name = text(value, place)
+    return name if whole is None or str(whole) != name else whole
+
+
+def _shape(value: Value, place: Place) -> tuple[int, int, int]:
+    sizes = [integer(item) or 0 for item in items(value, place, "[channels, height, width]")]
+    if len(sizes) != 3 or min(sizes) < 1 or math.prod(sizes) > IMAGE_PIXELS:
+        parts = items(value, place, "sizes")[:5]
+        shown = ", ".join(part.text if isinstance(part, Scalar) else "..." for part in parts)
+        place.fail(
+            f"expected three positive integers [channels, height, width], not [{shown}]", value
+        )
+    channels, height, width = sizes
+    return channels, height, width
+
+
+def _support(value: Value, place: Place) -> tuple[float, float]:
+    if isinstance(value, Scalar):
+        return SUPPORTS[choice(SUPPORTS)(value, place)]
+    ends: tuple[float, float] = interval(-math.inf, math.inf)(value, place)
+    return ends
+
+
+def _equation(value: Value, place: Place) -> Equation:
+    """One text, or a list with one text a pixel."""
+    if isinstance(value, Items):
+        parts = [_component(item, place) for item in value.values]
+        if not parts:
+            place.fail("expected at least one equation", value)
+        return Equation(tuple(part.components[0] for part in parts), vector=True)
+    return _parsed(text(value, place), value, place)
+
+
+def _parsed(content: str, value: Value, place: Place) -> Equation:
+    """The parsed text; the parser's error starts with the word "equation" itself."""
+    outer = Place(place.label.removesuffix(": equation"))
+    parsed: Equation = trusted(lambda: parse_equation(content), outer, value)
+    return parsed
+
+
+def _component(value: Value, place: Place) -> Equation:
+    content = text(value, place)
+    if isinstance(value, Scalar) and value.plain and content.count("(") != content.count(")"):
+        place.fail(
+            f"brackets do not match in {described(value)}; "
+            "an equation with commas inside [ ] needs quotes",
+            value,
+        )
+    part = _parsed(content, value, place)
+    return part if not part.vector else place.fail("a list inside a list of equations", value)
+
+
+def _no_table(value: Value, place: Place) -> None:
+    """Tables are read by `causalflow.graph.conditional`, once the parents are known."""
+
+
+def _diffusion(value: Value, place: Place) -> Diffusion:
+    fields = record(value, place, field_names(Diffusion))
+    return Diffusion(**declared_fields(Diffusion, fields, place, _DIFFUSION))
+
+
+def _option(rule: Rule) -> Read:
+    """The reader of an option from its rule."""
+    match rule:
+        case Names(allowed):
+            return choice(allowed)
+        case Whole(least, most, optional):
+            return lambda value, place: (
+                None if optional and _is_null(value) else count(value, place, least, most)
+            )
+        case Number(low, high):
+            return bounded(low, high)
+        case Interval(low, high):
+            return interval(low, high)
+        case Wholes(most, length):
+            return counts(most, length)
+        case Truth():
+            return truth
+    assert_never(rule)
+
+
+def _is_null(value: Value) -> bool:
+    return isinstance(value, Scalar) and (value.empty or value.text in ("null", "none"))
+
+
+def _length(value: Value, place: Place) -> int | None:
+    """The length of a representation."""
+    return None if _is_null(value) else count(value, place, most=REPRESENTATION_LENGTH)
+
+
+_DIFFUSION = {name: _option(rule) for name, rule in rules().items()}
+_READERS: Mapping[type, Mapping[str, Read]] = {
+    Class: {
+        "levels": _levels,
+        "noise": choice(("gumbel", "monotone", "response")),
+        "equation": _equation,
+        "table": _no_table,
+        "representation": _length,
+    },
+    Continuous: {
+        "support": _support,
+        "unit": text,
+        "noise": choice(("flow", "additive", "linear")),
+        "equation": _equation,
+        "representation": _length,
+    },
+    Image: {
+        "shape": _shape,
+        "levels": lambda value, place: count(value, place, least=2, most=LEVELS),
+        "diffusion": _diffusion,
+        "equation": _equation,
+    },
+}
+
+
+def read_exogenous(value: Value, place: Place, rough: list[str]) -> Exogenous:
+    """``{p: [...]}``, ``{levels: K}`` (uniform), ``normal`` or ``{type: gamma, shape: 10}``.
+
+    Args:
+        value: the tree.
+        place: of it.
+        rough: gets a line where probabilities do not quite sum to one.
+
+    Raises:
+        DeclarationError: the first mistake, with its line.
+    """
+    if isinstance(value, Scalar):
+        return _family(value, Fields((), value.line), place)
+    if not isinstance(value, Fields):
+        place.fail(f"expected {{p: [...]}} or a distribution, not {described(value)}", value)
+    if families := [key for key, _ in value.pairs if key.text in FAMILIES]:
+        place.fail(f"a distribution is written {_form(families[0].text)}", families[0])
+    if (family := value.get("type")) is not None:
+        rest = tuple(pair for pair in value.pairs if pair[0].text != "type")
+        return _family(family, Fields(rest, value.line), place)
+    record(value, place, ("p", "levels", "type"))
+    if (p := value.get("p")) is not None and value.get("levels") is None:
+        if len(items(p, place.within("p"), "probabilities")) > LEVELS:
+            place.fail(f"more than {LEVELS:,} probabilities", p)
+        return Finite(p=probabilities(p, place, rough))
+    if (levels := value.get("levels")) is not None and p is None:
+        size = count(levels, place.within("levels"), most=LEVELS)
+        return Finite(p=(Fraction(1, size),) * size)
+    return place.fail("expected exactly one of the fields ['p', 'levels', 'type']", value)
+
+
+def _form(name: str) -> str:
+    """How a file writes a distribution of that family."""
+    parameters = [f"{parameter.name}: ..." for parameter in FAMILIES.get(name).parameters]
+    return f"{{{', '.join([f'type: {name}', *parameters])}}}"
+
+
+def _family(value: Value, parameters: Fields, place: Place) -> Exogenous:
+    name = value.text if isinstance(value, Scalar) else ""
+    if (called := name.partition("(")[0]) != name and called in FAMILIES:
+        place.fail(f"a distribution is written {_form(called)}, not {described(value)}", value)
+    if name not in FAMILIES:
+        place.fail(f"unknown distribution {described(value)}; {one_of(name, FAMILIES)}", value)
+    family = FAMILIES.get(name)
+    record(parameters, place, [p.name for p in family.parameters], "parameter")
+    given = {key.text: real(content, place.within(key.text)) for key, content in parameters.pairs}
+    values: dict[str, Any] = trusted(lambda: family.complete(given), place, parameters)
+    if name == "bernoulli":
+        p = number(parameters.get("p") or Scalar("1/2")) or Fraction(0)
+        return Finite(p=(1 - p, p))
+    return Family(name=name, parameters=tuple(values.items()))

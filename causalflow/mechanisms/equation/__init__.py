@@ -1,0 +1,1 @@
+"""Equations as mechanisms: evaluated, inverted, and enclosed in intervals."""

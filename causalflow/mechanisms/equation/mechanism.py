@@ -1,0 +1,138 @@
+"""Equation: a node with an explicit mechanism x = f(pa, u).
+
+All noise is in the exogenous variables, which are parents like any other: given them a node is
+deterministic, and abduction is the joint posterior of a district's exogenous variables
+(`causalflow.mechanisms.exogenous.posterior`).
+
+Image nodes hold the numbers that their equations give, float32, shape (batch, channel, height,
+width).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from causalflow.equations.equation import Equation, evaluate
+from causalflow.errors import CompileError, EvidenceError, ImpossibleError
+from causalflow.graph.node import Class, Continuous, Image, Node, Symbol
+from causalflow.mechanisms.equation.inversion import agrees
+from causalflow.mechanisms.equation.operations import TORCH
+from causalflow.mechanisms.mechanism import Noise, Values
+
+__all__ = ["EquationMechanism"]
+
+
+class EquationMechanism(nn.Module):
+    """The mechanism of a node with an equation.
+
+    Args:
+        name: of the node.
+        node: its declaration, with an equation.
+        parents: names of its parents, nodes and exogenous variables.
+
+    Raises:
+        CompileError: no equation, or a list of another length than the image has pixels.
+    """
+
+    def __init__(self, name: str, node: Node, parents: Iterable[str]) -> None:
+        super().__init__()
+        self.name, self.node, self.parents = name, node, tuple(parents)
+        if isinstance(node, Symbol) or node.equation is None:
+            raise CompileError(f"node '{name}': it has no equation")
+        self.equation: Equation = node.equation
+        pixels = torch.Size(node.shape).numel() if isinstance(node, Image) else 1
+        given = len(self.equation.components)
+        if given not in (1, pixels):
+            raise CompileError(
+                f"node '{name}': the equation has {given} entries; {pixels} expected"
+            )
+
+    def evaluate(self, parents: Values) -> Tensor:
+        """The node's value; -1 where a class's equation gives no level."""
+        used = {name: parents[name] for name in self.equation.names}
+        n = max((len(value) for value in used.values()), default=1)
+        result = evaluate(self.equation, used, TORCH)
+        parts = result if self.equation.vector else [result]
+        columns = [torch.as_tensor(part, dtype=torch.float64).expand(n) for part in parts]
+        match self.node:
+            case Image(shape=shape):
+                pixels = torch.Size(shape).numel()
+                return torch.stack(columns, -1).expand(n, pixels).float().reshape(n, *shape)
+            case Class(levels=levels):
+                value = columns[0]
+                known = (value >= 0) & (value < len(levels)) & (value == value.floor())
+                return torch.where(known, value, -1.0).long()
+            case _:
+                return columns[0].clone()
+
+    def predict(self, parents: Values, noise: Noise | None = None) -> Tensor:
+        """The node's value; without parents one row, which stands for all.
+
+        Raises:
+            EvidenceError: the equation gives what is not a level, or not in the support; an end of
+                it is let through, as rounding may reach it.
+        """
+        value = self.evaluate(parents)
+        wrong = self._outside(value)
+        if wrong.any():
+            row = int(wrong.nonzero()[0])
+            raise EvidenceError(f"node '{self.name}': row {row}: {self._expected(value[row])}")
+        return value
+
+    def _outside(self, value: Tensor) -> Tensor:
+        """The rows whose value the node cannot have: bool, shape (batch,)."""
+        match self.node:
+            case Class():
+                return value < 0
+            case Continuous(support=(low, high)):
+                return ~((value >= low) & (value <= high)) | value.isinf()
+            case _:
+                return value.flatten(1).isnan().any(1)
+
+    def _expected(self, value: Tensor) -> str:
+        match self.node:
+            case Class(levels=levels):
+                return f"its equation gives what is not a level; levels are 0 to {len(levels) - 1}"
+            case Continuous(support=(low, high)):
+                given, allowed = float(value), f"{low:g} <= value <= {high:g}"
+                return f"its equation gives {given:g}, outside its support; expected {allowed}"
+            case _:
+                return "its equation gives pixels that are not numbers"
+
+    def matches(self, value: Tensor, predicted: Tensor) -> Tensor:
+        """Whether each row of the evidence is what the equation gives: bool, shape (batch,)."""
+        if isinstance(self.node, Class):
+            return value == predicted
+        return (
+            agrees(value, predicted).flatten(1).all(1)
+            if value.dim() > 1
+            else agrees(value, predicted)
+        )
+
+    def calibrate(self, values: Values, generator: torch.Generator) -> None:
+        """Nothing: the equation is declared."""
+
+    def loss(self, values: Values, generator: torch.Generator) -> None:
+        """None: the equation is declared."""
+
+    def draw_noise(self, n: int, generator: torch.Generator) -> Noise:
+        """No noise of its own."""
+        return {}
+
+    def abduct(self, value: Tensor, parents: Values, generator: torch.Generator) -> Noise:
+        """No noise of its own.
+
+        Raises:
+            ImpossibleError: the equation gives another value than the evidence says.
+        """
+        wrong = ~self.matches(value, self.predict(parents))
+        if wrong.any():
+            raise ImpossibleError(
+                f"node '{self.name}'",
+                int(wrong.nonzero()[0]),
+                "its equation gives another value than the evidence, with these parents",
+            )
+        return {}

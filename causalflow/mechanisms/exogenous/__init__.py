@@ -1,0 +1,1 @@
+"""Exogenous variables: hidden roots, and their joint posterior given what was observed."""

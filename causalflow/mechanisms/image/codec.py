@@ -1,0 +1,248 @@
+"""Passage: an image to its noise, and a noise to the image it draws, under the parents' values.
+
+Notation: u as in `causalflow.mechanisms.image.noise`, c the conditions: the parents, latents in
+place of labels where they have a representation, and the code.
+
+*Up*: the solver follows the velocity from the data to the noise, unguided. *Down*: start at rest
+under the new parents, add the offset, come back, add the residual. Storing the offset from rest
+makes the delta rule w' = w + v(y_N, c') - v(y_N, c) part of the noise's definition, and the
+identity when c' = c. Where something guides (`causalflow.diffusion.guidance.contrast`), rows whose
+parents are not all those of their reference are decoded by the guided solver, from the position
+alone, which a reversible decoder would not survive; its residual is that of decoding the factual
+image, which nothing guides. The guided solver also draws, unguided, where the solver is none for
+that. The other rows are decoded as they were read: a null intervention returns the evidence,
+whatever the guidance.
+
+*Grain*: at the data end of the path, TAU_MIN, the network was trained on (1 - TAU_MIN) x + TAU_MIN
+eps, and a factual image brings no eps. Where it is flat no noise can be read off it, and what is
+abducted is far narrower than what is drawn. With the option ``grain`` g, x is abducted as x + g
+TAU_MIN / (1 - TAU_MIN) eps, as noisy as in training where g = 1; that addition is part of u, and
+taken off every image that u draws.
+
+Source: Sanchez & Tsaftaris (2022), Diff-SCM, algorithms 1-3 (abduction, guided prediction);
+asynchronous leap-frog, the residual, the grain, and the two decoders are this project's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from causalflow.diffusion.denoiser import Denoiser
+from causalflow.diffusion.guidance.balance import draw_tape
+from causalflow.diffusion.network import Time, any_changed
+from causalflow.diffusion.path import TAU_MIN
+from causalflow.diffusion.trajectory import Decoder
+from causalflow.errors import EvidenceError
+from causalflow.graph.node import Continuous, Diffusion, Node
+from causalflow.mechanisms.image.code import SemanticCode
+from causalflow.mechanisms.image.noise import ImageNoise
+from causalflow.mechanisms.image.representation import Representation
+from causalflow.mechanisms.mechanism import Noise, Values, chunks, snapped, take
+
+__all__ = ["Passage", "told_velocity"]
+
+_CODE = "code."  # beside the parents in c; no node has a name that ends in a dot
+
+_Decode: TypeAlias = Callable[[Values, ImageNoise], Tensor]
+
+
+def told_velocity(denoiser: Denoiser, y: Tensor, tau: Time, conditions: Values) -> Tensor:
+    """v(y, tau, c)."""
+    return denoiser.velocity(y, tau, conditions, code=conditions.get(_CODE))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Passage:
+    """Both ways between the images of a node and their noise.
+
+    Attributes:
+        name: the node.
+        shape: of an image.
+        parents: their types by name.
+        options: of the node.
+        decoder: of trajectories under conditions.
+        code: what else the image shows; None: no code.
+        representation: of the parents' latents; None: no parent has any.
+        prior_scale: the standard deviation of a drawn position.
+    """
+
+    name: str
+    shape: tuple[int, int, int]
+    parents: Mapping[str, Node]
+    options: Diffusion
+    decoder: Decoder
+    code: SemanticCode | None
+    representation: Representation | None
+    prior_scale: float
+
+    def drawn(self, n: int, generator: torch.Generator) -> ImageNoise:
+        """n draws of u: a normal position, at rest, without residual, image or reference."""
+        shape, device = (n, *self.shape), generator.device
+        position = torch.randn(shape, generator=generator, device=device).double()
+        position = self.prior_scale * position
+        offset = self.decoder.draw_offset(position, generator)
+        code = self.code.draw(n, generator) if self.code is not None else None
+        reference = {
+            name: torch.full((n,), torch.nan if isinstance(node, Continuous) else -1, device=device)
+            for name, node in self.parents.items()
+        }
+        latents = {} if self.representation is None else self.representation.draw(n, generator)
+        image, tape = self._balancing(torch.full(shape, torch.nan, device=device), generator)
+        nothing = torch.zeros_like(position)
+        return ImageNoise(
+            position=position,
+            residual=nothing,
+            offset=offset,
+            reference=reference,
+            latents=latents,
+            code=code,
+            guided_residual=nothing if self.decoder.guides else None,
+            image=image,
+            tape=tape,
+        )
+
+    def up(self, image: Tensor, parents: Values, generator: torch.Generator) -> ImageNoise:
+        """u of images in [-1, 1] under factual parents; draws for stochastic methods only."""
+        decoder, grain = self.decoder, self._grain(image, generator)
+        code = self.code.mean(image, parents) if self.code is not None else None
+        latents = self.represented(image, parents)
+        image = image if grain is None else image.double() + grain
+        reference = {name: parents[name] for name in self.parents}
+        told = self._conditions({**reference, **latents}, code)
+        position, offset = decoder.up(image, told, generator)
+        kept, tape = self._balancing(image, generator)
+        return ImageNoise(
+            position=position,
+            residual=self._residual(image, told, position, offset),
+            offset=offset,
+            reference=reference,
+            latents=latents,
+            code=code,
+            guided_residual=self._guided_residual(image, told, position),
+            grain=grain,
+            image=kept,
+            tape=tape,
+        )
+
+    def down(self, parents: Values, noise: Noise) -> Tensor:
+        """Images in [-1, 1] under ``parents`` and the mapping of ``noise``, in float64."""
+        image, whole = torch.empty_like(noise["position"]), ImageNoise.of(noise)
+        parents = {name: snapped(parents[name], whole.reference[name]) for name in self.parents}
+        for chosen, decode in self._ways(parents, whole):
+            for rows in chunks(chosen.nonzero()[:, 0]):
+                image[rows] = decode(take(parents, rows), ImageNoise.of(take(noise, rows)))
+        return image if whole.grain is None else image - whole.grain
+
+    def represented(self, image: Tensor, labels: Values) -> dict[str, Tensor]:
+        """The latents of images in [-1, 1], by parent; the labels that are given are believed."""
+        if self.representation is None:
+            return {}
+        rows = chunks(torch.arange(len(image), device=image.device))
+        parts = [self.representation.read(image[part]) for part in rows]
+        read = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+        return self.representation.believing(read, labels)
+
+    def latents(self, parents: Values, noise: ImageNoise) -> dict[str, Tensor]:
+        """The latents of a noise, moved to ``parents``."""
+        if self.representation is None:
+            return {}
+        return self.representation.moved(noise.latents, noise.reference, parents)
+
+    def _grain(self, image: Tensor, generator: torch.Generator) -> Tensor | None:
+        """g TAU_MIN / (1 - TAU_MIN) eps, float64, shape of the image; None where g is 0."""
+        if not self.options.grain:
+            return None
+        noise = torch.randn(image.shape, generator=generator, device=generator.device)
+        return self.options.grain * TAU_MIN / (1 - TAU_MIN) * noise.double()
+
+    def _residual(
+        self, image: Tensor, told: Values, position: Tensor, offset: tuple[Tensor, ...]
+    ) -> Tensor:
+        if not self.options.residual or self.decoder.solver.reversible:
+            return torch.zeros_like(position)
+        return image.double() - self.decoder.down(told, position, offset)
+
+    def _guided_residual(self, image: Tensor, told: Values, position: Tensor) -> Tensor | None:
+        if not self.decoder.guides:
+            return None
+        if not self.options.residual:
+            return torch.zeros_like(position)
+        return image.double() - self.decoder.from_rest(self.decoder.field(told), position)
+
+    def _balancing(
+        self, image: Tensor, generator: torch.Generator
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """The image and the tape, where a way up is balanced."""
+        if self.options.balance == "none":
+            return None, None
+        return image, draw_tape(image, self._tape_length, generator)
+
+    def _ways(self, parents: Values, noise: ImageNoise) -> list[tuple[Tensor, _Decode]]:
+        """How each row is decoded: rows, shape (batch,), and by what."""
+        changed = torch.zeros(len(noise.position), dtype=torch.bool).to(noise.position.device)
+        if self.parents and (self.decoder.guides or noise.image is not None):
+            changed = any_changed(parents, noise.reference, self.parents)
+        fresh = self._at_rest(noise)
+        ways: list[tuple[Tensor, _Decode]] = [(~changed & ~fresh, self._plain)]
+        ways.append((~changed & fresh, self._fresh))
+        if self.options.balance == "none":
+            return [*ways, (changed, self._guided)]
+        if noise.image is None or noise.tape is None or noise.tape.shape[1] != self._tape_length:
+            raise EvidenceError(
+                f"node '{self.name}': balance '{self.options.balance}' with {self.options.steps} "
+                "steps was asked of a noise that was abducted with other options; abduct and "
+                "predict with the same balance and steps"
+            )
+        drawn = noise.image.flatten(1).isnan().any(dim=1)
+        return [*ways, (changed & drawn, self._guided), (changed & ~drawn, self._balanced)]
+
+    def _at_rest(self, noise: ImageNoise) -> Tensor:
+        """Rows that were drawn, where the solver is no method for drawing: bool, shape (batch,)."""
+        if self.decoder.solver.draws:
+            return torch.zeros(len(noise.position), dtype=torch.bool, device=noise.position.device)
+        return torch.stack([~part.flatten(1).any(dim=1) for part in noise.offset]).all(dim=0)
+
+    def _fresh(self, parents: Values, noise: ImageNoise) -> Tensor:
+        told = self._conditions(self._told(parents, noise), noise.code)
+        return self.decoder.from_rest(self.decoder.field(told), noise.position)
+
+    def _plain(self, parents: Values, noise: ImageNoise) -> Tensor:
+        told = self._conditions(self._told(parents, noise), noise.code)
+        image = self.decoder.down(told, noise.position, noise.offset)
+        return self._completed(image, noise.residual)
+
+    def _guided(self, parents: Values, noise: ImageNoise) -> Tensor:
+        told = self._conditions(self._told(parents, noise), noise.code)
+        reference = self._told(noise.reference, noise)
+        image = self.decoder.guided(told, reference, noise.position)
+        return self._completed(image, noise.guided_residual)
+
+    def _balanced(self, parents: Values, noise: ImageNoise) -> Tensor:
+        assert noise.image is not None
+        assert noise.tape is not None
+        reference = self._told(noise.reference, noise)
+        target = self._conditions(self._told(parents, noise), noise.code)
+        factual = self._conditions(reference, noise.code)
+        return self.decoder.balanced(target, reference, noise.image, noise.tape, factual)
+
+    def _completed(self, image: Tensor, residual: Tensor | None) -> Tensor:
+        return image if residual is None or not self.options.residual else image + residual
+
+    def _told(self, parents: Values, noise: ImageNoise) -> Values:
+        """The parents, their latents in place of labels."""
+        return {**parents, **self.latents(parents, noise)}
+
+    def _conditions(self, parents: Values, code: Tensor | None) -> dict[str, Tensor]:
+        """What the network is told, and what the anti-causal edges aim at."""
+        told = {name: parents[name] for name in self.parents}
+        return told if code is None else {**told, _CODE: code}
+
+    @property
+    def _tape_length(self) -> int:
+        """Steps whose noise is kept: of the noisy ways up, and not of stopping."""
+        return 0 if self.options.balance == "stopping" else self.options.steps

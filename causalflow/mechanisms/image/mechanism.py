@@ -1,0 +1,245 @@
+"""Image mechanism: x = f(parents, u) by a diffusion model, with neural and anti-causal edges.
+
+Its parts: the denoiser, told the parents of neural edges; the predictor, or the user's classifiers,
+of all parents, whose gradient is the mechanism of the anti-causal ones; a semantic code of what
+else the image shows; latents of the parents that have a representation; and weights under which it
+is fitted. What they do together:
+
+    training      `causalflow.mechanisms.image.loss`
+    noise u       `causalflow.mechanisms.image.noise`
+    both ways     `causalflow.mechanisms.image.codec`, over `causalflow.diffusion.trajectory`
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from causalflow.diffusion.denoiser import Denoiser
+from causalflow.diffusion.trajectory import Decoder
+from causalflow.graph.node import (
+    Anticausal,
+    Class,
+    Diffusion,
+    EdgeKind,
+    Image,
+    Neural,
+    Node,
+)
+from causalflow.mechanisms.image.code import SemanticCode
+from causalflow.mechanisms.image.codec import Passage, told_velocity
+from causalflow.mechanisms.image.loss import ImageLoss, MutilationWeights
+from causalflow.mechanisms.image.noise import ImageNoise
+from causalflow.mechanisms.image.reader import AnticausalPredictor, ParentReader, given_classifiers
+from causalflow.mechanisms.image.representation import Representation, represented
+from causalflow.mechanisms.mechanism import Noise, Values, all_labelled, chunks, take
+from causalflow.nn.embedding import module_key
+
+__all__ = ["ImageMechanism"]
+
+DEFAULT_CODE = 32
+ALIKE = 0.95
+
+
+class ImageMechanism(nn.Module):
+    """A conditional diffusion model as the mechanism of an image node.
+
+    Args:
+        name: the node.
+        node: its shape and options.
+        parents: the parents' types by name.
+        kinds: what each parent's edge compiles to.
+        network: in place of the U-Net; see `causalflow.diffusion.denoiser`.
+        classifiers: by class parent, in place of its learned predictor; see
+            `causalflow.mechanisms.image.reader`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        node: Image,
+        parents: Mapping[str, Node],
+        kinds: Mapping[str, EdgeKind],
+        *,
+        network: nn.Module | None = None,
+        classifiers: Mapping[str, Callable[..., Tensor]] | None = None,
+    ) -> None:
+        super().__init__()
+        self.name = name
+        self.shape = node.shape
+        self.options = _with_code(
+            node.diffusion, all(isinstance(k, Neural) for k in kinds.values())
+        )
+        node = replace(node, diffusion=self.options)
+        self.parents = dict(parents)
+        self.neural = {n: t for n, t in parents.items() if isinstance(kinds[n], Neural)}
+        self.scales = {n: k.scale for n, k in kinds.items() if isinstance(k, Anticausal)}
+        latents = represented(self.neural)
+        self.representation = Representation(node, latents) if latents else None
+        told = self.neural | (self.representation.told if self.representation else {})
+        self.denoiser = Denoiser(node.shape[0], told, node.diffusion, network=network)
+        self.code = SemanticCode(node, parents) if node.diffusion.code else None
+        given = given_classifiers(name, node, parents, classifiers or {})
+        learned = {n: p for n, p in parents.items() if n not in given and n not in latents}
+        self.predictor = AnticausalPredictor(node, learned) if learned else None
+        self.classifiers = nn.ModuleDict({module_key(n): c for n, c in given.items()})
+        self.mutilation = (
+            MutilationWeights(parents) if parents and node.diffusion.reweighted else None
+        )
+
+    def configured(
+        self, *, steps: int | None = None, guidance: float | str | None = None, **options: Any
+    ) -> ImageMechanism:
+        """The same weights under other options.
+
+        Args:
+            steps: steps each way, of both solvers unless ``guided_steps`` is given too.
+            guidance: a name of `causalflow.diffusion.guidance.contrast.GUIDANCES`, or a number that
+                multiplies the scale of every anti-causal edge and the excess of ``strength``
+                over 1.
+            options: further fields of `causalflow.graph.node.Diffusion`.
+        """
+        other = copy.copy(self)
+        if steps is not None:
+            options = {"guided_steps": None, **options, "steps": steps}
+        if isinstance(guidance, str):
+            options["guidance"] = guidance
+        other.options = replace(self.options, **options)
+        if isinstance(guidance, int | float):
+            other.scales = {name: guidance * scale for name, scale in self.scales.items()}
+            strength = max(0.0, 1 + guidance * (other.options.strength - 1))
+            other.options = replace(other.options, strength=strength)
+        return other
+
+    def calibrate(self, values: Values, generator: torch.Generator) -> None:
+        """Set the scales of continuous parents and the mutilation weights; draws nothing."""
+        for part in (self.denoiser, self.code, self.representation, self.predictor):
+            if part is not None:
+                part.calibrate(values)
+        if self.mutilation is None:
+            return
+        if self.scales or all_labelled(values, self.parents).any():
+            self.mutilation.calibrate(values)
+
+    def loss(self, values: Values, generator: torch.Generator) -> Tensor:
+        """What `causalflow.mechanisms.image.loss` says, shape (batch,); 0 without image."""
+        loss = ImageLoss(
+            parents=tuple(self.parents),
+            pixels=math.prod(self.shape),
+            options=self.options,
+            denoiser=self.denoiser,
+            reader=self._reader,
+            code=self.code,
+            representation=self.representation,
+            mutilation=self.mutilation,
+            anticausal=bool(self.scales),
+        )
+        return loss.of(values[self.name], {name: values[name] for name in self.parents}, generator)
+
+    @property
+    def reweights(self) -> bool:
+        """Whether the law that it is fitted under differs from the data's by much."""
+        return self.mutilation is not None and float(self.mutilation.effective_share) < ALIKE
+
+    def row_weights(self, values: Values) -> Tensor:
+        """w of each row, shape (n,), of mean 1 over the data."""
+        assert self.mutilation is not None, "nothing is re-weighted"
+        return self.mutilation({name: values[name] for name in self.parents})
+
+    def infer(self, value: Tensor, names: Iterable[str]) -> dict[str, Tensor]:
+        """The most probable values of the named parents, read off factual images."""
+        read = self.represent(value, {})
+        with torch.no_grad():
+            others = self._reader.infer(value, [name for name in names if name not in read])
+        if self.representation is None:
+            return others
+        own = {name: read[name] for name in names if name in read}
+        return others | self.representation.labels(own)
+
+    @torch.no_grad()
+    def represent(self, value: Tensor, labels: Values) -> dict[str, Tensor]:
+        """The latents of factual images, by parent: float32, shape (batch, length).
+
+        Args:
+            value: images in [-1, 1].
+            labels: of the parents that are known; the latents of others are read off the image.
+        """
+        return self._passage.represented(value, labels)
+
+    @torch.no_grad()
+    def latents(self, parents: Values, noise: Noise) -> dict[str, Tensor]:
+        """The latents under ``parents`` and ``noise``, by parent."""
+        return self._passage.latents(parents, ImageNoise.of(noise))
+
+    def draw_noise(self, n: int, generator: torch.Generator) -> Noise:
+        """n draws of u."""
+        return self._passage.drawn(n, generator).tensors()
+
+    @torch.no_grad()
+    def abduct(self, value: Tensor, parents: Values, generator: torch.Generator) -> Noise:
+        """The noise of factual images under factual parents; draws for stochastic methods only."""
+        passage = self._passage
+        parts = [
+            passage.up(value[rows], take(parents, rows), generator).tensors()
+            for rows in chunks(torch.arange(len(value), device=value.device))
+        ]
+        return {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
+
+    @torch.no_grad()
+    def predict(self, parents: Values, noise: Noise) -> Tensor:
+        """Images in [-1, 1] under ``parents`` and ``noise``."""
+        return self._passage.down(parents, noise).float()
+
+    @property
+    def _passage(self) -> Passage:
+        return Passage(
+            name=self.name,
+            shape=self.shape,
+            parents=self.parents,
+            options=self.options,
+            decoder=self.decoder,
+            code=self.code,
+            representation=self.representation,
+            prior_scale=self.denoiser.prior_scale,
+        )
+
+    @property
+    def decoder(self) -> Decoder:
+        """The trajectories between image and noise, under its options."""
+        latents = self.representation.lengths if self.representation is not None else {}
+        classes = {
+            n: p for n, p in self.parents.items() if isinstance(p, Class) and n not in latents
+        }
+        return Decoder(
+            velocity=partial(told_velocity, self.denoiser),
+            options=self.options,
+            tau_max=self.denoiser.tau_max,
+            neural=tuple(self.neural),
+            scales=self.scales,
+            levels={name: len(node.levels) for name, node in classes.items()},
+            predictor=self._reader,
+            replay=self.denoiser.replay,
+        )
+
+    @property
+    def _reader(self) -> ParentReader:
+        given = {
+            n: self.classifiers[module_key(n)]
+            for n in self.parents
+            if module_key(n) in self.classifiers
+        }
+        return ParentReader(learned=self.predictor, given=cast(Any, given))
+
+
+def _with_code(options: Diffusion, neural: bool) -> Diffusion:
+    """The options with the length of the code that the default stands for."""
+    if options.code is not None:
+        return options
+    return replace(options, code=DEFAULT_CODE if neural else 0)

@@ -1,0 +1,114 @@
+"""Mechanism: how one node is made from its parents and its noise, x = f(parents, u).
+
+Notation: x the node's value, pa its parents' values, u its exogenous noise.
+
+    abduct   u ~ p(u | x, pa)      exact: predict(pa, abduct(x, pa)) = x
+    predict  x = f(pa, u)          draws nothing
+    draw     u ~ p(u)
+
+Values inside the engine (``Values`` maps a node's name to a tensor whose first axis is the batch):
+
+    class       int64, shape (batch,), level indices; -1 where unlabelled
+    continuous  float64, shape (batch,), in the unit of the graph file; NaN where unlabelled
+    image       float32, shape (batch, channel, height, width), in [-1, 1]
+
+A noise is a mapping of named tensors with the batch as first axis, so that it can be stored,
+indexed and replayed. Random numbers come from an explicit generator, never from the global one.
+
+Labels: which rows of a batch carry a value, and harmless stand-ins for those that do not.
+
+An unlabelled entry is -1 (class) or NaN (continuous, image); see `causalflow.mechanisms.mechanism`.
+
+Rows: the batches in which images are decoded, and values compared row by row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol, TypeAlias
+
+import torch
+from torch import Tensor
+
+from causalflow.diffusion.network import known as labelled
+
+__all__ = [
+    "Mechanism",
+    "Noise",
+    "Values",
+    "all_labelled",
+    "chunks",
+    "filled",
+    "labelled",
+    "snapped",
+    "take",
+]
+
+Values: TypeAlias = Mapping[str, Tensor]
+Noise: TypeAlias = Mapping[str, Tensor]
+
+
+class Mechanism(Protocol):
+    """What every mechanism can do; implementations are final ``torch.nn.Module`` classes.
+
+    All state that fitting produces lives in parameters and registered buffers of fixed shape, so
+    that ``state_dict`` is the model.
+    """
+
+    def calibrate(self, values: Values, generator: torch.Generator) -> None:
+        """Set what one pass over the labelled rows determines: tables, statistics, closed forms."""
+
+    def loss(self, values: Values, generator: torch.Generator) -> Tensor | None:
+        """What gradient steps minimise, shape (batch,); None when `calibrate` did all."""
+
+    def draw_noise(self, n: int, generator: torch.Generator) -> Noise:
+        """n draws of u."""
+
+    def abduct(self, value: Tensor, parents: Values, generator: torch.Generator) -> Noise:
+        """A noise with which ``parents`` give ``value``: drawn from its posterior if several do."""
+
+    def predict(self, parents: Values, noise: Noise) -> Tensor:
+        """The node's value under ``parents`` and ``noise``; deterministic."""
+
+
+def all_labelled(values: Values, names: Iterable[str]) -> Tensor:
+    """Whether each row has a value for every name: bool, shape (batch,); ``names`` is not empty."""
+    return torch.stack([labelled(values[name]) for name in names]).all(0)
+
+
+def filled(values: Values, names: Iterable[str]) -> dict[str, Tensor]:
+    """``values`` of ``names`` with 0 where unlabelled, so that networks can run on every row."""
+    return {
+        name: torch.nan_to_num(value, nan=0.0) if value.is_floating_point() else value.clamp_min(0)
+        for name in names
+        for value in [values[name]]
+    }
+
+
+CHUNK = {"cpu": 256}
+LARGE_CHUNK = 2048
+ROUNDING = 1e-7
+
+
+def take(values: Mapping[str, Tensor], rows: Tensor) -> dict[str, Tensor]:
+    """These rows of all values."""
+    return {name: value[rows] for name, value in values.items()}
+
+
+def chunks(rows: Tensor) -> tuple[Tensor, ...]:
+    """Row numbers in the portions that a device takes at once; none where there is no row."""
+    return rows.split(CHUNK.get(rows.device.type, LARGE_CHUNK)) if len(rows) else ()
+
+
+def snapped(value: Tensor, reference: Tensor) -> Tensor:
+    """``value``, and the reference where they differ by rounding only, as equations may do.
+
+    Example:
+        >>> reference = torch.tensor([1.0, 2.0], dtype=torch.float64)
+        >>> (snapped(reference * (1 + 1e-15), reference) == reference).all().item()
+        True
+    """
+    if not value.is_floating_point():
+        return value
+    near = (value - reference).abs() <= ROUNDING * (1e-5 + reference.abs())
+    return torch.where(near, reference, value)

@@ -1,0 +1,169 @@
+"""Trainee: the mechanisms that one fit trains, and the columns they need.
+
+The likelihood of a world factorises over the nodes once every hidden cause is summed out of its
+district, so each mechanism's loss stands alone: a node reads its own column and its parents', and
+the nodes that share a latent class are fitted together, by exact enumeration of it
+(`causalflow.mechanisms.latent_class`).
+
+An image that is fitted under another law than the data's, with weights w of mean 1
+(`causalflow.mechanisms.image.loss`), would learn little from the few rows that weigh most. So rows
+are drawn from the mixture of all the laws, q = (1 + sum_k w_k) / (1 + K) over K such images, and
+every loss is divided by q: each node still sees its own law, no row weighs more than 1 + K, and
+rows that are rare in the data are seen as often as their law has them.
+
+Fitting: a model's mechanisms, trained on the rows a user gives.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from causalflow.data.frame import Frame
+from causalflow.errors import CausalflowError, CausalflowWarning, one_line
+from causalflow.mechanisms.categorical import Categorical
+from causalflow.mechanisms.image.mechanism import ImageMechanism
+from causalflow.mechanisms.latent_class import LatentDistrict
+from causalflow.mechanisms.mechanism import Mechanism, Values
+from causalflow.model.evidence import check_names
+from causalflow.model.experience import FAR, Experience, experienced, far
+from causalflow.model.scm import StructuralModel, forget_records
+from causalflow.nn.embedding import module_key
+from causalflow.options import options_of
+from causalflow.training.fit import FitReport, fit
+from causalflow.training.options import FitOptions
+
+__all__ = ["Trainee", "fit_nodes", "latent_districts"]
+
+
+class Trainee(nn.Module):
+    """A part of a structural model, to be fitted.
+
+    Args:
+        scm: the model.
+        names: the nodes to fit; those that share a latent class with them are added.
+
+    Attributes:
+        nodes: what is fitted: ``names`` and the rest of their districts, without nodes that have
+            an equation or a table.
+        columns: the nodes whose values that takes.
+    """
+
+    def __init__(self, scm: StructuralModel, names: Iterable[str]) -> None:
+        super().__init__()
+        names = set(names)
+        self.districts = [d for d in latent_districts(scm) if d.children.keys() & names]
+        shared = {child for district in self.districts for child in district.children}
+        alone = names - shared - scm.given
+        self.nodes = [name for name in scm.order if name in shared | alone]
+        self.alone = [name for name in self.nodes if name in alone]
+        read = {p for n in self.nodes for p in scm.parents(n) if p not in scm.root_names}
+        self.columns = [name for name in scm.order if name in self.nodes or name in read]
+        latents = [root for district in self.districts for root in district.latents.items()]
+        modules = {name: scm.module(name) for name in self.nodes} | dict(latents)
+        self._reweighted: list[ImageMechanism] = []
+        self.modules_fitted = nn.ModuleDict({module_key(n): m for n, m in modules.items()})
+
+    def calibrate(self, columns: Values, generator: torch.Generator) -> None:
+        """Fit tables, statistics and closed forms in one pass over the labels."""
+        for name in self.alone:
+            self._mechanism(name).calibrate(columns, generator)
+        for district in self.districts:
+            district.calibrate(columns, generator)
+
+    def row_law(self, columns: Values) -> Tensor | None:
+        """q of every row, shape (n,); None where every node is fitted under the data's law."""
+        mechanisms = [self._mechanism(name) for name in self.alone]
+        images = [image for image in mechanisms if isinstance(image, ImageMechanism)]
+        self._reweighted = [image for image in images if image.reweights]
+        return self._mixture(columns)
+
+    def loss(self, batch: Values, generator: torch.Generator) -> dict[str, Tensor]:
+        """The loss of every node, or district, that gradient steps improve, shape (batch,) each.
+
+        The rows of the batch are drawn by `row_law`.
+        """
+        losses = {name: self._mechanism(name).loss(batch, generator) for name in self.alone}
+        for district in self.districts:
+            losses[", ".join(district.children)] = district.loss(batch, generator)
+        law = self._mixture(batch)
+        return {
+            name: loss if law is None else loss / law
+            for name, loss in losses.items()
+            if loss is not None
+        }
+
+    def _mixture(self, columns: Values) -> Tensor | None:
+        """q of these rows, of the images that `row_law` has found."""
+        weights = [image.row_weights(columns) for image in self._reweighted]
+        return (1 + torch.stack(weights).sum(dim=0)) / (1 + len(weights)) if weights else None
+
+    def _mechanism(self, name: str) -> Mechanism:
+        return cast(Mechanism, self.modules_fitted[module_key(name)])
+
+
+def latent_districts(scm: StructuralModel) -> list[LatentDistrict]:
+    """The latent classes with their children, in groups that no child joins."""
+    readers = {
+        name: frozenset(node for node in scm.order if name in scm.parents(node))
+        for name in scm.latents
+    }
+    groups: list[frozenset[str]] = []
+    for scope in readers.values():
+        joined = scope.union(*(group for group in groups if group & scope))
+        groups = [group for group in groups if not group & scope] + [joined]
+    return [
+        LatentDistrict(
+            latents={name: scm.latents[name] for name, scope in readers.items() if scope <= group},
+            children={n: cast(Categorical, scm.module(n)) for n in scm.order if n in group},
+        )
+        for group in groups
+    ]
+
+
+def fit_nodes(
+    scm: StructuralModel, data: Any, nodes: Iterable[str] | None, options: dict[str, Any]
+) -> tuple[FitReport, frozenset[str], Experience]:
+    """Fit some nodes (None: all), leave the model in evaluation mode; which, and to what.
+
+    Warns where draws from a continuous node's mechanism are far from its rows.
+
+    Args:
+        scm: the model; its weights go to the device of the fit.
+        data: columns for the nodes and their parents (`causalflow.data.frame`).
+        nodes: names; those that share a hidden cause with them are fitted too.
+        options: of `causalflow.training.options.FitOptions`.
+
+    Raises:
+        CausalflowError: data that do not fit the graph, an unknown option, nothing to fit.
+    """
+    chosen = options_of(FitOptions, "fit", options)
+    wanted = scm.order if nodes is None else check_names(scm.graph, nodes)
+    part = Trainee(scm, wanted)
+    if not part.nodes:
+        raise CausalflowError(
+            f"fit: {list(wanted)} have equations or tables; there is nothing to fit"
+        )
+    frame = Frame.read(data, scm.graph.subgraph(part.columns))
+    report = fit(part, frame, chosen, graph=scm.graph.to_yaml())
+    scm.to(report.device).eval()
+    forget_records(scm)
+    experience = experienced(scm, frame, part.nodes)
+    if apart := far(experience.distances, frame):
+        warnings.warn(_apart(apart), CausalflowWarning, stacklevel=3)
+    return replace(report, distances=experience.distances), frozenset(part.nodes), experience
+
+
+def _apart(distances: Mapping[str, float]) -> str:
+    """What to say of nodes whose mechanisms do not draw what their rows hold."""
+    said = ", ".join(f"'{name}' {distance:.2g}" for name, distance in distances.items())
+    return one_line(
+        f"fit: what the mechanism draws differs from the rows in {said}",
+        f" (Kolmogorov-Smirnov distance, 0 to 1; {FAR:g} is warned of): answers rest on the "
+        "mechanism; more steps, noise: flow, or another scale of the column may fit better",
+    )

@@ -1,0 +1,340 @@
+"""Simulation: a causal question answered by draws, its worlds sharing their noise.
+
+    P(y[x=1] | w=0)      draw u; compute w(u), and y in the world x=1; count y where w(u) = 0
+    P(y[x=1] | image)    draw u ~ p(u | image) by abduction; compute y in the world x=1; count
+
+All worlds are computed from one noise (`causalflow.model.worlds`), so that they hang together as
+the model has it.
+
+Source: Pearl (2009), *Causality*, theorem 7.1.7.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import product
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from causalflow.errors import EvidenceError, ImpossibleError, RowError
+from causalflow.exact.impossible import impossible_note
+from causalflow.exact.model import combined_answer
+from causalflow.factors.table import Table
+from causalflow.graph.node import Class, Level
+from causalflow.mechanisms.categorical import Categorical
+from causalflow.mechanisms.continuous import ContinuousMechanism
+from causalflow.mechanisms.image.mechanism import ImageMechanism
+from causalflow.mechanisms.mechanism import Noise
+from causalflow.model.evidence import check_count
+from causalflow.model.posterior import complete
+from causalflow.model.prediction import check_fitted
+from causalflow.model.question import Question, levels_of, read_question, read_value
+from causalflow.model.repeats import needed_noise
+from causalflow.model.scm import StructuralModel
+from causalflow.model.support import Watch
+from causalflow.model.worlds import Array, Tally, Worlds, frequencies, means
+from causalflow.query.answer import ROW, Answer
+from causalflow.query.combination import AnyQuery, Combination
+from causalflow.query.domain import counted_as
+from causalflow.query.parse import parse_query
+from causalflow.query.query import Kind, Query
+
+__all__ = ["DRAWS", "FEWEST", "IMAGE_DRAWS", "simulate"]
+
+DRAWS = 100_000
+"""Draws by default, those of all rows together; at least a hundredth of them for each row."""
+IMAGE_DRAWS = 1_000
+"""Draws by default where images have to be made for each of them."""
+FEWEST = 100
+"""Draws that must satisfy the conditions."""
+
+
+def simulate(
+    scm: StructuralModel,
+    query: str | AnyQuery,
+    known: Mapping[str, Any],
+    fitted: Collection[str],
+    draws: int | None,
+    generator: torch.Generator,
+    watch: Watch,
+) -> Answer:
+    """The answer, estimated.
+
+    Args:
+        scm: the model.
+        query: the question.
+        known: free conditions and interventions -> a value, or one a row.
+        fitted: the nodes that can be used.
+        draws: of the noise, for each row where evidence is abducted; None: `DRAWS`.
+        generator: draws.
+        watch: told of what lies outside of the mechanisms' ranges.
+
+    Raises:
+        QueryError: it cannot be read, or a term has no table, such as the probability of a
+            continuous variable.
+        EvidenceError: an untrained node is needed, too few draws satisfy the conditions, or the
+            evidence is impossible; of a batch, that row's answer is NaN.
+    """
+    parsed = parse_query(str(query), scm.graph)
+    if isinstance(parsed, Combination):
+
+        def ask(part: Query, given: Mapping[str, Any]) -> Answer:
+            return simulate(scm, part, given, fitted, draws, generator, watch)
+
+        return combined_answer(parsed, ask, known)
+    question = read_question(scm.graph, parsed, known, generator.device)
+    used = question.used(scm.graph)
+    check_fitted(scm, fitted, used)
+    if draws is not None:
+        check_count("draws", draws)
+    watch.evidence(question.evidence, used)
+    run = _Run(
+        scm=scm,
+        question=question,
+        draws=draws or _default(scm, question),
+        generator=generator,
+        watch=watch,
+    )
+    cells = run.cells()
+    return Answer(
+        query=question.query,
+        table=_table(scm, question, cells, list(run.impossible)),
+        rows=question.rows is not None,
+        error=max((tally.error for tally in run.tallies), default=0.0),
+        route="simulated",
+        assumptions=tuple(_notes(run)),
+        learned=bool(used & scm.learned),
+        impossible=tuple(run.impossible),
+    )
+
+
+@dataclass(kw_only=True, eq=False)
+class _Run:
+    """The draws for a question, row by row."""
+
+    scm: StructuralModel
+    question: Question
+    draws: int
+    generator: torch.Generator
+    watch: Watch
+    inferred: dict[str, str] = field(default_factory=dict)
+    tallies: list[Tally] = field(default_factory=list)
+    undetermined: set[str] = field(default_factory=set)
+    impossible: dict[int, ImpossibleError] = field(default_factory=dict)
+    effective: float = math.inf
+    _shared: Mapping[str, Noise] | None = None
+
+    def cells(self) -> dict[tuple[Level, ...], float]:
+        """Every cell of the answer but 0: the row, free terms, free interventions."""
+        whole = self.question
+        if whole.rows is None:
+            return dict(self._row(whole))
+        found = [self._row_of_batch(whole.at(row), row) for row in range(whole.rows)]
+        return {
+            (row, *cell): number
+            for row, cells in enumerate(found)
+            for cell, number in cells.items()
+        }
+
+    def _row_of_batch(self, question: Question, row: int) -> dict[tuple[Level, ...], float]:
+        """Its cells, none if its evidence is impossible; other refusals name it."""
+        try:
+            return dict(self._row(question, f"row {row}: "))
+        except ImpossibleError as problem:
+            self.impossible[row] = problem.at(row)
+            return {}
+        except RowError as problem:
+            raise problem.at(row) from None
+
+    def _row(
+        self, question: Question, where: str = ""
+    ) -> Iterator[tuple[tuple[Level, ...], float]]:
+        noise = self._abducted(question) if question.evidence else self._drawn(question)
+        for setting in product(*question.free.values()):
+            values = dict(question.bound)
+            for name, level in zip(question.free, setting, strict=True):
+                values[name], _ = read_value(self.scm.graph, name, level, self.generator.device)
+            worlds = Worlds(
+                scm=self.scm,
+                noise=noise,
+                draws=self.draws,
+                wanted=question.wanted,
+                settings=values,
+                watch=self.watch,
+            )
+            tally = self._widened(self._tally(question, worlds, where))
+            self.tallies.append(tally)
+            yield from (((*cell, *setting), number) for cell, number in tally.cells.items())
+
+    def _drawn(self, question: Question) -> Mapping[str, Noise]:
+        """Noise without evidence, the same for every row."""
+        if self._shared is None:
+            needed = question.needed(self.scm.graph)
+            self._shared = self.scm.draw_noise(self.draws, self.generator, needed)
+        return self._shared
+
+    def _abducted(self, question: Question) -> Mapping[str, Noise]:
+        """Draws of the noise given the evidence on the actual world."""
+        scm, needed = self.scm, question.needed(self.scm.graph)
+        once = complete(scm, question.evidence, self.generator)
+        spent = [n for n in question.evidence if n not in needed and self._is_spent(n)]
+        read = {p: once.values[p] for name in spent for p in scm.graph.parents(name)}
+        self.inferred |= {name: how for name, how in once.inferred.items() if name in read}
+        evidence = {n: v for n, v in {**question.evidence, **read}.items() if n not in spent}
+        if not evidence:
+            return self._drawn(question)
+        repeated = {n: v.expand(self.draws, *v.shape[1:]) for n, v in evidence.items()}
+        return self._noise(repeated, needed)
+
+    def _widened(self, tally: Tally) -> Tally:
+        """With the error of importance sampling, whose draws are worth fewer independent ones."""
+        return replace(tally, error=tally.error * math.sqrt(1 + self.draws / self.effective))
+
+    def _is_spent(self, name: str) -> bool:
+        """Whether an image tells nothing more once its parents have been read off it."""
+        made = isinstance(self.scm.module(name), ImageMechanism)
+        return made and not self.scm.graph.children(name)
+
+    def _noise(self, evidence: Mapping[str, Tensor], needed: frozenset[str]) -> Mapping[str, Noise]:
+        """The noise of the needed nodes, of so many worlds as the evidence has rows."""
+        noise, completion = needed_noise(self.scm, evidence, needed, self.generator)
+        self.inferred |= completion.inferred
+        self.undetermined |= completion.undetermined
+        if completion.effective is not None:
+            self.effective = min(self.effective, completion.effective)
+        return noise
+
+    def _tally(self, question: Question, worlds: Worlds, where: str) -> Tally:
+        kept = np.ones(self.draws, dtype=bool)
+        for each in question.kept:
+            if each.value is not None:
+                kept &= worlds.meets(each.term, each.value)
+        if kept.sum() < FEWEST:
+            raise EvidenceError(where + _too_few(question, int(kept.sum()), self.draws))
+        conditions = [worlds.axis(each.term) for each in question.kept if each.value is None]
+        if question.query.kind is Kind.EXPECTATION:
+            return means(kept, self._combination(question, worlds), conditions)
+        event = np.ones(self.draws, dtype=bool)
+        for term in question.outcomes:
+            if term.value is not None:
+                event &= worlds.holds(term)
+        free = [worlds.axis(term) for term in question.outcomes if term.value is None]
+        return frequencies(kept, event, free, conditions)
+
+    def _combination(self, question: Question, worlds: Worlds) -> Array:
+        pairs = zip(question.query.coefficients, question.outcomes, strict=True)
+        return np.sum([float(c) * worlds.number(term) for c, term in pairs], axis=0)
+
+
+def _too_few(question: Question, kept: int, draws: int) -> str:
+    terms = ", ".join(str(each.term) for each in question.kept if each.value is not None)
+    if not terms:
+        return f"{draws:,} draws are asked for, at least {FEWEST} are needed; give more draws"
+    return (
+        f"only {kept} of {draws:,} draws satisfy the conditions on [{terms}], at least {FEWEST} "
+        "are needed; give more draws, or condition on less"
+    )
+
+
+def _default(scm: StructuralModel, question: Question) -> int:
+    if scm.images.keys() & question.needed(scm.graph):
+        return IMAGE_DRAWS
+    rows = (question.rows or 1) if question.evidence else 1
+    return max(DRAWS // 100, DRAWS // rows)
+
+
+def _table(
+    scm: StructuralModel,
+    question: Question,
+    cells: Mapping[tuple[Level, ...], float],
+    impossible: list[int],
+) -> Table:
+    """The cells under their axes, NaN in rows that are impossible.
+
+    A discrete image has the codes that were drawn.
+    """
+    levels: dict[str, tuple[Level, ...]] = {}
+    if question.rows is not None:
+        levels[ROW if ROW not in question.axes else f"{ROW}'"] = tuple(range(question.rows))
+    for place, (axis, name) in enumerate(question.axes.items(), start=len(levels)):
+        drawn = {cell[place] for cell in cells}
+        levels[axis] = levels_of(scm.graph, name) or tuple(sorted(drawn, key=int))
+    named = cells if len(levels) != 1 else {cell[0]: number for cell, number in cells.items()}
+    table = Table.from_dict(tuple(levels), named, levels)
+    values = table.values.astype(np.float64)
+    if impossible:
+        values[impossible] = np.nan
+    return Table.of(table.axes, values, table.levels)
+
+
+def _notes(run: _Run) -> Iterator[str]:
+    """What the answer rests on."""
+    scm, question = run.scm, run.question
+    each = " for each row" if question.evidence and question.rows is not None else ""
+    fewest = min((tally.kept for tally in run.tallies), default=run.draws)
+    kept = f", of which {fewest:,} satisfy the conditions" if fewest < run.draws else ""
+    yield f"estimated from {run.draws:,} draws{each}{kept}"
+    if run.impossible:
+        first = run.impossible[min(run.impossible)]
+        why = f"{first.where}: {first.reason}" if first.where else first.reason
+        yield impossible_note(sorted(run.impossible), why)
+    if any(tally.empty for tally in run.tallies):
+        yield "cells whose condition no draw satisfies are shown as 0"
+    if question.query.is_counterfactual and not _is_marginal(question):
+        yield from _noise_notes(scm, question)
+    if question.evidence and run.undetermined:
+        listed = ", ".join(f"'{name}'" for name in sorted(run.undetermined))
+        yield f"the evidence leaves {listed} open: drawn from the posterior"
+    if run.effective < math.inf:
+        yield f"by importance sampling, worth {run.effective:,.0f} independent draws"
+    for name, how in run.inferred.items():
+        if name not in scm.equations:
+            yield f"'{name}' was {how}"
+    if question.query.kind is Kind.EXPECTATION:
+        yield from _level_notes(scm, question)
+    yield from run.watch.sentences
+
+
+def _is_marginal(question: Question) -> bool:
+    """Whether each term is about one world by itself, so that how worlds share noise is no part."""
+    if question.kept or question.evidence:
+        return False
+    nested = any(each.nested is not None for term in question.outcomes for each in term.subscript)
+    is_sum = question.query.kind is Kind.EXPECTATION
+    return not nested and (is_sum or len(question.outcomes) == 1)
+
+
+def _noise_notes(scm: StructuralModel, question: Question) -> Iterator[str]:
+    """The choices that data cannot test and that a counterfactual depends on."""
+    set_ = {each.variable for world in question.wanted for each in world}
+    moved = scm.graph.descendants(set_) & question.needed(scm.graph) if set_ else frozenset()
+    kinds: dict[str, list[str]] = {}
+    for name in (name for name in scm.order if name in moved - scm.equations.keys()):
+        kinds.setdefault(_noise_kind(scm.module(name)), []).append(name)
+    for kind, names in kinds.items():
+        listed = ", ".join(f"'{name}'" for name in names)
+        yield f"the counterfactual of {listed} assumes {kind}, which no data can test"
+
+
+def _noise_kind(mechanism: nn.Module) -> str:
+    match mechanism:
+        case Categorical(noise_name="gumbel"):
+            return "Gumbel-max noise"
+        case Categorical(noise_name=name):
+            return f"{name} noise"
+        case ContinuousMechanism():
+            return "noise in which it is monotone"
+        case _:
+            return "the noise of its diffusion model"
+
+
+def _level_notes(scm: StructuralModel, question: Question) -> Iterator[str]:
+    for name in dict.fromkeys(term.name for term in question.outcomes):
+        node = scm.graph.nodes.get(name)
+        if isinstance(node, Class) and node.type.counting:
+            yield counted_as(name, node.type)

@@ -1,0 +1,297 @@
+"""Language: causal questions as text.
+
+    P(y | do(x=1), z)                    interventional; z is free
+    P(y, w=0 | do(x=red, v), z=1)        joint; v is set to any of its levels
+    P(y[x=1] | x=0, y=0)                 counterfactual: y had x been 1, given what was seen
+    P(y[x=1]=1, y[x=0]=0)                several worlds
+    P(y[x=1, m[x=0]])                    nested: m takes the value it has in the world x=0
+    P(y[x=1, m[]])                       m takes the value it has in the actual world
+    P(y[x])                              x is set to any of its levels
+    E[y[x=1] - 1/2*y[x=0] | z=1]         expectation of a linear combination
+    NDE(x -> y; m), ATT(x -> y), ...     quantities with names: see `causalflow.query.named`
+    P(y | do(x=1)) - P(y | do(x=0))      sums and ratios: see `causalflow.query.combination`
+
+A variable's name of letters, digits, '_' and '.' stands as it is, and a level is written by name or
+number; ``'two words'`` or ``"two words"`` quotes names that would read as something else (a
+backslash keeps the character after it). ``do`` sets a variable for every
+term of the query, conditions too; with subscripts each term has its own world, so the two are not
+mixed. ``p(...)``, ``Pr(...)``, ``e[...]``, ``E(...)`` and ``DO(...)`` are read as well.
+
+A mistake is a `QueryError` that points at its place.
+
+Plain: questions of names alone, read without the grammar.
+
+    P(y, w)    P(y, w | z)    P(y, w | do(x, v))    P(y, w | do(x, v), z)
+
+Most questions are of this form, and the grammar takes longer to read one than identification to
+answer it. Everything else, mistakes too, is left to `causalflow.query.parse`, which reads this
+form to the same query.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
+
+from lark import Lark
+from lark.exceptions import UnexpectedInput, UnexpectedToken
+
+from causalflow.admg.admg import ADMG
+from causalflow.errors import QueryError
+from causalflow.graph.node import Exogenous, Family, Finite, Node, Symbol
+from causalflow.limits import QUERY_DEPTH, QUERY_LETTERS
+from causalflow.query.combination import COUNT, AnyQuery, Combination, read_combination
+from causalflow.query.named import named_question
+from causalflow.query.query import Intervention, Kind, Query, Term
+from causalflow.query.reader import Branch, Reader, Variables
+from causalflow.query.words import BARE, NAME, OPENED, QUOTED, WORD
+
+if TYPE_CHECKING:
+    from causalflow.graph.graph import Graph
+
+__all__ = ["parse_distribution", "parse_query", "plain_query", "single_query"]
+
+_NAMES = rf"\s*({NAME}(?:\s*,\s*{NAME})*)\s*"
+_BEHIND = rf"\s*do\s*\({_NAMES}\)\s*(?:,{_NAMES})?|{_NAMES}"
+_FORM = re.compile(rf"\s*[Pp]r?\s*\({_NAMES}(?:\|(?:{_BEHIND}))?\)\s*")
+
+
+def plain_query(text: str, variables: Mapping[str, Node | Exogenous] | None) -> Query | None:
+    """The query, if the text is plain, names nothing twice, and only what there is.
+
+    Example:
+        >>> print(plain_query(" P( y|do(x) ,z)", None), plain_query("P(y | z, do(x))", None))
+        P(y | do(x), z) None
+    """
+    found = _FORM.fullmatch(text)
+    if found is None:
+        return None
+    outcomes, do, given, alone = (_split(part) for part in found.groups())
+    names = [*outcomes, *do, *given, *alone]
+    if len(set(names)) < len(names) or not _known(names, do, variables):
+        return None
+    return Query(
+        outcomes=tuple(Term(name=name) for name in outcomes),
+        conditions=tuple(Term(name=name) for name in given or alone),
+        do=tuple(Intervention(variable=name) for name in do),
+    )
+
+
+def _split(part: str | None) -> list[str]:
+    return [name.strip() for name in part.split(",")] if part else []
+
+
+def _known(
+    names: list[str], do: list[str], variables: Mapping[str, Node | Exogenous] | None
+) -> bool:
+    if variables is None:
+        return True
+    present = all(name in variables for name in names)
+    return present and not any(isinstance(variables[name], Finite | Family) for name in do)
+
+
+GRAMMAR = rf"""
+start: P outcomes given? ")" -> probability
+     | E combination given? "]" -> expectation
+     | MEAN combination given? ")" -> expectation
+outcomes: event ("," event)*
+given: "|" condition ("," condition)*
+?condition: event | do
+do: DO event ("," event)* ")"
+event: _name subscript? ("=" value)?
+subscript: "[" (event ("," event)*)? "]"
+value: VALUE | QUOTED
+_name: NAME | QUOTED
+
+combination: part (_sign_part)*
+part: MINUS? _product
+_sign_part: plus_part | minus_part
+plus_part: "+" _product -> part
+minus_part: MINUS _product -> part
+_product: (coefficient "*")? event
+coefficient: COUNT ("/" COUNT)?
+
+P: /[Pp]r?\s*\(/
+E: /[Ee]\s*\[/
+MEAN: /[Ee]\s*\(/
+DO.1: /[Dd][Oo]\s*\(/
+MINUS: "-"
+NAME: /{BARE}/
+COUNT.1: /{COUNT}/
+VALUE: /{WORD}/
+QUOTED: /{QUOTED}/
+%ignore /\s+/
+"""
+
+WORDS = {
+    "P": "'P('",
+    "E": "'E['",
+    "NAME": "a variable",
+    "DO": "'do('",
+    "COUNT": "a number",
+    "VALUE": "a level or number",
+    "EQUAL": "'='",
+    "LSQB": "'['",
+    "STAR": "'*'",
+    "SLASH": "'/'",
+    "PLUS": "'+'",
+    "MINUS": "'-'",
+    "COMMA": "','",
+    "VBAR": "'|'",
+    "RSQB": "']'",
+    "RPAR": "')'",
+    "$END": "the end of the query",
+}
+HINTS = (
+    (r"[_^]?\{", "the world of a term stands in brackets: y[x=1]"),
+    (r"(?i)(?<=do)\s*\(|do\s*\(", "do(...) stands behind the bar: P(y | do(x=1))"),
+    (r"[<>≤≥≠!]", "an event says that a variable has a level: y=1"),
+    (r"[&;∧∩]|and\b|(?<=[;&]\s)\w", "events are separated by commas"),
+    (r"['\"]", 'a quote in a name wants a backslash, or the other quotes: "it\'s"'),
+    (r"(?<=[^\W\d_]\s)\w|(?<=\w)-", "a name or level of several words is quoted: 'two words'"),
+)
+
+
+def parse_query(text: str, graph: Graph | ADMG | None = None) -> AnyQuery:
+    """Read a causal question.
+
+    Args:
+        text: at most `causalflow.limits.QUERY_LETTERS` long, nested at most 20 deep.
+        graph: if given, names and levels are checked against it, and a level's index becomes the
+            level. Exogenous variables can be asked about and conditioned on, not set.
+
+    Returns:
+        The question; a `causalflow.query.combination.Combination` where one question cannot say it.
+
+    Raises:
+        QueryError: what cannot be read, contradicts itself, or is not in the graph.
+
+    Example:
+        >>> query = parse_query("P(y|z, do( x = 1 ))")
+        >>> print(query, query.free_variables)
+        P(y | do(x=1), z) ('y', 'z')
+        >>> print(parse_query("E[y | do(x=1)] - E[y | do(x=0)]"))
+        E[y[x=1] - y[x=0]]
+        >>> print(parse_query("RR(x -> y)"))
+        P(y[x=1]=1) / P(y[x=0]=1)
+    """
+    _check_size(text)
+    admg = graph if graph is None or isinstance(graph, ADMG) else graph.admg
+    variables: Variables | None = None
+    if isinstance(graph, ADMG):
+        variables = dict.fromkeys(graph.nodes, Symbol())
+    elif graph is not None:
+        variables = {**graph.nodes, **graph.exogenous}
+    one = functools.partial(_one, variables=variables, admg=admg)
+    return plain_query(text, variables) or read_combination(text, one) or one(text)
+
+
+def single_query(text: str, graph: Graph | ADMG | None = None, where: str = "query") -> Query:
+    """Read a causal question that is no sum or ratio of several.
+
+    Raises:
+        QueryError: as `parse_query`; or the text is a combination.
+    """
+    found = parse_query(text, graph)
+    if isinstance(found, Combination):
+        raise QueryError(f"{where}: {found} combines several questions; ask each by itself")
+    return found
+
+
+def _one(text: str, variables: Variables | None, admg: ADMG | None) -> AnyQuery:
+    """One question, perhaps by its name; what a name stands for is checked as if written out."""
+    found = named_question(text, variables, admg)
+    if found is None:
+        return _read(text, variables)
+    read = functools.partial(_read, variables=variables)
+    try:
+        return read_combination(str(found), read) or read(str(found))
+    except QueryError as error:
+        start = len(text) - len(text.lstrip())
+        raise QueryError(error.message, text, start) from None
+
+
+def parse_distribution(text: str, graph: Graph | None = None) -> Query:
+    """Read a distribution that is available as data, such as ``P(y, z | do(x))``.
+
+    With a graph that has no node ``v``, ``P(v)`` and ``P(v | do(x))`` mean all the nodes that are
+    not set.
+
+    Raises:
+        QueryError: it cannot be read, or is no distribution of free variables in one world.
+
+    Example:
+        >>> print(parse_distribution("P(y[x], z[x])"))
+        P(y, z | do(x))
+    """
+    whole = graph is not None and "v" not in graph.nodes
+    variables = None if graph is None else {**({"v": Symbol()} if whole else {}), **graph.nodes}
+    _check_size(text)
+    query = _read(text, variables)
+    if query.kind is Kind.EXPECTATION or query.is_counterfactual:
+        raise QueryError("query: data come from a distribution P(... | do(...))", text, 0)
+    if len(query.free_terms) < len(query.terms):
+        raise QueryError("query: the variables of a distribution of data take no values", text, 0)
+    query = query.interventional_form()
+    if graph is None or not whole or query.outcomes != (Term(name="v"),):
+        return query
+    outcomes = graph.nodes.keys() - query.variables
+    return replace(query, outcomes=tuple(Term(name=n) for n in graph.nodes if n in outcomes))
+
+
+def _read(text: str, variables: Variables | None) -> Query:
+    query = plain_query(text, variables)
+    if query is None:
+        query = Reader(text=text, variables=variables).query(_tree(text))
+    return query
+
+
+def _check_size(text: str) -> None:
+    if not isinstance(text, str):
+        raise QueryError(f"query: given {type(text).__name__}; expected text: 'P(y | do(x))'")
+    if len(text) > QUERY_LETTERS:
+        raise QueryError(f"query: {len(text):,} characters; at most {QUERY_LETTERS:,} are read")
+    depth = 0
+    for mark in re.finditer(rf"(?<!\w)[eE]\s*\[|[][]|{OPENED}", text):
+        outer = not depth and mark[0][0] in "eE"  # of an expectation, no subscript
+        depth = max(0, depth + {"[": not outer, "]": -1}.get(mark[0][-1], 0))
+        if depth > QUERY_DEPTH:
+            message = f"query: nested deeper than {QUERY_DEPTH} subscripts"
+            raise QueryError(message, text, mark.start())
+
+
+@functools.cache
+def _parser() -> Lark:
+    return Lark(GRAMMAR, parser="lalr", propagate_positions=True, maybe_placeholders=False)
+
+
+def _tree(text: str) -> Branch:
+    interactive = _parser().parse_interactive(text)
+    try:
+        for _ in interactive.iter_parse():
+            pass
+        return cast("Branch", interactive.feed_eof())
+    except UnexpectedInput as error:
+        ended = isinstance(error, UnexpectedToken) and error.token.type == "$END"
+        position = len(text.rstrip()) if ended else error.pos_in_stream or 0
+    accepted = interactive.accepts()
+    words = [word for terminal, word in WORDS.items() if terminal in accepted]
+    expected = " or ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+    found = re.match(rf"\w+[(\[]?|{QUOTED}|\S", text[position:])
+    given = repr(found[0]) if found else "the end of the query"
+    if given in ('"\'"', "'\"'"):
+        given = "a quote that is not closed"
+    raise QueryError(
+        f"query: expected {expected}; found {given}{_hint(text, position)}", text, position
+    )
+
+
+def _hint(text: str, position: int) -> str:
+    """What the writer may have meant."""
+    if not text[:position].strip():
+        return "; a question is P(y | do(x=1)), E[y | do(x=1)] or a name such as ATE(x -> y)"
+    found = (hint for pattern, hint in HINTS if re.compile(pattern).match(text, position))
+    return "".join(f"; {hint}" for hint in list(found)[:1])

@@ -1,0 +1,221 @@
+"""Entries: what a user gives for a variable, one value or one a row, as an array of its entries.
+
+Tensors, numpy and masked arrays, pandas (categoricals and nullable columns too), polars, lists and
+single values come in; torch is not imported for it.
+
+Gap: an entry that says nothing: None, NaN, NaT, pandas' NA, an empty text, or a word for it.
+
+Numeral: the exact number that a text or an object shows, if it shows one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from causalflow.limits import NUMERAL_LETTERS
+
+__all__ = [
+    "GAP",
+    "MISSING",
+    "Array",
+    "Entries",
+    "Number",
+    "distinct",
+    "entries_of",
+    "exact",
+    "exact_float_below",
+    "is_gap",
+    "is_missing_word",
+    "is_tensor",
+    "numeral",
+    "rank",
+]
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entries:
+    """The entries, shape () for a single value, else (rows, ...).
+
+    Attributes:
+        array: typed, or of Python objects.
+        tensor: whether they came as a torch tensor.
+    """
+
+    array: Array
+    tensor: bool = False
+
+
+def entries_of(given: Any) -> Entries:
+    """The entries of a value or a column.
+
+    Example:
+        >>> entries_of(["red", 1, None]).array.tolist(), entries_of("red").array.shape
+        (['red', 1, None], ())
+    """
+    if is_tensor(given):
+        return Entries(array=_from_tensor(given), tensor=True)
+    if isinstance(given, np.ma.MaskedArray):
+        return Entries(array=np.where(np.ma.getmaskarray(given), np.nan, given.data.astype(object)))
+    if isinstance(given, np.ndarray):
+        return Entries(array=_plain(given))
+    if hasattr(given, "to_numpy") and (hasattr(given, "dtype") or hasattr(given, "ndim")):
+        return Entries(array=_from_frame(given))
+    listed = isinstance(given, Sequence) and not isinstance(given, str | bytes)
+    array = np.empty(len(given) if listed else (), dtype=object)
+    for place, entry in enumerate(given if listed else ()):
+        array[place] = entry
+    if not listed:
+        array[()] = given
+    return Entries(array=array)
+
+
+def is_tensor(given: object) -> bool:
+    """Whether an object is a torch tensor, without importing torch."""
+    is_class = isinstance(given, type)
+    return not is_class and type(given).__module__.startswith("torch") and hasattr(given, "detach")
+
+
+def rank(given: Any) -> int:
+    """How many axes a value has: 0 for a single one; a list of lists of several lengths has 1."""
+    try:
+        return int(np.ndim(given))
+    except ValueError:
+        return 1
+
+
+def distinct(column: Array) -> tuple[list[Any], Array]:
+    """The values that occur, and which of them each entry is, in the column's shape.
+
+    Linear time for small integers.
+
+    Raises:
+        TypeError: an entry is a list or an array.
+    """
+    if column.dtype.kind in "bui" and column.size:
+        low, high = int(column.min()), int(column.max())
+        if high < 2**62 and high - low < 4 * column.size + 1024:
+            shifted = column.astype(np.int64) - low
+            present = np.flatnonzero(np.bincount(shifted.ravel(), minlength=high - low + 1))
+            rank = np.zeros(high - low + 1, dtype=np.int64)
+            rank[present] = np.arange(len(present))
+            values = present + low
+            return (values.astype(bool) if column.dtype == bool else values).tolist(), rank[shifted]
+    if column.dtype == object:
+        seen: dict[Any, int] = {}
+        order = [seen.setdefault((type(e), e), len(seen)) for e in column.ravel().tolist()]
+        found = np.array(order, dtype=np.int64).reshape(column.shape)
+        return [entry for _, entry in seen], found
+    unique, places = np.unique(column, return_inverse=True)
+    return list(unique), places.reshape(column.shape)
+
+
+def _plain(array: Array) -> Array:
+    """Dates as objects, a missing one as None: the bare numbers behind them mean nothing."""
+    if array.dtype.kind not in "mM":
+        return array
+    found = np.empty(array.shape, dtype=object)
+    for place in np.ndindex(array.shape):
+        found[place] = None if np.isnat(array[place]) else array[place]
+    return found
+
+
+def _from_tensor(tensor: Any) -> Array:
+    plain = tensor.detach().cpu().to_dense()
+    try:
+        return np.asarray(plain.numpy())
+    except TypeError:  # bfloat16 has no numpy type
+        return np.asarray(plain.float().numpy())
+
+
+def _from_frame(column: Any) -> Array:
+    """A column of a data frame; gaps stay what they are, to be read as such (NaT is no column)."""
+    if getattr(column, "ndim", 1) > 1:  # two columns of one name
+        return np.asarray(column)
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind != "O":
+        return _plain(np.asarray(column.to_numpy()))
+    return np.asarray(column, dtype=object)
+
+
+GAP = -1
+"""The position of a missing value; also a way of writing it, where -1 is no level."""
+
+MISSING = frozenset({"", "na", "n/a", "nan", "nat", "none", "null", "<na>"})
+"""Texts, in lower case, that stand for a missing value, unless a level has that name."""
+
+
+def is_missing_word(text: str) -> bool:
+    """Whether a text is one of the words of `MISSING`.
+
+    Example:
+        >>> is_missing_word(" NaN "), is_missing_word("no")
+        (True, False)
+    """
+    return text.strip().lower() in MISSING
+
+
+def is_gap(entry: object) -> bool:
+    """Whether an entry that is no text stands for a missing value.
+
+    Example:
+        >>> is_gap(None), is_gap(float("nan")), is_gap(0)
+        (True, True, False)
+    """
+    if entry is None or type(entry).__name__ == "NAType":  # pandas' NA has no truth value
+        return True
+    try:
+        different = entry != entry  # NaN and NaT differ from themselves
+    except ArithmeticError:  # a signalling NaN
+        return True
+    return isinstance(different, bool | np.bool_) and bool(different)
+
+
+Number = int | float | Fraction | Decimal | np.number[Any]
+
+_NUMERAL = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
+
+
+def numeral(text: str) -> Fraction | None:
+    """The number that a text shows, spaces around it aside; words such as "inf" show none.
+
+    Example:
+        >>> numeral(" 1.50 "), numeral("1e3"), numeral("<5"), numeral("nan")
+        (Fraction(3, 2), Fraction(1000, 1), None, None)
+    """
+    inner = text.strip()
+    if len(inner) > NUMERAL_LETTERS or not _NUMERAL.fullmatch(inner):
+        return None
+    return Fraction(inner)
+
+
+def exact(number: Number) -> Fraction | None:
+    """The number itself; a float is the decimal that it shows (0.1 is 1/10), infinity is none."""
+    match number:
+        case Fraction() | int():
+            return Fraction(number)
+        case Decimal():
+            return Fraction(number) if number.is_finite() else None
+        case np.integer():
+            return Fraction(int(number))
+        case _:
+            return numeral(str(number) if isinstance(number, np.floating) else repr(number))
+
+
+def exact_float_below(number: Number) -> int | None:
+    """Below which size a float's whole numbers are told apart; None: it is no float.
+
+    Example:
+        >>> exact_float_below(1.0) == 2**53, exact_float_below(np.float32(1)) == 2**24
+        (True, True)
+    """
+    if isinstance(number, np.floating):
+        return int(2 ** (np.finfo(number.dtype).nmant + 1))
+    return 2**53 if isinstance(number, float) else None
