@@ -19,7 +19,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from causalflow import data
     from causalflow.bounds.bounds import bounds
-    from causalflow.design.adjustment import front_door_sets, instruments
+    from causalflow.design.adjustment import adjustment_sets, is_adjustment_set
+    from causalflow.design.front_door import front_door_sets
+    from causalflow.design.independences import implied_independences, separated
+    from causalflow.design.instruments import instruments
     from causalflow.errors import (
         CausalflowError,
         CausalflowWarning,
@@ -61,20 +64,24 @@ _PLACES = {
     "QueryError": "causalflow.errors",
     "SupportWarning": "causalflow.errors",
     "Table": "causalflow.factors.table",
+    "adjustment_sets": "causalflow.design.adjustment",
     "bounds": "causalflow.bounds.bounds",
     "compile": "causalflow.model.model",
     "data": "causalflow.data",
     "dumps": "causalflow.formats.formats",
     "from_networkx": "causalflow.formats.interchange",
-    "front_door_sets": "causalflow.design.adjustment",
+    "front_door_sets": "causalflow.design.front_door",
     "guided_diffusion": "causalflow.pretrained.adm",
     "identify": "causalflow.identify.identify",
     "image_grid": "causalflow.plot.images",
-    "instruments": "causalflow.design.adjustment",
+    "implied_independences": "causalflow.design.independences",
+    "instruments": "causalflow.design.instruments",
+    "is_adjustment_set": "causalflow.design.adjustment",
     "load": "causalflow.formats.formats",
     "loads": "causalflow.formats.formats",
     "parse_query": "causalflow.query.parse",
     "plot_graph": "causalflow.plot.graph",
+    "separated": "causalflow.design.independences",
     "to_networkx": "causalflow.formats.interchange",
 }
 
@@ -93,6 +100,7 @@ __all__ = [
     "QueryError",
     "SupportWarning",
     "Table",
+    "adjustment_sets",
     "bounds",
     "compile",
     "data",
@@ -102,11 +110,14 @@ __all__ = [
     "guided_diffusion",
     "identify",
     "image_grid",
+    "implied_independences",
     "instruments",
+    "is_adjustment_set",
     "load",
     "loads",
     "parse_query",
     "plot_graph",
+    "separated",
     "to_networkx",
 ]
 

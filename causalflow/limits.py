@@ -87,6 +87,7 @@ __all__ = [
     "SOLVER_STEPS",
     "SOURCES",
     "STATEMENT_LETTERS",
+    "SUBSETS",
     "SUPPORT_CELLS",
     "TABLE_CELLS",
     "TABLE_ROWS",
@@ -208,6 +209,8 @@ CUTS = 2_000
 """Cuts after which the search for separating sets ends, which ten variables cannot reach."""
 ADJUSTMENT_TRIALS = 5_000
 """Sets tried for a front door or an instrument: their number doubles with each node."""
+SUBSETS = 1 << 16
+"""Subsets of which all adjustment sets, not only the minimal ones, are picked: a second of work."""
 
 # Tables and exact models
 

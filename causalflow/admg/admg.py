@@ -20,7 +20,7 @@ from functools import cached_property
 from heapq import heapify, heappop, heappush
 from typing import TypeAlias
 
-from causalflow.errors import GraphError, one_of
+from causalflow.errors import GraphError, one_of, shown
 from causalflow.limits import EDGES
 from causalflow.names import written
 
@@ -299,7 +299,10 @@ class ADMG:
 
     def _require(self, nodes: Names) -> frozenset[str]:
         """``nodes`` as a set, all of them known."""
-        names = frozenset((nodes,)) if isinstance(nodes, str) else frozenset(nodes)
+        try:
+            names = frozenset((nodes,)) if isinstance(nodes, str) else frozenset(nodes)
+        except TypeError:
+            raise GraphError(f"nodes: {shown(nodes, 60)}; expected a name, or several") from None
         for name in sorted(names.difference(self._position), key=str):
             raise GraphError(f"unknown node {name!r}; {one_of(name, self.nodes)}")
         return names

@@ -258,6 +258,12 @@ class Separations:
             reached = self._reached[key] = self._search(bit, given, into, out_of)
         return not reached & others
 
+    def all_separated(
+        self, some: int, others: int, given: int, into: int = 0, out_of: int = 0
+    ) -> bool:
+        """Whether ``given`` separates each node of a set from all of ``others``."""
+        return all(self.separated(bit, others, given, into, out_of) for bit in bits_of(some))
+
     def _search(self, start: int, given: int, into: int, out_of: int) -> int:
         """The nodes with an open walk from ``start``: those come to by a tail, and by a head."""
         opened = self._opened(given, into, out_of)

@@ -11,16 +11,16 @@ Ford & Fulkerson (1956) for the cuts.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Generator, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from itertools import combinations
+from itertools import chain, combinations
 from typing import TypeAlias
 
 from causalflow.admg.admg import ADMG
 from causalflow.limits import CUTS
 
-__all__ = ["nearest_set", "separating_sets"]
+__all__ = ["nearest_set", "separating_sets", "subsets"]
 
 
 Names = frozenset[str]
@@ -28,10 +28,11 @@ Node: TypeAlias = str | frozenset[str]
 Side: TypeAlias = tuple[Node, bool]
 
 
-def separating_sets(admg: ADMG, a: Names, b: Names, allowed: Names) -> Iterator[Names]:
+def separating_sets(admg: ADMG, a: Names, b: Names, allowed: Names) -> Generator[Names, None, bool]:
     """Minimal subsets of ``allowed`` that m-separate ``a`` and ``b``, fewest variables first.
 
-    Lazy; the search ends after `CUTS` cuts, which ten variables cannot reach.
+    Lazy; the search ends after `CUTS` cuts, which ten variables cannot reach. Returns whether it
+    ended before, so that these are all.
     """
     moral = _moral(admg.subgraph(admg.ancestors(a | b)))
     usable = (allowed & moral.keys()) - a - b
@@ -47,6 +48,19 @@ def separating_sets(admg: ADMG, a: Names, b: Names, allowed: Names) -> Iterator[
             kept = include | frozenset(sorted(cut - include)[:place])
             _push(heap, _Flow(moral, a, b, usable), kept, exclude | {node})
             counter += 1
+    return not heap
+
+
+def subsets(names: Iterable[str]) -> Iterator[Names]:
+    """All subsets, fewest names first, those of one size in the order of names.
+
+    Example:
+        >>> [sorted(each) for each in subsets("ab")]
+        [[], ['a'], ['b'], ['a', 'b']]
+    """
+    ordered = sorted(names)
+    sizes = range(len(ordered) + 1)
+    return map(frozenset, chain.from_iterable(combinations(ordered, size) for size in sizes))
 
 
 def nearest_set(admg: ADMG, a: Names, b: Names, allowed: Names) -> Names | None:

@@ -19,13 +19,12 @@ from itertools import islice
 
 from causalflow.admg.admg import ADMG
 from causalflow.design.adjustment import (
-    back_door_formula,
-    back_door_sets,
-    front_door_formula,
-    front_door_sets,
-    instruments,
+    adjustment_formula,
     mediation_sets,
+    minimal_adjustment_sets,
 )
+from causalflow.design.front_door import front_door_formula, front_door_sets
+from causalflow.design.instruments import instruments
 from causalflow.query.query import Kind, Query, Term, Value
 from causalflow.symbolic.expression import Event, Expression, Index, Linear, Probability
 from causalflow.symbolic.render import to_text
@@ -82,7 +81,7 @@ def _of_effect(admg: ADMG, query: Query, most: int) -> Iterator[ShortAnswer]:
     if not x or query.conditions or len({*x, *y}) < len(x) + len(y):
         return
     rules = (
-        ("back door", back_door_sets(admg, x, y), back_door_formula),
+        ("back door", minimal_adjustment_sets(admg, x, y), adjustment_formula),
         ("front door", front_door_sets(admg, x, y), front_door_formula),
     )
     found = [
@@ -150,7 +149,9 @@ def _of_worlds(admg: ADMG, query: Query, most: int) -> Iterator[ShortAnswer]:
     ((y, x, _),) = kinds
     if any(str(each.free) != x or each.value is None for each in query.conditions):
         return
-    sets = mediation_sets(admg, x, mediators, y) if mediators else back_door_sets(admg, x, y)
+    sets = (
+        mediation_sets(admg, x, mediators, y) if mediators else minimal_adjustment_sets(admg, x, y)
+    )
     rule = "mediation formula" if mediators else "back door"
     for chosen in islice(sets, most):
         estimand = _averaged(query, found, chosen)

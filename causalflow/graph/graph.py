@@ -31,7 +31,7 @@ from causalflow.names import written
 if TYPE_CHECKING:
     from causalflow.admg.separation import Separation
 
-__all__ = ["Graph", "QueryCheck"]
+__all__ = ["Graph", "QueryCheck", "admg_of"]
 
 
 class Graph:
@@ -312,3 +312,17 @@ def _plain(part: Any) -> Any:
             return list(part)
         return {key: raw(value) for key, value in part.items()}
     return [raw(value) for value in part] if isinstance(part, list | tuple) else part
+
+
+def admg_of(graph: Graph | ADMG, asked_by: str) -> ADMG:
+    """The mixed graph of what a function that takes either was given.
+
+    Raises:
+        GraphError: neither a graph nor its mixed graph.
+    """
+    if isinstance(graph, ADMG):
+        return graph
+    if not isinstance(graph, Graph):
+        given = type(graph).__name__
+        raise GraphError(f"{asked_by}: given {given}; expected a Graph, as from cf.load(path)")
+    return graph.admg

@@ -8,13 +8,9 @@ import pytest
 from latent_oracle import random_graph, random_model
 
 from causalflow.admg.admg import ADMG
-from causalflow.design.adjustment import (
-    back_door_formula,
-    back_door_sets,
-    front_door_formula,
-    front_door_sets,
-    instruments,
-)
+from causalflow.design.adjustment import adjustment_formula, adjustment_sets
+from causalflow.design.front_door import front_door_formula, front_door_sets
+from causalflow.design.instruments import instruments
 from causalflow.errors import GraphError
 from causalflow.factors.table import Table
 from causalflow.graph.graph import Graph
@@ -58,7 +54,7 @@ def problems(seed, count, size=6, front_door=False):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_back_door_sets_are_all_the_minimal_ones_by_definition_fewest_first(seed):
+def test_adjustment_sets_are_all_the_minimal_ones_by_definition_fewest_first(seed):
     met = 0
     for _, admg, parts, x, y in problems(seed, 40):
         dag = canonical(*parts)
@@ -68,18 +64,18 @@ def test_back_door_sets_are_all_the_minimal_ones_by_definition_fewest_first(seed
         behind.remove_edges_from(list(dag.out_edges(x)))
         others = set(parts[0]) - networkx.descendants(dag, x) - {x, y}
         expected = minimal(z for z in subsets(others) if separated(behind, x, y, z))
-        found = [*back_door_sets(admg, x, y)]
+        found = [*adjustment_sets(admg, x, y)]
         assert sorted(map(sorted, found)) == sorted(map(sorted, expected))
         assert [*map(len, found)] == sorted(map(len, found))
         met += bool(found)
     assert met > 0
 
 
-def test_back_door_formulas_equal_the_truth():
+def test_adjustment_formulas_equal_the_truth():
     met = 0
     for generator, admg, parts, x, y in problems(11, 120, size=5):
-        for given in back_door_sets(admg, x, y):
-            met += check(generator, parts, back_door_formula([x], [y], given), x, y)
+        for given in adjustment_sets(admg, x, y):
+            met += check(generator, parts, adjustment_formula([x], [y], given), x, y)
     assert met > 40
 
 
@@ -108,8 +104,8 @@ def test_joint_treatments_are_adjusted_for_together():
         model = random_model(generator, names, directed, bidirected)
         joint = Table(model.names, model.joint())
         x, y = names[:2], names[2:3]
-        for given in islice(back_door_sets(admg, x, y), 3):
-            found = evaluate(back_door_formula(x, y, given), joint).to_numpy([*y, *x])
+        for given in islice(adjustment_sets(admg, x, y), 3):
+            found = evaluate(adjustment_formula(x, y, given), joint).to_numpy([*y, *x])
             assert np.abs(found - model.truth(y, x)).max() < 1e-9
             met += 1
     assert met > 50
@@ -142,7 +138,7 @@ def test_hundred_nodes_are_searched_lazily():
             *(f"w{i} -> y" for i in range(30)),
         ]
     )
-    first = next(back_door_sets(graph, "x", "y"))
+    first = next(adjustment_sets(graph, "x", "y"))
     assert len(first) == 31
     assert {f"w{i}" for i in range(30)} < first
     assert next(front_door_sets(graph, "x", "y"), None) is None
@@ -151,4 +147,4 @@ def test_hundred_nodes_are_searched_lazily():
 
 def test_unknown_node_is_a_one_line_error():
     with pytest.raises(GraphError, match=r"unknown node 'q'"):
-        next(back_door_sets(Graph(edges=["x -> y"]), "q", "y"))
+        next(adjustment_sets(Graph(edges=["x -> y"]), "q", "y"))
