@@ -1,0 +1,98 @@
+"""Page: the measured parts of `docs/architecture.md`, between markers that the text keeps.
+
+<!-- table -->      before, after and aim of every measure
+<!-- folders -->    a line a folder: what it is (its face's first sentence), what it takes
+<!-- trip: NAME -->    the files of a trip in order, each with the first line of its docstring
+<!-- end -->        closes each
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from house.drawing import FACE, GROUND, House
+from house.measures import Measures, Row
+from house.source import PACKAGE
+
+__all__ = ["parts", "rewritten"]
+
+SECTION = re.compile(r"<!-- (?P<name>[^>]+?) -->\n.*?<!-- end -->", re.DOTALL)
+LISTED = 30
+"""A longer trip is told by folder."""
+
+
+def rewritten(page: str, told: Mapping[str, str]) -> str:
+    """The page with the text of every marked part renewed.
+
+    Raises:
+        KeyError: the page marks a part that there is not.
+    """
+    return SECTION.sub(
+        lambda m: f"<!-- {m['name']} -->\n{told[m['name']].strip()}\n<!-- end -->", page
+    )
+
+
+def parts(root: Path, table: Sequence[Row], after: Measures, home: House) -> dict[str, str]:
+    """The text of every part, by the name of its marker."""
+    trips = {f"trip: {name}": _trip(root, files) for name, files in after["trips"].items()}
+    return {"table": _table(table), "folders": _folders(root, home), **trips}
+
+
+def _table(table: Sequence[Row]) -> str:
+    lines = ["| | before | after | aim |", "|---|---:|---:|---:|"]
+    for row in table:
+        numbers = (_number(each) for each in (row.before, row.after, row.aim))
+        lines.append(f"| {row.what} | {' | '.join(numbers)} |")
+    return "\n".join(lines)
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return ""
+    return (
+        f"{value:,}" if isinstance(value, int) else f"{value:.2g}" if value < 1 else f"{value:.1f}"
+    )
+
+
+def _folders(root: Path, home: House) -> str:
+    """The folders from the highest floor down."""
+    floors = home.floors
+    order = sorted(home.files, key=lambda name: (-floors[name], name))
+    lines = ["| | what it is | files, lines | takes |", "|---|---|---:|---|"]
+    for name in order:
+        size = f"{len(home.files[name])}, {sum(n for _, n in home.files[name]):,}"
+        takes = sorted({b for a, b in home.takes if a == name} - FACE - {GROUND})
+        lines.append(f"| `{name}` | {_face(root, name)} | {size} | {', '.join(takes)} |")
+    return "\n".join(lines)
+
+
+def _face(root: Path, name: str) -> str:
+    """The first sentence of a folder's face, or of a module that stands alone."""
+    if name == GROUND:
+        return "What knows nothing of causality; every folder may take it."
+    package = root / PACKAGE
+    face = package / name / "__init__.py"
+    return _sentence(face if face.exists() else package / f"{name}.py")
+
+
+def _sentence(path: Path) -> str:
+    """The first paragraph of a module's docstring, in one line, up to its first full stop."""
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    paragraph = " ".join(text.split("\n\n")[0].split())
+    return re.split(r"(?<=\.)\s", paragraph)[0].replace("|", "\\|")
+
+
+def _trip(root: Path, files: Sequence[str]) -> str:
+    if len(files) <= LISTED:
+        told = (f"`{file}`: {_sentence(root / PACKAGE / file)}" for file in files)
+        return "\n".join(f"{number}. {line}" for number, line in enumerate(told, 1))
+    groups: dict[str, list[str]] = {}
+    for file in files:
+        groups.setdefault(str(Path(file).parent), []).append(Path(file).stem)
+    return "\n".join(
+        f"{number}. {'' if folder == '.' else f'`{folder}/` '}{', '.join(stems)}"
+        for number, (folder, stems) in enumerate(groups.items(), 1)
+    )
