@@ -1,6 +1,5 @@
 """The trips of `docs/house`: a call enters no more files than were counted when it was recorded."""
 
-import re
 from pathlib import Path
 
 import pytest
