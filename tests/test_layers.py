@@ -1,15 +1,13 @@
 """The layers of the package: imports run downward only, and the symbolic half never meets torch."""
 
-import ast
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from house.source import TORCH, Import, folder, imports, modules
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -44,89 +42,16 @@ LAYERS = [  # lowest first; modules of one layer may import one another, without
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 TORCH_FREE = {name for layer in LAYERS[: LEVEL["nn"]] for name in layer}
-TORCH = {"torch", "torchvision", "zuko", "lightning_fabric", "lightning", "pyro"}
 SLOW = {"sympy", "matplotlib", "networkx"}  # imported inside the functions that need them
 
 
-@dataclass(frozen=True)
-class Import:
-    """One imported module, and the line that says so.
-
-    `typing`: under `if TYPE_CHECKING:`, so never run.
-    """
-
-    source: str
-    target: str
-    place: str
-    typing: bool
-
-    @property
-    def layers(self) -> tuple[str, str]:
-        return layer(self.source), layer(self.target)
-
-
-def layer(module: str) -> str:
-    """`causalflow.admg.admg` -> `graph`; the package's own `__init__` is the public face."""
-    return [*module.split("."), "__init__"][1]
-
-
-def modules(root: Path) -> dict[str, Path]:
-    """Every module of the package at `root`, by its dotted name."""
-    found = {}
-    for path in sorted((root / "causalflow").rglob("*.py")):
-        parts = path.relative_to(root).with_suffix("").parts
-        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
-    return found
-
-
-def statements(tree: ast.AST, typing: bool = False) -> Iterator[tuple[ast.AST, bool]]:
-    """Import statements at any depth, and whether only a type checker reads them."""
-    for child in ast.iter_child_nodes(tree):
-        if isinstance(child, ast.Import | ast.ImportFrom):
-            yield child, typing
-        elif isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
-            for statement in child.body:
-                yield from statements(ast.Module([statement], []), True)
-            for statement in child.orelse:
-                yield from statements(ast.Module([statement], []), typing)
-        else:
-            yield from statements(child, typing)
-
-
-def names(statement: ast.AST, module: str, is_package: bool, known: dict[str, Path]) -> list[str]:
-    """What a statement imports: modules, not the names within them."""
-    if isinstance(statement, ast.Import):
-        return [alias.name for alias in statement.names]
-    assert isinstance(statement, ast.ImportFrom)
-    base = statement.module or ""
-    if statement.level:
-        parents = module.split(".")[: None if is_package else -1]
-        kept = parents[: len(parents) - statement.level + 1]
-        base = ".".join([*kept, *([base] if base else [])])
-    inside = [f"{base}.{alias.name}" for alias in statement.names]
-    found = [name if name in known else base for name in inside]
-    return list(dict.fromkeys(found))
-
-
-def imports(root: Path) -> list[Import]:
-    known = modules(root)
-    found = []
-    for module, path in known.items():
-        tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
-        for statement, typing in statements(tree):
-            place = f"{path.relative_to(root)}:{statement.lineno}: {ast.unparse(statement)}"
-            for target in names(statement, module, path.name == "__init__.py", known):
-                found.append(Import(module, target, place, typing))
-    return found
-
-
 def without_layer(root: Path) -> list[str]:
-    return [f"{module}: has no layer" for module in modules(root) if layer(module) not in LEVEL]
+    return [f"{module}: has no layer" for module in modules(root) if folder(module) not in LEVEL]
 
 
 def upward(found: list[Import]) -> list[str]:
     own = (each for each in found if each.target.split(".")[0] == "causalflow")
-    pairs = ((each, *each.layers) for each in own)
+    pairs = ((each, folder(each.source), folder(each.target)) for each in own)
     return [
         f"{each.place}  ({source} lies below {target})"
         for each, source, target in pairs
@@ -158,7 +83,7 @@ def reaches_torch(found: list[Import]) -> list[str]:
     return [
         each.place
         for each in running
-        if each.layers[0] in TORCH_FREE
+        if folder(each.source) in TORCH_FREE
         and (each.target in tainted or each.target.split(".")[0] in TORCH)
     ]
 
@@ -180,7 +105,7 @@ def test_symbolic_half_never_reaches_torch():
 
 
 def test_importing_the_face_and_the_symbolic_half_loads_neither_torch_nor_slow_libraries():
-    wanted = [m for m in modules(ROOT) if layer(m) in TORCH_FREE | {"__init__", "cli"}]
+    wanted = [m for m in modules(ROOT) if folder(m) in TORCH_FREE | {"__init__", "cli"}]
     lines = [*(f"import {module}" for module in wanted), "import sys", "print(*sys.modules)"]
     command = [sys.executable, "-c", "\n".join(lines)]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -22,12 +22,11 @@ import networkx as nx
 import numpy as np
 from sklearn.isotonic import isotonic_regression
 
-from house.source import PACKAGE, folder, imports, lines, modules
+from house.source import PACKAGE, TORCH, folder, imports, lines, modules
 
 __all__ = ["House", "draw", "house"]
 
 WIDTH, PITCH, BOX, MARGIN, GAP = 1120, 84, 46, 28, 22
-TORCH = {"torch", "torchvision", "zuko", "lightning_fabric", "lightning", "pyro"}
 FACE = {"__init__", "__main__"}
 GROUND = "ground"
 COOL, WARM = ("#e8f1f4", "#2f7f93"), ("#fbeee2", "#c46a2b")  # of a box, of its files

@@ -18,6 +18,7 @@ from pathlib import Path
 import networkx as nx
 
 __all__ = [
+    "TORCH",
     "Import",
     "circles",
     "double_names",
@@ -29,6 +30,8 @@ __all__ = [
 ]
 
 PACKAGE = "causalflow"
+TORCH = frozenset({"torch", "torchvision", "zuko", "lightning_fabric", "lightning", "pyro"})
+"""What the lower half of the package never imports, not even late."""
 NAMED = re.compile(rf"({PACKAGE}(?:\.\w+)+)(?::\w+)?")
 
 
