@@ -1,18 +1,17 @@
 """Drawing: the folders of the package as the floors of a house, from its imports, as SVG.
 
-    floor       0 for a folder that imports none of the others, else one above the highest it
-                imports; folders that reach torch stand above all that do not
-    box         a folder; the cells in it are its files, as wide as they are long
-    arrow       from a folder to one that it imports; those that follow from others are left out
-    ground      the modules that stand alone and import only one another, as one box
-
-The face of the package and its ``__main__``, which import from all, are the roof.
+floor       0 for a folder that imports none of the others, else one above the highest it
+            imports; folders that reach torch stand above all that do not
+box         a folder; the cells in it are its files, as wide as they are long
+arrow       from a folder to one that it imports; those that follow from others are left out
+ground      the modules that stand alone and import only one another; all may import them
+roof        the face of the package, by which all can be had
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
@@ -26,10 +25,11 @@ from house.source import PACKAGE, TORCH, folder, imports, lines, modules
 
 __all__ = ["House", "draw", "house"]
 
-WIDTH, PITCH, BOX, MARGIN, GAP = 1120, 84, 46, 28, 22
+WIDTH, PITCH, BOX, MARGIN, GAP, PASSAGE = 1120, 84, 46, 28, 22, 2
 FACE = {"__init__", "__main__"}
 GROUND = "ground"
 COOL, WARM = ("#e8f1f4", "#2f7f93"), ("#fbeee2", "#c46a2b")  # of a box, of its files
+ARROW, GREY = "#7d8890", "#5b6a72"
 FONT = "font-family='Helvetica, Arial, sans-serif'"
 
 
@@ -95,24 +95,28 @@ class _Stop:
     width: float
     x: float = WIDTH / 2
 
+    @property
+    def passes(self) -> bool:
+        return self.width == PASSAGE
+
 
 def draw(home: House) -> str:
     """The drawing as the text of an SVG file."""
     stops, links = _stops(home)
     _arrange(stops, links)
-    floors = home.floors
-    top = max(floors.values())
-    height = 2 * MARGIN + (top + 1) * PITCH + 66
-    line = max((floors[n] for n in floors if n not in home.torch), default=-1)
-    parts = [_roof(), _torch_line(_y(line, top) - (PITCH - BOX) / 2)]
+    top = max(stop.floor for stop in stops.values())
+    height = _y(0, top) + BOX + GAP + 14
+    line = max(stops[n].floor for n in stops if n in home.files and n not in home.torch)
+    parts = [_torch_line(_y(line, top) - (PITCH - BOX) / 2)]
     parts += [_arrow([stops[n] for n in chain], top) for chain in links.values()]
     parts += [_box(name, stops[name], home, top) for name in home.files]
-    parts.append(_legend(height))
+    text = "\n".join([_roof(), *parts, _legend(height)])
     return (
         f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {height:.0f}' {FONT}>\n"
-        f"<rect width='{WIDTH}' height='{height:.0f}' rx='10' fill='#ffffff'/>\n"
-        + "\n".join(parts)
-        + "\n</svg>\n"
+        f"<defs><marker id='head' viewBox='0 0 8 8' refX='7' refY='4' markerWidth='7' "
+        f"markerHeight='7' orient='auto'><path d='M0 1 L8 4 L0 7 Z' fill='{ARROW}'/></marker>"
+        f"</defs>\n<rect width='{WIDTH}' height='{height:.0f}' rx='10' fill='#ffffff'/>\n"
+        f"{text}\n</svg>\n"
     )
 
 
@@ -133,14 +137,16 @@ def _stops(home: House) -> tuple[dict[str, _Stop], dict[tuple[str, str], list[st
     stops = {}
     for name, files in home.files.items():
         strip = scale * sum(n for _, n in files) + 20
-        stops[name] = _Stop(floors[name], max(strip, 22 + 7.2 * max(len(name), 13)))
-    straight = [(a, b) for a, b in home.takes if floors[a] > floors[b]]
+        words = 34 + 8.4 * len(name) + 6.2 * len(f"{sum(n for _, n in files):,}")
+        stops[name] = _Stop(floors[name], max(strip, words))
+    stops[GROUND].width = WIDTH - 2 * MARGIN
+    straight = [(a, b) for a, b in home.takes if floors[a] > floors[b] and b != GROUND]
     links = {}
     for source, target in sorted(nx.transitive_reduction(nx.DiGraph(straight)).edges):
         chain = [source]
         for floor in range(floors[source] - 1, floors[target], -1):
             chain.append(f"{source} -> {target} at {floor}")
-            stops[chain[-1]] = _Stop(floor, 2)
+            stops[chain[-1]] = _Stop(floor, PASSAGE)
         links[source, target] = [*chain, target]
     return stops, links
 
@@ -155,20 +161,33 @@ def _arrange(stops: dict[str, _Stop], links: dict[tuple[str, str], list[str]]) -
     rows: dict[int, list[str]] = defaultdict(list)
     for name, stop in stops.items():
         rows[stop.floor].append(name)
-    for number in range(60):
+    for number in range(400):
         for floor in sorted(rows, reverse=bool(number % 2)):
-            want = {n: float(np.mean([stops[m].x for m in tied[n] or [n]])) for n in rows[floor]}
-            rows[floor].sort(key=lambda name: (want[name], name))
+            want = {n: _pull(stops[n], [stops[m] for m in tied[n]]) for n in rows[floor]}
+            if number < 100:
+                rows[floor].sort(key=lambda name: (want[name], name))
             _settle([stops[name] for name in rows[floor]], [want[name] for name in rows[floor]])
 
 
+def _pull(stop: _Stop, tied: list[_Stop]) -> float:
+    """Where a stop is drawn to: a passage to its like, to run straight; a box to the middle too."""
+    weights = [30.0 if stop.passes and other.passes else 1.0 for other in tied]
+    places = [other.x for other in tied]
+    if not stop.passes:
+        weights, places = [*weights, 0.3], [*places, WIDTH / 2]
+    return float(np.average(places, weights=weights))
+
+
 def _settle(row: list[_Stop], want: list[float]) -> None:
-    """As near to what is wanted as the order and the gaps allow."""
+    """As near to what is wanted as the order and the gaps allow; passages keep to their line."""
     widths = [stop.width for stop in row]
     steps = [(a + b) / 2 + GAP for a, b in pairwise(widths)]
     offsets = np.concatenate([[0.0], np.cumsum(steps)])
     low, high = MARGIN + widths[0] / 2, WIDTH - MARGIN - widths[-1] / 2 - offsets[-1]
-    placed = isotonic_regression(np.array(want) - offsets, y_min=low, y_max=max(low, high))
+    weights = [20.0 if stop.passes else 1.0 for stop in row]
+    placed = isotonic_regression(
+        np.array(want) - offsets, sample_weight=weights, y_min=low, y_max=max(low, high)
+    )
     for stop, x in zip(row, placed + offsets, strict=True):
         stop.x = float(x)
 
@@ -183,12 +202,13 @@ def _arrow(chain: list[_Stop], top: int) -> str:
     points = [(chain[0].x, _y(chain[0].floor, top) + BOX)]
     for stop in chain[1:-1]:
         points += [(stop.x, _y(stop.floor, top) - 4), (stop.x, _y(stop.floor, top) + BOX + 4)]
-    points.append((chain[-1].x, _y(chain[-1].floor, top) - 2))
+    points.append((chain[-1].x, _y(chain[-1].floor, top) - 1))
     path = f"M{points[0][0]:.1f} {points[0][1]:.1f}"
     for (x, y), (u, v) in pairwise(points):
         bend = (v - y) / 2
         path += f" C{x:.1f} {y + bend:.1f} {u:.1f} {v - bend:.1f} {u:.1f} {v:.1f}"
-    return f"<path d='{path}' fill='none' stroke='#8a949b' stroke-width='1.3' opacity='.75'/>"
+    line = f"fill='none' stroke='{ARROW}' stroke-width='1.3' marker-end='url(#head)'"
+    return f"<path d='{path}' {line}/>"
 
 
 def _box(name: str, stop: _Stop, home: House, top: int) -> str:
@@ -197,30 +217,36 @@ def _box(name: str, stop: _Stop, home: House, top: int) -> str:
     fill, ink = WARM if name in home.torch else COOL
     total = sum(n for _, n in files)
     left, y = stop.x - stop.width / 2, _y(stop.floor, top)
-    scale = _scale(home)
     parts = [
         f"<rect x='{left:.1f}' y='{y:.1f}' width='{stop.width:.1f}' height='{BOX}' rx='6' "
         f"fill='{fill}' stroke='{ink}' stroke-width='1.2'/>",
         f"<text x='{left + 10:.1f}' y='{y + 19:.1f}' font-size='14' font-weight='bold' "
         f"fill='#1d2b33'>{escape(name)}</text>",
-        f"<text x='{left + stop.width - 9:.1f}' y='{y + 19:.1f}' font-size='11' fill='#5b6a72' "
+        f"<text x='{left + stop.width - 9:.1f}' y='{y + 19:.1f}' font-size='11' fill='{GREY}' "
         f"text-anchor='end'>{total:,}</text>",
     ]
-    x = left + 10
-    for file, count in files:
-        parts.append(
-            f"<rect x='{x:.1f}' y='{y + 28:.1f}' width='{max(scale * count - 1.2, 0.6):.1f}' "
+    return "\n".join([*parts, *_cells(name, home, left + 10, y + 28, ink)])
+
+
+def _cells(name: str, home: House, x: float, y: float, ink: str) -> Iterator[str]:
+    """A cell for every file of a folder, from left to right; of the ground their names too."""
+    scale = _scale(home)
+    for file, count in home.files[name]:
+        yield (
+            f"<rect x='{x:.1f}' y='{y:.1f}' width='{max(scale * count - 1.2, 0.6):.1f}' "
             f"height='10' rx='1.5' fill='{ink}'><title>{escape(file)}: {count} lines</title></rect>"
         )
         x += scale * count
-    return "\n".join(parts)
+    if name == GROUND:
+        names = " · ".join(file for file, _ in home.files[name])
+        yield f"<text x='{x + 16:.1f}' y='{y + 9:.1f}' font-size='12' fill='{GREY}'>{names}</text>"
 
 
 def _roof() -> str:
     peak, eaves = MARGIN - 12, MARGIN + 30
     return (
         f"<path d='M{MARGIN} {eaves} L{WIDTH / 2} {peak} L{WIDTH - MARGIN} {eaves} Z' "
-        "fill='#eef0f1' stroke='#8a949b' stroke-width='1.2'/>\n"
+        f"fill='#eef0f1' stroke='{ARROW}' stroke-width='1.2'/>\n"
         f"<text x='{WIDTH / 2}' y='{eaves - 9}' font-size='14' text-anchor='middle' "
         f"fill='#1d2b33'>import {PACKAGE} as cf</text>"
     )
@@ -241,5 +267,5 @@ def _legend(height: float) -> str:
     )
     return (
         f"<text x='{WIDTH / 2}' y='{height - 12:.0f}' font-size='12' text-anchor='middle' "
-        f"fill='#5b6a72'>{text}</text>"
+        f"fill='{GREY}'>{text}</text>"
     )
