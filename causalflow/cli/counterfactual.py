@@ -59,7 +59,8 @@ if TYPE_CHECKING:
 
     from causalflow.data.sets.catalogue import DataSet
     from causalflow.graph.graph import Graph
-    from causalflow.model.world import Abduction, World
+    from causalflow.model.abduction import Abduction
+    from causalflow.model.world import World
 
 __all__ = ["counterfactual", "evidence_of", "repeated", "rows_of"]
 
@@ -197,7 +198,7 @@ def counterfactual(
     Nodes without evidence are inferred from the rest where they can be, and drawn where they are
     free; the answer says which, and how.
     """
-    from causalflow.model.inquiry import counterfactual_verdict, world_of
+    from causalflow.model.verdicts import counterfactual_verdict
 
     if not do:
         raise EvidenceError("counterfactual: give at least one intervention, as in --do color=red")
@@ -222,9 +223,7 @@ def counterfactual(
     found = opened(graph, world, abduction.rows // draws, label_columns(graph, world))
     if output is not None:
         _write(graph, worlds, columns, output)
-    notes = open_notes(
-        loaded, counterfactual_verdict(graph, tuple(source), world_of(graph, action))
-    )
+    notes = open_notes(loaded, counterfactual_verdict(graph, tuple(source), action))
     summary = _summary(abduction, worlds, output, found) | {"notes": notes}
     if is_graph_file(model):
         summary |= {"model": weights, "data": f"{known.name}, test split" if known else None}

@@ -28,8 +28,9 @@ from causalflow.evaluation.actions import Action
 from causalflow.evaluation.task import Columns, Subject, image_node
 from causalflow.graph.graph import Graph
 from causalflow.graph.node import Class, Image, Node
+from causalflow.model.abduction import Abduction
 from causalflow.model.model import Model
-from causalflow.model.world import Abduction, World
+from causalflow.model.world import World
 from causalflow.training.state import generator
 
 __all__ = [

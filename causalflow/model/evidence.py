@@ -18,21 +18,28 @@ import torch
 from torch import Tensor
 
 from causalflow.data.units import to_engine
+from causalflow.diffusion.guidance.contrast import GUIDANCES
 from causalflow.errors import EvidenceError, one_of, shown
+from causalflow.graph.diffusion import INFERENCE
 from causalflow.graph.graph import Graph
-from causalflow.graph.node import Continuous, Image, Node
+from causalflow.graph.node import Class, Continuous, Image, Node
 from causalflow.limits import DRAWN_NUMBERS, DRAWN_ROWS
+from causalflow.mechanisms.categorical import NOISES
 from causalflow.mechanisms.mechanism import Values, labelled
-from causalflow.model.scm import Intervention
+from causalflow.model.scm import Intervention, StructuralModel
 
 __all__ = [
     "Random",
     "by_missing",
     "check_count",
     "check_drawn",
+    "check_fitted",
     "check_names",
+    "check_noise",
     "check_number",
     "check_seed",
+    "factual_latents",
+    "read_call",
     "read_evidence",
     "read_generator",
     "read_interventions",
@@ -105,6 +112,94 @@ def read_interventions(
     return actions
 
 
+def check_noise(scm: StructuralModel, changed: Iterable[str]) -> None:
+    """Refuse a counterfactual that depends on a choice which the graph file has not made.
+
+    Args:
+        scm: the model.
+        changed: the nodes that are set.
+
+    Raises:
+        EvidenceError: below them a table does not say how its noise enters.
+    """
+    moved = scm.below(changed)
+    for name, node in scm.graph.nodes.items():
+        if name in moved and isinstance(node, Class) and node.noise is None and _has_chances(node):
+            raise EvidenceError(
+                f"node '{name}' has a table, and what it would have been depends on how its noise "
+                f"enters; state 'noise' at the node, one of {sorted(NOISES)}"
+            )
+
+
+def _has_chances(node: Class) -> bool:
+    """Whether a table leaves more than one row to chance, so that how these hang together matters.
+
+    As `causalflow.exact.copies.Conditional.depends`.
+    """
+    return sum(max(law) < 1 for _, law in node.table or ()) > 1
+
+
+def check_fitted(scm: StructuralModel, fitted: Iterable[str], needed: Iterable[str]) -> None:
+    """Refuse to use nodes that have not been fitted.
+
+    Raises:
+        EvidenceError: some of ``needed`` are not among ``fitted``.
+    """
+    ready, wanted = frozenset(fitted), frozenset(needed)
+    if untrained := [name for name in scm.order if name in wanted - ready]:
+        raise EvidenceError(
+            f"graph '{scm.graph.name}': the mechanisms of {untrained} are untrained; "
+            "call fit(data) or load a model first"
+        )
+
+
+def factual_latents(
+    scm: StructuralModel, values: Values, node: str | None = None
+) -> dict[str, Tensor]:
+    """The latents of factual images, by parent: shape (rows, length).
+
+    Each image's own encoder reads them: those of two images mean different things.
+
+    Args:
+        scm: the model.
+        values: evidence, the images among it.
+        node: the image to read; None: all that are given.
+
+    Raises:
+        EvidenceError: ``node`` is no image with represented parents, or is not given; no such image
+            is; or several show the same parent.
+    """
+    images = {n: image for n, image in scm.images.items() if image.representation is not None}
+    if node is not None and node not in images:
+        raise EvidenceError(
+            f"node {node!r} is no image with represented parents; {one_of(node, images)}"
+        )
+    read = {n: images[n].represent(values[n], values) for n in _given(images, values, node)}
+    if not read:
+        what = "image with represented parents" if node is None else f"image of node '{node}'"
+        raise EvidenceError(
+            f"graph '{scm.graph.name}': no {what} is given; a node declares its vector as "
+            "representation: 16"
+        )
+    _check_shared(read)
+    return {name: latent for found in read.values() for name, latent in found.items()}
+
+
+def _given(images: Mapping[str, object], values: Values, node: str | None) -> list[str]:
+    return [name for name in images if name in values and node in (None, name)]
+
+
+def _check_shared(read: Mapping[str, Mapping[str, Tensor]]) -> None:
+    """Refuse to choose between the encoders of several images."""
+    for parent in dict.fromkeys(name for found in read.values() for name in found):
+        showing = [image for image, found in read.items() if parent in found]
+        if len(showing) > 1:
+            raise EvidenceError(
+                f"represent: '{parent}' has a latent in each of the images {showing}; "
+                f"name one, as node='{showing[0]}'"
+            )
+
+
 def by_missing(values: Values) -> list[tuple[Tensor, dict[str, Tensor]]]:
     """The rows in groups that miss the same labels, each without the columns missing there.
 
@@ -175,6 +270,34 @@ def _function(name: str, node: Node, function: Callable[[Tensor], Any]) -> Inter
 
 
 Random = torch.Generator | int | None
+
+
+def read_call(
+    steps: int | None = None, guidance: float | str | None = None, **options: Any
+) -> dict[str, Any]:
+    """The options of image nodes that a call gives, as `StructuralModel.configured` takes them.
+
+    Args:
+        steps: solver steps, each way.
+        guidance: a factor of all guidance, or the name of that of the neural parents.
+        options: further ones of `causalflow.graph.diffusion.INFERENCE`: residual, solver, ...
+
+    Raises:
+        EvidenceError: an option that is none, or that only training can change.
+    """
+    for name in options:
+        if name not in INFERENCE:
+            raise EvidenceError(f"unknown option '{name}'; {one_of(name, INFERENCE)}")
+    given = {name: value for name, value in options.items() if value is not None}
+    if steps is not None:
+        check_count("steps", steps)
+        given["steps"] = int(steps)
+    if guidance is not None:
+        named = isinstance(guidance, str) and guidance in GUIDANCES
+        if not named:
+            check_number("guidance", guidance, list(GUIDANCES))
+        given["guidance"] = guidance if named else float(guidance)
+    return given
 
 
 def check_count(name: str, value: object) -> None:

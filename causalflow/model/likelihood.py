@@ -32,7 +32,7 @@ from causalflow.mechanisms.latent_class import LatentDistrict
 from causalflow.mechanisms.mechanism import Mechanism, Values
 from causalflow.model.evidence import check_names
 from causalflow.model.experience import FAR, Experience, experienced, far
-from causalflow.model.scm import StructuralModel, forget_records
+from causalflow.model.scm import StructuralModel
 from causalflow.nn.embedding import module_key
 from causalflow.options import options_of
 from causalflow.training.fit import FitReport, fit
@@ -152,7 +152,7 @@ def fit_nodes(
     frame = Frame.read(data, scm.graph.subgraph(part.columns))
     report = fit(part, frame, chosen, graph=scm.graph.to_yaml())
     scm.to(report.device).eval()
-    forget_records(scm)
+    scm.forget()
     experience = experienced(scm, frame, part.nodes)
     if apart := far(experience.distances, frame):
         warnings.warn(_apart(apart), CausalflowWarning, stacklevel=3)

@@ -2,25 +2,38 @@
 
 Units outside: images in [0, 1], shape (batch, channel, height, width), or uint8; classes as the
 levels' numbers, else as indices, names accepted (`causalflow.values.finite`); continuous values in
-the unit of the graph file. `causalflow.model.inquiry` carries out what is asked here, and
-`causalflow.model.scm` computes it in engine values.
+the unit of the graph file.
 
-Compile: a declared graph to a model of it.
+    sample          draw noise, act, predict
+    abduct          find the noise of evidence
+    predict         act, predict
+    counterfactual  abduct, act, predict; of more rows than memory holds, batch by batch
+    ask             one number or table, exact or simulated
+
+What the user gives is read into engine values (`causalflow.model.evidence`), what the model is not
+ready for is refused before anything is computed, `causalflow.model.scm` computes, and what comes of
+it is a `World` in public units that knows its verdict.
+
+Source: Pearl (2009), Causality, theorem 7.1.7.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 import torch
 
-from causalflow.errors import CompileError
+from causalflow.errors import CausalflowWarning, CompileError
 from causalflow.exact.draws import Enumeration
 from causalflow.exact.model import ExactModel
 from causalflow.graph.graph import Graph
+from causalflow.identify.identify import attempt
+from causalflow.model.abduction import Abduction, abduct
 from causalflow.model.construction import (
     CompileOptions,
     Parts,
@@ -28,16 +41,28 @@ from causalflow.model.construction import (
     read_options,
     structural_model,
 )
-from causalflow.model.evidence import Random, check_seed, read_evidence, read_generator
+from causalflow.model.evidence import (
+    Random,
+    check_count,
+    check_fitted,
+    check_noise,
+    check_seed,
+    factual_latents,
+    read_call,
+    read_evidence,
+    read_generator,
+    read_interventions,
+)
 from causalflow.model.experience import Experience
-from causalflow.model.inquiry import Inquiry
 from causalflow.model.likelihood import fit_nodes
-from causalflow.model.prediction import check_fitted, configured
-from causalflow.model.scm import StructuralModel, accelerate, forget_records
+from causalflow.model.sampling import simulate
+from causalflow.model.scm import StructuralModel, accelerate
 from causalflow.model.storage import read, transplant, write
-from causalflow.model.stream import StreamReport
+from causalflow.model.stream import StreamReport, stream_counterfactuals
+from causalflow.model.support import Watch
 from causalflow.model.tensors import Tensors
-from causalflow.model.world import Abduction, World, factual_latents
+from causalflow.model.verdicts import left_open
+from causalflow.model.world import World, counterfactual, predicted, sampled
 from causalflow.query.answer import Answer
 from causalflow.training.device import existing_device
 from causalflow.training.fit import FitReport
@@ -86,7 +111,7 @@ class Model:
         """Move the weights; returns the model itself."""
         self.scm.to(existing_device(device))
         self.__dict__.pop("exact", None)
-        forget_records(self.scm)
+        self.scm.forget()
         return self
 
     def accelerate(
@@ -143,7 +168,7 @@ class Model:
         """
         check_fitted(donor.scm, donor.fitted, [name])
         transplant(name, donor.scm, self.scm)
-        forget_records(self.scm)
+        self.scm.forget()
         self.fitted |= {name}
         self.experience = self.experience.then(donor.experience.of([name]))
         return self
@@ -171,7 +196,10 @@ class Model:
             guidance: of image nodes: multiplies all of it, or names that of the neural parents.
             options: further options of image nodes, `causalflow.graph.diffusion.INFERENCE`.
         """
-        return self._inquiry(generator, steps, guidance, **options).sample(n, do, nodes)
+        scm, draws, watch = self._call(generator, steps, guidance, **options)
+        world = sampled(scm, self.fitted, n, do, nodes, draws, watch)
+        watch.tell("sample")
+        return world
 
     def abduct(
         self,
@@ -192,7 +220,12 @@ class Model:
         Raises:
             EvidenceError: the evidence does not fit the graph, or is impossible.
         """
-        return self._inquiry(generator, steps, **options).abduct(evidence)
+        scm, draws, watch = self._call(generator, steps, **options)
+        check_fitted(scm, self.fitted, scm.order)
+        values = read_evidence(self.graph, evidence, self.device)
+        abduction = abduct(scm, values, draws, watch)
+        watch.tell("abduct")
+        return abduction
 
     def predict(
         self,
@@ -212,7 +245,12 @@ class Model:
             guidance: as for `sample`.
             options: as for `abduct`; without ``residual`` it leaves out what decoding missed.
         """
-        return self._inquiry(None, steps, guidance, **options).predict(abduction, do)
+        scm, _, watch = self._call(None, steps, guidance, **options)
+        actions = read_interventions(self.graph, do, abduction.rows, self.device)
+        check_noise(scm, actions)
+        world = predicted(scm, abduction, actions, watch)
+        watch.tell("predict")
+        return world
 
     @overload
     def counterfactual(
@@ -268,18 +306,21 @@ class Model:
 
         Source: Pearl (2009), Causality, theorem 7.1.7.
         """
+        seed = generator if out is None else check_seed(generator)
+        scm, draws, watch = self._call(seed, steps, guidance, **options)
+        check_count("n", n)
+        check_fitted(scm, self.fitted, scm.order)
         if out is None:
-            inquiry = self._inquiry(generator, steps, guidance, **options)
-            return inquiry.counterfactual(evidence, do, n)
-        seed = check_seed(generator)
-        return self._inquiry(seed, steps, guidance, **options).counterfactuals(
-            evidence,
-            {"do": do, "n": n, "steps": steps, "guidance": guidance, **options},
-            out,
-            seed=seed,
-            batch_size=batch_size,
-            progress=progress,
-        )
+            world = counterfactual(scm, evidence, do, n, draws, watch)
+            watch.tell("counterfactual")
+            return world
+        asked = {"do": do, "n": n, "steps": steps, "guidance": guidance, **options}
+        try:
+            return stream_counterfactuals(
+                scm, evidence, out, asked, watch, check_seed(seed), batch_size, progress=progress
+            )
+        finally:
+            watch.tell("counterfactual")
 
     def reconstruct(self, evidence: Any, *, steps: int | None = None, **options: Any) -> World:
         """The null intervention: evidence, abducted and predicted back."""
@@ -324,7 +365,20 @@ class Model:
             steps: as for `abduct`.
             known: evidence as keywords.
         """
-        return self._inquiry(generator, steps).ask(query, evidence, known, draws)
+        scm, generated, watch = self._call(generator, steps)
+        columns = {} if evidence is None else {str(name): v for name, v in evidence.items()}
+        given = {**columns, **known}
+        if self.exact is not None:
+            answer = self.exact.ask(query, given)
+        else:
+            answer = simulate(scm, query, given, self.fitted, draws, generated, watch)
+            watch.tell("ask")
+        verdict = attempt(self.graph, answer.query)
+        notes = verdict.warnings if verdict else ()
+        if answer.learned and (open_ := left_open(verdict)):
+            notes = (*notes, open_)
+            warnings.warn(f"ask: {answer.query}: {open_}", CausalflowWarning, stacklevel=2)
+        return replace(answer, verdict=verdict, assumptions=(*answer.assumptions, *notes))
 
     def enumerate(self) -> Enumeration:
         """The whole table of a finite model: exogenous values, the world they make, P."""
@@ -371,21 +425,17 @@ class Model:
         parts = Parts(networks=networks or {}, predictors=predictors or {})
         return Model(*read(path, parts), parts=parts).to(device)
 
-    def _inquiry(
+    def _call(
         self,
         generator: Random = None,
         steps: int | None = None,
         guidance: float | str | None = None,
         **options: Any,
-    ) -> Inquiry:
-        """This model under the options of one call."""
-        return Inquiry(
-            scm=configured(self.scm, steps, guidance, **options),
-            fitted=self.fitted,
-            generator=read_generator(generator, self.device),
-            exact=lambda: self.exact,
-            experience=self.experience,
-        )
+    ) -> tuple[StructuralModel, torch.Generator, Watch]:
+        """What one call has: the model under its options, its random numbers, and its watch."""
+        scm = self.scm.configured(read_call(steps, guidance, **options))
+        watch = Watch(scm=scm, experience=self.experience)
+        return scm, read_generator(generator, self.device), watch
 
 
 def compile(

@@ -30,11 +30,9 @@ from causalflow.mechanisms.categorical import Categorical
 from causalflow.mechanisms.continuous import ContinuousMechanism
 from causalflow.mechanisms.image.mechanism import ImageMechanism
 from causalflow.mechanisms.mechanism import Noise
-from causalflow.model.evidence import check_count
-from causalflow.model.posterior import complete
-from causalflow.model.prediction import check_fitted
+from causalflow.model.abduction import complete, completed_noise
+from causalflow.model.evidence import check_count, check_fitted
 from causalflow.model.question import Question, levels_of, read_question, read_value
-from causalflow.model.repeats import needed_noise
 from causalflow.model.scm import StructuralModel
 from causalflow.model.support import Watch
 from causalflow.model.worlds import Array, Tally, Worlds, frequencies, means
@@ -202,7 +200,7 @@ class _Run:
 
     def _noise(self, evidence: Mapping[str, Tensor], needed: frozenset[str]) -> Mapping[str, Noise]:
         """The noise of the needed nodes, of so many worlds as the evidence has rows."""
-        noise, completion = needed_noise(self.scm, evidence, needed, self.generator)
+        noise, completion = completed_noise(self.scm, evidence, self.generator, needed)
         self.inferred |= completion.inferred
         self.undetermined |= completion.undetermined
         if completion.effective is not None:

@@ -16,8 +16,11 @@ Acceleration: how the networks of a model are run when it answers; training is n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import TypeAlias, TypeVar, cast
+import copy
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import cached_property
+from itertools import chain
+from typing import Any, TypeAlias, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -41,12 +44,14 @@ __all__ = [
     "StructuralModel",
     "WorldNoise",
     "accelerate",
-    "forget_records",
 ]
 
 Intervention: TypeAlias = Tensor | Callable[[Tensor], Tensor]
 WorldNoise: TypeAlias = Mapping[str, Noise]
 Kind = TypeVar("Kind", bound=nn.Module)
+
+KEPT = 16
+"""How many sets of options the images are kept configured for."""
 
 
 class StructuralModel(nn.Module):
@@ -78,6 +83,7 @@ class StructuralModel(nn.Module):
             self._parents[name] = (*observed, *hidden_parents.get(name, ()))
         self._mechanisms = nn.ModuleDict({module_key(n): mechanisms[n] for n in self.order})
         self._roots = nn.ModuleDict({module_key(n): root for n, root in roots.items()})
+        self._configured: dict[str, StructuralModel] = {}
 
     def mechanism(self, name: str) -> Mechanism:
         """The mechanism of a node."""
@@ -94,10 +100,10 @@ class StructuralModel(nn.Module):
     @property
     def device(self) -> torch.device:
         """Where the weights are; the CPU where there are none."""
-        tensors = (*self.parameters(), *self.buffers())
-        return tensors[0].device if tensors else torch.device("cpu")
+        first = next(chain(self.parameters(), self.buffers()), None)
+        return torch.device("cpu") if first is None else first.device
 
-    @property
+    @cached_property
     def equations(self) -> dict[str, EquationMechanism]:
         """The nodes made by an equation, in topological order."""
         return self._modules_of(EquationMechanism)
@@ -115,18 +121,18 @@ class StructuralModel(nn.Module):
         tables = {n for n, table in self._modules_of(Categorical).items() if table.is_given}
         return frozenset(self.order) - self.equations.keys() - tables
 
-    @property
+    @cached_property
     def images(self) -> dict[str, ImageMechanism]:
         """The nodes made by a diffusion model."""
         return self._modules_of(ImageMechanism)
 
-    @property
+    @cached_property
     def exogenous(self) -> dict[str, ExogenousVariable]:
         """The declared exogenous variables."""
         roots = {name: self.root(name) for name in self.root_names}
         return {n: root for n, root in roots.items() if isinstance(root, ExogenousVariable)}
 
-    @property
+    @cached_property
     def latents(self) -> dict[str, LatentClass]:
         """The latent class of each ``<->``."""
         roots = {name: self.root(name) for name in self.root_names}
@@ -141,15 +147,59 @@ class StructuralModel(nn.Module):
         modules = {name: self.module(name) for name in self.order}
         return {name: module for name, module in modules.items() if isinstance(module, kind)}
 
-    def replaced(self, mechanisms: Mapping[str, nn.Module]) -> StructuralModel:
-        """The same model with some mechanisms exchanged (weights shared)."""
-        own = {name: mechanisms.get(name, self.module(name)) for name in self.order}
-        roots = {name: self.root(name) for name in self.root_names}
-        return StructuralModel(self.graph, own, roots, self.hidden_parents)
+    def configured(self, options: Mapping[str, Any]) -> StructuralModel:
+        """This model under other options of its image nodes, weights shared; made once for each.
+
+        Args:
+            options: those of `ImageMechanism.configured`; none: the model itself.
+
+        Raises:
+            GraphError: a value out of range.
+        """
+        if not options or not self.images:
+            return self
+        key = repr(sorted(options.items()))
+        if key not in self._configured:
+            if len(self._configured) >= KEPT:
+                self._configured.clear()
+            self._configured[key] = self._with_images(options)
+        return self._configured[key]
+
+    def _with_images(self, options: Mapping[str, Any]) -> StructuralModel:
+        other = copy.copy(self)
+        own = dict(self._mechanisms.items())
+        own |= {module_key(n): image.configured(**options) for n, image in self.images.items()}
+        other._modules = {**self._modules, "_mechanisms": nn.ModuleDict(own)}
+        other._configured = {}
+        other.__dict__.pop("images", None)
+        return other
+
+    def forget(self) -> None:
+        """Drop what was recorded of weights that have changed or moved."""
+        self._configured.clear()
+        for denoiser in self.denoisers:
+            denoiser.replay.forget()
 
     def parents(self, name: str) -> tuple[str, ...]:
         """What a mechanism reads: parents in the graph, then hidden roots; nothing for a root."""
         return self._parents[name]
+
+    def needed(self, wanted: Iterable[str], fixed: Collection[str] = ()) -> frozenset[str]:
+        """The nodes that ``wanted`` are computed from, themselves too, where ``fixed`` are set."""
+        found = set(wanted)
+        for name in reversed(self.order):
+            if name in found and name not in fixed:
+                found.update(self._parents[name])
+        return frozenset(found.difference(self.root_names))
+
+    def below(self, names: Iterable[str], fixed: Collection[str] = ()) -> frozenset[str]:
+        """The nodes that depend on ``names``, themselves left out, where ``fixed`` are set."""
+        sources = frozenset(names)
+        found = set(sources)
+        for name in self.order:
+            if name not in fixed and not found.isdisjoint(self._parents[name]):
+                found.add(name)
+        return frozenset(found - sources)
 
     def levels(self, name: str) -> int:
         """The number of levels of a class node or latent class."""
@@ -175,16 +225,26 @@ class StructuralModel(nn.Module):
         }
         return noise | {name: self.mechanism(name).draw_noise(n, generator) for name in chosen}
 
-    def abduct(self, values: Values, roots: Values, generator: torch.Generator) -> dict[str, Noise]:
+    def abduct(
+        self,
+        values: Values,
+        roots: Values,
+        generator: torch.Generator,
+        nodes: Collection[str] | None = None,
+    ) -> dict[str, Noise]:
         """The noise of the world with ``values`` and hidden ``roots``.
 
-        Nodes absent from ``values`` must have no descendant in it: nothing is known of their noise,
-        and it is drawn.
+        Args:
+            values: engine values; nodes without must have no descendant in it: nothing is known of
+                their noise, and it is drawn.
+            roots: of every hidden root.
+            generator: draws.
+            nodes: those whose noise is wanted; None: all.
         """
         known = {**values, **roots}
         n = len(next(iter(known.values())))
         noise: dict[str, Noise] = {name: {"value": value} for name, value in roots.items()}
-        for name in self.order:
+        for name in self.order if nodes is None else [n for n in self.order if n in nodes]:
             if name in values:
                 parents = {parent: known[parent] for parent in self.parents(name)}
                 noise[name] = self.mechanism(name).abduct(known[name], parents, generator)
@@ -246,9 +306,3 @@ def accelerate(scm: StructuralModel, precision: str, *, graphs: bool, compile: b
         denoiser.replay.set(graphs=graphs, precision=precision)
         if compile:
             denoiser.network.compile()
-
-
-def forget_records(scm: StructuralModel) -> None:
-    """Drop what was recorded of weights that have changed or moved."""
-    for denoiser in scm.denoisers:
-        denoiser.replay.forget()

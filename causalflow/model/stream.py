@@ -24,7 +24,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +38,15 @@ from causalflow.data.output import Output, output_of, read_note
 from causalflow.errors import DataError, EvidenceError
 from causalflow.files import alone, remove_leftovers, whole_file, written
 from causalflow.graph.graph import Graph
+from causalflow.graph.node import Class
+from causalflow.model.evidence import check_count
+from causalflow.model.scm import StructuralModel
+from causalflow.model.storage import fingerprint
+from causalflow.model.support import Watch
+from causalflow.model.world import World, counterfactual
+from causalflow.values.finite import READING
 
-__all__ = ["StreamReport", "batch_generator", "batches_of", "described", "stream"]
+__all__ = ["StreamReport", "batches_of", "stream", "stream_counterfactuals"]
 
 Batch = Mapping[str, Any]
 Answers = Mapping[str, Tensor]
@@ -66,6 +73,53 @@ class StreamReport:
     resumed_from: int
     seconds: float
     warnings: tuple[str, ...] = ()
+
+
+def stream_counterfactuals(
+    scm: StructuralModel,
+    evidence: Any,
+    out: str | Path,
+    asked: Mapping[str, Any],
+    watch: Watch,
+    seed: int,
+    batch_size: int,
+    *,
+    progress: bool,
+) -> StreamReport:
+    """The counterfactual worlds of every batch of ``evidence``, written to ``out``.
+
+    Args:
+        scm: the fitted model.
+        evidence: columns, or batches (`batches_of`).
+        out: a file or folder.
+        asked: what a call that resumes this one must share; ``do`` and ``n`` among it.
+        watch: told of what lies outside of the mechanisms' ranges.
+        seed: batch k is drawn with (seed, k).
+        batch_size: rows answered at once.
+        progress: show a bar on standard error.
+    """
+    check_count("batch_size", batch_size)
+    if asked["n"] != 1:
+        raise EvidenceError(
+            f"counterfactual: n={asked['n']} with out=...; a stream has one draw a row"
+        )
+    do, (batches, total) = asked["do"], batches_of(evidence, batch_size)
+
+    def answer(batch: Batch, index: int) -> World:
+        own = Watch(scm=scm, experience=watch.experience)
+        draws = _batch_generator(scm.device, seed, index)
+        action = do(batch) if callable(do) else do
+        world = counterfactual(scm, batch, action, 1, draws, own, tried=False)
+        watch.add(own)
+        return world
+
+    identity = {**asked, "model": fingerprint(scm), "do": _described(do), "seed": seed}
+    if any(isinstance(node, Class) and node.type.note for node in scm.graph.nodes.values()):
+        identity["reading"] = READING  # of rows: an earlier one took numbers for indices
+    report = stream(
+        answer, batches, out, graph=scm.graph, identity=identity, total=total, progress=progress
+    )
+    return replace(report, warnings=watch.sentences)
 
 
 def stream(
@@ -154,18 +208,18 @@ def batches_of(evidence: Any, size: int) -> tuple[Iterator[Batch], int | None]:
     return ({n: _cut(c, at, size) for n, c in columns.items()} for at in cuts), rows
 
 
-def batch_generator(device: torch.device, seed: int, index: int) -> torch.Generator:
+def _batch_generator(device: torch.device, seed: int, index: int) -> torch.Generator:
     """The generator of batch ``index``, whatever was answered before it."""
     key = np.random.SeedSequence((seed, index)).generate_state(1, np.uint64)[0]
     return torch.Generator(device).manual_seed(int(key))
 
 
-def described(do: Any) -> Any:
+def _described(do: Any) -> Any:
     """An intervention as JSON can hold it, to be compared with another call's."""
     if callable(do):
         return getattr(do, "__qualname__", repr(do))
     if isinstance(do, Mapping):
-        return {str(name): described(value) for name, value in do.items()}
+        return {str(name): _described(value) for name, value in do.items()}
     return do.tolist() if hasattr(do, "tolist") else do
 
 

@@ -15,13 +15,14 @@ mechanism then says. An equation is right everywhere, so only what a learned mec
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from causalflow.errors import one_line
+from causalflow.errors import SupportWarning, one_line
 from causalflow.graph.node import Continuous
 from causalflow.model.experience import Experience
 from causalflow.model.scm import Intervention, StructuralModel
@@ -125,6 +126,11 @@ class Watch:
         said = "; ".join(self.sentences)
         return one_line(said, ": what was learned is extrapolated there") if said else ""
 
+    def tell(self, call: str) -> None:
+        """Warn whoever called the model's method of that name, once, of all that was outside."""
+        if warning := self.warning:
+            warnings.warn(f"{call}: {warning}", SupportWarning, stacklevel=3)
+
     def add(self, other: Watch) -> None:
         """What another call has given."""
         for each in other._found.values():
@@ -159,8 +165,7 @@ class Watch:
 
     def world(self, values: Mapping[str, Tensor], done: Collection[str]) -> None:
         """A world under an intervention on ``done``: the parents that it has moved."""
-        moved = self.scm.graph.admg.do(done).descendants(done) - frozenset(done)
-        for name in values.keys() & moved:
+        for name in values.keys() & self.scm.below(done):
             readers = self._readers(name, values.keys() - frozenset(done))
             self._see(name, "moved", values[name], readers, margin=MARGIN, share=SHARE)
 

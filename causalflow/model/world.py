@@ -1,56 +1,58 @@
-"""World: values by node, the noise they came from, and how the answer came about.
+"""World: values by node, how they came about, and what the evidence leaves open of them.
 
-Latents: the representations of an image's parents, in factual worlds and in computed ones.
+A world is predicted from a noise under interventions. Evidence that leaves noise open leaves its
+counterfactuals open: what a world then holds is one draw. *Repeats* draw the noise given the same
+evidence again and again, and tell which nodes that are, and how likely each of their levels is:
 
-A parent with a representation (`causalflow.mechanisms.image.representation`) has a latent in each
-of its images, read by that image's own encoder: latents of two images mean different things.
+    P(node = level, had do been done | evidence of the row)
+
+Images are read once, for the labels they show, and not drawn again: what they would have been is as
+open as the labels above them.
+
+A parent with a representation (`causalflow.mechanisms.image.representation`) has a *latent* in each
+of its images, which moves with the parent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
+import torch
 from torch import Tensor
 
+from causalflow.data.units import to_public
+from causalflow.diffusion.denoiser import NetworkCalls
 from causalflow.errors import EvidenceError, one_of
+from causalflow.graph.node import Class, Level
 from causalflow.identify.verdict import Verdict
 from causalflow.mechanisms.mechanism import Values
-from causalflow.model.repeats import Repeats
-from causalflow.model.scm import StructuralModel, WorldNoise
+from causalflow.model.abduction import Abduction, Info, abduct, completed_noise
+from causalflow.model.evidence import (
+    by_missing,
+    check_count,
+    check_drawn,
+    check_fitted,
+    check_names,
+    check_noise,
+    read_evidence,
+    read_interventions,
+)
+from causalflow.model.scm import Intervention, StructuralModel, WorldNoise
+from causalflow.model.support import Watch
+from causalflow.model.verdicts import counterfactual_verdict, sample_verdict, single_values
 
-__all__ = ["Abduction", "Info", "World", "factual_latents", "latents_of"]
+__all__ = ["Repeats", "World", "counterfactual", "predicted", "sampled"]
 
+TRIED_ROWS, TRIED = 256, 20
+"""Rows and draws that tell which nodes are open: a level of probability .14 is seen in 95 %."""
+MOST_DRAWS, FEWEST_DRAWS, CELLS = 10_000, 100, 200_000
+"""Draws for each row that probabilities are counted from: CELLS in all, within limits."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Info:
-    """How an answer came about.
-
-    Attributes:
-        network_calls: passes of an image through a diffusion network, per row of the answer.
-        round_trip_error: mean absolute error, in [0, 1], of the factual images decoded without
-            residual; None where no image was observed or no residual is kept.
-        inferred: node missing from the evidence -> how its value was found.
-        free: nodes of which the evidence says nothing; their noise was drawn.
-        open_noise: declared exogenous variables that the evidence leaves more than one value (in
-            some row); they were drawn from their posterior.
-        effective_draws: how many independent draws those of importance sampling were worth, in the
-            worst row; None where the posterior is exact.
-        undetermined: nodes whose value in this world the evidence leaves open: what the world holds
-            of them is a draw (`World.probabilities`).
-        warnings: what lies outside of the ranges that the mechanisms were fitted to.
-    """
-
-    network_calls: float = 0.0
-    round_trip_error: float | None = None
-    inferred: Mapping[str, str] = field(default_factory=dict)
-    free: tuple[str, ...] = ()
-    undetermined: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-    open_noise: tuple[str, ...] = ()
-    effective_draws: float | None = None
+ROUNDING = 1e-9
+"""Of numbers that are computed in float64, in other places of a batch."""
 
 
 def _unjudged() -> None:
@@ -142,25 +144,84 @@ class World(Mapping[str, Tensor]):
         return f"{name} ({', '.join(f'{level}: {share:.2g}' for level, share in pairs)})"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Abduction:
-    """The noise of factual worlds: `Model.predict` replays them, or their counterfactuals, from it.
+def sampled(
+    scm: StructuralModel,
+    fitted: Collection[str],
+    n: int,
+    do: Mapping[str, Any] | None,
+    nodes: Iterable[str] | None,
+    generator: torch.Generator,
+    watch: Watch,
+) -> World:
+    """n worlds from P(v | do), of ``nodes`` (None: all) and what they depend on."""
+    check_count("n", n)
+    check_drawn(scm.graph, n)
+    wanted = list(scm.order) if nodes is None else check_names(scm.graph, nodes)
+    if not wanted:
+        raise EvidenceError(f"sample: no nodes; {one_of('', scm.graph.nodes)}")
+    actions = read_interventions(scm.graph, do, n, scm.device)
+    fixed = {name for name, action in actions.items() if isinstance(action, Tensor)}
+    needed = scm.needed(wanted, fixed)
+    check_fitted(scm, fitted, needed - fixed)
+    drawn = Abduction(noise=scm.draw_noise(n, generator, needed), rows=n, info=Info())
+    world = predicted(scm, drawn, actions, watch, wanted, tried=False)
+    return world.judged(partial(sample_verdict, scm.graph, tuple(wanted), single_values(do)))
 
-    Attributes:
-        noise: by node and hidden root.
-        rows: the number of worlds.
-        info: how it was found.
-        known: node -> engine values that were given or read off an image, gaps among them; without
-            the images that diffusion models make.
+
+def counterfactual(
+    scm: StructuralModel,
+    evidence: Any,
+    do: Mapping[str, Any],
+    draws: int,
+    generator: torch.Generator,
+    watch: Watch,
+    *,
+    tried: bool = True,
+) -> World:
+    """The worlds of ``evidence`` under ``do``, so many of each row."""
+    values = read_evidence(scm.graph, evidence, scm.device)
+    rows = len(next(iter(values.values())))
+    check_drawn(scm.graph, rows * draws)
+    actions = read_interventions(scm.graph, do, rows, scm.device, draws=draws)
+    check_noise(scm, actions)
+    abduction = abduct(scm, values, generator, watch, draws)
+    world = predicted(scm, abduction, actions, watch, tried=tried)
+    said = single_values(do)
+    return world.judged(partial(counterfactual_verdict, scm.graph, tuple(values), said))
+
+
+def predicted(
+    scm: StructuralModel,
+    abduction: Abduction,
+    actions: Mapping[str, Intervention],
+    watch: Watch,
+    wanted: Iterable[str] | None = None,
+    *,
+    tried: bool = True,
+) -> World:
+    """The worlds of a noise under interventions, in public units.
+
+    With ``tried``, further draws tell which of them the evidence leaves open.
     """
+    watched = watch.actions(actions, abduction.noise.keys())
+    with NetworkCalls(scm.denoisers) as calls:
+        values = scm.predict(abduction.noise, watched, rows=abduction.rows)
+    watch.world(values, actions)
+    public = {n: to_public(n, scm.graph.nodes[n], values[n]) for n in wanted or scm.order}
+    spent = abduction.info.network_calls + calls.images / abduction.rows
+    outside = dict.fromkeys((*abduction.info.warnings, *watch.sentences))
+    repeats = Repeats(scm=scm, evidence=abduction.known, actions=actions)
+    info = replace(
+        abduction.info,
+        network_calls=spent,
+        warnings=tuple(outside),
+        undetermined=repeats.open() if tried else (),
+    )
+    latents = _latents_of(scm, abduction.noise, values)
+    return World(public, info, latents=latents, repeats=repeats)
 
-    noise: WorldNoise
-    rows: int
-    info: Info
-    known: Values = field(default_factory=dict)
 
-
-def latents_of(
+def _latents_of(
     scm: StructuralModel, noise: WorldNoise, values: Values
 ) -> dict[str, dict[str, Tensor]]:
     """The latents of a computed world, by image and parent: shape (rows, length).
@@ -177,46 +238,109 @@ def latents_of(
     }
 
 
-def factual_latents(
-    scm: StructuralModel, values: Values, node: str | None = None
-) -> dict[str, Tensor]:
-    """The latents of factual images, by parent: shape (rows, length).
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Repeats:
+    """What draws the labels of some counterfactual worlds again.
 
-    Args:
-        scm: the model.
-        values: evidence, the images among it.
-        node: the image to read; None: all that are given.
-
-    Raises:
-        EvidenceError: ``node`` is no image with represented parents, or is not given; no such image
-            is; or several show the same parent.
+    Attributes:
+        scm: the fitted model.
+        evidence: node -> engine values, given or read off an image, gaps among them.
+        actions: what is done.
+        seed: of the draws, which are no others' draws.
     """
-    images = {n: image for n, image in scm.images.items() if image.representation is not None}
-    if node is not None and node not in images:
-        raise EvidenceError(
-            f"node {node!r} is no image with represented parents; {one_of(node, images)}"
-        )
-    read = {n: images[n].represent(values[n], values) for n in _given(images, values, node)}
-    if not read:
-        what = "image with represented parents" if node is None else f"image of node '{node}'"
-        raise EvidenceError(
-            f"graph '{scm.graph.name}': no {what} is given; a node declares its vector as "
-            "representation: 16"
-        )
-    _check_shared(read)
-    return {name: latent for found in read.values() for name, latent in found.items()}
+
+    scm: StructuralModel
+    evidence: Values
+    actions: Mapping[str, Intervention] = field(default_factory=dict)
+    seed: int = 1
+
+    @property
+    def rows(self) -> int:
+        """Of the evidence."""
+        return len(next(iter(self.evidence.values()), ()))
+
+    def open(self) -> tuple[str, ...]:
+        """The nodes whose value the evidence leaves open in some of the first rows."""
+        rows = self.rows if self._shifts else min(self.rows, TRIED_ROWS)
+        tried = self._drawn(max(2, min(TRIED, TRIED * TRIED_ROWS // max(rows, 1))), rows)
+        return tuple(name for name, drawn in tried.items() if _differs(drawn))
+
+    def drawn(self) -> dict[str, Tensor]:
+        """Node -> engine values of its further draws, shape (draws, rows)."""
+        draws = max(FEWEST_DRAWS, min(MOST_DRAWS, CELLS // max(self.rows, 1)))
+        return self._drawn(draws, self.rows)
+
+    def levels(self, name: str) -> tuple[Level, ...]:
+        """Of a class node."""
+        node = self.scm.graph.nodes[name]
+        assert isinstance(node, Class)
+        return node.levels
+
+    def probabilities(self, drawn: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Class node -> how often each level was drawn, shape (rows, levels), float64."""
+        found = {}
+        for name, value in drawn.items():
+            node = self.scm.graph.nodes[name]
+            if isinstance(node, Class):
+                levels = torch.arange(len(node.levels), device=value.device)
+                found[name] = (value[..., None] == levels).double().mean(0)
+        return found
+
+    @property
+    def _shifts(self) -> dict[str, Callable[[Tensor], Tensor]]:
+        """The actions that are functions: of a column with a value for each row."""
+        return {n: act for n, act in self.actions.items() if not isinstance(act, Tensor)}
+
+    def _drawn(self, draws: int, rows: int) -> dict[str, Tensor]:
+        """Nothing where the model cannot be asked without its images."""
+        names = self._computed()
+        if not names or not rows:
+            return {}
+        columns = {n: v[:rows].repeat(draws, *[1] * (v.ndim - 1)) for n, v in self.evidence.items()}
+        generator = torch.Generator(self.scm.device).manual_seed(self.seed)
+        try:
+            groups = by_missing(columns)
+            if self._shifts and len(groups) > 1:
+                return {}
+            parts = [(at, self._of(part, at, rows, generator)) for at, part in groups]
+        except EvidenceError:
+            return {}
+        order = torch.cat([at for at, _ in parts]).argsort()
+        joined = {n: torch.cat([world[n] for _, world in parts])[order] for n in names}
+        return {n: value.reshape(draws, rows, *value.shape[1:]) for n, value in joined.items()}
+
+    def _of(
+        self, evidence: Values, at: Tensor, rows: int, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """The labels of rows ``at`` among the repeated ones, which miss the same."""
+        actions: dict[str, Intervention] = {
+            name: action[:rows][at % rows] if isinstance(action, Tensor) else _by_draw(action, rows)
+            for name, action in self.actions.items()
+        }
+        fixed = actions.keys() - self._shifts.keys()
+        nodes = frozenset(self._computed()) - fixed
+        noise, _ = completed_noise(self.scm, evidence, generator, nodes)
+        return self.scm.predict(noise, actions, rows=len(at))
+
+    def _computed(self) -> list[str]:
+        """The nodes that depend on no diffusion model under the actions."""
+        fixed = self.actions.keys() - self._shifts.keys()
+        pictured = self.scm.images.keys() | self.scm.below(self.scm.images, fixed)
+        return [name for name in self.scm.order if name not in fixed and name not in pictured]
 
 
-def _given(images: Mapping[str, object], values: Values, node: str | None) -> list[str]:
-    return [name for name in images if name in values and node in (None, name)]
+def _by_draw(action: Callable[[Tensor], Tensor], rows: int) -> Intervention:
+    """The same function of each draw's rows."""
+
+    def act(natural: Tensor) -> Tensor:
+        return torch.cat([action(part) for part in natural.split(rows)])
+
+    return act
 
 
-def _check_shared(read: Mapping[str, Mapping[str, Tensor]]) -> None:
-    """Refuse to choose between the encoders of several images."""
-    for parent in dict.fromkeys(name for found in read.values() for name in found):
-        showing = [image for image, found in read.items() if parent in found]
-        if len(showing) > 1:
-            raise EvidenceError(
-                f"represent: '{parent}' has a latent in each of the images {showing}; "
-                f"name one, as node='{showing[0]}'"
-            )
+def _differs(drawn: Tensor) -> bool:
+    """Whether draws differ by more than the rounding of a batch."""
+    first = drawn[0]
+    if not drawn.is_floating_point():
+        return bool((drawn != first).any())
+    return bool(((drawn - first).abs() > ROUNDING * (1 + first.abs())).any())

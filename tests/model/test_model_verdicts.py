@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import causalflow as cf
-from causalflow.model import inquiry as verdicts
+from causalflow.model import verdicts
 
 FILE = """
 exogenous: {u: {p: [1/2, 1/2]}, w: {p: [1/4, 3/4]}, e: {p: [1/3, 2/3]}}

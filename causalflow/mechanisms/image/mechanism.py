@@ -16,7 +16,7 @@ import copy
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, cast
 
 import torch
@@ -107,6 +107,8 @@ class ImageMechanism(nn.Module):
             options: further fields of `causalflow.graph.node.Diffusion`.
         """
         other = copy.copy(self)
+        for made in ("_passage", "decoder"):  # under the options before
+            other.__dict__.pop(made, None)
         if steps is not None:
             options = {"guided_steps": None, **options, "steps": steps}
         if isinstance(guidance, str):
@@ -197,7 +199,7 @@ class ImageMechanism(nn.Module):
         """Images in [-1, 1] under ``parents`` and ``noise``."""
         return self._passage.down(parents, noise).float()
 
-    @property
+    @cached_property
     def _passage(self) -> Passage:
         return Passage(
             name=self.name,
@@ -210,7 +212,7 @@ class ImageMechanism(nn.Module):
             prior_scale=self.denoiser.prior_scale,
         )
 
-    @property
+    @cached_property
     def decoder(self) -> Decoder:
         """The trajectories between image and noise, under its options."""
         latents = self.representation.lengths if self.representation is not None else {}
@@ -228,7 +230,7 @@ class ImageMechanism(nn.Module):
             replay=self.denoiser.replay,
         )
 
-    @property
+    @cached_property
     def _reader(self) -> ParentReader:
         given = {
             n: self.classifiers[module_key(n)]

@@ -1,0 +1,356 @@
+"""Abduction: the noise of factual worlds, whatever part of them was observed.
+
+The rows are taken in groups that miss the same nodes. In each group the evidence is *completed*:
+
+0. Nodes whose equation has known parents and no exogenous variable are computed.
+1. Parents of an observed image are read off it by its anti-causal predictors (the mode).
+2. Declared exogenous variables come from their equations: solved for, or drawn from the joint
+   posterior.
+3. Latent classes, and class nodes that are missing while a descendant is known, are drawn from
+   their exact joint posterior (`causalflow.model.posterior`).
+4. A missing node without known descendants stays free: its noise is drawn, not abducted.
+
+Then every mechanism abducts its own noise (`causalflow.model.scm.StructuralModel.abduct`).
+
+Source: Pearl (2009), Causality, theorem 7.1.7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from causalflow.diffusion.denoiser import NetworkCalls
+from causalflow.errors import CausalflowError, EvidenceError
+from causalflow.exact.model import ExactModel
+from causalflow.mechanisms.exogenous.draws import ExogenousDraws, abduct_exogenous
+from causalflow.mechanisms.mechanism import Noise, Values, labelled
+from causalflow.model.evidence import by_missing
+from causalflow.model.posterior import draw_group, groups, unknowns
+from causalflow.model.scm import StructuralModel, WorldNoise
+from causalflow.model.support import Watch
+
+__all__ = ["Abduction", "Completion", "Info", "abduct", "complete", "completed_noise"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Info:
+    """How an answer came about.
+
+    Attributes:
+        network_calls: passes of an image through a diffusion network, per row of the answer.
+        round_trip_error: mean absolute error, in [0, 1], of the factual images decoded without
+            residual; None where no image was observed or no residual is kept.
+        inferred: node missing from the evidence -> how its value was found.
+        free: nodes of which the evidence says nothing; their noise was drawn.
+        open_noise: declared exogenous variables that the evidence leaves more than one value (in
+            some row); they were drawn from their posterior.
+        effective_draws: how many independent draws those of importance sampling were worth, in the
+            worst row; None where the posterior is exact.
+        undetermined: nodes whose value in this world the evidence leaves open: what the world holds
+            of them is a draw (`World.probabilities`).
+        warnings: what lies outside of the ranges that the mechanisms were fitted to.
+    """
+
+    network_calls: float = 0.0
+    round_trip_error: float | None = None
+    inferred: Mapping[str, str] = field(default_factory=dict)
+    free: tuple[str, ...] = ()
+    undetermined: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    open_noise: tuple[str, ...] = ()
+    effective_draws: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Abduction:
+    """The noise of factual worlds: `Model.predict` replays them, or their counterfactuals, from it.
+
+    Attributes:
+        noise: by node and hidden root.
+        rows: the number of worlds.
+        info: how it was found.
+        known: node -> engine values that were given or read off an image, gaps among them; without
+            the images that diffusion models make.
+    """
+
+    noise: WorldNoise
+    rows: int
+    info: Info
+    known: Values = field(default_factory=dict)
+
+
+def abduct(
+    scm: StructuralModel,
+    values: Values,
+    generator: torch.Generator,
+    watch: Watch,
+    draws: int = 1,
+) -> Abduction:
+    """The noise of the worlds of ``values``, drawn so many times.
+
+    Args:
+        scm: the fitted model.
+        values: engine values of some nodes, with as many rows each; entries may be unlabelled.
+        generator: draws where several noises fit.
+        watch: told of values outside of the mechanisms' ranges.
+        draws: of every row; draw k of row i is row k * rows + i.
+
+    Raises:
+        EvidenceError: the evidence is impossible, of which a finite model names the part, or
+            leaves open what cannot be inferred.
+    """
+    watch.evidence(values, scm.order)
+    repeated = {name: torch.cat([value] * draws) for name, value in values.items()}
+    try:
+        found = _abducted(scm, repeated, generator)
+    except EvidenceError as problem:
+        raise _explained(problem, scm, values) from None
+    return replace(found, info=replace(found.info, warnings=watch.sentences))
+
+
+def _abducted(scm: StructuralModel, values: Values, generator: torch.Generator) -> Abduction:
+    with NetworkCalls(scm.denoisers) as calls:
+        rows, parts = zip(*by_missing(values), strict=True)
+        completions = [complete(scm, part, generator) for part in parts]
+        noises = [scm.abduct(c.values, c.roots, generator) for c in completions]
+    n = sum(map(len, rows))
+    info = Info(
+        network_calls=calls.images / n,
+        round_trip_error=_round_trip_error(scm, completions, noises),
+        inferred={name: how for c in completions for name, how in c.inferred.items()},
+        free=tuple(name for name in scm.order if any(name not in c.values for c in completions)),
+        open_noise=tuple(sorted(frozenset().union(*(c.undetermined for c in completions)))),
+        effective_draws=min(
+            (c.effective for c in completions if c.effective is not None), default=None
+        ),
+    )
+    known = _known(scm, values, rows, completions)
+    return Abduction(noise=_merged(noises, rows), rows=n, info=info, known=known)
+
+
+def _explained(problem: EvidenceError, scm: StructuralModel, values: Values) -> EvidenceError:
+    """The same refusal; where a finite model finds the evidence impossible, it names the part."""
+    known = all(labelled(value).all() for value in values.values())
+    if not (known and ExactModel.supports(scm.graph)):
+        return problem
+    rows = {name: value.cpu().numpy() for name, value in values.items()}
+    try:
+        ExactModel(scm.graph).draw_counterfactual(rows, do={})
+    except EvidenceError as impossible:
+        return impossible
+    except CausalflowError:  # too wide a question for exact inference
+        return problem
+    return problem
+
+
+def completed_noise(
+    scm: StructuralModel,
+    evidence: Values,
+    generator: torch.Generator,
+    nodes: Collection[str] | None = None,
+) -> tuple[dict[str, Noise], Completion]:
+    """The noise of ``nodes`` in the worlds of ``evidence``, and how these were completed.
+
+    Args:
+        scm: the fitted model.
+        evidence: engine values of at least one node, labelled throughout.
+        generator: draws.
+        nodes: those to be computed, with all that they depend on; None: all.
+    """
+    completion = complete(scm, evidence, generator)
+    return scm.abduct(completion.values, completion.roots, generator, nodes), completion
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """Evidence, completed.
+
+    Attributes:
+        values: every node but the free ones.
+        roots: every hidden root.
+        inferred: node -> how its value was found.
+        known: the evidence, and what was read off its images.
+        undetermined: declared exogenous variables that the evidence leaves more than one value.
+        effective: how many independent draws those of importance sampling are worth, in the worst
+            row; None where none were needed.
+    """
+
+    values: Mapping[str, Tensor]
+    roots: Mapping[str, Tensor]
+    inferred: Mapping[str, str]
+    known: Mapping[str, Tensor]
+    undetermined: frozenset[str] = frozenset()
+    effective: float | None = None
+
+
+def complete(scm: StructuralModel, evidence: Values, generator: torch.Generator) -> Completion:
+    """Fill in what ``evidence`` leaves open.
+
+    Args:
+        scm: the fitted model.
+        evidence: engine values of at least one node, labelled throughout.
+        generator: draws from the posteriors.
+
+    Raises:
+        EvidenceError: the equations cannot produce the evidence, or a missing node can be neither
+            inferred nor left free.
+    """
+    values = dict(evidence)
+    n = len(next(iter(values.values())))
+    certain = _compute(scm, values, {})
+    values |= certain
+    read = _read_images(scm, values)
+    values |= read
+    _check_likelihoods(scm, values)
+    exogenous = _exogenous(scm, values, generator)
+    roots = {name: value for part in exogenous for name, value in part.values.items()}
+    known = frozenset(roots)
+    effective = [part.effective for part in exogenous if part.effective is not None]
+    computed = certain | _compute(scm, values, roots)
+    values |= computed
+    drawn: dict[str, Tensor] = {}
+    for group in groups(scm, values, unknowns(scm, values)):
+        drawn |= draw_group(scm, {**values, **roots}, group, generator)
+    roots |= {name: drawn[name] for name in scm.root_names if name in drawn}
+    for name in scm.root_names:
+        if name not in roots:
+            roots[name] = scm.root(name).draw_noise(n, generator)["value"]
+    nodes = {name: value for name, value in drawn.items() if name not in roots}
+    inferred = dict.fromkeys(read, "read off the image, as what its predictor holds most probable")
+    inferred |= dict.fromkeys(computed, "computed by its equation")
+    inferred |= dict.fromkeys(nodes, "drawn from its exact posterior under the model")
+    return Completion(
+        values=values | nodes,
+        roots=roots,
+        inferred=inferred,
+        known={**evidence, **read},
+        undetermined=frozenset(scm.exogenous.keys() - known).union(
+            *(part.undetermined for part in exogenous)
+        ),
+        effective=min(effective, default=None),
+    )
+
+
+def _read_images(scm: StructuralModel, values: Values) -> dict[str, Tensor]:
+    """The missing parents of observed images, as their predictors see them."""
+    found: dict[str, Tensor] = {}
+    for name, image in scm.images.items():
+        missing = [p for p in image.parents if p not in values and p not in found]
+        if name in values and missing:
+            found |= image.infer(values[name], missing)
+    return found
+
+
+def _exogenous(
+    scm: StructuralModel, values: Values, generator: torch.Generator
+) -> list[ExogenousDraws]:
+    """The declared exogenous variables that the evidence bears on, by group."""
+    found: list[ExogenousDraws] = []
+    for group in _linked(scm, values):
+        _check_parents(scm, values, group)
+        mechanisms = {name: scm.equations[name] for name in scm.equations if name in group}
+        read = {name for member in mechanisms for name in scm.hidden_parents[member]}
+        variables = {n: variable for n, variable in scm.exogenous.items() if n in read}
+        found.append(abduct_exogenous(mechanisms, variables, values, generator))
+    return found
+
+
+def _linked(scm: StructuralModel, values: Values) -> list[frozenset[str]]:
+    """The nodes with an equation that bear on the evidence, in groups to be abducted together.
+
+    Two are linked when they share an exogenous variable, or when one is an unknown parent of the
+    other.
+    """
+    above = scm.needed(scm.equations.keys() & values.keys())
+    bearing = [name for name in scm.equations if name in above]
+    groups: list[frozenset[str]] = []
+    for name in bearing:
+        district = scm.graph.district(name) & set(bearing)
+        unknown = (frozenset(scm.graph.parents(name)) & set(bearing)) - values.keys()
+        linked = frozenset({name}) | district | unknown
+        joined = linked.union(*(group for group in groups if group & linked))
+        groups = [group for group in groups if not group & linked] + [joined]
+    return groups
+
+
+def _check_parents(scm: StructuralModel, values: Values, group: frozenset[str]) -> None:
+    """Equations are abducted from all their parents; a missing learned one cannot be inferred."""
+    for name in sorted(group):
+        for parent in sorted(scm.graph.parents(name) - values.keys() - group):
+            raise EvidenceError(
+                f"node '{parent}': missing from the evidence while its descendant '{name}' has an "
+                "equation to be abducted; give it too"
+            )
+
+
+def _check_likelihoods(scm: StructuralModel, values: Values) -> None:
+    """An unknown node with an equation and noise above it must not bear on a learned node.
+
+    Its exogenous variables are drawn given the equations alone, so that the learned node's
+    likelihood would be left out.
+    """
+    missing, above = scm.equations.keys() - values.keys(), scm.needed(values)
+    for name in sorted(missing):
+        random = any(scm.hidden_parents[each] for each in scm.needed([name]) & missing)
+        for child in sorted(scm.graph.children(name) - scm.equations.keys()) if random else ():
+            if child in above:
+                raise EvidenceError(
+                    f"node '{name}': missing from the evidence while its descendant '{child}', "
+                    "which has no equation, is given or above what is given; give it too"
+                )
+
+
+def _compute(scm: StructuralModel, values: Values, roots: Values) -> dict[str, Tensor]:
+    """The missing nodes with an equation whose arguments are known."""
+    rows = len(next(iter(values.values())))
+    known, found = {**values, **roots}, {}
+    for name in scm.equations:
+        if name not in known and all(parent in known for parent in scm.parents(name)):
+            known[name] = found[name] = scm.computed(name, known, {}, rows)
+    return found
+
+
+def _known(
+    scm: StructuralModel, values: Values, rows: Sequence[Tensor], completions: Sequence[Completion]
+) -> Values:
+    """What was given, but for diffusion models' images, or read off those; gaps elsewhere."""
+    names = {name for completion in completions for name in completion.known}
+    found = {}
+    for name in (name for name in scm.order if name in names and name not in scm.images):
+        given = [c.known[name] for c in completions if name in c.known]
+        shape = (sum(map(len, rows)), *given[0].shape[1:])
+        gap = -1 if given[0].dtype == torch.int64 else torch.nan
+        found[name] = torch.full(shape, gap, dtype=given[0].dtype, device=given[0].device)
+        for at, completion in zip(rows, completions, strict=True):
+            if name in completion.known:
+                found[name][at] = completion.known[name]
+    return found
+
+
+def _merged(noises: Sequence[dict[str, Noise]], rows: Sequence[Tensor]) -> WorldNoise:
+    """The noises of groups of rows, put back in the order of the rows."""
+    order = torch.cat(list(rows)).argsort()
+    return {
+        name: {key: torch.cat([part[name][key] for part in noises])[order] for key in noise}
+        for name, noise in noises[0].items()
+    }
+
+
+def _round_trip_error(
+    scm: StructuralModel, completions: Sequence[Completion], noises: Sequence[dict[str, Noise]]
+) -> float | None:
+    """Mean absolute residual of the observed images, in [0, 1]; None where none was kept."""
+    residuals = [part.abs().flatten() / 2 for part in _residuals(scm, completions, noises)]
+    return float(torch.cat(residuals).mean()) if residuals else None
+
+
+def _residuals(
+    scm: StructuralModel, completions: Sequence[Completion], noises: Sequence[dict[str, Noise]]
+) -> Iterator[Tensor]:
+    kept = [name for name, image in scm.images.items() if image.options.residual]
+    for completion, noise in zip(completions, noises, strict=True):
+        yield from (noise[name]["residual"] for name in kept if name in completion.values)
