@@ -20,7 +20,7 @@ from house.source import PACKAGE
 __all__ = ["parts", "rewritten"]
 
 SECTION = re.compile(r"<!-- (?P<name>[^>]+?) -->\n.*?<!-- end -->", re.DOTALL)
-LISTED = 30
+LISTED = 50
 """A longer trip is told by folder."""
 
 
