@@ -1,10 +1,14 @@
-"""The trips of `docs/house`: a call enters no more files than were counted when it was recorded."""
+"""What `docs/house` measures: trips grow no longer than recorded, and the other counts count."""
 
 import re
 from pathlib import Path
 
 import pytest
+from house.drawing import draw, house
+from house.page import rewritten
+from house.source import circles, double_names, imports, single_importers
 from house.trips import TRIPS, entered
+from house.typed import askers
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORDED = {
@@ -40,3 +44,81 @@ def test_files_that_a_page_names_exist(page):
     ]
     assert named
     assert missing == []
+
+
+@pytest.fixture
+def plant(tmp_path):
+    """A synthetic package: file -> text."""
+
+    def write(**files):
+        for name, text in files.items():
+            path = tmp_path / "causalflow" / f"{name.replace('__', '/')}.py"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        return tmp_path
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        ("from causalflow.graph.node import Class\nisinstance(x, int | Class)", 1),
+        ("from ..graph.node import Class as C\n[k for k in y if type(k) is C]", 1),
+        ("from causalflow.graph import node\nissubclass(x, (int, node.Image))", 1),
+        ("from causalflow.graph.node import Image\nmatch x:\n case [Image(), Image()]: 1", 2),
+        ("from PIL import Image\nisinstance(x, Image)", 0),
+        ("from causalflow.graph.node import Class\nClass(levels=isinstance(x, int))", 0),
+        ("from .node import Image\nclass Class: 1\nisinstance(x, Image)", 0),
+    ],
+)
+def test_questions_of_type_are_seen_where_the_class_is_the_packages_and_not_its_own(
+    plant, text, places
+):
+    assert len(askers(plant(model__scm=text))) == places
+
+
+def test_circles_are_those_of_types_too_where_they_count(plant):
+    typed = "if TYPE_CHECKING:\n    from causalflow.a.two import y"
+    found = imports(plant(a__one=typed, a__two="import causalflow.a.one"))
+    assert circles(found, typing=True) == [["causalflow.a.one", "causalflow.a.two"]]
+    assert circles(found, typing=False) == []
+
+
+def test_importers_are_counted_by_statements_and_by_texts_that_name_a_module(plant):
+    root = plant(
+        a__once="",
+        a__twice="",
+        b__x="from causalflow.a import once, twice",
+        b__y="PLACE = 'causalflow.a.twice:Noun'",
+        c__x="'see causalflow.b.x'",
+    )
+    assert single_importers(root) == ["causalflow.a.once"]
+    assert double_names(root) == ["x"]
+
+
+def test_folders_stand_above_what_they_import_and_torch_above_what_does_not_reach_it(plant):
+    home = house(
+        plant(
+            errors="x = 1",
+            graph__admg="from causalflow.errors import x",
+            query__reader="from causalflow.graph import admg",
+            nn__unet="import torch",
+            model__scm="from causalflow.nn import unet\nfrom causalflow.query import reader",
+            cli__ask="def f():\n    from causalflow.model import scm",
+        )
+    )
+    floors = home.floors
+    order = ["ground", "graph", "query", "nn", "model", "cli"]
+    assert sorted(floors, key=lambda name: floors[name]) == order
+    assert home.torch == {"nn", "model", "cli"}
+    drawn = draw(home)
+    assert drawn.count("marker-end") == 4  # cli -> model, model -> nn and query, query -> graph
+    assert all(f">{name}</text>" in drawn for name in order)
+
+
+def test_marked_parts_of_a_page_are_renewed_and_the_rest_stays():
+    page = "a\n<!-- one -->\nold\n<!-- end -->\nb\n<!-- two -->\n<!-- end -->\n"
+    told = rewritten(page, {"one": "1", "two": "2"})
+    assert told == "a\n<!-- one -->\n1\n<!-- end -->\nb\n<!-- two -->\n2\n<!-- end -->\n"
+    assert rewritten(told, {"one": "1", "two": "2"}) == told

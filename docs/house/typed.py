@@ -24,7 +24,7 @@ __all__ = ["Place", "askers"]
 
 NODE_TYPES = frozenset(
     {"Symbol", "Class", "Continuous", "Image", "Count"}
-    | {"FiniteType", "RealType", "ImageType", "CountType"}
+    | {"Untyped", "FiniteType", "RealType", "ImageType", "CountType"}
 )
 REGISTRIES = frozenset({"plugins.py"})
 
