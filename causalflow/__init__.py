@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         QueryError,
         SupportWarning,
     )
+    from causalflow.evaluation.evaluation import Evaluation, evaluate
     from causalflow.factors.table import Table
     from causalflow.formats.formats import dumps, load, loads
     from causalflow.formats.interchange import from_networkx, to_networkx
@@ -57,6 +58,7 @@ _PLACES = {
     "Contrast": "causalflow.query.contrast",
     "DataError": "causalflow.errors",
     "Diffusion": "causalflow.graph.diffusion",
+    "Evaluation": "causalflow.evaluation.evaluation",
     "EvidenceError": "causalflow.errors",
     "Graph": "causalflow.graph.graph",
     "GraphError": "causalflow.errors",
@@ -70,6 +72,7 @@ _PLACES = {
     "data": "causalflow.data",
     "dumps": "causalflow.formats.formats",
     "from_networkx": "causalflow.formats.interchange",
+    "evaluate": "causalflow.evaluation.evaluation",
     "front_door_sets": "causalflow.design.front_door",
     "guided_diffusion": "causalflow.pretrained.adm",
     "identify": "causalflow.identify.identify",
@@ -93,6 +96,7 @@ __all__ = [
     "Contrast",
     "DataError",
     "Diffusion",
+    "Evaluation",
     "EvidenceError",
     "Graph",
     "GraphError",
@@ -105,6 +109,7 @@ __all__ = [
     "compile",
     "data",
     "dumps",
+    "evaluate",
     "from_networkx",
     "front_door_sets",
     "guided_diffusion",

@@ -33,9 +33,8 @@ from causalflow.errors import EvidenceError
 from causalflow.limits import DRAWN_ROWS
 
 if TYPE_CHECKING:
-    from causalflow.evaluation.actions import Action
     from causalflow.evaluation.evaluation import Evaluation
-    from causalflow.evaluation.task import Subject
+    from causalflow.evaluation.task import Action, Subject
     from causalflow.graph.graph import Graph
     from causalflow.model.model import Model
 
@@ -55,6 +54,16 @@ class ActionType(click.ParamType):
             return value
         parts = re.split(r",\s*(?=[^,=]+=)", value)
         return tuple(AssignmentType().convert(part, param, ctx) for part in parts)
+
+
+class NamesType(click.ParamType):
+    """Reads names with commas between."""
+
+    name = "name[,name]"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> list[str]:
+        """The names."""
+        return value if isinstance(value, list) else [name.strip() for name in value.split(",")]
 
 
 @click.command(
@@ -102,6 +111,11 @@ class ActionType(click.ParamType):
 @steps_option
 @guidance_option
 @click.option(
+    "--metrics",
+    type=NamesType(),
+    help="What is measured, names with commas between.  [default: all that come with the package]",
+)
+@click.option(
     "--judge-epochs",
     type=click.IntRange(1),
     default=4,
@@ -129,6 +143,7 @@ def evaluate(
     path_column: str,
     steps: int | None,
     guidance: float | None,
+    metrics: list[str] | None,
     judge_epochs: int,
     seed: int,
     progress: bool,
@@ -153,22 +168,24 @@ def evaluate(
     95 % interval, count and unit. A report is written whole or not at all.
     """
     from causalflow.evaluation.evaluation import evaluate as measure
-    from causalflow.evaluation.outcomes import Settings
-    from causalflow.evaluation.page import check_folder, write_report
+    from causalflow.evaluation.page import check_folder
 
     check_folder(out)
     loaded, weights = named_model(model, device)
     subject = _subject(loaded, model, weights, data, images, path_column, split, n, seed)
-    settings = Settings(steps=steps, guidance=guidance, seed=seed, progress=progress)
     found = measure(
         loaded,
         subject,
-        _actions(loaded.graph, subject, do, seed),
-        settings,
-        name=(weights or model).name,
+        do=_actions(loaded.graph, subject, do),
+        metrics=metrics,
+        steps=steps,
+        guidance=guidance,
         judge_epochs=judge_epochs,
+        seed=seed,
+        name=(weights or model).name,
+        progress=progress,
     )
-    files = write_report(found, out)
+    files = found.write(out)
     if as_json:
         say_json({**found.record(), "files": files})
     else:
@@ -199,38 +216,34 @@ def _subject(
     return from_data_set(model.graph, known or data_set(str(data)), split, n)
 
 
-def _actions(
-    graph: Graph, subject: Subject, do: Sequence[tuple[Assignment, ...]], seed: int
-) -> list[Action]:
-    """The interventions that are named, or one at random on each parent of the image."""
-    from causalflow.evaluation.actions import random_actions, stated_action
+def _actions(graph: Graph, subject: Subject, do: Sequence[tuple[Assignment, ...]]) -> list[Action]:
+    """The interventions that are named."""
+    from causalflow.evaluation.task import stated_action
 
-    if not do:
-        return random_actions(graph, subject, seed)
     return [
-        stated_action(graph, subject, assigned(graph, each, "--do"), _query(each)) for each in do
+        stated_action(
+            graph, subject, assigned(graph, each, "--do"), f"do({', '.join(map(str, each))})"
+        )
+        for each in do
     ]
-
-
-def _query(action: Sequence[Assignment]) -> str:
-    return f"do({', '.join(map(str, action))})"
 
 
 def _text(found: Evaluation, weights: Path, files: Sequence[Path]) -> str:
     from causalflow.evaluation.measures import INTERVALS
     from causalflow.evaluation.page import columns
 
-    about = f"{found.subject.name}, {found.subject.split}"
+    bench = found.bench
+    about = f"{bench.subject.name}, {bench.subject.split}"
     lines = [
         f"model: {weights}",
-        f"data: {count(len(found.subject), 'picture')} of {about}",
+        f"data: {count(len(bench.subject), 'picture')} of {about}",
         *(f"note: {each}" for each in found.rests_on),
-        *(f"judge of {name}: {judge.how}" for name, judge in found.judges.items()),
+        *(f"judge of {name}: {judge.how}" for name, judge in bench.judges.items()),
         "",
         table(columns(found.measures)),
         "",
         f"note: {INTERVALS}",
-        *(f"note: {note}" for note in found.notes),
+        *(f"note: {note}" for note in bench.notes),
         f"written: {', '.join(map(str, files))} ({found.seconds:.0f} s)",
     ]
     return "\n".join(lines)

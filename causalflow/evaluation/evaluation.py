@@ -1,17 +1,12 @@
 """Evaluation: a fitted model, asked for counterfactuals of pictures, and judged.
 
-    subject -> judges, worlds -> measures
+    task (rows, interventions)  ->  judges, worlds  ->  measures  ->  page
 
-The model is asked in public units; judges and measures see bright pictures
-(`causalflow.evaluation.outcomes`).
-`evaluate` measures; `causalflow.evaluation.page` and `causalflow.evaluation.page` show what it
-found.
-
-Foundation: what the numbers of an evaluation rest on.
-
-pictures    whether the model was fitted to the pictures that it is measured on, by the digests
-that it keeps of its rows; never claimed where they are not kept
-outside     what the rows or the interventions give it outside of the ranges it was fitted to
+The model is asked in public units; judges and metrics see bright pictures
+(`causalflow.evaluation.outcomes`). What the numbers rest on is said with them: whether the model
+was fitted to the pictures that it is measured on, by the digests that it keeps of its rows (never
+claimed where it keeps none), and what the rows or the interventions give it outside of the ranges
+that it was fitted to.
 """
 
 from __future__ import annotations
@@ -19,44 +14,276 @@ from __future__ import annotations
 import platform
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from causalflow.errors import CausalflowWarning, SupportWarning
-from causalflow.evaluation.actions import Action
-from causalflow.evaluation.judges import Judge, fitted_judges
-from causalflow.evaluation.measures import DEFINITIONS, Bench, Measure, measured, score_record
+from causalflow.data.sets.catalogue import data_set
+from causalflow.errors import CausalflowWarning, EvidenceError, SupportWarning
+from causalflow.evaluation.judges import fitted_judges
+from causalflow.evaluation.measures import METRICS, Bench, Measure, measured, score_record
 from causalflow.evaluation.outcomes import (
+    BATCH,
     Settings,
-    Worlds,
     asked_worlds,
     bright_subject,
     bright_worlds,
 )
-from causalflow.evaluation.score import Score
-from causalflow.evaluation.task import Columns, Subject, image_node
-from causalflow.graph.graph import Graph
+from causalflow.evaluation.page import check_folder, columns, page, write_report
+from causalflow.evaluation.task import (
+    Action,
+    Subject,
+    from_data_set,
+    from_rows,
+    image_node,
+    random_actions,
+    stated_action,
+)
+from causalflow.model.evidence import check_count
 from causalflow.model.model import Model
 from causalflow.model.support import Watch
 
-__all__ = ["Evaluation", "evaluate", "foundation"]
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["Evaluation", "evaluate"]
+
+FEWEST_ROWS = 2
 
 
-def foundation(model: Model, subject: Subject, actions: Sequence[Action]) -> tuple[str, ...]:
-    """One sentence on the pictures, and one on each column that is outside; warns of both.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Evaluation:
+    """What an evaluation found.
+
+    Attributes:
+        model: its name, for the reader.
+        bench: what was measured: graph, rows, judges, worlds (pictures bright), and notes on what
+            could not be measured.
+        settings: how the model was asked.
+        measures: the numbers, each a `Measure` with value, interval, count and unit.
+        rests_on: whether the model was fitted to the pictures, and what is outside of its ranges.
+        device: where the model ran.
+        seconds: that it took.
+    """
+
+    model: str
+    bench: Bench
+    settings: Settings
+    measures: tuple[Measure, ...]
+    rests_on: tuple[str, ...]
+    device: str
+    seconds: float
+
+    @property
+    def definitions(self) -> dict[str, str]:
+        """What each metric that was measured is, by its name."""
+        names = dict.fromkeys(each.name for each in self.measures)
+        return {name: METRICS.get(name).definition for name in names}
+
+    def record(self) -> dict[str, Any]:
+        """Everything but pictures, as JSON has it."""
+        bench, settings = self.bench, self.settings
+        return {
+            "model": self.model,
+            "graph": bench.graph.name,
+            "data": bench.subject.name,
+            "split": bench.subject.split,
+            "images": len(bench.subject),
+            "seed": settings.seed,
+            "steps": settings.steps,
+            "guidance": settings.guidance,
+            "device": self.device,
+            "torch": torch.__version__,
+            "machine": platform.machine(),
+            "seconds": self.seconds,
+            "judges": [self._judge(name) for name in bench.judges],
+            "measures": [each.record() for each in self.measures],
+            "definitions": self.definitions,
+            "notes": list(bench.notes),
+            "rests_on": list(self.rests_on),
+        }
+
+    def _judge(self, name: str) -> dict[str, Any]:
+        judge, floor = self.bench.judges[name], self.bench.floors.get(name)
+        read = None if floor is None else score_record(floor)
+        return {"node": name, "how": judge.how, "unit": judge.unit, "real_images": read}
+
+    def table(self) -> str:
+        """The numbers as text, one line a number: `print(found.table())`."""
+        import pandas
+
+        return pandas.DataFrame(columns(self.measures)).to_string(index=False)
+
+    def to_dataframe(self) -> DataFrame:
+        """The numbers with all that belongs to them, one row a number.
+
+        Columns: query, metric, detail, value, low and high (95 %), images, unit, the same reading
+        of real pictures (floor) and of pictures left as they are (baseline), definition.
+        """
+        import pandas
+
+        rows = [
+            {
+                "query": each.query,
+                "metric": each.name,
+                "detail": each.detail,
+                "value": each.score.value,
+                "low": each.score.interval[0],
+                "high": each.score.interval[1],
+                "images": each.score.count,
+                "unit": each.score.unit,
+                "floor": None if each.floor is None else each.floor.value,
+                "baseline": None if each.baseline is None else each.baseline.value,
+                "definition": METRICS.get(each.name).definition,
+            }
+            for each in self.measures
+        ]
+        return pandas.DataFrame(rows)
+
+    def write(self, folder: str | Path) -> list[Path]:
+        """Write report.json and report.html, with its pictures inside, wholly or not at all.
+
+        Args:
+            folder: is made; a report that is there already is replaced.
+
+        Returns:
+            The two files.
+
+        Raises:
+            DataError: the folder holds anything but a report, or cannot be written.
+        """
+        check_folder(Path(folder))
+        title = f"{self.model} on {self.bench.subject.name}"
+        text = page(title, self._about(), self.rests_on, self.bench, self.measures)
+        return write_report(Path(folder), self.record(), text)
+
+    def _about(self) -> str:
+        settings, subject = self.settings, self.bench.subject
+        steps = "the model's own" if settings.steps is None else str(settings.steps)
+        guidance = "" if settings.guidance is None else f", guidance times {settings.guidance:g}"
+        learned = len(next(iter(subject.training.values())))
+        return (
+            f"Graph {self.bench.graph.name}. {len(subject):,} pictures, {subject.split}; "
+            f"{learned:,} further real ones for the judges. Solver steps: {steps}{guidance}. "
+            f"Seed {settings.seed}. {self.device}, {self.seconds:.0f} s."
+        )
+
+
+def evaluate(
+    model: Model,
+    data: Any,
+    *,
+    do: Mapping[str, Any] | Sequence[Mapping[str, Any] | Action] | None = None,
+    metrics: Sequence[str] | None = None,
+    n: int = 100,
+    split: str = "test",
+    steps: int | None = None,
+    guidance: float | None = None,
+    judge_epochs: int = 4,
+    batch_size: int = BATCH,
+    seed: int = 0,
+    name: str = "model",
+    progress: bool = True,
+) -> Evaluation:
+    """Measure a fitted model on pictures: what ``causalflow evaluate`` does.
+
+    Of each picture its counterfactuals are asked, and judged by networks fitted to real pictures,
+    or by measuring pixels where that can be done. Warns where the model was fitted to the pictures
+    that it is measured on, or is asked outside of what it was fitted to.
+
+    Args:
+        model: fitted, with one image node.
+        data: the name of a data set ("morpho_mnist"), or rows of your own as `Model.fit` takes
+            them, best such that the model was not fitted to: ``n`` of them at random are measured
+            on, the others teach the judges. A prepared `Subject` is taken as it is.
+        do: an intervention, or several, each measured by itself: node -> a level, a number, a value
+            for each row, or a function of the factual numbers. Default: for each parent of the
+            image, another value at random in each row.
+        metrics: names in `causalflow.evaluation.measures.METRICS`; default: all of the package's.
+        n: pictures measured on, at least 2.
+        split: of a data set, "test" or "validation"; the judges learn from its training split.
+        steps: solver steps of the image, each way; default: the model's.
+        guidance: multiplies all guidance; default: 1.
+        judge_epochs: passes of the judges over their pictures.
+        batch_size: rows asked at once, at most.
+        seed: of the values set, the draws and the judges.
+        name: of the model, for the reader.
+        progress: show bars on standard error.
+
+    Raises:
+        DataError: data that do not fit the graph, or that no judge can learn from.
+        EvidenceError: an intervention that the model cannot take, or rows that it finds impossible.
+        CausalflowError: an unknown metric.
+
+    Example:
+        found = cf.evaluate(model, "morpho_mnist", do={"thickness": 5.0}, n=500)
+        print(found.table())
+        found.write("report")
+    """
+    start, device = time.monotonic(), str(model.device)
+    for chosen in metrics or ():
+        METRICS.get(chosen)
+    check_count("judge_epochs", judge_epochs)
+    subject = _subject(model, data, n, split, seed)
+    actions = _actions(model, subject, do, seed)
+    settings = Settings(
+        steps=steps, guidance=guidance, seed=seed, batch=batch_size, progress=progress
+    )
+    rests_on = (_pictures(model, subject), *_outside(model, subject, actions))
+    seen = bright_subject(model.graph, subject)
+    judges = fitted_judges(
+        model.graph, seen, epochs=judge_epochs, seed=seed, device=device, progress=progress
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SupportWarning)  # told of all rows at once, above
+        worlds = bright_worlds(model.graph, asked_worlds(model, subject, actions, settings))
+    bench = Bench(graph=model.graph, subject=seen, judges=judges, worlds=worlds)
+    return Evaluation(
+        model=name,
+        bench=bench,
+        settings=settings,
+        measures=tuple(measured(bench, metrics)),
+        rests_on=rests_on,
+        device=device,
+        seconds=time.monotonic() - start,
+    )
+
+
+def _subject(model: Model, data: Any, n: int, split: str, seed: int) -> Subject:
+    if isinstance(data, Subject):
+        return data
+    check_count("n", n)
+    if n < FEWEST_ROWS:
+        raise EvidenceError(f"evaluate: n={n}; expected {FEWEST_ROWS} pictures or more")
+    if isinstance(data, str):
+        return from_data_set(model.graph, data_set(data), split, n)
+    return from_rows(model.graph, "rows", data, n, seed)
+
+
+def _actions(
+    model: Model,
+    subject: Subject,
+    do: Mapping[str, Any] | Sequence[Mapping[str, Any] | Action] | None,
+    seed: int,
+) -> list[Action]:
+    if not do:
+        return random_actions(model.graph, subject, seed)
+    each = [do] if isinstance(do, Mapping) else do
+    return [
+        own if isinstance(own, Action) else stated_action(model.graph, subject, own) for own in each
+    ]
+
+
+def _pictures(model: Model, subject: Subject) -> str:
+    """Whether the model was fitted to the pictures, in a sentence; warns where it was.
 
     Args:
         model: fitted.
         subject: its rows as they are kept, not brightened.
-        actions: what is done to every row.
     """
-    return (_pictures(model, subject), *_outside(model, subject, actions))
-
-
-def _pictures(model: Model, subject: Subject) -> str:
     name, n = image_node(model.graph), len(subject)
     kept = model.experience.pictures.get(name)
     if kept is None:
@@ -69,7 +296,7 @@ def _pictures(model: Model, subject: Subject) -> str:
             f"{least}{known:,} of the {n:,} pictures {are} among those the model was fitted to: "
             "the numbers say less of new ones"
         )
-        warnings.warn(f"evaluate: {said}", CausalflowWarning, stacklevel=4)
+        warnings.warn(f"evaluate: {said}", CausalflowWarning, stacklevel=3)
         return said
     if kept.whole:
         return f"none of the {n:,} pictures is among the {kept.rows:,} the model was fitted to"
@@ -80,133 +307,12 @@ def _pictures(model: Model, subject: Subject) -> str:
 
 
 def _outside(model: Model, subject: Subject, actions: Sequence[Action]) -> tuple[str, ...]:
+    """One sentence on each column that is outside of the model's ranges; warns of them."""
     watch, every = Watch(scm=model.scm, experience=model.experience), frozenset(model.scm.order)
     watch.evidence(subject.rows, every)
     for action in actions:
         for name, values in action.values.items():
             watch.setting(name, values, every - action.values.keys())
     if watch.warning:
-        warnings.warn(f"evaluate: {watch.warning}", SupportWarning, stacklevel=4)
+        warnings.warn(f"evaluate: {watch.warning}", SupportWarning, stacklevel=3)
     return watch.sentences
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Evaluation:
-    """What an evaluation found.
-
-    Attributes:
-        model: its name, for the reader.
-        graph: the model's.
-        subject: what it was measured on, its pictures bright.
-        judges: by node.
-        floors: how well each judge reads real pictures it has not seen.
-        settings: how the model was asked.
-        measures: the numbers.
-        worlds: what was measured, their pictures bright.
-        truths: query -> the true counterfactuals, where the data know them.
-        notes: what could not be measured, and why.
-        rests_on: whether the model was fitted to the pictures, and what is outside of its ranges
-            (`causalflow.evaluation.evaluation`).
-        device: where the model ran.
-        seconds: that it took.
-    """
-
-    model: str
-    graph: Graph
-    subject: Subject
-    judges: dict[str, Judge]
-    floors: dict[str, Score]
-    settings: Settings
-    measures: Sequence[Measure]
-    worlds: Worlds
-    truths: dict[str, Columns]
-    notes: Sequence[str]
-    rests_on: Sequence[str]
-    device: str
-    seconds: float
-
-    def record(self) -> dict[str, Any]:
-        """The numbers as JSON has them; of pictures nothing."""
-        names = dict.fromkeys(each.name for each in self.measures)
-        return {
-            "model": self.model,
-            "graph": self.graph.name,
-            "data": self.subject.name,
-            "split": self.subject.split,
-            "images": len(self.subject),
-            "seed": self.settings.seed,
-            "steps": self.settings.steps,
-            "guidance": self.settings.guidance,
-            "device": self.device,
-            "torch": torch.__version__,
-            "machine": platform.machine(),
-            "seconds": self.seconds,
-            "judges": [self._judge(name) for name in self.judges],
-            "measures": [each.record() for each in self.measures],
-            "definitions": {name: DEFINITIONS[name] for name in names},
-            "notes": list(self.notes),
-            "rests_on": list(self.rests_on),
-        }
-
-    def _judge(self, name: str) -> dict[str, Any]:
-        judge, floor = self.judges[name], self.floors.get(name)
-        read = None if floor is None else score_record(floor)
-        return {"node": name, "how": judge.how, "unit": judge.unit, "real_images": read}
-
-
-def evaluate(
-    model: Model,
-    subject: Subject,
-    actions: Sequence[Action],
-    settings: Settings | None = None,
-    *,
-    name: str = "model",
-    judge_epochs: int = 4,
-) -> Evaluation:
-    """Measure a model.
-
-    Args:
-        model: fitted, with one image node.
-        subject: rows to measure on, best such that it was not fitted to, and real pictures for
-            the judges.
-        actions: what is done to every row.
-        settings: how the model is asked.
-        name: of the model, for the reader.
-        judge_epochs: passes of the judges over their pictures.
-
-    Raises:
-        DataError: pictures that no judge can learn from.
-        EvidenceError: an action that the model cannot take, or rows that it finds impossible.
-    """
-    chosen, start, device = settings or Settings(), time.monotonic(), str(model.device)
-    rests_on = foundation(model, subject, actions)
-    seen = bright_subject(model.graph, subject)
-    judges = fitted_judges(
-        model.graph,
-        seen,
-        epochs=judge_epochs,
-        seed=chosen.seed,
-        device=device,
-        progress=chosen.progress,
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SupportWarning)  # told of all rows at once, above
-        worlds = bright_worlds(model.graph, asked_worlds(model, subject, actions, chosen))
-    bench = Bench(graph=model.graph, subject=seen, judges=judges)
-    found = measured(bench, worlds)
-    floors = {node: floor for node in judges if (floor := bench.floor(node)) is not None}
-    return Evaluation(
-        model=name,
-        graph=model.graph,
-        subject=seen,
-        judges=judges,
-        floors=floors,
-        settings=chosen,
-        measures=tuple(found),
-        worlds=worlds,
-        truths={query: truth for query, truth in bench.truths.items() if truth},
-        notes=tuple(bench.notes),
-        rests_on=rests_on,
-        device=device,
-        seconds=time.monotonic() - start,
-    )

@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from causalflow.evaluation.axioms import composition
-from causalflow.evaluation.evaluation import Evaluation
-from causalflow.evaluation.measures import Measure
-from causalflow.evaluation.task import Columns, image_node
+from causalflow.evaluation.measures import Bench, Measure
+from causalflow.evaluation.task import Columns
 from causalflow.graph.graph import Graph
 from causalflow.graph.node import Class, Continuous
 from causalflow.plot.graph import plot_graph
@@ -35,25 +34,25 @@ _INK, _FAINT, _GRID = "#1f2328", "#656d76", "#d8dee4"
 _MADE, _REAL, _LEFT = "#0969da", "#1a7f37", "#bc4c00"
 
 
-def figures(evaluation: Evaluation) -> Iterator[tuple[str, str, Figure]]:
+def figures(bench: Bench, measures: Sequence[Measure]) -> Iterator[tuple[str, str, Figure]]:
     """Every figure: its title, what it shows, and the picture."""
-    drawn = plot_graph(evaluation.graph)
+    drawn = plot_graph(bench.graph)
     assert not isinstance(drawn, Path)
     yield "Graph", "What the model was told.", drawn
     yield (
         "Counterfactuals",
         "A column is one picture, kept from the judges. Below each picture, the labels of its "
         "world; the null intervention without the residual shows what the model itself draws.",
-        _worlds(evaluation),
+        _worlds(bench),
     )
-    if shares := [each for each in evaluation.measures if _is_share(each)]:
+    if shares := [each for each in measures if _is_share(each)]:
         yield (
             "Effectiveness, classes",
             "Share of pictures that a judge reads as they should be, with the 95 % interval; the "
             "judge on real pictures, and pictures left as they are.",
             _shares(shares),
         )
-    if numbers := _read_numbers(evaluation):
+    if numbers := _read_numbers(bench):
         yield (
             "Effectiveness, numbers",
             "What is read off each counterfactual picture against its value in that world; on the "
@@ -63,23 +62,22 @@ def figures(evaluation: Evaluation) -> Iterator[tuple[str, str, Figure]]:
     yield (
         "Composition",
         "Mean distance per pixel to the factual picture after each null intervention, of the first "
-        f"{len(evaluation.worlds.cycles[True][0])} rows.",
-        _cycles(evaluation),
+        f"{len(bench.worlds.cycles[True][0])} rows.",
+        _cycles(bench),
     )
 
 
-def _worlds(evaluation: Evaluation) -> Figure:
-    graph, rows = evaluation.graph, slice(0, COLUMNS)
-    image = image_node(graph)
-    factual = {name: values[rows] for name, values in evaluation.subject.rows.items()}
+def _worlds(bench: Bench) -> Figure:
+    graph, image, rows = bench.graph, bench.image, slice(0, COLUMNS)
+    factual = {name: values[rows] for name, values in bench.subject.rows.items()}
     shown: dict[str, Tensor] = {"factual": factual[image]}
     texts = {"factual": _captions(graph, factual)}
-    shown["do()\nno residual"] = evaluation.worlds.decoded[rows]
-    for outcome in evaluation.worlds.outcomes:
+    shown["do()\nno residual"] = bench.worlds.decoded[rows]
+    for outcome in bench.worlds.outcomes:
         query = outcome.action.query
         shown[query] = outcome.world[image][rows]
         texts[query] = _captions(graph, {n: v[rows] for n, v in outcome.world.items()})
-        if truth := evaluation.truths.get(query):
+        if truth := bench.truths.get(query):
             shown[f"true\n{query}"] = truth[image][rows]
     return image_grid(shown, texts)
 
@@ -131,13 +129,12 @@ def _once(label: str, row: int) -> str:
     return label if row == 0 else "_"
 
 
-def _read_numbers(evaluation: Evaluation) -> list[tuple[str, str, Tensor, Tensor]]:
+def _read_numbers(bench: Bench) -> list[tuple[str, str, Tensor, Tensor]]:
     """Title, unit, what was to be read, and what was, of each action and number."""
-    image = image_node(evaluation.graph)
     return [
-        (f"{o.action.query}: {name}", judge.unit, o.world[name], judge.read(o.world[image]))
-        for o in evaluation.worlds.outcomes
-        for name, judge in evaluation.judges.items()
+        (f"{o.action.query}: {name}", judge.unit, o.world[name], judge.read(o.world[bench.image]))
+        for o in bench.worlds.outcomes
+        for name, judge in bench.judges.items()
         if not judge.is_class
     ]
 
@@ -159,12 +156,11 @@ def _scatters(numbers: Sequence[tuple[str, str, Tensor, Tensor]]) -> Figure:
     return figure
 
 
-def _cycles(evaluation: Evaluation) -> Figure:
+def _cycles(bench: Bench) -> Figure:
     figure, axes = _canvas(5.2, 2.8)
-    factual = evaluation.subject.rows[image_node(evaluation.graph)]
     for residual, color in ((False, _LEFT), (True, _MADE)):
-        after = evaluation.worlds.cycles[residual]
-        errors = [composition(factual[: len(each)], each) for each in after]
+        after = bench.worlds.cycles[residual]
+        errors = [composition(bench.pictures[: len(each)], each) for each in after]
         label = "with residual" if residual else "without residual"
         spread = [each.interval[1] - each.value for each in errors]
         axes.errorbar(

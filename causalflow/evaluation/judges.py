@@ -29,11 +29,11 @@ from causalflow.evaluation.readers import (
     reading_error,
 )
 from causalflow.evaluation.score import Score
-from causalflow.evaluation.task import Subject, image_node
+from causalflow.evaluation.task import Subject, image_node, label_parents
 from causalflow.graph.graph import Graph
-from causalflow.graph.node import Class, Continuous, Node
+from causalflow.graph.node import Class, Node
 
-__all__ = ["Judge", "fitted_judges", "label_parents"]
+__all__ = ["Judge", "fitted_judges"]
 
 REGRESSOR_EPOCHS = 2
 """How many times as long a regressor learns as a classifier."""
@@ -68,16 +68,6 @@ class Judge:
             return hit_rate(read, wanted)
         known = read.isfinite() & wanted.isfinite()
         return reading_error(read[known], wanted[known], self.unit) if known.any() else None
-
-
-def label_parents(graph: Graph) -> list[str]:
-    """The parents of the image that are numbers or classes of two levels or more, in order."""
-    parents = graph.admg.ordered(graph.parents(image_node(graph)))
-    return [name for name in parents if _varies(graph.nodes[name])]
-
-
-def _varies(node: Node) -> bool:
-    return isinstance(node, Continuous) or (isinstance(node, Class) and len(node.levels) > 1)
 
 
 def fitted_judges(

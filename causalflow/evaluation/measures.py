@@ -1,46 +1,59 @@
-"""Measures: the numbers of an evaluation, from a model's worlds and the judges' readings.
+"""Measures: the numbers of an evaluation, and the metrics that give them.
 
-Measure: one number of an evaluation, with what it has to be compared with.
+A `Metric` reads one number, or several, off what a model answered to one intervention (an
+`Outcome`), beside what it is to be compared with (a `Bench`). `METRICS` holds them by name, so that
+an own one is declared once and then named in `cf.evaluate(..., metrics=[...])` and in
+``causalflow evaluate --metrics``:
 
-floor       the same reading on real pictures: what the judge, or the number of pictures, allows
-baseline    the same of pictures that are left as they are: what doing nothing would get
+    @metric("sharpness", unit="grey levels", definition="Total variation of the pictures.")
+    def sharpness(bench, outcome):
+        return total_variation(outcome.world[bench.image])      # one value an image
 
-Definitions: what each number of a report is, in a sentence or two, for its reader.
+A `Measure` is one number with its interval, and
+
+    floor       the same reading on real pictures: what the judge, or the number of pictures, allows
+    baseline    the same of pictures that are left as they are: what doing nothing would get
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
 from causalflow.errors import DataError
-from causalflow.evaluation.axioms import amplification, composition, reversibility, true_error
-from causalflow.evaluation.frechet import frechet_score
+from causalflow.evaluation import axioms
+from causalflow.evaluation.frechet import UNIT, frechet_score
 from causalflow.evaluation.judges import Judge
 from causalflow.evaluation.outcomes import Outcome, Worlds
 from causalflow.evaluation.readers import hit_rate, reading_error
-from causalflow.evaluation.score import Score, mean_score
-from causalflow.evaluation.task import Columns, Subject, image_node
+from causalflow.evaluation.score import Score, mean_score, share_score
+from causalflow.evaluation.task import Action, Columns, Subject, image_node
 from causalflow.graph.graph import Graph
 from causalflow.graph.node import Class, Continuous
+from causalflow.registry import Registry
 
 __all__ = [
     "COUNTED",
-    "DEFINITIONS",
     "INTERVALS",
+    "METRICS",
+    "STANDARD",
     "Bench",
     "Measure",
+    "Metric",
     "counted",
     "measured",
+    "metric",
     "score_record",
 ]
 
 COUNTED = "calls"
+FEWEST_FEATURES = 4
+INTERVALS = "an interval is over pictures alone: another fit, or other judges, may differ by more"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +62,8 @@ class Measure:
 
     Attributes:
         query: the intervention: "do(color)"; "do()" for none.
-        name: what is measured: a key of `causalflow.evaluation.measures.DEFINITIONS`.
-        detail: of what: "digit, as in the world".
+        name: of its metric.
+        detail: what of: "digit, as in the world".
         score: the number, its 95 % interval, the count of images and the unit.
         floor: on real pictures, where that means something.
         baseline: of pictures left as they are, where that means something.
@@ -95,23 +108,24 @@ def score_record(score: Score) -> dict[str, Any]:
     }
 
 
-FEWEST_FEATURES = 4
-
-
 @dataclass(slots=True, kw_only=True, eq=False)
 class Bench:
-    """What the worlds are measured against, read once.
+    """Everything that a metric may look at, the judges' readings made once.
 
     Attributes:
         graph: the model's.
         subject: the rows.
         judges: by node.
+        worlds: all that the model answered.
         notes: what could not be measured, and why.
+        factual: what each judge reads off the factual pictures.
+        truths: query -> the true counterfactuals, empty where the data do not know them.
     """
 
     graph: Graph
     subject: Subject
     judges: Mapping[str, Judge]
+    worlds: Worlds
     notes: list[str] = field(default_factory=list)
     factual: dict[str, Tensor] = field(default_factory=dict)
     truths: dict[str, Columns] = field(default_factory=dict)
@@ -127,29 +141,42 @@ class Bench:
 
     @property
     def pictures(self) -> Tensor:
-        """The factual pictures."""
+        """The factual pictures, bright: float in [0, 1] or uint8."""
         return self.subject.rows[self.image]
+
+    @property
+    def null(self) -> Outcome:
+        """The null intervention, with the residual, as an outcome: "do()"."""
+        return Outcome(
+            action=Action(query="do()", values={}),
+            world={**self.subject.rows, self.image: self.worlds.kept},
+            returned=None,
+            calls=0.0,
+            seconds=torch.zeros(0, dtype=torch.float64),
+        )
 
     def floor(self, name: str) -> Score | None:
         """How well a judge reads the real pictures."""
         return self.judges[name].score(self.factual[name], self.subject.rows[name])
 
+    @property
+    def floors(self) -> dict[str, Score]:
+        """How well each judge reads the real pictures; without those that can read none."""
+        found = {name: self.floor(name) for name in self.judges}
+        return {name: floor for name, floor in found.items() if floor is not None}
+
     def truth(self, outcome: Outcome) -> Columns | None:
         """The true counterfactuals of an action, where the data know them."""
-        action = outcome.action
-        if action.query not in self.truths:
-            self.truths[action.query] = self._drawn(outcome) or {}
-        return self.truths[action.query] or None
-
-    def _drawn(self, outcome: Outcome) -> Columns | None:
-        if self.subject.truth is None:
-            return None
-        try:
-            found = self.subject.truth(torch.arange(len(self.subject)), outcome.action.values)
-        except DataError as mistake:
-            self.notes.append(f"{outcome.action.query}: {mistake}")
-            return None
-        return dict(found)
+        query = outcome.action.query
+        if query not in self.truths:
+            self.truths[query] = {}
+            if self.subject.truth is not None:
+                rows = torch.arange(len(self.subject))
+                try:
+                    self.truths[query] = dict(self.subject.truth(rows, outcome.action.values))
+                except DataError as mistake:
+                    self.notes.append(f"{query}: {mistake}")
+        return self.truths[query] or None
 
     def note(self, text: str) -> None:
         """Write down what could not be measured, once."""
@@ -157,94 +184,195 @@ class Bench:
             self.notes.append(text)
 
 
-def measured(bench: Bench, worlds: Worlds) -> list[Measure]:
-    """Every number, in the order of the report."""
-    found = list(_compositions(bench, worlds))
-    for outcome in worlds.outcomes:
-        found += _of_action(bench, outcome)
+Values: TypeAlias = "Tensor | Score | Iterable[Measure] | None"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Metric:
+    """A way to measure what a model answered.
+
+    Attributes:
+        name: as reports and ``metrics=[...]`` have it.
+        unit: of its values.
+        definition: what it is, in a sentence or two, for the reader of a report.
+        values: (bench, outcome) -> one value an image, shape (n,), of which the mean is reported
+            (the share, of booleans); or a `Score`, or `Measure`s; None where there is nothing.
+        null: whether it is of the null intervention, measured once, and not of each action.
+    """
+
+    name: str
+    unit: str
+    definition: str
+    values: Callable[[Bench, Outcome], Values]
+    null: bool = False
+
+    def measures(self, bench: Bench, outcome: Outcome) -> Iterator[Measure]:
+        """Its numbers for one intervention."""
+        found = self.values(bench, outcome)
+        if isinstance(found, Tensor):
+            shares = found.dtype == torch.bool
+            found = share_score(found) if shares else mean_score(found, self.unit)
+        if isinstance(found, Score):
+            found = [Measure(query=outcome.action.query, name=self.name, score=found)]
+        yield from found or ()
+
+
+METRICS: Registry[Metric] = Registry("metric")
+
+
+def metric(
+    name: str, *, unit: str, definition: str, null: bool = False
+) -> Callable[[Callable[[Bench, Outcome], Values]], Metric]:
+    """Declare a function of a bench and an outcome as a metric of `METRICS`.
+
+    Args:
+        name: by which it is then named.
+        unit: of its values.
+        definition: what it is, for the reader of a report.
+        null: see `Metric`.
+
+    Raises:
+        CausalflowError: a metric of that name is there already.
+    """
+
+    def declared(values: Callable[[Bench, Outcome], Values]) -> Metric:
+        entry = Metric(name=name, unit=unit, definition=definition, values=values, null=null)
+        return METRICS.add(name, entry)
+
+    return declared
+
+
+def measured(bench: Bench, metrics: Sequence[str] | None = None) -> list[Measure]:
+    """Every number, in the order of the report.
+
+    Args:
+        bench: what the model answered, and what it is held against.
+        metrics: names in `METRICS`; None: `STANDARD`.
+
+    Raises:
+        CausalflowError: no such metric; the message lists those there are.
+    """
+    chosen = [METRICS.get(name) for name in (STANDARD if metrics is None else metrics)]
+    found = [each for own in chosen if own.null for each in own.measures(bench, bench.null)]
+    for outcome in bench.worlds.outcomes:
+        found += [each for m in chosen if not m.null for each in m.measures(bench, outcome)]
     return found
 
 
-def _of_action(bench: Bench, outcome: Outcome) -> Iterator[Measure]:
-    yield from _effects(bench, outcome)
-    yield from _amplifications(bench, outcome)
-    yield from _true_errors(bench, outcome)
-    yield from _true_labels(bench, outcome)
-    yield from _returned(bench, outcome)
-    yield from _distances(bench, outcome)
-    query, count = outcome.action.query, len(bench.subject)
-    yield Measure(query=query, name="network calls", score=counted(outcome.calls, count))
-    yield Measure(query=query, name="time", score=_time(outcome.seconds, count))
-
-
-def _compositions(bench: Bench, worlds: Worlds) -> Iterator[Measure]:
+@metric(
+    "composition",
+    unit="grey levels",
+    null=True,
+    definition="Mean distance per pixel between a picture and what the null intervention makes "
+    "of it, 0 to 255 grey levels, 0 at best; over again for several cycles. The residual is what "
+    "decoding misses of a picture, kept as part of its noise.",
+)
+def composition(bench: Bench, outcome: Outcome) -> Iterator[Measure]:
+    """The null intervention, once and over again, with the residual and without."""
+    worlds = bench.worlds
     for residual, pictures in ((True, worlds.kept), (False, worlds.decoded)):
-        with_ = "with residual" if residual else "without residual"
-        score = composition(bench.pictures, pictures)
-        yield Measure(query="do()", name="composition", detail=f"{with_}, 1 cycle", score=score)
-        last, cycles = worlds.cycles[residual][-1], len(worlds.cycles[residual])
-        score = composition(bench.pictures[: len(last)], last)
-        detail = f"{with_}, {cycles} cycles"
-        yield Measure(query="do()", name="composition", detail=detail, score=score)
+        cycles = worlds.cycles[residual]
+        for made, times in ((pictures, "1 cycle"), (cycles[-1], f"{len(cycles)} cycles")):
+            yield Measure(
+                query=outcome.action.query,
+                name="composition",
+                detail=f"{'with' if residual else 'without'} residual, {times}",
+                score=axioms.composition(bench.pictures[: len(made)], made),
+            )
 
 
-def _effects(bench: Bench, outcome: Outcome) -> Iterator[Measure]:
-    """What the judges read: as set, and as in the counterfactual world."""
-    done = outcome.action.values
-    for name, judge in sorted(bench.judges.items(), key=lambda item: item[0] not in done):
-        wanted = outcome.world[name]
-        read = judge.read(outcome.world[bench.image])
-        score = judge.score(read, wanted)
-        _note_unread(bench, outcome, judge, read)
-        if score is None:
+@metric(
+    "effectiveness",
+    unit="share, or the node's",
+    definition="What a judge reads off the counterfactual picture against what was set. "
+    "Classes: share of pictures read as set, 0 to 1, 1 at best. Numbers: mean distance, in the "
+    "node's unit, 0 at best.",
+)
+def effectiveness(bench: Bench, outcome: Outcome) -> Iterator[Measure]:
+    """What the judges read of what was set."""
+    return _readings(bench, outcome, "effectiveness", "as set")
+
+
+@metric(
+    "kept",
+    unit="share, or the node's",
+    definition="The same of the attributes that were not set, held against their values in the "
+    "counterfactual world (off-diagonal effectiveness).",
+)
+def kept(bench: Bench, outcome: Outcome) -> Iterator[Measure]:
+    """What the judges read of all else."""
+    return _readings(bench, outcome, "kept", "as in the world")
+
+
+def _readings(bench: Bench, outcome: Outcome, kind: str, how: str) -> Iterator[Measure]:
+    query, done = outcome.action.query, outcome.action.values
+    for name, judge in bench.judges.items():
+        if (name in done) != (kind == "effectiveness"):
             continue
-        yield Measure(
-            query=outcome.action.query,
-            name="effectiveness" if name in done else "kept",
-            detail=f"{name}, as set" if name in done else f"{name}, as in the world",
-            score=score,
-            floor=bench.floor(name),
-            baseline=judge.score(bench.factual[name], wanted),
-        )
+        read, wanted = judge.read(outcome.world[bench.image]), outcome.world[name]
+        if not judge.is_class and (missing := int((~read.isfinite()).sum())):
+            bench.note(f"{query}: no {judge.node} could be read off {missing} pictures; left out")
+        if (score := judge.score(read, wanted)) is not None:
+            yield Measure(
+                query=query,
+                name=kind,
+                detail=f"{name}, {how}",
+                score=score,
+                floor=bench.floor(name),
+                baseline=judge.score(bench.factual[name], wanted),
+            )
 
 
-def _note_unread(bench: Bench, outcome: Outcome, judge: Judge, read: Tensor) -> None:
-    if not judge.is_class and (missing := int((~read.isfinite()).sum())):
-        query = outcome.action.query
-        bench.note(f"{query}: no {judge.node} could be read off {missing} pictures; left out")
-
-
-def _amplifications(bench: Bench, outcome: Outcome) -> Iterator[Measure]:
+@metric(
+    "amplification",
+    unit="share, or the node's",
+    definition="How much further from its value an attribute that the intervention leaves "
+    "alone is read on the counterfactual picture than on the reference (the true counterfactual "
+    "where it is known, else the factual picture); 0 at best.",
+)
+def amplification(bench: Bench, outcome: Outcome) -> Iterator[Measure]:
     """Attributes that nothing which is set can move."""
-    moved = bench.graph.descendants(set(outcome.action.values))
-    truth = bench.truth(outcome)
+    moved, truth = bench.graph.descendants(set(outcome.action.values)), bench.truth(outcome)
     for name, judge in bench.judges.items():
         if name in moved:
             continue
-        read = judge.read(outcome.world[bench.image])
+        read, wanted = judge.read(outcome.world[bench.image]), bench.subject.rows[name]
         reference = bench.factual[name] if truth is None else judge.read(truth[bench.image])
-        wanted = bench.subject.rows[name]
         known = torch.ones(len(read), dtype=torch.bool)
         if not judge.is_class:
             known = read.isfinite() & reference.isfinite()
         if known.any():
-            score = amplification(read[known], reference[known], wanted[known], judge.unit)
-            query = outcome.action.query
-            yield Measure(query=query, name="amplification", detail=name, score=score)
+            score = axioms.amplification(read[known], reference[known], wanted[known], judge.unit)
+            yield Measure(
+                query=outcome.action.query, name="amplification", detail=name, score=score
+            )
 
 
-def _true_errors(bench: Bench, outcome: Outcome) -> Iterator[Measure]:
-    truth = bench.truth(outcome)
-    if truth is not None:
+@metric(
+    "true error",
+    unit="grey levels",
+    definition="Mean distance per pixel to the true counterfactual picture, which the data set "
+    "draws with the same noise, 0 to 255 grey levels, 0 at best.",
+)
+def true_error(bench: Bench, outcome: Outcome) -> Iterator[Measure]:
+    """The pictures, and those left as they are, against the true ones."""
+    if (truth := bench.truth(outcome)) is not None:
         yield Measure(
             query=outcome.action.query,
             name="true error",
-            score=true_error(outcome.world[bench.image], truth[bench.image]),
-            baseline=true_error(bench.pictures, truth[bench.image]),
+            score=axioms.true_error(outcome.world[bench.image], truth[bench.image]),
+            baseline=axioms.true_error(bench.pictures, truth[bench.image]),
         )
 
 
-def _true_labels(bench: Bench, outcome: Outcome) -> Iterator[Measure]:
+@metric(
+    "true label",
+    unit="share, or the node's",
+    definition="The label of the counterfactual world held against that of the true one: share "
+    "that agrees, or mean distance in the node's unit. Where data cannot tell it, no model can "
+    "be sure of it.",
+)
+def true_label(bench: Bench, outcome: Outcome) -> Iterator[Measure]:
     """The labels below what is set."""
     truth, done = bench.truth(outcome), outcome.action.values
     moved = bench.graph.descendants(set(done)) - set(done)
@@ -267,17 +395,29 @@ def _label_score(node: Class | Continuous, name: str, values: Tensor, truth: Ten
     return reading_error(values.double(), truth.double(), node.unit or f"units of {name}")
 
 
-def _returned(bench: Bench, outcome: Outcome) -> Iterator[Measure]:
-    query = outcome.action.query
+@metric(
+    "reversibility",
+    unit="grey levels",
+    definition="Mean distance per pixel between a picture and the one that comes back when "
+    "the intervention is undone, 0 to 255 grey levels, 0 at best.",
+)
+def reversibility(bench: Bench, outcome: Outcome) -> Score | None:
+    """The pictures that came back."""
     if outcome.returned is None:
-        bench.note(f"{query}: it cannot be undone: {outcome.refused}")
-        return
-    score = reversibility(bench.pictures, outcome.returned)
-    yield Measure(query=query, name="reversibility", score=score)
+        bench.note(f"{outcome.action.query}: it cannot be undone: {outcome.refused}")
+        return None
+    return axioms.reversibility(bench.pictures, outcome.returned)
 
 
-def _distances(bench: Bench, outcome: Outcome) -> Iterator[Measure]:
-    """The Fréchet distance to real pictures, in the features of the first classifier."""
+@metric(
+    "Fréchet distance",
+    unit=UNIT,
+    definition="Squared Fréchet distance between counterfactual and real pictures in the "
+    "last hidden layer of the judge that is named; no FID. Its floor is that of the factual "
+    "pictures, as many of them.",
+)
+def frechet(bench: Bench, outcome: Outcome) -> Iterator[Measure]:
+    """The distance to real pictures, in the features of the first classifier."""
     reference = bench.subject.reference[bench.image]
     judge = next((each for each in bench.judges.values() if each.classifier is not None), None)
     if judge is None or judge.classifier is None:
@@ -299,36 +439,27 @@ def _distances(bench: Bench, outcome: Outcome) -> Iterator[Measure]:
         )
 
 
-def _time(seconds: Tensor, count: int) -> Score:
-    score = mean_score(seconds, "seconds")
+@metric(
+    "network calls",
+    unit=COUNTED,
+    definition="Passes of a picture through the diffusion network: abduction and prediction.",
+)
+def network_calls(bench: Bench, outcome: Outcome) -> Score:
+    """Calls a picture."""
+    return counted(outcome.calls, len(bench.subject))
+
+
+@metric(
+    "time",
+    unit="seconds",
+    definition="Seconds of wall time a picture: abduction and prediction, in batches.",
+)
+def time(bench: Bench, outcome: Outcome) -> Score:
+    """Seconds a picture; the interval is over batches."""
+    score = mean_score(outcome.seconds, "seconds")
+    count = len(bench.subject)
     return Score(value=score.value, interval=score.interval, count=count, unit=score.unit)
 
 
-INTERVALS = "an interval is over pictures alone: another fit, or other judges, may differ by more"
-
-DEFINITIONS: Mapping[str, str] = {
-    "composition": "Mean distance per pixel between a picture and what the null intervention makes "
-    "of it, 0 to 255 grey levels, 0 at best; over again for several cycles. The residual is what "
-    "decoding misses of a picture, kept as part of its noise.",
-    "reversibility": "Mean distance per pixel between a picture and the one that comes back when "
-    "the intervention is undone, 0 to 255 grey levels, 0 at best.",
-    "effectiveness": "What a judge reads off the counterfactual picture against what was set. "
-    "Classes: share of pictures read as set, 0 to 1, 1 at best. Numbers: mean distance, in the "
-    "node's unit, 0 at best.",
-    "kept": "The same of the attributes that were not set, held against their values in the "
-    "counterfactual world (off-diagonal effectiveness).",
-    "amplification": "How much further from its value an attribute that the intervention leaves "
-    "alone is read on the counterfactual picture than on the reference (the true counterfactual "
-    "where it is known, else the factual picture); 0 at best.",
-    "true error": "Mean distance per pixel to the true counterfactual picture, which the data set "
-    "draws with the same noise, 0 to 255 grey levels, 0 at best.",
-    "true label": "The label of the counterfactual world held against that of the true one: share "
-    "that agrees, or mean distance in the node's unit. Where data cannot tell it, no model can "
-    "be sure of it.",
-    "Fréchet distance": "Squared Fréchet distance between counterfactual and real pictures in the "
-    "last hidden layer of the judge that is named; no FID. Its floor is that of the factual "
-    "pictures, as many of them.",
-    "network calls": "Passes of a picture through the diffusion network: abduction and prediction.",
-    "time": "Seconds of wall time a picture: abduction and prediction, in batches.",
-}
-"""By the name of the measure, in the order in which a report explains them."""
+STANDARD = tuple(METRICS)
+"""The metrics of an evaluation that names none: all of this module, in the order measured."""

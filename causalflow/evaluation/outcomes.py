@@ -1,14 +1,12 @@
-"""Worlds: everything that a model is asked for in an evaluation, batch by batch.
+"""Outcomes: what a model answers when it is asked for the worlds of an evaluation.
 
 Of every row, with all its labels and its picture as evidence: the null intervention with the
 residual and without, each action, and each action undone; of the first rows, the null intervention
 over and over.
 
-Pictures: the pixels of an evaluation as its judges and metrics read them.
-
 A model answers in public units: shares in [0, 1], or the levels 0..K-1 of a discrete image. Metrics
-and judges read brightness: a level k is the share k / (K - 1), 0 black and 1 full, so that grey
-levels of 255 mean the same of either.
+and judges read *bright* pictures: a level k is the share k / (K - 1), 0 black and 1 full, so that
+grey levels of 255 mean the same of either.
 """
 
 from __future__ import annotations
@@ -24,8 +22,7 @@ from tqdm import tqdm
 
 from causalflow.data.units import to_engine, to_public
 from causalflow.errors import EvidenceError
-from causalflow.evaluation.actions import Action
-from causalflow.evaluation.task import Columns, Subject, image_node
+from causalflow.evaluation.task import Action, Columns, Subject, image_node
 from causalflow.graph.graph import Graph
 from causalflow.graph.node import Class, Image, Node
 from causalflow.model.abduction import Abduction

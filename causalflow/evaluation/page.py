@@ -1,14 +1,10 @@
-"""Page: an evaluation as one HTML file that needs nothing else.
+"""Page: an evaluation as one HTML file that needs nothing else, and as files on disk.
 
-Pictures are inside it, no script runs, nothing is fetched; it follows the reader's light or dark
-setting and can be printed.
+Pictures are inside the page, no script runs, nothing is fetched; it follows the reader's light or
+dark setting and can be printed. Two files are written, both or neither:
 
-Files: the report of an evaluation on disk, whole or not at all.
-
-report.json    every number, with its interval, count and unit
-report.html    the page, with its pictures inside
-
-Table: an evaluation as columns of text, one line a number.
+    report.json    every number, with its interval, count and unit
+    report.html    the page
 """
 
 from __future__ import annotations
@@ -17,15 +13,14 @@ import base64
 import io
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from causalflow.errors import DataError
-from causalflow.evaluation.evaluation import Evaluation
 from causalflow.evaluation.figures import figures
-from causalflow.evaluation.measures import COUNTED, DEFINITIONS, INTERVALS, Measure
+from causalflow.evaluation.measures import COUNTED, INTERVALS, METRICS, Bench, Measure
 from causalflow.evaluation.score import Score
 from causalflow.files import alone, remove_leftovers, whole_folder, written
 
@@ -35,8 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["FILES", "check_folder", "columns", "interval", "number", "page", "write_report"]
 
 
-def columns(measures: Sequence[Measure]) -> dict[str, list[object]]:
-    """Header -> cells; "-" where nothing is to be compared."""
+def columns(measures: Sequence[Measure]) -> dict[str, list[Any]]:
+    """The numbers as a table, header -> cells; "-" where nothing is to be compared."""
     return {
         "query": [each.query for each in measures],
         "measure": [each.title for each in measures],
@@ -72,6 +67,7 @@ def interval(score: Score) -> str:
     return "unknown" if low == -high == -float("inf") else f"{low:.3g} to {high:.3g}"
 
 
+FILES = ("report.json", "report.html")
 _DPI = 130
 _STYLE = """
 :root { color-scheme: light dark;
@@ -94,10 +90,19 @@ figcaption, p.about { color: var(--faint); font-size: .88rem; }
 """
 
 
-def page(evaluation: Evaluation) -> str:
-    """The whole page."""
-    title = f"{evaluation.model} on {evaluation.subject.name}"
-    body = "\n".join(_body(evaluation, title))
+def page(
+    title: str, about: str, rests_on: Sequence[str], bench: Bench, measures: Sequence[Measure]
+) -> str:
+    """The whole page.
+
+    Args:
+        title: its heading.
+        about: how the model was asked, in a line.
+        rests_on: what the numbers rest on, in sentences.
+        bench: what was measured, its worlds pictured.
+        measures: the numbers.
+    """
+    body = "\n".join(_body(title, about, rests_on, bench, measures))
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -106,39 +111,33 @@ def page(evaluation: Evaluation) -> str:
     )
 
 
-def _body(evaluation: Evaluation, title: str) -> Iterator[str]:
+def _body(
+    title: str, about: str, rests_on: Sequence[str], bench: Bench, measures: Sequence[Measure]
+) -> Iterator[str]:
     yield f"<h1>{escape(title)}</h1>"
-    yield f'<p class="about">{escape(_about(evaluation))}</p>'
-    yield "<ul>" + "".join(f"<li>{escape(each)}</li>" for each in evaluation.rests_on) + "</ul>"
-    for heading, about, figure in figures(evaluation):
+    yield f'<p class="about">{escape(about)}</p>'
+    yield _list(rests_on)
+    for heading, caption, figure in figures(bench, measures):
         yield f"<h2>{escape(heading)}</h2>"
-        yield _figure(heading, about, figure)
+        yield _figure(heading, caption, figure)
     yield "<h2>Numbers</h2>"
     yield (
         '<p class="about">Beside each number: its central 95 % interval; the same reading on real '
         "pictures (what the judge, or the number of pictures, allows); and of pictures left as "
         f"they are (what doing nothing would get). {INTERVALS.capitalize()}.</p>"
     )
-    yield from _tables(evaluation.measures)
+    yield from _tables(measures)
     yield "<h2>Judges</h2>"
-    yield from _judges(evaluation)
-    if evaluation.notes:
+    yield _judges(bench)
+    if bench.notes:
         yield "<h2>Not measured</h2>"
-        yield "<ul>" + "".join(f"<li>{escape(note)}</li>" for note in evaluation.notes) + "</ul>"
+        yield _list(bench.notes)
     yield "<h2>Definitions</h2>"
-    yield from _definitions(evaluation.measures)
+    yield from _definitions(measures)
 
 
-def _about(evaluation: Evaluation) -> str:
-    settings, subject = evaluation.settings, evaluation.subject
-    steps = "the model's own" if settings.steps is None else str(settings.steps)
-    guidance = "" if settings.guidance is None else f", guidance times {settings.guidance:g}"
-    learned = len(next(iter(subject.training.values())))
-    return (
-        f"Graph {evaluation.graph.name}. {len(subject):,} pictures, {subject.split}; {learned:,} "
-        f"further real ones for the judges. Solver steps: {steps}{guidance}. "
-        f"Seed {settings.seed}. {evaluation.device}, {evaluation.seconds:.0f} s."
-    )
+def _list(lines: Sequence[str]) -> str:
+    return "<ul>" + "".join(f"<li>{escape(line)}</li>" for line in lines) + "</ul>"
 
 
 def _figure(title: str, about: str, figure: Figure) -> str:
@@ -155,41 +154,29 @@ def _tables(measures: Sequence[Measure]) -> Iterator[str]:
     """One table an intervention."""
     for query in dict.fromkeys(each.query for each in measures):
         yield f"<h3>{escape(query)}</h3>"
-        head = ("measure", "value", "95 % interval", "real images", "left as it is", "images")
-        lines = [_line(each) for each in measures if each.query == query]
-        yield _table((*head, "unit"), lines, numbers=5)
+        shown = columns([each for each in measures if each.query == query])
+        del shown["query"]
+        shown["images"] = [f"{count:,}" for count in shown["images"]]
+        yield _table([*shown], [*zip(*shown.values(), strict=True)], numbers=5)
 
 
-def _line(each: Measure) -> tuple[str, ...]:
-    return (
-        each.title,
-        number(each.score),
-        interval(each.score),
-        number(each.floor),
-        number(each.baseline),
-        f"{each.score.count:,}",
-        each.score.unit,
-    )
-
-
-def _judges(evaluation: Evaluation) -> Iterator[str]:
+def _judges(bench: Bench) -> str:
     lines = []
-    for name, judge in evaluation.judges.items():
-        floor = evaluation.floors.get(name)
-        shown = "-" if floor is None else interval(floor)
-        count = "-" if floor is None else f"{floor.count:,}"
-        lines.append((name, number(floor), shown, count, judge.unit, judge.how))
+    for name, judge in bench.judges.items():
+        floor = bench.floors.get(name)
+        shown = ("-", "-") if floor is None else (interval(floor), f"{floor.count:,}")
+        lines.append((name, number(floor), *shown, judge.unit, judge.how))
     head = ("node", "on real images", "95 % interval", "images", "unit", "how it reads")
-    yield _table(head, lines, numbers=3)
+    return _table(head, lines, numbers=3)
 
 
-def _table(head: Sequence[str], lines: Sequence[Sequence[str]], numbers: int) -> str:
+def _table(head: Sequence[str], lines: Sequence[Sequence[Any]], numbers: int) -> str:
     """A table; after its first column, so many are of numbers."""
     rows = [_row("th", head, numbers), *(_row("td", line, numbers) for line in lines)]
     return "<table>\n" + "\n".join(rows) + "\n</table>"
 
 
-def _row(kind: str, cells: Sequence[str], numbers: int) -> str:
+def _row(kind: str, cells: Sequence[Any], numbers: int) -> str:
     kinds = [' class="number"' if 1 <= at <= numbers else "" for at in range(len(cells))]
     opened = (f"<{kind}{each}>" for each in kinds)
     parts = zip(opened, map(escape, cells), strict=True)
@@ -197,15 +184,10 @@ def _row(kind: str, cells: Sequence[str], numbers: int) -> str:
 
 
 def _definitions(measures: Sequence[Measure]) -> Iterator[str]:
-    names = {each.name for each in measures}
     yield "<dl>"
-    for name, text in DEFINITIONS.items():
-        if name in names:
-            yield f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>"
+    for name in dict.fromkeys(each.name for each in measures):
+        yield f"<dt>{escape(name)}</dt><dd>{escape(METRICS.get(name).definition)}</dd>"
     yield "</dl>"
-
-
-FILES = ("report.json", "report.html")
 
 
 def check_folder(folder: Path) -> None:
@@ -224,18 +206,22 @@ def check_folder(folder: Path) -> None:
         raise DataError(f"{folder}: cannot be written: '{above}' is no folder to write to")
 
 
-def write_report(evaluation: Evaluation, folder: Path) -> list[Path]:
+def write_report(folder: Path, record: Mapping[str, Any], text: str) -> list[Path]:
     """Write both files; a report that is there already is replaced.
+
+    Args:
+        folder: of the report.
+        record: the numbers, for the JSON file.
+        text: of the page.
 
     Raises:
         DataError: the folder cannot be written.
     """
     check_folder(folder)
-    record = json.dumps(evaluation.record(), indent=1, ensure_ascii=False, allow_nan=False)
-    texts = dict(zip(FILES, (record, page(evaluation)), strict=True))
+    numbers = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False)
     with alone(folder, DataError), written(folder, DataError):
         remove_leftovers(folder)
         with whole_folder(folder) as part:
-            for name, text in texts.items():
-                (part / name).write_text(text, encoding="utf-8")
+            for name, content in zip(FILES, (numbers, text), strict=True):
+                (part / name).write_text(content, encoding="utf-8")
     return [folder / name for name in FILES]

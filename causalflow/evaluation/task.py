@@ -1,10 +1,12 @@
-"""Subject: the data that a model is measured on, and the real pictures that its judges learn from.
+"""Task: what a model is asked in an evaluation, as rows and as interventions on them.
 
-No row is in two of the three parts:
+A `Subject` is data in three parts, and no row is in two of them:
 
-    rows         kept from the judges: their factual pictures are intervened on
+    rows         factual pictures and labels, which are intervened on
     training     real pictures and labels that judges are fitted to
     reference    further real pictures, which the distribution of counterfactuals is held against
+
+An `Action` is one intervention, with a value for every row.
 """
 
 from __future__ import annotations
@@ -19,11 +21,23 @@ from torch import Tensor
 from causalflow.data.files import ImageFiles
 from causalflow.data.frame import Frame
 from causalflow.data.sets.catalogue import DataSet
-from causalflow.errors import DataError
+from causalflow.data.units import to_engine
+from causalflow.errors import DataError, EvidenceError
 from causalflow.graph.graph import Graph
-from causalflow.graph.node import Class, Continuous, Image
+from causalflow.graph.node import Class, Continuous, Image, Node
+from causalflow.model.evidence import check_names
 
-__all__ = ["Subject", "from_data_set", "from_rows", "image_node"]
+__all__ = [
+    "Action",
+    "Columns",
+    "Subject",
+    "from_data_set",
+    "from_rows",
+    "image_node",
+    "label_parents",
+    "random_actions",
+    "stated_action",
+]
 
 TRAINING_ROWS = 10_000
 REFERENCE_SHARE = 0.2
@@ -59,6 +73,23 @@ class Subject:
         return _length(self.rows)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Action:
+    """One intervention on every row.
+
+    Attributes:
+        query: as text: "do(color)" where every row has its own value, else "do(color=red)".
+        values: node -> what it is set to, shape (n,): class indices, or numbers.
+    """
+
+    query: str
+    values: Columns
+
+    def rows(self, rows: Tensor) -> dict[str, Tensor]:
+        """The values of some rows."""
+        return {name: values[rows] for name, values in self.values.items()}
+
+
 def image_node(graph: Graph) -> str:
     """The one image node of a graph.
 
@@ -69,6 +100,16 @@ def image_node(graph: Graph) -> str:
     if len(names) != 1:
         raise DataError(f"evaluate: the graph has {len(names)} image nodes; expected one")
     return names[0]
+
+
+def label_parents(graph: Graph) -> list[str]:
+    """The parents of the image that are numbers or classes of two levels or more, in order."""
+    parents = graph.admg.ordered(graph.parents(image_node(graph)))
+    return [name for name in parents if _varies(graph.nodes[name])]
+
+
+def _varies(node: Node) -> bool:
+    return isinstance(node, Continuous) or (isinstance(node, Class) and len(node.levels) > 1)
 
 
 def from_data_set(graph: Graph, data: DataSet, split: str, n: int) -> Subject:
@@ -163,3 +204,70 @@ def _complete(columns: Columns, graph: Graph) -> Tensor:
 
 def _length(columns: Columns) -> int:
     return len(next(iter(columns.values())))
+
+
+def random_actions(graph: Graph, subject: Subject, seed: int) -> list[Action]:
+    """For each label parent of the image, a random other value in every row.
+
+    Another class is any of the others, as likely as each other; another number is that of another
+    row, so that the data's own spread of values is asked for.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    return [
+        Action(
+            query=f"do({name})",
+            values={name: _other(graph.nodes[name], subject.rows[name], generator)},
+        )
+        for name in label_parents(graph)
+    ]
+
+
+def stated_action(graph: Graph, subject: Subject, do: Mapping[str, Any], query: str = "") -> Action:
+    """An intervention of the user's own.
+
+    Args:
+        graph: the declaration.
+        subject: its rows are intervened on.
+        do: node -> a level, a number, a value for each row, or a function of the factual numbers.
+        query: as text; default: made of ``do``.
+
+    Raises:
+        EvidenceError: an unknown node or level, a value outside of its support, not one value for
+            each row, or a node that is an image.
+    """
+    check_names(graph, do, "the intervention")
+    values = {name: _stated(graph, subject, name, value) for name, value in do.items()}
+    return Action(query=query or f"do({', '.join(map(_written, do, do.values()))})", values=values)
+
+
+def _written(name: str, value: Any) -> str:
+    """As text: "color=red", or "color" where every row has its own value."""
+    return f"{name}={value}" if isinstance(value, str | int | float) else name
+
+
+def _other(node: Node, values: Tensor, generator: torch.Generator) -> Tensor:
+    if isinstance(node, Class):
+        levels = len(node.levels)
+        step = torch.randint(1, levels, (len(values),), generator=generator)
+        return (values + step) % levels
+    return values[_moved(len(values), generator)]
+
+
+def _moved(count: int, generator: torch.Generator) -> Tensor:
+    """A random order in which no row keeps its place (but for a single row)."""
+    order = torch.randperm(count, generator=generator)
+    return order[(torch.argsort(order) + 1) % count]
+
+
+def _stated(graph: Graph, subject: Subject, name: str, value: Any) -> Tensor:
+    node = graph.nodes[name]
+    if not isinstance(node, Class | Continuous):
+        raise EvidenceError(f"evaluate: do({name}): expected a class or a number, not an image")
+    factual = subject.rows[name]
+    given = to_engine(name, node, value(factual) if callable(value) else value)
+    if given.ndim and len(given) != len(factual):
+        raise EvidenceError(
+            f"evaluate: do({name}): {len(given)} values for {len(factual)} pictures; give one, or "
+            "one for each"
+        )
+    return given.expand(len(factual)).clone()

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
+import causalflow.evaluation.evaluation as evaluation
 import causalflow.evaluation.outcomes as worlds
-import causalflow.evaluation.page as files
 
 
 @pytest.fixture(scope="module")
@@ -100,10 +100,10 @@ def test_a_stopped_evaluation_leaves_the_report_that_was_there(cli, words, tmp_p
     assert cli(*words, "--out", "report").code == 0
     before = (tmp_path / "report" / "report.json").read_text()
 
-    def stopped(evaluation):
+    def stopped(*given):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(files, "page", stopped)
+    monkeypatch.setattr(evaluation, "page", stopped)
     for folder in ("report", "fresh"):
         assert cli(*words, "--out", folder).code == 130
     assert (tmp_path / "report" / "report.json").read_text() == before

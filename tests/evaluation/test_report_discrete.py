@@ -5,11 +5,9 @@ import torch
 
 import causalflow as cf
 from causalflow.errors import DataError
-from causalflow.evaluation.actions import Action
 from causalflow.evaluation.evaluation import evaluate
 from causalflow.evaluation.figures import figures
-from causalflow.evaluation.outcomes import Settings
-from causalflow.evaluation.task import Subject
+from causalflow.evaluation.task import Action, Subject
 
 LEVELS = 5
 ROWS = 12
@@ -52,8 +50,7 @@ def found(request):
         truth=truth,
     )
     action = Action(query="do(c)", values={"c": 1 - held["c"]})
-    settings = Settings(progress=False)
-    return evaluate(cf.compile(GRAPH), subject, [action], settings, judge_epochs=1)
+    return evaluate(cf.compile(GRAPH), subject, do=[action], judge_epochs=1, progress=False)
 
 
 def test_distances_of_levels_are_grey_levels_of_255(found):
@@ -69,19 +66,19 @@ def test_distances_of_levels_are_grey_levels_of_255(found):
 
 def test_judges_and_figures_see_shares_of_brightness(found):
     seen = [
-        found.subject.rows["i"],
-        found.subject.training["i"],
-        found.subject.reference["i"],
-        found.worlds.kept,
-        found.worlds.decoded,
-        *(cycle for cycles in found.worlds.cycles.values() for cycle in cycles),
-        *(part for o in found.worlds.outcomes for part in (o.world["i"], o.returned)),
-        *(truth["i"] for truth in found.truths.values()),
+        found.bench.subject.rows["i"],
+        found.bench.subject.training["i"],
+        found.bench.subject.reference["i"],
+        found.bench.worlds.kept,
+        found.bench.worlds.decoded,
+        *(cycle for cycles in found.bench.worlds.cycles.values() for cycle in cycles),
+        *(part for o in found.bench.worlds.outcomes for part in (o.world["i"], o.returned)),
+        *(truth["i"] for truth in found.bench.truths.values()),
     ]
     for pictures in seen:
         assert pictures.dtype == torch.float32
         assert set(pictures.unique().tolist()) == {0.0, 0.25, 0.5, 0.75}
-    titles = [title for title, _, _ in figures(found)]
+    titles = [title for title, _, _ in figures(found.bench, found.measures)]
     assert "Counterfactuals" in titles
 
 
@@ -96,4 +93,4 @@ def test_pictures_that_are_too_small_to_be_judged_are_refused():
     subject = Subject(name="dots", split="test", rows=held, training=held, reference=held)
     action = Action(query="do(c)", values={"c": 1 - c})
     with pytest.raises(DataError, match=r"node 'i': pictures of 2 x 2 pixels; a judge reads 4 x 4"):
-        evaluate(cf.compile(graph), subject, [action], Settings(progress=False))
+        evaluate(cf.compile(graph), subject, do=[action], progress=False)

@@ -5,14 +5,21 @@ import math
 import pytest
 import torch
 
-from causalflow.errors import DataError
-from causalflow.evaluation.actions import Action, random_actions, stated_action
+from causalflow.errors import CausalflowError, DataError
 from causalflow.evaluation.judges import Judge, label_parents
-from causalflow.evaluation.measures import Bench, Measure, counted, measured
+from causalflow.evaluation.measures import (
+    METRICS,
+    STANDARD,
+    Bench,
+    Measure,
+    counted,
+    measured,
+    metric,
+)
 from causalflow.evaluation.outcomes import Outcome, Worlds
 from causalflow.evaluation.page import columns
 from causalflow.evaluation.score import Score
-from causalflow.evaluation.task import Subject, from_rows
+from causalflow.evaluation.task import Action, Subject, from_rows, random_actions, stated_action
 from causalflow.graph.graph import Graph
 
 GRAPH = Graph(
@@ -78,8 +85,10 @@ def by_title(measures):
 
 
 def found(pictures, truth=None, size=SIZE):
-    bench = Bench(graph=GRAPH, subject=subject(truth), judges=judges())
-    return by_title(measured(bench, worlds(pictures, size))), bench
+    bench = Bench(
+        graph=GRAPH, subject=subject(truth), judges=judges(), worlds=worlds(pictures, size)
+    )
+    return by_title(measured(bench)), bench
 
 
 def test_a_perfect_counterfactual_reads_as_set_and_doing_nothing_does_not():
@@ -114,8 +123,9 @@ def test_what_is_set_and_what_follows_it_are_not_amplified():
 
 def test_an_attribute_that_nothing_set_can_move_is_held_against_the_reference():
     graph = Graph(nodes=GRAPH.nodes, edges=["color -> image", "size -> image"])
-    bench = Bench(graph=graph, subject=subject(), judges=judges())
-    numbers = by_title(measured(bench, worlds(drawn(SETTING, SIZE + 0.25))))
+    moved = worlds(drawn(SETTING, SIZE + 0.25))
+    bench = Bench(graph=graph, subject=subject(), judges=judges(), worlds=moved)
+    numbers = by_title(measured(bench))
     assert numbers["amplification: size"].score.value == pytest.approx(0.25, abs=1e-5)
 
 
@@ -148,9 +158,9 @@ def test_what_has_no_truth_or_no_classifier_is_noted_and_not_made_up():
 def test_pictures_that_cannot_be_read_are_counted_and_left_out():
     unreadable = drawn(SETTING, SIZE)
     unreadable[0, ..., 2:] = math.nan
-    bench = Bench(graph=GRAPH, subject=subject(), judges={"size": judges()["size"]})
-    unread = worlds(unreadable)
-    sizes = by_title(measured(bench, unread))["kept: size, as in the world"]
+    judge = {"size": judges()["size"]}
+    bench = Bench(graph=GRAPH, subject=subject(), judges=judge, worlds=worlds(unreadable))
+    sizes = by_title(measured(bench))["kept: size, as in the world"]
     assert sizes.score.count == ROWS - 1
     assert "do(color): no size could be read off 1 pictures; left out" in bench.notes
 
@@ -199,3 +209,27 @@ def test_table_says_exact_unknown_and_nothing_where_there_is_nothing():
     assert shown["95 % interval"] == ["unknown", "exact"]
     assert shown["real images"] == ["-", "-"]
     assert Measure(query="do(x)", name="time", score=one).record()["interval_95"] == [None, None]
+
+
+def test_an_own_metric_is_declared_and_then_named(monkeypatch):
+    monkeypatch.setattr(METRICS, "_entries", dict(METRICS._entries))
+
+    @metric("brightness", unit="share", definition="The mean of all pixels.")
+    def brightness(bench, outcome):
+        return outcome.world[bench.image].mean((1, 2, 3))
+
+    @metric("is black", unit="share", definition="Pictures without light.", null=True)
+    def black(bench, outcome):
+        return outcome.world[bench.image].amax((1, 2, 3)) == 0
+
+    assert {"brightness", "is black"}.isdisjoint(STANDARD)
+    bench = Bench(
+        graph=GRAPH, subject=subject(), judges=judges(), worlds=worlds(drawn(SETTING, SIZE))
+    )
+    dark, bright = measured(bench, ["brightness", "is black"])
+    assert (dark.query, dark.score.value, dark.score.count) == ("do()", 0, ROWS)
+    assert (bright.query, bright.name, bright.score.unit) == ("do(color)", "brightness", "share")
+    # half of the pixels show 100 levels in three of six pictures, half 20 levels on average
+    assert bright.score.value == pytest.approx((50 + 20) / 2 / 255)
+    with pytest.raises(CausalflowError, match="'brightness' is registered already"):
+        metric("brightness", unit="share", definition="")(black)
