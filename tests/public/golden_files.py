@@ -117,8 +117,8 @@ def command(*words):
     out, err = io.StringIO(), io.StringIO()
     argv = mock.patch.object(sys, "argv", ["causalflow", *map(str, words)])
     size = mock.patch.dict("os.environ", COLUMNS="100")
-    no_cuda = mock.patch("torch.cuda.is_available", lambda: False)
-    with argv, size, no_cuda, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    cpu = mock.patch("torch.cuda.is_available", return_value=False)
+    with argv, size, cpu, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
             runpy.run_module("causalflow", run_name="__main__")
             code = 0
