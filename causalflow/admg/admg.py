@@ -6,15 +6,16 @@ nodes joined by bidirected edges. ``do(X)`` cuts every edge, of both kinds, that
 at X (G with X overlined); ``without_outgoing(X)`` cuts every directed edge out of X (X underlined).
 
 Everything is a pure function of the graph, linear in its size but for the sorting that makes every
-order the declared one. A cyclic graph can be made, so that `ADMG.find_cycle` can show its cycle;
-only the topological order refuses it.
+order the declared one. A subgraph copies no edges: it is a set of nodes and the `Links` of the
+whole. A cyclic graph can be made, so that `ADMG.find_cycle` can show its cycle; only topological
+orders refuse it.
 
 Source: Richardson (2003); Pearl (2009), *Causality*, section 3.4 and 3.7.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property
 from heapq import heapify, heappop, heappush
@@ -24,26 +25,49 @@ from causalflow.errors import GraphError, one_of, shown
 from causalflow.limits import EDGES
 from causalflow.names import written
 
-__all__ = ["ADMG", "Names"]
+__all__ = ["ADMG", "Links", "Names"]
 
 Names: TypeAlias = str | Iterable[str]
-_Adjacency: TypeAlias = Mapping[str, tuple[str, ...]]
+Adjacency: TypeAlias = Mapping[str, Set[str]]
 
 
-def _require_few(count: int, graph: ADMG) -> None:
-    if count > EDGES + len(graph.nodes) + len(graph.directed) + 2 * len(graph.bidirected):
-        raise GraphError(
-            f"the latent nodes would leave {count:,} edges or more; at most {EDGES:,} are allowed: "
-            "a latent node joins all that it reaches, two by two"
-        )
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Links:
+    """The edges of a graph by node, which all its subgraphs share.
+
+    Attributes:
+        position: node -> its place in declared order.
+        parents: node -> its parents.
+        children: node -> its children.
+        siblings: node -> the other ends of its bidirected edges.
+    """
+
+    position: Mapping[str, int]
+    parents: Adjacency
+    children: Adjacency
+    siblings: Adjacency
+
+    @cached_property
+    def rank(self) -> Mapping[str, int]:
+        """Node -> its place in the topological order of the whole graph.
+
+        Raises:
+            GraphError: the graph has a cycle.
+        """
+        whole = _subgraph(self, frozenset(self.position))
+        return {node: place for place, node in enumerate(whole.topological_order())}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False, eq=False, repr=False)
 class ADMG:
     """Named nodes in declared order, directed edges (source, target), bidirected edges {a, b}.
 
     Methods that take ``nodes`` accept one name or several, and raise `GraphError` for a name that
     is not in the graph. Equality is equality of nodes (in order) and edges.
+
+    Attributes:
+        links: the edges by node: of this graph, or of the one that it is a subgraph of.
+        members: the nodes as a set.
 
     Example:
         >>> front_door = ADMG(
@@ -57,21 +81,72 @@ class ADMG:
         [['x', 'y'], ['m']]
     """
 
-    nodes: tuple[str, ...]
-    directed: frozenset[tuple[str, str]] = frozenset()
-    bidirected: frozenset[frozenset[str]] = frozenset()
+    links: Links
+    members: frozenset[str]
 
-    def __post_init__(self) -> None:
-        if len(self._position) != len(self.nodes):
-            twice = next(name for i, name in enumerate(self.nodes) if name in self.nodes[:i])
+    def __init__(
+        self,
+        nodes: Iterable[str],
+        directed: Iterable[tuple[str, str]] = (),
+        bidirected: Iterable[frozenset[str]] = (),
+    ) -> None:
+        """The graph of all of ``nodes`` and edges.
+
+        Raises:
+            GraphError: a node that is declared twice, an unknown end of an edge, or a bidirected
+                edge that does not join two nodes.
+        """
+        nodes, directed, bidirected = tuple(nodes), frozenset(directed), frozenset(bidirected)
+        position = {name: index for index, name in enumerate(nodes)}
+        if len(position) != len(nodes):
+            twice = next(name for i, name in enumerate(nodes) if name in nodes[:i])
             raise GraphError(f"node '{twice}' is declared twice; each name may be used once")
-        for source, target in self.directed:
+        parents, children, siblings = ({name: set[str]() for name in nodes} for _ in range(3))
+        links = Links(position=position, parents=parents, children=children, siblings=siblings)
+        parts = {"links": links, "members": frozenset(nodes), "nodes": nodes}
+        self.__dict__.update(parts, directed=directed, bidirected=bidirected)
+        for source, target in directed:
             self._require((source, target))
-        for pair in self.bidirected:
-            self._require(pair)
-            if len(pair) != 2:
-                shown = " <-> ".join(map(written, sorted(pair) * 2))
-                raise GraphError(f"bidirected edge '{shown}' must join two different nodes")
+            parents[target].add(source)
+            children[source].add(target)
+        for pair in bidirected:
+            a, b = self._ends(pair)
+            siblings[a].add(b)
+            siblings[b].add(a)
+
+    def _ends(self, pair: frozenset[str]) -> tuple[str, str]:
+        self._require(pair)
+        if len(pair) != 2:
+            shown = " <-> ".join(map(written, sorted(pair) * 2))
+            raise GraphError(f"bidirected edge '{shown}' must join two different nodes")
+        a, b = pair
+        return a, b
+
+    @cached_property
+    def nodes(self) -> tuple[str, ...]:
+        """The nodes in declared order."""
+        return tuple(sorted(self.members, key=self.links.position.__getitem__))
+
+    @cached_property
+    def directed(self) -> frozenset[tuple[str, str]]:
+        """The directed edges, (source, target)."""
+        return frozenset((a, b) for b in self.members for a in self._at(self.links.parents, b))
+
+    @cached_property
+    def bidirected(self) -> frozenset[frozenset[str]]:
+        """The bidirected edges, {a, b}."""
+        siblings = self.links.siblings
+        return frozenset(frozenset((a, b)) for a in self.members for b in self._at(siblings, a))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ADMG) and self._parts == other._parts
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __reduce__(self) -> tuple[type[ADMG], tuple[object, ...]]:
+        """Made anew from its nodes and edges, without the graph that it may be part of."""
+        return ADMG, self._parts
 
     def __repr__(self) -> str:
         """As it is made, edges in order: a set's own order differs from run to run."""
@@ -83,31 +158,35 @@ class ADMG:
 
     def parents(self, nodes: Names) -> frozenset[str]:
         """The parents of any of ``nodes``."""
-        return self._neighbours(self._parents, nodes)
+        return self._neighbours(self.links.parents, nodes)
 
     def children(self, nodes: Names) -> frozenset[str]:
         """The children of any of ``nodes``."""
-        return self._neighbours(self._children, nodes)
+        return self._neighbours(self.links.children, nodes)
 
     def siblings(self, nodes: Names) -> frozenset[str]:
         """The ends of bidirected edges that start at any of ``nodes``."""
-        return self._neighbours(self._siblings, nodes)
+        return self._neighbours(self.links.siblings, nodes)
 
     def ancestors(self, nodes: Names) -> frozenset[str]:
         """``nodes`` and everything with a directed path into them."""
-        return self._closure(self._parents, nodes)
+        return self._closure(self.links.parents, nodes)
 
     def descendants(self, nodes: Names) -> frozenset[str]:
         """``nodes`` and everything a directed path leads to from them."""
-        return self._closure(self._children, nodes)
+        return self._closure(self.links.children, nodes)
 
     def district(self, nodes: Names) -> frozenset[str]:
         """The district of a node; of several nodes, the union of their districts."""
-        return self._closure(self._siblings, nodes)
+        return self._closure(self.links.siblings, nodes)
 
     def districts(self) -> tuple[frozenset[str], ...]:
         """The partition of the nodes into districts, ordered by their first declared members."""
-        return self._districts
+        return self._districts_along(self.nodes)
+
+    def causal_districts(self) -> tuple[frozenset[str], ...]:
+        """The same, ordered by their first members in `causal_order`."""
+        return self._districts_along(self.causal_order(self.members))
 
     def topological_order(self) -> tuple[str, ...]:
         """The nodes, parents first; the declared order wherever the edges leave a choice.
@@ -120,16 +199,29 @@ class ADMG:
             raise GraphError(f"the graph has a cycle: {shown}")
         return self._sorted
 
+    def causal_order(self, nodes: Iterable[str]) -> list[str]:
+        """``nodes``, parents first, as the graph sorts them that this may be a subgraph of.
+
+        Raises:
+            GraphError: that graph has a cycle.
+        """
+        return sorted(nodes, key=self.links.rank.__getitem__)
+
+    def up_to(self, node: str) -> frozenset[str]:
+        """The nodes that do not come after ``node`` in `causal_order`."""
+        rank = self.links.rank
+        return frozenset(name for name in self.members if rank[name] <= rank[node])
+
     def find_cycle(self) -> tuple[str, ...] | None:
         """The nodes of one directed cycle, each a parent of the next; None if there is none."""
-        left = frozenset(self.nodes).difference(self._sorted)
+        left = self.members.difference(self._sorted)
         if not left:
             return None
         walk: dict[str, int] = {}
         node = self.ordered(left)[0]
         while node not in walk:
             walk[node] = len(walk)
-            node = next(parent for parent in self._parents[node] if parent in left)
+            node = self.ordered(self.links.parents[node] & left)[0]
         cycle = tuple(walk)[walk[node] :][::-1]
         start = cycle.index(self.ordered(cycle)[0])
         return cycle[start:] + cycle[:start]
@@ -139,24 +231,19 @@ class ADMG:
         cut = self._require(nodes)
         return ADMG(
             self.nodes,
-            frozenset(edge for edge in self.directed if edge[1] not in cut),
-            frozenset(pair for pair in self.bidirected if not pair & cut),
+            (edge for edge in self.directed if edge[1] not in cut),
+            (pair for pair in self.bidirected if not pair & cut),
         )
 
     def without_outgoing(self, nodes: Names) -> ADMG:
         """The graph with the directed edges out of ``nodes`` cut."""
         cut = self._require(nodes)
-        kept = frozenset(edge for edge in self.directed if edge[0] not in cut)
+        kept = (edge for edge in self.directed if edge[0] not in cut)
         return ADMG(self.nodes, kept, self.bidirected)
 
     def subgraph(self, nodes: Names) -> ADMG:
         """The induced graph: ``nodes``, and the edges with both ends among them."""
-        kept = self._require(nodes)
-        return ADMG(
-            self.ordered(kept),
-            frozenset(edge for edge in self.directed if kept.issuperset(edge)),
-            frozenset(pair for pair in self.bidirected if pair <= kept),
-        )
+        return _subgraph(self.links, self._require(nodes))
 
     def latent_projection(self, latent: Names) -> ADMG:
         """The graph of the other nodes: the same separations and the same identifiable effects.
@@ -180,7 +267,7 @@ class ADMG:
         reached = self._reached_through(hidden)
         tops = [reached[node] for node in hidden if not self.parents(node) & hidden]
         ends = [(reached[a], reached[b]) for a, b in map(tuple, self.bidirected)]
-        kept = frozenset(self.nodes) - hidden
+        kept = self.members - hidden
         reach = [(a, reached[b]) for a, b in self.directed if a in kept]
         count = sum(len(below) * (len(below) - 1) // 2 for below in tops)
         count += sum(len(x) * len(y) for x, y in ends) + sum(len(below) for _, below in reach)
@@ -188,8 +275,8 @@ class ADMG:
         ends += [(below, below) for below in tops]
         return ADMG(
             self.ordered(kept),
-            frozenset((a, b) for a, below in reach for b in below),
-            frozenset(frozenset((a, b)) for x, y in ends for a in x for b in y if a != b),
+            ((a, b) for a, below in reach for b in below),
+            (frozenset((a, b)) for x, y in ends for a in x for b in y if a != b),
         )
 
     def _reached_through(self, hidden: frozenset[str]) -> Mapping[str, frozenset[str]]:
@@ -197,7 +284,7 @@ class ADMG:
         reached: dict[str, frozenset[str]] = {}
         held = 0
         for node in reversed(self.topological_order() if hidden else self.nodes):
-            below = [reached[child] for child in self._children[node]] if node in hidden else ()
+            below = [reached[child] for child in self.children(node)] if node in hidden else ()
             reached[node] = frozenset().union(*below) if node in hidden else frozenset((node,))
             held += len(reached[node])
             _require_few(held, self)
@@ -205,12 +292,14 @@ class ADMG:
 
     def ordered(self, nodes: Names) -> tuple[str, ...]:
         """``nodes`` without repetition, in declared order."""
-        return tuple(sorted(self._require(nodes), key=self._position.__getitem__))
+        return tuple(sorted(self._require(nodes), key=self.links.position.__getitem__))
 
     def edge_strings(self) -> tuple[str, ...]:
         """The edges as a graph file writes them, directed ones first, in declared order."""
         texts = {name: written(name) for name in self.nodes}
-        arrows = [(node, child) for node in self.nodes for child in self._children[node]]
+        arrows = [
+            (node, child) for node in self.nodes for child in self.ordered(self.children(node))
+        ]
         return (
             *(f"{texts[source]} -> {texts[target]}" for source, target in arrows),
             *(f"{texts[a]} <-> {texts[b]}" for a, b in self.arcs()),
@@ -218,83 +307,68 @@ class ADMG:
 
     def arcs(self) -> tuple[tuple[str, ...], ...]:
         """The ends of the bidirected edges, in declared order."""
+        position = self.links.position
         return tuple(
             (node, sibling)
             for node in self.nodes
-            for sibling in self._siblings[node]
-            if self._position[node] < self._position[sibling]
+            for sibling in self.ordered(self.siblings(node))
+            if position[node] < position[sibling]
         )
 
     def __str__(self) -> str:
-        alone = [
-            written(node)
-            for node in self.nodes
-            if not (self._parents[node] or self._children[node] or self._siblings[node])
-        ]
+        met = {name for edge in (*self.directed, *self.bidirected) for name in edge}
+        alone = [written(node) for node in self.nodes if node not in met]
         return ", ".join((*self.edge_strings(), *alone))
 
-    @cached_property
-    def _position(self) -> dict[str, int]:
-        return {name: index for index, name in enumerate(self.nodes)}
+    @property
+    def _parts(self) -> tuple[tuple[str, ...], frozenset[object], frozenset[object]]:
+        return self.nodes, self.directed, self.bidirected
 
     @cached_property
-    def _parents(self) -> _Adjacency:
-        return self._adjacency((target, source) for source, target in self.directed)
-
-    @cached_property
-    def _children(self) -> _Adjacency:
-        return self._adjacency(self.directed)
-
-    @cached_property
-    def _siblings(self) -> _Adjacency:
-        pairs = [tuple(pair) for pair in self.bidirected]
-        return self._adjacency([*pairs, *((b, a) for a, b in pairs)])
-
-    @cached_property
-    def _districts(self) -> tuple[frozenset[str], ...]:
-        found: dict[str, frozenset[str]] = {}
-        for node in self.nodes:
-            if node not in found:
-                district = self.district(node)
-                found.update(dict.fromkeys(district, district))
-        return tuple(dict.fromkeys(found[node] for node in self.nodes))
+    def _hash(self) -> int:
+        return hash(self._parts)
 
     @cached_property
     def _sorted(self) -> tuple[str, ...]:
         """Kahn's order, earliest declared first; nodes on or below a cycle are missing from it."""
-        waiting = {node: len(parents) for node, parents in self._parents.items()}
-        ready = [self._position[node] for node, count in waiting.items() if not count]
+        position, children = self.links.position, self.links.children
+        waiting = {node: len(self._at(self.links.parents, node)) for node in self.members}
+        ready = [(position[node], node) for node, count in waiting.items() if not count]
         heapify(ready)
         order = []
         while ready:
-            node = self.nodes[heappop(ready)]
+            _, node = heappop(ready)
             order.append(node)
-            for child in self._children[node]:
+            for child in self._at(children, node):
                 waiting[child] -= 1
                 if not waiting[child]:
-                    heappush(ready, self._position[child])
+                    heappush(ready, (position[child], child))
         return tuple(order)
 
-    def _adjacency(self, links: Iterable[tuple[str, ...]]) -> _Adjacency:
-        """Neighbours by node, in declared order (sets of strings have no order of their own)."""
-        lists: dict[str, list[str]] = {name: [] for name in self.nodes}
-        for node, neighbour in links:
-            lists[node].append(neighbour)
-        return {
-            node: tuple(sorted(found, key=self._position.__getitem__) if found[1:] else found)
-            for node, found in lists.items()
-        }
+    def _districts_along(self, order: Iterable[str]) -> tuple[frozenset[str], ...]:
+        left, found = set(self.members), []
+        for node in order:
+            if node in left:
+                found.append(self.district(node))
+                left -= found[-1]
+        return tuple(found)
 
-    def _neighbours(self, adjacency: _Adjacency, nodes: Names) -> frozenset[str]:
-        return frozenset().union(*(adjacency[node] for node in self._require(nodes)))
+    def _at(self, adjacency: Adjacency, node: str) -> Set[str]:
+        return adjacency[node] & self.members
 
-    def _closure(self, adjacency: _Adjacency, nodes: Names) -> frozenset[str]:
-        reached = set(self._require(nodes))
-        frontier = list(reached)
+    def _neighbours(self, adjacency: Adjacency, nodes: Names) -> frozenset[str]:
+        return self.members.intersection(
+            frozenset().union(*(adjacency[node] for node in self._require(nodes)))
+        )
+
+    def _closure(self, adjacency: Adjacency, nodes: Names) -> frozenset[str]:
+        members, reached = self.members, set(self._require(nodes))
+        frontier = [*reached]
         while frontier:
-            fresh = [name for name in adjacency[frontier.pop()] if name not in reached]
-            reached.update(fresh)
-            frontier.extend(fresh)
+            for name in adjacency[frontier.pop()]:
+                if name not in reached and name in members:
+                    reached.add(name)
+                    frontier.append(name)
         return frozenset(reached)
 
     def _require(self, nodes: Names) -> frozenset[str]:
@@ -303,6 +377,22 @@ class ADMG:
             names = frozenset((nodes,)) if isinstance(nodes, str) else frozenset(nodes)
         except TypeError:
             raise GraphError(f"nodes: {shown(nodes, 60)}; expected a name, or several") from None
-        for name in sorted(names.difference(self._position), key=str):
+        if not names <= self.members:
+            name = min(names - self.members, key=str)
             raise GraphError(f"unknown node {name!r}; {one_of(name, self.nodes)}")
         return names
+
+
+def _subgraph(links: Links, members: frozenset[str]) -> ADMG:
+    """The graph of some nodes of another, without a copy of its edges."""
+    graph = object.__new__(ADMG)
+    graph.__dict__.update(links=links, members=members)
+    return graph
+
+
+def _require_few(count: int, graph: ADMG) -> None:
+    if count > EDGES + len(graph.nodes) + len(graph.directed) + 2 * len(graph.bidirected):
+        raise GraphError(
+            f"the latent nodes would leave {count:,} edges or more; at most {EDGES:,} are allowed: "
+            "a latent node joins all that it reaches, two by two"
+        )

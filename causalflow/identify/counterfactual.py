@@ -30,7 +30,6 @@ from causalflow.errors import QueryError, one_of
 from causalflow.graph.node import Class
 from causalflow.identify.ctf_factor import CtfWitness
 from causalflow.identify.problem import Found, Pairs, Problem
-from causalflow.identify.region import Region
 from causalflow.identify.surrogate import enlarged, readings
 from causalflow.identify.units import is_determined
 from causalflow.identify.verdict import Verdict
@@ -168,8 +167,7 @@ def _decided(
     if partial := graphs[-1][2]:
         graphs.insert(0, (graphs[-1][0], enlarged(partial), ()))
     for at, (graph, known, rest) in enumerate(graphs):
-        region = Region.of(graph)
-        problem = Problem(admg=graph, region=region, known=known, sources=rest, pairs=pairs)
+        problem = Problem(admg=graph, known=known, sources=rest, pairs=pairs)
         answer = problem.answer(question)
         told = not isinstance(answer, CtfWitness)
         if told != bool(partial and at == 0):

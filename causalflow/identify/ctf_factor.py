@@ -39,7 +39,6 @@ from typing import NamedTuple
 
 from causalflow.admg.admg import ADMG
 from causalflow.identify.hedge import Hedge
-from causalflow.identify.region import Links
 from causalflow.query.query import Intervention, Term
 from causalflow.symbolic.expression import Index, natural
 from causalflow.symbolic.substitute import Symbol
@@ -257,12 +256,10 @@ class Unnesting:
 
     Attributes:
         admg: the graph.
-        links: its edges and order.
         used: for each variable, how many indices of it are taken.
     """
 
     admg: ADMG
-    links: Links
     used: Counter[str] = field(default_factory=Counter)
     _symbols: dict[_Causes, Index] = field(default_factory=dict)
 
@@ -292,10 +289,10 @@ class Unnesting:
         reached, frontier = {name}, [name]
         while frontier:
             node = frontier.pop()
-            fresh = () if node in world else self.links.parents[node] - reached
+            fresh = () if node in world else self.admg.parents(node) - reached
             reached.update(fresh)
             frontier.extend(fresh)
-        return sorted(reached, key=self.links.rank.__getitem__)
+        return self.admg.causal_order(reached)
 
     def _setting(self, intervention: Intervention) -> Symbol:
         match intervention.value:
@@ -307,7 +304,7 @@ class Unnesting:
                 return value
 
     def _response(self, node: str, values: Mapping[str, Symbol]) -> Symbol:
-        parents = self.admg.ordered(self.links.parents[node])
+        parents = self.admg.ordered(self.admg.parents(node))
         causes = (node, tuple((parent, values[parent]) for parent in parents))
         if causes not in self._symbols:
             self._symbols[causes] = self.fresh(node)

@@ -24,7 +24,6 @@ from functools import lru_cache
 
 from causalflow.admg.admg import ADMG
 from causalflow.identify.kernel import Level, descend, goal_of, needed_of, parents_of
-from causalflow.identify.region import Region
 from causalflow.proof.check import Chance, Use, convert
 from causalflow.proof.proof import Line
 from causalflow.symbolic.expression import Expression, Index, Probability, Product, Ratio, Sum
@@ -53,7 +52,7 @@ def prove_effect(
     Raises:
         UnprovedError: it is not identifiable, or a step was not found.
     """
-    prover = _Prover(admg=admg, region=Region.of(admg), experiments=experiments)
+    prover = _Prover(admg=admg, experiments=experiments)
     prover.prove(Chance(outcomes, conditions, treatments))
     return tuple(prover.lines)
 
@@ -63,7 +62,6 @@ class _Prover:
     """The proof so far."""
 
     admg: ADMG
-    region: Region
     experiments: tuple[Names, ...]
     lines: list[Line] = field(default_factory=list)
     current: Expression | None = None
@@ -73,8 +71,8 @@ class _Prover:
         """All lines, from the question to a formula without ``do``."""
         self.current = asked.formula
         asked = self._as_set(asked)
-        region = self.region.restrict(self.region.ancestors(asked.outcomes | asked.given))
-        relevant = Chance(asked.outcomes, asked.given, asked.do & region.nodes)
+        region = self.admg.subgraph(self.admg.ancestors(asked.outcomes | asked.given))
+        relevant = Chance(asked.outcomes, asked.given, asked.do & region.members)
         self._convert({asked: relevant})
         if relevant.do or NOTHING not in self.experiments:
             self._by_districts(region, self._joint(relevant))
@@ -103,14 +101,14 @@ class _Prover:
         self._rewrite("conditional probability", {asked.formula: quotient})
         return joint
 
-    def _by_districts(self, region: Region, asked: Chance) -> None:
+    def _by_districts(self, region: ADMG, asked: Chance) -> None:
         """Line 4: a term for each ancestor of the outcomes, each on its way to the data."""
-        inner = region.restrict(region.nodes - asked.do)
+        inner = region.subgraph(region.members - asked.do)
         kept = inner.ancestors(asked.outcomes)
         terms = self._chain({asked: kept})
         goals: dict[Chance, tuple[Chance, Chance]] = {}
         levels: list[tuple[Chance, Level]] = []
-        for district in region.restrict(kept).districts():
+        for district in region.subgraph(kept).causal_districts():
             level = self._level(region, district)
             before, around = level.before(district), parents_of(region, district) - district
             for node, term in terms[asked].items():
@@ -122,11 +120,11 @@ class _Prover:
         self._convert_by_way(goals)
         self._resolve(levels)
 
-    def _level(self, region: Region, district: Names) -> Level:
+    def _level(self, region: ADMG, district: Names) -> Level:
         """Where Q[S] is a product of terms, from the first experiment that tells it."""
         for experiment in self.experiments:
             if district.isdisjoint(experiment):
-                base = region.restrict(region.nodes - experiment)
+                base = region.subgraph(region.members - experiment)
                 level = descend(Level(region=base, do=experiment), district)
                 if level is not None:
                     return level
@@ -195,7 +193,7 @@ class _Prover:
         return terms
 
     def _terms(self, whole: Chance) -> dict[str, Chance]:
-        order = self.region.order(whole.outcomes)
+        order = self.admg.causal_order(whole.outcomes)
         return {
             node: Chance(frozenset({node}), frozenset(order[:place]), whole.do)
             for place, node in enumerate(order)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 
-from causalflow.identify.region import Region
+from causalflow.admg.admg import ADMG
 
 __all__ = ["Hedge", "Unmeasured", "hedge_of"]
 
@@ -70,7 +70,7 @@ def _shown(names: Iterable[str]) -> str:
 
 
 def hedge_of(
-    region: Region,
+    region: ADMG,
     inner: frozenset[str],
     *,
     treatments: frozenset[str],
@@ -85,9 +85,9 @@ def hedge_of(
     with_child = {p for node in inner for p in parents[node] if p in inner}
     roots = inner - with_child
     within = _tree(parents, roots, inner)
-    below = {**within, **_tree(parents, inner, region.nodes)}
+    below = {**within, **_tree(parents, inner, region.members)}
     return Hedge(
-        forest=region.nodes,
+        forest=region.members,
         inner=inner,
         roots=roots,
         edges=frozenset(below.items()),

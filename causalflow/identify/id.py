@@ -27,8 +27,7 @@ from typing import TypeAlias
 from causalflow.admg.admg import ADMG
 from causalflow.admg.separation import separation
 from causalflow.identify.hedge import Hedge, Unmeasured, hedge_of
-from causalflow.identify.kernel import Kernel, Observed
-from causalflow.identify.region import Region
+from causalflow.identify.kernel import Kernel, Observed, letters_of
 from causalflow.proof.proof import Step
 from causalflow.symbolic.expression import Expression, Index, own_events
 from causalflow.symbolic.simplify import product_of, ratio_of, sum_of
@@ -75,7 +74,7 @@ class Effect:
 class _Problem:
     """P(y | do(x)), the sources of data, and the steps so far."""
 
-    region: Region
+    region: ADMG
     outcomes: Names
     treatments: Names
     experiments: Sequence[Names]
@@ -110,7 +109,7 @@ def identify_effect(
     if x or OBSERVATION not in experiments:
         x, z = exchanged(admg, y, x, z, steps)
     problem = _Problem(
-        region=Region.of(admg),
+        region=admg,
         outcomes=y | z,
         treatments=x,
         experiments=experiments,
@@ -162,26 +161,26 @@ def _exchange_step(y: Names, x: Names, z: Names, moved: str) -> Step:
 def _identify(problem: _Problem) -> Expression | _Reasons:
     region, y, steps = problem.region, problem.outcomes, problem.steps
     relevant = region.ancestors(y)  # line 2
-    if relevant != region.nodes:
+    if relevant != region.members:
         reason = "{} are no ancestors of {}: leave them out"
-        steps.append(Step("line 2", reason, (region.nodes - relevant, y)))
-        region = region.restrict(relevant)
+        steps.append(Step("line 2", reason, (region.members - relevant, y)))
+        region = region.subgraph(relevant)
     x = problem.treatments & relevant
     if not x and OBSERVATION in problem.experiments:  # line 1
         formula: Expression = Observed(region).term(y)
         steps.append(Step("line 1", "nothing is set that {} descends from", (y,), "P", formula))
         return formula
-    inner = region.restrict(relevant - x)
+    inner = region.subgraph(relevant - x)
     kept = inner.ancestors(y)  # line 3
-    if kept != inner.nodes:
+    if kept != inner.members:
         reason = "{} reach {} only through {}: setting them too changes nothing (rule 3)"
-        steps.append(Step("line 3", reason, (inner.nodes - kept, y, x)))
+        steps.append(Step("line 3", reason, (inner.members - kept, y, x)))
     return _by_districts(problem, region, kept)
 
 
-def _by_districts(problem: _Problem, region: Region, kept: Names) -> Expression | _Reasons:
+def _by_districts(problem: _Problem, region: ADMG, kept: Names) -> Expression | _Reasons:
     """Line 4: the sum over ``kept - y`` of the product of its districts' factors."""
-    districts, y, steps = region.restrict(kept).districts(), problem.outcomes, problem.steps
+    districts, y, steps = region.subgraph(kept).causal_districts(), problem.outcomes, problem.steps
     whole = "sum their product over {}" if kept != y else "the answer is their product"
     reason = f"{{}} fall into the districts {{}}: {whole}"
     steps.append(Step("line 4", reason, (kept, districts, kept - y)))
@@ -196,7 +195,7 @@ def _by_districts(problem: _Problem, region: Region, kept: Names) -> Expression 
     return formula
 
 
-def _from_any(problem: _Problem, region: Region, district: Names) -> Expression | _Reasons:
+def _from_any(problem: _Problem, region: ADMG, district: Names) -> Expression | _Reasons:
     """Q[S] from the first source that tells it; else a hedge for each source that could."""
     hedges = []
     for experiment in _preferred(problem):
@@ -206,7 +205,7 @@ def _from_any(problem: _Problem, region: Region, district: Names) -> Expression 
                 reason = "for {}, ask the data in which {} are set"
                 problem.steps.append(Step("experiment", reason, (district, experiment)))
             found = identify_district(base, district, problem.steps)
-            if not isinstance(found, Region):
+            if not isinstance(found, ADMG):
                 return found
             hedges.append(_hedge(problem, found, district, experiment))
     return tuple(hedges) or (Unmeasured(district=district),)
@@ -220,14 +219,14 @@ def _preferred(problem: _Problem) -> Sequence[Names]:
     return (problem.treatments, *rest)
 
 
-def _source(region: Region, experiment: Names) -> Observed:
-    do = own_events(sorted(experiment, key=region.links.letter.__getitem__))
-    return Observed(region.restrict(region.nodes - experiment), do)
+def _source(region: ADMG, experiment: Names) -> Observed:
+    do = own_events(sorted(experiment, key=letters_of(region.links).place.__getitem__))
+    return Observed(region.subgraph(region.members - experiment), do)
 
 
 def identify_district(
     kernel: Kernel, district: Names, steps: list[Step] | None = None
-) -> Expression | Region:
+) -> Expression | ADMG:
     """Q[S] from the distribution of a region that holds S; a region that is one district if not.
 
     Args:
@@ -244,9 +243,9 @@ def identify_district(
             record.append(Step("line 6", reason, (district,), _claim(district), formula))
             return formula
         ancestors = kernel.region.ancestors(district)
-        if ancestors != kernel.region.nodes:  # line 2
+        if ancestors != kernel.region.members:  # line 2
             reason = "for {}, leave out {}, which are no ancestors of it"
-            record.append(Step("line 2", reason, (district, kernel.region.nodes - ancestors)))
+            record.append(Step("line 2", reason, (district, kernel.region.members - ancestors)))
             kernel = kernel.marginal(ancestors)
         elif around == ancestors:  # line 5
             reason = "{} is one district with {} below it: a hedge"
@@ -263,7 +262,7 @@ def _claim(nodes: Names) -> str:
     return f"Q[{', '.join(sorted(nodes))}]"
 
 
-def _hedge(problem: _Problem, region: Region, inner: Names, experiment: Names) -> Hedge:
+def _hedge(problem: _Problem, region: ADMG, inner: Names, experiment: Names) -> Hedge:
     return hedge_of(
         region,
         inner,

@@ -21,14 +21,24 @@ Source: Tian & Pearl (2002), Lemmas 1-4; lines 2 and 7 of Shpitser & Pearl (2006
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 from typing import TypeAlias
 
-from causalflow.identify.region import Region
+from causalflow.admg.admg import ADMG, Links
 from causalflow.proof.check import Chance
-from causalflow.symbolic.expression import Event, Expression, Index, Probability, own_events
+from causalflow.symbolic.expression import (
+    Event,
+    Expression,
+    Index,
+    Probability,
+    natural,
+    own_events,
+    own_indices,
+)
 from causalflow.symbolic.simplify import product_of, ratio_of, sum_of
 
 __all__ = [
@@ -47,16 +57,16 @@ __all__ = [
 class Observed:
     """Q[T] as data: P(t | do(z)), T an ancestral set of the graph without Z."""
 
-    region: Region
+    region: ADMG
     do: tuple[Event, ...] = ()
 
     def marginal(self, kept: frozenset[str]) -> Observed:
         """Q[A] for an ancestral set A."""
-        return Observed(self.region.restrict(kept), self.do)
+        return Observed(self.region.subgraph(kept), self.do)
 
     def district(self, nodes: frozenset[str]) -> Factored:
         """Q[S] for a district S."""
-        return Factored(self.region.restrict(nodes), tuple(self._terms(nodes)))
+        return Factored(self.region.subgraph(nodes), tuple(self._terms(nodes)))
 
     def factor(self, nodes: frozenset[str]) -> Expression:
         """Q[S] for a district S, as a formula."""
@@ -64,17 +74,17 @@ class Observed:
 
     def term(self, outcomes: Iterable[str], given: Iterable[str] = ()) -> Probability:
         """A probability of these data."""
-        letter = self.region.links.letter.__getitem__
-        asked, known = (own_events(sorted(side, key=letter)) for side in (outcomes, given))
+        place = letters_of(self.region.links).place.__getitem__
+        asked, known = (own_events(sorted(side, key=place)) for side in (outcomes, given))
         return Probability.of(asked, known, self.do)
 
     def _terms(self, nodes: frozenset[str]) -> Iterator[tuple[str, Probability]]:
         """Each node of a district given its blanket."""
-        links = self.region.links
-        set_ = frozenset(links.index[event.name] for event in self.do)
-        for node, given, indices in self.region.blanket_events(nodes):
-            free = indices | set_ | {links.index[node]}
-            yield node, Probability.of((links.event[node],), given, self.do, free)
+        own = letters_of(self.region.links)
+        set_ = frozenset(own.index[event.name] for event in self.do)
+        for node, given, indices in blankets(self.region, nodes):
+            free = indices | set_ | {own.index[node]}
+            yield node, Probability.of((own.event[node],), given, self.do, free)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,12 +96,12 @@ class Factored:
         factors: node -> its distribution given nodes before it, in topological order.
     """
 
-    region: Region
+    region: ADMG
     factors: tuple[tuple[str, Expression], ...]
 
     def marginal(self, kept: frozenset[str]) -> Factored:
         """Q[A] for an ancestral set A."""
-        return Factored(self.region.restrict(kept), self._needed(kept))
+        return Factored(self.region.subgraph(kept), self._needed(kept))
 
     def conditional(self, node: str) -> Expression:
         """The distribution of a node given those before it."""
@@ -103,15 +113,15 @@ class Factored:
 
     def district(self, nodes: frozenset[str]) -> Factored:
         """Q[S] for a district S."""
-        order = self.region.order(nodes)
+        order = self.region.causal_order(nodes)
         factors = tuple((node, self.conditional(node)) for node in order)
-        return Factored(self.region.restrict(nodes), factors)
+        return Factored(self.region.subgraph(nodes), factors)
 
     def factor(self, nodes: frozenset[str]) -> Expression:
         """Q[S] for a district S, as a formula: conditionals in a row make one ratio of masses."""
         parts = []
         before: frozenset[str] = frozenset()
-        for run in _runs(self.region.order(self.region.nodes), nodes):
+        for run in _runs(self.region.causal_order(self.region.members), nodes):
             upto = before | run
             if run <= nodes:
                 parts.append(ratio_of(self._mass(upto), self._mass(before)))
@@ -138,6 +148,77 @@ class Factored:
 Kernel: TypeAlias = Observed | Factored
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Letters:
+    """How formulas name the nodes of a graph.
+
+    Attributes:
+        place: node -> its place in the order of names, in which formulas list variables.
+        event: node -> the event that it takes the value of its own index.
+        index: node -> its own index.
+    """
+
+    place: Mapping[str, int]
+    event: Mapping[str, Event]
+    index: Mapping[str, Index]
+
+
+@lru_cache(maxsize=32)
+def letters_of(links: Links) -> Letters:
+    """The letters of a graph, kept for the next question about it."""
+    names = sorted(links.position, key=natural)
+    return Letters(
+        place={node: place for place, node in enumerate(names)},
+        event=dict(zip(names, own_events(names), strict=True)),
+        index=dict(zip(names, own_indices(names), strict=True)),
+    )
+
+
+def blankets(
+    region: ADMG, district: frozenset[str]
+) -> Iterator[tuple[str, tuple[Event, ...], frozenset[Index]]]:
+    """The nodes of a district in order, each with the nodes before it on which it depends.
+
+    These are its district as far as it has come, and the parents of all of that: as events, listed
+    by letter, with their indices.
+
+    Source: Tian & Pearl (2002), Lemma 1 and Corollary 1.
+    """
+    links, letters = region.links, letters_of(region.links)
+    parts: dict[str, _Part] = {}
+    for node in region.causal_order(district):
+        part = parts[node] = _Part(letters, {node}, [], set())
+        for sibling in links.siblings[node]:
+            other = parts.get(sibling, part)
+            if other is not part:
+                if len(other.members) > len(part.members):
+                    part, other = other, part
+                part.members.update(other.members)
+                part.take([event.name for event in other.events])
+                parts.update(dict.fromkeys(other.members, part))
+        part.take(links.parents[node] & region.members)
+        yield node, tuple(part.events), frozenset(part.indices)
+        part.take((node,))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """Nodes that bidirected edges connect so far; of these and their parents, the events."""
+
+    letters: Letters
+    members: set[str]
+    events: list[Event]
+    indices: set[Index]
+
+    def take(self, names: Iterable[str]) -> None:
+        """More nodes, each to its place by letter."""
+        place, event, index = self.letters.place, self.letters.event, self.letters.index
+        for name in names:
+            if index[name] not in self.indices:
+                self.indices.add(index[name])
+                insort(self.events, event[name], key=lambda each: place[each.name])
+
+
 def _runs(order: Iterable[str], nodes: frozenset[str]) -> Iterator[frozenset[str]]:
     """The order cut where it enters or leaves ``nodes``."""
     for _, run in groupby(order, key=nodes.__contains__):
@@ -158,7 +239,7 @@ class Level:
         whole: the district.
     """
 
-    region: Region
+    region: ADMG
     do: Names = frozenset()
     above: Level | None = None
     whole: Names = frozenset()
@@ -173,21 +254,22 @@ class Level:
         """What is set in Q[T]."""
         if self.above is None:
             return self.do
-        return parents_of(self.region, self.region.nodes) - self.region.nodes
+        return parents_of(self.region, self.region.members) - self.region.members
 
     def before(self, nodes: Names) -> Mapping[str, Names]:
         """For each node of a district of T, what its term is conditioned on."""
         if self.above is None:
-            return dict(self.region.blankets(nodes))
+            found = blankets(self.region, nodes)
+            return {node: Names(event.name for event in given) for node, given, _ in found}
         return {node: self.region.up_to(node) - {node} for node in nodes}
 
     def restrict(self, nodes: Names) -> Level:
         """The level of an ancestral subset."""
-        region = self.region.restrict(nodes)
+        region = self.region.subgraph(nodes)
         return Level(region=region, do=self.do, above=self.above, whole=self.whole)
 
 
-def parents_of(region: Region, nodes: Names) -> Names:
+def parents_of(region: ADMG, nodes: Names) -> Names:
     """The parents of any of ``nodes``, in the whole graph."""
     return frozenset[str]().union(*(region.links.parents[node] for node in nodes))
 
@@ -196,12 +278,12 @@ def descend(level: Level, district: Names) -> Level | None:
     """The level of which S is a district: lines 2 and 7 of ID; None: a hedge, line 5."""
     while (around := level.region.district(district)) != district:
         ancestors = level.region.ancestors(district)
-        if ancestors != level.region.nodes:
+        if ancestors != level.region.members:
             level = level.restrict(ancestors)
         elif around == ancestors:
             return None
         else:
-            inner = level.region.restrict(around)
+            inner = level.region.subgraph(around)
             level = Level(region=inner, do=level.do, above=level, whole=around)
     return level
 

@@ -40,7 +40,6 @@ from causalflow.identify.ctf_factor import (
 from causalflow.identify.hedge import Hedge, hedge_of
 from causalflow.identify.id import identify_district
 from causalflow.identify.kernel import Observed
-from causalflow.identify.region import Region
 from causalflow.identify.surrogate import identify_from
 from causalflow.proof.proof import Step
 from causalflow.query.distributions import Known, Source
@@ -177,7 +176,6 @@ class Problem:
     """
 
     admg: ADMG
-    region: Region
     known: Known
     sources: Sequence[Source] = ()
     pairs: Pairs = field(default_factory=dict)
@@ -211,7 +209,7 @@ class Problem:
 
     def direct(self, symbols: Mapping[Term, Symbol], outcomes: Terms, conditions: Terms) -> Found:
         """The same, for variables of any number of levels."""
-        closure = Unnesting(admg=self.admg, links=self.region.links, used=indices_taken(symbols))
+        closure = Unnesting(admg=self.admg, used=indices_taken(symbols))
         asked, given = (
             [Equality(term.name, closure.value(term), symbols[term]) for term in terms]
             for terms in (outcomes, conditions)
@@ -291,7 +289,7 @@ class Problem:
         for experiment in self.known:
             if district.isdisjoint(experiment):
                 found = identify_district(self._source(district, experiment), district, self.steps)
-                if not isinstance(found, Region):
+                if not isinstance(found, ADMG):
                     return _at(found, values, closure)
                 hedges.append(_hedge(found, district, experiment))
         if self.sources:
@@ -303,8 +301,8 @@ class Problem:
         return CtfWitness(factor=tuple(part), hedges=tuple(hedges))
 
     def _source(self, district: Names, experiment: Names) -> Observed:
-        left = self.region.restrict(self.region.nodes - experiment)
-        return Observed(left.restrict(left.ancestors(district)), own_events(sorted(experiment)))
+        left = self.admg.subgraph(self.admg.members - experiment)
+        return Observed(left.subgraph(left.ancestors(district)), own_events(sorted(experiment)))
 
     def _same(self, equality: Equality, closure: Unnesting) -> Expression:
         """1 where the symbols are equal, else 0: P(w=a | w=b), from any of the data."""
@@ -320,7 +318,7 @@ class Problem:
 
     def indicator(self, name: str, level: Level, index: Index) -> Expression:
         """1 where an index is the level, else 0."""
-        closure = Unnesting(admg=self.admg, links=self.region.links, used=Counter({name: 2}))
+        closure = Unnesting(admg=self.admg, used=Counter({name: 2}))
         return self._same(Equality(name, level, index), closure)
 
     def _telling(self, name: str) -> tuple[Names, Names]:
@@ -341,11 +339,11 @@ def _at(formula: Expression, values: Mapping[str, Symbol], closure: Unnesting) -
     return bind(formula, cast("Mapping[str, Value]", chosen))
 
 
-def _hedge(region: Region, district: Names, experiment: Names) -> Hedge:
+def _hedge(region: ADMG, district: Names, experiment: Names) -> Hedge:
     return hedge_of(
         region,
         district,
-        treatments=region.nodes - district,
+        treatments=region.members - district,
         outcomes=district,
         experiment=experiment,
     )

@@ -37,7 +37,6 @@ from causalflow.errors import QueryError
 from causalflow.identify.fibre import Fibre, fibre_of
 from causalflow.identify.id import Effect, exchanged, identify_district, identify_effect
 from causalflow.identify.kernel import Observed
-from causalflow.identify.region import Region
 from causalflow.identify.search import search
 from causalflow.limits import SOURCES
 from causalflow.proof.proof import Step
@@ -65,10 +64,9 @@ def by_pieces(
     steps: list[Step] = []
     x, z = exchanged(admg, outcomes, treatments, conditions, steps)
     y = outcomes | z
-    region = Region.of(admg)
-    kept = region.restrict(region.ancestors(y) - x).ancestors(y)
+    kept = admg.subgraph(admg.ancestors(y) - x).ancestors(y)
     factors: list[Expression] = []
-    for district in region.restrict(kept).districts():
+    for district in admg.subgraph(kept).causal_districts():
         found = next(_factors(admg, district, sources, steps), None)
         if found is None:
             return None
@@ -89,11 +87,11 @@ def _factors(
     for source in sources:
         if needed <= source.variables and district <= source.observed and _is_set(admg, source):
             part = admg.latent_projection(frozenset(admg.nodes) - source.variables)
-            own = Region.of(part).restrict(source.observed)
+            own = part.subgraph(source.observed)
             record = [Step("source", "{} from {}", (district, source.variables))]
             do = own_events(sorted(source.treatments | source.conditions))
             found = identify_district(Observed(own, do), district, record)
-            if not isinstance(found, Region):
+            if not isinstance(found, ADMG):
                 steps.extend(record)
                 yield _seen(found, source.conditions)
 
