@@ -22,11 +22,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from causalflow.data.files import LINE, ImageFiles
-from causalflow.data.units import images_to_engine, store_images, to_engine
+from causalflow.data.units import stored, to_engine, to_scale
 from causalflow.errors import DataError, one_of
 from causalflow.frozen import Frozen
 from causalflow.graph.graph import Graph
-from causalflow.graph.node import Image, Node
+from causalflow.graph.node import Node
+from causalflow.values.image import image_of
 
 __all__ = ["Frame", "hide_labels"]
 
@@ -79,7 +80,7 @@ class Frame:
         """The engine values of some rows; ``indices`` has shape (batch,)."""
         indices = indices.cpu()
         return {
-            name: _engine(self.nodes[name], column[indices])
+            name: to_scale(self.nodes[name], column[indices])
             for name, column in self.columns.items()
         }
 
@@ -88,12 +89,8 @@ class Frame:
         return {
             name: column
             for name, column in self.columns.items()
-            if isinstance(column, Tensor) and not isinstance(self.nodes[name], Image)
+            if isinstance(column, Tensor) and not self.nodes[name].type.shape
         }
-
-
-def _engine(node: Node, column: Tensor) -> Tensor:
-    return images_to_engine(node, column) if isinstance(node, Image) else column
 
 
 def _as_mapping(data: Any) -> Mapping[str, Any]:
@@ -138,13 +135,13 @@ def _stack(name: str, entries: list[Any]) -> Any:
 
 def _column(name: str, node: Node, value: Any) -> Tensor | ImageFiles:
     if isinstance(value, ImageFiles):
-        if not isinstance(node, Image):
+        if (image := image_of(node.type)) is None:
             raise DataError(
                 f"node '{name}': the column holds image files, but the node is no image"
             )
-        return value.of_shape(node.shape)
-    if isinstance(node, Image):
-        return store_images(name, node, value, DataError)
+        return value.of_shape(image.shape)
+    if node.type.shape:
+        return stored(name, node, value, DataError)
     try:
         column = to_engine(name, node, value, DataError)
     except DataError as mistake:

@@ -28,15 +28,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from causalflow.errors import CausalflowError, EvidenceError
-from causalflow.exact.domain import NEVER, pixels_of
+from causalflow.exact.domain import NEVER
 from causalflow.exact.inference import ROW_AXIS, Inference, Key, Positions
 from causalflow.exact.structure import FiniteStructure
 from causalflow.factors.array import Values
 from causalflow.factors.contraction import Scaled, run_plan
 from causalflow.factors.plan import make_plan, min_fill_order
-from causalflow.graph.node import Class, Image, Level
+from causalflow.graph.node import Level
 from causalflow.limits import ENUMERATED_ROWS
 from causalflow.query.query import Term
+from causalflow.values.image import image_of, pixels_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -202,11 +203,10 @@ def public(
 
 def _public(structure: FiniteStructure, name: str, places: Places) -> np.ndarray[Any, Any]:
     node = structure.graph.nodes[name]
-    if isinstance(node, Class):
+    if (image := image_of(node.type)) is None:
         return node.type.show(places)
-    assert isinstance(node, Image)
     codes = [int(level) for level in structure.domain(name).levels]
-    return np.asarray(pixels_of(node, codes)[places])
+    return np.asarray(pixels_of(image, codes)[places])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

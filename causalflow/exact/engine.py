@@ -27,11 +27,12 @@ from causalflow.exact.impossible import impossible_note, impossible_text
 from causalflow.exact.inference import Inference, Key, Positions
 from causalflow.factors.array import Values, common, distinct_rows, quotients, same_kind, summable
 from causalflow.factors.table import Table
-from causalflow.graph.node import Class, Finite, Image, Level
+from causalflow.graph.node import Level
 from causalflow.limits import PLAN_CELLS
 from causalflow.query.answer import ROW, Answer
 from causalflow.query.domain import counted_as
 from causalflow.query.query import Kind, Query, Term
+from causalflow.values.finite import finite_of
 
 __all__ = [
     "Question",
@@ -103,20 +104,17 @@ def level_numbers(domain: Domain) -> list[Fraction]:
     Raises:
         QueryError: the variable is an image.
     """
-    if isinstance(domain.declared, Image):
+    levels = finite_of(domain.declared.type)
+    if levels is None:
         raise QueryError(f"query: the expectation of the image '{domain.name}'; ask P(...)")
-    assert isinstance(domain.declared, Class | Finite)
-    levels = domain.declared.type
     numbers = dict(zip(levels.levels, levels.numbers, strict=True))
     return [numbers[level] for level in domain.levels]
 
 
 def level_notes(domain: Domain) -> list[str]:
     """What an expectation of a class with named levels means; nothing where they are numbers."""
-    declared = domain.declared
-    if not isinstance(declared, Class) or not declared.type.counting:
-        return []
-    return [counted_as(domain.name, declared.type)]
+    counting = domain.declared.type.counting
+    return [counted_as(domain.name, counting)] if counting else []
 
 
 def answer(inference: Inference, query: Query, bound: Mapping[Key, Any]) -> Answer:
@@ -388,6 +386,6 @@ class Question:
         """The answer's table; of an image's codes only those that have some probability."""
         _, levels = self.axes()
         keys = [*self.asked(), *self.kept()]
-        coded = [isinstance(self.domain(key).declared, Image) for key in keys]
+        coded = [bool(self.domain(key).declared.type.shape) for key in keys]
         values, levels = seen_only(values, levels, coded)
         return with_rows(values, levels, self.inverse)

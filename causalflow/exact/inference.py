@@ -25,7 +25,6 @@ from causalflow.factors.array import Backend, Numpy, Values
 from causalflow.factors.contraction import Scaled, run_plan
 from causalflow.factors.plan import Plan, make_plan
 from causalflow.factors.program import Operand, Program
-from causalflow.graph.node import Class
 from causalflow.limits import PLAN_OPERATIONS
 from causalflow.query.known import Key
 from causalflow.query.query import Term
@@ -253,7 +252,7 @@ class Inference:
 
 def _levels(domain: Domain) -> str:
     """What an equation may give."""
-    if isinstance(domain.declared, Class) and domain.declared.type.stored_differs:
+    if domain.declared.type.stored_differs:
         return f"[{', '.join(map(str, domain.levels[:20]))}]"
     return f"0 to {len(domain.levels) - 1}"
 

@@ -22,7 +22,6 @@ from causalflow.exact.inference import Inference, Key
 from causalflow.factors.array import Values
 from causalflow.factors.rows import Levels
 from causalflow.factors.table import Table
-from causalflow.graph.node import Image
 from causalflow.limits import PLAN_CELLS
 from causalflow.query.answer import ROW, Answer
 from causalflow.query.query import Query
@@ -153,7 +152,7 @@ def _lookup(
     if prod(len(domain.levels) for domain in domains) > limits[0]:
         return None
     outside = [d for key, d in zip(every, domains, strict=True) if key not in keys]
-    if any(isinstance(domain.declared, Image) for domain in outside):
+    if any(domain.declared.type.shape for domain in outside):
         return None  # an answer shows those of its codes that have some probability
     try:
         if question.operations() > limits[1]:

@@ -27,7 +27,7 @@ from causalflow.exact.copies import Conditional
 from causalflow.exact.domain import NEVER, Domain, number
 from causalflow.graph.conditional import reordered_rows
 from causalflow.graph.graph import Graph
-from causalflow.graph.node import Class, Exogenous, Family, Finite, Image, Level, Node
+from causalflow.graph.node import Exogenous, Family, Finite, Level, Node, levels_of
 from causalflow.graph.stored import stored_node
 from causalflow.limits import EQUATION_CELLS
 
@@ -39,17 +39,11 @@ Function: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 def unsupported(graph: Graph) -> str | None:
     """Why a graph is no finite model, in one line; None if it is one."""
     for name, node in graph.nodes.items():
-        match node:
-            case Class(equation=Equation()) | Image(equation=Equation(), levels=int()):
-                continue
-            case Class(table=tuple()):
-                continue
-            case Class():
-                return f"node '{name}' has no equation and no table"
-            case Image(levels=int()):
-                return f"node '{name}' has no equation"
-            case _:
-                return f"node '{name}' has no finite set of levels"
+        if node.type.levels is None and node.type.depth is None:
+            return f"node '{name}' has no finite set of levels"
+        if node.equation is None and node.table is None:
+            tables = " and no table" if node.type.levels is not None else ""
+            return f"node '{name}' has no equation{tables}"
     for name, law in graph.exogenous.items():
         if finite_law(law) is None:
             return f"exogenous variable '{name}' has no finite distribution"
@@ -101,27 +95,23 @@ class FiniteStructure:
             for name, node in graph.nodes.items()
         }
         self.tabled = {
-            name: node.table
-            for name, node in graph.nodes.items()
-            if isinstance(node, Class) and node.table is not None
+            name: node.table for name, node in graph.nodes.items() if node.table is not None
         }
         self._conditionals: dict[str, Conditional] = {}
         self._functions: dict[str, Function] = {}
         self._domains = {name: self._exogenous_domain(name) for name in exogenous}
-        for name, node in graph.nodes.items():
-            if isinstance(node, Class):
-                self._domains[name] = Domain(name=name, declared=node, levels=node.levels)
+        for name, levels in levels_of(graph.nodes).items():
+            declared = graph.nodes[name]
+            self._domains[name] = Domain(name=name, declared=declared, levels=levels)
 
     def conditional(self, name: str) -> Conditional:
         """The table of a node of `tabled`, its parents in declared order."""
         if name not in self._conditionals:
             node, parents = self.graph.nodes[name], self.parents[name]
-            assert isinstance(node, Class)
             assert node.table is not None
             order = [self._written[name].index(parent) for parent in parents]
             rows = node.table if order == sorted(order) else reordered_rows(node.table, order)
-            above = [self.graph.nodes[parent] for parent in parents]
-            shape = tuple(len(parent.levels) for parent in above if isinstance(parent, Class))
+            shape = tuple(len(self._domains[parent].levels) for parent in parents)
             laws = tuple(law for _, law in rows)
             found = Conditional(name=name, shape=shape, laws=laws, choice=node.noise)
             self._conditionals[name] = found
@@ -174,20 +164,18 @@ class FiniteStructure:
             found = [_filled(part, values, shape) for part in equation.components]
         except GraphError as error:
             raise CompileError(f"node '{name}': {error}") from None
-        if isinstance(node, Image):
-            return self._code(name, node, np.stack(found, axis=-1))
-        assert isinstance(node, Class)
-        return _whole(found[0], len(node.levels))
+        if (depth := node.type.depth) is not None:
+            return self._code(name, depth, np.stack(found, axis=-1))
+        return _whole(found[0], len(self._domains[name].levels))
 
-    def _code(self, name: str, image: Image, pixels: np.ndarray[Any, Any]) -> Function:
+    def _code(self, name: str, depth: int, pixels: np.ndarray[Any, Any]) -> Function:
         """The image's position among the codes that its equation gives."""
-        assert image.levels is not None
-        digits = _whole(pixels, image.levels)
+        digits = _whole(pixels, depth)
         flat = digits.reshape(-1, digits.shape[-1])
         possible = (flat != NEVER).all(axis=1)
         rows, inverse = np.unique(flat[possible], axis=0, return_inverse=True)
-        codes: tuple[Level, ...] = tuple(number(row, image.levels) for row in rows.tolist())
-        self._domains[name] = Domain(name=name, declared=image, levels=codes)
+        codes: tuple[Level, ...] = tuple(number(row, depth) for row in rows.tolist())
+        self._domains[name] = Domain(name=name, declared=self.graph.nodes[name], levels=codes)
         places = np.full(len(flat), NEVER, dtype=np.int64)
         places[possible] = inverse.reshape(-1)
         return places.reshape(digits.shape[:-1])

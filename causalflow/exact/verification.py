@@ -23,7 +23,7 @@ from causalflow.exact.model import ExactModel
 from causalflow.factors.table import Number, Table
 from causalflow.graph.checks import QueryCheck
 from causalflow.graph.graph import Graph
-from causalflow.graph.node import Class, Image, Node
+from causalflow.graph.node import Node
 from causalflow.identify.identify import identify
 from causalflow.identify.verdict import Verdict
 from causalflow.limits import SUPPORT_CELLS
@@ -68,13 +68,10 @@ def missing_support(model: ExactModel, verdict: Verdict) -> tuple[str, ...]:
 
 
 def _levels(node: Node) -> float:
-    match node:
-        case Class(levels=levels):
-            return len(levels)
-        case Image(levels=int(levels), shape=shape):
-            return float(levels) ** math.prod(shape)
-        case _:
-            return math.inf
+    if node.type.levels is not None:
+        return len(node.type.levels)
+    depth = node.type.depth
+    return math.inf if depth is None else float(depth) ** math.prod(node.type.shape)
 
 
 ROUNDING = 1e-9

@@ -31,7 +31,7 @@ from causalflow.formats.marks import (
     structured,
 )
 from causalflow.formats.statements import Document, Link
-from causalflow.graph.conditional import with_declared_parents
+from causalflow.graph.conditional import with_parents
 from causalflow.graph.graph import Graph
 from causalflow.graph.node import Edge, Node
 from causalflow.graph.writer import raw
@@ -62,7 +62,9 @@ def to_networkx(graph: Graph) -> networkx.MultiDiGraph[str]:
         name=graph.name, **_graph_attributes(graph)
     )
     for name in graph.nodes:
-        result.add_node(name, **_node_attributes(with_declared_parents(graph, name)))
+        above = [edge.source for edge in graph.edges if edge.target == name]
+        node = with_parents(graph.nodes[name], above, graph.admg.ordered(above))
+        result.add_node(name, **_node_attributes(node))
     for edge in graph.edges:
         result.add_edge(edge.source, edge.target, **_edge_attributes(edge))
     for (a, b), implied in _arcs(graph).items():

@@ -10,8 +10,9 @@ import math
 from collections.abc import Iterator, Mapping
 
 from causalflow.graph.graph import Graph
-from causalflow.graph.node import Class, Continuous, Image, Neural, Node, Symbol
+from causalflow.graph.node import Image, Neural, Node, images_of, levels_of
 from causalflow.limits import CATEGORICAL_ROWS, CONFOUNDER_STATES, NETWORK_WEIGHTS
+from causalflow.values.variable import UNTYPED
 
 __all__ = ["latent_levels", "refusals", "untyped"]
 
@@ -21,13 +22,13 @@ NOISES = ("gumbel", "monotone")
 
 def untyped(graph: Graph) -> list[str]:
     """The nodes without a type."""
-    return [name for name, node in graph.nodes.items() if isinstance(node, Symbol)]
+    return [name for name, node in graph.nodes.items() if node.type is UNTYPED]
 
 
 def latent_levels(graph: Graph, ends: tuple[str, str], states: int | None) -> int:
     """The levels of the latent class of ``a <-> b``: as many as its larger end, or ``states``."""
-    nodes = [graph.nodes[name] for name in ends]
-    return states or max((len(node.levels) for node in nodes if isinstance(node, Class)), default=1)
+    levels = levels_of({name: graph.nodes[name] for name in ends})
+    return states or max(map(len, levels.values()), default=1)
 
 
 def refusals(graph: Graph, states: int | None = None) -> Iterator[str]:
@@ -47,7 +48,7 @@ def refusals(graph: Graph, states: int | None = None) -> Iterator[str]:
     latents = [found for ends in graph.bidirected for found in _latent(graph, ends)]
     yield from latents
     for name, node in graph.nodes.items():
-        if node.equation is None:  # type: ignore[union-attr]
+        if node.equation is None:
             yield from _node(graph, name, node, states)
     if not latents:
         yield from _joint_states(graph, states)
@@ -56,9 +57,10 @@ def refusals(graph: Graph, states: int | None = None) -> Iterator[str]:
 def _representations(graph: Graph) -> Iterator[str]:
     """A representation stands for its node in an image that a diffusion model makes."""
     for name, node in graph.nodes.items():
-        if not isinstance(node, Class | Continuous) or node.representation is None:
+        if node.representation is None:
             continue
-        below = [c for c in graph.children(name) if _is_drawn(graph.nodes[c])]
+        drawn = {c for c, image in images_of(graph.nodes).items() if image.equation is None}
+        below = [child for child in graph.children(name) if child in drawn]
         kinds = {child: graph.kind(name, child) for child in below}
         if not any(isinstance(kind, Neural) for kind in kinds.values()):
             what = f"the edges into {sorted(kinds)} are anticausal" if kinds else "it has no image"
@@ -71,7 +73,7 @@ def _representations(graph: Graph) -> Iterator[str]:
 def _latent(graph: Graph, ends: tuple[str, str]) -> Iterator[str]:
     for name in ends:
         node = graph.nodes[name]
-        if not isinstance(node, Class) or node.equation is not None:
+        if node.type.levels is None or node.equation is not None:
             yield (
                 f"node '{name}': the hidden confounder '{ends[0]} <-> {ends[1]}' can be compiled "
                 "between class nodes only; give it class ends, or declare an exogenous variable "
@@ -82,41 +84,40 @@ def _latent(graph: Graph, ends: tuple[str, str]) -> Iterator[str]:
 
 def _node(graph: Graph, name: str, node: Node, states: int | None) -> Iterator[str]:
     parents: Mapping[str, Node] = {other: graph.nodes[other] for other in graph.parents(name)}
-    images = sorted(other for other, kind in parents.items() if isinstance(kind, Image))
-    match node:
-        case Class(table=tuple()):
-            if _rows(parents) > CATEGORICAL_ROWS:
-                most = f"{CATEGORICAL_ROWS:,}"
-                yield f"node '{name}': its table has more than {most} rows; ask the exact model"
-        case Class(noise="response"):
-            hidden = [ends for ends in graph.bidirected if name in ends]
-            latent = math.prod(latent_levels(graph, ends, states) for ends in hidden)
-            if _rows(parents) * latent > CATEGORICAL_ROWS:
-                yield (
-                    f"node '{name}': noise 'response' has a value for each combination of the "
-                    f"parents, which must be classes, at most {CATEGORICAL_ROWS:,} combinations in "
-                    f"all; expected one of {list(NOISES)} here"
-                )
-        case Continuous(noise="linear") if images:
+    images = sorted(other for other, kind in parents.items() if kind.type.shape)
+    if node.table is not None:
+        if _rows(parents) > CATEGORICAL_ROWS:
+            most = f"{CATEGORICAL_ROWS:,}"
+            yield f"node '{name}': its table has more than {most} rows; ask the exact model"
+    elif node.noise == "response":
+        hidden = [ends for ends in graph.bidirected if name in ends]
+        latent = math.prod(latent_levels(graph, ends, states) for ends in hidden)
+        if _rows(parents) * latent > CATEGORICAL_ROWS:
             yield (
-                f"node '{name}': noise 'linear' cannot have the image parent '{images[0]}'; use "
-                "'additive' or 'flow'"
+                f"node '{name}': noise 'response' has a value for each combination of the "
+                f"parents, which must be classes, at most {CATEGORICAL_ROWS:,} combinations in "
+                f"all; expected one of {list(NOISES)} here"
             )
-        case Image(levels=int()):
-            yield (
-                f"node '{name}': an image with levels needs an equation; leave out 'levels' "
-                "to have its pixels, in [0, 1], made by a diffusion model"
-            )
-        case Image() if images:
-            yield (
-                f"node '{images[0]}': an image node cannot be the parent of an image node; "
-                "expected a class or continuous parent"
-            )
-        case Image() if _weights(node) > NETWORK_WEIGHTS:
-            yield (
-                f"node '{name}': its U-Net would have more than {NETWORK_WEIGHTS:,} weights; "
-                "choose a smaller width, smaller multipliers or fewer channels"
-            )
+    elif node.noise == "linear" and images:
+        yield (
+            f"node '{name}': noise 'linear' cannot have the image parent '{images[0]}'; use "
+            "'additive' or 'flow'"
+        )
+    elif node.type.depth is not None:
+        yield (
+            f"node '{name}': an image with levels needs an equation; leave out 'levels' "
+            "to have its pixels, in [0, 1], made by a diffusion model"
+        )
+    elif node.type.shape and images:
+        yield (
+            f"node '{images[0]}': an image node cannot be the parent of an image node; "
+            "expected a class or continuous parent"
+        )
+    elif any(_weights(each) > NETWORK_WEIGHTS for each in images_of({name: node}).values()):
+        yield (
+            f"node '{name}': its U-Net would have more than {NETWORK_WEIGHTS:,} weights; "
+            "choose a smaller width, smaller multipliers or fewer channels"
+        )
 
 
 def _weights(node: Image) -> int:
@@ -128,8 +129,8 @@ def _weights(node: Image) -> int:
 
 def _rows(parents: Mapping[str, Node]) -> float:
     """Combinations of the parents' levels; infinite where one is no class."""
-    levels = [len(p.levels) if isinstance(p, Class) else math.inf for p in parents.values()]
-    return math.prod(levels)
+    known = levels_of(parents)
+    return math.prod(map(len, known.values())) if len(known) == len(parents) else math.inf
 
 
 def _joint_states(graph: Graph, states: int | None) -> Iterator[str]:
@@ -148,8 +149,3 @@ def _joint_states(graph: Graph, states: int | None) -> Iterator[str]:
                 f"nodes {sorted(nodes)}: their hidden causes {causes} have {count} joint states; "
                 f"at most {CONFOUNDER_STATES} can be enumerated"
             )
-
-
-def _is_drawn(node: Node) -> bool:
-    """Whether a diffusion model makes it."""
-    return isinstance(node, Image) and node.equation is None

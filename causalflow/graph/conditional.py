@@ -19,26 +19,23 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import product
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from causalflow.equations.law import divided, shown_number
 from causalflow.errors import one_of
 from causalflow.graph.edges import Link
-from causalflow.graph.node import Class, Level, Node, Rows
+from causalflow.graph.node import Level, Node, Rows
 from causalflow.graph.tree import Fields, Items, Place, Scalar, Value, described, items, number
 from causalflow.limits import DENOMINATOR, TABLE_CELLS, TABLE_ROWS
 from causalflow.values.column import GAP
 from causalflow.values.finite import finite
-
-if TYPE_CHECKING:
-    from causalflow.graph.graph import Graph
 
 __all__ = [
     "nested_rows",
     "probabilities",
     "read_tables",
     "reordered_rows",
-    "with_declared_parents",
+    "with_parents",
 ]
 
 UNIFORM = "uniform"
@@ -99,13 +96,14 @@ def read_tables(
     for key, content in section.pairs if isinstance(section, Fields) else ():
         table = content.get("table") if isinstance(content, Fields) else None
         node = nodes[key.text]
-        if table is not None and isinstance(node, Class):
+        if table is not None and node.type.levels is not None:
             place = Place(f"node '{key.text}'")
             if node.equation is not None:
                 place.fail("it has an equation and a table; expected one of them", table)
             above = {name: nodes[name] for name in parents[key.text]}
-            rows = _read_rows(table, node, above, place.within("table"), rough)
-            result[key.text] = replace(node, table=rows)
+            rows = _read_rows(table, node.type.levels, above, place.within("table"), rough)
+            changed: dict[str, Any] = {"table": rows}
+            result[key.text] = replace(node, **changed)
     _check_hidden(links, result)
     return result
 
@@ -114,8 +112,7 @@ def _check_hidden(links: Sequence[Link], nodes: Mapping[str, Node]) -> None:
     """No bidirected edge at a table: its row is all that the node depends on."""
     for link in links:
         for end in (link.source, link.target) if link.kind is None else ():
-            node = nodes[end]
-            if isinstance(node, Class) and node.table is not None:
+            if nodes[end].table is not None:
                 link.place.fail(
                     f"node '{end}' has a table; declare the common cause as a node, or use one"
                     " exogenous variable in the equations of both ends",
@@ -124,17 +121,21 @@ def _check_hidden(links: Sequence[Link], nodes: Mapping[str, Node]) -> None:
 
 
 def _read_rows(
-    value: Value, node: Class, parents: Mapping[str, Node], place: Place, rough: list[str]
+    value: Value,
+    own: tuple[Level, ...],
+    parents: Mapping[str, Node],
+    place: Place,
+    rough: list[str],
 ) -> Rows:
     levels: dict[str, tuple[Level, ...]] = {}
     for name, parent in parents.items():
-        if not isinstance(parent, Class):
-            kind = type(parent).__name__.lower()
+        if parent.type.levels is None:
+            kind = parent.type.word or "symbol"
             place.fail(f"the parent '{name}' is of type {kind}; expected type class", value)
-        levels[name] = parent.levels
+        levels[name] = parent.type.levels
     count = prod(map(len, levels.values()))
-    if count > TABLE_ROWS or count * len(node.levels) > TABLE_CELLS:
-        most = min(TABLE_ROWS, TABLE_CELLS // len(node.levels))
+    if count > TABLE_ROWS or count * len(own) > TABLE_CELLS:
+        most = min(TABLE_ROWS, TABLE_CELLS // len(own))
         place.fail(f"the parents have {count:,} combinations; at most {most:,}", value)
     rows: dict[tuple[Level, ...], Value] = {(): value}
     for depth, name in enumerate(levels):
@@ -144,7 +145,7 @@ def _read_rows(
             for level, row in _split(part, list(levels)[: depth + 1], levels[name], cell, place)
         }
     return tuple(
-        (cell, _row(row, node, _where([*levels, ""], cell), not levels, place, rough))
+        (cell, _row(row, len(own), _where([*levels, ""], cell), not levels, place, rough))
         for cell, row in rows.items()
     )
 
@@ -183,19 +184,17 @@ def _split(
 
 
 def _row(
-    value: Value, node: Class, where: str, is_root: bool, place: Place, rough: list[str]
+    value: Value, count: int, where: str, is_root: bool, place: Place, rough: list[str]
 ) -> tuple[Fraction, ...]:
     if _is_uniform(value):
-        return (Fraction(1, len(node.levels)),) * len(node.levels)
+        return (Fraction(1, count),) * count
     if not isinstance(value, Items):
         hint = "; the node has no parents" if is_root else ""
-        count = len(node.levels)
         place.fail(
             f"expected a list of {count} probabilities{where}, not {described(value)}{hint}", value
         )
-    if len(value.values) != len(node.levels):
-        given, count = len(value.values), len(node.levels)
-        place.fail(f"expected {count} probabilities{where}, not {given}", value)
+    if len(value.values) != count:
+        place.fail(f"expected {count} probabilities{where}, not {len(value.values)}", value)
     return probabilities(value, place, rough, where)
 
 
@@ -243,11 +242,15 @@ def reordered_rows(rows: Rows, order: Sequence[int]) -> Rows:
     return tuple((cell, cells[cell]) for cell in product(*levels))
 
 
-def with_declared_parents(graph: Graph, name: str) -> Node:
-    """The node, its table having its parents in the order in which the graph declares its nodes."""
-    node = graph.nodes[name]
-    if not isinstance(node, Class) or node.table is None:
+def with_parents(node: Node, written: Sequence[str], wanted: Sequence[str]) -> Node:
+    """The node, its table having its parents in another order.
+
+    Args:
+        node: itself where it has no table.
+        written: the parents in the table's order.
+        wanted: the same names.
+    """
+    if node.table is None:
         return node
-    written = [edge.source for edge in graph.edges if edge.target == name]
-    order = [written.index(parent) for parent in graph.admg.ordered(written)]
+    order = [written.index(parent) for parent in wanted]
     return replace(node, table=reordered_rows(node.table, order))

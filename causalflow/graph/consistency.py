@@ -6,31 +6,17 @@ import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from causalflow.equations.equation import Equation
 from causalflow.equations.extent import Extent, check_extent
 from causalflow.equations.law import FAMILIES
 from causalflow.equations.term import CONSTANTS
 from causalflow.errors import one_of
 from causalflow.graph.edges import Link
-from causalflow.graph.node import (
-    Anticausal,
-    Class,
-    Continuous,
-    Exogenous,
-    Finite,
-    Image,
-    Node,
-    Symbol,
-)
+from causalflow.graph.node import Anticausal, Exogenous, Finite, Node, levels_of
 from causalflow.graph.tree import Place, Scalar, number, trusted
 from causalflow.names import same_look
+from causalflow.values.variable import UNTYPED
 
-__all__ = ["check_equations", "check_extents", "check_links", "check_names", "equation_of"]
-
-
-def equation_of(node: Node) -> Equation | None:
-    """The node's equation, None where it has none or can have none."""
-    return None if isinstance(node, Symbol) else node.equation
+__all__ = ["check_equations", "check_extents", "check_links", "check_names"]
 
 
 def check_names(
@@ -51,7 +37,7 @@ def check_names(
     for name in exogenous:
         if name in nodes:
             Place(f"exogenous '{name}'").fail("a node has this name already", lines.get(name))
-    if any(equation_of(node) for node in nodes.values()):
+    if any(node.equation for node in nodes.values()):
         for name in CONSTANTS.keys() & {*nodes, *exogenous}:
             place = Place(f"{'node' if name in nodes else 'exogenous'} '{name}'")
             place.fail("equations have a constant of this name", lines.get(name))
@@ -66,19 +52,24 @@ def check_links(links: Sequence[Link], nodes: Mapping[str, Node]) -> None:
         target = nodes[link.target]
         if link.kind is None:
             _check_bidirected(link, nodes)
-        elif equation_of(target) is not None:
+        elif target.equation is not None:
             _check_used(link, target)
-        elif isinstance(link.kind, Anticausal) and not isinstance(target, Image | Symbol):
-            kind = type(target).__name__.lower()
+        elif isinstance(link.kind, Anticausal) and not _can_be_read(target):
             link.place.fail(
-                f"an anticausal edge must point at an image; '{link.target}' is of type {kind}",
+                "an anticausal edge must point at an image; "
+                f"'{link.target}' is of type {target.type.word}",
                 link.line,
             )
 
 
+def _can_be_read(node: Node) -> bool:
+    """Whether a predictor may read the node's parents off it."""
+    return bool(node.type.shape) or node.type is UNTYPED
+
+
 def _check_bidirected(link: Link, nodes: Mapping[str, Node]) -> None:
     for end in (link.source, link.target):
-        if equation_of(nodes[end]) is not None:
+        if nodes[end].equation is not None:
             link.place.fail(
                 f"node '{end}' has an equation; "
                 "use one exogenous variable in both equations instead",
@@ -87,7 +78,7 @@ def _check_bidirected(link: Link, nodes: Mapping[str, Node]) -> None:
 
 
 def _check_used(link: Link, target: Node) -> None:
-    equation = equation_of(target)
+    equation = target.equation
     assert equation is not None
     if link.source not in equation.names:
         used = sorted(equation.names)
@@ -107,7 +98,7 @@ def check_equations(
 ) -> None:
     """Equations use declared variables with one number a row, and not the node itself."""
     for name, node in nodes.items():
-        equation = equation_of(node)
+        equation = node.equation
         for used in sorted(equation.names) if equation else ():
             place = Place(f"node '{name}': equation")
             if used == name:
@@ -115,7 +106,7 @@ def check_equations(
             if used not in nodes and used not in exogenous:
                 hint = _level_hint(used, nodes) or one_of(used, [*nodes, *exogenous])
                 place.fail(f"unknown variable '{used}'; {hint}", lines.get(name))
-            if isinstance(nodes.get(used), Image):
+            if used in nodes and nodes[used].type.shape:
                 place.fail(
                     f"'{used}' is an image; expected variables of type class or continuous",
                     lines.get(name),
@@ -131,23 +122,19 @@ def check_extents(
     ranges = {name: _range(node) for name, node in nodes.items()}
     ranges |= {name: _law_range(law) for name, law in exogenous.items()}
     for name, node in nodes.items():
-        if (equation := equation_of(node)) is not None:
+        if (equation := node.equation) is not None:
             check = partial(check_extent, equation, ranges)
             trusted(check, Place(f"node '{name}'"), lines.get(name))
 
 
 def _range(node: Node) -> Extent:
     """The numbers that a node can be in an equation: of a class those of its levels."""
-    match node:
-        case Class(levels=levels):
-            numbers = [
-                float(n) for n in map(number, map(Scalar, map(str, levels))) if n is not None
-            ]
-            return Extent(min([0.0, *numbers]), max([len(levels) - 1.0, *numbers]), True)
-        case Continuous(support=(low, high)):
-            return Extent(low, high)
-        case _:
-            return Extent(-math.inf, math.inf)
+    if node.type.shape:
+        return Extent(-math.inf, math.inf)
+    low, high = node.type.extent
+    named = map(number, map(Scalar, map(str, node.type.levels or ())))
+    numbers = [float(each) for each in named if each is not None]
+    return Extent(min([low, *numbers]), max([high, *numbers]), node.type.integral)
 
 
 def _law_range(law: Exogenous) -> Extent:
@@ -158,7 +145,7 @@ def _law_range(law: Exogenous) -> Extent:
 
 
 def _level_hint(name: str, nodes: Mapping[str, Node]) -> str | None:
-    for node, declared in nodes.items():
-        if isinstance(declared, Class) and name in declared.levels:
-            return f"a level of '{node}' is a number in an equation: {declared.levels.index(name)}"
+    for node, levels in levels_of(nodes).items():
+        if name in levels:
+            return f"a level of '{node}' is a number in an equation: {levels.index(name)}"
     return None

@@ -20,7 +20,6 @@ from causalflow.graph.consistency import (
     check_extents,
     check_links,
     check_names,
-    equation_of,
 )
 from causalflow.graph.edges import Link, read_links
 from causalflow.graph.latent import read_latent, without_latent
@@ -30,7 +29,7 @@ from causalflow.graph.tree import Fields, Items, Place, Scalar, Value, described
 from causalflow.limits import EDGES, NODES
 from causalflow.names import NAME_RULE, is_name, written
 
-__all__ = ["Declaration", "declare", "derived_edges", "equation_of", "mixed_graph"]
+__all__ = ["Declaration", "declare", "derived_edges", "mixed_graph"]
 
 SECTIONS = ("graph", "exogenous", "nodes", "edges", "latent", "queries")
 
@@ -188,7 +187,7 @@ def _read_exogenous(value: Value | None, rough: list[str]) -> dict[str, Exogenou
 
 def _declared_edges(links: Sequence[Link], nodes: Mapping[str, Node]) -> Iterator[Edge]:
     for link in links:
-        if link.kind is not None and equation_of(nodes[link.target]) is None:
+        if link.kind is not None and nodes[link.target].equation is None:
             yield Edge(source=link.source, target=link.target, kind=link.kind)
 
 
@@ -196,7 +195,7 @@ def derived_edges(nodes: Mapping[str, Node]) -> Iterator[Edge]:
     """The edges that follow from the equations."""
     place = {name: index for index, name in enumerate(nodes)}
     for name, node in nodes.items():
-        equation = equation_of(node)
+        equation = node.equation
         used = place.keys() & (equation.names if equation else ())
         yield from (Edge(source=each, target=name) for each in sorted(used, key=place.__getitem__))
 
@@ -211,7 +210,7 @@ def mixed_graph(
     hidden = {frozenset(pair) for pair in bidirected}
     users: dict[str, list[str]] = {variable: [] for variable in exogenous or ()}
     for name, node in nodes.items():
-        equation = equation_of(node)
+        equation = node.equation
         for variable in users.keys() & (equation.names if equation else frozenset()):
             users[variable].append(name)
     for variable, names in users.items():
@@ -236,7 +235,7 @@ def _check_cycle(
         return
     steps = set(zip(cycle, (*cycle[1:], cycle[0]), strict=True))
     found = [link.line for link in links if (link.source, link.target) in steps and link.kind]
-    found += [lines.get(name) for name in cycle if equation_of(nodes[name]) is not None]
+    found += [lines.get(name) for name in cycle if nodes[name].equation is not None]
     line = max((line for line in found if line is not None), default=None)
     shown = " -> ".join(map(written, (*cycle, cycle[0])))
     Place("graph").fail(f"the edges make a cycle: {shown}", line)

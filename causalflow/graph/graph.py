@@ -20,10 +20,9 @@ from causalflow.graph.declaration import (
     Declaration,
     declare,
     derived_edges,
-    equation_of,
     mixed_graph,
 )
-from causalflow.graph.node import Class, Edge, EdgeKind, Exogenous, Node, Symbol
+from causalflow.graph.node import Edge, EdgeKind, Exogenous, Node, Symbol, without_mechanism
 from causalflow.graph.tree import from_python
 from causalflow.graph.writer import declaration_yaml, raw
 from causalflow.names import written
@@ -172,7 +171,7 @@ class Graph:
 
     def exogenous_parents(self, node: str) -> tuple[str, ...]:
         """The exogenous variables in the node's equation, in declared order."""
-        equation = equation_of(self.nodes[self.admg.ordered(node)[0]])
+        equation = self.nodes[self.admg.ordered(node)[0]].equation
         return tuple(name for name in self.exogenous if equation and name in equation.names)
 
     def kind(self, source: str, target: str) -> EdgeKind:
@@ -200,7 +199,7 @@ class Graph:
         """
         cut = frozenset(self.admg.ordered(nodes))
         changed = {
-            name: _without_mechanism(n) if name in cut else n for name, n in self.nodes.items()
+            name: without_mechanism(n) if name in cut else n for name, n in self.nodes.items()
         }
         edges = tuple(edge for edge in self.edges if edge.target not in cut)
         pairs = tuple(pair for pair in self.bidirected if cut.isdisjoint(pair))
@@ -215,7 +214,7 @@ class Graph:
         kept = frozenset(self.admg.ordered(nodes))
         lost = self._lost_mechanisms(kept)
         changed = {
-            name: _without_mechanism(node) if name in lost else node
+            name: without_mechanism(node) if name in lost else node
             for name, node in self.nodes.items()
             if name in kept
         }
@@ -231,7 +230,7 @@ class Graph:
 
     def _lost_mechanisms(self, kept: frozenset[str]) -> frozenset[str]:
         """The kept nodes whose mechanism uses a dropped node, or noise of one that is lost."""
-        explicit = {n for n in kept if _without_mechanism(self.nodes[n]) != self.nodes[n]}
+        explicit = {n for n in kept if without_mechanism(self.nodes[n]) != self.nodes[n]}
         lost = {n for n in explicit if not self.parents(n) <= kept}
         return self.admg.subgraph(explicit).district(lost)
 
@@ -242,9 +241,9 @@ class Graph:
         bidirected: tuple[tuple[str, str], ...],
     ) -> Graph:
         """The graph with other nodes and edges, and the exogenous variables still in use."""
-        equations = [e for node in nodes.values() if (e := equation_of(node)) is not None]
+        equations = [e for node in nodes.values() if (e := node.equation) is not None]
         used = frozenset().union(*(equation.names for equation in equations))
-        declared = tuple(edge for edge in edges if equation_of(nodes[edge.target]) is None)
+        declared = tuple(edge for edge in edges if nodes[edge.target].equation is None)
         return Graph.of(
             replace(
                 self._declaration,
@@ -293,16 +292,6 @@ class Graph:
             ", ".join(links) if len(links) <= 8 else f"{len(self.nodes)} nodes, {len(links)} edges"
         )
         return f"Graph({self.name!r}, {shown or ', '.join(self.nodes)})"
-
-
-def _without_mechanism(node: Node) -> Node:
-    match node:
-        case Symbol():
-            return node
-        case Class():
-            return replace(node, equation=None, table=None)
-        case _:
-            return replace(node, equation=None)
 
 
 def _plain(part: Any) -> Any:

@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 from causalflow.admg.admg import ADMG
 from causalflow.errors import one_of
-from causalflow.graph.node import Anticausal, Class, Edge, Node, Symbol
+from causalflow.graph.node import Anticausal, Edge, Node
 from causalflow.graph.tree import Place, Scalar, Value, items, text, trusted
 from causalflow.limits import EDGES
 from causalflow.names import written
@@ -98,6 +98,4 @@ def _check_mechanisms(nodes: Mapping[str, Node], edges: Sequence[Edge], latent: 
 
 
 def _has_mechanism(node: Node) -> bool:
-    if isinstance(node, Symbol):
-        return False
-    return node.equation is not None or (isinstance(node, Class) and node.table is not None)
+    return node.equation is not None or node.table is not None

@@ -1,21 +1,30 @@
-"""The types of a declaration: what a node, an edge and an exogenous variable can be.
+"""Node: a variable of a graph as it is declared; edges and exogenous variables too.
+
+Every node has a ``type``, what values it takes (`causalflow.values.variable`), and what its file
+says of the mechanism: an ``equation``, a ``table``, the ``noise``, a ``representation``, each None
+where there is none. What differs between types is asked of ``node.type``; which declaration it is
+nobody outside of this file and of the reader has to know.
 
 A declaration is data: nothing here parses text (`causalflow.formats.formats`) or computes
-(`causalflow.admg.admg`). All types are frozen; equality is equality of content, so that file ->
-Graph -> file can be tested as a law.
+(`causalflow.admg.admg`). All are frozen; equality is equality of content, so that file -> Graph ->
+file can be tested as a law.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TypeAlias
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 from causalflow.equations.equation import Equation
 from causalflow.graph.diffusion import Diffusion
-from causalflow.values.finite import FiniteType, Level, finite
+from causalflow.values.finite import FiniteType, finite
+from causalflow.values.image import ImageType
 from causalflow.values.real import RealType
+from causalflow.values.variable import UNTYPED, Level, Untyped
 
 __all__ = [
     "Anticausal",
@@ -34,7 +43,14 @@ __all__ = [
     "Rows",
     "Symbol",
     "Vector",
+    "images_of",
+    "levels_of",
+    "without_mechanism",
+    "without_own",
 ]
+
+OWN = {"own": True}
+"""Marks a field that only the node's own mechanism reads; nodes below it do not."""
 
 Rows: TypeAlias = tuple[tuple[tuple[Level, ...], tuple[Fraction, ...]], ...]
 
@@ -42,6 +58,12 @@ Rows: TypeAlias = tuple[tuple[tuple[Level, ...], tuple[Fraction, ...]], ...]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Symbol:
     """A node of a purely symbolic graph: it has a name and no type yet."""
+
+    type: ClassVar[Untyped] = UNTYPED
+    noise: ClassVar[None] = None
+    equation: ClassVar[None] = None
+    table: ClassVar[None] = None
+    representation: ClassVar[None] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +85,9 @@ class Class:
     """
 
     levels: tuple[Level, ...]
-    noise: str | None = None
-    equation: Equation | None = None
-    table: Rows | None = None
+    noise: str | None = field(default=None, metadata=OWN)
+    equation: Equation | None = field(default=None, metadata=OWN)
+    table: Rows | None = field(default=None, metadata=OWN)
     representation: int | None = None
 
     @property
@@ -95,10 +117,12 @@ class Continuous:
     equation: Equation | None = None
     representation: int | None = None
 
+    table: ClassVar[None] = None
+
     @property
     def type(self) -> RealType:
         """What values it takes, and how they are read."""
-        return RealType(low=self.support[0], high=self.support[1])
+        return RealType(low=self.support[0], high=self.support[1], unit=self.unit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,12 +139,52 @@ class Image:
 
     shape: tuple[int, int, int]
     levels: int | None = None
-    diffusion: Diffusion = field(default_factory=Diffusion)
+    diffusion: Diffusion = field(default_factory=Diffusion, metadata=OWN)
     equation: Equation | None = None
     stated: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
 
+    noise: ClassVar[None] = None
+    table: ClassVar[None] = None
+    representation: ClassVar[None] = None
+
+    @property
+    def type(self) -> ImageType:
+        """What values it takes, and how they are read."""
+        return ImageType(shape=self.shape, depth=self.levels)
+
 
 Node: TypeAlias = Symbol | Class | Continuous | Image
+Declared = TypeVar("Declared", bound=Node)
+
+
+def images_of(nodes: Mapping[str, Node]) -> dict[str, Image]:
+    """The image nodes among them, in their order."""
+    return {name: node for name, node in nodes.items() if isinstance(node, Image)}
+
+
+def levels_of(nodes: Mapping[str, Node]) -> dict[str, tuple[Level, ...]]:
+    """The levels of those that have finitely many, in their order."""
+    found = {name: node.type.levels for name, node in nodes.items()}
+    return {name: levels for name, levels in found.items() if levels is not None}
+
+
+def without_mechanism(node: Declared) -> Declared:
+    """The same node, of which nothing says how it is made from its parents."""
+    known = {each.name for each in dataclasses.fields(node)}
+    explicit: dict[str, Any] = dict.fromkeys(known & {"equation", "table"})
+    return dataclasses.replace(node, **explicit)
+
+
+def without_own(node: Declared) -> Declared:
+    """The same node with its defaults in what its own mechanism alone reads."""
+    own = [each for each in dataclasses.fields(node) if each.metadata == OWN]
+    defaults: dict[str, Any] = {each.name: _default(each) for each in own}
+    return dataclasses.replace(node, **defaults)
+
+
+def _default(each: dataclasses.Field[Any]) -> Any:
+    made = each.default_factory
+    return each.default if made is dataclasses.MISSING else made()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

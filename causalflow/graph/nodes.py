@@ -107,17 +107,17 @@ def _node_type(value: Fields, place: Place) -> type[Image | Class | Continuous]:
 
 def _check_equation(node: Node, value: Value | None, place: Place) -> None:
     """An image's equation has one component a pixel; the others are single expressions."""
-    equation = getattr(node, "equation", None)
+    equation = node.equation
     if equation is None:
         return
-    if not isinstance(node, Image):
+    if not node.type.shape:
         if equation.vector:
             place.fail("a list of equations is for images; expected one equation", value)
         return
-    pixels = math.prod(node.shape)
+    pixels = math.prod(node.type.shape)
     if not equation.vector or len(equation.components) != pixels:
         given = len(equation.components) if equation.vector else "a single one"
-        shape = list(node.shape)
+        shape = list(node.type.shape)
         place.fail(f"expected a list of {pixels} equations for shape {shape}, not {given}", value)
 
 

@@ -25,7 +25,7 @@ from causalflow.equations.term import (
     Number,
     Unary,
 )
-from causalflow.graph.node import Class, Node, Symbol
+from causalflow.graph.node import Node
 
 if TYPE_CHECKING:
     from causalflow.graph.graph import Graph
@@ -46,37 +46,32 @@ def stored_node(graph: Graph, name: str) -> Any:
         u + 1 - 1 and 4 - (x + 1) - 1
     """
     node: Node = graph.nodes[name]
-    if isinstance(node, Symbol) or node.equation is None:
+    if node.equation is None:
         return node
     read = {
-        parent: _number_of(parent, declared)
+        parent: _number_of(parent, levels)
         for parent, declared in graph.nodes.items()
-        if parent in node.equation.names and _differs(declared)
+        if parent in node.equation.names
+        if (levels := declared.type.in_equations) is not None
     }
     parts = [_replaced(part, read) for part in node.equation.components]
-    if isinstance(node, Class) and _differs(node):
-        parts = [_position_of(part, node) for part in parts]
+    if (levels := node.type.in_equations) is not None:
+        parts = [_position_of(part, levels) for part in parts]
     equation = Equation(tuple(parts), node.equation.vector)
     return node if equation == node.equation else replace(node, equation=equation)
 
 
-def _differs(node: Node) -> bool:
-    return isinstance(node, Class) and node.type.stored_differs
-
-
-def _number_of(name: str, node: Node) -> Expression:
+def _number_of(name: str, numbers: Sequence[int]) -> Expression:
     """The number of a stored position."""
-    assert isinstance(node, Class)
-    numbers, x = node.type.whole.tolist(), Name(name)
+    x = Name(name)
     if (step := _step(numbers)) is None:
         shares = [_times(n, _equal(x, k)) for k, n in enumerate(numbers) if n]
         return _sum(shares)
     return _plus(_times(step, x), numbers[0])
 
 
-def _position_of(result: Expression, node: Class) -> Expression:
+def _position_of(result: Expression, numbers: Sequence[int]) -> Expression:
     """The position of the level whose number an expression gives."""
-    numbers = node.type.whole.tolist()
     if (step := _step(numbers)) is None:
         shares = [_times(k + 1, _equal(result, n)) for k, n in enumerate(numbers)]
         return _plus(_sum(shares), -1)

@@ -17,7 +17,7 @@ from causalflow.equations.equation import Equation
 from causalflow.equations.term import term_text
 from causalflow.graph.checks import QueryCheck, nested_answer
 from causalflow.graph.conditional import nested_rows
-from causalflow.graph.declaration import Declaration, equation_of
+from causalflow.graph.declaration import Declaration
 from causalflow.graph.node import (
     Edge,
     Exogenous,
@@ -31,6 +31,7 @@ from causalflow.graph.node import (
 )
 from causalflow.graph.nodes import NODE_TYPES, SUPPORTS
 from causalflow.names import written
+from causalflow.values.variable import UNTYPED
 
 __all__ = ["declaration_yaml", "raw"]
 
@@ -120,9 +121,9 @@ def _lines(declaration: Declaration) -> Iterator[str]:
     nodes = declaration.nodes
     yield f"graph: {_flow(declaration.name)}"
     yield from _mapping("exogenous", declaration.exogenous)
-    links = [raw(edge) for edge in declaration.edges if equation_of(nodes[edge.target]) is None]
+    links = [raw(edge) for edge in declaration.edges if nodes[edge.target].equation is None]
     links += [f"{written(a)} <-> {written(b)}" for a, b in declaration.bidirected]
-    if not any(isinstance(node, Symbol) for node in nodes.values()):
+    if not any(node.type is UNTYPED for node in nodes.values()):
         yield from _mapping("nodes", nodes)
         yield from (f"  {_flow(name)}: {{}}" for name in declaration.latent)
     elif declaration.latent or tuple(nodes) != _order(declaration):

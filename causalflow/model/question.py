@@ -22,14 +22,15 @@ from torch import Tensor
 
 from causalflow.data.units import to_engine
 from causalflow.errors import EvidenceError, QueryError
-from causalflow.exact.domain import Domain, pixels_of
+from causalflow.exact.domain import Domain
 from causalflow.graph.graph import Graph
-from causalflow.graph.node import Class, Continuous, Exogenous, Finite, Image, Level, Node
+from causalflow.graph.node import Exogenous, Level, Node
 from causalflow.limits import SETTINGS
 from causalflow.mechanisms.mechanism import labelled
 from causalflow.query.known import Key, free_names, with_known
 from causalflow.query.parse import single_query
 from causalflow.query.query import Intervention, Query, Term, World
+from causalflow.values.image import ImageType, image_of, pixels_of
 
 __all__ = ["Condition", "Question", "levels_of", "reached", "read_question", "read_value"]
 
@@ -45,15 +46,15 @@ def read_value(graph: Graph, name: str, value: Any, device: torch.device) -> tup
     levels = levels_of(graph, name)
     domain = Domain(name=name, declared=declared, levels=levels or ())
     batch = domain.is_batch(plain)
-    if isinstance(declared, Image):
-        values = to_engine(name, declared, _pixels(domain, declared, plain))
+    if name in graph.nodes and (image := image_of(declared.type)) is not None:
+        values = to_engine(name, graph.nodes[name], _pixels(image, plain))
         return values.to(device), batch or len(values) > 1
     if levels is not None:
         places = domain.positions(plain) if batch else [domain.position(plain)]
         return torch.as_tensor(places, dtype=torch.int64, device=device), batch
-    if not isinstance(declared, Continuous):
+    if name not in graph.nodes:
         raise EvidenceError(f"'{name}' is continuous and exogenous; it cannot be given")
-    values = to_engine(name, declared, plain).reshape(-1)
+    values = to_engine(name, graph.nodes[name], plain).reshape(-1)
     if not labelled(values).all():
         raise EvidenceError(f"'{name}' has no value in some row; leave it out of the evidence")
     return values.to(device), batch
@@ -66,18 +67,12 @@ def declaration(graph: Graph, name: str) -> Node | Exogenous:
 
 def levels_of(graph: Graph, name: str) -> tuple[Level, ...] | None:
     """The levels of a class node or finite exogenous variable, in the order of their indices."""
-    match declaration(graph, name):
-        case Class(levels=levels):
-            return levels
-        case Finite(p=p):
-            return tuple(range(len(p)))
-        case _:
-            return None
+    return declaration(graph, name).type.levels
 
 
-def _pixels(domain: Domain, image: Image, value: Any) -> Any:
+def _pixels(image: ImageType, value: Any) -> Any:
     """Images; those of discrete pixels may be given by code."""
-    if image.levels is None:
+    if image.depth is None:
         return value
     codes = [value] if isinstance(value, int) else value
     if getattr(codes, "ndim", 1) != 1 or not all(isinstance(code, int) for code in codes):
@@ -243,7 +238,7 @@ def _check_condition(graph: Graph, condition: Condition) -> None:
             f"query: the condition '{term}' has no levels to list; give its value, as in "
             f"ask(query, {term.name}=...)"
         )
-    is_discrete = getattr(graph.nodes[term.name], "levels", None) is not None
+    is_discrete = graph.nodes[term.name].type.depth is not None
     if not _is_factual(graph, condition) and not is_discrete:
         raise QueryError(
             f"query: the condition '{term}' is on a continuous variable after an intervention, "

@@ -25,7 +25,7 @@ from causalflow.errors import EvidenceError, ImpossibleError, RowError
 from causalflow.exact.impossible import impossible_note
 from causalflow.exact.model import combined_answer
 from causalflow.factors.table import Table
-from causalflow.graph.node import Class, Level
+from causalflow.graph.node import Level
 from causalflow.mechanisms.categorical import Categorical
 from causalflow.mechanisms.continuous import ContinuousMechanism
 from causalflow.mechanisms.image.mechanism import ImageMechanism
@@ -334,5 +334,5 @@ def _noise_kind(mechanism: nn.Module) -> str:
 def _level_notes(scm: StructuralModel, question: Question) -> Iterator[str]:
     for name in dict.fromkeys(term.name for term in question.outcomes):
         node = scm.graph.nodes.get(name)
-        if isinstance(node, Class) and node.type.counting:
-            yield counted_as(name, node.type)
+        if node is not None and node.type.counting:
+            yield counted_as(name, node.type.counting)

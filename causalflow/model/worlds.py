@@ -22,13 +22,14 @@ import torch
 from torch import Tensor
 
 from causalflow.errors import QueryError
-from causalflow.exact.domain import codes_of
-from causalflow.graph.node import Class, Image, Level
+from causalflow.graph.node import Level
 from causalflow.mechanisms.mechanism import Noise
 from causalflow.model.question import levels_of, reached, read_value
 from causalflow.model.scm import StructuralModel
 from causalflow.model.support import Watch
 from causalflow.query.query import Intervention, Term, World
+from causalflow.values.image import codes_of, image_of
+from causalflow.values.variable import UNTYPED
 
 __all__ = ["Axis", "Cells", "Tally", "Worlds", "frequencies", "means"]
 
@@ -149,30 +150,28 @@ class Worlds:
     def axis(self, term: Term) -> Axis:
         """The term as an axis of the answer; of a discrete image the codes that are drawn."""
         graph, value = self.scm.graph, self.value(term)
-        node = graph.nodes.get(term.name)
-        if isinstance(node, Image) and node.levels is not None:
+        kind = graph.nodes[term.name].type if term.name in graph.nodes else UNTYPED
+        if (image := image_of(kind)) is not None and image.depth is not None:
             images, index = value.flatten(1).unique(dim=0, return_inverse=True)
-            codes = codes_of(term.name, node, images.long().cpu().numpy()).tolist()
+            codes = codes_of(term.name, image, images.long().cpu().numpy()).tolist()
             return Axis(levels=tuple(codes), index=index.cpu().numpy())
         levels = levels_of(graph, term.name)
         if levels is None:
-            kind = "an image" if isinstance(node, Image) else "continuous"
-            other = "" if isinstance(node, Image) else f", or ask for E[{term.free}]"
+            what = "continuous" if image is None else "an image"
+            other = f", or ask for E[{term.free}]" if image is None else ""
             raise QueryError(
-                f"query: '{term.name}' is {kind}, so '{term}' has no table of probabilities; "
+                f"query: '{term.name}' is {what}, so '{term}' has no table of probabilities; "
                 f"draw it with counterfactual(...) or sample(...){other}"
             )
         return Axis(levels=levels, index=value.long().cpu().numpy())
 
     def number(self, term: Term) -> Array:
         """The term as a number: levels that are no numbers count as their index."""
-        node = self.scm.graph.nodes.get(term.name)
-        if isinstance(node, Image):
+        nodes = self.scm.graph.nodes
+        kind = nodes[term.name].type if term.name in nodes else UNTYPED
+        if kind.shape:
             raise QueryError(f"query: the expectation of the image '{term.name}'; ask sample(...)")
-        value = self.value(term).cpu().numpy().astype(np.float64)
-        if isinstance(node, Class):
-            return np.array(node.type.numbers, dtype=np.float64)[value.astype(np.int64)]
-        return value
+        return kind.counted(self.value(term).cpu().numpy())
 
     def holds(self, term: Term) -> Array:
         """Whether the term has its value, in each draw."""

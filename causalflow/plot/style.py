@@ -9,15 +9,14 @@ join their nodes stay as they are, on a soft ground; all others are pale.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import assert_never
 
 from causalflow.errors import GraphError, one_of
 from causalflow.graph.graph import Graph
-from causalflow.graph.node import Anticausal, Class, Continuous, EdgeKind, Image, Node, Symbol
+from causalflow.graph.node import Anticausal, EdgeKind, Node
 from causalflow.identify.hedge import Hedge
+from causalflow.values.variable import UNTYPED
 
 __all__ = [
     "BIDIRECTED",
@@ -68,12 +67,6 @@ EXOGENOUS = NodeStyle(
 )
 BIDIRECTED = EdgeStyle(legend="hidden cause", colour="#8059a8", dashed=True)
 
-_NODES: Mapping[type, NodeStyle] = {
-    Symbol: NodeStyle(legend="variable", shape="ellipse", fill="#f4f5f7", line="#57606c"),
-    Class: NodeStyle(legend="class", shape="rounded", fill="#dcebf8", line="#2f6ca8"),
-    Continuous: NodeStyle(legend="continuous", shape="ellipse", fill="#e2f2de", line="#42853a"),
-    Image: NodeStyle(legend="image", shape="card", fill="#fdebd6", line="#c26a1b"),
-}
 _NEURAL = EdgeStyle(legend="neural", colour="#3d4755")
 _EQUATION = EdgeStyle(legend="equation", colour="#3d4755")
 _SYMBOLIC = EdgeStyle(legend="", colour="#3d4755")
@@ -82,14 +75,16 @@ _ANTICAUSAL = EdgeStyle(legend="anti-causal", colour="#c03a32", hollow=True)
 
 def node_style(node: Node) -> NodeStyle:
     """The look of a declared node."""
-    return _NODES[type(node)]
+    look = node.type.look
+    legend = node.type.word or "variable"
+    return NodeStyle(legend=legend, shape=look.shape, fill=look.fill, line=look.line)
 
 
 def edge_style(kind: EdgeKind, target: Node) -> EdgeStyle:
     """The look of a directed edge of that kind into ``target``."""
     if isinstance(kind, Anticausal):
         return _ANTICAUSAL
-    if isinstance(target, Symbol):
+    if target.type is UNTYPED:
         return _SYMBOLIC
     return _NEURAL if target.equation is None else _EQUATION
 
@@ -98,28 +93,11 @@ def caption(node: Node) -> str:
     """The small line under a node's name: its levels, unit or shape.
 
     Example:
+        >>> from causalflow.graph.node import Image
         >>> caption(Image(shape=(3, 28, 28)))
         '3 × 28 × 28'
     """
-    match node:
-        case Class(levels=levels):
-            names = " | ".join(map(str, levels))
-            return names if 0 < len(names) <= 18 and len(levels) <= 3 else f"{len(levels)} levels"
-        case Continuous(unit=unit, support=support):
-            return unit or _interval(support)
-        case Image(shape=shape):
-            return " × ".join(map(str, shape))
-        case Symbol():
-            return ""
-        case _:
-            assert_never(node)
-
-
-def _interval(support: tuple[float, float]) -> str:
-    low, high = (
-        f"{end:g}" if math.isfinite(end) else ("-∞" if end < 0 else "∞") for end in support
-    )
-    return "real" if (low, high) == ("-∞", "∞") else f"({low}, {high})"
+    return node.type.caption
 
 
 OUTER_GROUND, INNER_GROUND = "#fdf1d8", "#fbdfd9"

@@ -18,21 +18,14 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from causalflow.errors import DataError, QueryError, one_of
-from causalflow.graph.node import (
-    Class,
-    Continuous,
-    Exogenous,
-    Family,
-    Finite,
-    Image,
-    Node,
-    Symbol,
-)
+from causalflow.graph.node import Exogenous, Node
 from causalflow.query.combination import AnyQuery, Combination
 from causalflow.query.query import Kind, Query, Term, Value, World
 from causalflow.query.words import literal, unquoted
-from causalflow.values.finite import FiniteType, Level, finite
 from causalflow.values.finite import Kind as LevelKind
+from causalflow.values.finite import Level, finite, finite_of
+from causalflow.values.image import image_of
+from causalflow.values.variable import UNTYPED
 
 __all__ = ["check_named", "counted_as", "counting_notes", "resolve", "written_level"]
 
@@ -44,26 +37,24 @@ def resolve(name: str, declared: Node | Exogenous, value: Value) -> Value:
         QueryError: the variable cannot take the value.
 
     Example:
+        >>> from causalflow.graph.node import Class
         >>> resolve("color", Class(levels=("green", "red")), 1)
         'red'
     """
     where = f"query: node '{name}'"
-    match declared:
-        case Symbol():
-            return value
-        case Class() | Finite():
-            levels = declared.type
-            return levels.levels[levels.position(value, where=where, error=QueryError)]
-        case Continuous() | Family():
-            number = float(declared.type.read(value, where=where, error=QueryError))
-            if math.isnan(number):
-                raise QueryError(f"{where}: {value!r} is no number")
-            return number
-        case Image(levels=None):
+    kind = declared.type
+    if kind is UNTYPED:
+        return value
+    if (levels := finite_of(kind)) is not None:
+        return levels.levels[levels.position(value, where=where, error=QueryError)]
+    if (image := image_of(kind)) is not None:
+        if image.depth is None:
             raise QueryError(f"query: image node '{name}' takes no value in a query; name it alone")
-        case Image(levels=int(count), shape=shape):
-            return _code(name, count ** math.prod(shape), value)
-    raise QueryError(f"query: '{name}' has no type that takes values")  # pragma: no cover
+        return _code(name, image.depth ** math.prod(image.shape), value)
+    number = float(kind.read(value, where=where, error=QueryError))
+    if math.isnan(number):
+        raise QueryError(f"{where}: {value!r} is no number")
+    return number
 
 
 def written_level(name: str, declared: Node | Exogenous, text: str) -> Value:
@@ -72,8 +63,8 @@ def written_level(name: str, declared: Node | Exogenous, text: str) -> Value:
     Raises:
         QueryError: the variable cannot take the value.
     """
-    finite = isinstance(declared, Class | Finite)
-    return resolve(name, declared, unquoted(text) if finite else literal(text))
+    value = literal(text) if declared.type.levels is None else unquoted(text)
+    return resolve(name, declared, value)
 
 
 def _code(name: str, count: int, value: Value) -> int:
@@ -123,15 +114,15 @@ def check_named(query: AnyQuery, occurring: Mapping[str, Sequence[Level]], where
             )
 
 
-def counted_as(name: str, levels: FiniteType) -> str:
+def counted_as(name: str, counting: str) -> str:
     """The note of a mean of levels that are names."""
-    return f"the levels of '{name}' count as {levels.counting}"
+    return f"the levels of '{name}' count as {counting}"
 
 
 def counting_notes(query: AnyQuery, levels: Mapping[str, Sequence[Level]]) -> list[str]:
     """What the levels count as in the means of a query, where they are names."""
     found = {name: finite(levels[name]) for name in _averaged(query) if name in levels}
-    return [counted_as(name, each) for name, each in found.items() if each.counting]
+    return [counted_as(name, each.counting) for name, each in found.items() if each.counting]
 
 
 def _parts(query: AnyQuery) -> tuple[Query, ...]:

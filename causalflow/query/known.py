@@ -28,10 +28,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from causalflow.errors import EvidenceError, QueryError, one_of
-from causalflow.graph.node import Image, Level, Symbol
+from causalflow.graph.node import Level
 from causalflow.query.parse import single_query
 from causalflow.query.query import Intervention, Kind, Query, Term, Value, World
 from causalflow.values.column import rank
+from causalflow.values.variable import UNTYPED
 
 if TYPE_CHECKING:
     from causalflow.graph.graph import Graph
@@ -70,7 +71,7 @@ class Known:
 
     def _check(self, name: str, stated: Value, given: Any) -> None:
         declared = {**self.graph.nodes, **self.graph.exogenous}[name]
-        if isinstance(declared, Image | Symbol):
+        if declared.type is UNTYPED or declared.type.shape:
             same = rank(given) == 0 and given == stated
         else:
             read = declared.type.read(given, where=f"node '{name}'")

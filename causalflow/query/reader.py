@@ -15,11 +15,12 @@ from typing import NoReturn, TypeAlias
 from lark import Token, Tree
 
 from causalflow.errors import QueryError, one_of
-from causalflow.graph.node import Exogenous, Family, Finite, Node, Symbol
+from causalflow.graph.node import Exogenous, Family, Finite, Node
 from causalflow.query.combination import counted
 from causalflow.query.domain import written_level
 from causalflow.query.query import Intervention, Kind, Query, Term, Value
 from causalflow.query.words import literal, unquoted
+from causalflow.values.variable import UNTYPED
 
 __all__ = ["Branch", "Reader", "Variables"]
 
@@ -140,7 +141,12 @@ class Reader:
     def _check_level(self, name: str, value: Value, token: Token) -> None:
         """A bare word that is a node's name is no level, where no levels say that it is one."""
         names = self.variables or {}
-        if isinstance(names.get(name), Symbol) and value in names and token.type != "QUOTED":
+        if (
+            name in names
+            and names[name].type is UNTYPED
+            and value in names
+            and token.type != "QUOTED"
+        ):
             position = token.start_pos or 0
             self._fail(
                 f"'{value}' is a node, and '{name}' cannot be set or compared to one; a level of"

@@ -21,13 +21,13 @@ Occurring: the levels of a column of which none are declared, those that are in 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
 from functools import cached_property, lru_cache
-from typing import Any, TypeAlias
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -46,10 +46,9 @@ from causalflow.values.column import (
     is_tensor,
     numeral,
 )
+from causalflow.values.variable import Level, Look, NodeType
 
-__all__ = ["READING", "FiniteType", "Kind", "Level", "finite", "occurring"]
-
-Level: TypeAlias = str | int
+__all__ = ["READING", "FiniteType", "Kind", "Level", "finite", "finite_of", "occurring"]
 
 READING = 2
 """The version of the rule; what it changed is the reading of numbers where levels are numbers."""
@@ -74,8 +73,8 @@ class Kind(Enum):
     NAMES = "names"
 
 
-@dataclass(frozen=True, kw_only=True)
-class FiniteType:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FiniteType(NodeType):
     """A variable with levels; made by `finite`, which keeps the latest.
 
     Attributes:
@@ -83,6 +82,42 @@ class FiniteType:
     """
 
     levels: tuple[Level, ...]
+
+    word: ClassVar[str] = "class"
+    engine: ClassVar[str] = "causalflow.mechanisms.categorical:ENGINE"
+    look: ClassVar[Look] = Look(shape="rounded", fill="#dcebf8", line="#2f6ca8")
+
+    @property
+    def missing(self) -> int:
+        """`GAP`."""
+        return GAP
+
+    @property
+    def integral(self) -> bool:
+        """Positions are whole numbers."""
+        return True
+
+    @property
+    def extent(self) -> tuple[float, float]:
+        """The first and the last position."""
+        return 0.0, len(self.levels) - 1.0
+
+    @property
+    def caption(self) -> str:
+        """The levels, or how many there are.
+
+        Example:
+            >>> finite(("green", "red")).caption, finite(range(10)).caption
+            ('green | red', '10 levels')
+        """
+        names = " | ".join(map(str, self.levels))
+        short = 0 < len(names) <= 18 and len(self.levels) <= 3
+        return names if short else f"{len(self.levels)} levels"
+
+    @property
+    def words(self) -> str:
+        """The type, and how many levels there are."""
+        return f"class, {len(self.levels)} levels"
 
     @cached_property
     def kind(self) -> Kind:
@@ -198,7 +233,7 @@ class FiniteType:
             return None
         return self._of_number(number, tensor)
 
-    def show(self, positions: Any) -> Array:
+    def show(self, stored: Any) -> Array:
         """The values as the public face has them; `read` reads them back to the same positions.
 
         Levels that are numbers as these, names as indices 0..K-1, both int64 with -1 for a gap (NaN
@@ -208,7 +243,7 @@ class FiniteType:
             >>> finite(("1", "2")).show([0, 1, -1]).tolist(), finite(("<5", "5")).show(1).item()
             ([1, 2, -1], '5')
         """
-        places = np.asarray(positions, dtype=np.int64)
+        places = np.asarray(stored, dtype=np.int64)
         gaps = places == GAP
         if self.kind is Kind.MIXED:
             return self.names(places)
@@ -223,7 +258,17 @@ class FiniteType:
         objects[gaps] = None
         return objects
 
-    def names(self, positions: Any) -> Array:
+    @property
+    def in_equations(self) -> Sequence[int] | None:
+        """The levels' numbers, where they are not the positions."""
+        return self.whole.tolist() if self.stored_differs else None
+
+    def counted(self, stored: Any) -> Array:
+        """The levels' numbers, or positions where some level is none: float64."""
+        numbers = np.array(self.numbers, dtype=np.float64)
+        return np.asarray(numbers[np.asarray(stored, dtype=np.int64)])
+
+    def names(self, stored: Any) -> Array:
         """The values as the levels are written, None for a gap: an array of objects.
 
         Example:
@@ -232,7 +277,7 @@ class FiniteType:
         """
         table = np.empty(len(self.levels) + 1, dtype=object)
         table[:-1] = self.levels  # the last, at -1, is None
-        return np.asarray(table[np.asarray(positions, dtype=np.int64)])
+        return np.asarray(table[np.asarray(stored, dtype=np.int64)])
 
     @cached_property
     def _numerals(self) -> tuple[Fraction | None, ...]:
@@ -336,6 +381,11 @@ def finite(levels: Iterable[Level]) -> FiniteType:
     """
     given = tuple(levels)
     return _finite(given, tuple(map(type, given)))
+
+
+def finite_of(kind: NodeType) -> FiniteType | None:
+    """The type itself where its values are levels, else None."""
+    return kind if isinstance(kind, FiniteType) else None
 
 
 def _bare(entry: Any) -> Any:

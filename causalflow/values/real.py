@@ -8,23 +8,59 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from causalflow.errors import CausalflowError, EvidenceError, shown
 from causalflow.limits import ENTRY_LETTERS
 from causalflow.values.column import Array, entries_of, is_gap, is_missing_word
+from causalflow.values.variable import Look, NodeType
 
 __all__ = ["RealType"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RealType:
+class RealType(NodeType):
     """A number between two ends, or at one that is finite."""
 
     low: float = -math.inf
     high: float = math.inf
+    unit: str | None = None
+
+    word: ClassVar[str] = "continuous"
+    engine: ClassVar[str] = "causalflow.mechanisms.continuous:ENGINE"
+    look: ClassVar[Look] = Look(shape="ellipse", fill="#e2f2de", line="#42853a")
+
+    @property
+    def numeric(self) -> bool:
+        """Every value is a number."""
+        return True
+
+    @property
+    def extent(self) -> tuple[float, float]:
+        """The two ends."""
+        return self.low, self.high
+
+    @property
+    def caption(self) -> str:
+        """The unit, or the two ends.
+
+        Example:
+            >>> RealType(unit="px").caption, RealType(low=0.0).caption, RealType().caption
+            ('px', '(0, ∞)', 'real')
+        """
+        if self.unit:
+            return self.unit
+        low, high = (
+            f"{end:g}" if math.isfinite(end) else ("-∞" if end < 0 else "∞") for end in self.extent
+        )
+        return "real" if (low, high) == ("-∞", "∞") else f"({low}, {high})"
+
+    @property
+    def words(self) -> str:
+        """The type and the unit."""
+        return f"continuous, {self.unit}" if self.unit else "continuous"
 
     def read(
         self, given: Any, *, where: str = "value", error: type[CausalflowError] = EvidenceError
@@ -59,9 +95,9 @@ class RealType:
         low, high = f"{self.low:.15g}", f"{self.high:.15g}"
         return f"{number:.15g} is outside its support; expected {low} <= value <= {high}"
 
-    def show(self, numbers: Any) -> Array:
+    def show(self, stored: Any) -> Array:
         """The numbers themselves."""
-        return np.asarray(numbers, dtype=np.float64)
+        return np.asarray(stored, dtype=np.float64)
 
     def _numbers(self, array: Array, where: str, error: type[CausalflowError]) -> Array:
         if array.dtype.kind in "biuf":
