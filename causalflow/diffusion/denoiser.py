@@ -52,11 +52,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from causalflow.diffusion.coupling import COUPLINGS
-from causalflow.diffusion.network import TrainedNetwork, check_trained, known, nulled
+from causalflow.diffusion.network import TrainedNetwork, check_trained
 from causalflow.diffusion.path import PATHS, PREDICTIONS, column, interpolate, prior_scale
 from causalflow.errors import CompileError
 from causalflow.graph.node import Diffusion, Node, Vector
-from causalflow.nn.embedding import ParentEmbedding, TimeEmbedding
+from causalflow.nn.embedding import ParentEmbedding, TimeEmbedding, known, nulled
 from causalflow.nn.replay import Replay
 from causalflow.nn.unet import UNet
 from causalflow.registry import Registry
@@ -99,7 +99,7 @@ class Denoiser(nn.Module):
         path: the Gaussian path of training.
         tau_max: where the noise begins; grids end here.
         prior_scale: the standard deviation of positions there.
-        replay: how the network is run when it answers.
+        replay: how the network is run when it answers; None: it is called.
         trained: the network brings weights and condition of its own.
         images_seen: how many images have passed through the network.
     """
@@ -134,7 +134,7 @@ class Denoiser(nn.Module):
             self.condition = nn.Sequential(nn.SiLU(), nn.Linear(features, features), nn.SiLU())
             network = UNet(channels, options.width, options.multipliers, options.blocks, features)
         self.network = network
-        self.replay = Replay()
+        self.replay: Replay | None = None
         self.images_seen = 0
 
     @property
@@ -216,7 +216,7 @@ class Denoiser(nn.Module):
             tau = torch.full((len(x),), tau, dtype=dtype, device=x.device)
         tau, x = tau.to(dtype).expand(len(x)), x.to(dtype)
         self.images_seen += len(x)
-        if torch.is_grad_enabled():
+        if self.replay is None or torch.is_grad_enabled():
             return self._predict(x, tau, condition)
         return self.replay("network", self._predict, x, tau, condition)
 

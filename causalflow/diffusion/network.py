@@ -8,8 +8,7 @@ value is -1 (class) or NaN (otherwise): the *null* of the embedding (`causalflow
     ConditionalField  v(y, tau, c); what else the network needs by row (the semantic code) is in c
                       too, under a name that is no parent's: it is carried along, never nulled
 
-A reference holds the factual values of the parents; a parent has *changed* in a row where its value
-is not the reference's (both unlabelled: it has not).
+A reference holds the factual values of the parents.
 
 Predictor: p(pa | y, tau), the parents read off a noisy image, as guidance asks for it.
 
@@ -45,7 +44,7 @@ no fit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol, TypeAlias, runtime_checkable
 
 import torch
@@ -55,6 +54,7 @@ from torch.nn import functional
 from causalflow.diffusion.path import column, data_of
 from causalflow.errors import CompileError
 from causalflow.graph.node import Class, Diffusion, Node, Vector
+from causalflow.nn.embedding import changed
 
 __all__ = [
     "ConditionalField",
@@ -64,13 +64,9 @@ __all__ = [
     "Time",
     "TrainedNetwork",
     "Values",
-    "any_changed",
-    "changed",
     "check_trained",
     "confidence",
-    "known",
     "noise_conditional",
-    "nulled",
     "of_image",
 ]
 
@@ -78,44 +74,6 @@ Time: TypeAlias = float | Tensor
 Values: TypeAlias = Mapping[str, Tensor]
 Field: TypeAlias = Callable[[Tensor, Time], Tensor]
 ConditionalField: TypeAlias = Callable[[Tensor, Time, Values], Tensor]
-
-
-def known(value: Tensor) -> Tensor:
-    """Whether each row has a value: bool, shape (batch,)."""
-    if not value.is_floating_point():
-        return value >= 0
-    return ~value.isnan().flatten(1).any(dim=1) if value.ndim > 1 else ~value.isnan()
-
-
-def changed(value: Tensor, reference: Tensor) -> Tensor:
-    """Whether each row's value is another than its reference: bool, shape (batch,).
-
-    Example:
-        >>> changed(torch.tensor([1, 2, -1, 0]), torch.tensor([1, 0, -1, -1])).tolist()
-        [False, True, False, True]
-    """
-    differs = value != reference
-    differs = differs.flatten(1).any(dim=1) if differs.ndim > 1 else differs
-    return differs & (known(value) | known(reference))
-
-
-def any_changed(values: Values, reference: Values, names: Iterable[str]) -> Tensor:
-    """Whether a parent of ``names``, which are not empty, has changed: bool, shape (batch,)."""
-    return torch.stack([changed(values[n], reference[n]) for n in names]).any(dim=0)
-
-
-def nulled(values: Values, names: Iterable[str]) -> dict[str, Tensor]:
-    """``values`` with the null in every row of ``names``.
-
-    Example:
-        >>> nulled({"digit": torch.tensor([3]), "width": torch.tensor([2.5])}, ["digit"])
-        {'digit': tensor([-1]), 'width': tensor([2.5000])}
-    """
-    return {**values, **{n: torch.full_like(values[n], _null(values[n])) for n in names}}
-
-
-def _null(value: Tensor) -> float:
-    return torch.nan if value.is_floating_point() else -1
 
 
 Posterior: TypeAlias = Callable[[Values], Mapping[str, Tensor]]

@@ -17,13 +17,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from causalflow.diffusion.guidance.anticausal import Pull
 from causalflow.diffusion.guidance.balance import balanced, clock, stopping_time
-from causalflow.diffusion.guidance.contrast import Schedule, guide
+from causalflow.diffusion.guidance.contrast import GUIDANCES, Guidance, Schedule, guide
 from causalflow.diffusion.network import (
     ConditionalField,
     Field,
@@ -49,7 +50,7 @@ from causalflow.nn.replay import Replay
 __all__ = ["Decoder"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Decoder:
     """The ways between an image and its noise.
 
@@ -61,7 +62,7 @@ class Decoder:
         scales: the scale of each anti-causal parent.
         levels: the number of levels of each class parent.
         predictor: of the parents.
-        replay: how its gradient is run.
+        replay: how its gradient is run; None: it is called.
     """
 
     velocity: ConditionalField
@@ -71,14 +72,19 @@ class Decoder:
     scales: Mapping[str, float]
     levels: Mapping[str, int]
     predictor: Predictor
-    replay: Replay
+    replay: Replay | None
 
-    @property
+    @cached_property
     def solver(self) -> Solver:
         """What abducts, and decodes where nothing guides."""
         return SOLVERS.get(self.options.solver)
 
-    @property
+    @cached_property
+    def guided_solver(self) -> Solver:
+        """What decodes where something guides, and where images are drawn."""
+        return SOLVERS.get(self.options.guided_solver)
+
+    @cached_property
     def guides(self) -> bool:
         """Whether anything guides a row whose parents have changed."""
         neural = self.options.guidance != "none" and self.options.strength != 1
@@ -120,8 +126,8 @@ class Decoder:
 
     def from_rest(self, field: Field, position: Tensor, tau_max: float | None = None) -> Tensor:
         """The image of a position that the guided solver takes along any field."""
-        solver, options = SOLVERS.get(self.options.guided_solver), self.options
-        nodes = self._nodes(options.guided_steps or options.steps, tau_max)
+        solver = self.guided_solver
+        nodes = self._guided_nodes if tau_max is None else self._nodes(self._guided_steps, tau_max)
         return leave(descend(solver, field, rest(solver, field, position, nodes), nodes))
 
     def balanced(
@@ -188,30 +194,45 @@ class Decoder:
         return lambda y, tau: self.velocity(y, tau, conditions)
 
     def _guided_field(self, target: Values, reference: Values) -> Field:
-        scales, options = self.scales, self.options
-        pulled = None
-        if any(scales.values()):
-            pulled = Pull(
-                predictor=self.predictor,
-                scales=scales,
-                aim=options.anticausal,
-                replay=self.replay,
-            )
         return guide(
             self.velocity,
             target,
             reference,
             neural=self.neural,
-            guidance=options.guidance,
-            strength=options.strength,
-            pulled=pulled,
-            schedule=Schedule(kind=options.schedule, interval=options.guidance_interval),
+            guidance=self._guidance,
+            strength=self.options.strength,
+            pulled=self._pull,
+            schedule=self._schedule,
         )
 
-    @property
+    @cached_property
+    def _guidance(self) -> Guidance:
+        return GUIDANCES.get(self.options.guidance)
+
+    @cached_property
+    def _pull(self) -> Pull | None:
+        """The anti-causal edges, if any pulls."""
+        if not any(self.scales.values()):
+            return None
+        aim = self.options.anticausal
+        return Pull(predictor=self.predictor, scales=self.scales, aim=aim, replay=self.replay)
+
+    @cached_property
+    def _schedule(self) -> Schedule:
+        return Schedule(kind=self.options.schedule, interval=self.options.guidance_interval)
+
+    @cached_property
     def _own_nodes(self) -> Tensor:
         """The nodes of the solver, on the grid that it is made for."""
         return grid(self.options.steps, self.solver.grid or self.options.grid, self.tau_max)
+
+    @cached_property
+    def _guided_nodes(self) -> Tensor:
+        return self._nodes(self._guided_steps)
+
+    @property
+    def _guided_steps(self) -> int:
+        return self.options.guided_steps or self.options.steps
 
     def _nodes(self, steps: int, tau_max: float | None = None) -> Tensor:
         return grid(steps, self.options.grid, self.tau_max if tau_max is None else tau_max)

@@ -35,8 +35,14 @@ from torch import Tensor, nn
 
 from causalflow.graph.node import Class, Node, Rows
 from causalflow.limits import CATEGORICAL_CELLS, CATEGORICAL_ROWS
-from causalflow.mechanisms import draws
-from causalflow.mechanisms.mechanism import Noise, Values, all_labelled, labelled
+from causalflow.mechanisms.mechanism import (
+    Noise,
+    Values,
+    all_labelled,
+    draw_gumbel,
+    draw_uniform,
+    labelled,
+)
 from causalflow.nn.embedding import ParentEmbedding
 from causalflow.nn.encoder import MLP
 from causalflow.registry import Registry
@@ -80,12 +86,12 @@ RESPONSE = "response"
 
 
 def _draw_gumbel(n: int, levels: int, generator: torch.Generator) -> Noise:
-    return {"gumbel": draws.gumbel((n, levels), generator)}
+    return {"gumbel": draw_gumbel((n, levels), generator)}
 
 
 def _abduct_gumbel(logits: Tensor, value: Tensor, generator: torch.Generator) -> Noise:
     chosen = value.unsqueeze(-1)
-    fresh = draws.gumbel((len(value), logits.shape[-1] + 1), generator, logits.device)
+    fresh = draw_gumbel((len(value), logits.shape[-1] + 1), generator, logits.device)
     top = logits.logsumexp(-1, keepdim=True) + fresh[:, -1:]
     winner = top - logits.gather(-1, chosen)
     reached = logits.gather(-1, chosen) + winner
@@ -110,7 +116,7 @@ def _bounds(logits: Tensor) -> Tensor:
 
 
 def _draw_uniform(n: int, levels: int, generator: torch.Generator) -> Noise:
-    return {"uniform": draws.uniform((n,), generator)}
+    return {"uniform": draw_uniform((n,), generator)}
 
 
 def _abduct_uniform(logits: Tensor, value: Tensor, generator: torch.Generator) -> Noise:
@@ -119,7 +125,7 @@ def _abduct_uniform(logits: Tensor, value: Tensor, generator: torch.Generator) -
     high = bounds.gather(-1, value.unsqueeze(-1) + 1).squeeze(-1)
     # A millionth of the interval is left out at both ends: networks round differently in other
     # batches.
-    within = 1e-6 + (1 - 2e-6) * draws.uniform((len(value),), generator, logits.device)
+    within = 1e-6 + (1 - 2e-6) * draw_uniform((len(value),), generator, logits.device)
     last = torch.nextafter(high, torch.zeros_like(high))
     return {"uniform": torch.clamp(low + within * (high - low), low, last)}
 
@@ -225,7 +231,7 @@ class Categorical(nn.Module):
     def draw_noise(self, n: int, generator: torch.Generator) -> Noise:
         """n draws: {"gumbel": (n, K)}, {"uniform": (n,)}, or (n, rows) for response noise."""
         if self.is_response:
-            return {"uniform": draws.uniform((n, len(self.table)), generator)}
+            return {"uniform": draw_uniform((n, len(self.table)), generator)}
         return self.noise.draw(n, self.levels, generator)
 
     @torch.no_grad()
@@ -235,7 +241,7 @@ class Categorical(nn.Module):
         noise = self.noise.abduct(logits, value, generator)
         if not self.is_response:
             return noise
-        answers = draws.uniform((len(value), len(self.table)), generator, logits.device)
+        answers = draw_uniform((len(value), len(self.table)), generator, logits.device)
         row = self.row(parents).expand(len(value)).unsqueeze(-1)
         return {"uniform": answers.scatter(-1, row, noise["uniform"].unsqueeze(-1))}
 

@@ -28,10 +28,9 @@ from torch import Tensor, nn
 
 from causalflow.errors import CompileError, DataError, EvidenceError
 from causalflow.graph.node import Class, Continuous, Image, Node
-from causalflow.mechanisms import draws
 from causalflow.mechanisms.flow import NOISES
 from causalflow.mechanisms.line import Line, censored, drawn_below, least_squares, middle
-from causalflow.mechanisms.mechanism import Noise, Values, all_labelled, filled
+from causalflow.mechanisms.mechanism import Noise, Values, all_labelled, draw_normal, filled
 from causalflow.nn.embedding import ParentEmbedding
 from causalflow.nn.encoder import MLP
 from causalflow.nn.tails import bent, is_heavy, log_slope, measured, sizes, straight
@@ -269,7 +268,7 @@ class ContinuousMechanism(nn.Module):
 
     def draw_noise(self, n: int, generator: torch.Generator) -> Noise:
         """n draws of u ~ N(0, 1): {"u": (n,)}."""
-        return {"u": draws.normal((n,), generator)}
+        return {"u": draw_normal((n,), generator)}
 
     @torch.no_grad()
     def abduct(self, value: Tensor, parents: Values, generator: torch.Generator) -> Noise:

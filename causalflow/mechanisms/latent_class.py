@@ -33,10 +33,16 @@ from torch import Tensor, nn
 from causalflow.errors import CompileError
 from causalflow.graph.node import Class
 from causalflow.limits import CONFOUNDER_STATES
-from causalflow.mechanisms import draws
 from causalflow.mechanisms.categorical import Categorical
 from causalflow.mechanisms.expectation import RowCounts, count_rows
-from causalflow.mechanisms.mechanism import Noise, Values, all_labelled, filled
+from causalflow.mechanisms.mechanism import (
+    Noise,
+    Values,
+    all_labelled,
+    draw_index,
+    draw_normal,
+    filled,
+)
 
 __all__ = ["LatentClass", "LatentDistrict"]
 
@@ -61,7 +67,7 @@ class LatentClass(nn.Module):
 
     def draw_noise(self, n: int, generator: torch.Generator) -> Noise:
         """n draws: {"value": (n,)}, int64."""
-        return {"value": draws.index(self.log_p.detach().expand(n, -1), generator)}
+        return {"value": draw_index(self.log_p.detach().expand(n, -1), generator)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,7 +188,7 @@ class LatentDistrict:
         for child in self.children.values():
             child.calibrate({**values, **stand_ins}, generator)
         for latent in self.latents.values():
-            latent.weights.copy_(0.1 * draws.normal((latent.levels,), generator))
+            latent.weights.copy_(0.1 * draw_normal((latent.levels,), generator))
 
     def _starts(
         self, counts: RowCounts, generator: torch.Generator, starts: int
@@ -201,7 +207,7 @@ class LatentDistrict:
                 match *= (counts.rows[end] % latent.levels)[:, None] == grid[name]
             yield match
         for _ in range(starts):
-            drawn = draws.normal((len(counts.weight), self.states), generator, device)
+            drawn = draw_normal((len(counts.weight), self.states), generator, device)
             yield torch.softmax(2 * drawn, dim=1)
 
     def _run(

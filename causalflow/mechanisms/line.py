@@ -25,7 +25,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from causalflow.mechanisms import draws
+from causalflow.mechanisms.mechanism import draw_uniform
 from causalflow.nn.tails import measured, sizes
 
 __all__ = ["Line", "censored", "drawn_below", "least_censored", "least_squares", "middle"]
@@ -38,7 +38,7 @@ LEAST_MASS = 1e-290
 
 def drawn_below(v: Tensor, generator: torch.Generator) -> Tensor:
     """A draw of u ~ N(0, 1) given u <= v, shape (batch,); exact to a millionth of the mass."""
-    within = MARGIN + (1 - 2 * MARGIN) * draws.uniform((len(v),), generator, v.device)
+    within = MARGIN + (1 - 2 * MARGIN) * draw_uniform((len(v),), generator, v.device)
     mass = torch.special.ndtr(v)
     drawn = torch.special.ndtri(within * mass.clamp_min(LEAST_MASS))
     far = v + torch.log(within) / v.abs().clamp_min(1)  # Mills' ratio: exponential far below

@@ -15,11 +15,8 @@ Values inside the engine (``Values`` maps a node's name to a tensor whose first 
 A noise is a mapping of named tensors with the batch as first axis, so that it can be stored,
 indexed and replayed. Random numbers come from an explicit generator, never from the global one.
 
-Labels: which rows of a batch carry a value, and harmless stand-ins for those that do not.
-
-An unlabelled entry is -1 (class) or NaN (continuous, image); see `causalflow.mechanisms.mechanism`.
-
-Rows: the batches in which images are decoded, and values compared row by row.
+Drawing is in float64, on the generator's own device, and the numbers are then moved, so that one
+seed means one draw on every device.
 """
 
 from __future__ import annotations
@@ -30,7 +27,7 @@ from typing import Protocol, TypeAlias
 import torch
 from torch import Tensor
 
-from causalflow.diffusion.network import known as labelled
+from causalflow.nn.embedding import known as labelled
 
 __all__ = [
     "Mechanism",
@@ -38,6 +35,10 @@ __all__ = [
     "Values",
     "all_labelled",
     "chunks",
+    "draw_gumbel",
+    "draw_index",
+    "draw_normal",
+    "draw_uniform",
     "filled",
     "labelled",
     "snapped",
@@ -112,3 +113,43 @@ def snapped(value: Tensor, reference: Tensor) -> Tensor:
         return value
     near = (value - reference).abs() <= ROUNDING * (1e-5 + reference.abs())
     return torch.where(near, reference, value)
+
+
+def draw_uniform(
+    shape: tuple[int, ...], generator: torch.Generator, device: torch.device | None = None
+) -> Tensor:
+    """Draws of U[0, 1)."""
+    drawn = torch.rand(shape, generator=generator, dtype=torch.float64, device=generator.device)
+    return drawn if device is None else drawn.to(device)
+
+
+def draw_normal(
+    shape: tuple[int, ...], generator: torch.Generator, device: torch.device | None = None
+) -> Tensor:
+    """Draws of N(0, 1)."""
+    drawn = torch.randn(shape, generator=generator, dtype=torch.float64, device=generator.device)
+    return drawn if device is None else drawn.to(device)
+
+
+def draw_gumbel(
+    shape: tuple[int, ...], generator: torch.Generator, device: torch.device | None = None
+) -> Tensor:
+    """Draws of the standard Gumbel law, -log(-log U); always finite."""
+    waiting = -torch.log1p(-draw_uniform(shape, generator, device))
+    return -torch.log(waiting.clamp_min(torch.finfo(torch.float64).tiny))
+
+
+def draw_index(log_weight: Tensor, generator: torch.Generator) -> Tensor:
+    """One index a row, drawn with probability proportional to exp(log_weight).
+
+    Args:
+        log_weight: shape (batch, states); each row has a finite entry.
+
+    Returns:
+        int64, shape (batch,).
+    """
+    share = torch.cumsum(torch.softmax(log_weight.double(), dim=-1), dim=-1)
+    drawn = draw_uniform((log_weight.shape[0], 1), generator, log_weight.device) * share[:, -1:]
+    # U < 1, but rounding may still reach the last partial sum: never step past a possible state.
+    drawn = torch.minimum(drawn, torch.nextafter(share[:, -1:], torch.zeros_like(drawn)))
+    return (drawn >= share).sum(dim=-1)

@@ -43,6 +43,7 @@ __all__ = [
     "read_evidence",
     "read_generator",
     "read_interventions",
+    "single_values",
 ]
 
 
@@ -151,6 +152,11 @@ def check_fitted(scm: StructuralModel, fitted: Iterable[str], needed: Iterable[s
             f"graph '{scm.graph.name}': the mechanisms of {untrained} are untrained; "
             "call fit(data) or load a model first"
         )
+
+
+def single_values(do: Mapping[str, object] | None) -> dict[str, object]:
+    """What ``do`` sets, None in place of all but texts and numbers: what a verdict can name."""
+    return {n: v if isinstance(v, str | int | float) else None for n, v in (do or {}).items()}
 
 
 def factual_latents(

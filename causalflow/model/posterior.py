@@ -20,8 +20,7 @@ from torch import Tensor
 from causalflow.errors import EvidenceError
 from causalflow.graph.node import Class, Image
 from causalflow.limits import POSTERIOR_ROWS, POSTERIOR_STATES
-from causalflow.mechanisms import draws
-from causalflow.mechanisms.mechanism import Values
+from causalflow.mechanisms.mechanism import Values, draw_index
 from causalflow.model.scm import StructuralModel
 
 __all__ = ["Group", "draw_group", "groups", "unknowns"]
@@ -119,7 +118,7 @@ def draw_group(
         max(1, POSTERIOR_ROWS // len(states))
     )
     chosen = [
-        draws.index(_log_weight(scm, known, rows, group, states), generator) for rows in chunks
+        draw_index(_log_weight(scm, known, rows, group, states), generator) for rows in chunks
     ]
     drawn = states[torch.cat(chosen)]
     return {name: drawn[:, column] for column, name in enumerate(group.names)}

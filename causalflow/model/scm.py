@@ -37,6 +37,7 @@ from causalflow.mechanisms.image.mechanism import ImageMechanism
 from causalflow.mechanisms.latent_class import LatentClass
 from causalflow.mechanisms.mechanism import Mechanism, Noise, Values
 from causalflow.nn.embedding import module_key
+from causalflow.nn.replay import Replay
 
 __all__ = [
     "PRECISIONS",
@@ -177,8 +178,8 @@ class StructuralModel(nn.Module):
     def forget(self) -> None:
         """Drop what was recorded of weights that have changed or moved."""
         self._configured.clear()
-        for denoiser in self.denoisers:
-            denoiser.replay.forget()
+        for image in self.images.values():
+            image.forget()
 
     def parents(self, name: str) -> tuple[str, ...]:
         """What a mechanism reads: parents in the graph, then hidden roots; nothing for a root."""
@@ -303,6 +304,7 @@ def accelerate(scm: StructuralModel, precision: str, *, graphs: bool, compile: b
         allowed = one_of(precision, PRECISIONS)
         raise CausalflowError(f"accelerate: unknown precision {precision!r}; {allowed}")
     for denoiser in scm.denoisers:
-        denoiser.replay.set(graphs=graphs, precision=precision)
+        denoiser.replay = Replay(graphs=graphs, precision=precision)
         if compile:
             denoiser.network.compile()
+    scm.forget()

@@ -15,7 +15,7 @@ from causalflow.identify.verdict import Verdict
 from causalflow.query.domain import resolve
 from causalflow.query.query import Intervention, Query, Term, Value
 
-__all__ = ["counterfactual_verdict", "left_open", "sample_verdict", "single_values", "world_of"]
+__all__ = ["counterfactual_verdict", "left_open", "sample_verdict"]
 
 SET = "given"
 """Stands for a value that is no single one: one a row, an image, a function of the old value."""
@@ -25,7 +25,7 @@ def sample_verdict(
     graph: Graph, wanted: Iterable[str], do: Mapping[str, object] | None
 ) -> Verdict | None:
     """On P(wanted | do(...)); None where everything wanted is set."""
-    world = world_of(graph, do)
+    world = _world_of(graph, do)
     set_to = {each.variable for each in world}
     outcomes = tuple(Term(name=name) for name in wanted if name not in set_to)
     return attempt(graph, Query(outcomes=outcomes, do=world)) if outcomes else None
@@ -35,7 +35,7 @@ def counterfactual_verdict(
     graph: Graph, evidence: Iterable[str], do: Mapping[str, object] | None
 ) -> Verdict | None:
     """On P(what changes under ``do`` | evidence); None where nothing can change."""
-    world = world_of(graph, do)
+    world = _world_of(graph, do)
     set_to = [each.variable for each in world]
     seen = graph.admg.ordered(evidence)
     moved = graph.admg.do(set_to).descendants(set_to) if set_to else frozenset()
@@ -61,12 +61,7 @@ def left_open(verdict: Verdict | None) -> str:
     )
 
 
-def single_values(do: Mapping[str, object] | None) -> dict[str, object]:
-    """What ``do`` sets, None in place of all but texts and numbers: what a verdict can name."""
-    return {n: v if isinstance(v, str | int | float) else None for n, v in (do or {}).items()}
-
-
-def world_of(graph: Graph, do: Mapping[str, object] | None) -> tuple[Intervention, ...]:
+def _world_of(graph: Graph, do: Mapping[str, object] | None) -> tuple[Intervention, ...]:
     """What ``do`` sets, each to its level or number; to `SET` where rows differ in it."""
     given = do or {}
     return tuple(

@@ -39,10 +39,11 @@ from causalflow.model.evidence import (
     check_noise,
     read_evidence,
     read_interventions,
+    single_values,
 )
 from causalflow.model.scm import Intervention, StructuralModel, WorldNoise
 from causalflow.model.support import Watch
-from causalflow.model.verdicts import counterfactual_verdict, sample_verdict, single_values
+from causalflow.model.verdicts import counterfactual_verdict, sample_verdict
 
 __all__ = ["Repeats", "World", "counterfactual", "predicted", "sampled"]
 

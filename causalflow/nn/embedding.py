@@ -14,7 +14,8 @@ Parents: the sum over the parents of one vector each,
 
 and a learned vector of its own where the parent's value is missing (-1 for a class, NaN otherwise):
 the *null* of classifier-free guidance, and what partly labelled data are trained with. Parents are
-kept in the order given; the sum does not depend on it, except through the names of the weights.
+kept in the order given; the sum does not depend on it, except through the names of the weights. A
+parent has *changed* in a row where its value is not that of a reference (both null: it has not).
 
 Source of the time embedding: Vaswani et al. (2017), Attention Is All You Need, section 3.5.
 
@@ -28,7 +29,7 @@ and a dot is written as in a web address.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -38,10 +39,58 @@ from causalflow.graph.node import Class, Continuous, Image, Node, Vector
 from causalflow.nn.encoder import MLP, Encoder
 from causalflow.nn.tails import bent, measured
 
-__all__ = ["ParentEmbedding", "TimeEmbedding", "module_key"]
+__all__ = [
+    "ParentEmbedding",
+    "TimeEmbedding",
+    "any_changed",
+    "changed",
+    "known",
+    "module_key",
+    "nulled",
+]
 
 FREQUENCIES = 32
 IMAGE_WIDTH = 24
+
+
+def known(value: Tensor) -> Tensor:
+    """Whether each row has a value: bool, shape (batch,)."""
+    if not value.is_floating_point():
+        return value >= 0
+    return ~value.isnan().flatten(1).any(dim=1) if value.ndim > 1 else ~value.isnan()
+
+
+def changed(value: Tensor, reference: Tensor) -> Tensor:
+    """Whether each row's value is another than its reference: bool, shape (batch,).
+
+    Example:
+        >>> changed(torch.tensor([1, 2, -1, 0]), torch.tensor([1, 0, -1, -1])).tolist()
+        [False, True, False, True]
+    """
+    differs = value != reference
+    differs = differs.flatten(1).any(dim=1) if differs.ndim > 1 else differs
+    return differs & (known(value) | known(reference))
+
+
+def any_changed(
+    values: Mapping[str, Tensor], reference: Mapping[str, Tensor], names: Iterable[str]
+) -> Tensor:
+    """Whether a parent of ``names``, which are not empty, has changed: bool, shape (batch,)."""
+    return torch.stack([changed(values[n], reference[n]) for n in names]).any(dim=0)
+
+
+def nulled(values: Mapping[str, Tensor], names: Iterable[str]) -> dict[str, Tensor]:
+    """``values`` with the null in every row of ``names``.
+
+    Example:
+        >>> nulled({"digit": torch.tensor([3]), "width": torch.tensor([2.5])}, ["digit"])
+        {'digit': tensor([-1]), 'width': tensor([2.5000])}
+    """
+    return {**values, **{n: torch.full_like(values[n], _null(values[n])) for n in names}}
+
+
+def _null(value: Tensor) -> float:
+    return torch.nan if value.is_floating_point() else -1
 
 
 class TimeEmbedding(nn.Module):

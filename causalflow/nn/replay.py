@@ -77,11 +77,6 @@ class Replay:
         """Without the records, which are of this process and its device."""
         return _as_set, (self.graphs, self.precision)
 
-    def set(self, *, graphs: bool, precision: str) -> None:
-        """Run in another way from now on."""
-        self.graphs, self.precision = graphs, precision
-        self.forget()
-
     def forget(self) -> None:
         """Drop the records: the weights have moved."""
         self._records.clear()

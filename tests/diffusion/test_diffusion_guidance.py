@@ -11,10 +11,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from causalflow.diffusion.guidance import contrast
 from causalflow.diffusion.guidance.anticausal import Pull, pull
-from causalflow.diffusion.guidance.contrast import GUIDANCES, SCHEDULES, Schedule, guide
-from causalflow.diffusion.network import Values, changed, nulled
+from causalflow.diffusion.guidance.contrast import GUIDANCES, SCHEDULES, Schedule
+from causalflow.diffusion.network import Values
 from causalflow.errors import CausalflowError
+from causalflow.nn.embedding import changed, nulled
 
 NAMES = ["digit", "color", "size"]
 NAN = torch.nan
@@ -30,6 +32,11 @@ TARGET = {
 }
 UNCHANGED, AFFECTED = [0, 2], {1: ["color"], 3: NAMES, 4: NAMES}
 STRENGTHS = [0.0, 0.7, 3.0]
+
+
+def guide(*given, guidance="none", **options):
+    """The guided velocity, the guidance named."""
+    return contrast.guide(*given, guidance=GUIDANCES.get(guidance), **options)
 
 
 class Network:

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from causalflow.graph.node import Anticausal, Class, Continuous, Diffusion, Image, Neural
+from causalflow.mechanisms.image.codec import ImageNoise
 from causalflow.mechanisms.image.mechanism import ImageMechanism
-from causalflow.mechanisms.image.noise import ImageNoise
 
 ROWS = 3
 COLOR = Class(levels=("g", "r"))

@@ -18,10 +18,11 @@ from torch import Tensor
 from benchmarks.papers.balanced.spaces import Gammas
 from benchmarks.papers.balanced.tasks import Rows
 from causalflow.diffusion.guidance.balance import balancing, draw_tape
-from causalflow.diffusion.network import Field, changed
+from causalflow.diffusion.network import Field
 from causalflow.diffusion.path import enter, grid
 from causalflow.evaluation.score import Score
 from causalflow.mechanisms.image.mechanism import ImageMechanism
+from causalflow.nn.embedding import changed
 from causalflow.plot.images import save_figure
 
 __all__ = ["Curve", "curve", "draw_curves", "draw_scales"]

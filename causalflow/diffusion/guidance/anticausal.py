@@ -46,8 +46,9 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from causalflow.diffusion.network import Posterior, Predictor, Time, Values, any_changed, changed
+from causalflow.diffusion.network import Posterior, Predictor, Time, Values
 from causalflow.diffusion.path import column
+from causalflow.nn.embedding import any_changed, changed
 from causalflow.nn.replay import Replay
 from causalflow.registry import Registry
 
@@ -80,16 +81,17 @@ class Pull:
         predictor: of (at least) the parents in ``scales``.
         scales: the scale s of each anti-causal parent.
         aim: in `AIMS`.
-        replay: how the gradient is run.
+        replay: how the gradient is run; None: it is called.
     """
 
     predictor: Predictor
     scales: Mapping[str, float]
     aim: str = "hold"
-    replay: Replay = field(default_factory=Replay)
+    replay: Replay | None = None
+    climbs: Aim = field(init=False)
 
     def __post_init__(self) -> None:
-        AIMS.get(self.aim)
+        object.__setattr__(self, "climbs", AIMS.get(self.aim))
 
 
 def _printed(posterior: Posterior, target: Values, reference: Values) -> Mapping[str, Tensor]:
@@ -124,7 +126,7 @@ def pull(
         target: the parents' values, neural ones included; a row each.
         reference: their factual values, likewise.
     """
-    aim, names = AIMS.get(guided.aim), list(guided.scales)
+    aim, names = guided.climbs, list(guided.scales)
     wanted, factual = _ordinary(target, names), _ordinary(reference, names)
 
     def climbed(y: Tensor, times: Tensor, velocity: Tensor, *values: Tensor) -> Tensor:
@@ -138,9 +140,11 @@ def pull(
         return anticausal(objective, y, times)
 
     times = tau.expand(len(y)) if isinstance(tau, Tensor) else y.new_full((len(y),), tau)
-    key = ("pull", guided.aim, *guided.scales.items())
-    values = (*wanted.values(), *factual.values())
-    change = guided.replay(key, climbed, y, times, velocity, *values)
+    inputs = (y, times, velocity, *wanted.values(), *factual.values())
+    if guided.replay is None:
+        change = climbed(*inputs)
+    else:
+        change = guided.replay(("pull", guided.aim, *guided.scales.items()), climbed, *inputs)
     if aim.everywhere:
         return change
     rows = any_changed(target, reference, reference).reshape(-1, *[1] * (y.ndim - 1))

@@ -72,9 +72,10 @@ import torch
 from torch import Tensor
 
 from causalflow.diffusion.guidance.anticausal import gradient
-from causalflow.diffusion.network import Field, Posterior, Predictor, Time, Values, changed
+from causalflow.diffusion.network import Field, Posterior, Predictor, Time, Values
 from causalflow.diffusion.path import alpha_bar_of, column, leave, noise_of, precise, prior_scale
 from causalflow.errors import CausalflowError
+from causalflow.nn.embedding import changed
 from causalflow.registry import Registry
 
 __all__ = [

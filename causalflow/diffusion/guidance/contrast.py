@@ -50,25 +50,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
 from causalflow.diffusion.guidance.anticausal import Pull, pull
-from causalflow.diffusion.network import (
-    ConditionalField,
-    Field,
-    Time,
-    Values,
-    any_changed,
-    changed,
-    known,
-    nulled,
-)
+from causalflow.diffusion.network import ConditionalField, Field, Time, Values
 from causalflow.diffusion.path import column
 from causalflow.errors import CausalflowError
+from causalflow.nn.embedding import any_changed, changed, known, nulled
 from causalflow.registry import Registry
 
 __all__ = ["GUIDANCES", "SCHEDULES", "Contrast", "Guidance", "Schedule", "guide"]
@@ -96,9 +88,10 @@ class Schedule:
 
     kind: str = "constant"
     interval: tuple[float, float] = (0.0, 1.0)
+    factor: Callable[[Tensor], Tensor] = field(init=False)
 
     def __post_init__(self) -> None:
-        SCHEDULES.get(self.kind)
+        object.__setattr__(self, "factor", SCHEDULES.get(self.kind))
         low, high = self.interval
         if not 0 <= low <= high <= 1:
             raise CausalflowError(
@@ -110,7 +103,7 @@ class Schedule:
         low, high = self.interval
         times = torch.as_tensor(tau, dtype=None if isinstance(tau, Tensor) else torch.float64)
         inside = (low <= times) & (times <= high)
-        factor = SCHEDULES.get(self.kind)(times) * inside
+        factor = self.factor(times) * inside
         return factor if isinstance(tau, Tensor) else float(factor)
 
 
@@ -164,12 +157,12 @@ def delta(target: Values, reference: Values, parents: Collection[str]) -> list[C
 
 
 def guide(
-    field: ConditionalField,
+    velocity: ConditionalField,
     target: Values,
     reference: Values,
     *,
     neural: Collection[str],
-    guidance: str = "none",
+    guidance: Guidance = none,
     strength: float = 1.0,
     pulled: Pull | None = None,
     schedule: Schedule | None = None,
@@ -177,29 +170,29 @@ def guide(
     """The guided velocity of ``target``, of fixed shape; one network call an evaluation.
 
     Args:
-        field: v(y, tau, c) of the denoiser; called with the compared rows appended to the batch.
+        velocity: v(y, tau, c) of the denoiser; called with the compared rows appended to the batch.
         target: what the network is told and what the anti-causal edges aim at, batch rows each.
         reference: the parents' factual values, likewise.
         neural: the parents that condition the network; nulled and compared.
-        guidance: in `GUIDANCES`.
+        guidance: of `GUIDANCES`.
         strength: w, of the neural parents; 1 guides nothing.
         pulled: the anti-causal edges, if any.
         schedule: r(tau); constant, if not given.
     """
-    contrasts = GUIDANCES.get(guidance)(target, reference, neural)
+    contrasts = guidance(target, reference, neural)
     felt = [c for c in contrasts if strength != 1 and c.rows.any()]
-    compared = _compare(field, target, felt)
+    compared = _compare(velocity, target, felt)
     factor = schedule or Schedule()
 
     def guided(y: Tensor, tau: Time) -> Tensor:
         strengths = factor(tau)
         if not isinstance(strengths, Tensor) and strengths == 0:
-            return field(y, tau, target)
+            return velocity(y, tau, target)
         plain, excess = compared(y, tau)
-        velocity = plain if excess is None else plain + _times(strengths, (strength - 1) * excess)
+        moved = plain if excess is None else plain + _times(strengths, (strength - 1) * excess)
         if pulled is None:
-            return velocity
-        return velocity + _times(strengths, pull(pulled, y, tau, plain, target, reference))
+            return moved
+        return moved + _times(strengths, pull(pulled, y, tau, plain, target, reference))
 
     return guided
 
@@ -213,11 +206,11 @@ def _times(strengths: Time, term: Tensor) -> Tensor:
 
 
 def _compare(
-    field: ConditionalField, target: Values, contrasts: list[Contrast]
+    velocity: ConditionalField, target: Values, contrasts: list[Contrast]
 ) -> Callable[[Tensor, Time], tuple[Tensor, Tensor | None]]:
     """The evaluation, in one batch, of v(c') and of sum_k (v(c') - v(c_k)), None if it is empty."""
     if not contrasts:
-        return lambda y, tau: (field(y, tau, target), None)
+        return lambda y, tau: (velocity(y, tau, target), None)
     rows = [c.rows.nonzero()[:, 0] for c in contrasts]
     parts = [_take(c.values, r) for c, r in zip(contrasts, rows, strict=True)]
     batch = {name: torch.cat([v, *(part[name] for part in parts)]) for name, v in target.items()}
@@ -227,7 +220,7 @@ def _compare(
 
     def compared(y: Tensor, tau: Time) -> tuple[Tensor, Tensor]:
         times = tau[places] if isinstance(tau, Tensor) and tau.ndim else tau
-        plain, *others = field(y[places], times, batch).split(sizes)
+        plain, *others = velocity(y[places], times, batch).split(sizes)
         excess = torch.zeros_like(plain)
         for r, other in zip(rows, others, strict=True):
             excess = excess.index_add(0, r, plain[r] - other)

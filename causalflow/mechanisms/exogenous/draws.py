@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 
 from causalflow.errors import RowError
-from causalflow.mechanisms import draws
 from causalflow.mechanisms.equation.mechanism import EquationMechanism
 from causalflow.mechanisms.exogenous.exogenous import ExogenousVariable
 from causalflow.mechanisms.exogenous.particles import MOST_PARTICLES, TooManyStatesError
@@ -26,7 +25,7 @@ from causalflow.mechanisms.exogenous.posterior import (
     exogenous_posterior,
 )
 from causalflow.mechanisms.exogenous.visit import NeedsDrawsError
-from causalflow.mechanisms.mechanism import Values
+from causalflow.mechanisms.mechanism import Values, draw_index, draw_uniform
 
 __all__ = ["ExogenousDraws", "abduct_exogenous"]
 
@@ -97,7 +96,7 @@ def _drawn(
         law = exogenous_posterior(mechanisms, exogenous, values, generator, offset)
     except (TooManyStatesError, NeedsDrawsError):
         return _grouped(mechanisms, exogenous, values, offset, generator)
-    state = draws.index(law.log_weight, generator)[:, None]
+    state = draw_index(law.log_weight, generator)[:, None]
     every = torch.ones_like(state, dtype=torch.bool)
     return ExogenousDraws(
         values=_at(law, exogenous, state, every, generator), undetermined=_undetermined(law)
@@ -216,13 +215,13 @@ def _chosen(
     effective = _effective(law, share, offset) if weighted else None
     place = torch.arange(int(counts.max()), device=share.device).expand(len(counts), -1)
     wanted = place < counts[:, None]
-    shift = draws.uniform(tuple(place.shape), generator, share.device)
+    shift = draw_uniform(tuple(place.shape), generator, share.device)
     total = share.cumsum(1)
     quantile = (place + shift) / counts[:, None] * total[:, -1:]
     # A last partial sum may be short of 1 by rounding: never step past a possible state.
     quantile = torch.minimum(quantile, torch.nextafter(total[:, -1:], total.new_zeros(())))
     state = torch.searchsorted(total, quantile.contiguous(), right=True)
-    random = draws.uniform(tuple(place.shape), generator, share.device)
+    random = draw_uniform(tuple(place.shape), generator, share.device)
     state = state.gather(1, torch.where(wanted, random, 2.0).argsort(1))
     return ExogenousDraws(
         values=_at(law, exogenous, state, wanted, generator),

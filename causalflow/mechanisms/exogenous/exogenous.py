@@ -17,8 +17,7 @@ from torch import Tensor, nn
 
 from causalflow.equations.law import FAMILIES
 from causalflow.graph.node import Exogenous, Finite
-from causalflow.mechanisms import draws
-from causalflow.mechanisms.mechanism import Noise
+from causalflow.mechanisms.mechanism import Noise, draw_index, draw_uniform
 
 __all__ = ["ExogenousVariable"]
 
@@ -137,14 +136,14 @@ class ExogenousVariable(nn.Module):
         """
         inside = high > low
         count = int(inside.sum())
-        cell, shift = (draws.uniform((count,), generator, low.device) for _ in range(2))
+        cell, shift = (draw_uniform((count,), generator, low.device) for _ in range(2))
         share = (cell.argsort() + shift) / max(count, 1)
         return low.masked_scatter(inside, self.restricted(low[inside], high[inside], share))
 
     def draw_noise(self, n: int, generator: torch.Generator) -> Noise:
         """n draws: {"value": (n,)}, int64 if the law is discrete, else float64."""
         if self.is_finite and getattr(self.law, "name", "") != "poisson":
-            return {"value": draws.index(self.log_p.expand(n, -1), generator)}
+            return {"value": draw_index(self.log_p.expand(n, -1), generator)}
         seed = torch.randint(2**62, (), generator=generator, device=generator.device)
         drawn = self.family.sample(np.random.default_rng(int(seed)), n, **self.parameters_of_law)
         return {"value": torch.as_tensor(drawn).to(self.log_p.device)}

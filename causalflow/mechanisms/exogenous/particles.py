@@ -14,10 +14,9 @@ import torch
 from torch import Tensor
 
 from causalflow.errors import ImpossibleError, RowError
-from causalflow.mechanisms import draws
 from causalflow.mechanisms.exogenous.exogenous import ExogenousVariable
 from causalflow.mechanisms.exogenous.piece import Pieces
-from causalflow.mechanisms.mechanism import Values
+from causalflow.mechanisms.mechanism import Values, draw_uniform
 
 __all__ = ["MOST_PARTICLES", "Particles", "TooManyStatesError"]
 
@@ -126,10 +125,10 @@ class Particles:
         together are a Latin hypercube.
         """
         shape = (self.rows, self.states)
-        share = draws.uniform(shape, generator, self.device)
+        share = draw_uniform(shape, generator, self.device)
         cell = torch.arange(self.states, device=self.device)
         if self.undetermined:
-            cell = draws.uniform((self.states,), generator, self.device).argsort()
+            cell = draw_uniform((self.states,), generator, self.device).argsort()
         low, high = (torch.full(shape, end, dtype=torch.float64) for end in variable.support)
         share = (cell + share) / self.states
         value = variable.restricted(low.to(self.device), high.to(self.device), share)

@@ -1,7 +1,29 @@
-"""Passage: an image to its noise, and a noise to the image it draws, under the parents' values.
+"""Codec: an image to its noise, and a noise to the image it draws, under the parents' values.
 
-Notation: u as in `causalflow.mechanisms.image.noise`, c the conditions: the parents, latents in
-place of labels where they have a representation, and the code.
+Notation: x the image, u its noise, what a diffusion model needs besides the parents to draw it:
+
+    u = (position, offset, code, latents, residuals, grain, reference)
+
+    position   y_N, the end of the probability-flow trajectory through the factual image; normal
+               when drawn
+    offset     the solver's further state at y_N less its rest value; for leap-frog
+               w_N - v(y_N, c); when drawn 0, or the noise of a stochastic solver
+    code       z, the mean of q(z | x, parents), N(0, I) when drawn
+               (`causalflow.mechanisms.image.code`)
+    latents    of the parents with a representation, told in place of their labels, as read off x;
+               they move with the labels (`causalflow.mechanisms.image.representation`)
+    residual   r = x - decode(u, factual parents): what the solver misses; 0 when drawn, and of a
+               reversible solver, which misses nothing
+    guided_residual  the same of the guided solver
+    grain      g, what was added to the factual image before it was abducted, and is taken off every
+               image again; 0 when drawn
+    reference  the parents under which u was read; unlabelled when drawn
+    image, tape  kept for a balanced way up only (`causalflow.diffusion.trajectory`): x, NaN when
+               drawn, and the noise of that way
+
+Between the mechanisms u is a mapping of tensors with a row each
+(`causalflow.mechanisms.mechanism`); here it has parts. c are the conditions: the parents, latents
+in place of labels where they have a representation, and the code.
 
 *Up*: the solver follows the velocity from the data to the noise, unguided. *Down*: start at rest
 under the new parents, add the offset, come back, add the residual. Storing the offset from rest
@@ -34,19 +56,91 @@ from torch import Tensor
 
 from causalflow.diffusion.denoiser import Denoiser
 from causalflow.diffusion.guidance.balance import draw_tape
-from causalflow.diffusion.network import Time, any_changed
+from causalflow.diffusion.network import Time
 from causalflow.diffusion.path import TAU_MIN
 from causalflow.diffusion.trajectory import Decoder
 from causalflow.errors import EvidenceError
 from causalflow.graph.node import Continuous, Diffusion, Node
 from causalflow.mechanisms.image.code import SemanticCode
-from causalflow.mechanisms.image.noise import ImageNoise
 from causalflow.mechanisms.image.representation import Representation
 from causalflow.mechanisms.mechanism import Noise, Values, chunks, snapped, take
+from causalflow.nn.embedding import any_changed
 
-__all__ = ["Passage", "told_velocity"]
+__all__ = ["Codec", "ImageNoise", "told_velocity"]
 
-_CODE = "code."  # beside the parents in c; no node has a name that ends in a dot
+_CODE = "code."
+"""Beside the parents in c: no node has a name that ends in a dot."""
+
+
+_LATENT, _OFFSET, _REFERENCE = "latent.", "offset.", "reference."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ImageNoise:
+    """u, by part; a row an image.
+
+    Attributes:
+        position: shape (batch, channel, height, width), float64.
+        residual: likewise.
+        offset: likewise, as many as the solver keeps.
+        reference: the parents' values, shape (batch,) each.
+        latents: shape (batch, length) each; none where no parent has a representation.
+        code: shape (batch, length); None where the image has none.
+        guided_residual: as ``residual``; None where nothing guides.
+        grain: shape (batch, channel, height, width), float64; None: nothing was added.
+        image: in [-1, 1]; None where nothing is balanced.
+        tape: shape (batch, steps, channel, height, width); likewise.
+    """
+
+    position: Tensor
+    residual: Tensor
+    offset: tuple[Tensor, ...]
+    reference: Mapping[str, Tensor]
+    latents: Mapping[str, Tensor]
+    code: Tensor | None = None
+    guided_residual: Tensor | None = None
+    grain: Tensor | None = None
+    image: Tensor | None = None
+    tape: Tensor | None = None
+
+    @classmethod
+    def of(cls, noise: Noise) -> ImageNoise:
+        """The parts of a mapping that `tensors` made."""
+        return cls(
+            position=noise["position"],
+            residual=noise["residual"],
+            offset=tuple(_named(noise, _OFFSET).values()),
+            reference=_named(noise, _REFERENCE),
+            latents=_named(noise, _LATENT),
+            code=noise.get(_CODE),
+            guided_residual=noise.get("guided_residual"),
+            grain=noise.get("grain"),
+            image=noise.get("image"),
+            tape=noise.get("tape"),
+        )
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The parts that there are, by name."""
+        single = {
+            _CODE: self.code,
+            "guided_residual": self.guided_residual,
+            "grain": self.grain,
+            "image": self.image,
+            "tape": self.tape,
+        }
+        return {
+            "position": self.position,
+            "residual": self.residual,
+            **{f"{_OFFSET}{place}": part for place, part in enumerate(self.offset)},
+            **{_REFERENCE + name: value for name, value in self.reference.items()},
+            **{_LATENT + name: value for name, value in self.latents.items()},
+            **{name: part for name, part in single.items() if part is not None},
+        }
+
+
+def _named(noise: Noise, prefix: str) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): part for k, part in noise.items() if k.startswith(prefix)}
+
 
 _Decode: TypeAlias = Callable[[Values, ImageNoise], Tensor]
 
@@ -57,7 +151,7 @@ def told_velocity(denoiser: Denoiser, y: Tensor, tau: Time, conditions: Values) 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Passage:
+class Codec:
     """Both ways between the images of a node and their noise.
 
     Attributes:

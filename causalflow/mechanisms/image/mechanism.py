@@ -6,8 +6,7 @@ else the image shows; latents of the parents that have a representation; and wei
 is fitted. What they do together:
 
     training      `causalflow.mechanisms.image.loss`
-    noise u       `causalflow.mechanisms.image.noise`
-    both ways     `causalflow.mechanisms.image.codec`, over `causalflow.diffusion.trajectory`
+    noise u, both ways  `causalflow.mechanisms.image.codec`, over `causalflow.diffusion.trajectory`
 """
 
 from __future__ import annotations
@@ -34,9 +33,8 @@ from causalflow.graph.node import (
     Node,
 )
 from causalflow.mechanisms.image.code import SemanticCode
-from causalflow.mechanisms.image.codec import Passage, told_velocity
+from causalflow.mechanisms.image.codec import Codec, ImageNoise, told_velocity
 from causalflow.mechanisms.image.loss import ImageLoss, MutilationWeights
-from causalflow.mechanisms.image.noise import ImageNoise
 from causalflow.mechanisms.image.reader import AnticausalPredictor, ParentReader, given_classifiers
 from causalflow.mechanisms.image.representation import Representation, represented
 from causalflow.mechanisms.mechanism import Noise, Values, all_labelled, chunks, take
@@ -107,8 +105,7 @@ class ImageMechanism(nn.Module):
             options: further fields of `causalflow.graph.node.Diffusion`.
         """
         other = copy.copy(self)
-        for made in ("_passage", "decoder"):  # under the options before
-            other.__dict__.pop(made, None)
+        other._drop_ways()
         if steps is not None:
             options = {"guided_steps": None, **options, "steps": steps}
         if isinstance(guidance, str):
@@ -119,6 +116,16 @@ class ImageMechanism(nn.Module):
             strength = max(0.0, 1 + guidance * (other.options.strength - 1))
             other.options = replace(other.options, strength=strength)
         return other
+
+    def forget(self) -> None:
+        """Drop what was recorded of weights that have changed or moved, or that run otherwise."""
+        self._drop_ways()
+        if self.denoiser.replay is not None:
+            self.denoiser.replay.forget()
+
+    def _drop_ways(self) -> None:
+        for made in ("_codec", "decoder"):
+            self.__dict__.pop(made, None)
 
     def calibrate(self, values: Values, generator: torch.Generator) -> None:
         """Set the scales of continuous parents and the mutilation weights; draws nothing."""
@@ -173,23 +180,23 @@ class ImageMechanism(nn.Module):
             value: images in [-1, 1].
             labels: of the parents that are known; the latents of others are read off the image.
         """
-        return self._passage.represented(value, labels)
+        return self._codec.represented(value, labels)
 
     @torch.no_grad()
     def latents(self, parents: Values, noise: Noise) -> dict[str, Tensor]:
         """The latents under ``parents`` and ``noise``, by parent."""
-        return self._passage.latents(parents, ImageNoise.of(noise))
+        return self._codec.latents(parents, ImageNoise.of(noise))
 
     def draw_noise(self, n: int, generator: torch.Generator) -> Noise:
         """n draws of u."""
-        return self._passage.drawn(n, generator).tensors()
+        return self._codec.drawn(n, generator).tensors()
 
     @torch.no_grad()
     def abduct(self, value: Tensor, parents: Values, generator: torch.Generator) -> Noise:
         """The noise of factual images under factual parents; draws for stochastic methods only."""
-        passage = self._passage
+        codec = self._codec
         parts = [
-            passage.up(value[rows], take(parents, rows), generator).tensors()
+            codec.up(value[rows], take(parents, rows), generator).tensors()
             for rows in chunks(torch.arange(len(value), device=value.device))
         ]
         return {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
@@ -197,11 +204,11 @@ class ImageMechanism(nn.Module):
     @torch.no_grad()
     def predict(self, parents: Values, noise: Noise) -> Tensor:
         """Images in [-1, 1] under ``parents`` and ``noise``."""
-        return self._passage.down(parents, noise).float()
+        return self._codec.down(parents, noise).float()
 
     @cached_property
-    def _passage(self) -> Passage:
-        return Passage(
+    def _codec(self) -> Codec:
+        return Codec(
             name=self.name,
             shape=self.shape,
             parents=self.parents,
