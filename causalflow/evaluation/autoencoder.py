@@ -24,9 +24,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from tqdm import tqdm
 
 from causalflow.errors import DataError, one_of
+from causalflow.evaluation.networks import Steps, unit_images
 
 __all__ = ["Autoencoder", "VariationalAutoencoder"]
 
@@ -88,7 +88,8 @@ class Autoencoder:
 
         passes = EPOCHS[kind] if epochs is None else epochs
         both = nn.ModuleList([encoder, decoder])
-        _fit(both, loss, images, passes, batch_size, random, progress, f"autoencoder ({kind})")
+        name = f"autoencoder ({kind})"
+        _fit(both, loss, images, Steps(len(images), passes, batch_size, random, name, progress))
         return own
 
     def __call__(self, images: Tensor) -> Tensor:
@@ -155,7 +156,8 @@ class VariationalAutoencoder:
             return (error + divergence) / len(x)
 
         both = nn.ModuleList([encoder, decoder])
-        _fit(both, loss, images, epochs, batch_size, random, progress, "variational autoencoder")
+        name = "variational autoencoder"
+        _fit(both, loss, images, Steps(len(images), epochs, batch_size, random, name, progress))
         return own
 
     def __call__(self, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -165,28 +167,12 @@ class VariationalAutoencoder:
         return mean, log_variance.exp()
 
 
-def _fit(
-    network: nn.Module,
-    loss: Loss,
-    images: Tensor,
-    epochs: int,
-    batch_size: int,
-    random: torch.Generator,
-    progress: bool,
-    name: str,
-) -> None:
+def _fit(network: nn.Module, loss: Loss, images: Tensor, steps: Steps) -> None:
     """Minimise the loss of batches; the network is left in evaluation mode."""
     device = next(network.parameters()).device
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     adam = torch.optim.Adam(network.parameters())
-    steps = epochs * -(-len(images) // batch_size)
-    with tqdm(total=steps, unit="step", desc=name, disable=not progress) as bar:
-        for _ in range(epochs):
-            for rows in torch.randperm(len(images), generator=random).split(batch_size):
-                adam.zero_grad(set_to_none=True)
-                loss(_unit(images[rows], device)).backward()
-                adam.step()
-                bar.update()
+    steps.descend(lambda rows: loss(_unit(images[rows], device)), adam)
     network.eval().requires_grad_(False)
 
 
@@ -232,5 +218,4 @@ def _check(images: Tensor, multiple: int) -> None:
 
 def _unit(images: Tensor, device: torch.device) -> Tensor:
     """float32 in [0, 1]; channels last, in which these convolutions are twice as fast."""
-    unit = images.float() / 255 if images.dtype == torch.uint8 else images.float()
-    return unit.to(device).contiguous(memory_format=torch.channels_last)
+    return unit_images(images).to(device).contiguous(memory_format=torch.channels_last)

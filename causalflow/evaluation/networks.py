@@ -25,6 +25,7 @@ pseudo-oracles: judges fitted to real images.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -34,7 +35,14 @@ from tqdm import tqdm
 
 from causalflow.errors import DataError
 
-__all__ = ["LEAST_SIZE", "ImageClassifier", "ImageRegressor", "judge_network", "unit_images"]
+__all__ = [
+    "LEAST_SIZE",
+    "ImageClassifier",
+    "ImageRegressor",
+    "Steps",
+    "judge_network",
+    "unit_images",
+]
 
 CHUNK = 1024
 FEATURES = 128
@@ -84,20 +92,13 @@ class ImageClassifier:
             raise DataError(f"classifier: {len(images)} images and {len(labels)} labels")
         random = torch.Generator().manual_seed(seed)
         network = judge_network(images.shape[1], levels, random).to(device)
-        steps = epochs * -(-len(images) // batch_size)
-        adam = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=1e-2)
-        rate = torch.optim.lr_scheduler.OneCycleLR(adam, max_lr=2e-3, total_steps=steps)
-        with tqdm(total=steps, unit="step", desc="classifier", disable=not progress) as bar:
-            for _ in range(epochs):
-                for rows in torch.randperm(len(images), generator=random).split(batch_size):
-                    shifted = _shifted(unit_images(images[rows]).to(device), random)
-                    loss = functional.cross_entropy(network(shifted), labels[rows].to(device))
-                    adam.zero_grad(set_to_none=True)
-                    loss.backward()
-                    adam.step()
-                    rate.step()
-                    bar.update()
-        return cls(network=network.eval())
+
+        def loss(rows: Tensor) -> Tensor:
+            shifted = _shifted(unit_images(images[rows]).to(device), random)
+            return functional.cross_entropy(network(shifted), labels[rows].to(device))
+
+        steps = Steps(len(images), epochs, batch_size, random, "classifier", progress)
+        return cls(network=_judge(network, loss, steps))
 
     def __call__(self, images: Tensor) -> Tensor:
         """The most probable class of each image, shape (batch,), on the CPU."""
@@ -116,6 +117,56 @@ class ImageClassifier:
         device = next(self.network.parameters()).device
         chunks = [part(unit_images(chunk).to(device)).cpu() for chunk in images.split(CHUNK)]
         return torch.cat(chunks)
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Gradient steps over all rows, every epoch in another order.
+
+    Attributes:
+        rows: of the data.
+        epochs: passes over them.
+        batch_size: rows a step.
+        random: draws the orders.
+        name: of what is fitted, on the bar.
+        progress: show a bar on standard error.
+    """
+
+    rows: int
+    epochs: int
+    batch_size: int
+    random: torch.Generator
+    name: str
+    progress: bool
+
+    def __len__(self) -> int:
+        return self.epochs * -(-self.rows // self.batch_size)
+
+    def descend(
+        self,
+        loss: Callable[[Tensor], Tensor],
+        optimizer: torch.optim.Optimizer,
+        rate: torch.optim.lr_scheduler.LRScheduler | None = None,
+    ) -> None:
+        """Minimise ``loss``, a function of the numbers of a batch's rows."""
+        with tqdm(total=len(self), unit="step", desc=self.name, disable=not self.progress) as bar:
+            for _ in range(self.epochs):
+                order = torch.randperm(self.rows, generator=self.random)
+                for rows in order.split(self.batch_size):
+                    optimizer.zero_grad(set_to_none=True)
+                    loss(rows).backward()
+                    optimizer.step()
+                    if rate is not None:
+                        rate.step()
+                    bar.update()
+
+
+def _judge(network: nn.Sequential, loss: Callable[[Tensor], Tensor], steps: Steps) -> nn.Sequential:
+    """The network, fitted, in evaluation mode."""
+    adam = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=1e-2)
+    rate = torch.optim.lr_scheduler.OneCycleLR(adam, max_lr=2e-3, total_steps=len(steps))
+    steps.descend(loss, adam, rate)
+    return network.eval()
 
 
 def judge_network(channels: int, outputs: int, random: torch.Generator) -> nn.Sequential:
@@ -217,20 +268,13 @@ class ImageRegressor:
         random = torch.Generator().manual_seed(seed)
         network = judge_network(images.shape[1], 1, random).to(device)
         wanted = ((values.double() - centre) / spread).float()
-        steps = epochs * -(-len(images) // batch_size)
-        adam = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=1e-2)
-        rate = torch.optim.lr_scheduler.OneCycleLR(adam, max_lr=2e-3, total_steps=steps)
-        with tqdm(total=steps, unit="step", desc="regressor", disable=not progress) as bar:
-            for _ in range(epochs):
-                for rows in torch.randperm(len(images), generator=random).split(batch_size):
-                    read = network(unit_images(images[rows]).to(device))[:, 0]
-                    loss = functional.mse_loss(read, wanted[rows].to(device))
-                    adam.zero_grad(set_to_none=True)
-                    loss.backward()
-                    adam.step()
-                    rate.step()
-                    bar.update()
-        return cls(network=network.eval(), centre=centre, spread=spread)
+
+        def loss(rows: Tensor) -> Tensor:
+            read = network(unit_images(images[rows]).to(device))[:, 0]
+            return functional.mse_loss(read, wanted[rows].to(device))
+
+        steps = Steps(len(images), epochs, batch_size, random, "regressor", progress)
+        return cls(network=_judge(network, loss, steps), centre=centre, spread=spread)
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:
