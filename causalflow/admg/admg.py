@@ -15,7 +15,7 @@ Source: Richardson (2003); Pearl (2009), *Causality*, section 3.4 and 3.7.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property
 from heapq import heapify, heappop, heappush
@@ -144,9 +144,9 @@ class ADMG:
     def __hash__(self) -> int:
         return self._hash
 
-    def __reduce__(self) -> tuple[type[ADMG], tuple[object, ...]]:
-        """Made anew from its nodes and edges, without the graph that it may be part of."""
-        return ADMG, self._parts
+    def __reduce__(self) -> tuple[Callable[[Links, frozenset[str]], ADMG], tuple[object, ...]]:
+        """Subgraphs that are stored together go on sharing their links."""
+        return _subgraph, (self.links, self.members)
 
     def __repr__(self) -> str:
         """As it is made, edges in order: a set's own order differs from run to run."""

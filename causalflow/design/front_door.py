@@ -11,7 +11,7 @@ M, which may be set, and covariates R, which are seen, with
 as then P(y | do(m), r) = sum_x' P(y | x', m, r) P(x'). With R empty that is Pearl's criterion; that
 nothing else works was tried on thousands of random graphs.
 
-Source: Pearl (1995) for the front door; rules 1-3 of `causalflow.proof.check` for the rest.
+Source: Pearl (1995) for the front door; rules 1-3 of `causalflow.proof.rules` for the rest.
 """
 
 from __future__ import annotations

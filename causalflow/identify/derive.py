@@ -7,29 +7,33 @@ Notation: Q[S] = P(s | do(pa(S) - S)), pa(S) the parents of the nodes of S. The 
                 exchange of what its district lacks: P(d_i | d_<i, do(x)) is a term of Q[S]
     line 6      a term of Q[S], S a district of the data, is P(s_i | what it depends on)
     lines 2, 7  else it is a term of Q[T], T around S: a quotient of sums of products of terms of
-                the set around T, and so on up to the data (`causalflow.identify.kernel`)
+                the kernel above T, and so on up to the data (`causalflow.identify.kernel`)
 
-What turns one term into another is found, and every use of a rule checked, by
-`causalflow.proof.check.convert`. Variables stand at their own indices throughout: a term's
-value does not depend on what is put in, so sums around it may bind that.
+ID has found all of this already: an `Effect` holds the kernel that each Q[S] was reached by, and
+the proof goes its way back. Only what turns one term into another by the rules is looked for
+(`convert`). Variables stand at their own indices throughout: a term's value does not depend on what
+is put in, so sums around it may bind that. `causalflow.proof.check`, which knows nothing of this,
+reads every proof before it is shown.
 
 Source: Shpitser & Pearl (2006), Theorems 5-7; Tian & Pearl (2002), Lemmas 1-4.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 from causalflow.admg.admg import ADMG
-from causalflow.identify.kernel import Level, descend, goal_of, needed_of, parents_of
-from causalflow.proof.check import Chance, Use, convert
+from causalflow.identify.id import Effect, Factor
+from causalflow.identify.kernel import Factored, Kernel, Observed
+from causalflow.proof.check import faults
 from causalflow.proof.proof import Line
+from causalflow.proof.rules import Chance, Use, holds, use_of
 from causalflow.symbolic.expression import Expression, Index, Probability, Product, Ratio, Sum
 from causalflow.symbolic.simplify import simplify
 
-__all__ = ["UnprovedError", "prove_effect"]
+__all__ = ["UnprovedError", "convert", "prove_effect"]
 
 Names = frozenset[str]
 NOTHING: Names = frozenset()
@@ -40,20 +44,21 @@ class UnprovedError(Exception):
 
 
 @lru_cache(maxsize=64)
-def prove_effect(
-    admg: ADMG,
-    outcomes: Names,
-    treatments: Names,
-    conditions: Names = NOTHING,
-    experiments: tuple[Names, ...] = (NOTHING,),
-) -> tuple[Line, ...]:
-    """The lines that lead from P(outcomes | do(treatments), conditions) to data.
+def prove_effect(admg: ADMG, asked: Chance, effect: Effect) -> tuple[Line, ...]:
+    """The lines that lead from a probability to data, as ID went.
+
+    Args:
+        admg: the graph.
+        asked: the question.
+        effect: what `causalflow.identify.id.identify_effect` found for it, a formula.
 
     Raises:
-        UnprovedError: it is not identifiable, or a step was not found.
+        UnprovedError: a step was not found, or a line does not pass `causalflow.proof.check`.
     """
-    prover = _Prover(admg=admg, experiments=experiments)
-    prover.prove(Chance(outcomes, conditions, treatments))
+    prover = _Prover(admg=admg)
+    prover.prove(asked, effect)
+    for fault in faults(admg, asked, prover.lines):
+        raise UnprovedError(fault)
     return tuple(prover.lines)
 
 
@@ -62,34 +67,24 @@ class _Prover:
     """The proof so far."""
 
     admg: ADMG
-    experiments: tuple[Names, ...]
     lines: list[Line] = field(default_factory=list)
     current: Expression | None = None
     plans: dict[tuple[Chance, Chance], tuple[Use, ...] | None] = field(default_factory=dict)
+    above: dict[Factored, Mapping[str, Names]] = field(default_factory=dict)
 
-    def prove(self, asked: Chance) -> None:
+    def prove(self, asked: Chance, effect: Effect) -> None:
         """All lines, from the question to a formula without ``do``."""
         self.current = asked.formula
-        asked = self._as_set(asked)
+        for node in effect.moved:  # line 1 of IDC
+            goal = Chance(asked.outcomes, asked.given - {node}, asked.do | {node})
+            self._convert({asked: goal})
+            asked = goal
         region = self.admg.subgraph(self.admg.ancestors(asked.outcomes | asked.given))
         relevant = Chance(asked.outcomes, asked.given, asked.do & region.members)
         self._convert({asked: relevant})
-        if relevant.do or NOTHING not in self.experiments:
-            self._by_districts(region, self._joint(relevant))
+        if effect.factors:
+            self._by_districts(region, self._joint(relevant), effect.factors)
         self._simplify()
-
-    def _as_set(self, asked: Chance) -> Chance:
-        """Conditions set instead of seen where rule 2 allows: line 1 of IDC."""
-        moved = True
-        while moved and asked.given and (asked.do or NOTHING not in self.experiments):
-            moved = False
-            for node in sorted(asked.given):
-                goal = Chance(asked.outcomes, asked.given - {node}, asked.do | {node})
-                if (uses := convert(self.admg, asked, goal)) is not None:
-                    self._rewrite("rule 2", {asked.formula: goal.formula}, uses)
-                    asked, moved = goal, True
-                    break
-        return asked
 
     def _joint(self, asked: Chance) -> Chance:
         """A conditional probability as the quotient of the joint one and its sum."""
@@ -101,82 +96,99 @@ class _Prover:
         self._rewrite("conditional probability", {asked.formula: quotient})
         return joint
 
-    def _by_districts(self, region: ADMG, asked: Chance) -> None:
+    def _by_districts(self, region: ADMG, asked: Chance, factors: Sequence[Factor]) -> None:
         """Line 4: a term for each ancestor of the outcomes, each on its way to the data."""
         inner = region.subgraph(region.members - asked.do)
-        kept = inner.ancestors(asked.outcomes)
-        terms = self._chain({asked: kept})
+        terms = self._chain({asked: inner.ancestors(asked.outcomes)})[asked]
         goals: dict[Chance, tuple[Chance, Chance]] = {}
-        levels: list[tuple[Chance, Level]] = []
-        for district in region.subgraph(kept).causal_districts():
-            level = self._level(region, district)
-            before, around = level.before(district), parents_of(region, district) - district
-            for node, term in terms[asked].items():
+        reached: list[tuple[Chance, Kernel]] = []
+        for factor in factors:
+            district, kernel = factor.district, factor.kernel
+            before, around = kernel.before(district), self._around(district)
+            for node, term in terms.items():
                 if node in district:
                     own = Chance(term.outcomes, term.given & district, around)
-                    goal = Chance(term.outcomes, before[node], level.set())
+                    goal = Chance(term.outcomes, before[node], self._set(kernel))
                     goals[term] = own, goal
-                    levels.append((goal, level))
+                    reached.append((goal, kernel))
         self._convert_by_way(goals)
-        self._resolve(levels)
+        self._resolve(reached)
 
-    def _level(self, region: ADMG, district: Names) -> Level:
-        """Where Q[S] is a product of terms, from the first experiment that tells it."""
-        for experiment in self.experiments:
-            if district.isdisjoint(experiment):
-                base = region.subgraph(region.members - experiment)
-                level = descend(Level(region=base, do=experiment), district)
-                if level is not None:
-                    return level
-        raise UnprovedError(f"Q{sorted(district)} is in no data")
+    def _set(self, kernel: Kernel) -> Names:
+        """What is set in a kernel: by the experiment, or else all that Q[T] depends on."""
+        if isinstance(kernel, Observed):
+            return frozenset(event.name for event in kernel.do)
+        return self._around(kernel.region.members)
 
-    def _resolve(self, pending: Sequence[tuple[Chance, Level]]) -> None:
-        """Terms of derived levels as terms of the levels above them, until all are data."""
-        while derived := [pair for pair in dict.fromkeys(pending) if pair[1].above is not None]:
-            pending = self._raise(derived)
+    def _resolve(self, reached: Sequence[tuple[Chance, Kernel]]) -> None:
+        """Terms of kernels as terms of those above them, until all are data."""
+        while below := [(c, at) for c, at in dict.fromkeys(reached) if isinstance(at, Factored)]:
+            reached = self._raise(below)
 
-    def _raise(self, terms: Sequence[tuple[Chance, Level]]) -> list[tuple[Chance, Level]]:
-        """One level up: straight where a term is one of the level above, else by a quotient."""
+    def _raise(self, terms: Sequence[tuple[Chance, Factored]]) -> list[tuple[Chance, Kernel]]:
+        """One kernel up: straight where a term is one of that above, else by a quotient."""
         goals: dict[Chance, tuple[Chance, Chance]] = {}
-        found: list[tuple[Chance, Level]] = []
-        broken: dict[Chance, Level] = {}
-        for term, level in terms:
-            if needed_of(level, term.outcomes | term.given) <= term.outcomes | term.given:
-                (node,) = term.outcomes
-                goal = goal_of(level, node)
+        found: list[tuple[Chance, Kernel]] = []
+        broken: dict[Chance, Factored] = {}
+        for term, kernel in terms:
+            if self._needed(kernel, term.outcomes | term.given) <= term.outcomes | term.given:
+                goal = self._goal(kernel, term.outcomes)
                 goals[term] = goal, goal
-                found.append((goal, level.upper))
+                found.append((goal, kernel.above))
             else:
-                broken[term] = level
+                broken[term] = kernel
         sums = self._quotients(broken)
-        for joint, nodes in self._chain({c: needed_of(sums[c], c.outcomes) for c in sums}).items():
-            level = sums[joint]
-            whole = needed_of(level, joint.outcomes)
-            around = parents_of(level.region, whole) - whole
-            for node, term in nodes.items():
-                goal = goal_of(level, node)
+        wholes = {joint: self._needed(kernel, joint.outcomes) for joint, kernel in sums.items()}
+        for joint, nodes in self._chain(wholes).items():
+            kernel, around = sums[joint], self._around(wholes[joint])
+            for term in nodes.values():
+                goal = self._goal(kernel, term.outcomes)
                 goals[term] = Chance(term.outcomes, term.given, around), goal
-                found.append((goal, level.upper))
+                found.append((goal, kernel.above))
         self._convert_by_way(goals)
         return found
 
-    def _quotients(self, terms: Mapping[Chance, Level]) -> dict[Chance, Level]:
+    def _quotients(self, terms: Mapping[Chance, Factored]) -> dict[Chance, Factored]:
         """P(a | b, do(z)) as P(a, b | do(z)) / P(b | do(z)); these, without conditions."""
         split: dict[Probability, Expression] = {}
-        sums: dict[Chance, Level] = {}
-        for term, level in terms.items():
+        sums: dict[Chance, Factored] = {}
+        for term, kernel in terms.items():
             parts = [Chance(term.outcomes | term.given, NOTHING, term.do)]
             if term.given:
                 parts.append(Chance(term.given, NOTHING, term.do))
                 split[term.formula] = Ratio(parts[0].formula, parts[1].formula)
-            sums |= dict.fromkeys(parts, level)
+            sums |= dict.fromkeys(parts, kernel)
         self._rewrite("conditional probability", split)
         own = {}
-        for part, level in sums.items():
-            whole = needed_of(level, part.outcomes)
-            own[part] = Chance(part.outcomes, NOTHING, parents_of(level.region, whole) - whole)
+        for part, kernel in sums.items():
+            around = self._around(self._needed(kernel, part.outcomes))
+            own[part] = Chance(part.outcomes, NOTHING, around)
         self._convert(own)
-        return {own[part]: level for part, level in sums.items()}
+        return {own[part]: kernel for part, kernel in sums.items()}
+
+    def _around(self, nodes: Names) -> Names:
+        """What all of Q[T] depends on, T some nodes."""
+        return self.admg.parents(nodes) - nodes
+
+    def _goal(self, kernel: Factored, outcomes: Names) -> Chance:
+        """The term of one node at the kernel above."""
+        (node,) = outcomes
+        return Chance(outcomes, self._before(kernel)[node], self._set(kernel.above))
+
+    def _needed(self, kernel: Factored, nodes: Names) -> Names:
+        """Some nodes, and those of their district that their terms above depend on."""
+        before, reached, frontier = self._before(kernel), set(nodes), [*nodes]
+        while frontier:
+            fresh = (before[frontier.pop()] & kernel.whole) - reached
+            reached |= fresh
+            frontier.extend(fresh)
+        return frozenset(reached)
+
+    def _before(self, kernel: Factored) -> Mapping[str, Names]:
+        """What the terms of its district are conditioned on at the kernel above."""
+        if kernel not in self.above:
+            self.above[kernel] = kernel.above.before(kernel.whole)
+        return self.above[kernel]
 
     def _chain(self, joints: Mapping[Chance, Names]) -> dict[Chance, dict[str, Chance]]:
         """Sum over further variables, then the chain rule: a term for each variable."""
@@ -271,3 +283,54 @@ def _replaced(node: Expression, change: Callable[[Probability], Expression | Non
             return Ratio(*(_replaced(part, change) for part in parts))
         case _:
             return node
+
+
+def convert(admg: ADMG, start: Chance, goal: Chance) -> tuple[Use, ...] | None:
+    """Uses of the rules that turn one probability into another of the same outcomes, if found.
+
+    Whatever moves in the same way moves at once, so there are at most six steps, in any order.
+
+    Example:
+        >>> fork = ADMG(("z", "x", "y"), frozenset({("z", "x"), ("z", "y"), ("x", "y")}))
+        >>> y, x, z = map(frozenset, "yxz")
+        >>> (use,) = convert(fork, Chance(y, z, x), Chance(y, x | z))
+        >>> use.rule, str(use.before.formula), str(use.after.formula), sorted(use.out_of)
+        (2, 'P(y | do(x), z)', 'P(y | x, z)', ['x'])
+    """
+    if start == goal:
+        return ()
+    dead: set[Chance] = set()
+    return _found(admg, start, goal, dead)
+
+
+def _found(admg: ADMG, here: Chance, goal: Chance, dead: set[Chance]) -> tuple[Use, ...] | None:
+    for following in _neighbours(here, goal):
+        if following in dead:
+            continue
+        use = use_of(admg, here, following)
+        if holds(admg, use):
+            rest = () if following == goal else _found(admg, following, goal, dead)
+            if rest is not None:
+                return (use, *rest)
+    dead.add(here)
+    return None
+
+
+def _neighbours(here: Chance, goal: Chance) -> Iterator[Chance]:
+    """The probabilities one move nearer to the goal: exchanges, then what goes, what comes."""
+    outcomes, given, do = here
+    yield from _distinct(
+        here,
+        (
+            Chance(outcomes, given - goal.do, do | (given & goal.do)),
+            Chance(outcomes, given | (do & goal.given), do - goal.given),
+            Chance(outcomes, given, do - (do - goal.do - goal.given)),
+            Chance(outcomes, given - (given - goal.do - goal.given), do),
+            Chance(outcomes, given, do | (goal.do - given)),
+            Chance(outcomes, given | (goal.given - do), do),
+        ),
+    )
+
+
+def _distinct(here: Chance, found: tuple[Chance, ...]) -> Iterator[Chance]:
+    yield from (each for each in dict.fromkeys(found) if each != here)

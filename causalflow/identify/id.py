@@ -11,7 +11,8 @@ Pearl (2006), Figure 3, which the functions follow:
     lines 5-7     Q[S] from the district of G that holds S: fail, done, or once more within it
 
 Line 4's question is put to every source of data in turn (an *experiment* sets Z, and tells about S
-if Z does not meet it); P(v) alone is the experiment that sets nothing.
+if Z does not meet it); P(v) alone is the experiment that sets nothing. An effect keeps how each
+Q[S] was reached, from which `causalflow.identify.derive` writes its proof.
 
 Source: Shpitser & Pearl (2006), ID; Shpitser & Pearl (2006b), IDC; Lee, Correa & Bareinboim
 (2019), gID; Tian & Pearl (2002).
@@ -27,12 +28,12 @@ from typing import TypeAlias
 from causalflow.admg.admg import ADMG
 from causalflow.admg.separation import separation
 from causalflow.identify.hedge import Hedge, Unmeasured, hedge_of
-from causalflow.identify.kernel import Kernel, Observed, letters_of
+from causalflow.identify.kernel import Kernel, observed
 from causalflow.proof.proof import Step
-from causalflow.symbolic.expression import Expression, Index, own_events
+from causalflow.symbolic.expression import Expression, Index
 from causalflow.symbolic.simplify import product_of, ratio_of, sum_of
 
-__all__ = ["OBSERVATION", "Effect", "exchanged", "identify_district", "identify_effect"]
+__all__ = ["OBSERVATION", "Effect", "Factor", "exchanged", "identify_district", "identify_effect"]
 
 Names = frozenset[str]
 
@@ -41,7 +42,22 @@ OBSERVATION: Names = frozenset()
 _Reasons: TypeAlias = tuple[Hedge | Unmeasured, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class Factor:
+    """Q[S] as data tell it.
+
+    Attributes:
+        district: S.
+        kernel: a distribution of which S is a district.
+        formula: Q[S].
+    """
+
+    district: Names
+    kernel: Kernel
+    formula: Expression
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Effect:
     """What is known about an effect: a formula, or what proves that there is none.
 
@@ -51,6 +67,8 @@ class Effect:
         steps: the derivation.
         is_final: whether there is a formula, or a proof that there is none.
         note: why there is neither.
+        moved: the conditions that are set instead of seen, in order.
+        factors: what the formula is made of, a factor for each district of line 4.
     """
 
     estimand: Expression | None
@@ -58,6 +76,8 @@ class Effect:
     steps: tuple[Step, ...] = ()
     is_final: bool = True
     note: str = ""
+    moved: tuple[str, ...] = ()
+    factors: tuple[Factor, ...] = ()
 
     @property
     def identifiable(self) -> bool | None:
@@ -72,13 +92,14 @@ class Effect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Problem:
-    """P(y | do(x)), the sources of data, and the steps so far."""
+    """P(y | do(x)), the sources of data, and the steps and factors so far."""
 
     region: ADMG
     outcomes: Names
     treatments: Names
     experiments: Sequence[Names]
     steps: list[Step] = field(default_factory=list)
+    factors: list[Factor] = field(default_factory=list)
 
 
 def identify_effect(
@@ -106,28 +127,32 @@ def identify_effect(
     """
     steps: list[Step] = []
     y, x, z = frozenset(outcomes), frozenset(treatments), frozenset(conditions)
+    moved: tuple[str, ...] = ()
     if x or OBSERVATION not in experiments:
-        x, z = exchanged(admg, y, x, z, steps)
+        moved = exchanged(admg, y, x, z, steps)
     problem = _Problem(
         region=admg,
-        outcomes=y | z,
-        treatments=x,
+        outcomes=y | z.difference(moved),
+        treatments=x.union(moved),
         experiments=experiments,
         steps=steps,
     )
     found = _identify(problem)
     if isinstance(found, tuple):
         return Effect(estimand=None, witness=found, steps=tuple(steps))
-    estimand = _conditioned(found, y, z, steps)
-    return Effect(estimand=estimand, steps=tuple(steps))
+    estimand = _conditioned(found, y, z.difference(moved), steps)
+    factors = tuple(problem.factors)
+    return Effect(estimand=estimand, steps=tuple(steps), moved=moved, factors=factors)
 
 
-def exchanged(admg: ADMG, y: Names, x: Names, z: Names, steps: list[Step]) -> tuple[Names, Names]:
-    """X and Z when all that may be set instead of seen is set; IDC, line 1."""
-    while z and (moved := _exchangeable(admg, y, x, z)):
-        steps.append(_exchange_step(y, x, z, moved))
-        x, z = x | {moved}, z - {moved}
-    return x, z
+def exchanged(admg: ADMG, y: Names, x: Names, z: Names, steps: list[Step]) -> tuple[str, ...]:
+    """The conditions of Z that may be set instead of seen, one after the other; IDC, line 1."""
+    moved: list[str] = []
+    while z and (node := _exchangeable(admg, y, x, z)):
+        steps.append(_exchange_step(y, x, z, node))
+        moved.append(node)
+        x, z = x | {node}, z - {node}
+    return tuple(moved)
 
 
 def _conditioned(joint: Expression, y: Names, z: Names, steps: list[Step]) -> Expression:
@@ -167,7 +192,7 @@ def _identify(problem: _Problem) -> Expression | _Reasons:
         region = region.subgraph(relevant)
     x = problem.treatments & relevant
     if not x and OBSERVATION in problem.experiments:  # line 1
-        formula: Expression = Observed(region).term(y)
+        formula: Expression = observed(region).term(y)
         steps.append(Step("line 1", "nothing is set that {} descends from", (y,), "P", formula))
         return formula
     inner = region.subgraph(relevant - x)
@@ -184,28 +209,29 @@ def _by_districts(problem: _Problem, region: ADMG, kept: Names) -> Expression | 
     whole = "sum their product over {}" if kept != y else "the answer is their product"
     reason = f"{{}} fall into the districts {{}}: {whole}"
     steps.append(Step("line 4", reason, (kept, districts, kept - y)))
-    factors = []
     for district in districts:
         found = _from_any(problem, region, district)
         if isinstance(found, tuple):
             return found
-        factors.append(found)
-    formula = sum_of([Index(name) for name in kept - y], product_of(factors))
+        problem.factors.append(found)
+    formula = sum_of(
+        [Index(name) for name in kept - y], product_of(each.formula for each in problem.factors)
+    )
     steps.append(Step("line 4", "together", (), "P", formula))
     return formula
 
 
-def _from_any(problem: _Problem, region: ADMG, district: Names) -> Expression | _Reasons:
+def _from_any(problem: _Problem, region: ADMG, district: Names) -> Factor | _Reasons:
     """Q[S] from the first source that tells it; else a hedge for each source that could."""
     hedges = []
     for experiment in _preferred(problem):
         if district.isdisjoint(experiment):
-            base = _source(region, experiment)
+            base = observed(region.subgraph(region.members - experiment), experiment)
             if experiment:
                 reason = "for {}, ask the data in which {} are set"
                 problem.steps.append(Step("experiment", reason, (district, experiment)))
             found = identify_district(base, district, problem.steps)
-            if not isinstance(found, ADMG):
+            if isinstance(found, Factor):
                 return found
             hedges.append(_hedge(problem, found, district, experiment))
     return tuple(hedges) or (Unmeasured(district=district),)
@@ -219,14 +245,9 @@ def _preferred(problem: _Problem) -> Sequence[Names]:
     return (problem.treatments, *rest)
 
 
-def _source(region: ADMG, experiment: Names) -> Observed:
-    do = own_events(sorted(experiment, key=letters_of(region.links).place.__getitem__))
-    return Observed(region.subgraph(region.members - experiment), do)
-
-
 def identify_district(
     kernel: Kernel, district: Names, steps: list[Step] | None = None
-) -> Expression | ADMG:
+) -> Factor | ADMG:
     """Q[S] from the distribution of a region that holds S; a region that is one district if not.
 
     Args:
@@ -241,7 +262,7 @@ def identify_district(
             formula = kernel.factor(district)
             reason = "{} is a district: its factor is the product of its conditionals"
             record.append(Step("line 6", reason, (district,), _claim(district), formula))
-            return formula
+            return Factor(district, kernel, formula)
         ancestors = kernel.region.ancestors(district)
         if ancestors != kernel.region.members:  # line 2
             reason = "for {}, leave out {}, which are no ancestors of it"

@@ -31,6 +31,7 @@ from causalflow.identify.positivity import left_overlaps
 from causalflow.identify.surrogate import identify_from
 from causalflow.identify.verdict import Verdict
 from causalflow.proof.proof import Line, Proof, Step
+from causalflow.proof.rules import Chance
 from causalflow.query.combination import AnyQuery, Combination, Part
 from causalflow.query.distributions import (
     ANY_DOMAIN,
@@ -257,7 +258,7 @@ def _verdict(admg: ADMG, query: Query, data: DataNames, declared: Graph | None) 
         assumptions=(POSITIVITY, *([ANY_DOMAIN] if effect.is_final else [])),
         graph=admg,
         declared=declared,
-        prove=partial(_proof, admg, query, experiments),
+        prove=partial(_proof, admg, query, effect if experiments else None),
     )
 
 
@@ -269,17 +270,16 @@ def _complete(admg: ADMG, sources: Sequence[Source]) -> tuple[frozenset[str], ..
     return tuple(source.treatments for source in sources)
 
 
-def _proof(admg: ADMG, query: Query, experiments: tuple[frozenset[str], ...]) -> Proof:
-    """The do-calculus proof of an identifiable effect from complete distributions."""
+def _proof(admg: ADMG, query: Query, effect: Effect | None) -> Proof:
+    """The do-calculus proof of an effect that complete distributions tell."""
     question = str(query)
-    if not experiments:
+    if effect is None:
         reason = "the data are every experiment, or do not cover all variables"
         return Proof(question=question, missing=reason)
     y, z = (frozenset(t.name for t in side) for side in (query.outcomes, query.conditions))
     x = frozenset(each.variable for each in query.do)
-    preferred = dict.fromkeys([*([x] if x in experiments else []), *experiments])
     try:
-        lines = prove_effect(admg, y, x, z, tuple(preferred))
+        lines = prove_effect(admg, Chance(y, z, x), effect)
     except UnprovedError as gap:
         return Proof(question=question, missing=str(gap))
     shown = [replace(line, formula=written(query, line.formula)) for line in lines]

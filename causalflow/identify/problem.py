@@ -38,8 +38,8 @@ from causalflow.identify.ctf_factor import (
     conflict_in,
 )
 from causalflow.identify.hedge import Hedge, hedge_of
-from causalflow.identify.id import identify_district
-from causalflow.identify.kernel import Observed
+from causalflow.identify.id import Factor, identify_district
+from causalflow.identify.kernel import Observed, observed
 from causalflow.identify.surrogate import identify_from
 from causalflow.proof.proof import Step
 from causalflow.query.distributions import Known, Source
@@ -52,7 +52,6 @@ from causalflow.symbolic.expression import (
     Index,
     Linear,
     Probability,
-    own_events,
 )
 from causalflow.symbolic.simplify import (
     plain_product,
@@ -289,8 +288,8 @@ class Problem:
         for experiment in self.known:
             if district.isdisjoint(experiment):
                 found = identify_district(self._source(district, experiment), district, self.steps)
-                if not isinstance(found, ADMG):
-                    return _at(found, values, closure)
+                if isinstance(found, Factor):
+                    return _at(found.formula, values, closure)
                 hedges.append(_hedge(found, district, experiment))
         if self.sources:
             around = self.admg.parents(district) - district
@@ -302,7 +301,7 @@ class Problem:
 
     def _source(self, district: Names, experiment: Names) -> Observed:
         left = self.admg.subgraph(self.admg.members - experiment)
-        return Observed(left.subgraph(left.ancestors(district)), own_events(sorted(experiment)))
+        return observed(left.subgraph(left.ancestors(district)), experiment)
 
     def _same(self, equality: Equality, closure: Unnesting) -> Expression:
         """1 where the symbols are equal, else 0: P(w=a | w=b), from any of the data."""

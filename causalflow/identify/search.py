@@ -26,8 +26,8 @@ from typing import NamedTuple
 from causalflow.admg.admg import ADMG
 from causalflow.admg.separation import Separations, bits_of
 from causalflow.limits import SEARCHED_CHANCES
-from causalflow.proof.check import Chance, use_of
 from causalflow.proof.proof import Step
+from causalflow.proof.rules import Chance, use_of
 from causalflow.query.distributions import Source
 from causalflow.symbolic.expression import Expression, Index, Probability
 from causalflow.symbolic.simplify import plain_product, plain_ratio, plain_sum

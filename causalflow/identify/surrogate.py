@@ -35,8 +35,8 @@ from causalflow.admg.admg import ADMG
 from causalflow.admg.separation import separation
 from causalflow.errors import QueryError
 from causalflow.identify.fibre import Fibre, fibre_of
-from causalflow.identify.id import Effect, exchanged, identify_district, identify_effect
-from causalflow.identify.kernel import Observed
+from causalflow.identify.id import Effect, Factor, exchanged, identify_district, identify_effect
+from causalflow.identify.kernel import observed
 from causalflow.identify.search import search
 from causalflow.limits import SOURCES
 from causalflow.proof.proof import Step
@@ -48,7 +48,6 @@ from causalflow.symbolic.expression import (
     Product,
     Ratio,
     Sum,
-    own_events,
 )
 from causalflow.symbolic.simplify import plain_product, plain_ratio, plain_sum
 
@@ -62,7 +61,8 @@ def by_pieces(
 ) -> Effect | None:
     """P(outcomes | do(treatments), conditions), a factor from each source; None: not found."""
     steps: list[Step] = []
-    x, z = exchanged(admg, outcomes, treatments, conditions, steps)
+    moved = exchanged(admg, outcomes, treatments, conditions, steps)
+    x, z = treatments.union(moved), conditions.difference(moved)
     y = outcomes | z
     kept = admg.subgraph(admg.ancestors(y) - x).ancestors(y)
     factors: list[Expression] = []
@@ -89,11 +89,11 @@ def _factors(
             part = admg.latent_projection(frozenset(admg.nodes) - source.variables)
             own = part.subgraph(source.observed)
             record = [Step("source", "{} from {}", (district, source.variables))]
-            do = own_events(sorted(source.treatments | source.conditions))
-            found = identify_district(Observed(own, do), district, record)
-            if not isinstance(found, ADMG):
+            data = observed(own, source.treatments | source.conditions)
+            found = identify_district(data, district, record)
+            if isinstance(found, Factor):
                 steps.extend(record)
-                yield _seen(found, source.conditions)
+                yield _seen(found.formula, source.conditions)
 
 
 def _is_set(admg: ADMG, source: Source) -> bool:

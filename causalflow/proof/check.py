@@ -1,180 +1,211 @@
-"""Calculus: rules 1-3 of the do-calculus, and how one probability turns into another by them.
+"""Check: whether every line of a proof follows from the one before, whoever found it.
 
-Notation: G the graph; X set, W seen, Z what a rule moves. To cut *into* X is to leave out the edges
-with an arrow head at X, of both kinds; *out of* Z, the directed edges that start there.
+A line's formula is that of the line before, in which probabilities have given way to their equals.
+Which equals, its reason says; variables stand at their own indices:
 
-    rule 1   P(y | z, w, do(x)) = P(y | w, do(x))          Y, Z separated by X, W; cut into X
-    rule 2   P(y | w, do(x, z)) = P(y | z, w, do(x))       the same; cut into X and out of Z
-    rule 3   P(y | w, do(x, z)) = P(y | w, do(x))          the same; cut into X and into Z(W)
+    sum over                  P(a | c, do(x)) = sum_b P(a, b | c, do(x))
+    chain rule                P(a, b | c, do(x)) = P(a | c, do(x)) P(b | a, c, do(x)), any order
+    conditional probability   P(a | b, do(x)) = P(a, b | do(x)) / P(b | do(x)), the divisor as it is
+                              or as sum_a P(a, b | do(x))
+    rule 1, 2, 3              as each use says, if its separation holds (`causalflow.proof.rules`)
+    simplify                  both formulas have one normal form
 
-Z(W) are the nodes of Z that are no ancestors of W when the edges into X are cut. Every use of a
-rule is checked by m-separation in the graph with these edges cut, and none is made that fails.
-
-Source: Pearl (1995); Pearl (2009), *Causality*, Theorem 3.4.1.
+Nothing here knows how identification works.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TypeAlias
 
 from causalflow.admg.admg import ADMG
-from causalflow.admg.separation import separation
-from causalflow.symbolic.expression import Probability, probability
-from causalflow.symbolic.render import latex_name, to_latex, to_text
+from causalflow.proof.proof import Line
+from causalflow.proof.rules import Chance, Use, holds, use_of
+from causalflow.symbolic.expression import (
+    Expression,
+    Index,
+    Probability,
+    Product,
+    Ratio,
+    Sum,
+    natural,
+)
+from causalflow.symbolic.simplify import simplify
 
-__all__ = ["Chance", "Use", "convert", "holds", "use_of"]
+__all__ = ["faults"]
 
 Names = frozenset[str]
+Equal: TypeAlias = Callable[[Probability, Expression], bool]
+Factors: TypeAlias = tuple[Expression, ...]
 
 
-class Chance(NamedTuple):
-    """P(outcomes | given, do(...)), every variable at its own index."""
+def faults(admg: ADMG, asked: Chance, lines: Iterable[Line]) -> Iterator[str]:
+    """What is wrong with the lines that are to lead on from a probability; nothing: a proof.
 
-    outcomes: Names
-    given: Names = frozenset()
-    do: Names = frozenset()
-
-    @property
-    def formula(self) -> Probability:
-        """The term of a formula."""
-        return probability(*self)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Use:
-    """One use of a rule: two equal probabilities, and the separation that makes them so.
-
-    Attributes:
-        rule: 1, 2 or 3.
-        before: the probability.
-        after: what it equals.
-        moved: Z, what is left out, put in, or exchanged between seeing and setting.
-        given: X and W, which separate Z from the outcomes.
-        into: the nodes whose incoming edges are cut.
-        out_of: the nodes whose outgoing edges are cut.
-    """
-
-    rule: int
-    before: Chance
-    after: Chance
-    moved: Names
-    given: Names
-    into: Names
-    out_of: Names = frozenset()
-
-    def graph(self, admg: ADMG) -> ADMG:
-        """The graph in which the separation holds."""
-        return admg.do(self.into).without_outgoing(self.out_of)
-
-    def __str__(self) -> str:
-        sides = f"{to_text(self.before.formula)} = {to_text(self.after.formula)}"
-        return f"rule {self.rule}: {sides}, as {self._separation}{self._cuts}"
-
-    @property
-    def _separation(self) -> str:
-        one, other, given = map(_listed, (self.before.outcomes, self.moved, self.given))
-        return f"{one} and {other} are separated{f' by {given}' if given else ''}"
-
-    @property
-    def _cuts(self) -> str:
-        ends = [("into", self.into), ("out of", self.out_of)]
-        cut = " and ".join(f"{word} {_listed(names)}" for word, names in ends if names)
-        return f" when the edges {cut} are cut" if cut else " in G"
-
-    def latex(self) -> str:
-        r"""The rule and its separation, such as ``(y \perp x \mid z)_{G_{\underline{x}}}``."""
-        one, other, given = map(_symbols, (self.before.outcomes, self.moved, self.given))
-        behind = rf" \mid {given}" if given else ""
-        over = rf"\overline{{{_symbols(self.into)}}}" if self.into else ""
-        under = rf"\underline{{{_symbols(self.out_of)}}}" if self.out_of else ""
-        graph = f"G_{{{over}{under}}}" if over or under else "G"
-        sides = f"{to_latex(self.before.formula)} = {to_latex(self.after.formula)}"
-        independence = rf"({one} \perp\!\!\!\perp {other}{behind})_{{{graph}}}"
-        return rf"\text{{rule {self.rule}: }} {sides},\; {independence}"
-
-
-def _listed(names: Names) -> str:
-    return ", ".join(sorted(names))
-
-
-def _symbols(names: Names) -> str:
-    return ", ".join(map(latex_name, sorted(names)))
-
-
-def use_of(admg: ADMG, before: Chance, after: Chance) -> Use:
-    """The use of a rule that turns one probability into another in which one set has moved."""
-    do, given = before.do & after.do, before.given & after.given
-    moved = (before.do | before.given | after.do | after.given) - do - given
-    rule, out_of, into = 1, Names(), do
-    if moved <= (before.do | before.given) & (after.do | after.given):
-        rule, out_of = 2, moved
-    elif moved <= before.do | after.do:
-        rule, into = 3, do | (moved - admg.do(do).ancestors(given))
-    return Use(
-        rule=rule,
-        before=before,
-        after=after,
-        moved=moved,
-        given=do | given,
-        into=into,
-        out_of=out_of,
-    )
-
-
-def holds(admg: ADMG, use: Use) -> bool:
-    """Whether the separation that a use of a rule rests on holds in the graph."""
-    outcomes = use.before.outcomes
-    return bool(separation(use.graph(admg), outcomes, use.moved, use.given))
-
-
-def convert(admg: ADMG, start: Chance, goal: Chance) -> tuple[Use, ...] | None:
-    """Uses of the rules that turn one probability into another of the same outcomes, if found.
-
-    Whatever moves in the same way moves at once, so there are at most six steps, in any order.
+    Args:
+        admg: the graph.
+        asked: the probability that the first line equals.
+        lines: the lines, every variable at its own index.
 
     Example:
-        >>> fork = ADMG(("z", "x", "y"), frozenset({("z", "x"), ("z", "y"), ("x", "y")}))
-        >>> y, x, z = map(frozenset, "yxz")
-        >>> (use,) = convert(fork, Chance(y, z, x), Chance(y, x | z))
-        >>> use.rule, str(use.before.formula), str(use.after.formula), sorted(use.out_of)
-        (2, 'P(y | do(x), z)', 'P(y | x, z)', ['x'])
+        >>> graph = ADMG(("x", "y"), frozenset({("x", "y")}))
+        >>> done, seen = Chance(frozenset("y"), do=frozenset("x")), Chance(frozenset("y"))
+        >>> wrong = Line(formula=seen.formula, reason="rule 3", uses=(use_of(graph, done, seen),))
+        >>> print(*faults(graph, done, [wrong]))
+        line 1: rule 3: P(y | do(x)) = P(y), as y and x are separated when the edges into x are cut
     """
-    if start == goal:
-        return ()
-    dead: set[Chance] = set()
-    return _found(admg, start, goal, dead)
+    before: Expression = asked.formula
+    for number, line in enumerate(lines, 1):
+        wrong = [str(use) for use in line.uses if not _is_sound(admg, use)]
+        if not wrong and not _follows(before, line):
+            wrong = [f"{line.formula} does not follow by {line.reason} from {before}"]
+        yield from (f"line {number}: {each}" for each in wrong)
+        before = line.formula
 
 
-def _found(admg: ADMG, here: Chance, goal: Chance, dead: set[Chance]) -> tuple[Use, ...] | None:
-    for following in _neighbours(here, goal):
-        if following in dead:
-            continue
-        use = use_of(admg, here, following)
-        if holds(admg, use):
-            rest = () if following == goal else _found(admg, following, goal, dead)
-            if rest is not None:
-                return (use, *rest)
-    dead.add(here)
-    return None
-
-
-def _neighbours(here: Chance, goal: Chance) -> Iterator[Chance]:
-    """The probabilities one move nearer to the goal: exchanges, then what goes, what comes."""
-    outcomes, given, do = here
-    yield from _distinct(
-        here,
-        (
-            Chance(outcomes, given - goal.do, do | (given & goal.do)),
-            Chance(outcomes, given | (do & goal.given), do - goal.given),
-            Chance(outcomes, given, do - (do - goal.do - goal.given)),
-            Chance(outcomes, given - (given - goal.do - goal.given), do),
-            Chance(outcomes, given, do | (goal.do - given)),
-            Chance(outcomes, given | (goal.given - do), do),
-        ),
+def _is_sound(admg: ADMG, use: Use) -> bool:
+    """Whether a use is one of its rule, of one pair of probabilities, and holds."""
+    one, other = use.before, use.after
+    whole = one.outcomes | one.given | one.do | other.given | other.do
+    apart = all(
+        len(chance.outcomes) + len(chance.given) + len(chance.do)
+        == len(chance.outcomes | chance.given | chance.do)
+        for chance in (one, other)
     )
+    is_one = one.outcomes == other.outcomes and whole <= admg.members and apart
+    return is_one and use == use_of(admg, one, other) and _moves(use) and holds(admg, use)
 
 
-def _distinct(here: Chance, found: tuple[Chance, ...]) -> Iterator[Chance]:
-    yield from (each for each in dict.fromkeys(found) if each != here)
+def _moves(use: Use) -> bool:
+    """Whether what moves does so as the rule says."""
+    one, other, moved = use.before, use.after, use.moved
+    seen, done = one.given ^ other.given, one.do ^ other.do
+    match use.rule:
+        case 1:
+            return seen == moved and not done
+        case 2:
+            return seen == moved == done
+        case _:
+            return done == moved and not seen
+
+
+def _follows(before: Expression, line: Line) -> bool:
+    if line.uses:
+        changes = {use.before.formula: use.after.formula for use in line.uses}
+        return _replaced(before, changes) == line.formula
+    if line.reason == "simplify":
+        return simplify(before) == line.formula
+    name = line.reason.split(" over ")[0]
+    return name in _LAWS and _equal(before, line.formula, _LAWS[name])
+
+
+def _replaced(node: Expression, changes: Mapping[Probability, Expression]) -> Expression:
+    match node:
+        case Probability():
+            return changes.get(node, node)
+        case Sum():
+            return Sum(node.over, _replaced(node.body, changes))
+        case Product():
+            return Product(tuple(_replaced(factor, changes) for factor in node.factors))
+        case Ratio():
+            return Ratio(_replaced(node.numerator, changes), _replaced(node.denominator, changes))
+        case _:
+            return node
+
+
+def _equal(before: Expression, after: Expression, law: Equal) -> bool:
+    """Whether two formulas are one but for probabilities that a law makes equal."""
+    match before, after:
+        case Probability(), _:
+            return before == after or law(before, after)
+        case Sum(), Sum():
+            return before.over == after.over and _equal(before.body, after.body, law)
+        case Ratio(), Ratio():
+            parts = (before.numerator, after.numerator), (before.denominator, after.denominator)
+            return all(_equal(*pair, law) for pair in parts)
+        case Product(), Product():
+            return _all_equal(before.factors, after.factors, law)
+        case _:
+            return before == after
+
+
+def _all_equal(before: Factors, after: Factors, law: Equal) -> bool:
+    """The same for products, in which a probability may have become several factors."""
+    kept = Counter(before) & Counter(after)
+    changed, found = (tuple((Counter(side) - kept).elements()) for side in (before, after))
+    return any(not left for left in _without_each(changed, found, law))
+
+
+def _without_each(before: Factors, after: Factors, law: Equal) -> Iterator[Factors]:
+    """What is left of factors when those that equal others are taken away, in every way."""
+    if not before:
+        yield after
+        return
+    first = before[0]
+    lefts = [_without(after, at) for at, each in enumerate(after) if _equal(first, each, law)]
+    if law is _is_chain and (whole := _chance(first)) is not None:
+        lefts += _without_chain(whole, after)
+    for left in lefts:
+        yield from _without_each(before[1:], left, law)
+
+
+def _without_chain(whole: Chance, after: Factors) -> Iterator[Factors]:
+    """What is left of factors when a chain that equals a probability is taken away."""
+    if not whole.outcomes:
+        yield after
+    for at, each in enumerate(map(_chance, after)):
+        if each is not None and each.do == whole.do and each.outcomes <= whole.outcomes:
+            rest = whole.outcomes - each.outcomes
+            if each.given == whole.given | rest:
+                yield from _without_chain(whole._replace(outcomes=rest), _without(after, at))
+
+
+def _without(factors: Factors, place: int) -> Factors:
+    return (*factors[:place], *factors[place + 1 :])
+
+
+def _is_sum(one: Probability, other: Expression) -> bool:
+    """P(a | c, do(x)) = sum_b P(a, b | c, do(x))."""
+    if not isinstance(other, Sum):
+        return False
+    more, part, whole = Names(index.name for index in other.over), _chance(one), _chance(other.body)
+    if part is None or whole is None or other.over != tuple(map(Index, sorted(more, key=natural))):
+        return False
+    is_new = more.isdisjoint(part.outcomes | part.given | part.do)
+    return is_new and whole == Chance(part.outcomes | more, part.given, part.do)
+
+
+def _is_chain(one: Probability, other: Expression) -> bool:
+    """P(a, b | c, do(x)) = P(a | c, do(x)) P(b | a, c, do(x)), in any order."""
+    whole = _chance(one)
+    if whole is None or not isinstance(other, Product):
+        return False
+    return any(not left for left in _without_chain(whole, other.factors))
+
+
+def _is_quotient(one: Probability, other: Expression) -> bool:
+    """P(a | b, do(x)) = P(a, b | do(x)) / P(b | do(x)), or / sum_a P(a, b | do(x))."""
+    part = _chance(one)
+    if part is None or not isinstance(other, Ratio):
+        return False
+    joint = Chance(part.outcomes | part.given, Names(), part.do)
+    below = Chance(part.given, Names(), part.do)
+    divisors = [below.formula, Sum(tuple(map(Index, part.outcomes)), joint.formula)]
+    return other.numerator == joint.formula and other.denominator in divisors
+
+
+def _chance(node: Expression) -> Chance | None:
+    """A probability in which every variable stands at its own index."""
+    if not isinstance(node, Probability):
+        return None
+    sides = (node.outcomes, node.given, node.do)
+    found = Chance(*(Names(event.name for event in side) for side in sides))
+    return found if found.formula == node else None
+
+
+_LAWS: Mapping[str, Equal] = {
+    "sum": _is_sum,
+    "chain rule": _is_chain,
+    "conditional probability": _is_quotient,
+}

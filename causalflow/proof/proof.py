@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from causalflow.proof.check import Use
+from causalflow.proof.rules import Use
 from causalflow.symbolic.expression import Expression
 from causalflow.symbolic.render import latex_name, to_latex, to_text
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hedge_models import two_models
 from hedge_oracle import is_hedge
-from latent_oracle import LatentModel, random_graph, random_model, random_query
+from latent_oracle import LatentModel, asked, random_graph, random_model, random_query
 
 from causalflow.admg.admg import ADMG
 from causalflow.admg.separation import separation
@@ -17,11 +17,6 @@ from causalflow.identify.verdict import Verdict
 
 # Float64 algebra on probabilities of at least about 1e-4, sums of at most a few thousand terms.
 EXACT = 1e-9
-
-
-def asked(outcomes: list[str], do: list[str], given: list[str]) -> str:
-    behind = [*([f"do({', '.join(do)})"] if do else []), *given]
-    return f"P({', '.join(outcomes)}{' | ' if behind else ''}{', '.join(behind)})"
 
 
 def error(verdict: Verdict, model: LatentModel, question: tuple[list[str], ...]) -> float:

@@ -103,3 +103,9 @@ def random_query(
     rest = order[outcomes + treatments :]
     given = rest[: int(generator.integers(0, min(2, len(rest)) + 1))]
     return order[:outcomes], order[outcomes : outcomes + treatments], given
+
+
+def asked(outcomes: list[str], do: list[str], given: list[str]) -> str:
+    """A question about an effect as text."""
+    behind = [*([f"do({', '.join(do)})"] if do else []), *given]
+    return f"P({', '.join(outcomes)}{' | ' if behind else ''}{', '.join(behind)})"

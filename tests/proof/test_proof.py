@@ -7,15 +7,15 @@ from pathlib import Path
 import networkx
 import numpy as np
 import pytest
-from latent_oracle import random_graph, random_model, random_query
-from test_identify_effects import asked
+from latent_oracle import asked, random_graph, random_model, random_query
 
 from causalflow.admg.admg import ADMG
 from causalflow.factors.table import Table
 from causalflow.formats.formats import load
 from causalflow.graph.graph import Graph
+from causalflow.identify.derive import convert
 from causalflow.identify.identify import identify
-from causalflow.proof.check import Chance, convert, holds, use_of
+from causalflow.proof.rules import Chance, holds, use_of
 from causalflow.query.parse import parse_query
 from causalflow.symbolic.evaluate import evaluate
 from causalflow.symbolic.expression import Probability, Product, Ratio, Sum
