@@ -41,8 +41,8 @@ from causalflow.mechanisms.categorical import Categorical
 from causalflow.mechanisms.continuous import ContinuousMechanism
 from causalflow.mechanisms.equation.mechanism import EquationMechanism
 from causalflow.mechanisms.exogenous.exogenous import ExogenousVariable
+from causalflow.mechanisms.image.classifier import home_of
 from causalflow.mechanisms.image.mechanism import ImageMechanism
-from causalflow.mechanisms.image.reader import home_of
 from causalflow.mechanisms.latent_class import LatentClass
 from causalflow.model.scm import StructuralModel
 from causalflow.names import written
@@ -90,7 +90,7 @@ class Parts:
     Attributes:
         networks: by image node, in place of the U-Net (`causalflow.diffusion.denoiser`).
         predictors: by image node, classifiers by class parent
-        (`causalflow.mechanisms.image.reader`).
+        (`causalflow.mechanisms.image.classifier`).
     """
 
     networks: Mapping[str, nn.Module] = field(default_factory=dict)

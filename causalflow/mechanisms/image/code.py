@@ -1,4 +1,4 @@
-"""Semantic code: what an image has beside its parents and its pixel noise, as a short vector.
+"""SemanticCode: what an image has beside its parents and its pixel noise, as a short vector.
 
 Notation: x the image, pa its parents, z the code; mu and s the outputs of an encoder of x that is
 conditioned on pa, over all parents, also those that the denoiser is not told.
@@ -8,28 +8,28 @@ conditioned on pa, over all parents, also those that the denoiser is not told.
 
 The denoiser is given z. In training z is drawn from q and KL, weighted, is added to the loss, so
 that z carries what the denoiser needs and the parents do not tell; in abduction z = mu; a drawn
-image has z ~ N(0, I). z is part of the image's exogenous noise: it stays as it is under do(), and
-must therefore not depend on the parents, which the weight of KL has to see to. It cannot for a
-parent that the denoiser is not told (an anti-causal one): telling it pays more than KL costs, so by
-default a node with such an edge has no code.
+image has z ~ N(0, I).
 
-Sources: Preechakul et al. (2022), Diffusion Autoencoders; Komanduri et al. (2024), CausalDiffAE;
-Kingma & Welling (2014), the divergence.
+z is part of the image's exogenous noise: it stays as it is under do(), and must therefore not
+depend on the parents, which the weight of KL has to see to. It cannot for a parent that the
+denoiser is not told (an anti-causal one): telling it pays more than KL costs, so by default a node
+with such an edge has no code.
 
-Dependence: how much a code tells of a node's parents, in a batch; 0 if they are independent.
-
-Notation: z_i the code of row i, d its length, a_i the value of a parent; K and L the n x n matrices
+How much a code tells of the parents is its `dependence`, which can be added to the loss. With z_i
+the code of row i, d its length, a_i the value of a parent, and K and L the n x n matrices
 
     K_ij = 1/2 exp(-|z_i - z_j|^2 / (2 d)) + 1/(2 d) sum_k exp(-2 (z_ik - z_jk)^2)
-    L_ij = 1{a_i = a_j} of a class, exp(-(a_i - a_j)^2 / 2) of a standardised number
+    L_ij = 1{a_i = a_j} of a class, exp(-(a_i - a_j)^2 / 2) of a standardised number,
 
-whose first part sees all of z at the scale of N(0, I), and whose second sees each of its numbers
-alone, at half that scale: a parent told by one number of many hides from the first. With H the
-centring matrix, the Hilbert-Schmidt independence criterion and the dependence are
+the first part of K sees all of z at the scale of N(0, I), and the second each of its numbers alone,
+at half that scale: a parent told by one number of many hides from the first. With H the centring
+matrix, the Hilbert-Schmidt independence criterion and the dependence are
 
     HSIC(K, L) = tr(K H L H) / n^2,     dependence = mean over parents of HSIC(K, L) / HSIC(L, L).
 
-Source: Gretton et al. (2005), Measuring Statistical Dependence with Hilbert-Schmidt Norms.
+Sources: Preechakul et al. (2022), Diffusion Autoencoders; Komanduri et al. (2024), CausalDiffAE;
+Kingma & Welling (2014), the divergence; Gretton et al. (2005), Measuring Statistical Dependence
+with Hilbert-Schmidt Norms.
 """
 
 from __future__ import annotations
@@ -51,6 +51,8 @@ __all__ = ["SemanticCode", "dependence"]
 FEATURES = 128
 HALVINGS = 3
 LARGEST = 10.0
+"""The largest logarithm of a variance, either way."""
+SMALLEST = 1e-6
 
 
 class SemanticCode(nn.Module):
@@ -118,9 +120,6 @@ class SemanticCode(nn.Module):
 
 def _divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
     return (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1) / 2
-
-
-SMALLEST = 1e-6
 
 
 def dependence(code: Tensor, parents: Values) -> Tensor:

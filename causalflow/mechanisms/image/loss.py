@@ -1,8 +1,7 @@
-"""Loss of an image: what is minimised where its mechanism is fitted, a number a row.
+"""ImageLoss: what is minimised where an image's mechanism is fitted, a number a row.
 
 Notation: x the image, pa its parents, z its semantic code, d the number of pixel values, w the
-weight of a row under the law in which the parents are independent
-(`causalflow.mechanisms.image.loss`).
+weight of a row under the law in which the parents are independent.
 
     loss = w' (denoising + code_weight / d KL(code) + alignment_weight / d KL(latents)
                + code_independence dependence(z, pa)) + w prediction
@@ -16,12 +15,10 @@ A row needs no label: the denoiser is told nulls, or draws from the predictor's 
 image (``unlabelled``), the predictor learns from the labels there are, and a row that misses one
 has the weight 1. A row without image costs 0.
 
-Mutilation: weights under which the parents of an image are independent, as they are under do().
-
-Notation: pa_1..pa_K the parents of an image x. Under do() the parents no longer move together, but
-in the data they do, and whatever is learned of x without being told a parent learns that too: a
-predictor p(pa_k | x) leans on the other parents, a denoiser that is not conditioned on pa_k paints
-what usually goes with the rest. Both are therefore fitted under the law
+The weights. Under do() the parents pa_1..pa_K no longer move together, but in the data they do, and
+whatever is learned of x without being told a parent learns that too: a predictor p(pa_k | x) leans
+on the other parents, a denoiser that is not conditioned on pa_k paints what usually goes with the
+rest. Both are therefore fitted under the law
 
     p_w(pa, x) = w(pa) p(pa, x),        w(pa) = prod_k p(pa_k) / p(pa_1, ..., pa_K),
 
@@ -34,7 +31,6 @@ many that follow it: w is clipped, at the largest value that leaves an effective
 
 of the n rows, and scaled to mean 1. (A confounder that agrees with its effect in 99 % of the rows
 keeps 4 % of them, and is undone entirely; one of 99.9 % would keep .4 %, and is undone in part.)
-A row in which a parent is unlabelled has weight 1.
 
 Source: the inverse-probability weights of marginal structural models, Robins, Hernan & Brumback
 (2000); applied here to the graph mutilation that Diff-SCM leaves open.
@@ -62,6 +58,77 @@ __all__ = ["ImageLoss", "MutilationWeights"]
 
 BINS = 4
 LEAST_SHARE = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ImageLoss:
+    """The training loss of an image node.
+
+    Attributes:
+        parents: the names.
+        pixels: d.
+        options: of the image node.
+        denoiser: learns the image given what it is told.
+        reader: learns the parents given the image.
+        code: learns what else the image shows; None: nothing.
+        representation: learns the parents' latents; None: no parent has any.
+        mutilation: w of a row; None: 1.
+        anticausal: whether a parent is told to no network.
+    """
+
+    parents: Collection[str]
+    pixels: int
+    options: Diffusion
+    denoiser: Denoiser
+    reader: ParentReader
+    code: SemanticCode | None
+    representation: Representation | None
+    mutilation: MutilationWeights | None
+    anticausal: bool
+
+    def of(self, image: Tensor, parents: Values, generator: torch.Generator) -> Tensor:
+        """The loss, shape (batch,).
+
+        Args:
+            image: in [-1, 1], NaN in rows without image.
+            parents: values by name, batch rows each; -1 or NaN where missing.
+            generator: of the noise, its level, and what is drawn for missing labels.
+        """
+        seen, image = labelled(image), image.nan_to_num()
+        error = self._image_error(image, self._told(image, parents, generator), generator)
+        if self.parents:
+            weight = 1.0 if self.mutilation is None else self.mutilation(parents)
+            error = error * (weight if self.anticausal else (1 + weight) / 2)
+            error = error + weight * self.reader.loss(image, parents, generator)
+        return torch.where(seen, error, 0.0)
+
+    def _told(self, image: Tensor, parents: Values, generator: torch.Generator) -> Values:
+        """The parents as the denoiser is told them: missing ones hidden, or drawn."""
+        if self.options.unlabelled == "null" or not self.parents:
+            return parents
+        return self.reader.completed(image, parents, generator)
+
+    def _image_error(self, image: Tensor, parents: Values, generator: torch.Generator) -> Tensor:
+        """What the denoiser, the code and the representation pay together."""
+        told, cost = self._aligned(image, parents, generator)
+        if self.code is None:
+            return self.denoiser.loss(image, told, generator) + cost
+        code, divergence = self.code.sample(image, parents, generator)
+        weight = self.options.code_weight / self.pixels
+        error = self.denoiser.loss(image, told, generator, code=code) + weight * divergence + cost
+        if not self.options.code_independence:
+            return error
+        return error + self.options.code_independence * dependence(code, parents)
+
+    def _aligned(
+        self, image: Tensor, parents: Values, generator: torch.Generator
+    ) -> tuple[Values, Tensor | float]:
+        """The parents, latents drawn in place of labels, and the cost of their alignment."""
+        if self.representation is None:
+            return parents, 0.0
+        latents, divergence = self.representation.sample(image, parents, generator)
+        weight = self.options.alignment_weight / self.pixels
+        return {**parents, **latents}, weight * divergence
 
 
 class MutilationWeights(nn.Module):
@@ -153,74 +220,3 @@ def _clip(ratio: Tensor, joint: Tensor) -> float:
         enough = float(_share(ratio.clamp_max(middle), joint)) >= LEAST_SHARE
         low, high = (middle, high) if enough else (low, middle)
     return low
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ImageLoss:
-    """The training loss of an image node.
-
-    Attributes:
-        parents: the names.
-        pixels: d.
-        options: of the image node.
-        denoiser: learns the image given what it is told.
-        reader: learns the parents given the image.
-        code: learns what else the image shows; None: nothing.
-        representation: learns the parents' latents; None: no parent has any.
-        mutilation: w of a row; None: 1.
-        anticausal: whether a parent is told to no network.
-    """
-
-    parents: Collection[str]
-    pixels: int
-    options: Diffusion
-    denoiser: Denoiser
-    reader: ParentReader
-    code: SemanticCode | None
-    representation: Representation | None
-    mutilation: MutilationWeights | None
-    anticausal: bool
-
-    def of(self, image: Tensor, parents: Values, generator: torch.Generator) -> Tensor:
-        """The loss, shape (batch,).
-
-        Args:
-            image: in [-1, 1], NaN in rows without image.
-            parents: values by name, batch rows each; -1 or NaN where missing.
-            generator: of the noise, its level, and what is drawn for missing labels.
-        """
-        seen, image = labelled(image), image.nan_to_num()
-        error = self._image_error(image, self._told(image, parents, generator), generator)
-        if self.parents:
-            weight = 1.0 if self.mutilation is None else self.mutilation(parents)
-            error = error * (weight if self.anticausal else (1 + weight) / 2)
-            error = error + weight * self.reader.loss(image, parents, generator)
-        return torch.where(seen, error, 0.0)
-
-    def _told(self, image: Tensor, parents: Values, generator: torch.Generator) -> Values:
-        """The parents as the denoiser is told them: missing ones hidden, or drawn."""
-        if self.options.unlabelled == "null" or not self.parents:
-            return parents
-        return self.reader.completed(image, parents, generator)
-
-    def _image_error(self, image: Tensor, parents: Values, generator: torch.Generator) -> Tensor:
-        """What the denoiser, the code and the representation pay together."""
-        told, cost = self._aligned(image, parents, generator)
-        if self.code is None:
-            return self.denoiser.loss(image, told, generator) + cost
-        code, divergence = self.code.sample(image, parents, generator)
-        weight = self.options.code_weight / self.pixels
-        error = self.denoiser.loss(image, told, generator, code=code) + weight * divergence + cost
-        if not self.options.code_independence:
-            return error
-        return error + self.options.code_independence * dependence(code, parents)
-
-    def _aligned(
-        self, image: Tensor, parents: Values, generator: torch.Generator
-    ) -> tuple[Values, Tensor | float]:
-        """The parents, latents drawn in place of labels, and the cost of their alignment."""
-        if self.representation is None:
-            return parents, 0.0
-        latents, divergence = self.representation.sample(image, parents, generator)
-        weight = self.options.alignment_weight / self.pixels
-        return {**parents, **latents}, weight * divergence

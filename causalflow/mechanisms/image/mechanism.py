@@ -32,10 +32,11 @@ from causalflow.graph.node import (
     Neural,
     Node,
 )
+from causalflow.mechanisms.image.classifier import given_classifiers
 from causalflow.mechanisms.image.code import SemanticCode
 from causalflow.mechanisms.image.codec import Codec, ImageNoise, told_velocity
 from causalflow.mechanisms.image.loss import ImageLoss, MutilationWeights
-from causalflow.mechanisms.image.reader import AnticausalPredictor, ParentReader, given_classifiers
+from causalflow.mechanisms.image.reader import AnticausalPredictor, ParentReader
 from causalflow.mechanisms.image.representation import Representation, represented
 from causalflow.mechanisms.mechanism import Noise, Values, all_labelled, chunks, take
 from causalflow.nn.embedding import module_key
@@ -56,7 +57,7 @@ class ImageMechanism(nn.Module):
         kinds: what each parent's edge compiles to.
         network: in place of the U-Net; see `causalflow.diffusion.denoiser`.
         classifiers: by class parent, in place of its learned predictor; see
-            `causalflow.mechanisms.image.reader`.
+            `causalflow.mechanisms.image.classifier`.
     """
 
     def __init__(
