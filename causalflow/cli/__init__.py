@@ -21,25 +21,52 @@ from typing import NoReturn, TextIO
 import click
 
 from causalflow import __version__
-from causalflow.cli.ask import ask
-from causalflow.cli.check import check
-from causalflow.cli.counterfactual import counterfactual
-from causalflow.cli.demo import demo
-from causalflow.cli.evaluate import evaluate
-from causalflow.cli.fit import fit
-from causalflow.cli.identify import identify
 from causalflow.cli.output import MISTAKE
-from causalflow.cli.sample import sample
-from causalflow.cli.show import describe, draw, enumerate
 from causalflow.errors import CausalflowError, CausalflowWarning, one_line
+from causalflow.plugins import COMMANDS, import_plugin
 
 __all__ = ["commands", "main", "run"]
 
 INTERRUPTED, BROKEN_PIPE = 130, 141
 
 
+class _Commands(click.Group):
+    """The commands by name, each loaded when it is run or described."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """All names, sorted."""
+        return sorted({*COMMANDS, *self.commands})
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """The command of that name, which takes ``--with`` too."""
+        if name not in COMMANDS:
+            return self.commands.get(name)
+        command: click.Command = COMMANDS.get(name)
+        if with_option.name not in [each.name for each in command.params]:
+            command.params.append(with_option)
+        return command
+
+
+def _import(context: click.Context, parameter: click.Parameter, modules: tuple[str, ...]) -> None:
+    for module in modules:
+        import_plugin(module)
+
+
+with_option = click.Option(
+    ["--with", "modules"],
+    metavar="MODULE",
+    multiple=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_import,
+    help="Import a Python module that registers methods of your own (cf.register), by its name.",
+)
+
+
 @click.group(
+    cls=_Commands,
     invoke_without_command=True,
+    params=[with_option],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="causalflow", message="%(prog)s %(version)s")
@@ -48,22 +75,6 @@ def commands(context: click.Context) -> None:
     """Causal graphs with images: from a graph file to a counterfactual picture."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
-
-
-for _command in (
-    check,
-    draw,
-    identify,
-    enumerate,
-    ask,
-    describe,
-    fit,
-    sample,
-    counterfactual,
-    evaluate,
-    demo,
-):
-    commands.add_command(_command)
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:

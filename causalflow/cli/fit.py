@@ -1,6 +1,6 @@
 """``causalflow fit``: a graph file and data become a model file; a killed run goes on.
 
-The options are the fields of `causalflow.training.options.FitOptions`: names, defaults and helps
+The options are the fields of `causalflow.training.options.Fit`: names, defaults and helps
 are read from it.
 """
 
@@ -18,7 +18,7 @@ from causalflow.cli.arguments import OutputFile, examples
 from causalflow.cli.output import count, image_names, json_option, say, say_json, table
 from causalflow.cli.rows import DATA_HELP, drawn, images_option, is_data_set, path_option, read_rows
 from causalflow.limits import CIRCUIT_SIDE, DRAWN_ROWS
-from causalflow.training.options import FitOptions
+from causalflow.training.options import Fit
 
 if TYPE_CHECKING:
     from causalflow.graph.graph import Graph
@@ -33,9 +33,9 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def fit_options(command: Command) -> Command:
-    """An option for every field of `FitOptions`."""
-    helps = dict(re.findall(r"^ {8}(\w+): (.+(?:\n {12}.+)*)", FitOptions.__doc__ or "", re.M))
-    for field in reversed(dataclasses.fields(FitOptions)):
+    """An option for every field of `Fit`."""
+    helps = dict(re.findall(r"^ {8}(\w+): (.+(?:\n {12}.+)*)", Fit.__doc__ or "", re.M))
+    for field in reversed(dataclasses.fields(Fit)):
         flag, default = field.name.replace("_", "-"), field.default
         shape: dict[str, Any] = {"default": default, "show_default": default is not None}
         if isinstance(default, bool):
@@ -94,7 +94,7 @@ def fit(
     from causalflow.formats.formats import load
 
     graph = load(file)
-    FitOptions(**options)
+    Fit(**options)
     kept = options["checkpoint"] or output.with_name(output.name + RESUME)
     if is_data_set(data):
         content = drawn(graph, data, "train", n=rows, size=size)

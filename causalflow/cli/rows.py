@@ -23,6 +23,7 @@ from causalflow.cli.arguments import is_graph_file, load_model
 from causalflow.cli.output import image_names
 from causalflow.errors import CheckpointError, DataError, one_of
 from causalflow.graph.node import Image
+from causalflow.plugins import DATA_SETS
 
 if TYPE_CHECKING:
     from causalflow.data.sets.catalogue import DataSet
@@ -40,19 +41,6 @@ __all__ = [
     "shipped_data",
 ]
 
-DATA_SETS = (  # the names of causalflow.data.sets.catalogue, which loads torch
-    "bar_digits",
-    "bar_mnist_backdoor",
-    "bar_mnist_frontdoor",
-    "causal_circuit",
-    "causal_circuit_synthetic",
-    "colored_mnist",
-    "masked_mnist",
-    "mnist",
-    "morpho_mnist",
-    "pendulum",
-    "pendulum_parts",
-)
 DATA_HELP = (
     "A .csv with a column a node, an .npz with an array a node, a folder with labels.csv, or a "
     f"data set: {', '.join(DATA_SETS)}."
@@ -79,7 +67,8 @@ def is_data_set(data: str) -> bool:
         >>> is_data_set("morpho-mnist"), is_data_set("rows.csv")
         (True, False)
     """
-    return data.replace("-", "_") in DATA_SETS and not Path(data).exists()
+    named = data in DATA_SETS or data.replace("-", "_") in DATA_SETS
+    return named and not Path(data).exists()
 
 
 def drawn(graph: Graph, name: str, split: str, *, n: int | None, size: int | None = None) -> Any:

@@ -26,7 +26,7 @@ from safetensors import safe_open
 
 from causalflow.errors import CheckpointError, GraphError, one_of
 from causalflow.formats.formats import loads
-from causalflow.graph.diffusion import INFERENCE, Diffusion
+from causalflow.graph.diffusion import CALL_OPTIONS, Diffusion
 from causalflow.graph.graph import Graph
 from causalflow.graph.node import Image, Node
 from causalflow.names import written
@@ -98,7 +98,7 @@ def merged_options(declared: Image, fitted: Diffusion) -> Diffusion:
         (9, 16)
     """
     stated = _stated(declared)
-    return replace(fitted, **{name: stated[name] for name in INFERENCE if name in stated})
+    return replace(fitted, **{name: stated[name] for name in CALL_OPTIONS if name in stated})
 
 
 def _fits(graph: Graph, path: Path) -> bool:
@@ -127,7 +127,7 @@ def _trained_alike(node: Node, options: Mapping[str, Any]) -> bool:
     assert isinstance(node, Image)
     fitted = asdict(Diffusion(**options))
     stated = _stated(node)
-    return all(fitted[name] == value for name, value in stated.items() if name not in INFERENCE)
+    return all(fitted[name] == value for name, value in stated.items() if name not in CALL_OPTIONS)
 
 
 def _stated(node: Image) -> dict[str, Any]:

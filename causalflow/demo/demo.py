@@ -64,7 +64,7 @@ def train(folder: str | Path, **options: Any) -> Model:
 
     Args:
         folder: receives the model, the log, and the checkpoint from which a killed run goes on.
-        options: fields of `causalflow.training.options.FitOptions` in place of those of `TRAINING`.
+        options: fields of `causalflow.training.options.Fit` in place of those of `TRAINING`.
     """
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)

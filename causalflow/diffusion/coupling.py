@@ -20,22 +20,21 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from causalflow import plugins
 from causalflow.registry import Registry
 
 __all__ = ["COUPLINGS", "Coupling"]
 
 Coupling: TypeAlias = Callable[[Tensor, Tensor, Mapping[str, Tensor]], Tensor]
 
-COUPLINGS: Registry[Coupling] = Registry("coupling")
+COUPLINGS: Registry[Coupling] = plugins.COUPLINGS
 
 
-@COUPLINGS.register("independent")
 def independent(x: Tensor, noise: Tensor, parents: Mapping[str, Tensor]) -> Tensor:
     """The noise as it was drawn."""
     return noise
 
 
-@COUPLINGS.register("optimal")
 def optimal(x: Tensor, noise: Tensor, parents: Mapping[str, Tensor]) -> Tensor:
     """The noise in the order of least transport cost among rows of equal parents.
 

@@ -51,14 +51,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from causalflow import plugins
 from causalflow.diffusion.coupling import COUPLINGS
 from causalflow.diffusion.network import TrainedNetwork, check_trained
 from causalflow.diffusion.path import PATHS, PREDICTIONS, column, interpolate, prior_scale
 from causalflow.errors import CompileError
 from causalflow.graph.node import Diffusion, Node, Vector
+from causalflow.nn.backbone import BACKBONES
 from causalflow.nn.embedding import ParentEmbedding, TimeEmbedding, known, nulled
 from causalflow.nn.replay import Replay
-from causalflow.nn.unet import UNet
 from causalflow.registry import Registry
 
 __all__ = ["WEIGHTINGS", "Denoiser", "NetworkCalls"]
@@ -66,19 +67,17 @@ __all__ = ["WEIGHTINGS", "Denoiser", "NetworkCalls"]
 GAMMA = 5.0
 
 
-def _noise(tau: Tensor) -> Tensor:
+def of_noise(tau: Tensor) -> Tensor:
+    """(1 - tau)^2."""
     return (1 - tau).square()
 
 
-def _min_snr(tau: Tensor) -> Tensor:
+def min_snr(tau: Tensor) -> Tensor:
+    """min((1 - tau)^2, 5 tau^2)."""
     return torch.minimum((1 - tau).square(), GAMMA * tau.square())
 
 
-WEIGHTINGS: Registry[Callable[[Tensor], Tensor]] = Registry("weighting")
-WEIGHTINGS.add("velocity", torch.ones_like)
-WEIGHTINGS.add("noise", _noise)
-WEIGHTINGS.add("data", torch.square)
-WEIGHTINGS.add("min-snr", _min_snr)
+WEIGHTINGS: Registry[Callable[[Tensor], Tensor]] = plugins.WEIGHTINGS
 
 
 class Denoiser(nn.Module):
@@ -90,7 +89,7 @@ class Denoiser(nn.Module):
         options: of the image node.
         network: called as ``network(x, tau, condition)`` with x (batch, channel, height, width),
             tau (batch,) and condition (batch, 4 * options.width); the result has the shape of x.
-            None: a `UNet` of the options' width, multipliers and blocks.
+            None: the one that the options name (`causalflow.nn.backbone`).
 
     Raises:
         CompileError: a network that was trained elsewhere, for other images, parents or options.
@@ -128,12 +127,12 @@ class Denoiser(nn.Module):
             parents = {}
         self.parents = ParentEmbedding(parents, features)
         self.code = nn.Linear(options.code, features, bias=False) if options.code else None
-        self.own = network is None
-        if network is None:
+        backbone = BACKBONES.get(options.backbone)
+        self.embedded = network is None and backbone.embedded
+        if self.embedded:
             self.time = TimeEmbedding(features)
             self.condition = nn.Sequential(nn.SiLU(), nn.Linear(features, features), nn.SiLU())
-            network = UNet(channels, options.width, options.multipliers, options.blocks, features)
-        self.network = network
+        self.network = backbone.make(channels, features, options) if network is None else network
         self.replay: Replay | None = None
         self.images_seen = 0
 
@@ -221,7 +220,7 @@ class Denoiser(nn.Module):
         return self.replay("network", self._predict, x, tau, condition)
 
     def _predict(self, x: Tensor, tau: Tensor, condition: Tensor) -> Tensor:
-        if self.own:
+        if self.embedded:
             return self.network(x, self.condition(self.time(tau) + condition))
         output = self.network(x, tau, condition)
         if output.shape != x.shape:

@@ -46,6 +46,7 @@ from typing import overload
 import torch
 from torch import Tensor
 
+from causalflow import plugins
 from causalflow.errors import CausalflowError
 from causalflow.limits import SOLVER_STEPS
 from causalflow.registry import Registry
@@ -78,10 +79,22 @@ TAU_MIN = 1e-2
 TAU_MAX = 1.0
 NOISE_TAU_MAX = 0.995
 
-GRIDS: Registry[Callable[[Tensor], Tensor]] = Registry("grid")
-GRIDS.add("cosine", lambda i: torch.sin(math.pi / 2 * i).square())
-GRIDS.add("uniform", lambda i: i)
-GRIDS.add("early", lambda i: i ** (5 / 3))
+GRIDS: Registry[Callable[[Tensor], Tensor]] = plugins.GRIDS
+
+
+def cosine_grid(i: Tensor) -> Tensor:
+    """(1 - cos(pi i)) / 2 of the shares i of the way, in [0, 1]."""
+    return torch.sin(math.pi / 2 * i).square()
+
+
+def uniform_grid(i: Tensor) -> Tensor:
+    """The shares themselves."""
+    return i
+
+
+def early_grid(i: Tensor) -> Tensor:
+    """i^(5/3): dense near the data."""
+    return i ** (5 / 3)
 
 
 def precise(x: Tensor) -> Tensor:
@@ -160,13 +173,10 @@ class Prediction:
     tau_max: float = TAU_MAX
 
 
-PREDICTIONS: Registry[Prediction] = Registry("prediction")
-for _prediction in (
-    Prediction(name="velocity", velocity_of=_velocity_itself),
-    Prediction(name="noise", velocity_of=velocity_of_noise, tau_max=NOISE_TAU_MAX),
-    Prediction(name="data", velocity_of=velocity_of_data),
-):
-    PREDICTIONS.add(_prediction.name, _prediction)
+PREDICTIONS: Registry[Prediction] = plugins.PREDICTIONS
+VELOCITY = Prediction(name="velocity", velocity_of=_velocity_itself)
+NOISE = Prediction(name="noise", velocity_of=velocity_of_noise, tau_max=NOISE_TAU_MAX)
+DATA = Prediction(name="data", velocity_of=velocity_of_data)
 
 
 @overload
@@ -277,12 +287,9 @@ def path_named(name: str) -> Path:
     return PATHS.get(name)
 
 
-PATHS: Registry[Path] = Registry("path")
-for _entry in (
-    Path(name="rectified", quantile=_logit_normal, preserving=False),
-    _path("linear", _linear),
-    _path("cosine", _cosine),
-    _path("linear-1000", _level(linear_alpha_bar()), 1000),
-    _path("cosine-1000", _level(cosine_alpha_bar()), 1000),
-):
-    PATHS.add(_entry.name, _entry)
+PATHS: Registry[Path] = plugins.PATHS
+RECTIFIED = Path(name="rectified", quantile=_logit_normal, preserving=False)
+LINEAR = _path("linear", _linear)
+COSINE = _path("cosine", _cosine)
+LINEAR_1000 = _path("linear-1000", _level(linear_alpha_bar()), 1000)
+COSINE_1000 = _path("cosine-1000", _level(cosine_alpha_bar()), 1000)

@@ -34,7 +34,7 @@ from causalflow.diffusion.network import (
     confidence,
 )
 from causalflow.diffusion.path import TAU_MIN, enter, grid, leave
-from causalflow.diffusion.solver import (
+from causalflow.diffusion.solver.solver import (
     SOLVERS,
     Solver,
     ascend,

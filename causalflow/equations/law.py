@@ -37,6 +37,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from causalflow import plugins
 from causalflow.errors import CausalflowWarning, GraphError, one_of
 from causalflow.registry import Registry
 
@@ -171,89 +172,86 @@ def family(name: str) -> FamilySpec:
 _LINE, _HALF_LINE, _UNIT = (-math.inf, math.inf), (0.0, math.inf), (0.0, 1.0)
 _LOCATED = (("location", "real", 0.0), ("scale", "positive", 1.0))
 
-FAMILIES: Registry[FamilySpec] = Registry("distribution")
-for _family in (
-    FamilySpec(
-        name="normal",
-        parameters=_parameters(("mean", "real", 0.0), ("std", "positive", 1.0)),
-        support=lambda q: _LINE,
-        draw=lambda g, n, q: g.normal(q["mean"], q["std"], n),
-        frozen=_scipy("norm", lambda q: {"loc": q["mean"], "scale": q["std"]}),
-    ),
-    FamilySpec(
-        name="uniform",
-        parameters=_parameters(("low", "real", 0.0), ("high", "real", 1.0)),
-        support=lambda q: (q["low"], q["high"]),
-        draw=lambda g, n, q: g.uniform(q["low"], q["high"], n),
-        frozen=_scipy("uniform", lambda q: {"loc": q["low"], "scale": q["high"] - q["low"]}),
-    ),
-    FamilySpec(
-        name="gamma",
-        parameters=_parameters(("shape", "positive", None), ("rate", "positive", 1.0)),
-        support=lambda q: _HALF_LINE,
-        draw=lambda g, n, q: g.gamma(q["shape"], 1 / q["rate"], n),
-        frozen=_scipy("gamma", lambda q: {"a": q["shape"], "scale": 1 / q["rate"]}),
-    ),
-    FamilySpec(
-        name="beta",
-        parameters=_parameters(("a", "positive", None), ("b", "positive", None)),
-        support=lambda q: _UNIT,
-        draw=lambda g, n, q: g.beta(q["a"], q["b"], n),
-        frozen=_scipy("beta", lambda q: {"a": q["a"], "b": q["b"]}),
-    ),
-    FamilySpec(
-        name="exponential",
-        parameters=_parameters(("rate", "positive", 1.0)),
-        support=lambda q: _HALF_LINE,
-        draw=lambda g, n, q: g.exponential(1 / q["rate"], n),
-        frozen=_scipy("expon", lambda q: {"scale": 1 / q["rate"]}),
-    ),
-    FamilySpec(
-        name="lognormal",
-        parameters=_parameters(("mean", "real", 0.0), ("std", "positive", 1.0)),
-        support=lambda q: _HALF_LINE,
-        draw=lambda g, n, q: g.lognormal(q["mean"], q["std"], n),
-        frozen=_scipy("lognorm", lambda q: {"s": q["std"], "scale": math.exp(q["mean"])}),
-    ),
-    FamilySpec(
-        name="laplace",
-        parameters=_parameters(*_LOCATED),
-        support=lambda q: _LINE,
-        draw=lambda g, n, q: g.laplace(q["location"], q["scale"], n),
-        frozen=_scipy("laplace", lambda q: {"loc": q["location"], "scale": q["scale"]}),
-    ),
-    FamilySpec(
-        name="logistic",
-        parameters=_parameters(*_LOCATED),
-        support=lambda q: _LINE,
-        draw=lambda g, n, q: g.logistic(q["location"], q["scale"], n),
-        frozen=_scipy("logistic", lambda q: {"loc": q["location"], "scale": q["scale"]}),
-    ),
-    FamilySpec(
-        name="student_t",
-        parameters=_parameters(("df", "positive", None), *_LOCATED),
-        support=lambda q: _LINE,
-        draw=lambda g, n, q: q["location"] + q["scale"] * g.standard_t(q["df"], n),
-        frozen=_scipy("t", lambda q: {"df": q["df"], "loc": q["location"], "scale": q["scale"]}),
-    ),
-    FamilySpec(
-        name="bernoulli",
-        parameters=_parameters(("p", "unit", 0.5)),
-        support=lambda q: _UNIT,
-        draw=lambda g, n, q: g.random(n) < q["p"],
-        frozen=_scipy("bernoulli", lambda q: {"p": q["p"]}),
-        discrete=True,
-    ),
-    FamilySpec(
-        name="poisson",
-        parameters=_parameters(("rate", "positive", 1.0)),
-        support=lambda q: _HALF_LINE,
-        draw=lambda g, n, q: g.poisson(q["rate"], n),
-        frozen=_scipy("poisson", lambda q: {"mu": q["rate"]}),
-        discrete=True,
-    ),
-):
-    FAMILIES.add(_family.name, _family)
+FAMILIES: Registry[FamilySpec] = plugins.DISTRIBUTIONS
+NORMAL = FamilySpec(
+    name="normal",
+    parameters=_parameters(("mean", "real", 0.0), ("std", "positive", 1.0)),
+    support=lambda q: _LINE,
+    draw=lambda g, n, q: g.normal(q["mean"], q["std"], n),
+    frozen=_scipy("norm", lambda q: {"loc": q["mean"], "scale": q["std"]}),
+)
+UNIFORM = FamilySpec(
+    name="uniform",
+    parameters=_parameters(("low", "real", 0.0), ("high", "real", 1.0)),
+    support=lambda q: (q["low"], q["high"]),
+    draw=lambda g, n, q: g.uniform(q["low"], q["high"], n),
+    frozen=_scipy("uniform", lambda q: {"loc": q["low"], "scale": q["high"] - q["low"]}),
+)
+GAMMA = FamilySpec(
+    name="gamma",
+    parameters=_parameters(("shape", "positive", None), ("rate", "positive", 1.0)),
+    support=lambda q: _HALF_LINE,
+    draw=lambda g, n, q: g.gamma(q["shape"], 1 / q["rate"], n),
+    frozen=_scipy("gamma", lambda q: {"a": q["shape"], "scale": 1 / q["rate"]}),
+)
+BETA = FamilySpec(
+    name="beta",
+    parameters=_parameters(("a", "positive", None), ("b", "positive", None)),
+    support=lambda q: _UNIT,
+    draw=lambda g, n, q: g.beta(q["a"], q["b"], n),
+    frozen=_scipy("beta", lambda q: {"a": q["a"], "b": q["b"]}),
+)
+EXPONENTIAL = FamilySpec(
+    name="exponential",
+    parameters=_parameters(("rate", "positive", 1.0)),
+    support=lambda q: _HALF_LINE,
+    draw=lambda g, n, q: g.exponential(1 / q["rate"], n),
+    frozen=_scipy("expon", lambda q: {"scale": 1 / q["rate"]}),
+)
+LOGNORMAL = FamilySpec(
+    name="lognormal",
+    parameters=_parameters(("mean", "real", 0.0), ("std", "positive", 1.0)),
+    support=lambda q: _HALF_LINE,
+    draw=lambda g, n, q: g.lognormal(q["mean"], q["std"], n),
+    frozen=_scipy("lognorm", lambda q: {"s": q["std"], "scale": math.exp(q["mean"])}),
+)
+LAPLACE = FamilySpec(
+    name="laplace",
+    parameters=_parameters(*_LOCATED),
+    support=lambda q: _LINE,
+    draw=lambda g, n, q: g.laplace(q["location"], q["scale"], n),
+    frozen=_scipy("laplace", lambda q: {"loc": q["location"], "scale": q["scale"]}),
+)
+LOGISTIC = FamilySpec(
+    name="logistic",
+    parameters=_parameters(*_LOCATED),
+    support=lambda q: _LINE,
+    draw=lambda g, n, q: g.logistic(q["location"], q["scale"], n),
+    frozen=_scipy("logistic", lambda q: {"loc": q["location"], "scale": q["scale"]}),
+)
+STUDENT_T = FamilySpec(
+    name="student_t",
+    parameters=_parameters(("df", "positive", None), *_LOCATED),
+    support=lambda q: _LINE,
+    draw=lambda g, n, q: q["location"] + q["scale"] * g.standard_t(q["df"], n),
+    frozen=_scipy("t", lambda q: {"df": q["df"], "loc": q["location"], "scale": q["scale"]}),
+)
+BERNOULLI = FamilySpec(
+    name="bernoulli",
+    parameters=_parameters(("p", "unit", 0.5)),
+    support=lambda q: _UNIT,
+    draw=lambda g, n, q: g.random(n) < q["p"],
+    frozen=_scipy("bernoulli", lambda q: {"p": q["p"]}),
+    discrete=True,
+)
+POISSON = FamilySpec(
+    name="poisson",
+    parameters=_parameters(("rate", "positive", 1.0)),
+    support=lambda q: _HALF_LINE,
+    draw=lambda g, n, q: g.poisson(q["rate"], n),
+    frozen=_scipy("poisson", lambda q: {"mu": q["rate"]}),
+    discrete=True,
+)
 
 
 NOISE = Fraction(1, 10**6)

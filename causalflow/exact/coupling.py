@@ -31,6 +31,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from causalflow import plugins
 from causalflow.registry import Registry
 
 __all__ = ["COST", "COUPLINGS", "Coupling", "Law", "coupled"]
@@ -43,7 +44,7 @@ Coupling: TypeAlias = Callable[[Sequence[Law], tuple[int, ...]], Fraction]
 COST = 2**12
 """The multiplications that one probability of a joint law takes the time of."""
 
-COUPLINGS: Registry[Coupling] = Registry("noise of a table")
+COUPLINGS: Registry[Coupling] = plugins.TABLE_NOISES
 
 
 def coupled(
@@ -81,21 +82,20 @@ def coupled(
     return joint
 
 
-@COUPLINGS.register("response")
-def _response(laws: Sequence[Law], values: tuple[int, ...]) -> Fraction:
+def response(laws: Sequence[Law], values: tuple[int, ...]) -> Fraction:
+    """The product: each combination of the parents' values has a noise of its own."""
     return prod((law[v] for law, v in zip(laws, values, strict=True)), start=Fraction(1))
 
 
-@COUPLINGS.register("monotone")
-def _monotone(laws: Sequence[Law], values: tuple[int, ...]) -> Fraction:
+def monotone(laws: Sequence[Law], values: tuple[int, ...]) -> Fraction:
     """The length of what the intervals [p_0 + .. + p_(v-1), p_0 + .. + p_v) have in common."""
     low = max(sum(law[:v], start=Fraction(0)) for law, v in zip(laws, values, strict=True))
     high = min(sum(law[: v + 1], start=Fraction(0)) for law, v in zip(laws, values, strict=True))
     return max(high - low, Fraction(0))
 
 
-@COUPLINGS.register("gumbel")
-def _gumbel(laws: Sequence[Law], values: tuple[int, ...]) -> Fraction:
+def gumbel(laws: Sequence[Law], values: tuple[int, ...]) -> Fraction:
+    """By the cones of Gumbel noises in which every copy takes its value."""
     if any(law[v] == 0 for law, v in zip(laws, values, strict=True)):
         return Fraction(0)
     winners = list(dict.fromkeys(values))

@@ -32,10 +32,12 @@ from causalflow.graph.node import Class, Edge, Level, Node, Rows
 from causalflow.graph.tree import Scalar, number
 from causalflow.limits import TABLE_ROWS
 from causalflow.names import NAME_RULE, is_name, written
+from causalflow.options import Names
+from causalflow.plugins import CLASS_NOISES, TABLE_NOISES
 
 __all__ = ["from_bif", "to_bif"]
 
-NOISES = ("gumbel", "monotone", "response")
+NOISES = Names(CLASS_NOISES, TABLE_NOISES)
 _WORD = re.compile(r"[A-Za-z0-9_.<>=+*-]+")
 _DIGITS = 17
 
@@ -115,8 +117,8 @@ class _Reader:
         for text in variable.properties:
             key, _, value = map(str.strip, text.partition("="))
             if key == "noise":
-                if value not in NOISES:
-                    what = f"unknown {value[:40]!r}; {one_of(value, NOISES)}"
+                if not NOISES.allows(value):
+                    what = f"unknown {value[:40]!r}; {NOISES.expected(value)}"
                     self.fail(variable.line, f"variable '{variable.name}': noise: {what}")
                 return value
         return None

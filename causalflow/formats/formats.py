@@ -32,8 +32,10 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from causalflow.errors import GraphError
+from causalflow import plugins
+from causalflow.errors import CausalflowError, GraphError
 from causalflow.files import opened
 from causalflow.formats.bif import from_bif, to_bif
 from causalflow.formats.gml import from_gml, to_gml
@@ -74,56 +76,71 @@ def _from_yaml(text: str, source: str) -> Graph:
         raise GraphError(f"{source}:{error.line or 1}: {error}") from None
 
 
-FORMATS = Registry[Format]("graph format")
+FORMATS: Registry[Format] = plugins.GRAPH_FORMATS
 _NAME = r"""(?:"(?:\\.|[^"\\])*"|[^\s:{\["]*)"""
-_YAML = FORMATS.add(
-    "yaml",
-    Format(
-        suffixes=(".yaml", ".yml", ".json"),
-        begins=re.compile(r"(?!)"),
-        read=_from_yaml,
-        write=Graph.to_yaml,
-    ),
+YAML = Format(
+    suffixes=(".yaml", ".yml", ".json"),
+    begins=re.compile(r"(?!)"),
+    read=_from_yaml,
+    write=Graph.to_yaml,
 )
-FORMATS.add(
-    "dagitty",
-    Format(
-        suffixes=(".dagitty",),
-        begins=re.compile(rf"(?:dag|admg|mag|c?pdag|pag)\b\s*{_NAME}\s*\{{", re.IGNORECASE),
-        read=from_dagitty,
-        write=to_dagitty,
-    ),
+DAGITTY = Format(
+    suffixes=(".dagitty",),
+    begins=re.compile(rf"(?:dag|admg|mag|c?pdag|pag)\b\s*{_NAME}\s*\{{", re.IGNORECASE),
+    read=from_dagitty,
+    write=to_dagitty,
 )
-FORMATS.add(
-    "dot",
-    Format(
-        suffixes=(".dot", ".gv"),
-        begins=re.compile(rf"(?:strict\s+)?(?:di)?graph\b\s*{_NAME}\s*\{{", re.IGNORECASE),
-        read=from_dot,
-        write=to_dot,
-    ),
+DOT = Format(
+    suffixes=(".dot", ".gv"),
+    begins=re.compile(rf"(?:strict\s+)?(?:di)?graph\b\s*{_NAME}\s*\{{", re.IGNORECASE),
+    read=from_dot,
+    write=to_dot,
 )
-FORMATS.add(
-    "gml",
-    Format(
-        suffixes=(".gml",),
-        begins=re.compile(r"(?:(?:Creator|Version)\b[^\n:]*\n\s*)*graph\s*\[", re.IGNORECASE),
-        read=from_gml,
-        write=to_gml,
-    ),
+GML = Format(
+    suffixes=(".gml",),
+    begins=re.compile(r"(?:(?:Creator|Version)\b[^\n:]*\n\s*)*graph\s*\[", re.IGNORECASE),
+    read=from_gml,
+    write=to_gml,
 )
-FORMATS.add(
-    "bif",
-    Format(
-        suffixes=(".bif",),
-        begins=re.compile(
-            rf"network\b\s*{_NAME}\s*\{{|variable\b\s*{_NAME}\s*\{{|probability\s*\("
-        ),
-        read=from_bif,
-        write=to_bif,
-        limit=BIF_LETTERS,
-    ),
+BIF = Format(
+    suffixes=(".bif",),
+    begins=re.compile(rf"network\b\s*{_NAME}\s*\{{|variable\b\s*{_NAME}\s*\{{|probability\s*\("),
+    read=from_bif,
+    write=to_bif,
+    limit=BIF_LETTERS,
 )
+
+
+def as_format(name: str, given: Any) -> Format:
+    """A format of the user's own: a `Format`, or anything with ``read`` and what else it has of it.
+
+    Args:
+        name: of the format.
+        given: ``read(text, source)`` gives the graph of a text, ``write(graph)`` its text;
+            ``suffixes`` are those of its files, and ``begins`` a regular expression of how a text
+            begins.
+
+    Raises:
+        CausalflowError: it has no ``read``.
+    """
+    if isinstance(given, Format):
+        return given
+    if not callable(getattr(given, "read", None)):
+        raise CausalflowError(
+            f"graph format '{name}': expected read(text, source), and write(graph) where it can"
+        )
+
+    def unwritten(graph: Graph) -> str:
+        raise GraphError(f"graph format '{name}' is only read")
+
+    return Format(
+        suffixes=tuple(getattr(given, "suffixes", ())),
+        begins=re.compile(getattr(given, "begins", r"(?!)")),
+        read=given.read,
+        write=getattr(given, "write", unwritten),
+    )
+
+
 _BLANK = re.compile(r"(?:\s|//[^\n]*|#[^\n]*|/\*.*?\*/)*", re.DOTALL)
 
 
@@ -134,14 +151,14 @@ def format_of(text: str, suffix: str = "") -> Format:
         >>> format_of("/* mine */ dag { x -> y }") is FORMATS.get("dagitty")
         True
     """
-    if suffix not in _YAML.suffixes:
+    if suffix not in YAML.suffixes:
         start = _BLANK.match(text)
         at = start.end() if start else 0
         for name in FORMATS:
             if FORMATS.get(name).begins.match(text, at):
                 return FORMATS.get(name)
     named = (FORMATS.get(name) for name in FORMATS)
-    return next((each for each in named if suffix in each.suffixes), _YAML)
+    return next((each for each in named if suffix in each.suffixes), YAML)
 
 
 PACKED = b"\x1f\x8b"

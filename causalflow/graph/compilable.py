@@ -12,12 +12,10 @@ from collections.abc import Iterator, Mapping
 from causalflow.graph.graph import Graph
 from causalflow.graph.node import Image, Neural, Node, images_of, levels_of
 from causalflow.limits import CATEGORICAL_ROWS, CONFOUNDER_STATES, NETWORK_WEIGHTS
+from causalflow.plugins import CLASS_NOISES
 from causalflow.values.variable import UNTYPED
 
 __all__ = ["latent_levels", "refusals", "untyped"]
-
-NOISES = ("gumbel", "monotone")
-"""Noises of a class that has no table of its parents' combinations."""
 
 
 def untyped(graph: Graph) -> list[str]:
@@ -96,7 +94,7 @@ def _node(graph: Graph, name: str, node: Node, states: int | None) -> Iterator[s
             yield (
                 f"node '{name}': noise 'response' has a value for each combination of the "
                 f"parents, which must be classes, at most {CATEGORICAL_ROWS:,} combinations in "
-                f"all; expected one of {list(NOISES)} here"
+                f"all; expected one of {list(CLASS_NOISES)} here"
             )
     elif node.noise == "linear" and images:
         yield (
@@ -122,6 +120,8 @@ def _node(graph: Graph, name: str, node: Node, states: int | None) -> Iterator[s
 
 def _weights(node: Image) -> int:
     """What the image's U-Net has at least: the weights of its widest convolution, or its first."""
+    if node.diffusion.backbone != "unet":
+        return 0
     narrow = node.diffusion.width
     widest = narrow * max(node.diffusion.multipliers)
     return 9 * max(widest * widest, narrow * node.shape[0])

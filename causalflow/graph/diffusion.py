@@ -1,159 +1,51 @@
 """Diffusion: the options of an image node, one source for graph files, Python and the docs.
 
-A field carries its rule (`Names`, `Whole`, `Number`, `Interval`, `Wholes`, or a truth value), which
-the reader of graph files turns into a message with file and line, and the dataclass itself, made in
-Python, into a one-line error. The names are those of the engine's registries, which this module,
-free of torch, cannot import; a test holds the two against each other.
+Each stands in one group by its phase (`causalflow.options`): what shapes the networks, what their
+training, and what may change in every call, which is also `Sampling`: what one call changes. The
+names are those of the registries (`causalflow.plugins`), one's own among them.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import math
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypedDict
 
-from causalflow.errors import GraphError, one_of, shown
+from causalflow.errors import CausalflowError, GraphError
+from causalflow.graph.methods import Backbone, Balance, Guidance, Solver
 from causalflow.limits import UNET_BLOCKS, UNET_LEVELS
-
-__all__ = [
-    "INFERENCE",
-    "Diffusion",
-    "Interval",
-    "Names",
-    "Number",
-    "Rule",
-    "Truth",
-    "Whole",
-    "Wholes",
-    "rules",
-]
-
-
-@dataclass(frozen=True, slots=True)
-class Names:
-    """One of some names."""
-
-    allowed: tuple[str, ...]
-
-    def allows(self, value: object) -> bool:
-        """Whether the value obeys the rule."""
-        return isinstance(value, str) and value in self.allowed
-
-    def expected(self, value: object) -> str:
-        """The end of the error's message."""
-        return one_of(value, self.allowed)
-
-
-@dataclass(frozen=True, slots=True)
-class Whole:
-    """A whole number between two ends; None too, where ``optional``."""
-
-    least: int
-    most: int = 1_000_000
-    optional: bool = False
-
-    def allows(self, value: object) -> bool:
-        """Whether the value obeys the rule."""
-        if value is None:
-            return self.optional
-        return _is_whole(value) and self.least <= value <= self.most  # type: ignore[operator]
-
-    def expected(self, value: object) -> str:
-        """The end of the error's message."""
-        return f"expected a whole number from {self.least} to {self.most}"
-
-
-@dataclass(frozen=True, slots=True)
-class Number:
-    """A finite number between two ends."""
-
-    low: float
-    high: float = math.inf
-
-    def allows(self, value: object) -> bool:
-        """Whether the value obeys the rule."""
-        return _is_number(value) and self.low <= value <= self.high  # type: ignore[operator]
-
-    def expected(self, value: object) -> str:
-        """The end of the error's message."""
-        end = f" to {self.high:g}" if math.isfinite(self.high) else ""
-        return f"expected a finite number from {self.low:g}{end}"
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """Two numbers (a, b) with low <= a < b <= high."""
-
-    low: float
-    high: float
-
-    def allows(self, value: object) -> bool:
-        """Whether the value obeys the rule."""
-        if not (isinstance(value, tuple) and len(value) == 2 and all(map(_is_number, value))):
-            return False
-        return bool(self.low <= value[0] < value[1] <= self.high)
-
-    def expected(self, value: object) -> str:
-        """The end of the error's message."""
-        return f"expected two numbers (low, high) between {self.low:g} and {self.high:g}"
-
-
-@dataclass(frozen=True, slots=True)
-class Wholes:
-    """One to ``length`` whole numbers from 1 to ``most``."""
-
-    most: int
-    length: int
-
-    def allows(self, value: object) -> bool:
-        """Whether the value obeys the rule."""
-        if not isinstance(value, tuple) or not 1 <= len(value) <= self.length:
-            return False
-        return all(_is_whole(part) and 1 <= part <= self.most for part in value)
-
-    def expected(self, value: object) -> str:
-        """The end of the error's message."""
-        return f"expected a tuple of 1 to {self.length} whole numbers from 1 to {self.most}"
-
-
-@dataclass(frozen=True, slots=True)
-class Truth:
-    """True or False."""
-
-    def allows(self, value: object) -> bool:
-        """Whether the value obeys the rule."""
-        return isinstance(value, bool)
-
-    def expected(self, value: object) -> str:
-        """The end of the error's message."""
-        return "expected True or False"
-
-
-Rule: TypeAlias = Names | Whole | Number | Interval | Wholes | Truth
-
-_SOLVERS = Names(
-    (
-        "ddim",
-        "ddim-fixed-point",
-        "midpoint",
-        "heun",
-        "dpm++2m",
-        "alf",
-        "edict",
-        "leapfrog",
-        "difference",
-        "ancestral",
-    )
+from causalflow.options import (
+    Chosen,
+    Interval,
+    Names,
+    Number,
+    Options,
+    Truth,
+    Whole,
+    Wholes,
+    flat,
+    option,
+    rules,
+)
+from causalflow.plugins import (
+    AIMS,
+    BACKBONES,
+    BALANCES,
+    COUPLINGS,
+    GRIDS,
+    GUIDANCE_SCHEDULES,
+    GUIDANCES,
+    PATHS,
+    PREDICTIONS,
+    SOLVERS,
+    WEIGHTINGS,
 )
 
-
-def _option(default: Any, rule: Rule) -> Any:
-    return field(default=default, metadata={"rule": rule})
+__all__ = ["CALL_OPTIONS", "Diffusion", "Sampling", "SamplingKeywords"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Diffusion:
+class Diffusion(Options):
     """What an image node's diffusion model is made of: the fields of ``diffusion:`` in the file.
 
     The first group shapes the networks and the second their training: changing one means fitting
@@ -166,10 +58,10 @@ class Diffusion:
         blocks: residual blocks a level.
         predictor_width: channels of the anti-causal predictor's first level.
         code: length of the semantic code (`causalflow.mechanisms.image.code`); 0: none; None: 32 if
-        every
-            parent conditions the network, and 0 if one is anti-causal: of what the network is not
-            told, the code would tell it, and keep it under do().
+            every parent conditions the network, and 0 if one is anti-causal: of what the network is
+            not told, the code would tell it, and keep it under do().
         prediction: what the network predicts: "velocity" (eps - x_0), "noise" (eps), "data" (x_0).
+        backbone: the network, a name or a method such as ``cf.UNet(width=64)``.
 
         path: the law of the noise level: "rectified" (logit-normal tau), or of the
             variance-preserving schedules "linear" and "cosine", continuous or in 1000 levels.
@@ -194,7 +86,9 @@ class Diffusion:
         unlabelled: what the denoiser is told where a label is missing: "null", or a draw from the
             "posterior" of the predictor, given the clean image, fitted beside it.
 
-        solver: abducts, and decodes when nothing guides; "difference" wants 4 to 6 steps.
+        solver: abducts, and decodes when nothing guides; "difference" wants 4 to 6 steps. A name,
+            or a method such as ``cf.Heun(steps=20)``; so are ``guided_solver``, ``guidance`` and
+            ``balance``.
         guided_solver: decodes under guidance, and draws where the solver is no method for that.
         steps: of the solver, from data to noise, and back.
         guided_steps: of the guided solver; None: as ``steps``.
@@ -216,92 +110,128 @@ class Diffusion:
             noise that is abducted of flat grounds as wide as that which is drawn
             (`causalflow.mechanisms.image.codec`).
         residual: keep what decoding misses of the factual image as part of its noise.
+
+    Raises:
+        GraphError: a name that is no option, or a value out of range.
+
+    Example:
+        >>> from causalflow.graph.methods import Heun
+        >>> Diffusion(solver=Heun(steps=9)) == Diffusion(solver="heun", steps=9)
+        True
     """
 
-    width: int = _option(32, Whole(1, 10_000))
-    multipliers: tuple[int, ...] = _option((1, 2, 2), Wholes(1_000, UNET_LEVELS))
-    blocks: int = _option(1, Whole(1, UNET_BLOCKS))
-    predictor_width: int = _option(24, Whole(1, 10_000))
-    code: int | None = _option(None, Whole(0, 10_000, optional=True))
-    prediction: str = _option("velocity", Names(("velocity", "noise", "data")))
+    title: ClassVar[str] = "diffusion"
+    error: ClassVar[type[CausalflowError]] = GraphError
 
-    path: str = _option(
-        "rectified", Names(("rectified", "linear", "cosine", "linear-1000", "cosine-1000"))
+    width: int = option(32, Whole(1, 10_000), phase="network")
+    multipliers: tuple[int, ...] = option((1, 2, 2), Wholes(1_000, UNET_LEVELS), phase="network")
+    blocks: int = option(1, Whole(1, UNET_BLOCKS), phase="network")
+    predictor_width: int = option(24, Whole(1, 10_000), phase="network")
+    code: int | None = option(None, Whole(0, 10_000, optional=True), phase="network")
+    prediction: str = option("velocity", Names(PREDICTIONS), phase="network")
+    backbone: Chosen[Backbone] = option(
+        "unet",
+        Names(BACKBONES),
+        phase="network",
+        method={"width": "width", "multipliers": "multipliers", "blocks": "blocks"},
     )
-    weighting: str = _option("velocity", Names(("velocity", "noise", "data", "min-snr")))
-    coupling: str = _option("independent", Names(("independent", "optimal")))
-    code_weight: float = _option(0.3, Number(0.0))
-    code_independence: float = _option(0.0, Number(0.0))
-    alignment_weight: float = _option(1.0, Number(0.0))
-    alignment_ramp: int = _option(0, Whole(0, 100_000_000))
-    reweighted: bool = _option(True, Truth())
-    null_rate: float = _option(0.0, Number(0.0, 1.0))
-    unlabelled: str = _option("null", Names(("null", "posterior")))
 
-    solver: str = _option("alf", _SOLVERS)
-    guided_solver: str = _option("dpm++2m", _SOLVERS)
-    steps: int = _option(20, Whole(1))
-    guided_steps: int | None = _option(17, Whole(1, optional=True))
-    grid: str = _option("cosine", Names(("cosine", "uniform", "early")))
-    guidance: str = _option("none", Names(("none", "free", "grouped", "delta")))
-    strength: float = _option(1.0, Number(0.0))
-    anticausal: str = _option("hold", Names(("hold", "contrast", "printed")))
-    balance: str = _option("none", Names(("none", "printed", "preserving", "odds", "stopping")))
-    balance_push: float = _option(0.5, Number(0.0))
-    balance_noise: float = _option(0.1, Number(0.0))
-    balance_end: float = _option(0.75, Number(0.02, 1.0))
-    schedule: str = _option("constant", Names(("constant", "linear", "cosine", "middle")))
-    guidance_interval: tuple[float, float] = _option((0.02, 0.995), Interval(0.0, 1.0))
-    grain: float = _option(0.0, Number(0.0))
-    residual: bool = _option(True, Truth())
+    path: str = option("rectified", Names(PATHS), phase="training")
+    weighting: str = option("velocity", Names(WEIGHTINGS), phase="training")
+    coupling: str = option("independent", Names(COUPLINGS), phase="training")
+    code_weight: float = option(0.3, Number(0.0), phase="training")
+    code_independence: float = option(0.0, Number(0.0), phase="training")
+    alignment_weight: float = option(1.0, Number(0.0), phase="training")
+    alignment_ramp: int = option(0, Whole(0, 100_000_000), phase="training")
+    reweighted: bool = option(True, Truth(), phase="training")
+    null_rate: float = option(0.0, Number(0.0, 1.0), phase="training")
+    unlabelled: str = option("null", Names(("null", "posterior")), phase="training")
 
-    def __new__(cls, **options: object) -> Diffusion:
-        """Refuse a name that is no option; the values are set, and checked, afterwards."""
-        for name in options:
-            if name not in rules():
-                raise GraphError(f"diffusion: unknown option '{name}'; {one_of(name, rules())}")
-        return object.__new__(cls)
-
-    def __post_init__(self) -> None:
-        """Refuse what no model can be built with."""
-        for name, rule in rules().items():
-            value = getattr(self, name)
-            if isinstance(value, list):
-                value = tuple(value)
-                object.__setattr__(self, name, value)
-            if not rule.allows(value):
-                raise GraphError(f"diffusion: {name}={shown(value)}; {rule.expected(value)}")
+    solver: Chosen[Solver] = option("alf", Names(SOLVERS), method={"steps": "steps"})
+    guided_solver: Chosen[Solver] = option(
+        "dpm++2m", Names(SOLVERS), method={"steps": "guided_steps"}
+    )
+    steps: int = option(20, Whole(1))
+    guided_steps: int | None = option(17, Whole(1, optional=True))
+    grid: str = option("cosine", Names(GRIDS))
+    guidance: Chosen[Guidance] = option(
+        "none",
+        Names(GUIDANCES),
+        method={"strength": "strength", "schedule": "schedule", "interval": "guidance_interval"},
+    )
+    strength: float = option(1.0, Number(0.0))
+    anticausal: str = option("hold", Names(AIMS))
+    balance: Chosen[Balance] = option(
+        "none",
+        Names(("none",), BALANCES, ("stopping",)),
+        method={"push": "balance_push", "noise": "balance_noise", "end": "balance_end"},
+    )
+    balance_push: float = option(0.5, Number(0.0))
+    balance_noise: float = option(0.1, Number(0.0))
+    balance_end: float = option(0.75, Number(0.02, 1.0))
+    schedule: str = option("constant", Names(GUIDANCE_SCHEDULES))
+    guidance_interval: tuple[float, float] = option((0.02, 0.995), Interval(0.0, 1.0))
+    grain: float = option(0.0, Number(0.0))
+    residual: bool = option(True, Truth())
 
 
-INFERENCE = (
-    "solver",
-    "guided_solver",
-    "steps",
-    "guided_steps",
-    "grid",
-    "guidance",
-    "strength",
-    "anticausal",
-    "balance",
-    "balance_push",
-    "balance_noise",
-    "balance_end",
-    "schedule",
-    "guidance_interval",
-    "grain",
-    "residual",
-)
+CALL_OPTIONS = tuple(rules(Diffusion, "call"))
 """The options that a fitted model may change from call to call."""
 
 
-def rules() -> dict[str, Rule]:
-    """The rule of every option."""
-    return {slot.name: slot.metadata["rule"] for slot in dataclasses.fields(Diffusion)}
+class SamplingKeywords(TypedDict, total=False):
+    """The options of a call as keywords, but for ``steps`` and ``guidance``: of `Sampling`."""
+
+    solver: str | Solver | None
+    guided_solver: str | Solver | None
+    guided_steps: int | None
+    grid: str | None
+    strength: float | None
+    anticausal: str | None
+    balance: str | Balance | None
+    balance_push: float | None
+    balance_noise: float | None
+    balance_end: float | None
+    schedule: str | None
+    guidance_interval: tuple[float, float] | None
+    grain: float | None
+    residual: bool | None
 
 
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling(Options):
+    """What a call changes of image nodes' options, the last group of `Diffusion`; None: nothing.
 
+    Example:
+        >>> from causalflow.graph.methods import DeltaGuidance, Heun
+        >>> Sampling(solver=Heun(steps=9), guidance=DeltaGuidance(strength=2.0)).changed()
+        {'solver': 'heun', 'steps': 9, 'guidance': 'delta', 'strength': 2.0}
+    """
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    title: ClassVar[str] = "sampling"
+
+    solver: str | Solver | None = None
+    guided_solver: str | Solver | None = None
+    steps: int | None = None
+    guided_steps: int | None = None
+    grid: str | None = None
+    guidance: str | Guidance | None = None
+    strength: float | None = None
+    anticausal: str | None = None
+    balance: str | Balance | None = None
+    balance_push: float | None = None
+    balance_noise: float | None = None
+    balance_end: float | None = None
+    schedule: str | None = None
+    guidance_interval: tuple[float, float] | None = None
+    grain: float | None = None
+    residual: bool | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no image node can be asked with."""
+        Diffusion(**self.changed())
+
+    def changed(self) -> dict[str, Any]:
+        """What is given, by the option's name."""
+        given = {slot.name: getattr(self, slot.name) for slot in dataclasses.fields(self)}
+        return {name: value for name, value in flat(Diffusion, given).items() if value is not None}

@@ -7,22 +7,12 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any, assert_never
+from typing import Any
 
 from causalflow.equations.equation import Equation, parse_equation
 from causalflow.equations.law import FAMILIES
 from causalflow.errors import one_of
 from causalflow.graph.conditional import probabilities
-from causalflow.graph.diffusion import (
-    Interval,
-    Names,
-    Number,
-    Rule,
-    Truth,
-    Whole,
-    Wholes,
-    rules,
-)
 from causalflow.graph.node import (
     Class,
     Continuous,
@@ -41,24 +31,25 @@ from causalflow.graph.tree import (
     Read,
     Scalar,
     Value,
-    bounded,
     choice,
     count,
-    counts,
     declared_fields,
     described,
     field_names,
     integer,
     interval,
+    is_null,
     items,
     number,
+    reader,
     real,
     record,
     text,
     trusted,
-    truth,
 )
 from causalflow.limits import IMAGE_PIXELS, LEVELS, REPRESENTATION_LENGTH
+from causalflow.options import Names, rules
+from causalflow.plugins import CLASS_NOISES, CONTINUOUS_NOISES, TABLE_NOISES
 
 __all__ = ["NODE_TYPES", "SUPPORTS", "read_exogenous", "read_node"]
 
@@ -204,40 +195,16 @@ def _diffusion(value: Value, place: Place) -> Diffusion:
     return Diffusion(**declared_fields(Diffusion, fields, place, _DIFFUSION))
 
 
-def _option(rule: Rule) -> Read:
-    """The reader of an option from its rule."""
-    match rule:
-        case Names(allowed):
-            return choice(allowed)
-        case Whole(least, most, optional):
-            return lambda value, place: (
-                None if optional and _is_null(value) else count(value, place, least, most)
-            )
-        case Number(low, high):
-            return bounded(low, high)
-        case Interval(low, high):
-            return interval(low, high)
-        case Wholes(most, length):
-            return counts(most, length)
-        case Truth():
-            return truth
-    assert_never(rule)
-
-
-def _is_null(value: Value) -> bool:
-    return isinstance(value, Scalar) and (value.empty or value.text in ("null", "none"))
-
-
 def _length(value: Value, place: Place) -> int | None:
     """The length of a representation."""
-    return None if _is_null(value) else count(value, place, most=REPRESENTATION_LENGTH)
+    return None if is_null(value) else count(value, place, most=REPRESENTATION_LENGTH)
 
 
-_DIFFUSION = {name: _option(rule) for name, rule in rules().items()}
+_DIFFUSION = {name: reader(rule) for name, rule in rules(Diffusion).items()}
 _READERS: Mapping[type, Mapping[str, Read]] = {
     Class: {
         "levels": _levels,
-        "noise": choice(("gumbel", "monotone", "response")),
+        "noise": choice(Names(CLASS_NOISES, TABLE_NOISES)),
         "equation": _equation,
         "table": _no_table,
         "representation": _length,
@@ -245,7 +212,7 @@ _READERS: Mapping[type, Mapping[str, Read]] = {
     Continuous: {
         "support": _support,
         "unit": text,
-        "noise": choice(("flow", "additive", "linear")),
+        "noise": choice(CONTINUOUS_NOISES),
         "equation": _equation,
         "representation": _length,
     },

@@ -16,16 +16,16 @@ import dataclasses
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from numbers import Number
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias, assert_never
 
 import numpy as np
 
 from causalflow.errors import GraphError, one_of
 from causalflow.limits import LISTED, NESTING
+from causalflow.options import Interval, Names, Number, Rule, Truth, Whole, Wholes
 from causalflow.values.column import is_tensor
 
 __all__ = [
@@ -47,8 +47,10 @@ __all__ = [
     "from_python",
     "integer",
     "interval",
+    "is_null",
     "items",
     "number",
+    "reader",
     "readers_for",
     "real",
     "record",
@@ -296,17 +298,42 @@ def counts(most: int, length: int) -> Read:
     return read
 
 
-def choice(names: Iterable[str]) -> Read:
-    """The reader of a name among ``names``."""
-    allowed = tuple(names)
+def choice(names: Collection[str] | Names) -> Read:
+    """The reader of a name among ``names``, as they are at the moment of reading."""
+    rule = names if isinstance(names, Names) else Names(names)
 
     def read(value: Value, place: Place) -> str:
-        if not isinstance(value, Scalar) or value.text not in allowed:
-            given = value.text if isinstance(value, Scalar) else ""
-            place.fail(f"unknown name {described(value)}; {one_of(given, allowed)}", value)
-        return value.text
+        given = value.text if isinstance(value, Scalar) else ""
+        if not rule.allows(given):
+            place.fail(f"unknown name {described(value)}; {rule.expected(given)}", value)
+        return given
 
     return read
+
+
+def reader(rule: Rule) -> Read:
+    """The reader of what a rule of options allows."""
+    match rule:
+        case Names():
+            return choice(rule)
+        case Whole(least, most, optional):
+            return lambda value, place: (
+                None if optional and is_null(value) else count(value, place, least, most)
+            )
+        case Number(low, high):
+            return bounded(low, high)
+        case Interval(low, high):
+            return interval(low, high)
+        case Wholes(most, length):
+            return counts(most, length)
+        case Truth():
+            return truth
+    assert_never(rule)
+
+
+def is_null(value: Value) -> bool:
+    """Whether the value stands for None."""
+    return isinstance(value, Scalar) and (value.empty or value.text in ("null", "none"))
 
 
 def declared_fields(

@@ -33,6 +33,7 @@ from itertools import product
 import torch
 from torch import Tensor, nn
 
+from causalflow import plugins
 from causalflow.graph.node import Class, Node, Rows
 from causalflow.limits import CATEGORICAL_CELLS, CATEGORICAL_ROWS
 from causalflow.mechanisms.mechanism import (
@@ -80,7 +81,7 @@ class ClassNoise:
     predict: Callable[[Tensor, Noise], Tensor]
 
 
-NOISES: Registry[ClassNoise] = Registry("noise of a class node")
+NOISES: Registry[ClassNoise] = plugins.CLASS_NOISES
 DEFAULT_NOISE = "gumbel"
 RESPONSE = "response"
 
@@ -134,14 +135,8 @@ def _predict_uniform(logits: Tensor, noise: Noise) -> Tensor:
     return (noise["uniform"].unsqueeze(-1) >= _bounds(logits)[..., 1:-1]).sum(-1)
 
 
-NOISES.add(
-    "gumbel",
-    ClassNoise(draw=_draw_gumbel, abduct=_abduct_gumbel, predict=_predict_gumbel),
-)
-NOISES.add(
-    "monotone",
-    ClassNoise(draw=_draw_uniform, abduct=_abduct_uniform, predict=_predict_uniform),
-)
+GUMBEL = ClassNoise(draw=_draw_gumbel, abduct=_abduct_gumbel, predict=_predict_gumbel)
+MONOTONE = ClassNoise(draw=_draw_uniform, abduct=_abduct_uniform, predict=_predict_uniform)
 
 
 def smoothed_log(counts: Tensor, pseudo_count: float = PSEUDO_COUNT) -> Tensor:

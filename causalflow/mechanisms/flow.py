@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 from zuko.transforms import MonotonicRQSTransform
 
+from causalflow import plugins
 from causalflow.registry import Registry
 
 __all__ = ["BINS", "BOUND", "NOISES", "ResidualMap"]
@@ -50,7 +51,7 @@ class ResidualMap:
     to_residual: Callable[[Tensor, Tensor], Tensor]
 
 
-NOISES: Registry[ResidualMap] = Registry("noise of a continuous node")
+NOISES: Registry[ResidualMap] = plugins.CONTINUOUS_NOISES
 
 
 def _scale(parameter: Tensor) -> Tensor:
@@ -90,27 +91,15 @@ def _flow_to_residual(u: Tensor, parameters: Tensor) -> Tensor:
     return _affine_to_residual(_spline(parameters).inv(u), parameters)
 
 
-NOISES.add(
-    "linear",
-    ResidualMap(
-        conditional=0,
-        constant=0,
-        to_noise=_identity_to_noise,
-        to_residual=_identity_to_residual,
-    ),
+LINEAR = ResidualMap(
+    conditional=0, constant=0, to_noise=_identity_to_noise, to_residual=_identity_to_residual
 )
-NOISES.add(
-    "additive",
-    ResidualMap(
-        conditional=1, constant=1, to_noise=_affine_to_noise, to_residual=_affine_to_residual
-    ),
+ADDITIVE = ResidualMap(
+    conditional=1, constant=1, to_noise=_affine_to_noise, to_residual=_affine_to_residual
 )
-NOISES.add(
-    "flow",
-    ResidualMap(
-        conditional=2 + 3 * BINS - 1,
-        constant=0,
-        to_noise=_flow_to_noise,
-        to_residual=_flow_to_residual,
-    ),
+FLOW = ResidualMap(
+    conditional=2 + 3 * BINS - 1,
+    constant=0,
+    to_noise=_flow_to_noise,
+    to_residual=_flow_to_residual,
 )

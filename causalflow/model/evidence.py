@@ -20,7 +20,7 @@ from torch import Tensor
 from causalflow.data.units import to_engine
 from causalflow.diffusion.guidance.contrast import GUIDANCES
 from causalflow.errors import EvidenceError, one_of, shown
-from causalflow.graph.diffusion import INFERENCE
+from causalflow.graph.diffusion import CALL_OPTIONS
 from causalflow.graph.graph import Graph
 from causalflow.graph.node import Class, Continuous, Image, Node
 from causalflow.limits import DRAWN_NUMBERS, DRAWN_ROWS
@@ -286,14 +286,14 @@ def read_call(
     Args:
         steps: solver steps, each way.
         guidance: a factor of all guidance, or the name of that of the neural parents.
-        options: further ones of `causalflow.graph.diffusion.INFERENCE`: residual, solver, ...
+        options: further ones of `causalflow.graph.diffusion.CALL_OPTIONS`: residual, solver, ...
 
     Raises:
         EvidenceError: an option that is none, or that only training can change.
     """
     for name in options:
-        if name not in INFERENCE:
-            raise EvidenceError(f"unknown option '{name}'; {one_of(name, INFERENCE)}")
+        if name not in CALL_OPTIONS:
+            raise EvidenceError(f"unknown option '{name}'; {one_of(name, CALL_OPTIONS)}")
     given = {name: value for name, value in options.items() if value is not None}
     if steps is not None:
         check_count("steps", steps)

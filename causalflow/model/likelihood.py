@@ -34,9 +34,8 @@ from causalflow.model.evidence import check_names
 from causalflow.model.experience import FAR, Experience, experienced, far
 from causalflow.model.scm import StructuralModel
 from causalflow.nn.embedding import module_key
-from causalflow.options import options_of
 from causalflow.training.fit import FitReport, fit
-from causalflow.training.options import FitOptions
+from causalflow.training.options import Fit
 
 __all__ = ["Trainee", "fit_nodes", "latent_districts"]
 
@@ -137,12 +136,12 @@ def fit_nodes(
         scm: the model; its weights go to the device of the fit.
         data: columns for the nodes and their parents (`causalflow.data.frame`).
         nodes: names; those that share a hidden cause with them are fitted too.
-        options: of `causalflow.training.options.FitOptions`.
+        options: of `causalflow.training.options.Fit`.
 
     Raises:
         CausalflowError: data that do not fit the graph, an unknown option, nothing to fit.
     """
-    chosen = options_of(FitOptions, "fit", options)
+    chosen = Fit(**options)
     wanted = scm.order if nodes is None else check_names(scm.graph, nodes)
     part = Trainee(scm, wanted)
     if not part.nodes:

@@ -145,7 +145,7 @@ class Model:
                 `cf.data`, with a column for every node that is learned and for its parents;
                 unlabelled entries are NaN, None or -1.
             nodes: fit only these (default: all); the others keep what they have learned.
-            options: fields of `causalflow.training.options.FitOptions` (steps, device, ...).
+            options: fields of `causalflow.training.options.Fit` (steps, device, ...).
 
         Raises:
             CausalflowError: data that do not fit the graph, an unknown option, nothing to fit.
@@ -194,7 +194,7 @@ class Model:
             generator: a generator or a seed; by default seed 0: the same call, the same draws.
             steps: solver steps of image nodes.
             guidance: of image nodes: multiplies all of it, or names that of the neural parents.
-            options: further options of image nodes, `causalflow.graph.diffusion.INFERENCE`.
+            options: further options of image nodes, `causalflow.graph.diffusion.CALL_OPTIONS`.
         """
         scm, draws, watch = self._call(generator, steps, guidance, **options)
         world = sampled(scm, self.fitted, n, do, nodes, draws, watch)

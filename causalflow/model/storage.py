@@ -32,7 +32,7 @@ from causalflow.checkpoint import (
 )
 from causalflow.errors import CausalflowError, CheckpointError, CompileError, one_of
 from causalflow.formats.formats import loads
-from causalflow.graph.diffusion import INFERENCE, Diffusion
+from causalflow.graph.diffusion import CALL_OPTIONS, Diffusion
 from causalflow.graph.graph import Graph
 from causalflow.graph.node import Class, Image, Node
 from causalflow.model.construction import (
@@ -204,7 +204,7 @@ def _described(name: str, scm: StructuralModel) -> dict[str, object]:
     found |= {f"type of '{parent}'": _typed(graph.nodes[parent]) for parent in parents}
     found |= {f"edge from '{parent}'": graph.kind(parent, name) for parent in parents}
     options = asdict(scm.images[name].options) if name in scm.images else {}
-    found |= {f"option '{k}'": value for k, value in options.items() if k not in INFERENCE}
+    found |= {f"option '{k}'": value for k, value in options.items() if k not in CALL_OPTIONS}
     weights = scm.module(name).state_dict()
     return found | {f"shape of '{key}'": tuple(value.shape) for key, value in weights.items()}
 

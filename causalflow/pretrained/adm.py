@@ -26,13 +26,13 @@ Source: Dhariwal & Nichol (2021), Diffusion Models Beat GANs on Image Synthesis.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from causalflow.diffusion.path import PATHS, column, cosine_alpha_bar, linear_alpha_bar, tau_of
+from causalflow.diffusion.path import PATHS, column, tau_of
 from causalflow.errors import CheckpointError, CompileError
 from causalflow.pretrained.adm_file import load
 from causalflow.pretrained.adm_networks import Classifier, UNet
@@ -40,9 +40,13 @@ from causalflow.registry import Registry
 
 __all__ = ["SCHEDULES", "GuidedDiffusion", "GuidedDiffusionClassifier", "guided_diffusion"]
 
-SCHEDULES: Registry[Tensor] = Registry("schedule of levels")
-SCHEDULES.add("linear-1000", linear_alpha_bar())
-SCHEDULES.add("cosine-1000", cosine_alpha_bar())
+SCHEDULES: Registry[Callable[[], Tensor]] = Registry(
+    "schedule of levels",
+    places={
+        "linear-1000": "causalflow.diffusion.path:linear_alpha_bar",
+        "cosine-1000": "causalflow.diffusion.path:cosine_alpha_bar",
+    },
+)
 
 
 class _Clock(nn.Module):
@@ -52,7 +56,7 @@ class _Clock(nn.Module):
 
     def __init__(self, schedule: str) -> None:
         super().__init__()
-        log_odds = torch.logit(tau_of(SCHEDULES.get(schedule)))
+        log_odds = torch.logit(tau_of(SCHEDULES.get(schedule)()))
         self.register_buffer("boundaries", (log_odds[1:] + log_odds[:-1]) / 2, persistent=False)
 
     def forward(self, tau: Tensor) -> Tensor:

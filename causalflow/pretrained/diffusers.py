@@ -1,5 +1,7 @@
 """Diffusers: U-Nets of Hugging Face's diffusers as the network of an image node.
 
+``backbone: diffusers`` in a graph file makes one of the node's options; one of your own is given:
+
     network = DiffusersNetwork(UNet2DModel(..., class_embed_type="identity"), features=128)
     model = cf.compile(graph, networks={"image": network})
 
@@ -13,21 +15,24 @@ takes, and it is heard
 tau in [0, 1] becomes a time step: 1000 tau, which is what a U-Net that is trained here wants; one
 with weights of its own wants the level that they were trained at, as a function ``timestep``.
 
-The package is an extra, ``pip install 'causalflow-engine[diffusers]'``. It is used for the shape of
-its calls only and never imported here: any module with the same ``forward`` and ``config`` will do.
+The package is an extra, ``pip install 'causalflow-engine[diffusers]'``. `DiffusersNetwork` uses it
+for the shape of its calls only: any module with the same ``forward`` and ``config`` will do.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from inspect import signature
+from math import gcd
 from typing import Any
 
 from torch import Tensor, nn
 
 from causalflow.errors import CompileError
+from causalflow.graph.node import Diffusion
+from causalflow.nn.backbone import Backbone
 
-__all__ = ["DiffusersNetwork"]
+__all__ = ["UNET_2D", "DiffusersNetwork"]
 
 LEVELS = 1000
 
@@ -88,3 +93,28 @@ class DiffusersNetwork(nn.Module):
             "one whole number" if self._attends else "'identity', by which it hears the parents"
         )
         raise CompileError(f"DiffusersNetwork: {name}={getattr(config, name)!r}; expected {wanted}")
+
+
+def _unet_2d(channels: int, features: int, options: Diffusion) -> nn.Module:
+    """A ``UNet2DModel`` with one level for each of the options' multipliers."""
+    try:
+        from diffusers import UNet2DModel
+    except ImportError:
+        raise CompileError(
+            "backbone 'diffusers' needs that package: pip install 'causalflow-engine[diffusers]'"
+        ) from None
+    widths = tuple(options.width * multiplier for multiplier in options.multipliers)
+    network = UNet2DModel(
+        in_channels=channels,
+        out_channels=channels,
+        block_out_channels=widths,
+        down_block_types=("DownBlock2D",) * len(widths),
+        up_block_types=("UpBlock2D",) * len(widths),
+        layers_per_block=options.blocks,
+        norm_num_groups=gcd(32, *widths),
+        class_embed_type="identity",
+    )
+    return DiffusersNetwork(network, features)
+
+
+UNET_2D = Backbone(make=_unet_2d)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from causalflow.errors import CausalflowError, one_of
-from causalflow.training.options import FitOptions
+from causalflow.training.options import Fit
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -30,7 +30,7 @@ class FitInterrupted(KeyboardInterrupt):
     """A signal ended the fit after a whole step; the message says how to go on."""
 
 
-def launch(options: FitOptions) -> Fabric:
+def launch(options: Fit) -> Fabric:
     """Device, precision and processes; under torchrun its numbers of processes hold."""
     from lightning_fabric import Fabric
     from lightning_fabric.strategies import DDPStrategy

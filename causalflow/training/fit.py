@@ -35,7 +35,7 @@ from causalflow.training.loop import (
     optimise,
     set_up,
 )
-from causalflow.training.options import FitOptions, identity
+from causalflow.training.options import Fit, identity
 from causalflow.training.state import (
     CALIBRATION,
     Rows,
@@ -51,7 +51,7 @@ from causalflow.training.state import (
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-__all__ = ["FitInterrupted", "FitOptions", "FitReport", "Trainable", "fit"]
+__all__ = ["Fit", "FitInterrupted", "FitReport", "Trainable", "fit"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,9 +74,7 @@ class FitReport:
     distances: Mapping[str, float] = field(default_factory=dict)
 
 
-def fit(
-    model: Trainable, frame: Rows, options: FitOptions | None = None, *, graph: str = ""
-) -> FitReport:
+def fit(model: Trainable, frame: Rows, options: Fit | None = None, *, graph: str = "") -> FitReport:
     """Fit ``model`` to the rows of ``frame``; it then holds the averaged weights.
 
     The model stays on the device of the fit, in evaluation mode.
@@ -84,7 +82,7 @@ def fit(
     Args:
         model: What to train.
         frame: The data.
-        options: How; see `FitOptions`.
+        options: How; see `Fit`.
         graph: The graph file's text, kept in the checkpoint and compared when resuming.
 
     Raises:
@@ -93,7 +91,7 @@ def fit(
             it, or the log.
         FitInterrupted: SIGINT or SIGTERM; the last whole step is in the checkpoint.
     """
-    options = options or FitOptions()
+    options = options or Fit()
     if not len(frame):
         raise DataError("fit: the data have no rows")
     fabric = launch(options)
@@ -101,9 +99,7 @@ def fit(
         return _fitted(fabric, model, frame, options, graph)
 
 
-def _fitted(
-    fabric: Fabric, model: Trainable, frame: Rows, options: FitOptions, graph: str
-) -> FitReport:
+def _fitted(fabric: Fabric, model: Trainable, frame: Rows, options: Fit, graph: str) -> FitReport:
     module = _prepared(module_of(model))
     kept = _Checkpoint.of(frame, options, graph, first=fabric.is_global_zero)
     stored = kept.read(module) if kept is not None and any(trainable(module)) else None
@@ -121,7 +117,7 @@ def _fitted(
 
 
 @contextmanager
-def _held(options: FitOptions, *, first: bool) -> Iterator[None]:
+def _held(options: Fit, *, first: bool) -> Iterator[None]:
     """No other fit writes the same checkpoint or log meanwhile."""
     with ExitStack() as held:
         if options.checkpoint is not None:
@@ -171,7 +167,7 @@ class _Checkpoint:
     last: float
 
     @classmethod
-    def of(cls, frame: Rows, options: FitOptions, graph: str, *, first: bool) -> _Checkpoint | None:
+    def of(cls, frame: Rows, options: Fit, graph: str, *, first: bool) -> _Checkpoint | None:
         if options.checkpoint is None:
             return None
         return cls(
@@ -212,7 +208,7 @@ def _settled(state: TrainingState) -> Iterator[None]:
         state.module.eval()
 
 
-def _interrupted(step: Step, options: FitOptions) -> str:
+def _interrupted(step: Step, options: Fit) -> str:
     where = f"fit stopped after step {step.done} of {options.steps}"
     if options.checkpoint is None:
         return f"{where}; without checkpoint=... it cannot be resumed"
@@ -241,7 +237,7 @@ def _log(run: Run, frame: Rows) -> TrainingLog:
 def _report(
     fabric: Fabric,
     module: nn.Module,
-    options: FitOptions,
+    options: Fit,
     state: TrainingState | None = None,
     losses: Mapping[str, float] | None = None,
     begun: int = 0,

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from causalflow.errors import CausalflowError
-from causalflow.training.options import SCHEDULES, FitOptions
+from causalflow.training.options import SCHEDULES, Fit
 from causalflow.training.state import (
     STEP,
     Rows,
@@ -88,7 +88,7 @@ class Run:
     optimizer: Any
     state: TrainingState
     nodes: tuple[str, ...]
-    options: FitOptions
+    options: Fit
     law: Tensor | None = None
 
 
@@ -97,7 +97,7 @@ def set_up(
     model: Trainable,
     frame: Rows,
     nodes: tuple[str, ...],
-    options: FitOptions,
+    options: Fit,
 ) -> Run:
     """The parts on their device: the module moved and wrapped, the state before the first step."""
     module = module_of(model)

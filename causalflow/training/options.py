@@ -1,4 +1,4 @@
-"""FitOptions: how to fit; every default lives here, once.
+"""Fit: how to fit; every default lives here, once.
 
 The learning rate of step k is ``learning_rate`` times the factor of a schedule:
 
@@ -10,33 +10,46 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, TypedDict
 
-from causalflow.errors import CausalflowError, one_of, shown
+from causalflow import plugins
+from causalflow.errors import one_of
 from causalflow.limits import DRAWN_ROWS, FIT_STEPS
+from causalflow.options import Names, Number, Options, Rule, Whole, option
 from causalflow.registry import Registry
 
-__all__ = ["PRECISIONS", "SCHEDULES", "FitOptions"]
+__all__ = ["SCHEDULES", "Fit", "FitKeywords", "identity"]
 
 
-def _warm_cosine(step: int, options: FitOptions) -> float:
-    return _warm_constant(step, options) * (1 + math.cos(math.pi * step / options.steps)) / 2
+def warm_cosine(step: int, options: Fit) -> float:
+    """Up over ``warmup`` steps, then down along a cosine."""
+    return warm_constant(step, options) * (1 + math.cos(math.pi * step / options.steps)) / 2
 
 
-def _warm_constant(step: int, options: FitOptions) -> float:
+def warm_constant(step: int, options: Fit) -> float:
+    """Up over ``warmup`` steps, then level."""
     return min(1.0, (step + 1) / max(options.warmup, 1))
 
 
-SCHEDULES: Registry[Callable[[int, FitOptions], float]] = Registry("schedule")
-SCHEDULES.add("cosine", _warm_cosine)
-SCHEDULES.add("constant", _warm_constant)
+SCHEDULES: Registry[Callable[[int, Fit], float]] = plugins.FIT_SCHEDULES
+
+
+_PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
+_SEED = Whole(0, 2**63 - 1, text="a whole number >= 0")
+_EVERY = Whole(1, 2**53 - 1, text="a whole number >= 1")
+_POSITIVE = Number(0, open="low", text="a number > 0")
+_NONNEGATIVE = Number(0, text="a number >= 0")
+
+
+def _up_to(most: int) -> Whole:
+    return Whole(1, most, text=f"a whole number from 1 to {most:,}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FitOptions:
+class Fit(Options):
     """How to fit; every default lives here.
 
     Args:
@@ -62,81 +75,59 @@ class FitOptions:
         log_every: Steps between two lines of it.
     """
 
-    steps: int = 2000
-    batch_size: int = 256
-    learning_rate: float = 1e-3
-    warmup: int = 100
-    schedule: str = "cosine"
-    weight_decay: float = 0.0
-    ema: float = 0.999
-    gradient_clip: float = 1.0
-    seed: int = 0
-    device: str = "auto"
-    precision: str = "auto"
-    devices: int = 1
-    strategy: str = "auto"
-    checkpoint: str | Path | None = None
-    checkpoint_every: float = 60.0
-    resume: bool = True
-    progress: bool = True
-    log: str | Path | None = None
-    log_every: int = 50
+    title: ClassVar[str] = "fit"
 
-    def __post_init__(self) -> None:
-        """Refuse what no fit can use."""
-        for name, (allowed, text) in _RANGES.items():
-            value = getattr(self, name)
-            number = isinstance(value, int | float) and not isinstance(value, bool)
-            if not (number and allowed(value)):
-                raise CausalflowError(f"fit: {name}={shown(value)}; expected {text}")
-        for name, names in (("precision", PRECISIONS), ("schedule", SCHEDULES)):
-            if (given := getattr(self, name)) not in names:
-                raise CausalflowError(f"fit: unknown {name} {given!r}; {one_of(given, names)}")
+    steps: int = option(2000, _up_to(FIT_STEPS), phase="training")
+    batch_size: int = option(256, _up_to(DRAWN_ROWS), phase="training")
+    learning_rate: float = option(1e-3, _POSITIVE, phase="training")
+    warmup: int = option(100, _SEED, phase="training")
+    schedule: str = option("cosine", Names(plugins.FIT_SCHEDULES), phase="training")
+    weight_decay: float = option(0.0, _NONNEGATIVE, phase="training")
+    ema: float = option(
+        0.999, Number(0, 1, open="high", text="a number in [0, 1)"), phase="training"
+    )
+    gradient_clip: float = option(1.0, _POSITIVE, phase="training")
+    seed: int = option(0, _SEED, phase="training")
+    device: str = option("auto")
+    precision: str = option("auto", Names(_PRECISIONS), phase="training")
+    devices: int = option(1, Whole(1, 1024, text="a whole number from 1 to 1024"))
+    strategy: str = option("auto")
+    checkpoint: str | Path | None = option(None)
+    checkpoint_every: float = option(60.0, _NONNEGATIVE)
+    resume: bool = option(True)
+    progress: bool = option(True)
+    log: str | Path | None = option(None)
+    log_every: int = option(50, _EVERY)
 
-
-PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
-_WHOLE = (lambda n: isinstance(n, int) and 0 <= n < 2**63, "a whole number >= 0")
-_COUNT = (lambda n: isinstance(n, int) and 1 <= n < 2**53, "a whole number >= 1")
-_STEPS = (
-    lambda n: isinstance(n, int) and 1 <= n <= FIT_STEPS,
-    f"a whole number from 1 to {FIT_STEPS:,}",
-)
-_FEW = (lambda n: isinstance(n, int) and 1 <= n <= 1024, "a whole number from 1 to 1024")
-_BATCH = (
-    lambda n: isinstance(n, int) and 1 <= n <= DRAWN_ROWS,
-    f"a whole number from 1 to {DRAWN_ROWS:,}",
-)
-_POSITIVE = (lambda x: 0 < x < math.inf, "a number > 0")
-_NONNEGATIVE = (lambda x: 0 <= x < math.inf, "a number >= 0")
-_RANGES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
-    "steps": _STEPS,
-    "batch_size": _BATCH,
-    "learning_rate": _POSITIVE,
-    "warmup": _WHOLE,
-    "weight_decay": _NONNEGATIVE,
-    "ema": (lambda x: 0 <= x < 1, "a number in [0, 1)"),
-    "gradient_clip": _POSITIVE,
-    "seed": _WHOLE,
-    "devices": _FEW,
-    "checkpoint_every": _NONNEGATIVE,
-    "log_every": _COUNT,
-}
-# What may differ between a fit and its continuation.
-_FREE = frozenset(
-    [
-        "device",
-        "devices",
-        "strategy",
-        "checkpoint",
-        "checkpoint_every",
-        "resume",
-        "progress",
-        "log",
-        "log_every",
-    ]
-)
+    def refused(self, name: str, value: object, rule: Rule) -> str:
+        """What an error says of a value."""
+        if isinstance(rule, Names):
+            return f"unknown {name} {value!r}; {one_of(value, rule)}"
+        return Options.refused(self, name, value, rule)
 
 
-def identity(options: FitOptions) -> dict[str, Any]:
-    """The options that a fit and its continuation must share."""
-    return {name: value for name, value in dataclasses.asdict(options).items() if name not in _FREE}
+class FitKeywords(TypedDict, total=False):
+    """The options of a fit that `Model.fit` does not spell out, as keywords: of `Fit`."""
+
+    learning_rate: float
+    warmup: int
+    schedule: str
+    weight_decay: float
+    ema: float
+    gradient_clip: float
+    precision: str
+    devices: int
+    strategy: str
+    checkpoint_every: float
+    resume: bool
+    log: str | Path | None
+    log_every: int
+
+
+def identity(options: Fit) -> dict[str, Any]:
+    """The options that a fit and its continuation must share: those of training."""
+    return {
+        slot.name: getattr(options, slot.name)
+        for slot in dataclasses.fields(options)
+        if slot.metadata["phase"] == "training"
+    }

@@ -14,7 +14,7 @@ import pytest
 
 from causalflow.checkpoint import load_state
 from causalflow.cli.fit import fit
-from causalflow.training.options import FitOptions
+from causalflow.training.options import Fit
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -33,11 +33,11 @@ def work(stamps, tmp_path):
 
 def test_every_fit_option_has_the_name_default_and_help_of_its_field():
     options = {option.name: option for option in fit.params if isinstance(option, click.Option)}
-    for field in dataclasses.fields(FitOptions):
+    for field in dataclasses.fields(Fit):
         assert options[field.name].default == field.default
-        assert f"{field.name}: {options[field.name].help[:14]}" in FitOptions.__doc__
+        assert f"{field.name}: {options[field.name].help[:14]}" in Fit.__doc__
     shown = fit.get_help(click.Context(fit, info_name="fit", max_content_width=200))
-    assert f"[default: {FitOptions().learning_rate}]" in " ".join(shown.split())
+    assert f"[default: {Fit().learning_rate}]" in " ".join(shown.split())
 
 
 def test_fit_of_closed_forms_says_that_there_are_no_steps(cli, sizes):

@@ -13,7 +13,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from causalflow.diffusion.coupling import COUPLINGS
 from causalflow.diffusion.denoiser import WEIGHTINGS, Denoiser
 from causalflow.diffusion.path import PATHS, PREDICTIONS, TAU_MIN, enter, grid, leave
-from causalflow.diffusion.solver import SOLVERS, ascend, descend, rest
+from causalflow.diffusion.solver.solver import SOLVERS, ascend, descend, rest
 from causalflow.errors import CompileError
 from causalflow.graph.node import Class, Continuous, Diffusion, Image
 from causalflow.nn.embedding import nulled

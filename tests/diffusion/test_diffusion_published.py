@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from causalflow.diffusion.denoiser import Denoiser
 from causalflow.diffusion.path import linear_alpha_bar, tau_of
-from causalflow.diffusion.solver import SOLVERS, integrate, rest
+from causalflow.diffusion.solver.solver import SOLVERS, integrate, rest
 from causalflow.graph.node import Diffusion
 
 ALPHA_BAR = linear_alpha_bar()[torch.linspace(10, 999, 25).long()].flip(0)

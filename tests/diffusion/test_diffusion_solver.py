@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 
 from causalflow.diffusion.path import TAU_MIN, grid, leave
-from causalflow.diffusion.solver import (
+from causalflow.diffusion.solver.explicit import fixed_point
+from causalflow.diffusion.solver.solver import (
     SOLVERS,
     Solver,
     ascend,
@@ -29,7 +30,6 @@ from causalflow.diffusion.solver import (
     rest,
     shifted,
 )
-from causalflow.diffusion.solver.explicit import fixed_point
 from causalflow.errors import CausalflowError
 
 MEAN, SCALE, SPREAD = 0.7, 0.4, 0.3

@@ -15,7 +15,7 @@ from torch import Tensor
 from causalflow.diffusion.guidance.balance import clock, stopping_time
 from causalflow.diffusion.network import Time
 from causalflow.diffusion.path import TAU_MIN, column, enter, grid, leave
-from causalflow.diffusion.solver import SOLVERS, ascend, descend
+from causalflow.diffusion.solver.solver import SOLVERS, ascend, descend
 
 MEANS = torch.tensor([-1.0, 1.0], dtype=torch.float64)
 WEIGHTS = torch.tensor([0.4, 0.6], dtype=torch.float64)

@@ -222,7 +222,7 @@ def test_the_names_that_a_file_may_give_are_those_of_the_engine(what: str) -> No
     from causalflow.diffusion.guidance.balance import BALANCES
     from causalflow.diffusion.guidance.contrast import GUIDANCES, SCHEDULES
     from causalflow.diffusion.path import GRIDS, PATHS, PREDICTIONS
-    from causalflow.diffusion.solver import SOLVERS
+    from causalflow.diffusion.solver.solver import SOLVERS
     from causalflow.exact.coupling import COUPLINGS
     from causalflow.mechanisms import categorical, continuous
 

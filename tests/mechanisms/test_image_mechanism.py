@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from causalflow.diffusion.guidance.contrast import GUIDANCES
-from causalflow.diffusion.solver import SOLVERS
+from causalflow.diffusion.solver.solver import SOLVERS
 from causalflow.errors import CompileError, EvidenceError
 from causalflow.graph.node import Anticausal, Class, Continuous, Diffusion, Image, Neural
 from causalflow.mechanisms.image.mechanism import ImageMechanism

@@ -23,7 +23,7 @@ from causalflow.diffusion.guidance.anticausal import Pull
 from causalflow.diffusion.guidance.contrast import guide
 from causalflow.diffusion.network import noise_conditional
 from causalflow.diffusion.path import TAU_MIN, cosine_alpha_bar, grid, linear_alpha_bar, tau_of
-from causalflow.diffusion.solver import SOLVERS, integrate, rest
+from causalflow.diffusion.solver.solver import SOLVERS, integrate, rest
 from causalflow.errors import CheckpointError, CompileError
 from causalflow.graph.node import Class, Continuous, Diffusion
 from causalflow.pretrained.adm import GuidedDiffusion, GuidedDiffusionClassifier

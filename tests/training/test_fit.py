@@ -18,11 +18,11 @@ from torch import nn
 
 from causalflow.checkpoint import load_state, save_state
 from causalflow.errors import CausalflowError, CheckpointError, DataError
-from causalflow.training.fit import FitInterrupted, FitOptions, fit
+from causalflow.training.fit import Fit, FitInterrupted, fit
 from causalflow.training.log import read_log
 from causalflow.training.state import STEP, batch_rows, generator
 
-QUIET = FitOptions(steps=12, batch_size=8, warmup=3, progress=False, device="cpu")
+QUIET = Fit(steps=12, batch_size=8, warmup=3, progress=False, device="cpu")
 
 
 class Pictures:

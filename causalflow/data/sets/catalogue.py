@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
-from types import MappingProxyType
+from inspect import signature
 from typing import Any
 
+from causalflow import plugins
 from causalflow.data.sets.digits import mnist
 from causalflow.errors import DataError, one_of
+from causalflow.registry import Registry
 
-__all__ = ["CATALOGUE", "DataSet", "data_set", "data_set_of"]
+__all__ = ["DATA_SETS", "DataSet", "data_set", "data_set_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,9 @@ class DataSet:
         return self.make(**{name: value for name, value in chosen.items() if value is not None})
 
 
+DATA_SETS: Registry[DataSet] = plugins.DATA_SETS
+
+
 def data_set(name: str) -> DataSet:
     """The data set of a name.
 
@@ -65,14 +70,16 @@ def data_set(name: str) -> DataSet:
         ('morpho_mnist', 'causal_diffae_morpho')
     """
     key = name.replace("-", "_")
-    if key not in CATALOGUE:
-        raise DataError(f"unknown data set '{name}'; {one_of(key, CATALOGUE)}")
-    return CATALOGUE[key]
+    found = next((known for known in (name, key) if known in DATA_SETS), None)
+    if found is None:
+        raise DataError(f"unknown data set '{name}'; {one_of(key, DATA_SETS)}")
+    return DATA_SETS.get(found)
 
 
 def data_set_of(graph: str) -> DataSet | None:
     """The data set that belongs to a graph file of that name, if there is one."""
-    return next((each for each in CATALOGUE.values() if graph in each.graphs), None)
+    known = map(DATA_SETS.get, DATA_SETS)
+    return next((each for each in known if graph in each.graphs), None)
 
 
 def _late(module: str, name: str, **given: Any) -> Callable[..., Any]:
@@ -106,70 +113,84 @@ def _pendulum_parts(split: str = "train", n: int | None = None) -> Any:
 
 _PARTED = 32  # pixels: the size of graphs/pendulum_parts.yaml
 
-CATALOGUE: Mapping[str, DataSet] = MappingProxyType(
-    {
-        each.name: each
-        for each in (
-            DataSet(
-                name="bar_mnist_frontdoor",
-                make=_late("bar_mnist", "bar_mnist", kind="frontdoor"),
-                graphs=("bar_mnist_frontdoor", "bar_mnist_frontdoor_neural"),
-                sized=True,
-            ),
-            DataSet(
-                name="bar_mnist_backdoor",
-                make=_late("bar_mnist", "bar_mnist", kind="backdoor"),
-                graphs=("bar_mnist_backdoor",),
-                sized=True,
-            ),
-            DataSet(
-                name="bar_digits",
-                make=_late("bar_mnist", "bar_mnist", kind="frontdoor", source="digits"),
-                graphs=("digits_demo_frontdoor",),
-                sized=True,
-            ),
-            DataSet(
-                name="morpho_mnist",
-                make=_late("morpho_mnist", "morpho_mnist"),
-                graphs=("morpho_mnist", "causal_diffae_morpho"),
-                sized=True,
-            ),
-            DataSet(
-                name="pendulum",
-                make=_late("pendulum", "pendulum"),
-                graphs=("pendulum", "causal_diffae_pendulum"),
-                sized=True,
-                most=4_933,
-            ),
-            DataSet(
-                name="pendulum_parts",
-                make=_pendulum_parts,
-                graphs=("pendulum_parts",),
-                most=4_933,
-            ),
-            DataSet(
-                name="causal_circuit",
-                make=_late("causal_circuit", "causal_circuit"),
-                graphs=("causal_circuit",),
-                sized=True,
-            ),
-            DataSet(
-                name="causal_circuit_synthetic",
-                make=_late("causal_circuit", "causal_circuit", synthetic=True),
-                graphs=("causal_diffae_circuit",),
-                sized=True,
-            ),
-            DataSet(name="mnist", make=_mnist, graphs=("diff_scm_mnist",)),
-            DataSet(
-                name="colored_mnist",
-                make=_late("grouped_mnist", "colored_mnist", swapped=False),
-                graphs=("colored_mnist",),
-            ),
-            DataSet(
-                name="masked_mnist",
-                make=_late("grouped_mnist", "masked_mnist", swapped=False),
-                graphs=("masked_mnist",),
-            ),
-        )
-    }
+BAR_MNIST_FRONTDOOR = DataSet(
+    name="bar_mnist_frontdoor",
+    make=_late("bar_mnist", "bar_mnist", kind="frontdoor"),
+    graphs=("bar_mnist_frontdoor", "bar_mnist_frontdoor_neural"),
+    sized=True,
 )
+BAR_MNIST_BACKDOOR = DataSet(
+    name="bar_mnist_backdoor",
+    make=_late("bar_mnist", "bar_mnist", kind="backdoor"),
+    graphs=("bar_mnist_backdoor",),
+    sized=True,
+)
+BAR_DIGITS = DataSet(
+    name="bar_digits",
+    make=_late("bar_mnist", "bar_mnist", kind="frontdoor", source="digits"),
+    graphs=("digits_demo_frontdoor",),
+    sized=True,
+)
+MORPHO_MNIST = DataSet(
+    name="morpho_mnist",
+    make=_late("morpho_mnist", "morpho_mnist"),
+    graphs=("morpho_mnist", "causal_diffae_morpho"),
+    sized=True,
+)
+PENDULUM = DataSet(
+    name="pendulum",
+    make=_late("pendulum", "pendulum"),
+    graphs=("pendulum", "causal_diffae_pendulum"),
+    sized=True,
+    most=4_933,
+)
+PENDULUM_PARTS = DataSet(
+    name="pendulum_parts",
+    make=_pendulum_parts,
+    graphs=("pendulum_parts",),
+    most=4_933,
+)
+CAUSAL_CIRCUIT = DataSet(
+    name="causal_circuit",
+    make=_late("causal_circuit", "causal_circuit"),
+    graphs=("causal_circuit",),
+    sized=True,
+)
+CAUSAL_CIRCUIT_SYNTHETIC = DataSet(
+    name="causal_circuit_synthetic",
+    make=_late("causal_circuit", "causal_circuit", synthetic=True),
+    graphs=("causal_diffae_circuit",),
+    sized=True,
+)
+MNIST = DataSet(name="mnist", make=_mnist, graphs=("diff_scm_mnist",))
+COLORED_MNIST = DataSet(
+    name="colored_mnist",
+    make=_late("grouped_mnist", "colored_mnist", swapped=False),
+    graphs=("colored_mnist",),
+)
+MASKED_MNIST = DataSet(
+    name="masked_mnist",
+    make=_late("grouped_mnist", "masked_mnist", swapped=False),
+    graphs=("masked_mnist",),
+)
+
+
+def as_data_set(name: str, given: Any) -> DataSet:
+    """A data set of the user's own: a `DataSet`, or a function that draws its rows.
+
+    Args:
+        name: of the data set.
+        given: takes ``split`` and ``n``, and ``size`` where its images can be drawn at several;
+            gives columns by node, or an object that has them as ``columns``. Its attribute
+            ``graphs``, if any, names the graph files whose nodes are its columns.
+
+    Raises:
+        DataError: neither.
+    """
+    if isinstance(given, DataSet):
+        return given
+    if not callable(given):
+        raise DataError(f"data set '{name}': expected a function of split and n that draws rows")
+    graphs = tuple(getattr(given, "graphs", ()))
+    sized = "size" in signature(given).parameters
+    return DataSet(name=name, make=given, graphs=graphs, sized=sized)

@@ -46,6 +46,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from causalflow import plugins
 from causalflow.diffusion.network import Posterior, Predictor, Time, Values
 from causalflow.diffusion.path import column
 from causalflow.nn.embedding import any_changed, changed
@@ -70,7 +71,7 @@ class Aim:
     everywhere: bool = False
 
 
-AIMS: Registry[Aim] = Registry("anti-causal guidance")
+AIMS: Registry[Aim] = plugins.AIMS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,9 +109,9 @@ def _contrast(posterior: Posterior, target: Values, reference: Values) -> Mappin
     return {n: gain - moved[n] * away[n] if n in left else gain for n, gain in gains.items()}
 
 
-AIMS.add("printed", Aim(objective=_printed, everywhere=True))
-AIMS.add("hold", Aim(objective=_printed))
-AIMS.add("contrast", Aim(objective=_contrast))
+PRINTED = Aim(objective=_printed, everywhere=True)
+HOLD = Aim(objective=_printed)
+CONTRAST = Aim(objective=_contrast)
 
 
 def pull(

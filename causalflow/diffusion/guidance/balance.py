@@ -71,6 +71,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from causalflow import plugins
 from causalflow.diffusion.guidance.anticausal import gradient
 from causalflow.diffusion.network import Field, Posterior, Predictor, Time, Values
 from causalflow.diffusion.path import alpha_bar_of, column, leave, noise_of, precise, prior_scale
@@ -121,10 +122,10 @@ def _preserving(beta: float, spread: float) -> tuple[float, float]:
     return math.sqrt(1 - beta), math.sqrt(beta)
 
 
-BALANCES: Registry[Balance] = Registry("balance")
-BALANCES.add("printed", Balance(kernel=_printed, height=_probability))
-BALANCES.add("preserving", Balance(kernel=_preserving, height=_probability))
-BALANCES.add("odds", Balance(kernel=_printed, height=_log_odds))
+BALANCES: Registry[Balance] = plugins.BALANCES
+PRINTED = Balance(kernel=_printed, height=_probability)
+PRESERVING = Balance(kernel=_preserving, height=_probability)
+ODDS = Balance(kernel=_printed, height=_log_odds)
 
 
 def balanced(

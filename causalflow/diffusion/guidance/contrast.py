@@ -56,6 +56,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from causalflow import plugins
 from causalflow.diffusion.guidance.anticausal import Pull, pull
 from causalflow.diffusion.network import ConditionalField, Field, Time, Values
 from causalflow.diffusion.path import column
@@ -65,11 +66,22 @@ from causalflow.registry import Registry
 
 __all__ = ["GUIDANCES", "SCHEDULES", "Contrast", "Guidance", "Schedule", "guide"]
 
-SCHEDULES: Registry[Callable[[Tensor], Tensor]] = Registry("guidance schedule")
-SCHEDULES.add("constant", torch.ones_like)
-SCHEDULES.add("linear", lambda tau: 1 - tau)
-SCHEDULES.add("cosine", lambda tau: (1 + torch.cos(math.pi * tau)) / 2)
-SCHEDULES.add("middle", lambda tau: torch.sin(math.pi * tau).square())
+SCHEDULES: Registry[Callable[[Tensor], Tensor]] = plugins.GUIDANCE_SCHEDULES
+
+
+def falling(tau: Tensor) -> Tensor:
+    """1 - tau."""
+    return 1 - tau
+
+
+def cosine(tau: Tensor) -> Tensor:
+    """(1 + cos(pi tau)) / 2."""
+    return (1 + torch.cos(math.pi * tau)) / 2
+
+
+def middle(tau: Tensor) -> Tensor:
+    """sin(pi tau)^2."""
+    return torch.sin(math.pi * tau).square()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,16 +133,14 @@ class Contrast:
 
 
 Guidance: TypeAlias = Callable[[Values, Values, Collection[str]], list[Contrast]]
-GUIDANCES: Registry[Guidance] = Registry("guidance")
+GUIDANCES: Registry[Guidance] = plugins.GUIDANCES
 
 
-@GUIDANCES.register("none")
 def none(target: Values, reference: Values, parents: Collection[str]) -> list[Contrast]:
     """No contrast."""
     return []
 
 
-@GUIDANCES.register("free")
 def free(target: Values, reference: Values, parents: Collection[str]) -> list[Contrast]:
     """With no parent at all, in rows where one has a value."""
     if not parents:
@@ -139,7 +149,6 @@ def free(target: Values, reference: Values, parents: Collection[str]) -> list[Co
     return [Contrast(rows=told, values=nulled(target, parents))]
 
 
-@GUIDANCES.register("grouped")
 def grouped(target: Values, reference: Values, parents: Collection[str]) -> list[Contrast]:
     """With each parent nulled, in rows where it has changed."""
     return [
@@ -147,7 +156,6 @@ def grouped(target: Values, reference: Values, parents: Collection[str]) -> list
     ]
 
 
-@GUIDANCES.register("delta")
 def delta(target: Values, reference: Values, parents: Collection[str]) -> list[Contrast]:
     """With the reference, in rows where a parent has changed."""
     if not parents:

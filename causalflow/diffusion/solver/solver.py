@@ -25,13 +25,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
+from causalflow import plugins
 from causalflow.diffusion.network import Field
 from causalflow.diffusion.path import precise
 from causalflow.errors import CausalflowError
@@ -105,7 +106,32 @@ class Solver:
         return self.calls_to_start + steps * per_step
 
 
-SOLVERS: Registry[Solver] = Registry("solver")
+SOLVERS: Registry[Solver] = plugins.SOLVERS
+
+
+def as_solver(name: str, given: object) -> Solver:
+    """A solver of the user's own: a `Solver`, or a step that knows the position alone.
+
+    Args:
+        name: of the solver.
+        given: ``step(field, y, t, s)`` gives the position at time s from that at t, either way,
+            where ``field(y, tau)`` is the velocity and y has shape (batch, channel, height, width).
+
+    Raises:
+        CausalflowError: neither.
+    """
+    if isinstance(given, Solver):
+        return replace(given, name=name)
+    if not callable(given):
+        raise CausalflowError(
+            f"solver '{name}': expected a Solver, or a function step(field, y, t, s)"
+        )
+    step: Callable[[Field, Tensor, float, float], Tensor] = given
+
+    def moved(field: Field, state: State, t: float, s: float) -> State:
+        return (step(field, state[0], t, s),)
+
+    return Solver(name=name, order=1, calls_per_step=1, start=alone, walk=stepping(moved))
 
 
 def ascend(

@@ -1,0 +1,73 @@
+"""Backbone: the network of an image's diffusion model, by name.
+
+A backbone is made by ``make(channels, features, options)``: channels of the image, length of the
+condition (what the network is told of the parents), and the options of the image node, whose
+``width``, ``multipliers`` and ``blocks`` it may read. The network is called as
+
+    network(x, tau, condition)      x (batch, channel, height, width), tau (batch,) in [0, 1],
+                                    condition (batch, features); the result has the shape of x
+    network(x, embedding)           where it is `embedded`: time and condition are made one vector,
+                                    (batch, features), before it is called
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from torch import nn
+
+from causalflow import plugins
+from causalflow.errors import CompileError
+from causalflow.graph.node import Diffusion
+from causalflow.nn.unet import UNet
+from causalflow.registry import Registry
+
+__all__ = ["BACKBONES", "Backbone", "as_backbone"]
+
+Make: TypeAlias = Callable[[int, int, Diffusion], nn.Module]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backbone:
+    """How a network is made.
+
+    Attributes:
+        make: ``make(channels, features, options)``.
+        embedded: it is called as ``network(x, embedding)``.
+    """
+
+    make: Make
+    embedded: bool = False
+
+
+BACKBONES: Registry[Backbone] = plugins.BACKBONES
+
+
+def as_backbone(name: str, given: object) -> Backbone:
+    """A backbone of the user's own: a `Backbone`, or what makes the network.
+
+    Args:
+        name: of the backbone.
+        given: a function or class called as ``given(channels, features, options)``; its attribute
+            ``embedded``, if True, says that time and condition come as one vector.
+
+    Raises:
+        CompileError: neither.
+    """
+    if isinstance(given, Backbone):
+        return given
+    if not callable(given):
+        raise CompileError(
+            f"backbone '{name}': expected a function of channels, features and options, that makes "
+            "a torch.nn.Module"
+        )
+    return Backbone(make=given, embedded=bool(getattr(given, "embedded", False)))
+
+
+def _unet(channels: int, features: int, options: Diffusion) -> nn.Module:
+    return UNet(channels, options.width, options.multipliers, options.blocks, features)
+
+
+UNET = Backbone(make=_unet, embedded=True)
