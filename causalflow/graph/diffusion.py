@@ -8,10 +8,11 @@ names are those of the registries (`causalflow.plugins`), one's own among them.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypedDict
 
-from causalflow.errors import CausalflowError, GraphError
+from causalflow.errors import CausalflowError, EvidenceError, GraphError, shown
 from causalflow.graph.methods import Backbone, Balance, Guidance, Solver
 from causalflow.limits import UNET_BLOCKS, UNET_LEVELS
 from causalflow.options import (
@@ -41,7 +42,14 @@ from causalflow.plugins import (
     WEIGHTINGS,
 )
 
-__all__ = ["CALL_OPTIONS", "Diffusion", "Sampling", "SamplingKeywords"]
+__all__ = [
+    "CALL_OPTIONS",
+    "CallKeywords",
+    "Diffusion",
+    "Sampling",
+    "SamplingKeywords",
+    "call_options",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +69,6 @@ class Diffusion(Options):
             every parent conditions the network, and 0 if one is anti-causal: of what the network is
             not told, the code would tell it, and keep it under do().
         prediction: what the network predicts: "velocity" (eps - x_0), "noise" (eps), "data" (x_0).
-        backbone: the network, a name or a method such as ``cf.UNet(width=64)``.
 
         path: the law of the noise level: "rectified" (logit-normal tau), or of the
             variance-preserving schedules "linear" and "cosine", continuous or in 1000 levels.
@@ -111,6 +118,9 @@ class Diffusion(Options):
             (`causalflow.mechanisms.image.codec`).
         residual: keep what decoding misses of the factual image as part of its noise.
 
+        backbone: the network, of the first group: a name, or a method such as
+            ``cf.UNet(width=64)``.
+
     Raises:
         GraphError: a name that is no option, or a value out of range.
 
@@ -129,12 +139,6 @@ class Diffusion(Options):
     predictor_width: int = option(24, Whole(1, 10_000), phase="network")
     code: int | None = option(None, Whole(0, 10_000, optional=True), phase="network")
     prediction: str = option("velocity", Names(PREDICTIONS), phase="network")
-    backbone: Chosen[Backbone] = option(
-        "unet",
-        Names(BACKBONES),
-        phase="network",
-        method={"width": "width", "multipliers": "multipliers", "blocks": "blocks"},
-    )
 
     path: str = option("rectified", Names(PATHS), phase="training")
     weighting: str = option("velocity", Names(WEIGHTINGS), phase="training")
@@ -174,9 +178,34 @@ class Diffusion(Options):
     grain: float = option(0.0, Number(0.0))
     residual: bool = option(True, Truth())
 
+    backbone: Chosen[Backbone] = option(
+        "unet",
+        Names(BACKBONES),
+        phase="network",
+        method={"width": "width", "multipliers": "multipliers", "blocks": "blocks"},
+    )
+
 
 CALL_OPTIONS = tuple(rules(Diffusion, "call"))
 """The options that a fitted model may change from call to call."""
+
+
+def call_options(
+    steps: int | None,
+    guidance: float | str | Guidance | None,
+    sampling: Sampling | None,
+    options: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The options of one call in flat form; what is spelt out wins over ``sampling``.
+
+    Raises:
+        EvidenceError: ``sampling`` is something else.
+    """
+    if not isinstance(sampling, Sampling | None):
+        raise EvidenceError(f"sampling={shown(sampling)}; expected cf.Sampling(...)")
+    spelt = flat(Diffusion, {"steps": steps, "guidance": guidance, **options})
+    said = {name: value for name, value in spelt.items() if value is not None}
+    return {"steps": None, "guidance": None, **(sampling.changed() if sampling else {}), **said}
 
 
 class SamplingKeywords(TypedDict, total=False):
@@ -196,6 +225,16 @@ class SamplingKeywords(TypedDict, total=False):
     guidance_interval: tuple[float, float] | None
     grain: float | None
     residual: bool | None
+
+
+class CallKeywords(SamplingKeywords, total=False):
+    """All that a counterfactual is asked with beside evidence and intervention, but for ``out``."""
+
+    n: int
+    generator: Any
+    steps: int | None
+    guidance: float | str | Guidance | None
+    sampling: Sampling | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

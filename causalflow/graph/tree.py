@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import numbers
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -171,7 +172,7 @@ def from_python(thing: Any, depth: int = 1) -> Value:
             return Scalar(str(thing).lower())
         case None:
             return Scalar("")
-        case Number():
+        case numbers.Number():
             return _python_number(thing)
         case Mapping():
             return _python_fields(thing, depth)

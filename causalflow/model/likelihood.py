@@ -126,7 +126,7 @@ def latent_districts(scm: StructuralModel) -> list[LatentDistrict]:
 
 
 def fit_nodes(
-    scm: StructuralModel, data: Any, nodes: Iterable[str] | None, options: dict[str, Any]
+    scm: StructuralModel, data: Any, nodes: Iterable[str] | None, options: Fit
 ) -> tuple[FitReport, frozenset[str], Experience]:
     """Fit some nodes (None: all), leave the model in evaluation mode; which, and to what.
 
@@ -136,12 +136,11 @@ def fit_nodes(
         scm: the model; its weights go to the device of the fit.
         data: columns for the nodes and their parents (`causalflow.data.frame`).
         nodes: names; those that share a hidden cause with them are fitted too.
-        options: of `causalflow.training.options.Fit`.
+        options: how.
 
     Raises:
-        CausalflowError: data that do not fit the graph, an unknown option, nothing to fit.
+        CausalflowError: data that do not fit the graph, nothing to fit.
     """
-    chosen = Fit(**options)
     wanted = scm.order if nodes is None else check_names(scm.graph, nodes)
     part = Trainee(scm, wanted)
     if not part.nodes:
@@ -149,7 +148,7 @@ def fit_nodes(
             f"fit: {list(wanted)} have equations or tables; there is nothing to fit"
         )
     frame = Frame.read(data, scm.graph.subgraph(part.columns))
-    report = fit(part, frame, chosen, graph=scm.graph.to_yaml())
+    report = fit(part, frame, options, graph=scm.graph.to_yaml())
     scm.to(report.device).eval()
     scm.forget()
     experience = experienced(scm, frame, part.nodes)

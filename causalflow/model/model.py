@@ -24,14 +24,22 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Unpack, overload
 
 import torch
 
 from causalflow.errors import CausalflowWarning, CompileError
 from causalflow.exact.draws import Enumeration
 from causalflow.exact.model import ExactModel
+from causalflow.graph.diffusion import (
+    CallKeywords,
+    Diffusion,
+    Sampling,
+    SamplingKeywords,
+    call_options,
+)
 from causalflow.graph.graph import Graph
+from causalflow.graph.methods import Guidance
 from causalflow.identify.identify import attempt
 from causalflow.model.abduction import Abduction, abduct
 from causalflow.model.construction import (
@@ -66,6 +74,7 @@ from causalflow.model.world import World, counterfactual, predicted, sampled
 from causalflow.query.answer import Answer
 from causalflow.training.device import existing_device
 from causalflow.training.fit import FitReport
+from causalflow.training.options import Fit, FitKeywords, fit_options
 
 if TYPE_CHECKING:
     import pandas
@@ -137,7 +146,20 @@ class Model:
         state = "fitted" if self.fitted == set(self.scm.order) else "untrained"
         return f"Model({self.graph.name!r}, {len(self.scm.order)} nodes, {state})"
 
-    def fit(self, data: Any, *, nodes: Iterable[str] | None = None, **options: Any) -> FitReport:
+    def fit(
+        self,
+        data: Any,
+        *,
+        nodes: Iterable[str] | None = None,
+        steps: int | None = None,
+        batch_size: int | None = None,
+        device: str | None = None,
+        checkpoint: str | Path | None = None,
+        seed: int | None = None,
+        progress: bool | None = None,
+        options: Fit | None = None,
+        **further: Unpack[FitKeywords],
+    ) -> FitReport:
         """Fit every mechanism to labelled data.
 
         Args:
@@ -145,12 +167,28 @@ class Model:
                 `cf.data`, with a column for every node that is learned and for its parents;
                 unlabelled entries are NaN, None or -1.
             nodes: fit only these (default: all); the others keep what they have learned.
-            options: fields of `causalflow.training.options.Fit` (steps, device, ...).
+            steps: gradient steps in all.
+            batch_size: rows a step.
+            device: "auto" (CUDA, else CPU), "cpu", "cuda" or "cuda:1".
+            checkpoint: file from which a killed fit goes on.
+            seed: of batches and noise.
+            progress: show a bar on standard error.
+            options: all of `cf.Fit`; what is spelt out here wins.
+            further: others of them, as keywords (learning_rate, precision, ...).
 
         Raises:
             CausalflowError: data that do not fit the graph, an unknown option, nothing to fit.
         """
-        report, fitted, experience = fit_nodes(self.scm, data, nodes, options)
+        spelt = {
+            "steps": steps,
+            "batch_size": batch_size,
+            "device": device,
+            "checkpoint": checkpoint,
+            "seed": seed,
+            "progress": progress,
+        }
+        chosen = fit_options(options, {**spelt, **further})
+        report, fitted, experience = fit_nodes(self.scm, data, nodes, chosen)
         self.fitted |= fitted
         self.experience = self.experience.then(experience)
         return report
@@ -181,8 +219,9 @@ class Model:
         nodes: Iterable[str] | None = None,
         generator: Random = None,
         steps: int | None = None,
-        guidance: float | str | None = None,
-        **options: Any,
+        guidance: float | str | Guidance | None = None,
+        sampling: Sampling | None = None,
+        **options: Unpack[SamplingKeywords],
     ) -> World:
         """Draw n worlds from P(v | do).
 
@@ -194,9 +233,11 @@ class Model:
             generator: a generator or a seed; by default seed 0: the same call, the same draws.
             steps: solver steps of image nodes.
             guidance: of image nodes: multiplies all of it, or names that of the neural parents.
-            options: further options of image nodes, `causalflow.graph.diffusion.CALL_OPTIONS`.
+            sampling: all options of image nodes that a call may change; what is spelt out wins.
+            options: others of them, as keywords (solver, grain, ...).
         """
-        scm, draws, watch = self._call(generator, steps, guidance, **options)
+        asked = call_options(steps, guidance, sampling, options)
+        scm, draws, watch = self._call(generator, asked)
         world = sampled(scm, self.fitted, n, do, nodes, draws, watch)
         watch.tell("sample")
         return world
@@ -207,7 +248,8 @@ class Model:
         *,
         generator: Random = None,
         steps: int | None = None,
-        **options: Any,
+        sampling: Sampling | None = None,
+        **options: Unpack[SamplingKeywords],
     ) -> Abduction:
         """The exogenous noise of factual worlds.
 
@@ -215,12 +257,14 @@ class Model:
             evidence: some nodes -> values, or images alone when the graph has one image node.
             generator: a generator or a seed (default 0), for where several noises fit.
             steps: solver steps of image nodes.
+            sampling: as for `sample`.
             options: as for `sample`; ``residual``: keep what decoding misses of an image.
 
         Raises:
             EvidenceError: the evidence does not fit the graph, or is impossible.
         """
-        scm, draws, watch = self._call(generator, steps, **options)
+        asked = call_options(steps, None, sampling, options)
+        scm, draws, watch = self._call(generator, asked)
         check_fitted(scm, self.fitted, scm.order)
         values = read_evidence(self.graph, evidence, self.device)
         abduction = abduct(scm, values, draws, watch)
@@ -233,8 +277,9 @@ class Model:
         do: Mapping[str, Any] | None = None,
         *,
         steps: int | None = None,
-        guidance: float | str | None = None,
-        **options: Any,
+        guidance: float | str | Guidance | None = None,
+        sampling: Sampling | None = None,
+        **options: Unpack[SamplingKeywords],
     ) -> World:
         """The worlds with the noise of ``abduction`` under ``do``; draws nothing.
 
@@ -243,9 +288,11 @@ class Model:
             do: as for `sample`.
             steps: as for `sample`.
             guidance: as for `sample`.
+            sampling: as for `sample`.
             options: as for `abduct`; without ``residual`` it leaves out what decoding missed.
         """
-        scm, _, watch = self._call(None, steps, guidance, **options)
+        asked = call_options(steps, guidance, sampling, options)
+        scm, _, watch = self._call(None, asked)
         actions = read_interventions(self.graph, do, abduction.rows, self.device)
         check_noise(scm, actions)
         world = predicted(scm, abduction, actions, watch)
@@ -261,14 +308,29 @@ class Model:
         *,
         generator: Random = None,
         steps: int | None = None,
-        guidance: float | str | None = None,
+        guidance: float | str | Guidance | None = None,
+        sampling: Sampling | None = None,
         out: None = None,
-        **options: Any,
+        batch_size: int = 256,
+        progress: bool = True,
+        **options: Unpack[SamplingKeywords],
     ) -> World: ...
 
     @overload
     def counterfactual(
-        self, evidence: Any, do: Any, n: int = 1, *, out: str | Path, **options: Any
+        self,
+        evidence: Any,
+        do: Any,
+        n: int = 1,
+        *,
+        generator: Random = None,
+        steps: int | None = None,
+        guidance: float | str | Guidance | None = None,
+        sampling: Sampling | None = None,
+        out: str | Path,
+        batch_size: int = 256,
+        progress: bool = True,
+        **options: Unpack[SamplingKeywords],
     ) -> StreamReport: ...
 
     def counterfactual(
@@ -279,11 +341,12 @@ class Model:
         *,
         generator: Random = None,
         steps: int | None = None,
-        guidance: float | str | None = None,
+        guidance: float | str | Guidance | None = None,
+        sampling: Sampling | None = None,
         out: str | Path | None = None,
         batch_size: int = 256,
         progress: bool = True,
-        **options: Any,
+        **options: Unpack[SamplingKeywords],
     ) -> World | StreamReport:
         """What ``evidence`` would have been, had ``do`` been done: abduct, act, predict.
 
@@ -299,6 +362,7 @@ class Model:
             generator: as for `abduct`; with ``out`` a seed.
             steps: solver steps of image nodes, each way.
             guidance: as for `sample`.
+            sampling: as for `sample`.
             out: a .safetensors file, or a folder of images and labels.csv; it must not exist yet.
             batch_size: rows answered at once, with ``out``.
             progress: show a bar on standard error, with ``out``.
@@ -307,14 +371,15 @@ class Model:
         Source: Pearl (2009), Causality, theorem 7.1.7.
         """
         seed = generator if out is None else check_seed(generator)
-        scm, draws, watch = self._call(seed, steps, guidance, **options)
+        asked = call_options(steps, guidance, sampling, options)
+        scm, draws, watch = self._call(seed, asked)
         check_count("n", n)
         check_fitted(scm, self.fitted, scm.order)
         if out is None:
             world = counterfactual(scm, evidence, do, n, draws, watch)
             watch.tell("counterfactual")
             return world
-        asked = {"do": do, "n": n, "steps": steps, "guidance": guidance, **options}
+        asked = {"do": do, "n": n, **asked}
         try:
             return stream_counterfactuals(
                 scm, evidence, out, asked, watch, check_seed(seed), batch_size, progress=progress
@@ -322,9 +387,9 @@ class Model:
         finally:
             watch.tell("counterfactual")
 
-    def reconstruct(self, evidence: Any, *, steps: int | None = None, **options: Any) -> World:
-        """The null intervention: evidence, abducted and predicted back."""
-        return self.counterfactual(evidence, do={}, steps=steps, **options)
+    def reconstruct(self, evidence: Any, **options: Unpack[CallKeywords]) -> World:
+        """The null intervention: evidence, abducted and predicted back; options as before."""
+        return self.counterfactual(evidence, {}, **options)
 
     def represent(self, evidence: Any, *, node: str | None = None) -> dict[str, torch.Tensor]:
         """The representations of an image's parents in factual worlds, by its encoder.
@@ -352,7 +417,7 @@ class Model:
         draws: int | None = None,
         generator: Random = None,
         steps: int | None = None,
-        **known: Any,
+        **known: object,
     ) -> Answer:
         """The answer to a causal question: exact if the graph is a finite model, else simulated.
 
@@ -365,7 +430,7 @@ class Model:
             steps: as for `abduct`.
             known: evidence as keywords.
         """
-        scm, generated, watch = self._call(generator, steps)
+        scm, generated, watch = self._call(generator, {"steps": steps})
         columns = {} if evidence is None else {str(name): v for name, v in evidence.items()}
         given = {**columns, **known}
         if self.exact is not None:
@@ -426,14 +491,10 @@ class Model:
         return Model(*read(path, parts), parts=parts).to(device)
 
     def _call(
-        self,
-        generator: Random = None,
-        steps: int | None = None,
-        guidance: float | str | None = None,
-        **options: Any,
+        self, generator: Random, asked: Mapping[str, Any]
     ) -> tuple[StructuralModel, torch.Generator, Watch]:
         """What one call has: the model under its options, its random numbers, and its watch."""
-        scm = self.scm.configured(read_call(steps, guidance, **options))
+        scm = self.scm.configured(read_call(**asked))
         watch = Watch(scm=scm, experience=self.experience)
         return scm, read_generator(generator, self.device), watch
 
@@ -443,7 +504,9 @@ def compile(
     *,
     networks: Mapping[str, torch.nn.Module] | None = None,
     predictors: Mapping[str, Mapping[str, Any]] | None = None,
-    **options: Any,
+    seed: int = 0,
+    confounder_states: int | None = None,
+    **images: Diffusion,
 ) -> Model:
     """A mechanism for every node of ``graph``, untrained (equations need no training).
 
@@ -451,8 +514,10 @@ def compile(
         graph: typed nodes throughout.
         networks: by image node, any module ``(x, tau, condition) -> prediction``.
         predictors: by image node and class parent, any ``(y, tau)`` or ``(x) -> logits``.
-        options: fields of `causalflow.model.construction.CompileOptions`; and by image node a
-            `causalflow.graph.diffusion.Diffusion`, in place of the graph's.
+        seed: of the networks' initial weights.
+        confounder_states: levels of the latent class of each ``<->``; None: as many as its larger
+            end has.
+        images: by image node, its options in place of the graph's.
 
     Raises:
         CompileError: the graph cannot be compiled; the message names the node.
@@ -461,5 +526,7 @@ def compile(
         given = type(graph).__name__
         raise CompileError(f"compile: given {given}; expected a Graph, as from cf.load(path)")
     parts = Parts(networks=networks or {}, predictors=predictors or {})
-    declared, chosen = read_options(graph, options)
+    own = {"seed": seed, "confounder_states": confounder_states}
+    stated = {name: value for name, value in own.items() if value or name not in graph.nodes}
+    declared, chosen = read_options(graph, stated | images)
     return Model(structural_model(declared, chosen, parts), chosen, parts=parts)

@@ -10,18 +10,18 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, TypedDict
 
 from causalflow import plugins
-from causalflow.errors import one_of
+from causalflow.errors import CausalflowError, one_of, shown
 from causalflow.limits import DRAWN_ROWS, FIT_STEPS
 from causalflow.options import Names, Number, Options, Rule, Whole, option
 from causalflow.registry import Registry
 
-__all__ = ["SCHEDULES", "Fit", "FitKeywords", "identity"]
+__all__ = ["SCHEDULES", "Fit", "FitKeywords", "fit_options", "identity"]
 
 
 def warm_cosine(step: int, options: Fit) -> float:
@@ -122,6 +122,19 @@ class FitKeywords(TypedDict, total=False):
     resume: bool
     log: str | Path | None
     log_every: int
+
+
+def fit_options(options: Fit | None, given: Mapping[str, Any]) -> Fit:
+    """The options, with those that are given (None: not) in place of theirs.
+
+    Raises:
+        CausalflowError: an unknown option, or a value that no fit can use.
+    """
+    if not isinstance(options, Fit | None):
+        raise CausalflowError(f"fit: options={shown(options)}; expected cf.Fit(...)")
+    slots = dataclasses.fields(Fit)
+    base = {} if options is None else {slot.name: getattr(options, slot.name) for slot in slots}
+    return Fit(**base | {name: value for name, value in given.items() if value is not None})
 
 
 def identity(options: Fit) -> dict[str, Any]:
