@@ -38,41 +38,83 @@ if TYPE_CHECKING:
     from causalflow.factors.table import Table
     from causalflow.formats.formats import dumps, load, loads
     from causalflow.formats.interchange import from_networkx, to_networkx
-    from causalflow.graph.diffusion import Diffusion
+    from causalflow.graph.diffusion import Diffusion, Sampling
     from causalflow.graph.graph import Graph
+    from causalflow.graph.methods import (
+        Alf,
+        Ancestral,
+        Ddim,
+        DdimFixedPoint,
+        DeltaGuidance,
+        Difference,
+        Dpm2m,
+        Edict,
+        FreeGuidance,
+        GroupedGuidance,
+        Heun,
+        Leapfrog,
+        Midpoint,
+        OddsBalance,
+        PreservingBalance,
+        PrintedBalance,
+        StoppingBalance,
+        UNet,
+    )
     from causalflow.identify.identify import identify
     from causalflow.model.model import Model, compile
     from causalflow.plot.graph import plot_graph
     from causalflow.plot.images import image_grid
+    from causalflow.plugins import register
     from causalflow.pretrained.adm import guided_diffusion
     from causalflow.query.contrast import Contrast
     from causalflow.query.parse import parse_query
+    from causalflow.training.options import Fit
 
 __version__ = "0.1.0"
 
 _PLACES = {
+    "Alf": "causalflow.graph.methods",
+    "Ancestral": "causalflow.graph.methods",
     "CausalflowError": "causalflow.errors",
     "CausalflowWarning": "causalflow.errors",
     "CheckpointError": "causalflow.errors",
     "CompileError": "causalflow.errors",
     "Contrast": "causalflow.query.contrast",
     "DataError": "causalflow.errors",
+    "Ddim": "causalflow.graph.methods",
+    "DdimFixedPoint": "causalflow.graph.methods",
+    "DeltaGuidance": "causalflow.graph.methods",
+    "Difference": "causalflow.graph.methods",
     "Diffusion": "causalflow.graph.diffusion",
+    "Dpm2m": "causalflow.graph.methods",
+    "Edict": "causalflow.graph.methods",
     "Evaluation": "causalflow.evaluation.evaluation",
     "EvidenceError": "causalflow.errors",
+    "Fit": "causalflow.training.options",
+    "FreeGuidance": "causalflow.graph.methods",
     "Graph": "causalflow.graph.graph",
     "GraphError": "causalflow.errors",
+    "GroupedGuidance": "causalflow.graph.methods",
+    "Heun": "causalflow.graph.methods",
+    "Leapfrog": "causalflow.graph.methods",
+    "Midpoint": "causalflow.graph.methods",
     "Model": "causalflow.model.model",
+    "OddsBalance": "causalflow.graph.methods",
+    "PreservingBalance": "causalflow.graph.methods",
+    "PrintedBalance": "causalflow.graph.methods",
     "QueryError": "causalflow.errors",
+    "Sampling": "causalflow.graph.diffusion",
+    "StoppingBalance": "causalflow.graph.methods",
     "SupportWarning": "causalflow.errors",
     "Table": "causalflow.factors.table",
+    "UNet": "causalflow.graph.methods",
     "adjustment_sets": "causalflow.design.adjustment",
     "bounds": "causalflow.bounds.bounds",
     "compile": "causalflow.model.model",
     "data": "causalflow.data",
     "dumps": "causalflow.formats.formats",
-    "from_networkx": "causalflow.formats.interchange",
     "evaluate": "causalflow.evaluation.evaluation",
+    "from_networkx": "causalflow.formats.interchange",
     "front_door_sets": "causalflow.design.front_door",
     "guided_diffusion": "causalflow.pretrained.adm",
     "identify": "causalflow.identify.identify",
@@ -84,26 +126,47 @@ _PLACES = {
     "loads": "causalflow.formats.formats",
     "parse_query": "causalflow.query.parse",
     "plot_graph": "causalflow.plot.graph",
+    "register": "causalflow.plugins",
     "separated": "causalflow.design.independences",
     "to_networkx": "causalflow.formats.interchange",
 }
 
 __all__ = [
+    "Alf",
+    "Ancestral",
     "CausalflowError",
     "CausalflowWarning",
     "CheckpointError",
     "CompileError",
     "Contrast",
     "DataError",
+    "Ddim",
+    "DdimFixedPoint",
+    "DeltaGuidance",
+    "Difference",
     "Diffusion",
+    "Dpm2m",
+    "Edict",
     "Evaluation",
     "EvidenceError",
+    "Fit",
+    "FreeGuidance",
     "Graph",
     "GraphError",
+    "GroupedGuidance",
+    "Heun",
+    "Leapfrog",
+    "Midpoint",
     "Model",
+    "OddsBalance",
+    "PreservingBalance",
+    "PrintedBalance",
     "QueryError",
+    "Sampling",
+    "StoppingBalance",
     "SupportWarning",
     "Table",
+    "UNet",
     "adjustment_sets",
     "bounds",
     "compile",
@@ -122,6 +185,7 @@ __all__ = [
     "loads",
     "parse_query",
     "plot_graph",
+    "register",
     "separated",
     "to_networkx",
 ]
@@ -155,4 +219,4 @@ sys.modules[__name__].__class__ = _Package
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted(__all__)
