@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
 from typing import NoReturn, TextIO
 
@@ -30,21 +30,33 @@ __all__ = ["commands", "main", "run"]
 INTERRUPTED, BROKEN_PIPE = 130, 141
 
 
-class _Commands(click.Group):
-    """The commands by name, each loaded when it is run or described."""
+class _Commands(MutableMapping[str, click.Command]):
+    """The commands by name, each loaded when it is run or described; all take ``--with``."""
 
-    def list_commands(self, context: click.Context) -> list[str]:
-        """All names, sorted."""
-        return sorted({*COMMANDS, *self.commands})
+    def __init__(self) -> None:
+        self._further: dict[str, click.Command] = {}
 
-    def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        """The command of that name, which takes ``--with`` too."""
+    def __getitem__(self, name: str) -> click.Command:
+        if name in self._further:
+            return self._further[name]
         if name not in COMMANDS:
-            return self.commands.get(name)
+            raise KeyError(name)
         command: click.Command = COMMANDS.get(name)
-        if with_option.name not in [each.name for each in command.params]:
-            command.params.append(with_option)
+        if not any(each.name == "modules" for each in command.params):
+            command.params.append(_with_option(hidden=True))
         return command
+
+    def __setitem__(self, name: str, command: click.Command) -> None:
+        self._further[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._further[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys([*COMMANDS, *self._further]))
+
+    def __len__(self) -> int:
+        return len(set(self))
 
 
 def _import(context: click.Context, parameter: click.Parameter, modules: tuple[str, ...]) -> None:
@@ -52,21 +64,24 @@ def _import(context: click.Context, parameter: click.Parameter, modules: tuple[s
         import_plugin(module)
 
 
-with_option = click.Option(
-    ["--with", "modules"],
-    metavar="MODULE",
-    multiple=True,
-    is_eager=True,
-    expose_value=False,
-    callback=_import,
-    help="Import a Python module that registers methods of your own (cf.register), by its name.",
-)
+def _with_option(*, hidden: bool = False) -> click.Option:
+    return click.Option(
+        ["--with", "modules"],
+        metavar="MODULE",
+        multiple=True,
+        is_eager=True,
+        expose_value=False,
+        hidden=hidden,
+        callback=_import,
+        help="Import a Python module that registers methods of your own (cf.register), by its "
+        "name; before or after the command.",
+    )
 
 
 @click.group(
-    cls=_Commands,
+    commands=_Commands(),
     invoke_without_command=True,
-    params=[with_option],
+    params=[_with_option()],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="causalflow", message="%(prog)s %(version)s")

@@ -228,11 +228,10 @@ class SamplingKeywords(TypedDict, total=False):
 
 
 class CallKeywords(SamplingKeywords, total=False):
-    """All that a counterfactual is asked with beside evidence and intervention, but for ``out``."""
+    """What a counterfactual is asked with beside evidence, intervention, ``steps`` and ``out``."""
 
     n: int
     generator: Any
-    steps: int | None
     guidance: float | str | Guidance | None
     sampling: Sampling | None
 

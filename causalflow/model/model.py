@@ -387,9 +387,11 @@ class Model:
         finally:
             watch.tell("counterfactual")
 
-    def reconstruct(self, evidence: Any, **options: Unpack[CallKeywords]) -> World:
-        """The null intervention: evidence, abducted and predicted back; options as before."""
-        return self.counterfactual(evidence, {}, **options)
+    def reconstruct(
+        self, evidence: Any, *, steps: int | None = None, **options: Unpack[CallKeywords]
+    ) -> World:
+        """The null intervention: evidence, abducted and predicted back."""
+        return self.counterfactual(evidence, {}, steps=steps, **options)
 
     def represent(self, evidence: Any, *, node: str | None = None) -> dict[str, torch.Tensor]:
         """The representations of an image's parents in factual worlds, by its encoder.

@@ -11,7 +11,6 @@ from click.testing import CliRunner
 import causalflow
 from causalflow.cli import commands, run
 from causalflow.errors import CausalflowError
-from causalflow.plugins import COMMANDS
 from causalflow.training.device import FitInterrupted
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -81,23 +80,23 @@ def test_reader_that_goes_away_gets_no_traceback():
     assert (ran.returncode, ran.stderr) == (141, b"")
 
 
-@pytest.mark.parametrize("name", sorted(COMMANDS))
+@pytest.mark.parametrize("name", sorted(commands.commands))
 def test_every_help_teaches_with_an_example(name):
     shown = CliRunner().invoke(commands, [name, "--help"])
     assert shown.exit_code == 0
     assert f"\n  causalflow {name}".replace("\n", "\n  ") in shown.output.split("Example")[1]
 
 
-@pytest.mark.parametrize("name", sorted(COMMANDS))
+@pytest.mark.parametrize("name", sorted(commands.commands))
 def test_every_option_is_explained(name):
-    options = [each for each in COMMANDS.get(name).params if isinstance(each, click.Option)]
+    options = [each for each in commands.commands[name].params if isinstance(each, click.Option)]
     assert [option.name for option in options if not option.help] == []
 
 
 def test_no_words_show_the_commands(cli):
     ran = cli()
     assert ran.code == 0
-    assert all(f"\n  {name} " in ran.out for name in COMMANDS)
+    assert all(f"\n  {name} " in ran.out for name in commands.commands)
 
 
 def test_version_is_the_package_version(cli):
