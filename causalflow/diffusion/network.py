@@ -53,7 +53,7 @@ from torch.nn import functional
 
 from causalflow.diffusion.path import column, data_of
 from causalflow.errors import CompileError
-from causalflow.graph.node import Class, Diffusion, Node, Vector
+from causalflow.graph.node import Diffusion, Node, Vector
 from causalflow.nn.embedding import changed
 
 __all__ = [
@@ -189,7 +189,7 @@ def check_trained(
     Raises:
         CompileError: what it wants.
     """
-    levels = {n: len(p.levels) if isinstance(p, Class) else None for n, p in parents.items()}
+    levels = {n: None if isinstance(p, Vector) else _count(p) for n, p in parents.items()}
     network.check(channels, levels)
     wanted = {"path": network.path, "prediction": network.prediction}
     if any(getattr(options, name) != value for name, value in wanted.items()):
@@ -203,6 +203,10 @@ def check_trained(
             f"the network of an image was trained without a semantic code; its options have "
             f"code={options.code}: write diffusion: {{code: 0}}"
         )
+
+
+def _count(node: Node) -> int | None:
+    return None if node.type.levels is None else len(node.type.levels)
 
 
 def _written(options: Mapping[str, str]) -> str:

@@ -29,6 +29,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import product
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -44,11 +45,13 @@ from causalflow.mechanisms.mechanism import (
     draw_uniform,
     labelled,
 )
-from causalflow.nn.embedding import ParentEmbedding
+from causalflow.nn.embedding import LevelEmbedding, ParentEmbedding
 from causalflow.nn.encoder import MLP
+from causalflow.nn.engine import Engine, Site
 from causalflow.registry import Registry
+from causalflow.values.finite import FiniteType
 
-__all__ = ["NOISES", "PSEUDO_COUNT", "Categorical", "ClassNoise", "smoothed_log"]
+__all__ = ["ENGINE", "NOISES", "PSEUDO_COUNT", "Categorical", "ClassNoise", "smoothed_log"]
 
 
 PSEUDO_COUNT = 0.5
@@ -260,8 +263,8 @@ def _given_table(rows: Rows, parents: Mapping[str, Node], strides: Mapping[str, 
 
 
 def _levels(node: Node) -> int:
-    assert isinstance(node, Class)
-    return len(node.levels)
+    assert node.type.levels is not None
+    return len(node.type.levels)
 
 
 def _strides(parents: Mapping[str, Node], levels: int) -> dict[str, int] | None:
@@ -269,9 +272,20 @@ def _strides(parents: Mapping[str, Node], levels: int) -> dict[str, int] | None:
     strides: dict[str, int] = {}
     rows = 1
     for name, parent in parents.items():
-        if not isinstance(parent, Class):
+        if parent.type.levels is None:
             return None
         strides[name] = rows
-        rows *= len(parent.levels)
+        rows *= len(parent.type.levels)
     fits = rows <= CATEGORICAL_ROWS and rows * levels <= CATEGORICAL_CELLS
     return strides if fits else None
+
+
+def _embedding(kind: FiniteType, features: int) -> nn.Module:
+    return LevelEmbedding(len(kind.levels), features)
+
+
+def _mechanism(site: Site) -> nn.Module:
+    return Categorical(site.name, cast(Class, site.node), site.parents)
+
+
+ENGINE = Engine(embedding=_embedding, mechanism=_mechanism)

@@ -22,20 +22,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import partial
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from causalflow.errors import CompileError, DataError, EvidenceError
-from causalflow.graph.node import Class, Continuous, Image, Node
+from causalflow.graph.node import Continuous, Node
 from causalflow.mechanisms.flow import NOISES
 from causalflow.mechanisms.line import Line, censored, drawn_below, least_squares, middle
 from causalflow.mechanisms.mechanism import Noise, Values, all_labelled, draw_normal, filled
-from causalflow.nn.embedding import ParentEmbedding
+from causalflow.nn.embedding import NumberEmbedding, ParentEmbedding
 from causalflow.nn.encoder import MLP
+from causalflow.nn.engine import Engine, RealLine, Site
 from causalflow.nn.tails import bent, is_heavy, log_slope, measured, sizes, straight
+from causalflow.values.real import RealType
 
-__all__ = ["ContinuousMechanism", "to_real", "to_support"]
+__all__ = ["ENGINE", "ContinuousMechanism", "to_real", "to_support"]
 
 IMAGE_FEATURES = 64
 
@@ -101,7 +105,7 @@ class ContinuousMechanism(nn.Module):
         super().__init__()
         self.name, self.node, self.parents = name, node, dict(parents)
         self.map = NOISES.get(node.noise)
-        images = {key: kind for key, kind in self.parents.items() if isinstance(kind, Image)}
+        images = {key: node for key, node in self.parents.items() if node.type.shape}
         self.tabular = {key: kind for key, kind in self.parents.items() if key not in images}
         features = sum(_width(kind) for kind in self.tabular.values())
         for buffer, shape in (("weights", (features,)), ("intercept", ()), ("centre", (features,))):
@@ -132,7 +136,7 @@ class ContinuousMechanism(nn.Module):
         """f(pa) of the class and continuous parents: float64, shape (n, features)."""
         columns = [
             nn.functional.one_hot(parents[key], _width(kind) + 1)[:, 1:].double()
-            if isinstance(kind, Class)
+            if kind.type.levels is not None
             else parents[key].double().unsqueeze(-1)
             for key, kind in self.tabular.items()
         ]
@@ -248,7 +252,7 @@ class ContinuousMechanism(nn.Module):
         self.bends.fill_(math.inf)
         column = 0
         for kind in self.tabular.values():
-            if isinstance(kind, Continuous) and is_heavy(features[:, column]):
+            if kind.type.numeric and is_heavy(features[:, column]):
                 parts = measured(features[:, column])
                 for buffer, part in zip((self.centre, self.spread, self.bends), parts, strict=True):
                     buffer[column] = part
@@ -300,5 +304,35 @@ class ContinuousMechanism(nn.Module):
 
 
 def _width(node: Node) -> int:
-    """Number of feature columns of a class or continuous parent."""
-    return len(node.levels) - 1 if isinstance(node, Class) else 1
+    """Number of feature columns of a parent that is a level or a number."""
+    return 1 if node.type.levels is None else len(node.type.levels) - 1
+
+
+def _embedding(kind: RealType, features: int) -> nn.Module:
+    return NumberEmbedding(features)
+
+
+def _mechanism(site: Site) -> nn.Module:
+    return ContinuousMechanism(site.name, cast(Continuous, site.node), site.parents)
+
+
+def _real_line(kind: RealType) -> RealLine:
+    return RealLine(
+        to_real=partial(_real, support=kind.extent),
+        to_value=partial(to_support, support=kind.extent),
+        inside=_inside(*kind.extent),
+    )
+
+
+def _inside(low: float, high: float) -> float:
+    """A value that the support contains."""
+    if math.isfinite(low) and math.isfinite(high):
+        return (low + high) / 2
+    return low + 1 if math.isfinite(low) else high - 1 if math.isfinite(high) else 0.0
+
+
+def _real(x: Tensor, support: tuple[float, float]) -> Tensor:
+    return to_real(x, support)[0]
+
+
+ENGINE = Engine(embedding=_embedding, mechanism=_mechanism, line=_real_line)

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, assert_never
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -28,12 +28,10 @@ from causalflow.graph.graph import Graph
 from causalflow.graph.node import (
     Anticausal,
     Class,
-    Continuous,
     Diffusion,
-    EdgeKind,
     Image,
     Node,
-    Symbol,
+    images_of,
 )
 from causalflow.graph.stored import stored_node
 from causalflow.limits import CONFOUNDER_STATES, NETWORK_WEIGHTS
@@ -46,6 +44,7 @@ from causalflow.mechanisms.image.mechanism import ImageMechanism
 from causalflow.mechanisms.latent_class import LatentClass
 from causalflow.model.scm import StructuralModel
 from causalflow.names import written
+from causalflow.nn.engine import Site, engine_of
 
 __all__ = [
     "CompileOptions",
@@ -134,7 +133,7 @@ def read_options(graph: Graph, given: Mapping[str, Any]) -> tuple[Graph, Compile
 
 def diffusion_images(graph: Graph) -> dict[str, Image]:
     """The image nodes that diffusion models make."""
-    images = {name: node for name, node in graph.nodes.items() if isinstance(node, Image)}
+    images = images_of(graph.nodes)
     return {name: node for name, node in images.items() if node.equation is None}
 
 
@@ -242,37 +241,27 @@ def _mechanism(
     parts: Parts,
 ) -> nn.Module:
     node = graph.nodes[name]
-    above = graph.parents(name)
-    observed = [other for other in graph.topological_order() if other in above]
-    if not isinstance(node, Symbol) and node.equation is not None:
+    observed = [other for other in graph.topological_order() if other in graph.parents(name)]
+    if node.equation is not None:
         return EquationMechanism(name, stored_node(graph, name), (*observed, *hidden))
-    parents: dict[str, Node] = {other: graph.nodes[other] for other in observed}
-    match node:
-        case Class(table=tuple()):
-            written = [edge.source for edge in graph.edges if edge.target == name]
-            return Categorical(name, node, {other: graph.nodes[other] for other in written})
-        case Class():
-            return Categorical(name, node, parents | {latent: latents[latent] for latent in hidden})
-        case Continuous():
-            return ContinuousMechanism(name, node, parents)
-        case Image():
-            return _image(graph, name, node, parents, parts)
-        case Symbol():
-            raise AssertionError("checked before")
-    assert_never(node)
-
-
-def _image(
-    graph: Graph, name: str, node: Image, parents: Mapping[str, Node], parts: Parts
-) -> ImageMechanism:
-    kinds: dict[str, EdgeKind] = {parent: graph.kind(parent, name) for parent in parents}
-    network, classifiers = parts.networks.get(name), parts.predictors.get(name)
-    mechanism = ImageMechanism(name, node, parents, kinds, network=network, classifiers=classifiers)
-    if torch.get_default_device().type == "meta":
-        return mechanism
-    mechanism.to(parts.home)
-    if network is not None and not mechanism.denoiser.trained:  # that has checked itself, for free
-        _check_network(mechanism)
+    if node.table is not None:
+        observed = [edge.source for edge in graph.edges if edge.target == name]
+    engine = engine_of(node.type)
+    assert engine is not None
+    site = Site(
+        name=name,
+        node=node,
+        parents={other: graph.nodes[other] for other in observed}
+        | {latent: latents[latent] for latent in hidden},
+        kinds={parent: graph.kind(parent, name) for parent in observed},
+        network=parts.networks.get(name),
+        predictors=parts.predictors.get(name),
+    )
+    mechanism = engine.mechanism(site)
+    if isinstance(mechanism, ImageMechanism) and torch.get_default_device().type != "meta":
+        mechanism.to(parts.home)
+        if site.network is not None and not mechanism.denoiser.trained:  # that has checked itself
+            _check_network(mechanism)
     return mechanism
 
 
@@ -282,7 +271,7 @@ def _check_network(mechanism: ImageMechanism) -> None:
     images = torch.zeros(2, *mechanism.shape, dtype=torch.float64, device=device)
     lengths = {} if mechanism.representation is None else mechanism.representation.lengths
     parents = {
-        n: images.new_zeros(2, dtype=torch.int64 if isinstance(node, Class) else torch.float64)
+        n: images.new_zeros(2, dtype=torch.float64 if node.type.numeric else torch.int64)
         for n, node in mechanism.parents.items()
     }
     parents |= {n: images.new_zeros(2, k, dtype=torch.float32) for n, k in lengths.items()}
@@ -316,7 +305,7 @@ def describe(scm: StructuralModel) -> list[dict[str, Any]]:
     nodes = [
         {
             "node": name,
-            "type": _type(scm.graph.nodes[name]),
+            "type": scm.graph.nodes[name].type.words + _vector(scm.graph.nodes[name]),
             "parents": ", ".join(_edge(scm, parent, name) for parent in scm.parents(name)),
             "mechanism": _compiled_to(scm.module(name)),
             "parameters": _size(scm.module(name)),
@@ -331,24 +320,12 @@ def _size(module: nn.Module) -> int:
     return sum(tensor.numel() for tensor in module.state_dict().values())
 
 
-def _type(node: Node) -> str:
-    match node:
-        case Class():
-            return f"class, {len(node.levels)} levels{_vector(node)}"
-        case Continuous():
-            return f"continuous{f', {node.unit}' if node.unit else ''}{_vector(node)}"
-        case Image():
-            return "image " + "x".join(map(str, node.shape))
-        case _:
-            return "untyped"
-
-
-def _vector(node: Class | Continuous) -> str:
+def _vector(node: Node) -> str:
     return f", representation {node.representation}" if node.representation is not None else ""
 
 
 def _edge(scm: StructuralModel, parent: str, child: str) -> str:
-    if parent in scm.root_names or not isinstance(scm.graph.nodes[child], Image):
+    if parent in scm.root_names or not scm.graph.nodes[child].type.shape:
         return parent
     kind = scm.graph.kind(parent, child)
     if isinstance(kind, Anticausal):

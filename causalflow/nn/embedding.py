@@ -17,30 +17,30 @@ the *null* of classifier-free guidance, and what partly labelled data are traine
 kept in the order given; the sum does not depend on it, except through the names of the weights. A
 parent has *changed* in a row where its value is not that of a reference (both null: it has not).
 
+Which of them a parent has says the engine of its type (`causalflow.nn.engine`).
+
 Source of the time embedding: Vaswani et al. (2017), Attention Is All You Need, section 3.5.
-
-Keys of sub-modules that belong to nodes.
-
-``torch.nn.ModuleDict`` refuses keys that are names of its own attributes ("type", "items", "half",
-...), all of which a user may call a node, and any key with a dot. A prefix keeps the names apart,
-and a dot is written as in a web address.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
 
 from causalflow.errors import CompileError
-from causalflow.graph.node import Class, Continuous, Image, Node, Vector
+from causalflow.graph.node import Node, Vector
 from causalflow.nn.encoder import MLP, Encoder
+from causalflow.nn.engine import engine_of
 from causalflow.nn.tails import bent, measured
 
 __all__ = [
+    "LevelEmbedding",
+    "NumberEmbedding",
     "ParentEmbedding",
+    "PictureEmbedding",
     "TimeEmbedding",
     "any_changed",
     "changed",
@@ -130,9 +130,9 @@ class ParentEmbedding(nn.Module):
         self.parts = nn.ModuleList(_part(name, parents[name], features) for name in self.names)
 
     def calibrate(self, values: Mapping[str, Tensor]) -> None:
-        """Take location and scale of the continuous parents from the known ``values``."""
+        """Take location and scale of the parents that are numbers from the known ``values``."""
         for name, part in zip(self.names, self.parts, strict=True):
-            if isinstance(part, _ContinuousEmbedding):
+            if isinstance(part, NumberEmbedding):
                 part.calibrate(values[name])
 
     def forward(self, values: Mapping[str, Tensor], n: int) -> Tensor:
@@ -149,7 +149,7 @@ class ParentEmbedding(nn.Module):
         return total
 
 
-class _ClassEmbedding(nn.Module):
+class LevelEmbedding(nn.Module):
     """A vector for each level; row 0 is that of a missing value."""
 
     def __init__(self, levels: int, features: int) -> None:
@@ -157,18 +157,25 @@ class _ClassEmbedding(nn.Module):
         self.table = nn.Embedding(levels + 1, features)
 
     def forward(self, value: Tensor) -> Tensor:
+        """The vectors of positions, shape (batch,)."""
         return self.table(value.long() + 1)
 
 
-class _ContinuousEmbedding(nn.Module):
-    """An MLP of the standardised value; a vector of its own where the value is NaN."""
+class NumberEmbedding(nn.Module):
+    """An MLP of the standardised value; a vector of its own where the value is NaN.
+
+    Args:
+        features: length of the vectors.
+        first: what is taken of a value before it is standardised; None: itself.
+    """
 
     location: Tensor
     scale: Tensor
     bend: Tensor
 
-    def __init__(self, features: int) -> None:
+    def __init__(self, features: int, first: Callable[[Tensor], Tensor] | None = None) -> None:
         super().__init__()
+        self.first = first
         self.register_buffer("location", torch.zeros((), dtype=torch.float64))
         self.register_buffer("scale", torch.ones((), dtype=torch.float64))
         self.register_buffer("bend", torch.tensor(math.inf, dtype=torch.float64))
@@ -176,16 +183,22 @@ class _ContinuousEmbedding(nn.Module):
         self.null = nn.Parameter(torch.zeros(features))
 
     def calibrate(self, value: Tensor) -> None:
-        known = value[~value.isnan()].to(self.location.dtype)
+        """Take location, scale and bend from the values that are known."""
+        known = self._number(value[~value.isnan()])
         if len(known):
             parts = measured(known)
             for buffer, part in zip((self.location, self.scale, self.bend), parts, strict=True):
                 buffer.copy_(part)
 
     def forward(self, value: Tensor) -> Tensor:
-        standardised = (value.to(self.location.dtype) - self.location) / self.scale
+        """The vectors of numbers, shape (batch,)."""
+        standardised = (self._number(value) - self.location) / self.scale
         vector = self.mlp(bent(standardised, self.bend).nan_to_num()[:, None])
         return torch.where(value.isnan()[:, None], self.null, vector)
+
+    def _number(self, value: Tensor) -> Tensor:
+        number = value.to(self.location.dtype)
+        return number if self.first is None else self.first(number)
 
 
 class _VectorEmbedding(nn.Module):
@@ -201,7 +214,7 @@ class _VectorEmbedding(nn.Module):
         return torch.where(missing, self.null, self.mlp(value.nan_to_num()))
 
 
-class _ImageEmbedding(nn.Module):
+class PictureEmbedding(nn.Module):
     """An `Encoder`; a vector of its own where the image has a NaN."""
 
     def __init__(self, channels: int, features: int) -> None:
@@ -210,30 +223,30 @@ class _ImageEmbedding(nn.Module):
         self.null = nn.Parameter(torch.zeros(features))
 
     def forward(self, value: Tensor) -> Tensor:
+        """The vectors of images, shape (batch, channel, height, width)."""
         missing = value.flatten(1).isnan().any(dim=1, keepdim=True)
         return torch.where(missing, self.null, self.encoder(value.nan_to_num()))
 
 
 def _part(name: str, node: Node | Vector, features: int) -> nn.Module:
     """The embedding of one parent."""
-    match node:
-        case Class():
-            return _ClassEmbedding(len(node.levels), features)
-        case Continuous():
-            return _ContinuousEmbedding(features)
-        case Image():
-            return _ImageEmbedding(node.shape[0], features)
-        case Vector():
-            return _VectorEmbedding(node.length, features)
-        case _:
-            raise CompileError(
-                f"node '{name}': a parent of a network has no type; "
-                "declare one of ['class', 'continuous', 'image'] under nodes:"
-            )
+    if isinstance(node, Vector):
+        return _VectorEmbedding(node.length, features)
+    engine = engine_of(node.type)
+    if engine is None:
+        raise CompileError(
+            f"node '{name}': a parent of a network has no type; "
+            "declare one of ['class', 'continuous', 'image'] under nodes:"
+        )
+    return engine.embedding(node.type, features)
 
 
 def module_key(name: str) -> str:
     """The key of node ``name`` in a ``ModuleDict``.
+
+    torch refuses keys that are names of its own attributes ("type", "items", "half", ...), all of
+    which a user may call a node, and any key with a dot. A prefix keeps the names apart, and a dot
+    is written as in a web address.
 
     Example:
         >>> module_key("type"), module_key("X.ray")

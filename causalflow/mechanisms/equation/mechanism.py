@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from causalflow.equations.equation import Equation, evaluate
 from causalflow.errors import CompileError, EvidenceError, ImpossibleError
-from causalflow.graph.node import Class, Continuous, Image, Node, Symbol
+from causalflow.graph.node import Node
 from causalflow.mechanisms.equation.inversion import agrees
 from causalflow.mechanisms.equation.operations import TORCH
 from causalflow.mechanisms.mechanism import Noise, Values
@@ -40,10 +40,10 @@ class EquationMechanism(nn.Module):
     def __init__(self, name: str, node: Node, parents: Iterable[str]) -> None:
         super().__init__()
         self.name, self.node, self.parents = name, node, tuple(parents)
-        if isinstance(node, Symbol) or node.equation is None:
+        if node.equation is None:
             raise CompileError(f"node '{name}': it has no equation")
         self.equation: Equation = node.equation
-        pixels = torch.Size(node.shape).numel() if isinstance(node, Image) else 1
+        pixels = torch.Size(node.type.shape).numel()
         given = len(self.equation.components)
         if given not in (1, pixels):
             raise CompileError(
@@ -57,16 +57,19 @@ class EquationMechanism(nn.Module):
         result = evaluate(self.equation, used, TORCH)
         parts = result if self.equation.vector else [result]
         columns = [torch.as_tensor(part, dtype=torch.float64).expand(n) for part in parts]
-        match self.node:
-            case Image(shape=shape):
-                pixels = torch.Size(shape).numel()
-                return torch.stack(columns, -1).expand(n, pixels).float().reshape(n, *shape)
-            case Class(levels=levels):
-                value = columns[0]
-                known = (value >= 0) & (value < len(levels)) & (value == value.floor())
-                return torch.where(known, value, -1.0).long()
-            case _:
-                return columns[0].clone()
+        kind = self.node.type
+        if kind.shape:
+            pixels = torch.Size(kind.shape).numel()
+            return torch.stack(columns, -1).expand(n, pixels).float().reshape(n, *kind.shape)
+        if kind.levels is not None:
+            return torch.where(self._possible(columns[0]), columns[0], kind.missing).long()
+        return columns[0].clone()
+
+    def _possible(self, value: Tensor) -> Tensor:
+        """Whether each number is one that the node's type stores: bool, shape (batch,)."""
+        low, high = self.node.type.extent
+        found = (value >= low) & (value <= high) & ~value.isinf()
+        return found & (value == value.floor()) if self.node.type.integral else found
 
     def predict(self, parents: Values, noise: Noise | None = None) -> Tensor:
         """The node's value; without parents one row, which stands for all.
@@ -84,27 +87,21 @@ class EquationMechanism(nn.Module):
 
     def _outside(self, value: Tensor) -> Tensor:
         """The rows whose value the node cannot have: bool, shape (batch,)."""
-        match self.node:
-            case Class():
-                return value < 0
-            case Continuous(support=(low, high)):
-                return ~((value >= low) & (value <= high)) | value.isinf()
-            case _:
-                return value.flatten(1).isnan().any(1)
+        return value.flatten(1).isnan().any(1) if self.node.type.shape else ~self._possible(value)
 
     def _expected(self, value: Tensor) -> str:
-        match self.node:
-            case Class(levels=levels):
-                return f"its equation gives what is not a level; levels are 0 to {len(levels) - 1}"
-            case Continuous(support=(low, high)):
-                given, allowed = float(value), f"{low:g} <= value <= {high:g}"
-                return f"its equation gives {given:g}, outside its support; expected {allowed}"
-            case _:
-                return "its equation gives pixels that are not numbers"
+        kind, (low, high) = self.node.type, self.node.type.extent
+        if kind.shape:
+            return "its equation gives pixels that are not numbers"
+        if kind.levels is not None:
+            return f"its equation gives what is not a level; levels are 0 to {high:g}"
+        whole = ", a whole number" if kind.integral else ""
+        allowed = f"{low:g} <= value <= {high:g}{whole}"
+        return f"its equation gives {float(value):g}, outside its support; expected {allowed}"
 
     def matches(self, value: Tensor, predicted: Tensor) -> Tensor:
         """Whether each row of the evidence is what the equation gives: bool, shape (batch,)."""
-        if isinstance(self.node, Class):
+        if self.node.type.integral and not self.node.type.shape:
             return value == predicted
         return (
             agrees(value, predicted).flatten(1).all(1)

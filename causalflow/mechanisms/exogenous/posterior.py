@@ -35,7 +35,6 @@ from torch import Tensor
 from causalflow.equations.equation import Equation
 from causalflow.equations.term import Expression, Name, walk
 from causalflow.errors import CompileError
-from causalflow.graph.node import Class, Continuous
 from causalflow.limits import EXOGENOUS_STATES, WRITTEN_OUT
 from causalflow.mechanisms.equation.inversion import names_of, replaced
 from causalflow.mechanisms.equation.mechanism import EquationMechanism
@@ -66,7 +65,7 @@ def constraints(
             _check_size(name, parts)
         if name in values:
             found.append(_rewritten(mechanism, parts))
-        elif isinstance(mechanism.node, Class | Continuous):
+        elif not mechanism.node.type.shape:
             missing[name] = parts[0]
     return found
 

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from causalflow.errors import CompileError, RowError
-from causalflow.graph.node import Class, Continuous
 from causalflow.mechanisms.equation.isolation import UndecidedError
 from causalflow.mechanisms.equation.mechanism import EquationMechanism
 from causalflow.mechanisms.equation.preimage import slope_at
@@ -109,7 +108,7 @@ class Visit:
         assert pieces is not None
         if further and particles.copies == 1 and bool(pieces.is_flat.any()):
             raise NeedsDrawsError
-        if particles.copies > 1 and isinstance(nodes[0].node, Continuous):
+        if particles.copies > 1 and nodes[0].node.type.numeric:
             self._check_explained(nodes[0], variable, pieces)
         particles.weigh(
             particles.solve(variable, pieces, self.generator),
@@ -212,4 +211,4 @@ def _moving(influences: Mapping[str, float]) -> int:
 
 
 def _is_number(node: EquationMechanism) -> bool:
-    return isinstance(node.node, Class | Continuous)
+    return not node.node.type.shape

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from causalflow.diffusion.path import TAU_MIN, enter
 from causalflow.errors import CompileError, one_of
-from causalflow.graph.node import Class, Image, Node
+from causalflow.graph.node import Image, Node, levels_of
 
 __all__ = ["GivenClassifier", "given_classifiers", "home_of"]
 
@@ -91,7 +91,7 @@ def given_classifiers(
     Raises:
         CompileError: a name that is no class parent, or a classifier that does not fit.
     """
-    classes = {n: parent for n, parent in parents.items() if isinstance(parent, Class)}
+    classes = levels_of(parents)
     for parent in classifiers:
         if parent not in classes:
             raise CompileError(
@@ -103,7 +103,7 @@ def given_classifiers(
             classifiers[parent],
             f"predictor of '{parent}' in node '{name}'",
             node.shape,
-            len(classes[parent].levels),
+            len(classes[parent]),
         )
         for parent in classes
         if parent in classifiers

@@ -60,7 +60,7 @@ from causalflow.diffusion.network import Time
 from causalflow.diffusion.path import TAU_MIN
 from causalflow.diffusion.trajectory import Decoder
 from causalflow.errors import EvidenceError
-from causalflow.graph.node import Continuous, Diffusion, Node
+from causalflow.graph.node import Diffusion, Node
 from causalflow.mechanisms.image.code import SemanticCode
 from causalflow.mechanisms.image.representation import Representation
 from causalflow.mechanisms.mechanism import Noise, Values, chunks, snapped, take
@@ -182,7 +182,7 @@ class Codec:
         offset = self.decoder.draw_offset(position, generator)
         code = self.code.draw(n, generator) if self.code is not None else None
         reference = {
-            name: torch.full((n,), torch.nan if isinstance(node, Continuous) else -1, device=device)
+            name: torch.full((n,), node.type.missing, device=device)
             for name, node in self.parents.items()
         }
         latents = {} if self.representation is None else self.representation.draw(n, generator)

@@ -47,7 +47,7 @@ from torch import Tensor, nn
 
 from causalflow.diffusion.denoiser import Denoiser
 from causalflow.errors import DataError
-from causalflow.graph.node import Class, Continuous, Diffusion, Node
+from causalflow.graph.node import Diffusion, Node, levels_of
 from causalflow.limits import MUTILATION_CELLS
 from causalflow.mechanisms.image.code import SemanticCode, dependence
 from causalflow.mechanisms.image.reader import ParentReader
@@ -148,9 +148,10 @@ class MutilationWeights(nn.Module):
     def __init__(self, parents: Mapping[str, Node]) -> None:
         super().__init__()
         self.parents = dict(parents)
-        continuous = [name for name, node in parents.items() if isinstance(node, Continuous)]
+        levels = levels_of(parents)
+        continuous = [name for name in parents if name not in levels]
         self._column = {name: column for column, name in enumerate(continuous)}
-        bins = [len(n.levels) if isinstance(n, Class) else BINS for n in parents.values()]
+        bins = [len(levels[name]) if name in levels else BINS for name in parents]
         self._bins = bins if math.prod(bins) <= MUTILATION_CELLS else []
         self.register_buffer("cuts", torch.zeros(len(continuous), BINS - 1, dtype=torch.float64))
         self.register_buffer("weights", torch.ones(math.prod(self._bins)))
@@ -189,9 +190,9 @@ class MutilationWeights(nn.Module):
     def _cell(self, values: Values) -> Tensor:
         """The index of each row's cell in the joint table of (binned) parents, shape (batch,)."""
         cell = torch.zeros((), dtype=torch.int64, device=self.weights.device)
-        for (name, node), bins in zip(self.parents.items(), self._bins, strict=True):
+        for name, bins in zip(self.parents, self._bins, strict=True):
             value = values[name]
-            if isinstance(node, Continuous):
+            if name in self._column:
                 value = torch.bucketize(value, self.cuts[self._column[name]])
             cell = cell.to(value.device) * bins + value
         return cell

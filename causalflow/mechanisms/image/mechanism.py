@@ -25,12 +25,12 @@ from causalflow.diffusion.denoiser import Denoiser
 from causalflow.diffusion.trajectory import Decoder
 from causalflow.graph.node import (
     Anticausal,
-    Class,
     Diffusion,
     EdgeKind,
     Image,
     Neural,
     Node,
+    levels_of,
 )
 from causalflow.mechanisms.image.classifier import given_classifiers
 from causalflow.mechanisms.image.code import SemanticCode
@@ -39,9 +39,11 @@ from causalflow.mechanisms.image.loss import ImageLoss, MutilationWeights
 from causalflow.mechanisms.image.reader import AnticausalPredictor, ParentReader
 from causalflow.mechanisms.image.representation import Representation, represented
 from causalflow.mechanisms.mechanism import Noise, Values, all_labelled, chunks, take
-from causalflow.nn.embedding import module_key
+from causalflow.nn.embedding import PictureEmbedding, module_key
+from causalflow.nn.engine import Engine, Site
+from causalflow.values.image import ImageType
 
-__all__ = ["ImageMechanism"]
+__all__ = ["ENGINE", "ImageMechanism"]
 
 DEFAULT_CODE = 32
 ALIKE = 0.95
@@ -224,16 +226,14 @@ class ImageMechanism(nn.Module):
     def decoder(self) -> Decoder:
         """The trajectories between image and noise, under its options."""
         latents = self.representation.lengths if self.representation is not None else {}
-        classes = {
-            n: p for n, p in self.parents.items() if isinstance(p, Class) and n not in latents
-        }
+        classes = {n: each for n, each in levels_of(self.parents).items() if n not in latents}
         return Decoder(
             velocity=partial(told_velocity, self.denoiser),
             options=self.options,
             tau_max=self.denoiser.tau_max,
             neural=tuple(self.neural),
             scales=self.scales,
-            levels={name: len(node.levels) for name, node in classes.items()},
+            levels={name: len(levels) for name, levels in classes.items()},
             predictor=self._reader,
             replay=self.denoiser.replay,
         )
@@ -253,3 +253,21 @@ def _with_code(options: Diffusion, neural: bool) -> Diffusion:
     if options.code is not None:
         return options
     return replace(options, code=DEFAULT_CODE if neural else 0)
+
+
+def _embedding(kind: ImageType, features: int) -> nn.Module:
+    return PictureEmbedding(kind.shape[0], features)
+
+
+def _mechanism(site: Site) -> nn.Module:
+    return ImageMechanism(
+        site.name,
+        cast(Image, site.node),
+        site.parents,
+        site.kinds,
+        network=site.network,
+        classifiers=site.predictors,
+    )
+
+
+ENGINE = Engine(embedding=_embedding, mechanism=_mechanism)

@@ -27,7 +27,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import assert_never
 
 import torch
 from torch import Tensor, nn
@@ -36,12 +35,12 @@ from torch.nn import functional
 from causalflow.diffusion.network import Posterior, Predictor, Time, noise_conditional, of_image
 from causalflow.diffusion.path import TAU_MIN, enter, interpolate
 from causalflow.errors import CompileError, DataError
-from causalflow.graph.node import Class, Continuous, Image, Node, Symbol
-from causalflow.mechanisms.continuous import to_real, to_support
+from causalflow.graph.node import Image, Node
 from causalflow.mechanisms.image.classifier import GivenClassifier
 from causalflow.mechanisms.mechanism import Values, all_labelled, labelled
 from causalflow.nn.embedding import TimeEmbedding, module_key
 from causalflow.nn.encoder import Encoder
+from causalflow.nn.engine import RealLine, engine_of
 
 __all__ = ["AnticausalPredictor", "ParentReader", "drawn_levels"]
 
@@ -125,13 +124,12 @@ class AnticausalPredictor(nn.Module):
         self.heads = nn.ModuleDict(
             {module_key(n): nn.Linear(FEATURES, _outputs(n, node)) for n, node in parents.items()}
         )
-        continuous = {n: node for n, node in parents.items() if isinstance(node, Continuous)}
-        self._column = {name: column for column, name in enumerate(continuous)}
-        self._support = {name: node.support for name, node in continuous.items()}
+        self._line = {n: _real_line(n, node) for n, node in parents.items() if node.type.numeric}
+        self._column = {name: column for column, name in enumerate(self._line)}
         self.location: Tensor
         self.scale: Tensor
-        self.register_buffer("location", torch.zeros(len(continuous), dtype=torch.float64))
-        self.register_buffer("scale", torch.ones(len(continuous), dtype=torch.float64))
+        self.register_buffer("location", torch.zeros(len(self._line), dtype=torch.float64))
+        self.register_buffer("scale", torch.ones(len(self._line), dtype=torch.float64))
 
     def calibrate(self, values: Values) -> None:
         """Set the scale of continuous parents, each from its labelled rows.
@@ -143,7 +141,7 @@ class AnticausalPredictor(nn.Module):
             known = values[name][labelled(values[name])]
             if not len(known):
                 raise DataError(f"node '{name}': no row has a label of it")
-            real, _ = to_real(known, self._support[name])
+            real = self._line[name].to_real(known)
             if not real.isfinite().any():
                 raise DataError(f"node '{name}': every label is an end of its support")
             inside = real[real.isfinite()]
@@ -209,7 +207,7 @@ class AnticausalPredictor(nn.Module):
         normal = torch.randn(n, generator=generator, device=generator.device).to(output)
         real = output[:, 0] + _spread(output) * normal
         real = self.location[column] + self.scale[column] * real.double()
-        return to_support(real, self._support[name])
+        return self._line[name].to_value(real)
 
     def _features(self, y: Tensor, tau: Tensor) -> Tensor:
         return self.encoder(y, self.time(tau))
@@ -219,7 +217,7 @@ class AnticausalPredictor(nn.Module):
             return output.argmax(dim=-1)
         column = self._column[name]
         real = self.location[column] + self.scale[column] * output[:, 0].double()
-        return to_support(real, self._support[name])
+        return self._line[name].to_value(real)
 
     def _log_prob(self, features: Tensor, name: str, value: Tensor) -> Tensor:
         """log p(value) by the head of ``name``, shape (batch,); 0 where it is unlabelled."""
@@ -227,8 +225,7 @@ class AnticausalPredictor(nn.Module):
         if name not in self._column:
             return -functional.cross_entropy(output, value, reduction="none", ignore_index=-1)
         column, known = self._column[name], labelled(value)
-        inside = torch.where(known, value, _inside(self._support[name]))
-        real, _ = to_real(inside, self._support[name])
+        real = self._line[name].to_real(torch.where(known, value, self._line[name].inside))
         target = ((real - self.location[column]) / self.scale[column]).float()
         target = target.nan_to_num(posinf=AT_END, neginf=-AT_END)
         spread = _spread(output)
@@ -247,23 +244,23 @@ def _spread(output: Tensor) -> Tensor:
     return functional.softplus(output[:, 1]) + 1e-2
 
 
-def _inside(support: tuple[float, float]) -> float:
-    """A value that the support contains, to stand where there is no label."""
-    low, high = support
-    if math.isfinite(low) and math.isfinite(high):
-        return (low + high) / 2
-    return low + 1 if math.isfinite(low) else high - 1 if math.isfinite(high) else 0.0
+def _real_line(name: str, node: Node) -> RealLine:
+    engine = engine_of(node.type)
+    if engine is None or engine.line is None:
+        raise CompileError(
+            f"node '{name}': a node of type {node.type.word} cannot be read off an image; give a "
+            "classifier of your own, or another type"
+        )
+    return engine.line(node.type)
 
 
 def _outputs(name: str, node: Node) -> int:
-    match node:
-        case Class():
-            return len(node.levels)
-        case Continuous():
-            return 2
-        case Image() | Symbol():
-            raise CompileError(
-                f"node '{name}': an image node cannot be the parent of an image node; "
-                "expected a class or continuous parent"
-            )
-    assert_never(node)
+    """The numbers of a head: a logit a level, or the middle and the spread of a number."""
+    if node.type.levels is not None:
+        return len(node.type.levels)
+    if node.type.numeric:
+        return 2
+    raise CompileError(
+        f"node '{name}': an image node cannot be the parent of an image node; "
+        "expected a class or continuous parent"
+    )

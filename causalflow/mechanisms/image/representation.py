@@ -44,7 +44,7 @@ import torch
 from torch import Tensor, nn
 
 from causalflow.errors import DataError
-from causalflow.graph.node import Class, Continuous, Image, Node, Vector
+from causalflow.graph.node import Image, Node, Vector
 from causalflow.mechanisms.image.code import SemanticCode
 from causalflow.mechanisms.mechanism import Values, labelled
 from causalflow.nn.embedding import module_key
@@ -55,10 +55,9 @@ SPREAD = 0.1
 """s, in standard deviations of a continuous label: far below the distance of common values."""
 
 
-def represented(parents: Mapping[str, Node]) -> dict[str, Class | Continuous]:
+def represented(parents: Mapping[str, Node]) -> dict[str, Node]:
     """The parents that have a representation."""
-    found = {n: p for n, p in parents.items() if isinstance(p, Class | Continuous)}
-    return {name: parent for name, parent in found.items() if parent.representation is not None}
+    return {name: parent for name, parent in parents.items() if parent.representation is not None}
 
 
 class Representation(nn.Module):
@@ -74,7 +73,7 @@ class Representation(nn.Module):
 
     steps: Tensor
 
-    def __init__(self, image: Image, parents: Mapping[str, Class | Continuous]) -> None:
+    def __init__(self, image: Image, parents: Mapping[str, Node]) -> None:
         super().__init__()
         self.lengths = {name: cast(int, parent.representation) for name, parent in parents.items()}
         self.ramp = image.diffusion.alignment_ramp
@@ -240,8 +239,8 @@ class _NumberPlaces(nn.Module):
         return value.clamp(self.ends[0], self.ends[1])
 
 
-def _place(name: str, node: Class | Continuous) -> nn.Module:
+def _place(name: str, node: Node) -> nn.Module:
     assert node.representation is not None, name
-    if isinstance(node, Class):
-        return _LevelPlaces(len(node.levels), node.representation)
+    if node.type.levels is not None:
+        return _LevelPlaces(len(node.type.levels), node.representation)
     return _NumberPlaces(node.representation)
