@@ -30,7 +30,7 @@ from causalflow.bounds.observation import ROUNDING, Data, Observation, observe
 from causalflow.errors import CausalflowError, QueryError, one_of
 from causalflow.factors.table import Table
 from causalflow.graph.graph import Graph
-from causalflow.graph.node import Class, Level
+from causalflow.graph.node import Level, levels_of
 from causalflow.limits import BOUND_CELLS
 from causalflow.query.combination import AnyQuery, Combination
 from causalflow.query.domain import check_named
@@ -111,8 +111,8 @@ def bounds(
     solver = Solver(observation, tolerance, seed)
     levels = observation.joint.levels
     if observation.is_sample:
-        nodes = {} if isinstance(graph, ADMG) else graph.nodes
-        seen = {n: each for n, each in levels.items() if not isinstance(nodes.get(n), Class)}
+        declared = {} if isinstance(graph, ADMG) else levels_of(graph.nodes)
+        seen = {name: each for name, each in levels.items() if name not in declared}
         check_named(question, seen, "bounds")
     names = _axes(question)
     axes = tuple(levels[name] for name in names.values())

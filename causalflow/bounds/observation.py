@@ -26,7 +26,7 @@ from causalflow.factors.contraction import with_mass_one
 from causalflow.factors.rows import with_declared_levels
 from causalflow.factors.table import Table
 from causalflow.graph.graph import Graph
-from causalflow.graph.node import Class, Level
+from causalflow.graph.node import Level, levels_of
 from causalflow.limits import JOINT_CELLS
 from causalflow.query.parse import parse_distribution
 from causalflow.query.query import Query
@@ -80,8 +80,7 @@ def observe(graph: Graph | ADMG, data: Data) -> Observation:
             that do not sum to one.
     """
     admg = graph if isinstance(graph, ADMG) else graph.admg
-    nodes = {} if isinstance(graph, ADMG) else graph.nodes
-    declared = {name: node.levels for name, node in nodes.items() if isinstance(node, Class)}
+    declared = {} if isinstance(graph, ADMG) else levels_of(graph.nodes)
     known, experiments, is_sample = _tables(graph, admg, declared, data)
     joint = _uniform(experiments, declared) if known is None else known
     for axis in joint.axes:

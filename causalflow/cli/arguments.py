@@ -21,9 +21,11 @@ import click
 from causalflow.errors import CausalflowError, EvidenceError, GraphError, one_of
 from causalflow.files import opened
 from causalflow.formats.formats import PACKED
-from causalflow.graph.node import Class, Continuous, Image, Node
+from causalflow.graph.node import Node
 from causalflow.limits import MODEL_BYTES, SOLVER_STEPS
 from causalflow.names import QUOTED, unquoted
+from causalflow.values.image import ImageType, image_of
+from causalflow.values.variable import UNTYPED
 
 if TYPE_CHECKING:
     import torch
@@ -175,20 +177,16 @@ def assigned(graph: Graph, assignments: Sequence[Assignment], where: str) -> dic
 
 def _value(node: Node, given: Assignment, where: str) -> Any:
     if given.operator != "=":
-        if where != "--do" or not isinstance(node, Continuous):
+        if where != "--do" or not node.type.numeric:
             raise EvidenceError(
                 f"{where} {given}: '{given.operator}' is for --do of continuous nodes"
             )
         return _shift(_number(given, where) * (-1 if given.operator == "-=" else 1))
-    match node:
-        case Class():
-            return given.text
-        case Continuous():
-            return _number(given, where)
-        case Image():
-            return read_image(node, given.text)
-        case _:
-            raise EvidenceError(f"{where} {given}: node '{given.node}' has no type")
+    if (image := image_of(node.type)) is not None:
+        return read_image(image, given.text)
+    if node.type is UNTYPED:
+        raise EvidenceError(f"{where} {given}: node '{given.node}' has no type")
+    return _number(given, where) if node.type.numeric else given.text
 
 
 def _number(given: Assignment, where: str) -> float:
@@ -207,7 +205,7 @@ def _shift(amount: float) -> Callable[[Any], Any]:
     return lambda value: value + amount
 
 
-def read_image(node: Image, file: str | Path) -> torch.Tensor:
+def read_image(node: ImageType, file: str | Path) -> torch.Tensor:
     """The image in a file: uint8, shape (1, channel, height, width).
 
     Raises:

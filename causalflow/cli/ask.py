@@ -22,8 +22,8 @@ from causalflow.cli.arguments import (
 )
 from causalflow.cli.output import json_option, records, say, say_json
 from causalflow.errors import CompileError, EvidenceError
-from causalflow.graph.node import Image
 from causalflow.limits import DRAWN_ROWS
+from causalflow.values.image import image_of
 
 if TYPE_CHECKING:
     from causalflow.factors.table import Number, Table
@@ -157,11 +157,11 @@ def _known(graph: Graph, given: Sequence[Assignment]) -> dict[str, Any]:
 def _value(graph: Graph, given: Assignment) -> Any:
     """The text as it is; images by code or by file."""
     node = graph.nodes.get(given.node)
-    if not isinstance(node, Image):
+    image = None if node is None else image_of(node.type)
+    if image is None:
         return given.text
-    return (
-        int(given.text) if re.fullmatch(r"[+-]?\d+", given.text) else read_image(node, given.text)
-    )
+    is_code = re.fullmatch(r"[+-]?\d+", given.text)
+    return int(given.text) if is_code else read_image(image, given.text)
 
 
 def _json(answer: Answer) -> dict[str, Any]:

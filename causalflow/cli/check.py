@@ -10,7 +10,6 @@ import click
 from causalflow.cli.arguments import examples
 from causalflow.cli.output import MISTAKE, count, json_option, say, say_json
 from causalflow.errors import GraphError
-from causalflow.graph.node import Class
 
 if TYPE_CHECKING:
     from causalflow.exact.verification import Verification
@@ -76,8 +75,8 @@ def checked(file: str) -> dict[str, Any]:
 
 def _notes(graph: Graph) -> list[str]:
     """The nodes whose levels read as numbers and are not 0..K-1."""
-    types = {n: node.type for n, node in graph.nodes.items() if isinstance(node, Class)}
-    return [f"'{name}': {levels.note}" for name, levels in types.items() if levels.note]
+    notes = {name: node.type.note for name, node in graph.nodes.items()}
+    return [f"'{name}': {note}" for name, note in notes.items() if note]
 
 
 def _refusals(graph: Graph) -> list[str]:

@@ -51,7 +51,7 @@ from causalflow.cli.output import (
 )
 from causalflow.cli.rows import named_model, shipped_data
 from causalflow.errors import CausalflowError, EvidenceError, SupportWarning, one_line
-from causalflow.graph.node import Class, Continuous
+from causalflow.graph.node import images_of
 from causalflow.limits import DRAWN_ROWS
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def rows_of(graph: Graph, known: DataSet, rows: int) -> dict[str, Any]:
     labels = {
         name: node.type.show(values.numpy()).tolist()
         for name, values in frame.labels().items()
-        if isinstance(node := graph.nodes[name], Class | Continuous)
+        if not (node := graph.nodes[name]).type.shape
     }
     return {**labels, **{name: frame.columns[name] for name in image_names(graph)}}
 
@@ -103,8 +103,8 @@ def _images(graph: Graph, files: Sequence[Path]) -> dict[str, Any]:
             f"--image: the graph has {len(names)} image nodes; expected one. "
             "Give others by --given NODE=FILE"
         )
-    node: Any = graph.nodes[names[0]]
-    return {names[0]: torch.cat([read_image(node, file) for file in files])}
+    image = images_of(graph.nodes)[names[0]].type
+    return {names[0]: torch.cat([read_image(image, file) for file in files])}
 
 
 def repeated(evidence: Mapping[str, Any], draws: int) -> dict[str, Any]:
@@ -288,7 +288,7 @@ def _grid(graph: Graph, worlds: Mapping[str, World]) -> Figure:
     for name in names:
         for label, world in worlds.items():
             title = label if len(names) == 1 else f"{name}\n{label}"
-            rows[title] = pixels(graph.nodes[name], world[name][:MOST_COLUMNS])  # type: ignore[arg-type]
+            rows[title] = pixels(graph.nodes[name], world[name][:MOST_COLUMNS])
             texts[title] = captions(graph, world, range(len(rows[title])))
     return image_grid(rows, texts)
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from causalflow.files import whole_file, written
-from causalflow.graph.node import Class, Continuous, Image, Node
+from causalflow.graph.node import Node, images_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -163,12 +163,12 @@ def _finite(value: Any) -> Any:
 
 def label_names(graph: Graph) -> list[str]:
     """The nodes that are no images, in declared order."""
-    return [name for name, node in graph.nodes.items() if not isinstance(node, Image)]
+    return [name for name, node in graph.nodes.items() if not node.type.shape]
 
 
 def image_names(graph: Graph) -> list[str]:
     """The image nodes, in declared order."""
-    return [name for name, node in graph.nodes.items() if isinstance(node, Image)]
+    return list(images_of(graph.nodes))
 
 
 def label_columns(graph: Graph, world: Mapping[str, Tensor]) -> dict[str, list[Any]]:
@@ -194,19 +194,18 @@ def captions(graph: Graph, world: Mapping[str, Tensor], rows: Iterable[int]) -> 
     return [" ".join(map(_short, (values[row] for values in columns))) for row in rows]
 
 
-def pixels(node: Image, images: Tensor) -> Tensor:
+def pixels(node: Node, images: Tensor) -> Tensor:
     """Public images on the scale [0, 1], discrete ones too."""
-    return images / max(node.levels - 1, 1) if node.levels is not None else images
+    depth = node.type.depth
+    return images if depth is None else images / max(depth - 1, 1)
 
 
 def _readable(name: str, node: Node, values: Tensor) -> list[Any]:
-    if isinstance(node, Class):
-        return list(node.type.names(node.type.read(values, where=f"node '{name}'")).tolist())
-    return list(values.tolist())
+    return list(node.type.names(node.type.read(values, where=f"node '{name}'")).tolist())
 
 
 def _with_unit(name: str, node: Node) -> str:
-    return f"{name} [{node.unit}]" if isinstance(node, Continuous) and node.unit else name
+    return f"{name} [{node.type.unit}]" if node.type.unit else name
 
 
 def _short(value: object) -> str:
@@ -276,10 +275,10 @@ def opened(graph: Graph, world: World, rows: int, drawn: Mapping[str, Sequence[A
             if bool(((column - column[0]).abs() <= ROUNDING * (1 + column.abs())).all()):
                 continue
             node, few = graph.nodes[name], list(drawn[name])[row::rows]
-            if isinstance(node, Class):
+            if node.type.levels is not None:
                 shares = {
                     str(level): float((column == k).double().mean())
-                    for k, level in enumerate(node.levels)
+                    for k, level in enumerate(node.type.levels)
                 }
                 asked = {level: list(map(str, few)).count(level) / len(few) for level in shares}
                 found.append(

@@ -22,7 +22,7 @@ import click
 from causalflow.cli.arguments import is_graph_file, load_model
 from causalflow.cli.output import image_names
 from causalflow.errors import CheckpointError, DataError, one_of
-from causalflow.graph.node import Image
+from causalflow.graph.node import images_of
 from causalflow.plugins import DATA_SETS
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def drawn(graph: Graph, name: str, split: str, *, n: int | None, size: int | Non
     from causalflow.data.sets.catalogue import data_set
 
     found = data_set(name)
-    sizes = (node.shape[1] for node in graph.nodes.values() if isinstance(node, Image))
+    sizes = (image.shape[1] for image in images_of(graph.nodes).values())
     wanted = size or (next(sizes, None) if found.sized else None)
     return found.draw(split, n=n, size=wanted)
 

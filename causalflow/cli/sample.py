@@ -160,7 +160,7 @@ def _grid(graph: Graph, world: World, images: Sequence[str]) -> Figure:
     spans = [range(i, min(i + COLUMNS, total)) for i in range(0, total, COLUMNS)]
     rows, texts = {}, {}
     for name in images:
-        shown = pixels(graph.nodes[name], world[name])  # type: ignore[arg-type]
+        shown = pixels(graph.nodes[name], world[name])
         for span in spans:
             label = f"{name}\n{span.start} to {span.stop - 1}"
             rows[label], texts[label] = shown[span.start : span.stop], captions(graph, world, span)

@@ -25,7 +25,7 @@ from causalflow.data.files import write_png
 from causalflow.errors import DataError
 from causalflow.files import whole_file
 from causalflow.graph.graph import Graph
-from causalflow.graph.node import Class, Image, Node
+from causalflow.graph.node import Node
 from causalflow.header import sort_header
 
 __all__ = ["ImageFolder", "Output", "TensorFile", "folder_of", "output_of", "read_note"]
@@ -139,7 +139,7 @@ class ImageFolder:
 
     def write(self, part: Path, first: int, answers: Answers, digest: str) -> None:
         """Write the images where they stay, and keep the labels in the part."""
-        images = {n: v for n, v in answers.items() if isinstance(self.graph.nodes[n], Image)}
+        images = {n: v for n, v in answers.items() if self.graph.nodes[n].type.shape}
         for name, pixels in images.items():
             for row, picture in enumerate(pixels):
                 write_png(self.out / folder_of(name) / f"{first + row:08d}.png", picture)
@@ -151,9 +151,7 @@ class ImageFolder:
         """Write the table: a column a node, level names, and the paths of the images."""
         nodes = self.graph.nodes
         images = [
-            n
-            for n, node in nodes.items()
-            if isinstance(node, Image) and (self.out / folder_of(n)).is_dir()
+            n for n, node in nodes.items() if node.type.shape and (self.out / folder_of(n)).is_dir()
         ]
         with whole_file(self.out / "labels.csv") as whole, whole.open("w", newline="") as file:
             writer = csv.writer(file)
@@ -174,6 +172,4 @@ class ImageFolder:
 
 def _readable(node: Node, values: Tensor) -> list[Any]:
     """The levels by name, or the numbers."""
-    if isinstance(node, Class):
-        return list(node.type.names(node.type.read(values)).tolist())
-    return list(values.tolist())
+    return list(node.type.names(node.type.read(values)).tolist())

@@ -28,7 +28,7 @@ from causalflow.errors import CheckpointError, GraphError, one_of
 from causalflow.formats.formats import loads
 from causalflow.graph.diffusion import CALL_OPTIONS, Diffusion
 from causalflow.graph.graph import Graph
-from causalflow.graph.node import Image, Node
+from causalflow.graph.node import Image, images_of
 from causalflow.names import written
 
 __all__ = [
@@ -108,23 +108,22 @@ def _fits(graph: Graph, path: Path) -> bool:
     if _content(graph) != _content(made_for):
         return False
     images = json.loads(texts["options"])["images"]
-    return all(_trained_alike(graph.nodes[name], options) for name, options in images.items())
+    declared = images_of(graph.nodes)
+    return all(_trained_alike(declared[name], options) for name, options in images.items())
 
 
 def _content(graph: Graph) -> tuple[object, ...]:
     """What the shapes and the meaning of the weights depend on, but for an image's options."""
-    nodes = {
-        name: replace(node, diffusion=Diffusion()) if isinstance(node, Image) else node
-        for name, node in graph.nodes.items()
-    }
+    images = images_of(graph.nodes)
+    plain = {name: replace(image, diffusion=Diffusion()) for name, image in images.items()}
+    nodes = {**graph.nodes, **plain}
     edges = {(edge.source, edge.target): type(edge.kind) for edge in graph.edges}
     shared = {frozenset(pair) for pair in graph.bidirected}
     return list(nodes.items()), edges, shared, dict(graph.exogenous)
 
 
-def _trained_alike(node: Node, options: Mapping[str, Any]) -> bool:
+def _trained_alike(node: Image, options: Mapping[str, Any]) -> bool:
     """Whether the options that a file states are those of the fit."""
-    assert isinstance(node, Image)
     fitted = asdict(Diffusion(**options))
     stated = _stated(node)
     return all(fitted[name] == value for name, value in stated.items() if name not in CALL_OPTIONS)
@@ -171,10 +170,9 @@ def graph_names() -> tuple[str, ...]:
 
 def at_size(graph: Graph, size: int) -> Graph:
     """The same graph with its images at another height and width."""
-    nodes = {
-        name: replace(node, shape=(node.shape[0], size, size)) if isinstance(node, Image) else node
-        for name, node in graph.nodes.items()
-    }
+    images = images_of(graph.nodes)
+    sized = {n: replace(each, shape=(each.shape[0], size, size)) for n, each in images.items()}
+    nodes = {**graph.nodes, **sized}
     arcs = (f"{written(first)} <-> {written(second)}" for first, second in graph.bidirected)
     edges = [*graph.edges, *arcs]
     return Graph(nodes=nodes, edges=edges, queries=graph.queries, name=graph.name)

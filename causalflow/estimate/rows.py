@@ -16,7 +16,7 @@ import numpy as np
 
 from causalflow.errors import CausalflowWarning, DataError
 from causalflow.factors.table import Table
-from causalflow.graph.node import Class, Continuous, Image, Level, Node
+from causalflow.graph.node import Level, Node
 from causalflow.limits import COUNTED_CELLS, OCCURRING_LEVELS
 from causalflow.values.column import GAP, entries_of
 from causalflow.values.finite import finite, occurring
@@ -108,7 +108,7 @@ def _none_needed(columns: pd.DataFrame | Mapping[str, Any]) -> Counts:
 
 
 def _declared(node: Node | None) -> tuple[Level, ...]:
-    return node.levels if isinstance(node, Class) else ()
+    return () if node is None else node.type.levels or ()
 
 
 def _levels(
@@ -117,11 +117,11 @@ def _levels(
     """The levels of a column: as given, as declared, or those that occur."""
     if name in given:
         return _given(name, given[name])
-    match node:
-        case Continuous():
-            raise DataError(f"estimate: '{name}' is continuous; {CONTINUOUS}")
-        case Image():
-            raise DataError(f"estimate: '{name}' is an image; fit a model and ask it")
+    if node is not None and node.type.numeric:
+        kind = "a count" if node.type.integral else "continuous"
+        raise DataError(f"estimate: '{name}' is {kind}; {CONTINUOUS}")
+    if node is not None and node.type.shape:
+        raise DataError(f"estimate: '{name}' is an image; fit a model and ask it")
     return _declared(node) or _occurring(name, column)
 
 

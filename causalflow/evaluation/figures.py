@@ -19,7 +19,6 @@ from causalflow.evaluation.axioms import composition
 from causalflow.evaluation.measures import Bench, Measure
 from causalflow.evaluation.task import Columns
 from causalflow.graph.graph import Graph
-from causalflow.graph.node import Class, Continuous
 from causalflow.plot.graph import plot_graph
 from causalflow.plot.images import image_grid
 
@@ -90,13 +89,12 @@ def _captions(graph: Graph, world: Columns) -> list[str]:
 
 
 def _texts(graph: Graph, name: str, values: Tensor) -> list[str]:
-    match graph.nodes[name]:
-        case Class() as node:
-            return [str(level) for level in node.type.names(values.cpu().numpy())]
-        case Continuous():
-            return [f"{value:.3g}" for value in values.tolist()]
-        case _:
-            return []
+    kind = graph.nodes[name].type
+    if kind.shape:
+        return []
+    if kind.levels is not None:
+        return [str(level) for level in kind.names(values.cpu().numpy())]
+    return [f"{value:.3g}" for value in values.tolist()]
 
 
 def _is_share(measure: Measure) -> bool:

@@ -31,7 +31,8 @@ from causalflow.evaluation.readers import (
 from causalflow.evaluation.score import Score
 from causalflow.evaluation.task import Subject, image_node, label_parents
 from causalflow.graph.graph import Graph
-from causalflow.graph.node import Class, Node
+from causalflow.graph.node import Node
+from causalflow.mechanisms.mechanism import labelled
 
 __all__ = ["Judge", "fitted_judges"]
 
@@ -86,10 +87,10 @@ def fitted_judges(
             judges[name] = _judge(name, node, "measured on the pixels", measured[name])
             continue
         values = subject.training[name]
-        known = values >= 0 if isinstance(node, Class) else values.isfinite()
+        known = labelled(values)
         if known.sum() < 2:
             raise DataError(f"evaluate: no training picture has a label of '{name}' to judge by")
-        if isinstance(node, Class) and len(values[known].unique()) < 2:
+        if node.type.levels is not None and len(values[known].unique()) < 2:
             raise DataError(
                 f"evaluate: all training pictures with a label of '{name}' have the same one; a "
                 "judge needs two"
@@ -123,11 +124,11 @@ def _fitted(
 ) -> Judge:
     size = min(256, max(8, len(pictures) // 8))
     about = f"fitted to {len(pictures):,} real pictures, seed {seed}"
-    if isinstance(node, Class):
+    if node.type.levels is not None:
         classifier = ImageClassifier.fit(
             pictures,
             values,
-            levels=len(node.levels),
+            levels=len(node.type.levels),
             epochs=epochs,
             batch_size=size,
             seed=seed,
@@ -151,8 +152,8 @@ def _fitted(
 def _judge(
     name: str, node: Node, how: str, read: Read, classifier: ImageClassifier | None = None
 ) -> Judge:
-    is_class = isinstance(node, Class)
-    unit = "share" if is_class else getattr(node, "unit", None) or f"units of {name}"
+    is_class = node.type.levels is not None
+    unit = "share" if is_class else node.type.unit or f"units of {name}"
     return Judge(node=name, how=how, read=read, is_class=is_class, unit=unit, classifier=classifier)
 
 

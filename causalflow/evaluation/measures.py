@@ -34,7 +34,7 @@ from causalflow.evaluation.readers import hit_rate, reading_error
 from causalflow.evaluation.score import Score, mean_score, share_score
 from causalflow.evaluation.task import Action, Columns, Subject, image_node
 from causalflow.graph.graph import Graph
-from causalflow.graph.node import Class, Continuous
+from causalflow.graph.node import Node
 from causalflow.registry import Registry
 
 __all__ = [
@@ -379,7 +379,7 @@ def true_label(bench: Bench, outcome: Outcome) -> Iterator[Measure]:
     for name in bench.graph.admg.ordered(moved) if truth is not None else ():
         assert truth is not None
         node = bench.graph.nodes[name]
-        if name not in truth or not isinstance(node, Class | Continuous):
+        if name not in truth or node.type.shape:
             continue
         score, baseline = (
             _label_score(node, name, values, truth[name])
@@ -389,10 +389,10 @@ def true_label(bench: Bench, outcome: Outcome) -> Iterator[Measure]:
         yield Measure(query=query, name="true label", detail=name, score=score, baseline=baseline)
 
 
-def _label_score(node: Class | Continuous, name: str, values: Tensor, truth: Tensor) -> Score:
-    if isinstance(node, Class):
+def _label_score(node: Node, name: str, values: Tensor, truth: Tensor) -> Score:
+    if node.type.levels is not None:
         return hit_rate(values, truth)
-    return reading_error(values.double(), truth.double(), node.unit or f"units of {name}")
+    return reading_error(values.double(), truth.double(), node.type.unit or f"units of {name}")
 
 
 @metric(

@@ -24,7 +24,7 @@ from causalflow.data.units import to_engine, to_public
 from causalflow.errors import EvidenceError
 from causalflow.evaluation.task import Action, Columns, Subject, image_node
 from causalflow.graph.graph import Graph
-from causalflow.graph.node import Class, Image, Node
+from causalflow.graph.node import Image, Node, images_of
 from causalflow.model.abduction import Abduction
 from causalflow.model.model import Model
 from causalflow.model.world import World
@@ -164,7 +164,7 @@ class _Run:
         """Columns as the model takes them: classes as its face has them, not as positions."""
         nodes = self.model.graph.nodes
         return {
-            name: to_public(name, nodes[name], column) if _is_class(nodes[name]) else column
+            name: to_public(name, nodes[name], column) if _is_label(nodes[name]) else column
             for name, column in columns.items()
         }
 
@@ -172,7 +172,7 @@ class _Run:
         """A world's columns as they are kept here: classes as positions."""
         nodes = self.model.graph.nodes
         return {
-            name: (to_engine(name, nodes[name], value) if _is_class(nodes[name]) else value).cpu()
+            name: (to_engine(name, nodes[name], value) if _is_label(nodes[name]) else value).cpu()
             for name, value in world.items()
         }
 
@@ -241,8 +241,8 @@ class _Run:
             torch.cuda.synchronize(self.model.device)
 
 
-def _is_class(node: Node) -> bool:
-    return isinstance(node, Class)
+def _is_label(node: Node) -> bool:
+    return not node.type.shape
 
 
 def _joined(action: Action, part: _Parts) -> Outcome:
@@ -316,6 +316,4 @@ def _columns(graph: Graph, columns: Columns) -> Columns:
 
 
 def _node(graph: Graph) -> Image:
-    node = graph.nodes[image_node(graph)]
-    assert isinstance(node, Image)
-    return node
+    return images_of(graph.nodes)[image_node(graph)]

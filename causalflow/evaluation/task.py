@@ -24,7 +24,8 @@ from causalflow.data.sets.catalogue import DataSet
 from causalflow.data.units import to_engine
 from causalflow.errors import DataError, EvidenceError
 from causalflow.graph.graph import Graph
-from causalflow.graph.node import Class, Continuous, Image, Node
+from causalflow.graph.node import Node, images_of
+from causalflow.mechanisms.mechanism import labelled
 from causalflow.model.evidence import check_names
 
 __all__ = [
@@ -96,7 +97,7 @@ def image_node(graph: Graph) -> str:
     Raises:
         DataError: there are more, or none.
     """
-    names = [name for name, node in graph.nodes.items() if isinstance(node, Image)]
+    names = list(images_of(graph.nodes))
     if len(names) != 1:
         raise DataError(f"evaluate: the graph has {len(names)} image nodes; expected one")
     return names[0]
@@ -109,7 +110,7 @@ def label_parents(graph: Graph) -> list[str]:
 
 
 def _varies(node: Node) -> bool:
-    return isinstance(node, Continuous) or (isinstance(node, Class) and len(node.levels) > 1)
+    return node.type.numeric or len(node.type.levels or ()) > 1
 
 
 def from_data_set(graph: Graph, data: DataSet, split: str, n: int) -> Subject:
@@ -118,8 +119,7 @@ def from_data_set(graph: Graph, data: DataSet, split: str, n: int) -> Subject:
     Raises:
         DataError: the data set is not one of this graph's nodes, or cannot be drawn.
     """
-    image = graph.nodes[image_node(graph)]
-    assert isinstance(image, Image)
+    image = images_of(graph.nodes)[image_node(graph)]
     size = image.shape[1] if data.sized else None
     if split == "train":
         raise DataError(
@@ -192,13 +192,8 @@ def _complete(columns: Columns, graph: Graph) -> Tensor:
     """Which rows have a label for every node, shape (n,)."""
     found = torch.ones(_length(columns), dtype=torch.bool)
     for name, node in graph.nodes.items():
-        match node:
-            case Class():
-                found &= columns[name] >= 0
-            case Continuous():
-                found &= columns[name].isfinite()
-            case _:
-                pass
+        if not node.type.shape:
+            found &= labelled(columns[name])
     return found
 
 
@@ -246,8 +241,8 @@ def _written(name: str, value: Any) -> str:
 
 
 def _other(node: Node, values: Tensor, generator: torch.Generator) -> Tensor:
-    if isinstance(node, Class):
-        levels = len(node.levels)
+    if node.type.levels is not None:
+        levels = len(node.type.levels)
         step = torch.randint(1, levels, (len(values),), generator=generator)
         return (values + step) % levels
     return values[_moved(len(values), generator)]
@@ -261,7 +256,7 @@ def _moved(count: int, generator: torch.Generator) -> Tensor:
 
 def _stated(graph: Graph, subject: Subject, name: str, value: Any) -> Tensor:
     node = graph.nodes[name]
-    if not isinstance(node, Class | Continuous):
+    if node.type.shape:
         raise EvidenceError(f"evaluate: do({name}): expected a class or a number, not an image")
     factual = subject.rows[name]
     given = to_engine(name, node, value(factual) if callable(value) else value)

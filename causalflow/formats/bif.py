@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from itertools import product
@@ -252,26 +252,25 @@ def to_bif(graph: Graph) -> str:
     Raises:
         GraphError: a node without a table.
     """
-    nodes: dict[str, Class] = {}
     for name, node in graph.nodes.items():
-        if not isinstance(node, Class) or node.table is None:
+        if node.table is None:
             raise GraphError(f"node '{name}' has no table; BIF has class nodes with tables only")
-        nodes[name] = node
     parts = [f"network {_written(graph.name)} {{\n}}\n"]
-    parts += [_variable_text(name, node) for name, node in nodes.items()]
-    parts += [_block_text(graph, name, nodes) for name in nodes]
+    parts += [_variable_text(name, node) for name, node in graph.nodes.items()]
+    parts += [_block_text(graph, name) for name in graph.nodes]
     return "".join(parts)
 
 
-def _variable_text(name: str, node: Class) -> str:
-    levels = ", ".join(map(_level_text, node.levels))
+def _variable_text(name: str, node: Node) -> str:
+    named = node.type.levels or ()
+    levels = ", ".join(map(_level_text, named))
     noise = f"  property noise = {node.noise};\n" if node.noise else ""
-    kind = f"  type discrete [ {len(node.levels)} ] {{ {levels} }};\n"
+    kind = f"  type discrete [ {len(named)} ] {{ {levels} }};\n"
     return f"variable {_written(name)} {{\n{kind}{noise}}}\n"
 
 
-def _block_text(graph: Graph, name: str, nodes: Mapping[str, Class]) -> str:
-    rows = nodes[name].table or ()
+def _block_text(graph: Graph, name: str) -> str:
+    rows = graph.nodes[name].table or ()
     parents = [edge.source for edge in graph.edges if edge.target == name]
     given = f" | {', '.join(map(_written, parents))}" if parents else ""
     lines = [f"probability ( {_written(name)}{given} ) {{"]

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 
 from causalflow.admg.admg import ADMG
 from causalflow.errors import QueryError, one_of
-from causalflow.graph.node import Class
+from causalflow.graph.node import levels_of
 from causalflow.identify.ctf_factor import CtfWitness
 from causalflow.identify.problem import Found, Pairs, Problem
 from causalflow.identify.surrogate import enlarged, readings
@@ -133,7 +133,7 @@ def _by_levels(problem: Problem, question: Query, name: str) -> Expression | Non
 
 def _pairs(graph: Graph) -> Pairs:
     """The levels of each variable that is declared to have two."""
-    finite = {name: node.levels for name, node in graph.nodes.items() if isinstance(node, Class)}
+    finite = levels_of(graph.nodes)
     return {name: (each[0], each[1]) for name, each in finite.items() if len(each) == 2}
 
 

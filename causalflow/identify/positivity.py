@@ -25,10 +25,11 @@ import numpy as np
 
 from causalflow.equations.equation import evaluate
 from causalflow.graph.graph import Graph
-from causalflow.graph.node import Class, Level, Symbol
+from causalflow.graph.node import Level
 from causalflow.graph.stored import stored_node
 from causalflow.limits import OVERLAP_CELLS
-from causalflow.query.query import Query, Term, Value, World
+from causalflow.query.query import Query, Term, World
+from causalflow.values.variable import UNTYPED
 
 __all__ = ["Cell", "Overlap", "left_overlaps", "overlaps", "reached_cells"]
 
@@ -156,20 +157,19 @@ def _empty(
 
 def _is_learned(graph: Graph, name: str) -> bool:
     node = graph.nodes[name]
-    known = getattr(node, "equation", None) is not None or getattr(node, "table", None) is not None
-    return not known and not isinstance(node, Symbol)
+    return node.equation is None and node.table is None and node.type is not UNTYPED
 
 
 def _is_finite(graph: Graph, name: str) -> bool:
     """Whether a node is a class, and a function of classes alone if it is one."""
     roots, _ = _unfolded(graph, [name], {})
-    return all(isinstance(graph.nodes[each], Class) for each in roots)
+    return all(graph.nodes[each].type.levels is not None for each in roots)
 
 
 def _is_function(graph: Graph, name: str) -> bool:
     """Whether a class node is a function of its parents."""
     node = graph.nodes[name]
-    if not isinstance(node, Class):
+    if node.type.levels is None:
         return False
     if node.table is not None:
         return all(max(row) == 1 for _, row in node.table)
@@ -194,20 +194,16 @@ def _unfolded(
 
 def _count(graph: Graph, name: str) -> int:
     """The number of levels; 0 of what has none."""
-    node = graph.nodes[name]
-    return len(node.levels) if isinstance(node, Class) else 0
+    return len(graph.nodes[name].type.levels or ())
 
 
 def _levels(graph: Graph, name: str) -> tuple[Level, ...]:
-    node = graph.nodes[name]
-    assert isinstance(node, Class)
-    return node.levels
+    return graph.nodes[name].type.levels or ()
 
 
 def _column(graph: Graph, name: str, columns: Mapping[str, Column], rows: int) -> Column:
     """The levels that a function gives, by row."""
     node = stored_node(graph, name)
-    assert isinstance(node, Class)
     if node.equation is not None:
         values = np.broadcast_to(np.asarray(evaluate(node.equation, columns)), rows)
         return values.astype(np.int64)
@@ -294,12 +290,6 @@ def _known(graph: Graph, query: Query, done: Mapping[str, object]) -> dict[str, 
 
 def _indices(graph: Graph, name: str, value: object) -> tuple[int, ...]:
     """The levels that a value may be; all of them, where it is no single one."""
-    node = graph.nodes[name]
-    if not isinstance(node, Class):
-        return ()
-    every = tuple(range(len(node.levels)))
-    return tuple(at for at in every if _is_level(node, at, value)) or every
-
-
-def _is_level(node: Class, index: int, value: Value | object) -> bool:
-    return value is not None and str(node.levels[index]) == str(value)
+    levels = graph.nodes[name].type.levels or ()
+    named = tuple(at for at, level in enumerate(levels) if str(level) == str(value))
+    return (named if value is not None else ()) or tuple(range(len(levels)))

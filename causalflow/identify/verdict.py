@@ -22,7 +22,7 @@ from causalflow.estimate.rows import counted
 from causalflow.factors.contraction import with_mass_one
 from causalflow.factors.rows import with_declared_levels
 from causalflow.factors.table import Table
-from causalflow.graph.node import Class, Level
+from causalflow.graph.node import Level, levels_of
 from causalflow.identify.hedge import Hedge
 from causalflow.proof.proof import Proof, Step, latex_question
 from causalflow.query.combination import AnyQuery, Combination
@@ -95,7 +95,7 @@ class Verdict:
     def levels(self) -> Mapping[str, tuple[Level, ...]]:
         """The declared levels of each variable that has finitely many."""
         nodes = {} if self.declared is None else self.declared.nodes
-        return {name: node.levels for name, node in nodes.items() if isinstance(node, Class)}
+        return levels_of(nodes)
 
     @property
     def proof(self) -> Proof:

@@ -179,6 +179,17 @@ class Categorical(nn.Module):
             self.embedding = ParentEmbedding(self.parents, FEATURES)
             self.network = MLP(FEATURES, self.levels)
 
+    @property
+    def description(self) -> str:
+        """A table, given or fitted, or a network; and the noise."""
+        kind = "given table" if self.is_given else "table" if self.is_table else "network"
+        return f"{kind}, {self.noise_name} noise"
+
+    @property
+    def assumption(self) -> str:
+        """How its noise enters."""
+        return "Gumbel-max noise" if self.noise_name == "gumbel" else f"{self.noise_name} noise"
+
     def row(self, parents: Values) -> Tensor:
         """The table's row for each parents' configuration: int64 (batch,), (1,) without parents."""
         assert self.strides is not None

@@ -132,6 +132,16 @@ class ContinuousMechanism(nn.Module):
             self.constant = nn.Parameter(torch.zeros(self.map.constant, dtype=torch.float64))
         self.has_images = bool(images)
 
+    @property
+    def description(self) -> str:
+        """The noise."""
+        return f"{self.node.noise} noise"
+
+    @property
+    def assumption(self) -> str:
+        """That the noise orders the values."""
+        return "noise in which it is monotone"
+
     def features(self, parents: Values, n: int) -> Tensor:
         """f(pa) of the class and continuous parents: float64, shape (n, features)."""
         columns = [

@@ -22,7 +22,7 @@ seed means one draw on every device.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -30,6 +30,7 @@ from torch import Tensor
 from causalflow.nn.embedding import known as labelled
 
 __all__ = [
+    "Likely",
     "Mechanism",
     "Noise",
     "Values",
@@ -54,7 +55,19 @@ class Mechanism(Protocol):
 
     All state that fitting produces lives in parameters and registered buffers of fixed shape, so
     that ``state_dict`` is the model.
+
+    Attributes:
+        description: what the node is compiled to, in a table of nodes.
+        assumption: what a counterfactual of the node assumes, and no data can test.
     """
+
+    @property
+    def description(self) -> str:
+        """What the node is compiled to."""
+
+    @property
+    def assumption(self) -> str:
+        """What a counterfactual assumes."""
 
     def calibrate(self, values: Values, generator: torch.Generator) -> None:
         """Set what one pass over the labelled rows determines: tables, statistics, closed forms."""
@@ -70,6 +83,14 @@ class Mechanism(Protocol):
 
     def predict(self, parents: Values, noise: Noise) -> Tensor:
         """The node's value under ``parents`` and ``noise``; deterministic."""
+
+
+@runtime_checkable
+class Likely(Protocol):
+    """A mechanism that can say how likely a value is."""
+
+    def log_prob(self, value: Tensor, parents: Values) -> Tensor:
+        """log p(value | parents), shape (batch,)."""
 
 
 def all_labelled(values: Values, names: Iterable[str]) -> Tensor:

@@ -35,8 +35,6 @@ from causalflow.graph.node import (
 )
 from causalflow.graph.stored import stored_node
 from causalflow.limits import CONFOUNDER_STATES, NETWORK_WEIGHTS
-from causalflow.mechanisms.categorical import Categorical
-from causalflow.mechanisms.continuous import ContinuousMechanism
 from causalflow.mechanisms.equation.mechanism import EquationMechanism
 from causalflow.mechanisms.exogenous.exogenous import ExogenousVariable
 from causalflow.mechanisms.image.classifier import home_of
@@ -241,7 +239,8 @@ def _mechanism(
     parts: Parts,
 ) -> nn.Module:
     node = graph.nodes[name]
-    observed = [other for other in graph.topological_order() if other in graph.parents(name)]
+    above = graph.parents(name)
+    observed = [other for other in graph.topological_order() if other in above]
     if node.equation is not None:
         return EquationMechanism(name, stored_node(graph, name), (*observed, *hidden))
     if node.table is not None:
@@ -307,7 +306,7 @@ def describe(scm: StructuralModel) -> list[dict[str, Any]]:
             "node": name,
             "type": scm.graph.nodes[name].type.words + _vector(scm.graph.nodes[name]),
             "parents": ", ".join(_edge(scm, parent, name) for parent in scm.parents(name)),
-            "mechanism": _compiled_to(scm.module(name)),
+            "mechanism": scm.mechanism(name).description,
             "parameters": _size(scm.module(name)),
         }
         for name in scm.order
@@ -337,28 +336,3 @@ def _root(root: nn.Module) -> str:
     if isinstance(root, ExogenousVariable):
         return "finite" if root.is_finite else str(getattr(root.law, "name", ""))
     return "table"
-
-
-def _compiled_to(mechanism: nn.Module) -> str:
-    match mechanism:
-        case EquationMechanism():
-            return f"equation {mechanism.equation}"
-        case Categorical():
-            kind = "table" if mechanism.is_table else "network"
-            kind = "given table" if mechanism.is_given else kind
-            return f"{kind}, {mechanism.noise_name} noise"
-        case ContinuousMechanism():
-            return f"{mechanism.node.noise} noise"
-        case ImageMechanism():
-            return _diffusion(mechanism)
-        case _:
-            return type(mechanism).__name__
-
-
-def _diffusion(mechanism: ImageMechanism) -> str:
-    """The solver, and how much of the data the weights of mutilation leave in use."""
-    options = mechanism.options
-    text = f"diffusion, {options.solver}, {options.steps} steps, code {options.code or 'none'}"
-    if mechanism.mutilation is None:
-        return text
-    return f"{text}, effective share {float(mechanism.mutilation.effective_share):.0%} of the rows"

@@ -22,7 +22,7 @@ from causalflow.diffusion.guidance.contrast import GUIDANCES
 from causalflow.errors import EvidenceError, one_of, shown
 from causalflow.graph.diffusion import CALL_OPTIONS
 from causalflow.graph.graph import Graph
-from causalflow.graph.node import Class, Continuous, Image, Node
+from causalflow.graph.node import Node, Rows, images_of
 from causalflow.limits import DRAWN_NUMBERS, DRAWN_ROWS
 from causalflow.mechanisms.categorical import NOISES
 from causalflow.mechanisms.mechanism import Values, labelled
@@ -125,19 +125,19 @@ def check_noise(scm: StructuralModel, changed: Iterable[str]) -> None:
     """
     moved = scm.below(changed)
     for name, node in scm.graph.nodes.items():
-        if name in moved and isinstance(node, Class) and node.noise is None and _has_chances(node):
+        if name in moved and node.table and node.noise is None and _has_chances(node.table):
             raise EvidenceError(
                 f"node '{name}' has a table, and what it would have been depends on how its noise "
                 f"enters; state 'noise' at the node, one of {sorted(NOISES)}"
             )
 
 
-def _has_chances(node: Class) -> bool:
+def _has_chances(table: Rows) -> bool:
     """Whether a table leaves more than one row to chance, so that how these hang together matters.
 
     As `causalflow.exact.copies.Conditional.depends`.
     """
-    return sum(max(law) < 1 for _, law in node.table or ()) > 1
+    return sum(max(law) < 1 for _, law in table) > 1
 
 
 def check_fitted(scm: StructuralModel, fitted: Iterable[str], needed: Iterable[str]) -> None:
@@ -229,7 +229,7 @@ def _named(graph: Graph, evidence: Any) -> Mapping[str, Any]:
     """Evidence that is no mapping: a DataFrame, or the images of the one image node."""
     if hasattr(evidence, "columns") and hasattr(evidence, "to_dict"):
         return {str(name): evidence[name] for name in evidence.columns}
-    images = [name for name, node in graph.nodes.items() if isinstance(node, Image)]
+    images = list(images_of(graph.nodes))
     if len(images) != 1:
         raise EvidenceError(
             "evidence without names needs a graph with one image node, this one has "
@@ -240,7 +240,7 @@ def _named(graph: Graph, evidence: Any) -> Mapping[str, Any]:
 
 def _rank(node: Node) -> int:
     """The number of axes of one value."""
-    return 3 if isinstance(node, Image) else 0
+    return len(node.type.shape)
 
 
 def _expanded(where: str, node: Node, value: Tensor, rows: int) -> Tensor:
@@ -266,7 +266,7 @@ def _action(name: str, node: Node, value: Any, rows: int, device: torch.device) 
 
 def _function(name: str, node: Node, function: Callable[[Tensor], Any]) -> Intervention:
     """A function of the value that the node would have had; what it returns is checked."""
-    if not isinstance(node, Continuous):
+    if not node.type.numeric:
         raise EvidenceError(f"do({name}): a function fits continuous nodes only; expected a value")
 
     def action(natural: Tensor) -> Tensor:
@@ -317,7 +317,7 @@ def check_count(name: str, value: object) -> None:
 
 def check_drawn(graph: Graph, rows: int) -> None:
     """Refuse more numbers than one call may draw."""
-    sizes = (prod(node.shape) if isinstance(node, Image) else 1 for node in graph.nodes.values())
+    sizes = (prod(node.type.shape) for node in graph.nodes.values())
     if (numbers := rows * sum(sizes)) > DRAWN_NUMBERS:
         raise EvidenceError(
             f"{rows:,} rows of graph '{graph.name}' are {numbers:,} numbers; at most "

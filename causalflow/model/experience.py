@@ -26,9 +26,7 @@ from causalflow.data.files import ImageFiles
 from causalflow.data.frame import Frame
 from causalflow.errors import CheckpointError
 from causalflow.graph.graph import Graph
-from causalflow.graph.node import Continuous, Image
 from causalflow.limits import KEPT_PICTURES, KEPT_PIXELS
-from causalflow.mechanisms.continuous import ContinuousMechanism
 from causalflow.mechanisms.mechanism import all_labelled
 from causalflow.model.scm import StructuralModel
 
@@ -137,18 +135,19 @@ class Experience:
         pictures = _object("pictures", parts.get("pictures", {}))
         return Experience(
             ranges={
-                _node(graph, name, object): {
-                    _node(graph, column, Continuous): _range(column, ends)
+                _node(graph, name): {
+                    _node(graph, column, numeric=True): _range(column, ends)
                     for column, ends in _object(name, columns).items()
                 }
                 for name, columns in ranges.items()
             },
             distances={
-                _node(graph, name, Continuous): _number(name, value, 0, 1)
+                _node(graph, name, numeric=True): _number(name, value, 0, 1)
                 for name, value in distances.items()
             },
             pictures={
-                _node(graph, name, Image): _pictures(name, each) for name, each in pictures.items()
+                _node(graph, name, pictured=True): _pictures(name, each)
+                for name, each in pictures.items()
             },
         )
 
@@ -171,12 +170,12 @@ def experienced(
         distances={
             name: _distance(scm, frame, name, seed)
             for name in names
-            if isinstance(scm.module(name), ContinuousMechanism)
+            if scm.graph.nodes[name].type.numeric and name not in scm.equations
         },
         pictures={
             name: _kept(frame.columns[name], seed)
             for name in names
-            if isinstance(scm.graph.nodes[name], Image)
+            if scm.graph.nodes[name].type.shape
         },
     )
 
@@ -197,7 +196,7 @@ def _ranges(scm: StructuralModel, frame: Frame, name: str) -> dict[str, Range]:
     read = [each for each in (name, *scm.parents(name)) if each in scm.graph.nodes]
     found = {}
     for column in read:
-        if isinstance(scm.graph.nodes[column], Continuous):
+        if scm.graph.nodes[column].type.numeric:
             values = frame.columns[column]
             assert isinstance(values, Tensor)
             known = values[~values.isnan()]
@@ -210,7 +209,7 @@ def _ranges(scm: StructuralModel, frame: Frame, name: str) -> dict[str, Range]:
 def _distance(scm: StructuralModel, frame: Frame, name: str, seed: int) -> float:
     """The Kolmogorov-Smirnov distance between a node's rows and draws with the rows' parents."""
     parents = scm.parents(name)
-    pictured = any(isinstance(scm.graph.nodes[parent], Image) for parent in parents)
+    pictured = any(scm.graph.nodes[each].type.shape for each in parents if each in scm.graph.nodes)
     most = ROWS_WITH_PICTURES if pictured else ROWS
     labels = frame.labels()
     rows = all_labelled(labels, [n for n in (name, *parents) if n in labels]).nonzero()[:, 0]
@@ -273,9 +272,13 @@ def _object(what: str, given: Any) -> Mapping[str, Any]:
     return given
 
 
-def _node(graph: Graph, name: str, kind: type) -> str:
-    if name not in graph.nodes or not isinstance(graph.nodes[name], kind):
-        raise CheckpointError(f"experience: '{name}' is no node of the kind {kind.__name__}")
+def _node(graph: Graph, name: str, *, numeric: bool = False, pictured: bool = False) -> str:
+    if name not in graph.nodes:
+        raise CheckpointError(f"experience: '{name}' is no node")
+    kind = graph.nodes[name].type
+    if (numeric and not kind.numeric) or (pictured and not kind.shape):
+        wanted = "images" if pictured else "numbers"
+        raise CheckpointError(f"experience: '{name}' is no node of {wanted}")
     return name
 
 

@@ -18,9 +18,8 @@ import torch
 from torch import Tensor
 
 from causalflow.errors import EvidenceError
-from causalflow.graph.node import Class, Image
 from causalflow.limits import POSTERIOR_ROWS, POSTERIOR_STATES
-from causalflow.mechanisms.mechanism import Values, draw_index
+from causalflow.mechanisms.mechanism import Likely, Values, draw_index
 from causalflow.model.scm import StructuralModel
 
 __all__ = ["Group", "draw_group", "groups", "unknowns"]
@@ -50,7 +49,7 @@ def unknowns(scm: StructuralModel, values: Values) -> list[str]:
     above = scm.needed(values) - values.keys()
     found = [name for name in scm.order if name in above]
     for name in found:
-        if name in scm.equations or not isinstance(scm.graph.nodes[name], Class):
+        if name in scm.equations or scm.graph.nodes[name].type.levels is None:
             raise EvidenceError(
                 f"node '{name}': missing from the evidence while its descendant "
                 f"'{min(scm.below([name]) & values.keys())}' is given, and only class nodes "
@@ -85,7 +84,7 @@ def _scopes(scm: StructuralModel, values: Values, unknown: list[str]) -> dict[st
         for name in scm.order
         if (name in values or name in unknown)
         and name not in scm.equations
-        and not isinstance(scm.graph.nodes[name], Image)
+        and isinstance(scm.module(name), Likely)
     ]
     scopes = {name: frozenset(unknown) & {name, *scm.parents(name)} for name in likely}
     return {name: scope for name, scope in scopes.items() if scope}

@@ -19,15 +19,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from causalflow.errors import EvidenceError, ImpossibleError, RowError
 from causalflow.exact.impossible import impossible_note
 from causalflow.exact.model import combined_answer
 from causalflow.factors.table import Table
 from causalflow.graph.node import Level
-from causalflow.mechanisms.categorical import Categorical
-from causalflow.mechanisms.continuous import ContinuousMechanism
 from causalflow.mechanisms.image.mechanism import ImageMechanism
 from causalflow.mechanisms.mechanism import Noise
 from causalflow.model.abduction import complete, completed_noise
@@ -313,22 +311,10 @@ def _noise_notes(scm: StructuralModel, question: Question) -> Iterator[str]:
     moved = scm.graph.descendants(set_) & question.needed(scm.graph) if set_ else frozenset()
     kinds: dict[str, list[str]] = {}
     for name in (name for name in scm.order if name in moved - scm.equations.keys()):
-        kinds.setdefault(_noise_kind(scm.module(name)), []).append(name)
+        kinds.setdefault(scm.mechanism(name).assumption, []).append(name)
     for kind, names in kinds.items():
         listed = ", ".join(f"'{name}'" for name in names)
         yield f"the counterfactual of {listed} assumes {kind}, which no data can test"
-
-
-def _noise_kind(mechanism: nn.Module) -> str:
-    match mechanism:
-        case Categorical(noise_name="gumbel"):
-            return "Gumbel-max noise"
-        case Categorical(noise_name=name):
-            return f"{name} noise"
-        case ContinuousMechanism():
-            return "noise in which it is monotone"
-        case _:
-            return "the noise of its diffusion model"
 
 
 def _level_notes(scm: StructuralModel, question: Question) -> Iterator[str]:

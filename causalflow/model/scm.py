@@ -28,14 +28,12 @@ from torch import Tensor, nn
 from causalflow.diffusion.denoiser import Denoiser
 from causalflow.errors import CausalflowError, one_of
 from causalflow.graph.graph import Graph
-from causalflow.graph.node import Class
 from causalflow.mechanisms.categorical import Categorical
-from causalflow.mechanisms.continuous import ContinuousMechanism
 from causalflow.mechanisms.equation.mechanism import EquationMechanism
 from causalflow.mechanisms.exogenous.exogenous import ExogenousVariable
 from causalflow.mechanisms.image.mechanism import ImageMechanism
 from causalflow.mechanisms.latent_class import LatentClass
-from causalflow.mechanisms.mechanism import Mechanism, Noise, Values
+from causalflow.mechanisms.mechanism import Likely, Mechanism, Noise, Values
 from causalflow.nn.embedding import module_key
 from causalflow.nn.replay import Replay
 
@@ -205,15 +203,15 @@ class StructuralModel(nn.Module):
     def levels(self, name: str) -> int:
         """The number of levels of a class node or latent class."""
         node = self.latents[name].node if name in self.latents else self.graph.nodes[name]
-        assert isinstance(node, Class)
-        return len(node.levels)
+        assert node.type.levels is not None
+        return len(node.type.levels)
 
     def log_prob(self, name: str, values: Values) -> Tensor:
         """log p(x | pa) of a node with a likelihood, or log p(u) of a latent class: (batch,)."""
         if name in self.latents:
             return self.latents[name].log_p[values[name]]
         module = self.module(name)
-        assert isinstance(module, Categorical | ContinuousMechanism)
+        assert isinstance(module, Likely)
         return module.log_prob(values[name], {p: values[p] for p in self.parents(name)})
 
     def draw_noise(

@@ -15,7 +15,7 @@ Source: Peters, Janzing & Schoelkopf (2017), Elements of causal inference, secti
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ from causalflow.errors import CausalflowError, CheckpointError, CompileError, on
 from causalflow.formats.formats import loads
 from causalflow.graph.diffusion import CALL_OPTIONS, Diffusion
 from causalflow.graph.graph import Graph
-from causalflow.graph.node import Class, Image, Node
+from causalflow.graph.node import without_own
 from causalflow.model.construction import (
     CompileOptions,
     Parts,
@@ -200,21 +200,10 @@ def transplant(name: str, donor: StructuralModel, receiver: StructuralModel) -> 
 def _described(name: str, scm: StructuralModel) -> dict[str, object]:
     """What must agree; the options that only inference reads need not."""
     graph, parents = scm.graph, scm.parents(name)
-    found: dict[str, object] = {"parents": list(parents), "type": _typed(graph.nodes[name])}
-    found |= {f"type of '{parent}'": _typed(graph.nodes[parent]) for parent in parents}
+    found: dict[str, object] = {"parents": list(parents), "type": without_own(graph.nodes[name])}
+    found |= {f"type of '{parent}'": without_own(graph.nodes[parent]) for parent in parents}
     found |= {f"edge from '{parent}'": graph.kind(parent, name) for parent in parents}
     options = asdict(scm.images[name].options) if name in scm.images else {}
     found |= {f"option '{k}'": value for k, value in options.items() if k not in CALL_OPTIONS}
     weights = scm.module(name).state_dict()
     return found | {f"shape of '{key}'": tuple(value.shape) for key, value in weights.items()}
-
-
-def _typed(node: Node) -> Node:
-    """A declaration, without what its own mechanism alone reads."""
-    match node:
-        case Class():
-            return replace(node, noise=None, equation=None, table=None)
-        case Image():
-            return replace(node, diffusion=Diffusion())
-        case _:
-            return node

@@ -38,7 +38,6 @@ from causalflow.data.output import Output, output_of, read_note
 from causalflow.errors import DataError, EvidenceError
 from causalflow.files import alone, remove_leftovers, whole_file, written
 from causalflow.graph.graph import Graph
-from causalflow.graph.node import Class
 from causalflow.model.evidence import check_count
 from causalflow.model.scm import StructuralModel
 from causalflow.model.storage import fingerprint
@@ -114,7 +113,7 @@ def stream_counterfactuals(
         return world
 
     identity = {**asked, "model": fingerprint(scm), "do": _described(do), "seed": seed}
-    if any(isinstance(node, Class) and node.type.note for node in scm.graph.nodes.values()):
+    if any(node.type.note for node in scm.graph.nodes.values()):
         identity["reading"] = READING  # of rows: an earlier one took numbers for indices
     report = stream(
         answer, batches, out, graph=scm.graph, identity=identity, total=total, progress=progress

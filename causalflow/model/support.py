@@ -23,7 +23,6 @@ import torch
 from torch import Tensor
 
 from causalflow.errors import SupportWarning, one_line
-from causalflow.graph.node import Continuous
 from causalflow.model.experience import Experience
 from causalflow.model.scm import Intervention, StructuralModel
 
@@ -195,7 +194,7 @@ class Watch:
         share: float = 0.0,
     ) -> None:
         """Note values outside, if more than ``share`` of them are by more than ``margin``."""
-        if not readers or not isinstance(self.scm.graph.nodes[name], Continuous):
+        if not readers or not self.scm.graph.nodes[name].type.numeric:
             return
         ends = [self.experience.ranges[reader][name] for reader in readers]
         low, high = max(low for low, _ in ends), min(high for _, high in ends)

@@ -26,7 +26,7 @@ from torch import Tensor
 from causalflow.data.units import to_public
 from causalflow.diffusion.denoiser import NetworkCalls
 from causalflow.errors import EvidenceError, one_of
-from causalflow.graph.node import Class, Level
+from causalflow.graph.node import Level
 from causalflow.identify.verdict import Verdict
 from causalflow.mechanisms.mechanism import Values
 from causalflow.model.abduction import Abduction, Info, abduct, completed_noise
@@ -273,17 +273,14 @@ class Repeats:
 
     def levels(self, name: str) -> tuple[Level, ...]:
         """Of a class node."""
-        node = self.scm.graph.nodes[name]
-        assert isinstance(node, Class)
-        return node.levels
+        return self.scm.graph.nodes[name].type.levels or ()
 
     def probabilities(self, drawn: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Class node -> how often each level was drawn, shape (rows, levels), float64."""
         found = {}
         for name, value in drawn.items():
-            node = self.scm.graph.nodes[name]
-            if isinstance(node, Class):
-                levels = torch.arange(len(node.levels), device=value.device)
+            if count := len(self.levels(name)):
+                levels = torch.arange(count, device=value.device)
                 found[name] = (value[..., None] == levels).double().mean(0)
         return found
 

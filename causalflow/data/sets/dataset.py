@@ -26,7 +26,7 @@ from causalflow.equations.equation import evaluate
 from causalflow.equations.law import FAMILIES
 from causalflow.errors import DataError, one_of
 from causalflow.graph.graph import Graph
-from causalflow.graph.node import Class, Continuous, Exogenous, Finite, Image, Node
+from causalflow.graph.node import Exogenous, Finite, Node
 from causalflow.graph.stored import stored_node
 
 __all__ = [
@@ -80,7 +80,7 @@ class LabelledRows:
 
 def _named(graph: Graph, name: str, column: NDArray[Any]) -> pd.Series[Any]:
     node = graph.nodes[name]
-    if not isinstance(node, Class):
+    if node.type.levels is None:
         return pd.Series(column)
     return pd.Series(node.type.names(node.type.read(column, where=f"node '{name}'")))
 
@@ -174,10 +174,10 @@ def _draw(variable: Exogenous, n: int, generator: np.random.Generator) -> NDArra
 
 
 def _compute(name: str, node: Node, values: Arrays, n: int) -> NDArray[Any]:
-    if not isinstance(node, (Class, Continuous, Image)) or node.equation is None:
+    if node.equation is None:
         raise DataError(f"node '{name}': no equation to draw it from; expected an explicit graph")
     result = evaluate(node.equation, values)
-    if isinstance(node, Image):
+    if node.type.shape:
         pixels = np.stack([np.broadcast_to(pixel, n) for pixel in result], axis=1)
         return _typed(name, node, pixels.reshape(_shape(node, n)))
     return _typed(name, node, np.broadcast_to(result, n))
@@ -185,15 +185,7 @@ def _compute(name: str, node: Node, values: Arrays, n: int) -> NDArray[Any]:
 
 def _typed(name: str, node: Node, values: NDArray[Any]) -> NDArray[Any]:
     """The values in the node's type, all of them possible; an end of a support may be reached."""
-    match node:
-        case Class(levels=levels):
-            low, high, whole = 0.0, len(levels) - 1.0, True
-        case Image(levels=int(count)):
-            low, high, whole = 0.0, count - 1.0, True
-        case Continuous(support=(low, high)):
-            whole = False
-        case _:
-            low, high, whole = -np.inf, np.inf, False
+    (low, high), whole = node.type.extent, node.type.integral
     possible = (values >= low) & (values <= high)
     if whole:
         possible &= values == np.floor(values)
@@ -208,4 +200,4 @@ def _typed(name: str, node: Node, values: NDArray[Any]) -> NDArray[Any]:
 
 
 def _shape(node: Node, n: int) -> tuple[int, ...]:
-    return (n, *node.shape) if isinstance(node, Image) else (n,)
+    return (n, *node.type.shape)

@@ -50,6 +50,16 @@ class EquationMechanism(nn.Module):
                 f"node '{name}': the equation has {given} entries; {pixels} expected"
             )
 
+    @property
+    def description(self) -> str:
+        """The equation."""
+        return f"equation {self.equation}"
+
+    @property
+    def assumption(self) -> str:
+        """Nothing but what the file declares."""
+        return "the declared equation"
+
     def evaluate(self, parents: Values) -> Tensor:
         """The node's value; -1 where a class's equation gives no level."""
         used = {name: parents[name] for name in self.equation.names}

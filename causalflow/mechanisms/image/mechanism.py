@@ -95,6 +95,20 @@ class ImageMechanism(nn.Module):
             MutilationWeights(parents) if parents and node.diffusion.reweighted else None
         )
 
+    @property
+    def description(self) -> str:
+        """The solver, and how much of the data the weights of mutilation leave in use."""
+        options = self.options
+        text = f"diffusion, {options.solver}, {options.steps} steps, code {options.code or 'none'}"
+        if self.mutilation is None:
+            return text
+        return f"{text}, effective share {float(self.mutilation.effective_share):.0%} of the rows"
+
+    @property
+    def assumption(self) -> str:
+        """How a diffusion model recovers its noise."""
+        return "the noise of its diffusion model"
+
     def configured(
         self, *, steps: int | None = None, guidance: float | str | None = None, **options: Any
     ) -> ImageMechanism:
