@@ -15,7 +15,7 @@ say it all needs none.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -169,7 +169,7 @@ def _stated(graph: Graph, fitted: Model) -> Model:
     from causalflow.model.model import compile
 
     images: dict[str, Any] = {
-        name: merged_options(cast("Image", graph.nodes[name]), image.options)
+        name: merged_options(images_of(graph.nodes)[name], image.options)
         for name, image in fitted.scm.images.items()
     }
     model = compile(graph, **asdict(fitted.options), **images)
