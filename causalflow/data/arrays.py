@@ -5,11 +5,9 @@ is there once, it is stored or deflated and not encrypted, its type is one of pl
 texts, and its shape accounts for all of its bytes. Nothing is unpickled: pickle runs what a file
 says.
 
-Cache: arrays that take minutes to compute, kept on disk and read back the next time.
-
-The folder is ``$CAUSALFLOW_CACHE``, or ``~/.cache/causalflow`` where that variable is not set. A
-file is named by what its content depends on; it appears whole or not at all, and one that cannot be
-read is computed again.
+Arrays that take minutes to compute are kept in the folder ``$CAUSALFLOW_CACHE``, or
+``~/.cache/causalflow`` where that variable is not set (`cached_array`). A file is named by what its
+content depends on; it appears whole or not at all, and one that cannot be read is computed again.
 """
 
 from __future__ import annotations

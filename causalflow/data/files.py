@@ -1,15 +1,13 @@
-"""A folder of images and a CSV file of labels: a file is decoded when its row is asked for.
+"""Files that users keep rows in: a CSV file of labels, and a folder of the images that it names.
 
-Pictures: files of the formats that are meant are opened, and images in [0, 1] written as PNG.
+A table is read as columns of text, so that a level called ``None`` or ``01`` stays what it is; what
+a text means depends on its node. The file is UTF-8, its first line names the columns, and every row
+has a cell for each; a blank line is no row.
 
-The format is told by the content and is one of `FORMATS`: other decoders of the imaging library
-start programs (an EPS file its PostScript interpreter) or are of no use here. The number of pixels
-is held against a limit before any is decoded.
-
-Table: a CSV file as columns of text, so that a level called ``None`` or ``01`` stays what it is.
-
-What a text means depends on its node: `causalflow.data.units` decides. The file is UTF-8, its first
-line names the columns, and every row has a cell for each; a blank line is no row.
+A picture is decoded when its row is asked for. Its format is told by the content and is one of
+`FORMATS`: other decoders of the imaging library start programs (an EPS file its PostScript
+interpreter) or are of no use here. The number of pixels is held against a limit before any is
+decoded.
 """
 
 from __future__ import annotations
@@ -48,6 +46,116 @@ __all__ = [
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
+LINE = "line"
+"""The name of a table's index: the lines of the file."""
+_OTHER_MARKS = {
+    ";": "cells are separated by commas, not ';', and numbers have a point, not a comma",
+    "\t": "cells are separated by commas, not tabs",
+}
+_REMEMBERED = 100_000
+_OTHER_ENCODINGS = {
+    b"\xff\xfe\x00\x00": "UTF-32",
+    b"\x00\x00\xfe\xff": "UTF-32",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
+_READ_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+_EIGHT_BIT = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr"})
+
+
+def image_folder(
+    folder: str | Path, csv: str | Path = "labels.csv", *, path: str = "path", image: str = "image"
+) -> dict[str, Any]:
+    """The columns of a CSV file, with the images that its column ``path`` names.
+
+    Args:
+        folder: the images' folder.
+        csv: the table, in ``folder`` or anywhere else; every other column of it is a column of
+            labels.
+        path: the column of paths relative to ``folder``.
+        image: the name given to the column of images: that of the graph's image node.
+
+    Raises:
+        DataError: an unreadable table, a file that is missing or lies outside the folder.
+    """
+    folder = Path(folder)
+    table = read_table(folder / csv if (folder / csv).is_file() else Path(csv))
+    if path not in table.columns:
+        raise DataError(f"{csv}: no column '{path}'; {one_of(path, table.columns)}")
+    files = tuple(table[path])
+    for row, file in enumerate(files):
+        if not file:
+            raise DataError(f"{csv}: row {row}: column '{path}' is empty")
+        _inside(folder, file)
+    return {
+        **{str(n): table[n] for n in table.columns if n != path},
+        image: ImageFiles(folder=folder, files=files),
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageFiles:
+    """A column of images on disk.
+
+    Attributes:
+        folder: no file outside of it is ever opened.
+        files: paths relative to ``folder``.
+        shape: (channels, height, width) that every image must have; None: as the first image.
+
+    ``files[indices]`` are the images of some rows, uint8, shape (batch, channels, height, width).
+    """
+
+    folder: Path
+    files: tuple[str, ...]
+    shape: tuple[int, int, int] | None = None
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, indices: Tensor | Sequence[int]) -> Tensor:
+        wanted = [int(index) for index in indices]
+        if not wanted:
+            return torch.zeros((0, *(self.shape or (0, 0, 0))), dtype=torch.uint8)
+        shape = self.shape or _shape(self.folder, self.files[0])
+        return torch.from_numpy(
+            np.stack([_read(self.folder, self.files[i], shape) for i in wanted])
+        )
+
+    def of_shape(self, shape: tuple[int, int, int]) -> ImageFiles:
+        """The same files, each required to be of ``shape`` when read; gray fills colour channels.
+
+        Raises:
+            DataError: images of so many channels cannot come from files.
+        """
+        if shape[0] not in _READ_MODES:
+            raise DataError(f"image files have 1 to 4 channels; the graph asks for {shape[0]}")
+        return replace(self, shape=shape)
+
+
+def read_table(path: str | Path) -> pd.DataFrame:
+    """The columns of a CSV file; an empty cell is an empty text.
+
+    The index, of the name "line", says on which line of the file a row ends.
+
+    Raises:
+        DataError: the file cannot be read, names no or too many columns, or one of them twice, has
+            no rows, or a row of another length.
+    """
+    with opened(path, DataError, limit=CSV_BYTES) as file:
+        reader = csv.reader(_lines(path, file), strict=True)
+        try:
+            header = _header(path, next(filter(None, reader), []))
+            columns: list[list[str]] = [[] for _ in header]
+            lines = list(_rows(path, reader, columns))
+        except (csv.Error, OSError) as mistake:
+            _refuse(path, reader.line_num, str(mistake))
+    if not lines:
+        _refuse(path, 1, "a header and no rows")
+    arrays = {
+        name: np.array(cells, dtype=object) for name, cells in zip(header, columns, strict=True)
+    }
+    return pd.DataFrame(arrays, index=pd.Index(lines, name=LINE), dtype=object)
+
 
 @contextmanager
 def opened_picture(source: str | Path | bytes, name: object) -> Iterator[Picture.Image]:
@@ -75,20 +183,6 @@ def opened_picture(source: str | Path | bytes, name: object) -> Iterator[Picture
         yield picture
 
 
-@contextmanager
-def _decoder_errors(name: object, what: str) -> Iterator[None]:
-    """Whatever a decoder raises becomes one error; what it warns of is no news but for bombs."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Picture.DecompressionBombWarning)
-            yield
-    except DataError:
-        raise
-    except Exception as mistake:  # decoders raise what they like: struct.error, KeyError, ...
-        raise DataError(f"{name}: {what} ({'/'.join(FORMATS)}): {mistake}") from None
-
-
 def write_png(path: str | Path, image: Tensor) -> None:
     """Write one image with 8 bits a channel.
 
@@ -108,45 +202,18 @@ def write_png(path: str | Path, image: Tensor) -> None:
     picture.save(path, format="PNG")
 
 
-LINE = "line"
-"""The name of a table's index: the lines of the file."""
-
-_OTHER_MARKS = {
-    ";": "cells are separated by commas, not ';', and numbers have a point, not a comma",
-    "\t": "cells are separated by commas, not tabs",
-}
-_REMEMBERED = 100_000
-_OTHER_ENCODINGS = {
-    b"\xff\xfe\x00\x00": "UTF-32",
-    b"\x00\x00\xfe\xff": "UTF-32",
-    b"\xff\xfe": "UTF-16",
-    b"\xfe\xff": "UTF-16",
-}
-
-
-def read_table(path: str | Path) -> pd.DataFrame:
-    """The columns of a CSV file; an empty cell is an empty text.
-
-    The index, of the name "line", says on which line of the file a row ends.
-
-    Raises:
-        DataError: the file cannot be read, names no or too many columns, or one of them twice, has
-            no rows, or a row of another length.
-    """
-    with opened(path, DataError, limit=CSV_BYTES) as file:
-        reader = csv.reader(_lines(path, file), strict=True)
-        try:
-            header = _header(path, next(filter(None, reader), []))
-            columns: list[list[str]] = [[] for _ in header]
-            lines = list(_rows(path, reader, columns))
-        except (csv.Error, OSError) as mistake:
-            _refuse(path, reader.line_num, str(mistake))
-    if not lines:
-        _refuse(path, 1, "a header and no rows")
-    arrays = {
-        name: np.array(cells, dtype=object) for name, cells in zip(header, columns, strict=True)
-    }
-    return pd.DataFrame(arrays, index=pd.Index(lines, name=LINE), dtype=object)
+@contextmanager
+def _decoder_errors(name: object, what: str) -> Iterator[None]:
+    """Whatever a decoder raises becomes one error; what it warns of is no news but for bombs."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", Picture.DecompressionBombWarning)
+            yield
+    except DataError:
+        raise
+    except Exception as mistake:  # decoders raise what they like: struct.error, KeyError, ...
+        raise DataError(f"{name}: {what} ({'/'.join(FORMATS)}): {mistake}") from None
 
 
 def _lines(path: str | Path, file: io.BufferedReader) -> Iterator[str]:
@@ -200,79 +267,6 @@ def _rows(path: str | Path, reader: Any, columns: list[list[str]]) -> Iterator[i
 
 def _refuse(path: str | Path, line: int, what: str) -> NoReturn:
     raise DataError(f"{path}:{line}: no readable CSV file: {what}") from None
-
-
-_READ_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
-_EIGHT_BIT = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageFiles:
-    """A column of images on disk.
-
-    Attributes:
-        folder: no file outside of it is ever opened.
-        files: paths relative to ``folder``.
-        shape: (channels, height, width) that every image must have; None: as the first image.
-
-    ``files[indices]`` are the images of some rows, uint8, shape (batch, channels, height, width).
-    """
-
-    folder: Path
-    files: tuple[str, ...]
-    shape: tuple[int, int, int] | None = None
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def __getitem__(self, indices: Tensor | Sequence[int]) -> Tensor:
-        wanted = [int(index) for index in indices]
-        if not wanted:
-            return torch.zeros((0, *(self.shape or (0, 0, 0))), dtype=torch.uint8)
-        shape = self.shape or _shape(self.folder, self.files[0])
-        return torch.from_numpy(
-            np.stack([_read(self.folder, self.files[i], shape) for i in wanted])
-        )
-
-    def of_shape(self, shape: tuple[int, int, int]) -> ImageFiles:
-        """The same files, each required to be of ``shape`` when read; gray fills colour channels.
-
-        Raises:
-            DataError: images of so many channels cannot come from files.
-        """
-        if shape[0] not in _READ_MODES:
-            raise DataError(f"image files have 1 to 4 channels; the graph asks for {shape[0]}")
-        return replace(self, shape=shape)
-
-
-def image_folder(
-    folder: str | Path, csv: str | Path = "labels.csv", *, path: str = "path", image: str = "image"
-) -> dict[str, Any]:
-    """The columns of a CSV file, with the images that its column ``path`` names.
-
-    Args:
-        folder: the images' folder.
-        csv: the table, in ``folder`` or anywhere else; every other column of it is a column of
-            labels.
-        path: the column of paths relative to ``folder``.
-        image: the name given to the column of images: that of the graph's image node.
-
-    Raises:
-        DataError: an unreadable table, a file that is missing or lies outside the folder.
-    """
-    folder = Path(folder)
-    table = read_table(folder / csv if (folder / csv).is_file() else Path(csv))
-    if path not in table.columns:
-        raise DataError(f"{csv}: no column '{path}'; {one_of(path, table.columns)}")
-    files = tuple(table[path])
-    for row, file in enumerate(files):
-        if not file:
-            raise DataError(f"{csv}: row {row}: column '{path}' is empty")
-        _inside(folder, file)
-    return {
-        **{str(n): table[n] for n in table.columns if n != path},
-        image: ImageFiles(folder=folder, files=files),
-    }
 
 
 def _inside(folder: Path, file: str) -> Path:

@@ -1,17 +1,13 @@
-"""The fitted models that come with the package, found by name or by the graph they were made for.
+"""Shipped files: graphs and fitted models that come with the package, found by name or graph.
+
+A wheel holds them inside the package; in a checkout, and an editable install of it, they lie beside
+the package.
 
 A checkpoint bears the name of its graph file: ``morpho_mnist.safetensors`` was fitted with
 ``graphs/morpho_mnist.yaml``; its log and its command lie beside it. It is taken for a graph only if
 that declares the same: nodes, edges and what they compile to, exogenous variables, and every option
 of training that it states, be it the default. The graph's name, its queries, the scales of
 anti-causal edges and the options of inference may differ: no weight depends on them.
-
-The graph files that come with the package, found by name, and fitted to a size of images.
-
-Shipped: where the files lie that come with the package.
-
-A wheel holds them inside the package; in a checkout, and an editable install of it, they lie beside
-the package.
 """
 
 from __future__ import annotations

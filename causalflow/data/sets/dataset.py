@@ -1,13 +1,13 @@
-"""Rows: what every data set with labels and one column of images offers, written once.
+"""Data sets: what each offers by its rows, and how labels are drawn from an explicit graph.
 
-Labelled images: what the data sets of digits have in common.
+A data set has columns by node: labels, and one column of images. Labels are drawn from a structural
+causal model whose every node has an equation: with u the exogenous variables,
 
-Simulation: draws from an explicit structural causal model, whose every node has an equation.
+    x_i = f_i(pa_i, u)    in topological order,
 
-Notation: u the exogenous variables, x_i = f_i(pa_i, u) in topological order. Values are numpy
-arrays, one entry per row: classes int64, continuous float64 in the unit of the graph file,
-discrete images int64 (n, channels, height, width). The same u under an intervention gives the true
-counterfactual.
+and the same u under an intervention give the true counterfactual. Values are numpy arrays, one
+entry a row: classes int64, continuous float64 in the unit of the graph file, discrete images int64
+(n, channels, height, width).
 """
 
 from __future__ import annotations

@@ -1,18 +1,14 @@
-"""MNIST: the four idx files, read from a folder or fetched into it, MD5 digests checked.
+"""Real handwritten digits: MNIST, and the 1,797 pictures of 8x8 pixels that come with scikit-learn.
 
-The folder is ``$CAUSALFLOW_DATA/mnist``, or ``~/.cache/causalflow/mnist`` where that variable is
-not set.
+MNIST is four idx files, read from the folder ``$CAUSALFLOW_DATA/mnist`` (``~/.cache/causalflow/
+mnist`` where that variable is not set) or fetched into it, their MD5 digests checked.
 
-Source: LeCun, Cortes & Burges, The MNIST database of handwritten digits.
+The strokes of scikit-learn's digits fill the 8x8 frame, so they are enlarged to about 4/5 of the
+new frame by cubic interpolation and set low: the margin above holds the bar of
+`causalflow.data.sets.bar_mnist` and hides no stroke (16 = 2 rows + 13 + 1).
 
-Real handwritten digits that come with scikit-learn: 1,797 pictures of 8x8 pixels, enlarged.
-
-The strokes fill the 8x8 frame, so they are enlarged to about 4/5 of the new frame by cubic
-interpolation and set low: the margin above holds the bar of `causalflow.data.sets.bar_mnist` and
-hides no stroke (16 = 2 rows + 13 + 1).
-
-Source: Alpaydin & Kaynak (1998), Optical Recognition of Handwritten Digits, UCI Machine Learning
-Repository (its test part).
+Sources: LeCun, Cortes & Burges, The MNIST database of handwritten digits; Alpaydin & Kaynak (1998),
+Optical Recognition of Handwritten Digits, UCI Machine Learning Repository (its test part).
 """
 
 from __future__ import annotations
@@ -59,6 +55,11 @@ _MD5 = {
 _TIMEOUT = 30.0  # seconds without an answer
 _UNSIGNED_BYTE = 8
 
+_TEST_SHARE = 0.2
+_VALIDATION_SHARE = 0.1  # of what is not for testing
+_STROKE_SHARE = 0.8
+_SMALLEST = 8
+
 
 def mnist(split: str = "train", download: bool = True) -> LabelledImages:
     """The digits of a split, uint8, shape (n, 28, 28): 55,000, 5,000 and 10,000 in file order.
@@ -75,6 +76,31 @@ def mnist(split: str = "train", download: bool = True) -> LabelledImages:
     images, labels = (read_idx(_obtain(name, download)) for name in FILES[split])
     rows = _ROWS.get(split, slice(None))
     return LabelledImages(images=images[rows], digits=labels[rows].astype(np.int64))
+
+
+def digits(split: str = "train", size: int = 16, seed: int = 0) -> LabelledImages:
+    """The digits of a split, float32 in [0, 1], shape (n, size, size).
+
+    Args:
+        split: "train" (1,293 pictures), "validation" (144) or "test" (360); no picture is in two,
+            and each has its share of every digit.
+        size: height and width in pixels, at least 8.
+        seed: which pictures are held out.
+
+    Raises:
+        DataError: unknown split, or a size below 8.
+    """
+    from sklearn.datasets import load_digits
+
+    check_split(split)
+    if size < _SMALLEST:
+        raise DataError(f"digits of size {size}; expected at least {_SMALLEST}")
+    everything = load_digits()
+    rows = _split(everything.target, seed)[split]
+    return LabelledImages(
+        images=_enlarge(everything.images[rows] / 16, size),
+        digits=everything.target[rows].astype(np.int64),
+    )
 
 
 def data_folder() -> Path:
@@ -152,37 +178,6 @@ def _md5(path: Path) -> str:
     with opened(path, DataError, limit=IDX_BYTES) as file:
         digest: Any = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False))
     return str(digest.hexdigest())
-
-
-_TEST_SHARE = 0.2
-_VALIDATION_SHARE = 0.1  # of what is not for testing
-_STROKE_SHARE = 0.8
-_SMALLEST = 8
-
-
-def digits(split: str = "train", size: int = 16, seed: int = 0) -> LabelledImages:
-    """The digits of a split, float32 in [0, 1], shape (n, size, size).
-
-    Args:
-        split: "train" (1,293 pictures), "validation" (144) or "test" (360); no picture is in two,
-            and each has its share of every digit.
-        size: height and width in pixels, at least 8.
-        seed: which pictures are held out.
-
-    Raises:
-        DataError: unknown split, or a size below 8.
-    """
-    from sklearn.datasets import load_digits
-
-    check_split(split)
-    if size < _SMALLEST:
-        raise DataError(f"digits of size {size}; expected at least {_SMALLEST}")
-    everything = load_digits()
-    rows = _split(everything.target, seed)[split]
-    return LabelledImages(
-        images=_enlarge(everything.images[rows] / 16, size),
-        digits=everything.target[rows].astype(np.int64),
-    )
 
 
 def _split(target: NDArray[np.int64], seed: int) -> dict[str, NDArray[np.int64]]:

@@ -8,13 +8,8 @@ Labels follow ``graphs/morphomnist_scm.yaml`` and are the values asked for, not 
 handwriting is the image's own noise, so the picture under do(thickness) and do(intensity) is known:
 the same digit drawn again. Under do(digit) nobody knows how the same hand writes another one.
 
-Source: Pawlowski et al. (2020), Deep Structural Causal Models, section 4.
-
-The published Morpho-MNIST of deep structural causal models: its labels and its test images.
-
-The files lie in ``$CAUSALFLOW_DATA/morphomnist`` and are never fetched; their MD5 digests are
-checked. Row k of a part was made from digit k of the same part of MNIST; its labels are the
-thickness and the intensity asked for, not those measured on the picture.
+The published labels and test images are read from ``$CAUSALFLOW_DATA/morphomnist`` and never
+fetched; their MD5 digests are checked. Their rows are numbered as here.
 
 Source: Pawlowski et al. (2020), Deep Structural Causal Models, section 4.
 """
@@ -52,36 +47,6 @@ _MD5 = {
     "t10k-morpho.csv": "84e1aed36c8b366cb5779f50f3289671",
     "train-morpho.csv": "da1db3e1cf3bc1ae10bb494a5a4021df",
 }
-
-
-def published_images() -> NDArray[np.uint8]:
-    """The 10,000 test images, shape (10000, 28, 28).
-
-    Raises:
-        DataError: the file is missing, or not the published one.
-    """
-    return read_idx(_file(_IMAGES))
-
-
-def published_labels(part: str) -> dict[str, NDArray[np.float64]]:
-    """Thickness in pixels and intensity in grey levels, each of shape (60000,) or (10000,).
-
-    Args:
-        part: "train" or "test".
-
-    Raises:
-        DataError: the file is missing, or not the published one.
-    """
-    table = np.loadtxt(_file(_LABELS[part]), delimiter=",", skiprows=1)
-    return {"thickness": table[:, 1].copy(), "intensity": table[:, 2].copy()}
-
-
-def _file(name: str) -> Path:
-    path = data_folder() / "morphomnist" / name
-    if not path.is_file():
-        raise DataError(f"{path}: no such file; set $CAUSALFLOW_DATA, or use source='rendered'")
-    return check_digest(path, _MD5[name])
-
 
 SOURCES = ("rendered", "published")
 _CHANGED = ("thickness", "intensity")
@@ -198,6 +163,35 @@ def morpho_mnist(
         measured=measured,
         images=torch.from_numpy(images)[:, None],
     )
+
+
+def published_images() -> NDArray[np.uint8]:
+    """The 10,000 test images, shape (10000, 28, 28).
+
+    Raises:
+        DataError: the file is missing, or not the published one.
+    """
+    return read_idx(_file(_IMAGES))
+
+
+def published_labels(part: str) -> dict[str, NDArray[np.float64]]:
+    """Thickness in pixels and intensity in grey levels, each of shape (60000,) or (10000,).
+
+    Args:
+        part: "train" or "test".
+
+    Raises:
+        DataError: the file is missing, or not the published one.
+    """
+    table = np.loadtxt(_file(_LABELS[part]), delimiter=",", skiprows=1)
+    return {"thickness": table[:, 1].copy(), "intensity": table[:, 2].copy()}
+
+
+def _file(name: str) -> Path:
+    path = data_folder() / "morphomnist" / name
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; set $CAUSALFLOW_DATA, or use source='rendered'")
+    return check_digest(path, _MD5[name])
 
 
 def _checked(split: str, size: int, n: int | None, source: str) -> int:

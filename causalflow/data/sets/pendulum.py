@@ -6,20 +6,16 @@
     shadow_position  of the shadow's middle, units of the scene: 2.0 to 19.6
 
 The rows are a grid, 84 angles by 87 lights, and nothing is noisy: the labels follow
-``graphs/pendulum_scm.yaml`` and the picture follows the labels
-(`causalflow.data.sets.pendulum`), so the picture under any intervention is known. An angle or a
-light that is set moves the shadow; a shadow that is set is drawn as it was set, under the same sun.
+``graphs/pendulum_scm.yaml`` and the picture follows the labels, so the picture under any
+intervention is known. An angle or a light that is set moves the shadow; a shadow that is set is
+drawn as it was set, under the same sun.
 
 Of the 7308 pictures in the generator's order, numbers 4, 8, 12, ... are the test split: 5482 and
 1826, as published. Every tenth of the 5482 is the validation split.
 
-Source: Yang et al. (2021), CausalVAE; splits as in Komanduri et al. (2024), CausalDiffAE.
-
-The scene of the pendulum data: sun, pendulum and shadow on white, drawn from numbers.
-
-Notation, all in the scene's units: theta = angle pi / 200, phi = light pi / 200; the canvas shows
-x from -3.23 to 22.58 and y from -4.14 to 24.43, 20 by 22 units in its middle being what the
-published files call the axes, a little wider than high.
+The scene, all in its own units: theta = angle pi / 200, phi = light pi / 200; the canvas shows x
+from -3.23 to 22.58 and y from -4.14 to 24.43, 20 by 22 units in its middle being what the published
+files call the axes, a little wider than high.
 
     rod      black, 1/24 of the canvas wide, from (10, 10.5) to the bob's centre
     bob      firebrick, radius 1.5, at (10 + 8 sin theta, 10.5 - 8 cos theta)
@@ -29,10 +25,10 @@ published files call the axes, a little wider than high.
 
 A pixel's colour is mixed by the share of it that a shape covers (`causalflow.data.sets.rendering`).
 
-Source: the generator of CausalVAE (Yang et al., 2021). Its files are RGBA pictures of a matplotlib
-canvas of 96 x 96 pixels: opaque, cut at the axes (part of the sun, and 1.6 % of the shadows), the
-disks wider by half a point; here nothing is cut. Its shadow's length is 9.5 |cos(theta - phi)| /
-sin phi, and at least 3.
+Source: Yang et al. (2021), CausalVAE; splits as in Komanduri et al. (2024), CausalDiffAE. The
+generator's files are RGBA pictures of a matplotlib canvas of 96 x 96 pixels: opaque, cut at the
+axes (part of the sun, and 1.6 % of the shadows), the disks wider by half a point; here nothing is
+cut. Its shadow's length is 9.5 |cos(theta - phi)| / sin phi, and at least 3.
 """
 
 from __future__ import annotations
@@ -86,56 +82,6 @@ GROUND = -0.5
 STROKE = 1 / 24
 _LEFT, _WIDTH, _UNITS_WIDE = 0.125, 0.775, 20.0
 _BOTTOM, _HEIGHT, _UNITS_HIGH, _LOWEST = 0.11, 0.77, 22.0, -1.0
-
-
-def to_radians(steps: Floats) -> Floats:
-    """Steps of 0.9 degrees as radians."""
-    return np.asarray(steps) * (np.pi / 200)
-
-
-def pixel_scale(size: int) -> tuple[float, float]:
-    """Pixels a unit, across and down."""
-    return size * _WIDTH / _UNITS_WIDE, size * _HEIGHT / _UNITS_HIGH
-
-
-def to_pixels(x: Floats | float, y: Floats | float, size: int) -> tuple[Floats, Floats]:
-    """Where a point of the scene is in the picture: across from the left, down from the top."""
-    wide, high = pixel_scale(size)
-    across = size * _LEFT + wide * np.asarray(x)
-    down = size * (1 - _BOTTOM) - high * (np.asarray(y) - _LOWEST)
-    return across, down
-
-
-def draw_scene(
-    angle: Floats, light: Floats, length: Floats, position: Floats, *, size: int
-) -> NDArray[np.uint8]:
-    """The pictures, uint8, shape (n, 3, size, size); channels are red, green, blue.
-
-    Args:
-        angle: of the pendulum from straight down, steps of 0.9 degrees, shape (n,).
-        light: of the rays from the horizon, steps of 0.9 degrees, inside of 0 to 200, shape (n,).
-        length: of the shadow that is drawn, units, shape (n,).
-        position: of its middle, units, shape (n,).
-        size: height and width of the pictures in pixels.
-    """
-    theta, phi = to_radians(angle), to_radians(light)
-    bob = to_pixels(PIVOT[0] + ROD * np.sin(theta), PIVOT[1] - ROD * np.cos(theta), size)
-    sun = to_pixels(PIVOT[0] + (SUN_HEIGHT - PIVOT[1]) / np.tan(phi), SUN_HEIGHT, size)
-    first = to_pixels(position - length / 2, GROUND, size)
-    last = to_pixels(position + length / 2, GROUND, size)
-    picture = np.full((len(theta), 3, size, size), 255.0)
-    paint(picture, BLACK, stripe(to_pixels(*PIVOT, size), bob, size * STROKE, size))
-    paint(picture, FIREBRICK, disk(bob, _radii(BOB_RADIUS, size), size))
-    paint(picture, ORANGE, disk(sun, _radii(SUN_RADIUS, size), size))
-    paint(picture, BLACK, stripe(first, last, size * STROKE, size))
-    return np.rint(picture).astype(np.uint8)
-
-
-def _radii(radius: float, size: int) -> tuple[float, float]:
-    """A radius of the scene in pixels, across and down."""
-    wide, high = pixel_scale(size)
-    return radius * wide, radius * high
-
 
 LABELS = ("angle", "light", "shadow_length", "shadow_position")
 KINDS = ("exact", "published")
@@ -231,6 +177,55 @@ def pendulum(
         labels=exact if labels == "exact" else {k: np.trunc(v) for k, v in exact.items()},
         images=torch.from_numpy(_drawn(exact, size)),
     )
+
+
+def to_radians(steps: Floats) -> Floats:
+    """Steps of 0.9 degrees as radians."""
+    return np.asarray(steps) * (np.pi / 200)
+
+
+def pixel_scale(size: int) -> tuple[float, float]:
+    """Pixels a unit, across and down."""
+    return size * _WIDTH / _UNITS_WIDE, size * _HEIGHT / _UNITS_HIGH
+
+
+def to_pixels(x: Floats | float, y: Floats | float, size: int) -> tuple[Floats, Floats]:
+    """Where a point of the scene is in the picture: across from the left, down from the top."""
+    wide, high = pixel_scale(size)
+    across = size * _LEFT + wide * np.asarray(x)
+    down = size * (1 - _BOTTOM) - high * (np.asarray(y) - _LOWEST)
+    return across, down
+
+
+def draw_scene(
+    angle: Floats, light: Floats, length: Floats, position: Floats, *, size: int
+) -> NDArray[np.uint8]:
+    """The pictures, uint8, shape (n, 3, size, size); channels are red, green, blue.
+
+    Args:
+        angle: of the pendulum from straight down, steps of 0.9 degrees, shape (n,).
+        light: of the rays from the horizon, steps of 0.9 degrees, inside of 0 to 200, shape (n,).
+        length: of the shadow that is drawn, units, shape (n,).
+        position: of its middle, units, shape (n,).
+        size: height and width of the pictures in pixels.
+    """
+    theta, phi = to_radians(angle), to_radians(light)
+    bob = to_pixels(PIVOT[0] + ROD * np.sin(theta), PIVOT[1] - ROD * np.cos(theta), size)
+    sun = to_pixels(PIVOT[0] + (SUN_HEIGHT - PIVOT[1]) / np.tan(phi), SUN_HEIGHT, size)
+    first = to_pixels(position - length / 2, GROUND, size)
+    last = to_pixels(position + length / 2, GROUND, size)
+    picture = np.full((len(theta), 3, size, size), 255.0)
+    paint(picture, BLACK, stripe(to_pixels(*PIVOT, size), bob, size * STROKE, size))
+    paint(picture, FIREBRICK, disk(bob, _radii(BOB_RADIUS, size), size))
+    paint(picture, ORANGE, disk(sun, _radii(SUN_RADIUS, size), size))
+    paint(picture, BLACK, stripe(first, last, size * STROKE, size))
+    return np.rint(picture).astype(np.uint8)
+
+
+def _radii(radius: float, size: int) -> tuple[float, float]:
+    """A radius of the scene in pixels, across and down."""
+    wide, high = pixel_scale(size)
+    return radius * wide, radius * high
 
 
 def split_picture(images: Tensor) -> dict[str, Tensor]:

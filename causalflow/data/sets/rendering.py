@@ -1,10 +1,9 @@
-"""Shapes: how much of each pixel a disk or a line covers, and colours laid over by it.
+"""Rendering: how much of each pixel a disk or a line covers, and colours laid over by it.
 
 Coverage is to first order in a shape's curvature: the overlap of the unit interval around a pixel
 with a stripe, and clamp(1/2 - signed distance) of an ellipse. Places and lengths are in pixels,
-across from the left and down from the top; one shape a row of the batch.
-
-Parallel: a pure function of rows, applied to pieces of arrays by several processes.
+across from the left and down from the top; one shape a row of the batch. Large batches are drawn in
+pieces by several processes (`by_pieces`).
 """
 
 from __future__ import annotations
