@@ -23,10 +23,11 @@ from itertools import product
 from math import prod
 from typing import NoReturn
 
+from causalflow.admg.admg import ADMG
 from causalflow.equations.law import ROUGH, SHORT, divided, shown_number, warn_of_rough
 from causalflow.errors import GraphError, one_of
 from causalflow.formats.bif_grammar import Block, Entry, Network, Variable, parse_bif
-from causalflow.graph.declaration import Declaration, mixed_graph
+from causalflow.graph.declaration import Declaration
 from causalflow.graph.graph import Graph
 from causalflow.graph.node import Class, Edge, Level, Node, Rows
 from causalflow.graph.tree import Scalar, number
@@ -66,7 +67,7 @@ def from_bif(text: str, source: str = "BIF text") -> Graph:
     }
     warn_of_rough(reader.rough)
     edges = tuple(Edge(source=p, target=b.child) for b in network.blocks for p in b.parents)
-    cycle = mixed_graph(nodes, edges).find_cycle()
+    cycle = ADMG(nodes, ((each.source, each.target) for each in edges)).find_cycle()
     if cycle is not None:
         shown = " -> ".join(map(written, (*cycle, cycle[0])))
         where = f"probability of '{cycle[0]}'"

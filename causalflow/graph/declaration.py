@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 from causalflow.admg.admg import ADMG
 from causalflow.equations.law import warn_of_rough
@@ -26,10 +25,10 @@ from causalflow.graph.latent import read_latent, without_latent
 from causalflow.graph.node import Edge, Exogenous, Node, Symbol
 from causalflow.graph.nodes import read_exogenous, read_node
 from causalflow.graph.tree import Fields, Items, Place, Scalar, Value, described, record, text
-from causalflow.limits import EDGES, NODES
+from causalflow.limits import NODES
 from causalflow.names import NAME_RULE, is_name, written
 
-__all__ = ["Declaration", "declare", "derived_edges", "mixed_graph"]
+__all__ = ["Declaration", "declare", "derived_edges"]
 
 SECTIONS = ("graph", "exogenous", "nodes", "edges", "latent", "queries")
 
@@ -200,29 +199,6 @@ def derived_edges(nodes: Mapping[str, Node]) -> Iterator[Edge]:
         yield from (Edge(source=each, target=name) for each in sorted(used, key=place.__getitem__))
 
 
-def mixed_graph(
-    nodes: Mapping[str, Node],
-    edges: Sequence[Edge],
-    bidirected: Sequence[tuple[str, str]] = (),
-    exogenous: Mapping[str, Exogenous] | None = None,
-) -> ADMG:
-    """The ADMG; two equations that share an exogenous variable are joined by a bidirected edge."""
-    hidden = {frozenset(pair) for pair in bidirected}
-    users: dict[str, list[str]] = {variable: [] for variable in exogenous or ()}
-    for name, node in nodes.items():
-        equation = node.equation
-        for variable in users.keys() & (equation.names if equation else frozenset()):
-            users[variable].append(name)
-    for variable, names in users.items():
-        if len(names) ** 2 > 2 * EDGES:
-            Place(f"exogenous '{variable}'").fail(
-                f"{len(names):,} equations share it; at most {EDGES:,} bidirected edges are made"
-            )
-        hidden.update(frozenset(pair) for pair in combinations(names, 2))
-    directed = frozenset((edge.source, edge.target) for edge in edges)
-    return ADMG(tuple(nodes), directed, frozenset(hidden))
-
-
 def _check_cycle(
     nodes: Mapping[str, Node],
     edges: Sequence[Edge],
@@ -230,7 +206,7 @@ def _check_cycle(
     lines: Mapping[str, int | None],
 ) -> None:
     """The graph is acyclic; the line is that of the cycle's last edge or equation in the file."""
-    cycle = mixed_graph(nodes, edges).find_cycle()
+    cycle = ADMG(nodes, ((each.source, each.target) for each in edges)).find_cycle()
     if cycle is None:
         return
     steps = set(zip(cycle, (*cycle[1:], cycle[0]), strict=True))

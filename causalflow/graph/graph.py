@@ -7,9 +7,10 @@ bidirected ones (declared, and one for each pair of equations that share an exog
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from functools import cached_property
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from causalflow.admg.admg import ADMG, Names
@@ -20,11 +21,11 @@ from causalflow.graph.declaration import (
     Declaration,
     declare,
     derived_edges,
-    mixed_graph,
 )
 from causalflow.graph.node import Edge, EdgeKind, Exogenous, Node, Symbol, without_mechanism
-from causalflow.graph.tree import from_python
+from causalflow.graph.tree import Place, from_python
 from causalflow.graph.writer import declaration_yaml, raw
+from causalflow.limits import EDGES
 from causalflow.names import written
 
 if TYPE_CHECKING:
@@ -133,7 +134,8 @@ class Graph:
     @cached_property
     def admg(self) -> ADMG:
         """The acyclic directed mixed graph of the nodes."""
-        return mixed_graph(self.nodes, self.edges, self.bidirected, self.exogenous)
+        hidden = [*map(frozenset, self.bidirected), *_sharing(self.nodes, self.exogenous)]
+        return ADMG(self.nodes, ((each.source, each.target) for each in self.edges), hidden)
 
     def parents(self, nodes: Names) -> frozenset[str]:
         """The parents of any of ``nodes``."""
@@ -301,6 +303,22 @@ def _plain(part: Any) -> Any:
             return list(part)
         return {key: raw(value) for key, value in part.items()}
     return [raw(value) for value in part] if isinstance(part, list | tuple) else part
+
+
+def _sharing(
+    nodes: Mapping[str, Node], exogenous: Mapping[str, Exogenous]
+) -> Iterator[frozenset[str]]:
+    """The pairs of nodes whose equations share an exogenous variable."""
+    users: dict[str, list[str]] = {variable: [] for variable in exogenous}
+    for name, node in nodes.items():
+        for variable in users.keys() & (node.equation.names if node.equation else ()):
+            users[variable].append(name)
+    for variable, names in users.items():
+        if len(names) ** 2 > 2 * EDGES:
+            Place(f"exogenous '{variable}'").fail(
+                f"{len(names):,} equations share it; at most {EDGES:,} bidirected edges are made"
+            )
+        yield from map(frozenset, combinations(names, 2))
 
 
 def admg_of(graph: Graph | ADMG, asked_by: str) -> ADMG:

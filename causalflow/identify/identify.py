@@ -26,7 +26,7 @@ from causalflow.admg.admg import ADMG
 from causalflow.errors import GraphError, QueryError, one_of
 from causalflow.graph.graph import Graph
 from causalflow.identify.derive import UnprovedError, prove_effect
-from causalflow.identify.id import Effect, identify_effect
+from causalflow.identify.id import OBSERVATION, Effect, identify_effect
 from causalflow.identify.positivity import left_overlaps
 from causalflow.identify.surrogate import identify_from
 from causalflow.identify.verdict import Verdict
@@ -161,7 +161,7 @@ def identify(graph: Graph | ADMG, query: Question, data: DataNames = "observatio
     if isinstance(question, Combination):
         return combined_verdict(question, lambda part: identify(graph, part, data))
     declared = None if isinstance(graph, ADMG) else graph
-    left, certain = settled(question)
+    left, certain = settled(question) if question.conditions else (question, None)
     if certain is not None:
         return _settled(admg, question, data, declared, certain)
     if left != question:
@@ -198,7 +198,9 @@ def _settled(
 
 def _warned(verdict: Verdict, query: Query, data: DataNames) -> Verdict:
     """The verdict from P(v), with where positivity fails by the graph's own equations."""
-    if verdict.declared is None or data != "observational":
+    nodes = {} if verdict.declared is None else verdict.declared.nodes
+    given = any(node.equation is not None or node.table is not None for node in nodes.values())
+    if verdict.declared is None or not given or data != "observational":
         return verdict
     failures = left_overlaps(verdict.declared, query)
     warnings = tuple(f"positivity fails: {each}" for each in failures)
@@ -236,12 +238,11 @@ def _verdict(admg: ADMG, query: Query, data: DataNames, declared: Graph | None) 
     outcomes = frozenset(term.name for term in query.outcomes)
     conditions = frozenset(term.name for term in query.conditions)
     treatments = frozenset(each.variable for each in query.do)
-    sources = sources_of(admg, data)
-    experiments: tuple[frozenset[str], ...] = ()
-    if sources is None:
-        effect = _experimental(admg, outcomes, treatments, conditions)
-    elif experiments := _complete(admg, sources):
+    names, sources, experiments = _known(admg, data)
+    if experiments:
         effect = identify_effect(admg, outcomes, treatments, conditions, experiments)
+    elif sources is None:
+        effect = _experimental(admg, outcomes, treatments, conditions)
     else:
         effect = identify_from(admg, outcomes, treatments, conditions, sources)
     is_joint = sources is None or bool(experiments)
@@ -250,7 +251,7 @@ def _verdict(admg: ADMG, query: Query, data: DataNames, declared: Graph | None) 
         query=query,
         identifiable=effect.identifiable,
         estimand=None if effect.estimand is None else shown(query, effect.estimand),
-        data=data_names(data),
+        data=names,
         hedge=next(iter(effect.hedges), None),
         witness=effect.witness,
         note=effect.note,
@@ -262,12 +263,19 @@ def _verdict(admg: ADMG, query: Query, data: DataNames, declared: Graph | None) 
     )
 
 
-def _complete(admg: ADMG, sources: Sequence[Source]) -> tuple[frozenset[str], ...]:
-    """What each source sets, if all of them are about all variables."""
-    nodes = frozenset(admg.nodes)
-    if not all(source.covers(nodes) for source in sources):
-        return ()
-    return tuple(source.treatments for source in sources)
+def _known(
+    admg: ADMG, data: DataNames
+) -> tuple[tuple[str, ...], Sequence[Source] | None, tuple[frozenset[str], ...]]:
+    """The names of the data; what they are, None: every experiment; what each of them sets.
+
+    Nothing is said of what they set unless all of them are about all variables.
+    """
+    if data == "observational":
+        return ("P(v)",), None, (OBSERVATION,)
+    sources, nodes = sources_of(admg, data), frozenset(admg.nodes)
+    if sources is None or not all(source.covers(nodes) for source in sources):
+        return data_names(data), sources, ()
+    return data_names(data), sources, tuple(source.treatments for source in sources)
 
 
 def _proof(admg: ADMG, query: Query, effect: Effect | None) -> Proof:

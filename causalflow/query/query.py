@@ -16,6 +16,7 @@ Source: Correa, Lee & Bareinboim (2021), section 2, for nested counterfactuals.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -24,7 +25,7 @@ from fractions import Fraction
 from typing import TypeAlias
 
 from causalflow.errors import QueryError
-from causalflow.query.words import Value, named, valued
+from causalflow.query.words import NAME, WORD, Value, is_number
 
 __all__ = ["Intervention", "Kind", "Query", "Term", "Value", "World"]
 
@@ -57,13 +58,13 @@ class Intervention:
     def __str__(self) -> str:
         match self.value:
             case None:
-                return named(self.variable)
+                return _named(self.variable)
             case Term(subscript=()):
-                return f"{named(self.variable)}[]"
+                return f"{_named(self.variable)}[]"
             case Term() as term:
                 return str(term)
             case value:
-                return f"{named(self.variable)}={valued(value)}"
+                return f"{_named(self.variable)}={_valued(value)}"
 
 
 World: TypeAlias = tuple[Intervention, ...]
@@ -108,8 +109,8 @@ class Term:
 
     def __str__(self) -> str:
         inside = f"[{', '.join(map(str, self.subscript))}]" if self.subscript else ""
-        value = "" if self.value is None else f"={valued(self.value)}"
-        return f"{named(self.name)}{inside}{value}"
+        value = "" if self.value is None else f"={_valued(self.value)}"
+        return f"{_named(self.name)}{inside}{value}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,3 +269,20 @@ def _combination_text(coefficients: tuple[Fraction, ...], terms: tuple[Term, ...
         factor = "" if abs(coefficient) == 1 else f"{abs(coefficient)}*"
         parts.append(f"{sign}{factor}{term}")
     return " ".join(parts)
+
+
+def _named(name: str) -> str:
+    """A name as a question writes it."""
+    return name if re.fullmatch(NAME, name) else _quoted(name)
+
+
+def _valued(value: Value) -> str:
+    """Numbers as numbers; names quoted where they would read as something else."""
+    if not isinstance(value, str):
+        return repr(value.item() if hasattr(value, "item") else value)
+    return value if re.fullmatch(WORD, value) and not is_number(value) else _quoted(value)
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

@@ -1,11 +1,11 @@
-r"""Words: names, levels and numbers as a question writes them, and how they are read back.
+r"""Words: names, levels and numbers as they are read in a question.
 
     name      letters, digits and _, no digit first     y, größe, m_2
     level     anything without blanks , | ( ) [ ] = ' " red, 2.5, -1, 1e-3, a/b
     quoted    '...' or "...", \ before a character keeps it: 'very yes', "it's", 'it\'s'
 
-What looks like a number is one; in quotes it is a name. `named` and `valued` write, `unquoted` and
-`literal` read: ``literal(valued(v)) == v`` and ``unquoted(named(n)) == n``.
+What looks like a number is one; in quotes it is a name. `causalflow.query.query` writes what
+`unquoted` and `literal` read back.
 """
 
 from __future__ import annotations
@@ -23,9 +23,7 @@ __all__ = [
     "Value",
     "is_number",
     "literal",
-    "named",
     "unquoted",
-    "valued",
 ]
 
 Value: TypeAlias = str | int | float
@@ -42,18 +40,6 @@ OPENED = r"""'(?:[^'\\]|\\[\s\S])*(?:'|\Z)|"(?:[^"\\]|\\[\s\S])*(?:"|\Z)"""
 
 _DIGITS = 4_000
 """Of a whole number: Python converts no more than 4,300."""
-
-
-def named(name: str) -> str:
-    """A name as a question writes it."""
-    return name if re.fullmatch(NAME, name) else _quoted(name)
-
-
-def valued(value: Value) -> str:
-    """Numbers as numbers; names quoted where they would read as something else."""
-    if not isinstance(value, str):
-        return repr(value.item() if hasattr(value, "item") else value)
-    return value if re.fullmatch(WORD, value) and not is_number(value) else _quoted(value)
 
 
 def is_number(text: str) -> bool:
@@ -78,8 +64,3 @@ def literal(text: str) -> Value:
     if re.fullmatch(r"[+-]?\d+", text) and len(text) <= _DIGITS:
         return int(text)
     return float(text)
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
