@@ -290,11 +290,10 @@ def divided(
 
 
 def warn_of_rough(rough: Sequence[str]) -> None:
-    """One warning for all the rows of `divided` that were far from one."""
-    if rough:
-        more = f" ({len(rough) - 1:,} more rows likewise)" if len(rough) > 1 else ""
-        message = f"{rough[0]}{more}; they must sum to 1 and are divided by their sum"
-        warnings.warn(message, CausalflowWarning, stacklevel=2)
+    """One warning for all the rows of `divided` that were far from one: at least one."""
+    more = f" ({len(rough) - 1:,} more rows likewise)" if len(rough) > 1 else ""
+    message = f"{rough[0]}{more}; they must sum to 1 and are divided by their sum"
+    warnings.warn(message, CausalflowWarning, stacklevel=2)
 
 
 def shown_number(exact: Fraction) -> str:

@@ -65,7 +65,8 @@ def from_bif(text: str, source: str = "BIF text") -> Graph:
         )
         for variable in network.variables
     }
-    warn_of_rough(reader.rough)
+    if reader.rough:
+        warn_of_rough(reader.rough)
     edges = tuple(Edge(source=p, target=b.child) for b in network.blocks for p in b.parents)
     cycle = ADMG(nodes, ((each.source, each.target) for each in edges)).find_cycle()
     if cycle is not None:

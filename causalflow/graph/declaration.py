@@ -68,7 +68,8 @@ def declare(tree: Value | None) -> Declaration:
     exogenous = _read_exogenous(_section(top, "exogenous"), rough)
     ends = [end for link in links for end in (link.source, link.target)]
     listed = _section(top, "nodes")
-    latent = read_latent(_section(top, "latent"), [*ends, *_lines(top, "nodes")])
+    hidden = _section(top, "latent")
+    latent = {} if hidden is None else read_latent(hidden, [*ends, *_lines(top, "nodes")])
     nodes = _read_nodes(listed, ends, latent)
     if len(nodes) + len(exogenous) > NODES:
         place.fail(f"{len(nodes) + len(exogenous):,} variables; at most {NODES:,}", 1)
@@ -79,11 +80,13 @@ def declare(tree: Value | None) -> Declaration:
     check_equations(nodes, exogenous, lines)
     check_extents(nodes, exogenous, lines)
     nodes = read_tables(listed, nodes, links, rough)
-    warn_of_rough(rough)
+    if rough:
+        warn_of_rough(rough)
     edges = (*_declared_edges(links, nodes), *derived_edges(nodes))
     arcs = tuple((link.source, link.target) for link in links if link.kind is None)
     _check_cycle(nodes, edges, links, lines)
-    nodes, edges, arcs = without_latent(nodes, edges, arcs, latent)
+    if latent:
+        nodes, edges, arcs = without_latent(nodes, edges, arcs, latent)
     return Declaration(
         name=title,
         nodes=nodes,

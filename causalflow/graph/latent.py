@@ -26,7 +26,7 @@ Lines: TypeAlias = Mapping[str, int | None]
 Pairs: TypeAlias = tuple[tuple[str, str], ...]
 
 
-def read_latent(value: Value | None, known: Iterable[str]) -> Lines:
+def read_latent(value: Value, known: Iterable[str]) -> Lines:
     """The names under ``latent:`` with their lines; ``known`` are nodes and the ends of edges.
 
     Raises:
@@ -35,7 +35,7 @@ def read_latent(value: Value | None, known: Iterable[str]) -> Lines:
     place = Place("latent")
     names = frozenset(known)
     found: dict[str, int | None] = {}
-    for item in () if value is None else items(value, place, "names of nodes"):
+    for item in items(value, place, "names of nodes"):
         name = item.text if isinstance(item, Scalar) else text(item, place)
         if name not in names:
             place.fail(f"unknown node {name[:40]!r}; {one_of(name, sorted(names))}", item)
@@ -57,8 +57,6 @@ def without_latent(
     Raises:
         DeclarationError: a mechanism of a latent node or over one, or too many edges.
     """
-    if not latent:
-        return dict(nodes), tuple(edges), arcs
     _check_mechanisms(nodes, edges, latent)
     declared = ADMG(
         tuple(nodes),
