@@ -20,8 +20,9 @@ from torch import Tensor
 from causalflow.data.units import to_engine
 from causalflow.diffusion.guidance.contrast import GUIDANCES
 from causalflow.errors import EvidenceError, one_of, shown
-from causalflow.graph.diffusion import CALL_OPTIONS
+from causalflow.graph.diffusion import CALL_OPTIONS, Sampling, call_options
 from causalflow.graph.graph import Graph
+from causalflow.graph.methods import Guidance
 from causalflow.graph.node import Node, Rows, images_of
 from causalflow.limits import DRAWN_NUMBERS, DRAWN_ROWS
 from causalflow.mechanisms.categorical import NOISES
@@ -279,30 +280,36 @@ Random = torch.Generator | int | None
 
 
 def read_call(
-    steps: int | None = None, guidance: float | str | None = None, **options: Any
+    steps: int | None,
+    guidance: float | str | Guidance | None,
+    sampling: Sampling | None,
+    options: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The options of image nodes that a call gives, as `StructuralModel.configured` takes them.
 
     Args:
         steps: solver steps, each way.
-        guidance: a factor of all guidance, or the name of that of the neural parents.
+        guidance: a factor of all guidance, or that of the neural parents, by name or as a method.
+        sampling: options of the call; those that are spelt out win.
         options: further ones of `causalflow.graph.diffusion.CALL_OPTIONS`: residual, solver, ...
 
     Raises:
         EvidenceError: an option that is none, or that only training can change.
     """
-    for name in options:
+    if steps is None and guidance is None and sampling is None and not options:
+        return {}
+    asked = call_options(steps, guidance, sampling, options)
+    for name in asked:
         if name not in CALL_OPTIONS:
             raise EvidenceError(f"unknown option '{name}'; {one_of(name, CALL_OPTIONS)}")
-    given = {name: value for name, value in options.items() if value is not None}
-    if steps is not None:
-        check_count("steps", steps)
-        given["steps"] = int(steps)
-    if guidance is not None:
-        named = isinstance(guidance, str) and guidance in GUIDANCES
-        if not named:
-            check_number("guidance", guidance, list(GUIDANCES))
-        given["guidance"] = guidance if named else float(guidance)
+    given = {name: value for name, value in asked.items() if value is not None}
+    if "steps" in given:
+        check_count("steps", given["steps"])
+        given["steps"] = int(given["steps"])
+    factor = given.get("guidance")
+    if factor is not None and not (isinstance(factor, str) and factor in GUIDANCES):
+        check_number("guidance", factor, list(GUIDANCES))
+        given["guidance"] = float(factor)
     return given
 
 

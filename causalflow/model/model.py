@@ -24,6 +24,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Unpack, overload
 
 import torch
@@ -236,8 +237,7 @@ class Model:
             sampling: all options of image nodes that a call may change; what is spelt out wins.
             options: others of them, as keywords (solver, grain, ...).
         """
-        asked = call_options(steps, guidance, sampling, options)
-        scm, draws, watch = self._call(generator, asked)
+        scm, draws, watch = self._call(generator, steps, guidance, sampling, options)
         world = sampled(scm, self.fitted, n, do, nodes, draws, watch)
         watch.tell("sample")
         return world
@@ -263,8 +263,7 @@ class Model:
         Raises:
             EvidenceError: the evidence does not fit the graph, or is impossible.
         """
-        asked = call_options(steps, None, sampling, options)
-        scm, draws, watch = self._call(generator, asked)
+        scm, draws, watch = self._call(generator, steps, None, sampling, options)
         check_fitted(scm, self.fitted, scm.order)
         values = read_evidence(self.graph, evidence, self.device)
         abduction = abduct(scm, values, draws, watch)
@@ -291,8 +290,7 @@ class Model:
             sampling: as for `sample`.
             options: as for `abduct`; without ``residual`` it leaves out what decoding missed.
         """
-        asked = call_options(steps, guidance, sampling, options)
-        scm, _, watch = self._call(None, asked)
+        scm, _, watch = self._call(None, steps, guidance, sampling, options)
         actions = read_interventions(self.graph, do, abduction.rows, self.device)
         check_noise(scm, actions)
         world = predicted(scm, abduction, actions, watch)
@@ -371,15 +369,14 @@ class Model:
         Source: Pearl (2009), Causality, theorem 7.1.7.
         """
         seed = generator if out is None else check_seed(generator)
-        asked = call_options(steps, guidance, sampling, options)
-        scm, draws, watch = self._call(seed, asked)
+        scm, draws, watch = self._call(seed, steps, guidance, sampling, options)
         check_count("n", n)
         check_fitted(scm, self.fitted, scm.order)
         if out is None:
             world = counterfactual(scm, evidence, do, n, draws, watch)
             watch.tell("counterfactual")
             return world
-        asked = {"do": do, "n": n, **asked}
+        asked = {"do": do, "n": n, **call_options(steps, guidance, sampling, options)}
         try:
             return stream_counterfactuals(
                 scm, evidence, out, asked, watch, check_seed(seed), batch_size, progress=progress
@@ -432,7 +429,7 @@ class Model:
             steps: as for `abduct`.
             known: evidence as keywords.
         """
-        scm, generated, watch = self._call(generator, {"steps": steps})
+        scm, generated, watch = self._call(generator, steps)
         columns = {} if evidence is None else {str(name): v for name, v in evidence.items()}
         given = {**columns, **known}
         if self.exact is not None:
@@ -493,10 +490,15 @@ class Model:
         return Model(*read(path, parts), parts=parts).to(device)
 
     def _call(
-        self, generator: Random, asked: Mapping[str, Any]
+        self,
+        generator: Random,
+        steps: int | None = None,
+        guidance: float | str | Guidance | None = None,
+        sampling: Sampling | None = None,
+        options: Mapping[str, Any] = MappingProxyType({}),
     ) -> tuple[StructuralModel, torch.Generator, Watch]:
         """What one call has: the model under its options, its random numbers, and its watch."""
-        scm = self.scm.configured(read_call(**asked))
+        scm = self.scm.configured(read_call(steps, guidance, sampling, options))
         watch = Watch(scm=scm, experience=self.experience)
         return scm, read_generator(generator, self.device), watch
 
