@@ -191,14 +191,16 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """The public name, loaded on its first use (PEP 562)."""
-    if name not in _PLACES:
-        raise AttributeError(f"module 'causalflow' has no attribute '{name}'")
-    module = import_module(_PLACES[name])
-    value = module if _is_module(name) else getattr(module, name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # a checker reads the imports above, and knows no other name
+
+    def __getattr__(name: str) -> Any:
+        """The public name, loaded on its first use (PEP 562)."""
+        if name not in _PLACES:
+            raise AttributeError(f"module 'causalflow' has no attribute '{name}'")
+        module = import_module(_PLACES[name])
+        value = module if _is_module(name) else getattr(module, name)
+        globals()[name] = value
+        return value
 
 
 def _is_module(name: str) -> bool:

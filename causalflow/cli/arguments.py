@@ -21,9 +21,13 @@ import click
 from causalflow.errors import CausalflowError, EvidenceError, GraphError, one_of
 from causalflow.files import opened
 from causalflow.formats.formats import PACKED
+from causalflow.graph.diffusion import Diffusion
 from causalflow.graph.node import Node
+from causalflow.graph.tree import Place, reader
+from causalflow.graph.yaml import from_yaml
 from causalflow.limits import MODEL_BYTES, SOLVER_STEPS
 from causalflow.names import QUOTED, unquoted
+from causalflow.options import rules
 from causalflow.values.image import ImageType, image_of
 from causalflow.values.variable import UNTYPED
 
@@ -46,6 +50,7 @@ __all__ = [
     "is_graph_file",
     "load_model",
     "read_image",
+    "sampling_option",
     "seed_option",
     "steps_option",
 ]
@@ -146,6 +151,36 @@ guidance_option = click.option(
     "--guidance",
     type=float,
     help="Multiplies the scale of anti-causal edges, and what strength has over 1.  [default: 1]",
+)
+
+
+class SamplingType(click.ParamType):
+    """Reads ``NAME=VALUE``, an option of image nodes that a call may change, as graph files do."""
+
+    name = "name=value"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, Any]:
+        """The option and its value."""
+        if isinstance(value, tuple):
+            return value
+        name, _, text = value.partition("=")
+        tree = from_yaml(text)
+        if tree is None:
+            self.fail(f"'{value}': expected NAME=VALUE, as in solver=heun")
+        allowed, name = rules(Diffusion, "call"), name.strip()
+        if name not in allowed:
+            self.fail(f"'{value}': unknown option '{name}'; {one_of(name, allowed)}")
+        return name, reader(allowed[name])(tree, Place(f"--option {name}"))
+
+
+sampling_option = click.option(
+    "-O",
+    "--option",
+    "options",
+    type=SamplingType(),
+    multiple=True,
+    help="An option of image nodes, as graph files write it, for this call: solver=heun, grain=1, "
+    "guidance_interval=[0.1, 0.9]. Repeat it for several.",
 )
 device_option = click.option(
     "--device", default="auto", show_default=True, help="auto (CUDA, else CPU), cpu, cuda, cuda:1."

@@ -27,6 +27,7 @@ from causalflow.cli.arguments import (
     input_file,
     is_graph_file,
     read_image,
+    sampling_option,
     seed_option,
     steps_option,
 )
@@ -51,6 +52,7 @@ from causalflow.cli.output import (
 )
 from causalflow.cli.rows import named_model, shipped_data
 from causalflow.errors import CausalflowError, EvidenceError, SupportWarning, one_line
+from causalflow.graph.diffusion import Sampling
 from causalflow.graph.node import images_of
 from causalflow.limits import DRAWN_ROWS
 
@@ -172,6 +174,7 @@ PICTURE = "counterfactual.png"
 )
 @steps_option
 @guidance_option
+@sampling_option
 @seed_option
 @device_option
 @json_option
@@ -186,6 +189,7 @@ def counterfactual(
     output: Path | None,
     steps: int | None,
     guidance: float | None,
+    options: Sequence[tuple[str, Any]],
     seed: int,
     device: str,
     as_json: bool,
@@ -214,9 +218,12 @@ def counterfactual(
     if not source:
         raise EvidenceError("counterfactual: no evidence; give --image, --evidence or --given")
     with _one_warning() as outside:
-        abduction = loaded.abduct(repeated(source, draws), generator=seed, steps=steps)
-        factual = loaded.predict(abduction, steps=steps)
-        world = loaded.predict(abduction, action, steps=steps, guidance=guidance)
+        asked = Sampling(**dict(options))
+        abduction = loaded.abduct(
+            repeated(source, draws), generator=seed, steps=steps, sampling=asked
+        )
+        factual = loaded.predict(abduction, steps=steps, sampling=asked)
+        world = loaded.predict(abduction, action, steps=steps, guidance=guidance, sampling=asked)
         outside.extend(world.info.warnings)
     worlds = {"factual": factual, _named(do): world}
     columns = _columns(graph, worlds, draws)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +18,7 @@ from causalflow.cli.arguments import (
     examples,
     guidance_option,
     input_file,
+    sampling_option,
     seed_option,
     steps_option,
 )
@@ -39,6 +40,7 @@ from causalflow.cli.output import (
 )
 from causalflow.cli.rows import named_model
 from causalflow.errors import CausalflowError, EvidenceError
+from causalflow.graph.diffusion import Sampling
 from causalflow.limits import DRAWN_ROWS
 
 if TYPE_CHECKING:
@@ -75,6 +77,7 @@ COLUMNS, MOST_IMAGES = 8, 64
 )
 @steps_option
 @guidance_option
+@sampling_option
 @seed_option
 @device_option
 @json_option
@@ -86,6 +89,7 @@ def sample(
     output: Path | None,
     steps: int | None,
     guidance: float | None,
+    options: Sequence[tuple[str, Any]],
     seed: int,
     device: str,
     as_json: bool,
@@ -107,6 +111,7 @@ def sample(
         generator=seed,
         steps=steps,
         guidance=guidance,
+        sampling=Sampling(**dict(options)),
     )
     columns = label_columns(graph, world)
     notes = open_notes(loaded, world.verdict) if do else []
