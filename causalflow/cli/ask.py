@@ -99,7 +99,7 @@ def _exact(file: Path, query: str, given: Sequence[Assignment]) -> Answer | None
     from causalflow.exact.structure import unsupported
     from causalflow.exact.verification import missing_support
     from causalflow.formats.formats import load
-    from causalflow.identify.identify import attempt
+    from causalflow.identify.judgement import Judgement
 
     graph = load(file)
     if reason := unsupported(graph):
@@ -108,10 +108,10 @@ def _exact(file: Path, query: str, given: Sequence[Assignment]) -> Answer | None
         raise CompileError(f"{file}: {reason}; fit a model to data and ask that: causalflow fit")
     model = ExactModel(graph)
     answer = model.ask(query, _known(graph, given))
-    verdict = attempt(graph, answer.query)
-    empty = missing_support(model, verdict) if verdict and not given else ()
+    judgement = Judgement(graph, answer.query)
+    empty = missing_support(model, verdict) if (verdict := judgement.verdict) and not given else ()
     notes = (f"positivity fails: {each}: the answer rests on the model" for each in empty)
-    return replace(answer, verdict=verdict, assumptions=(*answer.assumptions, *notes))
+    return replace(answer, judgement=judgement, notes=(*answer.notes, *notes))
 
 
 def _is_explicit(graph: Graph) -> bool:

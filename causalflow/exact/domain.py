@@ -29,6 +29,8 @@ Places: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 NEVER = -1
 """The position of a value that a variable never takes."""
 
+_REMEMBERED = 2**10
+
 
 @dataclass(frozen=True, kw_only=True)
 class Domain:
@@ -50,7 +52,7 @@ class Domain:
         return {level: place for place, level in enumerate(self.levels)}
 
     @cached_property
-    def _scalars(self) -> dict[tuple[type, Any], int]:
+    def _scalars(self) -> dict[Any, int]:
         return {}
 
     def scalar(self, value: Any) -> int:
@@ -58,16 +60,22 @@ class Domain:
 
         Raises:
             EvidenceError: the variable has no such level.
-            TypeError: the value is a list, a tuple or an array.
+            TypeError: the value is one for each of several rows.
         """
-        key = (value.__class__, value)
+        key: Any = (value.__class__, value)
+        if not isinstance(value, str | int | float | np.generic):
+            if self.is_batch(value):
+                raise TypeError("expected one value")
+            array = np.asarray(value)
+            if array.dtype == object:
+                return self.position(value)
+            key = (array.dtype.str, array.shape, array.tobytes())
         found = self._scalars.get(key)
         if found is None:
-            if rank(value):
-                raise TypeError("expected one value")
             found = self.position(value)
-            if isinstance(value, str | int | float):
-                self._scalars[key] = found
+            if len(self._scalars) >= _REMEMBERED:
+                self._scalars.clear()
+            self._scalars[key] = found
         return found
 
     def position(self, value: Any) -> int:

@@ -138,7 +138,7 @@ def answer(inference: Inference, query: Query, bound: Mapping[Key, Any]) -> Answ
         query=query,
         table=question.table(values),
         rows=question.inverse is not None,
-        assumptions=notes,
+        notes=notes,
         impossible=question.impossible_rows(),
     )
 

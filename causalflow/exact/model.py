@@ -5,18 +5,12 @@ y[x=1] given evidence e is P(e, y[x=1]) / P(e) over worlds that share U: the pos
 this uses is the *joint* one. Where the laws are fractions, so are the answers.
 
 Source: Pearl (2009), *Causality*, section 7.1; Balke & Pearl (1994).
-
-Combined: the answer to a sum or ratio of questions, from those to its parts.
-
-The error of a sum is at most the sum of the parts' errors, each times its coefficient; that of a
-ratio n / d, to first order, (error of n + |n / d| error of d) / |d|.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import reduce
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -26,89 +20,27 @@ from causalflow.exact.draws import Enumeration, enumeration
 from causalflow.exact.engine import answer
 from causalflow.exact.impossible import require_possible
 from causalflow.exact.inference import Arithmetic, Inference, Key
-from causalflow.exact.prepared import Signature
+from causalflow.exact.prepared import Prepared
 from causalflow.exact.structure import FiniteStructure, unsupported
 from causalflow.factors.array import Backend
 from causalflow.factors.table import Table
 from causalflow.graph.graph import Graph
 from causalflow.graph.node import Level
-from causalflow.query.answer import Answer
-from causalflow.query.combination import AnyQuery, Combination, Part
-from causalflow.query.known import Known, bindable, with_known
-from causalflow.query.parse import parse_query
+from causalflow.query.answer import Answer, Judgement
+from causalflow.query.combination import AnyQuery
+from causalflow.query.known import (
+    Asked,
+    Evidence,
+    Known,
+    KnownParts,
+    asked,
+    columns,
+    known_question,
+    remembered,
+)
 from causalflow.query.query import Intervention, Kind, Query, Term
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = ["Evidence", "ExactModel", "combined_answer"]
-
-
-def combined_answer(
-    question: Combination,
-    ask: Callable[[Query, Mapping[str, Any]], Answer],
-    known: Mapping[str, Any],
-) -> Answer:
-    """The answer to a combination.
-
-    What is known goes to the parts that leave it free; to all of them, as a condition, if none does
-    (`causalflow.query.known`).
-
-    Args:
-        question: the combination.
-        ask: answers a part, given what it leaves free.
-        known: conditions and free interventions -> a value, or one a row.
-
-    Raises:
-        QueryError: a name that the graph does not have, or that a part cannot be conditioned on.
-        EvidenceError: the divisor is 0.
-    """
-    free = {part: frozenset(bindable(part)) for part in question.parts}
-    somewhere = frozenset().union(*free.values())
-    answers = {
-        part: ask(part, {n: v for n, v in known.items() if n in names or n not in somewhere})
-        for part, names in free.items()
-    }
-    table, error = _sum(question.sum, answers)
-    if question.divisor:
-        table, error = _ratio(question, (table, error), _sum(question.divisor, answers))
-    first = answers[question.parts[0]]
-    rows = [axis for each in answers.values() if each.rows for axis in each.table.axes[:1]]
-    order = dict.fromkeys((*rows, *question.free_variables))
-    return Answer(
-        query=question,
-        table=table.transpose(axis for axis in order if axis in table.axes),
-        rows=bool(rows),
-        error=error,
-        route=first.route,
-        learned=any(each.learned for each in answers.values()),
-        impossible=tuple(sorted(set().union(*(each.impossible for each in answers.values())))),
-        assumptions=tuple(dict.fromkeys(a for each in answers.values() for a in each.assumptions)),
-    )
-
-
-def _sum(parts: Sequence[Part], answers: Mapping[Query, Answer]) -> tuple[Table, float]:
-    tables = (Table.constant(scale).product(answers[query].table) for scale, query in parts)
-    error = sum(abs(float(scale)) * answers[query].error for scale, query in parts)
-    return reduce(Table.add, tables), error
-
-
-def _ratio(
-    question: Combination, above: tuple[Table, float], below: tuple[Table, float]
-) -> tuple[Table, float]:
-    (top, top_error), (bottom, bottom_error) = above, below
-    if not bottom.values.all():
-        raise EvidenceError(f"the ratio {question} has no value: what it is divided by is 0")
-    table = top.divide(bottom)
-    sizes = np.nan_to_num(np.abs(table.to_numpy()))
-    least = float(np.nanmin(np.abs(bottom.to_numpy())))
-    return table, (top_error + float(sizes.max(initial=0.0)) * bottom_error) / least
-
-
-_REMEMBERED = 256
-
-_Asked: TypeAlias = tuple[Known, Signature] | Combination
-Evidence: TypeAlias = "Mapping[str, Any] | pd.DataFrame"
+__all__ = ["Evidence", "ExactModel"]
 
 
 class ExactModel:
@@ -151,7 +83,7 @@ class ExactModel:
         self.graph = graph
         self._structure = FiniteStructure(graph)
         self._inference = Inference(self._structure, arithmetic, backend)
-        self._signatures: dict[tuple[str | AnyQuery, tuple[str, ...]], _Asked] = {}
+        self._prepared: dict[Asked, Prepared] = {}
 
     @staticmethod
     def supports(graph: Graph) -> bool:
@@ -180,28 +112,22 @@ class ExactModel:
                 its variable.
             CausalflowError: the question is too wide; checked before anything is allocated.
         """
-        given = {**_columns(evidence), **known}
-        found = self._signature(query, tuple(given))
-        if isinstance(found, Combination):
-            return combined_answer(found, self.ask, given)
-        asked, signature = found
-        return signature.answer(list(asked.bound(given).values()))
+        given = {**columns(evidence), **known}
+        return remembered(self._prepared, asked(query, given), self._prepare).answer(given)
 
-    def _signature(self, query: str | AnyQuery, names: tuple[str, ...]) -> _Asked:
-        """The question without the values of what is given; the latest are kept."""
-        key = (query, names)
-        found = self._signatures.get(key)
-        if found is None:
-            parsed = parse_query(str(query), self.graph)
-            if isinstance(parsed, Combination):
-                return parsed
-            asked = with_known(parsed, names, self.graph)
-            keys = tuple(asked.keys[name] for name in names)
-            found = asked, Signature(self._inference, asked.query, keys)
-            if len(self._signatures) >= _REMEMBERED:
-                self._signatures.pop(next(iter(self._signatures)))
-            self._signatures[key] = found
-        return found
+    def _prepare(self, asked: Asked) -> Prepared:
+        return self.prepared(known_question(*asked, self.graph))
+
+    def prepared(
+        self, question: Known | KnownParts, judgement: Judgement | None = None
+    ) -> Prepared:
+        """A question, ready to be asked with any values of what is given.
+
+        Args:
+            question: with a place for everything that is given.
+            judgement: what its answers say of identification.
+        """
+        return Prepared(self._inference, question, judgement)
 
     def counterfactual(
         self, evidence: Evidence, do: Mapping[str, Any], targets: Iterable[str] | None = None
@@ -215,7 +141,7 @@ class ExactModel:
         """
         self._check_nodes("do", do)
         self._check_nodes("targets", () if targets is None else targets)
-        given = _columns(evidence)
+        given = columns(evidence)
         batched = {n: v for n, v in do.items() if self._structure.domain(n).is_batch(v)}
         world = tuple(
             Intervention(variable=name, value=None if name in batched else self._level(name, value))
@@ -229,7 +155,7 @@ class ExactModel:
 
     def posterior(self, evidence: Evidence, exogenous: Iterable[str] | None = None) -> Answer:
         """The joint posterior of exogenous variables (default: all of them) given evidence."""
-        given = _columns(evidence)
+        given = columns(evidence)
         every = (name for name in self.graph.exogenous if name not in given)
         names = tuple(every if exogenous is None else dict.fromkeys(exogenous))
         known: dict[Key, Any] = {Term(name=n): column for n, column in given.items()}
@@ -311,7 +237,7 @@ class ExactModel:
     def _rows(self, evidence: Evidence) -> dict[Term, np.ndarray[Any, np.dtype[np.int64]]]:
         """The positions of the evidence, a row each."""
         found = {}
-        for name, value in _columns(evidence).items():
+        for name, value in columns(evidence).items():
             domain = self._structure.domain(self._known_term(name).name)
             single = not domain.is_batch(value)
             places = [domain.position(value)] if single else domain.positions(value)
@@ -363,7 +289,3 @@ class ExactModel:
                 raise EvidenceError(f"{role}: unknown node '{name}'; {known}")
         if role == "do" and not found:
             raise EvidenceError("do: nothing is set; ask for P(... | evidence) instead")
-
-
-def _columns(evidence: Evidence | None) -> dict[str, Any]:
-    return {} if evidence is None else {str(name): column for name, column in evidence.items()}

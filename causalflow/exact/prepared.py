@@ -1,15 +1,15 @@
-"""Lookup: one question with all the values of its evidence answered at once.
+"""Prepared: one question, asked again and again with other values of what is given.
 
-    P(y | do(x), e)   asked again and again with other x and e is one table over x, e and y
+    P(y | do(x), e)   with another x and e each time is one table over x, e and y
 
-Where that table is small it is made the second time that a question is asked, and every further
-answer is a slice of it.
+Where that table is small it is made the second time that the question is asked, and every further
+answer is a slice of it. The latest answers are kept by the positions of what is given.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -23,53 +23,122 @@ from causalflow.factors.array import Values
 from causalflow.factors.rows import Levels
 from causalflow.factors.table import Table
 from causalflow.limits import PLAN_CELLS
-from causalflow.query.answer import ROW, Answer
+from causalflow.query.answer import ROW, Answer, Judgement, combined_answer
+from causalflow.query.known import Known, KnownParts
 from causalflow.query.query import Query
 from causalflow.values.column import rank
 
-__all__ = ["Signature"]
+__all__ = ["Prepared"]
 
 _CELLS = 2**12
 _OPERATIONS = 2**18
 _BATCH_CELLS = 2**18
 _BATCH_OPERATIONS = 2**24
+_KEPT_CELLS = 2**10
 
 
-class Signature:
-    """A query and which of its free keys are given: what asking again with other values shares.
+class Prepared:
+    """A question with a place for everything that is given, asked with any values of it.
 
     Args:
         inference: of the model.
-        query: its names and levels are known to be the model's.
-        keys: the free conditions (terms of the query's counterfactual form) and free interventions
-            that are given whenever it is asked.
+        known: the question; its names and levels are known to be the model's.
+        judgement: what every answer says of identification.
     """
 
-    def __init__(self, inference: Inference, query: Query, keys: tuple[Key, ...]) -> None:
-        self._inference, self._query, self._keys = inference, query, keys
+    def __init__(
+        self, inference: Inference, known: Known | KnownParts, judgement: Judgement | None = None
+    ) -> None:
+        whole = isinstance(known, Known)
+        self._asked = _Single(inference, known) if whole else _Parts(inference, known)
+        self._judgement = judgement
+        self._domains: tuple[Domain, ...] | None = None
+        self._answers: dict[tuple[int, ...], Answer] = {}
+
+    def answer(self, given: Mapping[str, Any]) -> Answer:
+        """The answer with these values of what is given, each one value or a column.
+
+        Args:
+            given: the names in the order in which the question was prepared for them.
+        """
+        cell = self._cell(given)
+        found = None if cell is None else self._answers.get(cell)
+        if found is None:
+            found = self._asked.answer(given)
+            if self._judgement is not None:
+                found = replace(found, judgement=self._judgement)
+            if cell is not None:
+                self._keep(cell, found)
+        return found
+
+    def _cell(self, given: Mapping[str, Any]) -> tuple[int, ...] | None:
+        """The position of every value; None of a batch, and where a value never occurs."""
+        if self._domains is None:
+            self._domains = tuple(map(self._asked.domain, given))
+        try:
+            cell = tuple([d.scalar(v) for d, v in zip(self._domains, given.values(), strict=True)])
+        except TypeError:  # a column
+            return None
+        return None if NEVER in cell else cell
+
+    def _keep(self, cell: tuple[int, ...], answer: Answer) -> None:
+        if answer.table.values.size <= _KEPT_CELLS:
+            if (len(self._answers) + 1) * answer.table.values.size > _KEPT_CELLS:
+                self._answers.pop(next(iter(self._answers)), None)
+            self._answers[cell] = answer
+
+
+class _Parts:
+    """A sum or ratio of questions."""
+
+    def __init__(self, inference: Inference, known: KnownParts) -> None:
+        self._query = known.query
+        self._parts = {part: _Single(inference, each) for part, each in known.parts.items()}
+
+    def answer(self, given: Mapping[str, Any]) -> Answer:
+        """The answer, by those to the parts."""
+        answers = {part: each.answer(given) for part, each in self._parts.items()}
+        return combined_answer(self._query, answers)
+
+    def domain(self, name: str) -> Domain:
+        """The values of what is given, in a part that it is given to."""
+        return next(each.domain(name) for each in self._parts.values() if name in each.known.keys)
+
+
+class _Single:
+    """One question, and the table of all its answers once it is made."""
+
+    def __init__(self, inference: Inference, known: Known) -> None:
+        self._inference, self.known = inference, known
+        self._keys = tuple(known.keys.values())
         self._asked = 0
         self._lookup: _Lookup | None = None
         self._refused: set[bool] = set()
 
-    def answer(self, values: Sequence[Any]) -> Answer:
-        """The answer with these values of the keys, each one value or a column."""
-        if self._lookup is not None and (known := self._lookup.answer(values)) is not None:
-            return known
-        if self._lookup is None and self._keys and self._look_up(values):
-            return self.answer(values)
-        return answer(self._inference, self._query, dict(zip(self._keys, values, strict=True)))
+    def domain(self, name: str) -> Domain:
+        """The values of what is given."""
+        return Question.of(self._inference, self.known.query, {}).domain(self.known.keys[name])
 
-    def _look_up(self, values: Sequence[Any]) -> bool:
+    def answer(self, given: Mapping[str, Any]) -> Answer:
+        """The answer, from the table if there is one."""
+        bound = self.known.bound(given)
+        values = tuple(bound.values())
+        if self._lookup is None and self._keys:
+            self._look_up(values)
+        if self._lookup is not None and (found := self._lookup.answer(values)) is not None:
+            return found
+        return answer(self._inference, self.known.query, bound)
+
+    def _look_up(self, values: Sequence[Any]) -> None:
         """Make the table, if it is small and will be used."""
         batch = any(rank(value) > 0 for value in values)
         self._asked += 1
         if batch in self._refused or (not batch and self._asked < 2):
-            return False
+            return
         limits = (_BATCH_CELLS, _BATCH_OPERATIONS) if batch else (_CELLS, _OPERATIONS)
-        self._lookup = _lookup(self._inference, self._query, self._keys, limits)
+        self._lookup = _lookup(self._inference, self.known.query, self._keys, limits)
         if self._lookup is None:
             self._refused.add(batch)
-        return self._lookup is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -104,19 +173,17 @@ class _Lookup:
         """
         try:
             cell = tuple([d.scalar(v) for d, v in zip(self.domains, values, strict=True)])
-        except TypeError:  # unhashable: an array
+        except TypeError:  # a column
             return self._batch(values)
         if NEVER in cell or not self.possible[cell]:
             return None
         table = Table.of(self.axes, self.values[cell], self.levels)
         notes = self.notes[bool(self.empty[cell])]
-        return Answer(query=self.query, table=table, assumptions=notes)
+        return Answer(query=self.query, table=table, notes=notes)
 
     def _batch(self, values: Sequence[Any]) -> Answer | None:
         """The answers of a batch, one a row."""
         pairs = list(zip(self.domains, values, strict=True))
-        if not any(rank(value) for value in values):
-            return None
         if not all(rank(v) == 0 or domain.is_batch(v) for domain, v in pairs):
             return None
         places = [d.positions(v) if rank(v) else np.array([d.position(v)]) for d, v in pairs]
@@ -137,7 +204,7 @@ class _Lookup:
             query=self.query,
             table=Table.of((row, *self.axes), rows, levels),
             rows=True,
-            assumptions=self.notes[bool(self.empty.reshape(-1)[code].any())],
+            notes=self.notes[bool(self.empty.reshape(-1)[code].any())],
         )
 
 

@@ -139,7 +139,7 @@ class Table:
     def of(cls, axes: tuple[str, ...], values: Values, levels: Levels) -> Table:
         """A table of parts that are known to fit; ``levels`` may name more axes than there are."""
         table = cls.__new__(cls)
-        table._set(axes, values, {axis: levels[axis] for axis in axes})
+        table._set(axes, values, Frozen({axis: levels[axis] for axis in axes}))
         return table
 
     def _set(self, axes: tuple[str, ...], values: Values, levels: Levels) -> None:
@@ -198,7 +198,7 @@ class Table:
 
     def __reduce__(self) -> tuple[Callable[..., Table], tuple[Any, ...]]:
         """Made anew of its parts, read-only again."""
-        return Table.of, (self.axes, np.asarray(self.values), Frozen(self.levels))
+        return Table.of, (self.axes, np.asarray(self.values), self.levels)
 
     def __copy__(self) -> Table:
         """Itself, as nothing of it changes."""

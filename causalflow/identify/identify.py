@@ -5,8 +5,6 @@ P(y | do(x), z), E[y | do(x)]     `causalflow.identify.id`: ID, IDC; the hedge i
 the same, from other data         `causalflow.identify.surrogate`: gID, search, two models
 several worlds, nested            `causalflow.identify.counterfactual`
 
-Attempt: the verdict on a question, where it is one that identification decides.
-
 Combined: the verdict on a sum or ratio of questions, from those on its parts.
 
 All parts identifiable: so is the whole, by the formula of their formulas. One that is not, among
@@ -19,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import partial
 from typing import TypeAlias, TypeVar
 
 from causalflow.admg.admg import ADMG
@@ -55,7 +53,7 @@ from causalflow.symbolic.expression import (
 )
 from causalflow.symbolic.substitute import answered, axes_of, written
 
-__all__ = ["attempt", "combined_verdict", "identify"]
+__all__ = ["combined_verdict", "identify"]
 
 _APART = "several questions are combined: prove each by itself"
 
@@ -305,12 +303,3 @@ def _experimental(
     formula = probability(outcomes, conditions, treatments)
     step = Step("experiment", "{} is set in an experiment", (treatments,), "P", formula)
     return Effect(estimand=formula, steps=(step,))
-
-
-@lru_cache(maxsize=256)
-def attempt(graph: Graph, query: str | AnyQuery) -> Verdict | None:
-    """The verdict from P(v); None for questions about exogenous variables and the like."""
-    try:
-        return identify(graph, query)
-    except QueryError:
-        return None

@@ -32,6 +32,7 @@ import torch
 from causalflow.errors import CausalflowWarning, CompileError
 from causalflow.exact.draws import Enumeration
 from causalflow.exact.model import ExactModel
+from causalflow.exact.prepared import Prepared
 from causalflow.graph.diffusion import (
     CallKeywords,
     Diffusion,
@@ -41,7 +42,7 @@ from causalflow.graph.diffusion import (
 )
 from causalflow.graph.graph import Graph
 from causalflow.graph.methods import Guidance
-from causalflow.identify.identify import attempt
+from causalflow.identify.judgement import Judgement
 from causalflow.model.abduction import Abduction, abduct
 from causalflow.model.construction import (
     CompileOptions,
@@ -70,9 +71,17 @@ from causalflow.model.storage import read, transplant, write
 from causalflow.model.stream import StreamReport, stream_counterfactuals
 from causalflow.model.support import Watch
 from causalflow.model.tensors import Tensors
-from causalflow.model.verdicts import left_open
 from causalflow.model.world import World, counterfactual, predicted, sampled
 from causalflow.query.answer import Answer
+from causalflow.query.known import (
+    Asked,
+    Known,
+    KnownParts,
+    asked,
+    columns,
+    known_question,
+    remembered,
+)
 from causalflow.training.device import existing_device
 from causalflow.training.fit import FitReport
 from causalflow.training.options import Fit, FitKeywords, fit_options
@@ -106,6 +115,7 @@ class Model:
         self.parts = parts or Parts()
         self.fitted = scm.given | frozenset(fitted)
         self.experience = experience or Experience()
+        self._questions: dict[Asked, Prepared | Known | KnownParts] = {}
 
     @property
     def graph(self) -> Graph:
@@ -122,6 +132,7 @@ class Model:
         self.scm.to(existing_device(device))
         self.__dict__.pop("exact", None)
         self.scm.forget()
+        self._questions.clear()
         return self
 
     def accelerate(
@@ -429,20 +440,26 @@ class Model:
             steps: as for `abduct`.
             known: evidence as keywords.
         """
+        given = {**columns(evidence), **known}
+        question = remembered(self._questions, asked(query, given), self._question)
+        if isinstance(question, Prepared):
+            if generator is not None or steps is not None:
+                self._call(generator, steps)
+            return question.answer(given)
         scm, generated, watch = self._call(generator, steps)
-        columns = {} if evidence is None else {str(name): v for name, v in evidence.items()}
-        given = {**columns, **known}
-        if self.exact is not None:
-            answer = self.exact.ask(query, given)
-        else:
-            answer = simulate(scm, query, given, self.fitted, draws, generated, watch)
-            watch.tell("ask")
-        verdict = attempt(self.graph, answer.query)
-        notes = verdict.warnings if verdict else ()
-        if answer.learned and (open_ := left_open(verdict)):
-            notes = (*notes, open_)
-            warnings.warn(f"ask: {answer.query}: {open_}", CausalflowWarning, stacklevel=2)
-        return replace(answer, verdict=verdict, assumptions=(*answer.assumptions, *notes))
+        answer = simulate(scm, question, given, self.fitted, draws, generated, watch)
+        watch.tell("ask")
+        judgement = Judgement(self.graph, answer.query, fitted=answer.learned)
+        if judgement.open:
+            warnings.warn(f"ask: {answer.query}: {judgement.open}", CausalflowWarning, stacklevel=2)
+        return replace(answer, judgement=judgement)
+
+    def _question(self, asked: Asked) -> Prepared | Known | KnownParts:
+        """A question with a place for everything that is given, ready to be asked again."""
+        known = known_question(*asked, self.graph)
+        if self.exact is None:
+            return known
+        return self.exact.prepared(known, Judgement(self.graph, known.query))
 
     def enumerate(self) -> Enumeration:
         """The whole table of a finite model: exogenous values, the world they make, P."""

@@ -27,8 +27,7 @@ from causalflow.graph.graph import Graph
 from causalflow.graph.node import Exogenous, Level, Node
 from causalflow.limits import SETTINGS
 from causalflow.mechanisms.mechanism import labelled
-from causalflow.query.known import Key, free_names, with_known
-from causalflow.query.parse import single_query
+from causalflow.query.known import Key, Known, free_names
 from causalflow.query.query import Intervention, Query, Term, World
 from causalflow.values.image import ImageType, image_of, pixels_of
 
@@ -161,24 +160,19 @@ def reached(graph: Graph, world: World, names: frozenset[str]) -> frozenset[str]
     return graph.admg.do(fixed).ancestors(nodes) - fixed if nodes else frozenset()
 
 
-def read_question(
-    graph: Graph, query: str | Query, known: Mapping[str, Any], device: torch.device
-) -> Question:
+def read_question(known: Known, columns: Mapping[str, Any], device: torch.device) -> Question:
     """The question, checked against the graph.
 
     Args:
-        graph: the declaration.
-        query: the question.
-        known: conditions and free interventions (`causalflow.query.known`) -> a value, or one a
-            row.
+        known: the question, with a place for everything that is given.
+        columns: name -> a value, or one a row.
         device: where the tensors go.
 
     Raises:
-        QueryError: it cannot be read, or asks what draws cannot answer.
+        QueryError: it asks what draws cannot answer.
         EvidenceError: a value does not fit its variable, or rows do not fit one another.
     """
-    asked = with_known(single_query(str(query), graph), list(known), graph)
-    parsed, given = asked.query, asked.bound(known)
+    graph, parsed, given = known.graph, known.query, known.bound(columns)
     form = parsed.counterfactual_form()
     values: dict[Key, Tensor] = {}
     batches: dict[str, int] = {}
@@ -200,7 +194,7 @@ def read_question(
     names = zip(parsed.free_variables, free_names(parsed), strict=True)
     return Question(
         query=parsed,
-        axes={axis: name for axis, name in names if axis not in known},
+        axes={axis: name for axis, name in names if axis not in columns},
         outcomes=tuple(_reduced(graph, term) for term in form.outcomes),
         kept=tuple(c for c in conditions if not (evidence and _is_factual(graph, c))),
         evidence=evidence,

@@ -23,7 +23,6 @@ from torch import Tensor
 
 from causalflow.errors import EvidenceError, ImpossibleError, RowError
 from causalflow.exact.impossible import impossible_note
-from causalflow.exact.model import combined_answer
 from causalflow.factors.table import Table
 from causalflow.graph.node import Level
 from causalflow.mechanisms.image.mechanism import ImageMechanism
@@ -34,11 +33,10 @@ from causalflow.model.question import Question, levels_of, read_question, read_v
 from causalflow.model.scm import StructuralModel
 from causalflow.model.support import Watch
 from causalflow.model.worlds import Array, Tally, Worlds, frequencies, means
-from causalflow.query.answer import ROW, Answer
-from causalflow.query.combination import AnyQuery, Combination
+from causalflow.query.answer import ROW, Answer, combined_answer
 from causalflow.query.domain import counted_as
-from causalflow.query.parse import parse_query
-from causalflow.query.query import Kind, Query
+from causalflow.query.known import Known, KnownParts
+from causalflow.query.query import Kind
 
 __all__ = ["DRAWS", "FEWEST", "IMAGE_DRAWS", "simulate"]
 
@@ -52,8 +50,8 @@ FEWEST = 100
 
 def simulate(
     scm: StructuralModel,
-    query: str | AnyQuery,
-    known: Mapping[str, Any],
+    known: Known | KnownParts,
+    given: Mapping[str, Any],
     fitted: Collection[str],
     draws: int | None,
     generator: torch.Generator,
@@ -63,27 +61,26 @@ def simulate(
 
     Args:
         scm: the model.
-        query: the question.
-        known: free conditions and interventions -> a value, or one a row.
+        known: the question, with a place for everything that is given.
+        given: name -> a value, or one a row.
         fitted: the nodes that can be used.
         draws: of the noise, for each row where evidence is abducted; None: `DRAWS`.
         generator: draws.
         watch: told of what lies outside of the mechanisms' ranges.
 
     Raises:
-        QueryError: it cannot be read, or a term has no table, such as the probability of a
+        QueryError: a term has no table, such as the probability of a
             continuous variable.
         EvidenceError: an untrained node is needed, too few draws satisfy the conditions, or the
             evidence is impossible; of a batch, that row's answer is NaN.
     """
-    parsed = parse_query(str(query), scm.graph)
-    if isinstance(parsed, Combination):
-
-        def ask(part: Query, given: Mapping[str, Any]) -> Answer:
-            return simulate(scm, part, given, fitted, draws, generator, watch)
-
-        return combined_answer(parsed, ask, known)
-    question = read_question(scm.graph, parsed, known, generator.device)
+    if isinstance(known, KnownParts):
+        answers = {
+            part: simulate(scm, each, each.own(given), fitted, draws, generator, watch)
+            for part, each in known.parts.items()
+        }
+        return combined_answer(known.query, answers)
+    question = read_question(known, given, generator.device)
     used = question.used(scm.graph)
     check_fitted(scm, fitted, used)
     if draws is not None:
@@ -103,7 +100,7 @@ def simulate(
         rows=question.rows is not None,
         error=max((tally.error for tally in run.tallies), default=0.0),
         route="simulated",
-        assumptions=tuple(_notes(run)),
+        notes=tuple(_notes(run)),
         learned=bool(used & scm.learned),
         impossible=tuple(run.impossible),
     )

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Mapping
 
 from causalflow.errors import QueryError
 from causalflow.graph.graph import Graph
-from causalflow.identify.identify import attempt
+from causalflow.identify.judgement import attempt
 from causalflow.identify.verdict import Verdict
 from causalflow.query.domain import resolve
 from causalflow.query.query import Intervention, Query, Term, Value
 
-__all__ = ["counterfactual_verdict", "left_open", "sample_verdict"]
+__all__ = ["counterfactual_verdict", "sample_verdict"]
 
 SET = "given"
 """Stands for a value that is no single one: one a row, an image, a function of the old value."""
@@ -43,22 +43,6 @@ def counterfactual_verdict(
     outcomes = tuple(Term(name=name, subscript=world) for name in open_nodes)
     conditions = tuple(Term(name=name) for name in seen)
     return attempt(graph, Query(outcomes=outcomes, conditions=conditions)) if outcomes else None
-
-
-def left_open(verdict: Verdict | None) -> str:
-    """What an answer by fitted mechanisms rests on, where their data may not tell it; else ""."""
-    identifiable = None if verdict is None else verdict.identifiable
-    if identifiable:
-        return ""
-    if identifiable is None:
-        return (
-            "whether P(v), the data the model was fitted to, tell this is not known: the answer "
-            "may rest on the model"
-        )
-    return (
-        "not identifiable from P(v), the data the model was fitted to: another model that fits "
-        "them as well may answer otherwise"
-    )
 
 
 def _world_of(graph: Graph, do: Mapping[str, object] | None) -> tuple[Intervention, ...]:

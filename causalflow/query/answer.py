@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import reduce
+from typing import Any, Protocol
 
 import numpy as np
 
+from causalflow.errors import EvidenceError
 from causalflow.factors.table import Number, Table
-from causalflow.query.combination import AnyQuery
+from causalflow.query.combination import AnyQuery, Combination, Part
+from causalflow.query.query import Query
 
-__all__ = ["ROW", "Answer"]
+__all__ = ["ROW", "Answer", "Judgement", "combined_answer"]
 
 ROW = "row"
 """The axis of an answer that has one row for each row of the evidence."""
+
+
+class Judgement(Protocol):
+    """What identification says of a question, made when it is first read."""
+
+    @property
+    def verdict(self) -> object | None:
+        """The verdict from P(v); None where the question is not one that identification decides."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What an answer rests on by that verdict, one sentence each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -28,10 +44,10 @@ class Answer:
         error: the simulation error: the largest standard error of the draws alone, 0 where the
             answer is exact. What a fitted mechanism gets wrong is not in it.
         route: "exact", "identified" or "simulated".
-        assumptions: what the answer rests on beside the graph, one sentence each.
+        notes: what the engine that found it says of it, one sentence each.
         learned: whether it rests on mechanisms that were fitted.
-        verdict: of identification, where it was asked.
         impossible: the rows of a batch whose evidence has probability zero; their answer is NaN.
+        judgement: of identification, where it was asked.
     """
 
     query: AnyQuery
@@ -39,10 +55,20 @@ class Answer:
     rows: bool = False
     error: float = 0.0
     route: str = "exact"
-    assumptions: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     learned: bool = False
-    verdict: object | None = None
     impossible: tuple[int, ...] = ()
+    judgement: Judgement | None = None
+
+    @property
+    def verdict(self) -> object | None:
+        """The verdict of identification, where it was asked."""
+        return None if self.judgement is None else self.judgement.verdict
+
+    @property
+    def assumptions(self) -> tuple[str, ...]:
+        """What the answer rests on beside the graph, one sentence each."""
+        return self.notes if self.judgement is None else (*self.notes, *self.judgement.notes)
 
     @property
     def value(self) -> Number | np.ndarray[Any, np.dtype[Any]] | None:
@@ -69,3 +95,48 @@ class Answer:
         if self.error:
             shown += f"\n{self.error_text}"
         return "\n".join([shown, *(f"note: {each}" for each in self.assumptions)])
+
+
+def combined_answer(question: Combination, answers: Mapping[Query, Answer]) -> Answer:
+    """The answer to a sum or ratio of questions, from those to its parts.
+
+    The error of a sum is at most the sum of the parts' errors, each times its coefficient; that of
+    a ratio n / d, to first order, (error of n + |n / d| error of d) / |d|.
+
+    Raises:
+        EvidenceError: the divisor is 0.
+    """
+    table, error = _sum(question.sum, answers)
+    if question.divisor:
+        table, error = _ratio(question, (table, error), _sum(question.divisor, answers))
+    first = answers[question.parts[0]]
+    rows = [axis for each in answers.values() if each.rows for axis in each.table.axes[:1]]
+    order = dict.fromkeys((*rows, *question.free_variables))
+    return Answer(
+        query=question,
+        table=table.transpose(axis for axis in order if axis in table.axes),
+        rows=bool(rows),
+        error=error,
+        route=first.route,
+        learned=any(each.learned for each in answers.values()),
+        impossible=tuple(sorted(set().union(*(each.impossible for each in answers.values())))),
+        notes=tuple(dict.fromkeys(note for each in answers.values() for note in each.notes)),
+    )
+
+
+def _sum(parts: Sequence[Part], answers: Mapping[Query, Answer]) -> tuple[Table, float]:
+    tables = (Table.constant(scale).product(answers[query].table) for scale, query in parts)
+    error = sum(abs(float(scale)) * answers[query].error for scale, query in parts)
+    return reduce(Table.add, tables), error
+
+
+def _ratio(
+    question: Combination, above: tuple[Table, float], below: tuple[Table, float]
+) -> tuple[Table, float]:
+    (top, top_error), (bottom, bottom_error) = above, below
+    if not bottom.values.all():
+        raise EvidenceError(f"the ratio {question} has no value: what it is divided by is 0")
+    table = top.divide(bottom)
+    sizes = np.nan_to_num(np.abs(table.to_numpy()))
+    least = float(np.nanmin(np.abs(bottom.to_numpy())))
+    return table, (top_error + float(sizes.max(initial=0.0)) * bottom_error) / least

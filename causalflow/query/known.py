@@ -23,21 +23,70 @@ Closing: a question with free variables as one question for each of their values
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from causalflow.errors import EvidenceError, QueryError, one_of
 from causalflow.graph.node import Level
-from causalflow.query.parse import single_query
+from causalflow.query.combination import AnyQuery, Combination
+from causalflow.query.parse import parse_query, single_query
 from causalflow.query.query import Intervention, Kind, Query, Term, Value, World
 from causalflow.values.column import rank
 from causalflow.values.variable import UNTYPED
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from causalflow.graph.graph import Graph
 
-__all__ = ["Key", "Known", "bindable", "close", "free_names", "settled", "with_known"]
+__all__ = [
+    "Asked",
+    "Evidence",
+    "Key",
+    "Known",
+    "KnownParts",
+    "asked",
+    "bindable",
+    "close",
+    "columns",
+    "free_names",
+    "known_question",
+    "remembered",
+    "settled",
+    "with_known",
+]
+
+Evidence: TypeAlias = "Mapping[str, Any] | pd.DataFrame"
+Asked: TypeAlias = tuple[str | AnyQuery, tuple[str, ...]]
+"""A question, and the names of what is known: all that asking again with other values shares."""
+
+_REMEMBERED = 256
+
+Found = TypeVar("Found")
+
+
+def columns(evidence: Evidence | None) -> dict[str, Any]:
+    """What is known, by name."""
+    return {} if evidence is None else {str(name): column for name, column in evidence.items()}
+
+
+def asked(query: str | AnyQuery, given: Mapping[str, Any]) -> Asked:
+    """The key under which a question is remembered."""
+    known = isinstance(query, str | Query | Combination)
+    return query if known else str(query), tuple(given)
+
+
+def remembered(kept: dict[Asked, Found], key: Asked, make: Callable[[Asked], Found]) -> Found:
+    """What ``make`` gives for a question, made once; the latest 256 are kept."""
+    found = kept.get(key)
+    if found is None:
+        found = make(key)
+        if len(kept) >= _REMEMBERED:
+            kept.pop(next(iter(kept)), None)
+        kept[key] = found
+    return found
+
 
 Key: TypeAlias = Term | str
 """A condition of a query in counterfactual form, without value; or a free intervention's name."""
@@ -59,6 +108,10 @@ class Known:
     keys: Mapping[str, Key]
     stated: Mapping[str, Value]
 
+    def own(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """What is known of this question, among what is known of several."""
+        return {name: given[name] for name in self.keys}
+
     def bound(self, given: Mapping[str, Any]) -> dict[Key, Any]:
         """What each key is given.
 
@@ -67,7 +120,7 @@ class Known:
         """
         for name, value in self.stated.items():
             self._check(name, value, given[name])
-        return {self.keys[name]: value for name, value in given.items()}
+        return {key: given[name] for name, key in self.keys.items()}
 
     def _check(self, name: str, stated: Value, given: Any) -> None:
         declared = {**self.graph.nodes, **self.graph.exogenous}[name]
@@ -81,6 +134,41 @@ class Known:
             raise EvidenceError(
                 f"evidence: '{name}' is {stated!r} in the query and {shown} besides; give it once"
             )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownParts:
+    """A sum or ratio of questions, each with a place for what is known of it.
+
+    Attributes:
+        query: the sum or ratio.
+        parts: by the question that the part is without what is known.
+    """
+
+    query: Combination
+    parts: Mapping[Query, Known]
+
+
+def known_question(query: str | AnyQuery, names: Sequence[str], graph: Graph) -> Known | KnownParts:
+    """The question with a place for every name.
+
+    Of a sum or ratio, what is known goes to the parts that leave it free; to all of them, as a
+    condition, if none does.
+
+    Raises:
+        QueryError: it cannot be read, names what the graph does not have, or cannot be conditioned
+            on a name.
+    """
+    question = parse_query(str(query), graph)
+    if not isinstance(question, Combination):
+        return with_known(question, names, graph)
+    free = {part: bindable(part) for part in question.parts}
+    somewhere = frozenset().union(*free.values())
+    parts = {}
+    for part, own in free.items():
+        known = [name for name in names if name in own or name not in somewhere]
+        parts[part] = with_known(part, known, graph)
+    return KnownParts(query=question, parts=parts)
 
 
 def with_known(query: Query, names: Sequence[str], graph: Graph) -> Known:
