@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any, Protocol
 
@@ -58,7 +58,7 @@ class Answer:
     notes: tuple[str, ...] = ()
     learned: bool = False
     impossible: tuple[int, ...] = ()
-    judgement: Judgement | None = None
+    judgement: Judgement | None = field(default=None, repr=False)
 
     @property
     def verdict(self) -> object | None:
