@@ -12,21 +12,17 @@ hidden causes; hence a ctf-factor is a product over the *districts* of the varia
 about. A district that needs a variable with two values (a *conflict*) is not determined even by all
 experiments; without conflict it is Q[C] = P(c | do(pa)).
 
-Source: Correa, Lee & Bareinboim (2021), Definitions 4-6, Theorems 1-3.
-
-Unnesting: counterfactual terms as responses of variables to their direct causes.
-
-The value of Y in a world is worked out as the structural equations would do it: a variable that the
-world sets has the symbol that it is set to (for a nested term, the symbol of that term's value);
-any other responds to the symbols of its parents, and a response met before has its old symbol. This
-does four things at once:
+`Unnesting` makes the factor of a question's terms. The value of Y in a world is worked out as the
+structural equations would do it: a variable that the world sets has the symbol that it is set to
+(for a nested term, the symbol of that term's value); any other responds to the symbols of its
+parents, and a response met before has its old symbol. This does four things at once:
 
     unnest       Y[x, m[x']] is Y[x, m] with the m of M[x']
     minimise     only what Y descends from once edges into the world's variables are cut is met
     close        the terms that Y is made from, its counterfactual ancestors, are all there
     merge        Y[x, z] and Y[x] are one where z does not matter
 
-Source: Correa, Lee & Bareinboim (2021), Theorem 1 (unnesting) and Definition 4 (ancestors).
+Source: Correa, Lee & Bareinboim (2021), Definitions 4-6, Theorems 1-3.
 """
 
 from __future__ import annotations

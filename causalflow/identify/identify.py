@@ -4,13 +4,12 @@ question                          answered by
 P(y | do(x), z), E[y | do(x)]     `causalflow.identify.id`: ID, IDC; the hedge if not
 the same, from other data         `causalflow.identify.surrogate`: gID, search, two models
 several worlds, nested            `causalflow.identify.counterfactual`
+sums and ratios of questions      here, from the verdicts on their parts
 
-Combined: the verdict on a sum or ratio of questions, from those on its parts.
-
-All parts identifiable: so is the whole, by the formula of their formulas. One that is not, among
-others that are: two models with the same data differ in it alone, so in the whole. Several that are
-not may add up to what is: unknown, but for a sum that is an expectation where events are variables
-0 and 1, whose verdict holds then.
+A sum or ratio whose parts are all identifiable is so too, by the formula of their formulas. One
+part that is not, among others that are: two models with the same data differ in it alone, so in the
+whole. Several that are not may add up to what is: unknown, but for a sum that is an expectation
+where events are variables 0 and 1, whose verdict holds then.
 """
 
 from __future__ import annotations
@@ -21,8 +20,8 @@ from functools import partial
 from typing import TypeAlias, TypeVar
 
 from causalflow.admg.admg import ADMG
-from causalflow.errors import GraphError, QueryError, one_of
-from causalflow.graph.graph import Graph
+from causalflow.errors import QueryError, one_of
+from causalflow.graph.graph import Graph, admg_of
 from causalflow.identify.derive import UnprovedError, prove_effect
 from causalflow.identify.id import OBSERVATION, Effect, identify_effect
 from causalflow.identify.positivity import left_overlaps
@@ -55,9 +54,182 @@ from causalflow.symbolic.substitute import answered, axes_of, written
 
 __all__ = ["combined_verdict", "identify"]
 
+
+Question: TypeAlias = str | AnyQuery
+
+
 _APART = "several questions are combined: prove each by itself"
 
+
 Found = TypeVar("Found")
+
+
+def identify(graph: Graph | ADMG, query: Question, data: DataNames = "observational") -> Verdict:
+    """Whether the graph and the data determine the answer, and how.
+
+    Args:
+        graph: the causal graph.
+        query: a causal question, such as ``"P(y | do(x), z)"``, or a sum or ratio of several.
+        data: ``"observational"`` for P(v), ``"experimental"`` for every P(v | do(.)), or a list of
+            distributions such as ``["P(v)", "P(y, z | do(x))"]``.
+
+    Raises:
+        QueryError: the query or the data cannot be read, or do not fit the graph.
+        GraphError: the graph has a cycle.
+
+    Example:
+        >>> from causalflow.graph.graph import Graph, admg_of
+        >>> print(identify(Graph(edges=["z -> x -> y", "z -> y"]), "P(y | do(x))"))
+        P(y | do(x)) = sum_z P(y | x, z) P(z)
+        >>> verdict = identify(Graph(edges=["x -> y", "x <-> y"]), "P(y | do(x))")
+        >>> verdict.identifiable, sorted(verdict.hedge.forest), sorted(verdict.hedge.inner)
+        (False, ['x', 'y'], ['y'])
+    """
+    admg, question = _read(graph, query)
+    if isinstance(question, Combination):
+        return combined_verdict(question, lambda part: identify(graph, part, data))
+    declared = None if isinstance(graph, ADMG) else graph
+    left, certain = settled(question) if question.conditions else (question, None)
+    if certain is not None:
+        return _settled(admg, question, data, declared, certain)
+    if left != question:
+        return replace(identify(graph, left, data), query=question)
+    if question.is_counterfactual:
+        from causalflow.identify.counterfactual import identify_counterfactual
+
+        found = replace(identify_counterfactual(graph, question, data), declared=declared)
+    else:
+        question = question.interventional_form()
+        _check(question)
+        found = _verdict(admg, question, data, declared)
+    return _warned(found, question, data)
+
+
+def _read(graph: Graph | ADMG, query: Question) -> tuple[ADMG, AnyQuery]:
+    """The graph's algebra, and the query checked against it."""
+    admg = admg_of(graph, "identify")
+    declared = None if isinstance(graph, ADMG) else graph
+    if isinstance(query, str):
+        query = parse_query(query, graph)
+    if not hasattr(query, "variables"):
+        raise QueryError(f"identify: a query of type {type(query).__name__}; expected a text")
+    known = frozenset(admg.nodes)
+    for name in sorted(query.variables - known):
+        if declared is not None and name in declared.exogenous:
+            raise QueryError(f"identify: '{name}' is exogenous, so no data contain it")
+        raise QueryError(f"identify: unknown node '{name}'; {one_of(name, admg.nodes)}")
+    return admg, query
+
+
+def _settled(
+    admg: ADMG, query: Query, data: DataNames, declared: Graph | None, certain: bool
+) -> Verdict:
+    """The verdict where the question's own conditions say its outcomes: 1, or 0."""
+    reason = "the conditions say the outcomes" if certain else "they contradict the outcomes"
+    estimand = ONE if certain else ZERO
+    return Verdict(
+        query=query,
+        identifiable=True,
+        estimand=estimand,
+        data=data_names(data),
+        derivation=(Step(rule="conditions", reason=reason, formula=estimand),),
+        assumptions=("the conditions have positive probability",),
+        indices=axes_of(query),
+        graph=admg,
+        declared=declared,
+    )
+
+
+def _check(query: Query) -> None:
+    names = [term.name for term in query.terms] + [each.variable for each in query.do]
+    for name in names:
+        if names.count(name) > 1:
+            raise QueryError(f"identify: {query} names '{name}' twice in one world")
+
+
+def _verdict(admg: ADMG, query: Query, data: DataNames, declared: Graph | None) -> Verdict:
+    outcomes = frozenset(term.name for term in query.outcomes)
+    conditions = frozenset(term.name for term in query.conditions)
+    treatments = frozenset(each.variable for each in query.do)
+    names, sources, experiments = _known(admg, data)
+    if experiments:
+        effect = identify_effect(admg, outcomes, treatments, conditions, experiments)
+    elif sources is None:
+        effect = _experimental(admg, outcomes, treatments, conditions)
+    else:
+        effect = identify_from(admg, outcomes, treatments, conditions, sources)
+    is_joint = sources is None or bool(experiments)
+    shown = answered if is_joint else written  # the laws of `answered` need one joint distribution
+    return Verdict(
+        query=query,
+        identifiable=effect.identifiable,
+        estimand=None if effect.estimand is None else shown(query, effect.estimand),
+        data=names,
+        hedge=next(iter(effect.hedges), None),
+        witness=effect.witness,
+        note=effect.note,
+        derivation=effect.steps,
+        assumptions=(POSITIVITY, *([ANY_DOMAIN] if effect.is_final else [])),
+        graph=admg,
+        declared=declared,
+        prove=partial(_proof, admg, query, effect if experiments else None),
+    )
+
+
+def _known(
+    admg: ADMG, data: DataNames
+) -> tuple[tuple[str, ...], Sequence[Source] | None, tuple[frozenset[str], ...]]:
+    """The names of the data; what they are, None: every experiment; what each of them sets.
+
+    Nothing is said of what they set unless all of them are about all variables.
+    """
+    if data == "observational":
+        return ("P(v)",), None, (OBSERVATION,)
+    sources, nodes = sources_of(admg, data), frozenset(admg.nodes)
+    if sources is None or not all(source.covers(nodes) for source in sources):
+        return data_names(data), sources, ()
+    return data_names(data), sources, tuple(source.treatments for source in sources)
+
+
+def _experimental(
+    admg: ADMG, outcomes: frozenset[str], treatments: frozenset[str], conditions: frozenset[str]
+) -> Effect:
+    """The query itself is among the data."""
+    formula = probability(outcomes, conditions, treatments)
+    step = Step("experiment", "{} is set in an experiment", (treatments,), "P", formula)
+    return Effect(estimand=formula, steps=(step,))
+
+
+def _proof(admg: ADMG, query: Query, effect: Effect | None) -> Proof:
+    """The do-calculus proof of an effect that complete distributions tell."""
+    question = str(query)
+    if effect is None:
+        reason = "the data are every experiment, or do not cover all variables"
+        return Proof(question=question, missing=reason)
+    y, z = (frozenset(t.name for t in side) for side in (query.outcomes, query.conditions))
+    x = frozenset(each.variable for each in query.do)
+    try:
+        lines = prove_effect(admg, Chance(y, z, x), effect)
+    except UnprovedError as gap:
+        return Proof(question=question, missing=str(gap))
+    shown = [replace(line, formula=written(query, line.formula)) for line in lines]
+    shown[-1] = replace(lines[-1], formula=answered(query, lines[-1].formula))
+    if query.kind is Kind.EXPECTATION:
+        start = written(query, probability(y, z, x))
+        shown.insert(0, Line(formula=start, reason="expectation"))
+    return Proof(question=question, lines=tuple(shown))
+
+
+def _warned(verdict: Verdict, query: Query, data: DataNames) -> Verdict:
+    """The verdict from P(v), with where positivity fails by the graph's own equations."""
+    nodes = {} if verdict.declared is None else verdict.declared.nodes
+    given = any(node.equation is not None or node.table is not None for node in nodes.values())
+    if verdict.declared is None or not given or data != "observational":
+        return verdict
+    failures = left_overlaps(verdict.declared, query)
+    warnings = tuple(f"positivity fails: {each}" for each in failures)
+    notes = (f"{each}: there the answer rests on the model" for each in warnings)
+    return replace(verdict, warnings=warnings, assumptions=(*verdict.assumptions, *notes))
 
 
 def combined_verdict(question: Combination, identify: Callable[[Query], Verdict]) -> Verdict:
@@ -129,177 +301,3 @@ def _indices(question: Combination, verdicts: Sequence[Verdict]) -> tuple[Index,
 def _all(parts: Iterable[Iterable[Found]]) -> tuple[Found, ...]:
     """What the parts have, each once."""
     return tuple(dict.fromkeys(each for part in parts for each in part))
-
-
-Question: TypeAlias = str | AnyQuery
-
-
-def identify(graph: Graph | ADMG, query: Question, data: DataNames = "observational") -> Verdict:
-    """Whether the graph and the data determine the answer, and how.
-
-    Args:
-        graph: the causal graph.
-        query: a causal question, such as ``"P(y | do(x), z)"``, or a sum or ratio of several.
-        data: ``"observational"`` for P(v), ``"experimental"`` for every P(v | do(.)), or a list of
-            distributions such as ``["P(v)", "P(y, z | do(x))"]``.
-
-    Raises:
-        QueryError: the query or the data cannot be read, or do not fit the graph.
-        GraphError: the graph has a cycle.
-
-    Example:
-        >>> from causalflow.graph.graph import Graph
-        >>> print(identify(Graph(edges=["z -> x -> y", "z -> y"]), "P(y | do(x))"))
-        P(y | do(x)) = sum_z P(y | x, z) P(z)
-        >>> verdict = identify(Graph(edges=["x -> y", "x <-> y"]), "P(y | do(x))")
-        >>> verdict.identifiable, sorted(verdict.hedge.forest), sorted(verdict.hedge.inner)
-        (False, ['x', 'y'], ['y'])
-    """
-    admg, question = _read(graph, query)
-    if isinstance(question, Combination):
-        return combined_verdict(question, lambda part: identify(graph, part, data))
-    declared = None if isinstance(graph, ADMG) else graph
-    left, certain = settled(question) if question.conditions else (question, None)
-    if certain is not None:
-        return _settled(admg, question, data, declared, certain)
-    if left != question:
-        return replace(identify(graph, left, data), query=question)
-    if question.is_counterfactual:
-        from causalflow.identify.counterfactual import identify_counterfactual
-
-        found = replace(identify_counterfactual(graph, question, data), declared=declared)
-    else:
-        question = question.interventional_form()
-        _check(question)
-        found = _verdict(admg, question, data, declared)
-    return _warned(found, question, data)
-
-
-def _settled(
-    admg: ADMG, query: Query, data: DataNames, declared: Graph | None, certain: bool
-) -> Verdict:
-    """The verdict where the question's own conditions say its outcomes: 1, or 0."""
-    reason = "the conditions say the outcomes" if certain else "they contradict the outcomes"
-    estimand = ONE if certain else ZERO
-    return Verdict(
-        query=query,
-        identifiable=True,
-        estimand=estimand,
-        data=data_names(data),
-        derivation=(Step(rule="conditions", reason=reason, formula=estimand),),
-        assumptions=("the conditions have positive probability",),
-        indices=axes_of(query),
-        graph=admg,
-        declared=declared,
-    )
-
-
-def _warned(verdict: Verdict, query: Query, data: DataNames) -> Verdict:
-    """The verdict from P(v), with where positivity fails by the graph's own equations."""
-    nodes = {} if verdict.declared is None else verdict.declared.nodes
-    given = any(node.equation is not None or node.table is not None for node in nodes.values())
-    if verdict.declared is None or not given or data != "observational":
-        return verdict
-    failures = left_overlaps(verdict.declared, query)
-    warnings = tuple(f"positivity fails: {each}" for each in failures)
-    notes = (f"{each}: there the answer rests on the model" for each in warnings)
-    return replace(verdict, warnings=warnings, assumptions=(*verdict.assumptions, *notes))
-
-
-def _read(graph: Graph | ADMG, query: Question) -> tuple[ADMG, AnyQuery]:
-    """The graph's algebra, and the query checked against it."""
-    if not (isinstance(graph, ADMG) or hasattr(graph, "admg")):
-        given = type(graph).__name__
-        raise GraphError(f"identify: given {given}; expected a Graph, as from cf.load(path)")
-    declared = None if isinstance(graph, ADMG) else graph
-    admg = graph if isinstance(graph, ADMG) else graph.admg
-    if isinstance(query, str):
-        query = parse_query(query, graph)
-    if not hasattr(query, "variables"):
-        raise QueryError(f"identify: a query of type {type(query).__name__}; expected a text")
-    known = frozenset(admg.nodes)
-    for name in sorted(query.variables - known):
-        if declared is not None and name in declared.exogenous:
-            raise QueryError(f"identify: '{name}' is exogenous, so no data contain it")
-        raise QueryError(f"identify: unknown node '{name}'; {one_of(name, admg.nodes)}")
-    return admg, query
-
-
-def _check(query: Query) -> None:
-    names = [term.name for term in query.terms] + [each.variable for each in query.do]
-    for name in names:
-        if names.count(name) > 1:
-            raise QueryError(f"identify: {query} names '{name}' twice in one world")
-
-
-def _verdict(admg: ADMG, query: Query, data: DataNames, declared: Graph | None) -> Verdict:
-    outcomes = frozenset(term.name for term in query.outcomes)
-    conditions = frozenset(term.name for term in query.conditions)
-    treatments = frozenset(each.variable for each in query.do)
-    names, sources, experiments = _known(admg, data)
-    if experiments:
-        effect = identify_effect(admg, outcomes, treatments, conditions, experiments)
-    elif sources is None:
-        effect = _experimental(admg, outcomes, treatments, conditions)
-    else:
-        effect = identify_from(admg, outcomes, treatments, conditions, sources)
-    is_joint = sources is None or bool(experiments)
-    shown = answered if is_joint else written  # the laws of `answered` need one joint distribution
-    return Verdict(
-        query=query,
-        identifiable=effect.identifiable,
-        estimand=None if effect.estimand is None else shown(query, effect.estimand),
-        data=names,
-        hedge=next(iter(effect.hedges), None),
-        witness=effect.witness,
-        note=effect.note,
-        derivation=effect.steps,
-        assumptions=(POSITIVITY, *([ANY_DOMAIN] if effect.is_final else [])),
-        graph=admg,
-        declared=declared,
-        prove=partial(_proof, admg, query, effect if experiments else None),
-    )
-
-
-def _known(
-    admg: ADMG, data: DataNames
-) -> tuple[tuple[str, ...], Sequence[Source] | None, tuple[frozenset[str], ...]]:
-    """The names of the data; what they are, None: every experiment; what each of them sets.
-
-    Nothing is said of what they set unless all of them are about all variables.
-    """
-    if data == "observational":
-        return ("P(v)",), None, (OBSERVATION,)
-    sources, nodes = sources_of(admg, data), frozenset(admg.nodes)
-    if sources is None or not all(source.covers(nodes) for source in sources):
-        return data_names(data), sources, ()
-    return data_names(data), sources, tuple(source.treatments for source in sources)
-
-
-def _proof(admg: ADMG, query: Query, effect: Effect | None) -> Proof:
-    """The do-calculus proof of an effect that complete distributions tell."""
-    question = str(query)
-    if effect is None:
-        reason = "the data are every experiment, or do not cover all variables"
-        return Proof(question=question, missing=reason)
-    y, z = (frozenset(t.name for t in side) for side in (query.outcomes, query.conditions))
-    x = frozenset(each.variable for each in query.do)
-    try:
-        lines = prove_effect(admg, Chance(y, z, x), effect)
-    except UnprovedError as gap:
-        return Proof(question=question, missing=str(gap))
-    shown = [replace(line, formula=written(query, line.formula)) for line in lines]
-    shown[-1] = replace(lines[-1], formula=answered(query, lines[-1].formula))
-    if query.kind is Kind.EXPECTATION:
-        start = written(query, probability(y, z, x))
-        shown.insert(0, Line(formula=start, reason="expectation"))
-    return Proof(question=question, lines=tuple(shown))
-
-
-def _experimental(
-    admg: ADMG, outcomes: frozenset[str], treatments: frozenset[str], conditions: frozenset[str]
-) -> Effect:
-    """The query itself is among the data."""
-    formula = probability(outcomes, conditions, treatments)
-    step = Step("experiment", "{} is set in an experiment", (treatments,), "P", formula)
-    return Effect(estimand=formula, steps=(step,))

@@ -1,16 +1,16 @@
-"""Overlap of a question: where what it sets takes a learned node to a place that no data show.
-
-do(color=red) keeps the digit, and the colour of 5 is green without exception: what a red 5 would
-look like is the model's word alone. do(digit=5) takes the colour along, and stays where data are.
-
-Overlap: parents of a learned node that no data tell apart, as one is a function of the others.
+"""Positivity: what no data can tell, as some parents of a learned node are functions of others.
 
     digit -> image, color -> image,  color = [digit > 4]
 
 No data show an image with digit = 0 and the color of 9, so that P(image | digit=0, color) has to
-come from the model alone: positivity fails. A class node is a function of its parents where its
-equation reads no exogenous variable, or its table has a one in every row. A child with an equation
-or a table of its own is known, and nothing is to be learned there.
+come from the model alone: there is no *overlap*. A class node is a function of its parents where
+its equation reads no exogenous variable, or its table has a one in every row. A child with an
+equation or a table of its own is known, and nothing is to be learned there.
+
+A question meets such a failure where what it sets takes a learned node to a place that no data
+show: do(color=red) keeps the digit, and the colour of 5 is green without exception, so what a red 5
+would look like is the model's word alone. do(digit=5) takes the colour along, and stays where data
+are.
 """
 
 from __future__ import annotations
@@ -33,9 +33,13 @@ from causalflow.values.variable import UNTYPED
 
 __all__ = ["Cell", "Overlap", "left_overlaps", "overlaps", "reached_cells"]
 
+
 SHOWN = 3
 
+
 Cell: TypeAlias = tuple[int, ...]
+
+
 Column: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
 
@@ -76,6 +80,32 @@ class Overlap:
     def _named(self, cell: Cell) -> str:
         named = zip(self.variables, self.levels, cell, strict=True)
         return ", ".join(f"{name}={levels[index]}" for name, levels, index in named)
+
+
+def left_overlaps(graph: Graph, query: Query) -> tuple[Overlap, ...]:
+    """The failures of positivity that an answer runs into, each with the cells that it meets.
+
+    Example:
+        >>> from causalflow.formats.formats import loads
+        >>> from causalflow.query.parse import parse_query
+        >>> graph = loads('''
+        ... nodes:
+        ...   x: {type: class, levels: 2}
+        ...   z: {type: class, levels: 2, equation: x}
+        ...   y: {type: class, levels: 2}
+        ... edges: [x -> y, z -> y]
+        ... ''')
+        >>> print(*left_overlaps(graph, parse_query("P(y | do(z=1))", graph)))
+        z is a function of x, so no data show y under x=0, z=1
+        >>> left_overlaps(graph, parse_query("P(y | do(x=1))", graph))
+        ()
+        >>> left_overlaps(graph, parse_query("P(y | do(z=1), x=1)", graph))
+        ()
+    """
+    form = query.counterfactual_form()
+    terms = {term for top in form.terms for term in top.walk() if term.subscript}
+    found = (_left(graph, form, terms, each) for each in overlaps(graph)) if terms else ()
+    return tuple(each for each in found if each is not None)
 
 
 def overlaps(graph: Graph) -> tuple[Overlap, ...]:
@@ -214,32 +244,6 @@ def _column(graph: Graph, name: str, columns: Mapping[str, Column], rows: int) -
     cells = given if parents else (() for _ in range(rows))
     found = (tuple(n[i] for n, i in zip(names, cell, strict=True)) for cell in cells)
     return np.array([table[cell] for cell in found], dtype=np.int64)
-
-
-def left_overlaps(graph: Graph, query: Query) -> tuple[Overlap, ...]:
-    """The failures of positivity that an answer runs into, each with the cells that it meets.
-
-    Example:
-        >>> from causalflow.formats.formats import loads
-        >>> from causalflow.query.parse import parse_query
-        >>> graph = loads('''
-        ... nodes:
-        ...   x: {type: class, levels: 2}
-        ...   z: {type: class, levels: 2, equation: x}
-        ...   y: {type: class, levels: 2}
-        ... edges: [x -> y, z -> y]
-        ... ''')
-        >>> print(*left_overlaps(graph, parse_query("P(y | do(z=1))", graph)))
-        z is a function of x, so no data show y under x=0, z=1
-        >>> left_overlaps(graph, parse_query("P(y | do(x=1))", graph))
-        ()
-        >>> left_overlaps(graph, parse_query("P(y | do(z=1), x=1)", graph))
-        ()
-    """
-    form = query.counterfactual_form()
-    terms = {term for top in form.terms for term in top.walk() if term.subscript}
-    found = (_left(graph, form, terms, each) for each in overlaps(graph)) if terms else ()
-    return tuple(each for each in found if each is not None)
 
 
 def _left(graph: Graph, query: Query, terms: Iterable[Term], overlap: Overlap) -> Overlap | None:

@@ -7,23 +7,20 @@ onto the variables that the question and the data name:
     1  each distribution made larger, P(all but z | do(z)): where even these do not tell, gID's
        hedges prove that the smaller ones do not
     2  gID on the variables that some distributions share
-    3  each district from a source of its own (`causalflow.identify.surrogate`)
+    3  each district from a source of its own
     4  the forward search by the rules of the do-calculus (`causalflow.identify.search`)
     5  two models that agree on the data and differ on the question (`causalflow.identify.fibre`)
 
 What passes all of them is unknown.
 
+Step 3 rests on this: Q[S] of a district is the same in the graph and in its latent projection onto
+the variables of a source, if these hold S and its parents, since when all parents of S are set
+nothing else matters. So each source tells Q[S] where ID finds it in that projection; a conditional
+one too, if seeing what it is conditioned on is setting it. Formulas made of several sources are
+left as they are: P(y | x) P(x) is no P(x, y) where the two are known each by itself.
+
 Source: Lee, Correa & Bareinboim (2019), gID; Kivva et al. (2022) for its completeness; Verma &
 Pearl (1990) for the projection.
-
-Pieces: the districts of a question, each from whichever distribution tells it.
-
-Notation: as in `causalflow.identify.id`; Q[S] of a district is the same in the graph and in its
-latent projection onto the variables of a source, if these hold S and its parents: when all parents
-of S are set, nothing else matters. So each source tells Q[S] where ID finds it in that projection;
-a conditional one too, if seeing what it is conditioned on is setting it.
-
-Formulas are left as they are (`causalflow.symbolic.simplify`).
 """
 
 from __future__ import annotations
@@ -51,12 +48,93 @@ from causalflow.symbolic.expression import (
 )
 from causalflow.symbolic.simplify import plain_product, plain_ratio, plain_sum
 
-__all__ = ["by_pieces", "check_count", "enlarged", "identify_from", "named_part", "readings"]
+__all__ = ["enlarged", "identify_from", "readings"]
+
 
 Names = frozenset[str]
 
 
-def by_pieces(
+def identify_from(
+    admg: ADMG, outcomes: Names, treatments: Names, conditions: Names, sources: Sequence[Source]
+) -> Effect:
+    """The effect from the sources; else why not, if that is proved.
+
+    Raises:
+        QueryError: there are too many sources.
+    """
+    asked = outcomes | treatments | conditions
+    part = _named_part(admg, asked, sources)
+    most = identify_effect(part, outcomes, treatments, conditions, enlarged(sources))
+    if most.estimand is None or all(source.covers(part.members) for source in sources):
+        return most
+    for shared, known in _shared_parts(part, asked, sources):
+        found = identify_effect(shared, outcomes, treatments, conditions, known)
+        if found.estimand is not None:
+            return found
+    return (
+        _by_pieces(part, outcomes, treatments, conditions, sources)
+        or _searched(part, outcomes, treatments, conditions, sources)
+        or _refuted(part, outcomes, treatments, conditions, sources)
+    )
+
+
+def readings(
+    admg: ADMG, asked: frozenset[str], sources: Sequence[Source] | None
+) -> Iterator[tuple[ADMG, Known, Sequence[Source]]]:
+    """The graphs on which a question may be answered, each with what is known on it.
+
+    That is the experiments on all of the graph's variables (None: every one), or other sources.
+    Where the sources are partial or conditional, first come sets of variables that some of them
+    share, the largest first; then all that are named.
+
+    Raises:
+        QueryError: too many sources.
+    """
+    if sources is None:
+        yield admg, None, ()
+        return
+    part = _named_part(admg, asked, sources)
+    if all(source.covers(part.members) for source in sources):
+        yield part, enlarged(sources), ()
+        return
+    yield from ((shared, known, ()) for shared, known in _shared_parts(admg, asked, sources))
+    yield part, (), sources
+
+
+def enlarged(sources: Sequence[Source]) -> tuple[Names, ...]:
+    """What is set in each source when it is made larger: all other variables seen, jointly."""
+    return tuple(dict.fromkeys(source.treatments for source in sources))
+
+
+def _named_part(admg: ADMG, asked: Names, sources: Sequence[Source]) -> ADMG:
+    """The latent projection onto the variables that the question and the data name.
+
+    Raises:
+        QueryError: there are more sources than the search can try.
+    """
+    if len(sources) > SOURCES:
+        raise QueryError(f"data: {len(sources)} distributions; at most {SOURCES} are read")
+    hidden = admg.members - asked.union(*(source.variables for source in sources))
+    return admg.latent_projection(hidden) if hidden else admg
+
+
+def _shared_parts(
+    admg: ADMG, asked: Names, sources: Sequence[Source]
+) -> Iterator[tuple[ADMG, Sequence[Names]]]:
+    """The graph on variables that some joint distributions share, and what these set there.
+
+    All that is asked is among them; the most variables come first.
+    """
+    joint = [source for source in sources if not source.conditions]
+    groups = (group for size in range(1, len(joint) + 1) for group in combinations(joint, size))
+    shared = {frozenset.intersection(*(each.variables for each in group)) for group in groups}
+    for names in sorted((s for s in shared if asked <= s), key=lambda s: (-len(s), sorted(s))):
+        known = [s.treatments for s in joint if names <= s.variables and s.treatments <= names]
+        if known:
+            yield admg.latent_projection(admg.members - names), [*dict.fromkeys(known)]
+
+
+def _by_pieces(
     admg: ADMG, outcomes: Names, treatments: Names, conditions: Names, sources: Sequence[Source]
 ) -> Effect | None:
     """P(outcomes | do(treatments), conditions), a factor from each source; None: not found."""
@@ -123,75 +201,6 @@ def _seen(node: Expression, names: Names) -> Expression:
             return node
 
 
-def check_count(sources: Sequence[Source]) -> None:
-    """Refuse more sources than the search can try.
-
-    Raises:
-        QueryError: there are too many.
-    """
-    if len(sources) > SOURCES:
-        raise QueryError(f"data: {len(sources)} distributions; at most {SOURCES} are read")
-
-
-def named_part(admg: ADMG, asked: Names, sources: Sequence[Source]) -> ADMG:
-    """The latent projection onto the variables that the question and the data name."""
-    named = asked.union(*(source.variables for source in sources))
-    hidden = frozenset(admg.nodes) - named
-    return admg.latent_projection(hidden) if hidden else admg
-
-
-def enlarged(sources: Sequence[Source]) -> tuple[Names, ...]:
-    """What is set in each source when it is made larger: all other variables seen, jointly."""
-    return tuple(dict.fromkeys(source.treatments for source in sources))
-
-
-def identify_from(
-    admg: ADMG, outcomes: Names, treatments: Names, conditions: Names, sources: Sequence[Source]
-) -> Effect:
-    """The effect from the sources; else why not, if that is proved.
-
-    Raises:
-        QueryError: there are too many sources.
-    """
-    check_count(sources)
-    part = named_part(admg, outcomes | treatments | conditions, sources)
-    whole = frozenset(part.nodes)
-    most = identify_effect(part, outcomes, treatments, conditions, enlarged(sources))
-    if most.estimand is None or all(source.covers(whole) for source in sources):
-        return most
-    found = _shared(part, outcomes, treatments, conditions, sources)
-    found = found or by_pieces(part, outcomes, treatments, conditions, sources)
-    found = found or _searched(part, outcomes, treatments, conditions, sources)
-    return found or _refuted(part, outcomes, treatments, conditions, sources)
-
-
-def _shared(
-    admg: ADMG, outcomes: Names, treatments: Names, conditions: Names, sources: Sequence[Source]
-) -> Effect | None:
-    """gID on the variables that some joint distributions share, the most variables first."""
-    joint = [source for source in sources if not source.conditions]
-    for variables in _vocabularies(outcomes | treatments | conditions, joint):
-        usable = [s.treatments for s in joint if variables <= s.variables]
-        usable = [each for each in dict.fromkeys(usable) if each <= variables]
-        if usable:
-            projected = admg.latent_projection(frozenset(admg.nodes) - variables)
-            found = identify_effect(projected, outcomes, treatments, conditions, usable)
-            if found.estimand is not None:
-                return found
-    return None
-
-
-def _vocabularies(asked: Names, sources: Sequence[Source]) -> Iterator[Names]:
-    """Sets of variables that some sources share and that hold the query's, largest first."""
-    found = {
-        frozenset.intersection(*(source.variables for source in group))
-        for count in range(1, len(sources) + 1)
-        for group in combinations(sources, count)
-    }
-    usable = [variables for variables in found if asked <= variables]
-    yield from sorted(usable, key=lambda names: (-len(names), sorted(names)))
-
-
 def _searched(
     admg: ADMG, outcomes: Names, treatments: Names, conditions: Names, sources: Sequence[Source]
 ) -> Effect | None:
@@ -208,35 +217,3 @@ def _refuted(
         step = Step("witness", str(found).replace("{", "{{").replace("}", "}}"))
         return Effect(estimand=None, witness=(found,), steps=(step,))
     return Effect(estimand=None, is_final=False, note=found)
-
-
-def readings(
-    admg: ADMG, asked: frozenset[str], sources: Sequence[Source] | None
-) -> Iterator[tuple[ADMG, Known, Sequence[Source]]]:
-    """The graphs on which a question may be answered, each with what is known on it.
-
-    That is the experiments on all of the graph's variables (None: every one), or other sources.
-    Where the sources are partial or conditional, first come sets of variables that some of them
-    share, the largest first; then all that are named.
-
-    Raises:
-        QueryError: too many sources.
-    """
-    if sources is None:
-        yield admg, None, ()
-        return
-    check_count(sources)
-    part = named_part(admg, asked, sources)
-    nodes = frozenset(part.nodes)
-    if not all(source.covers(nodes) for source in sources):
-        joint = [each for each in sources if not each.conditions]
-        groups = (g for size in range(1, len(joint) + 1) for g in combinations(joint, size))
-        shared = {frozenset.intersection(*(each.variables for each in group)) for group in groups}
-        for names in sorted((s for s in shared if asked <= s), key=lambda s: (-len(s), sorted(s))):
-            known = [s.treatments for s in joint if names <= s.variables and s.treatments <= names]
-            if known:
-                hidden = frozenset(admg.nodes) - names
-                yield admg.latent_projection(hidden), [*dict.fromkeys(known)], ()
-        yield part, (), sources
-    else:
-        yield part, enlarged(sources), ()
