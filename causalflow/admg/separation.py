@@ -9,15 +9,11 @@ The search runs over states (node, arrow head on arrival?), each entered once, s
 the graph. The first path it meets is a shortest one, and a shortest open walk repeats no node:
 cutting a loop out of an open walk leaves an open walk.
 
+`separation` answers one question, with its path. `Separations` answers thousands about one graph,
+with or without some edges, on sets kept as bits: node i is bit 1 << i; ``into`` are the nodes whose
+incoming edges are cut, ``out_of`` those whose outgoing directed edges are.
+
 Source: Richardson (2003), section 2.1; Shachter (1998) for the search.
-
-Separations: many m-separations in one graph, asked again and again, on sets kept as bits.
-
-Notation: node i is bit 1 << i; ``into`` are the nodes whose incoming edges are cut, ``out_of``
-those whose outgoing directed edges are. `separation` answers one question with its path; this
-answers thousands.
-
-Source: Shachter (1998), Richardson (2003), as in `causalflow.admg.separation`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Cut: the smallest sets of variables that separate two others, fewest first.
+"""Separators: the smallest sets of variables that separate two others, fewest first.
 
 Notation: A, B sets of nodes of an ADMG. Separating sets are vertex cuts of an undirected graph: the
 ancestors of A and B, with each bidirected edge as a latent parent, parents of a common child

@@ -1,4 +1,4 @@
-"""Short: the answers to a question that textbooks have a name for, fewest variables first.
+"""Formulas: the answers to a question that textbooks have a name for, fewest variables first.
 
 rule                 question                            formula
 "back door"          P(y | do(x))                        sum_z P(y | x, z) P(z)

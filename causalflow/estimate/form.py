@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from causalflow.errors import DataError
+from causalflow.estimate.unknowns import Array, Part, Unknowns, by_group
 from causalflow.factors.array import spread
-from causalflow.symbolic.evaluate import Array, Part, Unknowns, by_group
 
 __all__ = ["Form", "added", "divided", "multiplied", "scaled", "summed"]
 

@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 
 from causalflow.estimate.form import Form
+from causalflow.estimate.unknowns import Array, Part, Unknowns
 from causalflow.factors.table import Table
-from causalflow.symbolic.evaluate import Array, Part, Unknowns
 from causalflow.symbolic.expression import (
     Expression,
     Linear,

@@ -27,8 +27,9 @@ from causalflow.estimate.form import (
     summed,
 )
 from causalflow.estimate.laws import DRAW, Laws
+from causalflow.estimate.unknowns import Array, Unknowns
 from causalflow.limits import PLAN_CELLS
-from causalflow.symbolic.evaluate import Array, Unknowns, number_of
+from causalflow.symbolic.evaluate import number_of
 from causalflow.symbolic.expression import (
     Event,
     Expression,

@@ -28,11 +28,12 @@ from causalflow.estimate.form import Form
 from causalflow.estimate.laws import DRAW, Laws
 from causalflow.estimate.partial import partial, range_of
 from causalflow.estimate.rows import Counts
+from causalflow.estimate.unknowns import Array, Unknowns
 from causalflow.factors.table import Number, Table
 from causalflow.graph.node import Level
 from causalflow.limits import ESTIMATE_RESAMPLES
 from causalflow.query.distributions import POSITIVITY
-from causalflow.symbolic.evaluate import MAX_CELLS, Array, Unknowns
+from causalflow.symbolic.evaluate import MAX_CELLS
 from causalflow.symbolic.expression import Expression, Index
 from causalflow.symbolic.substitute import without_shadows
 

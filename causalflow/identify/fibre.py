@@ -7,16 +7,14 @@ models, and with them the question is not identifiable. Conditional data P(a | c
 well: P(a, c) - r P(c) = 0. Where no single factor serves, one is moved a little at random, and
 another makes up for it by the solution of linear equations.
 
+A factor *moves* where one of its numbers gives to another, so that its sums stay; it has as many
+moves as free numbers. Cells of data P(a | c) move by the derivative of P(a, c) / P(c), times the
+square of its denominator.
+
 Whether *any* direction of all factors together moves the question is told by the rank of the
 Jacobian at a random point. Where none does, the data determine the question for almost all models
 of two levels, say by the inverse of a matrix of data: no models are looked for then, and no verdict
 is given. Two levels are enough for two models: with more, group the levels into two.
-
-Slopes: how data move with a single factor of a finite model.
-
-Notation: as in `causalflow.identify.finite`. A *move* takes from one number of a factor and gives
-to another, so that its sums stay; a factor has as many as it has free numbers. Cells of data
-P(a | c) move by the derivative of P(a, c) / P(c), times the square of its denominator.
 """
 
 from __future__ import annotations
@@ -48,7 +46,91 @@ from causalflow.query.distributions import Source
 
 __all__ = ["Fibre", "changed", "fibre_of", "making_up", "moves_of", "slopes"]
 
+
 Numbers: TypeAlias = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fibre:
+    """Two models with the same data and different answers.
+
+    Attributes:
+        models: the two.
+        data: the distributions on which they agree.
+        asked: the question, as a distribution.
+        at: a value of each variable of the question at which they differ.
+        answers: what the two say there.
+    """
+
+    models: tuple[FiniteModel, FiniteModel]
+    data: tuple[Source, ...]
+    asked: Source
+    at: tuple[tuple[str, int], ...]
+    answers: tuple[Fraction, Fraction]
+
+    @property
+    def cell(self) -> Mapping[str, int]:
+        """Where they differ, by variable."""
+        return dict(self.at)
+
+    def __str__(self) -> str:
+        one, other = (float(answer) for answer in self.answers)
+        outcomes, do, seen = (
+            ", ".join(f"{name}={value}" for name, value in sorted(self.at) if name in side)
+            for side in (self.asked.observed, self.asked.treatments, self.asked.conditions)
+        )
+        given = ", ".join(filter(None, [f"do({do})" if do else "", seen]))
+        asked = f"P({outcomes}{' | ' if given else ''}{given})"
+        return (
+            f"two models with the same data, every variable 0 or 1: {asked} is {one:.4g} in one"
+            f" and {other:.4g} in the other"
+        )
+
+
+def fibre_of(
+    admg: ADMG, outcomes: Names, treatments: Names, conditions: Names, sources: Sequence[Source]
+) -> Fibre | str:
+    """Two models that agree on the sources and differ on the question; else why there are none.
+
+    The search is bounded, and the same each time.
+    """
+    asked = Source(observed=outcomes, treatments=treatments, conditions=conditions)
+    problem = _Problem(data=tuple(sources), asked=asked)
+    states = 3 if 2 ** len(admg.nodes) * 3 ** len(admg.bidirected) <= FIBRE_CELLS else 2
+    if 2 ** len(admg.nodes) * states ** len(admg.bidirected) > FIBRE_CELLS:
+        return TOO_LARGE
+    chance = random.Random(0)
+    if problem.is_determined(random_layout(admg, states, chance, grain=FINE)):
+        return DETERMINED
+    for trial in range(FIBRE_TRIALS):
+        layout = random_layout(admg, states, chance, grain=COARSE, ignored=0.3 * (trial % 4))
+        small = layout.modular()
+        for axis in layout.factors:
+            if found := _pair(problem, layout, small, axis):
+                return found
+    layout = random_layout(admg, states, chance, grain=COARSE)
+    for one, other in permutations(layout.factors, 2):
+        if found := _pair_of_two(problem, layout, _nudged(layout, one, chance), other):
+            return found
+    return NOT_FOUND
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Problem:
+    """The data, and the question as a source of the same form."""
+
+    data: tuple[Source, ...]
+    asked: Source
+
+    def is_determined(self, layout: Layout) -> bool:
+        """Whether no direction of all factors together leaves the data and moves the question."""
+        small = layout.modular()
+        known, asked = (
+            np.concatenate([slopes(small, axis, sources) for axis in small.factors], axis=1)
+            for sources in (self.data, (self.asked,))
+        )
+        span = reduced(known)
+        return not any(span.rest(row).any() for row in asked)
 
 
 def slopes(layout: Layout, axis: Axis, sources: Sequence[Source]) -> Numbers:
@@ -139,101 +221,25 @@ def making_up(
 
 Names = frozenset[str]
 
+
 COARSE, FINE = 8, 2**20
 """The sums of kernels: of models to be written down, and of those whose rank is to be generic."""
 
+
 NUDGE, NUDGES = 8, 64
 """How far a number of a factor may be moved, and by how much the factor is made larger before."""
+
 
 DETERMINED = (
     "for almost all models with two levels these data determine the answer, as by inverting a"
     " matrix of probabilities; no formula that holds without such an inverse was found"
 )
+
+
 TOO_LARGE = "no formula was found; too many variables to look for two models with the same data"
+
+
 NOT_FOUND = "no formula was found, nor two models with the same data and different answers"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fibre:
-    """Two models with the same data and different answers.
-
-    Attributes:
-        models: the two.
-        data: the distributions on which they agree.
-        asked: the question, as a distribution.
-        at: a value of each variable of the question at which they differ.
-        answers: what the two say there.
-    """
-
-    models: tuple[FiniteModel, FiniteModel]
-    data: tuple[Source, ...]
-    asked: Source
-    at: tuple[tuple[str, int], ...]
-    answers: tuple[Fraction, Fraction]
-
-    @property
-    def cell(self) -> Mapping[str, int]:
-        """Where they differ, by variable."""
-        return dict(self.at)
-
-    def __str__(self) -> str:
-        one, other = (float(answer) for answer in self.answers)
-        outcomes, do, seen = (
-            ", ".join(f"{name}={value}" for name, value in sorted(self.at) if name in side)
-            for side in (self.asked.observed, self.asked.treatments, self.asked.conditions)
-        )
-        given = ", ".join(filter(None, [f"do({do})" if do else "", seen]))
-        asked = f"P({outcomes}{' | ' if given else ''}{given})"
-        return (
-            f"two models with the same data, every variable 0 or 1: {asked} is {one:.4g} in one"
-            f" and {other:.4g} in the other"
-        )
-
-
-def fibre_of(
-    admg: ADMG, outcomes: Names, treatments: Names, conditions: Names, sources: Sequence[Source]
-) -> Fibre | str:
-    """Two models that agree on the sources and differ on the question; else why there are none.
-
-    The search is bounded, and the same each time.
-    """
-    asked = Source(observed=outcomes, treatments=treatments, conditions=conditions)
-    problem = _Problem(data=tuple(sources), asked=asked)
-    states = 3 if 2 ** len(admg.nodes) * 3 ** len(admg.bidirected) <= FIBRE_CELLS else 2
-    if 2 ** len(admg.nodes) * states ** len(admg.bidirected) > FIBRE_CELLS:
-        return TOO_LARGE
-    chance = random.Random(0)
-    if problem.is_determined(random_layout(admg, states, chance, grain=FINE)):
-        return DETERMINED
-    for trial in range(FIBRE_TRIALS):
-        layout = random_layout(admg, states, chance, grain=COARSE, ignored=0.3 * (trial % 4))
-        small = layout.modular()
-        for axis in layout.factors:
-            if found := _pair(problem, layout, small, axis):
-                return found
-    layout = random_layout(admg, states, chance, grain=COARSE)
-    for one, other in permutations(layout.factors, 2):
-        if found := _pair_of_two(problem, layout, _nudged(layout, one, chance), other):
-            return found
-    return NOT_FOUND
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Problem:
-    """The data, and the question as a source of the same form."""
-
-    data: tuple[Source, ...]
-    asked: Source
-
-    def is_determined(self, layout: Layout) -> bool:
-        """Whether no direction of all factors together leaves the data and moves the question."""
-        small = layout.modular()
-        known, asked = (
-            np.concatenate([slopes(small, axis, sources) for axis in small.factors], axis=1)
-            for sources in (self.data, (self.asked,))
-        )
-        span = reduced(known)
-        return not any(span.rest(row).any() for row in asked)
 
 
 def _pair(problem: _Problem, layout: Layout, small: Layout, axis: Axis) -> Fibre | None:

@@ -2,12 +2,13 @@
 
 Each line equals the one before it, by probability calculus (sum over a variable, chain rule,
 quotient, simplification) or by rules 1-3, each use of which names the separation that it rests on
-(`causalflow.proof.check`). The last line is free of ``do``, but for experiments known.
+(`causalflow.proof.rules`). The last line is free of ``do``, but for experiments known.
+
+A `Step` is what a verdict of any kind shows instead: a line of the algorithm that found it, and the
+formula that it gives, rendered when it is read.
 
 Source: Pearl (1995) for the rules; Huang & Valtorta (2006) and Shpitser & Pearl (2006) for their
 completeness: every line of ID follows from them.
-
-Step: one line of a derivation, rendered when it is read.
 """
 
 from __future__ import annotations
@@ -89,21 +90,6 @@ class Proof:
         return self.latex() if self else f"${self.latex()}$"
 
 
-def _escaped(text: str) -> str:
-    return text.replace("_", r"\_")
-
-
-def latex_question(text: str) -> str:
-    r"""A query's text in LaTeX.
-
-    Example:
-        >>> latex_question("P(y | do(x_1))")
-        'P(y \\mid \\mathrm{do}(x\\_1))'
-    """
-    query = text.replace("|", r"\mid").replace("do(", r"\mathrm{do}(")
-    return query.replace("_", r"\_")
-
-
 Part: TypeAlias = frozenset[str] | tuple[frozenset[str], ...]
 
 
@@ -142,6 +128,21 @@ class Step:
         line = f"{self.rule}: {self.reason.format(*map(_part_latex, self.sets))}"
         right = self.right
         return line if right is None else f"{line}: ${self.claim} = {to_latex(right)}$"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("_", r"\_")
+
+
+def latex_question(text: str) -> str:
+    r"""A query's text in LaTeX.
+
+    Example:
+        >>> latex_question("P(y | do(x_1))")
+        'P(y \\mid \\mathrm{do}(x\\_1))'
+    """
+    query = text.replace("|", r"\mid").replace("do(", r"\mathrm{do}(")
+    return query.replace("_", r"\_")
 
 
 def names_text(names: Iterable[str]) -> str:

@@ -4,23 +4,17 @@ Notation: an *index* x, x', x'' ranges over the levels of the variable x; an *ev
 a variable takes the value of an index, or a literal value. Indices are *bound* by sums and *free*
 elsewhere: a formula is a function of its free indices.
 
-    Probability   P(outcomes | do(...), given)      events on every side
+    Probability   P(outcomes | do(...), given)      events on every side, in the order of names
     Sum           sum over indices of a body        binds its indices in the body only
     Product, Ratio, One, Zero                       0/0 counts as 0
     Linear        c1*y1 + c2*y2                     numbers as values, for expectations
     Weighted      c1*f1 + c2*f2                     of formulas
 
 Terms are values: two are equal when they are written alike. Make products, sums and ratios with
-`causalflow.symbolic.simplify`, which keeps them in normal form. ``str`` gives the text of
-`causalflow.symbolic.render`.
+`causalflow.symbolic.simplify`, which keeps them in normal form. How they are written,
+`causalflow.symbolic.render` registers here when it is loaded.
 
 Source: Pearl (2009), *Causality*, section 3.4; bound variables as in the lambda calculus.
-
-Written: what a term says of itself, without knowing how terms are written.
-
-`causalflow.symbolic.render` knows the terms and registers its two forms here when it is loaded.
-
-Event: what the probabilities of a formula are of, and the order in which they are written.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Simplify: products, sums and ratios in normal form, by laws that hold for every distribution.
 
-`product_of`, `sum_of` and `ratio_of` take formulas in normal form and return one; `simplify`
-rebuilds a formula with them from its leaves. The laws (f any formula, capitals sets of variables):
+`product_of`, `sum_of`, `ratio_of` and `weighted_of` take formulas in normal form and return one;
+`simplify` rebuilds a formula with them from its leaves. The laws (f any formula, capitals sets of
+variables):
 
-    unit          f * 1 = f,  f * 0 = 0,  f / 1 = f,  f / f = 1,  0 / f = 0
+    unit          f * 1 = f,  f * 0 = 0,  f / 1 = f,  f / f = 1,  0 / f = 0,  f + 0 = f,  f - f = 0
     flat          products within products, ratios of ratios and sums of sums are opened
     chain         P(A | B, C) P(B | C) = P(A, B | C)
     condition     P(A, B | C) / P(B | C) = P(A | B, C)
@@ -13,17 +14,9 @@ rebuilds a formula with them from its leaves. The laws (f any formula, capitals 
     split         sum_{A, B} f(A) g(B) = sum_A f(A) sum_B g(B)
     inward        sum_A (f / g) = (sum_A f) / g, where A is not free in g
 
-All are exact where the probabilities divided by are positive.
-
-Plain: products, sums and ratios left as they are, for formulas made of several sources.
-
-The laws of `causalflow.symbolic.simplify` suppose one joint distribution: they make P(x, y) of
-P(y | x) P(x), which nobody has where the two are known each by itself.
-
-Weighted: formulas added and subtracted, in normal form.
-
-zero     f + 0 = f,  f - f = 0
-flat     sums within sums are opened
+All are exact where the probabilities divided by are positive. They suppose one joint distribution:
+they make P(x, y) of P(y | x) P(x), which nobody has where the two are known each by itself.
+`plain_product`, `plain_sum` and `plain_ratio` leave formulas of several sources as they are.
 """
 
 from __future__ import annotations

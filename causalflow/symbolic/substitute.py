@@ -1,11 +1,10 @@
-"""Binding: the indices of a formula renamed apart, or set to literal values.
+"""Substitute: the indices of a formula renamed apart, or set to the values that a query names.
 
 A sum may bind an index that is free elsewhere, or bound around it: the formula means the same, but
-reads badly. `without_shadows` renames bound indices until none does.
-
-Symbols: the literal or the index that stands for the value of each term of a query.
-
-Asked: a formula for P(outcomes | ...) as the query asks for it: at its values, or averaged.
+reads badly. `without_shadows` renames bound indices until none does; `bind` puts literals for free
+ones. A query's term stands for its *symbol*, the literal or the index of its value (`symbols_of`);
+`answered` gives a formula for P(outcomes | ...) as the query asks for it: at its values, or
+averaged.
 """
 
 from __future__ import annotations
