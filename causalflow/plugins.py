@@ -193,6 +193,24 @@ DATA_SETS = _registry(
     },
     adapt="as_data_set",
 )
+METRICS = _registry(
+    "metric",
+    "metrics",
+    "evaluation.measures",
+    {
+        "composition": "composition",
+        "effectiveness": "effectiveness",
+        "kept": "kept",
+        "amplification": "amplification",
+        "true error": "true_error",
+        "true label": "true_label",
+        "reversibility": "reversibility",
+        "Fréchet distance": "frechet",
+        "network calls": "network_calls",
+        "time": "time",
+    },
+    adapt="as_metric",
+)
 COMMANDS = _registry(
     "command",
     "commands",
@@ -233,6 +251,7 @@ REGISTRIES: Mapping[str, Registry[Any]] = {
         BALANCES,
         FIT_SCHEDULES,
         DATA_SETS,
+        METRICS,
         COMMANDS,
     )
 }

@@ -35,6 +35,9 @@ class _Place:
 class Registry(Generic[Entry]):
     """A table of siblings by name.
 
+    Attributes:
+        own: the names that come with the package.
+
     Args:
         kind: what an entry is, as messages say it.
         group: of entry points, after ``causalflow.``; "": other packages cannot add to it.
@@ -64,7 +67,7 @@ class Registry(Generic[Entry]):
         self._unread = bool(group)
         for name, text in (places or {}).items():
             self._entries[name] = _Place(text)
-        self._own = frozenset(self._entries)
+        self.own = tuple(self._entries)
 
     def add(self, name: str, entry: Any) -> Entry:
         """Enter ``entry`` under ``name`` and return it as it was entered.
@@ -77,7 +80,7 @@ class Registry(Generic[Entry]):
         """
         if not isinstance(name, str) or not name.strip():
             raise CausalflowError(f"{self.kind}: {name!r} is no name")
-        if name in self._own:
+        if name in self.own:
             raise CausalflowError(f"{self.kind} '{name}' is registered already")
         self._entries[name] = self._adapted(name, entry)
         return cast(Entry, self._entries[name])
@@ -140,7 +143,7 @@ class Registry(Generic[Entry]):
         for name, place, package in _declared().get(f"causalflow.{self.group}", ()):
             if name not in self._entries:
                 self._entries[name] = _Place(place, package)
-            elif name in self._own:
+            elif name in self.own:
                 message = f"{self.kind} '{name}' of the package '{package}' is not used"
                 warnings.warn(f"{message}: the name is taken", CausalflowWarning, stacklevel=2)
 

@@ -5,7 +5,7 @@ A `Metric` reads one number, or several, off what a model answered to one interv
 an own one is declared once and then named in `cf.evaluate(..., metrics=[...])` and in
 ``causalflow evaluate --metrics``:
 
-    @metric("sharpness", unit="grey levels", definition="Total variation of the pictures.")
+    @cf.register("metric", "sharpness")
     def sharpness(bench, outcome):
         return total_variation(outcome.world[bench.image])      # one value an image
 
@@ -19,13 +19,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
-from causalflow.errors import DataError
+from causalflow import plugins
+from causalflow.errors import CausalflowError, DataError
 from causalflow.evaluation import axioms
 from causalflow.evaluation.frechet import UNIT, frechet_score
 from causalflow.evaluation.judges import Judge
@@ -217,12 +218,41 @@ class Metric:
         yield from found or ()
 
 
-METRICS: Registry[Metric] = Registry("metric")
+METRICS: Registry[Metric] = plugins.METRICS
+STANDARD = METRICS.own
+"""The package's own, in the order of a report."""
+
+_Values: TypeAlias = Callable[[Bench, Outcome], Values]
+
+
+def as_metric(name: str, given: Any) -> Metric:
+    """A metric of the user's own: a `Metric`, or a function of a bench and an outcome.
+
+    Args:
+        name: of the metric.
+        given: its attributes ``unit``, ``definition`` and ``null``, if any, are those of `Metric`;
+            without a definition its docstring is one.
+
+    Raises:
+        CausalflowError: neither.
+    """
+    if isinstance(given, Metric):
+        return replace(given, name=name)
+    if not callable(given):
+        raise CausalflowError(f"metric '{name}': expected a function of a bench and an outcome")
+    definition = getattr(given, "definition", None) or (given.__doc__ or "").strip()
+    return Metric(
+        name=name,
+        unit=getattr(given, "unit", ""),
+        definition=" ".join(definition.split()),
+        values=given,
+        null=bool(getattr(given, "null", False)),
+    )
 
 
 def metric(
     name: str, *, unit: str, definition: str, null: bool = False
-) -> Callable[[Callable[[Bench, Outcome], Values]], Metric]:
+) -> Callable[[_Values], Metric]:
     """Declare a function of a bench and an outcome as a metric of `METRICS`.
 
     Args:
@@ -232,14 +262,24 @@ def metric(
         null: see `Metric`.
 
     Raises:
-        CausalflowError: a metric of that name is there already.
+        CausalflowError: a metric of the package has that name.
     """
 
-    def declared(values: Callable[[Bench, Outcome], Values]) -> Metric:
-        entry = Metric(name=name, unit=unit, definition=definition, values=values, null=null)
-        return METRICS.add(name, entry)
+    def declared(values: _Values) -> Metric:
+        return METRICS.add(name, _metric(name, unit, definition, values, null))
 
     return declared
+
+
+def _standard(
+    name: str, *, unit: str, definition: str, null: bool = False
+) -> Callable[[_Values], Metric]:
+    """Make a metric of the package, which is listed with the plugins."""
+    return lambda values: _metric(name, unit, definition, values, null)
+
+
+def _metric(name: str, unit: str, definition: str, values: _Values, null: bool) -> Metric:
+    return Metric(name=name, unit=unit, definition=definition, values=values, null=null)
 
 
 def measured(bench: Bench, metrics: Sequence[str] | None = None) -> list[Measure]:
@@ -259,7 +299,7 @@ def measured(bench: Bench, metrics: Sequence[str] | None = None) -> list[Measure
     return found
 
 
-@metric(
+@_standard(
     "composition",
     unit="grey levels",
     null=True,
@@ -281,7 +321,7 @@ def composition(bench: Bench, outcome: Outcome) -> Iterator[Measure]:
             )
 
 
-@metric(
+@_standard(
     "effectiveness",
     unit="share, or the node's",
     definition="What a judge reads off the counterfactual picture against what was set. "
@@ -293,7 +333,7 @@ def effectiveness(bench: Bench, outcome: Outcome) -> Iterator[Measure]:
     return _readings(bench, outcome, "effectiveness", "as set")
 
 
-@metric(
+@_standard(
     "kept",
     unit="share, or the node's",
     definition="The same of the attributes that were not set, held against their values in the "
@@ -323,7 +363,7 @@ def _readings(bench: Bench, outcome: Outcome, kind: str, how: str) -> Iterator[M
             )
 
 
-@metric(
+@_standard(
     "amplification",
     unit="share, or the node's",
     definition="How much further from its value an attribute that the intervention leaves "
@@ -348,7 +388,7 @@ def amplification(bench: Bench, outcome: Outcome) -> Iterator[Measure]:
             )
 
 
-@metric(
+@_standard(
     "true error",
     unit="grey levels",
     definition="Mean distance per pixel to the true counterfactual picture, which the data set "
@@ -365,7 +405,7 @@ def true_error(bench: Bench, outcome: Outcome) -> Iterator[Measure]:
         )
 
 
-@metric(
+@_standard(
     "true label",
     unit="share, or the node's",
     definition="The label of the counterfactual world held against that of the true one: share "
@@ -395,7 +435,7 @@ def _label_score(node: Node, name: str, values: Tensor, truth: Tensor) -> Score:
     return reading_error(values.double(), truth.double(), node.type.unit or f"units of {name}")
 
 
-@metric(
+@_standard(
     "reversibility",
     unit="grey levels",
     definition="Mean distance per pixel between a picture and the one that comes back when "
@@ -409,7 +449,7 @@ def reversibility(bench: Bench, outcome: Outcome) -> Score | None:
     return axioms.reversibility(bench.pictures, outcome.returned)
 
 
-@metric(
+@_standard(
     "Fréchet distance",
     unit=UNIT,
     definition="Squared Fréchet distance between counterfactual and real pictures in the "
@@ -439,7 +479,7 @@ def frechet(bench: Bench, outcome: Outcome) -> Iterator[Measure]:
         )
 
 
-@metric(
+@_standard(
     "network calls",
     unit=COUNTED,
     definition="Passes of a picture through the diffusion network: abduction and prediction.",
@@ -449,7 +489,7 @@ def network_calls(bench: Bench, outcome: Outcome) -> Score:
     return counted(outcome.calls, len(bench.subject))
 
 
-@metric(
+@_standard(
     "time",
     unit="seconds",
     definition="Seconds of wall time a picture: abduction and prediction, in batches.",
@@ -459,7 +499,3 @@ def time(bench: Bench, outcome: Outcome) -> Score:
     score = mean_score(outcome.seconds, "seconds")
     count = len(bench.subject)
     return Score(value=score.value, interval=score.interval, count=count, unit=score.unit)
-
-
-STANDARD = tuple(METRICS)
-"""The metrics of an evaluation that names none: all of this module, in the order measured."""

@@ -1,0 +1,159 @@
+"""Contracts over all registries, and over options: YAML, Python and the command line read alike."""
+
+import subprocess
+import sys
+from dataclasses import fields
+
+import click
+import pytest
+
+import causalflow as cf
+from causalflow.cli.arguments import SamplingType
+from causalflow.errors import CausalflowError
+from causalflow.formats.formats import loads
+from causalflow.graph import methods
+from causalflow.graph.diffusion import CALL_OPTIONS, Diffusion, Sampling, SamplingKeywords
+from causalflow.options import Interval, Method, Names, Number, Truth, Whole, Wholes, rules
+from causalflow.plugins import REGISTRIES
+from causalflow.registry import Registry
+from causalflow.training.options import Fit, FitKeywords
+
+ENTRIES = [(kind, name) for kind, registry in REGISTRIES.items() for name in registry.own]
+METHODS = {
+    name: kind for name in methods.__all__ if hasattr(kind := getattr(methods, name), "method")
+}
+SLOTS = {
+    methods.Solver: ("solver", "solver"),
+    methods.Guidance: ("guidance", "guidance"),
+    methods.Balance: ("balance", "balance"),
+    methods.Backbone: ("backbone", "backbone"),
+}
+
+
+@pytest.mark.parametrize(("kind", "name"), ENTRIES)
+def test_every_name_that_comes_with_the_package_has_an_entry(kind, name):
+    entry = REGISTRIES[kind].get(name)
+    assert entry is not None
+    assert REGISTRIES[kind].get(name) is entry
+    with pytest.raises(CausalflowError, match="is registered already"):
+        REGISTRIES[kind].add(name, entry)
+
+
+def test_names_are_read_without_torch():
+    code = (
+        "import sys; from causalflow.plugins import REGISTRIES\n"
+        "assert all(list(each) and name for name, each in REGISTRIES.items())\n"
+        "assert 'torch' not in sys.modules"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_a_user_may_enter_a_name_again_and_a_wrong_name_is_refused():
+    shapes = Registry[int]("shape", places={"square": "math:pi"})
+    assert shapes.add("disk", 1) == 1
+    assert shapes.add("disk", 2) == shapes.get("disk") == 2
+    assert (list(shapes), len(shapes), shapes.own) == (["square", "disk"], 2, ("square",))
+    assert shapes.get("square") == pytest.approx(3.14159, abs=1e-5)
+    for unknown in ("cube", 3, ["disk"]):
+        assert unknown not in shapes
+        with pytest.raises(CausalflowError, match="unknown shape"):
+            shapes.get(unknown)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_is_public_and_means_its_name(name):
+    kind = METHODS[name]
+    slot, registry = SLOTS[kind.__mro__[1]]
+    assert getattr(cf, name) is kind
+    assert not str(kind.__doc__).startswith((name, "None"))
+    assert kind.method in [*REGISTRIES[registry], "stopping"]
+    assert Diffusion(**{slot: kind()}) == Diffusion(**{slot: kind.method})
+
+
+@pytest.mark.parametrize("base", SLOTS)
+def test_every_solver_guidance_balance_and_backbone_has_its_method(base):
+    slot, registry = SLOTS[base]
+    written = {kind.method for kind in METHODS.values() if issubclass(kind, base)}
+    assert written >= set(REGISTRIES[registry].own) - {"none", "diffusers"}
+    places = next(f.metadata["method"] for f in fields(Diffusion) if f.name == slot)
+    assert set(places) == {field.name for field in fields(base)}
+
+
+def sample_of(name, rule):
+    """A value that a rule allows and that is not the default, and how YAML writes it."""
+    default = next(f.default for f in fields(Diffusion) if f.name == name)
+    match rule:
+        case Names():
+            value = next(each for each in [*rule][::-1] if each != default)
+            return value, value
+        case Whole():
+            return rule.least + 1, str(rule.least + 1)
+        case Number():
+            return rule.low + 0.25, str(rule.low + 0.25)
+        case Interval():
+            return (0.25, 0.5), "[0.25, 0.5]"
+        case Wholes():
+            return (1, 3), "[1, 3]"
+        case Truth():
+            return (not default), str(not default).lower()
+    raise AssertionError(rule)
+
+
+def from_file(name, text):
+    written = f"nodes:\n  i: {{type: image, shape: [1, 2, 2], diffusion: {{{name}: {text}}}}}\n"
+    return loads(written).nodes["i"].diffusion
+
+
+def from_command(name, text):
+    return dict([SamplingType().convert(f"{name}={text}", None, None)])
+
+
+@pytest.mark.parametrize("name", rules(Diffusion))
+def test_an_option_reads_alike_in_yaml_python_and_on_the_command_line(name):
+    rule = rules(Diffusion)[name]
+    value, text = sample_of(name, rule)
+    python = Diffusion(**{name: value})
+    assert python != Diffusion()
+    assert from_file(name, text) == python
+    if name in CALL_OPTIONS:
+        assert from_command(name, text) == {name: value} == Sampling(**{name: value}).changed()
+    else:
+        with pytest.raises(click.BadParameter, match="unknown option"):
+            from_command(name, text)
+
+
+@pytest.mark.parametrize("name", rules(Diffusion))
+def test_what_no_rule_allows_is_refused_by_all(name):
+    for wrong in ("[nonsense, 2]", "-7.5"):
+        with pytest.raises(CausalflowError):
+            from_file(name, wrong)
+        with pytest.raises(CausalflowError, match=name):
+            Diffusion(**{name: wrong})
+        if name in CALL_OPTIONS:
+            with pytest.raises(CausalflowError, match=name):
+                from_command(name, wrong)
+
+
+def test_a_call_may_change_what_is_of_the_call_and_all_lists_agree():
+    assert tuple(rules(Diffusion, "call")) == CALL_OPTIONS
+    assert {field.name for field in fields(Sampling)} == set(CALL_OPTIONS)
+    assert set(SamplingKeywords.__annotations__) == set(CALL_OPTIONS) - {"steps", "guidance"}
+    spelt = {"steps", "batch_size", "device", "checkpoint", "seed", "progress"}
+    assert set(FitKeywords.__annotations__) == {field.name for field in fields(Fit)} - spelt
+    phases = {f.metadata["phase"] for f in fields(Diffusion)}
+    assert phases == {"network", "training", "call"}
+
+
+def test_a_method_that_contradicts_an_option_is_refused():
+    same = Diffusion(solver=cf.Heun(steps=9), steps=9)
+    assert same == Diffusion(solver="heun", steps=9)
+    assert isinstance(cf.Heun(), Method)
+    with pytest.raises(CausalflowError, match="steps=8 beside solver=Heun"):
+        Diffusion(solver=cf.Heun(steps=9), steps=8)
+    with pytest.raises(
+        CausalflowError, match=r"Heun: unknown option 'stpes'.*did you mean 'steps'"
+    ):
+        cf.Heun(stpes=9)
+    with pytest.raises(CausalflowError, match="steps=0; expected a whole number from 1"):
+        cf.Sampling(solver=cf.Heun(steps=0))
