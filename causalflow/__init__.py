@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from causalflow.evaluation.evaluation import Evaluation, evaluate
     from causalflow.factors.table import Table
     from causalflow.formats.formats import dumps, load, loads
-    from causalflow.formats.interchange import from_networkx, to_networkx
+    from causalflow.formats.networkx import from_networkx, to_networkx
     from causalflow.graph.diffusion import Diffusion, Sampling
     from causalflow.graph.graph import Graph
     from causalflow.graph.methods import (
@@ -114,7 +114,7 @@ _PLACES = {
     "data": "causalflow.data",
     "dumps": "causalflow.formats.formats",
     "evaluate": "causalflow.evaluation.evaluation",
-    "from_networkx": "causalflow.formats.interchange",
+    "from_networkx": "causalflow.formats.networkx",
     "front_door_sets": "causalflow.design.front_door",
     "guided_diffusion": "causalflow.pretrained.adm",
     "identify": "causalflow.identify.identify",
@@ -128,7 +128,7 @@ _PLACES = {
     "plot_graph": "causalflow.plot.graph",
     "register": "causalflow.plugins",
     "separated": "causalflow.design.independences",
-    "to_networkx": "causalflow.formats.interchange",
+    "to_networkx": "causalflow.formats.networkx",
 }
 
 __all__ = [

@@ -39,7 +39,13 @@ GRAPH_FORMATS = _registry(
     "graph format",
     "formats",
     "formats.formats",
-    {"yaml": "YAML", "dagitty": "DAGITTY", "dot": "DOT", "gml": "GML", "bif": "BIF"},
+    {
+        "yaml": "YAML",
+        "dagitty": "causalflow.formats.dagitty:DAGITTY",
+        "dot": "causalflow.formats.dot:DOT",
+        "gml": "causalflow.formats.gml:GML",
+        "bif": "causalflow.formats.bif:BIF",
+    },
     adapt="as_format",
 )
 DISTRIBUTIONS = _registry(

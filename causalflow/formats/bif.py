@@ -27,16 +27,17 @@ from causalflow.admg.admg import ADMG
 from causalflow.equations.law import ROUGH, SHORT, divided, shown_number, warn_of_rough
 from causalflow.errors import GraphError, one_of
 from causalflow.formats.bif_grammar import Block, Entry, Network, Variable, parse_bif
+from causalflow.formats.formats import NAME, Format
 from causalflow.graph.declaration import Declaration
 from causalflow.graph.graph import Graph
 from causalflow.graph.node import Class, Edge, Level, Node, Rows
 from causalflow.graph.tree import Scalar, number
-from causalflow.limits import TABLE_ROWS
+from causalflow.limits import BIF_LETTERS, TABLE_ROWS
 from causalflow.names import NAME_RULE, is_name, written
 from causalflow.options import Names
 from causalflow.plugins import CLASS_NOISES, TABLE_NOISES
 
-__all__ = ["from_bif", "to_bif"]
+__all__ = ["BIF", "from_bif", "to_bif"]
 
 NOISES = Names(CLASS_NOISES, TABLE_NOISES)
 _WORD = re.compile(r"[A-Za-z0-9_.<>=+*-]+")
@@ -303,3 +304,12 @@ def _level_text(level: Level) -> str:
     if isinstance(level, int) or (_WORD.fullmatch(level) and not level.isdigit()):
         return str(level)
     return json.dumps(level, ensure_ascii=False)
+
+
+BIF = Format(
+    suffixes=(".bif",),
+    begins=re.compile(rf"network\b\s*{NAME}\s*\{{|variable\b\s*{NAME}\s*\{{|probability\s*\("),
+    read=from_bif,
+    write=to_bif,
+    limit=BIF_LETTERS,
+)

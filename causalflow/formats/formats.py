@@ -1,21 +1,19 @@
 """Formats: the kinds of text that graphs are kept in, by name, each with what reads and writes it.
 
-name      files             a text of it begins with                        read by
-yaml      .yaml .yml .json  anything else                                   causalflow.graph.yaml
-dagitty   .dagitty          ``dag {`` (or mag, pdag, pag, which it refuses) interchange
-dot       .dot .gv          ``digraph {``, ``strict digraph {``, ``graph {`` interchange
-gml       .gml              ``graph [``                                     gml
-bif       .bif              ``network``, ``variable``, ``probability (``    bif
+name      files             a text of it begins with
+yaml      .yaml .yml .json  anything else
+dagitty   .dagitty          ``dag {`` (or mag, pdag, pag, which it refuses)
+dot       .dot .gv          ``digraph {``, ``strict digraph {``, ``graph {``
+gml       .gml              ``graph [``
+bif       .bif              ``network``, ``variable``, ``probability (``
 
-A text's beginning tells its format, comments left out; where it tells none, its file's name does.
+Each but YAML has a module of its name here; they are loaded when they are first asked for. A text's
+beginning tells its format, comments left out; where it tells none, its file's name does. A file may
+be packed by gzip. A mistake names file and line.
 
-Reading: a graph file or text becomes a `Graph`; a mistake names file and line.
-
-A file is in any of the formats of `causalflow.formats.formats`, told by how its text begins and by
-its name; one that is packed by gzip is unpacked. The own format is YAML, with the sections graph,
-exogenous, nodes, edges, latent and queries. A class node may have a ``table`` of its probabilities
-given its parents: a list, or mappings from the levels of each parent, in the order in which the
-edges name the parents:
+The own format is YAML, with the sections graph, exogenous, nodes, edges, latent and queries. A
+class node may have a ``table`` of its probabilities given its parents: a list, or mappings from the
+levels of each parent, in the order in which the edges name the parents:
 
     nodes:
       rain: {type: class, levels: [no, yes], table: [4/5, 0.2]}
@@ -37,9 +35,6 @@ from typing import Any
 from causalflow import plugins
 from causalflow.errors import CausalflowError, GraphError
 from causalflow.files import opened
-from causalflow.formats.bif import from_bif, to_bif
-from causalflow.formats.gml import from_gml, to_gml
-from causalflow.formats.interchange import from_dagitty, from_dot, to_dagitty, to_dot
 from causalflow.graph.declaration import declare
 from causalflow.graph.graph import Graph
 from causalflow.graph.tree import DeclarationError
@@ -47,7 +42,7 @@ from causalflow.graph.yaml import from_yaml
 from causalflow.limits import BIF_LETTERS, GRAPH_BYTES
 from causalflow.registry import Registry
 
-__all__ = ["FORMATS", "PACKED", "Format", "dumps", "format_of", "load", "loads"]
+__all__ = ["FORMATS", "NAME", "PACKED", "Format", "dumps", "format_of", "load", "loads"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,38 +71,15 @@ def _from_yaml(text: str, source: str) -> Graph:
         raise GraphError(f"{source}:{error.line or 1}: {error}") from None
 
 
+NAME = r"""(?:"(?:\\.|[^"\\])*"|[^\s:{\["]*)"""
+"""A name behind the word that a text begins with."""
+
 FORMATS: Registry[Format] = plugins.GRAPH_FORMATS
-_NAME = r"""(?:"(?:\\.|[^"\\])*"|[^\s:{\["]*)"""
 YAML = Format(
     suffixes=(".yaml", ".yml", ".json"),
     begins=re.compile(r"(?!)"),
     read=_from_yaml,
     write=Graph.to_yaml,
-)
-DAGITTY = Format(
-    suffixes=(".dagitty",),
-    begins=re.compile(rf"(?:dag|admg|mag|c?pdag|pag)\b\s*{_NAME}\s*\{{", re.IGNORECASE),
-    read=from_dagitty,
-    write=to_dagitty,
-)
-DOT = Format(
-    suffixes=(".dot", ".gv"),
-    begins=re.compile(rf"(?:strict\s+)?(?:di)?graph\b\s*{_NAME}\s*\{{", re.IGNORECASE),
-    read=from_dot,
-    write=to_dot,
-)
-GML = Format(
-    suffixes=(".gml",),
-    begins=re.compile(r"(?:(?:Creator|Version)\b[^\n:]*\n\s*)*graph\s*\[", re.IGNORECASE),
-    read=from_gml,
-    write=to_gml,
-)
-BIF = Format(
-    suffixes=(".bif",),
-    begins=re.compile(rf"network\b\s*{_NAME}\s*\{{|variable\b\s*{_NAME}\s*\{{|probability\s*\("),
-    read=from_bif,
-    write=to_bif,
-    limit=BIF_LETTERS,
 )
 
 

@@ -6,7 +6,7 @@
     ]
 
 networkx reads and writes the text. A node's name is its label, else what igraph calls its name,
-else its id; attributes mean what they do in networkx (`causalflow.formats.interchange`).
+else its id; attributes mean what they do in networkx (`causalflow.formats.networkx`).
 
 Source: Himsolt (1996), GML: a portable graph file format.
 """
@@ -14,19 +14,21 @@ Source: Himsolt (1996), GML: a portable graph file format.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from causalflow.errors import GraphError
-from causalflow.formats.interchange import from_networkx, to_networkx
-from causalflow.formats.marks import STRUCTURED
+from causalflow.formats.attributes import STRUCTURED
+from causalflow.formats.formats import Format
+from causalflow.formats.networkx import from_networkx, to_networkx
 from causalflow.graph.graph import Graph
 from causalflow.limits import STATEMENT_LETTERS
 
 if TYPE_CHECKING:
     import networkx
 
-__all__ = ["from_gml", "to_gml"]
+__all__ = ["GML", "from_gml", "to_gml"]
 
 _SLIPS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What networkx raises on texts that are not GML, beside its own error."""
@@ -90,3 +92,11 @@ def to_gml(graph: Graph) -> str:
 
 def _write_json(given: dict[str, Any]) -> None:
     given.update({k: json.dumps(v) for k, v in given.items() if k in STRUCTURED})
+
+
+GML = Format(
+    suffixes=(".gml",),
+    begins=re.compile(r"(?:(?:Creator|Version)\b[^\n:]*\n\s*)*graph\s*\[", re.IGNORECASE),
+    read=from_gml,
+    write=to_gml,
+)

@@ -13,50 +13,23 @@ Invisible: no edge.
 
 Source: graphviz.org/docs/attrs for DOT; dagitty's GraphParser; the edge types of pgmpy's ADMG and
 its roles, the tag "hidden" of y0, the attribute ``observed="no"`` and the labels of DoWhy.
-
-Assembly: the Graph of the nodes, edges and attributes that another format has given.
-
-Attributes named type (of a node) and kind (of an edge) with their options are a declaration's, in
-the form of a graph file; what else a node or an edge says is read by `causalflow.formats.marks`.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NoReturn
 
 from causalflow.errors import GraphError, one_of
-from causalflow.graph.graph import Graph
-from causalflow.names import quoted_unless_word, written
+from causalflow.names import written
 
-__all__ = [
-    "KEPT",
-    "MARKS",
-    "STRUCTURED",
-    "Arrow",
-    "Raw",
-    "assembled",
-    "exogenous_of",
-    "is_latent",
-    "read_arrow",
-    "require_one_graph",
-    "structured",
-    "with_role",
-]
+__all__ = ["MARKS", "Arrow", "is_latent", "read_arrow", "with_role"]
 
 _TRUE = frozenset({"", "yes", "true", "1", "1.0", "on"})
 _FALSE = frozenset({"no", "false", "0", "0.0", "off"})
 _DIRECTIONS = {"forward": (False, True), "back": (True, False), "both": (True, True)}
-_CLASSES = {
-    "pdag": "a pdag stands for a class of graphs with the same separations",
-    "cpdag": "a cpdag stands for a class of graphs with the same separations",
-    "mag": "a mag says what is an ancestor of what, and stands for many graphs with hidden causes",
-    "pag": "a pag stands for a class of graphs with hidden causes",
-    "graph": "the edges of a graph of kind 'graph' have no direction",
-}
 _ROLES = {
     "exposure": {"exposure", "source", "e"},
     "outcome": {"outcome", "target", "o"},
@@ -84,20 +57,6 @@ class Arrow:
     source: str
     target: str
     bidirected: bool
-
-
-def require_one_graph(kind: str, source: str, allowed: Collection[str]) -> None:
-    """Refuse a text whose kind is not that of one causal graph.
-
-    Raises:
-        GraphError: with the reason.
-    """
-    if kind in allowed:
-        return
-    if kind in _CLASSES:
-        wanted = " or ".join(f"'{each}'" for each in allowed)
-        raise GraphError(f"{source}: {_CLASSES[kind]}; expected one graph, of kind {wanted}")
-    raise GraphError(f"{source}: a graph of kind {kind[:40]!r}; {one_of(kind, allowed)}")
 
 
 def is_latent(name: str, given: Mapping[Any, Any]) -> bool:
@@ -215,132 +174,3 @@ def _is_called_hidden(words: Mapping[str, str]) -> bool:
 def _is_dashed(words: Mapping[str, str]) -> bool:
     styles = {style.strip() for style in words.get("style", "").split(",")}
     return bool(styles & {"dashed", "dotted"})
-
-
-Raw: TypeAlias = Mapping[str, Any]
-Link: TypeAlias = tuple[str, str, str, Raw]
-"""Source, mark, target and attributes of an edge."""
-
-STRUCTURED = ("options", "exogenous", "queries", "latents")
-KEPT = MARKS.union(STRUCTURED, {"implied", "name"})
-"""The attributes that mean something; all others are styling."""
-
-
-def exogenous_of(attributes: Raw) -> Raw:
-    """The exogenous variables of a graph's attributes.
-
-    Raises:
-        GraphError: they are no mapping.
-    """
-    given = attributes.get("exogenous") or {}
-    if not isinstance(given, Mapping):
-        raise GraphError(f"exogenous {str(given)[:40]!r}; expected a mapping of names")
-    return given
-
-
-def assembled(
-    attributes: Mapping[str, Any],
-    nodes: Mapping[str, Raw],
-    links: Iterable[Link],
-    hidden: Iterable[str] = (),
-) -> Graph:
-    """The Graph of what was read.
-
-    Args:
-        attributes: the graph's: name, exogenous, queries, and latents, the names of latent nodes.
-        nodes: their attributes.
-        links: the edges.
-        hidden: further names of latent nodes.
-    """
-    declared = [str(name) for name in _listed(attributes, "latents")]
-    named = dict.fromkeys([*hidden, *declared])
-    nodes = {**nodes, **{name: {} for name in named if name not in nodes}}
-    latent = [name for name, given in nodes.items() if is_latent(name, given) or name in named]
-    return Graph(
-        nodes=_declared_nodes(nodes),
-        edges=_edges(links, frozenset(latent)),
-        exogenous=exogenous_of(attributes) or None,
-        queries=_listed(attributes, "queries") or _role_query(nodes),
-        name=str(attributes.get("name") or "graph"),
-        latent=latent,
-    )
-
-
-def _edges(links: Iterable[Link], latent: frozenset[str]) -> list[Raw | str]:
-    """The directed edges, then the bidirected ones, each once."""
-    arrows: dict[tuple[str, str], Raw] = {}
-    arcs: dict[frozenset[str], str] = {}
-    for source, mark, target, given in links:
-        found = read_arrow(source, mark, target, given, latent)
-        if found is None or str(given.get("implied")).lower() == "true":
-            continue
-        if found.bidirected:
-            arcs.setdefault(frozenset((source, target)), f"{written(source)} <-> {written(target)}")
-        else:
-            _enter(arrows, (found.source, found.target), given)
-    return [*(_raw_edge(pair, given) for pair, given in arrows.items()), *arcs.values()]
-
-
-def _listed(attributes: Raw, key: str) -> list[Any]:
-    given = attributes.get(key) or []
-    if not isinstance(given, list | tuple):
-        raise GraphError(f"{key} {str(given)[:40]!r}; expected a list")
-    return list(given)
-
-
-def _enter(arrows: dict[tuple[str, str], Raw], pair: tuple[str, str], given: Raw) -> None:
-    """The edge, which may be drawn twice if both say the same."""
-    first = arrows.setdefault(pair, given)
-    if any(first.get(key) != given.get(key) for key in ("kind", "options")):
-        raise GraphError(f"edge '{_link(pair)}' is given twice, as different kinds")
-
-
-def _link(pair: tuple[str, str]) -> str:
-    return " -> ".join(map(written, pair))
-
-
-def _role_query(nodes: Mapping[str, Raw]) -> list[Raw]:
-    """What dagitty's roles ask: the effect of the exposures on the outcomes."""
-    exposures, outcomes, adjusted = (
-        ", ".join(map(quoted_unless_word, with_role(nodes, role)))
-        for role in ("exposure", "outcome", "adjusted")
-    )
-    if not (exposures and outcomes):
-        return []
-    note = {"note": f"the text marks as adjusted: {adjusted}"} if adjusted else {}
-    return [{"ask": f"P({outcomes} | do({exposures}))", **note}]
-
-
-def _declared_nodes(nodes: Mapping[str, Raw]) -> Mapping[str, Raw] | list[str]:
-    """Fields of typed nodes; names alone where no node has a type."""
-    if not any("type" in given for given in nodes.values()):
-        return list(nodes)
-    return {name: _fields(given, "type") for name, given in nodes.items()}
-
-
-def _raw_edge(pair: tuple[str, str], given: Raw) -> Raw | str:
-    links = _link(pair)
-    is_plain = str(given.get("kind", "directed")).lower() in ("directed", "->")
-    return links if is_plain else {links: _fields(given, "kind")}
-
-
-def _fields(given: Raw, key: str) -> Raw:
-    """The raw form of a declaration from its attributes ``key`` (type or kind) and options."""
-    options = given.get("options") or {}
-    if not isinstance(options, Mapping):
-        raise GraphError(f"options {str(options)[:40]!r}; expected a mapping of fields")
-    return {key: given[key], **options} if key in given else {}
-
-
-def structured(given: Mapping[str, Any]) -> Raw:
-    """Attributes with their structures, which text formats keep as JSON."""
-    return {**given} | {key: _parsed(key, given[key]) for key in STRUCTURED if key in given}
-
-
-def _parsed(key: str, text: Any) -> Any:
-    if not isinstance(text, str):
-        return text
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        raise GraphError(f"attribute '{key}' is not JSON: {text[:40]!r}") from None

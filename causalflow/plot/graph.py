@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from causalflow.errors import GraphError, one_of
 from causalflow.files import whole_file, written
-from causalflow.formats.interchange import dot_document
+from causalflow.formats.dot import dot_document
 from causalflow.formats.statements import Attributes, Document, Link
 from causalflow.graph.graph import Graph
 from causalflow.graph.node import Node
@@ -148,7 +148,7 @@ def dot_source(
     highlight: Hedge | None = None,
     dpi: float | None = None,
 ) -> str:
-    """Graphviz source with styling; `causalflow.formats.interchange.from_dot` reads it back."""
+    """Graphviz source with styling; `causalflow.formats.dot.from_dot` reads it back."""
     plain, look = dot_document(graph), highlight_of(highlight, graph)
     title = title or (look.title if look else None)
     settings = {"rankdir": "LR", "nodesep": "0.35", "ranksep": "0.6", "fontname": "Helvetica"}

@@ -9,15 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from causalflow.errors import GraphError
+from causalflow.formats.dagitty import from_dagitty, to_dagitty
+from causalflow.formats.dot import from_dot, to_dot
 from causalflow.formats.formats import loads
-from causalflow.formats.interchange import (
-    from_dagitty,
-    from_dot,
-    from_networkx,
-    to_dagitty,
-    to_dot,
-    to_networkx,
-)
+from causalflow.formats.networkx import from_networkx, to_networkx
 from causalflow.graph.graph import Graph
 from causalflow.graph.node import Anticausal, Neural
 

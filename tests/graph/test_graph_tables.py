@@ -7,8 +7,9 @@ from fractions import Fraction
 import pytest
 
 from causalflow.errors import GraphError
+from causalflow.formats.dot import from_dot, to_dot
 from causalflow.formats.formats import loads
-from causalflow.formats.interchange import from_dot, from_networkx, to_dot, to_networkx
+from causalflow.formats.networkx import from_networkx, to_networkx
 from causalflow.graph.graph import Graph
 from causalflow.graph.node import Class
 

@@ -13,13 +13,13 @@ __all__ = ["CASES"]
 
 
 def _dot(text: str) -> object:
-    from causalflow.formats.interchange import from_dot
+    from causalflow.formats.dot import from_dot
 
     return from_dot(text)
 
 
 def _dagitty(text: str) -> object:
-    from causalflow.formats.interchange import from_dagitty
+    from causalflow.formats.dagitty import from_dagitty
 
     return from_dagitty(text)
 

@@ -11,7 +11,7 @@ from matplotlib.image import imread
 
 from causalflow.admg.admg import ADMG
 from causalflow.errors import GraphError
-from causalflow.formats.interchange import from_dot
+from causalflow.formats.dot import from_dot
 from causalflow.graph.graph import Graph
 from causalflow.plot.graph import FORMATS, dot_source, plot_graph
 from causalflow.plot.layout import layered_layout

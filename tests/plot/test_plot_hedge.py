@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from causalflow.errors import GraphError
-from causalflow.formats.interchange import from_dot
+from causalflow.formats.dot import from_dot
 from causalflow.graph.graph import Graph
 from causalflow.identify.hedge import Hedge
 from causalflow.identify.identify import identify
