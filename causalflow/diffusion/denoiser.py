@@ -1,29 +1,23 @@
-"""Denoiser: the network of an image node, the velocity v(y, tau, pa) of the flow given the parents.
+"""Denoiser: the network of an image node as the velocity v(y, tau, pa, z) of the flow.
 
-Notation as in `causalflow.diffusion.path`: x_0 the image in [-1, 1], eps standard normal of the
-same shape, y_tau = (1 - tau) x_0 + tau eps, pa the parents' values, z an optional semantic code.
-The network sees y times the scale of the path, and its output (eps - x_0, eps or x_0) becomes the
-velocity, fitted to
+Notation as in `causalflow.diffusion.path`: x_0 an image in [-1, 1], eps standard normal of the same
+shape, y = (1 - tau) x_0 + tau eps, pa the parents' values, z an optional semantic code. The network
+sees y times the scale of the path, and what it predicts (eps - x_0, eps or x_0) is turned into the
+velocity v, whose loss is
 
-    E w(tau) |v(y_tau, tau, pa, z) - (eps - x_0)|^2,
+    E w(tau) |v(y, tau, pa, z) - (eps - x_0)|^2,     least at v = E[eps - x_0 | y, pa, z].
 
-with tau of the path's law and w of `causalflow.diffusion.denoiser`, whose minimiser is
-v = E[eps - x_0 | y_tau, pa, z]. The condition, the sum of the embeddings of the parents and a
-linear map of the code, goes to ``network(x, tau, condition)``, which is any module (one that was
-trained elsewhere makes the condition itself: `causalflow.diffusion.network`). Ours is a
-`UNet`: the embedding of tau is added to the condition, passes an MLP with SiLU, and modulates every
-block. In training each parent is hidden from the network with probability ``null_rate``, by itself;
-where one is a representation, all are hidden at once, or the others would learn to tell it. Where a
-parent is hidden or unlabelled the code is left out too: it would learn to tell the parent,
-and then hold it under do().
+The *condition*, which tells the network pa and z, is the sum of the embeddings of the parents and a
+linear map of the code. Any network will do that is called as ``network(x, tau, condition)``; those
+that are made by name stand in `causalflow.nn.backbone`, and one that was trained elsewhere makes
+the condition itself (`causalflow.diffusion.network`).
 
-Sources: Liu et al. (2023), Flow Straight and Fast (the target); Ho & Salimans (2022),
-Classifier-Free Diffusion Guidance (hidden conditions).
+Hidden parents: in training each parent is hidden from the network with probability ``null_rate``,
+by itself; where one is a representation, all are hidden at once, or the others would learn to tell
+it. Where a parent is hidden or unlabelled the code is left out too: it would learn to tell the
+parent, and then hold it under do().
 
-Weighting: how much the error of the velocity counts at each time of the path.
-
-Notation as in `causalflow.diffusion.path`. The errors of the three predictions are multiples of one
-another at a given tau,
+Weighting: at a given tau the errors of the three predictions are multiples of one another,
 
     eps^ - eps = (1 - tau) (v^ - v),     x_0^ - x_0 = -tau (v^ - v),
 
@@ -35,10 +29,9 @@ so every loss of the literature is w(tau) |v^ - v|^2:
     min-snr   min(SNR, 5) |x_0^ - x_0|^2 with SNR = ((1 - tau) / tau)^2, that is
               min((1 - tau)^2, 5 tau^2): the noise's, bounded where the image is nearly clean
 
-Sources: Ho et al. (2020), DDPM; Liu et al. (2023), rectified flow; Hang et al. (2023), Efficient
-Diffusion Training via Min-SNR Weighting Strategy, equation 8.
-
-Network calls: the cost of a diffusion model's answer, counted where the network is called.
+Sources: Liu et al. (2023), Flow Straight and Fast; Ho & Salimans (2022), Classifier-Free Diffusion
+Guidance (hidden parents); Ho et al. (2020), DDPM; Hang et al. (2023), Efficient Diffusion Training
+via Min-SNR Weighting Strategy, equation 8.
 """
 
 from __future__ import annotations

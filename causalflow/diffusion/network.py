@@ -1,24 +1,22 @@
-"""Field: the velocity that a solver integrates, and the same given the parents' values.
+"""What the diffusion of an image asks of a network, and of a predictor of the image's parents.
 
-Notation: y the position in flow coordinates (`causalflow.diffusion.path`), tau its time, one number
-for all rows or one a row; c the values of the image's parents by name, a row each. An unlabelled
-value is -1 (class) or NaN (otherwise): the *null* of the embedding (`causalflow.nn.embedding`).
+Notation: y = (1 - tau) x_0 + tau eps a position in flow coordinates (`causalflow.diffusion.path`),
+tau its time, one number for all rows or one a row; c the values of the image's parents by name, a
+row each; v the denoiser's velocity at (y, tau), so that x^_0 = y - tau v is the predicted image. An
+unlabelled value is the *null* of the embedding (`causalflow.nn.embedding`); a *reference* holds the
+factual values of the parents.
 
-    Field             v(y, tau)
+    Field             v(y, tau), what a solver integrates
     ConditionalField  v(y, tau, c); what else the network needs by row (the semantic code) is in c
                       too, under a name that is no parent's: it is carried along, never nulled
+    Predictor         p(pa | y, tau): ``predictor(y, tau, v)`` is a *posterior*
+    Posterior         ``posterior(values)``: the log-probability (density, of a continuous parent)
+                      of each parent's value, shape (batch,), differentiable in y, and 0 where the
+                      value is unlabelled
+    TrainedNetwork    a network that brings weights and condition of its own: the options that it
+                      was trained under are checked, and the image needs no fit
 
-A reference holds the factual values of the parents.
-
-Predictor: p(pa | y, tau), the parents read off a noisy image, as guidance asks for it.
-
-Notation: y = (1 - tau) x_0 + tau eps (`causalflow.diffusion.path`), v the denoiser's velocity at
-(y, tau), so that x^_0 = y - tau v is the predicted image.
-
-A *predictor* reads (y, tau, v) once and answers for as many values of the parents as are asked:
-``predictor(y, tau, v)`` is a *posterior*, and ``posterior(values)`` the log-probability (density,
-of a continuous parent) of each parent's value, shape (batch,), differentiable in y, and 0 where the
-value is unlabelled. Any classifier can stand in:
+Any classifier can be a predictor:
 
     noise_conditional  network(y, tau) -> logits, trained on noisy images; v is not used
     of_image           network(x) -> logits, trained on images; read at x = x^_0
@@ -33,13 +31,6 @@ stays bounded. That log p(pa | x^_0) stands for log p(pa | y) is an approximatio
 
 Sources: Chung et al. (2023), Diffusion Posterior Sampling, eq. 11 (p at the predicted image);
 Song et al. (2023), Pseudoinverse-Guided Diffusion Models, section 3.1 (the covariance).
-
-Trained: what a network that was trained elsewhere tells the engine about itself.
-
-Any module may stand in for the U-Net of an image (`causalflow.diffusion.denoiser`). One that has
-the four members of `TrainedNetwork` brings its own weights and its own condition: the options that
-it was trained under are checked, the condition is made by the network itself, and the image needs
-no fit.
 """
 
 from __future__ import annotations

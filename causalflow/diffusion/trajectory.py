@@ -1,4 +1,4 @@
-"""Decoding: an image node's trajectories, up to its noise and down again, as its options say.
+"""Trajectory: the ways of an image up to its noise and down again, as its options say.
 
 Notation: v(y, tau, c) the denoiser's velocity given its conditions c (the parents and the code), N
 the noise end of the path, c' other conditions.

@@ -17,12 +17,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from causalflow.errors import CompileError, one_of, shown
+from causalflow.errors import CausalflowError, CompileError, one_of
 from causalflow.graph.compilable import latent_levels, refusals
 from causalflow.graph.graph import Graph
 from causalflow.graph.node import (
@@ -43,6 +43,7 @@ from causalflow.mechanisms.latent_class import LatentClass
 from causalflow.model.scm import StructuralModel
 from causalflow.names import written
 from causalflow.nn.engine import Site, engine_of
+from causalflow.options import Options, Whole, option
 
 __all__ = [
     "CompileOptions",
@@ -58,7 +59,7 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CompileOptions:
+class CompileOptions(Options):
     """What the graph file leaves to the engine.
 
     Attributes:
@@ -70,14 +71,19 @@ class CompileOptions:
         CompileError: a value out of range.
     """
 
-    seed: int = 0
-    confounder_states: int | None = None
+    title: ClassVar[str] = "compile"
+    error: ClassVar[type[CausalflowError]] = CompileError
 
-    def __post_init__(self) -> None:
-        """Refuse what no model can be built with."""
-        _check_whole("seed", self.seed, 0, 2**63 - 1)
-        if self.confounder_states is not None:
-            _check_whole("confounder_states", self.confounder_states, 1, CONFOUNDER_STATES)
+    seed: int = option(
+        0, Whole(0, 2**63 - 1, text=f"a whole number, 0 to {2**63 - 1}"), phase="network"
+    )
+    confounder_states: int | None = option(
+        None,
+        Whole(
+            1, CONFOUNDER_STATES, optional=True, text=f"a whole number, 1 to {CONFOUNDER_STATES}"
+        ),
+        phase="network",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,13 +161,6 @@ def check_parts(graph: Graph, parts: Parts) -> None:
                 f"compile: the network of '{name}' is {type(network).__name__}; expected a "
                 "torch.nn.Module, called as network(x, tau, condition)"
             )
-
-
-def _check_whole(name: str, value: object, least: int, most: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        raise CompileError(
-            f"compile: {name}={shown(value)}; expected a whole number, {least} to {most}"
-        )
 
 
 def structural_model(

@@ -1,4 +1,4 @@
-"""Encoder: an image as a vector, by strided convolutions.
+"""Encoder: an image as a vector, by strided convolutions; and MLP, a map of vectors.
 
 Notation: h hidden channels, e an embedding of the diffusion time, shape (batch, time_features).
 Three levels, each halving height and width: convolution with stride 2, group norm, SiLU; then one
@@ -8,8 +8,6 @@ residual convolution, the mean over positions and a linear map. With e, each nor
     ada(h, e) = (1 + a(e)) norm(h) + b(e),     a, b linear, zero at the start.
 
 Sources: Wu & He (2018), group normalisation; Perez et al. (2018), FiLM.
-
-MLP: the multilayer perceptron, linear maps with SiLU between them.
 """
 
 from __future__ import annotations

@@ -8,8 +8,9 @@ https://openaipublic.blob.core.windows.net/diffusion/jul-2021/ (here with what t
     256x256_classifier.pt        249 tensors,  54,096,360 numbers, 0.2 GB   classifier, 1000 classes
 
 The modules below build the same functions under the same names, at any size. What a file holds is
-its `Configuration`, found from names and shapes alone (`shapes`); what shapes cannot tell are
-arguments of `loader.load`, whose defaults are those of the 256x256, 512x512 and LSUN files:
+its `Configuration`, found from names and shapes alone; what shapes cannot tell are arguments of
+`causalflow.pretrained.adm_file.load`, whose defaults are those of the 256x256, 512x512 and LSUN
+files:
 
     64x64_diffusion.pt       legacy_attention=False, and the cosine schedule
     64x64_classifier.pt      the cosine schedule

@@ -2,9 +2,9 @@
 
 Notation as in `causalflow.diffusion.path`: y in flow coordinates, tau its time, x_t = y / sqrt((1 -
 tau)^2 + tau^2) on the variance-preserving path; t in 0..999 a level of the schedule. The networks
-(`causalflow.nn.guided_diffusion`) know integer levels only, solvers stop at any tau: the network is
-told the level whose log-odds log(tau / (1 - tau)) = log(sigma / alpha) are nearest. At the levels
-themselves nothing is rounded.
+(`causalflow.pretrained.adm_networks`) know integer levels only, solvers stop at any tau: the
+network is told the level whose log-odds log(tau / (1 - tau)) = log(sigma / alpha) are nearest. At
+the levels themselves nothing is rounded.
 
     GuidedDiffusion            network(x_t, tau, condition) -> the noise, its first outputs
     GuidedDiffusionClassifier  network(y, tau) -> logits, noise-conditional

@@ -1,16 +1,15 @@
-"""Loader: a published file as a network; its tensors are read, and nothing in it is executed.
+"""Read a published file as a network: its tensors alone, and nothing in it is executed.
 
 ``torch.load`` with ``weights_only`` reads the archives that ``torch.save`` writes, memory-mapped
 where their format allows; a pickle that would call code is refused by it. A ``.safetensors`` file
 is read too. Loading is strict: the network has exactly the tensors of the file.
 
-Shapes: which configuration has these tensors, found from their names and shapes alone.
-
-Anchors give most of it at once: the first convolution the image's channels, the time's MLP the
-width, the last layer the outputs, a pool's vectors its grid. A way down of N stages has L levels of
-R blocks with N = L (R + 1), and blocks that halve are named like any other; so every L that divides
-N is tried, the channels and attention of each level are read where that L puts its first block, and
-the network of those sizes, built without memory, has the tensors that were given or has not.
+The `Configuration` of the network is found from the names and shapes of its tensors. Anchors give
+most of it at once: the first convolution the image's channels, the time's MLP the width, the last
+layer the outputs, a pool's vectors its grid. A way down of N stages has L levels of R blocks with
+N = L (R + 1), and blocks that halve are named like any other; so every L that divides N is tried,
+the channels and attention of each level are read where that L puts its first block, and the network
+of those sizes, built without memory, has the tensors that were given or has not.
 """
 
 from __future__ import annotations

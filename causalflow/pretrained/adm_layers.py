@@ -1,49 +1,35 @@
-"""Block: a residual block that hears an embedding, and what joins one level to the next.
+"""The layers of the published networks: blocks, attention, norms, and the embedding of the step.
 
-Notation: h hidden channels, e the embedding, r the resampling (none, halved by average pooling, or
-doubled by nearest neighbour), a and b the two halves of a linear map of silu(e):
+Notation: h hidden channels, shape (batch, channels, height, width) or (batch, channels, T) at T
+positions; e the embedding.
 
-    h <- skip(r(h)) + conv(silu((1 + a) norm(u) + b)),     u = conv(r(silu(norm(h))))
+A `Block` is residual and hears e. With r the resampling (none, halved by average pooling, or
+doubled by nearest neighbour) and a, b the two halves of a linear map of silu(e),
 
-without scale-shift the map has one half, and silu(norm(u + b)) is convolved. skip is a 1x1
-convolution where the channels change, else nothing. Levels may also be joined by a convolution with
-stride 2 (down) or after doubling (up).
+    h <- skip(r(h)) + conv(silu((1 + a) norm(u) + b)),     u = conv(r(silu(norm(h)))),
 
-Source: Dhariwal & Nichol (2021), Diffusion Models Beat GANs, section 3 (adaptive group norm,
-BigGAN's residual blocks for resampling).
+where skip is a 1x1 convolution if the channels change; without scale-shift the map has one half,
+and silu(norm(u + b)) is convolved. Levels may also be joined by a convolution with stride 2
+(`Halving`) or after doubling (`Doubling`). A `Norm` is a group norm over 32 groups, computed in
+float32 whatever the precision around it.
 
-Attention: over the positions of an image, and as the pool that a classifier ends in.
-
-Notation: h hidden channels at T positions, shape (batch, channels, T); each of H heads has d
-channels. A head mixes the values of all positions by
+*Attention* mixes the values of all positions, in each of H heads of d channels,
 
     a = v softmax((q d^-1/4)^T (k d^-1/4))^T,
 
 q and k scaled each by itself, so that half precision does not overflow, the softmax in float32.
-One map gives the 3 channels H of q, k and v together. They lie in it in one of two orders:
+One map gives the 3 d H channels of q, k and v together, in one of two orders:
 
     legacy   head 1: q k v, head 2: q k v, ...    the blocks of a U-Net and of a classifier
     new      q of all heads, k of all heads, v of all heads    the pool, always
 
-Source: Dhariwal & Nichol (2021), Diffusion Models Beat GANs, section 3; Radford et al. (2021),
-CLIP, section 2.4 (the pool).
+The *embedding* of the step t in 0..999 is cos(t omega_k), then sin(t omega_k), with
+omega_k = 10000^(-k / K), k = 0..K-1, through an MLP with SiLU; t counts the 1000 steps of training,
+also where a solver visits few of them. An odd length ends in a zero.
 
-Norm: group norm over 32 groups, computed in float32 whatever the precision around it.
-
-Embedding of the step: t in 0..999 as a feature vector.
-
-    features  cos(t omega_k), then sin(t omega_k),  omega_k = 10000^(-k / K), k = 0..K-1
-
-through an MLP with SiLU; t counts the 1000 steps of training, also where a solver visits few of
-them. An odd length ends in a zero.
-
-Source: Vaswani et al. (2017), Attention Is All You Need, section 3.5; cosines come first here.
-
-Configuration: the sizes that make a guided-diffusion network, U-Net or classifier.
-
-Level l of the ladder has ``widths[l]`` channels and 1/2^l of the image's height and width. A
-network is told its time by ``width`` cosines and sines, from which an MLP makes an embedding of
-``4 * width`` numbers.
+Sources: Dhariwal & Nichol (2021), Diffusion Models Beat GANs on Image Synthesis, section 3; Radford
+et al. (2021), CLIP, section 2.4 (the pool); Vaswani et al. (2017), Attention Is All You Need,
+section 3.5 (the step; cosines come first here).
 """
 
 from __future__ import annotations

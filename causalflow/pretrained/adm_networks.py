@@ -1,23 +1,16 @@
-"""UNet: the published U-Net, a map of images to images given a step and perhaps a class.
+"""The published U-Net, and the published classifier of noisy images.
 
-The hidden states of the way down are given to the way up beside its own, channels after channels
-(`causalflow.pretrained.adm_networks`); the embedding is that of the step, plus a learned vector
-of the class where the network is told one.
-
-Source: Dhariwal & Nichol (2021), Diffusion Models Beat GANs on Image Synthesis.
-
-Trunk: the stages of a network, in the order and under the names in which they are published.
-
-A *stage* is a list of modules, run one after the other. On the way down the first is a convolution,
+A network is a list of *stages*, in the order and under the names in which they are published; a
+stage is a list of modules, run one after the other. On the way down the first is a convolution,
 then each level has ``blocks`` stages, a residual block and, where the level attends, an attention;
 one stage halves between levels. In the middle stand a block, an attention and a block. On the way
 up each level has one more stage than on the way down, each of which is given the hidden state of
-one stage of the way down, the last first, beside its own; the level's last stage doubles at its
-end.
+one stage of the way down, the last first, beside its own, channels after channels; the level's last
+stage doubles at its end. The classifier is the way down and the middle, and a pool.
 
-Classifier: the published classifier of noisy images, the way down of a U-Net and a pool.
+The embedding is that of the step, plus a learned vector of the class where the network is told one.
 
-Source: Dhariwal & Nichol (2021), Diffusion Models Beat GANs on Image Synthesis, section 4.
+Source: Dhariwal & Nichol (2021), Diffusion Models Beat GANs on Image Synthesis.
 """
 
 from __future__ import annotations

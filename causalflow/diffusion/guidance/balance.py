@@ -1,4 +1,4 @@
-"""Balance: a noisy way up that ends between the factual and the counterfactual class.
+"""Balance: a way up that ends between the factual and the counterfactual class, noisy or not.
 
 Notation: x = alpha x_0 + sigma eps a variance-preserving position, y = x / (alpha + sigma) the same
 in flow coordinates, eps(x, t) the denoiser's noise under the factual parents, abar = alpha^2,
@@ -33,23 +33,18 @@ on n (the paper's is a step's). The defaults (``balance_push`` and ``balance_noi
 dimensions, two classes and four styles, with exact fields and classifier, 100 steps to tau =
 .7: the printed form ends at p_F = .51 +- .01 and misses the true counterfactual by .15 (L1; the
 unchanged x_0 by .52), the preserving form by .38, since fresh noise takes the style with it; the
-deterministic flow missed it by .05, `causalflow.diffusion.guidance.balance` by .07.
+deterministic flow missed it by .05, stopping by .07.
 
-Source: Yan et al. (2025), Balanced Latent Space of Diffusion Models for Counterfactual Generation,
-eq. 8-11, Algorithm 1. The deterministic alternative is `causalflow.diffusion.guidance.balance`.
-
-Stopping: the least noise at which the class is in doubt, and a flow that ends there.
-
-Notation: y(tau) the flow from an image towards noise under its factual parents; q(y, tau) the
-largest probability that a predictor gives to a level of the parents that change
-(`causalflow.diffusion.network.confidence`). The stopping time of a row is the smallest tau* with
+*Stopping* is the deterministic alternative. With y(tau) the flow from an image towards noise under
+its factual parents, and q(y, tau) the largest probability that a predictor gives to a level of the
+parents that change (`causalflow.diffusion.network.confidence`), the stopping time of a row is the
+smallest tau* with
 
     q(y(tau*), tau*) <= 1/2 + margin,
 
 the far end of the grid where there is none (as where the prior itself is so lopsided). Abducting to
 tau* only and decoding from there keeps what the noise up to tau* leaves of the image, and is
-deterministic and invertible; the aim is that of the balanced latent space
-(`causalflow.diffusion.guidance.balance`).
+deterministic and invertible.
 
 tau* differs from row to row, and solvers have one time for all: `clock` runs the field in the time
 s in [0, 1] with tau = start + (end - start) s, so that dy/ds = (end - start) v(y, tau(s)). It suits
@@ -58,6 +53,9 @@ solvers that read differences of time only, not those that read tau itself ("dpm
 The search follows the flow by leap-frog, one call a step, then bisects within the step in which q
 falls below, on the cubic through both ends' positions and velocities: there no network is called,
 and the error of tau* is that of the solver, of order two.
+
+Source: Yan et al. (2025), Balanced Latent Space of Diffusion Models for Counterfactual Generation,
+eq. 8-11, Algorithm 1; stopping is this project's.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Guidance: what is added to the velocity so that the flow obeys more than its network was told.
+"""Contrast: neural guidance, by the difference between the velocities under two sets of parents.
 
 Notation: v(c) the denoiser's velocity at (y, tau) under the parents c; c' their values, c their
 reference (the factual ones), c'-m the parents c' with m nulled (`causalflow.diffusion.network`), w
@@ -26,14 +26,8 @@ Anti-causal edges (`causalflow.diffusion.guidance.anticausal`) add their term, r
 guided velocity of the neural ones; their predictor, if it reads the predicted image, reads that of
 v(c').
 
-Sources: Ho & Salimans (2022), Classifier-Free Diffusion Guidance, eq. 6 (there with w + 1 for w);
-Xia et al. (2025), Decoupled Classifier-Free Guidance for Counterfactual Diffusion Models (strengths
-by group: intervened, invariant); ``delta`` is this project's.
-
-Schedule: how strongly guidance acts over the time tau of the path.
-
-Notation: r(tau) in [0, 1] multiplies the excess w - 1 of a neural guidance and the scale s of an
-anti-causal one. tau = 1 is noise, so the image is decoded from right to left:
+The *schedule* r(tau) in [0, 1] multiplies the excess w - 1 of a neural guidance and the scale s of
+an anti-causal one. tau = 1 is noise, so the image is decoded from right to left:
 
     constant  1
     linear    1 - tau                     growing towards the data
@@ -42,8 +36,11 @@ anti-causal one. tau = 1 is noise, so the image is decoded from right to left:
 
 times 1 inside an interval of tau and 0 outside; where r = 0, the velocity costs one network call.
 
-Sources: Wang et al. (2024), Analysis of Classifier-Free Guidance Weight Schedulers, section 4
-(growing schedules); Kynkaanniemi et al. (2024), Applying Guidance in a Limited Interval.
+Sources: Ho & Salimans (2022), Classifier-Free Diffusion Guidance, eq. 6 (there with w + 1 for w);
+Xia et al. (2025), Decoupled Classifier-Free Guidance for Counterfactual Diffusion Models (strengths
+by group: intervened, invariant); ``delta`` is this project's; Wang et al. (2024), Analysis of
+Classifier-Free Guidance Weight Schedulers, section 4 (growing schedules); Kynkaanniemi et al.
+(2024), Applying Guidance in a Limited Interval.
 """
 
 from __future__ import annotations

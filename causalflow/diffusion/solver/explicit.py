@@ -1,46 +1,32 @@
-"""Explicit one-step solvers: Euler, midpoint, Heun.
+"""Explicit solvers: a step is computed from positions alone, and none returns exactly from noise.
 
-Notation: h = s - t a step from tau = t to tau = s, of either sign.
+Notation: h = s - t a step from tau = t to tau = s, of either sign; x_0 = y - tau v the predicted
+image; lambda = log((1 - tau) / tau) the half log-SNR; q the node before t in the order of the walk.
 
     ddim      y' = y + h v(y, t)
     midpoint  y' = y + h v(y + h/2 v(y, t), t + h/2)
     heun      y' = y + h/2 (k + v(y + h k, s)),  k = v(y, t)
+    dpm++2m   y' = (s / t) y + (1 - s / t) D,    D = x_0(t) + (x_0(t) - x_0(q)) / (2 r),
+                                                 r = (lambda_t - lambda_q) / (lambda_s - lambda_t)
 
-None returns exactly from the noise. (On Gaussian data the midpoint gains two orders, since the
-variance of y is quadratic in tau: tests pin the order on a mixture.)
+Euler in flow coordinates *is* DDIM. With D = x_0(t) the last formula is DDIM too; the second order
+puts D at the middle of the step, by the line through the last two predicted images. The first step
+has no q, and at tau = 1, where lambda is infinite, there is no r: D = x_0(t) there. It is stable
+under guidance. (On Gaussian data the midpoint gains two orders, since the variance of y is
+quadratic in tau: tests pin the order on a mixture.)
 
-Source: Song et al. (2021), DDIM, of which Euler in these coordinates is the deterministic form.
+*ddim-fixed-point* goes to the data as DDIM, and to the noise by the step that DDIM undoes: from y
+at s to the fixed point of
 
-DDIM with fixed-point inversion: the way to the noise that DDIM's way to the data undoes.
+    z <- y + (t - s) v(z, t),
 
-Notation: s < t neighbouring nodes. DDIM takes y_t to y_s = y_t + (s - t) v(y_t, t). Its inverse at
-y_s is the fixed point of
+iterated `ITERATIONS` times from z = y. It contracts where (t - s) |dv/dy| < 1, each time by that
+factor; where the field is steep it is not close, so the method does not count as reversible.
 
-    z <- y_s + (t - s) v(z, t),
-
-iterated `ITERATIONS` times from z = y_s; it contracts where (t - s) |dv/dy| < 1, each time by that
-factor. On the mean it is close; where the field is steep it is not, so the method does not count as
-reversible.
-
-Source: Pan et al. (2023), Effective Real Image Editing with Accelerated Iterative Diffusion
-Inversion; Meiri et al. (2023), Fixed-point Inversion for Text-to-image diffusion models.
-
-DPM-Solver++(2M): the predicted image extrapolated in log-SNR, one call a step.
-
-Notation: x_0 = y - tau v the predicted image, lambda = log((1 - tau) / tau) the half log-SNR,
-q, t, s three nodes in the order of the walk. With x_0 constant over a step the flow is solved by
-
-    y_s = (s / t) y_t + (1 - s / t) D,     D = x_0(t),
-
-which is DDIM. The second order puts D at the middle of the step, by the line through the last two,
-
-    D = x_0(t) + (x_0(t) - x_0(q)) / (2 r),     r = (lambda_t - lambda_q) / (lambda_s - lambda_t).
-
-The first step has no q, and at tau = 1, where lambda is infinite, there is no r: D = x_0(t) there.
-The formula is the paper's, whose alpha and sigma enter by their ratio alone. It is stable under
-guidance, and does not return exactly from the noise.
-
-Source: Lu et al. (2022), DPM-Solver++, algorithm 2.
+Sources: Song et al. (2021), DDIM; Lu et al. (2022), DPM-Solver++, algorithm 2, whose alpha and
+sigma enter by their ratio alone; Pan et al. (2023), Effective Real Image Editing with Accelerated
+Iterative Diffusion Inversion; Meiri et al. (2023), Fixed-point Inversion for Text-to-image
+diffusion models.
 """
 
 from __future__ import annotations
