@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from causalflow.data.files import LINE, ImageFiles
-from causalflow.data.units import stored, to_engine, to_scale
 from causalflow.errors import DataError, one_of
 from causalflow.frozen import Frozen
 from causalflow.graph.graph import Graph
 from causalflow.graph.node import Node
+from causalflow.mechanisms.mechanism import stored, to_engine, to_scale
 from causalflow.values.image import image_of
 
 __all__ = ["Frame", "hide_labels"]
@@ -80,7 +80,7 @@ class Frame:
         """The engine values of some rows; ``indices`` has shape (batch,)."""
         indices = indices.cpu()
         return {
-            name: to_scale(self.nodes[name], column[indices])
+            name: to_scale(self.nodes[name].type, column[indices])
             for name, column in self.columns.items()
         }
 
@@ -141,9 +141,9 @@ def _column(name: str, node: Node, value: Any) -> Tensor | ImageFiles:
             )
         return value.of_shape(image.shape)
     if node.type.shape:
-        return stored(name, node, value, DataError)
+        return stored(name, node.type, value, DataError)
     try:
-        column = to_engine(name, node, value, DataError)
+        column = to_engine(name, node.type, value, DataError)
     except DataError as mistake:
         raise _with_line(name, value, mistake) from None
     if column.ndim != 1:

@@ -20,11 +20,11 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from causalflow.data.units import to_engine, to_public
 from causalflow.errors import EvidenceError
 from causalflow.evaluation.task import Action, Columns, Subject, image_node
 from causalflow.graph.graph import Graph
 from causalflow.graph.node import Image, Node, images_of
+from causalflow.mechanisms.mechanism import to_engine, to_public
 from causalflow.model.abduction import Abduction
 from causalflow.model.model import Model
 from causalflow.model.world import World
@@ -164,7 +164,7 @@ class _Run:
         """Columns as the model takes them: classes as its face has them, not as positions."""
         nodes = self.model.graph.nodes
         return {
-            name: to_public(name, nodes[name], column) if _is_label(nodes[name]) else column
+            name: to_public(nodes[name].type, column) if _is_label(nodes[name]) else column
             for name, column in columns.items()
         }
 
@@ -172,7 +172,9 @@ class _Run:
         """A world's columns as they are kept here: classes as positions."""
         nodes = self.model.graph.nodes
         return {
-            name: (to_engine(name, nodes[name], value) if _is_label(nodes[name]) else value).cpu()
+            name: (
+                to_engine(name, nodes[name].type, value) if _is_label(nodes[name]) else value
+            ).cpu()
             for name, value in world.items()
         }
 

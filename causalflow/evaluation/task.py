@@ -21,11 +21,10 @@ from torch import Tensor
 from causalflow.data.files import ImageFiles
 from causalflow.data.frame import Frame
 from causalflow.data.sets.catalogue import DataSet
-from causalflow.data.units import to_engine
 from causalflow.errors import DataError, EvidenceError
 from causalflow.graph.graph import Graph
 from causalflow.graph.node import Node, images_of
-from causalflow.mechanisms.mechanism import labelled
+from causalflow.mechanisms.mechanism import labelled, to_engine
 from causalflow.model.evidence import check_names
 
 __all__ = [
@@ -259,7 +258,7 @@ def _stated(graph: Graph, subject: Subject, name: str, value: Any) -> Tensor:
     if node.type.shape:
         raise EvidenceError(f"evaluate: do({name}): expected a class or a number, not an image")
     factual = subject.rows[name]
-    given = to_engine(name, node, value(factual) if callable(value) else value)
+    given = to_engine(name, node.type, value(factual) if callable(value) else value)
     if given.ndim and len(given) != len(factual):
         raise EvidenceError(
             f"evaluate: do({name}): {len(given)} values for {len(factual)} pictures; give one, or "

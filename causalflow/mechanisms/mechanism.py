@@ -6,11 +6,18 @@ Notation: x the node's value, pa its parents' values, u its exogenous noise.
     predict  x = f(pa, u)          draws nothing
     draw     u ~ p(u)
 
-Values inside the engine (``Values`` maps a node's name to a tensor whose first axis is the batch):
+Values inside the engine (``Values`` maps a node's name to a tensor whose first axis is the batch),
+and how a user sees them (`to_engine`, `to_public`):
 
-    class       int64, shape (batch,), level indices; -1 where unlabelled
-    continuous  float64, shape (batch,), in the unit of the graph file; NaN where unlabelled
-    image       float32, shape (batch, channel, height, width), in [-1, 1]
+    node        engine                                  public
+    class       int64, (batch,): indices; -1 a gap      a level, or a gap
+    continuous  float64, (batch,), NaN a gap: in the    the same number; None or NaN
+                unit of the graph file
+    image       float32 in [-1, 1],                     float in [0, 1] or uint8 0..255
+                (batch, channel, height, width)
+    - discrete  float32, integers                       the same integers, or their code
+
+What stands for a value, and what for a gap, says the node's type (`causalflow.values`).
 
 A noise is a mapping of named tensors with the batch as first axis, so that it can be stored,
 indexed and replayed. Random numbers come from an explicit generator, never from the global one.
@@ -22,12 +29,15 @@ seed means one draw on every device.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from causalflow.errors import CausalflowError, EvidenceError
 from causalflow.nn.embedding import known as labelled
+from causalflow.values.variable import NodeType
 
 __all__ = [
     "Likely",
@@ -43,7 +53,11 @@ __all__ = [
     "filled",
     "labelled",
     "snapped",
+    "stored",
     "take",
+    "to_engine",
+    "to_public",
+    "to_scale",
 ]
 
 Values: TypeAlias = Mapping[str, Tensor]
@@ -91,6 +105,63 @@ class Likely(Protocol):
 
     def log_prob(self, value: Tensor, parents: Values) -> Tensor:
         """log p(value | parents), shape (batch,)."""
+
+
+def to_engine(
+    name: str, kind: NodeType, value: Any, error: type[CausalflowError] = EvidenceError
+) -> Tensor:
+    """The engine value of ``value``.
+
+    Args:
+        name: the node's name, for messages.
+        kind: the node's type.
+        value: one value (then the result has shape ()), or one per row: a sequence, array, pandas
+            column or tensor; images as (n, channels, height, width), as (n, height, width) if
+            there is one channel, one image, or codes.
+        error: the class of the exceptions raised.
+
+    Returns:
+        Shape () or (n,), images (n, channels, height, width).
+
+    Raises:
+        CausalflowError: of class ``error``: unknown level, value outside the support, misshapen
+            image, ...
+
+    Example:
+        >>> from causalflow.values.finite import finite
+        >>> to_engine("color", finite(("green", "red")), ["red", 0, None])
+        tensor([ 1,  0, -1])
+    """
+    return to_scale(kind, stored(name, kind, value, error))
+
+
+def stored(
+    name: str, kind: NodeType, value: Any, error: type[CausalflowError] = EvidenceError
+) -> Tensor:
+    """Checked values as they are kept in memory: images uint8 as given, else float32 as public."""
+    return torch.from_numpy(np.array(kind.read(value, where=f"node '{name}'", error=error)))
+
+
+def to_scale(kind: NodeType, kept: Tensor) -> Tensor:
+    """What is kept on the engine's scale: images in [-1, 1], discrete ones as their integers."""
+    if not kind.shape:
+        return kept
+    if kind.depth is not None:
+        return kept.float()
+    return kept.float() / 127.5 - 1 if kept.dtype == torch.uint8 else kept.float() * 2 - 1
+
+
+def to_public(kind: NodeType, value: Tensor) -> Tensor:
+    """The public value of an engine value, same shape.
+
+    Images are in [0, 1]; classes are the levels' numbers, or indices where levels are names.
+    """
+    if kind.shape and kind.depth is None:
+        return ((value + 1) / 2).clamp(0, 1)
+    if kind.stored_differs:
+        shown = kind.show(value.cpu().numpy())
+        return torch.from_numpy(np.array(shown)).to(value.device)
+    return value
 
 
 def all_labelled(values: Values, names: Iterable[str]) -> Tensor:

@@ -17,17 +17,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from causalflow.data.units import to_engine
 from causalflow.diffusion.guidance.contrast import GUIDANCES
 from causalflow.errors import EvidenceError, one_of, shown
 from causalflow.graph.diffusion import CALL_OPTIONS, Sampling, call_options
 from causalflow.graph.graph import Graph
 from causalflow.graph.methods import Guidance
-from causalflow.graph.node import Node, Rows, images_of
+from causalflow.graph.node import Rows
 from causalflow.limits import DRAWN_NUMBERS, DRAWN_ROWS
 from causalflow.mechanisms.categorical import NOISES
-from causalflow.mechanisms.mechanism import Values, labelled
+from causalflow.mechanisms.mechanism import Values, labelled, to_engine
 from causalflow.model.scm import Intervention, StructuralModel
+from causalflow.values.variable import NodeType
 
 __all__ = [
     "Random",
@@ -61,38 +61,37 @@ def check_names(graph: Graph, names: Iterable[str], where: str = "the request") 
     return chosen
 
 
-def read_evidence(graph: Graph, evidence: Any, device: torch.device) -> dict[str, Tensor]:
+def read_evidence(scm: StructuralModel, evidence: Any) -> dict[str, Tensor]:
     """Evidence in engine values, the same number of rows each.
 
     Args:
-        graph: the declaration.
+        scm: the model.
         evidence: node -> values, a DataFrame, or images alone when the graph has one image node.
-        device: where the tensors go.
 
     Raises:
         EvidenceError: empty, unknown nodes or levels, unequal lengths, ...
     """
-    given = evidence if isinstance(evidence, Mapping) else _named(graph, evidence)
-    if not check_names(graph, given, "the evidence"):
+    given = evidence if isinstance(evidence, Mapping) else _named(scm, evidence)
+    if not check_names(scm.graph, given, "the evidence"):
         raise EvidenceError("the evidence is empty; give at least one node")
-    values = {n: to_engine(n, graph.nodes[n], value).to(device) for n, value in given.items()}
-    several = {n: len(v) for n, v in values.items() if v.ndim > _rank(graph.nodes[n])}
+    types, device = scm.types, scm.device
+    values = {n: to_engine(n, types[n], value).to(device) for n, value in given.items()}
+    several = {n: len(v) for n, v in values.items() if v.ndim > len(types[n].shape)}
     rows = max(several.values(), default=1)
     if not rows:
         raise EvidenceError(f"node '{next(iter(several))}': the evidence has no rows")
-    return {n: _expanded(f"node '{n}'", graph.nodes[n], v, rows) for n, v in values.items()}
+    return {n: _expanded(f"node '{n}'", types[n], v, rows) for n, v in values.items()}
 
 
 def read_interventions(
-    graph: Graph, do: Mapping[str, Any] | None, rows: int, device: torch.device, draws: int = 1
+    scm: StructuralModel, do: Mapping[str, Any] | None, rows: int, draws: int = 1
 ) -> dict[str, Intervention]:
     """Interventions in engine values: for each node a value per row, or a function of its value.
 
     Args:
-        graph: the declaration.
+        scm: the model.
         do: node -> value, values, or a function of a continuous node's value.
         rows: of the evidence.
-        device: where the tensors go.
         draws: the values of the rows are repeated so many times.
 
     Raises:
@@ -103,14 +102,13 @@ def read_interventions(
     if not isinstance(given, Mapping):
         raise EvidenceError(f"do={shown(do)}; expected a mapping of node -> value")
     actions: dict[str, Intervention] = {}
-    for name in check_names(graph, given, "the intervention"):
-        value, node = given[name], graph.nodes[name]
+    for name in check_names(scm.graph, given, "the intervention"):
+        value, kind = given[name], scm.types[name]
         if callable(value) and not isinstance(value, Tensor):
-            actions[name] = _function(name, node, value)
+            actions[name] = _function(name, kind, value)
         else:
-            actions[name] = _action(name, node, value, rows, device).repeat(
-                draws, *[1] * _rank(node)
-            )
+            action = _action(name, kind, value, rows, scm.device)
+            actions[name] = action.repeat(draws, *[1] * len(kind.shape))
     return actions
 
 
@@ -226,11 +224,11 @@ def by_missing(values: Values) -> list[tuple[Tensor, dict[str, Tensor]]]:
     return parts
 
 
-def _named(graph: Graph, evidence: Any) -> Mapping[str, Any]:
+def _named(scm: StructuralModel, evidence: Any) -> Mapping[str, Any]:
     """Evidence that is no mapping: a DataFrame, or the images of the one image node."""
     if hasattr(evidence, "columns") and hasattr(evidence, "to_dict"):
         return {str(name): evidence[name] for name in evidence.columns}
-    images = list(images_of(graph.nodes))
+    images = [name for name, kind in scm.types.items() if kind.shape]
     if len(images) != 1:
         raise EvidenceError(
             "evidence without names needs a graph with one image node, this one has "
@@ -239,15 +237,10 @@ def _named(graph: Graph, evidence: Any) -> Mapping[str, Any]:
     return {images[0]: evidence}
 
 
-def _rank(node: Node) -> int:
-    """The number of axes of one value."""
-    return len(node.type.shape)
-
-
-def _expanded(where: str, node: Node, value: Tensor, rows: int) -> Tensor:
+def _expanded(where: str, kind: NodeType, value: Tensor, rows: int) -> Tensor:
     """``value`` with so many rows; a single row stands for all."""
-    several = value if value.ndim > _rank(node) else value[None]
-    if several.ndim != _rank(node) + 1:
+    several = value if value.ndim > len(kind.shape) else value[None]
+    if several.ndim != len(kind.shape) + 1:
         raise EvidenceError(f"{where}: shape {tuple(value.shape)}; expected one value a row")
     if len(several) not in (1, rows):
         raise EvidenceError(
@@ -256,8 +249,8 @@ def _expanded(where: str, node: Node, value: Tensor, rows: int) -> Tensor:
     return several.expand(rows, *several.shape[1:])
 
 
-def _action(name: str, node: Node, value: Any, rows: int, device: torch.device) -> Tensor:
-    action = _expanded(f"do({name})", node, to_engine(name, node, value).to(device), rows)
+def _action(name: str, kind: NodeType, value: Any, rows: int, device: torch.device) -> Tensor:
+    action = _expanded(f"do({name})", kind, to_engine(name, kind, value).to(device), rows)
     missing = ~labelled(action)
     if missing.any():
         row = int(missing.nonzero()[0])
@@ -265,13 +258,13 @@ def _action(name: str, node: Node, value: Any, rows: int, device: torch.device) 
     return action
 
 
-def _function(name: str, node: Node, function: Callable[[Tensor], Any]) -> Intervention:
+def _function(name: str, kind: NodeType, function: Callable[[Tensor], Any]) -> Intervention:
     """A function of the value that the node would have had; what it returns is checked."""
-    if not node.type.numeric:
+    if not kind.numeric:
         raise EvidenceError(f"do({name}): a function fits continuous nodes only; expected a value")
 
     def action(natural: Tensor) -> Tensor:
-        return _action(name, node, function(natural), len(natural), natural.device)
+        return _action(name, kind, function(natural), len(natural), natural.device)
 
     return action
 
@@ -322,12 +315,12 @@ def check_count(name: str, value: object) -> None:
         )
 
 
-def check_drawn(graph: Graph, rows: int) -> None:
+def check_drawn(scm: StructuralModel, rows: int) -> None:
     """Refuse more numbers than one call may draw."""
-    sizes = (prod(node.type.shape) for node in graph.nodes.values())
+    sizes = (prod(kind.shape) for kind in scm.types.values())
     if (numbers := rows * sum(sizes)) > DRAWN_NUMBERS:
         raise EvidenceError(
-            f"{rows:,} rows of graph '{graph.name}' are {numbers:,} numbers; at most "
+            f"{rows:,} rows of graph '{scm.graph.name}' are {numbers:,} numbers; at most "
             f"{DRAWN_NUMBERS:,} are drawn at once: ask for fewer, or stream to out="
         )
 

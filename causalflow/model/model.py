@@ -276,7 +276,7 @@ class Model:
         """
         scm, draws, watch = self._call(generator, steps, None, sampling, options)
         check_fitted(scm, self.fitted, scm.order)
-        values = read_evidence(self.graph, evidence, self.device)
+        values = read_evidence(self.scm, evidence)
         abduction = abduct(scm, values, draws, watch)
         watch.tell("abduct")
         return abduction
@@ -302,7 +302,7 @@ class Model:
             options: as for `abduct`; without ``residual`` it leaves out what decoding missed.
         """
         scm, _, watch = self._call(None, steps, guidance, sampling, options)
-        actions = read_interventions(self.graph, do, abduction.rows, self.device)
+        actions = read_interventions(scm, do, abduction.rows)
         check_noise(scm, actions)
         world = predicted(scm, abduction, actions, watch)
         watch.tell("predict")
@@ -415,7 +415,7 @@ class Model:
             EvidenceError: no image with represented parents, or several that show the same one.
         """
         check_fitted(self.scm, self.fitted, self.scm.images)
-        values = read_evidence(self.graph, evidence, self.device)
+        values = read_evidence(self.scm, evidence)
         return factual_latents(self.scm, values, node)
 
     def ask(

@@ -49,7 +49,7 @@ def unknowns(scm: StructuralModel, values: Values) -> list[str]:
     above = scm.needed(values) - values.keys()
     found = [name for name in scm.order if name in above]
     for name in found:
-        if name in scm.equations or scm.graph.nodes[name].type.levels is None:
+        if name in scm.equations or scm.types[name].levels is None:
             raise EvidenceError(
                 f"node '{name}': missing from the evidence while its descendant "
                 f"'{min(scm.below([name]) & values.keys())}' is given, and only class nodes "

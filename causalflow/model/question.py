@@ -20,13 +20,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from causalflow.data.units import to_engine
 from causalflow.errors import EvidenceError, QueryError
 from causalflow.exact.domain import Domain
 from causalflow.graph.graph import Graph
 from causalflow.graph.node import Exogenous, Level, Node
 from causalflow.limits import SETTINGS
-from causalflow.mechanisms.mechanism import labelled
+from causalflow.mechanisms.mechanism import labelled, to_engine
 from causalflow.query.known import Key, Known, free_names
 from causalflow.query.query import Intervention, Query, Term, World
 from causalflow.values.image import ImageType, image_of, pixels_of
@@ -46,14 +45,14 @@ def read_value(graph: Graph, name: str, value: Any, device: torch.device) -> tup
     domain = Domain(name=name, declared=declared, levels=levels or ())
     batch = domain.is_batch(plain)
     if name in graph.nodes and (image := image_of(declared.type)) is not None:
-        values = to_engine(name, graph.nodes[name], _pixels(image, plain))
+        values = to_engine(name, graph.nodes[name].type, _pixels(image, plain))
         return values.to(device), batch or len(values) > 1
     if levels is not None:
         places = domain.positions(plain) if batch else [domain.position(plain)]
         return torch.as_tensor(places, dtype=torch.int64, device=device), batch
     if name not in graph.nodes:
         raise EvidenceError(f"'{name}' is continuous and exogenous; it cannot be given")
-    values = to_engine(name, graph.nodes[name], plain).reshape(-1)
+    values = to_engine(name, graph.nodes[name].type, plain).reshape(-1)
     if not labelled(values).all():
         raise EvidenceError(f"'{name}' has no value in some row; leave it out of the evidence")
     return values.to(device), batch

@@ -72,6 +72,7 @@ class StructuralModel(nn.Module):
     ) -> None:
         super().__init__()
         self.graph = graph
+        self.types = {name: node.type for name, node in graph.nodes.items()}
         self.order = graph.topological_order()
         self.root_names = tuple(roots)
         self.hidden_parents = dict(hidden_parents)
@@ -202,9 +203,11 @@ class StructuralModel(nn.Module):
 
     def levels(self, name: str) -> int:
         """The number of levels of a class node or latent class."""
-        node = self.latents[name].node if name in self.latents else self.graph.nodes[name]
-        assert node.type.levels is not None
-        return len(node.type.levels)
+        if name in self.latents:
+            return self.latents[name].levels
+        levels = self.types[name].levels
+        assert levels is not None
+        return len(levels)
 
     def log_prob(self, name: str, values: Values) -> Tensor:
         """log p(x | pa) of a node with a likelihood, or log p(u) of a latent class: (batch,)."""

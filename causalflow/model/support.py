@@ -194,7 +194,7 @@ class Watch:
         share: float = 0.0,
     ) -> None:
         """Note values outside, if more than ``share`` of them are by more than ``margin``."""
-        if not readers or not self.scm.graph.nodes[name].type.numeric:
+        if not readers or not self.scm.types[name].numeric:
             return
         ends = [self.experience.ranges[reader][name] for reader in readers]
         low, high = max(low for low, _ in ends), min(high for _, high in ends)

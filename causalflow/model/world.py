@@ -23,12 +23,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from causalflow.data.units import to_public
 from causalflow.diffusion.denoiser import NetworkCalls
 from causalflow.errors import EvidenceError, one_of
 from causalflow.graph.node import Level
 from causalflow.identify.verdict import Verdict
-from causalflow.mechanisms.mechanism import Values
+from causalflow.mechanisms.mechanism import Values, to_public
 from causalflow.model.abduction import Abduction, Info, abduct, completed_noise
 from causalflow.model.evidence import (
     by_missing,
@@ -156,11 +155,11 @@ def sampled(
 ) -> World:
     """n worlds from P(v | do), of ``nodes`` (None: all) and what they depend on."""
     check_count("n", n)
-    check_drawn(scm.graph, n)
+    check_drawn(scm, n)
     wanted = list(scm.order) if nodes is None else check_names(scm.graph, nodes)
     if not wanted:
         raise EvidenceError(f"sample: no nodes; {one_of('', scm.graph.nodes)}")
-    actions = read_interventions(scm.graph, do, n, scm.device)
+    actions = read_interventions(scm, do, n)
     fixed = {name for name, action in actions.items() if isinstance(action, Tensor)}
     needed = scm.needed(wanted, fixed)
     check_fitted(scm, fitted, needed - fixed)
@@ -180,10 +179,10 @@ def counterfactual(
     tried: bool = True,
 ) -> World:
     """The worlds of ``evidence`` under ``do``, so many of each row."""
-    values = read_evidence(scm.graph, evidence, scm.device)
+    values = read_evidence(scm, evidence)
     rows = len(next(iter(values.values())))
-    check_drawn(scm.graph, rows * draws)
-    actions = read_interventions(scm.graph, do, rows, scm.device, draws=draws)
+    check_drawn(scm, rows * draws)
+    actions = read_interventions(scm, do, rows, draws)
     check_noise(scm, actions)
     abduction = abduct(scm, values, generator, watch, draws)
     world = predicted(scm, abduction, actions, watch, tried=tried)
@@ -208,7 +207,7 @@ def predicted(
     with NetworkCalls(scm.denoisers) as calls:
         values = scm.predict(abduction.noise, watched, rows=abduction.rows)
     watch.world(values, actions)
-    public = {n: to_public(n, scm.graph.nodes[n], values[n]) for n in wanted or scm.order}
+    public = {n: to_public(scm.types[n], values[n]) for n in wanted or scm.order}
     spent = abduction.info.network_calls + calls.images / abduction.rows
     outside = dict.fromkeys((*abduction.info.warnings, *watch.sentences))
     repeats = Repeats(scm=scm, evidence=abduction.known, actions=actions)
@@ -273,7 +272,7 @@ class Repeats:
 
     def levels(self, name: str) -> tuple[Level, ...]:
         """Of a class node."""
-        return self.scm.graph.nodes[name].type.levels or ()
+        return self.scm.types[name].levels or ()
 
     def probabilities(self, drawn: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Class node -> how often each level was drawn, shape (rows, levels), float64."""

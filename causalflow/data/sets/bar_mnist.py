@@ -34,11 +34,11 @@ from causalflow.data.sets.dataset import (
 )
 from causalflow.data.sets.digits import digits, mnist
 from causalflow.data.shipped import at_size, graph_path
-from causalflow.data.units import to_engine
 from causalflow.errors import DataError, one_of
 from causalflow.formats.formats import load
 from causalflow.graph.graph import Graph
 from causalflow.graph.node import Finite
+from causalflow.mechanisms.mechanism import to_engine
 
 __all__ = ["BarMNIST", "bar_mnist", "bar_rows", "render"]
 
@@ -112,7 +112,7 @@ class BarMNIST(LabelledRows):
             raise DataError(
                 f"no true counterfactual under do({name}); {one_of(name, ['color', 'bar'])}"
             )
-        return to_engine(name, self.scm.nodes[name], value).numpy()
+        return to_engine(name, self.scm.nodes[name].type, value).numpy()
 
 
 def bar_mnist(

@@ -45,11 +45,11 @@ from causalflow.data.sets.dataset import SPLITS, LabelledRows, check_split, draw
 from causalflow.data.sets.digits import data_folder
 from causalflow.data.sets.rendering import by_pieces, disk, paint, stripe
 from causalflow.data.shipped import at_size, graph_path
-from causalflow.data.units import to_engine
 from causalflow.errors import DataError, one_of
 from causalflow.formats.formats import load
 from causalflow.graph.graph import Graph
 from causalflow.limits import CIRCUIT_SIDE
+from causalflow.mechanisms.mechanism import to_engine
 
 __all__ = [
     "DARK",
@@ -133,7 +133,7 @@ class CausalCircuit(LabelledRows):
     def _value(self, name: str, value: Any) -> NDArray[np.float64]:
         if name not in LABELS:
             raise DataError(f"no true counterfactual under do({name}); {one_of(name, LABELS)}")
-        return to_engine(name, self.graph.nodes[name], value).numpy()
+        return to_engine(name, self.graph.nodes[name].type, value).numpy()
 
 
 def causal_circuit(

@@ -25,10 +25,10 @@ from torch import Tensor
 from causalflow.data.sets.dataset import LabelledRows
 from causalflow.data.sets.digits import digits, mnist
 from causalflow.data.shipped import at_size, graph_path
-from causalflow.data.units import to_engine
 from causalflow.errors import DataError, one_of
 from causalflow.formats.formats import load
 from causalflow.graph.graph import Graph
+from causalflow.mechanisms.mechanism import to_engine
 
 __all__ = ["GroupedMNIST", "colored_mnist", "masked_mnist", "render_colored", "render_masked"]
 
@@ -75,7 +75,7 @@ class GroupedMNIST(LabelledRows):
                 "how the same hand writes another digit is not known"
             )
         rows = np.asarray(indices, dtype=np.int64).reshape(-1)
-        color = to_engine("color", self.graph.nodes["color"], do["color"]).numpy()
+        color = to_engine("color", self.graph.nodes["color"].type, do["color"]).numpy()
         color = np.broadcast_to(color, rows.shape)
         images = torch.from_numpy(self.render(self.strokes[rows], color)) / 255
         labels = {"digit": self.labels["digit"][rows], "color": color.copy()}

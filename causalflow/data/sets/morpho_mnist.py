@@ -33,10 +33,10 @@ from causalflow.data.sets.digits import check_digest, data_folder, mnist, read_i
 from causalflow.data.sets.morphology import render_strokes, thickness
 from causalflow.data.sets.rendering import by_pieces
 from causalflow.data.shipped import at_size, graph_path
-from causalflow.data.units import to_engine
 from causalflow.errors import DataError, one_of
 from causalflow.formats.formats import load
 from causalflow.graph.graph import Graph
+from causalflow.mechanisms.mechanism import to_engine
 
 __all__ = ["MorphoMNIST", "morpho_mnist", "published_images", "published_labels"]
 
@@ -118,7 +118,7 @@ class MorphoMNIST(LabelledRows):
             )
         if name not in _CHANGED:
             raise DataError(f"no true counterfactual under do({name}); {one_of(name, _CHANGED)}")
-        return to_engine(name, self.scm.nodes[name], value).numpy()
+        return to_engine(name, self.scm.nodes[name].type, value).numpy()
 
 
 def morpho_mnist(

@@ -46,10 +46,10 @@ from torch import Tensor
 from causalflow.data.sets.dataset import LabelledRows, check_split, solve
 from causalflow.data.sets.rendering import by_pieces, disk, paint, stripe
 from causalflow.data.shipped import at_size, graph_path
-from causalflow.data.units import to_engine
 from causalflow.errors import DataError, one_of
 from causalflow.formats.formats import load
 from causalflow.graph.graph import Graph
+from causalflow.mechanisms.mechanism import to_engine
 
 __all__ = [
     "BLACK",
@@ -144,7 +144,7 @@ class Pendulum(LabelledRows):
     def _value(self, name: str, value: Any) -> NDArray[np.float64]:
         if name not in LABELS:
             raise DataError(f"no true counterfactual under do({name}); {one_of(name, LABELS)}")
-        return to_engine(name, self.graph.nodes[name], value).numpy()
+        return to_engine(name, self.graph.nodes[name].type, value).numpy()
 
 
 def pendulum(
