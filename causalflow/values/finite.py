@@ -86,6 +86,7 @@ class FiniteType(NodeType):
     word: ClassVar[str] = "class"
     engine: ClassVar[str] = "causalflow.mechanisms.categorical:ENGINE"
     look: ClassVar[Look] = Look(shape="rounded", fill="#dcebf8", line="#2f6ca8")
+    shape: ClassVar[tuple[int, ...]] = ()
 
     @property
     def missing(self) -> int:
@@ -182,6 +183,8 @@ class FiniteType(NodeType):
         Raises:
             CausalflowError: of class ``error``: an entry that is no level; its row is named.
         """
+        if isinstance(given, str) and (place := self._of_text(given)) is not None:
+            return np.asarray(place)
         entries = entries_of(given)
         try:
             values, inverse = distinct(entries.array)

@@ -31,6 +31,7 @@ class RealType(NodeType):
     word: ClassVar[str] = "continuous"
     engine: ClassVar[str] = "causalflow.mechanisms.continuous:ENGINE"
     look: ClassVar[Look] = Look(shape="ellipse", fill="#e2f2de", line="#42853a")
+    shape: ClassVar[tuple[int, ...]] = ()
 
     @property
     def numeric(self) -> bool:
