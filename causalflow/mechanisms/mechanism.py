@@ -139,7 +139,16 @@ def stored(
     name: str, kind: NodeType, value: Any, error: type[CausalflowError] = EvidenceError
 ) -> Tensor:
     """Checked values as they are kept in memory: images uint8 as given, else float32 as public."""
-    return torch.from_numpy(np.array(kind.read(value, where=f"node '{name}'", error=error)))
+    given = _pixels(value) if kind.shape and isinstance(value, Tensor) else value
+    return torch.from_numpy(np.array(kind.read(given, where=f"node '{name}'", error=error)))
+
+
+def _pixels(images: Tensor) -> np.ndarray[Any, Any]:
+    plain = images.detach().cpu().to_dense()
+    try:
+        return np.asarray(plain.numpy())
+    except TypeError:  # bfloat16 has no numpy type
+        return np.asarray(plain.float().numpy())
 
 
 def to_scale(kind: NodeType, kept: Tensor) -> Tensor:

@@ -87,7 +87,7 @@ def abduct(
     scm: StructuralModel,
     values: Values,
     generator: torch.Generator,
-    watch: Watch,
+    watch: Watch | None,
     draws: int = 1,
 ) -> Abduction:
     """The noise of the worlds of ``values``, drawn so many times.
@@ -96,19 +96,22 @@ def abduct(
         scm: the fitted model.
         values: engine values of some nodes, with as many rows each; entries may be unlabelled.
         generator: draws where several noises fit.
-        watch: told of values outside of the mechanisms' ranges.
+        watch: told of values outside of the mechanisms' ranges; None: they have none.
         draws: of every row; draw k of row i is row k * rows + i.
 
     Raises:
         EvidenceError: the evidence is impossible, of which a finite model names the part, or
             leaves open what cannot be inferred.
     """
-    watch.evidence(values, scm.order)
+    if watch is not None:
+        watch.evidence(values, scm.order)
     repeated = {name: torch.cat([value] * draws) for name, value in values.items()}
     try:
         found = _abducted(scm, repeated, generator)
     except EvidenceError as problem:
         raise _explained(problem, scm, values) from None
+    if watch is None:
+        return found
     return replace(found, info=replace(found.info, warnings=watch.sentences))
 
 

@@ -250,7 +250,8 @@ class Model:
         """
         scm, draws, watch = self._call(generator, steps, guidance, sampling, options)
         world = sampled(scm, self.fitted, n, do, nodes, draws, watch)
-        watch.tell("sample")
+        if watch is not None:
+            watch.tell("sample")
         return world
 
     def abduct(
@@ -278,7 +279,8 @@ class Model:
         check_fitted(scm, self.fitted, scm.order)
         values = read_evidence(self.scm, evidence)
         abduction = abduct(scm, values, draws, watch)
-        watch.tell("abduct")
+        if watch is not None:
+            watch.tell("abduct")
         return abduction
 
     def predict(
@@ -305,7 +307,8 @@ class Model:
         actions = read_interventions(scm, do, abduction.rows)
         check_noise(scm, actions)
         world = predicted(scm, abduction, actions, watch)
-        watch.tell("predict")
+        if watch is not None:
+            watch.tell("predict")
         return world
 
     @overload
@@ -385,7 +388,8 @@ class Model:
         check_fitted(scm, self.fitted, scm.order)
         if out is None:
             world = counterfactual(scm, evidence, do, n, draws, watch)
-            watch.tell("counterfactual")
+            if watch is not None:
+                watch.tell("counterfactual")
             return world
         asked = {"do": do, "n": n, **call_options(steps, guidance, sampling, options)}
         try:
@@ -393,7 +397,8 @@ class Model:
                 scm, evidence, out, asked, watch, check_seed(seed), batch_size, progress=progress
             )
         finally:
-            watch.tell("counterfactual")
+            if watch is not None:
+                watch.tell("counterfactual")
 
     def reconstruct(
         self, evidence: Any, *, steps: int | None = None, **options: Unpack[CallKeywords]
@@ -446,7 +451,8 @@ class Model:
             if generator is not None or steps is not None:
                 self._call(generator, steps)
             return question.answer(given)
-        scm, generated, watch = self._call(generator, steps)
+        scm, generated, _ = self._call(generator, steps)
+        watch = Watch(scm=scm, experience=self.experience)
         answer = simulate(scm, question, given, self.fitted, draws, generated, watch)
         watch.tell("ask")
         judgement = Judgement(self.graph, answer.query, fitted=answer.learned)
@@ -513,10 +519,11 @@ class Model:
         guidance: float | str | Guidance | None = None,
         sampling: Sampling | None = None,
         options: Mapping[str, Any] = MappingProxyType({}),
-    ) -> tuple[StructuralModel, torch.Generator, Watch]:
-        """What one call has: the model under its options, its random numbers, and its watch."""
+    ) -> tuple[StructuralModel, torch.Generator, Watch | None]:
+        """The model under a call's options, random numbers, and a watch if ranges are known."""
         scm = self.scm.configured(read_call(steps, guidance, sampling, options))
-        watch = Watch(scm=scm, experience=self.experience)
+        ranges = self.experience.ranges
+        watch = Watch(scm=scm, experience=self.experience) if ranges else None
         return scm, read_generator(generator, self.device), watch
 
 

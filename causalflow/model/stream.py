@@ -79,7 +79,7 @@ def stream_counterfactuals(
     evidence: Any,
     out: str | Path,
     asked: Mapping[str, Any],
-    watch: Watch,
+    watch: Watch | None,
     seed: int,
     batch_size: int,
     *,
@@ -92,7 +92,7 @@ def stream_counterfactuals(
         evidence: columns, or batches (`batches_of`).
         out: a file or folder.
         asked: what a call that resumes this one must share; ``do`` and ``n`` among it.
-        watch: told of what lies outside of the mechanisms' ranges.
+        watch: told of what lies outside of the mechanisms' ranges; None: they have none.
         seed: batch k is drawn with (seed, k).
         batch_size: rows answered at once.
         progress: show a bar on standard error.
@@ -105,11 +105,12 @@ def stream_counterfactuals(
     do, (batches, total) = asked["do"], batches_of(evidence, batch_size)
 
     def answer(batch: Batch, index: int) -> World:
-        own = Watch(scm=scm, experience=watch.experience)
+        own = Watch(scm=scm, experience=watch.experience) if watch else None
         draws = _batch_generator(scm.device, seed, index)
         action = do(batch) if callable(do) else do
         world = counterfactual(scm, batch, action, 1, draws, own, tried=False)
-        watch.add(own)
+        if watch and own:
+            watch.add(own)
         return world
 
     identity = {**asked, "model": fingerprint(scm), "do": _described(do), "seed": seed}
@@ -118,7 +119,7 @@ def stream_counterfactuals(
     report = stream(
         answer, batches, out, graph=scm.graph, identity=identity, total=total, progress=progress
     )
-    return replace(report, warnings=watch.sentences)
+    return replace(report, warnings=watch.sentences if watch else ())
 
 
 def stream(

@@ -151,7 +151,7 @@ def sampled(
     do: Mapping[str, Any] | None,
     nodes: Iterable[str] | None,
     generator: torch.Generator,
-    watch: Watch,
+    watch: Watch | None,
 ) -> World:
     """n worlds from P(v | do), of ``nodes`` (None: all) and what they depend on."""
     check_count("n", n)
@@ -174,7 +174,7 @@ def counterfactual(
     do: Mapping[str, Any],
     draws: int,
     generator: torch.Generator,
-    watch: Watch,
+    watch: Watch | None,
     *,
     tried: bool = True,
 ) -> World:
@@ -194,7 +194,7 @@ def predicted(
     scm: StructuralModel,
     abduction: Abduction,
     actions: Mapping[str, Intervention],
-    watch: Watch,
+    watch: Watch | None,
     wanted: Iterable[str] | None = None,
     *,
     tried: bool = True,
@@ -203,13 +203,14 @@ def predicted(
 
     With ``tried``, further draws tell which of them the evidence leaves open.
     """
-    watched = watch.actions(actions, abduction.noise.keys())
+    watched = watch.actions(actions, abduction.noise.keys()) if watch else actions
     with NetworkCalls(scm.denoisers) as calls:
         values = scm.predict(abduction.noise, watched, rows=abduction.rows)
-    watch.world(values, actions)
+    if watch is not None:
+        watch.world(values, actions)
     public = {n: to_public(scm.types[n], values[n]) for n in wanted or scm.order}
     spent = abduction.info.network_calls + calls.images / abduction.rows
-    outside = dict.fromkeys((*abduction.info.warnings, *watch.sentences))
+    outside = dict.fromkeys((*abduction.info.warnings, *(watch.sentences if watch else ())))
     repeats = Repeats(scm=scm, evidence=abduction.known, actions=actions)
     info = replace(
         abduction.info,

@@ -140,6 +140,8 @@ class ImageType(NodeType):
 
 def _numbers(given: Any, where: str, error: type[CausalflowError]) -> Array:
     """Numbers as an array; None becomes NaN."""
+    if isinstance(given, np.ndarray) and given.dtype.kind not in "OU":
+        return given
     try:
         if is_tensor(given) or hasattr(given, "to_numpy"):
             given = entries_of(given).array
