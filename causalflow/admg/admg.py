@@ -22,7 +22,6 @@ from heapq import heapify, heappop, heappush
 from typing import TypeAlias
 
 from causalflow.errors import GraphError, one_of, shown
-from causalflow.limits import EDGES
 from causalflow.names import written
 
 __all__ = ["ADMG", "Links", "Names"]
@@ -245,51 +244,6 @@ class ADMG:
         """The induced graph: ``nodes``, and the edges with both ends among them."""
         return _subgraph(self.links, self._require(nodes))
 
-    def latent_projection(self, latent: Names) -> ADMG:
-        """The graph of the other nodes: the same separations and the same identifiable effects.
-
-        ``a -> b`` where a directed path leads from a to b through latent nodes alone; ``a <-> b``
-        where a and b are both reached so from one latent node, or from the two ends of a
-        bidirected edge (an observed node reaches itself). Edges are counted before they are made.
-
-        Raises:
-            GraphError: a cycle, or more than `causalflow.limits.EDGES` edges to make.
-
-        Source: Verma & Pearl (1990), Equivalence and synthesis of causal models; Tian & Pearl
-        (2002), On the identification of causal effects (technical report), section 5.
-
-        Example:
-            >>> edges = frozenset({("p", "u"), ("u", "a"), ("u", "b")})
-            >>> print(ADMG(("p", "u", "a", "b"), edges).latent_projection("u"))
-            p -> a, p -> b, a <-> b
-        """
-        hidden = self._require(latent)
-        reached = self._reached_through(hidden)
-        tops = [reached[node] for node in hidden if not self.parents(node) & hidden]
-        ends = [(reached[a], reached[b]) for a, b in map(tuple, self.bidirected)]
-        kept = self.members - hidden
-        reach = [(a, reached[b]) for a, b in self.directed if a in kept]
-        count = sum(len(below) * (len(below) - 1) // 2 for below in tops)
-        count += sum(len(x) * len(y) for x, y in ends) + sum(len(below) for _, below in reach)
-        _require_few(count, self)
-        ends += [(below, below) for below in tops]
-        return ADMG(
-            self.ordered(kept),
-            ((a, b) for a, below in reach for b in below),
-            (frozenset((a, b)) for x, y in ends for a in x for b in y if a != b),
-        )
-
-    def _reached_through(self, hidden: frozenset[str]) -> Mapping[str, frozenset[str]]:
-        """The observed nodes that each node reaches through ``hidden`` alone; observed: itself."""
-        reached: dict[str, frozenset[str]] = {}
-        held = 0
-        for node in reversed(self.topological_order() if hidden else self.nodes):
-            below = [reached[child] for child in self.children(node)] if node in hidden else ()
-            reached[node] = frozenset().union(*below) if node in hidden else frozenset((node,))
-            held += len(reached[node])
-            _require_few(held, self)
-        return reached
-
     def ordered(self, nodes: Names) -> tuple[str, ...]:
         """``nodes`` without repetition, in declared order."""
         return tuple(sorted(self._require(nodes), key=self.links.position.__getitem__))
@@ -388,11 +342,3 @@ def _subgraph(links: Links, members: frozenset[str]) -> ADMG:
     graph = object.__new__(ADMG)
     graph.__dict__.update(links=links, members=members)
     return graph
-
-
-def _require_few(count: int, graph: ADMG) -> None:
-    if count > EDGES + len(graph.nodes) + len(graph.directed) + 2 * len(graph.bidirected):
-        raise GraphError(
-            f"the latent nodes would leave {count:,} edges or more; at most {EDGES:,} are allowed: "
-            "a latent node joins all that it reaches, two by two"
-        )

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from causalflow.admg.admg import ADMG
+from causalflow.admg.projection import latent_projection
 from causalflow.equations.law import ROUGH
 from causalflow.errors import DataError, one_of
 from causalflow.factors.contraction import with_mass_one
@@ -87,7 +88,7 @@ def observe(graph: Graph | ADMG, data: Data) -> Observation:
         if axis not in admg.nodes:
             raise DataError(f"bounds: unknown variable '{axis}'; {one_of(axis, admg.nodes)}")
     hidden = frozenset(admg.nodes) - frozenset(joint.axes)
-    observed = admg.latent_projection(hidden)
+    observed = latent_projection(admg, hidden)
     joint, unknown = _normalised(observed, _checked(joint, declared).transpose(observed.nodes))
     return Observation(
         admg=observed,

@@ -24,10 +24,10 @@ from typing import Any, Literal
 import numpy as np
 
 from causalflow.errors import DataError
+from causalflow.estimate.counts import Counts
 from causalflow.estimate.form import Form
 from causalflow.estimate.laws import DRAW, Laws
 from causalflow.estimate.partial import partial, range_of
-from causalflow.estimate.rows import Counts
 from causalflow.estimate.unknowns import Array, Unknowns
 from causalflow.factors.table import Number, Table
 from causalflow.graph.node import Level

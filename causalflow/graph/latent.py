@@ -3,9 +3,9 @@
     edges: [U -> x, U -> y, x -> y]
     latent: [U]                                 x -> y, x <-> y
 
-The graph is the latent projection of what is declared (`ADMG.latent_projection`), and remembers the
-names. A latent node has no mechanism, and takes part in none: hidden causes with a distribution,
-used by equations, are declared as exogenous.
+The graph is the latent projection of what is declared (`causalflow.admg.projection`), and remembers
+the names. A latent node has no mechanism, and takes part in none: hidden causes with a
+distribution, used by equations, are declared as exogenous.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from causalflow.admg.admg import ADMG
+from causalflow.admg.projection import latent_projection
 from causalflow.errors import one_of
 from causalflow.graph.node import Anticausal, Edge, Node
 from causalflow.graph.tree import Place, Scalar, Value, items, text, trusted
@@ -64,7 +65,7 @@ def without_latent(
         frozenset(map(frozenset, arcs)),
     )
     at = next(iter(latent.values()))
-    admg: ADMG = trusted(lambda: declared.latent_projection(latent), Place("latent"), at)
+    admg: ADMG = trusted(lambda: latent_projection(declared, latent), Place("latent"), at)
     old = tuple(edge for edge in edges if latent.keys().isdisjoint((edge.source, edge.target)))
     made = admg.directed.difference((edge.source, edge.target) for edge in old)
     new = sorted(made, key=lambda pair: tuple(map(admg.nodes.index, pair)))

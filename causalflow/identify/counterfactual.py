@@ -31,7 +31,7 @@ from causalflow.graph.node import levels_of
 from causalflow.identify.ctf_factor import CtfWitness
 from causalflow.identify.problem import Found, Pairs, Problem
 from causalflow.identify.surrogate import enlarged, readings
-from causalflow.identify.units import is_determined
+from causalflow.identify.two_levels import is_determined
 from causalflow.identify.verdict import Verdict
 from causalflow.query.distributions import (
     ANY_DOMAIN,

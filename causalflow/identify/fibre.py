@@ -1,7 +1,7 @@
 """Fibre: two models of a graph that agree on the data and differ on the question.
 
 Notation: the data and the question are linear in every single factor of a model
-(`causalflow.identify.finite`); M and q are their derivatives by one of them. A direction with
+(`causalflow.identify.finite_model`); M and q are their derivatives by one of them. A direction with
 M d = 0 and q d != 0 leaves the data and moves the question: the factor f and f + t d make two
 models, and with them the question is not identifiable. Conditional data P(a | c) = r are linear as
 well: P(a, c) - r P(c) = 0. Where no single factor serves, one is moved a little at random, and
@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causalflow.admg.admg import ADMG
-from causalflow.identify.finite import (
+from causalflow.identify.finite_model import (
     Axis,
     FiniteModel,
     Layout,

@@ -29,6 +29,7 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 from causalflow.admg.admg import ADMG
+from causalflow.admg.projection import latent_projection
 from causalflow.admg.separation import separation
 from causalflow.errors import QueryError
 from causalflow.identify.fibre import Fibre, fibre_of
@@ -115,7 +116,7 @@ def _named_part(admg: ADMG, asked: Names, sources: Sequence[Source]) -> ADMG:
     if len(sources) > SOURCES:
         raise QueryError(f"data: {len(sources)} distributions; at most {SOURCES} are read")
     hidden = admg.members - asked.union(*(source.variables for source in sources))
-    return admg.latent_projection(hidden) if hidden else admg
+    return latent_projection(admg, hidden) if hidden else admg
 
 
 def _shared_parts(
@@ -131,7 +132,7 @@ def _shared_parts(
     for names in sorted((s for s in shared if asked <= s), key=lambda s: (-len(s), sorted(s))):
         known = [s.treatments for s in joint if names <= s.variables and s.treatments <= names]
         if known:
-            yield admg.latent_projection(admg.members - names), [*dict.fromkeys(known)]
+            yield latent_projection(admg, admg.members - names), [*dict.fromkeys(known)]
 
 
 def _by_pieces(
@@ -164,7 +165,7 @@ def _factors(
     needed = district | admg.parents(district)
     for source in sources:
         if needed <= source.variables and district <= source.observed and _is_set(admg, source):
-            part = admg.latent_projection(frozenset(admg.nodes) - source.variables)
+            part = latent_projection(admg, frozenset(admg.nodes) - source.variables)
             own = part.subgraph(source.observed)
             record = [Step("source", "{} from {}", (district, source.variables))]
             data = observed(own, source.treatments | source.conditions)

@@ -17,8 +17,8 @@ import numpy as np
 from causalflow.admg.admg import ADMG
 from causalflow.design.formulas import ShortAnswer, short_answers
 from causalflow.errors import DataError, QueryError
+from causalflow.estimate.counts import counted
 from causalflow.estimate.plug_in import Answers, Estimate, estimated, unsettled
-from causalflow.estimate.rows import counted
 from causalflow.factors.contraction import with_mass_one
 from causalflow.factors.rows import with_declared_levels
 from causalflow.factors.table import Table

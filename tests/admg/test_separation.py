@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from causalflow.admg.admg import ADMG
+from causalflow.admg.projection import latent_projection
 from causalflow.admg.separation import Separation, separation
 from causalflow.errors import GraphError
 
@@ -174,7 +175,7 @@ def test_latent_projection_keeps_every_separation_of_the_nodes_that_stay(seed: i
     generator = np.random.default_rng(seed)
     admg = random_admg(generator, 8, arcs=0.15)
     latent = admg.nodes[::3]
-    projected = admg.latent_projection(latent)
+    projected = latent_projection(admg, latent)
     assert projected.nodes == tuple(name for name in admg.nodes if name not in latent)
     for _ in range(5):
         question = random_question(generator, projected.nodes)

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from latent_oracle import random_model
 
+from causalflow.estimate.counts import Counts
 from causalflow.estimate.plug_in import Answers, estimated
-from causalflow.estimate.rows import Counts
 from causalflow.factors.table import Table
 from causalflow.graph.graph import Graph
 from causalflow.identify.identify import identify

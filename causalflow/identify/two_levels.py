@@ -1,6 +1,6 @@
-"""Units: every way in which variables of two levels can respond to their parents.
+"""Two levels: whether data determine a question about variables that have two levels each.
 
-Notation: the *type* of a node is a function from its parents' levels to its own; a unit has a type
+Every way in which they can respond to their parents is counted. The *type* of a node is a function from its parents' levels to its own; a unit has a type
 for every node. Types of one district have any joint law (where each two of its nodes are siblings,
 this is every model of the graph), those of different districts are independent. Data and questions
 are sums over units, linear in the law of each district; so the rank of their derivatives tells, for
@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causalflow.admg.admg import ADMG
-from causalflow.identify.finite import PRIME, reduced
+from causalflow.identify.finite_model import PRIME, reduced
 from causalflow.identify.problem import Pairs
 from causalflow.limits import UNIT_CELLS
 from causalflow.query.known import close, free_names

@@ -1,4 +1,4 @@
-"""Rows: the complete cases of some columns, counted.
+"""Counts: the complete cases of some columns, counted.
 
 A row with a gap in a column that is needed says nothing of the formula: it is left out, with a
 warning, for what is left is another population unless cells are missing completely at random.
