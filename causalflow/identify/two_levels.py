@@ -1,10 +1,10 @@
 """Two levels: whether data determine a question about variables that have two levels each.
 
-Every way in which they can respond to their parents is counted. The *type* of a node is a function from its parents' levels to its own; a unit has a type
-for every node. Types of one district have any joint law (where each two of its nodes are siblings,
-this is every model of the graph), those of different districts are independent. Data and questions
-are sums over units, linear in the law of each district; so the rank of their derivatives tells, for
-almost all models, whether the data determine a question about any number of worlds.
+Notation: the *type* of a node is a function from its parents' levels to its own; a *unit* has a
+type for every node. Types of one district have any joint law (where each two of its nodes are
+siblings, this is every model of the graph), those of different districts are independent. Data and
+questions are sums over units, linear in the law of each district; so the rank of their derivatives
+tells, for almost all models, whether the data determine a question about any number of worlds.
 
 Source: Balke & Pearl (1994), Chickering & Pearl (1996) for response functions.
 """
