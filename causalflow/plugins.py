@@ -65,6 +65,7 @@ DISTRIBUTIONS = _registry(
         "bernoulli": "BERNOULLI",
         "poisson": "POISSON",
     },
+    adapt="FamilySpec",
 )
 TABLE_NOISES = _registry(
     "noise of a table",
@@ -77,12 +78,14 @@ CLASS_NOISES = _registry(
     "class_noises",
     "mechanisms.categorical",
     {"gumbel": "GUMBEL", "monotone": "MONOTONE"},
+    adapt="ClassNoise",
 )
 CONTINUOUS_NOISES = _registry(
     "noise of a continuous node",
     "continuous_noises",
     "mechanisms.flow",
     {"flow": "FLOW", "additive": "ADDITIVE", "linear": "LINEAR"},
+    adapt="ResidualMap",
 )
 BACKBONES = _registry(
     "backbone",
@@ -102,12 +105,14 @@ PATHS = _registry(
         "linear-1000": "LINEAR_1000",
         "cosine-1000": "COSINE_1000",
     },
+    adapt="as_path",
 )
 PREDICTIONS = _registry(
     "prediction",
     "predictions",
     "diffusion.path",
     {"velocity": "VELOCITY", "noise": "NOISE", "data": "DATA"},
+    adapt="as_prediction",
 )
 GRIDS = _registry(
     "grid",
@@ -167,12 +172,14 @@ AIMS = _registry(
     "aims",
     "diffusion.guidance.anticausal",
     {"hold": "HOLD", "contrast": "CONTRAST", "printed": "PRINTED"},
+    adapt="as_aim",
 )
 BALANCES = _registry(
     "balance",
     "balances",
     "diffusion.guidance.balance",
     {"printed": "PRINTED", "preserving": "PRESERVING", "odds": "ODDS"},
+    adapt="Balance",
 )
 FIT_SCHEDULES = _registry(
     "schedule",

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
 from typing import Any, Generic, TypeVar, cast
@@ -42,8 +42,8 @@ class Registry(Generic[Entry]):
         kind: what an entry is, as messages say it.
         group: of entry points, after ``causalflow.``; "": other packages cannot add to it.
         places: the entries that come with the package.
-        adapt: the place of a function that makes a proper entry of ``(name, given)``, given by a
-            user or another package, or refuses it.
+        adapt: the place of the entries' class, or of a function that makes a proper entry of
+            ``(name, given)``, given by a user or another package, or refuses it.
 
     Example:
         >>> shapes = Registry[int]("shape")
@@ -134,7 +134,15 @@ class Registry(Generic[Entry]):
             raise CausalflowError(one_line(f"{owner}: {reason}")) from None
 
     def _adapted(self, name: str, given: object) -> object:
-        return loaded(self._adapt)(name, given) if self._adapt else given
+        adapt = loaded(self._adapt) if self._adapt else None
+        if isinstance(adapt, type):
+            if not isinstance(given, adapt):
+                place = f"{adapt.__module__}.{adapt.__qualname__}"
+                raise CausalflowError(f"{self.kind} '{name}': expected a {place}")
+            return replace(cast(Any, given), name=name) if hasattr(given, "name") else given
+        if adapt is None and self.group and not callable(given):
+            raise CausalflowError(f"{self.kind} '{name}': expected a function")
+        return given if adapt is None else adapt(name, given)
 
     def _read_entry_points(self) -> None:
         if not self._unread:

@@ -6,9 +6,12 @@ from dataclasses import fields
 
 import click
 import pytest
+import torch
+from torch import nn
 
 import causalflow as cf
 from causalflow.cli.arguments import SamplingType
+from causalflow.diffusion.guidance.contrast import free
 from causalflow.errors import CausalflowError
 from causalflow.formats.formats import loads
 from causalflow.graph import methods
@@ -157,3 +160,72 @@ def test_a_method_that_contradicts_an_option_is_refused():
         cf.Heun(stpes=9)
     with pytest.raises(CausalflowError, match="steps=0; expected a whole number from 1"):
         cf.Sampling(solver=cf.Heun(steps=0))
+
+
+@pytest.fixture
+def restored():
+    """What a test registers is gone after it."""
+    kept = [(each, dict(each._entries)) for each in REGISTRIES.values()]
+    yield
+    for each, entries in kept:
+        each._entries = entries
+
+
+class OwnNetwork(nn.Module):
+    def __init__(self, channels, features, options):
+        super().__init__()
+        self.told = nn.Linear(features, channels)
+        self.seen = nn.Conv2d(channels, channels, 2 * options.blocks + 1, padding=options.blocks)
+
+    def forward(self, x, tau, condition):
+        return self.seen(x) + self.told(condition)[:, :, None, None] * tau[:, None, None, None]
+
+
+OWN = {
+    "backbone": OwnNetwork,
+    "path": lambda u: 0.1 + 0.9 * u,
+    "prediction": lambda output, y, tau: output,
+    "weighting": lambda tau: 1 + tau,
+    "coupling": lambda x, noise, parents: noise.flip(0),
+    "solver": lambda field, y, t, s: y + (s - t) * field(y, (s + t) / 2),
+    "grid": lambda i: i**2,
+    "guidance": lambda target, reference, parents: free(target, reference, parents),
+    "anti-causal guidance": lambda posterior, target, reference: posterior(target),
+    "guidance schedule": lambda tau: 0 * tau + 0.5,
+    "schedule": lambda step, options: 0.5,
+}
+
+
+def test_a_model_of_own_methods_alone_is_fitted_saved_and_asked(restored, tmp_path):
+    called = set()
+
+    def counted(kind):
+        if kind == "backbone":
+            return OWN[kind]
+        return lambda *given: (called.add(kind), OWN[kind](*given))[1]
+
+    for kind in OWN:
+        cf.register(kind, "own")(counted(kind))
+    names = ["path", "prediction", "weighting", "coupling", "solver", "guided_solver", "grid"]
+    names += ["guidance", "anticausal", "schedule", "backbone"]
+    text = (
+        "nodes:\n  c: {type: class, levels: 2}\n  d: {type: class, levels: 2}\n"
+        "  i:\n    type: image\n    shape: [1, 8, 8]\n    diffusion: {strength: 2, steps: 3, "
+        f"null_rate: 0.5, predictor_width: 4, width: 4, {', '.join(f'{n}: own' for n in names)}}}\n"
+        "edges: ['c -> i: neural', 'd -> i: anticausal']\n"
+    )
+    rows = {"c": [0, 1] * 4, "d": [0, 0, 1, 1] * 2, "i": torch.rand(8, 1, 8, 8)}
+    model = cf.compile(loads(text))
+    model.fit(rows, steps=3, batch_size=8, progress=False, device="cpu", schedule="own")
+    assert isinstance(model.scm.images["i"].denoiser.network, OwnNetwork)
+    model.save(tmp_path / "m.safetensors")
+    again = cf.Model.load(tmp_path / "m.safetensors")
+    first, second = (m.counterfactual(rows, {"c": 1, "d": 1}) for m in (model, again))
+    torch.testing.assert_close(first["i"], second["i"], rtol=0, atol=1e-5)
+    assert called == set(OWN) - {"backbone"}
+
+
+@pytest.mark.parametrize("kind", [kind for kind, each in REGISTRIES.items() if each.group])
+def test_what_is_no_entry_is_refused(kind, restored):
+    with pytest.raises(CausalflowError, match=f"{kind} 'own': expected "):
+        REGISTRIES[kind].add("own", 3)

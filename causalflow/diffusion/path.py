@@ -40,8 +40,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import overload
+from dataclasses import dataclass, replace
+from typing import Any, overload
 
 import torch
 from torch import Tensor
@@ -174,6 +174,21 @@ class Prediction:
 
 
 PREDICTIONS: Registry[Prediction] = plugins.PREDICTIONS
+
+
+def as_prediction(name: str, given: Any) -> Prediction:
+    """A prediction of the user's own: a `Prediction`, or its ``velocity_of(output, y, tau)``.
+
+    Raises:
+        CausalflowError: neither.
+    """
+    if isinstance(given, Prediction):
+        return replace(given, name=name)
+    if not callable(given):
+        raise CausalflowError(f"prediction '{name}': expected a function of output, y and tau")
+    return Prediction(name=name, velocity_of=given)
+
+
 VELOCITY = Prediction(name="velocity", velocity_of=_velocity_itself)
 NOISE = Prediction(name="noise", velocity_of=velocity_of_noise, tau_max=NOISE_TAU_MAX)
 DATA = Prediction(name="data", velocity_of=velocity_of_data)
@@ -288,6 +303,26 @@ def path_named(name: str) -> Path:
 
 
 PATHS: Registry[Path] = plugins.PATHS
+
+
+def as_path(name: str, given: Any) -> Path:
+    """A path of the user's own: a `Path`, or the training law of tau by its quantile function.
+
+    Args:
+        name: of the path.
+        given: the times tau at quantiles in [0, 1], rising, at most 1; the network sees y itself.
+
+    Raises:
+        CausalflowError: neither.
+    """
+    if isinstance(given, Path):
+        return replace(given, name=name)
+    if not callable(given):
+        raise CausalflowError(f"path '{name}': expected the times tau as a function of quantiles")
+    end = float(given(torch.ones((), dtype=torch.float64)))
+    return Path(name=name, tau_max=min(end, TAU_MAX), quantile=given, preserving=False)
+
+
 RECTIFIED = Path(name="rectified", quantile=_logit_normal, preserving=False)
 LINEAR = _path("linear", _linear)
 COSINE = _path("cosine", _cosine)

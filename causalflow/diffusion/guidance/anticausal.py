@@ -41,7 +41,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -49,6 +49,7 @@ from torch import Tensor
 from causalflow import plugins
 from causalflow.diffusion.network import Posterior, Predictor, Time, Values
 from causalflow.diffusion.path import column
+from causalflow.errors import CausalflowError
 from causalflow.nn.embedding import any_changed, changed
 from causalflow.nn.replay import Replay
 from causalflow.registry import Registry
@@ -72,6 +73,21 @@ class Aim:
 
 
 AIMS: Registry[Aim] = plugins.AIMS
+
+
+def as_aim(name: str, given: Any) -> Aim:
+    """An aim of the user's own: an `Aim`, or its objective.
+
+    Raises:
+        CausalflowError: neither.
+    """
+    if isinstance(given, Aim):
+        return given
+    if not callable(given):
+        raise CausalflowError(
+            f"anti-causal guidance '{name}': expected a function of posterior, target and reference"
+        )
+    return Aim(objective=given)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
