@@ -77,12 +77,12 @@ class Finding:
 def compare(cases: Iterable[Case], seed: int = 0) -> Iterator[dict[str, Finding]]:
     """For each case, contestant -> finding, ours first."""
     oracles()
-    from latent_oracle import random_model  # type: ignore[import-not-found]
+    from finite_models import latent_model  # type: ignore[import-not-found]
 
     generator = np.random.default_rng(seed)
     for case in cases:
         arcs = [frozenset(pair) for pair in case.bidirected]
-        models = [random_model(generator, case.nodes, case.directed, arcs) for _ in range(MODELS)]
+        models = [latent_model(generator, case.nodes, case.directed, arcs) for _ in range(MODELS)]
         ours = False
         found = {}
         for name, contestant in CONTESTANTS.items():
@@ -136,7 +136,7 @@ def _error(formula: Expression, case: Case, models: Any) -> float:
 
 
 def _checked_hedge(case: Case, verdict: Any) -> str:
-    from hedge_oracle import is_hedge  # type: ignore[import-not-found]
+    from two_models import is_hedge  # type: ignore[import-not-found]
 
     hedge = verdict.hedge
     admg = Graph(nodes=list(case.nodes), edges=case.edges).admg

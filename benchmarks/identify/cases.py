@@ -72,7 +72,7 @@ def named_cases() -> Iterator[Case]:
 def random_cases(count: int, seed: int) -> Iterator[Case]:
     """Random graphs of 3 to 9 nodes with joint questions, half of them conditional."""
     oracles()
-    from latent_oracle import random_graph, random_query  # type: ignore[import-not-found]
+    from questions import random_graph, random_query  # type: ignore[import-not-found]
 
     generator = np.random.default_rng(seed)
     for number in range(count):

@@ -5,7 +5,8 @@ from itertools import combinations, islice
 import networkx
 import numpy as np
 import pytest
-from latent_oracle import random_graph, random_model
+from finite_models import latent_model
+from questions import random_graph
 
 from causalflow.admg.admg import ADMG
 from causalflow.design.adjustment import adjustment_formula, adjustment_sets
@@ -88,7 +89,7 @@ def test_front_door_formulas_equal_the_truth():
 
 
 def check(generator, parts, formula, x, y):
-    model = random_model(generator, *parts)
+    model = latent_model(generator, *parts)
     table = evaluate(formula, Table(model.names, model.joint()))
     if formula.free == {Index(y)}:
         return False  # no effect at all
@@ -101,7 +102,7 @@ def test_joint_treatments_are_adjusted_for_together():
     for _ in range(150):
         names, directed, bidirected = random_graph(generator, 6, 0.4, 0.1)
         admg = ADMG(tuple(names), frozenset(directed), frozenset(map(frozenset, bidirected)))
-        model = random_model(generator, names, directed, bidirected)
+        model = latent_model(generator, names, directed, bidirected)
         joint = Table(model.names, model.joint())
         x, y = names[:2], names[2:3]
         for given in islice(adjustment_sets(admg, x, y), 3):

@@ -6,8 +6,8 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from latent_oracle import random_graph
-from world_oracle import unit_model
+from finite_models import unit_model
+from questions import random_graph
 
 from causalflow.admg import separators as cut
 from causalflow.admg.admg import ADMG

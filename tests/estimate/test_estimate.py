@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from latent_oracle import random_model
+from finite_models import latent_model
 
 from causalflow.errors import DataError, QueryError
 from causalflow.graph.graph import Graph
@@ -14,7 +14,7 @@ FRONT_DOOR = Graph(edges=["x -> m -> y", "x <-> y"])
 def drawn(graph: Graph, rows: int, seed: int):
     """Rows of a random model, and the model."""
     generator, admg = np.random.default_rng(seed), graph.admg
-    model = random_model(np.random.default_rng(0), admg.nodes, admg.directed, admg.bidirected)
+    model = latent_model(np.random.default_rng(0), admg.nodes, admg.directed, admg.bidirected)
     joint = model.joint()
     cells = generator.choice(joint.size, size=rows, p=joint.ravel() / joint.sum())
     columns = np.unravel_index(cells, joint.shape)

@@ -12,7 +12,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from latent_oracle import random_model
+from finite_models import latent_model
 
 from causalflow.estimate.counts import Counts
 from causalflow.estimate.plug_in import Answers, estimated
@@ -48,7 +48,7 @@ def test_ends_hold_the_truth_of_models_with_empty_strata(seed):
     names, directed, bidirected = drawn_graph(random)
     edges = [f"{a} -> {b}" for a, b in directed] + [f"{a} <-> {b}" for a, b in bidirected]
     graph = Graph(nodes={name: {"type": "class", "levels": 2} for name in names}, edges=edges)
-    model = with_zeros(random_model(random, names, directed, bidirected), random)
+    model = with_zeros(latent_model(random, names, directed, bidirected), random)
     y = names[-1]
     for x in names[:-1]:
         verdict = identify(graph, f"P({y} | do({x}))")

@@ -1,20 +1,17 @@
-"""Nodes with tables in the exact model, against models whose noise is written out."""
+"""Nodes with given tables, in the exact model and in the one that samples and is fitted."""
 
 from fractions import Fraction
-from math import prod
 
 import numpy as np
 import pytest
-from brute_force import Questions, brute_force, random_fractions, random_scm
-from explicit_noise import explicit
+import torch
 
 from causalflow.errors import CausalflowError, CompileError, EvidenceError, QueryError
 from causalflow.exact.model import ExactModel
 from causalflow.formats.formats import loads
 from causalflow.graph.graph import Graph
-from causalflow.query.parse import parse_query
+from causalflow.model.model import compile
 
-MOST_ROWS = 1500
 CHAIN = """
 nodes:
   z: {type: class, levels: 2, table: [1/3, 2/3]}
@@ -28,79 +25,13 @@ nodes:
       red: {1: [0, 0, 1], 0: [0.1, 0.1, 0.8]}
 edges: [z -> x, x -> y, z -> y]
 """
+ROWS = 20_000
+TOLERANCE = 0.018  # 5 standard errors of a share of 20,000 draws
 
 
 def chain(noise):
     text = CHAIN.replace("NOISE", noise) if noise else CHAIN.replace("    noise: NOISE\n", "")
     return loads(text)
-
-
-def with_tables(seed):
-    """A random SCM in which some equations have become tables; few noises in all."""
-    scm = random_scm(seed)
-    random = np.random.default_rng(seed + 10_000)
-    rows = prod(len(p) for p in scm.laws.values())
-    nodes, edges = dict(scm.graph.nodes), []
-    for name, parents in scm.parents.items():
-        size = scm.sizes[name]
-        cells = prod(scm.sizes[p] for p in parents)
-        noise = str(random.choice(["monotone", "response"]))
-        if size is None:
-            continue
-        cost = size**cells if noise == "response" else cells * (size - 1) + 1
-        if rows * cost > MOST_ROWS or random.random() < 0.3:
-            continue
-        rows *= cost
-        order = [str(p) for p in random.permutation(parents)] if parents else []
-        table = random_table(random, [scm.sizes[p] for p in order], size)
-        nodes[name] = {"type": "class", "levels": size, "noise": noise, "table": table}
-        edges += [f"{parent} -> {name}" for parent in order]
-    graph = Graph(nodes=nodes, edges=edges, exogenous=dict(scm.graph.exogenous))
-    return merged(graph, scm, [name for name, node in nodes.items() if isinstance(node, dict)])
-
-
-def merged(graph, scm, tables):
-    """The tables made explicit, the equations as the functions that they came from."""
-    typed = {name: graph.nodes[name] for name in tables}
-    parents = {n: [e.source for e in graph.edges if e.target == n] for n in tables}
-    small = Graph(
-        nodes={n: graph.nodes[n] for n in graph.nodes if n in typed or scm.sizes[n] is not None},
-        edges=[f"{p} -> {n}" for n in tables for p in parents[n]],
-        exogenous=dict(graph.exogenous),
-    )
-    made = explicit(small)
-    made.graph = graph
-    made.sizes = scm.sizes
-    made.parents = scm.parents | parents
-    made.functions = scm.functions | {n: made.functions[n] for n in tables}
-    return made
-
-
-def random_table(random, sizes, levels):
-    if not sizes:
-        return random_fractions(random, levels)
-    return {k: random_table(random, sizes[1:], levels) for k in range(sizes[0])}
-
-
-@pytest.mark.parametrize("seed", range(60))
-def test_every_question_about_tables_equals_enumeration_of_their_noises(seed):
-    scm = with_tables(seed)
-    model = ExactModel(scm.graph, "fraction")
-    questions = Questions(scm, np.random.default_rng(seed))
-    for text in questions.every():
-        try:
-            parse_query(text, scm.graph)
-        except QueryError:  # a name that is free twice
-            continue
-        expected = brute_force(scm, text)
-        if expected is None:
-            with pytest.raises(EvidenceError):
-                model.ask(text)
-            continue
-        answer = model.ask(text)
-        found = answer.table.to_dict(zeros=False)
-        one = len(answer.table.axes) == 1
-        assert found == {cell[0] if one else cell: p for cell, p in expected.items() if p}, text
 
 
 def test_one_world_needs_no_choice_and_several_demand_it():
@@ -158,15 +89,17 @@ def test_the_order_in_which_edges_name_parents_is_that_of_the_table():
 
 @pytest.mark.parametrize("noise", ["gumbel", "monotone", "response"])
 def test_draws_follow_the_exact_table(noise):
-    model = ExactModel(chain(noise))
-    exact = model.ask("P(y[x=red], z | x=green, y=1)").table.to_numpy()
-    draws = model.draw_counterfactual({"x": "green", "y": 1}, {"x": "red"}, 20_000)
-    shares = np.zeros((3, 2))
-    np.add.at(shares, (draws["y"], draws["z"]), 1 / 20_000)
-    # 5 standard errors of a share: 5 * sqrt(.25 / 2e4) = .018.
-    assert np.abs(shares - exact).max() < 0.018
-    sample = model.sample(20_000, generator=1)
-    assert abs(sample["y"].mean() - float(model.ask("E[y]").value)) < 0.03
+    exact, model = ExactModel(chain(noise)), compile(chain(noise))
+    expected = exact.ask("P(y[x=red] | x=green, z=0, y=1)").table.to_numpy()
+    evidence = {"x": "green", "z": 0, "y": 1}
+    of_exact = exact.draw_counterfactual(evidence, {"x": "red"}, ROWS)["y"]
+    of_model = model.counterfactual(evidence, {"x": "red"}, n=ROWS)["y"].numpy()
+    for draws in (of_exact, of_model):
+        assert (
+            np.abs(np.bincount(draws.reshape(-1), minlength=3) / ROWS - expected).max() < TOLERANCE
+        )
+    sample = exact.sample(ROWS, generator=1)
+    assert abs(sample["y"].mean() - float(exact.ask("E[y]").value)) < 0.03
 
 
 def test_draws_of_the_actual_world_give_the_evidence_back():
@@ -205,3 +138,57 @@ def test_copies_that_are_too_wide_are_refused_before_they_are_made():
     model = ExactModel(Graph(nodes=nodes, edges=["x -> w -> y"]))
     with pytest.raises(CausalflowError, match=r"too wide: node '(w|y)'"):
         model.ask("P(y, y[x=1], y[x=2])")
+
+
+def shares(*columns):
+    counts = np.zeros([int(column.max()) + 1 for column in columns])
+    np.add.at(counts, tuple(np.asarray(column) for column in columns), 1 / len(columns[0]))
+    return counts
+
+
+def test_a_model_of_given_tables_samples_without_a_fit():
+    graph = chain("response")
+    world = compile(graph).sample(ROWS, do={"x": "red"})
+    expected = ExactModel(graph).ask("P(z, y | do(x=red))").table.to_numpy()
+    assert np.abs(shares(world["z"], world["y"]) - expected).max() < TOLERANCE
+
+
+def test_a_fit_leaves_given_tables_alone():
+    graph = loads(CHAIN.replace(", table: [1/3, 2/3]", "").replace("NOISE", "gumbel"))
+    model = compile(graph)
+    before = model.scm.module("y").table.clone()
+    with pytest.raises(CausalflowError, match="have equations or tables; there is nothing to fit"):
+        model.fit({"y": [0, 1], "x": [0, 1], "z": [0, 1]}, nodes=["y"])
+    model.fit({"z": [1, 1, 1, 0], "x": [0, 1, 0, 1], "y": [0, 0, 0, 0]}, steps=1, progress=False)
+    assert torch.equal(model.scm.module("y").table, before)
+    assert torch.exp(model.scm.module("z").table)[0, 1] > 0.6
+
+
+def test_response_noise_below_a_continuous_parent_is_refused():
+    graph = Graph(
+        nodes={
+            "z": {"type": "continuous"},
+            "x": {"type": "class", "levels": 2, "noise": "response"},
+        },
+        edges=["z -> x"],
+    )
+    with pytest.raises(CompileError, match="node 'x': noise 'response' has a value for each comb"):
+        compile(graph)
+
+
+def test_response_noise_of_a_fitted_table_answers_other_parents_independently():
+    graph = Graph(
+        nodes={
+            "z": {"type": "class", "levels": 2},
+            "x": {"type": "class", "levels": 2, "noise": "response"},
+        },
+        edges=["z -> x"],
+    )
+    model = compile(graph)
+    z = np.repeat([0, 1], ROWS)
+    x = np.concatenate([np.arange(ROWS) % 2, np.arange(ROWS) % 4 == 0]).astype(np.int64)
+    model.fit({"z": z, "x": x}, progress=False)
+    for seen in (0, 1):
+        world = model.counterfactual({"z": [0], "x": [seen]}, {"z": 1}, n=ROWS)
+        assert float(world["x"].double().mean()) == pytest.approx(0.25, abs=TOLERANCE)
+        assert (model.counterfactual({"z": [0], "x": [seen]}, {}, n=64)["x"] == seen).all()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from world_oracle import UnitModel, unit_model
+from finite_models import Units, unit_model
 
 from causalflow.errors import QueryError
 from causalflow.graph.graph import Graph
@@ -15,54 +15,39 @@ from causalflow.query.parse import parse_query
 from causalflow.query.query import Kind
 
 
-def model(units, levels, parents, **functions) -> UnitModel:
-    """Equally likely units; a function of (parents..., unit) for each node, parents first."""
-    tables = {}
-    for name, function in functions.items():
-        outer = [levels[p] for p in parents[name]]
-        table = np.zeros([*outer, len(units)], dtype=int)
-        for cell in np.ndindex(*outer):
-            table[cell] = [function(*cell, unit) for unit in units]
-        tables[name] = table
-    return UnitModel(tuple(functions), levels, parents, tables, np.full(len(units), 1 / len(units)))
-
-
-COINS = [(a, b) for a in (0, 1) for b in (0, 1)]
+def model(units, levels, **functions):
+    """Equally likely units; (arguments, function of arrays) for each node, parents first."""
+    arguments = {name: read.split() for name, (read, _) in functions.items()}
+    sizes = dict.fromkeys(functions, levels) | ({"y": 2} if levels == 3 else {})
+    laws = dict.fromkeys(units, [1 / levels] * levels)
+    return Units(laws, {}, sizes, arguments, {name: f for name, (_, f) in functions.items()})
 
 
 def chain(obeys):
     """y is a coin; or the same coin turned where m is 1."""
     return model(
-        COINS,
-        dict.fromkeys("xmy", 2),
-        {"x": (), "m": ("x",), "y": ("m",)},
-        x=lambda u: u[0],
-        m=lambda x, u: x,
-        y=lambda m, u: u[1] ^ (m & obeys),
+        "ab",
+        2,
+        x=("a", lambda a: a),
+        m=("x", lambda x: x),
+        y=("m b", lambda m, b: b ^ (m & obeys)),
     )
 
 
 def bow(level):
     """x is one of three; untreated, y would be 1 for those of one of the two treated levels."""
-    return model(
-        [0, 1, 2],
-        {"x": 3, "y": 2},
-        {"x": (), "y": ("x",)},
-        x=lambda u: u,
-        y=lambda x, u: int(x == 0 and u == level),
-    )
+    return model("u", 3, x=("u", lambda u: u), y=("x u", lambda x, u: (x == 0) & (u == level)))
 
 
 def witness(obeys):
     """w is a coin; or the same coin turned by x. m repeats w, and y compares them."""
     return model(
-        COINS,
-        dict.fromkeys("xwmy", 2),
-        {"x": (), "w": ("x",), "m": ("x", "w"), "y": ("x", "w", "m")},
-        x=lambda u: u[0],
-        w=lambda x, u: u[1] ^ (x & obeys),
-        m=lambda x, w, u: w,
-        y=lambda x, w, m, u: w ^ m,
+        "ab",
+        2,
+        x=("a", lambda a: a),
+        w=("x b", lambda x, b: b ^ (x & obeys)),
+        m=("x w", lambda x, w: w),
+        y=("x w m", lambda x, w, m: w ^ m),
     )
 
 

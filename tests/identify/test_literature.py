@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from latent_oracle import random_model
-from test_identify_effects import EXACT, check_no, error
+from finite_models import latent_model
+from test_random_graphs import EXACT, check_no, error
 
 from causalflow.formats.formats import load
 from causalflow.identify.identify import identify
@@ -29,7 +29,7 @@ def test_verdicts_of_the_literature_are_found_and_hold_in_numbers(file):
     graph = load(file)
     parts = (graph.admg.nodes, graph.admg.directed, graph.admg.bidirected)
     levels = 2 if len(graph.nodes) > 8 else [2 + place % 2 for place in range(len(graph.nodes))]
-    model = random_model(np.random.default_rng(len(file.stem)), *parts, levels)
+    model = latent_model(np.random.default_rng(len(file.stem)), *parts, levels)
     for each in graph.queries:
         query = parse_query(each.ask, graph)
         if query.is_counterfactual:

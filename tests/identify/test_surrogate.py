@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hedge_oracle import is_hedge
-from latent_oracle import random_graph, random_model, random_query
-from test_identify_effects import EXACT, asked
+from finite_models import latent_model
+from questions import effect, random_graph, random_query
+from test_random_graphs import EXACT, mixed
+from two_models import is_hedge
 
-from causalflow.admg.admg import ADMG
 from causalflow.errors import GraphError, QueryError
 from causalflow.factors.table import Table
 from causalflow.graph.graph import Graph
@@ -46,16 +46,16 @@ def test_effects_from_random_experiments_equal_the_truth_or_have_hedges(seed, co
     for _ in range(40):
         size = int(generator.integers(3, 6))
         names, directed, bidirected = random_graph(generator, size, 0.5, 1.5 / size)
-        admg = ADMG(tuple(names), frozenset(directed), frozenset(map(frozenset, bidirected)))
+        admg = mixed(names, directed, bidirected)
         outcomes, do, given = random_query(generator, names)
-        model = random_model(generator, names, directed, bidirected)
+        model = latent_model(generator, names, directed, bidirected)
         data = data_of(model, random_sources(generator, names, complete))
-        verdict = identify(admg, asked(outcomes, do, given), list(data))
+        verdict = identify(admg, effect(outcomes, do, given), list(data))
         answers.append(verdict.identifiable is True)
         if verdict.identifiable:
             answer = verdict.evaluate(data).to_numpy([*outcomes, *given, *do])
             assert np.abs(answer - model.truth(outcomes, do, given)).max() < EXACT
-            helped += not identify(admg, asked(outcomes, do, given))
+            helped += not identify(admg, effect(outcomes, do, given))
         elif complete:
             assert verdict.identifiable is False
             assert verdict.witness

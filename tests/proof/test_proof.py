@@ -7,7 +7,8 @@ from pathlib import Path
 import networkx
 import numpy as np
 import pytest
-from latent_oracle import asked, random_graph, random_model, random_query
+from finite_models import latent_model
+from questions import effect, random_graph, random_query
 
 from causalflow.admg.admg import ADMG
 from causalflow.factors.table import Table
@@ -102,7 +103,7 @@ def check(admg, verdict, seed=0, levels=2):
         assert use.given == use.before.do & use.after.do | use.before.given & use.after.given
         assert is_separated(admg, use)
     generator = np.random.default_rng(seed)
-    model = random_model(generator, admg.nodes, admg.directed, admg.bidirected, levels)
+    model = latent_model(generator, admg.nodes, admg.directed, admg.bidirected, levels)
     assert max(errors(model, query, proof)) < EXACT
     return proof
 
@@ -124,7 +125,7 @@ def test_random_effects_are_proved_line_by_line():
     while met < 80:
         names, directed, bidirected = random_graph(generator, 5, 0.4, 0.25)
         admg = ADMG(tuple(names), frozenset(directed), frozenset(map(frozenset, bidirected)))
-        verdict = identify(admg, asked(*random_query(generator, names)))
+        verdict = identify(admg, effect(*random_query(generator, names)))
         if verdict and any(line.uses for line in verdict.proof.lines):
             check(admg, verdict, met)
             met += 1
@@ -178,7 +179,7 @@ def test_values_and_expectations_are_carried_through_the_proof():
     valued = identify(graph, "P(y=1 | do(x=0))")
     assert valued.proof.formula == valued.estimand
     admg = graph.admg
-    model = random_model(np.random.default_rng(1), admg.nodes, admg.directed, admg.bidirected)
+    model = latent_model(np.random.default_rng(1), admg.nodes, admg.directed, admg.bidirected)
     truth = model.truth(["y"], ["x"])
     for line in valued.proof.lines:
         regimes = experiments_in(line.formula) | {()}

@@ -1,12 +1,110 @@
-"""Random questions of every kind about a model of `enumerated`: as the engine takes them, as terms.
-
-The evidence is mostly that of one possible world, so that few questions are impossible.
-"""
+"""Random graphs, and random questions about graphs and models, most of which have an answer."""
 
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import combinations
 
-from enumerated import FREE, written, written_query
+import numpy as np
+from finite_models import FREE
+
+from causalflow.query.query import Intervention, Kind, Query, Term
+
+
+def random_graph(generator, size, arrows, arcs):
+    """Names in an order that is not the topological one, arrows and arcs with given chances."""
+    names = [f"v{index}" for index in range(size)]
+    order = [names[index] for index in generator.permutation(size)]
+    directed = [pair for pair in combinations(order, 2) if generator.random() < arrows]
+    bidirected = [pair for pair in combinations(names, 2) if generator.random() < arcs]
+    return names, directed, bidirected
+
+
+def large_graph(seed=0, size=1000, hidden=300):
+    """Names, two arrows into each node from the twenty before it, arcs between any two."""
+    generator = np.random.default_rng(seed)
+    names = tuple(f"v{i}" for i in range(size))
+    draws = [(i, j) for j in range(1, size) for i in generator.integers(max(0, j - 20), j, 2)]
+    pairs = generator.permutation(size)[: 2 * hidden].reshape(hidden, 2).tolist()
+    arcs = frozenset(frozenset((names[a], names[b])) for a, b in pairs)
+    return names, frozenset((names[i], names[j]) for i, j in draws), arcs
+
+
+def random_query(generator, names):
+    """Disjoint outcomes, treatments and conditions: at least one outcome and one treatment."""
+    order = [names[index] for index in generator.permutation(len(names))]
+    outcomes = int(generator.integers(1, min(3, len(names) - 1) + 1))
+    treatments = int(generator.integers(1, min(3, len(names) - outcomes) + 1))
+    rest = order[outcomes + treatments :]
+    given = rest[: int(generator.integers(0, min(2, len(rest)) + 1))]
+    return order[:outcomes], order[outcomes : outcomes + treatments], given
+
+
+def effect(outcomes, do=(), given=()):
+    """The text of a question about one world."""
+    behind = [*([f"do({', '.join(do)})"] if do else []), *given]
+    return f"P({', '.join(outcomes)}{' | ' if behind else ''}{', '.join(behind)})"
+
+
+def random_counterfactual(generator, names, levels=2):
+    """One to three terms, some of them conditions, at most two of them free; a package's query."""
+    count = int(generator.integers(1, 4))
+    found = {}
+    while len(found) < count:
+        term = _term(generator, names, 0.2, levels)
+        value = int(generator.integers(levels)) if generator.random() < 0.4 else None
+        if value is None and sum(each.value is None for each in found.values()) > 1:
+            value = int(generator.integers(levels))
+        found.setdefault(term, Term(name=term.name, subscript=term.subscript, value=value))
+    asked = int(generator.integers(1, count + 1))
+    each = tuple(found.values())
+    return Query(kind=Kind.PROBABILITY, outcomes=each[:asked], conditions=each[asked:])
+
+
+def _term(generator, names, nesting, levels):
+    name, *others = (names[i] for i in generator.permutation(len(names)))
+    count = int(generator.choice([0, 1, 2], p=[0.3, 0.45, 0.25]))
+    world = []
+    for other in others[:count]:
+        value = int(generator.integers(levels))
+        if generator.random() < nesting:
+            rest = [n for n in names if n != other]
+            inner = _term(generator, [other, *rest[:2]], nesting / 2, levels)
+            value = Term(name=other, subscript=inner.subscript if inner.name == other else ())
+        world.append(Intervention(variable=other, value=value))
+    return Term(name=name, subscript=tuple(world))
+
+
+def spoilt(generator, text, most, marks):
+    """The text with up to ``most`` places replaced, doubled or dropped."""
+    letters = list(text)
+    for _ in range(int(generator.integers(0, most + 1))):
+        place = int(generator.integers(len(letters)))
+        mark = str(generator.choice(marks))
+        letters[place] = ["", mark, letters[place] * 2][int(generator.integers(3))]
+    return "".join(letters)
+
+
+def written(term):
+    """The term in the language of queries."""
+    name, world, value = term
+    inside = f"[{settings_text(world)}]" if world else ""
+    return f"{name}{inside}" if value is FREE else f"{name}{inside}={value}"
+
+
+def settings_text(world):
+    parts = []
+    for variable, setting in world:
+        if isinstance(setting, tuple):
+            parts.append(f"{variable}[{settings_text(setting)}]")
+        else:
+            parts.append(variable if setting is FREE else f"{variable}={setting}")
+    return ", ".join(parts)
+
+
+def written_query(outcomes, conditions=(), do=()):
+    given = [*([f"do({settings_text(do)})"] if do else []), *map(written, conditions)]
+    behind = f" | {', '.join(given)}" if given else ""
+    return f"P({', '.join(map(written, outcomes))}{behind})"
 
 
 @dataclass
@@ -35,13 +133,13 @@ def under_do(do, outcomes, conditions=()):
 
 
 class Questions:
-    """Random questions about one model."""
+    """About one model of units; evidence is mostly that of one unit, so that few are impossible."""
 
     def __init__(self, model, random):
         self.model, self.random = model, random
         self.row = int(random.choice(model.rows))
         self.nodes, self.classes = list(model.sizes), model.classes
-        self.every_name = [*self.nodes, *model.laws]
+        self.every_name = [*self.nodes, *model.declared]
 
     def every(self):
         """(kind, question): each kind once, named quantities where the model has the nodes."""
@@ -111,7 +209,7 @@ class Questions:
 
     def posterior(self):
         """Of several exogenous variables jointly: given evidence they are dependent."""
-        asked = [(name, (), FREE) for name in self.some(list(self.model.laws), 3)]
+        asked = [(name, (), FREE) for name in self.some(list(self.model.declared), 3)]
         return probability(asked, self.terms(3, fixed=1.0, names=self.nodes))
 
     def named(self):
