@@ -27,6 +27,7 @@ __all__ = [
     "Number",
     "Options",
     "Rule",
+    "Text",
     "Truth",
     "Whole",
     "Wholes",
@@ -149,7 +150,20 @@ class Truth:
         return "expected True or False"
 
 
-Rule: TypeAlias = Names | Whole | Number | Interval | Wholes | Truth
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text."""
+
+    def allows(self, value: object) -> bool:
+        """Whether the value obeys the rule."""
+        return value is None or isinstance(value, str)
+
+    def expected(self, value: object) -> str:
+        """The end of the error's message."""
+        return "expected a text"
+
+
+Rule: TypeAlias = Names | Whole | Number | Interval | Wholes | Truth | Text
 
 
 def option(

@@ -35,6 +35,17 @@ def _registry(
     return Registry(kind, group, full, adapt and f"causalflow.{home}:{adapt}")
 
 
+NODE_TYPES = _registry(
+    "type of a node",
+    "node_types",
+    "graph.node",
+    {
+        "image": "Image",
+        "class": "Class",
+        "continuous": "Continuous",
+    },
+    adapt="as_node_type",
+)
 GRAPH_FORMATS = _registry(
     "graph format",
     "formats",
@@ -246,6 +257,7 @@ COMMANDS = _registry(
 REGISTRIES: Mapping[str, Registry[Any]] = {
     registry.kind: registry
     for registry in (
+        NODE_TYPES,
         GRAPH_FORMATS,
         DISTRIBUTIONS,
         TABLE_NOISES,

@@ -29,7 +29,7 @@ from causalflow.limits import MODEL_BYTES, SOLVER_STEPS
 from causalflow.names import QUOTED, unquoted
 from causalflow.options import rules
 from causalflow.values.image import ImageType, image_of
-from causalflow.values.variable import UNTYPED
+from causalflow.values.variable import UNTYPED, NodeType
 
 if TYPE_CHECKING:
     import torch
@@ -216,22 +216,22 @@ def _value(node: Node, given: Assignment, where: str) -> Any:
             raise EvidenceError(
                 f"{where} {given}: '{given.operator}' is for --do of continuous nodes"
             )
-        return _shift(_number(given, where) * (-1 if given.operator == "-=" else 1))
+        return _shift(_number(given, where, node.type) * (-1 if given.operator == "-=" else 1))
     if (image := image_of(node.type)) is not None:
         return read_image(image, given.text)
     if node.type is UNTYPED:
         raise EvidenceError(f"{where} {given}: node '{given.node}' has no type")
-    return _number(given, where) if node.type.numeric else given.text
+    return _number(given, where, node.type) if node.type.numeric else given.text
 
 
-def _number(given: Assignment, where: str) -> float:
+def _number(given: Assignment, where: str, kind: NodeType) -> float:
     try:
         number = float(given.text)
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
         raise EvidenceError(
-            f"{where} {given}: '{given.text}' is no number; node '{given.node}' is continuous"
+            f"{where} {given}: '{given.text}' is no number; node '{given.node}' is {kind.predicate}"
         )
     return number
 

@@ -118,8 +118,7 @@ def _levels(
     if name in given:
         return _given(name, given[name])
     if node is not None and node.type.numeric:
-        kind = "a count" if node.type.integral else "continuous"
-        raise DataError(f"estimate: '{name}' is {kind}; {CONTINUOUS}")
+        raise DataError(f"estimate: '{name}' is {node.type.predicate}; {CONTINUOUS}")
     if node is not None and node.type.shape:
         raise DataError(f"estimate: '{name}' is an image; fit a model and ask it")
     return _declared(node) or _occurring(name, column)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from causalflow.graph.graph import Graph
 from causalflow.graph.node import Image, Neural, Node, images_of, levels_of
 from causalflow.limits import CATEGORICAL_ROWS, CONFOUNDER_STATES, NETWORK_WEIGHTS
-from causalflow.plugins import CLASS_NOISES
+from causalflow.plugins import CLASS_NOISES, NODE_TYPES
 from causalflow.values.variable import UNTYPED
 
 __all__ = ["latent_levels", "refusals", "untyped"]
@@ -39,7 +39,7 @@ def refusals(graph: Graph, states: int | None = None) -> Iterator[str]:
     if missing := untyped(graph):
         yield (
             f"graph '{graph.name}': nodes {missing} have no type; declare each under nodes: as one "
-            "of ['class', 'continuous', 'image']"
+            f"of {sorted(NODE_TYPES)}"
         )
         return
     yield from _representations(graph)

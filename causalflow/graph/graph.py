@@ -299,7 +299,7 @@ class Graph:
 def _plain(part: Any) -> Any:
     """A section of the constructor's arguments with typed objects in raw form."""
     if isinstance(part, Mapping):
-        if part and all(isinstance(value, Symbol) for value in part.values()):
+        if part and all(value == Symbol() for value in part.values()):
             return list(part)
         return {key: raw(value) for key, value in part.items()}
     return [raw(value) for value in part] if isinstance(part, list | tuple) else part

@@ -17,14 +17,15 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, ClassVar, TypeAlias, TypeVar
+from typing import Any, ClassVar, TypeAlias, TypeGuard, TypeVar, cast
 
 from causalflow.equations.equation import Equation
+from causalflow.errors import CausalflowError
 from causalflow.graph.diffusion import Diffusion
 from causalflow.values.finite import FiniteType, finite
 from causalflow.values.image import ImageType
 from causalflow.values.real import RealType
-from causalflow.values.variable import UNTYPED, Level, Untyped
+from causalflow.values.variable import UNTYPED, Level, NodeType, Untyped
 
 __all__ = [
     "Anticausal",
@@ -42,8 +43,11 @@ __all__ = [
     "Node",
     "Rows",
     "Symbol",
+    "Variable",
     "Vector",
+    "as_node_type",
     "images_of",
+    "is_node",
     "levels_of",
     "without_mechanism",
     "without_own",
@@ -153,8 +157,47 @@ class Image:
         return ImageType(shape=self.shape, depth=self.levels)
 
 
-Node: TypeAlias = Symbol | Class | Continuous | Image
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variable:
+    """A node of a type that has a module of its own, here or in another package.
+
+    Attributes:
+        type: what values it takes.
+        noise: how its exogenous variable enters, one of ``type.noises``.
+        equation: the explicit mechanism, if declared.
+    """
+
+    type: NodeType
+    noise: str | None = field(default=None, metadata=OWN)
+    equation: Equation | None = field(default=None, metadata=OWN)
+
+    table: ClassVar[None] = None
+    representation: ClassVar[None] = None
+
+
+Node: TypeAlias = Symbol | Class | Continuous | Image | Variable
 Declared = TypeVar("Declared", bound=Node)
+
+
+def is_node(thing: object) -> TypeGuard[Node]:
+    """Whether it is the declaration of a node."""
+    return isinstance(thing, Node)
+
+
+def as_node_type(name: str, given: Any) -> type[NodeType]:
+    """A type of one's own, as the registry of types takes it.
+
+    Raises:
+        CausalflowError: no dataclass that derives from `NodeType`, or its word is another name.
+    """
+    bases = given.__mro__ if isinstance(given, type) else ()
+    is_type = NodeType in bases and dataclasses.is_dataclass(given)
+    if not is_type or getattr(given, "word", "") != name:
+        raise CausalflowError(
+            f"type of a node '{name}': expected a dataclass that derives from "
+            f"causalflow.values.variable.NodeType and has word = {name!r}"
+        )
+    return cast("type[NodeType]", given)
 
 
 def images_of(nodes: Mapping[str, Node]) -> dict[str, Image]:

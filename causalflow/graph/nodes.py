@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -23,6 +22,7 @@ from causalflow.graph.node import (
     Image,
     Level,
     Node,
+    Variable,
 )
 from causalflow.graph.tree import (
     Fields,
@@ -49,15 +49,11 @@ from causalflow.graph.tree import (
 )
 from causalflow.limits import IMAGE_PIXELS, LEVELS, REPRESENTATION_LENGTH
 from causalflow.options import Names, rules
-from causalflow.plugins import CLASS_NOISES, CONTINUOUS_NOISES, TABLE_NOISES
+from causalflow.plugins import CLASS_NOISES, CONTINUOUS_NOISES, NODE_TYPES, TABLE_NOISES
+from causalflow.values.variable import NodeType
 
-__all__ = ["NODE_TYPES", "SUPPORTS", "read_exogenous", "read_node"]
+__all__ = ["SUPPORTS", "read_exogenous", "read_node"]
 
-NODE_TYPES: Mapping[str, type[Image | Class | Continuous]] = {
-    "image": Image,
-    "class": Class,
-    "continuous": Continuous,
-}
 SUPPORTS: Mapping[str, tuple[float, float]] = {
     "real": (-math.inf, math.inf),
     "positive": (0.0, math.inf),
@@ -77,23 +73,44 @@ def read_node(value: Value, place: Place) -> Node:
         form = "a mapping such as {type: class, levels: 2}"
         place.fail(f"expected {form}, not {described(value)}{hint}", value)
     kind = _node_type(value, place)
-    record(value, place, ("type", *field_names(kind)))
-    node: Node = kind(**declared_fields(kind, value, place, _READERS[kind]))
+    node = _declared(kind, value, place) if kind in _READERS else _variable(kind, value, place)
     _check_equation(node, value.get("equation"), place)
-    options = value.get("diffusion")
-    if isinstance(node, Image) and isinstance(options, Fields):
-        return replace(node, stated=frozenset(options.keys()))
     return node
 
 
-def _node_type(value: Fields, place: Place) -> type[Image | Class | Continuous]:
+def _declared(kind: type[Any], value: Fields, place: Place) -> Node:
+    """A node of a type with a declaration of its own."""
+    record(value, place, ("type", *field_names(kind)))
+    fields = declared_fields(kind, value, place, _READERS[kind])
+    if isinstance(options := value.get("diffusion"), Fields):
+        fields["stated"] = frozenset(options.keys())
+    node: Node = kind(**fields)
+    return node
+
+
+def _variable(kind: type[NodeType], value: Fields, place: Place) -> Node:
+    """A node of a type whose dataclass says what a file can say of it."""
+    noise = ["noise"] if kind.noises else []
+    record(value, place, ("type", *field_names(kind), *noise, "equation"))
+    readers = {name: reader(rule) for name, rule in rules(kind).items()}
+    made: NodeType = kind(**declared_fields(kind, value, place, readers))
+    given: dict[str, Any] = {
+        name: read(content, place.within(name))
+        for name, read in (("noise", choice(kind.noises)), ("equation", _equation))
+        if (content := value.get(name)) is not None
+    }
+    return Variable(type=made, **{"noise": next(iter(kind.noises), None), **given})
+
+
+def _node_type(value: Fields, place: Place) -> type[Any]:
     declared = value.get("type")
     if declared is None:
         place.fail(f"the field 'type' is missing; {one_of('', NODE_TYPES)}", value)
     if not isinstance(declared, Scalar) or declared.text not in NODE_TYPES:
         given = declared.text if isinstance(declared, Scalar) else ""
         place.fail(f"unknown type {described(declared)}; {one_of(given, NODE_TYPES)}", declared)
-    return NODE_TYPES[declared.text]
+    found: type[Any] = NODE_TYPES.get(declared.text)
+    return found
 
 
 def _check_equation(node: Node, value: Value | None, place: Place) -> None:

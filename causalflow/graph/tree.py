@@ -26,7 +26,7 @@ import numpy as np
 
 from causalflow.errors import GraphError, one_of
 from causalflow.limits import LISTED, NESTING
-from causalflow.options import Interval, Names, Number, Rule, Truth, Whole, Wholes
+from causalflow.options import Interval, Names, Number, Rule, Text, Truth, Whole, Wholes
 from causalflow.values.column import is_tensor
 
 __all__ = [
@@ -329,6 +329,8 @@ def reader(rule: Rule) -> Read:
             return counts(most, length)
         case Truth():
             return truth
+        case Text():
+            return text
     assert_never(rule)
 
 

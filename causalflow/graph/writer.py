@@ -27,9 +27,10 @@ from causalflow.graph.node import (
     Level,
     Neural,
     Node,
-    Symbol,
+    images_of,
+    is_node,
 )
-from causalflow.graph.nodes import NODE_TYPES, SUPPORTS
+from causalflow.graph.nodes import SUPPORTS
 from causalflow.names import written
 from causalflow.values.variable import UNTYPED
 
@@ -47,8 +48,6 @@ def raw(thing: Any) -> Any:
         {'p': [Fraction(1, 4), Fraction(3, 4)]}
     """
     match thing:
-        case Symbol():
-            return {}
         case Edge():
             return _raw_edge(thing)
         case Finite():
@@ -57,13 +56,22 @@ def raw(thing: Any) -> Any:
             return {"type": thing.name, **dict(thing.parameters)}
         case QueryCheck():
             return _changed(thing)
-        case Image():
-            return {"type": "image", **_changed(thing), **_raw_options(thing)}
-        case _ if isinstance(thing, tuple(NODE_TYPES.values())):
-            kind = next(name for name, node in NODE_TYPES.items() if node is type(thing))
-            return {"type": kind, **_changed(thing)}
         case _:
-            return thing
+            return _raw_node(thing) if is_node(thing) else thing
+
+
+def _raw_node(node: Node) -> dict[str, Any]:
+    """The fields of a node; those of its type where they are not the node's own."""
+    if node.type is UNTYPED:
+        return {}
+    fields = _changed(node)
+    if fields.pop("type", None) is not None:
+        fields |= _changed(node.type)
+    if (node.noise,) == node.type.noises[:1]:
+        fields.pop("noise", None)
+    for image in images_of({"": node}).values():
+        fields |= _raw_options(image)
+    return {"type": node.type.word, **fields}
 
 
 def _raw_edge(edge: Edge) -> Any:

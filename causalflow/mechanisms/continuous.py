@@ -30,6 +30,7 @@ from torch import Tensor, nn
 
 from causalflow.errors import CompileError, DataError, EvidenceError
 from causalflow.graph.node import Continuous, Node
+from causalflow.mechanisms.features import columns, width
 from causalflow.mechanisms.flow import NOISES
 from causalflow.mechanisms.line import Line, censored, drawn_below, least_squares, middle
 from causalflow.mechanisms.mechanism import Noise, Values, all_labelled, draw_normal, filled
@@ -107,7 +108,7 @@ class ContinuousMechanism(nn.Module):
         self.map = NOISES.get(node.noise)
         images = {key: node for key, node in self.parents.items() if node.type.shape}
         self.tabular = {key: kind for key, kind in self.parents.items() if key not in images}
-        features = sum(_width(kind) for kind in self.tabular.values())
+        features = sum(width(kind) for kind in self.tabular.values())
         for buffer, shape in (("weights", (features,)), ("intercept", ()), ("centre", (features,))):
             self.register_buffer(buffer, torch.zeros(shape, dtype=torch.float64))
         self.register_buffer("scale", torch.ones((), dtype=torch.float64))
@@ -144,14 +145,7 @@ class ContinuousMechanism(nn.Module):
 
     def features(self, parents: Values, n: int) -> Tensor:
         """f(pa) of the class and continuous parents: float64, shape (n, features)."""
-        columns = [
-            nn.functional.one_hot(parents[key], _width(kind) + 1)[:, 1:].double()
-            if kind.type.levels is not None
-            else parents[key].double().unsqueeze(-1)
-            for key, kind in self.tabular.items()
-        ]
-        empty = torch.empty((n, 0), dtype=torch.float64, device=self.scale.device)
-        return torch.cat([empty, *(column.to(empty.device) for column in columns)], dim=-1)
+        return columns(self.tabular, parents, n, self.scale.device)
 
     @property
     def _open(self) -> tuple[float, float]:
@@ -266,7 +260,7 @@ class ContinuousMechanism(nn.Module):
                 parts = measured(features[:, column])
                 for buffer, part in zip((self.centre, self.spread, self.bends), parts, strict=True):
                     buffer[column] = part
-            column += _width(kind)
+            column += width(kind)
 
     def loss(self, values: Values, generator: torch.Generator) -> Tensor | None:
         """-log p(x | pa), shape (batch,), 0 in rows with a label missing; None if linear."""
@@ -311,11 +305,6 @@ class ContinuousMechanism(nn.Module):
         location, parameters = self._location(parents, len(u))
         residual = straight(self.map.to_residual(u, parameters), self.bend)
         return to_support(location + self.scale * residual, self._open).clamp(*self.node.support)
-
-
-def _width(node: Node) -> int:
-    """Number of feature columns of a parent that is a level or a number."""
-    return 1 if node.type.levels is None else len(node.type.levels) - 1
 
 
 def _embedding(kind: RealType, features: int) -> nn.Module:

@@ -231,7 +231,7 @@ def _check_condition(graph: Graph, condition: Condition) -> None:
             f"query: the condition '{term}' has no levels to list; give its value, as in "
             f"ask(query, {term.name}=...)"
         )
-    is_discrete = graph.nodes[term.name].type.depth is not None
+    is_discrete = graph.nodes[term.name].type.integral
     if not _is_factual(graph, condition) and not is_discrete:
         raise QueryError(
             f"query: the condition '{term}' is on a continuous variable after an intervention, "

@@ -93,14 +93,14 @@ def simulate(
         generator=generator,
         watch=watch,
     )
-    cells = run.cells()
+    table = _table(scm, question, run.cells(), list(run.impossible))
     return Answer(
         query=question.query,
-        table=_table(scm, question, cells, list(run.impossible)),
+        table=table,
         rows=question.rows is not None,
         error=max((tally.error for tally in run.tallies), default=0.0),
         route="simulated",
-        notes=tuple(_notes(run)),
+        notes=(*_notes(run), *_unlisted(scm, question, table)),
         learned=bool(used & scm.learned),
         impossible=tuple(run.impossible),
     )
@@ -249,7 +249,7 @@ def _table(
 ) -> Table:
     """The cells under their axes, NaN in rows that are impossible.
 
-    A discrete image has the codes that were drawn.
+    A discrete image has the codes that were drawn, a count the numbers.
     """
     levels: dict[str, tuple[Level, ...]] = {}
     if question.rows is not None:
@@ -291,6 +291,15 @@ def _notes(run: _Run) -> Iterator[str]:
     if question.query.kind is Kind.EXPECTATION:
         yield from _level_notes(scm, question)
     yield from run.watch.sentences
+
+
+def _unlisted(scm: StructuralModel, question: Question, table: Table) -> Iterator[str]:
+    """That an axis has only the values that were drawn, where there is no list of all."""
+    for axis, name in question.axes.items():
+        drawn = table.levels[axis]
+        if name in scm.graph.nodes and scm.graph.nodes[name].type.numeric and drawn:
+            ends = f"{drawn[0]} to {drawn[-1]}"
+            yield f"'{name}' has no largest value: the table has those that were drawn, {ends}"
 
 
 def _is_marginal(question: Question) -> bool:

@@ -148,13 +148,16 @@ class Worlds:
         return self._known[term.subscript][term.name]
 
     def axis(self, term: Term) -> Axis:
-        """The term as an axis of the answer; of a discrete image the codes that are drawn."""
+        """The term as an axis of the answer; of a discrete image or a count what is drawn."""
         graph, value = self.scm.graph, self.value(term)
         kind = graph.nodes[term.name].type if term.name in graph.nodes else UNTYPED
         if (image := image_of(kind)) is not None and image.depth is not None:
             images, index = value.flatten(1).unique(dim=0, return_inverse=True)
             codes = codes_of(term.name, image, images.long().cpu().numpy()).tolist()
             return Axis(levels=tuple(codes), index=index.cpu().numpy())
+        if kind.numeric and kind.integral:
+            whole, index = value.unique(return_inverse=True)
+            return Axis(levels=tuple(whole.long().tolist()), index=index.cpu().numpy())
         levels = levels_of(graph, term.name)
         if levels is None:
             what = "continuous" if image is None else "an image"

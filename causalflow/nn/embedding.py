@@ -35,6 +35,7 @@ from causalflow.graph.node import Node, Vector
 from causalflow.nn.encoder import MLP, Encoder
 from causalflow.nn.engine import engine_of
 from causalflow.nn.tails import bent, measured
+from causalflow.plugins import NODE_TYPES
 
 __all__ = [
     "LevelEmbedding",
@@ -236,7 +237,7 @@ def _part(name: str, node: Node | Vector, features: int) -> nn.Module:
     if engine is None:
         raise CompileError(
             f"node '{name}': a parent of a network has no type; "
-            "declare one of ['class', 'continuous', 'image'] under nodes:"
+            f"declare one of {sorted(NODE_TYPES)} under nodes:"
         )
     return engine.embedding(node.type, features)
 

@@ -10,8 +10,9 @@ a value, the mechanism that makes it) stands in the type's engine (`causalflow.n
     image       numbers, channel x height x width           uint8 or float32
     (none)      of a node that has a name alone: `UNTYPED`
 
-A further type is a class of its own in `causalflow.values`, a mechanism, and a line in
-`causalflow.values.types`.
+A further type is a module of `causalflow.values`, one of `causalflow.mechanisms`, and a line in
+`causalflow.plugins.NODE_TYPES`. Its dataclass's fields, each with its rule (`causalflow.options`),
+are the fields of its nodes in a graph file, beside ``noise`` and ``equation``.
 """
 
 from __future__ import annotations
@@ -53,11 +54,13 @@ class NodeType(Protocol):
         word: what a graph file calls it.
         engine: where the networks' side of it is, ``module:name``; imported when first needed.
         look: how a node of it is drawn.
+        noises: how the noise of a node can enter, as its file names it; the first by default.
     """
 
     word: ClassVar[str]
     engine: ClassVar[str]
     look: ClassVar[Look]
+    noises: ClassVar[tuple[str, ...]] = ()
 
     @property
     def levels(self) -> tuple[Level, ...] | None:
@@ -117,6 +120,11 @@ class NodeType(Protocol):
     @property
     def words(self) -> str:
         """The type, as a table of nodes names it."""
+        return self.word
+
+    @property
+    def predicate(self) -> str:
+        """What a message says that a node is, as in "'x' is continuous"."""
         return self.word
 
     @property
