@@ -43,6 +43,7 @@ NODE_TYPES = _registry(
         "image": "Image",
         "class": "Class",
         "continuous": "Continuous",
+        "count": "causalflow.values.count:CountType",
     },
     adapt="as_node_type",
 )
