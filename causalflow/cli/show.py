@@ -81,10 +81,8 @@ def _title(verdict: Verdict) -> str:
 @json_option
 def describe(model_or_graph: Path, as_json: bool) -> None:
     """Show what each node of a model is made by, or of a graph file would be."""
-    from causalflow.model.construction import describe as rows_of
-
     model = _model(model_or_graph)
-    rows = rows_of(model.scm)
+    rows = model.scm.describe()
     untrained = [name for name in model.scm.order if name not in model.fitted]
     if as_json:
         latent = list(model.graph.latent)

@@ -61,6 +61,11 @@ class LatentClass(nn.Module):
         self.weights = nn.Parameter(torch.zeros(self.levels, dtype=torch.float64))
 
     @property
+    def description(self) -> str:
+        """What it is made of."""
+        return "table"
+
+    @property
     def log_p(self) -> Tensor:
         """Log-probabilities of the states, shape (K,)."""
         return torch.log_softmax(self.weights, dim=0)

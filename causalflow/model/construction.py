@@ -1,16 +1,16 @@
 """Construction: each node's declaration to a mechanism, each hidden cause to an explicit root.
 
-node with an equation        EquationMechanism over its parents and exogenous variables
-class                        Categorical: a table over class parents, a network over others
-class with a table           Categorical with that table; nothing is fitted
-continuous                   ContinuousMechanism: linear, additive or a monotone flow
-image                        ImageMechanism: a diffusion model; anti-causal edges guide it
-a <-> b (class nodes)        LatentClass: one hidden class that both ends read as a parent
-exogenous variable           ExogenousVariable
+node with an equation        `EquationMechanism` over its parents and exogenous variables
+other nodes                  the mechanism of the node's type (`causalflow.nn.engine`):
+  class                      `Categorical`: a table over class parents, a network over others; that
+                             of the declaration where it has a table, and nothing is fitted
+  continuous                 `ContinuousMechanism`: linear, additive or a monotone flow
+  image                      `ImageMechanism`: a diffusion model; anti-causal edges guide it
+a <-> b (class nodes)        `LatentClass`: one hidden class that both ends read as a parent
+exogenous variable           `ExogenousVariable`
 
-Options: what a graph file leaves to the engine, and the parts of a model that no file holds.
-
-Description: what every node and hidden root compiled to, as rows of a table.
+What a graph file leaves to the engine are the options of `compile`; what no file can hold are the
+user's own networks and predictors, its *parts*.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from causalflow.errors import CausalflowError, CompileError, one_of
 from causalflow.graph.compilable import latent_levels, refusals
 from causalflow.graph.graph import Graph
 from causalflow.graph.node import (
-    Anticausal,
     Class,
     Diffusion,
     Image,
@@ -49,7 +48,6 @@ __all__ = [
     "CompileOptions",
     "Parts",
     "check_parts",
-    "describe",
     "diffusion_images",
     "latent_name",
     "outline",
@@ -259,79 +257,5 @@ def _mechanism(
     if isinstance(mechanism, ImageMechanism) and torch.get_default_device().type != "meta":
         mechanism.to(parts.home)
         if site.network is not None and not mechanism.denoiser.trained:  # that has checked itself
-            _check_network(mechanism)
+            mechanism.check_network()
     return mechanism
-
-
-def _check_network(mechanism: ImageMechanism) -> None:
-    """Refuse a network that cannot be called on two images, where it is."""
-    device = home_of([mechanism])
-    images = torch.zeros(2, *mechanism.shape, dtype=torch.float64, device=device)
-    lengths = {} if mechanism.representation is None else mechanism.representation.lengths
-    parents = {
-        n: images.new_zeros(2, dtype=torch.float64 if node.type.numeric else torch.int64)
-        for n, node in mechanism.parents.items()
-    }
-    parents |= {n: images.new_zeros(2, k, dtype=torch.float32) for n, k in lengths.items()}
-    try:
-        with torch.no_grad():
-            mechanism.denoiser.velocity(images, 0.5, parents)
-    except (RuntimeError, TypeError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise CompileError(
-            f"node '{mechanism.name}': its network cannot be called as network(x, tau, condition) "
-            f"on two images: {reason}"
-        ) from None
-
-
-def describe(scm: StructuralModel) -> list[dict[str, Any]]:
-    """One row a hidden root and node, roots first, nodes in topological order.
-
-    Returns:
-        Rows with the columns node, type, parents, mechanism, parameters (numbers set by fitting).
-    """
-    roots = [
-        {
-            "node": name,
-            "type": "exogenous" if name in scm.exogenous else "latent class",
-            "parents": "",
-            "mechanism": _root(scm.root(name)),
-            "parameters": _size(scm.root(name)),
-        }
-        for name in scm.root_names
-    ]
-    nodes = [
-        {
-            "node": name,
-            "type": scm.graph.nodes[name].type.words + _vector(scm.graph.nodes[name]),
-            "parents": ", ".join(_edge(scm, parent, name) for parent in scm.parents(name)),
-            "mechanism": scm.mechanism(name).description,
-            "parameters": _size(scm.module(name)),
-        }
-        for name in scm.order
-    ]
-    return roots + nodes
-
-
-def _size(module: nn.Module) -> int:
-    """Parameters, and the tables and statistics kept as buffers."""
-    return sum(tensor.numel() for tensor in module.state_dict().values())
-
-
-def _vector(node: Node) -> str:
-    return f", representation {node.representation}" if node.representation is not None else ""
-
-
-def _edge(scm: StructuralModel, parent: str, child: str) -> str:
-    if parent in scm.root_names or not scm.graph.nodes[child].type.shape:
-        return parent
-    kind = scm.graph.kind(parent, child)
-    if isinstance(kind, Anticausal):
-        return f"{parent} (anticausal, scale {kind.scale:g})"
-    return parent
-
-
-def _root(root: nn.Module) -> str:
-    if isinstance(root, ExogenousVariable):
-        return "finite" if root.is_finite else str(getattr(root.law, "name", ""))
-    return "table"

@@ -47,7 +47,6 @@ from causalflow.model.abduction import Abduction, abduct
 from causalflow.model.construction import (
     CompileOptions,
     Parts,
-    describe,
     read_options,
     structural_model,
 )
@@ -483,7 +482,7 @@ class Model:
         """One row a node and hidden root: type, parents, what it compiled to, its parameters."""
         import pandas
 
-        return pandas.DataFrame(describe(self.scm))
+        return pandas.DataFrame(self.scm.describe())
 
     def save(self, path: str | Path) -> None:
         """Write weights, graph text, options and versions in one safetensors file, atomically."""

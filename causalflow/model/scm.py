@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from causalflow.diffusion.denoiser import Denoiser
 from causalflow.errors import CausalflowError, one_of
 from causalflow.graph.graph import Graph
+from causalflow.graph.node import Anticausal
 from causalflow.mechanisms.categorical import Categorical
 from causalflow.mechanisms.equation.mechanism import EquationMechanism
 from causalflow.mechanisms.exogenous.exogenous import ExogenousVariable
@@ -173,6 +174,40 @@ class StructuralModel(nn.Module):
         other._configured = {}
         other.__dict__.pop("images", None)
         return other
+
+    def describe(self) -> list[dict[str, Any]]:
+        """One row a hidden root and node, roots first, nodes in topological order.
+
+        Returns:
+            Rows with the columns node, type, parents, mechanism, parameters (numbers set by
+            fitting: parameters, and the tables and statistics kept as buffers).
+        """
+        roots: dict[str, nn.Module] = {name: self.root(name) for name in self.root_names}
+        modules = roots | {name: self.module(name) for name in self.order}
+        return [
+            {
+                "node": name,
+                "type": self._words(name),
+                "parents": ", ".join(self._edge(parent, name) for parent in self.parents(name)),
+                "mechanism": cast(Any, module).description,
+                "parameters": sum(tensor.numel() for tensor in module.state_dict().values()),
+            }
+            for name, module in modules.items()
+        ]
+
+    def _words(self, name: str) -> str:
+        if name in self.root_names:
+            return "exogenous" if name in self.exogenous else "latent class"
+        length = self.graph.nodes[name].representation
+        return self.types[name].words + (f", representation {length}" if length is not None else "")
+
+    def _edge(self, parent: str, child: str) -> str:
+        """A parent, and the scale of an anti-causal edge."""
+        drawn = parent not in self.root_names and self.types[child].shape
+        kind = self.graph.kind(parent, child) if drawn else None
+        if isinstance(kind, Anticausal):
+            return f"{parent} (anticausal, scale {kind.scale:g})"
+        return parent
 
     def forget(self) -> None:
         """Drop what was recorded of weights that have changed or moved."""

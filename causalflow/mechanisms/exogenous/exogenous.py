@@ -61,6 +61,11 @@ class ExogenousVariable(nn.Module):
         self.register_buffer("log_p", torch.tensor(p, dtype=torch.float64).log(), persistent=False)
 
     @property
+    def description(self) -> str:
+        """Its law."""
+        return "finite" if self.is_finite else str(getattr(self.law, "name", ""))
+
+    @property
     def is_finite(self) -> bool:
         """Whether the values are 0, 1, .. with given probabilities: they can be enumerated."""
         return len(self.log_p) > 0

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from causalflow.diffusion.denoiser import Denoiser
 from causalflow.diffusion.trajectory import Decoder
+from causalflow.errors import CompileError
 from causalflow.graph.node import (
     Anticausal,
     Diffusion,
@@ -32,7 +33,7 @@ from causalflow.graph.node import (
     Node,
     levels_of,
 )
-from causalflow.mechanisms.image.classifier import given_classifiers
+from causalflow.mechanisms.image.classifier import given_classifiers, home_of
 from causalflow.mechanisms.image.code import SemanticCode
 from causalflow.mechanisms.image.codec import Codec, ImageNoise, told_velocity
 from causalflow.mechanisms.image.loss import ImageLoss, MutilationWeights
@@ -108,6 +109,29 @@ class ImageMechanism(nn.Module):
     def assumption(self) -> str:
         """How a diffusion model recovers its noise."""
         return "the noise of its diffusion model"
+
+    def check_network(self) -> None:
+        """Refuse a network that cannot be called on two images, where it is.
+
+        Raises:
+            CompileError: its reason.
+        """
+        images = torch.zeros(2, *self.shape, dtype=torch.float64, device=home_of([self]))
+        parents = {
+            n: images.new_zeros(2, dtype=torch.float64 if node.type.numeric else torch.int64)
+            for n, node in self.parents.items()
+        }
+        lengths = {} if self.representation is None else self.representation.lengths
+        parents |= {n: images.new_zeros(2, k, dtype=torch.float32) for n, k in lengths.items()}
+        try:
+            with torch.no_grad():
+                self.denoiser.velocity(images, 0.5, parents)
+        except (RuntimeError, TypeError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise CompileError(
+                f"node '{self.name}': its network cannot be called as network(x, tau, condition) "
+                f"on two images: {reason}"
+            ) from None
 
     def configured(
         self, *, steps: int | None = None, guidance: float | str | None = None, **options: Any
