@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from latent_oracle import random_graph, random_query
+from questions import random_graph, random_query
 
 from causalflow.admg.admg import ADMG
 from causalflow.identify.derive import prove_effect
