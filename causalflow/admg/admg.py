@@ -105,7 +105,8 @@ class ADMG:
         parts = {"links": links, "members": frozenset(nodes), "nodes": nodes}
         self.__dict__.update(parts, directed=directed, bidirected=bidirected)
         for source, target in directed:
-            self._require((source, target))
+            if source not in position or target not in position:
+                self._require((source, target))
             parents[target].add(source)
             children[source].add(target)
         for pair in bidirected:

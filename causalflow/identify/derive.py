@@ -25,11 +25,12 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from causalflow.admg.admg import ADMG
+from causalflow.admg.separation import Separations
 from causalflow.identify.id import Effect, Factor
 from causalflow.identify.kernel import Factored, Kernel, Observed
 from causalflow.proof.check import faults
 from causalflow.proof.proof import Line
-from causalflow.proof.rules import Chance, Use, holds, use_of
+from causalflow.proof.rules import Chance, Use, use_of
 from causalflow.symbolic.expression import Expression, Index, Probability, Product, Ratio, Sum
 from causalflow.symbolic.simplify import simplify
 
@@ -55,7 +56,7 @@ def prove_effect(admg: ADMG, asked: Chance, effect: Effect) -> tuple[Line, ...]:
     Raises:
         UnprovedError: a step was not found, or a line does not pass `causalflow.proof.check`.
     """
-    prover = _Prover(admg=admg)
+    prover = _Prover(admg=admg, graph=Separations(admg))
     prover.prove(asked, effect)
     for fault in faults(admg, asked, prover.lines):
         raise UnprovedError(fault)
@@ -67,6 +68,7 @@ class _Prover:
     """The proof so far."""
 
     admg: ADMG
+    graph: Separations
     lines: list[Line] = field(default_factory=list)
     current: Expression | None = None
     plans: dict[tuple[Chance, Chance], tuple[Use, ...] | None] = field(default_factory=dict)
@@ -236,7 +238,7 @@ class _Prover:
     def _plan(self, term: Chance, goal: Chance) -> tuple[Use, ...] | None:
         """Uses of the rules from one term to the other; each pair is searched once."""
         if (term, goal) not in self.plans:
-            self.plans[term, goal] = convert(self.admg, term, goal)
+            self.plans[term, goal] = convert(self.graph, term, goal)
         return self.plans[term, goal]
 
     def _rewrite(
@@ -285,7 +287,7 @@ def _replaced(node: Expression, change: Callable[[Probability], Expression | Non
             return node
 
 
-def convert(admg: ADMG, start: Chance, goal: Chance) -> tuple[Use, ...] | None:
+def convert(graph: Separations, start: Chance, goal: Chance) -> tuple[Use, ...] | None:
     """Uses of the rules that turn one probability into another of the same outcomes, if found.
 
     Whatever moves in the same way moves at once, so there are at most six steps, in any order.
@@ -293,27 +295,34 @@ def convert(admg: ADMG, start: Chance, goal: Chance) -> tuple[Use, ...] | None:
     Example:
         >>> fork = ADMG(("z", "x", "y"), frozenset({("z", "x"), ("z", "y"), ("x", "y")}))
         >>> y, x, z = map(frozenset, "yxz")
-        >>> (use,) = convert(fork, Chance(y, z, x), Chance(y, x | z))
+        >>> (use,) = convert(Separations(fork), Chance(y, z, x), Chance(y, x | z))
         >>> use.rule, str(use.before.formula), str(use.after.formula), sorted(use.out_of)
         (2, 'P(y | do(x), z)', 'P(y | x, z)', ['x'])
     """
     if start == goal:
         return ()
     dead: set[Chance] = set()
-    return _found(admg, start, goal, dead)
+    return _found(graph, start, goal, dead)
 
 
-def _found(admg: ADMG, here: Chance, goal: Chance, dead: set[Chance]) -> tuple[Use, ...] | None:
+def _found(
+    graph: Separations, here: Chance, goal: Chance, dead: set[Chance]
+) -> tuple[Use, ...] | None:
     for following in _neighbours(here, goal):
         if following in dead:
             continue
-        use = use_of(admg, here, following)
-        if holds(admg, use):
-            rest = () if following == goal else _found(admg, following, goal, dead)
+        use = use_of(graph.admg, here, following)
+        if _holds(graph, use):
+            rest = () if following == goal else _found(graph, following, goal, dead)
             if rest is not None:
                 return (use, *rest)
     dead.add(here)
     return None
+
+
+def _holds(graph: Separations, use: Use) -> bool:
+    sides = (use.before.outcomes, use.moved, use.given, use.into, use.out_of)
+    return graph.all_separated(*map(graph.mask, sides))
 
 
 def _neighbours(here: Chance, goal: Chance) -> Iterator[Chance]:

@@ -110,7 +110,7 @@ def use_of(admg: ADMG, before: Chance, after: Chance) -> Use:
     if moved <= (before.do | before.given) & (after.do | after.given):
         rule, out_of = 2, moved
     elif moved <= before.do | after.do:
-        rule, into = 3, do | (moved - admg.do(do).ancestors(given))
+        rule, into = 3, do | (moved - admg.subgraph(admg.members - do).ancestors(given))
     return Use(
         rule=rule,
         before=before,

@@ -11,6 +11,7 @@ from finite_models import latent_model
 from questions import effect, random_graph, random_query
 
 from causalflow.admg.admg import ADMG
+from causalflow.admg.separation import Separations
 from causalflow.factors.table import Table
 from causalflow.formats.formats import load
 from causalflow.graph.graph import Graph
@@ -197,8 +198,8 @@ def test_rule_without_its_separation_is_not_used():
     seen, done = Chance(y, x), Chance(y, frozenset(), x)
     assert use_of(bow, done, seen).rule == 2
     assert not holds(bow, use_of(bow, done, seen))
-    assert convert(bow, done, seen) is None
-    assert convert(bow, done, Chance(y)) is None
+    assert convert(Separations(bow), done, seen) is None
+    assert convert(Separations(bow), done, Chance(y)) is None
 
 
 def test_what_has_no_proof_says_why():
