@@ -20,7 +20,7 @@ Source: Pearl (2009), Causality, theorem 7.1.7.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -159,7 +159,7 @@ class Model:
 
     def fit(
         self,
-        data: Any,
+        data: object,
         *,
         nodes: Iterable[str] | None = None,
         steps: int | None = None,
@@ -225,7 +225,7 @@ class Model:
     def sample(
         self,
         n: int,
-        do: Mapping[str, Any] | None = None,
+        do: Mapping[str, object] | None = None,
         *,
         nodes: Iterable[str] | None = None,
         generator: Random = None,
@@ -255,7 +255,7 @@ class Model:
 
     def abduct(
         self,
-        evidence: Any,
+        evidence: object,
         *,
         generator: Random = None,
         steps: int | None = None,
@@ -285,7 +285,7 @@ class Model:
     def predict(
         self,
         abduction: Abduction,
-        do: Mapping[str, Any] | None = None,
+        do: Mapping[str, object] | None = None,
         *,
         steps: int | None = None,
         guidance: float | str | Guidance | None = None,
@@ -313,8 +313,8 @@ class Model:
     @overload
     def counterfactual(
         self,
-        evidence: Any,
-        do: Mapping[str, Any],
+        evidence: object,
+        do: Mapping[str, object],
         n: int = 1,
         *,
         generator: Random = None,
@@ -330,8 +330,8 @@ class Model:
     @overload
     def counterfactual(
         self,
-        evidence: Any,
-        do: Any,
+        evidence: object,
+        do: object,
         n: int = 1,
         *,
         generator: Random = None,
@@ -346,7 +346,7 @@ class Model:
 
     def counterfactual(
         self,
-        evidence: Any,
+        evidence: object,
         do: Any,
         n: int = 1,
         *,
@@ -400,12 +400,12 @@ class Model:
                 watch.tell("counterfactual")
 
     def reconstruct(
-        self, evidence: Any, *, steps: int | None = None, **options: Unpack[CallKeywords]
+        self, evidence: object, *, steps: int | None = None, **options: Unpack[CallKeywords]
     ) -> World:
         """The null intervention: evidence, abducted and predicted back."""
         return self.counterfactual(evidence, {}, steps=steps, **options)
 
-    def represent(self, evidence: Any, *, node: str | None = None) -> dict[str, torch.Tensor]:
+    def represent(self, evidence: object, *, node: str | None = None) -> dict[str, torch.Tensor]:
         """The representations of an image's parents in factual worlds, by its encoder.
 
         Args:
@@ -425,7 +425,7 @@ class Model:
     def ask(
         self,
         query: str | AnyQuery,
-        evidence: Mapping[str, Any] | pandas.DataFrame | None = None,
+        evidence: Mapping[str, object] | pandas.DataFrame | None = None,
         /,
         *,
         draws: int | None = None,
@@ -494,7 +494,7 @@ class Model:
         device: str = "cpu",
         *,
         networks: Mapping[str, torch.nn.Module] | None = None,
-        predictors: Mapping[str, Mapping[str, Any]] | None = None,
+        predictors: Mapping[str, Mapping[str, Callable[..., torch.Tensor]]] | None = None,
     ) -> Model:
         """Read a model that `save` wrote; nothing in the file is executed.
 
@@ -530,7 +530,7 @@ def compile(
     graph: Graph,
     *,
     networks: Mapping[str, torch.nn.Module] | None = None,
-    predictors: Mapping[str, Mapping[str, Any]] | None = None,
+    predictors: Mapping[str, Mapping[str, Callable[..., torch.Tensor]]] | None = None,
     seed: int = 0,
     confounder_states: int | None = None,
     **images: Diffusion,
