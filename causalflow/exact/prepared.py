@@ -49,8 +49,10 @@ class Prepared:
     def __init__(
         self, inference: Inference, known: Known | KnownParts, judgement: Judgement | None = None
     ) -> None:
-        whole = isinstance(known, Known)
-        self._asked = _Single(inference, known) if whole else _Parts(inference, known)
+        if isinstance(known, Known):
+            self._asked: _Single | _Parts = _Single(inference, known)
+        else:
+            self._asked = _Parts(inference, known)
         self._judgement = judgement
         self._domains: tuple[Domain, ...] | None = None
         self._answers: dict[tuple[int, ...], Answer] = {}
