@@ -1,9 +1,8 @@
-"""Evidence and interventions: what a user gives, read into engine values.
+"""Evidence: what a user gives to one call, read into engine values and checked.
 
 A value is one for all rows, or one per row. Evidence may leave entries unlabelled; an intervention
-may not. Rows with the same entries missing are abducted together (`by_missing`).
-
-Arguments: counts, factors and seeds that a user gives, checked.
+may not. Rows with the same entries missing are abducted together (`by_missing`). Counts, seeds and
+the options of images are read here too, and what the model is not ready for is refused.
 """
 
 from __future__ import annotations
@@ -47,18 +46,7 @@ __all__ = [
     "single_values",
 ]
 
-
-def check_names(graph: Graph, names: Iterable[str], where: str = "the request") -> list[str]:
-    """``names``, or a single name, as a list of nodes.
-
-    Raises:
-        EvidenceError: a name that is no node of the graph.
-    """
-    chosen = [names] if isinstance(names, str) else list(names)
-    for name in chosen:
-        if name not in graph.nodes:
-            raise EvidenceError(f"unknown node {name!r} in {where}; {one_of(name, graph.nodes)}")
-    return chosen
+Random = torch.Generator | int | None
 
 
 def read_evidence(scm: StructuralModel, evidence: Any) -> dict[str, Tensor]:
@@ -112,50 +100,47 @@ def read_interventions(
     return actions
 
 
-def check_noise(scm: StructuralModel, changed: Iterable[str]) -> None:
-    """Refuse a counterfactual that depends on a choice which the graph file has not made.
+def read_call(
+    steps: int | None,
+    guidance: float | str | Guidance | None,
+    sampling: Sampling | None,
+    options: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The options of image nodes that a call gives, as `StructuralModel.configured` takes them.
 
     Args:
-        scm: the model.
-        changed: the nodes that are set.
+        steps: solver steps, each way.
+        guidance: a factor of all guidance, or that of the neural parents, by name or as a method.
+        sampling: options of the call; those that are spelt out win.
+        options: further ones of `causalflow.graph.diffusion.CALL_OPTIONS`: residual, solver, ...
 
     Raises:
-        EvidenceError: below them a table does not say how its noise enters.
+        EvidenceError: an option that is none, or that only training can change.
     """
-    moved = scm.below(changed)
-    for name, node in scm.graph.nodes.items():
-        if name in moved and node.table and node.noise is None and _has_chances(node.table):
-            raise EvidenceError(
-                f"node '{name}' has a table, and what it would have been depends on how its noise "
-                f"enters; state 'noise' at the node, one of {sorted(NOISES)}"
-            )
+    if steps is None and guidance is None and sampling is None and not options:
+        return {}
+    asked = call_options(steps, guidance, sampling, options)
+    for name in asked:
+        if name not in CALL_OPTIONS:
+            raise EvidenceError(f"unknown option '{name}'; {one_of(name, CALL_OPTIONS)}")
+    given = {name: value for name, value in asked.items() if value is not None}
+    if "steps" in given:
+        check_count("steps", given["steps"])
+        given["steps"] = int(given["steps"])
+    factor = given.get("guidance")
+    if factor is not None and not (isinstance(factor, str) and factor in GUIDANCES):
+        check_number("guidance", factor, list(GUIDANCES))
+        given["guidance"] = float(factor)
+    return given
 
 
-def _has_chances(table: Rows) -> bool:
-    """Whether a table leaves more than one row to chance, so that how these hang together matters.
-
-    As `causalflow.exact.copies.Conditional.depends`.
-    """
-    return sum(max(law) < 1 for _, law in table) > 1
-
-
-def check_fitted(scm: StructuralModel, fitted: Iterable[str], needed: Iterable[str]) -> None:
-    """Refuse to use nodes that have not been fitted.
-
-    Raises:
-        EvidenceError: some of ``needed`` are not among ``fitted``.
-    """
-    ready, wanted = frozenset(fitted), frozenset(needed)
-    if untrained := [name for name in scm.order if name in wanted - ready]:
-        raise EvidenceError(
-            f"graph '{scm.graph.name}': the mechanisms of {untrained} are untrained; "
-            "call fit(data) or load a model first"
-        )
-
-
-def single_values(do: Mapping[str, object] | None) -> dict[str, object]:
-    """What ``do`` sets, None in place of all but texts and numbers: what a verdict can name."""
-    return {n: v if isinstance(v, str | int | float) else None for n, v in (do or {}).items()}
+def read_generator(given: Random, device: torch.device) -> torch.Generator:
+    """A generator on ``device``: the given one, or one seeded by it (None: by 0)."""
+    if isinstance(given, torch.Generator):
+        if given.device.type == device.type:
+            return given
+        given = int(torch.randint(2**62, (), generator=given, device=given.device))
+    return torch.Generator(device).manual_seed(check_seed(given))
 
 
 def factual_latents(
@@ -190,19 +175,9 @@ def factual_latents(
     return {name: latent for found in read.values() for name, latent in found.items()}
 
 
-def _given(images: Mapping[str, object], values: Values, node: str | None) -> list[str]:
-    return [name for name in images if name in values and node in (None, name)]
-
-
-def _check_shared(read: Mapping[str, Mapping[str, Tensor]]) -> None:
-    """Refuse to choose between the encoders of several images."""
-    for parent in dict.fromkeys(name for found in read.values() for name in found):
-        showing = [image for image, found in read.items() if parent in found]
-        if len(showing) > 1:
-            raise EvidenceError(
-                f"represent: '{parent}' has a latent in each of the images {showing}; "
-                f"name one, as node='{showing[0]}'"
-            )
+def single_values(do: Mapping[str, object] | None) -> dict[str, object]:
+    """What ``do`` sets, None in place of all but texts and numbers: what a verdict can name."""
+    return {n: v if isinstance(v, str | int | float) else None for n, v in (do or {}).items()}
 
 
 def by_missing(values: Values) -> list[tuple[Tensor, dict[str, Tensor]]]:
@@ -222,6 +197,111 @@ def by_missing(values: Values) -> list[tuple[Tensor, dict[str, Tensor]]]:
             raise EvidenceError(f"row {int(rows[0])} of the evidence is unlabelled throughout")
         parts.append((rows, {name: values[name][rows] for name in present}))
     return parts
+
+
+def check_names(graph: Graph, names: Iterable[str], where: str = "the request") -> list[str]:
+    """``names``, or a single name, as a list of nodes.
+
+    Raises:
+        EvidenceError: a name that is no node of the graph.
+    """
+    chosen = [names] if isinstance(names, str) else list(names)
+    for name in chosen:
+        if name not in graph.nodes:
+            raise EvidenceError(f"unknown node {name!r} in {where}; {one_of(name, graph.nodes)}")
+    return chosen
+
+
+def check_fitted(scm: StructuralModel, fitted: Iterable[str], needed: Iterable[str]) -> None:
+    """Refuse to use nodes that have not been fitted.
+
+    Raises:
+        EvidenceError: some of ``needed`` are not among ``fitted``.
+    """
+    ready, wanted = frozenset(fitted), frozenset(needed)
+    if untrained := [name for name in scm.order if name in wanted - ready]:
+        raise EvidenceError(
+            f"graph '{scm.graph.name}': the mechanisms of {untrained} are untrained; "
+            "call fit(data) or load a model first"
+        )
+
+
+def check_noise(scm: StructuralModel, changed: Iterable[str]) -> None:
+    """Refuse a counterfactual that depends on a choice which the graph file has not made.
+
+    Args:
+        scm: the model.
+        changed: the nodes that are set.
+
+    Raises:
+        EvidenceError: below them a table does not say how its noise enters.
+    """
+    moved = scm.below(changed)
+    for name, node in scm.graph.nodes.items():
+        if name in moved and node.table and node.noise is None and _has_chances(node.table):
+            raise EvidenceError(
+                f"node '{name}' has a table, and what it would have been depends on how its noise "
+                f"enters; state 'noise' at the node, one of {sorted(NOISES)}"
+            )
+
+
+def check_count(name: str, value: object) -> None:
+    """Refuse what is no whole number, 1 to `DRAWN_ROWS`."""
+    whole = int(value) if isinstance(value, Integral) and not isinstance(value, bool) else 0
+    if not 1 <= whole <= DRAWN_ROWS:
+        raise EvidenceError(
+            f"{name}={shown(value)}; expected a whole number, at least 1 and at most {DRAWN_ROWS:,}"
+        )
+
+
+def check_drawn(scm: StructuralModel, rows: int) -> None:
+    """Refuse more numbers than one call may draw."""
+    sizes = (prod(kind.shape) for kind in scm.types.values())
+    if (numbers := rows * sum(sizes)) > DRAWN_NUMBERS:
+        raise EvidenceError(
+            f"{rows:,} rows of graph '{scm.graph.name}' are {numbers:,} numbers; at most "
+            f"{DRAWN_NUMBERS:,} are drawn at once: ask for fewer, or stream to out="
+        )
+
+
+def check_number(name: str, value: object, words: Collection[str] = ()) -> None:
+    """Refuse what is no finite number; the message lists the ``words`` that would do as well."""
+    if not isinstance(value, Real) or isinstance(value, bool) or not math.isfinite(value):
+        allowed = one_of(value, words).replace("expected", "expected a number or", 1)
+        raise EvidenceError(f"{name}={value!r}; {allowed if words else 'expected a number'}")
+
+
+def check_seed(given: object) -> int:
+    """A seed; None is 0."""
+    seed = 0 if given is None else given
+    if not isinstance(seed, Integral) or not 0 <= int(seed) < 2**63:
+        raise EvidenceError(
+            f"generator={shown(given)}; expected a torch.Generator or a seed, 0 or more"
+        )
+    return int(seed)
+
+
+def _has_chances(table: Rows) -> bool:
+    """Whether a table leaves more than one row to chance, so that how these hang together matters.
+
+    As `causalflow.exact.copies.Conditional.depends`.
+    """
+    return sum(max(law) < 1 for _, law in table) > 1
+
+
+def _given(images: Mapping[str, object], values: Values, node: str | None) -> list[str]:
+    return [name for name in images if name in values and node in (None, name)]
+
+
+def _check_shared(read: Mapping[str, Mapping[str, Tensor]]) -> None:
+    """Refuse to choose between the encoders of several images."""
+    for parent in dict.fromkeys(name for found in read.values() for name in found):
+        showing = [image for image, found in read.items() if parent in found]
+        if len(showing) > 1:
+            raise EvidenceError(
+                f"represent: '{parent}' has a latent in each of the images {showing}; "
+                f"name one, as node='{showing[0]}'"
+            )
 
 
 def _named(scm: StructuralModel, evidence: Any) -> Mapping[str, Any]:
@@ -267,85 +347,3 @@ def _function(name: str, kind: NodeType, function: Callable[[Tensor], Any]) -> I
         return _action(name, kind, function(natural), len(natural), natural.device)
 
     return action
-
-
-Random = torch.Generator | int | None
-
-
-def read_call(
-    steps: int | None,
-    guidance: float | str | Guidance | None,
-    sampling: Sampling | None,
-    options: Mapping[str, Any],
-) -> dict[str, Any]:
-    """The options of image nodes that a call gives, as `StructuralModel.configured` takes them.
-
-    Args:
-        steps: solver steps, each way.
-        guidance: a factor of all guidance, or that of the neural parents, by name or as a method.
-        sampling: options of the call; those that are spelt out win.
-        options: further ones of `causalflow.graph.diffusion.CALL_OPTIONS`: residual, solver, ...
-
-    Raises:
-        EvidenceError: an option that is none, or that only training can change.
-    """
-    if steps is None and guidance is None and sampling is None and not options:
-        return {}
-    asked = call_options(steps, guidance, sampling, options)
-    for name in asked:
-        if name not in CALL_OPTIONS:
-            raise EvidenceError(f"unknown option '{name}'; {one_of(name, CALL_OPTIONS)}")
-    given = {name: value for name, value in asked.items() if value is not None}
-    if "steps" in given:
-        check_count("steps", given["steps"])
-        given["steps"] = int(given["steps"])
-    factor = given.get("guidance")
-    if factor is not None and not (isinstance(factor, str) and factor in GUIDANCES):
-        check_number("guidance", factor, list(GUIDANCES))
-        given["guidance"] = float(factor)
-    return given
-
-
-def check_count(name: str, value: object) -> None:
-    """Refuse what is no whole number, 1 to `DRAWN_ROWS`."""
-    whole = int(value) if isinstance(value, Integral) and not isinstance(value, bool) else 0
-    if not 1 <= whole <= DRAWN_ROWS:
-        raise EvidenceError(
-            f"{name}={shown(value)}; expected a whole number, at least 1 and at most {DRAWN_ROWS:,}"
-        )
-
-
-def check_drawn(scm: StructuralModel, rows: int) -> None:
-    """Refuse more numbers than one call may draw."""
-    sizes = (prod(kind.shape) for kind in scm.types.values())
-    if (numbers := rows * sum(sizes)) > DRAWN_NUMBERS:
-        raise EvidenceError(
-            f"{rows:,} rows of graph '{scm.graph.name}' are {numbers:,} numbers; at most "
-            f"{DRAWN_NUMBERS:,} are drawn at once: ask for fewer, or stream to out="
-        )
-
-
-def check_number(name: str, value: object, words: Collection[str] = ()) -> None:
-    """Refuse what is no finite number; the message lists the ``words`` that would do as well."""
-    if not isinstance(value, Real) or isinstance(value, bool) or not math.isfinite(value):
-        allowed = one_of(value, words).replace("expected", "expected a number or", 1)
-        raise EvidenceError(f"{name}={value!r}; {allowed if words else 'expected a number'}")
-
-
-def read_generator(given: Random, device: torch.device) -> torch.Generator:
-    """A generator on ``device``: the given one, or one seeded by it (None: by 0)."""
-    if isinstance(given, torch.Generator):
-        if given.device.type == device.type:
-            return given
-        given = int(torch.randint(2**62, (), generator=given, device=given.device))
-    return torch.Generator(device).manual_seed(check_seed(given))
-
-
-def check_seed(given: object) -> int:
-    """A seed; None is 0."""
-    seed = 0 if given is None else given
-    if not isinstance(seed, Integral) or not 0 <= int(seed) < 2**63:
-        raise EvidenceError(
-            f"generator={shown(given)}; expected a torch.Generator or a seed, 0 or more"
-        )
-    return int(seed)

@@ -1,4 +1,4 @@
-"""Trainee: the mechanisms that one fit trains, and the columns they need.
+"""Likelihood: how a model's mechanisms are fitted to rows, and which columns that takes.
 
 The likelihood of a world factorises over the nodes once every hidden cause is summed out of its
 district, so each mechanism's loss stands alone: a node reads its own column and its parents', and
@@ -10,8 +10,6 @@ An image that is fitted under another law than the data's, with weights w of mea
 are drawn from the mixture of all the laws, q = (1 + sum_k w_k) / (1 + K) over K such images, and
 every loss is divided by q: each node still sees its own law, no row weighs more than 1 + K, and
 rows that are rare in the data are seen as often as their law has them.
-
-Fitting: a model's mechanisms, trained on the rows a user gives.
 """
 
 from __future__ import annotations
@@ -38,6 +36,38 @@ from causalflow.training.fit import FitReport, fit
 from causalflow.training.options import Fit
 
 __all__ = ["Trainee", "fit_nodes", "latent_districts"]
+
+
+def fit_nodes(
+    scm: StructuralModel, data: Any, nodes: Iterable[str] | None, options: Fit
+) -> tuple[FitReport, frozenset[str], Experience]:
+    """Fit some nodes (None: all), leave the model in evaluation mode; which, and to what.
+
+    Warns where draws from a continuous node's mechanism are far from its rows.
+
+    Args:
+        scm: the model; its weights go to the device of the fit.
+        data: columns for the nodes and their parents (`causalflow.data.frame`).
+        nodes: names; those that share a hidden cause with them are fitted too.
+        options: how.
+
+    Raises:
+        CausalflowError: data that do not fit the graph, nothing to fit.
+    """
+    wanted = scm.order if nodes is None else check_names(scm.graph, nodes)
+    part = Trainee(scm, wanted)
+    if not part.nodes:
+        raise CausalflowError(
+            f"fit: {list(wanted)} have equations or tables; there is nothing to fit"
+        )
+    frame = Frame.read(data, scm.graph.subgraph(part.columns))
+    report = fit(part, frame, options, graph=scm.graph.to_yaml())
+    scm.to(report.device).eval()
+    scm.forget()
+    experience = experienced(scm, frame, part.nodes)
+    if apart := far(experience.distances, frame):
+        warnings.warn(_warning(apart), CausalflowWarning, stacklevel=3)
+    return replace(report, distances=experience.distances), frozenset(part.nodes), experience
 
 
 class Trainee(nn.Module):
@@ -125,39 +155,7 @@ def latent_districts(scm: StructuralModel) -> list[LatentDistrict]:
     ]
 
 
-def fit_nodes(
-    scm: StructuralModel, data: Any, nodes: Iterable[str] | None, options: Fit
-) -> tuple[FitReport, frozenset[str], Experience]:
-    """Fit some nodes (None: all), leave the model in evaluation mode; which, and to what.
-
-    Warns where draws from a continuous node's mechanism are far from its rows.
-
-    Args:
-        scm: the model; its weights go to the device of the fit.
-        data: columns for the nodes and their parents (`causalflow.data.frame`).
-        nodes: names; those that share a hidden cause with them are fitted too.
-        options: how.
-
-    Raises:
-        CausalflowError: data that do not fit the graph, nothing to fit.
-    """
-    wanted = scm.order if nodes is None else check_names(scm.graph, nodes)
-    part = Trainee(scm, wanted)
-    if not part.nodes:
-        raise CausalflowError(
-            f"fit: {list(wanted)} have equations or tables; there is nothing to fit"
-        )
-    frame = Frame.read(data, scm.graph.subgraph(part.columns))
-    report = fit(part, frame, options, graph=scm.graph.to_yaml())
-    scm.to(report.device).eval()
-    scm.forget()
-    experience = experienced(scm, frame, part.nodes)
-    if apart := far(experience.distances, frame):
-        warnings.warn(_apart(apart), CausalflowWarning, stacklevel=3)
-    return replace(report, distances=experience.distances), frozenset(part.nodes), experience
-
-
-def _apart(distances: Mapping[str, float]) -> str:
+def _warning(distances: Mapping[str, float]) -> str:
     """What to say of nodes whose mechanisms do not draw what their rows hold."""
     said = ", ".join(f"'{name}' {distance:.2g}" for name, distance in distances.items())
     return one_line(

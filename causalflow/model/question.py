@@ -5,9 +5,8 @@ out, which changes nothing: the term keeps its value (Galles & Pearl 1998, compo
 condition that no intervention reaches is one on the actual world.
 
 Of the conditions, those on the actual world are *evidence* to be abducted if one of them is
-continuous or an image; the others are *kept*: of the draws, those that satisfy them count.
-
-Value: what a question says of one variable, node or exogenous, in engine values.
+continuous or an image; the others are *kept*: of the draws, those that satisfy them count. What a
+question says of a variable, node or exogenous, is read by `read_value`.
 """
 
 from __future__ import annotations
@@ -26,69 +25,12 @@ from causalflow.graph.graph import Graph
 from causalflow.graph.node import Exogenous, Level, Node
 from causalflow.limits import SETTINGS
 from causalflow.mechanisms.mechanism import labelled, to_engine
+from causalflow.model.scm import StructuralModel
 from causalflow.query.known import Key, Known, free_names
 from causalflow.query.query import Intervention, Query, Term, World
 from causalflow.values.image import ImageType, image_of, pixels_of
 
 __all__ = ["Condition", "Question", "levels_of", "reached", "read_question", "read_value"]
-
-
-def read_value(graph: Graph, name: str, value: Any, device: torch.device) -> tuple[Tensor, bool]:
-    """The engine values of a variable, the rows first, and whether they are a batch.
-
-    Raises:
-        EvidenceError: no value of the variable, or a missing one.
-    """
-    declared = declaration(graph, name)
-    plain = value.detach().cpu() if isinstance(value, Tensor) else value
-    levels = levels_of(graph, name)
-    domain = Domain(name=name, declared=declared, levels=levels or ())
-    batch = domain.is_batch(plain)
-    if name in graph.nodes and (image := image_of(declared.type)) is not None:
-        values = to_engine(name, graph.nodes[name].type, _pixels(image, plain))
-        return values.to(device), batch or len(values) > 1
-    if levels is not None:
-        places = domain.positions(plain) if batch else [domain.position(plain)]
-        return torch.as_tensor(places, dtype=torch.int64, device=device), batch
-    if name not in graph.nodes:
-        raise EvidenceError(f"'{name}' is continuous and exogenous; it cannot be given")
-    values = to_engine(name, graph.nodes[name].type, plain).reshape(-1)
-    if not labelled(values).all():
-        raise EvidenceError(f"'{name}' has no value in some row; leave it out of the evidence")
-    return values.to(device), batch
-
-
-def declaration(graph: Graph, name: str) -> Node | Exogenous:
-    """What the graph says of a node or exogenous variable."""
-    return graph.nodes[name] if name in graph.nodes else graph.exogenous[name]
-
-
-def levels_of(graph: Graph, name: str) -> tuple[Level, ...] | None:
-    """The levels of a class node or finite exogenous variable, in the order of their indices."""
-    return declaration(graph, name).type.levels
-
-
-def _pixels(image: ImageType, value: Any) -> Any:
-    """Images; those of discrete pixels may be given by code."""
-    if image.depth is None:
-        return value
-    codes = [value] if isinstance(value, int) else value
-    if getattr(codes, "ndim", 1) != 1 or not all(isinstance(code, int) for code in codes):
-        return value
-    return pixels_of(image, codes)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Condition:
-    """A condition: a term, and its value in engine units if it is known.
-
-    Attributes:
-        term: without value.
-        value: one row, or one for each row of the batch; None: an axis of the answer.
-    """
-
-    term: Term
-    value: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,15 +66,14 @@ class Question:
                 found[term.subscript] = found.get(term.subscript, frozenset()) | {term.name}
         return found
 
-    def needed(self, graph: Graph) -> frozenset[str]:
+    def needed(self, scm: StructuralModel) -> frozenset[str]:
         """The nodes that have to be computed, in any of the worlds."""
-        found = [reached(graph, world, names) for world, names in self.wanted.items()]
+        found = [reached(scm, world, names) for world, names in self.wanted.items()]
         return frozenset().union(*found)
 
-    def used(self, graph: Graph) -> frozenset[str]:
+    def used(self, scm: StructuralModel) -> frozenset[str]:
         """The nodes whose mechanisms the answer depends on: `needed`, and those of the evidence."""
-        above = graph.ancestors(self.evidence) if self.evidence else frozenset()
-        return self.needed(graph) | above
+        return self.needed(scm) | scm.needed(self.evidence)
 
     def at(self, row: int) -> Question:
         """The question of one row of the batch."""
@@ -152,11 +93,17 @@ class Question:
         )
 
 
-def reached(graph: Graph, world: World, names: frozenset[str]) -> frozenset[str]:
-    """The nodes that ``names`` depend on in a world, themselves among them, but for those set."""
-    fixed = frozenset(each.variable for each in world)
-    nodes = names & graph.nodes.keys()
-    return graph.admg.do(fixed).ancestors(nodes) - fixed if nodes else frozenset()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """A condition: a term, and its value in engine units if it is known.
+
+    Attributes:
+        term: without value.
+        value: one row, or one for each row of the batch; None: an axis of the answer.
+    """
+
+    term: Term
+    value: Tensor | None = None
 
 
 def read_question(known: Known, columns: Mapping[str, Any], device: torch.device) -> Question:
@@ -201,6 +148,57 @@ def read_question(known: Known, columns: Mapping[str, Any], device: torch.device
         free=_settings(graph, [name for name in parsed.free_interventions if name not in bound]),
         rows=_rows(batches),
     )
+
+
+def reached(scm: StructuralModel, world: World, names: frozenset[str]) -> frozenset[str]:
+    """The nodes that ``names`` depend on in a world, themselves among them, but for those set."""
+    fixed = frozenset(each.variable for each in world)
+    return scm.needed(names & scm.types.keys(), fixed) - fixed
+
+
+def read_value(graph: Graph, name: str, value: Any, device: torch.device) -> tuple[Tensor, bool]:
+    """The engine values of a variable, the rows first, and whether they are a batch.
+
+    Raises:
+        EvidenceError: no value of the variable, or a missing one.
+    """
+    declared = declaration(graph, name)
+    plain = value.detach().cpu() if isinstance(value, Tensor) else value
+    levels = levels_of(graph, name)
+    domain = Domain(name=name, declared=declared, levels=levels or ())
+    batch = domain.is_batch(plain)
+    if name in graph.nodes and (image := image_of(declared.type)) is not None:
+        values = to_engine(name, graph.nodes[name].type, _pixels(image, plain))
+        return values.to(device), batch or len(values) > 1
+    if levels is not None:
+        places = domain.positions(plain) if batch else [domain.position(plain)]
+        return torch.as_tensor(places, dtype=torch.int64, device=device), batch
+    if name not in graph.nodes:
+        raise EvidenceError(f"'{name}' is continuous and exogenous; it cannot be given")
+    values = to_engine(name, graph.nodes[name].type, plain).reshape(-1)
+    if not labelled(values).all():
+        raise EvidenceError(f"'{name}' has no value in some row; leave it out of the evidence")
+    return values.to(device), batch
+
+
+def levels_of(graph: Graph, name: str) -> tuple[Level, ...] | None:
+    """The levels of a class node or finite exogenous variable, in the order of their indices."""
+    return declaration(graph, name).type.levels
+
+
+def declaration(graph: Graph, name: str) -> Node | Exogenous:
+    """What the graph says of a node or exogenous variable."""
+    return graph.nodes[name] if name in graph.nodes else graph.exogenous[name]
+
+
+def _pixels(image: ImageType, value: Any) -> Any:
+    """Images; those of discrete pixels may be given by code."""
+    if image.depth is None:
+        return value
+    codes = [value] if isinstance(value, int) else value
+    if getattr(codes, "ndim", 1) != 1 or not all(isinstance(code, int) for code in codes):
+        return value
+    return pixels_of(image, codes)
 
 
 def _evidence(graph: Graph, conditions: list[Condition]) -> dict[str, Tensor]:

@@ -81,7 +81,7 @@ def simulate(
         }
         return combined_answer(known.query, answers)
     question = read_question(known, given, generator.device)
-    used = question.used(scm.graph)
+    used = question.used(scm)
     check_fitted(scm, fitted, used)
     if draws is not None:
         check_count("draws", draws)
@@ -167,13 +167,13 @@ class _Run:
     def _drawn(self, question: Question) -> Mapping[str, Noise]:
         """Noise without evidence, the same for every row."""
         if self._shared is None:
-            needed = question.needed(self.scm.graph)
+            needed = question.needed(self.scm)
             self._shared = self.scm.draw_noise(self.draws, self.generator, needed)
         return self._shared
 
     def _abducted(self, question: Question) -> Mapping[str, Noise]:
         """Draws of the noise given the evidence on the actual world."""
-        scm, needed = self.scm, question.needed(self.scm.graph)
+        scm, needed = self.scm, question.needed(self.scm)
         once = complete(scm, question.evidence, self.generator)
         spent = [n for n in question.evidence if n not in needed and self._is_spent(n)]
         read = {p: once.values[p] for name in spent for p in scm.graph.parents(name)}
@@ -235,7 +235,7 @@ def _too_few(question: Question, kept: int, draws: int) -> str:
 
 
 def _default(scm: StructuralModel, question: Question) -> int:
-    if scm.images.keys() & question.needed(scm.graph):
+    if scm.images.keys() & question.needed(scm):
         return IMAGE_DRAWS
     rows = (question.rows or 1) if question.evidence else 1
     return max(DRAWS // 100, DRAWS // rows)
@@ -314,7 +314,7 @@ def _is_marginal(question: Question) -> bool:
 def _noise_notes(scm: StructuralModel, question: Question) -> Iterator[str]:
     """The choices that data cannot test and that a counterfactual depends on."""
     set_ = {each.variable for world in question.wanted for each in world}
-    moved = scm.graph.descendants(set_) & question.needed(scm.graph) if set_ else frozenset()
+    moved = (scm.below(set_) | set_) & question.needed(scm)
     kinds: dict[str, list[str]] = {}
     for name in (name for name in scm.order if name in moved - scm.equations.keys()):
         kinds.setdefault(scm.mechanism(name).assumption, []).append(name)

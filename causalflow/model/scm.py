@@ -1,4 +1,4 @@
-"""Structural causal model in engine values: a mechanism for every node, hidden causes as roots.
+"""StructuralModel: a mechanism for every node, hidden causes as roots, in engine values.
 
 Notation: V the nodes, U the exogenous variables, x_i = f_i(pa_i, u_i).
 
@@ -9,9 +9,10 @@ the interventions overriding mechanisms:
 
     counterfactual = abduct (noise of the factual world), act (mutilate), predict (same noise).
 
-Source: Pearl (2009), Causality, section 7.1.
+What is the same in every call is found once: the order, the types, who depends on whom, and the
+images under the options of a call (`configured`).
 
-Acceleration: how the networks of a model are run when it answers; training is not touched.
+Source: Pearl (2009), Causality, section 7.1.
 """
 
 from __future__ import annotations

@@ -1,13 +1,12 @@
-"""Storage: a model as one file, weights beside the graph's text and the options.
+"""Storage: a model as one file, and a mechanism taken over from another model.
 
-Nothing in a file is executed (`causalflow.checkpoint`); whatever is wrong with it is one line that
-names the file.
+A file holds the weights beside the graph's text and the options. Nothing in it is executed
+(`causalflow.checkpoint`); whatever is wrong with it is one line that names the file.
 
-Transplant: a node's fitted mechanism, taken over from a model of another graph.
-
-p(x | pa) is a part of the world of its own: it stays what it is when the mechanisms of other nodes
-change. So graphs that agree on a node, its parents and what the edges between them compile to can
-share what was fitted for it, whatever the rest of them says.
+A mechanism can be taken over (`transplant`) because p(x | pa) is a part of the world of its own: it
+stays what it is when the mechanisms of other nodes change. So graphs that agree on a node, its
+parents and what the edges between them compile to can share what was fitted for it, whatever the
+rest of them says.
 
 Source: Peters, Janzing & Schoelkopf (2017), Elements of causal inference, section 2.1.
 """

@@ -1,13 +1,12 @@
-"""Worlds: the worlds of a question over one noise, each computed once, and only as far as needed.
+"""Worlds: the worlds of a question over one noise, and what the draws in them are counted to.
 
-A world is the prediction of the noise under its interventions. A nested subscript takes its value
-from the world it names, which is computed before.
+A world is the prediction of the noise under its interventions, computed once, and only as far as
+needed. A nested subscript takes its value from the world it names, which is computed before.
 
-Tally: draws counted into the cells of a table, with the standard error of each.
-
-Notation: n the draws that satisfy the conditions of a cell, k those with its outcome, p = k / n.
-The standard error of p is sqrt(q (1 - q) / n) with q = (k + 1/2) / (n + 1), which is not zero where
-k happens to be 0 or n (Agresti & Coull 1998, in spirit). That of a mean is s / sqrt(n).
+Draws are counted into the cells of a table, a `Tally`, with the standard error of each. Notation: n
+the draws that satisfy the conditions of a cell, k those with its outcome, p = k / n. The standard
+error of p is sqrt(q (1 - q) / n) with q = (k + 1/2) / (n + 1), which is not zero where k happens to
+be 0 or n (Agresti & Coull 1998, in spirit). That of a mean is s / sqrt(n).
 """
 
 from __future__ import annotations
@@ -35,6 +34,106 @@ __all__ = ["Axis", "Cells", "Tally", "Worlds", "frequencies", "means"]
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 Cells: TypeAlias = Mapping[tuple[Level, ...], float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worlds:
+    """The worlds of a question over one noise, each computed once.
+
+    Attributes:
+        scm: the fitted model.
+        noise: by node and hidden root.
+        draws: the size of the batch.
+        wanted: world -> what is read in it.
+        settings: free intervention -> its value, one row.
+        watch: told of what is set, and of what that moves.
+    """
+
+    scm: StructuralModel
+    noise: Mapping[str, Noise]
+    draws: int
+    wanted: Mapping[World, frozenset[str]]
+    settings: Mapping[str, Tensor]
+    watch: Watch
+    _known: dict[World, Mapping[str, Tensor]] = field(default_factory=dict)
+
+    def value(self, term: Term) -> Tensor:
+        """The term's value in each draw."""
+        if term.name not in self.scm.graph.nodes:
+            return self.noise[term.name]["value"]
+        if term.subscript not in self._known:
+            self._known[term.subscript] = self._world(term.subscript)
+        return self._known[term.subscript][term.name]
+
+    def axis(self, term: Term) -> Axis:
+        """The term as an axis of the answer; of a discrete image or a count what is drawn."""
+        graph, value = self.scm.graph, self.value(term)
+        kind = graph.nodes[term.name].type if term.name in graph.nodes else UNTYPED
+        if (image := image_of(kind)) is not None and image.depth is not None:
+            images, index = value.flatten(1).unique(dim=0, return_inverse=True)
+            codes = codes_of(term.name, image, images.long().cpu().numpy()).tolist()
+            return Axis(levels=tuple(codes), index=index.cpu().numpy())
+        if kind.numeric and kind.integral:
+            whole, index = value.unique(return_inverse=True)
+            return Axis(levels=tuple(whole.long().tolist()), index=index.cpu().numpy())
+        levels = levels_of(graph, term.name)
+        if levels is None:
+            what = "continuous" if image is None else "an image"
+            other = f", or ask for E[{term.free}]" if image is None else ""
+            raise QueryError(
+                f"query: '{term.name}' is {what}, so '{term}' has no table of probabilities; "
+                f"draw it with counterfactual(...) or sample(...){other}"
+            )
+        return Axis(levels=levels, index=value.long().cpu().numpy())
+
+    def number(self, term: Term) -> Array:
+        """The term as a number: levels that are no numbers count as their index."""
+        nodes = self.scm.graph.nodes
+        kind = nodes[term.name].type if term.name in nodes else UNTYPED
+        if kind.shape:
+            raise QueryError(f"query: the expectation of the image '{term.name}'; ask sample(...)")
+        return kind.counted(self.value(term).cpu().numpy())
+
+    def holds(self, term: Term) -> Array:
+        """Whether the term has its value, in each draw."""
+        axis = self.axis(term.free)
+        place = axis.levels.index(term.value) if term.value in axis.levels else -1
+        return np.asarray(axis.index == place)
+
+    def meets(self, term: Term, value: Tensor) -> Array:
+        """Whether the term has an engine value of one row, in each draw."""
+        mine = self.value(term)
+        return np.asarray(
+            (mine == value).flatten(1).all(dim=1).cpu() if mine.ndim > 1 else (mine == value).cpu()
+        )
+
+    def _world(self, world: World) -> Mapping[str, Tensor]:
+        actions = {each.variable: self._action(each) for each in world}
+        nodes = reached(self.scm, world, self.wanted[world])
+        for name, value in actions.items():
+            self.watch.setting(name, value, nodes)
+        do = {n: value.expand(self.draws, *value.shape[1:]) for n, value in actions.items()}
+        noise = {n: each for n, each in self.noise.items() if n in nodes or n in self._roots}
+        values = self.scm.predict(noise, do, rows=self.draws)
+        self.watch.world(values, do)
+        return values
+
+    @property
+    def _roots(self) -> frozenset[str]:
+        return frozenset(self.scm.root_names)
+
+    def _action(self, each: Intervention) -> Tensor:
+        """What is set: one row for all draws, or that of another world, one a draw."""
+        if each.nested is not None:
+            return self.value(each.nested)
+        value = self.settings.get(each.variable) if each.value is None else self._read(each)
+        assert value is not None
+        return value
+
+    def _read(self, each: Intervention) -> Tensor:
+        noises = (part for noise in self.noise.values() for part in noise.values())
+        device = next((part.device for part in noises), torch.device("cpu"))
+        return read_value(self.scm.graph, each.variable, each.value, device)[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,103 +215,3 @@ def _tally(values: Array, errors: Array, n: Array, axes: Sequence[Axis]) -> Tall
         kept=int(n.sum()),
         empty=bool((n == 0).any()),
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Worlds:
-    """The worlds of a question over one noise, each computed once.
-
-    Attributes:
-        scm: the fitted model.
-        noise: by node and hidden root.
-        draws: the size of the batch.
-        wanted: world -> what is read in it.
-        settings: free intervention -> its value, one row.
-        watch: told of what is set, and of what that moves.
-    """
-
-    scm: StructuralModel
-    noise: Mapping[str, Noise]
-    draws: int
-    wanted: Mapping[World, frozenset[str]]
-    settings: Mapping[str, Tensor]
-    watch: Watch
-    _known: dict[World, Mapping[str, Tensor]] = field(default_factory=dict)
-
-    def value(self, term: Term) -> Tensor:
-        """The term's value in each draw."""
-        if term.name not in self.scm.graph.nodes:
-            return self.noise[term.name]["value"]
-        if term.subscript not in self._known:
-            self._known[term.subscript] = self._world(term.subscript)
-        return self._known[term.subscript][term.name]
-
-    def axis(self, term: Term) -> Axis:
-        """The term as an axis of the answer; of a discrete image or a count what is drawn."""
-        graph, value = self.scm.graph, self.value(term)
-        kind = graph.nodes[term.name].type if term.name in graph.nodes else UNTYPED
-        if (image := image_of(kind)) is not None and image.depth is not None:
-            images, index = value.flatten(1).unique(dim=0, return_inverse=True)
-            codes = codes_of(term.name, image, images.long().cpu().numpy()).tolist()
-            return Axis(levels=tuple(codes), index=index.cpu().numpy())
-        if kind.numeric and kind.integral:
-            whole, index = value.unique(return_inverse=True)
-            return Axis(levels=tuple(whole.long().tolist()), index=index.cpu().numpy())
-        levels = levels_of(graph, term.name)
-        if levels is None:
-            what = "continuous" if image is None else "an image"
-            other = f", or ask for E[{term.free}]" if image is None else ""
-            raise QueryError(
-                f"query: '{term.name}' is {what}, so '{term}' has no table of probabilities; "
-                f"draw it with counterfactual(...) or sample(...){other}"
-            )
-        return Axis(levels=levels, index=value.long().cpu().numpy())
-
-    def number(self, term: Term) -> Array:
-        """The term as a number: levels that are no numbers count as their index."""
-        nodes = self.scm.graph.nodes
-        kind = nodes[term.name].type if term.name in nodes else UNTYPED
-        if kind.shape:
-            raise QueryError(f"query: the expectation of the image '{term.name}'; ask sample(...)")
-        return kind.counted(self.value(term).cpu().numpy())
-
-    def holds(self, term: Term) -> Array:
-        """Whether the term has its value, in each draw."""
-        axis = self.axis(term.free)
-        place = axis.levels.index(term.value) if term.value in axis.levels else -1
-        return np.asarray(axis.index == place)
-
-    def meets(self, term: Term, value: Tensor) -> Array:
-        """Whether the term has an engine value of one row, in each draw."""
-        mine = self.value(term)
-        return np.asarray(
-            (mine == value).flatten(1).all(dim=1).cpu() if mine.ndim > 1 else (mine == value).cpu()
-        )
-
-    def _world(self, world: World) -> Mapping[str, Tensor]:
-        actions = {each.variable: self._action(each) for each in world}
-        nodes = reached(self.scm.graph, world, self.wanted[world])
-        for name, value in actions.items():
-            self.watch.setting(name, value, nodes)
-        do = {n: value.expand(self.draws, *value.shape[1:]) for n, value in actions.items()}
-        noise = {n: each for n, each in self.noise.items() if n in nodes or n in self._roots}
-        values = self.scm.predict(noise, do, rows=self.draws)
-        self.watch.world(values, do)
-        return values
-
-    @property
-    def _roots(self) -> frozenset[str]:
-        return frozenset(self.scm.root_names)
-
-    def _action(self, each: Intervention) -> Tensor:
-        """What is set: one row for all draws, or that of another world, one a draw."""
-        if each.nested is not None:
-            return self.value(each.nested)
-        value = self.settings.get(each.variable) if each.value is None else self._read(each)
-        assert value is not None
-        return value
-
-    def _read(self, each: Intervention) -> Tensor:
-        noises = (part for noise in self.noise.values() for part in noise.values())
-        device = next((part.device for part in noises), torch.device("cpu"))
-        return read_value(self.scm.graph, each.variable, each.value, device)[0]
