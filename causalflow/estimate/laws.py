@@ -16,7 +16,7 @@ Source: Agresti & Coull (1998), Approximate is better than "exact" for interval 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -26,17 +26,8 @@ import numpy as np
 from causalflow.estimate.form import Form
 from causalflow.estimate.unknowns import Array, Part, Unknowns
 from causalflow.factors.table import Table
-from causalflow.symbolic.expression import (
-    Expression,
-    Linear,
-    One,
-    Probability,
-    Product,
-    Ratio,
-    Sum,
-    Weighted,
-    Zero,
-)
+from causalflow.symbolic.expression import Expression, Probability
+from causalflow.symbolic.parts import probabilities
 
 __all__ = ["DRAW", "Family", "Laws"]
 
@@ -207,23 +198,3 @@ class Laws:
                 stratum = {name: self.levels[name][int(at)] for name, at in names}
                 found.setdefault(family.given, []).append(stratum)
         return found
-
-
-def probabilities(node: Expression) -> Iterator[Probability]:
-    """The probabilities in a formula."""
-    match node:
-        case Probability():
-            yield node
-        case Sum():
-            yield from probabilities(node.body)
-        case Product():
-            for factor in node.factors:
-                yield from probabilities(factor)
-        case Ratio():
-            yield from probabilities(node.numerator)
-            yield from probabilities(node.denominator)
-        case Weighted():
-            for _, formula in node.terms:
-                yield from probabilities(formula)
-        case Linear() | One() | Zero():
-            return

@@ -30,7 +30,7 @@ from causalflow.limits import SUPPORT_CELLS
 from causalflow.query.answer import Answer
 from causalflow.query.parse import parse_query
 from causalflow.symbolic.evaluate import empty_cells
-from causalflow.symbolic.expression import variables
+from causalflow.symbolic.parts import variables
 from causalflow.values.column import GAP
 from causalflow.values.finite import FiniteType, Level, finite
 

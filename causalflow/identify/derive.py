@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from causalflow.admg.admg import ADMG
 from causalflow.admg.separation import Separations
@@ -32,6 +32,7 @@ from causalflow.proof.check import faults
 from causalflow.proof.proof import Line
 from causalflow.proof.rules import Chance, Use, use_of
 from causalflow.symbolic.expression import Expression, Index, Probability, Product, Ratio, Sum
+from causalflow.symbolic.parts import rebuilt
 from causalflow.symbolic.simplify import simplify
 
 __all__ = ["UnprovedError", "convert", "prove_effect"]
@@ -276,15 +277,10 @@ def _replaced(node: Expression, change: Callable[[Probability], Expression | Non
     match node:
         case Probability():
             return change(node) or node
-        case Sum():
-            return Sum(node.over, _replaced(node.body, change))
         case Product():
             return _product(_replaced(factor, change) for factor in node.factors)
-        case Ratio():
-            parts = (node.numerator, node.denominator)
-            return Ratio(*(_replaced(part, change) for part in parts))
         case _:
-            return node
+            return rebuilt(node, partial(_replaced, change=change))
 
 
 def convert(graph: Separations, start: Chance, goal: Chance) -> tuple[Use, ...] | None:

@@ -26,6 +26,7 @@ Pearl (1990) for the projection.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import combinations
 
 from causalflow.admg.admg import ADMG
@@ -43,10 +44,8 @@ from causalflow.symbolic.expression import (
     Expression,
     Index,
     Probability,
-    Product,
-    Ratio,
-    Sum,
 )
+from causalflow.symbolic.parts import rebuilt
 from causalflow.symbolic.simplify import plain_product, plain_ratio, plain_sum
 
 __all__ = ["enlarged", "identify_from", "readings"]
@@ -172,7 +171,8 @@ def _factors(
             found = identify_district(data, district, record)
             if isinstance(found, Factor):
                 steps.extend(record)
-                yield _seen(found.formula, source.conditions)
+                seen = source.conditions
+                yield _seen(found.formula, seen) if seen else found.formula
 
 
 def _is_set(admg: ADMG, source: Source) -> bool:
@@ -185,21 +185,11 @@ def _is_set(admg: ADMG, source: Source) -> bool:
 
 def _seen(node: Expression, names: Names) -> Expression:
     """The formula with variables seen that it has set."""
-    if not names:
-        return node
-    match node:
-        case Probability():
-            moved = tuple(event for event in node.do if event.name in names)
-            left = tuple(event for event in node.do if event.name not in names)
-            return Probability(node.outcomes, (*node.given, *moved), left)
-        case Sum():
-            return Sum(node.over, _seen(node.body, names))
-        case Product():
-            return Product(tuple(_seen(factor, names) for factor in node.factors))
-        case Ratio():
-            return Ratio(_seen(node.numerator, names), _seen(node.denominator, names))
-        case _:
-            return node
+    if not isinstance(node, Probability):
+        return rebuilt(node, partial(_seen, names=names))
+    moved = tuple(event for event in node.do if event.name in names)
+    left = tuple(event for event in node.do if event.name not in names)
+    return Probability(node.outcomes, (*node.given, *moved), left)
 
 
 def _searched(

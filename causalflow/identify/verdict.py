@@ -29,7 +29,8 @@ from causalflow.query.combination import AnyQuery, Combination
 from causalflow.query.domain import check_named, counting_notes
 from causalflow.query.parse import parse_distribution
 from causalflow.symbolic.evaluate import Data, evaluate
-from causalflow.symbolic.expression import ZERO, Expression, Index, variables
+from causalflow.symbolic.expression import ZERO, Expression, Index
+from causalflow.symbolic.parts import variables
 from causalflow.symbolic.render import to_latex, to_text
 
 if TYPE_CHECKING:

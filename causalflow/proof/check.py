@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import TypeAlias
 
 from causalflow.admg.admg import ADMG
@@ -31,6 +32,7 @@ from causalflow.symbolic.expression import (
     Sum,
     natural,
 )
+from causalflow.symbolic.parts import rebuilt
 from causalflow.symbolic.simplify import simplify
 
 __all__ = ["faults"]
@@ -101,17 +103,9 @@ def _follows(before: Expression, line: Line) -> bool:
 
 
 def _replaced(node: Expression, changes: Mapping[Probability, Expression]) -> Expression:
-    match node:
-        case Probability():
-            return changes.get(node, node)
-        case Sum():
-            return Sum(node.over, _replaced(node.body, changes))
-        case Product():
-            return Product(tuple(_replaced(factor, changes) for factor in node.factors))
-        case Ratio():
-            return Ratio(_replaced(node.numerator, changes), _replaced(node.denominator, changes))
-        case _:
-            return node
+    if isinstance(node, Probability):
+        return changes.get(node, node)
+    return rebuilt(node, partial(_replaced, changes=changes))
 
 
 def _equal(before: Expression, after: Expression, law: Equal) -> bool:

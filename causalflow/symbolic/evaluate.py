@@ -37,6 +37,7 @@ from causalflow.symbolic.expression import (
     Weighted,
     Zero,
 )
+from causalflow.symbolic.parts import walk
 from causalflow.symbolic.render import to_text
 from causalflow.symbolic.simplify import factors_of
 from causalflow.symbolic.substitute import without_shadows
@@ -245,25 +246,12 @@ def empty_cells(expression: Expression, data: Data) -> tuple[str, ...]:
     return tuple(f"{to_text(each)} is 0 at {cells}" for each, cells in zeros if cells)
 
 
-def _denominators(node: Expression) -> Iterator[Expression]:
-    match node:
-        case Probability():
-            if node.given:
-                yield Probability(node.given, (), node.do)
-        case Sum():
-            yield from _denominators(node.body)
-        case Product():
-            for factor in node.factors:
-                yield from _denominators(factor)
-        case Ratio():
-            yield from _denominators(node.numerator)
-            yield from _denominators(node.denominator)
-            yield node.denominator
-        case Weighted():
-            for _, term in node.terms:
-                yield from _denominators(term)
-        case Linear() | One() | Zero():
-            return
+def _denominators(expression: Expression) -> Iterator[Expression]:
+    for each in walk(expression):
+        if isinstance(each, Probability) and each.given:
+            yield Probability(each.given, (), each.do)
+        elif isinstance(each, Ratio):
+            yield each.denominator
 
 
 def _zeros(table: Table) -> str:

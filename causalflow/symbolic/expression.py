@@ -52,7 +52,6 @@ __all__ = [
     "own_events",
     "own_indices",
     "probability",
-    "variables",
 ]
 
 
@@ -292,30 +291,6 @@ def probability(
         (Event(name='y', value=Index(name='y', primes=0)),)
     """
     return Probability(own_events(outcomes), own_events(given), own_events(do))
-
-
-def variables(expression: Expression) -> frozenset[str]:
-    """The variables whose probabilities the formula is made of.
-
-    Example:
-        >>> sorted(variables(Sum((Index("x"),), probability("y", "x"))))
-        ['x', 'y']
-    """
-    match expression:
-        case Probability():
-            return frozenset(event.name for event in expression.events)
-        case Sum():
-            return variables(expression.body)
-        case Product():
-            return frozenset().union(*map(variables, expression.factors))
-        case Ratio():
-            return variables(expression.numerator) | variables(expression.denominator)
-        case Linear():
-            return frozenset(event.name for _, event in expression.terms)
-        case Weighted():
-            return frozenset().union(*(variables(term) for _, term in expression.terms))
-        case One() | Zero():
-            return frozenset()
 
 
 def _rank(factor: Expression) -> Rank:
