@@ -31,7 +31,7 @@ from causalflow.graph.node import Level, levels_of
 from causalflow.limits import JOINT_CELLS
 from causalflow.query.parse import parse_distribution
 from causalflow.query.query import Query
-from causalflow.values.finite import occurring
+from causalflow.values.column import occurring
 
 if TYPE_CHECKING:
     import pandas as pd

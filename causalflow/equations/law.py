@@ -1,8 +1,8 @@
-"""Parametric families of exogenous variables: what a file may say after ``type:``.
+"""Law: how exogenous variables are distributed, by a family of laws or by a row of probabilities.
 
 A family names its parameters in order, with a default or none, a constraint on each, and its
 support (low, high); ``draw`` makes draws with numpy's generator and ``frozen`` the distribution of
-scipy.stats, both from the parameters.
+scipy.stats, both from the parameters. After ``type:`` a file may say
 
     normal       mean, std            density ~ exp(-(x - mean)^2 / (2 std^2))
     uniform      low, high            constant density on [low, high]
@@ -16,13 +16,13 @@ scipy.stats, both from the parameters.
     bernoulli    p                    1 with probability p, else 0
     poisson      rate                 probability ~ rate^x / x!
 
-Law: a row of probabilities, divided by its sum where that misses one by no more than rounding.
+A row of probabilities is divided by its sum, where rounding explains that this is not one:
 
-within `NOISE`    what 32-bit floats and rounded decimals miss: divided by the sum, silently
-within `ROUGH`    decimals of three or four digits (.3333 thrice): divided, with a warning
-within `SHORT`    for numbers written with one or two decimals each (.33 thrice), where rounding
-                  them can miss one by as much: divided, with a warning
-beyond            no rounding: the caller refuses the row
+    within `NOISE`    32-bit floats and rounded decimals miss as much: silently
+    within `ROUGH`    decimals of three or four digits (.3333 thrice): with a warning
+    within `SHORT`    numbers of one or two decimals each (.33 thrice), where rounding them can miss
+                      one by as much: with a warning
+    beyond            no rounding: the caller refuses the row
 """
 
 from __future__ import annotations

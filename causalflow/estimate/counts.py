@@ -18,8 +18,8 @@ from causalflow.errors import CausalflowWarning, DataError
 from causalflow.factors.table import Table
 from causalflow.graph.node import Level, Node
 from causalflow.limits import COUNTED_CELLS, OCCURRING_LEVELS
-from causalflow.values.column import GAP, entries_of
-from causalflow.values.finite import finite, occurring
+from causalflow.values.column import GAP, entries_of, occurring
+from causalflow.values.finite import finite
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -22,8 +22,8 @@ import numpy as np
 from causalflow.errors import CausalflowError, one_of
 from causalflow.frozen import Frozen
 from causalflow.graph.node import Level
-from causalflow.values.column import GAP
-from causalflow.values.finite import finite, occurring
+from causalflow.values.column import GAP, occurring
+from causalflow.values.finite import finite
 
 if TYPE_CHECKING:
     from causalflow.factors.table import Table

@@ -24,13 +24,13 @@ from causalflow.graph.node import Anticausal, EdgeKind, Neural
 from causalflow.graph.tree import (
     Fields,
     Place,
+    Read,
     Scalar,
     Value,
     declared_fields,
     described,
     field_names,
     items,
-    readers_for,
     real,
     record,
     trusted,
@@ -260,4 +260,4 @@ def _scale(value: Value, place: Place) -> float:
     return scale if scale >= 0 else place.fail(f"expected a number >= 0, not {scale:g}", value)
 
 
-_OPTIONS = readers_for(Anticausal, {"scale": _scale})
+_OPTIONS: Mapping[str, Read] = {"scale": _scale}

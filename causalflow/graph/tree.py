@@ -1,13 +1,12 @@
-"""The located tree: a declaration as scalars, lists and fields that know their line.
+"""Tree: a declaration as scalars, lists and fields that know their line, and how they are read.
 
 A file becomes this tree (`causalflow.graph.yaml`), and Python dictionaries and lists become the
-same tree without lines, so that one reader serves both.
+same tree without lines (`from_python`), so that one reader serves both. A mistake is named with its
+place and line (`Place`).
 
 A scalar stays text. ``plain`` tells ``2`` (which a field may take for a number) from ``"2"`` (a
-name): whoever knows what a field means decides; numbers are exact fractions (``0.4`` and ``2/5``
+name): whoever knows what a field means decides. Numbers are exact fractions (``0.4`` and ``2/5``
 are equal).
-
-Fields: how the tree's values become typed ones; a mistake is named with place and line.
 """
 
 from __future__ import annotations
@@ -52,7 +51,6 @@ __all__ = [
     "items",
     "number",
     "reader",
-    "readers_for",
     "real",
     "record",
     "text",
@@ -391,17 +389,6 @@ def interval(low: float, high: float) -> Read:
         return a, b
 
     return read
-
-
-_BY_TYPE: Mapping[type, Read] = {float: real, str: text}
-
-
-def readers_for(kind: type, special: Mapping[str, Read]) -> Mapping[str, Read]:
-    """The readers of a dataclass of options: ``special``, or by the type of the default."""
-    return {
-        field.name: special.get(field.name) or _BY_TYPE[type(field.default)]
-        for field in dataclasses.fields(kind)
-    }
 
 
 def bounded(low: float, high: float) -> Read:

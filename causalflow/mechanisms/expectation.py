@@ -1,10 +1,11 @@
 """Expectation: the counts and steps of expectation-maximisation for tables with latent parents.
 
-Notation: r a distinct row of the data, n_r how often it occurs, s a joint state of the latents, q(s
-    | r) the
-responsibilities. Each table is a matrix of log-probabilities; (r, s) uses its cell base[r] +
-offset[s], so that one index gathers the tables in the expectation step and scatters the counts n_r
-q(s | r) in the maximisation step.
+Notation: r a distinct row of the data, n_r how often it occurs, s a joint state of the latents,
+q(s | r) the responsibilities.
+
+Each table is a matrix of log-probabilities, and (r, s) uses its cell base[r] + offset[s]: so one
+index gathers the tables in the expectation step, and scatters the counts n_r q(s | r) in the
+maximisation step.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Confounder: hidden common causes of class nodes, one latent class l for each ``a <-> b``.
+"""LatentClass: the hidden common cause of two class nodes, one for each ``a <-> b``.
 
 Notation: l the joint state of a district's latents, v_c the value of child c, pa_c its other
-    parents;
+parents;
 
     p(v | pa) = sum_l p(l) prod_c p(v_c | pa_c, l)
 

@@ -1,20 +1,19 @@
-"""Line: y = a + w . f + sigma r over standardised features f, fitted in one of three ways.
+"""Line: y = a + w . f + sigma r, fitted to rows by weights of standardised features f.
 
-    least_squares   all rows count alike; sigma the residual standard deviation
-    middle          Huber's estimator: rows far out count as if they were nearer; sigma the spread
-                    of the residuals' middle, and where they are bent (`causalflow.nn.tails`)
-    censored        rows at a closed end count by its mass (`causalflow.mechanisms.line`)
+    least_squares   all rows count alike; sigma is the standard deviation of the residuals
+    middle          Huber's estimator: a row far out counts as if it were nearer; sigma is the
+                    spread of the residuals' middle, and says where they are bent
+                    (`causalflow.nn.tails`)
+    censored        greatest likelihood where some rows stand for all beyond them, as those at an
+                    end of a closed support do
 
-Source: Huber (1964), Robust estimation of a location parameter.
+In a censored line y* = a + w . f + sigma u with u ~ N(0, 1), of which y is seen: y* itself inside,
+at the lower end only that y* <= y, at the upper that y* >= y. With v the noise at the end, the mass
+there is Phi(v), or Phi(-v), and the noise of such a row is normal, cut off at v (`drawn_below`).
 
-Censored: numbers that stand for all beyond them, as an end of a closed support does.
-
-Notation: y* = a + w . f + sigma u, u ~ N(0, 1), of which y is seen: y* itself inside; at the lower
-end only that y* <= y, at the upper that y* >= y. With v the noise at the end, the mass there is
-Phi(v), or Phi(-v), and the noise of a row at the end is the normal one cut off there.
-
-Source: Tobin (1958), Estimation of relationships for limited dependent variables; Olsen (1978), in
-whose coordinates (w / sigma, 1 / sigma) the likelihood is concave.
+Source: Huber (1964), Robust estimation of a location parameter; Tobin (1958), Estimation of
+relationships for limited dependent variables; Olsen (1978), in whose coordinates (w / sigma,
+1 / sigma) the censored likelihood is concave.
 """
 
 from __future__ import annotations

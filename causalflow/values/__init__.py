@@ -1,8 +1,10 @@
 """Values: what a variable can be, read and shown in one way, by its type and never by the door.
 
-    finite(levels)         the type of a class: `causalflow.values.finite` states the rule
-    RealType(low, high)    the type of a continuous variable
-    node.type              either of them, of a class, a continuous node or an exogenous variable
+    finite(levels)               the type of a class: `causalflow.values.finite` states the rule
+    RealType(low, high)          of a continuous variable
+    ImageType(shape, depth)      of an image
+    CountType()                  of a count
+    node.type                    one of them, of any node or exogenous variable
 
     type.read(given, where="node 'x'", error=DataError)    a value or a column -> stored values
     type.show(stored)                                      stored values -> as the face has them

@@ -1,11 +1,10 @@
-"""Entries: what a user gives for a variable, one value or one a row, as an array of its entries.
+"""Column: what a user gives for a variable, one value or one a row, as an array of its entries.
 
 Tensors, numpy and masked arrays, pandas (categoricals and nullable columns too), polars, lists and
 single values come in; torch is not imported for it.
 
-Gap: an entry that says nothing: None, NaN, NaT, pandas' NA, an empty text, or a word for it.
-
-Numeral: the exact number that a text or an object shows, if it shows one.
+An entry may be a *gap*, which says nothing: None, NaN, NaT, pandas' NA, an empty text, or a word of
+`MISSING`. A text or an object may show a *numeral*: an exact number.
 """
 
 from __future__ import annotations
@@ -35,6 +34,7 @@ __all__ = [
     "is_missing_word",
     "is_tensor",
     "numeral",
+    "occurring",
     "rank",
 ]
 
@@ -219,3 +219,38 @@ def exact_float_below(number: Number) -> int | None:
     if isinstance(number, np.floating):
         return int(2 ** (np.finfo(number.dtype).nmant + 1))
     return 2**53 if isinstance(number, float) else None
+
+
+def occurring(column: Any) -> tuple[str | int, ...]:
+    """The values that occur, gaps aside: numbers first, then texts, sorted; False is 0, True is 1.
+
+    A text that shows one of the numbers is that number.
+
+    Raises:
+        TypeError: an entry is no text and no number.
+
+    Example:
+        >>> occurring([1, 0, None, 1]), occurring(["no", "yes", ""]), occurring([True, False, "1"])
+        ((0, 1), ('no', 'yes'), (0, 1))
+    """
+    values, _ = distinct(entries_of(column).array.ravel())
+    kept = {_python(value) for value in values if not _says_nothing(value)}
+    if wrong := [value for value in kept if not isinstance(value, str | int | float)]:
+        raise TypeError(f"{wrong[0]!r} is neither a name nor a number")
+    numbers = {value for value in kept if not isinstance(value, str)}
+    if numbers:
+        kept = {v for v in kept if v in numbers or numeral(str(v)) not in numbers}
+    return tuple(sorted(kept, key=lambda each: (isinstance(each, str), each)))
+
+
+def _says_nothing(value: Any) -> bool:
+    return is_missing_word(value) if isinstance(value, str) else is_gap(value)
+
+
+def _python(value: Any) -> Any:
+    """The Python value; a truth value as 0 or 1, a whole number as an integer."""
+    bare = value.item() if isinstance(value, np.generic) else value
+    bare = float(bare) if isinstance(bare, Decimal | Fraction) else bare
+    if isinstance(bare, float) and bare.is_integer():
+        return int(bare)
+    return int(bare) if isinstance(bare, bool) else bare

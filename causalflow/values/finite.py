@@ -15,8 +15,6 @@ gap where it is no level. A float is exact up to 2^53 (float32: 2^24); a larger 
 levels are numbers, as it may have been another.
 
 Stored: the position 0..K-1 of the level, `GAP` for a gap.
-
-Occurring: the levels of a column of which none are declared, those that are in it.
 """
 
 from __future__ import annotations
@@ -48,7 +46,7 @@ from causalflow.values.column import (
 )
 from causalflow.values.variable import Level, Look, NodeType
 
-__all__ = ["READING", "FiniteType", "Kind", "Level", "finite", "finite_of", "occurring"]
+__all__ = ["READING", "FiniteType", "Kind", "Level", "finite", "finite_of"]
 
 READING = 2
 """The version of the rule; what it changed is the reading of numbers where levels are numbers."""
@@ -401,38 +399,3 @@ def _bare(entry: Any) -> Any:
         return entry.decode("utf-8", "replace")
     kept = np.floating | np.bool_
     return entry.item() if isinstance(entry, np.generic) and not isinstance(entry, kept) else entry
-
-
-def occurring(column: Any) -> tuple[Level, ...]:
-    """The values that occur, gaps aside: numbers first, then texts, sorted; False is 0, True is 1.
-
-    A text that shows one of the numbers is that number.
-
-    Raises:
-        TypeError: an entry is no text and no number.
-
-    Example:
-        >>> occurring([1, 0, None, 1]), occurring(["no", "yes", ""]), occurring([True, False, "1"])
-        ((0, 1), ('no', 'yes'), (0, 1))
-    """
-    values, _ = distinct(entries_of(column).array.ravel())
-    kept = {_plain(value) for value in values if not _is_gap(value)}
-    if wrong := [value for value in kept if not isinstance(value, str | int | float)]:
-        raise TypeError(f"{wrong[0]!r} is neither a name nor a number")
-    numbers = {value for value in kept if not isinstance(value, str)}
-    if numbers:
-        kept = {v for v in kept if v in numbers or numeral(str(v)) not in numbers}
-    return tuple(sorted(kept, key=lambda each: (isinstance(each, str), each)))
-
-
-def _is_gap(value: Any) -> bool:
-    return is_missing_word(value) if isinstance(value, str) else is_gap(value)
-
-
-def _plain(value: Any) -> Any:
-    """The Python value; a truth value as 0 or 1, a whole number as an integer."""
-    bare = value.item() if isinstance(value, np.generic) else value
-    bare = float(bare) if isinstance(bare, Decimal | Fraction) else bare
-    if isinstance(bare, float) and bare.is_integer():
-        return int(bare)
-    return int(bare) if isinstance(bare, bool) else bare

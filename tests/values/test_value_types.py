@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from causalflow.errors import DataError
-from causalflow.values.column import GAP, distinct, entries_of, is_gap
-from causalflow.values.finite import Kind, finite, occurring
+from causalflow.values.column import GAP, distinct, entries_of, is_gap, occurring
+from causalflow.values.finite import Kind, finite
 from causalflow.values.real import RealType
 
 LEVELS = [

@@ -1,13 +1,8 @@
-"""Curves: enclosures of functions that have a slope, of their poles and ends.
+"""Enclosures: the meaning of every operator and function of an equation on enclosures.
 
-Notation and meaning are those of `causalflow.mechanisms.equation.enclosure`.
-
-Branches: enclosures of what jumps, chooses and compares.
-
-Notation and meaning are those of `causalflow.mechanisms.equation.enclosure`. A truth value is 1 or
+Notation and meaning are those of `causalflow.mechanisms.equation.enclosure`. Functions with a slope
+come first, with their poles and ends; then what jumps, chooses and compares. A truth value is 1 or
 0; one that is not decided on a box is in [0, 1], and broken.
-
-Enclosures: the meaning of every operator and function of an equation on enclosures.
 """
 
 from __future__ import annotations

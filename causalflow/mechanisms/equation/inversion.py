@@ -3,15 +3,13 @@
     a + g = x   ->  g = x - a          exp(g) = x  ->  g = log x        |g| = x    ->  g = x, -x
     a g = x     ->  g = x / a          g ** 3 = x  ->  g = x^(1/3)      g ** 2 = x ->  g = +-x^.5
 
-and so on, as long as u stands in one place only, or at most squared in a polynomial or a fraction
-of two; and where all of it stands in equal parts, as in exp(u) / (1 + exp(u)), for these. This
-finds every root and the last digit of each, for 1e5 rows in milliseconds. Rows in which it finds
+It works where u stands in one place; where u is at most squared in a polynomial c0 + c1 u + c2 u^2
+or in a fraction of two, whose coefficients are known in each row; and where all of u stands in
+equal parts, as in exp(u) / (1 + exp(u)), for these parts.
+
+It finds every root and the last digit of each, for 1e5 rows in milliseconds. Rows in which it finds
 none (a = 0 above, x outside f's range or at its rounded end) are left to
 `causalflow.mechanisms.equation.isolation`, as are all other expressions.
-
-Polynomial: equations of degree 2 at most in their unknown, read off their form.
-
-Notation: u the unknown; c0 + c1 u + c2 u^2 with coefficients that are known in each row.
 """
 
 from __future__ import annotations

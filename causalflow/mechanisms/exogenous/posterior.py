@@ -1,8 +1,9 @@
-"""District: the joint posterior of the exogenous variables that a district's equations share.
+"""Posterior: the joint law of the exogenous variables in the equations of a district, given data.
 
 Finite exogenous variables are enumerated jointly (marginal posteriors would be wrong: they are
-dependent given the evidence). Unobserved nodes are written out as equations of what is above
-them, so that each observed node is an equation in exogenous variables and known values. In each
+dependent given the evidence). An unobserved parent is written out: replaced by its own equation,
+and so on upwards, so that x = f(z, u) with z = g(v) not observed is a constraint f(g(v), u) = x on
+v and u. Each observed node is then an equation in exogenous variables and known values. In each
 joint state
 
     nothing unknown         the node must agree with its equation, else the state has weight 0
@@ -14,11 +15,6 @@ What the evidence leaves free is drawn from its prior. Without the last line the
 exact. With it (and where a variable in an interval bears on further nodes) it is importance
 resampling (`causalflow.mechanisms.exogenous.draws`), which cannot see an explanation of so small a
 probability that no draw hits it.
-
-Constraint: what an observed node says of exogenous variables, unobserved parents written out.
-
-An unobserved parent is replaced by its own equation, and so on upwards, so that x = f(z, u) with
-z = g(v) not observed is a constraint f(g(v), u) = x on v and u.
 """
 
 from __future__ import annotations
