@@ -20,15 +20,13 @@ from causalflow.data.frame import Frame
 from causalflow.model.experience import experienced
 from causalflow.model.model import Model
 
-__all__ = ["add_experience"]
-
 
 def add_experience(path: Path) -> None:
     """Write into a model file what its rows say; the file bears the name of its net."""
     nets = {shipped: net for net, shipped in SHIPPED.items()}
     net = NETS[nets.get(path.stem, path.stem)]
     model, state = Model.load(path), load_state(path, kind="model")
-    frame = Frame.read(net.data(), model.graph)
+    frame = Frame.read(net.rows(), model.graph)
     known = experienced(model.scm, frame, model.scm.learned & model.fitted)
     options = {**state.metadata.options, "experience": known.record()}
     save_state(path, state.tensors, replace(state.metadata, options=options))

@@ -8,8 +8,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-__all__ = ["machine", "processor"]
-
 PACKAGES = ("numpy", "opt-einsum", "pgmpy", "pyagrum")
 
 

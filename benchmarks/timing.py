@@ -12,8 +12,6 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
-__all__ = ["interleaved"]
-
 
 def interleaved(
     contestants: Mapping[str, Callable[[], Any]],

@@ -17,13 +17,11 @@ from numpy.typing import NDArray
 import causalflow as cf
 from benchmarks.counterfactual.run import CONFOUNDED, INDEPENDENT, Run
 from benchmarks.counterfactual.settings import (
+    DEFAULT,
     FEW_CALLS,
     MANY_CALLS,
     PAPERS,
     Setting,
-    confounded_settings,
-    few_settings,
-    partial_settings,
     settings,
 )
 from benchmarks.counterfactual.speed import BATCH as SPEED_IMAGES
@@ -32,8 +30,6 @@ from benchmarks.counterfactual.tasks import Task
 from benchmarks.counterfactual.trials import SHOWN, as_data
 from causalflow.errors import CausalflowError
 from causalflow.evaluation.score import mean_score
-
-__all__ = ["PARTS"]
 
 TABLE = ("morpho", "bar", "bar_papers", "bar_anticausal", "morpho_plain", "bar_nulls")
 FULL, ALONE, PARTLY = "labels_all", "labels_fifth_only", ("labels_fifth", "labels_fifth_posterior")
@@ -57,27 +53,25 @@ def _rows(
     models: dict[str, cf.Model] = {}
     for net, setting, task in nets:
         if not run.allows(net, setting, len(task)):
-            found["skipped"].append({"net": net, "setting": setting.name, "why": "no time left"})
-            click.echo(f"{net:22} {setting.name}: skipped, no time left")
-            continue
-        if net not in models:
-            models = {net: run.model(net)}
-        try:
-            outcome = run.trial(net, models[net], setting, task, axioms=axioms)
-        except (RuntimeError, CausalflowError) as error:
-            why = f"{type(error).__name__}: {str(error).splitlines()[0]}"
-            found["skipped"].append({"net": net, "setting": setting.name, "why": why})
-            click.echo(f"{net:22} {setting.name}: {why}", err=True)
-            continue
-        found["rows"].append(outcome.row)
-        run.write(part, found)
+            why = "no time left"
+        else:
+            models = models if net in models else {net: run.model(net)}
+            try:
+                outcome = run.trial(net, models[net], setting, task, axioms=axioms)
+                found["rows"].append(outcome.row)
+                run.write(part, found)
+                continue
+            except (RuntimeError, CausalflowError) as error:
+                why = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+        found["skipped"].append({"net": net, "setting": setting.name, "why": why})
+        click.echo(f"{net:22} {setting.name}: {why}", err=True)
     return found
 
 
 def _table(run: Run, main: bool) -> Iterable[tuple[str, Setting, Task]]:
     for net in filter(run.has, TABLE):
         task = run.task(net)
-        chosen = [setting for setting in settings(net) if setting.main == main]
+        chosen = [setting for setting in settings("table", net) if setting.main == main]
         for setting in chosen[:: 1 if main or not run.quick else QUICK_EVERY]:
             yield net, setting, task.first(run.n if main else run.few)
 
@@ -89,7 +83,7 @@ def main_rows(run: Run) -> None:
         pair
         for net, others in AGAINST.items()
         for other in others
-        for pair in _pairs(run, (net, "default"), other)
+        for pair in _pairs(run, (net, DEFAULT), other)
     ]
     run.write("main", found)
     _save_images(run)
@@ -106,7 +100,7 @@ def few_calls(run: Run) -> None:
     plan = [
         (net, setting, run.task(net).first(run.n if setting.main else run.few))
         for net in nets
-        for setting in few_settings()
+        for setting in settings("few")
     ]
     found = _rows(run, "few", plan)
     found["pairs"] = [
@@ -120,7 +114,7 @@ def confounding(run: Run) -> None:
     plan = [
         (net, setting, run.task(net).first(run.n, ("color",)))
         for net in filter(run.has, CONFOUNDED)
-        for setting in confounded_settings(net)
+        for setting in settings("confounding", net)
     ]
     found = _rows(run, "confounding", plan, axioms=False)
     found["evidence"] = f"colour independent of digit (confounding {INDEPENDENT})"
@@ -129,10 +123,10 @@ def confounding(run: Run) -> None:
 
 def partial(run: Run) -> None:
     """What a fifth of the labels costs, as a share of what training on that fifth alone costs."""
-    plan = [(n, s, run.task(n)) for n in filter(run.has, LABELS) for s in partial_settings(n)]
+    plan = [(n, s, run.task(n)) for n in filter(run.has, LABELS) for s in settings("partial", n)]
     found = _rows(run, "partial", plan, axioms=False)
     each = {key: outcome.each for key, outcome in run.outcomes.items() if key[0] in LABELS}
-    ends = (FULL, "default"), (ALONE, "default")
+    ends = (FULL, DEFAULT), (ALONE, DEFAULT)
     found["ratios"] = [
         {"net": net, "setting": setting, "error": error}
         | _ratio(*(each[key][error] for key in (ends[0], (net, setting), ends[1])))
@@ -147,7 +141,7 @@ def speed(run: Run) -> None:
     """Seconds of the default and the papers' procedure, in turns."""
     found: dict[str, Any] = {"rows": []}
     for net in ("morpho", "bar_anticausal"):
-        if run.has(net) and run.allows(net, settings(net)[1], SPEED_IMAGES):
+        if run.has(net) and run.allows(net, settings("table", net)[1], SPEED_IMAGES):
             found["rows"] += speeds(run, net)
             run.write("speed", found)
 

@@ -11,8 +11,6 @@ import numpy as np
 from benchmarks.counterfactual.report import results
 from benchmarks.counterfactual.settings import PAPERS
 
-__all__ = ["plots"]
-
 LEAST = 1e-4  # below it, an error is drawn at it
 CALLS = (10, 20, 50, 100, 200, 500, 1000, 2000)
 NARROW = 8  # below this ratio of its ends, a logarithmic axis is labelled in plain numbers

@@ -13,49 +13,70 @@ Source: the repository of Sanchez & Tsaftaris (2022), ``mnist_configs.py``.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
+import causalflow as cf
 from causalflow.diffusion.guidance.anticausal import Pull
 from causalflow.diffusion.guidance.contrast import guide
 from causalflow.diffusion.network import Field
 from causalflow.diffusion.path import TAU_MIN, data_of, enter, leave, linear_alpha_bar, tau_of
 from causalflow.diffusion.solver.solver import SOLVERS, ascend, descend
-from causalflow.mechanisms.image.mechanism import ImageMechanism
 from causalflow.mechanisms.image.reader import ParentReader
-
-__all__ = ["CALLS", "Released"]
 
 SPACING, KEPT = 10, 75
 CALLS = 2.0 * (KEPT - 1)
 QUANTILE = 0.99
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """What the sampler abducts: a position at level 740, under the factual labels."""
+
+    position: Tensor
+    parents: Mapping[str, Tensor]
+
+    @property
+    def rows(self) -> int:
+        """How many pictures."""
+        return len(self.position)
+
+
 class Released:
-    """Abduction and prediction of pictures under given labels.
+    """The sampler, asked as a model is; labels that are not set keep their values.
 
     Args:
-        mechanism: of the image node.
+        model: of one image node.
         clipped: whether the predicted image is clamped.
     """
 
-    def __init__(self, mechanism: ImageMechanism, *, clipped: bool) -> None:
-        self._mechanism, self._clipped = mechanism, clipped
+    def __init__(self, model: cf.Model, *, clipped: bool) -> None:
+        (self._mechanism,) = model.scm.images.values()
+        self.device, self._clipped = model.device, clipped
         self._nodes = tau_of(linear_alpha_bar())[: SPACING * KEPT : SPACING].clone()
         self._nodes[0] = TAU_MIN
 
-    def abduct(self, images: Tensor, parents: Mapping[str, Tensor]) -> Tensor:
-        """The position at level 740; images in [-1, 1]."""
+    @torch.no_grad()
+    def abduct(self, evidence: Mapping[str, Tensor], **options: Any) -> Position:
+        """The position of pictures in [0, 1] and their labels."""
+        values = {name: value.to(self.device) for name, value in evidence.items()}
+        parents = {name: values[name] for name in self._mechanism.parents}
+        images = 2 * values["image"].float() - 1
         field = self._limited(lambda y, tau: self._mechanism.denoiser.velocity(y, tau, parents))
         generator = torch.Generator(images.device)
-        return ascend(SOLVERS.get("ddim"), field, enter(images), self._nodes, generator)[0]
+        up = ascend(SOLVERS.get("ddim"), field, enter(images), self._nodes, generator)[0]
+        return Position(position=up, parents=parents)
 
+    @torch.no_grad()
     def predict(
-        self, position: Tensor, target: Mapping[str, Tensor], reference: Mapping[str, Tensor]
-    ) -> Tensor:
-        """Images in [-1, 1]; guided where anything changes."""
-        mechanism = self._mechanism
+        self, noise: Position, do: Mapping[str, Tensor], **options: Any
+    ) -> dict[str, Tensor]:
+        """The world of some labels; guided where anything changes."""
+        mechanism, reference = self._mechanism, noise.parents
+        target = {n: do[n].to(value) if n in do else value for n, value in reference.items()}
         reader = ParentReader(learned=mechanism.predictor, given={})
         pulled = Pull(predictor=reader, scales=mechanism.scales, aim="printed")
         moved = any(not torch.equal(target[name], reference[name]) for name in target)
@@ -66,8 +87,8 @@ class Released:
             neural=tuple(mechanism.neural),
             pulled=pulled if moved else None,
         )
-        state = descend(SOLVERS.get("ddim"), self._limited(field), (position,), self._nodes)
-        return leave(state).clamp(-1, 1).float()
+        state = descend(SOLVERS.get("ddim"), self._limited(field), (noise.position,), self._nodes)
+        return {**target, "image": (leave(state).clamp(-1, 1).float() + 1) / 2}
 
     def _limited(self, field: Field) -> Field:
         """The velocity that points back to a clamped image."""

@@ -20,7 +20,6 @@ import causalflow as cf
 from benchmarks.counterfactual.released import CALLS as RELEASED_CALLS
 from benchmarks.counterfactual.settings import Setting
 from benchmarks.counterfactual.tasks import (
-    Reader,
     Task,
     bar_data,
     bar_task,
@@ -31,8 +30,7 @@ from benchmarks.counterfactual.tasks import (
 from benchmarks.counterfactual.trials import Outcome, Readings, run
 from benchmarks.machine import machine
 from benchmarks.nets import image_size, net_path
-
-__all__ = ["CONFOUNDED", "INDEPENDENT", "Run"]
+from causalflow.evaluation.judges import Judge
 
 CONFOUNDED = ("confounded_naive", "confounded_reweighted", "confounded_neural")
 INDEPENDENT = 0.5
@@ -74,27 +72,31 @@ class Run:
         model = cf.Model.load(net_path(self.nets, net), device=self.device)
         return model.accelerate(graphs=self.graphs if graphs is None else graphs)
 
-    def judge(self, kind: str) -> Reader:
-        """The reader of digits, fitted once."""
-        return self._once(f"judge {kind}", lambda: digit_judge(kind, self.device, quick=self.quick))
-
-    def strokes(self, size: int) -> Reader:
-        """The reader of digits by their strokes, fitted once."""
-        return self._once(f"strokes {size}", lambda: stroke_judge(size))
-
     def task(self, net: str) -> Task:
         """What a net is asked: rows of the split, for the confounding test with free colours."""
         if net.startswith("morpho"):
-            return self._once(
-                "morpho", lambda: morpho_task(self.split, self.n, self.judge("morpho"))
-            )
-        size = image_size(net)
+            judge = self._judge("morpho")
+            return self._once("morpho", lambda: morpho_task(self.split, self.n, judge))
+        size, free = image_size(net), {"confounding": INDEPENDENT, "n": 5000}
         if net in CONFOUNDED:
-            data = {"kind": "backdoor", "confounding": INDEPENDENT, "n": 5000}
-            return self._once(f"confounded {size}", lambda: self._bar("confounded", size, **data))
-        if net.startswith("labels"):
-            return self._once(f"labels {size}", lambda: self._plain_bar("labels", size))
-        return self._once("bar", lambda: self._plain_bar("bar", size))
+            return self._bar("confounded", size, kind="backdoor", **free)
+        return self._bar("labels" if net.startswith("labels") else "bar", size, kind="frontdoor")
+
+    def _bar(self, name: str, size: int, **options: Any) -> Task:
+        def made() -> Task:
+            strokes = name != "bar"
+            judge = self._judge("strokes", size) if strokes else self._judge("bar")
+            task = bar_task(bar_data(self.split, size=size, **options), self.n, judge)
+            groups = task.groups if name == "confounded" else {}
+            return replace(task, name=f"{name} {size}", groups=groups)
+
+        return self._once(f"{name} {size}", made)
+
+    def _judge(self, kind: str, size: int = 0) -> Judge:
+        """The reader of digits, fitted once: of pictures, or of strokes of a size."""
+        if kind == "strokes":
+            return self._once(f"strokes {size}", lambda: stroke_judge(size))
+        return self._once(f"judge {kind}", lambda: digit_judge(kind, self.device, quick=self.quick))
 
     def has_seconds(self, seconds: float) -> bool:
         """Whether so much time is left."""
@@ -125,27 +127,14 @@ class Run:
 
     def write(self, part: str, found: Mapping[str, Any]) -> None:
         """The part's file, with the machine and the options of this run."""
+        device = torch.cuda.get_device_name() if self.device.startswith("cuda") else self.device
+        given = ("device", "n", "few", "split", "graphs", "quick")
         about = {
-            "machine": {**machine(), "device": _device(self.device), "torch": torch.__version__},
-            "arguments": {
-                "device": self.device,
-                "n": self.n,
-                "few": self.few,
-                "split": self.split,
-                "graphs": self.graphs,
-                "quick": self.quick,
-            },
+            "machine": {**machine(), "device": device, "torch": torch.__version__},
+            "arguments": {name: getattr(self, name) for name in given},
         }
         path = self.out / f"counterfactual_{part}.json"
         path.write_text(json.dumps(about | dict(found), indent=1) + "\n", encoding="utf-8")
-
-    def _plain_bar(self, name: str, size: int) -> Task:
-        return replace(self._bar(name, size, kind="frontdoor"), groups={})
-
-    def _bar(self, name: str, size: int, **options: Any) -> Task:
-        data = bar_data(self.split, size=size, **options)
-        judge = self.judge("bar") if name == "bar" else self.strokes(size)
-        return replace(bar_task(data, self.n, judge), name=f"{name} {size}")
 
     def _calls(self, net: str, setting: Setting, task: Task) -> tuple[float, float]:
         """Calls of one image, with and without the residual.
@@ -188,7 +177,3 @@ def _line(row: Mapping[str, Any]) -> str:
         f"{row['net']:22} {row['setting']:34} n={row['n']:<5} calls {row['calls']:6.0f} "
         f"{row['seconds']:7.2f} s  true {true}"
     )
-
-
-def _device(name: str) -> str:
-    return torch.cuda.get_device_name() if name.startswith("cuda") else name

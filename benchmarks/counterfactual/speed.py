@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     import causalflow as cf
     from benchmarks.counterfactual.run import Run
 
-__all__ = ["speeds", "stream_report"]
-
 TURNS = 5
 BATCH = 512
 STREAMED = 10_000
@@ -50,7 +48,7 @@ def speeds(run: Run, net: str) -> list[dict[str, Any]]:
     """Seconds and their ratio, for every way of running the net."""
     task = run.task(net).first(BATCH)
     do = task.interventions[0].do
-    options = {s.name: {**s.options, "residual": s.residual} for s in settings(net)}
+    options = {s.name: s.asked for s in settings("table", net)}
     rows = []
     for way, how in WAYS.items():
         if way != "plain" and not run.device.startswith("cuda"):

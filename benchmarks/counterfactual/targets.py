@@ -7,8 +7,6 @@ from typing import Any
 
 from benchmarks.counterfactual.settings import PAPERS
 
-__all__ = ["targets"]
-
 CALLS, SPEED, BETTER, SHARPER = 60, 30, 1.5, 100
 PIXELS, LEVELS, KEPT = 0.25, 5.0, 0.95
 DRIFT = {"thickness": 0.05, "intensity": 2.0}
@@ -50,13 +48,11 @@ def _pairs(pairs: Any) -> Iterator[Target]:
         if pair["other"][1] != PAPERS:
             continue
         if net == other == "morpho":
-            text = f"{score['value']:.3g} ({score['low']:.3g} to {score['high']:.3g}) levels"
+            text = f"{between(score)} levels"
             yield f"do({what}): DDIM 1000 less default, not below 0", text, "0", score["high"] >= 0
         elif what == "color" and other != "bar":
-            ratio = pair["ratio"]
-            text = f"{ratio['value']:.3g} ({ratio['low']:.3g} to {ratio['high']:.3g})"
             asked = f"do(color): papers' procedure on {other} : default, at least {BETTER}"
-            yield asked, text, "1", ratio["value"] >= BETTER
+            yield asked, between(pair["ratio"]), "1", pair["ratio"]["value"] >= BETTER
 
 
 def _attributes(named: Mapping[tuple[str, str], Row]) -> Iterator[Target]:
@@ -86,12 +82,13 @@ def _labels(ratios: Iterable[Row]) -> Iterator[Target]:
         asked = f"{each['net']}, {each['setting']}, do({what}), {name}: "
         beside = f"errors {full:.3g} all, {fifth:.3g} fifth, {alone:.3g} fifth alone"
         if alone > full:
-            text, met = _between(each["ratio"]), fifth - full <= LABELS * (alone - full)
+            text, met = between(each["ratio"]), fifth - full <= LABELS * (alone - full)
             yield f"{asked}share of the loss at most {LABELS}", text, beside, met
             continue
         lost = each["lost"]
-        yield f"{asked}nothing lost, as the fifth alone", _between(lost), beside, lost["low"] <= 0
+        yield f"{asked}nothing lost, as the fifth alone", between(lost), beside, lost["low"] <= 0
 
 
-def _between(number: Row) -> str:
+def between(number: Row) -> str:
+    """A number and its interval."""
     return f"{number['value']:.3g} ({number['low']:.3g} to {number['high']:.3g})"

@@ -27,36 +27,12 @@ from causalflow.data.sets.digits import mnist
 from causalflow.data.sets.morpho_mnist import morpho_mnist
 from causalflow.data.sets.morphology import thickness
 from causalflow.data.sets.rendering import by_pieces
+from causalflow.evaluation.judges import Judge
 from causalflow.evaluation.networks import ImageClassifier
 from causalflow.evaluation.readers import DigitReader, read_bar, read_color, read_intensity
 
-__all__ = [
-    "SIZE",
-    "Intervention",
-    "Reader",
-    "Task",
-    "bar_data",
-    "bar_task",
-    "digit_judge",
-    "morpho_task",
-    "stroke_judge",
-]
-
 SIZE = 28
 _PIECE = 16  # as many as `thickness` reads together
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reader:
-    """How an attribute is read off pictures.
-
-    Attributes:
-        read: images in [0, 1] -> (batch,), levels or numbers.
-        unit: of the numbers; "share" of a class.
-    """
-
-    read: Callable[[Tensor], Tensor]
-    unit: str = "share"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -77,6 +53,15 @@ class Intervention:
     truth: Tensor | None
     moved: tuple[str, ...]
 
+    def first(self, n: int) -> Intervention:
+        """The same on the first n rows."""
+        return replace(
+            self,
+            do={name: value[:n] for name, value in self.do.items()},
+            expected={name: value[:n] for name, value in self.expected.items()},
+            truth=None if self.truth is None else self.truth[:n],
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Task:
@@ -86,14 +71,14 @@ class Task:
         name: shown in tables.
         evidence: every node of the graph, n rows.
         interventions: on them.
-        readers: by attribute.
+        judges: by attribute.
         groups: rows of which hit rates are told apart, by name, shape (n,).
     """
 
     name: str
     evidence: Mapping[str, Tensor]
     interventions: tuple[Intervention, ...]
-    readers: Mapping[str, Reader]
+    judges: Mapping[str, Judge]
     groups: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
@@ -106,34 +91,27 @@ class Task:
 
     def first(self, n: int, names: tuple[str, ...] | None = None) -> Task:
         """The first n rows, and the interventions of these names."""
+        kept = (each for each in self.interventions if names is None or each.name in names)
         return replace(
             self,
             evidence={name: value[:n] for name, value in self.evidence.items()},
-            interventions=tuple(
-                _first(each, n)
-                for each in self.interventions
-                if names is None or each.name in names
-            ),
+            interventions=tuple(each.first(n) for each in kept),
             groups={name: rows[:n] for name, rows in self.groups.items()},
         )
 
 
-def _first(whole: Intervention, n: int) -> Intervention:
-    return replace(
-        whole,
-        do={name: value[:n] for name, value in whole.do.items()},
-        expected={name: value[:n] for name, value in whole.expected.items()},
-        truth=None if whole.truth is None else whole.truth[:n],
-    )
+def judged(node: str, read: Callable[[Tensor], Tensor], unit: str = "share") -> Judge:
+    """A judge of a class, or of a number that has a unit."""
+    return Judge(node=node, how="", read=read, is_class=unit == "share", unit=unit)
 
 
-def stroke_judge(size: int) -> Reader:
+def stroke_judge(size: int) -> Judge:
     """A reader of the digit by its strokes alone, fitted to all real training digits."""
     strokes = bar_data("train", size=size, kind="backdoor", n=1).strokes
-    return Reader(read=DigitReader.fit(replace(mnist("train"), images=strokes)))
+    return judged("digit", DigitReader.fit(replace(mnist("train"), images=strokes)))
 
 
-def digit_judge(kind: str, device: str, *, quick: bool = False) -> Reader:
+def digit_judge(kind: str, device: str, *, quick: bool = False) -> Judge:
     """A reader of digits fitted to real training pictures: of "morpho" or "bar"."""
     if kind == "morpho":
         data = morpho_mnist("train", n=512 if quick else None)
@@ -146,67 +124,51 @@ def digit_judge(kind: str, device: str, *, quick: bool = False) -> Reader:
     if quick:
         images, labels = images[:1024], labels[:1024]
     epochs = 1 if quick else 6
-    return Reader(read=ImageClassifier.fit(images, labels, levels=10, epochs=epochs, device=device))
+    return judged(
+        "digit", ImageClassifier.fit(images, labels, levels=10, epochs=epochs, device=device)
+    )
 
 
-def morpho_task(split: str, n: int, judge: Reader, seed: int = 0) -> Task:
+def morpho_task(split: str, n: int, judge: Judge, seed: int = 0) -> Task:
     """Morpho-MNIST: thickness, intensity, digit."""
-    data = morpho_mnist(split)
+    data, random = morpho_mnist(split), np.random.default_rng([seed, 5])
     n = min(n, len(data))
-    random = np.random.default_rng([seed, 5])
     labels = {name: torch.from_numpy(np.asarray(v)[:n]) for name, v in data.labels.items()}
-    asked = {
-        name: labels[name][torch.from_numpy(random.permutation(n))]
-        for name in ("thickness", "intensity")
-    }
-    interventions = []
-    for name, moved in (("thickness", ("thickness", "intensity")), ("intensity", ("intensity",))):
-        true = data.true_counterfactual(torch.arange(n), {name: asked[name]})
-        interventions.append(
-            Intervention(
-                name=name,
-                do={name: asked[name]},
-                expected={other: true[other] for other in labels},
-                truth=true["image"],
-                moved=moved,
-            )
-        )
+    names = ("thickness", "intensity")
+    asked = {name: labels[name][torch.from_numpy(random.permutation(n))] for name in names}
+    moved = {"thickness": names, "intensity": names[1:]}
     return Task(
         name="morpho",
         evidence={**labels, "image": data.images[:n].float() / 255},
-        interventions=(*interventions, _digit(labels, {}, random)),
-        readers={
+        interventions=(
+            *(_known(data, labels, name, {name: asked[name]}, moved[name]) for name in names),
+            _digit(labels, {}, random),
+        ),
+        judges={
             "digit": judge,
-            "thickness": Reader(read=_thickness, unit="pixels"),
-            "intensity": Reader(read=read_intensity, unit="grey levels"),
+            "thickness": judged("thickness", _thickness, "pixels"),
+            "intensity": judged("intensity", read_intensity, "grey levels"),
         },
     )
 
 
-def bar_task(data: BarMNIST, n: int, judge: Reader, seed: int = 0) -> Task:
+def bar_task(data: BarMNIST, n: int, judge: Judge, seed: int = 0) -> Task:
     """Bar-MNIST: colour, bar, digit, each with the other labels held."""
-    n = min(n, len(data))
-    random = np.random.default_rng([seed, 6])
+    n, random = min(n, len(data)), np.random.default_rng([seed, 6])
     labels = {name: torch.from_numpy(np.asarray(v)[:n]) for name, v in data.labels.items()}
-    interventions = []
-    for name in ("color", "bar"):
-        do = {other: labels[other] for other in ("color", "bar")} | {name: 1 - labels[name]}
-        true = data.true_counterfactual(torch.arange(n), do)
-        interventions.append(
-            Intervention(
-                name=name,
-                do=do,
-                expected={other: true[other] for other in labels},
-                truth=true["image"],
-                moved=(name,),
-            )
-        )
     held = {name: labels[name] for name in ("color", "bar")}
     return Task(
         name="bar",
         evidence={**labels, "image": data.images[:n].float() / 255},
-        interventions=(*interventions, _digit(labels, held, random)),
-        readers={"digit": judge, "color": Reader(read=read_color), "bar": Reader(read=read_bar)},
+        interventions=(
+            *(_known(data, labels, k, held | {k: 1 - held[k]}, (k,)) for k in held),
+            _digit(labels, held, random),
+        ),
+        judges={
+            "digit": judge,
+            "color": judged("color", read_color),
+            "bar": judged("bar", read_bar),
+        },
         groups={"rare": (labels["digit"] >= 5) == (labels["color"] == 1)},
     )
 
@@ -214,6 +176,19 @@ def bar_task(data: BarMNIST, n: int, judge: Reader, seed: int = 0) -> Task:
 def bar_data(split: str, kind: str, *, size: int = SIZE, **options: Any) -> BarMNIST:
     """The pictures of a bar task."""
     return bar_mnist(kind, split=split, size=size, source="mnist", **options)
+
+
+def _known(
+    data: Any,
+    labels: Mapping[str, Tensor],
+    name: str,
+    do: Mapping[str, Tensor],
+    moved: tuple[str, ...],
+) -> Intervention:
+    """An intervention whose true counterfactuals the data know."""
+    true = data.true_counterfactual(torch.arange(len(labels[name])), do)
+    expected = {other: true[other] for other in labels}
+    return Intervention(name=name, do=do, expected=expected, truth=true["image"], moved=moved)
 
 
 def _digit(

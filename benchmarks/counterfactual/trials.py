@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import causalflow as cf
-from benchmarks.counterfactual.asked import Asked, AskedReleased
+from benchmarks.counterfactual.released import Released
 from benchmarks.counterfactual.settings import Setting
 from benchmarks.counterfactual.tasks import Intervention, Task
 from causalflow.evaluation.axioms import (
@@ -36,10 +36,7 @@ from causalflow.evaluation.axioms import (
     total_variation,
     true_error,
 )
-from causalflow.evaluation.readers import hit_rate, reading_error
 from causalflow.evaluation.score import Score, mean_score
-
-__all__ = ["Outcome", "Readings", "as_data", "run", "synchronised"]
 
 CYCLES = 10
 CYCLED, FEW = 64, 200
@@ -64,13 +61,11 @@ class Outcome:
     images: dict[str, Tensor] = field(default_factory=dict)
 
 
-def as_data(score: Score) -> dict[str, Any]:
-    """A score for JSON."""
-    low, high = score.interval
-    return {"value": score.value, "low": low, "high": high} | {
-        "count": score.count,
-        "unit": score.unit,
-    }
+def as_data(score: Score | None) -> dict[str, Any]:
+    """A score for JSON; every picture here can be read."""
+    assert score is not None
+    (low, high), about = score.interval, {"count": score.count, "unit": score.unit}
+    return {"value": score.value, "low": low, "high": high} | about
 
 
 def synchronised(device: torch.device) -> float:
@@ -90,8 +85,28 @@ class Readings:
         """An attribute of the reference pictures called ``name``."""
         key = (task.name, len(images), attribute, name)
         if key not in self._kept:
-            self._kept[key] = task.readers[attribute].read(images)
+            self._kept[key] = task.judges[attribute].read(images)
         return self._kept[key]
+
+
+class Asked:
+    """A net under a setting, asked by the sampler that the setting names; worlds on the CPU."""
+
+    def __init__(self, model: cf.Model, setting: Setting) -> None:
+        self.device, self._options = model.device, setting.asked
+        released = setting.levels is not None
+        self._model: Any = (
+            Released(model, clipped=setting.levels == "clipped") if released else model
+        )
+
+    def abduct(self, evidence: Mapping[str, Tensor], **options: Any) -> Any:
+        """The noise."""
+        return self._model.abduct(evidence, **{**self._options, **options})
+
+    def predict(self, noise: Any, do: Mapping[str, Tensor], **options: Any) -> dict[str, Tensor]:
+        """A world."""
+        world = self._model.predict(noise, do, **{**self._options, **options})
+        return {name: value.cpu() for name, value in world.items()}
 
 
 def run(
@@ -113,7 +128,7 @@ def run(
         calls: of one image, with and without the residual.
         axioms: composition and reversibility too.
     """
-    asked = (AskedReleased if setting.levels else Asked)(model, setting)
+    asked, many = Asked(model, setting), setting.steps > MANY_STEPS
     noise, first, cost = _timed(asked, task)
     row: dict[str, Any] = {"setting": setting.name, "solver": setting.solver, "n": len(task)}
     row |= {"steps": setting.steps, "options": {k: str(v) for k, v in setting.options.items()}}
@@ -122,7 +137,7 @@ def run(
     row["interventions"] = {}
     for index, what in enumerate(task.interventions):
         part, own = task, noise
-        if setting.steps > MANY_STEPS and what.truth is None and len(task) > FEW:
+        if many and what.truth is None and len(task) > FEW:
             part = task.first(FEW, (what.name,))
             what, own = part.interventions[0], asked.abduct(part.evidence)
         world = first if index == 0 else asked.predict(own, what.do)
@@ -130,35 +145,40 @@ def run(
         found = _judged(part, what, world, plain["image"], readings, outcome)
         row["interventions"][what.name] = found
     if axioms:
-        few = task.first(FEW if setting.steps > MANY_STEPS else len(task))
+        few = task.first(FEW if many else len(task))
         noise = noise if len(few) == noise.rows else asked.abduct(few.evidence)
         row["composition"] = _composition(asked, setting, few, noise)
         row["reversibility"] = _reversibility(asked, task.first(CYCLED), setting)
     return outcome
 
 
-def _timed(asked: Any, task: Task) -> tuple[Any, dict[str, Tensor], dict[str, Any]]:
+def _timed(asked: Asked, task: Task) -> tuple[Any, dict[str, Tensor], dict[str, Any]]:
     """The noise, the first intervention's world, and what they cost."""
-    device, do = asked.model.device, task.interventions[0].do
+    device, do = asked.device, task.interventions[0].do
     short = {"steps": 2, "guided_steps": 2}
     asked.predict(asked.abduct(task.evidence, **short), do, **short)
-    if device.type == "cuda":
+    cuda = device.type == "cuda"
+    if cuda:
         torch.cuda.reset_peak_memory_stats(device)
     begun = synchronised(device)
     noise = asked.abduct(task.evidence)
     between = synchronised(device)
     world = asked.predict(noise, do)
     ended = synchronised(device)
-    peak = torch.cuda.max_memory_allocated(device) / 2**20 if device.type == "cuda" else None
+    peak = torch.cuda.max_memory_allocated(device) / 2**20 if cuda else None
     cost = {"seconds": ended - begun, "abduction_seconds": between - begun, "memory_mib": peak}
     return noise, world, cost
 
 
-def _composition(asked: Any, setting: Setting, task: Task, noise: Any) -> dict[str, Any]:
+def _ways(setting: Setting) -> dict[str, bool]:
+    """What is scored, and whether it keeps the residual."""
+    return ({"kept": True} if setting.residual else {}) | {"plain": False}
+
+
+def _composition(asked: Asked, setting: Setting, task: Task, noise: Any) -> dict[str, Any]:
     """Null interventions: once, ten times; with and without the residual."""
-    kept = {"kept": True} if setting.residual else {}
     found: dict[str, Any] = {}
-    for name, residual in {**kept, "plain": False}.items():
+    for name, residual in _ways(setting).items():
         once = asked.predict(noise, {}, residual=residual)["image"]
         found[name] = _error(task.images, once)
         if setting.steps <= MANY_STEPS and (setting.main or not residual):
@@ -168,7 +188,7 @@ def _composition(asked: Any, setting: Setting, task: Task, noise: Any) -> dict[s
     return found
 
 
-def _cycled(asked: Any, task: Task, image: Tensor, residual: bool) -> Tensor:
+def _cycled(asked: Asked, task: Task, image: Tensor, residual: bool) -> Tensor:
     """The picture after the remaining cycles."""
     for _ in range(CYCLES - 1):
         noise = asked.abduct({**task.evidence, "image": image}, residual=residual)
@@ -180,25 +200,19 @@ def _error(images: Tensor, made: Tensor) -> dict[str, Any]:
     return {**as_data(composition(images, made)), "largest": largest_error(images, made)}
 
 
-def _reversibility(asked: Any, few: Task, setting: Setting) -> dict[str, Any]:
+def _reversibility(asked: Asked, few: Task, setting: Setting) -> dict[str, Any]:
     """The first intervention, and its undoing."""
     what, found = few.interventions[0], {}
     undo = {name: few.evidence[name] for name in what.do}
-    kept = {"kept": True} if setting.residual else {}
-    for name, residual in {**kept, "plain": False}.items():
+    for name, residual in _ways(setting).items():
         noise = asked.abduct(few.evidence, residual=residual)
-        world = _inside(asked.predict(noise, what.do, residual=residual))
+        world = asked.predict(noise, what.do, residual=residual)
+        if "intensity" in world:  # rounding may have put it on the end of its support
+            world["intensity"] = world["intensity"].clamp(64.001, 254.999)
         again = asked.abduct(world, residual=residual)
         back = asked.predict(again, undo, residual=residual)["image"]
         found[name] = as_data(reversibility(few.images, back))
     return found
-
-
-def _inside(world: dict[str, Tensor]) -> dict[str, Tensor]:
-    """A predicted world as evidence: rounding may have put a value on the end of its support."""
-    if "intensity" in world:
-        world["intensity"] = world["intensity"].clamp(64.001, 254.999)
-    return world
 
 
 def _judged(
@@ -220,7 +234,7 @@ def _judged(
         found["variation true"] = as_data(mean_score(total_variation(what.truth), "grey levels"))
         outcome.each[f"{what.name}/pixels"] = pixel_errors(image, what.truth).mean(1).numpy()
     found["attributes"] = {
-        name: _attribute(task, what, name, image, readings, outcome) for name in task.readers
+        name: _attribute(task, what, name, image, readings, outcome) for name in task.judges
     }
     return found
 
@@ -233,31 +247,23 @@ def _attribute(
     readings: Readings,
     outcome: Outcome,
 ) -> dict[str, Any]:
-    reader, wanted = task.readers[name], what.expected[name]
-    read = reader.read(image)
-    unchanged = readings.of(task, name, "factual", task.images)
-    real = unchanged
+    judge, wanted = task.judges[name], what.expected[name]
+    read, moved = judge.read(image), name in what.moved
+    real = unchanged = readings.of(task, name, "factual", task.images)
     if what.truth is not None:
         real = readings.of(task, name, what.name, what.truth)
     reference = task.evidence[name] if what.truth is None else wanted
-    each = (read - wanted).abs() if reader.unit != "share" else (read != wanted).double()
+    each = (read != wanted).double() if judge.is_class else (read - wanted).abs()
     outcome.each[f"{what.name}/{name}"] = each.double().numpy()
-    row: dict[str, Any] = {"moved": name in what.moved, "unit": reader.unit}
-    for key, values, aim in (
-        ("read", read, wanted),
-        ("floor", real, reference),
-        ("unchanged", unchanged, wanted),
-    ):
-        row[key] = as_data(_score(values, aim, reader.unit))
-    if name not in what.moved or what.truth is not None:
-        row["drift"] = as_data(amplification(read, real, wanted, reader.unit))
-    if reader.unit != "share" and name not in what.moved:
-        row["shift"] = as_data(mean_score((read - real).abs(), reader.unit))
+    row: dict[str, Any] = {"moved": moved, "unit": judge.unit}
+    row["read"] = as_data(judge.score(read, wanted))
+    row["floor"] = as_data(judge.score(real, reference))
+    row["unchanged"] = as_data(judge.score(unchanged, wanted))
+    if not moved or what.truth is not None:
+        row["drift"] = as_data(amplification(read, real, wanted, judge.unit))
+    if not judge.is_class and not moved:
+        row["shift"] = as_data(mean_score((read - real).abs(), judge.unit))
     for group, rows in task.groups.items():
-        if reader.unit == "share" and rows.any():
-            row[f"read, {group}"] = as_data(_score(read[rows], wanted[rows], reader.unit))
+        if judge.is_class and rows.any():
+            row[f"read, {group}"] = as_data(judge.score(read[rows], wanted[rows]))
     return row
-
-
-def _score(read: Tensor, wanted: Tensor, unit: str) -> Score:
-    return hit_rate(read, wanted) if unit == "share" else reading_error(read, wanted, unit)

@@ -18,8 +18,6 @@ from causalflow.exact.model import ExactModel
 from causalflow.graph.graph import Graph
 from causalflow.graph.node import Class
 
-__all__ = ["Contest"]
-
 TURNS = 64
 Row = dict[str, Any]
 

@@ -18,8 +18,6 @@ from causalflow.admg.parallel_worlds import twin_network
 from causalflow.factors.plan import min_fill_order
 from causalflow.graph.graph import Graph
 
-__all__ = ["NAMES", "Question", "bnlearn", "elimination_width", "questions", "random_network"]
-
 NAMES = (
     *("asia", "sachs", "child", "insurance", "alarm", "hailfinder", "win95pts"),
     *("hepar2", "andes", "pigs", "link", "munin"),

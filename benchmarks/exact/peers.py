@@ -18,8 +18,6 @@ import numpy as np
 from causalflow.graph.graph import Graph
 from causalflow.graph.node import Class
 
-__all__ = ["PEERS", "Peer", "PgmpyPeer", "PyAgrumPeer", "conditional_table"]
-
 Places = Mapping[str, int]
 """Node -> the position of its level."""
 

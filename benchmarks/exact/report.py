@@ -5,8 +5,6 @@ from __future__ import annotations
 from statistics import mean
 from typing import Any
 
-__all__ = ["markdown"]
-
 STAGES = {
     "first": "first",
     "again": "again",

@@ -14,8 +14,6 @@ from causalflow.exact.model import ExactModel
 from causalflow.formats.formats import load
 from causalflow.graph.graph import Graph
 
-__all__ = ["large_networks", "many_rows"]
-
 
 def large_networks(seed: int) -> list[dict[str, Any]]:
     """P(y[x=1]=1 | x=0, z=1) in networks of 1,000 nodes; seconds from the graph to the answer."""

@@ -22,8 +22,6 @@ from causalflow.graph.graph import Graph
 from causalflow.symbolic.evaluate import evaluate
 from causalflow.symbolic.expression import Expression
 
-__all__ = ["EXACT", "Finding", "compare", "disagreements", "summary"]
-
 EXACT = 1e-9
 MODELS = 2
 

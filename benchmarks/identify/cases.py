@@ -14,8 +14,6 @@ from causalflow.admg.admg import ADMG
 from causalflow.formats.formats import load
 from causalflow.query.parse import single_query
 
-__all__ = ["named_cases", "oracles", "random_cases", "speed_cases", "thousand_nodes"]
-
 
 def speed_cases() -> dict[str, Case]:
     """The graphs of the speed table, by name."""

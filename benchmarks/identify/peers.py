@@ -28,8 +28,6 @@ from causalflow.symbolic.expression import (
     probability,
 )
 
-__all__ = ["CONTESTANTS", "Case", "Contestant", "Unable", "warm_up"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:

@@ -8,8 +8,6 @@ from typing import Any
 
 from benchmarks.identify.peers import CONTESTANTS
 
-__all__ = ["markdown"]
-
 LISTED = 25
 """As many crashes of random graphs are listed in the text; all are in the JSON file."""
 

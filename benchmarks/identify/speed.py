@@ -14,8 +14,6 @@ from benchmarks.identify.cases import thousand_nodes
 from benchmarks.identify.peers import CONTESTANTS, Case, Contestant
 from benchmarks.timing import interleaved
 
-__all__ = ["speed", "thousand"]
-
 PRINTED = "causalflow, printed"
 FIRST = "causalflow, first"
 BUDGET = 60.0

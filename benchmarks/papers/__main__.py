@@ -17,25 +17,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from importlib import import_module
 from pathlib import Path
 
 import click
 
 from benchmarks.folders import DOCS, RESULTS
-from benchmarks.papers.experiment import Experiment, Run
-from benchmarks.papers.page import write_page
+from benchmarks.papers.experiment import SYSTEMS, Run, declared, run_system, write_page
 
 TABLES = RESULTS / "papers"
-SYSTEMS = ("diff_scm", "balanced", "causal_diffae", "diffusion_ncm")
 FOLDER = click.Path(path_type=Path, file_okay=False)
 PAGE = DOCS / "results.md"
-
-
-def experiments() -> dict[str, Experiment]:
-    """The four systems, in the order of the papers."""
-    modules = (import_module(f"benchmarks.papers.{name}.experiment") for name in SYSTEMS)
-    return {name: module.EXPERIMENT for name, module in zip(SYSTEMS, modules, strict=True)}
 
 
 @click.command(help=__doc__, context_settings={"max_content_width": 100})
@@ -84,24 +75,24 @@ def main(
     page: bool,
 ) -> None:
     """Run the systems named, or all."""
-    known = experiments()
     for name in systems:
-        if name not in known:
-            raise click.UsageError(f"unknown system '{name}'; expected one of {sorted(known)}")
-    chosen = [known[name] for name in systems or known]
+        if name not in SYSTEMS:
+            raise click.UsageError(f"unknown system '{name}'; expected one of {sorted(SYSTEMS)}")
     if not page:
         command = " ".join(["python -m benchmarks.papers", *sys.argv[1:]])
         run = Run(
             out=out, nets=nets, device=device, n=n, few=few, levels=levels, minutes=minutes,
             again=again, command=command,
         )  # fmt: skip
-        missing = [net for each in chosen for net in each.nets if not run.has_net(net)]
+        chosen = systems or SYSTEMS
+        needed = [net for each in chosen for net in declared(each)["nets"]]
+        missing = [net for net in needed if not run.has_net(net)]
         if train and missing:
             _train(missing, nets, device, jobs, steps)
         for each in chosen:
-            click.echo(f"{each.name}: {each.about}")
-            each.run(run)
-    write_page(list(known.values()), out, PAGE)
+            click.echo(f"{each}: {declared(each)['about']}")
+            run_system(each, run)
+    write_page(out, PAGE)
 
 
 def _train(names: list[str], nets: Path, device: str, jobs: int, steps: int | None) -> None:

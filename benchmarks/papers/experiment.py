@@ -1,52 +1,94 @@
-"""Experiment: one system of the papers, its nets and its tables; and one run of it.
+"""Experiment: one system of the papers, its nets and its tables; one run of it; their page.
 
-An experiment is a function that takes a `Run` and writes tables. A table is written as soon as it
-is complete, and one that is there already is not made again: a run that was stopped goes on.
+A system's folder holds experiment.yaml, which declares it (introduction, nets, the paper's numbers,
+the words of each table), and experiment.py, whose ``run`` takes a `Run` and writes tables. A table
+is written as soon as it is complete, and one that is there already is not made again: a run that
+was stopped goes on. The page of results, docs/results.md, is written from what runs have left.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import platform
+import re
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
+from ruamel.yaml import YAML
+from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 import causalflow as cf
 from benchmarks.machine import machine
+from benchmarks.markdown import markdown
 from benchmarks.nets import CHECKPOINTS, net_path
+from causalflow.data.sets.digits import mnist
+from causalflow.evaluation.score import Score
 from causalflow.files import whole_file
+from causalflow.plot.images import image_grid, save_figure
 
-__all__ = ["Experiment", "Run", "Table", "read_tables"]
+SYSTEMS = ("diff_scm", "balanced", "causal_diffae", "diffusion_ncm")
+HEAD = """\
+# Results: the papers' experiments, and ours beside them
+
+Every table is written by `python -m benchmarks.papers` from files in `benchmarks/results/papers`;
+the command and the machine stand below each. Numbers in parentheses are central 95 % intervals
+unless a table says otherwise. "paper" is what the paper prints; a dash: it prints nothing.
+Settings come from validation images, but for the best scales in the balanced tables' verdicts,
+which are of the test images themselves, and where a note says otherwise. The nets are small:
+trained on two CPU cores, or in a part of an hour of one GPU.
+`python -m benchmarks.papers --again --device cuda` makes every table anew, with the nets that ship
+and others trained first; that has not been run on a GPU yet. A table that is there is kept without
+--again.
+"""
+
+
+@cache
+def declared(system: str) -> dict[str, Any]:
+    """What a system's experiment.yaml says: about, nets, introduction, printed, tables, order."""
+    path = Path(__file__).parent / system / "experiment.yaml"
+    found: dict[str, Any] = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """What a page shows: rows of numbers with their units, and what has to be said of them.
+    """What was measured; title, heads and notes are declared.
 
     Attributes:
-        title: one line.
-        columns: heads; a unit stands in each that has one: "thickness error, px".
         rows: cells, as they are to be printed.
-        notes: sentences below: how it differs from the paper's, what limits it.
         values: the numbers in full, for whoever computes with them.
+        facts: what stands for {words in braces} in title, heads and notes; where a head or a note
+            is nothing but such a word, a list stands for several.
     """
 
-    title: str
-    columns: Sequence[str]
     rows: Sequence[Sequence[str]]
-    notes: Sequence[str] = ()
     values: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
-    def markdown(self) -> str:
-        """The table as a page has it."""
-        lines = [f"**{self.title}**", "", _row(self.columns), _row(["---"] * len(self.columns))]
-        lines += [_row(row) for row in self.rows]
-        return "\n".join([*lines, "", *(f"{note}\n" for note in self.notes)])
+    def record(self, words: Mapping[str, Any]) -> dict[str, Any]:
+        """As JSON has it, with its words."""
+        return {
+            "title": words["title"].format(**self.facts),
+            "columns": [*self._said(words["columns"])],
+            "rows": self.rows,
+            "notes": [*self._said(words["notes"])],
+            "values": self.values,
+        }
+
+    def _said(self, lines: Iterable[str]) -> Iterator[str]:
+        for line in lines:
+            whole = re.fullmatch(r"\{(\w+)\}", line)
+            if whole and isinstance(self.facts[whole[1]], list):
+                yield from self.facts[whole[1]]
+            else:
+                yield line.format(**self.facts)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -89,51 +131,44 @@ class Run:
         own = net_path(self.nets, name)
         return own if own.exists() else net_path(CHECKPOINTS, name)
 
-    def has_time(self) -> bool:
-        """Whether something new may begin."""
-        return self.minutes is None or time.monotonic() - self.began < 60 * self.minutes
-
-    def table(self, name: str, make: Callable[[], Table]) -> None:
+    def table(self, name: str, make: Callable[[], Table], words: str = "") -> None:
         """Make and write a table, unless it is there or the time is over.
 
         Args:
             name: of the file: SYSTEM_TABLE.
             make: what takes the time.
+            words: the table whose declared words it has; default: those of its name.
         """
-        path = self.out / f"{name}.json"
-        if (path.exists() and not self.again) or not self.has_time():
+        path, begun = self.out / f"{name}.json", time.monotonic()
+        late = self.minutes is not None and begun - self.began >= 60 * self.minutes
+        if (path.exists() and not self.again) or late:
             return
-        begun = time.monotonic()
-        found = asdict(make())
-        about = machine() | {"torch": torch.__version__, "device": self._device_name()}
+        system = next(each for each in SYSTEMS if name.startswith(f"{each}_"))
+        found = make().record(declared(system)["tables"][words or name])
+        cuda = torch.device(self.device).type == "cuda"
+        device = torch.cuda.get_device_name(self.device) if cuda else platform.machine()
+        about = machine() | {"torch": torch.__version__, "device": device}
         found |= {"command": self.command, "machine": about, "seconds": time.monotonic() - begun}
         self.out.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as temporary:
             temporary.write_text(json.dumps(found, indent=1), encoding="utf-8")
 
-    def _device_name(self) -> str:
-        if torch.device(self.device).type == "cuda":
-            return torch.cuda.get_device_name(self.device)
-        return platform.machine()
+    def kept(
+        self, name: str, make: Callable[[], Mapping[str, Tensor]], *, again: bool = False
+    ) -> dict[str, Tensor]:
+        """The tensors of NAME.safetensors; made and written where there is no such file."""
+        path = self.out / f"{name}.safetensors"
+        if again or not path.exists():
+            self.out.mkdir(parents=True, exist_ok=True)
+            tensors = {key: each.cpu().contiguous() for key, each in make().items()}
+            with whole_file(path) as temporary:
+                save_file(tensors, temporary)
+        return load_file(path)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Experiment:
-    """One system of the papers.
-
-    Attributes:
-        name: of the system; its tables' names begin with it.
-        about: the head of its section.
-        nets: those it needs, of `benchmarks.nets`.
-        run: what it does.
-        tables: their order on the page; what is not named comes last.
-    """
-
-    name: str
-    about: str
-    nets: tuple[str, ...]
-    run: Callable[[Run], None]
-    tables: tuple[str, ...] = ()
+    def draw(self, name: str, rows: Mapping[str, Tensor], *captions: Any, **options: Any) -> None:
+        """Write rows of pictures as NAME.png; of MNIST they do not ship."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        save_figure(image_grid(rows, *captions, **options), self.out / f"{name}.png")
 
 
 def read_tables(folder: Path, prefix: str, order: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
@@ -144,5 +179,52 @@ def read_tables(folder: Path, prefix: str, order: Sequence[str] = ()) -> dict[st
     return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in files}
 
 
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in cells)} |"
+def run_system(system: str, run: Run) -> None:
+    """Write the tables of a system."""
+    importlib.import_module(f"benchmarks.papers.{system}.experiment").run(run)
+
+
+def write_page(results: Path, page: Path) -> None:
+    """Write the page: an introduction and the tables of each system."""
+    parts = [HEAD]
+    for system in SYSTEMS:
+        words = declared(system)
+        parts += [f"## {words['about']}\n", words["introduction"].strip() + "\n"]
+        order = words.get("order", [*words["tables"]])
+        parts += map(_shown, read_tables(results, system, order).values())
+    page.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(page) as temporary:
+        temporary.write_text("\n".join(parts), encoding="utf-8")
+
+
+def _shown(found: Mapping[str, Any]) -> str:
+    about = found["machine"]
+    place = f"{about['device']}, {about['processor']}, torch {about['torch']}"
+    lines = [f"**{found['title']}**", "", *markdown(found["columns"], found["rows"]), ""]
+    lines += [f"{note}\n" for note in found["notes"]]
+    return "\n".join([*lines, f"`{found['command']}`: {found['seconds']:.0f} s on {place}.\n"])
+
+
+def real_digits(split: str) -> tuple[Tensor, Tensor]:
+    """MNIST's pictures, uint8, shape (n, 1, 28, 28), and their digits, shape (n,)."""
+    real = mnist(split)
+    return torch.from_numpy(real.images)[:, None], torch.from_numpy(real.digits)
+
+
+def cell(score: Score, digits: int, times: float = 1.0) -> str:
+    """A score and its interval, so many digits after the point; times 100: in per cent."""
+    value, low, high = (f"{times * part:.{digits}f}" for part in (score.value, *score.interval))
+    return f"{value} ({low} to {high})"
+
+
+def percent(score: Score, digits: int = 0) -> str:
+    """A share and its interval, in per cent."""
+    return cell(score, digits, 100)
+
+
+def in_full(scores: Mapping[str, Score]) -> dict[str, Any]:
+    """The numbers by name, for whoever computes with them."""
+    return {
+        name: {"value": s.value, "interval": s.interval, "count": s.count, "unit": s.unit}
+        for name, s in scores.items()
+    }

@@ -15,8 +15,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from benchmarks.papers.balanced.spaces import Gammas
 from benchmarks.papers.balanced.tasks import Rows
+from benchmarks.papers.balanced.ways import Gammas
 from causalflow.diffusion.guidance.balance import balancing, draw_tape
 from causalflow.diffusion.network import Field
 from causalflow.diffusion.path import enter, grid
@@ -24,8 +24,6 @@ from causalflow.evaluation.score import Score
 from causalflow.mechanisms.image.mechanism import ImageMechanism
 from causalflow.nn.embedding import changed
 from causalflow.plot.images import save_figure
-
-__all__ = ["Curve", "curve", "draw_curves", "draw_scales"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -15,21 +15,16 @@ digit shows in R + G and B and alike in both colors, a color in R - G, wherever 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.papers.kept import write_tensors
 from causalflow.diffusion.path import TAU_MIN, interpolate
 from causalflow.nn.embedding import TimeEmbedding
 from causalflow.nn.encoder import Encoder
-
-__all__ = ["ColorReader", "Readers", "ShapeReader", "fit_readers", "kept_readers"]
 
 FEATURES = 64
 UNITS = 8
@@ -93,16 +88,19 @@ class Readers:
         """By parent, as ``cf.compile(graph, predictors={"image": ...})`` takes them."""
         return {"digit": self.digit, "color": self.color}
 
+    @property
+    def state(self) -> dict[str, Tensor]:
+        """All weights, by name."""
+        return nn.ModuleDict(self.networks).state_dict()
 
-def kept_readers(path: Path, fit: Callable[[], Readers]) -> Readers:
-    """The readers of a file, or new ones that are then kept in it."""
-    if not path.exists():
-        write_tensors(path, nn.ModuleDict(fit().networks).state_dict())
-    readers = Readers(digit=ShapeReader(), color=ColorReader())
-    both = nn.ModuleDict(readers.networks)
-    both.load_state_dict(load_file(path))
-    both.requires_grad_(False).eval()
-    return readers
+    @classmethod
+    def of(cls, state: Mapping[str, Tensor]) -> Readers:
+        """The readers that have these weights."""
+        readers = cls(digit=ShapeReader(), color=ColorReader())
+        both = nn.ModuleDict(readers.networks)
+        both.load_state_dict(dict(state))
+        both.requires_grad_(False).eval()
+        return readers
 
 
 def fit_readers(

@@ -5,6 +5,9 @@ its option ``balance``; which predictor guides it, ``guide``:
 
     learned   the net's own, fitted with it to the training law
     readers   `benchmarks.papers.balanced.readers`, which assume what the data do not say
+
+All spaces are given the same net, predictor and scales; which scales, and which constants of the
+balanced ones were searched, is declared in experiment.yaml.
 """
 
 from __future__ import annotations
@@ -12,24 +15,42 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 import causalflow as cf
 from benchmarks.papers.balanced.readers import Readers
 from benchmarks.papers.balanced.tasks import Rows
-from benchmarks.papers.kept import write_tensors
+from benchmarks.papers.experiment import declared
 from causalflow.diffusion.guidance.balance import draw_tape
-from causalflow.diffusion.trajectory import Decoder
 from causalflow.mechanisms.image.mechanism import ImageMechanism
 
-__all__ = ["Made", "Way", "guided_by", "kept_name", "made", "read_made", "write_made"]
-
 CHUNK = 100
+GUIDES = ("learned", "readers")
+ORIGINAL = "original (DDIM)"
+PRINTED, PRESERVING = "balanced, printed", "balanced, preserving"
+ODDS = "balanced, odds (ours)"
+FORMS = {PRINTED: "printed", PRESERVING: "preserving", ODDS: "odds"}
+EDGE = {"coloured": "digit", "masked": "color"}
+"""By task, the edge that the paper's classifier stands for."""
+DDIM = {"solver": "ddim", "guided_solver": "ddim", "anticausal": "printed"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gammas:
+    """The constants of a balanced way up, which the paper does not print.
+
+    Attributes:
+        end: tau at which the way up ends.
+        push: gamma_1.
+        noise: gamma_2, of the whole way.
+    """
+
+    end: float
+    push: float
+    noise: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +63,6 @@ class Way:
         scales: s, one after the other.
         ratio: the scale of each edge, as a multiple of s.
         options: of inference.
-        few: whether it is too slow for all pictures.
     """
 
     name: str
@@ -50,7 +70,11 @@ class Way:
     scales: tuple[float, ...]
     ratio: Mapping[str, float]
     options: Mapping[str, Any] = field(default_factory=dict)
-    few: bool = False
+
+    @property
+    def label(self) -> str:
+        """Guide and name."""
+        return f"{self.guide}: {self.name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -66,6 +90,50 @@ class Made:
     scale: float
     images: Tensor
     calls: float
+
+
+def recommended(task: str) -> Way:
+    """Ours, with scales of its own."""
+    given = declared("balanced")["recommended"][task]
+    return Way(
+        name="recommended",
+        guide="readers",
+        scales=tuple(given["scales"]),
+        ratio=given["ratio"],
+        options=given["options"],
+    )
+
+
+def balanced_way(task: str, guide: str, name: str, gammas: Gammas, levels: int) -> Way:
+    """The balanced space ``name`` of `FORMS`, with these constants and steps each way."""
+    constants = {
+        "balance_end": gammas.end,
+        "balance_push": gammas.push,
+        "balance_noise": gammas.noise,
+    }
+    options = {**_ddim(levels), **constants, "balance": FORMS[name]}
+    return _way(task, guide, name, options)
+
+
+def unbalanced_ways(task: str, guide: str, levels: int) -> list[Way]:
+    """The original space in the paper's steps; stopping and our default have steps of their own."""
+    stopping = {"balance": "stopping", "anticausal": "printed"}
+    return [
+        _way(task, guide, ORIGINAL, _ddim(levels)),
+        _way(task, guide, "balanced stopping", stopping),
+        replace(_way(task, guide, "default", {}), ratio={"digit": 1.0, "color": 1.0}),
+    ]
+
+
+def _way(task: str, guide: str, name: str, options: Mapping[str, Any]) -> Way:
+    """A way by the edge that the paper's classifier stands for, and no other."""
+    scales = tuple(declared("balanced")["scales"][task])
+    ratio = {"digit": 0.0, "color": 0.0, EDGE[task]: 1.0}
+    return Way(name=name, guide=guide, scales=scales, ratio=ratio, options=options)
+
+
+def _ddim(levels: int) -> dict[str, Any]:
+    return {**DDIM, "steps": levels, "guided_steps": levels}
 
 
 def guided_by(model: cf.Model, readers: Readers | None) -> ImageMechanism:
@@ -87,7 +155,7 @@ def made(mechanism: ImageMechanism, way: Way, rows: Rows, seed: int = 0) -> list
     parts: dict[float, list[Tensor]] = {scale: [] for scale in way.scales}
     calls = dict.fromkeys(way.scales, 0.0)
     for start in range(0, len(rows), CHUNK):
-        chosen = _part(rows, slice(start, start + CHUNK))
+        chosen = rows.each(lambda value, at=start: value[at : at + CHUNK])
         for scale, images, seen in _decoded(image, way, chosen, random):
             parts[scale].append((images.float() + 1) / 2)
             calls[scale] += seen
@@ -103,16 +171,14 @@ def kept_name(task: str, way: Way, split: str, rows: Rows) -> str:
     return f"{task}_{split}_{len(rows)}_{digest}"
 
 
-def write_made(path: Path, found: list[Made]) -> None:
-    """Keep pictures in a file."""
+def as_tensors(found: list[Made]) -> dict[str, Tensor]:
+    """Pictures as a file keeps them."""
     kept = {f"images.{each.scale:g}": each.images for each in found}
-    kept |= {f"calls.{each.scale:g}": torch.tensor(each.calls) for each in found}
-    write_tensors(path, kept)
+    return kept | {f"calls.{each.scale:g}": torch.tensor(each.calls) for each in found}
 
 
-def read_made(path: Path) -> list[Made]:
+def from_tensors(kept: Mapping[str, Tensor]) -> list[Made]:
     """Pictures that were kept, by scale."""
-    kept = load_file(path)
     scales = sorted(float(key.removeprefix("images.")) for key in kept if key.startswith("images"))
     return [
         Made(scale=s, images=kept[f"images.{s:g}"], calls=float(kept[f"calls.{s:g}"]))
@@ -135,24 +201,7 @@ def _decoded(
     up = image.denoiser.images_seen - seen
     for scale in way.scales:
         seen = image.denoiser.images_seen
-        images = _down(replace(decoder, scales=_times(scale, way.ratio)), ends, height)
+        scales = {name: scale * part for name, part in way.ratio.items()}
+        down = replace(decoder, scales=scales)
+        images = (down.guided if len(height) == 1 else down.lowered)(*ends, *height)
         yield scale, images, up + image.denoiser.images_seen - seen
-
-
-def _down(decoder: Decoder, ends: tuple[Any, Any], height: Any) -> Tensor:
-    if len(height) == 1:
-        return decoder.guided(*ends, *height)
-    return decoder.lowered(*ends, *height)
-
-
-def _times(scale: float, ratio: Mapping[str, float]) -> dict[str, float]:
-    return {name: scale * part for name, part in ratio.items()}
-
-
-def _part(rows: Rows, where: slice) -> Rows:
-    return Rows(
-        images=rows.images[where],
-        factual={name: value[where] for name, value in rows.factual.items()},
-        target={name: value[where] for name, value in rows.target.items()},
-        truth=None,
-    )

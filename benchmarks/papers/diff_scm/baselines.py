@@ -39,8 +39,6 @@ from torch.nn import functional
 from benchmarks.papers.diff_scm.ensemble import Ensemble
 from causalflow.evaluation.autoencoder import Autoencoder
 
-__all__ = ["Found", "PrototypeSearch", "nearest_to_prototypes", "salient_pixels"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["Ensemble"]
+from causalflow.evaluation.networks import unit_images
 
 SIGN_STEP = 0.1
 CHUNK = 512
@@ -92,7 +92,7 @@ def _train(
     adam = torch.optim.Adam(network.parameters())
     for _ in range(epochs):
         for rows in torch.randperm(len(images), generator=random).split(batch_size):
-            x, y = _unit(images[rows]).to(device).requires_grad_(), labels[rows].to(device)
+            x, y = unit_images(images[rows]).to(device).requires_grad_(), labels[rows].to(device)
             loss = functional.cross_entropy(network(x), y)
             (slope,) = torch.autograd.grad(loss, x, retain_graph=True)
             attacked = (x + SIGN_STEP * slope.sign()).clamp(0, 1).detach()
@@ -122,7 +122,3 @@ def _seed(network: nn.Module, random: torch.Generator) -> None:
             nn.init.kaiming_uniform_(weight, nonlinearity="relu", generator=random)
         else:
             nn.init.zeros_(weight)
-
-
-def _unit(images: Tensor) -> Tensor:
-    return images.float() / 255 if images.dtype == torch.uint8 else images.float()

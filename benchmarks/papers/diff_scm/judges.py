@@ -1,10 +1,9 @@
-"""Who judges Diff-SCM's counterfactuals: nobody that took part in making them.
+"""Judges of Diff-SCM's counterfactuals, none of which took part in making them.
 
 All are fitted to training pictures, by their own seeds: the classifier that reads the digit, the
 variational autoencoder of CLD, the autoencoders of IM1 and IM2, and, for the two baselines, an
 ensemble of classifiers and another autoencoder. They see all 55,000 pictures, the autoencoders as
-often as their sources say: half an hour of one CPU thread, so they are kept as files in the folder
-of the results.
+often as their sources say: half an hour of one CPU thread, so they are kept as files of the run.
 """
 
 from __future__ import annotations
@@ -12,17 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from benchmarks.papers.diff_scm.ensemble import Ensemble
-from benchmarks.papers.digits import real_digits
-from benchmarks.papers.kept import write_tensors
-from benchmarks.papers.scores import in_full
+from benchmarks.papers.experiment import Run, in_full, real_digits
 from causalflow.evaluation.autoencoder import Autoencoder, VariationalAutoencoder
 from causalflow.evaluation.axioms import pixel_errors
 from causalflow.evaluation.likeness import Interpretability, Minimality
@@ -31,8 +26,6 @@ from causalflow.evaluation.score import Score, mean_score, share_score
 
 Kind = TypeVar("Kind")
 FEW = 100  # pictures, of every digit: enough to build networks, whose weights are then read
-
-__all__ = ["FULL", "Effort", "Judged", "Judges", "Pairs", "pairs"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,16 +118,15 @@ class Judged:
 
 
 class Judges:
-    """The judges, each fitted when it is first asked, and kept in a folder.
+    """The judges, each fitted when it is first asked, and kept.
 
     Args:
-        folder: where they are kept, named by their effort.
-        device: where they are fitted and read.
+        run: keeps them, named by their effort.
         effort: how long they are fitted; `FULL`, but in tests.
     """
 
-    def __init__(self, folder: Path, device: str, effort: Effort = FULL) -> None:
-        self.folder, self.device, self.effort = folder, device, effort
+    def __init__(self, run: Run, effort: Effort = FULL) -> None:
+        self.run, self.device, self.effort = run, run.device, effort
 
     def __call__(self, pictures: Tensor, given: Pairs) -> Judged:
         """All scores of counterfactual pictures, in [0, 1]."""
@@ -159,79 +151,69 @@ class Judges:
     @cached_property
     def reader(self) -> ImageClassifier:
         """Of the digit."""
-
-        def fit(images: Tensor, digits: Tensor, epochs: int) -> ImageClassifier:
-            return ImageClassifier.fit(
-                images,
-                digits,
-                levels=10,
-                epochs=epochs,
-                batch_size=self.effort.batch,
-                device=self.device,
-            )
-
-        return self._kept("reader", fit, self.effort.reader)
+        given: dict[str, Any] = {"batch_size": self.effort.batch, "device": self.device}
+        return self._kept(
+            "reader",
+            self.effort.reader,
+            lambda x, y, epochs: ImageClassifier.fit(x, y, levels=10, epochs=epochs, **given),
+        )
 
     @cached_property
     def minimality(self) -> Minimality:
         """Of CLD."""
-
-        def fit(images: Tensor, digits: Tensor, epochs: int) -> VariationalAutoencoder:
-            return VariationalAutoencoder.fit(images, epochs=epochs, device=self.device)
-
-        encoder = self._kept("latent", fit, self.effort.latent)
+        encoder = self._kept(
+            "latent",
+            self.effort.latent,
+            lambda x, _, n: VariationalAutoencoder.fit(x, epochs=n, device=self.device),
+        )
         images, digits = self.training
         return Minimality(encoder=encoder, latents=encoder(images), classes=digits)
 
     @cached_property
     def interpretability(self) -> Interpretability:
         """Of IM1 and IM2."""
+        given: dict[str, Any] = {"batch_size": self.effort.batch, "device": self.device}
 
-        def fit(images: Tensor, digits: Tensor, epochs: int) -> Interpretability:
+        def fit(x: Tensor, y: Tensor, epochs: int) -> Interpretability:
             both = (min(epochs, self.effort.every), epochs)
-            return Interpretability.fit(
-                images, digits, epochs=both, batch_size=self.effort.batch, device=self.device
-            )
+            return Interpretability.fit(x, y, epochs=both, **given)
 
-        return self._kept("autoencoders", fit, self.effort.single)
+        return self._kept("autoencoders", self.effort.single, fit)
 
     @cached_property
     def ensemble(self) -> Ensemble:
         """The baselines' classifiers: they make pictures, and judge none."""
-
-        def fit(images: Tensor, digits: Tensor, epochs: int) -> Ensemble:
-            return Ensemble.fit(
-                images, digits, members=self.effort.members, epochs=epochs, device=self.device
-            )
-
-        return self._kept("ensemble", fit, self.effort.ensemble)
+        given: dict[str, Any] = {"members": self.effort.members, "device": self.device}
+        return self._kept(
+            "ensemble",
+            self.effort.ensemble,
+            lambda x, y, epochs: Ensemble.fit(x, y, epochs=epochs, **given),
+        )
 
     @cached_property
     def autoencoder(self) -> Autoencoder:
         """The baselines' autoencoder, not that of IM2."""
-
-        def fit(images: Tensor, digits: Tensor, epochs: int) -> Autoencoder:
-            return Autoencoder.fit(
-                images, epochs=epochs, batch_size=self.effort.batch, seed=1, device=self.device
-            )
-
-        return self._kept("prototypes", fit, self.effort.every)
+        given: dict[str, Any] = {"batch_size": self.effort.batch, "device": self.device}
+        return self._kept(
+            "prototypes",
+            self.effort.every,
+            lambda x, _, epochs: Autoencoder.fit(x, epochs=epochs, seed=1, **given),
+        )
 
     @property
     def about(self) -> str:
         """How long they were fitted."""
         return ", ".join(f"{name} {getattr(self.effort, name)}" for name in Effort.__slots__)
 
-    def _kept(self, name: str, fit: Callable[[Tensor, Tensor, int], Kind], epochs: int) -> Kind:
-        """A judge, from its file where there is one."""
+    def _kept(self, name: str, epochs: int, fit: Callable[[Tensor, Tensor, int], Kind]) -> Kind:
+        """A judge that has the weights of its file."""
         images, digits = self.training
-        path = self.folder / f"diff_scm_{name}_{len(images)}x{epochs}.safetensors"
-        if path.exists():
-            judge = fit(images[:FEW], digits[:FEW], 1)
-            _weights(judge).load_state_dict(load_file(path, device=self.device))
-            return judge
-        judge = fit(images, digits, epochs)
-        write_tensors(path, _weights(judge).state_dict())
+        weights = self.run.kept(
+            f"diff_scm_{name}_{len(images)}x{epochs}",
+            lambda: _weights(fit(images, digits, epochs)).state_dict(),
+        )
+        judge = fit(images[:FEW], digits[:FEW], 1)
+        _weights(judge).load_state_dict(weights)
         return judge
 
 

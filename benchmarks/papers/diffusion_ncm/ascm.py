@@ -8,7 +8,7 @@ Fits that agree on everything that is seen may answer differently.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
@@ -22,8 +22,6 @@ from benchmarks.papers.experiment import Table
 from causalflow.data.shipped import graph_path
 from causalflow.graph.node import Class
 from causalflow.model.likelihood import latent_districts
-
-__all__ = ["CODES", "QUANTITIES", "Quantity", "ascm", "fitted_ascm", "law_of_ascm", "rows_of_ascm"]
 
 ROWS = 100_000
 DRAWS = 200_000
@@ -121,13 +119,21 @@ def ascm(
         ]
         for each in found
     ]  # fmt: skip
-    return Table(
-        title="The four-pixel SCM: fitted to samples, against the equations; probabilities",
-        columns=["quantity", "truth", *models, "bounds", "identifiable from P(x, y, i)"],
-        rows=cells,
-        notes=_notes(exact, models, rows, draws),
-        values={"quantities": found},
-    )
+    facts = {"rows": rows, "draws": draws, "models": [*models]}
+    facts |= _facts(exact, [*models.values()], draws)
+    return Table(rows=cells, values={"quantities": found}, facts=facts)
+
+
+def _facts(exact: cf.Model, models: Sequence[cf.Model], draws: int) -> dict[str, str]:
+    """How far the fitted laws are off, what is kept, and what never occurs: ranges over fits."""
+    true = np.zeros((2, 2, 16))
+    for (x, y, i), p in exact.ask("P(x, y, i)").table.to_float().to_dict().items():
+        true[x, y, i] = p
+    return {
+        "gaps": _range([np.abs(law_of_ascm(model) - true).sum() / 2 for model in models]),
+        "kept": _range([_kept(model, draws) for model in models]),
+        "unseen": _range([_unseen(model, draws) for model in models]),
+    }
 
 
 def _row(
@@ -135,7 +141,9 @@ def _row(
 ) -> dict[str, Any]:
     declared = cf.load(graph_path("ascm_neural"))
     joint = exact.ask("P(x, y, i)").table.to_float()
-    limits = cf.bounds(cf.Graph(edges=_edges(declared)), str(each), joint)
+    edges = [f"{edge.source} -> {edge.target}" for edge in declared.edges]
+    edges += [f"{first} <-> {second}" for first, second in declared.bidirected]
+    limits = cf.bounds(cf.Graph(edges=edges), str(each), joint)
     assert not isinstance(limits.low, cf.Table)
     assert not isinstance(limits.high, cf.Table)
     return {
@@ -149,36 +157,8 @@ def _row(
     }
 
 
-def _edges(graph: cf.Graph) -> list[str]:
-    directed = [f"{edge.source} -> {edge.target}" for edge in graph.edges]
-    return [*directed, *(f"{first} <-> {second}" for first, second in graph.bidirected)]
-
-
 def _at(answer: Any, level: int) -> float:
     return float(answer.table.to_dict().get(level, 0))
-
-
-def _notes(exact: cf.Model, models: Mapping[str, cf.Model], rows: int, draws: int) -> list[str]:
-    law = exact.ask("P(x, y, i)").table.to_float()
-    true = np.zeros((2, 2, 16))
-    for (x, y, i), p in law.to_dict().items():
-        true[x, y, i] = p
-    gaps = [np.abs(law_of_ascm(model) - true).sum() / 2 for model in models.values()]
-    return [
-        f"Each fit: {rows:,} rows, latent classes of K states, tables p(child | parents, latent) "
-        f"by expectation-maximisation; answers from {draws:,} draws, standard error below .003. "
-        f"Total variation between the fitted P(x, y, i) and the true one: {_range(gaps)}.",
-        "Fits that agree on everything seen disagree where the graph and the data do not determine "
-        "the answer; how far any model may go is what the bounds say. 'outer': no narrower than "
-        "the sharp bounds, as hidden causes common to all three nodes are allowed. The seed moves "
-        "little: of all starts, the same one ends at the highest likelihood.",
-        "What consistency guarantees whatever the fit: y, which x does not reach, is the same in "
-        f"both worlds in {_range([_kept(model, draws) for model in models.values()])} of "
-        "the draws, and do() returns every picture.",
-        "Pictures that never occur get, under do(x=1), probability "
-        f"{_range([_unseen(model, draws) for model in models.values()])}: cells of a table that "
-        "no row reaches stay even over all sixteen.",
-    ]
 
 
 def _kept(model: cf.Model, draws: int) -> float:
@@ -196,6 +176,5 @@ def _unseen(model: cf.Model, draws: int) -> float:
 
 
 def _range(numbers: Sequence[float]) -> str:
-    shown: Callable[[float], str] = "{:.4f}".format
-    low, high = shown(min(numbers)), shown(max(numbers))
+    low, high = (f"{end:.4f}" for end in (min(numbers), max(numbers)))
     return low if low == high else f"{low} to {high}"

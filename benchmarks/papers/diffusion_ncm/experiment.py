@@ -1,52 +1,39 @@
-"""Diffusion NCM: Bar-MNIST's counterfactual questions, read off pixels; the four-pixel SCM, fitted.
-
-*The paper* (Sardesai, *Ctf-Editing using a Diffusion NCM*): every label is a vector, made by a
-network from its parents' vectors, noise and *the picture*; an auto-encoder for each label maps a
-set value to such a vector; all labels' vectors condition a diffusion model, and everything is
-trained together (200 epochs on an A100, about 100 million weights, 1000 steps for a picture). It
-shows reconstructions and counterfactuals of eight images, and no number. So there is no number of
-the paper's to stand beside ours; what can be held against something is its claim that do(color)
-keeps the digit, and the questions that its data set has true answers to.
-
-*What composes here, and how it differs.* The engine has the paper's parts: a vector for each
-label (the denoiser's embedding of its parents, trained with it), an exogenous cause shared by a
-district (`<->`, a latent class with its exact posterior), a diffusion model of the picture. What
-differs is what is done under an intervention. The paper's mechanism of a label reads the factual
-picture, under do() as well: it is p(label | picture, parents), an anti-causal classifier. The
-factual picture tells it the factual label, whatever the parents have been set to, so that arrows of
-the graph need carry nothing, and a descendant stays as it was (the report is surprised that the
-colour does not move under do(digit)). Its printed loss leaves out the parentheses of the mean over
-labels. The picture itself is not abducted: fresh noise is drawn, and what of the style is kept has
-to pass through the labels' vectors. Here noise is abducted once, of the labels from the labels, of
-the picture from the picture and its factual labels, and then mechanisms run without the factual
-picture, on changed parents and the same noise.
-
-*Not compared:* the paper's pictures, for want of numbers and of released weights; its training
-through the graph, since with every label observed the likelihood is a product over nodes and
-districts, and fitting them together or apart is the same. A node may also have a `representation`
-of its own, aligned with its level (see CausalDiffAE above); no net of Bar-MNIST has been fitted
-that way, and the tables below are without.
-
-*Counterfactuals of labels are not determined by data*: every model of the graph with the data's
-law answers within the bounds, and which answer it gives is its own choice of noise. Two choices
-are shown.
-"""
+"""Diffusion NCM: the ten queries, what interventions move, and the four-pixel SCM."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
 import torch
+from torch import Tensor
 
 from benchmarks.papers.diffusion_ncm.ascm import ascm
-from benchmarks.papers.diffusion_ncm.models import LABELS
-from benchmarks.papers.diffusion_ncm.pictures import Changed
-from benchmarks.papers.diffusion_ncm.queries import BARS, COLORS
-from benchmarks.papers.diffusion_ncm.study import Study
-from benchmarks.papers.diffusion_ncm.tables import invariances, queries
-from benchmarks.papers.experiment import Experiment, Run
-
-__all__ = ["EXPERIMENT", "run"]
+from benchmarks.papers.diffusion_ncm.queries import (
+    BARS,
+    COLORS,
+    KINDS,
+    QUESTIONS,
+    limits,
+    true_law,
+    truth,
+)
+from benchmarks.papers.diffusion_ncm.study import (
+    LABELS,
+    NOISES,
+    Changed,
+    Study,
+    labelled,
+    law_of,
+)
+from benchmarks.papers.experiment import Run, Table
+from causalflow.evaluation.readers import read_bar
+from causalflow.evaluation.score import Score, share_score
 
 SHOWN = 8
+ALONE = 100
+"""Pictures that are asked about without their labels."""
 
 
 def run(run: Run) -> None:
@@ -61,10 +48,119 @@ def run(run: Run) -> None:
         _grid(study)
 
 
+def queries(study: Study) -> Table:
+    """The ten queries."""
+    rows, values = [], []
+    for question, pictures in sorted(study.answered, key=lambda each: QUESTIONS.index(each[0])):
+        score = share_score(read_bar(pictures.after) == 1)
+        found = {noise: study.asked(question, noise) for noise in NOISES}
+        (low, high), true = limits(question), float(truth(question))
+        rows.append(
+            [
+                question.kind, question.evidence, f"do({question.do})", f"{true:.3f}",
+                f"{low:.3f} to {high:.3f}", *(f"{found[noise]:.3f}" for noise in NOISES),
+                _shown(score), _verdict(score, low, high),
+            ]
+        )  # fmt: skip
+        numbers: dict[str, Any] = {"truth": true, "low": low, "high": high, **found}
+        numbers |= {"pixels": score.value, "interval": score.interval, "n": score.count}
+        values.append({"graph": question.kind, "evidence": question.evidence} | numbers)
+    return Table(rows=rows, values={"questions": values}, facts=_facts(study, values))
+
+
+def _facts(study: Study, values: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Whether worlds and pictures agree, and how far answers and laws are off."""
+    outside = {n: max(_distance(v[n], v["low"], v["high"]) for v in values) for n in NOISES}
+    laws = []
+    for kind in KINDS:
+        gap = np.abs(law_of(study.model(kind, "response")) - true_law(kind))
+        laws.append(f"{kind}: {gap.sum() / 2:.4f} in total variation, {gap.max():.4f} in a cell")
+    worlds = [read_bar(pictures.after) == pictures.there["bar"] for _, pictures in study.answered]
+    return {
+        "agree": _shown(share_score(torch.cat(worlds))),
+        "draws": study.draws,
+        "outside": ", ".join(f"{noise} {distance:.4f}" for noise, distance in outside.items()),
+        "rows": study.rows,
+        "laws": "; ".join(laws),
+        **_alone(study),
+    }
+
+
+def _alone(study: Study) -> dict[str, int]:
+    """The picture as only evidence, against the labels: how many, and how many agree."""
+    kind, n = "frontdoor", min(ALONE, study.n)
+    model, known = study.model(kind, "response"), labelled(study.data[kind], torch.arange(n))
+    query = "P(bar[color=red]=present | {})"
+    found = model.ask(query.format("image"), image=known["image"], draws=5_000).table.to_numpy()
+    told = model.ask(query.format("digit, color, bar"), draws=study.draws).table.to_numpy()
+    wanted = [told[d, c, b] for d, c, b in zip(*(known[n].tolist() for n in LABELS), strict=True)]
+    gaps = np.abs(np.ravel(found) - np.array(wanted))
+    return {"alone": n, "near": int((gaps <= 0.03).sum())}
+
+
+def invariances(study: Study) -> Table:
+    """What each intervention moves, and what it leaves alone."""
+    groups: dict[tuple[str, str], list[Changed]] = {}
+    for pictures in (*(p for _, p in study.answered), *study.further):
+        groups.setdefault((pictures.kind, pictures.target), []).append(pictures)
+    rows, values = [], []
+    for (kind, target), parts in groups.items():
+        sides = ("before", "after")
+        read = {side: [part.read(side, study.judge) for part in parts] for side in sides}
+        for name in LABELS:
+            scores = _scores(name, parts, read)
+            what = _role(kind, target, name)
+            rows.append([kind, f"do({target})", f"{name} {what}", *map(_shown, scores.values())])
+            values.append({"graph": kind, "do": target, "label": name, "role": what}
+                          | {key: score.value for key, score in scores.items()}
+                          | {"n": scores["after"].count})  # fmt: skip
+    return Table(rows=rows, values={"rows": values})
+
+
+def _scores(
+    name: str, parts: Sequence[Changed], read: Mapping[str, Sequence[Mapping[str, Tensor]]]
+) -> dict[str, Score]:
+    after, before = (torch.cat([each[name] for each in read[s]]) for s in ("after", "before"))
+    there, seen = (torch.cat([getattr(p, s)[name] for p in parts]) for s in ("there", "seen"))
+    return {
+        "after": share_score(after == there),
+        "read right before": share_score((after == there)[before == seen]),
+        "unchanged": share_score(before == there),
+        "floor": share_score(before == seen),
+    }
+
+
+_BELOW = {
+    "backdoor": {"digit": {"bar"}, "color": {"bar"}},
+    "frontdoor": {"digit": {"color", "bar"}, "color": {"bar"}, "bar": set()},
+}
+
+
+def _role(kind: str, target: str, name: str) -> str:
+    if name == target:
+        return "as set"
+    return "as in its world" if name in _BELOW[kind][target] else "kept"
+
+
+def _shown(score: Score) -> str:
+    low, high = score.interval
+    return f"{score.value:.3f} ({low:.3f} to {high:.3f}; {score.count})"
+
+
+def _verdict(score: Score, low: float, high: float) -> str:
+    if low <= score.value <= high:
+        return "yes"
+    reaches = score.interval[0] <= high and low <= score.interval[1]
+    by = f"no, by {_distance(score.value, low, high):.3f}"
+    return f"{by}; its interval reaches in" if reaches else by
+
+
+def _distance(value: float, low: float, high: float) -> float:
+    return max(low - value, value - high, 0.0)
+
+
 def _grid(study: Study) -> None:
     """Factual pictures and their counterfactuals, with the labels of each world."""
-    from causalflow.plot.images import image_grid, save_figure
-
     rows: dict[str, torch.Tensor] = {}
     captions: dict[str, list[str]] = {}
     chosen = [study.answered[0][1], study.answered[1][1], study.answered[-1][1], *study.further]
@@ -74,24 +170,11 @@ def _grid(study: Study) -> None:
         captions[factual] = _captions(pictures, "seen")
         rows[f"do({pictures.target}) {number + 1}"] = pictures.after[:SHOWN].clamp(0, 1)
         captions[f"do({pictures.target}) {number + 1}"] = _captions(pictures, "there")
-    study.run.out.mkdir(parents=True, exist_ok=True)
-    figure = image_grid(rows, captions, title="Bar-MNIST: factual, and what it would have been")
-    save_figure(figure, study.run.out / "diffusion_ncm_grid.png")
+    title = "Bar-MNIST: factual, and what it would have been"
+    study.run.draw("diffusion_ncm_grid", rows, captions, title=title)
 
 
 def _captions(pictures: Changed, side: str) -> list[str]:
     columns = (getattr(pictures, side)[name][:SHOWN].tolist() for name in LABELS)
     shown = zip(*columns, strict=True)
     return [f"{digit} {COLORS[color]} {BARS[bar]}" for digit, color, bar in shown]
-
-
-EXPERIMENT = Experiment(
-    name="diffusion_ncm",
-    about="Diffusion NCM (Sardesai, Ctf-Editing using a Diffusion NCM)",
-    nets=("bar",),
-    run=run,
-    tables=(
-        "diffusion_ncm_queries",
-        "diffusion_ncm_invariances",
-    ),
-)

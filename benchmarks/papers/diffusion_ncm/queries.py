@@ -22,10 +22,13 @@ from numpy.typing import NDArray
 import causalflow as cf
 from causalflow.data.shipped import graph_path
 
-__all__ = ["BARS", "COLORS", "QUESTIONS", "Question", "answer", "limits", "true_law", "truth"]
-
 COLORS = ("green", "red")
 BARS = ("absent", "present")
+KINDS = ("backdoor", "frontdoor")
+EDGES = {
+    "backdoor": ["digit <-> color", "digit, color -> bar"],
+    "frontdoor": ["digit -> color -> bar", "digit <-> bar"],
+}
 SPLIT = {"backdoor": 5, "frontdoor": 3}
 """The first digit of the upper group."""
 
@@ -86,38 +89,30 @@ def _group(kind: str, upper: bool) -> tuple[int, ...]:
     return tuple(range(SPLIT[kind], 10)) if upper else tuple(range(SPLIT[kind]))
 
 
-def _back(*cells: Any) -> Question:
-    return _question("backdoor", *cells)
-
-
-def _front(*cells: Any) -> Question:
-    return _question("frontdoor", *cells)
-
-
 def _question(
     kind: str, target: str, upper: int, seen: tuple[int, int, int], *numbers: float
 ) -> Question:
     digits, color, bar = seen
-    true, low, high = numbers
+    truth, low, high = numbers
     return Question(
         kind=kind, target=target, upper=bool(upper), digits=bool(digits), color=color, bar=bar,
-        truth=true, bounds=(low, high),
+        truth=truth, bounds=(low, high),
     )  # fmt: skip
 
 
 QUESTIONS = (
-    _back("color", 1, (0, 0, 1), 0.816, 0.476, 0.837),
-    _back("color", 1, (1, 0, 1), 0.217, 0.0, 0.304),
-    _back("color", 0, (1, 1, 0), 0.684, 0.608, 0.873),
-    _back("color", 0, (0, 1, 1), 0.976, 0.569, 1.0),
-    _back("digit", 1, (0, 0, 1), 0.918, 0.578, 0.939),
-    _back("digit", 1, (0, 1, 1), 0.122, 0.0, 0.341),
-    _back("digit", 0, (1, 1, 0), 0.684, 0.513, 0.778),
-    _front("color", 1, (0, 0, 1), 0.122, 0.0, 0.341),
-    _front("color", 1, (1, 0, 1), 0.918, 0.481, 0.939),
-    _front("color", 0, (0, 1, 0), 0.627, 0.470, 0.714),
+    _question("backdoor", "color", 1, (0, 0, 1), 0.816, 0.476, 0.837),
+    _question("backdoor", "color", 1, (1, 0, 1), 0.217, 0.0, 0.304),
+    _question("backdoor", "color", 0, (1, 1, 0), 0.684, 0.608, 0.873),
+    _question("backdoor", "color", 0, (0, 1, 1), 0.976, 0.569, 1.0),
+    _question("backdoor", "digit", 1, (0, 0, 1), 0.918, 0.578, 0.939),
+    _question("backdoor", "digit", 1, (0, 1, 1), 0.122, 0.0, 0.341),
+    _question("backdoor", "digit", 0, (1, 1, 0), 0.684, 0.513, 0.778),
+    _question("frontdoor", "color", 1, (0, 0, 1), 0.122, 0.0, 0.341),
+    _question("frontdoor", "color", 1, (1, 0, 1), 0.918, 0.481, 0.939),
+    _question("frontdoor", "color", 0, (0, 1, 0), 0.627, 0.470, 0.714),
 )
-"""target, its value, (digit group, color, bar) seen, truth, low, high."""
+"""graph, target, its value, (digit group, color, bar) seen, truth, low, high."""
 
 
 def answer(ask: Callable[[str], Any], question: Question) -> Any:
@@ -170,15 +165,11 @@ def limits(question: Question, law: Any = None) -> tuple[float, float]:
     split = SPLIT[question.kind]
     grouped = np.stack([law[:split].sum(axis=0), law[split:].sum(axis=0)])
     table = cf.Table(["digit", "color", "bar"], grouped)
-    edges = {
-        "backdoor": ["digit <-> color", "digit -> bar", "color -> bar"],
-        "frontdoor": ["digit -> color -> bar", "digit <-> bar"],
-    }
     asked = (
         f"P(bar[{question.target}={int(question.upper)}]=1 | digit={int(question.digits)}, "
         f"color={question.color}, bar={question.bar})"
     )
-    found = cf.bounds(cf.Graph(edges=edges[question.kind]), asked, table)
+    found = cf.bounds(cf.Graph(edges=EDGES[question.kind]), asked, table)
     assert not isinstance(found.low, cf.Table)
     assert not isinstance(found.high, cf.Table)
     return float(found.low), float(found.high)
