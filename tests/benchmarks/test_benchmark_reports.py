@@ -5,6 +5,7 @@ import json
 import pkgutil
 
 import pytest
+from benchmarks.papers.page import write_page
 from click.testing import CliRunner
 
 import benchmarks
@@ -13,7 +14,6 @@ from benchmarks.exact.report import markdown as exact_report
 from benchmarks.folders import RESULTS
 from benchmarks.identify.report import markdown as identify_report
 from benchmarks.papers.__main__ import PAGE, TABLES, experiments
-from benchmarks.papers.page import write_page
 
 MODULES = [found.name for found in pkgutil.walk_packages(benchmarks.__path__, "benchmarks.")]
 

@@ -5,10 +5,6 @@ from pathlib import Path
 
 import pytest
 import torch
-
-import causalflow as cf
-from benchmarks.papers.diff_scm import bench, experiment, settings, tables
-from benchmarks.papers.diff_scm.judges import Effort, Judges, pairs
 from benchmarks.papers.diff_scm.settings import (
     OUR_NET,
     PAPER_NET,
@@ -17,6 +13,10 @@ from benchmarks.papers.diff_scm.settings import (
     chosen,
 )
 from benchmarks.papers.digits import real_digits
+
+import causalflow as cf
+from benchmarks.papers.diff_scm import bench, experiment, settings, tables
+from benchmarks.papers.diff_scm.judges import Effort, Judges, pairs
 from benchmarks.papers.experiment import Run, read_tables
 from causalflow.data.shipped import graph_path
 from causalflow.evaluation.likeness import NOTHING

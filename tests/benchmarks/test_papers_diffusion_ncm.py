@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from benchmarks.papers.diffusion_ncm.models import EDGES, LABELS, law_of, rows_of
+from benchmarks.papers.diffusion_ncm.pictures import set_to
 
 import causalflow as cf
 from benchmarks.papers.diffusion_ncm.ascm import (
@@ -11,8 +13,6 @@ from benchmarks.papers.diffusion_ncm.ascm import (
     law_of_ascm,
     rows_of_ascm,
 )
-from benchmarks.papers.diffusion_ncm.models import EDGES, LABELS, law_of, rows_of
-from benchmarks.papers.diffusion_ncm.pictures import set_to
 from benchmarks.papers.diffusion_ncm.queries import QUESTIONS, answer, limits, truth
 from causalflow.data.shipped import graph_path
 

@@ -6,11 +6,11 @@ import json
 
 import pytest
 import torch
+from benchmarks.papers.causal_diffae.pendulum.tables import AGAINST, pendulum_tables
 
 from benchmarks.nets import NETS as NETS_THERE_ARE
 from benchmarks.papers import experiment
 from benchmarks.papers.causal_diffae.pendulum import bench as pendulum
-from benchmarks.papers.causal_diffae.pendulum.tables import AGAINST, pendulum_tables
 from benchmarks.papers.experiment import Run
 from causalflow.data.sets.pendulum import LABELS
 
