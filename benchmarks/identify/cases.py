@@ -91,7 +91,7 @@ def random_cases(count: int, seed: int) -> Iterator[Case]:
 
 def oracles() -> None:
     """Make the tests' oracles, which share no code with identification, importable."""
-    folder = str(ROOT / "tests" / "identify")
+    folder = str(ROOT / "tests" / "oracles")
     if folder not in sys.path:
         sys.path.append(folder)
 

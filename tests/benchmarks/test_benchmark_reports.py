@@ -5,7 +5,6 @@ import json
 import pkgutil
 
 import pytest
-from benchmarks.papers.page import write_page
 from click.testing import CliRunner
 
 import benchmarks
@@ -13,7 +12,9 @@ from benchmarks.counterfactual.report import report
 from benchmarks.exact.report import markdown as exact_report
 from benchmarks.folders import RESULTS
 from benchmarks.identify.report import markdown as identify_report
-from benchmarks.papers.__main__ import PAGE, TABLES, experiments
+from benchmarks.nets import NETS
+from benchmarks.papers.__main__ import PAGE, TABLES
+from benchmarks.papers.experiment import SYSTEMS, declared, write_page
 
 MODULES = [found.name for found in pkgutil.walk_packages(benchmarks.__path__, "benchmarks.")]
 
@@ -32,7 +33,7 @@ def test_every_command_teaches_itself(name):
 
 
 def test_the_page_of_the_papers_is_what_its_tables_say(tmp_path):
-    write_page(list(experiments().values()), TABLES, tmp_path / "page.md")
+    write_page(TABLES, tmp_path / "page.md")
     assert (tmp_path / "page.md").read_text(encoding="utf-8") == PAGE.read_text(encoding="utf-8")
 
 
@@ -44,3 +45,7 @@ def test_the_report_of_counterfactual_images_is_what_its_parts_say():
 def test_the_reports_beside_other_packages_are_what_their_files_say(name, text):
     found = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
     assert text(found) == (RESULTS / f"{name}.md").read_text(encoding="utf-8")
+
+
+def test_the_nets_that_the_systems_need_can_be_trained():
+    assert {net for system in SYSTEMS for net in declared(system)["nets"]} <= set(NETS)

@@ -7,18 +7,20 @@ import pytest
 import torch
 
 import causalflow as cf
-from benchmarks.papers.balanced import bench, experiment, gammas, likelihoods, spaces, sweep
+from benchmarks.papers.balanced import experiment, ways
 from benchmarks.papers.balanced.curves import curve
-from benchmarks.papers.balanced.readers import (
-    ColorReader,
-    Readers,
-    ShapeReader,
-    fit_readers,
-    kept_readers,
-)
+from benchmarks.papers.balanced.readers import ColorReader, Readers, ShapeReader, fit_readers
 from benchmarks.papers.balanced.tasks import TASKS, green_ground, ink_share
-from benchmarks.papers.balanced.ways import Way, guided_by, kept_name, made, read_made, write_made
-from benchmarks.papers.experiment import Run, read_tables
+from benchmarks.papers.balanced.ways import (
+    Gammas,
+    Way,
+    as_tensors,
+    from_tensors,
+    guided_by,
+    kept_name,
+    made,
+)
+from benchmarks.papers.experiment import Run, declared, read_tables
 from causalflow.diffusion.guidance.balance import BALANCES
 
 COLOURED, MASKED = (replace(t, data=partial(t.data, source="digits")) for t in TASKS)
@@ -73,9 +75,9 @@ def test_readers_learn_the_color_and_are_kept(tmp_path):
     said = fitted.color(clean, tau).argmax(dim=1)
     # Red and green are as far apart as can be; chance is a half.
     assert (said == labels["color"]).float().mean() > 0.95
-    file = tmp_path / "readers.safetensors"
-    kept = [kept_readers(file, lambda: fitted), kept_readers(file, untrained)]
-    for each in kept:
+    run = Run(out=tmp_path, nets=tmp_path)
+    for made_of in (fitted, untrained()):
+        each = Readers.of(run.kept("readers", lambda readers=made_of: readers.state))
         assert torch.equal(each.digit(clean, tau), fitted.digit(clean, tau))
 
 
@@ -144,8 +146,8 @@ def test_pictures_that_were_kept_are_read_back(tmp_path):
     rows = COLOURED.rows("test", 2)
     way = Way(name="w", guide="learned", scales=(1.0, 0.5), ratio={"digit": 1.0, "color": 1.0})
     found = made(guided_by(net(COLOURED), None), way, rows)
-    write_made(tmp_path / "made.safetensors", found)
-    kept = read_made(tmp_path / "made.safetensors")
+    run = Run(out=tmp_path, nets=tmp_path)
+    kept = from_tensors(run.kept("made", lambda: as_tensors(found)))
     assert [each.scale for each in kept] == [0.5, 1.0]
     assert torch.equal(kept[1].images, found[0].images)
     assert kept[1].calls == found[0].calls
@@ -156,7 +158,7 @@ def test_pictures_that_were_kept_are_read_back(tmp_path):
 @pytest.mark.parametrize("balance", BALANCES)
 def test_a_curve_begins_at_the_picture_and_is_a_probability(balance: str):
     model, rows = net(COLOURED), COLOURED.rows("test", 4)
-    constants = spaces.Gammas(end=0.6, push=0.5, noise=0.1)
+    constants = Gammas(end=0.6, push=0.5, noise=0.1)
     found = curve(model.scm.images["image"], rows, 3, balance, constants)
     assert found.tau[[0, -1]].tolist() == pytest.approx([0.01, 0.6])
     assert (found.factual + found.counterfactual <= 1 + 1e-6).all()
@@ -169,19 +171,19 @@ def test_the_experiment_writes_its_tables(tmp_path, monkeypatch):
     for task in tasks:
         net(task).save(tmp_path / f"{task.net}.safetensors")
     monkeypatch.setattr(experiment, "TASKS", tasks)
-    for module in (sweep, likelihoods):
-        monkeypatch.setattr(module, "DOCS", tmp_path)
-    scales = ((spaces, "SCALES", (1.0, 2.0)), (gammas, "SEARCH_SCALES", 1.0))
-    for module, name, values in scales:
-        monkeypatch.setattr(module, name, dict.fromkeys(("coloured", "masked"), values))
-    few = {name: tried[:2] for name, tried in gammas.SEARCHED.items()}
-    for module in (gammas, sweep, likelihoods):
-        monkeypatch.setattr(module, "SEARCHED", few)
+    monkeypatch.setattr(experiment, "DOCS", tmp_path)
+    words = declared("balanced")
+    few = {name: tried[:2] for name, tried in words["search"]["tried"].items()}
+    search = {**words["search"], "scale": dict.fromkeys(("coloured", "masked"), 1.0), "tried": few}
+    scales = dict.fromkeys(("coloured", "masked"), (1.0, 2.0))
+    small = {**words, "search": search, "scales": scales}
+    for module in (experiment, ways):
+        monkeypatch.setattr(module, "declared", lambda system: small)
     judge = property(lambda self: lambda gray: torch.full((len(gray),), 5))
-    monkeypatch.setattr(bench.Bench, "judge", judge)
-    monkeypatch.setattr(bench.Bench, "classifier", judge)
-    monkeypatch.setattr(bench, "fit_readers", lambda *given, **options: untrained())
-    experiment.EXPERIMENT.run(Run(out=tmp_path / "out", nets=tmp_path, n=4, few=2, levels=2))
+    monkeypatch.setattr(experiment.Bench, "judge", judge)
+    monkeypatch.setattr(experiment.Bench, "classifier", judge)
+    monkeypatch.setattr(experiment, "fit_readers", lambda *given, **options: untrained())
+    experiment.run(Run(out=tmp_path / "out", nets=tmp_path, n=4, few=2, levels=2))
     found = read_tables(tmp_path / "out", "balanced")
     assert sorted(found) == [
         "balanced_colored", "balanced_forward", "balanced_gammas_colored",

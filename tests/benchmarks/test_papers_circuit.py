@@ -10,6 +10,7 @@ import pytest
 import causalflow as cf
 from benchmarks.nets import CIRCUIT_SIZE, NETS
 from benchmarks.papers.causal_diffae import circuit
+from benchmarks.papers.causal_diffae.labels import FLOOR, STILL
 from benchmarks.papers.experiment import Run
 from causalflow.data.sets.causal_circuit import LABELS
 
@@ -25,7 +26,7 @@ def tables(tmp_path_factory):
     """What a run writes with a net after one step."""
     folder = tmp_path_factory.mktemp("circuit")
     data = cf.data.causal_circuit("train", CIRCUIT_SIZE, n=40, synthetic=True)
-    graph = NETS[circuit.NET].graph()
+    graph = NETS[circuit.NET].declaration()
     image = replace(graph.nodes["image"].diffusion, width=4, multipliers=(1,), predictor_width=4)
     model = cf.compile(graph, image=image)
     model.fit(data.columns, steps=1, batch_size=4, device="cpu")
@@ -46,8 +47,8 @@ def test_true_pictures_are_read_without_error_and_idle_ones_err_in_what_was_set(
     values = read(tables, "effectiveness")["values"]
     for do in LABELS:
         # 2e-3: rounding to 8 bits, a tenth of what any intervention moves.
-        assert values[circuit.FLOOR][f"do({do}) {do}"] < 2e-3
-        assert values[circuit.STILL][f"do({do}) {do}"] > 0.1
+        assert values[FLOOR][f"do({do}) {do}"] < 2e-3
+        assert values[STILL][f"do({do}) {do}"] > 0.1
     # Nothing but the arm reaches the arm.
-    assert values[circuit.STILL]["do(red) arm"] < 2e-3
-    assert read(tables, "images")["values"][circuit.STILL]["arm"] > 1
+    assert values[STILL]["do(red) arm"] < 2e-3
+    assert read(tables, "images")["values"][STILL]["arm"] > 1

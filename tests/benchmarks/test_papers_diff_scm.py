@@ -5,19 +5,19 @@ from pathlib import Path
 
 import pytest
 import torch
-from benchmarks.papers.diff_scm.settings import (
+
+import causalflow as cf
+from benchmarks.papers.diff_scm import experiment
+from benchmarks.papers.diff_scm.experiment import (
     OUR_NET,
     PAPER_NET,
     SCALES,
+    Bench,
     candidates,
     chosen,
 )
-from benchmarks.papers.digits import real_digits
-
-import causalflow as cf
-from benchmarks.papers.diff_scm import bench, experiment, settings, tables
 from benchmarks.papers.diff_scm.judges import Effort, Judges, pairs
-from benchmarks.papers.experiment import Run, read_tables
+from benchmarks.papers.experiment import Run, read_tables, real_digits
 from causalflow.data.shipped import graph_path
 from causalflow.evaluation.likeness import NOTHING
 
@@ -43,7 +43,7 @@ def test_targets_are_random_digits_other_than_the_factual():
 @needs_mnist
 def test_real_pictures_of_the_targets_are_found_for_more_pictures_than_a_digit_has(tmp_path):
     given = pairs("test", 1000)
-    others = bench.Bench(Run(out=tmp_path, nets=tmp_path, n=1000, few=4)).references(given)[1]
+    others = Bench(Run(out=tmp_path, nets=tmp_path, n=1000, few=4)).references(given)[1]
     images, digits = real_digits("test")
     digit_of = {image.numpy().tobytes(): int(k) for image, k in zip(images, digits, strict=True)}
     shown = [(255 * each).round().to(torch.uint8).numpy().tobytes() for each in others.images]
@@ -53,7 +53,7 @@ def test_real_pictures_of_the_targets_are_found_for_more_pictures_than_a_digit_h
 @needs_mnist
 def test_kept_judges_are_those_that_were_fitted(tmp_path):
     given = pairs("validation", 12)
-    first, second = (Judges(tmp_path, "cpu", TINY) for _ in range(2))
+    first, second = (Judges(Run(out=tmp_path, nets=tmp_path), TINY) for _ in range(2))
     found = first(given.images, given)
     assert second(given.images, given) == found
     assert found.cld.value == pytest.approx(NOTHING)
@@ -68,15 +68,11 @@ def test_the_experiment_writes_its_tables(tmp_path, monkeypatch):
         model = cf.compile(graph, image=cf.Diffusion(**SMALL))
         model.fit(data, steps=1, batch_size=4, device="cpu")
         model.save(tmp_path / f"{name}.safetensors")
-    monkeypatch.setattr(settings, "WAYS", {"two steps": {"steps": 2}})
-    monkeypatch.setattr(settings, "HUNDRED", {"steps": 1})
-    monkeypatch.setattr(tables, "SLOW", ())
-    for module in (tables, settings):
-        monkeypatch.setattr(module, "SCALES", (0.0, 1.0))
-    monkeypatch.setattr(tables, "DOCS", tmp_path)
-    monkeypatch.setattr(tables, "SHOWN", 2)
-    monkeypatch.setattr(tables, "ROWS", 2)
-    monkeypatch.setattr(bench, "Judges", lambda out, device: Judges(out, device, TINY))
+    tiny = {"WAYS": {"two steps": {"steps": 2}}, "HUNDRED": {"steps": 1}, "SLOW": ()}
+    tiny |= {"SCALES": (0.0, 1.0), "DOCS": tmp_path, "SHOWN": 2, "ROWS": 2}
+    tiny |= {"Judges": lambda run: Judges(run, TINY)}
+    for name, value in tiny.items():
+        monkeypatch.setattr(experiment, name, value)
     experiment.run(Run(out=tmp_path, nets=tmp_path, n=6, few=4))
     written = read_tables(tmp_path, "diff_scm")
     names = {"diff_scm_scores", "diff_scm_scale", "diff_scm_interventional"}
@@ -92,7 +88,7 @@ def test_the_experiment_writes_its_tables(tmp_path, monkeypatch):
 
 
 def test_the_search_takes_the_least_cld_of_what_reaches_the_target(monkeypatch):
-    monkeypatch.setattr(settings, "WAYS", {"one": {"steps": 1}, "two": {"steps": 2}})
+    monkeypatch.setattr(experiment, "WAYS", {"one": {"steps": 1}, "two": {"steps": 2}})
     first, second = list(candidates(OUR_NET))[:2]
 
     def curve(reached, cld):

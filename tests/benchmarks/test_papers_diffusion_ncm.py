@@ -3,8 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from benchmarks.papers.diffusion_ncm.models import EDGES, LABELS, law_of, rows_of
-from benchmarks.papers.diffusion_ncm.pictures import set_to
 
 import causalflow as cf
 from benchmarks.papers.diffusion_ncm.ascm import (
@@ -13,7 +11,8 @@ from benchmarks.papers.diffusion_ncm.ascm import (
     law_of_ascm,
     rows_of_ascm,
 )
-from benchmarks.papers.diffusion_ncm.queries import QUESTIONS, answer, limits, truth
+from benchmarks.papers.diffusion_ncm.queries import EDGES, QUESTIONS, answer, limits, truth
+from benchmarks.papers.diffusion_ncm.study import LABELS, law_of, rows_of, set_to
 from causalflow.data.shipped import graph_path
 
 # Half of the questions are such that data leave them open: their answers are held against bounds.

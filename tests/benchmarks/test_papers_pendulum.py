@@ -6,11 +6,12 @@ import json
 
 import pytest
 import torch
-from benchmarks.papers.causal_diffae.pendulum.tables import AGAINST, pendulum_tables
 
 from benchmarks.nets import NETS as NETS_THERE_ARE
 from benchmarks.papers import experiment
-from benchmarks.papers.causal_diffae.pendulum import bench as pendulum
+from benchmarks.papers.causal_diffae import pendulum
+from benchmarks.papers.causal_diffae.labels import FLOOR, STILL
+from benchmarks.papers.causal_diffae.pendulum import AGAINST, pendulum_bench, pendulum_tables
 from benchmarks.papers.experiment import Run
 from causalflow.data.sets.pendulum import LABELS
 
@@ -22,14 +23,14 @@ def tables(tmp_path, monkeypatch):
     """What a run writes, where one net draws the truth and another leaves the pictures alone."""
     perfect, idle, _ = pendulum.NETS
 
-    def made(bench, name):
-        still = bench.data.images.float() / 255
+    def made(run, name, data, actions):
+        still, rows = data.images.float() / 255, list(range(len(data)))
         return {
-            do: asked.truth["image"] if name == perfect else still
-            for do, asked in bench.asked.items()
+            do: data.true_counterfactual(rows, act)["image"] if name == perfect else still
+            for do, act in actions.items()
         }
 
-    monkeypatch.setattr(pendulum.Bench, "_made", made)
+    monkeypatch.setattr(pendulum, "pictures", made)
     for name in (perfect, idle):
         (tmp_path / f"{name}.safetensors").touch()
     pendulum_tables(Run(out=tmp_path, nets=tmp_path, n=N))
@@ -47,17 +48,17 @@ def test_true_pictures_meet_every_cell_and_idle_ones_do_not(tables):
     assert f"{perfect}: 16 of 16 cells" in notes[0]
     assert f"{idle}: 16 of 16 cells" not in notes[1]
     values = tables["effectiveness"]["values"]
-    assert values[perfect] == values[pendulum.FLOOR]
-    assert values[idle] == values[pendulum.STILL]
+    assert values[perfect] == values[FLOOR]
+    assert values[idle] == values[STILL]
     assert values[idle]["do(angle) angle"] > 0.3 > values[idle]["do(angle) light"]
 
 
 def test_units_are_half_ranges_of_each_other(tables):
-    half, raw = (tables[name]["values"][pendulum.STILL] for name in ("effectiveness", "raw"))
+    half, raw = (tables[name]["values"][STILL] for name in ("effectiveness", "raw"))
     for do in LABELS:
         for name in LABELS:
             key = f"do({do}) {name}"
-            assert raw[key] == pytest.approx(pendulum.HALF[name] * half[key])
+            assert raw[key] == pytest.approx(pendulum.RANGES[name].scale * half[key])
 
 
 def test_the_poster_is_copied_row_by_row(tables):
@@ -68,18 +69,18 @@ def test_the_poster_is_copied_row_by_row(tables):
 
 
 def test_values_asked_for_fill_the_range_and_rows_out_of_sight_are_left_out(tmp_path):
-    bench = pendulum.Bench(Run(out=tmp_path, nets=tmp_path, n=400), [])
-    for name, asked in bench.asked.items():
-        share = (asked.do[name] - pendulum.CENTRE[name]) / pendulum.HALF[name]
+    bench = pendulum_bench(Run(out=tmp_path, nets=tmp_path, n=400), [])
+    for name, action in bench.actions.items():
+        label, truth = pendulum.RANGES[name], bench.truth[name]
+        share = (action[name] - label.guess) / label.scale
         assert share.abs().max() <= 1
         assert share.abs().mean() == pytest.approx(0.5, abs=5 * 0.29 / 400**0.5)
         left, right = (
-            asked.truth["shadow_position"] + sign * asked.truth["shadow_length"] / 2
-            for sign in (-1, 1)
+            truth["shadow_position"] + sign * truth["shadow_length"] / 2 for sign in (-1, 1)
         )
         # the canvas: 20 units are .775 of it, beginning at .125
         seen = (left >= -0.125 / 0.775 * 20) & (right <= 0.875 / 0.775 * 20)
-        assert torch.equal(asked.seen, seen)
+        assert torch.equal(bench.seen[name], seen)
 
 
 def test_without_nets_there_is_no_table(tmp_path, monkeypatch):
