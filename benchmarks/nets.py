@@ -34,7 +34,7 @@ class Net:
     """One net, as nets.yaml declares it; its head says what each entry is."""
 
     about: str
-    graph: str | dict[str, Any]
+    graph: Any
     data: dict[str, Any]
     image: dict[str, Any] = field(default_factory=dict)
     start: str | None = None
@@ -49,7 +49,8 @@ class Net:
         from causalflow.data.shipped import at_size, graph_path
         from causalflow.graph.node import Anticausal, Neural
 
-        given = {"file": self.graph} if isinstance(self.graph, str) else self.graph
+        named = isinstance(self.graph, str)
+        given: dict[str, Any] = {"file": self.graph} if named else self.graph
         graph = cf.load(graph_path(given["file"]))
         graph = at_size(graph, given["size"]) if "size" in given else graph
         if (color := given.get("color")) is None:

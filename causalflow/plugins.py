@@ -221,7 +221,7 @@ DATA_SETS = _registry(
 METRICS = _registry(
     "metric",
     "metrics",
-    "evaluation.measures",
+    "evaluation.metrics",
     {
         "composition": "composition",
         "effectiveness": "effectiveness",

@@ -1,13 +1,9 @@
-"""Scores of counterfactuals: pure functions of images; none asks the model that made them.
+"""Evaluation: counterfactual pictures, held against judges and, where it is known, the truth.
 
-    composition     the null intervention gives the factual picture back
-    reversibility   an intervention undone gives the factual picture back
-    true_error      distance to the true counterfactual, where a data set knows it
-    effectiveness   the picture shows what was done
-    amplification   attributes that were not to change stay
-    minimality      the picture moved no further than real ones of its new class (CLD)
-    interpretability  it looks like real pictures of its new class (IM1, IM2)
-    frechet         the pictures are distributed like real ones, in the features of a named judge
-
-Each returns a `Score`: a mean over images with its 95 % interval, count and unit.
+evaluation    `cf.evaluate`: a model asked for the worlds of a task, and measured
+task          rows and interventions; outcomes: what the model answers
+measures      numbers and the registry of metrics; metrics: those that come with the package
+judges        what reads a picture: networks, or readers of pixels
+axioms, likeness, frechet, dci, score    the formulas, pure functions of pictures and codes
+page, figures the report
 """

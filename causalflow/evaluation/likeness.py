@@ -1,4 +1,6 @@
-"""Minimality: a counterfactual is no further from its factual picture than it must be.
+"""Likeness: how near a counterfactual is to real pictures, by autoencoders fitted to these.
+
+Minimality: a counterfactual is no further from its factual picture than it must be.
 
 Notation: x_F the factual picture, of class f, x' its counterfactual, which was to be of class c;
 m(x), s(x) the mean and the standard deviation of a variational autoencoder's latent posterior;
@@ -10,19 +12,15 @@ real pictures x of a data set, of class c (S_c) or f (S_f), the counterfactual l
 The first share is small if x' is nearer to x_F than real pictures of its new class are, the second
 if it is further than those of its old class: the range is [log 2, 1 + log 2] = [.693, 1.693], lower
 is better, and .693 the floor. The picture left as it was has div = 0, so 0 and 1: log(1 + e) =
-1.313; a far one 1 and 0: 1.313 as well. Shares are exact over the data set, not estimated.
+1.313; a far one 1 and 0: 1.313 as well. Shares are exact over the data set, not estimated. What the
+paper leaves open was chosen here: the data set is that which the autoencoder was fitted to, of
+training pictures, so that x_F, of another split, is not itself in S_f (one picture in 5,500 would
+not matter); the sigma of its N(mu, sigma) is a standard deviation; x in its eq. 9 is a picture.
 
-What the paper leaves open, and was chosen here: the data set is that which the autoencoder was
-fitted to, of training pictures, so x_F, of another split, is not itself in S_f (one picture in
-5,500 would not matter); the sigma of the paper's N(mu, sigma) is a standard deviation; x in its
-eq. 9 is a picture, not a point of R^2.
+Interpretability: a counterfactual looks like real pictures of its new class.
 
-Source: Sanchez & Tsaftaris (2022), Diff-SCM, section 5.2, eq. 8-10.
-
-Interpretability (IM1, IM2): a counterfactual looks like real pictures of its new class.
-
-Notation: x' the counterfactual, of new class c and factual class f; A_k(x) an autoencoder fitted to
-real pictures of class k alone, A(x) one fitted to those of all classes; pixels in [0, 1]; e = 1e-7.
+Notation: A_k(x) an autoencoder fitted to real pictures of class k alone, A(x) one fitted to those
+of all classes; pixels in [0, 1]; e = 1e-7.
 
     IM1 = |x' - A_c(x')|^2 / (|x' - A_f(x')|^2 + e)     below 1: nearer to the new class than to the
                                                         old one; 0 at best, unbounded above
@@ -30,13 +28,12 @@ real pictures of class k alone, A(x) one fitted to those of all classes; pixels 
 
 Both depend on how well the autoencoders are fitted, and IM2 on the scale of the pixels: give the
 numbers of real pictures of the new class beside them. Neither asks how far x' is from its factual
-picture, nor that it be of class c.
+picture, nor that it be of class c. Diff-SCM prints them otherwise (its eq. 20 has A_f in place of
+A_c in IM2, and its prose divides IM1 by the autoencoder of all classes); here both are as in the
+source.
 
-Printed otherwise in Diff-SCM: its eq. 20 has A_f in place of A_c in IM2, and its prose divides IM1
-by the autoencoder of all classes; here both are as in the source.
-
-Sources: Van Looveren & Klaise (2021), Interpretable counterfactual explanations guided by
-prototypes, section 4; Sanchez & Tsaftaris (2022), Diff-SCM, appendix G.
+Sources: Sanchez & Tsaftaris (2022), Diff-SCM, section 5.2, eq. 8-10, and appendix G; Van Looveren &
+Klaise (2021), Interpretable counterfactual explanations guided by prototypes, section 4.
 """
 
 from __future__ import annotations

@@ -1,23 +1,15 @@
-"""Classifier: a judge that reads a class off images, and knows nothing of the model it judges.
+"""Networks that judge: a class or a number read off pictures, by who knows nothing of the model.
 
-A small convolutional network, fitted to real labelled images by its own seed, never to images that
-a model made. Its accuracy on held-out real images, a share in 0..1, is the ceiling of what it can
-confirm, and is to be reported with every number it gives.
+    ImageClassifier   p(class | picture), fitted by cross-entropy, pictures shifted by up to two
+                      pixels; its last hidden layer, 128 numbers, is a feature space in which
+                      distributions of pictures can be compared (`causalflow.evaluation.frechet`)
+    ImageRegressor    a number, fitted by least squares on standardised values; pictures are not
+                      shifted, as a position may be what is read
 
-Its last hidden layer, 128 numbers, is a feature space in which distributions of images can be
-compared (`causalflow.evaluation.frechet`).
-
-Source: Monteiro et al. (2023), Measuring axiomatic soundness of counterfactual image models, for
-pseudo-oracles: judges fitted to real images.
-
-Regressor: a judge that reads a number off images, and knows nothing of the model it judges.
-
-    reading error = mean over images of |a(x) - a|, in the attribute's unit: 0 at best
-
-with a(x) the output of a small convolutional network, fitted to real labelled images by least
-squares on the standardised values. Images are not shifted in training, as a position may be what is
-read. Its reading error on held-out real images is the floor of what it can tell, and is to be
-reported with every number it gives.
+Both are one small convolutional network, fitted to real labelled pictures by its own seed, never to
+pictures that a model made. How well it reads held-out real pictures (a share in 0..1, or the mean
+distance in the attribute's unit) is the ceiling of what it can confirm, and is to be reported with
+every number that it gives.
 
 Source: Monteiro et al. (2023), Measuring axiomatic soundness of counterfactual image models, for
 pseudo-oracles: judges fitted to real images.
@@ -119,6 +111,70 @@ class ImageClassifier:
         return torch.cat(chunks)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ImageRegressor:
+    """A fitted reader of one number.
+
+    Attributes:
+        network: images in [0, 1], (batch, channel, height, width) -> (batch, 1), standardised.
+        centre: the mean of the values it was fitted to.
+        spread: their standard deviation.
+    """
+
+    network: nn.Sequential
+    centre: float
+    spread: float
+
+    @classmethod
+    def fit(
+        cls,
+        images: Tensor,
+        values: Tensor,
+        *,
+        epochs: int = 8,
+        batch_size: int = 256,
+        seed: int = 0,
+        device: str | torch.device = "cpu",
+        progress: bool = False,
+    ) -> ImageRegressor:
+        """Train on real images.
+
+        Args:
+            images: uint8 or float in [0, 1], shape (n, channel, height, width).
+            values: the attribute, in its own unit, shape (n,).
+            epochs: passes over the images.
+            batch_size: images a step.
+            seed: of the weights and the order.
+            device: where to train and read.
+            progress: show a bar on standard error.
+
+        Raises:
+            DataError: images and values of different lengths, or values that do not vary.
+        """
+        if len(images) != len(values):
+            raise DataError(f"regressor: {len(images)} images and {len(values)} values")
+        centre, spread = float(values.double().mean()), float(values.double().std())
+        if not spread > 0:
+            raise DataError("regressor: the values do not vary; there is nothing to read")
+        random = torch.Generator().manual_seed(seed)
+        network = judge_network(images.shape[1], 1, random).to(device)
+        wanted = ((values.double() - centre) / spread).float()
+
+        def loss(rows: Tensor) -> Tensor:
+            read = network(unit_images(images[rows]).to(device))[:, 0]
+            return functional.mse_loss(read, wanted[rows].to(device))
+
+        steps = Steps(len(images), epochs, batch_size, random, "regressor", progress)
+        return cls(network=_judge(network, loss, steps), centre=centre, spread=spread)
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor) -> Tensor:
+        """The number read off each image, float64, shape (batch,), on the CPU."""
+        device = next(self.network.parameters()).device
+        parts = [self.network(unit_images(c).to(device))[:, 0].cpu() for c in images.split(CHUNK)]
+        return self.centre + self.spread * torch.cat(parts).double()
+
+
 @dataclass(frozen=True, slots=True)
 class Steps:
     """Gradient steps over all rows, every epoch in another order.
@@ -218,67 +274,3 @@ def _shifted(images: Tensor, random: torch.Generator) -> Tensor:
     height, width = images.shape[-2:]
     padded = functional.pad(images, (2, 2, 2, 2))
     return padded[..., down : down + height, right : right + width]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ImageRegressor:
-    """A fitted reader of one number.
-
-    Attributes:
-        network: images in [0, 1], (batch, channel, height, width) -> (batch, 1), standardised.
-        centre: the mean of the values it was fitted to.
-        spread: their standard deviation.
-    """
-
-    network: nn.Sequential
-    centre: float
-    spread: float
-
-    @classmethod
-    def fit(
-        cls,
-        images: Tensor,
-        values: Tensor,
-        *,
-        epochs: int = 8,
-        batch_size: int = 256,
-        seed: int = 0,
-        device: str | torch.device = "cpu",
-        progress: bool = False,
-    ) -> ImageRegressor:
-        """Train on real images.
-
-        Args:
-            images: uint8 or float in [0, 1], shape (n, channel, height, width).
-            values: the attribute, in its own unit, shape (n,).
-            epochs: passes over the images.
-            batch_size: images a step.
-            seed: of the weights and the order.
-            device: where to train and read.
-            progress: show a bar on standard error.
-
-        Raises:
-            DataError: images and values of different lengths, or values that do not vary.
-        """
-        if len(images) != len(values):
-            raise DataError(f"regressor: {len(images)} images and {len(values)} values")
-        centre, spread = float(values.double().mean()), float(values.double().std())
-        if not spread > 0:
-            raise DataError("regressor: the values do not vary; there is nothing to read")
-        random = torch.Generator().manual_seed(seed)
-        network = judge_network(images.shape[1], 1, random).to(device)
-        wanted = ((values.double() - centre) / spread).float()
-
-        def loss(rows: Tensor) -> Tensor:
-            read = network(unit_images(images[rows]).to(device))[:, 0]
-            return functional.mse_loss(read, wanted[rows].to(device))
-
-        steps = Steps(len(images), epochs, batch_size, random, "regressor", progress)
-        return cls(network=_judge(network, loss, steps), centre=centre, spread=spread)
-
-    @torch.no_grad()
-    def __call__(self, images: Tensor) -> Tensor:
-        """The number read off each image, float64, shape (batch,), on the CPU."""
-        device = next(self.network.parameters()).device
-        parts = [self.network(unit_images(c).to(device))[:, 0].cpu() for c in images.split(CHUNK)]
-        return self.centre + self.spread * torch.cat(parts).double()

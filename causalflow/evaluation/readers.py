@@ -1,42 +1,40 @@
-"""Effectiveness: does the picture show what was done? Attributes are read off the image.
+"""Readers: attributes measured on pixels, or read by what saw only real pictures.
 
-    hit rate        share of images whose class is the one set: 0..1, 1 at best
-    reading error   mean over images of |a(x') - a'|, in the attribute's unit: 0 at best
+Pictures are float in [0, 1] or uint8, shape (batch, channel, height, width), channels red, green,
+blue. No reading is free of error: its floor is the error on true pictures.
 
-Images are float in [0, 1] or uint8, shape (batch, channel, height, width), channels red, green,
-blue; the bar's rows are the top seventh. Color and bar are read from the pixels, thickness and
-intensity by morphology (`causalflow.data.sets.morphology`), the digit by a classifier that saw only
-real digits. No reading is free of error: its floor is the error on true pictures. On the published
-test images of Morpho-MNIST it is .12 pixels of thickness (they are drawn .10 too thick) and .5 grey
-levels of intensity (rounded down).
+Bar-MNIST: color is the brighter of red and green, bar the blue of the top seventh of the rows,
+digit what a classifier of the strokes alone says. Morpho-MNIST: thickness and intensity by
+morphology (`causalflow.data.sets.morphology`); on its published test images the floor is .12 pixels
+of thickness (they are drawn .10 too thick) and .5 grey levels of intensity (rounded down).
 
-Source: Monteiro et al. (2023), Measuring axiomatic soundness of counterfactual image models,
-section 3.
-
-Pendulum readings: the four labels of a pendulum picture, measured on its pixels.
-
-Every pixel is a mixture of white, black, firebrick and orange, w_white + w_black + w_bob + w_sun =
-1, so that three channels give the four shares exactly. With centroids of the shares, in units of
-the scene (`causalflow.data.sets.pendulum`),
+Pendulum: every pixel is a mixture of white, black, firebrick and orange, w_white + w_black + w_bob
++ w_sun = 1, so that three channels give the four shares exactly; those below `FAINT` count as
+nothing. With centroids of the shares, in units of the scene (`causalflow.data.sets.pendulum`),
 
     angle            direction from the pivot to the centroid of firebrick
     light            direction from the pivot to the sun's height above the centroid of orange
     shadow_length    black of the ground's rows, over the stroke's width
     shadow_position  its centroid across
 
-Shares below `FAINT` count as nothing. No reading is free of error: its floor is the error on true
-pictures, at 32 x 32 about .1 steps of 0.9 degrees and .02 units. What lies beyond the edge of the
+The floor at 32 x 32 is about .1 steps of .9 degrees and .02 units. What lies beyond the edge of the
 picture is not seen; a picture without bob, sun or shadow gives NaN.
 
-Circuit readings: the four labels of a look-alike CausalCircuit picture, measured on its pixels.
+Look-alike of CausalCircuit (published pictures are of another scene, and cannot be read so):
 
     arm                centroid across of the metal between lamps and rail, as a share of the track
     blue, green, red   mean over a lamp's disk of the pixels' projection on the lamp's colour, less
-                       what a lamp shows that is off
+                       what a lamp shows that is off; pixels that the disk covers in part count so
 
-Pixels that the disk covers in part count by that part. No reading is free of error: its floor is
-the error on true pictures, at 32 x 32 about .0005 of the track and .002 of full light. A picture
-without an arm gives NaN. Published pictures are of another scene, and cannot be read so.
+The floor at 32 x 32 is about .0005 of the track and .002 of full light; without an arm it is NaN.
+
+Readings are scored by
+
+    hit rate        share of pictures whose class is the one set: 0..1, 1 at best
+    reading error   mean over pictures of |a(x') - a'|, in the attribute's unit: 0 at best
+
+Source: Monteiro et al. (2023), Measuring axiomatic soundness of counterfactual image models,
+section 3, whose effectiveness this is.
 """
 
 from __future__ import annotations
@@ -69,6 +67,7 @@ from causalflow.data.sets.pendulum import (
 )
 from causalflow.errors import DataError
 from causalflow.evaluation.axioms import grey_levels
+from causalflow.evaluation.networks import unit_images
 from causalflow.evaluation.score import Score, mean_score, share_score
 
 __all__ = [
@@ -95,13 +94,13 @@ _EPOCHS = 6
 
 def read_color(images: Tensor) -> Tensor:
     """0 where the strokes are green, 1 where they are red: the brighter channel, shape (batch,)."""
-    strokes = _unit(images)[:, :, bar_rows(images.shape[-2]) :]
+    strokes = unit_images(images)[:, :, bar_rows(images.shape[-2]) :]
     return (strokes[:, _RED].sum((1, 2)) > strokes[:, _GREEN].sum((1, 2))).long()
 
 
 def read_bar(images: Tensor) -> Tensor:
     """1 where the blue of the bar's rows is nearer to full than to none, shape (batch,)."""
-    return (_unit(images)[:, _BLUE, : bar_rows(images.shape[-2])].mean((1, 2)) > 0.5).long()
+    return (unit_images(images)[:, _BLUE, : bar_rows(images.shape[-2])].mean((1, 2)) > 0.5).long()
 
 
 def read_thickness(images: Tensor) -> Tensor:
@@ -182,7 +181,7 @@ def _perceptron(features: NDArray[np.float32], labels: NDArray[np.int64]) -> Any
 
 def _strokes(images: Tensor) -> NDArray[np.float32]:
     """(batch, 1 or 3, height, width) -> features (batch, rows below the bar * width)."""
-    below = _unit(images)[:, : max(1, images.shape[1] - 1), bar_rows(images.shape[-2]) :]
+    below = unit_images(images)[:, : max(1, images.shape[1] - 1), bar_rows(images.shape[-2]) :]
     return np.asarray(below.amax(1).flatten(1).cpu())
 
 
@@ -193,12 +192,8 @@ def _gray(images: Tensor) -> NDArray[np.float64]:
     return np.asarray(grey_levels(images[:, 0].cpu()))
 
 
-def _unit(images: Tensor) -> Tensor:
-    """float32 in [0, 1]."""
-    return images.float() / 255 if images.dtype == torch.uint8 else images.float()
-
-
 FAINT = 0.1
+"""Shares of a colour that count as nothing."""
 _SKY, _FLOOR = 14.0, 0.6  # heights: the sun is above, the shadow below
 _STEPS = 200 / math.pi  # of 0.9 degrees, a radian
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from typing import Any
 
 import torch
@@ -155,7 +156,7 @@ def made(mechanism: ImageMechanism, way: Way, rows: Rows, seed: int = 0) -> list
     parts: dict[float, list[Tensor]] = {scale: [] for scale in way.scales}
     calls = dict.fromkeys(way.scales, 0.0)
     for start in range(0, len(rows), CHUNK):
-        chosen = rows.each(lambda value, at=start: value[at : at + CHUNK])
+        chosen = rows.each(itemgetter(slice(start, start + CHUNK)))
         for scale, images, seen in _decoded(image, way, chosen, random):
             parts[scale].append((images.float() + 1) / 2)
             calls[scale] += seen

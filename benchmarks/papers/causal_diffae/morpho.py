@@ -7,7 +7,7 @@ intensity drawn uniformly from 66 to 250 grey levels (the paper's: 64 to 250).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -87,11 +87,12 @@ class Study:
             labels=LABELS,
             actions={"thickness": {"thickness": other}, "intensity": {"intensity": drawn}},
             read=shown,
-            made={
-                name: lambda way=way: {do: w["image"].cpu() for do, w in self.worlds(way).items()}
-                for way, name in self.ways.items()
-            },
+            made={name: partial(self.pictures, way) for way, name in self.ways.items()},
         )
+
+    def pictures(self, way: str) -> dict[str, Tensor]:
+        """The counterfactual pictures of a way, by intervention."""
+        return {do: world["image"].cpu() for do, world in self.worlds(way).items()}
 
     def worlds(self, way: str) -> dict[str, World]:
         """The counterfactual worlds of a way, by intervention, from one abduction."""

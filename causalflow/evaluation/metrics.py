@@ -1,0 +1,275 @@
+"""Metrics: what an evaluation measures by default, each a function of a bench and an outcome.
+
+How each is defined is said to the reader of a report in its ``definition``; their formulas and
+sources stand in `causalflow.evaluation.axioms` and `causalflow.evaluation.frechet`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from causalflow.errors import CausalflowError
+from causalflow.evaluation import axioms
+from causalflow.evaluation.frechet import UNIT, frechet_score
+from causalflow.evaluation.measures import COUNTED, Bench, Measure, Metric, Values, counted
+from causalflow.evaluation.outcomes import Outcome
+from causalflow.evaluation.readers import hit_rate, reading_error
+from causalflow.evaluation.score import Score, mean_score
+from causalflow.graph.node import Node
+
+__all__ = [
+    "amplification",
+    "as_metric",
+    "composition",
+    "effectiveness",
+    "frechet",
+    "kept",
+    "network_calls",
+    "reversibility",
+    "time",
+    "true_error",
+    "true_label",
+]
+
+FEWEST_FEATURES = 4
+
+
+def _standard(
+    name: str, *, unit: str, definition: str, null: bool = False
+) -> Callable[[Callable[[Bench, Outcome], Values]], Metric]:
+    """Make a metric of the package, which is listed in `causalflow.plugins`."""
+    return lambda values: Metric(
+        name=name, unit=unit, definition=definition, values=values, null=null
+    )
+
+
+@_standard(
+    "composition",
+    unit="grey levels",
+    null=True,
+    definition="Mean distance per pixel between a picture and what the null intervention makes "
+    "of it, 0 to 255 grey levels, 0 at best; over again for several cycles. The residual is what "
+    "decoding misses of a picture, kept as part of its noise.",
+)
+def composition(bench: Bench, outcome: Outcome) -> Iterator[Measure]:
+    """The null intervention, once and over again, with the residual and without."""
+    worlds = bench.worlds
+    for residual, pictures in ((True, worlds.kept), (False, worlds.decoded)):
+        cycles = worlds.cycles[residual]
+        for made, times in ((pictures, "1 cycle"), (cycles[-1], f"{len(cycles)} cycles")):
+            yield Measure(
+                query=outcome.action.query,
+                name="composition",
+                detail=f"{'with' if residual else 'without'} residual, {times}",
+                score=axioms.composition(bench.pictures[: len(made)], made),
+            )
+
+
+@_standard(
+    "effectiveness",
+    unit="share, or the node's",
+    definition="What a judge reads off the counterfactual picture against what was set. "
+    "Classes: share of pictures read as set, 0 to 1, 1 at best. Numbers: mean distance, in the "
+    "node's unit, 0 at best.",
+)
+def effectiveness(bench: Bench, outcome: Outcome) -> Iterator[Measure]:
+    """What the judges read of what was set."""
+    return _readings(bench, outcome, "effectiveness", "as set")
+
+
+@_standard(
+    "kept",
+    unit="share, or the node's",
+    definition="The same of the attributes that were not set, held against their values in the "
+    "counterfactual world (off-diagonal effectiveness).",
+)
+def kept(bench: Bench, outcome: Outcome) -> Iterator[Measure]:
+    """What the judges read of all else."""
+    return _readings(bench, outcome, "kept", "as in the world")
+
+
+def _readings(bench: Bench, outcome: Outcome, kind: str, how: str) -> Iterator[Measure]:
+    query, done = outcome.action.query, outcome.action.values
+    for name, judge in bench.judges.items():
+        if (name in done) != (kind == "effectiveness"):
+            continue
+        read, wanted = judge.read(outcome.world[bench.image]), outcome.world[name]
+        if not judge.is_class and (missing := int((~read.isfinite()).sum())):
+            bench.note(f"{query}: no {judge.node} could be read off {missing} pictures; left out")
+        if (score := judge.score(read, wanted)) is not None:
+            yield Measure(
+                query=query,
+                name=kind,
+                detail=f"{name}, {how}",
+                score=score,
+                floor=bench.floor(name),
+                baseline=judge.score(bench.factual[name], wanted),
+            )
+
+
+@_standard(
+    "amplification",
+    unit="share, or the node's",
+    definition="How much further from its value an attribute that the intervention leaves "
+    "alone is read on the counterfactual picture than on the reference (the true counterfactual "
+    "where it is known, else the factual picture); 0 at best.",
+)
+def amplification(bench: Bench, outcome: Outcome) -> Iterator[Measure]:
+    """Attributes that nothing which is set can move."""
+    moved, truth = bench.graph.descendants(set(outcome.action.values)), bench.truth(outcome)
+    for name, judge in bench.judges.items():
+        if name in moved:
+            continue
+        read, wanted = judge.read(outcome.world[bench.image]), bench.subject.rows[name]
+        reference = bench.factual[name] if truth is None else judge.read(truth[bench.image])
+        known = torch.ones(len(read), dtype=torch.bool)
+        if not judge.is_class:
+            known = read.isfinite() & reference.isfinite()
+        if known.any():
+            score = axioms.amplification(read[known], reference[known], wanted[known], judge.unit)
+            yield Measure(
+                query=outcome.action.query, name="amplification", detail=name, score=score
+            )
+
+
+@_standard(
+    "true error",
+    unit="grey levels",
+    definition="Mean distance per pixel to the true counterfactual picture, which the data set "
+    "draws with the same noise, 0 to 255 grey levels, 0 at best.",
+)
+def true_error(bench: Bench, outcome: Outcome) -> Iterator[Measure]:
+    """The pictures, and those left as they are, against the true ones."""
+    if (truth := bench.truth(outcome)) is not None:
+        yield Measure(
+            query=outcome.action.query,
+            name="true error",
+            score=axioms.true_error(outcome.world[bench.image], truth[bench.image]),
+            baseline=axioms.true_error(bench.pictures, truth[bench.image]),
+        )
+
+
+@_standard(
+    "true label",
+    unit="share, or the node's",
+    definition="The label of the counterfactual world held against that of the true one: share "
+    "that agrees, or mean distance in the node's unit. Where data cannot tell it, no model can "
+    "be sure of it.",
+)
+def true_label(bench: Bench, outcome: Outcome) -> Iterator[Measure]:
+    """The labels below what is set."""
+    truth, done = bench.truth(outcome), outcome.action.values
+    moved = bench.graph.descendants(set(done)) - set(done)
+    for name in bench.graph.admg.ordered(moved) if truth is not None else ():
+        assert truth is not None
+        node = bench.graph.nodes[name]
+        if name not in truth or node.type.shape:
+            continue
+        score, baseline = (
+            _label_score(node, name, values, truth[name])
+            for values in (outcome.world[name], bench.subject.rows[name])
+        )
+        query = outcome.action.query
+        yield Measure(query=query, name="true label", detail=name, score=score, baseline=baseline)
+
+
+def _label_score(node: Node, name: str, values: Tensor, truth: Tensor) -> Score:
+    if node.type.levels is not None:
+        return hit_rate(values, truth)
+    return reading_error(values.double(), truth.double(), node.type.unit or f"units of {name}")
+
+
+@_standard(
+    "reversibility",
+    unit="grey levels",
+    definition="Mean distance per pixel between a picture and the one that comes back when "
+    "the intervention is undone, 0 to 255 grey levels, 0 at best.",
+)
+def reversibility(bench: Bench, outcome: Outcome) -> Score | None:
+    """The pictures that came back."""
+    if outcome.returned is None:
+        bench.note(f"{outcome.action.query}: it cannot be undone: {outcome.refused}")
+        return None
+    return axioms.reversibility(bench.pictures, outcome.returned)
+
+
+@_standard(
+    "Fréchet distance",
+    unit=UNIT,
+    definition="Squared Fréchet distance between counterfactual and real pictures in the "
+    "last hidden layer of the judge that is named; no FID. Its floor is that of the factual "
+    "pictures, as many of them.",
+)
+def frechet(bench: Bench, outcome: Outcome) -> Iterator[Measure]:
+    """The distance to real pictures, in the features of the first classifier."""
+    reference = bench.subject.reference[bench.image]
+    judge = next((each for each in bench.judges.values() if each.classifier is not None), None)
+    if judge is None or judge.classifier is None:
+        bench.note("no Fréchet distance: no judge is a classifier with features of its own")
+    elif min(len(bench.subject), len(reference)) < FEWEST_FEATURES:
+        bench.note(f"no Fréchet distance: it takes at least {FEWEST_FEATURES} pictures")
+    else:
+        real = judge.classifier.features(reference)
+        made, factual = (
+            frechet_score(judge.classifier.features(pictures), real)
+            for pictures in (outcome.world[bench.image], bench.pictures)
+        )
+        yield Measure(
+            query=outcome.action.query,
+            name="Fréchet distance",
+            detail=f"features of the classifier of {judge.node}",
+            score=made,
+            floor=factual,
+        )
+
+
+@_standard(
+    "network calls",
+    unit=COUNTED,
+    definition="Passes of a picture through the diffusion network: abduction and prediction.",
+)
+def network_calls(bench: Bench, outcome: Outcome) -> Score:
+    """Calls a picture."""
+    return counted(outcome.calls, len(bench.subject))
+
+
+@_standard(
+    "time",
+    unit="seconds",
+    definition="Seconds of wall time a picture: abduction and prediction, in batches.",
+)
+def time(bench: Bench, outcome: Outcome) -> Score:
+    """Seconds a picture; the interval is over batches."""
+    score = mean_score(outcome.seconds, "seconds")
+    count = len(bench.subject)
+    return Score(value=score.value, interval=score.interval, count=count, unit=score.unit)
+
+
+def as_metric(name: str, given: Any) -> Metric:
+    """A metric of the user's own: a `Metric`, or a function of a bench and an outcome.
+
+    Args:
+        name: of the metric.
+        given: its attributes ``unit``, ``definition`` and ``null``, if any, are those of `Metric`;
+            without a definition its docstring is one.
+
+    Raises:
+        CausalflowError: neither.
+    """
+    if isinstance(given, Metric):
+        return replace(given, name=name)
+    if not callable(given):
+        raise CausalflowError(f"metric '{name}': expected a function of a bench and an outcome")
+    definition = getattr(given, "definition", None) or (given.__doc__ or "").strip()
+    return Metric(
+        name=name,
+        unit=getattr(given, "unit", ""),
+        definition=" ".join(definition.split()),
+        values=given,
+        null=bool(getattr(given, "null", False)),
+    )
