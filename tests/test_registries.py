@@ -229,3 +229,31 @@ def test_a_model_of_own_methods_alone_is_fitted_saved_and_asked(restored, tmp_pa
 def test_what_is_no_entry_is_refused(kind, restored):
     with pytest.raises(CausalflowError, match=f"{kind} 'own': expected "):
         REGISTRIES[kind].add("own", 3)
+
+
+def test_own_noises_and_an_own_distribution_are_named_in_a_graph_file(restored):
+    for kind, name in (
+        ("noise of a continuous node", "additive"),
+        ("noise of a class node", "monotone"),
+        ("distribution", "laplace"),
+    ):
+        cf.register(kind, "own")(REGISTRIES[kind].get(name))
+    text = (
+        "nodes:\n  c: {type: class, levels: 3, noise: NAMED}\n"
+        "  x: {type: continuous, noise: OTHER}\nedges: [c -> x]\n"
+    )
+    rows = {"c": [0, 1, 2] * 20, "x": [k % 3 + k / 100 for k in range(60)]}
+    worlds = []
+    for names in (("own", "own"), ("monotone", "additive")):
+        graph = loads(text.replace("NAMED", names[0]).replace("OTHER", names[1]))
+        assert loads(cf.dumps(graph)) == graph
+        model = cf.compile(graph)
+        model.fit(rows, steps=3, progress=False, device="cpu")
+        worlds.append(model.counterfactual(rows, {"c": 2}))
+    assert torch.equal(worlds[0]["x"], worlds[1]["x"])
+    declared = (
+        "exogenous: {u: {type: own, location: 1}}\nnodes:\n  x: {type: continuous, equation: u}"
+    )
+    drawn = cf.compile(loads(declared)).sample(4)["x"]
+    same = cf.compile(loads(declared.replace("own", "laplace"))).sample(4)["x"]
+    assert torch.equal(drawn, same)
