@@ -27,12 +27,18 @@ __all__ = ["REGISTRIES", "import_plugin", "register"]
 Given = TypeVar("Given")
 
 
+REGISTRIES: dict[str, Registry[Any]] = {}
+"""Every registry, by what its entries are: the first argument of `register`."""
+
+
 def _registry(
     kind: str, group: str, home: str, places: Mapping[str, str], adapt: str = ""
 ) -> Registry[Any]:
     """A registry whose places stand in the module ``home``, but for those that name another."""
     full = {name: at if ":" in at else f"causalflow.{home}:{at}" for name, at in places.items()}
-    return Registry(kind, group, full, adapt and f"causalflow.{home}:{adapt}")
+    adapt = adapt and f"causalflow.{home}:{adapt}"
+    REGISTRIES[kind] = Registry(kind, group, full, adapt)
+    return REGISTRIES[kind]
 
 
 NODE_TYPES = _registry(
@@ -254,34 +260,6 @@ COMMANDS = _registry(
         "demo": "causalflow.cli.demo:demo",
     },
 )
-
-REGISTRIES: Mapping[str, Registry[Any]] = {
-    registry.kind: registry
-    for registry in (
-        NODE_TYPES,
-        GRAPH_FORMATS,
-        DISTRIBUTIONS,
-        TABLE_NOISES,
-        CLASS_NOISES,
-        CONTINUOUS_NOISES,
-        BACKBONES,
-        PATHS,
-        PREDICTIONS,
-        GRIDS,
-        WEIGHTINGS,
-        COUPLINGS,
-        SOLVERS,
-        GUIDANCES,
-        GUIDANCE_SCHEDULES,
-        AIMS,
-        BALANCES,
-        FIT_SCHEDULES,
-        DATA_SETS,
-        METRICS,
-        COMMANDS,
-    )
-}
-"""Every registry, by what its entries are: the first argument of `register`."""
 
 
 def register(kind: str, name: str) -> Callable[[Given], Given]:
