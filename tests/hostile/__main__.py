@@ -37,13 +37,7 @@ MODULES = (
 def main(words: list[str]) -> int:
     verbose, words = "-v" in words, [word for word in words if word != "-v"]
     cases = sorted((case for module in MODULES for case in module.CASES), key=lambda c: c.line)
-    chosen = [
-        case
-        for case in cases
-        if not words
-        or str(case.line) in words
-        or any(w in case.name for w in words if not w.isdigit())
-    ]
+    chosen = [case for case in cases if not words or str(case.line) in words or any(w in case.name for w in words if not w.isdigit())]
     prepare()
     for text in (None, hostile_pictures.GRAPH):
         hostile_tables.model_bytes(text)  # once, for every child
@@ -53,8 +47,7 @@ def main(words: list[str]) -> int:
             doors, lost = doors + 1, lost + bool(held.defect)
             mark = "LOST" if held.defect else "held"
             print(
-                f"{case.line:>3} {mark} {held.seconds:5.1f} s {held.peak / BYTES:5.2f} GiB  "
-                f"{case.name} [{held.door}] {held.defect}",
+                f"{case.line:>3} {mark} {held.seconds:5.1f} s {held.peak / BYTES:5.2f} GiB  {case.name} [{held.door}] {held.defect}",
                 flush=True,
             )
             if verbose:

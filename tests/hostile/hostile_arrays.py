@@ -31,11 +31,7 @@ def member(header: str, data: bytes = b"0123456789", version: bytes = b"\x01\x00
     return b"\x93NUMPY" + version + size + text + data
 
 
-def archive(
-    size: bytes,
-    method: int = zipfile.ZIP_STORED,
-    names: tuple[str, ...] = ("color.npy", "size.npy"),
-) -> bytes:
+def archive(size: bytes, method: int = zipfile.ZIP_STORED, names: tuple[str, ...] = ("color.npy", "size.npy")) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", method) as file:
         file.writestr(names[0], npy(COLOR))
@@ -91,9 +87,7 @@ FILES: dict[str, Callable[[], bytes]] = {
     "a header that ends in a string": lambda: archive(member("{'descr': '<f8", FOUR)),
     "a header of backslashes": lambda: archive(member("\\\n" * 50, FOUR)),
     "a header with a long integer": lambda: archive(member(header(shape="(4L,)"), FOUR[:-1])),
-    "a header that calls": lambda: archive(
-        member("__import__('os').system('touch RAN-npy')", FOUR)
-    ),
+    "a header that calls": lambda: archive(member("__import__('os').system('touch RAN-npy')", FOUR)),
     "a header of 60,000 bytes": lambda: archive(member(header() + " " * 60_000, FOUR)),
     "a header longer than the member": lambda: archive(b"\x93NUMPY\x01\x00\xff\xff{}"),
     "a header of 4 GB": lambda: archive(b"\x93NUMPY\x02\x00\xff\xff\xff\xff{}"),
@@ -104,9 +98,7 @@ FILES: dict[str, Callable[[], bytes]] = {
     "a dtype of 10**9 bytes": lambda: archive(member(header("'S1000000000'"), FOUR)),
     "a dtype of nothing": lambda: archive(member(header("'S0'", "(1000000000000,)"), b"")),
     "a dtype object": lambda: archive(npy(np.array([None, 1, 2, 3], dtype=object))),
-    "a dtype that nests 1,000 fields": lambda: archive(
-        member(header("[('a', " * 500 + "'<f8'" + ")]" * 500), FOUR)
-    ),
+    "a dtype that nests 1,000 fields": lambda: archive(member(header("[('a', " * 500 + "'<f8'" + ")]" * 500), FOUR)),
     "a structured dtype": lambda: archive(npy(np.zeros(4, dtype=[("a", "f4"), ("b", "f4")]))),
     "a dtype of dates": lambda: archive(npy(np.zeros(4, dtype="datetime64[s]"))),
     "complex numbers": lambda: archive(npy(np.zeros(4, dtype=complex))),
@@ -116,28 +108,20 @@ FILES: dict[str, Callable[[], bytes]] = {
     "a negative shape": lambda: archive(member(header(shape="(-4,)"), FOUR)),
     "a shape that is no tuple": lambda: archive(member(header(shape="4"), FOUR)),
     "a shape of 100 axes": lambda: archive(member(header(shape=f"({'1, ' * 100})"), FOUR[:8])),
-    "Fortran order of wrong size": lambda: archive(
-        member(header(shape="(2, 9)", order="True"), FOUR)
-    ),
+    "Fortran order of wrong size": lambda: archive(member(header(shape="(2, 9)", order="True"), FOUR)),
     "an order that is no truth": lambda: archive(member(header(order="7"), FOUR)),
     "less data than the header says": lambda: archive(member(header(), FOUR[:20])),
     "more data than the header says": lambda: archive(member(header(), FOUR + FOUR)),
     "a method that is not known": lambda: flagged(GOOD, 8, 97),
     "bzip2": lambda: archive(member(header(), FOUR), zipfile.ZIP_BZIP2),
     "encryption": lambda: flagged(GOOD, 6, 1),
-    "a member twice": lambda: archive(
-        member(header(), FOUR), names=("color.npy", "size.npy", "size.npy")
-    ),
-    "a member with and without its ending": lambda: archive(
-        member(header(), FOUR), names=("color.npy", "size.npy", "size")
-    ),
+    "a member twice": lambda: archive(member(header(), FOUR), names=("color.npy", "size.npy", "size.npy")),
+    "a member with and without its ending": lambda: archive(member(header(), FOUR), names=("color.npy", "size.npy", "size")),
     "a wrong CRC": wrong_crc,
     "a truncated end": lambda: GOOD[:-40],
     "half of the file": lambda: GOOD[: len(GOOD) // 2],
     "a central directory elsewhere": lambda: patched(GOOD, GOOD[-6:-2], b"\xff\xff\xff\x7f"),
-    "20,000 members": lambda: archive(
-        b"", names=("color.npy", *(f"m{i}.npy" for i in range(20_000)))
-    ),
+    "20,000 members": lambda: archive(b"", names=("color.npy", *(f"m{i}.npy" for i in range(20_000)))),
     "a name of 60,000 letters": lambda: archive(b"text", names=("color.npy", "n" * 60_000)),
     "a name that leaves the folder": lambda: archive(b"text", names=("color.npy", "../../RAN-zip")),
     "nothing": lambda: b"",
@@ -163,19 +147,13 @@ def _case(line: int, name: str, content: Callable[[], bytes]) -> Case:
         return cf.compile(cf.loads(GRAPH)).fit(read_arrays(Path("rows.npz")), progress=False)
 
     words = ("fit", "g.yaml", "--data", "rows.npz", "--no-progress", "-o", "m.safetensors")
-    return Case(line=line, name=f"NPZ: {name}", make=make, python=python, commands=(words,))
+    return Case(line, f"NPZ: {name}", make=make, python=python, commands=(words,))
 
 
 def _circuit() -> None:
     Path("causal_circuit").mkdir()
     Path("causal_circuit/train.npz").write_bytes(
-        patched(
-            archive(
-                npy(np.array([None], dtype=object)), names=("original_latents.npy", "imgs.npy")
-            ),
-            b"PK",
-            b"PK",
-        )
+        patched(archive(npy(np.array([None], dtype=object)), names=("original_latents.npy", "imgs.npy")), b"PK", b"PK")
     )
 
 
@@ -186,7 +164,7 @@ def _from_folder() -> object:
 def _all() -> Iterator[Case]:
     for name, content in FILES.items():
         yield _case(19, name, content)
-    yield Case(line=19, name="NPZ: a data set of objects", make=_circuit, python=_from_folder)
+    yield Case(19, "NPZ: a data set of objects", make=_circuit, python=_from_folder)
     yield _case(20, "10 GB of zeros in 10 MB", lambda: zeros(10 * (1 << 27)))
     yield _case(20, "900 MB of zeros in 1 MB", lambda: zeros(9 * (1 << 20) * 12))
     yield _case(20, "a size that lies about 10 GB", lambda: flagged(GOOD, 22, 0xFFFF))

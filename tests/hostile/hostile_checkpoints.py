@@ -77,8 +77,8 @@ def _case(line: int, name: str, content: Callable[[], bytes], **given: Any) -> C
         ("ask", "m.safetensors", "E[size]"),
     )
     return Case(
-        line=line,
-        name=f"model file: {name}",
+        line,
+        f"model file: {name}",
         make=make,
         python=lambda: cf.Model.load("m.safetensors"),
         commands=given.pop("commands", commands),
@@ -124,14 +124,10 @@ def _options(file: str = "good.safetensors", /, **changes: Any) -> Callable[[], 
 
 
 def _images(**options: Any) -> Callable[[], bytes]:
-    return _options(
-        "image.safetensors", images=lambda images: {n: {**o, **options} for n, o in images.items()}
-    )
+    return _options("image.safetensors", images=lambda images: {n: {**o, **options} for n, o in images.items()})
 
 
-def _tensors(
-    change: Callable[[dict[str, torch.Tensor]], object], file: str = "good.safetensors"
-) -> Callable[[], bytes]:
+def _tensors(change: Callable[[dict[str, torch.Tensor]], object], file: str = "good.safetensors") -> Callable[[], bytes]:
     def content() -> bytes:
         tensors, texts = opened(file)
         change(tensors)
@@ -141,9 +137,7 @@ def _tensors(
 
 
 def _some(tensors: dict[str, torch.Tensor]) -> str:
-    return next(
-        name for name, tensor in tensors.items() if tensor.is_floating_point() and tensor.numel()
-    )
+    return next(name for name, tensor in tensors.items() if tensor.is_floating_point() and tensor.numel())
 
 
 HEADERS: dict[str, Callable[[], bytes]] = {
@@ -156,24 +150,13 @@ HEADERS: dict[str, Callable[[], bytes]] = {
     "no UTF-8": _header(lambda header: b"\xff\xfe{}"),
     "JSON that is a list": _header(lambda header: b"[1, 2]"),
     "an int of 5,000 digits": _header(
-        lambda header: (
-            _first(header).update(shape=[1])
-            or json.dumps(header).replace("[1]", f"[{DIGITS}]").encode()
-        )
+        lambda header: _first(header).update(shape=[1]) or json.dumps(header).replace("[1]", f"[{DIGITS}]").encode()
     ),
     "NaN in the header": _header(lambda header: json.dumps(header | {"a": float("nan")}).encode()),
-    "10**6 keys": _header(
-        lambda header: json.dumps(dict.fromkeys(map(str, range(10**6)), 0)).encode()
-    ),
+    "10**6 keys": _header(lambda header: json.dumps(dict.fromkeys(map(str, range(10**6)), 0)).encode()),
     "10**6 tensors of no bytes": _header(
         lambda header: json.dumps(
-            {
-                **header,
-                **{
-                    f"t{i}": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
-                    for i in range(200_000)
-                },
-            }
+            {**header, **{f"t{i}": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for i in range(200_000)}}
         ).encode()
     ),
     "brackets 10**5 deep": _header(lambda header: b'{"a": ' + b"[" * 10**5 + b"]" * 10**5 + b"}"),
@@ -189,36 +172,19 @@ HEADERS: dict[str, Callable[[], bytes]] = {
             + b'": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}'
         )
     ),
-    "a key twice": _header(
-        lambda header: json.dumps(header)[:-1].encode() + b', "__metadata__": {}}'
-    ),
-    "a lone surrogate": _header(
-        lambda header: json.dumps(header)[:-1].encode() + b', "\\ud800": 1}'
-    ),
+    "a key twice": _header(lambda header: json.dumps(header)[:-1].encode() + b', "__metadata__": {}}'),
+    "a lone surrogate": _header(lambda header: json.dumps(header)[:-1].encode() + b', "\\ud800": 1}'),
     "offsets that overlap": _header(
-        lambda header: (
-            [
-                entry.update(data_offsets=[0, 8])
-                for name, entry in header.items()
-                if name != "__metadata__"
-            ]
-            and None
-        )
+        lambda header: [entry.update(data_offsets=[0, 8]) for name, entry in header.items() if name != "__metadata__"] and None
     ),
     "offsets past the end": _header(lambda header: _first(header).update(data_offsets=[0, 10**9])),
-    "offsets of 2**63": _header(
-        lambda header: _first(header).update(data_offsets=[2**63, 2**64 - 1])
-    ),
+    "offsets of 2**63": _header(lambda header: _first(header).update(data_offsets=[2**63, 2**64 - 1])),
     "offsets of 10**30": _header(lambda header: _first(header).update(data_offsets=[0, 10**30])),
     "negative offsets": _header(lambda header: _first(header).update(data_offsets=[-8, 0])),
-    "offsets that are texts": _header(
-        lambda header: _first(header).update(data_offsets=["0", "8"])
-    ),
+    "offsets that are texts": _header(lambda header: _first(header).update(data_offsets=["0", "8"])),
     "one offset": _header(lambda header: _first(header).update(data_offsets=[0])),
     "a hole between tensors": lambda: _with_hole(),
-    "a shape that overflows": _header(
-        lambda header: _first(header).update(shape=[2**32, 2**32, 2])
-    ),
+    "a shape that overflows": _header(lambda header: _first(header).update(shape=[2**32, 2**32, 2])),
     "a shape of 2**62": _header(lambda header: _first(header).update(shape=[2**62])),
     "a negative shape": _header(lambda header: _first(header).update(shape=[-1])),
     "a shape of floats": _header(lambda header: _first(header).update(shape=[1.5])),
@@ -226,16 +192,12 @@ HEADERS: dict[str, Callable[[], bytes]] = {
     "a dtype that is not known": _header(lambda header: _first(header).update(dtype="F1")),
     "a dtype of eight bits": _header(lambda header: _first(header).update(dtype="F8_E4M3")),
     "a dtype that is a number": _header(lambda header: _first(header).update(dtype=7)),
-    "an entry that is a number": _header(
-        lambda header: header.update({next(n for n in header if n != "__metadata__"): 7})
-    ),
+    "an entry that is a number": _header(lambda header: header.update({next(n for n in header if n != "__metadata__"): 7})),
     "a truncated file": lambda: Path("good.safetensors").read_bytes()[:-9],
     "half of the file": lambda: Path("good.safetensors").read_bytes()[:200],
     "a byte too many": lambda: Path("good.safetensors").read_bytes() + b"\0",
     "another program's file": lambda: packed({"weight": torch.zeros(3)}),
-    "another program's file with a format": lambda: packed(
-        {"weight": torch.zeros(3)}, {"format": "pt"}
-    ),
+    "another program's file with a format": lambda: packed({"weight": torch.zeros(3)}, {"format": "pt"}),
     "a pickle": lambda: b"\x80\x04cposix\nsystem\n(S'touch RAN-pickle'\ntR.",
     "an altered weight": lambda: Path("good.safetensors").read_bytes()[:-1] + b"\x55",
     "a file of zeros": lambda: bytes(10**6),
@@ -270,14 +232,10 @@ CONTENTS: dict[str, Callable[[], bytes]] = {
     "a graph of another law": _texts(graph=GRAPH.replace("linear", "flow")),
     "a graph of more levels": _texts(graph=GRAPH.replace("[green, red]", "100000")),
     "a graph of 10**6 levels": _texts(graph=GRAPH.replace("[green, red]", "1000000")),
-    "a graph of a node more": _texts(
-        graph=GRAPH.replace("edges", "  z: {type: continuous}\nedges")
-    ),
+    "a graph of a node more": _texts(graph=GRAPH.replace("edges", "  z: {type: continuous}\nedges")),
     "a graph of 1.9 million edges": _texts(graph=_file(_products("->"))),
     "a graph with an alias": _texts(graph="nodes: &a [*a]"),
-    "a graph with a tag": _texts(
-        graph="nodes: !!python/object/apply:os.system ['touch RAN-tag']\n"
-    ),
+    "a graph with a tag": _texts(graph="nodes: !!python/object/apply:os.system ['touch RAN-tag']\n"),
     "a graph with floor(exp(exp(20)))": _texts(graph=_graph(HUGE["floor(exp(exp(20)))"], "normal")),
     "a graph with a huge image": _texts(graph=STAMPS.replace("[3, 8, 8]", "[3, 4096, 4096]")),
     "a graph with other pictures": _texts(graph=STAMPS),
@@ -299,12 +257,8 @@ CONTENTS: dict[str, Callable[[], bytes]] = {
     "multipliers of texts": _images(multipliers=["1"]),
     "multipliers of nothing": _images(multipliers=[]),
     "another width": _images(width=16),
-    "an image of 4,096 x 4,096": _texts(
-        "image.safetensors", graph=lambda text: text.replace("8", "4096")
-    ),
-    "a tensor of another shape": _tensors(
-        lambda t: t.update({_some(t): t[_some(t)].reshape(1, 1, 1, -1)})
-    ),
+    "an image of 4,096 x 4,096": _texts("image.safetensors", graph=lambda text: text.replace("8", "4096")),
+    "a tensor of another shape": _tensors(lambda t: t.update({_some(t): t[_some(t)].reshape(1, 1, 1, -1)})),
     "a tensor of another type": _tensors(lambda t: t.update({_some(t): t[_some(t)].half()})),
     "a tensor that is missing": _tensors(lambda t: t.pop(_some(t)) is None),
     "a tensor too many": _tensors(lambda t: t.update({"extra\n\x1b": torch.zeros(2)})),
@@ -330,19 +284,7 @@ def _training() -> Iterator[Case]:
         Path("data.npz").write_bytes(b"")
         np.savez("data.npz", a=np.arange(40.0), b=np.arange(40.0) ** 2)
 
-    words = (
-        "fit",
-        "i.yaml",
-        "--data",
-        "data.npz",
-        "--no-progress",
-        "--steps",
-        "4",
-        "-o",
-        "n.safetensors",
-        "--checkpoint",
-        "kept",
-    )
+    words = ("fit", "i.yaml", "--data", "data.npz", "--no-progress", "--steps", "4", "-o", "n.safetensors", "--checkpoint", "kept")
     changes: dict[str, dict[str, Any]] = {
         "a step that is a text": {"step": "x"},
         "a negative step": {"step": -1},
@@ -359,12 +301,8 @@ def _training() -> Iterator[Case]:
         "a scaler of another name": {"scaler": {"x": 1}},
     }
     tensors: dict[str, Callable[[dict[str, torch.Tensor]], object]] = {
-        "a moment of another name": lambda t: t.update(
-            {"moments/other/" + _moment(t): t.pop("moments/exp_avg/" + _moment(t))}
-        ),
-        "a moment of another type": lambda t: t.update(
-            {"moments/exp_avg/" + _moment(t): t["moments/exp_avg/" + _moment(t)].long()}
-        ),
+        "a moment of another name": lambda t: t.update({"moments/other/" + _moment(t): t.pop("moments/exp_avg/" + _moment(t))}),
+        "a moment of another type": lambda t: t.update({"moments/exp_avg/" + _moment(t): t["moments/exp_avg/" + _moment(t)].long()}),
         "a moment that is missing": lambda t: t.pop("moments/exp_avg/" + _moment(t)),
         "a moment's counter below zero": lambda t: t["moments/step/" + _moment(t)].fill_(-3),
         "no average": lambda t: [t.pop(n) for n in list(t) if n.startswith("average/")],
@@ -383,23 +321,13 @@ def _training() -> Iterator[Case]:
 
         def python() -> object:
             data = {"a": np.arange(40.0), "b": np.arange(40.0) ** 2}
-            return cf.compile(cf.load("i.yaml")).fit(
-                data, steps=2, checkpoint="kept", progress=False
-            )
+            return cf.compile(cf.load("i.yaml")).fit(data, steps=2, checkpoint="kept", progress=False)
 
-        yield Case(
-            line=27,
-            name=f"training file: {name}",
-            make=make,
-            python=python,
-            commands=(words[:-2] + words[-2:],),
-        )
+        yield Case(27, f"training file: {name}", make=make, python=python, commands=(words[:-2] + words[-2:],))
 
 
 def _moment(tensors: dict[str, torch.Tensor]) -> str:
-    return next(
-        n.removeprefix("moments/exp_avg/") for n in tensors if n.startswith("moments/exp_avg/")
-    )
+    return next(n.removeprefix("moments/exp_avg/") for n in tensors if n.startswith("moments/exp_avg/"))
 
 
 SMALL = "nodes:\n  a: {type: continuous, noise: flow}\n  b: {type: continuous, noise: flow}\nedges: [a -> b]\n"
@@ -407,36 +335,25 @@ SMALL = "nodes:\n  a: {type: continuous, noise: flow}\n  b: {type: continuous, n
 
 def _all() -> Iterator[Case]:
     for name, content in HEADERS.items():
-        yield _case(
-            25 if "offset" in name or "shape" in name or "dtype" in name else 24, name, content
-        )
+        yield _case(25 if "offset" in name or "shape" in name or "dtype" in name else 24, name, content)
     image = (("describe", "m.safetensors"), ("sample", "m.safetensors", "-n", "1", "-o", "a.png"))
     for name, content in CONTENTS.items():
-        size = any(
-            word in name for word in ("network", "channels", "blocks", "width", "code", "image")
-        )
+        size = any(word in name for word in ("network", "channels", "blocks", "width", "code", "image"))
         answer = name in ("steps of 10**9", "ranges that are texts")
         yield _case(
-            26 if size else 27,
-            name,
-            content,
-            **({"commands": image[:1] if answer else image} if size or answer else {}),
-            answer=answer,
+            26 if size else 27, name, content, **({"commands": image[:1] if answer else image} if size or answer else {}), answer=answer
         )
     yield from _training()
     yield Case(
-        line=24,
-        name="guided diffusion: a header of 2**63 bytes",
+        24,
+        "guided diffusion: a header of 2**63 bytes",
         make=lambda: Path("m.safetensors").write_bytes(struct.pack("<Q", 2**63) + b"{}") and None,
         python=lambda: cf.guided_diffusion("m.safetensors"),
     )
     yield Case(
-        line=24,
-        name="guided diffusion: a pickle that runs",
-        make=lambda: (
-            Path("m.pt").write_bytes(b"\x80\x02cposix\nsystem\nU\x10touch RAN-pickle\x85R.")
-            and None
-        ),
+        24,
+        "guided diffusion: a pickle that runs",
+        make=lambda: Path("m.pt").write_bytes(b"\x80\x02cposix\nsystem\nU\x10touch RAN-pickle\x85R.") and None,
         python=lambda: cf.guided_diffusion("m.pt"),
     )
 

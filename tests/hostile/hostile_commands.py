@@ -51,13 +51,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "-n -1": ("sample", "m.safetensors", "-n", "-1"),
     "-n 1e3": ("sample", "m.safetensors", "-n", "1e3"),
     "-n of images": ("sample", "i.safetensors", "-n", "100000000", "-o", "a.png"),
-    "--draws 10**12": (
-        "ask",
-        "m.safetensors",
-        "E[size | do(color=red)]",
-        "--draws",
-        "1000000000000",
-    ),
+    "--draws 10**12": ("ask", "m.safetensors", "E[size | do(color=red)]", "--draws", "1000000000000"),
     "--draws of 5,000 digits": ("ask", "m.safetensors", "E[size]", "--draws", DIGITS),
     "--seed of 5,000 digits": ("sample", "m.safetensors", "--seed", DIGITS),
     "--seed 2**64": ("sample", "m.safetensors", "--seed", str(2**64)),
@@ -67,16 +61,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "--steps 10**9": ("sample", "i.safetensors", "-n", "1", "--steps", "1000000000", "-o", "a.png"),
     "--steps of a fit, of 5,000 digits": (*FIT, "n.safetensors", "--steps", DIGITS),
     "--steps of a fit, -1": (*FIT, "n.safetensors", "--steps", "-1"),
-    "--batch-size 10**12": (
-        "fit",
-        "i.yaml",
-        "--data",
-        "rows.csv",
-        "--batch-size",
-        "1000000000000",
-        "-o",
-        "n.safetensors",
-    ),
+    "--batch-size 10**12": ("fit", "i.yaml", "--data", "rows.csv", "--batch-size", "1000000000000", "-o", "n.safetensors"),
     "--batch-size 0": (*FIT, "n.safetensors", "--batch-size", "0"),
     "--learning-rate nan": (*FIT, "n.safetensors", "--learning-rate", "nan"),
     "--devices 10**9": (*FIT, "n.safetensors", "--devices", "1000000000"),
@@ -97,26 +82,8 @@ WORDS: dict[str, tuple[str, ...]] = {
     "-o of another ending": ("sample", "m.safetensors", "-n", "3", "-o", "a.exe"),
     "--log a FIFO": (*FIT, "n.safetensors", "--log", "fifo"),
     "--checkpoint a FIFO": (*FIT, "n.safetensors", "--checkpoint", "fifo"),
-    "--rows 10**12": (
-        "fit",
-        "g.yaml",
-        "--data",
-        "pendulum",
-        "--rows",
-        "1000000000000",
-        "-o",
-        "n.safetensors",
-    ),
-    "--size 10**9": (
-        "fit",
-        "i.yaml",
-        "--data",
-        "pendulum",
-        "--size",
-        "1000000000",
-        "-o",
-        "n.safetensors",
-    ),
+    "--rows 10**12": ("fit", "g.yaml", "--data", "pendulum", "--rows", "1000000000000", "-o", "n.safetensors"),
+    "--size 10**9": ("fit", "i.yaml", "--data", "pendulum", "--size", "1000000000", "-o", "n.safetensors"),
     "a command of another name": ("x" * 10_000,),
     "an option of another name": ("sample", "--" + "x" * 10_000),
     "no arguments": ("sample",),
@@ -133,8 +100,8 @@ def _path(name: str, put: Callable[[str], object]) -> Iterator[Case]:
             put(path)
 
     yield Case(
-        line=29,
-        name=f"{name}, in Python",
+        29,
+        f"{name}, in Python",
         make=make,
         python=lambda: _each(
             lambda: cf.load("x.yaml"),
@@ -147,8 +114,8 @@ def _path(name: str, put: Callable[[str], object]) -> Iterator[Case]:
         ),
     )
     yield Case(
-        line=29,
-        name=name,
+        29,
+        name,
         make=make,
         commands=(
             ("check", "x.yaml"),
@@ -217,18 +184,12 @@ def _growing() -> Iterator[Case]:
         Path("grows.csv").write_text(ROWS)
         subprocess.Popen([sys.executable, "-c", writer, "grows.csv"], start_new_session=True)
 
-    yield Case(
-        line=29,
-        name="a file that grows",
-        make=make,
-        python=lambda: _table("grows.csv"),
-        answer=True,
-    )
+    yield Case(29, "a file that grows", make=make, python=lambda: _table("grows.csv"), answer=True)
 
 
 def _all() -> Iterator[Case]:
     for name, words in WORDS.items():
-        yield Case(line=28, name=name, make=_files, commands=(words,))
+        yield Case(28, name, make=_files, commands=(words,))
     yield from _path("a directory", os.mkdir)
     yield from _path("a FIFO", os.mkfifo)
     yield from _path("a socket", _socket)

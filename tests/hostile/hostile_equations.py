@@ -35,14 +35,7 @@ def _continuous(line: int, name: str, equation: str, law: str = "normal", **give
         ("ask", "g.yaml", "E[x]"),
         ("counterfactual", "g.yaml", "--given", "w=0.5", "--given", "x=0.25", "--do", "w=1"),
     )
-    return Case(
-        line=line,
-        name=name,
-        make=lambda: Path("g.yaml").write_text(text) and None,
-        python=lambda: _used(text),
-        commands=commands,
-        **given,
-    )
+    return Case(line, name, make=lambda: Path("g.yaml").write_text(text) and None, python=lambda: _used(text), commands=commands, **given)
 
 
 def _finite(line: int, name: str, equation: str, **given: object) -> Case:
@@ -50,14 +43,10 @@ def _finite(line: int, name: str, equation: str, **given: object) -> Case:
         "exogenous: {u: {levels: 3}, v: {levels: 2}}\nnodes:\n  w: {type: class, levels: 2, equation: v}\n"
         f"  x: {{type: class, levels: 4, equation: '{equation}'}}\n"
     )
-    commands = (
-        ("ask", "g.yaml", "P(x)"),
-        ("enumerate", "g.yaml"),
-        ("ask", "g.yaml", "P(x[w=1] | x=1)"),
-    )
+    commands = (("ask", "g.yaml", "P(x)"), ("enumerate", "g.yaml"), ("ask", "g.yaml", "P(x[w=1] | x=1)"))
     return Case(
-        line=line,
-        name=name,
+        line,
+        name,
         make=lambda: Path("g.yaml").write_text(text) and None,
         python=lambda: cf.compile(cf.loads(text)).ask("P(x)"),
         commands=commands,
@@ -141,9 +130,7 @@ def _all() -> Iterator[Case]:
         yield _continuous(11, name, text, answer=answer)
         yield _continuous(11, f"{name}, under a uniform law", text, "uniform", answer=answer)
     for name, text in HUGE.items():
-        yield _finite(
-            11, f"{name}, of a class", text.replace("u + w + ", "u + "), answer=name in POWERS
-        )
+        yield _finite(11, f"{name}, of a class", text.replace("u + w + ", "u + "), answer=name in POWERS)
     for name, text in NONE.items():
         yield _continuous(13, name, text)
     for name, text in LONG.items():
@@ -168,8 +155,8 @@ def _all() -> Iterator[Case]:
     small = _graph("u + w", "normal")
     given = ("counterfactual", "g.yaml", "--given", "w=0.5", "--given", "x=0.25", "--do")
     yield Case(
-        line=14,
-        name="--do of 5,000 digits",
+        14,
+        "--do of 5,000 digits",
         make=lambda: Path("g.yaml").write_text(small) and None,
         python=lambda: cf.compile(cf.loads(small)).sample(3, do={"w": 10**5000}),
         commands=(
@@ -181,28 +168,22 @@ def _all() -> Iterator[Case]:
         ),
     )
     table = "nodes: {x: {type: class, levels: 2, table: [%s, 0.5]}}\n"
-    for name, number in {
-        "an integer": DIGITS,
-        "a fraction": f"{DIGITS}/{DIGITS}1",
-        "a decimal": f"0.{DIGITS}",
-    }.items():
+    for name, number in {"an integer": DIGITS, "a fraction": f"{DIGITS}/{DIGITS}1", "a decimal": f"0.{DIGITS}"}.items():
         yield Case(
-            line=14,
-            name=f"{name} of 5,000 digits in a table",
+            14,
+            f"{name} of 5,000 digits in a table",
             make=lambda number=number: Path("g.yaml").write_text(table % number) and None,
             python=lambda number=number: cf.loads(table % number),
             commands=(("check", "g.yaml"),),
         )
     yield Case(
-        line=14,
-        name="an integer of 5,000 digits in a table, in Python",
-        python=lambda: cf.Graph(
-            nodes={"x": {"type": "class", "levels": 2, "table": [10**5000, 1]}}
-        ),
+        14,
+        "an integer of 5,000 digits in a table, in Python",
+        python=lambda: cf.Graph(nodes={"x": {"type": "class", "levels": 2, "table": [10**5000, 1]}}),
     )
     yield Case(
-        line=14,
-        name="an equation that is an integer of 5,000 digits, in Python",
+        14,
+        "an equation that is an integer of 5,000 digits, in Python",
         python=lambda: cf.Graph(nodes={"x": {"type": "continuous", "equation": 10**5000}}),
     )
 

@@ -44,9 +44,7 @@ def chunk(name: bytes, data: bytes) -> bytes:
 def png(width: int = 8, height: int = 8, *extra: bytes, data: bytes | None = None) -> bytes:
     rows = data if data is not None else zlib.compress((b"\0" + bytes(3 * width)) * height)
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
-    return (
-        b"\x89PNG\r\n\x1a\n" + head + b"".join(extra) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
-    )
+    return b"\x89PNG\r\n\x1a\n" + head + b"".join(extra) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
 def bomb(count: int = 1 << 30) -> bytes:
@@ -77,26 +75,10 @@ def gif() -> bytes:
 
 PICTURES: dict[str, Callable[[], bytes]] = {
     "EPS": lambda: EPS,
-    "EPS of DOS": lambda: (
-        b"\xc5\xd0\xd3\xc6"
-        + struct.pack("<IIIIIIH", 32, len(EPS), 0, 0, 0, 0, 0xFFFF)
-        + b"\0\0"
-        + EPS
-    ),
+    "EPS of DOS": lambda: b"\xc5\xd0\xd3\xc6" + struct.pack("<IIIIIIH", 32, len(EPS), 0, 0, 0, 0, 0xFFFF) + b"\0\0" + EPS,
     "PDF": lambda: saved("PDF"),
-    "WMF": lambda: (
-        b"\xd7\xcd\xc6\x9a\0\0"
-        + struct.pack("<hhhhH", 0, 0, 100, 100, 100)
-        + bytes(6)
-        + b"\x01\0\t\0"
-        + bytes(60)
-    ),
-    "EMF": lambda: (
-        struct.pack("<II", 1, 100)
-        + struct.pack("<iiiiiiii", 0, 0, 9, 9, 0, 0, 900, 900)
-        + b" EMF"
-        + bytes(200)
-    ),
+    "WMF": lambda: b"\xd7\xcd\xc6\x9a\0\0" + struct.pack("<hhhhH", 0, 0, 100, 100, 100) + bytes(6) + b"\x01\0\t\0" + bytes(60),
+    "EMF": lambda: struct.pack("<II", 1, 100) + struct.pack("<iiiiiiii", 0, 0, 9, 9, 0, 0, 900, 900) + b" EMF" + bytes(200),
     "FLI": lambda: struct.pack("<IHHHHHH", 128, 0xAF12, 1, 8, 8, 8, 3) + bytes(200),
     "PSD": lambda: b"8BPS\0\x01" + bytes(6) + struct.pack(">HIIHH", 3, 8, 8, 8, 3) + bytes(200),
     "IM": lambda: saved("IM"),
@@ -122,37 +104,22 @@ PICTURES: dict[str, Callable[[], bytes]] = {
     "a PNG with 200 texts of 1 MB": lambda: png(
         8, 8, *[chunk(b"zTXt", b"t%d\0\0" % i + zlib.compress(bytes(1 << 20))) for i in range(200)]
     ),
-    "a PNG with an international text of 1 GB": lambda: png(
-        8, 8, chunk(b"iTXt", b"t\0\1\0\0\0" + bomb())
-    ),
+    "a PNG with an international text of 1 GB": lambda: png(8, 8, chunk(b"iTXt", b"t\0\1\0\0\0" + bomb())),
     "a PNG whose rows unpack to 1 GB": lambda: png(8, 8, data=bomb()[:200_000]),
     "a PNG of another chunk order": lambda: png(8, 8, chunk(b"IHDR", bytes(13))),
     "a PNG without an end": lambda: png()[:-30],
     "a PNG of broken rows": lambda: png(data=b"no zlib"),
     "a PNG with a bad CRC": lambda: png().replace(b"IHDR", b"IHDX"),
     "a truncated JPEG": lambda: saved("JPEG")[:400],
-    "a JPEG of 65,500 x 65,500": lambda: saved("JPEG").replace(
-        struct.pack(">HH", 8, 8), struct.pack(">HH", 65_500, 65_500)
-    ),
+    "a JPEG of 65,500 x 65,500": lambda: saved("JPEG").replace(struct.pack(">HH", 8, 8), struct.pack(">HH", 65_500, 65_500)),
     "a truncated WebP": lambda: saved("WEBP")[:30],
     "a truncated BMP": lambda: saved("BMP")[:60],
-    "a BMP of 2**31": lambda: (
-        saved("BMP")[:18] + struct.pack("<ii", 2**31 - 1, 2**31 - 1) + saved("BMP")[26:]
-    ),
-    "a BMP of negative size": lambda: (
-        saved("BMP")[:18] + struct.pack("<ii", -8, -8) + saved("BMP")[26:]
-    ),
-    "a TIFF of a tag with 2**31 values": lambda: tiff(
-        (256, 3, 1, 8), (257, 3, 1, 8), (273, 4, 2**31, 8)
-    ),
+    "a BMP of 2**31": lambda: saved("BMP")[:18] + struct.pack("<ii", 2**31 - 1, 2**31 - 1) + saved("BMP")[26:],
+    "a BMP of negative size": lambda: saved("BMP")[:18] + struct.pack("<ii", -8, -8) + saved("BMP")[26:],
+    "a TIFF of a tag with 2**31 values": lambda: tiff((256, 3, 1, 8), (257, 3, 1, 8), (273, 4, 2**31, 8)),
     "a TIFF of no pixels": lambda: tiff((256, 3, 1, 8), (257, 3, 1, 8)),
     "a TIFF of an unknown compression": lambda: tiff(
-        (256, 3, 1, 8),
-        (257, 3, 1, 8),
-        (258, 3, 1, 8),
-        (259, 3, 1, 777),
-        (262, 3, 1, 1),
-        (273, 4, 1, 8),
+        (256, 3, 1, 8), (257, 3, 1, 8), (258, 3, 1, 8), (259, 3, 1, 777), (262, 3, 1, 1), (273, 4, 1, 8)
     ),
     "a TIFF without entries": lambda: tiff(),
     "length 0": lambda: b"",
@@ -185,9 +152,7 @@ FIT = (
 )
 
 
-def _case(
-    line: int, name: str, put: Callable[[], object], single: bool = True, **given: object
-) -> Case:
+def _case(line: int, name: str, put: Callable[[], object], single: bool = True, **given: object) -> Case:
     def make() -> None:
         Path("g.yaml").write_text(GRAPH)
         Path("pictures").mkdir()
@@ -202,19 +167,10 @@ def _case(
         model = cf.compile(cf.loads(GRAPH))
         return model.fit(image_folder("pictures"), steps=1, batch_size=2, progress=False)
 
-    one = (
-        "counterfactual",
-        "m0.safetensors",
-        "--image",
-        "pictures/a.png",
-        "--given",
-        "color=red",
-        "--do",
-        "color=green",
-    )
+    one = ("counterfactual", "m0.safetensors", "--image", "pictures/a.png", "--given", "color=red", "--do", "color=green")
     ask = ("sample", "m0.safetensors", "--do", "image=pictures/a.png")
     commands = (FIT, one, ask) if single else (FIT,)
-    return Case(line=line, name=name, make=make, python=python, commands=commands, **given)
+    return Case(line, name, make=make, python=python, commands=commands, **given)
 
 
 def _all() -> Iterator[Case]:
@@ -226,12 +182,7 @@ def _all() -> Iterator[Case]:
             lambda content=content: Path("pictures/a.png").write_bytes(content()),
             answer=name == "a PNG whose rows unpack to 1 GB",  # only its 8 rows are unpacked
         )
-    yield _case(
-        23,
-        "picture: a TIFF with a loop of directories",
-        lambda: Path("pictures/a.png").write_bytes(tiff_loop()),
-        answer=True,
-    )
+    yield _case(23, "picture: a TIFF with a loop of directories", lambda: Path("pictures/a.png").write_bytes(tiff_loop()), answer=True)
     for name, put in BESIDES.items():
         yield _case(23, f"picture: {name}", put, single=name != "a link out of the folder")
     for path in ("../g.yaml", "/etc/hostname", "/dev/zero", "a\\0b.png", "p" * 5000, "\u202e.png"):
@@ -250,8 +201,8 @@ def _all() -> Iterator[Case]:
         "20 axes": np.zeros((1,) * 20),
     }.items():
         yield Case(
-            line=18,
-            name=f"evidence: an image of {name}",
+            18,
+            f"evidence: an image of {name}",
             python=lambda array=array: cf.compile(cf.loads(GRAPH)).counterfactual(
                 {"image": array, "color": ["red"]}, do={"color": "green"}
             ),

@@ -30,7 +30,7 @@ PATIENCE = 90  # seconds of the clock: a machine that does much else is slow, on
 PROGRAMS = ("gs", "gswin32c", "gswin64c", "convert", "magick", "pdftoppm", "inkscape", "dot")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Case:
     """One hostile input.
 
@@ -97,9 +97,7 @@ def run_case(case: Case) -> Iterator[Held]:
             changed = _listing(folder) ^ before
             if changed and not (case.answer and not defect and text.startswith("answer")):
                 defect = defect or f"written: {sorted(name for name, *_ in changed)[:3]}"
-            yield Held(
-                case=case, door=name[:60], defect=defect, seconds=seconds, peak=peak, text=text
-            )
+            yield Held(case=case, door=name[:60], defect=defect, seconds=seconds, peak=peak, text=text)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -120,9 +118,7 @@ def _listing(folder: Path) -> set[tuple[str, int, int]]:
         if path.name not in ("out", "err"):
             facts = path.lstat()
             size = 0 if path.is_dir() else facts.st_size
-            found.add(
-                (str(path.relative_to(folder)), size, 0 if path.is_dir() else facts.st_mtime_ns)
-            )
+            found.add((str(path.relative_to(folder)), size, 0 if path.is_dir() else facts.st_mtime_ns))
     return {entry for entry in found if not entry[0].startswith("grows")}
 
 

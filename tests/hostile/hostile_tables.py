@@ -67,7 +67,7 @@ def _csv(line: int, name: str, content: str | bytes, **given: object) -> Case:
         ("fit", "g.yaml", "--data", "rows.csv", "--no-progress", "-o", "new.safetensors"),
         ("counterfactual", "m.safetensors", "--evidence", "rows.csv", "--do", "color=red"),
     )
-    return Case(line=line, name=name, make=make, python=python, commands=commands, **given)
+    return Case(line, name, make=make, python=python, commands=commands, **given)
 
 
 def _tables() -> Iterator[Case]:
@@ -90,8 +90,8 @@ def _tables() -> Iterator[Case]:
     ):
         text = TABLE.format(given, "0.5")
         yield Case(
-            line=15,
-            name=f"a table with {given[:10]}",
+            15,
+            f"a table with {given[:10]}",
             make=lambda text=text: Path("g.yaml").write_text(text) and None,
             python=lambda text=text: cf.loads(text),
             commands=(("check", "g.yaml"), ("ask", "g.yaml", "P(x)")),
@@ -111,38 +111,26 @@ def _tables() -> Iterator[Case]:
     }
     for name, number in numbers.items():
         yield Case(
-            line=15,
-            name=f"a table with {name}, in Python",
-            python=lambda number=number: cf.Graph(
-                nodes={"x": {"type": "class", "levels": 2, "table": [number, 0.5]}}
-            ),
+            15,
+            f"a table with {name}, in Python",
+            python=lambda number=number: cf.Graph(nodes={"x": {"type": "class", "levels": 2, "table": [number, 0.5]}}),
         )
         yield Case(
-            line=15,
-            name=f"cf.Table with {name}",
+            15,
+            f"cf.Table with {name}",
             python=lambda number=number: cf.Table(["x"], [number, 0.5]),
             answer=name in ("-1", "1e308", "10**5000", "True"),
         )
+    yield Case(15, "cf.Table of another shape", python=lambda: cf.Table(["x"], np.ones(3), {"x": ("a", "b")}))
     yield Case(
-        line=15,
-        name="cf.Table of another shape",
-        python=lambda: cf.Table(["x"], np.ones(3), {"x": ("a", "b")}),
+        15,
+        "an exogenous p with nan",
+        python=lambda: cf.Graph(exogenous={"u": {"p": [math.nan, 1]}}, nodes={"x": {"type": "class", "levels": 2, "equation": "u"}}),
     )
     yield Case(
-        line=15,
-        name="an exogenous p with nan",
-        python=lambda: cf.Graph(
-            exogenous={"u": {"p": [math.nan, 1]}},
-            nodes={"x": {"type": "class", "levels": 2, "equation": "u"}},
-        ),
-    )
-    yield Case(
-        line=15,
-        name="an exogenous normal of an infinite std",
-        python=lambda: cf.Graph(
-            exogenous={"u": {"type": "normal", "std": math.inf}},
-            nodes={"x": {"type": "continuous", "equation": "u"}},
-        ),
+        15,
+        "an exogenous normal of an infinite std",
+        python=lambda: cf.Graph(exogenous={"u": {"type": "normal", "std": math.inf}}, nodes={"x": {"type": "continuous", "equation": "u"}}),
     )
 
 
@@ -178,9 +166,7 @@ def _rows() -> Iterator[Case]:
         "a DataFrame of no rows": _frame()[:0],
         "a DataFrame of words": pd.DataFrame({"color": ["red"], "size": ["large"]}),
         "a DataFrame of objects": pd.DataFrame({"color": [object()], "size": [1.0]}),
-        "a DataFrame of dates": pd.DataFrame(
-            {"color": ["red"], "size": pd.to_datetime(["2020-01-01"])}
-        ),
+        "a DataFrame of dates": pd.DataFrame({"color": ["red"], "size": pd.to_datetime(["2020-01-01"])}),
         "a DataFrame of infinite numbers": pd.DataFrame({"color": ["red"], "size": [math.inf]}),
         "a DataFrame of huge integers": pd.DataFrame({"color": ["red"], "size": [10**400]}),
         "a DataFrame of complex numbers": pd.DataFrame({"color": ["red"], "size": [1j]}),
@@ -194,25 +180,16 @@ def _rows() -> Iterator[Case]:
         "a list of numbers": [1, 2],
         "a ragged column": {"color": ["red", "red"], "size": [[1.0], [1.0, 2.0]]},
     }.items():
-        yield Case(
-            line=16,
-            name=f"{name}, to fit",
-            python=lambda columns=columns: cf.compile(cf.loads(GRAPH)).fit(columns, progress=False),
-        )
+        yield Case(16, f"{name}, to fit", python=lambda columns=columns: cf.compile(cf.loads(GRAPH)).fit(columns, progress=False))
     real = cf.Graph(
-        nodes={
-            "x": {"type": "continuous"},
-            "z": {"type": "continuous"},
-            "y": {"type": "continuous"},
-        },
-        edges=["z -> x -> y", "z -> y"],
+        nodes={"x": {"type": "continuous"}, "z": {"type": "continuous"}, "y": {"type": "continuous"}}, edges=["z -> x -> y", "z -> y"]
     )
     symbols = cf.Graph(edges=["z -> x -> y", "z -> y"])
     rows = pd.DataFrame(np.random.default_rng(0).normal(size=(2000, 3)), columns=list("xyz"))
     for name, graph in {"continuous nodes": real, "symbols": symbols}.items():
         yield Case(
-            line=17,
-            name=f"an estimate on 2,000 numbers of {name}",
+            17,
+            f"an estimate on 2,000 numbers of {name}",
             answer=True,
             python=lambda graph=graph: cf.identify(graph, "P(y | do(x))").estimate(rows),
         )
@@ -235,18 +212,9 @@ def _evidence() -> Iterator[Case]:
     for name, evidence in given.items():
         answer = name == "nan for every node"
         yield Case(
-            line=18,
-            name=f"evidence: {name}",
-            answer=answer,
-            python=lambda evidence=evidence: _fitted().counterfactual(
-                evidence, do={"color": "red"}
-            ),
+            18, f"evidence: {name}", answer=answer, python=lambda evidence=evidence: _fitted().counterfactual(evidence, do={"color": "red"})
         )
-        yield Case(
-            line=18,
-            name=f"do: {name}",
-            python=lambda evidence=evidence: _fitted().sample(2, do=evidence),
-        )
+        yield Case(18, f"do: {name}", python=lambda evidence=evidence: _fitted().sample(2, do=evidence))
     words = {
         "a node that does not exist": "shape=1",
         "a level that does not exist": "color=blue",
@@ -259,8 +227,8 @@ def _evidence() -> Iterator[Case]:
     }
     for name, word in words.items():
         yield Case(
-            line=18,
-            name=f"--given: {name}",
+            18,
+            f"--given: {name}",
             make=_save,
             commands=(
                 ("counterfactual", "m.safetensors", "--given", word, "--do", "color=red"),
