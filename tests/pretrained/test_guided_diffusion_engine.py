@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from adm_reference import SMALL, SMALL_POOLED, draw, file, made
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -27,47 +28,15 @@ from causalflow.diffusion.solver.solver import SOLVERS, integrate, rest
 from causalflow.errors import CheckpointError, CompileError
 from causalflow.graph.node import Class, Continuous, Diffusion
 from causalflow.pretrained.adm import GuidedDiffusion, GuidedDiffusionClassifier
-from causalflow.pretrained.adm_file import network_of, shapes_of
-from causalflow.pretrained.adm_layers import Configuration
+from causalflow.pretrained.adm_file import network_of
 
 ROOT = Path(__file__).resolve().parents[2]
-UNET = Configuration(
-    inputs=3,
-    outputs=6,
-    width=32,
-    widths=(32, 32),
-    blocks=1,
-    attention=(False, True),
-    head_channels=16,
-)
 CLASSES = 5
-POOLED = replace(UNET, outputs=CLASSES, grid=4)
 OPTIONS = Diffusion(width=2, path="linear-1000", prediction="noise", code=0)
 BETA = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)
 ALPHA_BAR = (1 - BETA).cumprod(dim=0)
 LOG_ODDS = ((1 - ALPHA_BAR) / ALPHA_BAR).log() / 2
 SCALE = 5.0
-
-
-def draw(seed: int, *shape: int) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(shape, generator=generator, dtype=torch.float64)
-
-
-def weights(sizes: Configuration) -> dict[str, Tensor]:
-    shapes = shapes_of(sizes).items()
-    return {n: draw(k, *s) / math.sqrt(math.prod(s[1:])) for k, (n, s) in enumerate(shapes)}
-
-
-def made(sizes: Configuration) -> nn.Module:
-    network = network_of(sizes).double()
-    network.load_state_dict(weights(sizes))
-    return network.requires_grad_(False)
-
-
-def file(folder: Path, name: str, sizes: Configuration) -> Path:
-    torch.save(weights(sizes), folder / name)
-    return folder / name
 
 
 def ddim(x: Tensor, steps: list[int], noise) -> list[Tensor]:
@@ -110,7 +79,7 @@ DOWN = [999, 900, 777, 500, 250, 111, 20, 3, 0]
 @pytest.mark.parametrize("steps", [DOWN, DOWN[::-1]], ids=["to the image", "to the noise"])
 @pytest.mark.parametrize("classes", [None, CLASSES])
 def test_ddim_of_the_engine_is_ddim_of_guided_diffusion(steps, classes):
-    unet = made(replace(UNET, classes=classes))
+    unet = made(replace(SMALL, classes=classes))
     parents = {} if classes is None else {"label": Class(levels=tuple(range(classes)))}
     denoiser = Denoiser(3, parents, OPTIONS, network=GuidedDiffusion(unet)).double()
     label = None if classes is None else torch.tensor([4, 1])
@@ -120,7 +89,7 @@ def test_ddim_of_the_engine_is_ddim_of_guided_diffusion(steps, classes):
 
 
 def test_guided_ddim_of_the_engine_is_that_of_guided_diffusion():
-    unet, classifier, label = made(UNET), made(POOLED), torch.tensor([4, 1])
+    unet, classifier, label = made(SMALL), made(SMALL_POOLED), torch.tensor([4, 1])
     denoiser = Denoiser(3, {}, OPTIONS, network=GuidedDiffusion(unet)).double()
     predictor = noise_conditional({"label": GuidedDiffusionClassifier(classifier).double()})
     field = guide(
@@ -152,13 +121,13 @@ def test_guided_ddim_of_the_engine_is_that_of_guided_diffusion():
 )
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_the_network_is_told_the_original_steps_at_every_level(schedule, alpha_bar, dtype):
-    clock = GuidedDiffusion(made(UNET), schedule).clock
+    clock = GuidedDiffusion(made(SMALL), schedule).clock
     assert clock(tau_of(alpha_bar).to(dtype)).tolist() == list(range(1000))
     assert clock(torch.tensor([0.0, 1.0], dtype=dtype)).tolist() == [0, 999]
 
 
 def test_between_levels_the_nearest_in_log_odds_is_told():
-    clock = GuidedDiffusion(made(UNET)).clock
+    clock = GuidedDiffusion(made(SMALL)).clock
     tau = torch.linspace(0.01, 0.993, 401, dtype=torch.float64)
     odds = (tau / (1 - tau)).log()
     nearest = (odds[:, None] - LOG_ODDS).abs().argmin(dim=1)
@@ -166,7 +135,7 @@ def test_between_levels_the_nearest_in_log_odds_is_told():
 
 
 def test_the_variance_that_was_learned_is_left_out():
-    unet = made(UNET)
+    unet = made(SMALL)
     network, x, tau = GuidedDiffusion(unet), draw(1, 2, 3, 8, 8), torch.tensor([0.3, 0.9])
     before = network(x, tau, network.condition({}, 2))
     assert before.equal(unet(x, network.clock(tau))[:, :3])
@@ -176,10 +145,10 @@ def test_the_variance_that_was_learned_is_left_out():
 
 
 def test_a_unet_without_a_variance_is_all_noise_and_other_outputs_are_refused(tmp_path):
-    unet = made(replace(UNET, outputs=3))
+    unet = made(replace(SMALL, outputs=3))
     network, x, tau = GuidedDiffusion(unet), draw(1, 2, 3, 8, 8), torch.tensor([0.3, 0.9])
     assert network(x, tau, network.condition({}, 2)).equal(unet(x, network.clock(tau)))
-    path = file(tmp_path, "up.pt", replace(UNET, inputs=6, outputs=3))
+    path = file(tmp_path, "up.pt", replace(SMALL, inputs=6, outputs=3))
     with pytest.raises(CheckpointError, match=r"up.pt: a U-Net of 6 channels in and 3 out; exp"):
         cf.guided_diffusion(path, head_channels=16)
 
@@ -193,8 +162,8 @@ def imagenet() -> cf.Graph:
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> cf.Model:
     folder = tmp_path_factory.mktemp("published")
-    network = cf.guided_diffusion(file(folder, "unet.pt", UNET), head_channels=16)
-    classifier = cf.guided_diffusion(file(folder, "classifier.pt", POOLED), head_channels=16)
+    network = cf.guided_diffusion(file(folder, "unet.pt", SMALL), head_channels=16)
+    classifier = cf.guided_diffusion(file(folder, "classifier.pt", SMALL_POOLED), head_channels=16)
     made_model = cf.compile(
         imagenet(),
         networks={"image": network},
@@ -291,9 +260,9 @@ def test_a_saved_model_of_published_networks_brings_its_weights(tmp_path):
             "predictors": {"image": {"label": GuidedDiffusionClassifier(classifier.float())}},
         }
 
-    model = cf.compile(imagenet(), **compiled_with(made(UNET), made(POOLED)))
+    model = cf.compile(imagenet(), **compiled_with(made(SMALL), made(SMALL_POOLED)))
     model.save(tmp_path / "m")
-    blank = compiled_with(network_of(UNET), network_of(POOLED))
+    blank = compiled_with(network_of(SMALL), network_of(SMALL_POOLED))
     again = cf.Model.load(tmp_path / "m", **blank)
     x = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     asked = ({"image": x, "label": [0, 3]}, {"label": 1})
@@ -302,7 +271,7 @@ def test_a_saved_model_of_published_networks_brings_its_weights(tmp_path):
 
 
 def test_a_half_precision_trunk_answers_a_counterfactual(tmp_path):
-    paths = file(tmp_path, "unet.pt", UNET), file(tmp_path, "classifier.pt", POOLED)
+    paths = file(tmp_path, "unet.pt", SMALL), file(tmp_path, "classifier.pt", SMALL_POOLED)
     network, classifier = (
         cf.guided_diffusion(path, head_channels=16, dtype=torch.bfloat16) for path in paths
     )
@@ -325,18 +294,18 @@ def test_a_half_precision_trunk_answers_a_counterfactual(tmp_path):
 @pytest.mark.parametrize(
     ("options", "parents", "sizes", "reason"),
     [
-        ({"path": "linear"}, {}, UNET, "write diffusion: {path: linear-1000, prediction: noise}"),
+        ({"path": "linear"}, {}, SMALL, "write diffusion: {path: linear-1000, prediction: noise}"),
         (
             {"prediction": "velocity"},
             {},
-            UNET,
+            SMALL,
             "its options are path: linear-1000, prediction: vel",
         ),
-        ({"code": 4}, {}, UNET, "code=4: write diffusion: {code: 0}"),
-        ({}, {"label": 5}, UNET, "was trained to be told no parent; .*{'label': 5}"),
-        ({}, {"label": 6}, replace(UNET, classes=5), "told one class of 5 levels; .*{'label': 6}"),
-        ({}, {"width": None}, replace(UNET, classes=5), "{'width': None}.*make the others antica"),
-        ({}, {}, replace(UNET, inputs=6), r"on 6 channels \(an upsampler sees .*the image has 3"),
+        ({"code": 4}, {}, SMALL, "code=4: write diffusion: {code: 0}"),
+        ({}, {"label": 5}, SMALL, "was trained to be told no parent; .*{'label': 5}"),
+        ({}, {"label": 6}, replace(SMALL, classes=5), "told one class of 5 levels; .*{'label': 6}"),
+        ({}, {"width": None}, replace(SMALL, classes=5), "{'width': None}.*make the others antica"),
+        ({}, {}, replace(SMALL, inputs=6), r"on 6 channels \(an upsampler sees .*the image has 3"),
     ],
 )
 def test_a_network_refuses_what_it_was_not_trained_for(options, parents, sizes, reason):
@@ -349,7 +318,7 @@ def test_a_network_refuses_what_it_was_not_trained_for(options, parents, sizes, 
 
 
 def test_an_unlabelled_class_is_told_as_nothing():
-    network = GuidedDiffusion(made(replace(UNET, classes=5)))
+    network = GuidedDiffusion(made(replace(SMALL, classes=5)))
     told = network.condition({"label": torch.tensor([2, -1])}, 2)
     assert told[0].equal(network.unet.label_emb.weight[2])
     assert told[1].eq(0).all()

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import pickle
 import zipfile
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from adm_reference import SMALL, SMALL_POOLED, weights
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -19,24 +18,9 @@ from causalflow.pretrained.adm_file import load, shapes_of
 from causalflow.pretrained.adm_layers import Configuration
 from causalflow.pretrained.adm_networks import Classifier, UNet
 
-SMALL = Configuration(
-    inputs=3,
-    outputs=6,
-    width=32,
-    widths=(32, 32),
-    blocks=1,
-    attention=(False, True),
-    head_channels=32,
-)
-POOLED = replace(SMALL, outputs=10, grid=4)
 
-
-def weights(sizes: Configuration, seed: int = 0) -> dict[str, Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    return {
-        name: torch.randn(shape, generator=generator) / math.sqrt(math.prod(shape[1:]))
-        for name, shape in shapes_of(sizes).items()
-    }
+def state_of(sizes: Configuration) -> dict[str, Tensor]:
+    return {name: tensor.float() for name, tensor in weights(shapes_of(sizes)).items()}
 
 
 def saved(path: Path, content: object, **options: object) -> Path:
@@ -51,15 +35,15 @@ def answers(network: torch.nn.Module) -> Tensor:
 
 def refused(path: Path, reason: str, **options: object) -> None:
     with pytest.raises(CheckpointError, match=reason) as caught:
-        load(path, head_channels=32, **options)
+        load(path, head_channels=16, **options)
     assert str(caught.value).startswith(f"{path}: ")
     assert len(str(caught.value).splitlines()) == 1
 
 
-@pytest.mark.parametrize(("sizes", "kind"), [(SMALL, UNet), (POOLED, Classifier)])
+@pytest.mark.parametrize(("sizes", "kind"), [(SMALL, UNet), (SMALL_POOLED, Classifier)])
 def test_a_file_is_the_network_of_its_tensors(tmp_path, sizes, kind):
-    state = weights(sizes)
-    network = load(saved(tmp_path / "net.pt", state), head_channels=32)
+    state = state_of(sizes)
+    network = load(saved(tmp_path / "net.pt", state), head_channels=16)
     assert isinstance(network, kind)
     assert network.sizes == sizes
     assert not network.training
@@ -70,7 +54,7 @@ def test_a_file_is_the_network_of_its_tensors(tmp_path, sizes, kind):
 
 
 def test_every_format_gives_the_same_network(tmp_path):
-    state = weights(SMALL)
+    state = state_of(SMALL)
     paths = [
         saved(tmp_path / "new.pt", state),
         saved(tmp_path / "old.pt", state, _use_new_zipfile_serialization=False),
@@ -78,7 +62,7 @@ def test_every_format_gives_the_same_network(tmp_path):
         tmp_path / "net.safetensors",
     ]
     save_file(state, paths[-1])
-    expected, old, half, safe = (answers(load(path, head_channels=32)) for path in paths)
+    expected, old, half, safe = (answers(load(path, head_channels=16)) for path in paths)
     assert expected.equal(old)
     assert expected.equal(safe)
     # Weights rounded to eleven bits.
@@ -87,7 +71,7 @@ def test_every_format_gives_the_same_network(tmp_path):
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_the_convolutions_of_the_trunk_have_the_precision_that_is_asked(tmp_path, dtype):
-    network = load(saved(tmp_path / "net.pt", weights(SMALL)), head_channels=32, dtype=dtype)
+    network = load(saved(tmp_path / "net.pt", state_of(SMALL)), head_channels=16, dtype=dtype)
     trunk = (network.input_blocks, network.middle_block, network.output_blocks)
     convolutions = {m for part in trunk for m in part.modules() if "Conv" in type(m).__name__}
     assert {m.weight.dtype for m in convolutions} == {dtype}
@@ -97,9 +81,9 @@ def test_the_convolutions_of_the_trunk_have_the_precision_that_is_asked(tmp_path
 
 
 def test_a_digest_is_verified_where_it_is_given(tmp_path):
-    path = saved(tmp_path / "net.pt", weights(SMALL))
+    path = saved(tmp_path / "net.pt", state_of(SMALL))
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    load(path, head_channels=32, sha256=digest.upper())
+    load(path, head_channels=16, sha256=digest.upper())
     refused(path, f"its sha256 is {digest}; expected {'0' * 64}", sha256="0" * 64)
     refused(path, "sha256='abc'; expected 64 hexadecimal digits", sha256="abc")
 
@@ -117,7 +101,7 @@ class _Mine:
 @pytest.mark.parametrize("new", [True, False])
 def test_a_pickle_with_code_is_refused_and_not_run(tmp_path, new):
     witness = tmp_path / "ran"
-    content = {**weights(SMALL), "x": _Mine(str(witness))}
+    content = {**state_of(SMALL), "x": _Mine(str(witness))}
     path = saved(tmp_path / "net.pt", content, _use_new_zipfile_serialization=new)
     refused(path, "holds more than tensors, which could run code; it is refused, nothing was run")
     plain = tmp_path / "plain.pt"
@@ -143,19 +127,19 @@ def test_what_is_no_state_dict_of_guided_diffusion_is_refused(tmp_path, content,
 
 
 def test_the_file_is_named_with_what_is_missing_and_what_is_expected(tmp_path):
-    state = weights(SMALL)
+    state = state_of(SMALL)
     del state["out.0.bias"]
     refused(saved(tmp_path / "net.pt", state), r"'out.0.bias' \(32,\) is missing$")
     with pytest.raises(
         CheckpointError, match=r"net.pt: attention over 32 channels cannot have hea"
     ):
-        load(saved(tmp_path / "net.pt", weights(SMALL)))
+        load(saved(tmp_path / "net.pt", state_of(SMALL)))
     refused(tmp_path / "net.pt", "dtype=torch.int8 of a network", dtype=torch.int8)
 
 
 @pytest.mark.parametrize("new", [True, False])
 def test_a_damaged_file_is_one_line(tmp_path, new):
-    whole = saved(tmp_path / "net.pt", weights(SMALL), _use_new_zipfile_serialization=new)
+    whole = saved(tmp_path / "net.pt", state_of(SMALL), _use_new_zipfile_serialization=new)
     content = whole.read_bytes()
     path = tmp_path / "part.pt"
     for length in (0, 1, 4, 100, len(content) // 2, len(content) - 30):
