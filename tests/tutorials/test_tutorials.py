@@ -1,30 +1,110 @@
 """The tutorials run, with few steps, and end in numbers near the truth."""
 
 import importlib.util
+import os
 from pathlib import Path
 
+import pytest
+
+from causalflow.evaluation.likeness import FLOOR, NOTHING
+
 ROOT = Path(__file__).resolve().parents[2]
+DATA = Path(os.environ.get("CAUSALFLOW_DATA", "no such folder"))
+PICTURE = 1e-4  # in grey levels of 255; rounded to float32 when it leaves, 1.5e-5 of them
+ROWS = 20_000
+# Each name that a tutorial ends with, and the most that its number may be.
+ENDS = {
+    "01_first_counterfactual": (
+        {"steps": 3, "images": 8},
+        # The null intervention is exact, however little was trained.
+        {"error": 1e-6, "green": 0.02, "red": 0.02},
+    ),
+    "02_exact_counterfactuals": (
+        {"rows": 4_000},
+        {
+            **dict.fromkeys(
+                ["by hand", "ask", "firing squad", "choices alike", "choices outside"], 0
+            ),
+            "lipid": 1e-9,  # a vertex of a linear program in float64
+            "batch": 5 * 0.5 / 4_000**0.5,  # 5 standard errors of a mean of numbers in [0, 1]
+        },
+    ),
+    "03_can_this_be_known": (
+        {"rows": 5_000},
+        {
+            # Five standard errors of an answer: intervals of 95 % are about 0.04 wide.
+            "rows": 0.05,
+            **dict.fromkeys(["front door", "bow", "experiment", "necessity"], 1e-12),
+            **dict.fromkeys(["NDE", "NIE", "ETT"], 1e-12),  # float64 sums of a few fractions
+        },
+    ),
+    "04_few_calls": (
+        {"steps": 3, "images": 4},
+        dict.fromkeys(["back", "residual", "guided null"], PICTURE),
+    ),
+    "05_diff_scm": ({"steps": 3, "images": 12, "epochs": 4}, {"null": PICTURE}),
+    "06_balanced_latent_space": (
+        {"steps": 3, "images": 4},
+        # Sums of two numbers in either order are the same number.
+        {"back": PICTURE, "told apart": 0, "original": 1, "balanced": 1, "stopping": 1},
+    ),
+    "07_causal_diffae": (
+        {"steps": 3, "images": 24, "rows": 128},
+        {
+            "cause moved": 1e-9,  # float64: a mechanism inverted and applied
+            "its vector moved": 1e-6,
+            "back": 1e-6,  # pictures are float32
+            # The linear part of the mechanism is fitted before any step: the law is nearly
+            # logit-linear, with 0.5 of noise; untouched the intensity is off by 60 grey levels.
+            "intensity": 12,
+        },
+    ),
+    "08_diffusion_ncm": (
+        {"rows": ROWS, "images": 2, "steps": 2},
+        {
+            # 5 standard errors of a share of the rows, and of one of the draws of an answer.
+            "effect": 5 * 0.5 / ROWS**0.5 + 5 * 0.5 / 100_000**0.5,
+            # At an end of the bounds: the error of P(bar | digit=3, color), of some 600 green and
+            # 350 red rows after the digit's and the colour's share, times 1 / .735.
+            "outside": 5 * (0.25 / 600) ** 0.5 / 0.735,
+            "moved": 0,
+            "digit lost": 0,
+        },
+    ),
+}
 
 
-def run(name: str, **options: int) -> dict[str, float]:
-    spec = importlib.util.spec_from_file_location("tutorial", ROOT / "tutorials" / name)
-    assert spec is not None
-    assert spec.loader is not None
+# Of 24 held-out rows one is a little beyond the 128 that were fitted to.
+@pytest.mark.filterwarnings("ignore:.*outside:causalflow.SupportWarning")
+@pytest.mark.filterwarnings("ignore:.*not identifiable:causalflow.CausalflowWarning")
+@pytest.mark.parametrize("name", ENDS)
+def test_a_tutorial_ends_near_the_truth(name, tmp_path, capsys):
+    if name == "07_causal_diffae" and not (DATA / "mnist").is_dir():
+        pytest.skip("no MNIST in $CAUSALFLOW_DATA")
+    options, most = ENDS[name]
+    known = name == "03_can_this_be_known"
+    ends = run(name, **options, **({"folder": tmp_path} if known else {}))
+    for end, bound in most.items():
+        assert 0 <= ends[end] <= bound, (end, ends[end])
+    if name == "05_diff_scm":
+        assert ends["left"] == pytest.approx(NOTHING, rel=1e-12)  # float64
+        assert FLOOR < ends["real"] < NOTHING
+        assert all(FLOOR <= ends[score] <= 1 + FLOOR for score in ends if score != "null")
+    if known:
+        assert ends.keys() == most.keys()
+        assert (tmp_path / "hedge.png").exists()
+        said = capsys.readouterr().out
+        assert "rule 2: P(tar | do(smoking)) = P(tar | smoking)" in said
+        assert "the same data: True; effects 1 and 1/2" in said
+        assert "no experiment has both" in said
+
+
+def test_every_tutorial_is_run():
+    assert {path.stem for path in (ROOT / "tutorials").glob("0*.py")} == ENDS.keys()
+
+
+def run(name, **options):
+    spec = importlib.util.spec_from_file_location("tutorial", ROOT / "tutorials" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.main(**options)
-
-
-def test_the_first_counterfactual_ends_near_the_truth() -> None:
-    ends = run("01_first_counterfactual.py", steps=3, images=8)
-    assert ends["error"] <= 1e-6  # the null intervention is exact, however little was trained
-    assert ends["green"] <= 0.02
-    assert ends["red"] <= 0.02
-
-
-def test_exact_counterfactuals_end_in_the_published_numbers() -> None:
-    ends = run("02_exact_counterfactuals.py", rows=4_000)
-    for name in ("by hand", "ask", "firing squad", "choices alike", "choices outside"):
-        assert ends[name] == 0, name
-    assert ends["lipid"] <= 1e-9  # a vertex of a linear program in float64
-    assert ends["batch"] <= 5 * 0.5 / 4_000**0.5  # 5 standard errors of a mean of numbers in [0, 1]
