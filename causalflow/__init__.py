@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from causalflow import data
-    from causalflow.bounds.bounds import bounds
+    from causalflow.bounds.bounds import Bounds, bounds
     from causalflow.design.adjustment import adjustment_sets, is_adjustment_set
     from causalflow.design.front_door import front_door_sets
-    from causalflow.design.independences import implied_independences, separated
-    from causalflow.design.instruments import instruments
+    from causalflow.design.independences import Independence, implied_independences, separated
+    from causalflow.design.instruments import Instrument, instruments
     from causalflow.errors import (
         CausalflowError,
         CausalflowWarning,
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         QueryError,
         SupportWarning,
     )
+    from causalflow.estimate.plug_in import Estimate
     from causalflow.evaluation.evaluation import Evaluation, evaluate
     from causalflow.factors.table import Table
     from causalflow.formats.formats import dumps, load, loads
@@ -61,20 +62,31 @@ if TYPE_CHECKING:
         UNet,
     )
     from causalflow.identify.identify import identify
+    from causalflow.identify.verdict import Verdict
+    from causalflow.model.abduction import Abduction
     from causalflow.model.model import Model, compile
+    from causalflow.model.stream import StreamReport
+    from causalflow.model.world import World
     from causalflow.plot.graph import plot_graph
     from causalflow.plot.images import image_grid
     from causalflow.plugins import register
     from causalflow.pretrained.adm import guided_diffusion
+    from causalflow.proof.proof import Proof
+    from causalflow.query.answer import Answer
     from causalflow.query.contrast import Contrast
     from causalflow.query.parse import parse_query
+    from causalflow.query.query import Query
+    from causalflow.training.fit import FitReport
     from causalflow.training.options import Fit
 
 __version__ = "0.1.0"
 
 _PLACES = {
+    "Abduction": "causalflow.model.abduction",
     "Alf": "causalflow.graph.methods",
     "Ancestral": "causalflow.graph.methods",
+    "Answer": "causalflow.query.answer",
+    "Bounds": "causalflow.bounds.bounds",
     "CausalflowError": "causalflow.errors",
     "CausalflowWarning": "causalflow.errors",
     "CheckpointError": "causalflow.errors",
@@ -88,26 +100,35 @@ _PLACES = {
     "Diffusion": "causalflow.graph.diffusion",
     "Dpm2m": "causalflow.graph.methods",
     "Edict": "causalflow.graph.methods",
+    "Estimate": "causalflow.estimate.plug_in",
     "Evaluation": "causalflow.evaluation.evaluation",
     "EvidenceError": "causalflow.errors",
     "Fit": "causalflow.training.options",
+    "FitReport": "causalflow.training.fit",
     "FreeGuidance": "causalflow.graph.methods",
     "Graph": "causalflow.graph.graph",
     "GraphError": "causalflow.errors",
     "GroupedGuidance": "causalflow.graph.methods",
     "Heun": "causalflow.graph.methods",
+    "Independence": "causalflow.design.independences",
+    "Instrument": "causalflow.design.instruments",
     "Leapfrog": "causalflow.graph.methods",
     "Midpoint": "causalflow.graph.methods",
     "Model": "causalflow.model.model",
     "OddsBalance": "causalflow.graph.methods",
     "PreservingBalance": "causalflow.graph.methods",
     "PrintedBalance": "causalflow.graph.methods",
+    "Proof": "causalflow.proof.proof",
+    "Query": "causalflow.query.query",
     "QueryError": "causalflow.errors",
     "Sampling": "causalflow.graph.diffusion",
     "StoppingBalance": "causalflow.graph.methods",
+    "StreamReport": "causalflow.model.stream",
     "SupportWarning": "causalflow.errors",
     "Table": "causalflow.factors.table",
     "UNet": "causalflow.graph.methods",
+    "Verdict": "causalflow.identify.verdict",
+    "World": "causalflow.model.world",
     "adjustment_sets": "causalflow.design.adjustment",
     "bounds": "causalflow.bounds.bounds",
     "compile": "causalflow.model.model",
@@ -132,8 +153,11 @@ _PLACES = {
 }
 
 __all__ = [
+    "Abduction",
     "Alf",
     "Ancestral",
+    "Answer",
+    "Bounds",
     "CausalflowError",
     "CausalflowWarning",
     "CheckpointError",
@@ -147,26 +171,35 @@ __all__ = [
     "Diffusion",
     "Dpm2m",
     "Edict",
+    "Estimate",
     "Evaluation",
     "EvidenceError",
     "Fit",
+    "FitReport",
     "FreeGuidance",
     "Graph",
     "GraphError",
     "GroupedGuidance",
     "Heun",
+    "Independence",
+    "Instrument",
     "Leapfrog",
     "Midpoint",
     "Model",
     "OddsBalance",
     "PreservingBalance",
     "PrintedBalance",
+    "Proof",
+    "Query",
     "QueryError",
     "Sampling",
     "StoppingBalance",
+    "StreamReport",
     "SupportWarning",
     "Table",
     "UNet",
+    "Verdict",
+    "World",
     "adjustment_sets",
     "bounds",
     "compile",

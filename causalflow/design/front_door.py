@@ -38,11 +38,22 @@ Set = frozenset[str]
 def front_door_sets(graph: Graph | ADMG, treatments: Names, outcomes: Names) -> Iterator[Set]:
     """The minimal sets S with P(y | do(x)) = sum_s P(s | x) sum_x' P(y | x', s) P(x').
 
-    Fewest variables first. S holds mediators, and covariates that no treatment moves; it is empty
-    where the treatments have no effect at all.
+    S holds mediators, and covariates that no treatment moves; it is empty where the treatments have
+    no effect at all.
+
+    Args:
+        graph: the causal graph; latent nodes are in no set.
+        treatments: X, one name or several.
+        outcomes: Y, one name or several.
+
+    Returns:
+        The sets, fewest variables first, each found when it is asked for; of large graphs those
+        among the first `causalflow.limits.ADJUSTMENT_TRIALS` that are tried.
 
     Raises:
         GraphError: an unknown node.
+
+    Source: Pearl (1995) for sets of mediators alone.
 
     Example:
         >>> smoking = Graph(edges=["smoking -> tar -> cancer", "smoking <-> cancer"])

@@ -26,7 +26,12 @@ Set = frozenset[str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instrument:
-    """A variable that is an instrument for an effect given others."""
+    """A variable that is an instrument for an effect given others.
+
+    Attributes:
+        variable: the instrument.
+        given: the conditions; empty if it needs none.
+    """
 
     variable: str
     given: Set = frozenset()
@@ -36,10 +41,20 @@ class Instrument:
 
 
 def instruments(graph: Graph | ADMG, treatment: str, outcome: str) -> Iterator[Instrument]:
-    """One instrument for each variable that is one, those that need fewest others first.
+    """The variables that are instruments for an effect, those that need fewest others first.
+
+    Args:
+        graph: the causal graph; latent nodes are no instruments.
+        treatment: X.
+        outcome: Y.
+
+    Returns:
+        Each variable once, with conditions given which it is one.
 
     Raises:
         GraphError: an unknown node.
+
+    Source: van der Zander, Textor & Liskiewicz (2015).
 
     Example:
         >>> trial = Graph(edges=["z -> x -> y", "x <-> y", "w -> z", "w -> y"])

@@ -1,4 +1,4 @@
-"""Estimate: an identified answer from rows of data, with its sampling error.
+"""Plug-in: an identified answer from rows of data, with its sampling error.
 
 The rows' relative frequencies stand for P(v). Where the formula conditions on a stratum that has no
 rows, that stratum's law may be any, and the answer is an interval: from the smallest to the largest
