@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, assert_never
 
@@ -52,6 +52,7 @@ class Equation:
     Attributes:
         components: one expression; for images one a pixel, in row-major order.
         vector: whether it was written as a list.
+        names: the variables that it uses.
 
     Example:
         >>> str(parse_equation("((x) & y)^1"))
@@ -60,12 +61,12 @@ class Equation:
 
     components: tuple[Expression, ...]
     vector: bool = False
+    names: frozenset[str] = field(init=False, repr=False, compare=False)
 
-    @property
-    def names(self) -> frozenset[str]:
-        """The variables that the equation uses."""
+    def __post_init__(self) -> None:
         every = (node for component in self.components for node, _ in walk(component))
-        return frozenset(node.name for node in every if isinstance(node, Name))
+        names = frozenset(node.name for node in every if isinstance(node, Name))
+        object.__setattr__(self, "names", names)
 
     def __str__(self) -> str:
         texts = [term_text(component) for component in self.components]

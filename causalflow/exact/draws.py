@@ -28,9 +28,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from causalflow.errors import CausalflowError, EvidenceError
-from causalflow.exact.domain import NEVER
 from causalflow.exact.inference import ROW_AXIS, Inference, Key, Positions
-from causalflow.exact.structure import FiniteStructure
+from causalflow.exact.structure import NEVER, FiniteStructure
 from causalflow.factors.array import Values
 from causalflow.factors.contraction import Scaled, run_plan
 from causalflow.factors.plan import make_plan, min_fill_order

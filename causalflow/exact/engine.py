@@ -22,15 +22,15 @@ from typing import Any
 import numpy as np
 
 from causalflow.errors import CausalflowError, EvidenceError, QueryError
-from causalflow.exact.domain import Domain
 from causalflow.exact.impossible import impossible_note, impossible_text
 from causalflow.exact.inference import Inference, Key, Positions
+from causalflow.exact.structure import Domain
 from causalflow.factors.array import Values, common, distinct_rows, quotients, same_kind, summable
 from causalflow.factors.table import Table
 from causalflow.graph.node import Level
 from causalflow.limits import PLAN_CELLS
 from causalflow.query.answer import ROW, Answer
-from causalflow.query.domain import counted_as
+from causalflow.query.means import counted_as
 from causalflow.query.query import Kind, Query, Term
 from causalflow.values.finite import finite_of
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from causalflow.errors import EvidenceError
-from causalflow.exact.domain import Domain
 from causalflow.exact.inference import Inference, Key
+from causalflow.exact.structure import Domain
 from causalflow.query.query import Query, Term
 
 __all__ = ["impossible_note", "impossible_part", "impossible_text", "require_possible"]

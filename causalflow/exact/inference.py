@@ -18,9 +18,8 @@ import numpy as np
 from causalflow.errors import EvidenceError
 from causalflow.exact.copies import LONGEST, Factor
 from causalflow.exact.coupling import COST
-from causalflow.exact.domain import NEVER, Domain
 from causalflow.exact.network import Network, build_network
-from causalflow.exact.structure import FiniteStructure
+from causalflow.exact.structure import NEVER, Domain, FiniteStructure
 from causalflow.factors.array import Backend, Numpy, Values
 from causalflow.factors.contraction import Scaled, run_plan
 from causalflow.factors.plan import Plan, make_plan

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from causalflow.errors import EvidenceError, QueryError
-from causalflow.exact.domain import NEVER, Domain
 from causalflow.exact.engine import Question, answer
 from causalflow.exact.inference import Inference, Key
+from causalflow.exact.structure import NEVER, Domain
 from causalflow.factors.array import Values
 from causalflow.factors.rows import Levels
 from causalflow.factors.table import Table

@@ -5,6 +5,7 @@ It says whether data alone would tell the answer, or whether it rests on the mod
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
 from causalflow.errors import QueryError
@@ -41,27 +42,29 @@ def left_open(verdict: Verdict | None) -> str:
     )
 
 
+@dataclass(frozen=True, eq=False)
 class Judgement:
     """The verdict from P(v), made when it is first read.
 
-    Args:
+    Attributes:
         graph: the declaration of the model.
         query: the question.
         fitted: whether the answer rests on mechanisms that were fitted.
     """
 
-    def __init__(self, graph: Graph, query: AnyQuery, *, fitted: bool = False) -> None:
-        self._graph, self._query, self._fitted = graph, query, fitted
+    graph: Graph
+    query: AnyQuery
+    fitted: bool = field(default=False, kw_only=True)
 
     @cached_property
     def verdict(self) -> Verdict | None:
         """None for questions about exogenous variables and the like."""
-        return attempt(self._graph, self._query)
+        return attempt(self.graph, self.query)
 
     @property
     def open(self) -> str:
         """What the answer rests on, if the data of the fit may not tell it; else ""."""
-        return left_open(self.verdict) if self._fitted else ""
+        return left_open(self.verdict) if self.fitted else ""
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ from causalflow.graph.node import Level, levels_of
 from causalflow.identify.hedge import Hedge
 from causalflow.proof.proof import Proof, Step, latex_question
 from causalflow.query.combination import AnyQuery, Combination
-from causalflow.query.domain import check_named, counting_notes
+from causalflow.query.means import check_named, counting_notes
 from causalflow.query.parse import parse_distribution
 from causalflow.symbolic.evaluate import Data, evaluate
 from causalflow.symbolic.expression import ZERO, Expression, Index

@@ -97,6 +97,7 @@ class Model:
     """A structural causal model that can be fitted and asked; made by `compile` or `Model.load`.
 
     Attributes:
+        device: where the weights are.
         experience: of the rows it was fitted to: ranges, distances, digests of pictures
             (`causalflow.model.experience`).
     """
@@ -110,6 +111,7 @@ class Model:
         parts: Parts | None = None,
     ) -> None:
         self.scm = scm
+        self.device = scm.device
         self.options = options
         self.parts = parts or Parts()
         self.fitted = scm.given | frozenset(fitted)
@@ -121,14 +123,9 @@ class Model:
         """The declaration."""
         return self.scm.graph
 
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return self.scm.device
-
     def to(self, device: str | torch.device) -> Model:
         """Move the weights; returns the model itself."""
-        self.scm.to(existing_device(device))
+        self.device = self.scm.to(existing_device(device)).device
         self.__dict__.pop("exact", None)
         self.scm.forget()
         self._questions.clear()
@@ -200,6 +197,7 @@ class Model:
         }
         chosen = fit_options(options, {**spelt, **further})
         report, fitted, experience = fit_nodes(self.scm, data, nodes, chosen)
+        self.device = self.scm.device
         self.fitted |= fitted
         self.experience = self.experience.then(experience)
         return report

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from causalflow.errors import EvidenceError, QueryError
-from causalflow.exact.domain import Domain
+from causalflow.exact.structure import Domain
 from causalflow.graph.graph import Graph
 from causalflow.graph.node import Exogenous, Level, Node
 from causalflow.limits import SETTINGS

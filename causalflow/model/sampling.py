@@ -34,8 +34,8 @@ from causalflow.model.scm import StructuralModel
 from causalflow.model.support import Watch
 from causalflow.model.worlds import Array, Tally, Worlds, frequencies, means
 from causalflow.query.answer import ROW, Answer, combined_answer
-from causalflow.query.domain import counted_as
 from causalflow.query.known import Known, KnownParts
+from causalflow.query.means import counted_as
 from causalflow.query.query import Kind
 
 __all__ = ["DRAWS", "FEWEST", "IMAGE_DRAWS", "simulate"]

@@ -12,8 +12,8 @@ from causalflow.errors import QueryError
 from causalflow.graph.graph import Graph
 from causalflow.identify.judgement import attempt
 from causalflow.identify.verdict import Verdict
-from causalflow.query.domain import resolve
 from causalflow.query.query import Intervention, Query, Term, Value
+from causalflow.query.reader import resolve
 
 __all__ = ["counterfactual_verdict", "sample_verdict"]
 

@@ -27,8 +27,7 @@ from fractions import Fraction
 from typing import NoReturn, TypeAlias
 
 from causalflow.errors import QueryError
-from causalflow.query.query import Kind, Query, Term
-from causalflow.query.words import OPENED
+from causalflow.query.query import OPENED, Kind, Query, Term
 
 __all__ = ["COUNT", "AnyQuery", "Combination", "Part", "combined", "counted", "read_combination"]
 

@@ -38,10 +38,8 @@ from causalflow.admg.admg import ADMG
 from causalflow.errors import QueryError, one_of
 from causalflow.query.combination import AnyQuery
 from causalflow.query.contrast import Contrast
-from causalflow.query.domain import resolve
-from causalflow.query.query import Query, Term, Value
-from causalflow.query.reader import Variables
-from causalflow.query.words import BARE, QUOTED, literal, unquoted
+from causalflow.query.query import BARE, QUOTED, Query, Term, Value, literal, unquoted
+from causalflow.query.reader import Variables, resolve
 
 __all__ = ["ALIASES", "FORMS", "Cursor", "named_question"]
 
@@ -144,7 +142,6 @@ FORMS = {
 ALIASES = {"ATE": "TE", "ACE": "TE", "ATT": "ETT", "ATU": "ETU", "ATC": "ETU"}
 
 _HEAD = re.compile(r"\s*([A-Za-z]+(?:-[A-Za-z]+)?)\s*\(")
-_PLAIN = ("P", "PR", "E")
 
 Entry: TypeAlias = list[tuple[str, Value | None]]
 
@@ -170,7 +167,7 @@ def named_question(
         P(y[x=drug]=alive | x='no drug', y=dead, age=2.5)
     """
     head = _HEAD.match(text)
-    if head is None or head[1].upper() in _PLAIN:
+    if head is None:
         return None
     names = {name.upper(): ALIASES.get(name, name) for name in (*FORMS, *ALIASES)}
     name = names.get(head[1].upper())

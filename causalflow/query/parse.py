@@ -45,15 +45,16 @@ from causalflow.graph.node import Exogenous, Family, Finite, Node, Symbol
 from causalflow.limits import QUERY_DEPTH, QUERY_LETTERS
 from causalflow.query.combination import COUNT, AnyQuery, Combination, read_combination
 from causalflow.query.named import named_question
-from causalflow.query.query import Intervention, Kind, Query, Term
+from causalflow.query.query import BARE, NAME, OPENED, QUOTED, WORD, Intervention, Kind, Query, Term
 from causalflow.query.reader import Branch, Reader, Variables
-from causalflow.query.words import BARE, NAME, OPENED, QUOTED, WORD
 
 if TYPE_CHECKING:
     from causalflow.graph.graph import Graph
 
 __all__ = ["parse_distribution", "parse_query", "plain_query", "single_query"]
 
+_PLAIN = re.compile(r"\s*(?:pr?|e)\s*[(\[]", re.IGNORECASE)
+"""How a question begins that has no name of its own."""
 _NAMES = rf"\s*({NAME}(?:\s*,\s*{NAME})*)\s*"
 _BEHIND = rf"\s*do\s*\({_NAMES}\)\s*(?:,{_NAMES})?|{_NAMES}"
 _FORM = re.compile(rf"\s*[Pp]r?\s*\({_NAMES}(?:\|(?:{_BEHIND}))?\)\s*")
@@ -186,7 +187,10 @@ def parse_query(text: str, graph: Graph | ADMG | None = None) -> AnyQuery:
     elif graph is not None:
         variables = {**graph.nodes, **graph.exogenous}
     one = functools.partial(_one, variables=variables, admg=admg)
-    return plain_query(text, variables) or read_combination(text, one) or one(text)
+    plain = plain_query(text, variables)
+    if plain is None and re.search(r"[-+*/]", text):
+        plain = read_combination(text, one)
+    return plain or one(text)
 
 
 def single_query(text: str, graph: Graph | ADMG | None = None, where: str = "query") -> Query:
@@ -203,7 +207,7 @@ def single_query(text: str, graph: Graph | ADMG | None = None, where: str = "que
 
 def _one(text: str, variables: Variables | None, admg: ADMG | None) -> AnyQuery:
     """One question, perhaps by its name; what a name stands for is checked as if written out."""
-    found = named_question(text, variables, admg)
+    found = None if _PLAIN.match(text) else named_question(text, variables, admg)
     if found is None:
         return _read(text, variables)
     read = functools.partial(_read, variables=variables)

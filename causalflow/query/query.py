@@ -1,4 +1,4 @@
-"""Query: a causal question as data.
+r"""Query: a causal question as data.
 
 Notation: ``y[x=1, m[x=0]]`` is the counterfactual Y_{x=1, M_{x=0}}: the value of y in the world
 where x is set to 1 and m to the value that it takes in the world where x is set to 0.
@@ -9,7 +9,13 @@ where x is set to 1 and m to the value that it takes in the world where x is set
 
 A *free* occurrence has no value: the answer is a table with one axis for each
 (`Query.free_variables`). ``str`` gives the canonical text, which
-`causalflow.query.parse.parse_query` reads back to an equal query.
+`causalflow.query.parse.parse_query` reads back to an equal query. In it stand
+
+    name      letters, digits and _, no digit first     y, größe, m_2
+    level     anything without blanks , | ( ) [ ] = ' " red, 2.5, -1, 1e-3, a/b
+    quoted    '...' or "...", \ before a character keeps it: 'very yes', "it's", 'it\'s'
+
+What looks like a number is one; in quotes it is a name (`unquoted`, `literal`).
 
 Source: Correa, Lee & Bareinboim (2021), section 2, for nested counterfactuals.
 """
@@ -25,9 +31,39 @@ from fractions import Fraction
 from typing import TypeAlias
 
 from causalflow.errors import QueryError
-from causalflow.query.words import NAME, WORD, Value, is_number
 
-__all__ = ["Intervention", "Kind", "Query", "Term", "Value", "World"]
+__all__ = [
+    "BARE",
+    "NAME",
+    "NUMBER",
+    "OPENED",
+    "QUOTED",
+    "WORD",
+    "Intervention",
+    "Kind",
+    "Query",
+    "Term",
+    "Value",
+    "World",
+    "is_number",
+    "literal",
+    "unquoted",
+]
+
+Value: TypeAlias = str | int | float
+
+NAME = r"[^\W\d]\w*"
+"""A name that is written without quotes."""
+BARE = r"\w[\w.]*"
+"""A name that is read without quotes; digits are a number where a number can stand."""
+NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?"
+WORD = r"[^\s,|()\[\]='\"]+"
+QUOTED = r"""'(?:[^'\\]|\\[\s\S])*'|"(?:[^"\\]|\\[\s\S])*\""""
+OPENED = r"""'(?:[^'\\]|\\[\s\S])*(?:'|\Z)|"(?:[^"\\]|\\[\s\S])*(?:"|\Z)"""
+"""A quoted text, or all that is left behind a quote that never closes: one way to read it."""
+
+_DIGITS = 4_000
+"""Of a whole number: Python converts no more than 4,300."""
 
 
 class Kind(Enum):
@@ -286,3 +322,27 @@ def _valued(value: Value) -> str:
 def _quoted(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"
+
+
+def is_number(text: str) -> bool:
+    """Whether a text without quotes is a number, whole or not."""
+    return bool(re.fullmatch(NUMBER, text))
+
+
+def unquoted(text: str) -> str:
+    """A name, without quotes and backslashes if it has them."""
+    return re.sub(r"\\([\s\S])", r"\1", text[1:-1]) if text[:1] in ("'", '"') else text
+
+
+def literal(text: str) -> Value:
+    """A level or number, as it is written; a number beyond all others is infinite.
+
+    Example:
+        >>> literal("2.5"), literal("-1"), literal("'-1'"), literal("red")
+        (2.5, -1, '-1', 'red')
+    """
+    if not is_number(text):
+        return unquoted(text)
+    if re.fullmatch(r"[+-]?\d+", text) and len(text) <= _DIGITS:
+        return int(text)
+    return float(text)

@@ -1,7 +1,13 @@
 """Reader: the syntax tree of a causal question becomes a `Query`, checked for sense and names.
 
 The tree is that of the grammar in `causalflow.query.parse`; every check knows the place of what
-it checks.
+it checks. A variable takes, by its declared type,
+
+class             a level, exogenous ones too: see `causalflow.values.finite`
+continuous        a number within the support
+discrete image    the code 0..levels^pixels - 1 of the whole image
+image             none
+symbol            any
 """
 
 from __future__ import annotations
@@ -17,12 +23,12 @@ from lark import Token, Tree
 from causalflow.errors import QueryError, one_of
 from causalflow.graph.node import Exogenous, Family, Finite, Node
 from causalflow.query.combination import counted
-from causalflow.query.domain import written_level
-from causalflow.query.query import Intervention, Kind, Query, Term, Value
-from causalflow.query.words import literal, unquoted
+from causalflow.query.query import Intervention, Kind, Query, Term, Value, literal, unquoted
+from causalflow.values.finite import finite_of
+from causalflow.values.image import image_of
 from causalflow.values.variable import UNTYPED
 
-__all__ = ["Branch", "Reader", "Variables"]
+__all__ = ["Branch", "Reader", "Variables", "resolve"]
 
 Branch: TypeAlias = Tree[Token]
 Variables: TypeAlias = Mapping[str, Node | Exogenous]
@@ -133,7 +139,7 @@ class Reader:
                 return value
             self._check_level(name, value, token)
             try:
-                return written_level(name, self.variables[name], str(token))
+                return _written_level(name, self.variables[name], str(token))
             except QueryError as error:
                 raise QueryError(error.message, self.text, position) from None
         return None
@@ -223,3 +229,58 @@ def _token(tree: Branch) -> Token:
     token = tree.children[0]
     assert isinstance(token, Token)
     return token
+
+
+def resolve(name: str, declared: Node | Exogenous, value: Value) -> Value:
+    """The value itself: a class's level as it is declared, a float for a continuous variable.
+
+    Raises:
+        QueryError: the variable cannot take the value.
+
+    Example:
+        >>> from causalflow.graph.node import Class
+        >>> resolve("color", Class(levels=("green", "red")), 1)
+        'red'
+    """
+    where = f"query: node '{name}'"
+    kind = declared.type
+    if kind is UNTYPED:
+        return value
+    if (levels := finite_of(kind)) is not None:
+        return levels.levels[levels.position(value, where=where, error=QueryError)]
+    if (image := image_of(kind)) is not None:
+        if image.depth is None:
+            raise QueryError(f"query: image node '{name}' takes no value in a query; name it alone")
+        return _code(name, image.depth ** math.prod(image.shape), value)
+    number = float(kind.read(value, where=where, error=QueryError))
+    if math.isnan(number):
+        raise QueryError(f"{where}: {value!r} is no number")
+    return number
+
+
+def _written_level(name: str, declared: Node | Exogenous, text: str) -> Value:
+    """The value that a text says; a level keeps all its digits, and the zeros before them.
+
+    Raises:
+        QueryError: the variable cannot take the value.
+    """
+    value = literal(text) if declared.type.levels is None else unquoted(text)
+    return resolve(name, declared, value)
+
+
+def _code(name: str, count: int, value: Value) -> int:
+    code = _whole(value)
+    if code is None or not 0 <= code < count:
+        limit = f"{count - 1}" if count <= 10**12 else "levels^pixels - 1"
+        given = repr(value)[:40]
+        raise QueryError(
+            f"query: image node '{name}' is given {given}; expected its code, 0 to {limit}"
+        )
+    return code
+
+
+def _whole(value: Value) -> int | None:
+    """The value as an integer, if it is a whole number."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else None
+    return value if isinstance(value, int) else None

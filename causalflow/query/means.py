@@ -1,32 +1,21 @@
-"""Domain: which values a query may give a variable, by the variable's declared type.
+"""Means: what levels count as in a mean, and which of them a query may name.
 
-class             a level, exogenous ones too: see `causalflow.values.finite`
-continuous        a number within the support
-discrete image    the code 0..levels^pixels - 1 of the whole image
-image             none
-symbol            any
-
-Order: levels that nobody has declared have no order, so a number is no index of them.
-
-The values that occur in a column are known by name alone: of "drug" and "placebo", ``x=1`` may
-mean either, and so may a mean; of declared levels that are names a mean counts the positions.
+Levels that are numbers count as these; declared levels that are names count by their positions.
+The values that occur in a column are known by name alone, without an order: of "drug" and
+"placebo", ``x=1`` may mean either, and so may a mean.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from causalflow.errors import DataError, QueryError, one_of
-from causalflow.graph.node import Exogenous, Node
+from causalflow.errors import DataError, one_of
 from causalflow.query.combination import AnyQuery, Combination
 from causalflow.query.query import Kind, Query, Term, Value, World
-from causalflow.query.words import literal, unquoted
 from causalflow.values.finite import Kind as LevelKind
-from causalflow.values.finite import Level, finite, finite_of
-from causalflow.values.image import image_of
-from causalflow.values.variable import UNTYPED
+from causalflow.values.finite import Level, finite
 
+<<<<<<< HEAD:causalflow/query/domain.py
 __all__ = ["check_named", "counted_as", "counting_notes", "resolve", "written_level"]
 
 
@@ -84,6 +73,9 @@ def _whole(value: Value) -> int | None:
     if isinstance(value, float):
         return int(value) if value.is_integer() else None
     return value if isinstance(value, int) else None
+=======
+__all__ = ["check_named", "counted_as", "counting_notes"]
+>>>>>>> 4f277f4 (A first answer enters 24 files: words and values of a question stand in query and reader, a domain in its structure):causalflow/query/means.py
 
 
 def check_named(query: AnyQuery, occurring: Mapping[str, Sequence[Level]], where: str) -> None:
