@@ -17,8 +17,7 @@ import numpy as np
 
 from causalflow.errors import CausalflowError, QueryError
 from causalflow.exact.coupling import COUPLINGS, Law, coupled
-from causalflow.factors.array import Values
-from causalflow.factors.contraction import Scaled, scaled
+from causalflow.factors.array import Scaled, Values, scaled
 from causalflow.limits import COUPLED_CELLS, PLAN_CELLS
 
 __all__ = ["LONGEST", "Conditional", "Copies", "Copy", "Factor"]

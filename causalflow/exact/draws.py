@@ -30,9 +30,9 @@ import numpy as np
 from causalflow.errors import CausalflowError, EvidenceError
 from causalflow.exact.inference import ROW_AXIS, Inference, Key, Positions
 from causalflow.exact.structure import NEVER, FiniteStructure
-from causalflow.factors.array import Values
-from causalflow.factors.contraction import Scaled, run_plan
+from causalflow.factors.array import Scaled, Values
 from causalflow.factors.plan import make_plan, min_fill_order
+from causalflow.factors.program import run_plan
 from causalflow.graph.node import Level
 from causalflow.limits import ENUMERATED_ROWS
 from causalflow.query.query import Term

@@ -20,10 +20,9 @@ from causalflow.exact.copies import LONGEST, Factor
 from causalflow.exact.coupling import COST
 from causalflow.exact.network import Network, build_network
 from causalflow.exact.structure import NEVER, Domain, FiniteStructure
-from causalflow.factors.array import Backend, Numpy, Values
-from causalflow.factors.contraction import Scaled, run_plan
+from causalflow.factors.array import Backend, Numpy, Scaled, Values
 from causalflow.factors.plan import Plan, make_plan
-from causalflow.factors.program import Operand, Program
+from causalflow.factors.program import Operand, Program, run_plan
 from causalflow.limits import PLAN_OPERATIONS
 from causalflow.query.known import Key
 from causalflow.query.query import Term

@@ -129,7 +129,7 @@ class ExactModel:
         """
         return Prepared(self._inference, question, judgement)
 
-    def counterfactual(
+    def distribution(
         self, evidence: Evidence, do: Mapping[str, Any], targets: Iterable[str] | None = None
     ) -> Answer:
         """P(targets in the world of ``do`` | evidence), one joint table; one a row in a batch.

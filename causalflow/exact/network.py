@@ -40,7 +40,7 @@ from causalflow.admg.parallel_worlds import (
 from causalflow.errors import CausalflowError
 from causalflow.exact.copies import Copies, Copy, Factor
 from causalflow.exact.structure import NEVER, Domain, FiniteStructure
-from causalflow.factors.contraction import Scaled, scaled
+from causalflow.factors.array import Scaled, scaled
 from causalflow.limits import PLAN_CELLS
 from causalflow.query.query import Query, Term, World
 

@@ -3,32 +3,29 @@
     contract([phi_1, ..., phi_n], keep) = sum over all axes but keep of phi_1 phi_2 ... phi_n
 
 A plan (`causalflow.factors.plan`) says in which order, a program (`causalflow.factors.program`)
-runs
-it: on floats beside an exponent, or exactly on integers over a common denominator.
+runs it: on floats beside an exponent, or exactly on integers over a common denominator.
 
-Mass: tables of probabilities whose sums miss one by rounding are divided by them.
-
-How far a sum may be is said by `causalflow.equations.law`, as for the rows of a graph file.
+Probabilities whose sums miss one by rounding are divided by them. How far a sum may be is said by
+`causalflow.equations.law`, as for the rows of a graph file.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
-from fractions import Fraction
 
 import numpy as np
 
 from causalflow.equations.law import NOISE, ROUGH
 from causalflow.errors import CausalflowError, CausalflowWarning, DataError, one_of
-from causalflow.factors.array import Numpy, Scaled, scaled
-from causalflow.factors.plan import Plan, make_plan
-from causalflow.factors.program import Operand, Program
+from causalflow.factors.array import scaled
+from causalflow.factors.plan import make_plan
+from causalflow.factors.program import run_plan
 from causalflow.factors.table import Table
 from causalflow.graph.node import Level
 from causalflow.limits import PLAN_CELLS
 
-__all__ = ["Scaled", "contract", "run_plan", "scaled", "with_mass_one"]
+__all__ = ["contract", "with_mass_one"]
 
 
 def contract(
@@ -75,14 +72,6 @@ def _common_levels(tables: Iterable[Table]) -> dict[str, tuple[Level, ...]]:
                     f"contract: two tables have different levels of '{axis}': {both}"
                 )
     return levels
-
-
-def run_plan(plan: Plan, operands: Sequence[Scaled]) -> Scaled:
-    """Follow the plan; the result's axes are those of ``plan.keep``."""
-    if not operands:
-        return scaled(np.array(Fraction(1), dtype=object))
-    ready = [Operand(given=(), table=table) for table in operands]
-    return Program(plan, ready, Numpy()).run({})
 
 
 def with_mass_one(table: Table, given: tuple[str, ...], where: str) -> Table:

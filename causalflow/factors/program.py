@@ -19,17 +19,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from math import inf, log2, prod
 from string import ascii_letters
 from typing import Any
 
 import numpy as np
 
-from causalflow.factors.array import INT64, Backend, Exponent, Numpy, Scaled, Values, reduced
+from causalflow.factors.array import (
+    INT64,
+    Backend,
+    Exponent,
+    Numpy,
+    Scaled,
+    Values,
+    reduced,
+    scaled,
+)
 from causalflow.factors.plan import Plan, Step
 from causalflow.factors.rows import Index, Rows, joined, of_column
 
-__all__ = ["Given", "Operand", "Program", "ReadyStep"]
+__all__ = ["Given", "Operand", "Program", "ReadyStep", "run_plan"]
 
 _ROW = -1
 _LARGE = 2**14
@@ -327,3 +337,11 @@ def _floor(table: Scaled) -> float:
         return 0.0
     least = float(np.min(table.values, where=table.values > 0, initial=inf))
     return min(log2(least), 0.0) if least < inf else 0.0
+
+
+def run_plan(plan: Plan, operands: Sequence[Scaled]) -> Scaled:
+    """Follow the plan; the result's axes are those of ``plan.keep``."""
+    if not operands:
+        return scaled(np.array(Fraction(1), dtype=object))
+    ready = [Operand(given=(), table=table) for table in operands]
+    return Program(plan, ready, Numpy()).run({})

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -25,9 +25,6 @@ from causalflow.graph.node import Level
 from causalflow.values.column import GAP, occurring
 from causalflow.values.finite import finite
 
-if TYPE_CHECKING:
-    from causalflow.factors.table import Table
-
 __all__ = [
     "Index",
     "Levels",
@@ -36,7 +33,6 @@ __all__ = [
     "named_levels",
     "of_column",
     "relative_frequencies",
-    "with_declared_levels",
 ]
 
 Index: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
@@ -169,25 +165,3 @@ def named_levels(
         if len(set(names)) != count:
             raise CausalflowError(f"table: axis '{axis}' has a level twice: {list(names)}")
     return Frozen(named)
-
-
-def with_declared_levels(
-    table: Table, declared: Mapping[str, Sequence[Level]], error: type[CausalflowError]
-) -> Table:
-    """The table with the levels of its axes as a graph declares them, in that order.
-
-    Raises:
-        CausalflowError: of class ``error``: a level of the table that is none of the graph, or two
-            that are one.
-    """
-    for axis in (axis for axis in table.axes if axis in declared):
-        own, levels = table.levels[axis], tuple(declared[axis])
-        if own == levels:
-            continue
-        places = finite(levels).read(own, where=f"table: axis '{axis}'", error=error)
-        if (places == GAP).any() or len(set(places.tolist())) < len(own):
-            given = [str(level) for level in own]
-            raise error(f"table: axis '{axis}' has levels {given}; {one_of('', levels)}, each once")
-        order = np.argsort(places).tolist()
-        table = table.reordered(axis, order, tuple(levels[place] for place in sorted(places)))
-    return table

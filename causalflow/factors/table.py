@@ -26,9 +26,10 @@ import numpy as np
 
 from causalflow.errors import CausalflowError, one_of
 from causalflow.factors.array import Values, numbers, spread
-from causalflow.factors.rows import Levels, named_levels
+from causalflow.factors.rows import Levels, named_levels, relative_frequencies
 from causalflow.frozen import Frozen
 from causalflow.graph.node import Level
+from causalflow.values.column import GAP
 from causalflow.values.finite import FiniteType, finite
 
 if TYPE_CHECKING:
@@ -191,8 +192,6 @@ class Table:
         Raises:
             CausalflowError: no rows, columns of unequal length, or a value that is no level.
         """
-        from causalflow.factors.rows import relative_frequencies
-
         names = tuple(map(str, columns)) if axes is None else tuple(axes)
         return cls(names, *relative_frequencies({n: columns[n] for n in names}, levels or {}))
 
@@ -255,10 +254,32 @@ class Table:
         levels = {new: self.levels[axis] for axis, new in zip(self.axes, renamed, strict=True)}
         return Table.of(renamed, self.values, levels)
 
-    def reordered(self, axis: str, order: Sequence[int], levels: tuple[Level, ...]) -> Table:
-        """The same function with the positions of an axis in another order, and their names."""
-        values = self.values.take(order, axis=self.axes.index(axis))
-        return Table.of(self.axes, values, {**self.levels, axis: levels})
+    def with_levels(
+        self, declared: Mapping[str, Sequence[Level]], error: type[CausalflowError]
+    ) -> Table:
+        """The same function, the levels of its axes named and ordered as a graph declares them.
+
+        Args:
+            declared: axis -> its levels.
+            error: the class of what is raised.
+
+        Raises:
+            CausalflowError: a level of the table that is none of the graph, or two that are one.
+        """
+        table = self
+        for axis in (axis for axis in self.axes if axis in declared):
+            own, levels = self.levels[axis], tuple(declared[axis])
+            if own == levels:
+                continue
+            places = finite(levels).read(own, where=f"table: axis '{axis}'", error=error)
+            if (places == GAP).any() or len(set(places.tolist())) < len(own):
+                given = [str(level) for level in own]
+                told = f"{one_of('', levels)}, each once"
+                raise error(f"table: axis '{axis}' has levels {given}; {told}")
+            values = table.values.take(np.argsort(places), axis=self.axes.index(axis))
+            ordered = tuple(levels[place] for place in sorted(places))
+            table = Table.of(self.axes, values, {**table.levels, axis: ordered})
+        return table
 
     def at(self, cell: Mapping[str, Any]) -> Table:
         """The slice where some axes take a level, read as `causalflow.values.finite` says.

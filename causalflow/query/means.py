@@ -15,67 +15,7 @@ from causalflow.query.query import Kind, Query, Term, Value, World
 from causalflow.values.finite import Kind as LevelKind
 from causalflow.values.finite import Level, finite
 
-<<<<<<< HEAD:causalflow/query/domain.py
-__all__ = ["check_named", "counted_as", "counting_notes", "resolve", "written_level"]
-
-
-def resolve(name: str, declared: Node | Exogenous, value: Value) -> Value:
-    """The value itself: a class's level as it is declared, a float for a continuous variable.
-
-    Raises:
-        QueryError: the variable cannot take the value.
-
-    Example:
-        >>> from causalflow.graph.node import Class
-        >>> resolve("color", Class(levels=("green", "red")), 1)
-        'red'
-    """
-    where = f"query: node '{name}'"
-    kind = declared.type
-    if kind is UNTYPED:
-        return value
-    if (levels := finite_of(kind)) is not None:
-        return levels.levels[levels.position(value, where=where, error=QueryError)]
-    if (image := image_of(kind)) is not None:
-        if image.depth is None:
-            raise QueryError(f"query: image node '{name}' takes no value in a query; name it alone")
-        return _code(name, image.depth ** math.prod(image.shape), value)
-    number = kind.read(value, where=where, error=QueryError)
-    if math.isnan(number):
-        raise QueryError(f"{where}: {value!r} is no number")
-    shown: float = kind.show(number).item()
-    return shown
-
-
-def written_level(name: str, declared: Node | Exogenous, text: str) -> Value:
-    """The value that a text says; a level keeps all its digits, and the zeros before them.
-
-    Raises:
-        QueryError: the variable cannot take the value.
-    """
-    value = literal(text) if declared.type.levels is None else unquoted(text)
-    return resolve(name, declared, value)
-
-
-def _code(name: str, count: int, value: Value) -> int:
-    code = _whole(value)
-    if code is None or not 0 <= code < count:
-        limit = f"{count - 1}" if count <= 10**12 else "levels^pixels - 1"
-        given = repr(value)[:40]
-        raise QueryError(
-            f"query: image node '{name}' is given {given}; expected its code, 0 to {limit}"
-        )
-    return code
-
-
-def _whole(value: Value) -> int | None:
-    """The value as an integer, if it is a whole number."""
-    if isinstance(value, float):
-        return int(value) if value.is_integer() else None
-    return value if isinstance(value, int) else None
-=======
 __all__ = ["check_named", "counted_as", "counting_notes"]
->>>>>>> 4f277f4 (A first answer enters 24 files: words and values of a question stand in query and reader, a domain in its structure):causalflow/query/means.py
 
 
 def check_named(query: AnyQuery, occurring: Mapping[str, Sequence[Level]], where: str) -> None:

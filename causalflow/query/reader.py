@@ -252,10 +252,11 @@ def resolve(name: str, declared: Node | Exogenous, value: Value) -> Value:
         if image.depth is None:
             raise QueryError(f"query: image node '{name}' takes no value in a query; name it alone")
         return _code(name, image.depth ** math.prod(image.shape), value)
-    number = float(kind.read(value, where=where, error=QueryError))
+    number = kind.read(value, where=where, error=QueryError)
     if math.isnan(number):
         raise QueryError(f"{where}: {value!r} is no number")
-    return number
+    shown: float = kind.show(number).item()
+    return shown
 
 
 def _written_level(name: str, declared: Node | Exogenous, text: str) -> Value:

@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from causalflow.errors import CausalflowError
-from causalflow.factors.contraction import contract, run_plan, scaled
+from causalflow.factors.array import scaled
+from causalflow.factors.contraction import contract
 from causalflow.factors.plan import make_plan, min_fill_order
+from causalflow.factors.program import run_plan
 from causalflow.factors.table import Table
 
 
