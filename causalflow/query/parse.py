@@ -187,10 +187,10 @@ def parse_query(text: str, graph: Graph | ADMG | None = None) -> AnyQuery:
     elif graph is not None:
         variables = {**graph.nodes, **graph.exogenous}
     one = functools.partial(_one, variables=variables, admg=admg)
-    plain = plain_query(text, variables)
-    if plain is None and re.search(r"[-+*/]", text):
-        plain = read_combination(text, one)
-    return plain or one(text)
+    found: AnyQuery | None = plain_query(text, variables)
+    if found is None and re.search(r"[-+*/]", text):
+        found = read_combination(text, one)
+    return found or one(text)
 
 
 def single_query(text: str, graph: Graph | ADMG | None = None, where: str = "query") -> Query:
