@@ -66,7 +66,7 @@ def by_row(models, questions):
     treatment, target = questions.classes[0], questions.nodes[-1]
     levels = questions.random.integers(questions.model.sizes[treatment], size=3)
     for exact, model in models.items():
-        table = model.counterfactual(rows, {treatment: levels}, [target]).table
+        table = model.distribution(rows, {treatment: levels}, [target]).table
         for row, level in enumerate(levels.tolist()):
             given = [(name, (), column[row]) for name, column in rows.items()]
             single = probability([(target, ((treatment, level),), None)], given)
