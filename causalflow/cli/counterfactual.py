@@ -1,6 +1,6 @@
 """``causalflow counterfactual``: what the evidence would have been under an intervention.
 
-Evidence: what a command is given about factual worlds, from options, files or a data set.
+The evidence comes from options, files, or the data set of a graph file whose model ships.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from causalflow.cli.output import (
     marked,
     open_lines,
     open_notes,
-    opened,
+    open_values,
     pixels,
     records,
     say,
@@ -65,62 +65,6 @@ if TYPE_CHECKING:
     from causalflow.model.world import World
 
 __all__ = ["counterfactual", "evidence_of", "repeated", "rows_of"]
-
-
-def evidence_of(
-    graph: Graph, table_file: Path | None, files: Sequence[Path], given: Sequence[Assignment]
-) -> dict[str, Any]:
-    """Node -> values, from the three options that give evidence."""
-    from causalflow.data.files import read_table
-
-    parts: list[Mapping[str, Any]] = [assigned(graph, given, "--given")]
-    if table_file is not None:
-        frame = read_table(table_file)
-        parts.append({str(name): frame[name].tolist() for name in frame.columns})
-    if files:
-        parts.append(_images(graph, files))
-    return given_once(parts)
-
-
-def rows_of(graph: Graph, known: DataSet, rows: int) -> dict[str, Any]:
-    """Rows of the test split, which no shipped model was fitted to: node -> values."""
-    from causalflow.cli.rows import drawn
-    from causalflow.data.frame import Frame
-
-    frame = Frame.read(drawn(graph, known.name, "test", n=rows), graph)
-    labels = {
-        name: node.type.show(values.numpy()).tolist()
-        for name, values in frame.labels().items()
-        if not (node := graph.nodes[name]).type.shape
-    }
-    return {**labels, **{name: frame.columns[name] for name in image_names(graph)}}
-
-
-def _images(graph: Graph, files: Sequence[Path]) -> dict[str, Any]:
-    import torch
-
-    names = image_names(graph)
-    if len(names) != 1:
-        raise EvidenceError(
-            f"--image: the graph has {len(names)} image nodes; expected one. "
-            "Give others by --given NODE=FILE"
-        )
-    image = images_of(graph.nodes)[names[0]].type
-    return {names[0]: torch.cat([read_image(image, file) for file in files])}
-
-
-def repeated(evidence: Mapping[str, Any], draws: int) -> dict[str, Any]:
-    """Every row ``draws`` times: draw k of row i is row k * rows + i; single values become rows."""
-    import torch
-
-    columns: dict[str, Any] = {}
-    for name, value in evidence.items():
-        if isinstance(value, torch.Tensor):
-            columns[name] = value.repeat(draws, 1, 1, 1)
-        else:
-            columns[name] = (value if isinstance(value, list) else [value]) * draws
-    return columns
-
 
 MOST_COLUMNS = 12
 PICTURE = "counterfactual.png"
@@ -227,7 +171,7 @@ def counterfactual(
         outside.extend(world.info.warnings)
     worlds = {"factual": factual, _named(do): world}
     columns = _columns(graph, worlds, draws)
-    found = opened(graph, world, abduction.rows // draws, label_columns(graph, world))
+    found = open_values(graph, world, abduction.rows // draws, label_columns(graph, world))
     if output is not None:
         _write(graph, worlds, columns, output)
     notes = open_notes(loaded, counterfactual_verdict(graph, tuple(source), action))
@@ -240,6 +184,61 @@ def counterfactual(
         shown = columns if draws > 1 else marked(columns, found, _named(do))
         say(table(headers(graph, shown)))
         say("\n" + "\n".join(filter(None, [*open_lines(found, _named(do)), _text(summary)])))
+
+
+def evidence_of(
+    graph: Graph, table_file: Path | None, files: Sequence[Path], given: Sequence[Assignment]
+) -> dict[str, Any]:
+    """Node -> values, from the three options that give evidence."""
+    from causalflow.data.files import read_table
+
+    parts: list[Mapping[str, Any]] = [assigned(graph, given, "--given")]
+    if table_file is not None:
+        frame = read_table(table_file)
+        parts.append({str(name): frame[name].tolist() for name in frame.columns})
+    if files:
+        parts.append(_images(graph, files))
+    return given_once(parts)
+
+
+def rows_of(graph: Graph, known: DataSet, rows: int) -> dict[str, Any]:
+    """Rows of the test split, which no shipped model was fitted to: node -> values."""
+    from causalflow.cli.rows import drawn
+    from causalflow.data.frame import Frame
+
+    frame = Frame.read(drawn(graph, known.name, "test", n=rows), graph)
+    labels = {
+        name: node.type.show(values.numpy()).tolist()
+        for name, values in frame.labels().items()
+        if not (node := graph.nodes[name]).type.shape
+    }
+    return {**labels, **{name: frame.columns[name] for name in image_names(graph)}}
+
+
+def repeated(evidence: Mapping[str, Any], draws: int) -> dict[str, Any]:
+    """Every row ``draws`` times: draw k of row i is row k * rows + i; single values become rows."""
+    import torch
+
+    columns: dict[str, Any] = {}
+    for name, value in evidence.items():
+        if isinstance(value, torch.Tensor):
+            columns[name] = value.repeat(draws, 1, 1, 1)
+        else:
+            columns[name] = (value if isinstance(value, list) else [value]) * draws
+    return columns
+
+
+def _images(graph: Graph, files: Sequence[Path]) -> dict[str, Any]:
+    import torch
+
+    names = image_names(graph)
+    if len(names) != 1:
+        raise EvidenceError(
+            f"--image: the graph has {len(names)} image nodes; expected one. "
+            "Give others by --given NODE=FILE"
+        )
+    image = images_of(graph.nodes)[names[0]].type
+    return {names[0]: torch.cat([read_image(image, file) for file in files])}
 
 
 @contextmanager

@@ -1,11 +1,9 @@
-"""Output: what a command prints, an aligned table or JSON, and the files it writes.
+"""Output: what a command prints and writes, and worlds as readers write them.
 
-Worlds: values by node as a reader writes them, level names and numbers, and as pictures.
-
-Undetermined: what the evidence leaves open in a counterfactual world, as a command shows it.
-
-A line a row and node: of a class the probability of each level, of a number the range that holds
-nine draws in ten, and, where several draws were asked for, the shares of those draws.
+A world is shown by level names and numbers in the unit of the graph file. What the evidence leaves
+open in a counterfactual world has a line a row and node: of a class the probability of each level,
+of a number the range that holds nine draws in ten, and, where several draws were asked for, the
+shares of those draws.
 """
 
 from __future__ import annotations
@@ -44,7 +42,7 @@ __all__ = [
     "marked",
     "open_lines",
     "open_notes",
-    "opened",
+    "open_values",
     "pixels",
     "records",
     "say",
@@ -258,7 +256,9 @@ class Open:
         return start + "; ".join(known)
 
 
-def opened(graph: Graph, world: World, rows: int, drawn: Mapping[str, Sequence[Any]]) -> list[Open]:
+def open_values(
+    graph: Graph, world: World, rows: int, drawn: Mapping[str, Sequence[Any]]
+) -> list[Open]:
     """What is open in a world, row by row.
 
     Args:
@@ -304,7 +304,7 @@ def marked(
     at = list(zip(columns["row"], columns["world"], strict=True))
     return {
         name: [
-            f"{_rounded(value)} (draw)" if world == label and (row, name) in open_cells else value
+            f"{_text(value)} (draw)" if world == label and (row, name) in open_cells else value
             for value, (row, world) in zip(values, at, strict=True)
         ]
         for name, values in columns.items()
@@ -336,7 +336,3 @@ def _shown(shares: Mapping[str, float]) -> str:
         pairs = sorted(pairs, key=lambda pair: -pair[1])[:MOST_LEVELS]
     rest = ", ..." if len(pairs) < len(shares) else ""
     return ", ".join(f"{level}: {share:.2g}" for level, share in pairs) + rest
-
-
-def _rounded(value: object) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,15 +1,12 @@
-"""Rows: the data that ``--data`` names, a data set of the package or files of the user's own.
+"""Rows: the data and the model that a command names, of the package or files of the user's own.
 
 morpho_mnist    a data set of `causalflow.data.sets.catalogue`
 rows.csv        a column a node; image files are named in one column (--images FOLDER)
 rows.npz        an array a node, as numpy.savez writes them
 folder/         a folder with labels.csv and the image files that it names
-
-Shipped: the fitted model that comes with the package for a graph file, and its data set.
-
-A graph file given in place of a model stands for the checkpoint that was made for it, with the
-options of inference, and the scales of anti-causal edges, that the file states. One whose equations
-say it all needs none.
+graph.yaml      in place of a model: the checkpoint that was made for the graph, with the options of
+                inference, and the scales of anti-causal edges, that the file states; one whose
+                equations say it all needs none
 """
 
 from __future__ import annotations

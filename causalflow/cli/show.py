@@ -1,8 +1,7 @@
-"""``causalflow draw``: a graph file as a picture.
+"""Show what a file holds: ``causalflow draw``, ``describe`` and ``enumerate``.
 
-``causalflow describe``: what each node is compiled to.
-
-``causalflow enumerate``: the whole table of a small finite model, as papers print it.
+A graph as a picture; what each node of a graph or model is compiled to; and the whole table of a
+small finite model, as papers print it.
 """
 
 from __future__ import annotations
