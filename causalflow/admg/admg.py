@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property
 from heapq import heapify, heappop, heappush
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from causalflow.errors import GraphError, one_of, shown
 from causalflow.names import written
@@ -28,6 +28,7 @@ __all__ = ["ADMG", "Links", "Names"]
 
 Names: TypeAlias = str | Iterable[str]
 Adjacency: TypeAlias = Mapping[str, Set[str]]
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -198,6 +199,29 @@ class ADMG:
             shown = " -> ".join(map(written, (*cycle, cycle[0])))
             raise GraphError(f"the graph has a cycle: {shown}")
         return self._sorted
+
+    def solve(
+        self,
+        compute: Callable[[str, Mapping[str, Value]], Value],
+        do: Mapping[str, Value] | None = None,
+        given: Mapping[str, Value] | None = None,
+    ) -> dict[str, Value]:
+        """A world: a value for every node, each computed from those before it.
+
+        Args:
+            compute: ``compute(node, values)``, called in topological order.
+            do: the nodes that are set, and to what.
+            given: values that stand beside the nodes, such as exogenous ones; kept in the result.
+
+        Example:
+            >>> chain = ADMG(("x", "y", "z"), [("x", "y"), ("y", "z")])
+            >>> chain.solve(lambda node, values: len(values), do={"y": 7})
+            {'x': 0, 'y': 7, 'z': 2}
+        """
+        values, fixed = dict(given or {}), do or {}
+        for name in self.topological_order():
+            values[name] = fixed[name] if name in fixed else compute(name, values)
+        return values
 
     def causal_order(self, nodes: Iterable[str]) -> list[str]:
         """``nodes``, parents first, as the graph sorts them that this may be a subgraph of.

@@ -21,7 +21,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -150,21 +149,20 @@ def world(
         QueryError: the actual world matters, and the graph does not say how the noise of a table
             enters.
     """
-    places: dict[str, Places] = {name: noise[name] for name in structure.laws}
     shared = {} if actual is None else actual
     still = shared.keys() - (structure.graph.descendants(do) if do else frozenset())
-    for name in structure.graph.topological_order():
-        if name in do:
-            places[name] = do[name]
-        elif name in structure.tabled:
-            fresh = partial(_answer, structure, name, places, shared)
-            places[name] = shared[name] if name in still else fresh(n, random)
-        else:
-            arguments = tuple(places[each] for each in structure.arguments(name))
-            places[name] = np.broadcast_to(structure.function(name)[arguments], (n,))
-        if (places[name] == NEVER).any():
+
+    def compute(name: str, places: Mapping[str, Places]) -> Places:
+        if name in structure.tabled:
+            known = name in still
+            return shared[name] if known else _answer(structure, name, places, shared, n, random)
+        arguments = tuple(places[each] for each in structure.arguments(name))
+        found = np.broadcast_to(structure.function(name)[arguments], (n,))
+        if (found == NEVER).any():
             raise EvidenceError(f"node '{name}': the equation gives what is not a level")
-    return places
+        return found
+
+    return structure.graph.admg.solve(compute, do, {name: noise[name] for name in structure.laws})
 
 
 def _answer(
@@ -261,7 +259,6 @@ def enumeration(structure: FiniteStructure) -> Enumeration:
             f" {ENUMERATED_ROWS:,} are written out: ask a question instead, it needs no enumeration"
         )
     grids = np.indices(shape).reshape(len(shape), -1)
-    values = dict(zip(structure.laws, grids, strict=True))
     count = grids.shape[1] if shape else 1
     p = [
         prod(
@@ -269,12 +266,17 @@ def enumeration(structure: FiniteStructure) -> Enumeration:
         )
         for row in grids.T.tolist()
     ]
-    for name in structure.graph.topological_order():
-        arguments = tuple(values[each] for each in structure.arguments(name))
-        values[name] = np.broadcast_to(structure.function(name)[arguments], (count,))
-        bad = [row for row in np.flatnonzero(values[name] == NEVER).tolist() if p[row]]
-        if bad:
+
+    def compute(name: str, known: Mapping[str, Places]) -> Places:
+        arguments = tuple(known[each] for each in structure.arguments(name))
+        found = np.broadcast_to(structure.function(name)[arguments], (count,))
+        if bad := [row for row in np.flatnonzero(found == NEVER).tolist() if p[row]]:
             raise CausalflowError(f"node '{name}': the equation gives no level in row {bad[0]}")
+        return found
+
+    values = structure.graph.admg.solve(
+        compute, given=dict(zip(structure.laws, grids, strict=True))
+    )
     return Enumeration(
         exogenous={name: tuple(values[name].tolist()) for name in structure.laws},
         nodes={name: _levels(structure, name, values[name]) for name in structure.graph.nodes},

@@ -116,16 +116,14 @@ class _Units:
     def solve(self, do: Setting) -> dict[str, Numbers]:
         """The level of every node in each unit, 0 or 1, where some are set."""
         count = len(next(iter(self.types.values())))
-        values: dict[str, Numbers] = {}
-        for name in self.admg.topological_order():
-            if name in do:
-                values[name] = np.broadcast_to(do[name], count)
-                continue
+
+        def level(name: str, values: Mapping[str, Numbers]) -> Numbers:
             at = np.zeros(count, dtype=np.int64)
             for parent in self.admg.ordered(self.admg.parents(name)):
                 at = 2 * at + values[parent]
-            values[name] = self.types[name] >> at & 1
-        return values
+            return self.types[name] >> at & 1
+
+        return self.admg.solve(level, {n: np.broadcast_to(x, count) for n, x in do.items()})
 
     def data(self, known: Iterable[Names]) -> Numbers:
         """Which units are in each cell of the data."""

@@ -155,16 +155,18 @@ def solve(
     Raises:
         DataError: a node without an equation, or one that gives what the node cannot have.
     """
-    done = do or {}
     n = len(next(iter(exogenous.values())))
-    values: dict[str, NDArray[Any]] = {}
-    for name in graph.topological_order():
-        node = stored_node(graph, name)
-        if name in done:
-            values[name] = np.broadcast_to(np.asarray(done[name]), _shape(node, n)).copy()
-        else:
-            values[name] = _compute(name, node, {**exogenous, **values}, n)
-    return values
+
+    def compute(name: str, values: Arrays) -> NDArray[Any]:
+        return _compute(name, stored_node(graph, name), values, n)
+
+    fixed = {
+        name: np.broadcast_to(np.asarray(value), _shape(graph.nodes[name], n)).copy()
+        for name, value in (do or {}).items()
+        if name in graph.nodes
+    }
+    world = graph.admg.solve(compute, fixed, exogenous)
+    return {name: value for name, value in world.items() if name not in exogenous}
 
 
 def _draw(variable: Exogenous, n: int, generator: np.random.Generator) -> NDArray[Any]:
