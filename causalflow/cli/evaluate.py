@@ -17,6 +17,7 @@ from causalflow.cli.arguments import (
     examples,
     guidance_option,
     input_file,
+    sampling_option,
     steps_option,
 )
 from causalflow.cli.output import count, json_option, say, say_json, table
@@ -30,6 +31,7 @@ from causalflow.cli.rows import (
     shipped_data,
 )
 from causalflow.errors import EvidenceError
+from causalflow.graph.diffusion import Sampling
 from causalflow.limits import DRAWN_ROWS
 
 if TYPE_CHECKING:
@@ -110,6 +112,7 @@ class NamesType(click.ParamType):
 @path_option
 @steps_option
 @guidance_option
+@sampling_option
 @click.option(
     "--metrics",
     type=NamesType(),
@@ -143,6 +146,7 @@ def evaluate(
     path_column: str,
     steps: int | None,
     guidance: float | None,
+    options: Sequence[tuple[str, Any]],
     metrics: list[str] | None,
     judge_epochs: int,
     seed: int,
@@ -180,6 +184,7 @@ def evaluate(
         metrics=metrics,
         steps=steps,
         guidance=guidance,
+        sampling=Sampling(**dict(options)) if options else None,
         judge_epochs=judge_epochs,
         seed=seed,
         name=(weights or model).name,

@@ -42,6 +42,7 @@ from causalflow.evaluation.task import (
     random_actions,
     stated_action,
 )
+from causalflow.graph.diffusion import Sampling
 from causalflow.model.evidence import check_count
 from causalflow.model.model import Model
 from causalflow.model.support import Watch
@@ -95,6 +96,7 @@ class Evaluation:
             "seed": settings.seed,
             "steps": settings.steps,
             "guidance": settings.guidance,
+            **({"sampling": settings.sampling.changed()} if settings.sampling else {}),
             "device": self.device,
             "torch": torch.__version__,
             "machine": platform.machine(),
@@ -164,6 +166,8 @@ class Evaluation:
         settings, subject = self.settings, self.bench.subject
         steps = "the model's own" if settings.steps is None else str(settings.steps)
         guidance = "" if settings.guidance is None else f", guidance times {settings.guidance:g}"
+        for name, value in (settings.sampling.changed() if settings.sampling else {}).items():
+            guidance += f", {name} {value}"
         learned = len(next(iter(subject.training.values())))
         return (
             f"Graph {self.bench.graph.name}. {len(subject):,} pictures, {subject.split}; "
@@ -182,6 +186,7 @@ def evaluate(
     split: str = "test",
     steps: int | None = None,
     guidance: float | None = None,
+    sampling: Sampling | None = None,
     judge_epochs: int = 4,
     batch_size: int = BATCH,
     seed: int = 0,
@@ -207,6 +212,7 @@ def evaluate(
         split: of a data set, "test" or "validation"; the judges learn from its training split.
         steps: solver steps of the image, each way; default: the model's.
         guidance: multiplies all guidance; default: 1.
+        sampling: further options of the image for these calls, as ``cf.Sampling(solver="heun")``.
         judge_epochs: passes of the judges over their pictures.
         batch_size: rows asked at once, at most.
         seed: of the values set, the draws and the judges.
@@ -230,7 +236,12 @@ def evaluate(
     subject = _subject(model, data, n, split, seed)
     actions = _actions(model, subject, do, seed)
     settings = Settings(
-        steps=steps, guidance=guidance, seed=seed, batch=batch_size, progress=progress
+        steps=steps,
+        guidance=guidance,
+        sampling=sampling,
+        seed=seed,
+        batch=batch_size,
+        progress=progress,
     )
     rests_on = (_pictures(model, subject), *_outside(model, subject, actions))
     seen = bright_subject(model.graph, subject)

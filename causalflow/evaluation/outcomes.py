@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from causalflow.errors import EvidenceError
 from causalflow.evaluation.task import Action, Columns, Subject, image_node
+from causalflow.graph.diffusion import Sampling
 from causalflow.graph.graph import Graph
 from causalflow.graph.node import Image, Node, images_of
 from causalflow.mechanisms.mechanism import to_engine, to_public
@@ -56,6 +57,7 @@ class Settings:
     Attributes:
         steps: solver steps of the image, each way; None: the model's.
         guidance: multiplies all guidance; None: 1.
+        sampling: further options of the image for these calls; None: the model's.
         seed: of the draws.
         batch: rows asked at once, at most.
         progress: show bars on standard error.
@@ -63,6 +65,7 @@ class Settings:
 
     steps: int | None = None
     guidance: float | None = None
+    sampling: Sampling | None = None
     seed: int = 0
     batch: int = BATCH
     progress: bool = True
@@ -181,7 +184,9 @@ class _Run:
     def abducted(self, rows: Tensor) -> Abduction:
         """The noise of some rows."""
         drawn = self._generator(int(rows[0]), _THERE)
-        return self.model.abduct(self.evidence(rows), generator=drawn, steps=self.settings.steps)
+        steps, sampling = self.settings.steps, self.settings.sampling
+        evidence = self.evidence(rows)
+        return self.model.abduct(evidence, generator=drawn, steps=steps, sampling=sampling)
 
     def _generator(self, first: int, way: int) -> torch.Generator:
         """Noise of its own for every batch, and for the way back."""
@@ -191,8 +196,13 @@ class _Run:
         self, abduction: Abduction, do: Mapping[str, Any] | None = None, **options: Any
     ) -> World:
         """The worlds of a noise."""
-        steps, guidance = self.settings.steps, self.settings.guidance
-        return self.model.predict(abduction, do, steps=steps, guidance=guidance, **options)
+        return self.model.predict(abduction, do, **self.asked, **options)
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """The options of a call."""
+        names = ("steps", "guidance", "sampling")
+        return {name: getattr(self.settings, name) for name in names}
 
     def timed(self, call: Callable[[], Any]) -> tuple[Any, float]:
         """What a call gives, and how many seconds it took."""
@@ -215,10 +225,9 @@ class _Run:
         if part.refused:
             return
         factual = self._given({name: self.subject.rows[name][rows] for name in action.values})
-        asked: dict[str, Any] = {"steps": self.settings.steps, "guidance": self.settings.guidance}
         drawn = self._generator(int(rows[0]), _BACK)
         try:
-            back = self.model.counterfactual(dict(world), factual, generator=drawn, **asked)
+            back = self.model.counterfactual(dict(world), factual, generator=drawn, **self.asked)
             part.returned.append(back[image_node(self.model.graph)].cpu())
         except EvidenceError as mistake:
             part.refused = " ".join(str(mistake).split())
@@ -226,12 +235,11 @@ class _Run:
     def cycles(self, rows: int, residual: bool, bar: tqdm[Any]) -> list[Tensor]:
         """The pictures of the first rows after each null intervention."""
         image, known = image_node(self.model.graph), self.evidence(torch.arange(rows))
-        asked: dict[str, Any] = {"steps": self.settings.steps, "guidance": self.settings.guidance}
         found = []
         for cycle in range(CYCLES):
             drawn = self._generator(cycle, _ROUND)
             world = self.model.counterfactual(
-                known, {}, residual=residual, generator=drawn, **asked
+                known, {}, residual=residual, generator=drawn, **self.asked
             )
             found.append(world[image].cpu())
             known = {**known, image: found[-1]}

@@ -10,6 +10,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import causalflow as cf
@@ -207,3 +208,32 @@ def test_an_entry_point_is_a_name_and_a_broken_one_names_its_package(tmp_path):
     assert solver == "mine"
     assert world == "['color', 'image']"
     assert error.startswith("backbone 'broken' of the package 'my_package' cannot be loaded")
+
+
+def test_an_own_metric_is_named_in_an_evaluation_by_a_solver_that_is_chosen_for_it():
+    @cf.register("metric", "light")
+    def light(bench, outcome):
+        """The mean of all pixels."""
+        return outcome.world[bench.image].mean((1, 2, 3))
+
+    model = cf.compile(cf.loads(GRAPH.replace("mine", "ddim")))
+    color = np.arange(40) % 2
+    image = np.ones((1, 8, 8), dtype=np.float32) * color[:, None, None, None]
+    rows = {"color": color, "image": torch.from_numpy(image)}
+    others = {"color": color, "image": 0.5 * rows["image"]}
+    model.fit(others, steps=1, batch_size=8, progress=False, device="cpu")
+    calls = []
+    for steps in (2, 4):
+        found = cf.evaluate(
+            model,
+            rows,
+            metrics=["light", "network calls"],
+            sampling=cf.Sampling(solver=cf.Ddim(steps=steps), residual=False),
+            n=4,
+            judge_epochs=1,
+            progress=False,
+        )
+        first, second = found.measures
+        assert (first.name, first.score.count) == ("light", 4)
+        calls.append(second.score.value)
+    assert calls[1] == 2 * calls[0] > 0
