@@ -1,9 +1,10 @@
 """Speed: median milliseconds of public calls, in a fresh process of one thread.
 
-    ask again, n nodes      `Model.ask` of a chain of n coins, each the one before or its opposite,
-                            and the value of the answer, asked before: P(last | do(first), middle)
-    identify, first: ...    `identify` of a graph that nobody has asked about, without printing
-    identify, again: ...    the same of one graph
+    ask again, n nodes          `Model.ask` of a chain of n coins, each the one before or its
+                                opposite, and its value: P(last=1 | do(first=1), middle=0)
+    ask of new rows, n nodes    the same of 64 rows of the middle, other rows at each call
+    identify, first: ...        `identify` of a graph that nobody has asked about, without printing
+    identify, again: ...        the same of one graph
 
 Time is that of the processor, so that other work on the machine does not count, and a call is one
 of a turn of `TURN` calls; the median is that of `TURNS` turns.
@@ -62,6 +63,18 @@ def _ask(size: int) -> Callable[[], Any]:
     return lambda: model.ask(query).value
 
 
+def _ask_of_rows(size: int) -> Callable[[], Any]:
+    import numpy as np
+
+    import causalflow as cf
+
+    model = cf.compile(cf.loads(_chain(size)))
+    middle = f"v{size // 2}"
+    query = f"P(v{size - 1}=1 | do(v0=1), {middle})"
+    columns = iter(np.random.default_rng(0).integers(0, 2, (TURN * TURNS + 1, 64)))
+    return lambda: model.ask(query, **{middle: next(columns)}).table
+
+
 def _identify(edges: list[str], query: str, *, first: bool) -> Callable[[], Any]:
     """A call on one graph; or each on a graph of its own, with idle nodes of other names."""
     import causalflow as cf
@@ -86,6 +99,7 @@ def _graphs() -> dict[str, tuple[list[str], str]]:
 def _calls() -> dict[str, Callable[[], Any]]:
     return {
         **{f"ask again, {size} nodes": _ask(size) for size in SIZES},
+        **{f"ask of new rows, {size} nodes": _ask_of_rows(size) for size in SIZES},
         **{
             f"identify, {when}: {name}": _identify(*asked, first=when == "first")
             for when in ("first", "again")
