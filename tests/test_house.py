@@ -33,6 +33,10 @@ def test_trip_enters_no_more_files_than_recorded(trip):
     assert len(files) <= RECORDED[trip], files
 
 
+def test_nobody_asks_of_which_type_a_node_is_but_the_types_own_files():
+    assert askers(ROOT) == []
+
+
 @pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/architecture.md"])
 def test_files_that_a_page_names_exist(page):
     text = re.sub(r"<!-- [a-z].*?<!-- end -->", "", (ROOT / page).read_text("utf-8"), flags=re.S)

@@ -38,7 +38,7 @@ def milliseconds(root: Path) -> dict[str, float]:
     Raises:
         RuntimeError: a call ends in an error.
     """
-    environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(root.resolve()), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-P", "-W", "ignore", str(Path(__file__).resolve())]
     ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if ran.returncode:

@@ -195,8 +195,9 @@ def entered(root: Path, trip: str) -> list[str]:
     Raises:
         RuntimeError: the trip ends in an error.
     """
-    environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-P", "-W", "ignore", str(Path(__file__).resolve()), str(root), trip]
+    here = str(root.resolve())
+    environment = {**os.environ, "PYTHONPATH": here, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-P", "-W", "ignore", str(Path(__file__).resolve()), here, trip]
     with tempfile.TemporaryDirectory() as folder:
         ran = subprocess.run(
             command, cwd=folder, env=environment, capture_output=True, text=True, check=False
@@ -232,7 +233,7 @@ def _record(call: Callable[[], Any], package: Path) -> list[str]:
 
 
 def _main(root: str, trip: str) -> None:
-    package = Path(root).resolve() / "causalflow"
+    package = Path(root) / "causalflow"
     _import_all(package)
     with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
         files = _record(TRIPS[trip](), package)
