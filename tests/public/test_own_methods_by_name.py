@@ -220,7 +220,7 @@ def test_an_own_metric_is_named_in_an_evaluation_by_a_solver_that_is_chosen_for_
     color = np.arange(40) % 2
     image = np.ones((1, 8, 8), dtype=np.float32) * color[:, None, None, None]
     rows = {"color": color, "image": torch.from_numpy(image)}
-    others = {"color": color, "image": 0.5 * rows["image"]}
+    others = {"color": color, "image": 0.25 + 0.5 * rows["image"]}
     model.fit(others, steps=1, batch_size=8, progress=False, device="cpu")
     calls = []
     for steps in (2, 4):
