@@ -1,6 +1,6 @@
 """Drawing: a causal graph on a matplotlib Figure, one inch a unit, without pyplot's globals.
 
-Legend: what the shapes and lines of a drawing stand for, in centred rows below it.
+Below the graph stands a legend, in centred rows: what its shapes and lines stand for.
 """
 
 from __future__ import annotations

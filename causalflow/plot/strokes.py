@@ -1,4 +1,4 @@
-"""Shapes: the strokes that drawings are made of: node outlines, edges with heads, text widths."""
+"""Strokes: what drawings are made of: outlines of nodes, edges with heads, widths of texts."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""Style: how node types and edge kinds are told apart in a drawing, by shape, colour and head.
+"""Style: how nodes and edges are told apart in a drawing, by shape, colour and head.
 
-Highlight: a hedge in the drawing of a graph; what is no part of it steps back.
-
-F is what the hedge is about, F' the part of it without treatments, and the roots are common to both
-(`causalflow.identify.hedge`). The directed edges of the two forests and the bidirected edges that
-join their nodes stay as they are, on a soft ground; all others are pale.
+A node's type says how it looks (`causalflow.values.variable`). Where a hedge is highlighted, what
+is no part of it steps back: F is what the hedge is about, F' the part of it without treatments, and
+the roots are common to both (`causalflow.identify.hedge`); the directed edges of the two forests
+and the bidirected edges that join their nodes stay as they are, on a soft ground; all others are
+pale.
 """
 
 from __future__ import annotations
