@@ -15,7 +15,7 @@ from causalflow.cli.check import checked, summary
 from causalflow.cli.output import count, json_option, say, say_json, table
 
 if TYPE_CHECKING:
-    from causalflow.demo.demo import Score
+    from causalflow.demo.demo import Line
     from causalflow.model.model import Model
 
 __all__ = ["demo"]
@@ -81,7 +81,7 @@ def _calls(calls: Mapping[str, float]) -> str:
     return f"network calls per image: {parts}"
 
 
-def _columns(scores: Sequence[Score]) -> dict[str, list[object]]:
+def _columns(scores: Sequence[Line]) -> dict[str, list[object]]:
     """A line a score; ``truth`` is empty where nobody knows it."""
     return {
         "query": [score.query for score in scores],

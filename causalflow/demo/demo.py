@@ -8,7 +8,7 @@ Colour and bar are read off the pixels, the digit by a classifier that saw neith
 its images. The same noise gives every row, so that a column of the picture is one world and what
 would have become of it.
 
-Training of the demo model: what ``causalflow demo --train`` runs, and was run to ship it.
+The model ships; `train` is what ``causalflow demo --train`` runs, and was run to ship it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from torch import Tensor
 from causalflow.data.sets.bar_mnist import BarMNIST, bar_mnist
 from causalflow.data.sets.dataset import draw_labels
 from causalflow.data.shipped import graph_path
-from causalflow.evaluation.axioms import composition, largest_error
+from causalflow.evaluation.axioms import composition, largest_error, true_error
 from causalflow.evaluation.readers import (
     DigitReader,
     agreement,
@@ -45,7 +45,7 @@ __all__ = [
     "LOG",
     "TRAINING",
     "Demonstration",
-    "Score",
+    "Line",
     "demonstrate",
     "held_out",
     "label_effects",
@@ -86,8 +86,8 @@ DRAWS = LABEL_ROWS = 200_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Score:
-    """One measured number.
+class Line:
+    """One line of the table: a measured number.
 
     Attributes:
         query: the intervention.
@@ -115,7 +115,7 @@ class Demonstration:
         picture: where it was written.
     """
 
-    scores: tuple[Score, ...]
+    scores: tuple[Line, ...]
     images: int
     network_calls: Mapping[str, float]
     picture: Path
@@ -131,7 +131,7 @@ def load_model() -> Model:
 
 
 def demonstrate(model: Model, n: int, picture: Path) -> Demonstration:
-    """Score ``model`` on n held-out images and draw the picture.
+    """Line ``model`` on n held-out images and draw the picture.
 
     Args:
         model: a fitted model of the demo's graph.
@@ -173,7 +173,7 @@ def interventions(data: BarMNIST) -> dict[str, Tensor]:
     }
 
 
-def label_effects(model: Model) -> list[Score]:
+def label_effects(model: Model) -> list[Line]:
     """P(bar = present | do(color)) of the fitted labels, by sampling, beside the true numbers."""
     truth = {"green": 0.6524, "red": 0.5096}
     effects = []
@@ -181,7 +181,7 @@ def label_effects(model: Model) -> list[Score]:
         bars = model.sample(DRAWS, do={"color": color}, nodes=["bar"])["bar"]
         name = f"P(bar | do(color={color}))"
         effects.append(
-            Score(
+            Line(
                 query=name,
                 measure="probability",
                 value=float(bars.double().mean()),
@@ -192,28 +192,28 @@ def label_effects(model: Model) -> list[Score]:
     return effects
 
 
-def _ceiling(factual: Mapping[str, Tensor], read_digit: DigitReader) -> Score:
+def _ceiling(factual: Mapping[str, Tensor], read_digit: DigitReader) -> Line:
     """How often the classifier is right on the real images: the ceiling of what follows."""
     right = agreement(read_digit(factual["image"]), factual["digit"])
-    return Score(query="real images", measure="digit read right", value=right, unit="1")
+    return Line(query="real images", measure="digit read right", value=right, unit="1")
 
 
-def _null(factual: Mapping[str, Tensor], world: World, decoded: World) -> list[Score]:
+def _null(factual: Mapping[str, Tensor], world: World, decoded: World) -> list[Line]:
     """The null intervention, with the residual and without it."""
     full = largest_error(factual["image"], world["image"]) / 255
     bare = composition(factual["image"], decoded["image"]).value / 255
     return [
-        Score(query="do() with residual", measure="largest error of a pixel", value=full, unit="1"),
-        Score(query="do() without", measure="mean absolute error", value=bare, unit="1"),
+        Line(query="do() with residual", measure="largest error of a pixel", value=full, unit="1"),
+        Line(query="do() without", measure="mean absolute error", value=bare, unit="1"),
     ]
 
 
-def _effects(name: str, action: Tensor, world: World, read_digit: DigitReader) -> list[Score]:
+def _effects(name: str, action: Tensor, world: World, read_digit: DigitReader) -> list[Line]:
     """Whether every attribute reads off the image as the counterfactual world has it."""
     image = world["image"]
     read = {"digit": read_digit(image), "color": read_color(image), "bar": read_bar(image)}
     return [
-        Score(
+        Line(
             query=f"do({name})",
             measure=f"{label} {'as set' if label == name else 'as in the world'}",
             value=agreement(read[label], action if label == name else world[label]),
@@ -223,17 +223,17 @@ def _effects(name: str, action: Tensor, world: World, read_digit: DigitReader) -
     ]
 
 
-def _distance(name: str, data: BarMNIST, world: World) -> Score:
+def _distance(name: str, data: BarMNIST, world: World) -> Line:
     """Mean absolute difference from the true picture; ``truth``: of the image left as it is."""
     rows = torch.arange(len(data))
     do = {label: world[label] for label in ("color", "bar")}
     true = data.true_counterfactual(rows, do)["image"]
-    return Score(
+    return Line(
         query=f"do({name})",
         measure="distance to the true picture",
-        value=255 * float((world["image"] - true).abs().mean()),
+        value=true_error(world["image"], true).value,
         unit="of 255",
-        truth=255 * float((data.images / 255 - true).abs().mean()),
+        truth=true_error(data.images, true).value,
     )
 
 
