@@ -85,12 +85,15 @@ def quantile(z: Array, log_mean: Array, log_size: float | None) -> Array:
 
     def reached(x: Array, rows: Rows) -> Truths:
         """Whether F(x) >= Phi(z) in some rows, told from the nearer end."""
-        law = _law(log_mean[rows], log_size)
-        found = np.where(is_low[rows], law.cdf(x) >= tail[rows], law.sf(x) <= tail[rows])
-        return np.asarray(found & (x >= 0), dtype=np.bool_)
+        found, low = x >= 0, is_low[rows]
+        for side in (low & found, ~low & found):
+            law, own = _law(log_mean[rows[side]], log_size), tail[rows[side]]
+            found[side] = law.cdf(x[side]) >= own if low[side].any() else law.sf(x[side]) <= own
+        return found
 
-    nearly = np.where(is_low, tail, np.minimum(1 - tail, 1 - 2.0**-53))
-    high = np.maximum(_law(log_mean, log_size).ppf(nearly), 0.0)
+    mean, variance, skewness = _law(log_mean, log_size).stats("mvs")
+    start = mean + np.sqrt(variance) * (z + skewness / 6 * (z**2 - 1))  # Cornish & Fisher
+    high = np.clip(np.round(start), 0.0, LARGEST)
     low, step, rows = high - 1, 1.0, np.arange(len(z))
     while len(rows := rows[~reached(high[rows], rows) & (high[rows] < LARGEST)]):
         low[rows], high[rows], step = high[rows], high[rows] + step, 2 * step

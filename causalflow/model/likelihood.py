@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from causalflow.data.frame import Frame
 from causalflow.errors import CausalflowError, CausalflowWarning, one_line
+from causalflow.graph.node import Node
 from causalflow.mechanisms.categorical import Categorical
 from causalflow.mechanisms.image.mechanism import ImageMechanism
 from causalflow.mechanisms.latent_class import LatentDistrict
@@ -66,7 +67,7 @@ def fit_nodes(
     scm.forget()
     experience = experienced(scm, frame, part.nodes)
     if apart := far(experience.distances, frame):
-        warnings.warn(_warning(apart), CausalflowWarning, stacklevel=3)
+        warnings.warn(_warning(apart, scm.graph.nodes), CausalflowWarning, stacklevel=3)
     return replace(report, distances=experience.distances), frozenset(part.nodes), experience
 
 
@@ -155,11 +156,13 @@ def latent_districts(scm: StructuralModel) -> list[LatentDistrict]:
     ]
 
 
-def _warning(distances: Mapping[str, float]) -> str:
+def _warning(distances: Mapping[str, float], nodes: Mapping[str, Node]) -> str:
     """What to say of nodes whose mechanisms do not draw what their rows hold."""
+    wider = dict.fromkeys((nodes[name].type.noises or ("flow",))[-1] for name in distances)
+    noises = ", ".join(f"noise: {each}" for each in wider)
     said = ", ".join(f"'{name}' {distance:.2g}" for name, distance in distances.items())
     return one_line(
         f"fit: what the mechanism draws differs from the rows in {said}",
         f" (Kolmogorov-Smirnov distance, 0 to 1; {FAR:g} is warned of): answers rest on the "
-        "mechanism; more steps, noise: flow, or another scale of the column may fit better",
+        f"mechanism; more steps, {noises}, or another scale of the column may fit better",
     )

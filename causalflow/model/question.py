@@ -206,7 +206,7 @@ def _evidence(graph: Graph, conditions: list[Condition]) -> dict[str, Tensor]:
     for condition in conditions:
         _check_condition(graph, condition)
     factual = [each for each in conditions if _is_factual(graph, each)]
-    if all(levels_of(graph, each.term.name) is not None for each in factual):
+    if _is_met_by_draws(graph, frozenset(each.term.name for each in factual)):
         return {}
     found: dict[str, Tensor] = {}
     for each in factual:
@@ -217,6 +217,19 @@ def _evidence(graph: Graph, conditions: list[Condition]) -> dict[str, Tensor]:
                 f"the evidence has probability zero: '{each.term.name}' has two values"
             )
     return found
+
+
+def _is_met_by_draws(graph: Graph, names: frozenset[str]) -> bool:
+    """Whether draws are kept that meet the conditions: on levels, or on counts of open causes.
+
+    A count is abducted where that is exact: where only levels above it are unknown.
+    """
+    kinds = [graph.nodes[name].type for name in names]
+    if all(kind.levels is not None for kind in kinds):
+        return True
+    above = [graph.nodes[name] for name in graph.ancestors(names) - names]
+    is_open = any(node.type.levels is None and node.equation is None for node in above)
+    return is_open and all(kind.integral and not kind.shape for kind in kinds)
 
 
 def _check_condition(graph: Graph, condition: Condition) -> None:

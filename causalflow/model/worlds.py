@@ -22,6 +22,7 @@ from torch import Tensor
 
 from causalflow.errors import QueryError
 from causalflow.graph.node import Level
+from causalflow.limits import JOINT_CELLS
 from causalflow.mechanisms.mechanism import Noise
 from causalflow.model.question import levels_of, reached, read_value
 from causalflow.model.scm import StructuralModel
@@ -179,6 +180,11 @@ def frequencies(
     """
     group, groups = _codes(conditions, kept)
     cell, cells = _codes(outcomes, kept)
+    if cells * groups > JOINT_CELLS:
+        raise QueryError(
+            f"query: the table would have {cells * groups:,} cells; at most {JOINT_CELLS:,}: give"
+            " some of its variables a value"
+        )
     n = np.bincount(group, minlength=groups)
     hit = event[kept]
     k = np.bincount((cell * groups + group)[hit], minlength=cells * groups).reshape(cells, groups)

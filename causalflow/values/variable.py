@@ -54,7 +54,8 @@ class NodeType(Protocol):
         word: what a graph file calls it.
         engine: where the networks' side of it is, ``module:name``; imported when first needed.
         look: how a node of it is drawn.
-        noises: how the noise of a node can enter, as its file names it; the first by default.
+        noises: how the noise of a node can enter, as its file names it; the first by default, the
+            last the one that fits most.
     """
 
     word: ClassVar[str]

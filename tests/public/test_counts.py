@@ -157,6 +157,31 @@ def test_questions_about_counts_are_answered_by_draws(fitted):
     assert abs(given.value - odds / (1 + odds)) < 0.05
 
 
+def test_a_count_below_an_unknown_number_is_a_condition_that_draws_meet():
+    graph = cf.loads(
+        "nodes: {z: {type: continuous, noise: linear}, n: {type: count}}\nedges: [z -> n]"
+    )
+    draws = np.random.default_rng(3)
+    z = draws.normal(size=ROWS)
+    model = cf.compile(graph)
+    model.fit({"z": z, "n": draws.poisson(np.exp(z))}, steps=20, progress=False)
+    small, large = model.ask("E[z | n=0]"), model.ask("E[z | n=4]")
+    assert small.route == "simulated"
+    assert any("satisfy the conditions" in note for note in small.assumptions)
+    assert small.value < 0 < large.value
+
+
+def test_a_table_of_too_many_counts_is_refused_in_one_line():
+    graph = cf.loads("nodes: {a: {type: count}, b: {type: count}}")
+    model = cf.compile(graph)
+    wide = np.random.default_rng(4).poisson(1e6, (2, 500))
+    model.fit({"a": wide[0], "b": wide[1]}, steps=1, progress=False)
+    assert abs(model.ask("E[a]").value / wide[0].mean() - 1) < 0.01
+    with pytest.raises(cf.QueryError, match="the table would have") as raised:
+        model.ask("P(a, b)")
+    assert "\n" not in str(raised.value)
+
+
 @pytest.mark.parametrize("wrong", ["P(n=2.5)", "P(y | do(n=-3))", "P(m | n)"])
 def test_a_question_about_what_is_no_count_is_refused_in_one_line(fitted, wrong):
     with pytest.raises(cf.QueryError) as raised:
