@@ -167,12 +167,15 @@ class StructuralModel(nn.Module):
             self._configured[key] = self._with_images(options)
         return self._configured[key]
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the models under other options, which are made again."""
+        return {**self.__dict__, "_configured": {}}
+
     def _with_images(self, options: Mapping[str, Any]) -> StructuralModel:
         other = copy.copy(self)
         own = dict(self._mechanisms.items())
         own |= {module_key(n): image.configured(**options) for n, image in self.images.items()}
         other._modules = {**self._modules, "_mechanisms": nn.ModuleDict(own)}
-        other._configured = {}
         other.__dict__.pop("images", None)
         return other
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import pytest
 import torch
 
@@ -71,6 +74,14 @@ def test_weights_that_change_are_those_that_answer(model):
     red(other, steps=3)
     other.transplant("image", model)
     assert torch.equal(red(other, steps=3), after)
+
+
+@pytest.mark.parametrize(
+    "carry", [copy.copy, copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))]
+)
+def test_a_model_that_was_asked_is_copied_and_pickled(model, carry):
+    asked = red(model), red(model, steps=3)
+    assert all(map(torch.equal, (red(other := carry(model)), red(other, steps=3)), asked))
 
 
 def test_acceleration_after_a_call_reaches_the_options_asked_before(model):

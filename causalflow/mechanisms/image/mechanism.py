@@ -48,6 +48,8 @@ __all__ = ["ENGINE", "ImageMechanism"]
 
 DEFAULT_CODE = 32
 ALIKE = 0.95
+MADE = ("_codec", "decoder")
+"""What is made of the options when it is first asked for."""
 
 
 class ImageMechanism(nn.Module):
@@ -146,7 +148,6 @@ class ImageMechanism(nn.Module):
             options: further fields of `causalflow.graph.node.Diffusion`.
         """
         other = copy.copy(self)
-        other._drop_ways()
         if steps is not None:
             options = {"guided_steps": None, **options, "steps": steps}
         if isinstance(guidance, str):
@@ -160,13 +161,14 @@ class ImageMechanism(nn.Module):
 
     def forget(self) -> None:
         """Drop what was recorded of weights that have changed or moved, or that run otherwise."""
-        self._drop_ways()
+        for made in MADE:
+            self.__dict__.pop(made, None)
         if self.denoiser.replay is not None:
             self.denoiser.replay.forget()
 
-    def _drop_ways(self) -> None:
-        for made in ("_codec", "decoder"):
-            self.__dict__.pop(made, None)
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what is made of its options, by which a copy may have others."""
+        return {name: value for name, value in self.__dict__.items() if name not in MADE}
 
     def calibrate(self, values: Values, generator: torch.Generator) -> None:
         """Set the scales of continuous parents and the mutilation weights; draws nothing."""
