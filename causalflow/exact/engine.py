@@ -1,4 +1,4 @@
-"""Ask: a causal question, and what is known, become a table of probabilities.
+"""Engine: a causal question, and what is known, become a table of probabilities.
 
     P(y | z)      = P(y, z) / P(z), both from one network of parallel worlds
     E[f(y) | z]   = sum_y f(y) P(y | z), for each term of the combination by itself
@@ -6,9 +6,8 @@
 Conditions may be given as values in the query, left free (an axis of the answer), or bound to
 evidence: a value, or a column with one value a row. Equal rows are computed once.
 
-Cells: the numbers of an answer as a table: named axes, images by code, a row for each given.
-
-Numbers: what the levels of a variable count as in an expectation.
+Of an image the answer shows the codes that have some probability. In an expectation a level counts
+as its own number, or as its position where levels have names.
 """
 
 from __future__ import annotations
@@ -30,91 +29,14 @@ from causalflow.factors.table import Table
 from causalflow.graph.node import Level
 from causalflow.limits import PLAN_CELLS
 from causalflow.query.answer import ROW, Answer
-from causalflow.query.means import counted_as
+from causalflow.query.known import read_given
+from causalflow.query.means import counting_notes
 from causalflow.query.query import Kind, Query, Term
 from causalflow.values.finite import finite_of
 
-__all__ = [
-    "Question",
-    "answer",
-    "key_names",
-    "level_notes",
-    "level_numbers",
-    "seen_only",
-    "where_told",
-    "with_rows",
-]
+__all__ = ["Question", "answer"]
 
 Levels = dict[str, tuple[Level, ...]]
-
-
-def key_names(query: Query, form: Query) -> dict[Key, str]:
-    """The axis of each free key of a query's counterfactual form."""
-    asked = form.outcomes if query.kind is Kind.PROBABILITY else ()
-    keys: list[Key] = [term for term in (*asked, *form.conditions) if term.value is None]
-    return dict(zip([*keys, *query.free_interventions], query.free_variables, strict=True))
-
-
-def where_told(values: Values, asked: Mapping[Key, int], known: Mapping[Key, Positions]) -> Values:
-    """The values, 0 where what is asked is known to be something else; the rows' axis first."""
-    agree: Any = True
-    for key, place in asked.items():
-        agree = agree & (known[key] == place)
-    if agree is True:
-        return values
-    by_row = np.reshape(agree, [-1] + [1] * (values.ndim - 1)) if np.ndim(agree) else agree
-    return np.asarray(values * np.asarray(by_row, dtype=np.int64), dtype=values.dtype)
-
-
-def seen_only(values: Values, levels: Levels, coded: Sequence[bool]) -> tuple[Values, Levels]:
-    """The values at those codes of images that have some probability.
-
-    Args:
-        values: the axes of ``levels`` last.
-        levels: of each axis.
-        coded: which axes are images'.
-    """
-    found, values = dict(levels), np.asarray(values)  # a sum of fractions may be a bare one
-    first = values.ndim - len(levels)
-    for place, (axis, is_image) in enumerate(zip(levels, coded, strict=True), start=first):
-        if is_image:
-            others = tuple(each for each in range(values.ndim) if each != place)
-            seen = np.flatnonzero(((values != 0) & (values == values)).any(axis=others))
-            values = values.take(seen, axis=place)
-            found[axis] = tuple(levels[axis][k] for k in seen.tolist())
-    return values, found
-
-
-def with_rows(
-    values: Values,
-    levels: Mapping[str, tuple[Level, ...]],
-    rows: np.ndarray[Any, np.dtype[np.int64]] | None,
-) -> Table:
-    """The table; of distinct rows, one for each row given, on the axis `ROW`."""
-    axes = tuple(levels)
-    if rows is None:
-        return Table.of(axes, values, levels)
-    row = ROW if ROW not in axes else f"{ROW}'"
-    return Table.of((row, *axes), values[rows], {**levels, row: tuple(range(len(rows)))})
-
-
-def level_numbers(domain: Domain) -> list[Fraction]:
-    """The number that each level counts as: its own, or its position where levels have names.
-
-    Raises:
-        QueryError: the variable is an image.
-    """
-    levels = finite_of(domain.declared.type)
-    if levels is None:
-        raise QueryError(f"query: the expectation of the image '{domain.name}'; ask P(...)")
-    numbers = dict(zip(levels.levels, levels.numbers, strict=True))
-    return [numbers[level] for level in domain.levels]
-
-
-def level_notes(domain: Domain) -> list[str]:
-    """What an expectation of a class with named levels means; nothing where they are numbers."""
-    counting = domain.declared.type.counting
-    return [counted_as(domain.name, counting)] if counting else []
 
 
 def answer(inference: Inference, query: Query, bound: Mapping[Key, Any]) -> Answer:
@@ -176,13 +98,20 @@ class Question:
         question = cls(
             inference=inference, query=query, form=form, free=free, conditions=conditions, known={}
         )
-        given = {term.free: term.value for term in form.conditions if term.value is not None}
-        for key, value in (given | dict(bound)).items():
-            domain = question.domain(key)
-            single = not domain.is_batch(value)
-            question.known[key] = domain.position(value) if single else domain.positions(value)
-        question._merge_rows()
+        question.known, rows = read_given(form, bound, question._places)
+        if rows is not None:
+            columns = {k: p for k, p in question.known.items() if isinstance(p, np.ndarray)}
+            distinct, question.inverse = distinct_rows(list(columns.values()))
+            question.known |= dict(zip(columns, distinct, strict=True))
         return question
+
+    def _places(self, key: Key, value: Any) -> tuple[Positions, int | None]:
+        """Where a value stands; of a column the rows too."""
+        domain = self.domain(key)
+        if not domain.is_batch(value):
+            return domain.position(value), None
+        column = domain.positions(value)
+        return column, len(column)
 
     def domain(self, key: Key) -> Domain:
         """The values of a term or a free intervention."""
@@ -190,17 +119,6 @@ class Question:
             terms = (*(term.free for term in self.form.outcomes), *self.conditions)
             self.domains[key] = self.inference.domain(terms, self.free, key)
         return self.domains[key]
-
-    def _merge_rows(self) -> None:
-        """Keep of equal rows one."""
-        columns = {key: p for key, p in self.known.items() if isinstance(p, np.ndarray)}
-        if not columns:
-            return
-        lengths = {str(key): len(column) for key, column in columns.items()}
-        if len(set(lengths.values())) > 1 or 0 in lengths.values():
-            raise EvidenceError(f"evidence: columns of unequal length, or without rows: {lengths}")
-        distinct, self.inverse = distinct_rows(list(columns.values()))
-        self.known |= dict(zip(columns, distinct, strict=True))
 
     def _parts(self) -> Sequence[int | None]:
         """None for a probability; the terms of an expectation."""
@@ -232,7 +150,7 @@ class Question:
     def _terms(self, part: int | None) -> tuple[list[Term], list[Term], dict[Key, int]]:
         """The outcomes of a part: all, those that are free, and the positions of the others.
 
-        Outcomes that are known are left to `causalflow.exact.engine.where_told`.
+        Outcomes that are known are left to `_where_told`.
         """
         outcomes = self.form.outcomes if part is None else (self.form.outcomes[part],)
         outcomes = tuple(term for term in outcomes if term.free not in self.known)
@@ -252,8 +170,8 @@ class Question:
             at: dict[Key, int] = {
                 term.free: self.domain(term.free).position(term.value) for term in told
             }
-            return where_told(values, at, self.known), empty
-        weights = level_numbers(self.domain(self.form.outcomes[part].free))
+            return _where_told(values, at, self.known), empty
+        weights = _level_numbers(self.domain(self.form.outcomes[part].free))
         axis = int(self.inverse is not None)
         scale = self.query.coefficients[part]
         exact = values.dtype == object
@@ -367,8 +285,8 @@ class Question:
             for name, choice in self.choices.items()
         ]
         if self.query.kind is not Kind.PROBABILITY:
-            domains = {term.name: self.domain(term.free) for term in self.form.outcomes}
-            found += [note for each in domains.values() for note in level_notes(each)]
+            levels = {t.name: self.domain(t.free).levels for t in self.form.outcomes}
+            found += counting_notes(self.query, levels)
         if self.inverse is not None and (rows := self.impossible_rows()):
             found.append(impossible_note(rows, self._impossible(int(self.inverse[rows[0]]))))
         if empty:
@@ -377,7 +295,7 @@ class Question:
 
     def axes(self) -> tuple[tuple[str, ...], dict[str, tuple[Level, ...]]]:
         """The axes of an answer, and their levels."""
-        names = key_names(self.query, self.form)
+        names = _key_names(self.query, self.form)
         keys = [*self.asked(), *self.kept()]
         levels = {names[key]: self.domain(key).levels for key in keys}
         return tuple(levels), levels
@@ -387,5 +305,68 @@ class Question:
         _, levels = self.axes()
         keys = [*self.asked(), *self.kept()]
         coded = [bool(self.domain(key).declared.type.shape) for key in keys]
-        values, levels = seen_only(values, levels, coded)
-        return with_rows(values, levels, self.inverse)
+        values, levels = _seen_only(values, levels, coded)
+        return _with_rows(values, levels, self.inverse)
+
+
+def _key_names(query: Query, form: Query) -> dict[Key, str]:
+    """The axis of each free key of a query's counterfactual form."""
+    asked = form.outcomes if query.kind is Kind.PROBABILITY else ()
+    keys: list[Key] = [term for term in (*asked, *form.conditions) if term.value is None]
+    return dict(zip([*keys, *query.free_interventions], query.free_variables, strict=True))
+
+
+def _where_told(values: Values, asked: Mapping[Key, int], known: Mapping[Key, Positions]) -> Values:
+    """The values, 0 where what is asked is known to be something else; the rows' axis first."""
+    agree: Any = True
+    for key, place in asked.items():
+        agree = agree & (known[key] == place)
+    if agree is True:
+        return values
+    by_row = np.reshape(agree, [-1] + [1] * (values.ndim - 1)) if np.ndim(agree) else agree
+    return np.asarray(values * np.asarray(by_row, dtype=np.int64), dtype=values.dtype)
+
+
+def _seen_only(values: Values, levels: Levels, coded: Sequence[bool]) -> tuple[Values, Levels]:
+    """The values at those codes of images that have some probability.
+
+    Args:
+        values: the axes of ``levels`` last.
+        levels: of each axis.
+        coded: which axes are images'.
+    """
+    found, values = dict(levels), np.asarray(values)  # a sum of fractions may be a bare one
+    first = values.ndim - len(levels)
+    for place, (axis, is_image) in enumerate(zip(levels, coded, strict=True), start=first):
+        if is_image:
+            others = tuple(each for each in range(values.ndim) if each != place)
+            seen = np.flatnonzero(((values != 0) & (values == values)).any(axis=others))
+            values = values.take(seen, axis=place)
+            found[axis] = tuple(levels[axis][k] for k in seen.tolist())
+    return values, found
+
+
+def _with_rows(
+    values: Values,
+    levels: Mapping[str, tuple[Level, ...]],
+    rows: np.ndarray[Any, np.dtype[np.int64]] | None,
+) -> Table:
+    """The table; of distinct rows, one for each row given, on the axis `ROW`."""
+    axes = tuple(levels)
+    if rows is None:
+        return Table.of(axes, values, levels)
+    row = ROW if ROW not in axes else f"{ROW}'"
+    return Table.of((row, *axes), values[rows], {**levels, row: tuple(range(len(rows)))})
+
+
+def _level_numbers(domain: Domain) -> list[Fraction]:
+    """The number that each level counts as: its own, or its position where levels have names.
+
+    Raises:
+        QueryError: the variable is an image.
+    """
+    levels = finite_of(domain.declared.type)
+    if levels is None:
+        raise QueryError(f"query: the expectation of the image '{domain.name}'; ask P(...)")
+    numbers = dict(zip(levels.levels, levels.numbers, strict=True))
+    return [numbers[level] for level in domain.levels]

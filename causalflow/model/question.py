@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -26,7 +27,7 @@ from causalflow.graph.node import Exogenous, Level, Node
 from causalflow.limits import SETTINGS
 from causalflow.mechanisms.mechanism import labelled, to_engine
 from causalflow.model.scm import StructuralModel
-from causalflow.query.known import Key, Known, free_names
+from causalflow.query.known import Key, Known, free_names, read_given
 from causalflow.query.query import Intervention, Query, Term, World
 from causalflow.values.image import ImageType, image_of, pixels_of
 
@@ -118,22 +119,14 @@ def read_question(known: Known, columns: Mapping[str, Any], device: torch.device
         QueryError: it asks what draws cannot answer.
         EvidenceError: a value does not fit its variable, or rows do not fit one another.
     """
-    graph, parsed, given = known.graph, known.query, known.bound(columns)
+    graph, parsed = known.graph, known.query
     form = parsed.counterfactual_form()
-    values: dict[Key, Tensor] = {}
-    batches: dict[str, int] = {}
-    for term in form.conditions:
-        value = term.value if term.value is not None else given.get(term)
-        if value is not None:
-            values[term], batch = read_value(graph, term.name, value, device)
-            batches |= {str(term): len(values[term])} if batch else {}
-    bound = {}
-    for name in parsed.free_interventions:
-        if name in given:
-            bound[name], batch = read_value(graph, name, given[name], device)
-            batches |= {name: len(bound[name])} if batch else {}
+    given, rows = read_given(
+        form, known.bound(columns), partial(_read_key, graph=graph, device=device)
+    )
+    bound = {key: values for key, values in given.items() if isinstance(key, str)}
     conditions = [
-        Condition(term=_reduced(graph, term.free), value=values.get(term))
+        Condition(term=_reduced(graph, term.free), value=given.get(term.free))
         for term in form.conditions
     ]
     evidence = _evidence(graph, conditions)
@@ -146,7 +139,7 @@ def read_question(known: Known, columns: Mapping[str, Any], device: torch.device
         evidence=evidence,
         bound=bound,
         free=_settings(graph, [name for name in parsed.free_interventions if name not in bound]),
-        rows=_rows(batches),
+        rows=rows,
     )
 
 
@@ -154,6 +147,15 @@ def reached(scm: StructuralModel, world: World, names: frozenset[str]) -> frozen
     """The nodes that ``names`` depend on in a world, themselves among them, but for those set."""
     fixed = frozenset(each.variable for each in world)
     return scm.needed(names & scm.types.keys(), fixed) - fixed
+
+
+def _read_key(
+    key: Key, value: Any, graph: Graph, device: torch.device
+) -> tuple[Tensor, int | None]:
+    """The engine values of a condition or an intervention, and the rows of a batch."""
+    name = key if isinstance(key, str) else key.name
+    values, batch = read_value(graph, name, value, device)
+    return values, len(values) if batch else None
 
 
 def read_value(graph: Graph, name: str, value: Any, device: torch.device) -> tuple[Tensor, bool]:
@@ -286,10 +288,3 @@ def _settings(graph: Graph, free: list[str]) -> dict[str, tuple[Level, ...]]:
             "combinations; give some of them"
         )
     return found
-
-
-def _rows(batches: Mapping[str, int]) -> int | None:
-    lengths = set(batches.values())
-    if len(lengths) > 1 or 0 in lengths:
-        raise EvidenceError(f"evidence: columns of unequal length, or without rows: {batches}")
-    return lengths.pop() if lengths else None

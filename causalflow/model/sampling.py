@@ -35,7 +35,7 @@ from causalflow.model.support import Watch
 from causalflow.model.worlds import Array, Tally, Worlds, frequencies, means
 from causalflow.query.answer import ROW, Answer, combined_answer
 from causalflow.query.known import Known, KnownParts
-from causalflow.query.means import counted_as
+from causalflow.query.means import counting_notes
 from causalflow.query.query import Kind
 
 __all__ = ["DRAWS", "FEWEST", "IMAGE_DRAWS", "simulate"]
@@ -289,7 +289,8 @@ def _notes(run: _Run) -> Iterator[str]:
         if name not in scm.equations:
             yield f"'{name}' was {how}"
     if question.query.kind is Kind.EXPECTATION:
-        yield from _level_notes(scm, question)
+        levels = {name: found.levels for name, found in scm.types.items() if found.levels}
+        yield from counting_notes(question.query, levels)
     yield from run.watch.sentences
 
 
@@ -321,10 +322,3 @@ def _noise_notes(scm: StructuralModel, question: Question) -> Iterator[str]:
     for kind, names in kinds.items():
         listed = ", ".join(f"'{name}'" for name in names)
         yield f"the counterfactual of {listed} assumes {kind}, which no data can test"
-
-
-def _level_notes(scm: StructuralModel, question: Question) -> Iterator[str]:
-    for name in dict.fromkeys(term.name for term in question.outcomes):
-        node = scm.graph.nodes.get(name)
-        if node is not None and node.type.counting:
-            yield counted_as(name, node.type.counting)

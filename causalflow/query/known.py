@@ -52,6 +52,7 @@ __all__ = [
     "columns",
     "free_names",
     "known_question",
+    "read_given",
     "remembered",
     "settled",
     "with_known",
@@ -134,6 +135,33 @@ class Known:
             raise EvidenceError(
                 f"evidence: '{name}' is {stated!r} in the query and {shown} besides; give it once"
             )
+
+
+def read_given(
+    form: Query,
+    bound: Mapping[Key, Any],
+    read: Callable[[Key, Any], tuple[Found, int | None]],
+) -> tuple[dict[Key, Found], int | None]:
+    """What is known of every key, by the text or besides it, and the rows of the batch.
+
+    Args:
+        form: the query in counterfactual form.
+        bound: what each key is given besides the text.
+        read: what an engine computes with in place of a value; of a column its rows too.
+
+    Raises:
+        EvidenceError: a value that ``read`` refuses; columns of unequal length, or without rows.
+    """
+    found: dict[Key, Found] = {}
+    lengths: dict[str, int] = {}
+    given: dict[Key, Any] = {t.free: t.value for t in form.conditions if t.value is not None}
+    for key, value in (given | dict(bound)).items():
+        found[key], rows = read(key, value)
+        if rows is not None:
+            lengths[str(key)] = rows
+    if len(set(lengths.values())) > 1 or 0 in lengths.values():
+        raise EvidenceError(f"evidence: columns of unequal length, or without rows: {lengths}")
+    return found, next(iter(lengths.values()), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from causalflow.query.query import Kind, Query, Term, Value, World
 from causalflow.values.finite import Kind as LevelKind
 from causalflow.values.finite import Level, finite
 
-__all__ = ["check_named", "counted_as", "counting_notes"]
+__all__ = ["check_named", "counting_notes"]
 
 
 def check_named(query: AnyQuery, occurring: Mapping[str, Sequence[Level]], where: str) -> None:
@@ -47,15 +47,11 @@ def check_named(query: AnyQuery, occurring: Mapping[str, Sequence[Level]], where
             )
 
 
-def counted_as(name: str, counting: str) -> str:
-    """The note of a mean of levels that are names."""
-    return f"the levels of '{name}' count as {counting}"
-
-
 def counting_notes(query: AnyQuery, levels: Mapping[str, Sequence[Level]]) -> list[str]:
     """What the levels count as in the means of a query, where they are names."""
     found = {name: finite(levels[name]) for name in _averaged(query) if name in levels}
-    return [counted_as(name, each.counting) for name, each in found.items() if each.counting]
+    counting = {name: each.counting for name, each in found.items() if each.counting}
+    return [f"the levels of '{name}' count as {words}" for name, words in counting.items()]
 
 
 def _parts(query: AnyQuery) -> tuple[Query, ...]:
