@@ -137,17 +137,9 @@ def test_morpho_mnist_is_a_data_set(cli, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--data", "nix.csv"], "--data nix.csv: no such file, nor a data set; expected one of"),
-        (["--data", "bar-mnist-frontdor"], "did you mean 'bar_mnist_frontdoor'?"),
         (["--data", "labels.csv"], "node 'image' is an image; give --images FOLDER"),
         (["--data", "labels.csv", "--images", ".", "--path-column", "file"], "no column 'file'"),
         (["--data", "labels.csv", "--images", "no"], "Directory 'no' does not exist"),
-        (
-            ["--data", "labels.csv", "--images", ".", "--steps", "0"],
-            "fit: steps=0; expected a whole",
-        ),
-        (["--data", "labels.csv", "--images", ".", "--steps", "x"], "'x' is not a valid integer"),
-        (["--data", "labels.csv", "--images", ".", "--device", "tpu"], "unknown device 'tpu'"),
         (["--data", "labels.csv", "--images", ".", "--log", "."], "is a folder; expected the name"),
         (["--data", "graph.yaml", "--images", "."], "graph.yaml:4: no readable CSV file"),
     ],
@@ -158,13 +150,6 @@ def test_mistake_in_a_fit_is_one_line(cli, work, tmp_path, words, message):
     assert message in ran.err
     assert ran.err.count("\n") == 1
     assert not (tmp_path / "m.safetensors").exists()
-
-
-def test_fit_of_an_unknown_level_names_the_row(cli, sizes, tmp_path):
-    (tmp_path / "rows.csv").write_text("color,size\nred,1\nblue,2\n")
-    ran = cli("fit", sizes / "graph.yaml", "--data", "rows.csv", "-o", "m.safetensors")
-    assert (ran.code, ran.err.count("\n")) == (2, 1)
-    assert "node 'color', row 1: unknown level 'blue'" in ran.err
 
 
 def test_model_that_cannot_be_written_is_refused_before_the_data_are_read(cli, work):

@@ -20,15 +20,6 @@ queries:
 """
 
 
-def test_proof_is_printed_below_the_estimand(cli):
-    ran = cli("identify", GRAPHS / "back_door.yaml", "P(y | do(x))", "--proof")
-    assert (ran.code, ran.err) == (0, "")
-    lines = ran.out.splitlines()
-    assert lines[:2] == ["P(y | do(x)) = sum_z P(y | x, z) P(z)", "Proof: P(y | do(x))"]
-    assert lines[-2] == "  4. = sum_z P(y | x, z) P(z)"
-    assert lines[-1].startswith("       rule 2: P(y | do(x), z) = P(y | x, z), as y and x are")
-
-
 def test_proof_in_json_has_lines_with_reasons_and_latex(cli):
     ran = cli("identify", GRAPHS / "back_door.yaml", "P(y | do(x))", "--proof", "--json")
     proof = json.loads(ran.out)["proof"]
@@ -38,16 +29,6 @@ def test_proof_in_json_has_lines_with_reasons_and_latex(cli):
     assert proof["latex"].startswith("\\begin{align*}")
     refused = cli("identify", GRAPHS / "bow.yaml", "P(y | do(x))", "--proof", "--json")
     assert json.loads(refused.out)["proof"] == {"missing": "not identifiable from P(v)"}
-
-
-def test_quantity_is_asked_by_name(cli):
-    ran = cli("identify", GRAPHS / "mediation.yaml", "NDE(x -> y)", "--explain")
-    assert ran.code == 0
-    assert ran.out.startswith("E[y[x=1, m[x=0]] - y[x=0]] = sum_{y, y'} (y - y')")
-    assert "  Also: mediation formula {}: " in ran.out
-    wrong = cli("identify", GRAPHS / "mediation.yaml", "NDF(x -> y)")
-    assert wrong.code == 2
-    assert "did you mean 'NDE'" in wrong.err.splitlines()[0]
 
 
 def test_draw_shows_the_hedge_of_a_query_and_says_the_verdict(cli, tmp_path):

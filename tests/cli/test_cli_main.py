@@ -93,35 +93,8 @@ def test_every_option_is_explained(name):
     assert [option.name for option in options if not option.help] == []
 
 
-def test_no_words_show_the_commands(cli):
-    ran = cli()
-    assert ran.code == 0
-    assert all(f"\n  {name} " in ran.out for name in commands.commands)
-
-
 def test_version_is_the_package_version(cli):
     assert cli("--version").out == f"causalflow {causalflow.__version__}\n"
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["chek"], "causalflow: No such command 'chek'"),
-        (["check"], "causalflow check: Missing argument 'FILES...'"),
-        (["check", "--jsn"], "causalflow check: No such option '--jsn'"),
-        (["sample", "none.safetensors"], "File 'none.safetensors' does not exist."),
-        (["fit", "g.yaml", "--data", "d.csv"], "causalflow fit: Missing option '-o' / '--output'"),
-        (["draw", "g.yaml", "-o", "g.gif"], "'g.gif': unknown format '.gif'; expected one of"),
-        (["draw", "g.yaml", "-o", "/dev/null/g.png"], "'/dev/null' is no folder to write to"),
-        (["draw", "g.yaml"], "g.yaml: cannot be read: No such file or directory"),
-    ],
-)
-def test_mistake_in_the_words_is_one_line_and_exit_code_2(cli, words, message):
-    ran = cli(*words)
-    assert (ran.code, ran.out) == (2, "")
-    # click quotes an unknown option since 8.2 only
-    assert message.replace("'--jsn'", "--jsn") in ran.err.replace("'--jsn'", "--jsn")
-    assert ran.err.count("\n") == 1
 
 
 @pytest.fixture

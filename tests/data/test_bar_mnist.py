@@ -50,13 +50,6 @@ def test_base_digits_are_drawn_uniformly_with_replacement():
     assert abs(((counts - mean) ** 2 / mean).sum() - freedom) <= 5 * np.sqrt(2 * freedom)
 
 
-def test_without_an_intervention_the_counterfactual_is_the_factual(data):
-    rows = torch.tensor([5, 0, 7])
-    world = data.true_counterfactual(rows, do={})
-    assert torch.equal((world["image"] * 255).round().to(torch.uint8), data.images[rows])
-    assert all(np.array_equal(world[name], data.labels[name][rows]) for name in data.labels)
-
-
 def test_the_true_picture_under_do_color_swaps_the_stroke_channels(data):
     rows = np.arange(400)
     color = data.labels["color"]
@@ -87,14 +80,6 @@ def test_the_true_bar_under_do_color_replays_the_noise(data):
         first, second = small ^ (u["flip_digit"] == 1), (color ^ u["flip_color"]) == 1
         assert np.array_equal(world["bar"], (first | second) & (u["keep"] == 1))
         assert (world["color"] == color).all()
-
-
-def test_a_data_set_is_a_function_of_its_seed_and_split():
-    first, again, other = bar_mnist(n=50), bar_mnist(n=50), bar_mnist(n=50, seed=1)
-    assert torch.equal(first.images, again.images)
-    assert not torch.equal(first.images, other.images)
-    test = bar_mnist(split="test", n=50)
-    assert not np.array_equal(first.labels["digit"], test.labels["digit"])
 
 
 def test_a_frame_holds_the_engine_values_of_the_data(data):

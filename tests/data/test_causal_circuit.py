@@ -10,9 +10,7 @@ import torch
 from PIL import Image as Picture
 
 from causalflow.data.sets.causal_circuit import LABELS, causal_circuit, draw_circuit
-from causalflow.data.shipped import graph_path
-from causalflow.errors import DataError, EvidenceError
-from causalflow.formats.formats import load
+from causalflow.errors import DataError
 
 SIZE = 32
 PAIRS = 3
@@ -155,11 +153,6 @@ def test_lamps_light_the_red_one_and_an_effect_leaves_its_causes(drawn):
         assert np.array_equal(red[name], drawn.labels[name][:50])
 
 
-def test_without_an_intervention_the_counterfactual_is_the_factual(drawn):
-    world = drawn.true_counterfactual([3, 1], {})
-    assert torch.equal((world["image"] * 255).round().byte(), drawn.images[[3, 1]])
-
-
 def test_a_picture_shows_each_label_and_nothing_else():
     base = dict.fromkeys(LABELS, np.array([0.3]))
     still = draw_circuit(**base, size=SIZE)[0].astype(int)
@@ -171,37 +164,3 @@ def test_a_picture_shows_each_label_and_nothing_else():
     assert not (sum(changed.astype(int) for changed in moved.values()) > 1).any()
     bright = draw_circuit(**{**base, "red": np.array([0.8])}, size=SIZE)[0]
     assert bright[0].sum() > still[0].sum()
-
-
-def test_splits_and_seeds_draw_different_rows_and_the_same_ones_again():
-    def arms(**given):
-        return causal_circuit(**{"size": 16, "n": 5, "synthetic": True, **given}).labels["arm"]
-
-    assert np.array_equal(arms(), arms())
-    assert not np.array_equal(arms(), arms(split="test"))
-    assert not np.array_equal(arms(), arms(seed=1))
-
-
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        ({"split": "dev"}, "unknown split 'dev'"),
-        ({"size": 1024}, "size is 1024; expected 16 to 512"),
-        ({"n": 0}, "n is 0; expected at least 1"),
-    ],
-)
-def test_an_impossible_request_is_refused(given, message):
-    with pytest.raises(DataError, match=message):
-        causal_circuit(**{"size": 16, "synthetic": True, **given})
-
-
-def test_an_impossible_intervention_is_refused(drawn):
-    with pytest.raises(DataError, match=r"no true counterfactual under do\(image\)"):
-        drawn.true_counterfactual([0], {"image": 0})
-    with pytest.raises(EvidenceError, match="'red'"):
-        drawn.true_counterfactual([0], {"red": 1.5})
-
-
-def test_the_modelling_graph_has_the_structure_of_the_look_alike():
-    model, truth = load(graph_path("causal_circuit")), load(graph_path("causal_circuit_scm"))
-    assert model.subgraph(LABELS).admg == truth.admg

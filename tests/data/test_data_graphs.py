@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from causalflow.data.shipped import graph_names, graph_path
 from causalflow.errors import GraphError
 from causalflow.formats.formats import load, loads
 from causalflow.graph.graph import Graph
-from causalflow.graph.node import Anticausal, Image, Neural
+from causalflow.graph.node import Anticausal, Neural
 
 MINE = [
     "ascm_xy",
@@ -47,24 +45,6 @@ def test_the_modelling_graph_has_the_structure_of_the_true_labels(kind):
     assert bidirected(truth) == hidden[kind]
     kinds = {source: type(model.kind(source, "image")) for source in ("digit", "color", "bar")}
     assert kinds == {"digit": Neural, "color": Anticausal, "bar": Neural}
-
-
-def test_the_demo_graph_is_the_front_door_graph_at_16_pixels():
-    demo, large = (
-        load(graph_path(name)) for name in ("digits_demo_frontdoor", "bar_mnist_frontdoor")
-    )
-    small, image = demo.nodes["image"], large.nodes["image"]
-    assert isinstance(small, Image)
-    assert isinstance(image, Image)
-    assert small.shape == (3, 16, 16)
-    # the options are its own: its checkpoint was made before some of them were
-    resized = replace(image, shape=small.shape, diffusion=small.diffusion)
-    assert dict(demo.nodes) == {**large.nodes, "image": resized}
-    assert (demo.edges, demo.bidirected, demo.queries) == (
-        large.edges,
-        large.bidirected,
-        large.queries,
-    )
 
 
 def test_graphs_are_found_by_name_and_nothing_else_is():

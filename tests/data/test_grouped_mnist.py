@@ -76,16 +76,6 @@ def test_the_true_picture_under_another_color_is_that_of_the_swapped_data(name: 
     assert torch.equal(kept["image"], data.images / 255)
 
 
-def test_no_picture_is_in_two_splits() -> None:
-    seen = [
-        {image.tobytes() for image in cf.data.colored_mnist(split, source="digits").strokes}
-        for split in ("train", "validation", "test")
-    ]
-    assert not seen[0] & seen[1]
-    assert not seen[0] & seen[2]
-    assert not seen[1] & seen[2]
-
-
 @pytest.mark.parametrize(("call", "message"), [
     (lambda: cf.data.colored_mnist("dev", source="digits"), "unknown split 'dev'"),
     (lambda: cf.data.masked_mnist(n=0), "masked_mnist: n is 0; expected at least 1"),

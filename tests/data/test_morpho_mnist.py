@@ -16,9 +16,7 @@ from causalflow.data.sets.dataset import LabelledImages
 from causalflow.data.sets.digits import digits, mnist
 from causalflow.data.sets.morpho_mnist import morpho_mnist
 from causalflow.data.sets.morphology import intensity, thickness
-from causalflow.data.shipped import graph_path
 from causalflow.errors import DataError, EvidenceError
-from causalflow.formats.formats import load
 
 FILES_AT = Path(os.environ.get("CAUSALFLOW_DATA", "data")).resolve()
 MODULE = sys.modules[
@@ -109,14 +107,6 @@ def test_fewer_rows_are_the_first_of_more(made, data):
     assert all(np.array_equal(few.labels[name], data.labels[name][:20]) for name in data.labels)
 
 
-def test_a_data_set_is_a_function_of_its_seed_and_split(made, data):
-    other, validation = made(seed=1, n=10), made(split="validation", n=10)
-    assert not np.array_equal(other.labels["thickness"], data.labels["thickness"][:10])
-    assert np.array_equal(other.strokes, data.strokes[:10])
-    assert not np.array_equal(validation.strokes, data.strokes[:10])
-    assert not np.array_equal(validation.labels["thickness"], data.labels["thickness"][:10])
-
-
 def test_pictures_are_drawn_once(made, data, monkeypatch):
 
     def again(*arrays, **options):
@@ -136,14 +126,6 @@ def test_the_rows_fit_the_modelling_graph_at_every_size(made, data):
     # .41 on these ten; at 28 pixels .2: 16 pixels blur more
     assert np.abs(thickness(small.images.numpy()[:, 0]) - small.labels["thickness"]).mean() <= 0.6
     assert list(data.to_dataframe().columns) == ["digit", "thickness", "intensity"]
-
-
-def test_the_modelling_graph_has_the_structure_of_the_true_labels():
-    graph, scm = (load(graph_path(name)) for name in ("morpho_mnist", "morphomnist_scm"))
-    assert graph.subgraph(["thickness", "intensity"]).admg == scm.admg
-    for name in ("thickness", "intensity"):
-        model, truth = graph.nodes[name], scm.nodes[name]
-        assert (model.support, model.unit) == (truth.support, truth.unit)
 
 
 def test_hidden_labels_are_read_as_unlabelled(data):

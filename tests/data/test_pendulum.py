@@ -18,7 +18,7 @@ from causalflow.data.sets.pendulum import (
     split_picture,
 )
 from causalflow.data.shipped import graph_path
-from causalflow.errors import DataError, EvidenceError
+from causalflow.errors import DataError
 from causalflow.formats.formats import load
 
 SIZE = 32
@@ -146,15 +146,6 @@ def test_a_picture_is_that_of_matplotlib_with_nothing_cut(data, row):
     assert error.mean() < 0.2
 
 
-def test_without_an_intervention_the_counterfactual_is_the_factual(data):
-    rows = [4, 0, 33]
-    own = {name: data.labels[name][rows] for name in LABELS}
-    for do in ({}, own, {"angle": own["angle"]}):
-        world = data.true_counterfactual(rows, do)
-        assert torch.equal((world["image"] * 255).round().byte(), data.images[rows])
-        assert all(np.array_equal(world[name], own[name]) for name in LABELS)
-
-
 @pytest.mark.parametrize(("cause", "value"), [("angle", 21.5), ("light", 90.0)])
 def test_a_cause_moves_the_shadow_and_not_the_other_cause(data, cause, value):
     world = data.true_counterfactual([7], {cause: value})
@@ -202,20 +193,6 @@ def test_any_size_shows_the_same_scene():
 def test_an_impossible_request_is_refused(given, message):
     with pytest.raises(DataError, match=message):
         pendulum(**{"split": "test", "size": 16, **given})
-
-
-def test_an_impossible_intervention_is_refused(data):
-    with pytest.raises(DataError, match=r"no true counterfactual under do\(image\)"):
-        data.true_counterfactual([0], {"image": 0})
-    with pytest.raises(EvidenceError, match="'light'"):
-        data.true_counterfactual([0], {"light": 200.5})
-
-
-@pytest.mark.parametrize("name", ["pendulum", "causal_diffae_pendulum"])
-def test_the_modelling_graph_has_the_structure_of_the_true_labels(name):
-    model, truth = load(graph_path(name)), load(graph_path("pendulum_scm"))
-    assert model.subgraph(LABELS).admg == truth.admg
-    assert {edge.source for edge in model.edges if edge.target == "image"} == set(LABELS)
 
 
 def test_the_parts_of_the_picture_are_what_their_graph_says(data):

@@ -34,85 +34,12 @@ def enumerate_world(graph, do=None):
     return weights, solve(graph, exogenous, do)
 
 
-def probability(graph, event, given=lambda v: True, do=None) -> Fraction:
-    """P(event | given) under do, an exact fraction; event and given look at one row."""
-    weights, values = enumerate_world(graph, do)
-    rows = [{name: int(column[k]) for name, column in values.items()} for k in range(len(weights))]
-    condition = sum((w for w, row in zip(weights, rows, strict=True) if given(row)), Fraction())
-    return (
-        sum(
-            (w for w, row in zip(weights, rows, strict=True) if given(row) and event(row)),
-            Fraction(),
-        )
-        / condition
-    )
-
-
 def bar(row):
     return row["bar"] == 1
 
 
 def test_the_weights_of_every_world_sum_to_one():
     assert [sum(enumerate_world(graph)[0]) for graph in (FRONT, BACK)] == [1, 1]
-
-
-def test_the_front_door_labels_have_the_published_probabilities():
-    # Exact: the decimals are rounded nowhere
-    for digit in range(10):
-        red = probability(FRONT, lambda v: v["color"] == 1, lambda v, d=digit: v["digit"] == d)
-        assert red == Fraction(95 - 10 * digit, 100)
-    table = {(True, 1): "0.196", (True, 0): "0.574", (False, 1): "0.644", (False, 0): "0.686"}
-    for (small, color), expected in table.items():
-        given = lambda v, s=small, c=color: (v["digit"] < 3) == s and v["color"] == c  # noqa: E731
-        assert probability(FRONT, bar, given) == Fraction(expected)
-    for color, done, seen in ((0, "0.6524", "0.67592"), (1, "0.5096", "0.41552")):
-        assert probability(FRONT, bar, do={"color": color}) == Fraction(done)
-        assert probability(FRONT, bar, lambda v, c=color: v["color"] == c) == Fraction(seen)
-
-
-FRONT_DIGIT = (
-    (".5167 .5310 .5453 .5596 .5739 .5881 .6024 .6167 .6310 .6453", {"do": True}),
-    (".2149 .2527 .2905 .6587 .6629 .6671 .6713 .6755 .6797 .6839", {"do": False}),
-)
-BACK_DIGIT = (
-    (".675 .675 .675 .675 .675 .45 .45 .45 .45 .45", {"do": True}),
-    (".729 .717 .705 .693 .681 .426 .378 .330 .282 .234", {"do": False}),
-)
-
-
-@pytest.mark.parametrize(
-    ("graph", "row"),
-    [
-        (FRONT, FRONT_DIGIT[0]),
-        (FRONT, FRONT_DIGIT[1]),
-        (BACK, BACK_DIGIT[0]),
-        (BACK, BACK_DIGIT[1]),
-    ],
-    ids=["front do", "front see", "back do", "back see"],
-)
-def test_doing_and_seeing_a_digit_have_the_published_probabilities(graph, row):
-    numbers, how = row
-    for digit, expected in enumerate(numbers.split()):
-        if how["do"]:
-            found = probability(graph, bar, do={"digit": digit})
-        else:
-            found = probability(graph, bar, lambda v, d=digit: v["digit"] == d)
-        # the published numbers have four decimals
-        assert abs(float(found) - float(expected)) <= 0.5001e-4
-
-
-def test_the_back_door_labels_have_the_published_probabilities():
-    assert probability(BACK, lambda v: v["color"] == 1) == Fraction(1, 2)
-    for digit in range(10):
-        red = probability(BACK, lambda v: v["color"] == 1, lambda v, d=digit: v["digit"] == d)
-        assert red == Fraction(10 * digit + 5, 100)
-    table = {(True, 0): "0.735", (True, 1): "0.615", (False, 0): "0.69", (False, 1): "0.21"}
-    for (small, color), expected in table.items():
-        given = lambda v, s=small, c=color: (v["digit"] < 5) == s and v["color"] == c  # noqa: E731
-        assert probability(BACK, bar, given) == Fraction(expected)
-    for color, done, seen in ((0, "0.7125", "0.72375"), (1, "0.4125", "0.31125")):
-        assert probability(BACK, bar, do={"color": color}) == Fraction(done)
-        assert probability(BACK, bar, lambda v, c=color: v["color"] == c) == Fraction(seen)
 
 
 @pytest.mark.parametrize("graph", [FRONT, BACK], ids=["front", "back"])
@@ -144,20 +71,6 @@ def test_the_published_image_distribution_comes_out_of_the_bits():
     # The table of Sardesai, section 3.
     expected = {0: ".16", 3: ".16", 5: ".19", 6: ".19", 8: ".09", 11: ".09", 13: ".06", 14: ".06"}
     assert exact == {number: Fraction(p) for number, p in expected.items()}
-
-
-def test_morphomnist_labels_follow_their_equations():
-    graph = load(graph_path("morphomnist_scm"))
-    exogenous = draw_exogenous(graph, N, np.random.default_rng(0))
-    values = solve(graph, exogenous)
-    shape, rate = 10, 5
-    # 5 standard errors of the mean of Gamma(10, 5), and of the unit normal
-    assert abs(exogenous["u_thickness"].mean() - shape / rate) <= 5 * np.sqrt(shape / N) / rate
-    assert abs(exogenous["u_intensity"].mean()) <= 5 / np.sqrt(N)
-    thickness = 0.5 + exogenous["u_thickness"]
-    logit = 2 * (thickness - 2.5) + 0.5 * exogenous["u_intensity"]
-    assert np.allclose(values["thickness"], thickness, rtol=1e-12, atol=0)
-    assert np.allclose(values["intensity"], 64 + 191 / (1 + np.exp(-logit)), rtol=1e-12, atol=0)
 
 
 def test_an_intervention_keeps_the_noise_and_what_it_does_not_reach():

@@ -74,27 +74,6 @@ def test_the_round_trip_is_exact_for_any_network_and_parents(
     torch.testing.assert_close(leave(back).float(), image, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("steps", [5, 50])
-@pytest.mark.parametrize("name", REVERSIBLE)
-def test_guidance_that_vanishes_under_the_factual_parents_keeps_the_round_trip(
-    name: str, steps: int
-) -> None:
-    nodes, values = PARENTS["all"]
-    denoiser, solver, tau = shaken(nodes), SOLVERS.get(name), grid(steps)
-    image = draw(N, 1, 8, 8).clamp(-1, 1)
-
-    def field(y: Tensor, tau: float) -> Tensor:
-        return denoiser.velocity(y, tau, values)
-
-    def guided(y: Tensor, tau: float) -> Tensor:
-        under_new, under_old = field(y, tau), field(y, tau)
-        return under_new + 4.0 * (under_new - under_old)
-
-    with torch.no_grad():
-        back = descend(solver, guided, ascend(solver, field, enter(image), tau, generator()), tau)
-    torch.testing.assert_close(leave(back).float(), image, rtol=0, atol=1e-5)
-
-
 def test_velocity_has_the_precision_of_the_position() -> None:
     denoiser, y = shaken({}), draw(N, 1, 8, 8)
     with torch.no_grad():
@@ -109,16 +88,6 @@ def test_one_time_for_all_is_that_time_for_each() -> None:
     with torch.no_grad():
         one, each = (denoiser.velocity(y, t, values) for t in (0.3, torch.full((N,), 0.3)))
     assert torch.equal(one, each)
-
-
-def test_parents_and_time_move_the_velocity() -> None:
-    denoiser, y = shaken({"bar": BAR}), draw(N, 1, 8, 8)
-    with torch.no_grad():
-        base = denoiser.velocity(y, 0.3, {"bar": torch.zeros(N).long()})
-        other_bar = denoiser.velocity(y, 0.3, {"bar": torch.ones(N).long()})
-        other_time = denoiser.velocity(y, 0.6, {"bar": torch.zeros(N).long()})
-    assert (base - other_bar).abs().max() > 1e-3
-    assert (base - other_time).abs().max() > 1e-3
 
 
 def test_the_loss_of_an_untrained_net_is_the_power_of_its_target() -> None:
@@ -136,13 +105,6 @@ def test_the_loss_is_replayed_by_its_generator() -> None:
     first, second, other = (denoiser.loss(x, {}, generator(s)) for s in (5, 5, 6))
     assert torch.equal(first, second)
     assert not torch.equal(first, other)
-
-
-def test_calibrate_standardises_the_continuous_parents() -> None:
-    denoiser = Denoiser(1, {"thickness": THICKNESS}, SMALL)
-    denoiser.calibrate({"thickness": torch.tensor([1.0, 3.0]).double()})
-    (part,) = denoiser.parents.parts
-    assert (part.location, part.scale) == (2, 1)
 
 
 def test_every_weight_takes_part_in_the_loss() -> None:
@@ -204,29 +166,6 @@ def test_every_prediction_on_every_path_is_the_same_velocity(path: str, predicti
         # 1e-10: float64 algebra, divided by 1 - tau >= 5e-5 at the end of "cosine-1000".
         velocity = denoiser.velocity(y, tau, {})
         torch.testing.assert_close(velocity, expected, rtol=0, atol=1e-10)
-
-
-@pytest.mark.parametrize("prediction", PREDICTIONS)
-@pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("name", ["alf", "dpm++2m", "ancestral"])
-def test_every_prediction_on_every_path_is_solved_from_its_prior(
-    path: str, prediction: str, name: str
-) -> None:
-    options = replace(SMALL, path=path, prediction=prediction)
-    denoiser = Denoiser(1, {}, options, network=Exact(path != "rectified", prediction)).double()
-    solver, nodes, tau = SOLVERS.get(name), grid(50, tau_max=denoiser.tau_max), denoiser.tau_max
-    quantiles = draw(N, 1, 3, 3).double()
-
-    def field(y: Tensor, tau: float) -> Tensor:
-        return denoiser.velocity(y, tau, {})
-
-    x = 0.7 * (1 - TAU_MIN) + math.hypot(0.4 * (1 - TAU_MIN), TAU_MIN) * quantiles
-    state = ascend(solver, field, x, nodes, generator())
-    if not solver.stochastic:
-        end = 0.7 * (1 - tau) + math.hypot(0.4 * (1 - tau), tau) * quantiles
-        # .02: 50 steps of second order.
-        torch.testing.assert_close(state[0], end, rtol=0, atol=0.02)
-    torch.testing.assert_close(descend(solver, field, state, nodes), x, rtol=0, atol=0.02)
 
 
 DEFINITIONS = {
@@ -316,11 +255,6 @@ def test_a_code_conditions_the_network_and_none_is_the_zero_code() -> None:
         )
     assert torch.equal(zero, none)
     assert (other - zero).abs().max() > 1e-3
-
-
-def test_without_a_code_the_parts_have_the_names_of_the_first_checkpoints() -> None:
-    parts = {name.partition(".")[0] for name in Denoiser(1, {"bar": BAR}, SMALL).state_dict()}
-    assert parts == {"time", "parents", "condition", "network"}
 
 
 def test_any_network_is_told_the_image_the_time_and_the_condition() -> None:

@@ -307,18 +307,6 @@ def test_a_stochastic_solver_asks_for_its_generator() -> None:
         ascend(SOLVERS.get("ancestral"), gaussian, draw(2), grid(3))
 
 
-def test_the_difference_counts_its_calls_and_costs_nothing_to_leave_the_data() -> None:
-    difference, nodes, y = SOLVERS.get("difference"), grid(4, "early"), draw(6)
-    asked: list[float] = []
-
-    def counted(y: Tensor, tau: float) -> Tensor:
-        asked.append(tau)
-        return mixture(y, tau)
-
-    ascend(difference, counted, y, nodes)
-    assert asked == nodes.tolist()[1:]
-
-
 def test_the_difference_moves_a_row_by_the_change_of_the_field_alone() -> None:
     """Under v + f(tau), whatever v is, it ends where f alone takes d = 0, by the same formula."""
     difference, nodes, y = SOLVERS.get("difference"), grid(5, "early"), draw(30)

@@ -97,23 +97,6 @@ def test_the_gradient_is_that_of_finite_differences() -> None:
         torch.testing.assert_close(slope[:, axis], change / (2 * width), rtol=0, atol=1e-6)
 
 
-def test_a_contrast_of_equal_parents_does_nothing() -> None:
-    y = positions(0.4)
-    same = anticausal(lambda y, t: posterior(y, t)[:, 1] - posterior(y, t)[:, 1], y, 0.4, 7.0)
-    assert not same.any()
-
-
-@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
-def test_it_works_where_gradients_are_off_and_leaves_the_predictor_alone(mode) -> None:
-    predictor = torch.nn.Linear(3, 2, dtype=torch.float64)
-    with mode():
-        y = positions(0.4)
-        change = anticausal(lambda y, t: predictor(y).log_softmax(dim=1)[:, 0], y, 0.4)
-    assert change.any()
-    assert not change.requires_grad
-    assert predictor.weight.grad is None
-
-
 def read(y: Tensor, tau: Time, velocity: Tensor):
     """The exact predictor of the class, beside that of a continuous parent: N(y_0, 1)."""
     logs = posterior(y, tau)

@@ -46,16 +46,6 @@ def chain(length):
     return Graph(exogenous=exogenous, nodes=nodes)
 
 
-def test_levels_are_given_by_name_and_by_index(front_door):
-    numbers = [
-        front_door.ask("P(bar=present | do(color=red))").value,
-        front_door.ask("P(bar=1 | do(color=1))").value,
-        front_door.ask("P(bar=present | do(color))", color="red").value,
-        front_door.ask("P(bar=present | do(color))", {"color": 1}).value,
-    ]
-    assert set(numbers) == {Fraction("0.5096")}
-
-
 def test_where_levels_are_numbers_a_number_and_a_text_mean_the_level_of_that_name():
     nodes = {"x": {"type": "class", "levels": ["1", "0"], "table": ["1/4", "3/4"]}}
     nodes["y"] = {"type": "class", "levels": ["20", "10"], "table": {"1": [1, 0], "0": [0, 1]}}
@@ -107,12 +97,6 @@ def test_asking_again_with_other_evidence_compiles_nothing(ascm):
     before = dict(ascm._inference._compiled)
     ascm.ask("P(x | i=6)")
     assert dict(ascm._inference._compiled) == before
-
-
-def test_expectation_of_named_levels_says_what_they_count_as(front_door):
-    answer = front_door.ask("E[bar | do(color=red)]")
-    assert answer.value == Fraction("0.5096")
-    assert answer.assumptions == ("the levels of 'bar' count as absent=0, present=1",)
 
 
 def test_cells_of_impossible_conditions_are_zero_and_said_to_be():
@@ -192,17 +176,6 @@ def test_impossible_evidence_is_an_error_that_names_the_part(ascm, query, part):
     with pytest.raises(EvidenceError) as caught:
         ascm.ask(query)
     assert str(caught.value) == f"the evidence has probability zero: P({part}) = 0"
-
-
-def test_impossible_evidence_in_a_batch_names_its_row(ascm):
-    answer = ascm.ask("P(x=1 | y, i)", y=[1, 0, 0], i=[5, 0, 5])
-    assert answer.impossible == (2,)
-    assert "row 2 is impossible (the evidence has probability zero: P(y=0, i=5) = 0)" in str(answer)
-    for row, (y, i) in enumerate([(1, 5), (0, 0)]):
-        assert answer.value[row] == ascm.ask("P(x=1 | y, i)", y=y, i=i).value
-    assert np.isnan(float(answer.value[2]))
-    with pytest.raises(EvidenceError, match="probability zero"):
-        ascm.draw_counterfactual({"y": 0, "i": 5}, {"x": 1})
 
 
 def test_a_query_that_is_too_wide_is_refused_before_allocation():

@@ -8,7 +8,6 @@ import pytest
 
 from causalflow.exact.model import ExactModel
 from causalflow.formats.formats import load
-from causalflow.graph.graph import Graph
 
 GRAPHS = Path(__file__).resolve().parents[2] / "graphs"
 
@@ -71,23 +70,6 @@ def test_posterior_of_the_exogenous_variables_is_joint():
     }
 
 
-def test_counterfactual_uses_the_joint_posterior_and_not_its_margins():
-    coin = {"p": ["1/2", "1/2"]}
-    binary = {"type": "class", "levels": 2}
-    graph = Graph(
-        exogenous={"ua": coin, "ub": coin, "ux": coin},
-        nodes={
-            "x": {**binary, "equation": "ux"},
-            "y": {**binary, "equation": "ua ^ ub"},
-            "w": {**binary, "equation": "y ^ x"},
-        },
-    )
-    answer = ExactModel(graph).ask("P(w[x=0]=1 | y=1, x=1)")
-    assert answer.value == 1
-    margins = ExactModel(graph).posterior({"y": 1, "x": 1}, ["ua", "ub"]).table
-    assert margins.to_dict(zeros=False) == {(0, 1): Fraction(1, 2), (1, 0): Fraction(1, 2)}
-
-
 def fractions(text):
     return [Fraction(part) for part in text.split()]
 
@@ -144,41 +126,3 @@ def test_bar_mnist_back_door_effects_of_the_digit():
     strata = scm.ask("P(bar=present | digit, do(color))").table
     cells = [strata.at({"digit": d, "color": c}).values.item() for d in (0, 9) for c in (0, 1)]
     assert cells == fractions(".735 .615 .69 .21")
-
-
-def test_effect_of_treatment_on_the_treated_and_necessity_by_hand():
-    """x = u, y = x and w, w a coin of 1/4: y needs x, and x suffices where w is 1."""
-    binary = {"type": "class", "levels": 2}
-    graph = Graph(
-        exogenous={"u": {"p": ["1/2", "1/2"]}, "w": {"p": ["3/4", "1/4"]}},
-        nodes={"x": {**binary, "equation": "u"}, "y": {**binary, "equation": "x and w"}},
-    )
-    scm = ExactModel(graph)
-    assert scm.ask("P(y[x=0]=0 | x=1, y=1)").value == 1
-    assert scm.ask("P(y[x=1]=1 | x=0, y=0)").value == Fraction(1, 4)
-    assert scm.ask("P(y[x=1]=1, y[x=0]=0)").value == Fraction(1, 4)
-    assert scm.ask("E[y[x=1] - y[x=0] | x=1]").value == Fraction(1, 4)
-
-
-def test_natural_direct_and_indirect_effects_by_hand():
-    """m = x or a (a: 1/4), y = x and m, or b (b: 1/5)."""
-    binary = {"type": "class", "levels": 2}
-    graph = Graph(
-        exogenous={
-            "u": {"p": ["1/2", "1/2"]},
-            "a": {"p": ["3/4", "1/4"]},
-            "b": {"p": [".8", ".2"]},
-        },
-        nodes={
-            "x": {**binary, "equation": "u"},
-            "m": {**binary, "equation": "x or a"},
-            "y": {**binary, "equation": "x and m or b"},
-        },
-    )
-    scm = ExactModel(graph)
-    assert scm.ask("P(y[x=1, m[x=0]]=1)").value == Fraction(1, 4) + Fraction(3, 4) * Fraction(1, 5)
-    direct = scm.ask("E[y[x=1, m[x=0]] - y[x=0]]").value
-    total = scm.ask("E[y[x=1] - y[x=0]]").value
-    back = scm.ask("E[y[x=1] - y[x=1, m[x=0]]]").value
-    assert direct == Fraction(1, 5)
-    assert total == direct + back == Fraction(4, 5)

@@ -44,20 +44,6 @@ probability ( tub | asia, age ) {
   default 0.5, 0.5;
 }
 """
-COZMAN = """\
-// Bayesian network in the Interchange Format
-network "Dog-Problem" { //2 variables
-  property "credal-set constant-density-bounded 1.1" ;
-}
-variable  "light_on" { /* a
-  comment */
-  type discrete[2] {  "true"  "false" };
-  property "position = (218, 195)" ;
-}
-variable out { type discrete[2] { "true" "false" }; }
-probability (  "light_on"  "out" ) { table 0.6 0.05 0.4 0.95 ; }
-probability ( out ) { table 0.15 0.85 ; }
-"""
 HALVES = (Fraction(1, 2), Fraction(1, 2))
 
 
@@ -85,17 +71,6 @@ def test_a_network_of_bnlearn_is_read_with_exact_numbers() -> None:
     assert rows["no", "<20"] == (Fraction(1, 100), Fraction(99, 100))
     assert rows["yes", ">60.5"] == HALVES
     assert from_bif(to_bif(graph)) == graph
-
-
-def test_in_a_flat_table_the_levels_of_the_child_are_outermost() -> None:
-    graph = from_bif(COZMAN)
-    light = graph.nodes["light_on"]
-    assert isinstance(light, Class)
-    assert light.table == (
-        (("true",), (Fraction(3, 5), Fraction(2, 5))),
-        (("false",), (Fraction(1, 20), Fraction(19, 20))),
-    )
-    assert graph.name == "Dog-Problem"
 
 
 @pytest.mark.parametrize("path", sorted(CLASSICS.glob("*.yaml")), ids=lambda path: path.stem)

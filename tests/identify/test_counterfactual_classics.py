@@ -95,22 +95,6 @@ def test_witness_of_an_effect_that_observation_does_not_tell_is_a_hedge():
     assert identify(graph, "P(y[x=1, m[x=0]])", ["P(v)", "P(v | do(x))"])
 
 
-def test_derivation_shows_responses_districts_and_formulas():
-    graph = Graph(edges=["x -> m -> y", "x -> y"])
-    lines = identify(graph, "P(y[x=1, m[x=0]])").text(explain=True).splitlines()
-    assert lines[:6] == [
-        "P(y[x=1, m[x=0]]) = sum_m P(y | m, x=1) P(m | x=0)",
-        "  1. unnest: with each variable as it responds to its direct causes:"
-        " sum_{m} P(m[x=0], y[x=1, m])",
-        "  2. district: P(m[x=0]) has one value for each variable",
-        "  3. line 6: {m} is a district: its factor is the product of its conditionals:"
-        " Q[m] = P(m | x)",
-        "  4. district: P(y[x=1, m]) has one value for each variable",
-        "  5. line 6: {y} is a district: its factor is the product of its conditionals:"
-        " Q[y] = P(y | m, x)",
-    ]
-
-
 @pytest.mark.parametrize(
     ("question", "formula"),
     [

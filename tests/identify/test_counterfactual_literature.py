@@ -13,7 +13,6 @@ from two_models import by_descent, population
 
 from causalflow.formats.formats import load
 from causalflow.graph.graph import Graph
-from causalflow.identify.counterfactual import identify_counterfactual
 from causalflow.identify.identify import identify
 from causalflow.query.parse import parse_query
 
@@ -183,14 +182,3 @@ def test_counterfactual_questions_of_the_graph_files_hold_in_numbers(file):
     for each in graph.queries:
         if parse_query(each.ask, graph).is_counterfactual:
             check(graph, each.ask, SEEN, each.identifiable)
-
-
-def test_formulas_are_the_known_ones():
-    def formula(name, question, data=SEEN):
-        return str(identify_counterfactual(Graph(edges=GRAPHS[name]), question, data))
-
-    assert formula("mediation", "P(y[x=1, m[x=0]])").endswith("= sum_m P(y | m, x=1) P(m | x=0)")
-    assert formula("front-door", "P(y[x=1] | x=0)").endswith("= sum_m P(y | m, x=0) P(m | x=1)")
-    assert formula("bow", "P(y[x=1], x=1)").endswith("= P(x=1, y)")
-    assert formula("bow", "P(y[x=1]=1, y=0, x=1)").endswith("= 0")
-    assert formula("back-door", "P(y[x=1], z | x=0)").endswith("= P(y | x=1, z) P(z | x=0)")

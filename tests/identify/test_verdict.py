@@ -21,16 +21,6 @@ def model_of(graph: Graph, seed: int = 0, levels: int = 2):
     return latent_model(generator, admg.nodes, admg.directed, admg.bidirected, levels)
 
 
-def test_answer_has_the_axes_of_the_query_in_its_order():
-    graph = Graph(edges=["z -> x -> y", "z -> y", "x -> w"])
-    model = model_of(graph)
-    joint = Table(model.names, model.joint())
-    table = identify(graph, "P(y, w | do(x), z)").evaluate(joint)
-    assert table.axes == ("y", "w", "z", "x")
-    truth = model.truth(["y", "w"], ["x"], ["z"])
-    assert np.abs(table.values - truth).max() < 1e-12
-
-
 def test_values_of_the_query_are_bound_and_bound_indices_are_not():
     graph = Graph(edges=["x -> m -> y", "x <-> y"])
     model = model_of(graph)
@@ -38,13 +28,6 @@ def test_values_of_the_query_are_bound_and_bound_indices_are_not():
     assert str(verdict).endswith("= sum_m P(m | x=0) sum_x P(y=1 | m, x) P(x)")
     value = verdict.evaluate(Table(model.names, model.joint())).to_dict()[()]
     assert value == pytest.approx(model.truth(["y"], ["x"])[1, 0], abs=1e-12)
-
-
-def test_treatment_without_effect_is_an_axis_all_the_same():
-    graph = Graph(edges=["y -> x"])
-    model = model_of(graph)
-    table = identify(graph, "P(y | do(x))").evaluate(Table(model.names, model.joint()))
-    assert np.abs(table.to_numpy(["y", "x"]) - model.truth(["y"], ["x"])).max() < 1e-12
 
 
 def test_napkin_answer_is_the_same_at_every_value_of_the_constant():
@@ -78,24 +61,6 @@ def test_expectation_is_the_mean_of_the_identified_distribution():
     truth = model.truth(["y", "z"], ["x"])
     expected = np.einsum("yzx,yz->x", truth, 2 * np.array([[1], [5], [10]]) - np.arange(3))
     assert np.abs(verdict.evaluate(joint).to_numpy(["x"]) - expected).max() < 1e-12
-
-
-def test_derivation_tells_each_line_of_the_algorithm():
-    lines = identify(Graph(edges=NAPKIN), "P(y | do(x))").text(explain=True).splitlines()
-    assert lines[1:] == [
-        "  (the same for every value of w2)",
-        "  1. line 3: {w1, w2} reach {y} only through {x}: setting them too changes nothing"
-        " (rule 3)",
-        "  2. line 4: {y} fall into the districts {y}: the answer is their product",
-        "  3. line 7: {y} lies in the district {w1, x, y}: go on within it, with its own"
-        " distribution: Q[w1, x, y] = P(x, y | w1, w2) P(w1)",
-        "  4. line 2: for {y}, leave out {w1}, which are no ancestors of it",
-        "  5. line 6: {y} is a district: its factor is the product of its conditionals: Q[y] ="
-        " [sum_w1 P(x, y | w1, w2) P(w1)] / [sum_w1 P(x | w1, w2) P(w1)]",
-        "  6. line 4: together: P = [sum_w1 P(x, y | w1, w2) P(w1)] / [sum_w1 P(x | w1, w2) P(w1)]",
-        "  Assumes: P(v) is positive wherever the estimand conditions on it",
-        "  Assumes: the verdict holds for variables with any number of levels",
-    ]
 
 
 def test_experiment_that_a_factor_comes_from_is_named():
@@ -179,13 +144,6 @@ def test_impossible_event_is_an_answer_and_told_from_what_is_not_identifiable():
     assert not unknown.is_impossible
 
 
-def test_explanation_ends_with_the_answers_that_have_names():
-    text = identify(Graph(edges=["x -> m -> y", "x <-> y"]), "P(y | do(x))").text(explain=True)
-    assert text.splitlines()[-1] == (
-        "  Also: front door {m}: sum_m P(m | x) sum_x' P(y | m, x') P(x')"
-    )
-
-
 def test_proof_is_part_of_the_text_when_asked_for():
     text = identify(Graph(edges=["x -> y"]), "P(y | do(x))").text(proof=True)
     assert text.splitlines() == [
@@ -195,23 +153,6 @@ def test_proof_is_part_of_the_text_when_asked_for():
         "       rule 2: P(y | do(x)) = P(y | x), as y and x are separated when the edges out of x"
         " are cut",
     ]
-
-
-def test_napkin_uses_the_current_distribution():
-    graph = Graph(edges=["w1 -> w2 -> x -> y", "w1 <-> x", "w1 <-> y"])
-    verdict = identify(graph, "P(y | do(x))")
-    assert verdict.constant_in == ("w2",)
-    assert str(verdict).splitlines()[0] == (
-        "P(y | do(x)) = [sum_w1 P(x, y | w1, w2) P(w1)] / [sum_w1 P(x | w1, w2) P(w1)]"
-    )
-
-
-def test_front_door_formula_shadows_no_bound_variable():
-    verdict = identify(Graph(edges=["x -> m -> y", "x <-> y"]), "P(y | do(x))")
-    assert str(verdict) == "P(y | do(x)) = sum_m P(m | x) sum_x' P(y | m, x') P(x')"
-    assert verdict.latex() == (
-        r"P(y \mid \mathrm{do}(x)) = \sum_{m} P(m \mid x) \sum_{x'} P(y \mid m, x')\, P(x')"
-    )
 
 
 def test_bow_and_confounded_mediator_have_by_hedge():

@@ -143,23 +143,6 @@ def bars():
     return model
 
 
-@pytest.mark.parametrize(
-    ("color", "truth", "observed"), [("green", 0.6524, 0.6759), ("red", 0.5096, 0.4155)]
-)
-def test_the_fitted_front_door_gives_the_interventional_probability(bars, color, truth, observed):
-    forced = bars.sample(100_000, {"color": color}, nodes=["bar"])["bar"].double().mean()
-    assert abs(float(forced) - truth) < 0.02
-    drawn = bars.sample(100_000, nodes=["color", "bar"])
-    chosen = drawn["bar"][drawn["color"] == (color == "red")].double().mean()
-    assert abs(float(chosen) - observed) < 0.02
-
-
-@pytest.mark.parametrize("digit", [0, 5])
-def test_the_fitted_front_door_gives_the_effect_of_the_digit(bars, digit):
-    forced = bars.sample(50_000, {"digit": digit}, nodes=["bar"])["bar"].double().mean()
-    assert abs(float(forced) - {0: 0.5167, 5: 0.5881}[digit]) < 0.02
-
-
 def test_missing_evidence_has_its_exact_posterior(bars):
     (hidden,) = bars.scm.latents
     prior = bars.scm.latents[hidden].log_p.exp().detach().numpy()

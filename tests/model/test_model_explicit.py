@@ -13,9 +13,6 @@ from causalflow.data.shipped import graph_path
 from causalflow.errors import CausalflowError, EvidenceError
 
 DRAWS = 20_000
-# The table of Sardesai, Ctf-Editing using a Diffusion NCM, section 3.
-OBSERVED = {0: 0.16, 3: 0.16, 5: 0.19, 6: 0.19, 8: 0.09, 11: 0.09, 13: 0.06, 14: 0.06}
-FORCED = {0: 0.1, 3: 0.1, 5: 0.1, 6: 0.1, 8: 0.15, 11: 0.15, 13: 0.15, 14: 0.15}
 FIVE = torch.tensor([[[0, 1], [0, 1]]])
 
 
@@ -35,11 +32,6 @@ def assert_frequencies(drawn, expected):
     for value, p in expected.items():
         error = 5 * (float(p) * (1 - float(p)) / len(drawn)) ** 0.5
         assert abs(counts[value] / len(drawn) - float(p)) < error, value
-
-
-def test_ascm_samples_have_the_papers_frequencies(ascm):
-    assert_frequencies(numbers(ascm.sample(DRAWS)["i"]), OBSERVED)
-    assert_frequencies(numbers(ascm.sample(DRAWS, {"x": 1})["i"]), FORCED)
 
 
 @pytest.mark.parametrize(

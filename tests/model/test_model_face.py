@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
-import pandas as pd
 import pytest
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
-from torch.utils.data import Dataset
 
 import causalflow as cf
 from causalflow.checkpoint import Metadata, load_state, save_state
@@ -55,48 +49,6 @@ def one_line(error):
 # Data
 
 
-class Rows(Dataset):
-    def __init__(self, table):
-        self.table = table
-
-    def __len__(self):
-        return len(self.table["dose"])
-
-    def __getitem__(self, row):
-        return {name: column[row] for name, column in self.table.items()}
-
-
-def named(table):
-    return {**table, "dose": [["low", "high"][i] for i in table["dose"]]}
-
-
-@pytest.mark.parametrize(
-    "given",
-    [
-        pd.DataFrame,
-        lambda t: pd.DataFrame(named(t)),
-        named,
-        Rows,
-        lambda t: {k: torch.from_numpy(v) for k, v in t.items()},
-        lambda t: {k: v.tolist() for k, v in t.items()} | {"more": ["ignored"] * 200},
-    ],
-    ids=["DataFrame", "names", "dict of names", "Dataset", "tensors", "lists"],
-)
-def test_every_form_of_the_same_data_gives_the_same_model(model, given):
-    other = cf.compile(model.graph)
-    other.fit(given(columns()), progress=False)
-    for name, tensor in model.scm.state_dict().items():
-        assert tensor.equal(other.scm.state_dict()[name]), name
-
-
-def test_a_data_frame_is_evidence_as_a_mapping_is(model):
-    table = pd.DataFrame(named(columns(5)))
-    by_frame = model.counterfactual(table, {"mood": "glad"})
-    by_mapping = model.counterfactual(columns(5), {"mood": 1})
-    assert all(by_frame[name].equal(by_mapping[name]) for name in by_mapping)
-    assert all(model.reconstruct(by_frame)[name].equal(by_frame[name]) for name in ("dose", "mood"))
-
-
 def test_unlabelled_rows_do_not_count(model):
     table = columns()
     holes = {name: [*column, None] for name, column in table.items()}
@@ -135,14 +87,6 @@ def test_data_that_do_not_fit_the_graph_are_named(model, change, error, says):
     with pytest.raises(error, match=says) as caught:
         cf.compile(model.graph).fit(table, progress=False)
     one_line(caught)
-
-
-def test_an_unknown_option_is_named_with_the_nearest(model):
-    with pytest.raises(CausalflowError, match=r"fit: unknown option 'stepz'.*did you mean 'steps'"):
-        model.fit(columns(), stepz=3)
-    says = r"compile: no option or image node 'sead'.*did you mean 'seed'"
-    with pytest.raises(CausalflowError, match=says):
-        cf.compile(model.graph, sead=3)
 
 
 @pytest.mark.parametrize("options", [{"seed": "a"}, {"seed": -1}, {"confounder_states": 0}])
@@ -459,27 +403,6 @@ def test_tensors_that_do_not_fit_the_graph_are_one_line(model, tmp_path, tensors
     with pytest.raises(CheckpointError, match=says) as caught:
         Model.load(path)
     assert one_line(caught).startswith(f"{path}: ")
-
-
-def test_foreign_truncated_and_altered_files_are_one_line(model, tmp_path):
-    path = tmp_path / "m"
-    model.save(path)
-    whole = path.read_bytes()
-    with safe_open(path, framework="pt") as file:
-        texts = file.metadata()
-    options = json.loads(texts["options"]) | {"fitted": []}
-    altered = tmp_path / "altered"
-    tensors = dict(load_state(path).tensors)
-    save_file(tensors, altered, metadata=texts | {"options": json.dumps(options)})
-    contents = [b"", b"hello", whole[:100], whole[:-1], whole[:-1] + bytes([whole[-1] ^ 1])]
-    contents.append(altered.read_bytes())
-    for content in contents:
-        path.write_bytes(content)
-        with pytest.raises(CheckpointError) as caught:
-            Model.load(path)
-        assert one_line(caught).startswith(f"{path}: ")
-    with pytest.raises(CheckpointError, match="No such file"):
-        Model.load(tmp_path / "nowhere")
 
 
 def test_a_model_with_weights_that_are_not_finite_is_neither_saved_nor_loaded(tmp_path):

@@ -80,17 +80,6 @@ def same(first, second):
     assert all(first[name].equal(second[name]) for name in first)
 
 
-def test_options_of_the_file_and_of_compile_make_the_same_model():
-    options = {**SMALL, "steps": 3, "code": 4, "null_rate": 0.2, "guidance": "delta"}
-    by_file = cf.compile(graph("neural", **options))
-    by_call = cf.compile(graph("neural"), image=cf.Diffusion(**options))
-    assert by_call.graph == by_file.graph
-    mine, theirs = (m.scm.module("image") for m in (by_file, by_call))
-    assert mine.options == theirs.options
-    weights = theirs.state_dict()
-    assert all(weight.equal(weights[name]) for name, weight in mine.state_dict().items())
-
-
 @pytest.mark.parametrize("color", ["neural", "anticausal"])
 def test_the_default_costs_at_most_sixty_network_calls(color):
     model = fitted(graph(color), image=cf.Diffusion(**SMALL))
@@ -150,11 +139,6 @@ def test_wrong_options_of_compile_are_one_line_errors(options, message):
     with pytest.raises(CompileError, match=message) as caught:
         cf.compile(graph(), **options)
     assert len(str(caught.value).splitlines()) == 1
-
-
-def test_an_unknown_field_of_the_options_is_an_error_that_lists_them():
-    with pytest.raises(CausalflowError, match=r"unknown option 'stpes'.*did you mean 'steps'"):
-        cf.Diffusion(stpes=3)
 
 
 @pytest.mark.parametrize("classifier", [Clean, Noisy])

@@ -40,6 +40,7 @@ PRINTED = """
 check graphs/ascm_xy.yaml graphs/classics/monty_hall.yaml
 check graphs/literature/bow.yaml
 check --json verdict.yaml
+check --json graphs/literature/front_door.yaml query.yaml cycle.yaml
 identify graphs/literature/napkin.yaml "P(y | do(x))" --explain --proof
 identify graphs/literature/bow.yaml "P(y | do(x))" --json --explain
 identify graphs/literature/bow.yaml "P(y | do(x))" --data "P(v)" --data "P(v | do(x))"
@@ -101,6 +102,7 @@ draw sizes.yaml -o g.gif
 draw sizes.yaml -o /dev/null/g.png
 draw cycle.yaml
 describe rows.csv
+describe graphs/literature/bow.yaml
 fit sizes.yaml --data rows.csv
 fit sizes.yaml --data nix.csv -o m.safetensors
 fit sizes.yaml --data morfo_mnist -o m.safetensors
@@ -123,12 +125,17 @@ sample graphs/ascm_xy.yaml --node q
 sample graphs/ascm_xy.yaml -n 0
 sample graphs/ascm_xy.yaml --device gpu
 sample fitted.safetensors --do size=big
+sample fitted.safetensors --do size=nan
+sample fitted.safetensors --do colr=red
+sample rows.csv
 sample fitted.safetensors -o a.png
 counterfactual fitted.safetensors --do color=red
 counterfactual fitted.safetensors --given color=red
 counterfactual fitted.safetensors --given size+=1 --do color=red
 counterfactual fitted.safetensors --image a.png --do color=red
+counterfactual fitted.safetensors --given color=red --do color=0 -o a.png
 counterfactual fitted.safetensors --evidence empty.csv --do color=red
+counterfactual fitted.safetensors --evidence headers.csv --do color=red
 counterfactual fitted.safetensors --evidence rows.csv --given a=1 --do color=1
 counterfactual fitted.safetensors --evidence rows.csv --given color=1 --do color=1
 counterfactual fitted.safetensors --evidence gap.csv --do colr=red
