@@ -25,6 +25,7 @@ from causalflow.design.adjustment import (
 )
 from causalflow.design.front_door import front_door_formula, front_door_sets
 from causalflow.design.instruments import instruments
+from causalflow.proof.proof import names_text
 from causalflow.query.query import Kind, Query, Term, Value
 from causalflow.symbolic.expression import Event, Expression, Index, Linear, Probability
 from causalflow.symbolic.render import to_text
@@ -53,7 +54,7 @@ class ShortAnswer:
     instrument: str = ""
 
     def __str__(self) -> str:
-        given = f"{{{', '.join(sorted(self.variables))}}}"
+        given = names_text(self.variables)
         if self.estimand is None:
             behind = f" given {given}" if self.variables else ""
             return f"instrument {self.instrument}{behind}: bounds, or a linear model"

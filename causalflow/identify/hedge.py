@@ -10,10 +10,11 @@ Source: Shpitser & Pearl (2006), Definitions 4-6 and Theorem 4.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 from causalflow.admg.admg import ADMG
+from causalflow.proof.proof import names_text
 
 __all__ = ["Hedge", "Unmeasured", "hedge_of"]
 
@@ -41,9 +42,9 @@ class Hedge:
     experiment: frozenset[str] = frozenset()
 
     def __str__(self) -> str:
-        forest, inner, roots = map(_shown, (self.forest, self.inner, self.roots))
-        data = f"P(v | do({_shown(self.experiment)[1:-1]}))" if self.experiment else "P(v)"
-        met = _shown(self.forest & self.treatments)
+        forest, inner, roots = map(names_text, (self.forest, self.inner, self.roots))
+        data = f"P(v | do({names_text(self.experiment)[1:-1]}))" if self.experiment else "P(v)"
+        met = names_text(self.forest & self.treatments)
         return (
             f"hedge F = {forest}, F' = {inner}, roots {roots}: both are joined by hidden causes,"
             f" and only F has treatments, {met}; {data} cannot tell their effect"
@@ -60,13 +61,7 @@ class Unmeasured:
     district: frozenset[str]
 
     def __str__(self) -> str:
-        return (
-            f"every distribution sets some of {_shown(self.district)}, so none tells how they arise"
-        )
-
-
-def _shown(names: Iterable[str]) -> str:
-    return f"{{{', '.join(sorted(names))}}}"
+        return f"every distribution sets some of {names_text(self.district)}, so none tells how they arise"
 
 
 def hedge_of(

@@ -248,7 +248,7 @@ class Problem:
         return (self.known[0] if self.known and Names() not in self.known else Names()), Names()
 
     def _say(self, rule: str, text: str) -> None:
-        self.steps.append(Step(rule, text.replace("{", "{{").replace("}", "}}")))
+        self.steps.append(Step(rule, text))
 
 
 def by_complement(
@@ -325,7 +325,6 @@ def _by_complements(
 
 def _say(problem: Problem, rule: str, reason: str, terms: Terms, formula: Expression) -> None:
     claim = f"P({', '.join(map(str, terms))})"
-    reason = reason.replace("{", "{{").replace("}", "}}")
     problem.steps.append(Step(rule, reason, (), claim, formula))
 
 

@@ -237,8 +237,7 @@ class _Writer:
         if not way.rule.startswith("rule"):
             return Step(way.rule, _REASONS[way.rule], (), claim, formula)
         use = str(use_of(self.admg, self._shown(way.parts[0]), self._shown(chance)))
-        reason = use.split(": ", 1)[1].replace("{", "{{").replace("}", "}}")
-        return Step(way.rule, reason)
+        return Step(way.rule, use.split(": ", 1)[1])
 
     def _shown(self, chance: _Chance) -> Chance:
         outcomes, set_, seen = map(self.known.graph.names, chance)

@@ -205,6 +205,6 @@ def _refuted(
     """Two models that agree on the data and differ on the question, or no verdict."""
     found = fibre_of(admg, outcomes, treatments, conditions, sources)
     if isinstance(found, Fibre):
-        step = Step("witness", str(found).replace("{", "{{").replace("}", "}}"))
+        step = Step("witness", str(found))
         return Effect(estimand=None, witness=(found,), steps=(step,))
     return Effect(estimand=None, is_final=False, note=found)

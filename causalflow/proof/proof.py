@@ -99,7 +99,7 @@ class Step:
 
     Attributes:
         rule: the line of the algorithm or the rule, such as "line 6".
-        reason: a sentence with a ``{}`` for each of ``sets``.
+        reason: a sentence with a ``{}`` for each of ``sets``; as it stands if there are none.
         sets: sets of variables, or several of them.
         claim: the left side of the formula, such as "Q[x, y]".
         formula: its right side, if the step gives one.
@@ -119,15 +119,23 @@ class Step:
         return self.later() if self.formula is None and self.later is not None else self.formula
 
     def __str__(self) -> str:
-        line = f"{self.rule}: {self.reason.format(*map(_part_text, self.sets))}"
+        line = f"{self.rule}: {self._because(names_text)}"
         right = self.right
         return line if right is None else f"{line}: {self.claim} = {to_text(right)}"
 
     def latex(self) -> str:
         """The step as text with mathematics between dollar signs."""
-        line = f"{self.rule}: {self.reason.format(*map(_part_latex, self.sets))}"
+        line = f"{self.rule}: {self._because(names_latex)}"
         right = self.right
         return line if right is None else f"{line}: ${self.claim} = {to_latex(right)}$"
+
+    def _because(self, show: Callable[[frozenset[str]], str]) -> str:
+        """The reason with its sets, each as it is shown."""
+        named = (
+            show(part) if isinstance(part, frozenset) else ", ".join(map(show, part))
+            for part in self.sets
+        )
+        return self.reason.format(*named) if self.sets else self.reason
 
 
 def _escaped(text: str) -> str:
@@ -153,15 +161,3 @@ def names_text(names: Iterable[str]) -> str:
 def names_latex(names: Iterable[str]) -> str:
     r"""A set of variables in LaTeX."""
     return rf"$\{{{', '.join(map(latex_name, sorted(names)))}\}}$"
-
-
-def _part_text(part: Part) -> str:
-    return _part(part, names_text)
-
-
-def _part_latex(part: Part) -> str:
-    return _part(part, names_latex)
-
-
-def _part(part: Part, show: Callable[[frozenset[str]], str]) -> str:
-    return show(part) if isinstance(part, frozenset) else ", ".join(map(show, part))
