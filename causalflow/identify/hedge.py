@@ -61,7 +61,8 @@ class Unmeasured:
     district: frozenset[str]
 
     def __str__(self) -> str:
-        return f"every distribution sets some of {names_text(self.district)}, so none tells how they arise"
+        shown = names_text(self.district)
+        return f"every distribution sets some of {shown}, so none tells how they arise"
 
 
 def hedge_of(
