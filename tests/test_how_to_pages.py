@@ -1,0 +1,77 @@
+"""The pages of docs/how-to: every example runs as it is printed.
+
+A fenced block is what its first line says: ``python NAME.py``, ``yaml NAME.yaml`` and ``text NAME``
+are files; ``python`` alone is run, all of a page in one namespace; ``console`` holds commands, each
+after ``$``, with what they print below them where it is shown.
+"""
+
+import contextlib
+import io
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+from causalflow.cli import run
+from causalflow.plugins import REGISTRIES
+
+FOLDER = Path(__file__).resolve().parents[1] / "docs" / "how-to"
+PAGES = sorted(path for path in FOLDER.glob("*.md") if path.stem != "README")
+BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A folder of its own; what a page imports and registers is gone after it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    modules = set(sys.modules)
+    kept = [(each, dict(each._entries)) for each in REGISTRIES.values()]
+    yield tmp_path
+    for each, entries in kept:
+        each._entries = entries
+    for name in set(sys.modules) - modules:
+        if Path(getattr(sys.modules[name], "__file__", None) or "/").is_relative_to(tmp_path):
+            del sys.modules[name]
+
+
+def commands(text):
+    """The commands of a block, each with the lines that it is shown to print."""
+    for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
+        command, _, printed = part.partition("\n")
+        yield shlex.split(command), printed.strip()
+
+
+def call(words):
+    assert words[0] == "causalflow"
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = run(words[1:])
+    assert code == 0, err.getvalue()
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_examples_of_a_page_run(page, place):
+    names = {}
+    for language, name, text in BLOCK.findall(page.read_text(encoding="utf-8")):
+        if name:
+            (place / name).write_text(text, encoding="utf-8")
+        elif language == "python":
+            exec(compile(text, str(page), "exec"), names)
+        elif language == "console":
+            for words, printed in commands(text):
+                assert printed in call(words)
+
+
+def test_every_kind_of_addition_has_its_page():
+    wanted = "solver guidance backbone mechanism node-type metric data-set graph-format"
+    assert {page.stem for page in PAGES} >= {*wanted.split(), "identification-rule", "cli-command"}
+
+
+def test_links_of_the_pages_lead_somewhere():
+    for page in [*PAGES, FOLDER / "README.md"]:
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+            assert target.startswith("http") or (page.parent / target).exists(), (page.name, target)
