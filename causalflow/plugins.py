@@ -91,6 +91,13 @@ TABLE_NOISES = _registry(
     "exact.coupling",
     {"gumbel": "gumbel", "monotone": "monotone", "response": "response"},
 )
+RULES = _registry(
+    "identification rule",
+    "rules",
+    "design.formulas",
+    {"back door": "BACK_DOOR", "front door": "FRONT_DOOR"},
+    adapt="as_rule",
+)
 CLASS_NOISES = _registry(
     "noise of a class node",
     "class_noises",

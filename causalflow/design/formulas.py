@@ -7,16 +7,17 @@ rule                 question                            formula
 "mediation formula"  P(y[x=1, m[x=0]])                   see `causalflow.design.adjustment`
 "instrument"         P(y | do(x)), none of the above     none: bounds, or a linear model
 
-Expectations of these, and contrasts of several terms of one treatment and outcome, likewise.
-Everything is lazy, and only the first few sets of each rule are looked for.
+The first two are the rules that come with `RULES`. Expectations of these, and contrasts of several
+terms of one treatment and outcome, likewise. Everything is lazy, and only the first few sets of each rule are looked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+from causalflow import plugins
 from causalflow.admg.admg import ADMG
 from causalflow.design.adjustment import (
     adjustment_formula,
@@ -26,15 +27,54 @@ from causalflow.design.adjustment import (
 from causalflow.design.front_door import front_door_formula, front_door_sets
 from causalflow.design.instruments import instruments
 from causalflow.proof.proof import names_text
+from causalflow.errors import QueryError
 from causalflow.query.query import Kind, Query, Term, Value
+from causalflow.registry import Registry
 from causalflow.symbolic.expression import Event, Expression, Index, Linear, Probability
 from causalflow.symbolic.render import to_text
 from causalflow.symbolic.simplify import product_of, sum_of
 from causalflow.symbolic.substitute import answered, symbols_of, without_shadows
 
-__all__ = ["ShortAnswer", "short_answers"]
+__all__ = ["RULES", "Rule", "ShortAnswer", "as_rule", "short_answers"]
 
 Set = frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """A textbook's way from P(v) to P(y | do(x)).
+
+    Attributes:
+        sets: (graph, treatments, outcomes) -> the sets of variables with which its formula is right,
+            fewest first.
+        formula: (treatments, outcomes, one of these sets) -> P(y | do(x)).
+    """
+
+    sets: Callable[[ADMG, Iterable[str], Iterable[str]], Iterable[Set]]
+    formula: Callable[[Iterable[str], Iterable[str], Set], Expression]
+
+
+RULES: Registry[Rule] = plugins.RULES
+
+
+def as_rule(name: str, given: object) -> Rule:
+    """A rule of the user's own.
+
+    Raises:
+        QueryError: it is no `Rule`.
+    """
+    if not isinstance(given, Rule):
+        raise QueryError(f"identification rule '{name}': expected a Rule of sets and formula")
+    return given
+
+
+def _mediated(admg: ADMG, treatments: Iterable[str], outcomes: Iterable[str]) -> Iterator[Set]:
+    """The front-door sets that have a mediator."""
+    return (chosen for chosen in front_door_sets(admg, treatments, outcomes) if chosen)
+
+
+BACK_DOOR = Rule(sets=minimal_adjustment_sets, formula=adjustment_formula)
+FRONT_DOOR = Rule(sets=_mediated, formula=front_door_formula)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +82,7 @@ class ShortAnswer:
     """A known rule that answers a question, with the variables it needs.
 
     Attributes:
-        rule: "back door", "front door", "mediation formula" or "instrument".
+        rule: of `RULES`, "mediation formula" or "instrument".
         variables: what is adjusted for; the front door's mediators; the instrument's conditions.
         estimand: the formula; None for an instrument, which gives none without further assumptions.
         instrument: the instrument.
@@ -76,20 +116,18 @@ def short_answers(admg: ADMG, query: Query, most: int = 5) -> Iterator[ShortAnsw
 
 
 def _of_effect(admg: ADMG, query: Query, most: int) -> Iterator[ShortAnswer]:
-    """Back doors and front doors of P(y | do(x)); instruments where there are neither."""
+    """What the rules give of P(y | do(x)); instruments where that is nothing."""
     x = tuple(each.variable for each in query.do)
     y = tuple(term.name for term in query.outcomes)
     if not x or query.conditions or len({*x, *y}) < len(x) + len(y):
         return
-    rules = (
-        ("back door", minimal_adjustment_sets(admg, x, y), adjustment_formula),
-        ("front door", front_door_sets(admg, x, y), front_door_formula),
-    )
+    rules = ((name, RULES.get(name)) for name in RULES)
     found = [
-        ShortAnswer(rule=rule, variables=chosen, estimand=answered(query, formula(x, y, chosen)))
-        for rule, sets, formula in rules
-        for chosen in islice(sets, most)
-        if chosen or rule != "front door"
+        ShortAnswer(
+            rule=name, variables=chosen, estimand=answered(query, rule.formula(x, y, chosen))
+        )
+        for name, rule in rules
+        for chosen in islice(rule.sets(admg, x, y), most)
     ]
     yield from sorted(found, key=lambda each: len(each.variables))
     if not found and len(x) == len(y) == 1:
