@@ -45,8 +45,8 @@ class Rule:
     """A textbook's way from P(v) to P(y | do(x)).
 
     Attributes:
-        sets: (graph, treatments, outcomes) -> the sets of variables with which its formula is right,
-            fewest first.
+        sets: (graph, treatments, outcomes) -> the sets with which its formula is right, fewest
+            variables first.
         formula: (treatments, outcomes, one of these sets) -> P(y | do(x)).
     """
 
