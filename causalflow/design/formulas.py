@@ -8,7 +8,8 @@ rule                 question                            formula
 "instrument"         P(y | do(x)), none of the above     none: bounds, or a linear model
 
 The first two are the rules that come with `RULES`. Expectations of these, and contrasts of several
-terms of one treatment and outcome, likewise. Everything is lazy, and only the first few sets of each rule are looked for.
+terms of one treatment and outcome, likewise. Everything is lazy, and only the first few sets of
+each rule are looked for.
 """
 
 from __future__ import annotations
