@@ -27,8 +27,8 @@ from causalflow.design.adjustment import (
 )
 from causalflow.design.front_door import front_door_formula, front_door_sets
 from causalflow.design.instruments import instruments
-from causalflow.proof.proof import names_text
 from causalflow.errors import QueryError
+from causalflow.proof.proof import names_text
 from causalflow.query.query import Kind, Query, Term, Value
 from causalflow.registry import Registry
 from causalflow.symbolic.expression import Event, Expression, Index, Linear, Probability
