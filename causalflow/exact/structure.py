@@ -316,15 +316,13 @@ class FiniteStructure:
 
 
 def _equation(node: Node) -> Equation:
-    equation = getattr(node, "equation", None)
-    assert isinstance(equation, Equation)
-    return equation
+    assert node.equation is not None
+    return node.equation
 
 
 def _names(node: Node) -> frozenset[str]:
     """What a node's equation uses; nothing, if it has a table instead."""
-    equation = getattr(node, "equation", None)
-    return equation.names if isinstance(equation, Equation) else frozenset()
+    return frozenset() if node.equation is None else node.equation.names
 
 
 def _places(names: tuple[str, ...]) -> dict[str, int]:
