@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from benchmarks.counterfactual.report import results
 from benchmarks.counterfactual.settings import PAPERS
+from causalflow.plot.images import image_grid, save_figure
 
 LEAST = 1e-4  # below it, an error is drawn at it
 CALLS = (10, 20, 50, 100, 200, 500, 1000, 2000)
@@ -99,27 +101,13 @@ def _is_point(row: Row) -> bool:
 
 def _grid(images: Mapping[str, Any], path: Path) -> Path:
     """A row of pictures each: factual, then true, default, papers and their differences."""
-    from matplotlib.figure import Figure
-
-    names = list(dict.fromkeys(n.rpartition(" ")[0] for n in images if n != "factual"))
-    rows = [("factual", images["factual"])]
-    for name in names:
-        rows += [
-            (f"do({name})\n{kind}", images[f"{name} {kind}"])
-            for kind in ("true", "default", "papers")
-            if f"{name} {kind}" in images
-        ]
+    rows = {"factual": images["factual"]}
+    for name in dict.fromkeys(n.rpartition(" ")[0] for n in images if n != "factual"):
+        for kind in ("true", "default", "papers"):
+            if f"{name} {kind}" in images:
+                rows[f"do({name})\n{kind}"] = images[f"{name} {kind}"]
         if f"{name} true" in images:
             true, ours = (images[f"{name} {k}"].astype(float) for k in ("true", "default"))
-            rows.append((f"do({name})\n|default - true|", np.abs(ours - true).astype(np.uint8)))
-    count = len(images["factual"])
-    figure = Figure(figsize=(1.6 + 0.8 * count, 0.84 * len(rows)), layout="constrained")
-    axes = figure.subplots(len(rows), count, squeeze=False)
-    for line, (label, pictures) in zip(axes, rows, strict=True):
-        line[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8)
-        for axis, picture in zip(line, pictures, strict=True):
-            axis.imshow(picture.transpose(1, 2, 0).squeeze(), cmap="gray", vmin=0, vmax=255)
-            axis.set(xticks=[], yticks=[])
-            axis.spines[:].set_visible(False)
-    figure.savefig(path, dpi=130)
+            rows[f"do({name})\n|default - true|"] = np.abs(ours - true).astype(np.uint8)
+    save_figure(image_grid({n: torch.from_numpy(each) for n, each in rows.items()}), path)
     return path

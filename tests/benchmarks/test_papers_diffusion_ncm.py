@@ -8,11 +8,11 @@ import causalflow as cf
 from benchmarks.papers.diffusion_ncm.ascm import (
     QUANTITIES,
     fitted_ascm,
-    law_of_ascm,
+    law_of,
     rows_of_ascm,
 )
 from benchmarks.papers.diffusion_ncm.queries import EDGES, QUESTIONS, answer, limits, truth
-from benchmarks.papers.diffusion_ncm.study import LABELS, law_of, rows_of, set_to
+from benchmarks.papers.diffusion_ncm.study import LABELS, LEVELS, rows_of, set_to
 from causalflow.data.shipped import graph_path
 
 # Half of the questions are such that data leave them open: their answers are held against bounds.
@@ -70,7 +70,7 @@ def test_the_fitted_law_is_that_of_the_rows(models, kind):
     counts = np.zeros((10, 2, 2))
     rows = rows_of(kind, ROWS)
     np.add.at(counts, tuple(rows[name].numpy() for name in LABELS), 1 / ROWS)
-    law = law_of(models[kind])
+    law = law_of(models[kind], LEVELS)
     assert law.sum() == pytest.approx(1, abs=1e-9)
     # Neither graph rules out any law of the three, so that only the pseudo-counts and a fit that
     # stops early are between the two: 5 standard errors of the largest cell's share.
@@ -81,7 +81,7 @@ def test_the_fitted_law_is_that_of_the_rows(models, kind):
 def test_a_model_answers_within_the_bounds_of_its_own_law(models, question):
     model = models[question.kind]
     found = answer(lambda query: model.ask(query, draws=DRAWS).table, question)
-    low, high = limits(question, law_of(model))
+    low, high = limits(question, law_of(model, LEVELS))
     # The rarest evidence holds in .026 of the draws; digits of a group differ a little in a fitted
     # law, which the bounds of the group do not know: .01.
     error = 5 * 0.5 / (0.026 * DRAWS) ** 0.5 + 0.01
@@ -104,7 +104,7 @@ def test_a_group_of_digits_is_set_evenly():
 
 def test_a_fitted_ascm_has_the_law_that_was_seen(pixels):
     exact = cf.compile(cf.load(graph_path("ascm_xy"))).ask("P(x, y, i)").table.to_float()
-    law = law_of_ascm(pixels)
+    law = law_of(pixels, {"x": 2, "y": 2, "i": 16})
     for (x, y, i), p in exact.to_dict().items():
         assert law[x, y, i] == pytest.approx(p, abs=5 * (0.25 / ROWS) ** 0.5)
 

@@ -24,6 +24,7 @@ from causalflow.graph.node import Class
 from causalflow.model.likelihood import latent_districts
 
 ROWS = 100_000
+LEVELS = {"x": 2, "y": 2, "i": 16}
 DRAWS = 200_000
 FITS = (
     (2, 0, "gumbel"),
@@ -91,13 +92,16 @@ def fitted_ascm(
     return model
 
 
-def law_of_ascm(model: cf.Model) -> NDArray[np.float64]:
-    """P(x, y, i) of a fitted model, exactly: shape (2, 2, 16)."""
-    cells = torch.tensor(list(product(range(2), range(2), range(16))))
-    values = dict(zip(("x", "y", "i"), cells.T, strict=True))
-    (district,) = latent_districts(model.scm)
-    law: NDArray[np.float64] = district.log_likelihood(values).detach().exp().numpy()
-    return law.reshape(2, 2, 16)
+def law_of(model: cf.Model, levels: Mapping[str, int]) -> NDArray[np.float64]:
+    """P of the named classes, exactly: an axis each, so many levels long."""
+    cells = torch.tensor(list(product(*map(range, levels.values()))), device=model.device)
+    values = dict(zip(levels, cells.T, strict=True))
+    districts = latent_districts(model.scm)
+    terms = [district.log_likelihood(values) for district in districts]
+    shared = {name for district in districts for name in district.children}
+    terms += [model.scm.log_prob(name, values) for name in levels if name not in shared]
+    law: NDArray[np.float64] = torch.stack(terms).sum(0).detach().exp().cpu().numpy()
+    return law.reshape(*levels.values())
 
 
 def ascm(
@@ -130,7 +134,7 @@ def _facts(exact: cf.Model, models: Sequence[cf.Model], draws: int) -> dict[str,
     for (x, y, i), p in exact.ask("P(x, y, i)").table.to_float().to_dict().items():
         true[x, y, i] = p
     return {
-        "gaps": _range([np.abs(law_of_ascm(model) - true).sum() / 2 for model in models]),
+        "gaps": _range([np.abs(law_of(model, LEVELS) - true).sum() / 2 for model in models]),
         "kept": _range([_kept(model, draws) for model in models]),
         "unseen": _range([_unseen(model, draws) for model in models]),
     }

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.papers.diffusion_ncm.ascm import ascm
+from benchmarks.papers.diffusion_ncm.ascm import ascm, law_of
 from benchmarks.papers.diffusion_ncm.queries import (
     BARS,
     COLORS,
@@ -21,11 +21,11 @@ from benchmarks.papers.diffusion_ncm.queries import (
 )
 from benchmarks.papers.diffusion_ncm.study import (
     LABELS,
+    LEVELS,
     NOISES,
     Changed,
     Study,
     labelled,
-    law_of,
 )
 from benchmarks.papers.experiment import Run, Table
 from causalflow.evaluation.readers import read_bar
@@ -73,7 +73,7 @@ def _facts(study: Study, values: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     outside = {n: max(_distance(v[n], v["low"], v["high"]) for v in values) for n in NOISES}
     laws = []
     for kind in KINDS:
-        gap = np.abs(law_of(study.model(kind, "response")) - true_law(kind))
+        gap = np.abs(law_of(study.model(kind, "response"), LEVELS) - true_law(kind))
         laws.append(f"{kind}: {gap.sum() / 2:.4f} in total variation, {gap.max():.4f} in a cell")
     worlds = [read_bar(pictures.after) == pictures.there["bar"] for _, pictures in study.answered]
     return {

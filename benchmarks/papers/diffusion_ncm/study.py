@@ -21,12 +21,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import product
 from typing import Any, TypeAlias
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 import causalflow as cf
@@ -37,9 +35,9 @@ from causalflow.data.shipped import graph_path
 from causalflow.evaluation.networks import ImageClassifier
 from causalflow.evaluation.readers import read_bar, read_color
 from causalflow.graph.node import Class
-from causalflow.model.likelihood import latent_districts
 
-LABELS = ("digit", "color", "bar")
+LEVELS = {"digit": 10, "color": 2, "bar": 2}
+LABELS = tuple(LEVELS)
 NOISES = ("gumbel", "response")
 ROWS, DRAWS = 200_000, 400_000
 MOST, SIZE = 500, 28
@@ -78,18 +76,6 @@ def fitted(kind: str, noise: str, donor: cf.Model, rows: int = ROWS) -> cf.Model
     model = cf.compile(graph, image=donor.scm.images["image"].options)
     model.fit(rows_of(kind, rows), nodes=LABELS, progress=False, device="cpu")
     return model.transplant("image", donor).to(donor.device)
-
-
-def law_of(model: cf.Model) -> NDArray[np.float64]:
-    """P(digit, color, bar) of a fitted model, exactly: shape (10, 2, 2)."""
-    cells = torch.tensor(list(product(range(10), range(2), range(2))), device=model.device)
-    values = dict(zip(LABELS, cells.T, strict=True))
-    districts = latent_districts(model.scm)
-    terms = [district.log_likelihood(values) for district in districts]
-    shared = {name for district in districts for name in district.children}
-    terms += [model.scm.log_prob(name, values) for name in LABELS if name not in shared]
-    law: NDArray[np.float64] = torch.stack(terms).sum(0).detach().exp().cpu().numpy()
-    return law.reshape(10, 2, 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
