@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from causalflow.errors import GraphError
 from causalflow.formats.formats import FORMATS, format_of, loads
 from causalflow.graph.graph import Graph
 
@@ -86,3 +87,43 @@ def test_a_text_tells_its_format_by_its_beginning_or_else_by_its_name(
     text: str, suffix: str, name: str
 ) -> None:
     assert format_of(text, suffix) is FORMATS.get(name)
+
+
+WORDS = "latent observed=no type=class dir=both node[x=y] options={} kind=causal a b x 0 -1 1e9"
+WORDS += " null nodes edges type equation: variable probability table default property network"
+WORDS += ' digraph dag graph subgraph node id label source target directed 1e999 1/0 "\\ud800"'
+MARKS = [*"{}[]()<>|,;:=&*!#%@`?~'\"\\/ \n\té", "->", "<->", "<-", "--", "//", "/*", "*/"]
+PIECES = st.sampled_from([*WORDS.split(), *MARKS])
+SEEDS = {
+    "yaml": "graph: g\nexogenous: {u: {p: [0.4, 3/5]}}\nnodes:\n  y: {type: class, levels: 2}\n"
+    "  t: {type: continuous, support: [0, inf], equation: 0.5 + u}\n  i:\n    type: image\n"
+    "    shape: [3, 8, 8]\nedges:\n  - y -> i: {kind: anticausal, scale: 2}\n  - y <-> t\n"
+    "queries:\n  - {ask: P(y), answer: {0: 1/4, 1: 0.75}}\n",
+    "dagitty": 'dag { bb="0,0,1,1" "U" [latent,pos="0.3,0.1"] {D E} <- U E -> L -> D E <-> F }',
+    "dot": 'strict digraph "g" { node [shape=box] a -> {b c} -> d [dir=back]; e [label="E"] }',
+    "gml": 'graph [ directed 1 node [ id 0 label "a" ] node [ id 1 label "b" ] '
+    "edge [ source 0 target 1 ] ]",
+    "bif": "network n { }\nvariable x { type discrete [ 2 ] { <20, 2-3 }; }\n"
+    "variable y { type discrete [ 2 ] { 0, 1 }; }\nprobability ( x ) { table 0.3, 0.7; }\n"
+    "probability ( y | x ) { (<20) 0.05, 0.95; default 0.5, 0.5; }\n",
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*divided by their sum")
+@pytest.mark.parametrize("name", FORMATS)
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_any_text_is_a_graph_or_one_line_of_error(name: str, data: st.DataObject) -> None:
+    """Of pieces of the formats' words, or the seed of its format damaged in some places."""
+    pieces = st.lists(PIECES, max_size=20).map(" ".join) | st.text(max_size=60)
+    text = SEEDS[name] if data.draw(st.booleans()) else data.draw(pieces)
+    for _ in range(data.draw(st.integers(0, 4))):
+        start = data.draw(st.integers(0, len(text)))
+        new = "".join(data.draw(st.lists(PIECES, max_size=4)))
+        text = text[:start] + new + text[start + data.draw(st.integers(0, 40)) :]
+    try:
+        graph = FORMATS.get(name).read(text, "text")
+    except GraphError as error:
+        assert "\n" not in str(error)
+    else:
+        assert loads(graph.to_yaml()) == graph

@@ -1,12 +1,9 @@
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 
 import networkx
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from causalflow.errors import GraphError
 from causalflow.formats.dagitty import from_dagitty
@@ -151,18 +148,3 @@ def test_malformed_text_is_one_line_of_error(
         read(text)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-SIGNS = '{ } [ ] -> <-> <- -- = ; , # /* */ é " \\ \x00'
-WORDS = "digraph dag subgraph a b latent observed=no type=class dir=both node[x=y]"
-VALUES = 'options="{}" options="1" exogenous="[1]" exogenous="1" queries="3"'
-PIECES = st.sampled_from(f"{SIGNS} {WORDS} {VALUES}".split())
-
-
-@settings(max_examples=300, deadline=None, derandomize=True)
-@given(st.one_of(st.text(max_size=40), st.lists(PIECES, max_size=20).map(" ".join)))
-def test_no_text_raises_anything_but_a_graph_error(text: str) -> None:
-    for read, head in ((from_dot, "digraph {"), (from_dagitty, "dag {")):
-        for whole in (text, f"{head}{text}}}"):
-            with contextlib.suppress(GraphError):
-                read(whole)

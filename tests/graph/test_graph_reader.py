@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 from fractions import Fraction
@@ -195,111 +194,6 @@ def test_an_answer_over_several_variables_is_nested_in_their_order() -> None:
 def test_keys_that_read_alike_are_refused_in_python_too() -> None:
     with pytest.raises(GraphError, match="duplicate key '1'"):
         Graph(nodes=["x"], queries=[{"ask": "P(x)", "answer": {1: 0.5, "1": 0.5}}])
-
-
-CHOICES = {
-    "class noise": ({"type": "class", "levels": 2}, "noise"),
-    "continuous noise": ({"type": "continuous"}, "noise"),
-    "solver": ({"type": "image", "shape": [1, 2, 2]}, "diffusion", "solver"),
-    "guided solver": ({"type": "image", "shape": [1, 2, 2]}, "diffusion", "guided_solver"),
-    "grid": ({"type": "image", "shape": [1, 2, 2]}, "diffusion", "grid"),
-    "path": ({"type": "image", "shape": [1, 2, 2]}, "diffusion", "path"),
-    "prediction": ({"type": "image", "shape": [1, 2, 2]}, "diffusion", "prediction"),
-    "weighting": ({"type": "image", "shape": [1, 2, 2]}, "diffusion", "weighting"),
-    "coupling": ({"type": "image", "shape": [1, 2, 2]}, "diffusion", "coupling"),
-    "guidance": ({"type": "image", "shape": [1, 2, 2]}, "diffusion", "guidance"),
-    "anti-causal": ({"type": "image", "shape": [1, 2, 2]}, "diffusion", "anticausal"),
-    "balance": ({"type": "image", "shape": [1, 2, 2]}, "diffusion", "balance"),
-    "schedule": ({"type": "image", "shape": [1, 2, 2]}, "diffusion", "schedule"),
-}
-
-
-@pytest.mark.parametrize("what", CHOICES)
-def test_the_names_that_a_file_may_give_are_those_of_the_engine(what: str) -> None:
-    from causalflow.diffusion import coupling
-    from causalflow.diffusion.denoiser import WEIGHTINGS
-    from causalflow.diffusion.guidance.anticausal import AIMS
-    from causalflow.diffusion.guidance.balance import BALANCES
-    from causalflow.diffusion.guidance.contrast import GUIDANCES, SCHEDULES
-    from causalflow.diffusion.path import GRIDS, PATHS, PREDICTIONS
-    from causalflow.diffusion.solver.solver import SOLVERS
-    from causalflow.exact.coupling import COUPLINGS
-    from causalflow.mechanisms import categorical, continuous
-
-    engine = {
-        "class noise": {*categorical.NOISES, *COUPLINGS},
-        "continuous noise": continuous.NOISES,
-        "solver": SOLVERS,
-        "guided solver": SOLVERS,
-        "grid": GRIDS,
-        "path": PATHS,
-        "prediction": PREDICTIONS,
-        "weighting": WEIGHTINGS,
-        "coupling": coupling.COUPLINGS,
-        "guidance": GUIDANCES,
-        "anti-causal": AIMS,
-        "balance": {"none", "stopping", *BALANCES},
-        "schedule": SCHEDULES,
-    }
-    fields, *path = CHOICES[what]
-    wrong: object = "?"
-    for key in reversed(path):
-        wrong = {key: wrong}
-    with pytest.raises(GraphError) as caught:
-        Graph(nodes={"x": {**fields, **wrong}})  # type: ignore[dict-item]
-    offered = str(caught.value).split("expected one of ")[1]
-    assert set(re.findall(r"'([^']+)'", offered)) == set(engine[what])
-
-
-def read_or_graph_error(text: str) -> None:
-    try:
-        graph = loads(text)
-    except GraphError as error:
-        assert len(str(error).splitlines()) == 1
-        assert str(error).startswith("<text>:")
-    else:
-        assert loads(graph.to_yaml()) == graph
-
-
-@given(st.text(max_size=80) | st.text("{}[]:,-#&*!|>'\"%@`\n\t ?~abxy01", max_size=80))
-@settings(deadline=None, max_examples=400)
-def test_any_text_is_a_graph_or_a_graph_error(text: str) -> None:
-    read_or_graph_error(text)
-
-
-@given(st.binary(max_size=60))
-@settings(deadline=None)
-def test_any_bytes_are_a_graph_or_a_graph_error(tmp_path_factory, content: bytes) -> None:  # type: ignore[no-untyped-def]
-    path = tmp_path_factory.getbasetemp() / "fuzz.yaml"
-    path.write_bytes(content)
-    try:
-        load(path)
-    except GraphError as error:
-        assert str(error).startswith(f"{path}:")
-
-
-KEYWORDS = ["nodes", "edges", "type", "x", "p", "null", "0", "-1", "1e9", "->", "<->", "equation:"]
-TOKENS = [": ", "- ", *"{}[]:,-#&*!|>'\"%@`\n\t ?~()", *KEYWORDS]
-
-
-@given(st.data())
-@settings(deadline=None, max_examples=400)
-def test_a_mutated_file_is_a_graph_or_a_graph_error(data: st.DataObject) -> None:
-    text = VALID
-    for _ in range(data.draw(st.integers(1, 4))):
-        start = data.draw(st.integers(0, len(text)))
-        end = start + data.draw(st.integers(0, 12))
-        text = text[:start] + data.draw(st.sampled_from(["", *TOKENS])) + text[end:]
-    read_or_graph_error(text)
-
-
-LINES = VALID.splitlines()
-
-
-@given(st.lists(st.sampled_from(LINES), max_size=20))
-@settings(deadline=None)
-def test_shuffled_lines_are_a_graph_or_a_graph_error(lines: list[str]) -> None:
-    read_or_graph_error("\n".join(lines))
 
 
 JSON = st.recursive(
