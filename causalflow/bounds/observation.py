@@ -24,7 +24,7 @@ from causalflow.admg.projection import latent_projection
 from causalflow.equations.law import ROUGH
 from causalflow.errors import DataError, one_of
 from causalflow.factors.contraction import with_mass_one
-from causalflow.factors.table import Table
+from causalflow.factors.table import Table, with_declared_levels
 from causalflow.graph.graph import Graph
 from causalflow.graph.node import Level, levels_of
 from causalflow.limits import JOINT_CELLS
@@ -190,7 +190,7 @@ def _checked(table: Table, declared: Declared) -> Table:
         raise DataError(f"bounds: a negative probability, {float(table.values.min()):g}")
     if np.any(table.values > 1 + ROUGH):
         raise DataError(f"bounds: a probability above 1, {float(table.values.max()):g}")
-    table = table.to_float().with_levels(declared, DataError)
+    table = with_declared_levels(table.to_float(), declared, DataError)
     for axis in (axis for axis in table.axes if axis in declared):
         if table.levels[axis] != declared[axis]:
             given = [str(level) for level in table.levels[axis]]

@@ -44,6 +44,7 @@ __all__ = [
     "aligned_text",
     "long_columns",
     "long_frame",
+    "with_declared_levels",
 ]
 
 MAX_ROWS = 64
@@ -254,32 +255,10 @@ class Table:
         levels = {new: self.levels[axis] for axis, new in zip(self.axes, renamed, strict=True)}
         return Table.of(renamed, self.values, levels)
 
-    def with_levels(
-        self, declared: Mapping[str, Sequence[Level]], error: type[CausalflowError]
-    ) -> Table:
-        """The same function, the levels of its axes named and ordered as a graph declares them.
-
-        Args:
-            declared: axis -> its levels.
-            error: the class of what is raised.
-
-        Raises:
-            CausalflowError: a level of the table that is none of the graph, or two that are one.
-        """
-        table = self
-        for axis in (axis for axis in self.axes if axis in declared):
-            own, levels = self.levels[axis], tuple(declared[axis])
-            if own == levels:
-                continue
-            places = finite(levels).read(own, where=f"table: axis '{axis}'", error=error)
-            if (places == GAP).any() or len(set(places.tolist())) < len(own):
-                given = [str(level) for level in own]
-                told = f"{one_of('', levels)}, each once"
-                raise error(f"table: axis '{axis}' has levels {given}; {told}")
-            values = table.values.take(np.argsort(places), axis=self.axes.index(axis))
-            ordered = tuple(levels[place] for place in sorted(places))
-            table = Table.of(self.axes, values, {**table.levels, axis: ordered})
-        return table
+    def reordered(self, axis: str, order: Sequence[int], levels: tuple[Level, ...]) -> Table:
+        """The same function with the positions of an axis in another order, and their names."""
+        values = self.values.take(order, axis=self.axes.index(axis))
+        return Table.of(self.axes, values, {**self.levels, axis: levels})
 
     def at(self, cell: Mapping[str, Any]) -> Table:
         """The slice where some axes take a level, read as `causalflow.values.finite` says.
@@ -397,3 +376,29 @@ class Table:
 
 def _position(axis: str, levels: FiniteType, given: object) -> int:
     return levels.position(given, where=f"table: axis '{axis}'", error=CausalflowError)
+
+
+def with_declared_levels(
+    table: Table, declared: Mapping[str, Sequence[Level]], error: type[CausalflowError]
+) -> Table:
+    """The same function, the levels of its axes named and ordered as a graph declares them.
+
+    Args:
+        table: the function.
+        declared: axis -> its levels.
+        error: the class of what is raised.
+
+    Raises:
+        CausalflowError: a level of the table that is none of the graph, or two that are one.
+    """
+    for axis in (axis for axis in table.axes if axis in declared):
+        own, levels = table.levels[axis], tuple(declared[axis])
+        if own == levels:
+            continue
+        places = finite(levels).read(own, where=f"table: axis '{axis}'", error=error)
+        if (places == GAP).any() or len(set(places.tolist())) < len(own):
+            given = [str(level) for level in own]
+            raise error(f"table: axis '{axis}' has levels {given}; {one_of('', levels)}, each once")
+        order = np.argsort(places).tolist()
+        table = table.reordered(axis, order, tuple(levels[place] for place in sorted(places)))
+    return table

@@ -20,7 +20,7 @@ from causalflow.errors import DataError, QueryError
 from causalflow.estimate.counts import counted
 from causalflow.estimate.plug_in import Answers, Estimate, estimated, unsettled
 from causalflow.factors.contraction import with_mass_one
-from causalflow.factors.table import Table
+from causalflow.factors.table import Table, with_declared_levels
 from causalflow.graph.node import Level, levels_of
 from causalflow.identify.hedge import Hedge
 from causalflow.proof.proof import Proof, Step, latex_question
@@ -210,7 +210,7 @@ class Verdict:
             query = parse_distribution(text)
             known = {each.variable for each in query.do} | {each.name for each in query.conditions}
             given = tuple(axis for axis in table.axes if axis in known)
-            levels = table.with_levels(self.levels, DataError)
+            levels = with_declared_levels(table, self.levels, DataError)
             found[text] = with_mass_one(levels, given, f"evaluate: {text}")
         return found
 
