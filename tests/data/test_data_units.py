@@ -18,59 +18,12 @@ PICTURE = Image(shape=(3, 2, 4))
 GRAY = Image(shape=(1, 2, 4))
 BITS = Image(shape=(1, 2, 2), levels=2)
 
-COLUMNS = [
-    ["red", "green", "red"],
-    [1, 0, 1],
-    np.array([1, 0, 1]),
-    np.array([1.0, 0.0, 1.0]),
-    np.array(["red", "green", "red"]),
-    np.array([True, False, True]),
-    torch.tensor([1, 0, 1]),
-    torch.tensor([True, False, True]),
-    pd.Series(["red", "green", "red"]),
-    pd.Series(["red", "green", "red"], dtype="category"),
-    ["red", 0, "1"],
-]
-
-
-@pytest.mark.parametrize("column", COLUMNS, ids=lambda column: type(column).__name__)
-def test_a_level_is_found_by_name_and_by_index_in_any_container(column):
-    assert to_engine("color", COLOR.type, column).tolist() == [1, 0, 1]
-
 
 @pytest.mark.parametrize("value", ["red", 1, "1", True, np.int64(1), torch.tensor(1)])
 def test_one_value_has_no_batch_axis(value):
     engine = to_engine("color", COLOR.type, value)
     assert engine.shape == ()
     assert engine == 1
-
-
-@pytest.mark.parametrize(
-    "column",
-    [
-        ["red", None, -1],
-        [1, None, math.nan],
-        pd.Series(["red", None, None]),
-        np.array([1, math.nan, -1]),
-    ],
-    ids=str,
-)
-def test_missing_levels_become_minus_one(column):
-    assert to_engine("color", COLOR.type, column).tolist() == [1, -1, -1]
-
-
-def test_a_text_is_a_name_before_it_is_a_missing_value_and_a_number_is_the_level_of_that_name():
-    swapped = Class(levels=("1", "0", "None"))
-    assert to_engine("x", swapped.type, ["1", "0", "None", "NA", ""]).tolist() == [0, 1, 2, -1, -1]
-    assert to_engine("x", swapped.type, [1, 0, None]).tolist() == [0, 1, -1]
-    # what pandas writes of whole numbers in a column with gaps
-    assert to_engine("digit", DIGIT.type, ["7.0", "", "-1"]).tolist() == [7, -1, -1]
-
-
-@pytest.mark.parametrize("value", [math.inf, "inf", "1.5", 10])
-def test_what_is_no_level_is_refused(value):
-    with pytest.raises(EvidenceError, match=r"^node 'digit': unknown level"):
-        to_engine("digit", DIGIT.type, value)
 
 
 @pytest.mark.parametrize("node", [COLOR, DIGIT])
@@ -93,16 +46,6 @@ def test_class_values_survive_the_way_out_and_back(node):
             ["red", 2],
             "node 'color', row 1: unknown level 2; "
             "expected one of ['green', 'red'] or an index 0..1",
-        ),
-        (
-            COLOR,
-            -2,
-            "node 'color': unknown level -2; expected one of ['green', 'red'] or an index 0..1",
-        ),
-        (
-            COLOR,
-            0.5,
-            "node 'color': unknown level 0.5; expected one of ['green', 'red'] or an index 0..1",
         ),
         (COLOR, [[0, 1], [1, 0]], "node 'color': expected one level a row, given list"),
         (

@@ -10,7 +10,6 @@ from causalflow.errors import CausalflowError, CompileError, EvidenceError, Quer
 from causalflow.exact.model import ExactModel
 from causalflow.formats.formats import load
 from causalflow.graph.graph import Graph
-from causalflow.model.model import compile
 
 GRAPHS = Path(__file__).resolve().parents[2] / "graphs"
 BINARY = {"type": "class", "levels": 2}
@@ -44,27 +43,6 @@ def chain(length):
     equations = ["u0", *(f"v{k - 1} ^ u{k}" for k in range(1, length))]
     nodes = {f"v{k}": {**BINARY, "equation": text} for k, text in enumerate(equations)}
     return Graph(exogenous=exogenous, nodes=nodes)
-
-
-def test_where_levels_are_numbers_a_number_and_a_text_mean_the_level_of_that_name():
-    nodes = {"x": {"type": "class", "levels": ["1", "0"], "table": ["1/4", "3/4"]}}
-    nodes["y"] = {"type": "class", "levels": ["20", "10"], "table": {"1": [1, 0], "0": [0, 1]}}
-    model = ExactModel(Graph(nodes=nodes, edges=["x -> y"]))
-    assert model.ask("P(y | x)", x=0).table.to_dict(zeros=False) == {"10": 1}
-    assert model.ask("P(y | x)", x="0").table.to_dict(zeros=False) == {"10": 1}
-    assert model.ask("P(y | x=0)").table.to_dict(zeros=False) == {"10": 1}
-    assert model.ask("P(x | y)", y=20).table.to_dict(zeros=False) == {"1": 1}  # no index 20
-
-
-def test_what_a_model_draws_is_evidence_as_it_stands():
-    nodes = {"x": {"type": "class", "levels": ["1", "0"], "table": ["1/4", "3/4"]}}
-    nodes["y"] = {"type": "class", "levels": 2, "table": {"1": [1, 0], "0": [0, 1]}}
-    model = compile(Graph(nodes=nodes, edges=["x -> y"]))
-    world = model.sample(20, generator=1)
-    assert set(world["x"].tolist()) == {0, 1}
-    expected = [[1, 0] if level == 1 else [0, 1] for level in world["x"].tolist()]
-    found = model.ask("P(y | x)", x=world["x"]).table
-    assert found.to_numpy(["row", "y"]).tolist() == expected
 
 
 def test_an_image_is_given_by_code_and_by_pixels(ascm):

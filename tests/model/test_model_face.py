@@ -265,32 +265,6 @@ def test_a_seed_means_the_same_draws_and_the_global_state_is_left_alone(model):
 # Description
 
 
-def test_describe_has_a_row_for_every_hidden_cause_and_node(model):
-    table = model.describe().set_index("node")
-    assert table.index.tolist() == ["dose <-> mood", "dose", "mood", "score"]
-    assert table["type"].tolist() == ["latent class", *["class, 2 levels"] * 2, "continuous"]
-    assert table.loc["mood", "parents"] == "dose, dose <-> mood"
-    assert table.loc["mood", "mechanism"] == "table, gumbel noise"
-    assert table.loc["mood", "parameters"] == 2 * 2 * 2  # dose, hidden cause, mood
-    assert table.loc["dose <-> mood", "parameters"] == 2
-
-
-def test_describe_shows_equations_and_kinds_of_edges():
-    text = """
-graph: shown
-exogenous: {u: {p: [1/2, 1/2]}}
-nodes:
-  x: {type: class, levels: 2, equation: u}
-  i: {type: image, shape: [1, 8, 8], diffusion: {width: 8}}
-edges: ["x -> i: {kind: anticausal, scale: 2}"]
-"""
-    table = cf.compile(cf.loads(text)).describe().set_index("node")
-    assert table.loc["u", "type"] == "exogenous"
-    assert table.loc["x", "mechanism"] == "equation u"
-    assert table.loc["i", "parents"] == "x (anticausal, scale 2)"
-    assert table.loc["i", "mechanism"].startswith("diffusion, alf, 20 steps")
-
-
 def test_a_world_names_the_nearest_node(model):
     with pytest.raises(KeyError, match="did you mean 'score'"):
         model.sample(1)["scor"]
