@@ -40,7 +40,7 @@ def test_nobody_asks_of_which_type_a_node_is_but_the_types_own_files():
 @pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/architecture.md"])
 def test_files_that_a_page_names_exist(page):
     text = re.sub(r"<!-- [a-z].*?<!-- end -->", "", (ROOT / page).read_text("utf-8"), flags=re.S)
-    named = re.findall(r"(?<![\w/])(?:[\w.]+/)+[\w.]+\.(?:py|md|svg|yaml|json)\b", text)
+    named = re.findall(r"(?<![\w/-])(?:[\w.-]+/)+[\w.-]+\.(?:py|md|svg|yaml|json)\b", text)
     missing = [
         name
         for name in named
