@@ -9,13 +9,10 @@ ratio of linear    extremes of c x / d x               a few of them: c x - t d 
 several districts  linear in each district by itself   from random points, one district at a time
 
 The first two are exact. The third finds values that models attain, so an interval that may be too
-narrow.
+narrow. Linear programs are solved by scipy's HiGHS.
 
-Source: Dinkelbach (1967) for the ratio; Huangfu & Hall (2018), HiGHS.
-
-Linear: linear programs with equations and x >= 0, solved by scipy's HiGHS.
-
-Source: Huangfu & Hall (2018), Parallelizing the dual revised simplex method.
+Source: Dinkelbach (1967) for the ratio; Huangfu & Hall (2018), Parallelizing the dual revised
+simplex method.
 """
 
 from __future__ import annotations

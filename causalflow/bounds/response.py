@@ -1,17 +1,4 @@
-"""District: what a distribution P(v) tells of the responses in a district of its graph.
-
-Notation: D a district, v_1, v_2, ... its nodes in a topological order, D_i the first i of them.
-
-    Q[D_i](d, pa) = P(r_v(pa(v)) = v for all v in D_i) = product over j <= i of P(v_j | mp(v_j))
-
-with mp(v), the Markov pillow: the district of v among its predecessors in the graph, and that
-district's parents. A model of the graph has the distribution P(v) exactly if its districts have
-these factors wherever the conditionals are defined. Where P(v) > 0 the last of them, Q[D], says it
-all; where probabilities are 0, what is left of Q[D] is said by the factors before it.
-
-Source: Tian & Pearl (2002); Richardson (2003) for the pillow.
-
-Response: the canonical exogenous variable of a district, whatever the true ones are.
+"""Response: the canonical exogenous variable of a district, and what P(v) tells of it.
 
 Notation: D a district; v in D a node with K levels and parents pa(v). Exogenous variables act on
 the district only by selecting, for every v, a *response function* r_v: levels of pa(v) -> levels of
@@ -23,7 +10,17 @@ v, one of K^|pa(v)|. A model of the district is therefore a law q(r) of r = (r_v
 Within a district q is unrestricted if the hidden causes may be common to all of its nodes.
 Positions stand for levels throughout.
 
-Source: Balke & Pearl (1994), (1997); Pearl (2009), *Causality*, section 8.2.
+What P(v) tells: with v_1, v_2, ... the nodes of D in a topological order, D_i the first i of them,
+
+    Q[D_i](d, pa) = P(r_v(pa(v)) = v for all v in D_i) = product over j <= i of P(v_j | mp(v_j))
+
+with mp(v), the Markov pillow: the district of v among its predecessors in the graph, and that
+district's parents. A model of the graph has the distribution P(v) exactly if its districts have
+these factors wherever the conditionals are defined. Where P(v) > 0 the last of them, Q[D], says it
+all; where probabilities are 0, what is left of Q[D] is said by the factors before it.
+
+Source: Balke & Pearl (1994), (1997); Pearl (2009), *Causality*, section 8.2; Tian & Pearl (2002);
+Richardson (2003) for the pillow.
 """
 
 from __future__ import annotations

@@ -11,9 +11,8 @@ independent of one another; those that the evidence does not depend on are drawn
 
 Source: Koller & Friedman (2009), section 12.1 (forward) and exercise 9.5 (backward sampling).
 
-Enumeration: the whole table of a small model, as papers print it.
-
-One row for every combination of exogenous values: its probability, and the world that it makes.
+`enumeration` is the whole table of a small model, as papers print it: a row for every combination
+of exogenous values, with its probability and the world that it makes.
 """
 
 from __future__ import annotations

@@ -1,8 +1,4 @@
-"""Builder: enters the tables of a question's worlds into a network (`causalflow.exact.network`).
-
-Each variable's table is entered once, when a term or a child first needs it.
-
-Network: the tables whose sum-product answers a question about several worlds at once.
+"""Network: the tables whose sum-product answers a question about several worlds at once.
 
 The worlds that a question's terms live in (`causalflow.admg.parallel_worlds`) share the exogenous
 variables and everything that no intervention reaches. What remains after pruning everything but the
@@ -17,7 +13,7 @@ terms' ancestors becomes one table each:
 The product of all tables, summed over every axis but the terms', is the joint probability of the
 terms. A variable set to any value (``do(x)``) is an axis without a law.
 
-Settings: what each of a question's worlds sets, in the terms of `causalflow.admg.parallel_worlds`.
+`build_network` enters each variable's table once, when a term or a child first needs it.
 """
 
 from __future__ import annotations

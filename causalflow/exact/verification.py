@@ -6,9 +6,8 @@ answer: 6/19           the answer of `causalflow.exact.model.ExactModel`, where 
 A declared answer is a number, or numbers by level (`causalflow.graph.checks`); levels that are left
 out have probability 0.
 
-Support: the cells on which an estimand conditions and that a finite model never fills.
-
-There P(v) does not tell the answer, however identifiable the graph makes it (positivity).
+Where an estimand conditions on cells that a finite model never fills (`missing_support`), P(v) does
+not tell the answer, however identifiable the graph makes it (positivity).
 """
 
 from __future__ import annotations

@@ -1,18 +1,12 @@
-"""Array: the values of a table, float64 or fractions throughout.
+"""Array: the numbers of a table, float64 or fractions throughout, and the library that holds them.
 
-Backend: the library that holds the arrays of a contraction.
+A `Scaled` array leaves out what its numbers have in common. Floats keep an exponent beside the
+array, so that a product of a thousand small numbers does not vanish. Fractions are integers over
+one common denominator: of 64 bits while the result provably fits, else Python's own.
 
-A program (`causalflow.factors.program`) needs six operations. Everything before it (tables, plans)
-and after it (answers) is numpy, and so is this module's backend; that of torch, which computes in
-floats on any device, is `causalflow.model.tensors`.
-
-Scaled: an array of numbers without what they have in common.
-
-Floats keep an exponent beside the array, so that a product of a thousand small numbers does not
-vanish. Fractions are integers over one common denominator: of 64 bits while the result provably
-fits, else Python's own.
-
-Ratio: what dividing one contraction by another needs: equal rows merged, scales made equal.
+A `Backend` is what a program (`causalflow.factors.program`) needs of a library: six operations.
+Everything before it (tables, plans) and after it (answers) is numpy, and so is this module's
+backend; that of torch, which computes in floats on any device, is `causalflow.model.tensors`.
 """
 
 from __future__ import annotations

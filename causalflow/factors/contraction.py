@@ -43,6 +43,7 @@ def contract(
             contraction that is too wide (checked before anything is allocated).
 
     Example:
+        >>> from fractions import Fraction
         >>> p_x = Table(["x"], [Fraction(1, 3), Fraction(2, 3)])
         >>> p_y = Table(["x", "y"], [[Fraction(1, 2), Fraction(1, 2)], [0, Fraction(1)]])
         >>> contract([p_x, p_y], keep=["y"]).to_dict()

@@ -4,8 +4,6 @@ A plan depends on which variables each table has and on their sizes, not on the 
 made once and run on many. Two paths are weighed, min-fill elimination and opt_einsum's, and the one
 that multiplies less is taken. No table is allocated before the plan's width is known to fit.
 
-Elimination: the order in which the variables of a sum-product are summed out.
-
 Notation: the interaction graph joins two variables that share a table. Summing v out multiplies the
 tables that hold v into one over its neighbours, which become a clique; the edges this adds are its
 *fill*. Min-fill takes the variable with the least fill, and among those the smallest clique; on

@@ -5,14 +5,13 @@ of a batch. What does not depend on them is contracted once, when the program is
 every other table is computed once for each combination of its own given axes that occurs
 (`causalflow.factors.rows`), and only joined to the others row by row.
 
-Floats: an entry of a product is at least the product of the smallest entries above zero, so that
+In floats, an entry of a product is at least the product of the smallest entries above zero, so that
 tables know a *floor* below which none of their entries lies. Where a product's floor comes near the
 smallest float, the table is looked at, and rows of small numbers are brought back to about 1.
 
-Step: one contraction of a plan, made ready to run on arrays again and again.
-
-Axes of one level are left out. With a batch, an array may have the batch's axis in front; the
-result has it if an operand has it. Large products of floats in numpy are matrix products (BLAS).
+A `ReadyStep` is one contraction of the plan, to be run on arrays again and again. Axes of one level
+are left out. With a batch, an array may have the batch's axis in front; the result has it if an
+operand has it. Large products of floats in numpy are matrix products (BLAS).
 """
 
 from __future__ import annotations

@@ -4,11 +4,8 @@ A table that depends on the evidence through a few columns only has few differen
 many rows there are: it is computed once for each combination that occurs. Two tables are joined on
 the combinations of both, until these are as many as the rows.
 
-Samples: how often each cell occurs in a table of rows.
-
-Levels: the names of the positions of a table's axes.
-
-What stands for a level says `causalflow.values.finite`.
+A table is made of rows by counting them (`relative_frequencies`). What stands for a level says
+`causalflow.values.finite`.
 """
 
 from __future__ import annotations

@@ -8,9 +8,8 @@ Notation: phi(x, y) a table with axes x and y. Axes are matched by name, never b
     normalise phi(x | y)         = phi(x, y) / sum_x phi(x, y), with 0 / 0 = 0
 
 Values are float64, or `fractions.Fraction` throughout (*exact*); an operation on an exact and a
-float table gives floats. Tables are immutable.
-
-Text: a table as aligned columns, and as rows of a data frame.
+float table gives floats. Tables are immutable. A table is shown as aligned columns of text or as
+rows of a data frame.
 """
 
 from __future__ import annotations
@@ -48,47 +47,6 @@ __all__ = [
 ]
 
 MAX_ROWS = 64
-
-
-def aligned_text(table: Table, header: str = "P") -> str:
-    """One line a cell, levels first; at most `MAX_ROWS` of them."""
-    pairs = islice(zip(table.cells(), table.values.flat, strict=True), MAX_ROWS)
-    lines = [[*table.axes, header]]
-    lines += [[*map(str, cell), _number(value)] for cell, value in pairs]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    texts = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]
-    hidden = table.values.size - MAX_ROWS
-    return "\n".join([*texts, f"... {hidden:,} more"] if hidden > 0 else texts)
-
-
-def long_frame(table: Table) -> pd.DataFrame:
-    """`long_columns` as a data frame: one row a cell."""
-    import pandas as pd
-
-    return pd.DataFrame(long_columns(table))
-
-
-def long_columns(table: Table) -> dict[str, list[Any]]:
-    """A column for each axis, and ``p``; fractions get a column ``exact`` too; an entry a cell."""
-    cells = list(table.cells())
-    columns: dict[str, list[Any]] = {
-        axis: [cell[place] for cell in cells] for place, axis in enumerate(table.axes)
-    }
-    columns[_unused("p", table.axes)] = [float(value) for value in table.values.flat]
-    if table.is_exact:
-        columns[_unused("exact", table.axes)] = [_number(value) for value in table.values.flat]
-    return columns
-
-
-def _unused(name: str, taken: tuple[str, ...]) -> str:
-    return name if name not in taken else _unused(f"{name}_", taken)
-
-
-def _number(value: Fraction | float) -> str:
-    """The number; NaN is the answer to evidence that is impossible."""
-    if value != value:
-        return "impossible"
-    return str(value) if isinstance(value, Fraction) else f"{value:.6g}"
 
 
 Number: TypeAlias = float | Fraction
@@ -372,6 +330,47 @@ class Table:
         if self.is_exact != other.is_exact:
             return axes, mine.astype(np.float64), theirs.astype(np.float64)
         return axes, mine, theirs
+
+
+def aligned_text(table: Table, header: str = "P") -> str:
+    """One line a cell, levels first; at most `MAX_ROWS` of them."""
+    pairs = islice(zip(table.cells(), table.values.flat, strict=True), MAX_ROWS)
+    lines = [[*table.axes, header]]
+    lines += [[*map(str, cell), _number(value)] for cell, value in pairs]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    texts = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]
+    hidden = table.values.size - MAX_ROWS
+    return "\n".join([*texts, f"... {hidden:,} more"] if hidden > 0 else texts)
+
+
+def long_frame(table: Table) -> pd.DataFrame:
+    """`long_columns` as a data frame: one row a cell."""
+    import pandas as pd
+
+    return pd.DataFrame(long_columns(table))
+
+
+def long_columns(table: Table) -> dict[str, list[Any]]:
+    """A column for each axis, and ``p``; fractions get a column ``exact`` too; an entry a cell."""
+    cells = list(table.cells())
+    columns: dict[str, list[Any]] = {
+        axis: [cell[place] for cell in cells] for place, axis in enumerate(table.axes)
+    }
+    columns[_unused("p", table.axes)] = [float(value) for value in table.values.flat]
+    if table.is_exact:
+        columns[_unused("exact", table.axes)] = [_number(value) for value in table.values.flat]
+    return columns
+
+
+def _unused(name: str, taken: tuple[str, ...]) -> str:
+    return name if name not in taken else _unused(f"{name}_", taken)
+
+
+def _number(value: Fraction | float) -> str:
+    """The number; NaN is the answer to evidence that is impossible."""
+    if value != value:
+        return "impossible"
+    return str(value) if isinstance(value, Fraction) else f"{value:.6g}"
 
 
 def _position(axis: str, levels: FiniteType, given: object) -> int:

@@ -7,7 +7,7 @@
 Expectations under one condition are one question: E[y | do(x=1)] - E[y | do(x=0)] is
 E[y[x=1] - y[x=0]], and `combined` says it so. What is free is free in every part alike.
 
-Arithmetic: the text of a combination of questions, cut into its questions and numbers.
+`read_combination` cuts a text into its questions and numbers:
 
     combination   sum  |  one / one
     one           question  |  ( sum )

@@ -1,9 +1,9 @@
-"""Sources: the data of an identification question, as the user names them.
+"""Distributions: the data of an identification question, as the user names them.
 
 ``"observational"`` is P(v), ``"experimental"`` is every P(v | do(.)); else a list of distributions:
 ``["P(v)", "P(y, z | do(x))"]``.
 
-Source: one distribution that is known, P(observed | do(treatments), conditions).
+Each is a `Source`: P(observed | do(treatments), conditions).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Known: what is known besides a query's text becomes part of the query.
+"""Known: a question with a place for what is known besides its text, whatever the values.
 
     asked            known     the same as
     P(y)             x=1       P(y | x=1): a condition
@@ -10,15 +10,14 @@
 
 What the text could not say is refused alike: a condition on an outcome, or on what ``do`` sets.
 
-Settled: what a question's own conditions say of its outcomes.
+What the conditions say of the outcomes is settled before any engine is asked (`settled`):
 
     P(x=0, y | x=0)      = P(y | x=0): an outcome that is known is certain
     P(x=0 | x=0)         = 1
     P(x=1, y | x=0)      = 0: event and evidence contradict each other
 
-Terms of one world are compared; what follows from others by consistency is for the engines.
-
-Closing: a question with free variables as one question for each of their values.
+Terms of one world are compared; what follows from others by consistency is for the engines. A
+question with free variables is one question for each of their values (`close`).
 """
 
 from __future__ import annotations

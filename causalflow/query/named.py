@@ -23,8 +23,6 @@ x and y. Behind the bar stands who is asked about, of any quantity, as in a prob
 levels that are no words are quoted: ``TE(x='very yes'/no -> y)``. Case does not matter in a name.
 
 `causalflow.query.contrast` has the formulas and their sources.
-
-Cursor: a text read from left to right, names and levels held against the graph.
 """
 
 from __future__ import annotations

@@ -19,13 +19,13 @@ mixed. ``p(...)``, ``Pr(...)``, ``e[...]``, ``E(...)`` and ``DO(...)`` are read 
 
 A mistake is a `QueryError` that points at its place.
 
-Plain: questions of names alone, read without the grammar.
+Questions of names alone are read without the grammar (`plain_query`):
 
     P(y, w)    P(y, w | z)    P(y, w | do(x, v))    P(y, w | do(x, v), z)
 
 Most questions are of this form, and the grammar takes longer to read one than identification to
-answer it. Everything else, mistakes too, is left to `causalflow.query.parse`, which reads this
-form to the same query.
+answer it. Everything else, mistakes too, is left to the grammar, which reads this form to the same
+query.
 """
 
 from __future__ import annotations
