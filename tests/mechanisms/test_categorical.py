@@ -146,13 +146,3 @@ def test_an_unlabelled_row_has_no_loss_in_a_network():
     loss = mechanism.loss(values, generator())
     assert loss[0] == 0
     assert (loss[1:] > 0).all()
-
-
-@pytest.mark.parametrize("noise", list(NOISES))
-def test_a_mechanism_replays_its_evidence(noise):
-    mechanism, values, _ = two_level_table(3_000)
-    mechanism = Categorical("x", Class(levels=(0, 1, 2), noise=noise), mechanism.parents)
-    mechanism.calibrate(values, generator())
-    abducted = mechanism.abduct(values["x"], values, generator(9))
-    assert torch.equal(mechanism.predict(values, abducted), values["x"])
-    assert all(len(tensor) == 3_000 for tensor in abducted.values())
