@@ -136,3 +136,9 @@ def test_json_has_no_nan(capsys):
 
     say_json({"a": [float("nan"), 1.5], "path": Path("x")})
     assert json.loads(capsys.readouterr().out) == {"a": [None, 1.5], "path": "x"}
+
+
+def test_no_words_show_the_commands(cli):
+    ran = cli()
+    assert ran.code == 0
+    assert all(f"\n  {name} " in ran.out for name in commands.commands)

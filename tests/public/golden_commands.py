@@ -49,6 +49,8 @@ ask graphs/ascm_xy.yaml "P(i[x=1] | i=5)"
 ask graphs/ascm_xy.yaml "P(i[x=1] | i=5)" --json
 ask graphs/ascm_xy.yaml "P(y[x=1]=1 | x, i)" --given x=0 --given i=6
 ask graphs/classics/firing_squad.yaml "PN(a=yes/no -> dead=yes/no)"
+identify graphs/ascm_xy.yaml "P(i | do(x=1))"
+ask graphs/ascm_xy.yaml "P(x, y)"
 enumerate graphs/ascm_xy.yaml
 enumerate graphs/ascm_xy.yaml --json
 describe graphs/digits_demo_frontdoor.yaml
@@ -95,6 +97,7 @@ ask graphs/ascm_xy.yaml "P(y | x)" --given x+=1
 ask graphs/ascm_xy.yaml "P(y | x)" --given x
 ask graphs/bar_mnist_frontdoor.yaml "P(bar)"
 ask none.safetensors "P(y)"
+ask none.yaml "P(y)"
 ask model.safetensors "P(y)"
 ask graphs/ascm_xy.yaml "P(y)" --draws 0
 enumerate graphs/morphomnist_scm.yaml

@@ -154,6 +154,7 @@ DOT = {
         "u -> a",
     ),
     "invisible edges": ("a -> b; b -> c [style=invis]; c -> b", "a -> b, c -> b"),
+    "graph attributes": ("graph [rankdir=LR]; a -> b", "a -> b"),
     "ports": ("a:n -> b:p:sw", "a -> b"),
     "html": ("a [label=<<b>A &rarr; B</b><br/>>]; a -> b", "a -> b"),
     "subgraphs as ends": ("subgraph x { a; b } -> subgraph { c }", "a -> c, b -> c"),
