@@ -1,4 +1,4 @@
-"""The command line: one module a command, and what they share (`arguments`, `output`, `rows`).
+"""The command line: one module a command, and what they share.
 
     exit code  0    fine
                2    the user's mistake: one line on standard error

@@ -1,4 +1,4 @@
-"""Data sets and how data enter: digits, MNIST and what is made of them, pendulum, circuit."""
+"""Data: how rows and pictures enter, and the data sets that come with the package."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Exact: finite structural causal models, answered by sum-product over tables."""
+"""Exact: questions to finite structural causal models, answered by sums and products of tables."""

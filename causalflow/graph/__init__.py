@@ -1,1 +1,1 @@
-"""The graph language: declarations, equations, distributions, files, graph algebra; no torch."""
+"""Graph: what a user declares, as one immutable value, and the YAML that it is written in."""

@@ -1,1 +1,1 @@
-"""Networks: multilayer perceptron, U-Net, image encoder, embeddings of time and parents."""
+"""Networks: U-Net, image encoder, embeddings of time and parents, and what a node type adds."""

@@ -1,1 +1,1 @@
-"""Pictures: graphs (`causalflow.plot.graph`, with its layout, routes and style) and image grids."""
+"""Pictures: graphs, drawn with layout, routes and style of their own, and grids of images."""

@@ -1,4 +1,4 @@
-"""Guided diffusion: the published ADM networks and their classifiers, read by name and shape.
+"""Networks trained elsewhere: the published ADM networks and their classifiers, diffusers' U-Nets.
 
 Dhariwal & Nichol (2021) published, as flat state dicts at
 https://openaipublic.blob.core.windows.net/diffusion/jul-2021/ (here with what they are read as):

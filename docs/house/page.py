@@ -38,7 +38,8 @@ def rewritten(page: str, told: Mapping[str, str]) -> str:
 def parts(root: Path, table: Sequence[Row], after: Measures, home: House) -> dict[str, str]:
     """The text of every part, by the name of its marker."""
     trips = {f"trip: {name}": _trip(root, files) for name, files in after["trips"].items()}
-    return {"table": _table(table), "folders": _folders(root, home), **trips}
+    listed = {"folders": _folders(root, home), "files": _files(root, home)}
+    return {"table": _table(table), **listed, **trips}
 
 
 def _table(table: Sequence[Row]) -> str:
@@ -59,20 +60,39 @@ def _number(value: float | None) -> str:
 
 def _folders(root: Path, home: House) -> str:
     """The folders from the highest floor down."""
-    floors = home.floors
-    order = sorted(home.files, key=lambda name: (-floors[name], name))
     lines = ["| | what it is | files, lines | takes |", "|---|---|---:|---|"]
-    for name in order:
+    for name in _downward(home):
         size = f"{len(home.files[name])}, {sum(n for _, n in home.files[name]):,}"
         takes = sorted({b for a, b in home.takes if a == name} - FACE - {GROUND})
-        lines.append(f"| `{name}` | {_face(root, name)} | {size} | {', '.join(takes)} |")
+        lines.append(f"| `{name}` | {_face(root, name, home)} | {size} | {', '.join(takes)} |")
     return "\n".join(lines)
 
 
-def _face(root: Path, name: str) -> str:
+def _downward(home: House) -> list[str]:
+    floors = home.floors
+    return sorted(home.files, key=lambda name: (-floors[name], name))
+
+
+def _files(root: Path, home: House) -> str:
+    """The files of the folders, from the highest floor down."""
+    package, told = root / PACKAGE, []
+    for name in _downward(home):
+        if (package / name).is_dir():
+            told += ["", f"**{name}/**", ""]
+            paths = sorted((package / name).rglob("*.py"))
+            told += [
+                f"* `{path.relative_to(package / name).as_posix()}`: {_sentence(path)}"
+                for path in paths
+                if path.name != "__init__.py"
+            ]
+    return "\n".join(told)
+
+
+def _face(root: Path, name: str, home: House) -> str:
     """The first sentence of a folder's face, or of a module that stands alone."""
     if name == GROUND:
-        return "What knows nothing of causality; every folder may take it."
+        alone = ", ".join(f"`{file}`" for file, _ in home.files[name])
+        return f"What knows nothing of causality, and every folder may take: {alone}."
     package = root / PACKAGE
     face = package / name / "__init__.py"
     return _sentence(face if face.exists() else package / f"{name}.py")
