@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from causalflow.formats.networkx import from_networkx, to_networkx
     from causalflow.graph.diffusion import Diffusion, Sampling
     from causalflow.graph.graph import Graph
-    from causalflow.graph.methods import (
+    from causalflow.graph.method_options import (
         Alf,
         Ancestral,
         Ddim,
@@ -99,7 +99,7 @@ _NAMES = {
     "causalflow.formats.networkx": "from_networkx to_networkx",
     "causalflow.graph.diffusion": "Diffusion Sampling",
     "causalflow.graph.graph": "Graph",
-    "causalflow.graph.methods": (
+    "causalflow.graph.method_options": (
         "Alf Ancestral Ddim DdimFixedPoint DeltaGuidance Difference Dpm2m Edict FreeGuidance "
         "GroupedGuidance Heun Leapfrog Midpoint OddsBalance PreservingBalance PrintedBalance "
         "StoppingBalance UNet"

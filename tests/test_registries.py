@@ -14,7 +14,7 @@ from causalflow.cli.arguments import SamplingType
 from causalflow.diffusion.guidance.contrast import free
 from causalflow.errors import CausalflowError
 from causalflow.formats.formats import loads
-from causalflow.graph import methods
+from causalflow.graph import method_options
 from causalflow.graph.diffusion import CALL_OPTIONS, Diffusion, Sampling, SamplingKeywords
 from causalflow.options import Interval, Method, Names, Number, Truth, Whole, Wholes, rules
 from causalflow.plugins import REGISTRIES
@@ -23,13 +23,15 @@ from causalflow.training.options import Fit, FitKeywords
 
 ENTRIES = [(kind, name) for kind, registry in REGISTRIES.items() for name in registry.own]
 METHODS = {
-    name: kind for name in methods.__all__ if hasattr(kind := getattr(methods, name), "method")
+    name: kind
+    for name in method_options.__all__
+    if hasattr(kind := getattr(method_options, name), "method")
 }
 SLOTS = {
-    methods.Solver: ("solver", "solver"),
-    methods.Guidance: ("guidance", "guidance"),
-    methods.Balance: ("balance", "balance"),
-    methods.Backbone: ("backbone", "backbone"),
+    method_options.Solver: ("solver", "solver"),
+    method_options.Guidance: ("guidance", "guidance"),
+    method_options.Balance: ("balance", "balance"),
+    method_options.Backbone: ("backbone", "backbone"),
 }
 
 

@@ -23,7 +23,7 @@ from causalflow.graph.consistency import (
 from causalflow.graph.edges import Link, read_links
 from causalflow.graph.latent import read_latent, without_latent
 from causalflow.graph.node import Edge, Exogenous, Node, Symbol
-from causalflow.graph.nodes import read_exogenous, read_node
+from causalflow.graph.node_reader import read_exogenous, read_node
 from causalflow.graph.tree import Fields, Items, Place, Scalar, Value, described, record, text
 from causalflow.limits import NODES
 from causalflow.names import NAME_RULE, is_name, written

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, TypedDict
 
 from causalflow.errors import CausalflowError, EvidenceError, GraphError, shown
-from causalflow.graph.methods import Backbone, Balance, Guidance, Solver
+from causalflow.graph.method_options import Backbone, Balance, Guidance, Solver
 from causalflow.limits import UNET_BLOCKS, UNET_LEVELS
 from causalflow.options import (
     Chosen,
@@ -125,7 +125,7 @@ class Diffusion(Options):
         GraphError: a name that is no option, or a value out of range.
 
     Example:
-        >>> from causalflow.graph.methods import Heun
+        >>> from causalflow.graph.method_options import Heun
         >>> Diffusion(solver=Heun(steps=9)) == Diffusion(solver="heun", steps=9)
         True
     """
@@ -241,7 +241,7 @@ class Sampling(Options):
     """What a call changes of image nodes' options, the last group of `Diffusion`; None: nothing.
 
     Example:
-        >>> from causalflow.graph.methods import DeltaGuidance, Heun
+        >>> from causalflow.graph.method_options import DeltaGuidance, Heun
         >>> Sampling(solver=Heun(steps=9), guidance=DeltaGuidance(strength=2.0)).changed()
         {'solver': 'heun', 'steps': 9, 'guidance': 'delta', 'strength': 2.0}
     """

@@ -30,7 +30,7 @@ from causalflow.graph.node import (
     images_of,
     is_node,
 )
-from causalflow.graph.nodes import SUPPORTS
+from causalflow.graph.node_reader import SUPPORTS
 from causalflow.names import written
 from causalflow.values.variable import UNTYPED
 

@@ -20,7 +20,7 @@ from causalflow.diffusion.guidance.contrast import GUIDANCES
 from causalflow.errors import EvidenceError, one_of, shown
 from causalflow.graph.diffusion import CALL_OPTIONS, Sampling, call_options
 from causalflow.graph.graph import Graph
-from causalflow.graph.methods import Guidance
+from causalflow.graph.method_options import Guidance
 from causalflow.graph.node import Rows
 from causalflow.limits import DRAWN_NUMBERS, DRAWN_ROWS
 from causalflow.mechanisms.categorical import NOISES

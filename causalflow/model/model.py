@@ -41,7 +41,7 @@ from causalflow.graph.diffusion import (
     call_options,
 )
 from causalflow.graph.graph import Graph
-from causalflow.graph.methods import Guidance
+from causalflow.graph.method_options import Guidance
 from causalflow.identify.judgement import Judgement
 from causalflow.model.abduction import Abduction, abduct
 from causalflow.model.construction import (

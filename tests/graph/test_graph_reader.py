@@ -14,7 +14,7 @@ from causalflow.errors import GraphError
 from causalflow.formats.formats import load, loads
 from causalflow.graph.graph import Graph
 from causalflow.graph.node import Anticausal, Class, Continuous, Family, Finite, Image, Symbol
-from causalflow.graph.nodes import _READERS
+from causalflow.graph.node_reader import _READERS
 from causalflow.graph.tree import field_names
 from causalflow.limits import GRAPH_BYTES
 

@@ -1,4 +1,4 @@
-"""Nodes: the entries of ``nodes:`` and ``exogenous:`` as the objects of `causalflow.graph.node`.
+"""Node reader: the entries of ``nodes:`` and ``exogenous:`` as objects of `causalflow.graph.node`.
 
 A node's ``type:`` is a name of `causalflow.plugins.NODE_TYPES`. It decides which other fields there
 are: those of its declaration (class, continuous, image), or those of the type's own dataclass.

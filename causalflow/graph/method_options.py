@@ -1,4 +1,4 @@
-"""Methods: a solver, a guidance, a balance or a backbone with its options, as one object.
+"""Method options: a solver, a guidance, a balance or a backbone with its options, as one object.
 
 ``solver=Heun(steps=20)`` is ``solver="heun", steps=20`` (`causalflow.options`), wherever options of
 an image node are given. One of a user's own is given by its name.
