@@ -1,10 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from itertools import chain, combinations, product
 
 import numpy as np
 import pytest
+from finite_models import FREE, Units, unit_model
 
 from causalflow.admg.admg import ADMG
 from causalflow.admg.parallel_worlds import (
@@ -30,43 +31,17 @@ def labels(worlds: ParallelWorlds) -> list[str]:
     return [variable.label for variable in worlds.variables.values()]
 
 
-class BruteForce:
-    """A random binary SCM on an ADMG, every world computed from scratch for every noise value."""
-
-    def __init__(self, admg: ADMG, generator: np.random.Generator) -> None:
-        self.admg = admg
-        self.latents = [*admg.nodes, *map(tuple, map(sorted, admg.bidirected))]
-        self.sizes = [3 if isinstance(name, str) else 2 for name in self.latents]
-        self.p = [generator.dirichlet(np.full(size, 3.0)) for size in self.sizes]
-        self.rule = {name: generator.integers(0, 2, size=(64, 64)) for name in admg.nodes}
-
-    def noises(self) -> list[tuple[tuple[int, ...], float]]:
-        values = product(*map(range, self.sizes))
-        return [(u, float(np.prod([p[i] for p, i in zip(self.p, u, strict=True)]))) for u in values]
-
-    def world(self, u: tuple[int, ...], do: Mapping[str, int]) -> dict[str, int]:
-        noise = dict(zip(self.latents, u, strict=True))
-        values: dict[str, int] = {}
-        for name in self.admg.topological_order():
-            inputs = sum(values[p] << i for i, p in enumerate(sorted(self.admg.parents(name))))
-            read = [value for key, value in noise.items() if key == name or name in key[:2]]
-            own = sum(value << (2 * i) for i, value in enumerate(read))
-            values[name] = do.get(name, int(self.rule[name][inputs, own % 64]))
-        return values
+def binary_model(admg: ADMG, seed: int) -> Units:
+    return unit_model(np.random.default_rng(seed), admg.nodes, admg.directed, admg.bidirected)
 
 
-def joint_of(rows: list[tuple[tuple[int, ...], float]], columns: list[int]) -> dict:
-    table: dict[tuple[int, ...], float] = {}
-    for values, p in rows:
-        key = tuple(values[i] for i in columns)
-        table[key] = table.get(key, 0.0) + p
-    return table
-
-
-def dependence(rows: list, a: int, b: int, given: list[int]) -> float:
-    """Largest |P(a, b, z) P(z) - P(a, z) P(b, z)|."""
-    abz, az = joint_of(rows, [a, b, *given]), joint_of(rows, [a, *given])
-    bz, z = joint_of(rows, [b, *given]), joint_of(rows, given)
+def dependence(model: Units, a: tuple, b: tuple, given: list[tuple] | tuple = ()) -> float:
+    """Largest |P(a, b, z) P(z) - P(a, z) P(b, z)|; a variable is a name and its world."""
+    joints = [
+        model.distribution([(*each, FREE) for each in part])
+        for part in ([a, b, *given], [a, *given], [b, *given], given)
+    ]
+    abz, az, bz, z = joints
     return max(
         abs(abz.get((i, j, *k), 0.0) * p - az.get((i, *k), 0.0) * bz.get((j, *k), 0.0))
         for k, p in z.items()
@@ -83,17 +58,19 @@ GRAPHS = {
 INTERVENTIONS = [{}, {"x": 1}, {"x": 0}]
 
 
+def world_of(place: int) -> tuple:
+    return tuple(INTERVENTIONS[place].items())
+
+
 @pytest.mark.parametrize("name", GRAPHS)
 def test_one_variable_for_several_worlds_has_one_value(name: str) -> None:
     admg = GRAPHS[name]
     worlds = parallel_worlds(admg, INTERVENTIONS)
-    model = BruteForce(admg, np.random.default_rng(0))
-    for u, _ in model.noises():
-        values = [model.world(u, do) for do in INTERVENTIONS]
-        for node in admg.nodes:
-            for i in range(3):
-                shared = worlds.at(node, i).node
-                assert values[i][node] == values[shared.world][node]
+    model = binary_model(admg, 0)
+    for node, i in product(admg.nodes, range(3)):
+        shared = worlds.at(node, i).node
+        own, kept = (model.value(node, world_of(at)) for at in (i, shared.world))
+        assert np.array_equal(own, kept)
 
 
 @pytest.mark.parametrize("name", GRAPHS)
@@ -101,12 +78,9 @@ def test_one_variable_for_several_worlds_has_one_value(name: str) -> None:
 def test_separation_across_worlds_is_independence_in_a_random_scm(name: str, seed: int) -> None:
     admg = GRAPHS[name]
     worlds = parallel_worlds(admg, INTERVENTIONS)
-    model = BruteForce(admg, np.random.default_rng(seed))
+    model = binary_model(admg, seed)
     random = [v for v in worlds.variables.values() if not v.fixed]
-    rows = []
-    for u, p in model.noises():
-        values = [model.world(u, do) for do in INTERVENTIONS]
-        rows.append((tuple(values[v.node.world][v.node.name] for v in random), p))
+    terms = [(v.node.name, world_of(v.node.world)) for v in random]
     statements = 0
     for a, b in combinations(range(len(random)), 2):
         rest = [i for i in range(len(random)) if i not in (a, b)]
@@ -114,8 +88,8 @@ def test_separation_across_worlds_is_independence_in_a_random_scm(name: str, see
             z = [random[i] for i in given]
             if worlds.separated(random[a], random[b], z):
                 statements += 1
-                # float64 sums of at most 486 terms below one
-                assert dependence(rows, a, b, list(given)) < 1e-12
+                # float64 sums of at most a few thousand terms below one
+                assert dependence(model, terms[a], terms[b], [terms[i] for i in given]) < 1e-12
     assert statements > 0
 
 
@@ -124,11 +98,7 @@ def test_known_dependences_show_in_the_graph_and_in_a_random_scm() -> None:
     twin = twin_network(admg, {"x": 1})
     assert twin.separated(twin.at("y", 1), twin.at("x", 0))
     assert twin.separated(twin.at("y", 1), twin.at("y", 0)).text == "y[x=1] <- u(y) -> y"
-    model = BruteForce(admg, np.random.default_rng(4))
-    rows = [
-        ((model.world(u, {"x": 1})["y"], model.world(u, {})["y"]), p) for u, p in model.noises()
-    ]
-    assert dependence(rows, 0, 1, []) > 1e-3
+    assert dependence(binary_model(admg, 4), ("y", (("x", 1),)), ("y", ())) > 1e-3
 
 
 @pytest.mark.parametrize(
