@@ -139,7 +139,7 @@ def load_outline(path: str | Path, kind: Kind) -> State:
     """The content of a file as its header announces it, with tensors that take no memory.
 
     Raises:
-        CheckpointError: as `load_state`, but for the values of the tensors.
+        CheckpointError: what `load_state` refuses, but for the values of the tensors.
     """
     header = read_header(path)
     metadata = _announced(path, header, kind)

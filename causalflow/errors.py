@@ -135,7 +135,7 @@ class RowError(EvidenceError):
     """One row of the evidence that the model cannot take.
 
     Attributes:
-        where: as in "node 'y'"; empty where no node is to blame.
+        where: the place, as in "node 'y'"; empty where no node is to blame.
         row: its number, from 0.
         reason: what is wrong with it.
     """

@@ -64,7 +64,8 @@ def opened(path: Any, error: type[CausalflowError], *, limit: int) -> Iterator[i
         limit: the most bytes that the file may have.
 
     Raises:
-        CausalflowError: of class ``error``: no such file, no regular file, or a larger one.
+        CausalflowError: an error of class ``error``, for no such file, no regular file, or a larger
+            one.
     """
     try:
         source = os.fsdecode(path)
@@ -93,7 +94,7 @@ def read_bytes(path: Any, error: type[CausalflowError], *, limit: int) -> bytes:
     """The bytes of a regular file of at most ``limit`` bytes.
 
     Raises:
-        CausalflowError: of class ``error``, as `opened` does.
+        CausalflowError: an error of class ``error``, where `opened` raises one.
     """
     with opened(path, error, limit=limit) as file:
         try:

@@ -40,7 +40,8 @@ class Registry(Generic[Entry]):
 
     Args:
         kind: what an entry is, as messages say it.
-        group: of entry points, after ``causalflow.``; "": other packages cannot add to it.
+        group: the name of the entry points, after ``causalflow.``; "": other packages cannot add to
+            it.
         places: the entries that come with the package.
         adapt: the place of the entries' class, or of a function that makes a proper entry of
             ``(name, given)``, given by a user or another package, or refuses it.

@@ -1,1 +1,1 @@
-"""Acyclic directed mixed graphs: set algebra, separation, several worlds in one graph."""
+"""ADMGs: acyclic directed mixed graphs, their set algebra, separation, several worlds in one."""

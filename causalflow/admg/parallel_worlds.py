@@ -1,4 +1,4 @@
-"""Worlds: one DAG for several interventions at once, which share their exogenous variables.
+"""Parallel worlds: one DAG for several interventions, which share their exogenous variables.
 
 Notation: V the nodes of an ADMG G; u(x) the exogenous variable of node x alone, u(x <-> y) that of
 a bidirected edge; world i is G under the i-th intervention do(X_i = x_i), {} for the factual one.

@@ -38,7 +38,7 @@ class Separation:
         separated: no path is open.
         path: the nodes of a shortest open path, if there is one.
         marks: its edges, "->", "<-" or "<->", one fewer than its nodes.
-        openings: for each collider of the path, a directed path from it to a given node.
+        openings: a directed path from each collider of the path to a given node.
         text: the path as ``x <- z <-> y`` and what opens its colliders; else the statement.
     """
 

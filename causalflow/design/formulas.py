@@ -83,7 +83,7 @@ class ShortAnswer:
     """A known rule that answers a question, with the variables it needs.
 
     Attributes:
-        rule: of `RULES`, "mediation formula" or "instrument".
+        rule: a name of `RULES`, "mediation formula" or "instrument".
         variables: what is adjusted for; the front door's mediators; the instrument's conditions.
         estimand: the formula; None for an instrument, which gives none without further assumptions.
         instrument: the instrument.

@@ -67,7 +67,7 @@ def check_extent(equation: Equation, ranges: Mapping[str, Extent]) -> None:
     """Refuse an equation that cannot have a value.
 
     Args:
-        equation: of terms over the names in ``ranges``.
+        equation: the equation, its terms over the names in ``ranges``.
         ranges: the numbers that each variable can be.
 
     Raises:

@@ -1,8 +1,8 @@
-"""The grammar of equations: text to terms by an LALR(1) parser, Python's precedence level by level.
+"""Grammar: an equation's text to terms, by an LALR(1) parser with Python's precedence.
 
-A name that is no word stands in backticks (`` `warm up` ``), as in formulas of R and of pandas. The
-tree is built bottom-up while parsing, without recursion, so hostile text meets a limit and
-never the stack's end.
+The operators bind as in Python, level by level. A name that is no word stands in backticks
+(`` `warm up` ``), as in formulas of R and of pandas. The tree is built bottom-up while parsing,
+without recursion, so hostile text meets a limit and never the stack's end.
 """
 
 from __future__ import annotations

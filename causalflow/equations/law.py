@@ -62,7 +62,7 @@ class Parameter:
     """A parameter of a family.
 
     Attributes:
-        name: as written in the file.
+        name: the parameter's name, as the file has it.
         default: None where the file must give it.
         constraint: "real", "positive" or "unit" (between 0 and 1).
     """
@@ -77,7 +77,7 @@ class FamilySpec:
     """A parametric family.
 
     Attributes:
-        parameters: in the family's own order.
+        parameters: what a law of the family is given, in the family's own order.
         support: parameters -> (low, high), the smallest interval that holds every draw.
         draw: generator, n, parameters -> n draws.
         frozen: parameters -> the distribution in scipy.stats.

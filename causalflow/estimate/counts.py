@@ -62,7 +62,7 @@ def counted(
         columns: a data frame, or a mapping of columns.
         names: the columns that are needed.
         nodes: what the graph declares.
-        levels: of variables of which it declares none; else the values that occur.
+        levels: the levels of variables for which it declares none; else the values that occur.
 
     Raises:
         DataError: a missing column, a continuous one, a value that is no level, columns of unequal

@@ -130,11 +130,11 @@ class Family:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Laws:
-    """The families of a formula.
+    """The conditional laws that a formula is made of, as families.
 
     Attributes:
-        families: by their conditions.
-        levels: of every variable.
+        families: the family of each set of conditions.
+        levels: the levels of every variable.
         width: the number of unknown numbers.
     """
 
@@ -147,7 +147,7 @@ class Laws:
         """The families of a formula.
 
         Args:
-            expression: of probabilities without ``do``.
+            expression: a formula of probabilities without ``do``.
             joint: the number of rows in each cell.
         """
         found: dict[frozenset[str], set[str]] = {}

@@ -1,11 +1,12 @@
-"""Partial: what a formula says where some of the strata on which it conditions have no rows.
+"""Partial answer: the range of a formula's value where data lack a stratum that it conditions on.
 
-The law of such a stratum may be any; the formula is evaluated with linear forms in these unknown
-laws (`causalflow.estimate.form`). Sums are taken inside, one index after another, so that what sums
-to one does so whatever the law: a difference of means keeps each mean's own unknowns only.
+A formula is made of laws P(o | g) of outcomes o given conditions g; a *stratum* is one value of g.
+Where a stratum has no rows, its law may be any distribution over o. The formula's value is then a
+linear form in these unknown laws (`causalflow.estimate.form`), of which the ends are told.
 
-A formula that is linear in the unknown laws gets the exact ends; one that multiplies them, ends
-that may be wider.
+Sums are taken inside, one index after another, so that what sums to one does so whatever the law:
+a difference of means keeps only the unknowns of each mean. A formula that is linear in the unknown
+laws gets its exact ends; one that multiplies them gets ends that may be wider.
 """
 
 from __future__ import annotations
@@ -58,8 +59,9 @@ def partial(
     Args:
         expression: its bound indices differ from each other and from the free ones
             (`causalflow.symbolic.substitute.without_shadows`).
-        laws: of the formula.
-        numbers: conditions -> laws of shape (draw, g, o).
+        laws: the conditional distributions that the formula is made of.
+        numbers: for each set of conditions, draws of its law P(o | g), shape (draw, values of g,
+            values of o).
 
     Raises:
         DataError: an experiment, or an expectation of levels that are no numbers.

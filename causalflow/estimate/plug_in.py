@@ -119,7 +119,7 @@ class Answers:
     Attributes:
         axes: the answer's axes in order, each with the formula's index, as text, and its variable.
         constant: indices on which the answer does not depend -> the position taken.
-        levels: of every variable.
+        levels: the levels of every variable.
     """
 
     axes: tuple[tuple[str, str, str], ...]

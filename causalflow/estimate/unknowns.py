@@ -1,7 +1,7 @@
 """Unknowns: laws of which nothing is known, and what depends on them.
 
-Notation: u a *group*, a probability vector of which nothing is known; cells have the coefficients
-a_k of its entries, so that each cell's part lies between the smallest and the largest a_k.
+Notation: u a *group*, a probability vector of which nothing is known. A cell of an answer is a sum
+a_1 u_1 + a_2 u_2 + ... over the entries of u, so it lies between the smallest and the largest a_k.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Unknowns:
         sizes: how many values each law has; a number between two ends counts as a law of two, of
             which one has a column.
         width: the number of columns.
-        origins: for each number between two ends, by its column: the columns that it came from.
+        origins: the columns that each number between two ends came from, by its own column.
         empty: the denominators that were zero.
     """
 

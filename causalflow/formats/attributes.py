@@ -84,7 +84,7 @@ def _require_one_graph(kind: str, source: str, allowed: Collection[str]) -> None
     """Refuse a text whose kind is not that of one causal graph.
 
     Raises:
-        GraphError: with the reason.
+        GraphError: there is not exactly one graph of a kind that is read.
     """
     if kind in allowed:
         return

@@ -5,16 +5,15 @@
     operand     name [: port [: compass]] | [subgraph [name]] { statement* }
     attributes  [ name = value, name, ... ]
 
+The text is cut into *tokens*: names, signs and edge marks. Names stand plain or in quotes; a text
+in angle brackets (HTML, in DOT) is one token. Comments are ``// ...``, ``# ...`` and ``/* ... */``.
+What is no token comes as one of kind "bad", the last.
+
 Statements and attributes are parted by blanks, ';' or ','. Defaults of ``node`` and ``edge`` hold
 in their braces, for what is first mentioned after them. One pass over the text with an explicit
 stack: deep nesting needs no recursion, and edges are counted before they are made.
 
 Source: the DOT language (graphviz.org/doc/info/lang.html); dagitty's GraphDotParser.
-
-Tokens: names, signs and edge marks of the language that DOT and dagitty share.
-
-Names stand plain or in quotes; a text in angle brackets (HTML, in DOT) is one token. Comments are
-``// ...``, ``# ...`` and ``/* ... */``. What is no token comes as one of kind "bad", the last.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ class Token(NamedTuple):
 
     Attributes:
         kind: "name", "text" (a name in quotes), "mark", "sign", "html", "bad" or "end".
-        text: as it stands.
+        text: the token as it stands.
         at: where it begins; -1 at the end.
     """
 
@@ -122,12 +121,13 @@ def parse_document(text: str, source: str, keep: Collection[str]) -> Document:
     """Read a text.
 
     Args:
-        text: at most `causalflow.limits.STATEMENT_LETTERS`.
+        text: at most `causalflow.limits.STATEMENT_LETTERS` letters.
         source: names the text in messages.
         keep: the attributes that are kept, in lower case; all others are styling.
 
     Raises:
-        GraphError: with line and column of the first mistake, or too many edges.
+        GraphError: the text is no graph, with line and column of the first mistake; or too many
+            edges.
 
     Example:
         >>> document = parse_document("dag { u [latent] u -> {x y} x -> y }", "dagitty text", ())

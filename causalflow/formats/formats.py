@@ -50,7 +50,7 @@ class Format:
     """A kind of text.
 
     Attributes:
-        suffixes: of its files, with the dot.
+        suffixes: the ends of its files' names, with the dot.
         begins: what such a text begins with.
         read: the graph of a text, whose name for messages is the second argument.
         write: the text of a graph.
@@ -87,7 +87,7 @@ def as_format(name: str, given: Any) -> Format:
     """A format of the user's own: a `Format`, or anything with ``read`` and what else it has of it.
 
     Args:
-        name: of the format.
+        name: the format's name.
         given: ``read(text, source)`` gives the graph of a text, ``write(graph)`` its text;
             ``suffixes`` are those of its files, and ``begins`` a regular expression of how a text
             begins.

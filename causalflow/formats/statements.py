@@ -41,7 +41,7 @@ class Document:
 
     Attributes:
         kind: "digraph", "dag", ...
-        nodes: in order of first mention.
+        nodes: the nodes, in order of first mention.
     """
 
     kind: str

@@ -50,7 +50,7 @@ class QueryCheck:
         identifiable: whether it is identifiable from P(v).
         answer: its value: a number, a text, or (level, number) pairs; of a joint distribution
             (levels, number) pairs.
-        note: for people.
+        note: a remark for people.
         line: where the file asks it; no part of equality.
     """
 

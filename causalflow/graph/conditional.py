@@ -48,7 +48,7 @@ def probabilities(
 
     Args:
         value: the list.
-        place: of it.
+        place: where the list stands in the file.
         rough: gets a line where the sum is not near one.
         where: says which row it is, such as " for x=1".
 
@@ -235,7 +235,7 @@ def reordered_rows(rows: Rows, order: Sequence[int]) -> Rows:
 
     Args:
         rows: a complete table.
-        order: for each parent of the result, where it stands among those of ``rows``.
+        order: the place, among the parents of ``rows``, of each parent of the result.
     """
     cells = {tuple(cell[place] for place in order): row for cell, row in rows}
     levels = [dict.fromkeys(cell[place] for cell, _ in rows) for place in order]

@@ -72,10 +72,10 @@ class Diffusion(Options):
 
         path: the law of the noise level: "rectified" (logit-normal tau), or of the
             variance-preserving schedules "linear" and "cosine", continuous or in 1000 levels.
-        weighting: of the loss over tau: that of the error in the velocity, the noise or the data,
-            or "min-snr".
-        coupling: of images and noise in training: "independent", or "optimal" transport within
-            equal parent values.
+        weighting: the weight of each tau in the loss: that of the error in the velocity, the noise
+            or the data, or "min-snr".
+        coupling: which noise goes with which image in training: "independent", or "optimal"
+            transport within equal parent values.
         code_independence: weight of the dependence of the code on the parents
             (`causalflow.mechanisms.image.code`), which a parent that the denoiser is not told asks
             for.
@@ -97,19 +97,20 @@ class Diffusion(Options):
             or a method such as ``cf.Heun(steps=20)``; so are ``guided_solver``, ``guidance`` and
             ``balance``.
         guided_solver: decodes under guidance, and draws where the solver is no method for that.
-        steps: of the solver, from data to noise, and back.
-        guided_steps: of the guided solver; None: as ``steps``.
+        steps: the solver's number of steps from data to noise, and as many back.
+        guided_steps: the guided solver's number of steps; None: as many as ``steps``.
         grid: placement of the steps over tau.
-        guidance: of the neural parents: "none", "free" (classifier-free), "grouped" or "delta".
-        strength: w of that guidance; 1 changes nothing.
+        guidance: how the neural parents guide: "none", "free" (classifier-free), "grouped" or
+            "delta".
+        strength: the factor w of that guidance; 1 changes nothing.
         anticausal: the guidance of anti-causal parents: "hold", "contrast" with the factual value,
             or "printed", as in the Diff-SCM paper (`causalflow.diffusion.guidance.anticausal`).
         balance: the balanced latent space: "none", "printed", "preserving", "odds" or "stopping".
         balance_push: gamma_1 of the printed, the preserving and the odds form
             (`causalflow.diffusion.guidance.balance`).
-        balance_noise: gamma_2 of the printed and the odds form, of the whole way up.
+        balance_noise: gamma_2 of the printed and the odds form, for the whole way up.
         balance_end: tau at which these ways up end: beyond, the image is forgotten.
-        schedule: of the strength of all guidance over tau.
+        schedule: how the strength of all guidance changes over tau.
         guidance_interval: the part of (0, 1) in tau where guidance of either kind acts; "delta" of
             strength 2 wants it to end at .2 (`causalflow.diffusion.guidance.contrast`).
         grain: noise given to a factual image before it is abducted, kept and taken off again, as a

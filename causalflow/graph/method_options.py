@@ -42,7 +42,7 @@ class Solver(Method):
     """A way to integrate the flow.
 
     Attributes:
-        steps: from data to noise, and back.
+        steps: the number of steps from data to noise, and as many back.
     """
 
     steps: int | None = None
@@ -53,8 +53,8 @@ class Guidance(Method):
     """What the neural parents' part of the velocity is compared with.
 
     Attributes:
-        strength: w; 1 changes nothing.
-        schedule: of all guidance over tau.
+        strength: the factor w; 1 changes nothing.
+        schedule: how the strength of all guidance changes over tau.
         interval: the part of (0, 1) in tau where guidance acts.
     """
 

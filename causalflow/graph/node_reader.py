@@ -250,8 +250,8 @@ def read_exogenous(value: Value, place: Place, rough: list[str]) -> Exogenous:
     """``{p: [...]}``, ``{levels: K}`` (uniform), ``normal`` or ``{type: gamma, shape: 10}``.
 
     Args:
-        value: the tree.
-        place: of it.
+        value: the tree of the entry.
+        place: where the tree stands in the file.
         rough: gets a line where probabilities do not quite sum to one.
 
     Raises:

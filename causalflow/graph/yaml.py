@@ -1,8 +1,8 @@
 """Events: the text of a file becomes the located tree of `causalflow.graph.tree`.
 
-The tree is built from the *events* of a YAML 1.2 parser, with an explicit stack: no object is ever
-constructed, no tag or alias is followed, and depth and size are limited, so that hostile files meet
-an error and nothing worse.
+A YAML 1.2 parser tells of a file as *events* (a list begins, a scalar, ...), from which the tree is
+built with an explicit stack: no object is ever constructed, no tag or alias is followed, and depth
+and size are limited, so that hostile files meet an error and nothing worse.
 """
 
 from __future__ import annotations

@@ -252,7 +252,7 @@ class Unnesting:
 
     Attributes:
         admg: the graph.
-        used: for each variable, how many indices of it are taken.
+        used: the number of indices of each variable that are taken.
     """
 
     admg: ADMG

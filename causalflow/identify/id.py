@@ -253,7 +253,7 @@ def identify_district(
     Args:
         kernel: Q[T], data at first.
         district: S, a district of some subset of T.
-        steps: to which the derivation is added.
+        steps: the list to which the derivation is added.
     """
     record = [] if steps is None else steps
     while True:

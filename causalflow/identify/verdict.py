@@ -59,8 +59,9 @@ class Verdict:
             counterfactual that no data tell, or two models with the same data.
         note: why it is unknown; or for which numbers of levels it holds, if not for all.
         derivation: the steps that lead to the estimand or the witness.
-        assumptions: under which the verdict holds.
-        warnings: where they fail by the graph's own equations (`causalflow.identify.positivity`).
+        assumptions: what must be true for the verdict to hold.
+        warnings: where the assumptions fail by the graph's own equations
+            (`causalflow.identify.positivity`).
         indices: the estimand's index for each of the query's free variables; by default the
             variable's own.
         graph: the algebra of the graph that the question was put to.

@@ -152,8 +152,9 @@ class Categorical(nn.Module):
     """A class node's mechanism: p(x | pa) and the noise through which it acts.
 
     Args:
-        name: of the node.
-        node: its declaration; ``node.noise`` is a name of `NOISES`, or None for `DEFAULT_NOISE`.
+        name: the node's name.
+        node: the node's declaration; ``node.noise`` is a name of `NOISES`, or None for
+            `DEFAULT_NOISE`.
         parents: the parents' declarations by name; latent classes are parents like any other.
     """
 

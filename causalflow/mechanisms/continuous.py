@@ -77,16 +77,17 @@ class ContinuousMechanism(nn.Module):
     """A continuous node's mechanism.
 
     Args:
-        name: of the node.
-        node: its declaration; ``node.noise`` is a name of `causalflow.mechanisms.flow.NOISES`.
+        name: the node's name.
+        node: the node's declaration; ``node.noise`` is a name of
+            `causalflow.mechanisms.flow.NOISES`.
         parents: the parents' declarations by name.
 
     Attributes:
         weights: w, shape (features,); in y's unit over the feature's unit.
         intercept: a, shape ().
         scale: sigma, shape ().
-        bend: of t, shape (); infinite: t(e) = e.
-        bends: of the features, shape (features,).
+        bend: the bend of t, shape (); infinite where t(e) = e.
+        bends: the bends of the features, shape (features,).
         closed: 1 where the lower, the upper end of the support has a mass, shape (2,).
 
     Raises:

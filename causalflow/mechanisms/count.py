@@ -112,7 +112,7 @@ class CountMechanism(nn.Module):
     """A count's mechanism.
 
     Args:
-        name: of the node.
+        name: the node's name.
         noise: "poisson" or "negative_binomial".
         parents: the parents' declarations by name.
 

@@ -29,7 +29,7 @@ class TableIndex:
     """Which cell of a table (rows, K) each (r, s) uses.
 
     Attributes:
-        shape: of the table.
+        shape: the table's shape.
         base: shape (distinct rows,).
         offset: shape (states,).
     """
@@ -50,7 +50,7 @@ class RowCounts:
     Attributes:
         rows: name -> value in each distinct row.
         weight: n_r, float64.
-        tables: of the latents and the children, by name.
+        tables: the tables of the latents and the children, by name.
     """
 
     rows: Mapping[str, Tensor]
@@ -95,8 +95,8 @@ def count_rows(
     Args:
         grid: latent -> its state in each joint state, shape (states,).
         levels: latent -> its number of states.
-        children: with tables, by name.
-        values: of the children and their parents.
+        children: the children, which have tables, by name.
+        values: the values of the children and their parents.
 
     Raises:
         DataError: there is no such row.

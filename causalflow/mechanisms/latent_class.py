@@ -80,8 +80,8 @@ class LatentDistrict:
     """Latents and the class nodes that have them as parents; it owns no parameters itself.
 
     Attributes:
-        latents: by name.
-        children: by name; each has at least one latent among its parents.
+        latents: the hidden causes, by name.
+        children: their children, by name; each has at least one latent among its parents.
 
     Raises:
         CompileError: too many joint states to enumerate.
@@ -160,7 +160,7 @@ class LatentDistrict:
 
         Args:
             values: the children and their parents.
-            generator: of the random starts.
+            generator: draws the random starts.
             starts: number of random starts, besides the copies of each latent's children.
             iterations: limit of each start.
             tolerance: a start ends when an iteration gains less than this, relative to the

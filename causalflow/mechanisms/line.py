@@ -98,7 +98,7 @@ class Line:
         slopes: w, in units of y a standardised feature, shape (features,).
         middle: a, the value where every feature is at its centre, shape ().
         scale: sigma, positive, shape ().
-        bend: of the residuals over sigma, shape (); infinite: none.
+        bend: the bend of the residuals over sigma, shape (); infinite: none.
     """
 
     slopes: Tensor

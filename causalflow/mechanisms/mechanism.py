@@ -124,8 +124,8 @@ def to_engine(
         Shape () or (n,), images (n, channels, height, width).
 
     Raises:
-        CausalflowError: of class ``error``: unknown level, value outside the support, misshapen
-            image, ...
+        CausalflowError: an error of class ``error``, for an unknown level, value outside the
+            support, misshapen image, ...
 
     Example:
         >>> from causalflow.values.finite import finite

@@ -31,7 +31,7 @@ class Line:
     Attributes:
         formula: the whole of the right side.
         reason: "chain rule", "rule 2", ...
-        uses: of rules 1-3, each with its graph; none for probability calculus.
+        uses: the uses of rules 1-3, each with its graph; none for probability calculus.
     """
 
     formula: Expression

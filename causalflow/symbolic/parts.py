@@ -1,4 +1,4 @@
-"""Parts: the formulas that a formula is made of, and the same formula of other parts."""
+"""Parts: the formulas that a formula is made of, listed, and replaced by others."""
 
 from __future__ import annotations
 

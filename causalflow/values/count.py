@@ -84,8 +84,8 @@ class CountType(NodeType):
         """The numbers of a value or a column, NaN for a gap: float64, of the column's shape.
 
         Raises:
-            CausalflowError: of class ``error``: what is no number, negative, no whole number, or
-                not below 2^53.
+            CausalflowError: an error of class ``error``, for what is no number, negative, no whole
+                number, or not below 2^53.
         """
         numbers = RealType().read(given, where=where, error=error)
         numbers = np.where(numbers == GAP, np.nan, numbers)

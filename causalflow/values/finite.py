@@ -76,7 +76,7 @@ class FiniteType(NodeType):
     """A variable with levels; made by `finite`, which keeps the latest.
 
     Attributes:
-        levels: in the order of their positions.
+        levels: the names or numbers of the values, in the order of their positions.
     """
 
     levels: tuple[Level, ...]
@@ -179,7 +179,8 @@ class FiniteType(NodeType):
             error: the class of what is raised.
 
         Raises:
-            CausalflowError: of class ``error``: an entry that is no level; its row is named.
+            CausalflowError: an error of class ``error``, for an entry that is no level; it names
+                the row.
         """
         if isinstance(given, str) and (place := self._of_text(given)) is not None:
             return np.asarray(place)
@@ -200,7 +201,7 @@ class FiniteType(NodeType):
         """The position of one value that is no gap.
 
         Raises:
-            CausalflowError: of class ``error``: it is no level, or a gap.
+            CausalflowError: an error of class ``error``, for what is no level, or a gap.
         """
         place = self.find(given)
         if place is None or place == GAP:

@@ -80,7 +80,7 @@ class ImageType(NodeType):
             error: the class of what is raised.
 
         Raises:
-            CausalflowError: of class ``error``: another shape, or pixels out of range.
+            CausalflowError: an error of class ``error``, for another shape, or pixels out of range.
         """
         array = _numbers(given, where, error)
         if self.depth is not None and array.ndim < 2:
@@ -173,7 +173,7 @@ def codes_of(name: str, image: ImageType, pixels: Any) -> Array:
     """The codes of images, shape (batch,): int64, or Python integers where they need more digits.
 
     Args:
-        name: of the node, for messages.
+        name: the node's name, for messages.
         image: its type; discrete.
         pixels: 0..depth-1; every image in the declared shape or as a list.
 

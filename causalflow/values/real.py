@@ -74,7 +74,8 @@ class RealType(NodeType):
             error: the class of what is raised.
 
         Raises:
-            CausalflowError: of class ``error``: what is no number, or lies outside the support.
+            CausalflowError: an error of class ``error``, for what is no number, or lies outside the
+                support.
 
         Example:
             >>> RealType(low=0.0).read(["2.5", 1, None]).tolist()

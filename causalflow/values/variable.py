@@ -1,6 +1,6 @@
 """NodeType: what values a variable can take; the one place where types of nodes differ.
 
-A type says how many values there are, what shape one has, and how it is read and shown. Whatever
+A type (`NodeType`) says how many values there are, what shape one has, and how it is read and shown. Whatever
 works on a node asks these members, never which type it is; what needs torch (how a network is told
 a value, the mechanism that makes it) stands in the type's engine (`causalflow.nn.engine`).
 
@@ -149,7 +149,8 @@ class NodeType(Protocol):
             error: the class of what is raised.
 
         Raises:
-            CausalflowError: of class ``error``: an entry that is no value; its row is named.
+            CausalflowError: an error of class ``error``, for an entry that is no value; it names
+                the row.
         """
         raise NotImplementedError
 
@@ -185,7 +186,7 @@ class Untyped(NodeType):
         """Nothing can be read.
 
         Raises:
-            CausalflowError: of class ``error``.
+            CausalflowError: an error of class ``error``, for what is no value of the type.
         """
         raise error(f"{where} has no type; declare it under nodes: as class, continuous or image")
 

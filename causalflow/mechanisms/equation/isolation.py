@@ -113,7 +113,7 @@ def isolate(
         f: the function.
         bounds: its enclosure.
         x: values, shape (rows,).
-        edges: of the first boxes, rising, shape (boxes + 1,).
+        edges: the ends of the first boxes, rising, shape (boxes + 1,).
         spread: a typical width of u.
         scale: the size that f has in each row, for what counts as 0; shape (rows,).
         drawn: whether the rows are draws, by the thousand, for which there is less time.

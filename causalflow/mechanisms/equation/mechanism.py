@@ -29,8 +29,8 @@ class EquationMechanism(nn.Module):
     """The mechanism of a node with an equation.
 
     Args:
-        name: of the node.
-        node: its declaration, with an equation.
+        name: the node's name.
+        node: the node's declaration, with an equation.
         parents: names of its parents, nodes and exogenous variables.
 
     Raises:

@@ -113,7 +113,7 @@ def _at(
     """The variables in chosen states, drawn where a state leaves them open.
 
     Args:
-        law: of some rows.
+        law: the joint law of the variables in some rows.
         exogenous: the variables.
         state: chosen states, shape (rows, choices).
         wanted: which of the choices count, the same shape.
@@ -149,8 +149,8 @@ class _Groups:
     """Rows that are alike.
 
     Attributes:
-        first: of each group, its first row.
-        counts: of each group, how many rows.
+        first: the first row of each group.
+        counts: the number of rows of each group.
         back: where each row stands when they are sorted by group.
     """
 

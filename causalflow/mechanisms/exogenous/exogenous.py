@@ -33,7 +33,7 @@ class ExogenousVariable(nn.Module):
     """An exogenous variable's law.
 
     Args:
-        name: of the variable.
+        name: the variable's name.
         law: finite probabilities or a parametric family.
 
     Attributes:

@@ -1,9 +1,9 @@
 """Particles: weighted joint states of exogenous variables, for every row of a batch.
 
-A state explains the evidence with a weight of some order in e, the distance at which evidence
-counts as met (`causalflow.mechanisms.equation.preimage`); a product of explanations has the product
-of the weights and the sum of the orders. The states of a row's lowest order have all its
-probability.
+Evidence counts as met within a distance e, and e goes to 0. The probability that a state explains
+the evidence is then w e^k, with a weight w and an *order* k
+(`causalflow.mechanisms.equation.preimage`). Explanations of several nodes multiply their weights
+and add their orders; the states of a row's lowest order have all its probability.
 """
 
 from __future__ import annotations

@@ -18,12 +18,14 @@ __all__ = ["Pieces", "found", "met", "undecided"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pieces:
-    """In many states; all tensors (branches, states), NaN where a state has fewer branches.
+    """Points and intervals of one noise in many joint states of the other variables.
+
+    All tensors have the shape (branches, states), with NaN where a state has fewer branches.
 
     Attributes:
         low, high: the ends; equal at a point.
         log_weight: the logarithm of the weight, -inf where there is no branch.
-        order: of the weight (`causalflow.mechanisms.equation.preimage`).
+        order: the order of the weight (`causalflow.mechanisms.equation.preimage`).
         kind: which nodes the order comes from: each adds its order times a power of 3.
     """
 
@@ -48,14 +50,14 @@ def found(
     alone: bool,
     drawn: bool,
 ) -> Pieces:
-    """What explains one node.
+    """The values of a variable under which a node's equation gives its observed value.
 
     Args:
-        node: its equation has no other unknown.
+        node: an observed node whose equation has no other unknown.
         variable: the unknown.
         target: the node's value in each state, shape (states,).
         world: the known variables.
-        place: of the node among those with a `Pieces.kind`.
+        place: the node's place among those with a `Pieces.kind`.
         alone: whether each state is the only one of its row, so that the weight of a single branch
             does not matter.
         drawn: whether the states are draws, by the thousand.
@@ -95,8 +97,8 @@ def met(
     """What explains two nodes at once: points that give the second node too, and intersections.
 
     Args:
-        pieces: of the first node, weighed.
-        other: of the second, weighed.
+        pieces: the weighed pieces of the first node.
+        other: the weighed pieces of the second.
         node: the second node.
         variable: the unknown of both.
         target: the second node's value in each state.

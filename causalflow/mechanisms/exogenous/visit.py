@@ -1,4 +1,13 @@
-"""Visit: the observed nodes of a district, one after the other, for what they say of noises."""
+"""Visit: the observed nodes of a district in turn, each telling which noises can have made it.
+
+A *district* is a set of nodes that share hidden causes. Each of its observed nodes has an equation
+x = f(pa, u) with x known, so it restricts the exogenous variables u. The possible joint values of
+these are *particles* (`causalflow.mechanisms.exogenous.particles`), which a visit narrows down:
+
+    nothing unknown in it    a node weighs each particle: 1 where its equation holds, else 0
+    one variable unknown     the node, with all others that lack the same variable, is solved for it
+    several unknown in all   one variable is drawn from its law, and the visit goes on
+"""
 
 from __future__ import annotations
 
@@ -26,12 +35,21 @@ PROBES = 64
 
 
 class NeedsDrawsError(Exception):
-    """The posterior is not a list of points and intervals: variables are to be drawn."""
+    """The posterior is no list of points and intervals: repeat the visit with variables drawn."""
 
 
 @dataclass(kw_only=True, eq=False)
 class Visit:
-    """Observed nodes, used one after the other until none waits."""
+    """A visit as far as it has come: each step removes nodes from those that wait.
+
+    Attributes:
+        particles: the joint values of the exogenous variables found so far, weighed.
+        waiting: the observed nodes that have not been used.
+        unknown: the exogenous variables that have no value yet, by name.
+        values: the observed values by node, shape (rows,) each.
+        generator: draws variables, and values within intervals.
+        used: how many nodes were solved for a variable.
+    """
 
     particles: Particles
     waiting: list[EquationMechanism]
@@ -41,7 +59,13 @@ class Visit:
     used: int = 0
 
     def step(self) -> None:
-        """Use the nodes that can be; where none can, draw a variable."""
+        """Check or solve the next node that can be; where none can, draw a variable.
+
+        Raises:
+            NeedsDrawsError: a variable is to be drawn, and the particles are no draws.
+            RowError: no particle of a row explains its values.
+            CompileError: the node's exogenous variables cannot be recovered from its value.
+        """
         world = self.particles.world
         for node in self.waiting:
             for name in node.equation.names - world.keys():
@@ -61,7 +85,7 @@ class Visit:
         return node.equation.names - self.particles.world.keys()
 
     def _check(self, node: EquationMechanism) -> None:
-        """The node must have the value that its equation gives."""
+        """Give weight 0 to the particles under which the node's equation gives another value."""
         self.waiting.remove(node)
         target = self.particles.spread(self.values[node.name])
         agree = node.matches(target, node.evaluate(self.particles.world))
@@ -78,7 +102,10 @@ class Visit:
         return "or they lie where no draws of several noises can hit them; give more of the nodes"
 
     def _choices(self) -> list[tuple[str, list[EquationMechanism]]]:
-        """Variables with the nodes that know all but them; first those that bear on no others."""
+        """Unknown variables, each with the nodes that lack it alone, in the order to solve them.
+
+        Variables that no further node depends on come first.
+        """
         found: dict[str, list[EquationMechanism]] = {}
         for node in self.waiting:
             missing = self._missing(node)
@@ -87,11 +114,11 @@ class Visit:
         return sorted(found.items(), key=lambda item: self._bears_on(*item))
 
     def _bears_on(self, name: str, nodes: list[EquationMechanism]) -> int:
-        """On how many further nodes a variable bears."""
+        """How many waiting nodes beside these depend on a variable."""
         return sum(name in n.equation.names for n in self.waiting if n not in nodes)
 
     def _solve(self, name: str, nodes: list[EquationMechanism]) -> None:
-        """Use the nodes for their one unknown variable."""
+        """Solve the nodes' equations for the one variable that they lack."""
         particles, variable = self.particles, self.unknown.pop(name)
         further = self._bears_on(name, nodes) > 0
         pieces: Pieces | None = None
@@ -158,7 +185,7 @@ class Visit:
     def _found(
         self, node: EquationMechanism, variable: ExogenousVariable, target: Tensor, alone: bool
     ) -> Pieces:
-        """What explains the node, which is counted among those used."""
+        """The values of the variable that explain the node, which then counts as used."""
         particles = self.particles
         self.used += 1
         try:

@@ -26,8 +26,8 @@ class GivenClassifier(nn.Module):
         network: ``network(y, tau) -> logits`` or ``network(x) -> logits``, (batch, levels); tried
             where its weights are.
         where: names it in errors.
-        shape: of the image.
-        levels: how many the parent has.
+        shape: the image's shape.
+        levels: the number of the parent's levels.
 
     Raises:
         CompileError: it takes neither one nor two arguments, or its result has another shape.
@@ -84,9 +84,9 @@ def given_classifiers(
 
     Args:
         name: the image node.
-        node: its shape.
-        parents: of the image, by name.
-        classifiers: by parent.
+        node: the image's declaration, for its shape.
+        parents: the image's parents, by name.
+        classifiers: the user's classifiers, by parent.
 
     Raises:
         CompileError: a name that is no class parent, or a classifier that does not fit.

@@ -61,7 +61,7 @@ class SemanticCode(nn.Module):
     Args:
         image: its shape and options; ``code`` is the length of z, and ``predictor_width`` the
             channels of the encoder's first level.
-        parents: of the image, by name.
+        parents: the image's parents, by name.
     """
 
     def __init__(self, image: Image, parents: Mapping[str, Node]) -> None:
@@ -94,7 +94,7 @@ class SemanticCode(nn.Module):
         Args:
             x: images in [-1, 1], shape (batch, channel, height, width).
             parents: values of the image's parents; unlabelled ones are nulls.
-            generator: of the draw.
+            generator: makes the draw.
         """
         mean, log_variance = self.moments(x, parents)
         draw = torch.randn(mean.shape, generator=generator, device=generator.device).to(mean)

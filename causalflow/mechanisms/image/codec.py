@@ -86,9 +86,9 @@ class ImageNoise:
         reference: the parents' values, shape (batch,) each.
         latents: shape (batch, length) each; none where no parent has a representation.
         code: shape (batch, length); None where the image has none.
-        guided_residual: as ``residual``; None where nothing guides.
+        guided_residual: the residual under guidance, as ``residual``; None where nothing guides.
         grain: shape (batch, channel, height, width), float64; None: nothing was added.
-        image: in [-1, 1]; None where nothing is balanced.
+        image: the factual image, in [-1, 1]; None where nothing is balanced.
         tape: shape (batch, steps, channel, height, width); likewise.
     """
 
@@ -156,12 +156,12 @@ class Codec:
 
     Attributes:
         name: the node.
-        shape: of an image.
+        shape: the shape of an image.
         parents: their types by name.
-        options: of the node.
-        decoder: of trajectories under conditions.
+        options: the options of the node.
+        decoder: integrates trajectories under conditions.
         code: what else the image shows; None: no code.
-        representation: of the parents' latents; None: no parent has any.
+        representation: the parents' latents; None: no parent has any.
         prior_scale: the standard deviation of a drawn position.
     """
 

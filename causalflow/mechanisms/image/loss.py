@@ -67,7 +67,7 @@ class ImageLoss:
     Attributes:
         parents: the names.
         pixels: d.
-        options: of the image node.
+        options: the options of the image node.
         denoiser: learns the image given what it is told.
         reader: learns the parents given the image.
         code: learns what else the image shows; None: nothing.
@@ -90,9 +90,9 @@ class ImageLoss:
         """The loss, shape (batch,).
 
         Args:
-            image: in [-1, 1], NaN in rows without image.
+            image: the images, in [-1, 1], NaN in rows without one.
             parents: values by name, batch rows each; -1 or NaN where missing.
-            generator: of the noise, its level, and what is drawn for missing labels.
+            generator: draws the noise, its level, and what stands for missing labels.
         """
         seen, image = labelled(image), image.nan_to_num()
         error = self._image_error(image, self._told(image, parents, generator), generator)

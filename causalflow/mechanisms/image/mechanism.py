@@ -5,8 +5,9 @@ of all parents, whose gradient is the mechanism of the anti-causal ones; a seman
 else the image shows; latents of the parents that have a representation; and weights under which it
 is fitted. What they do together:
 
-    training      `causalflow.mechanisms.image.loss`
-    noise u, both ways  `causalflow.mechanisms.image.codec`, over `causalflow.diffusion.trajectory`
+    how it is fitted              `causalflow.mechanisms.image.loss`
+    how x becomes u and u an x    `causalflow.mechanisms.image.codec`, which integrates the flow by
+                                  `causalflow.diffusion.trajectory`
 """
 
 from __future__ import annotations
@@ -60,8 +61,8 @@ class ImageMechanism(nn.Module):
         node: its shape and options.
         parents: the parents' types by name.
         kinds: what each parent's edge compiles to.
-        network: in place of the U-Net; see `causalflow.diffusion.denoiser`.
-        classifiers: by class parent, in place of its learned predictor; see
+        network: the user's own, in place of the U-Net; see `causalflow.diffusion.denoiser`.
+        classifiers: the user's own, by class parent, in place of its learned predictor; see
             `causalflow.mechanisms.image.classifier`.
     """
 
@@ -221,7 +222,8 @@ class ImageMechanism(nn.Module):
 
         Args:
             value: images in [-1, 1].
-            labels: of the parents that are known; the latents of others are read off the image.
+            labels: the values of the parents that are known; the latents of others are read off the
+                image.
         """
         return self._codec.represented(value, labels)
 

@@ -55,8 +55,8 @@ class ParentReader:
     """The parents of an image, read off it at any noise level.
 
     Attributes:
-        learned: of the parents without classifier; None where there are none.
-        given: by class parent.
+        learned: the predictor of the parents without classifier; None where there are none.
+        given: the user's classifiers, by class parent.
     """
 
     learned: AnticausalPredictor | None

@@ -112,8 +112,8 @@ class Representation(nn.Module):
 
         Args:
             x: images in [-1, 1].
-            labels: of all the nodes; missing ones are read off the latents.
-            generator: of the draw.
+            labels: the values of all the nodes; missing ones are read off the latents.
+            generator: makes the draw.
         """
         mean, log_variance = self.encoder.moments(x, {})
         centre = torch.cat(list(self.believing(self._split(mean), labels).values()), dim=1)
@@ -130,7 +130,7 @@ class Representation(nn.Module):
 
         Args:
             z: read off images.
-            labels: by name, shape (batch,) each; some, or some rows, may be missing.
+            labels: the values by name, shape (batch,) each; some, or some rows, may be missing.
         """
         found = dict(z)
         for name in z.keys() & labels.keys():
