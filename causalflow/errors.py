@@ -1,4 +1,4 @@
-"""The exceptions a user sees: one line that says where, what was given, and what is allowed."""
+"""Errors: the exceptions that a user sees, a line each: where, what was given, what is allowed."""
 
 from __future__ import annotations
 

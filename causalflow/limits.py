@@ -1,4 +1,4 @@
-"""How large an input may be: every limit of the package, once, with the reason for it.
+"""Limits: how large an input may be, every limit of the package once, with the reason for it.
 
 An input beyond a limit ends in one line of error before memory or time is spent on it.
 """

@@ -1,1 +1,1 @@
-"""Estimation: an estimand and rows of data become a number with its interval."""
+"""Estimates: an estimand and rows of data become a number with its interval."""

@@ -1,4 +1,4 @@
-"""The grammar of BIF, the Bayesian network interchange format: text to blocks, with their lines.
+"""BIF grammar: text of the Bayesian network interchange format to blocks, with their lines.
 
     network name { property* }
     variable name { type discrete [ n ] { name ... }; property* }

@@ -1,4 +1,4 @@
-"""Writing graphs: the raw form (dictionaries and texts) of a typed declaration, and its YAML.
+"""Writer: a typed declaration as dictionaries and texts, and as the YAML of a graph file.
 
 The law is ``loads(to_yaml(graph)) == graph``. Only what differs from a default is written, and what
 must outlive one: the scale of an anti-causal edge, and the options of an image that the declaration

@@ -1,4 +1,4 @@
-"""Events: the text of a file becomes the located tree of `causalflow.graph.tree`.
+"""YAML: the text of a graph file becomes the located tree of `causalflow.graph.tree`.
 
 A YAML 1.2 parser tells of a file as *events* (a list begins, a scalar, ...), from which the tree is
 built with an explicit stack: no object is ever constructed, no tag or alias is followed, and depth

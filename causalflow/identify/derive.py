@@ -1,4 +1,4 @@
-"""Prove: the derivation of ID as a do-calculus proof.
+"""Derivation: the way of the ID algorithm, written out as a do-calculus proof.
 
 Notation: Q[S] = P(s | do(pa(S) - S)), pa(S) the parents of the nodes of S. The proof follows ID:
 

@@ -1,1 +1,1 @@
-"""Formulas of probability: frozen terms, the laws that simplify them, text and LaTeX, numbers."""
+"""Symbolic formulas of probability: frozen terms, the laws that simplify them, text and numbers."""

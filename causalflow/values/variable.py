@@ -1,8 +1,9 @@
-"""NodeType: what values a variable can take; the one place where types of nodes differ.
+"""Variable: the values that it can take, by its type; the one place where types of nodes differ.
 
-A type (`NodeType`) says how many values there are, what shape one has, and how it is read and shown. Whatever
-works on a node asks these members, never which type it is; what needs torch (how a network is told
-a value, the mechanism that makes it) stands in the type's engine (`causalflow.nn.engine`).
+A type (`NodeType`) says how many values there are, what shape one has, and how it is read and
+shown. Whatever works on a node asks these members, never which type it is; what needs torch (how a
+network is told a value, the mechanism that makes it) stands in the type's engine
+(`causalflow.nn.engine`).
 
     type        a value                                     stored as
     class       a level                                     int64, its position; -1: none

@@ -1,4 +1,4 @@
-"""Equation: a node with an explicit mechanism x = f(pa, u).
+"""Equation mechanism: a node whose x = f(pa, u) is written out as an equation.
 
 All noise is in the exogenous variables, which are parents like any other: given them a node is
 deterministic, and abduction is the joint posterior of a district's exogenous variables
