@@ -43,9 +43,6 @@ __all__ = [
     "ESTIMATE_RESAMPLES",
     "EXOGENOUS_STATES",
     "EXPECTATION_CELLS",
-    "FIBRE_CELLS",
-    "FIBRE_EQUATIONS",
-    "FIBRE_TRIALS",
     "FILE_QUERIES",
     "FIT_STEPS",
     "GRAPH_BYTES",
@@ -91,6 +88,9 @@ __all__ = [
     "SUPPORT_CELLS",
     "TABLE_CELLS",
     "TABLE_ROWS",
+    "TWO_MODELS_CELLS",
+    "TWO_MODELS_EQUATIONS",
+    "TWO_MODELS_TRIALS",
     "UNET_BLOCKS",
     "UNET_LEVELS",
     "UNIT_CELLS",
@@ -193,15 +193,15 @@ SOURCES = 10
 SEARCHED_CHANCES = 120_000
 """Probabilities times nodes that the search for a formula from several distributions makes: about
 two seconds; six nodes have a fifth of it, eight four times as many."""
-FIBRE_CELLS = 16_384
+TWO_MODELS_CELLS = 16_384
 """Values of all variables and hidden causes together, above which two models that agree on the data
 are not looked for: half a second."""
-FIBRE_EQUATIONS = 150
+TWO_MODELS_EQUATIONS = 150
 """Equations that are solved in exact numbers to find two such models: a second."""
 UNIT_CELLS = 2_000_000
 """Units times cells of data up to which a question about several worlds is decided for two levels
 by counting: a tenth of a second."""
-FIBRE_TRIALS = 12
+TWO_MODELS_TRIALS = 12
 """Random models of each graph from which two that agree on the data are looked for."""
 MEDIATION_PAIRS = 100
 """Minimal sets for each of the two conditions of mediation that are looked at, and combined."""

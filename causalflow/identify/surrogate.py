@@ -9,7 +9,7 @@ onto the variables that the question and the data name:
     2  gID on the variables that some distributions share
     3  each district from a source of its own
     4  the forward search by the rules of the do-calculus (`causalflow.identify.search`)
-    5  two models that agree on the data and differ on the question (`causalflow.identify.fibre`)
+    5  two models that agree on the data and differ on the question (`causalflow.identify.two_models`)
 
 What passes all of them is unknown.
 
@@ -33,10 +33,10 @@ from causalflow.admg.admg import ADMG
 from causalflow.admg.projection import latent_projection
 from causalflow.admg.separation import separation
 from causalflow.errors import QueryError
-from causalflow.identify.fibre import Fibre, fibre_of
 from causalflow.identify.id import Effect, Factor, exchanged, identify_district, identify_effect
 from causalflow.identify.kernel import observed
 from causalflow.identify.search import search
+from causalflow.identify.two_models import TwoModels, two_models
 from causalflow.limits import SOURCES
 from causalflow.proof.proof import Step
 from causalflow.query.distributions import Known, Source
@@ -203,8 +203,8 @@ def _refuted(
     admg: ADMG, outcomes: Names, treatments: Names, conditions: Names, sources: Sequence[Source]
 ) -> Effect:
     """Two models that agree on the data and differ on the question, or no verdict."""
-    found = fibre_of(admg, outcomes, treatments, conditions, sources)
-    if isinstance(found, Fibre):
+    found = two_models(admg, outcomes, treatments, conditions, sources)
+    if isinstance(found, TwoModels):
         step = Step("witness", str(found))
         return Effect(estimand=None, witness=(found,), steps=(step,))
     return Effect(estimand=None, is_final=False, note=found)

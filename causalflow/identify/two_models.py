@@ -1,4 +1,4 @@
-"""Fibre: two models of a graph that agree on the data and differ on the question.
+"""TwoModels: two models of a graph that agree on the data and differ on the question.
 
 Notation: the data and the question are linear in every single factor of a model
 (`causalflow.identify.finite_model`); M and q are their derivatives by one of them. A direction with
@@ -41,17 +41,17 @@ from causalflow.identify.finite_model import (
     reduced,
     solution,
 )
-from causalflow.limits import FIBRE_CELLS, FIBRE_EQUATIONS, FIBRE_TRIALS
+from causalflow.limits import TWO_MODELS_CELLS, TWO_MODELS_EQUATIONS, TWO_MODELS_TRIALS
 from causalflow.query.distributions import Source
 
-__all__ = ["Fibre", "changed", "fibre_of", "making_up", "moves_of", "slopes"]
+__all__ = ["TwoModels", "changed", "making_up", "moves_of", "slopes", "two_models"]
 
 
 Numbers: TypeAlias = NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fibre:
+class TwoModels:
     """Two models with the same data and different answers.
 
     Attributes:
@@ -87,22 +87,22 @@ class Fibre:
         )
 
 
-def fibre_of(
+def two_models(
     admg: ADMG, outcomes: Names, treatments: Names, conditions: Names, sources: Sequence[Source]
-) -> Fibre | str:
+) -> TwoModels | str:
     """Two models that agree on the sources and differ on the question; else why there are none.
 
     The search is bounded, and the same each time.
     """
     asked = Source(observed=outcomes, treatments=treatments, conditions=conditions)
     problem = _Problem(data=tuple(sources), asked=asked)
-    states = 3 if 2 ** len(admg.nodes) * 3 ** len(admg.bidirected) <= FIBRE_CELLS else 2
-    if 2 ** len(admg.nodes) * states ** len(admg.bidirected) > FIBRE_CELLS:
+    states = 3 if 2 ** len(admg.nodes) * 3 ** len(admg.bidirected) <= TWO_MODELS_CELLS else 2
+    if 2 ** len(admg.nodes) * states ** len(admg.bidirected) > TWO_MODELS_CELLS:
         return TOO_LARGE
     chance = random.Random(0)
     if problem.is_determined(random_layout(admg, states, chance, grain=FINE)):
         return DETERMINED
-    for trial in range(FIBRE_TRIALS):
+    for trial in range(TWO_MODELS_TRIALS):
         layout = random_layout(admg, states, chance, grain=COARSE, ignored=0.3 * (trial % 4))
         small = layout.modular()
         for axis in layout.factors:
@@ -242,7 +242,7 @@ TOO_LARGE = "no formula was found; too many variables to look for two models wit
 NOT_FOUND = "no formula was found, nor two models with the same data and different answers"
 
 
-def _pair(problem: _Problem, layout: Layout, small: Layout, axis: Axis) -> Fibre | None:
+def _pair(problem: _Problem, layout: Layout, small: Layout, axis: Axis) -> TwoModels | None:
     """The two models that differ in one factor, if a direction of it serves."""
     span = reduced(slopes(small, axis, problem.data))
     for cell, row in enumerate(slopes(small, axis, (problem.asked,))):
@@ -259,9 +259,9 @@ def _pair(problem: _Problem, layout: Layout, small: Layout, axis: Axis) -> Fibre
 def _direction(known: Numbers, span: Reduced, column: int) -> Numbers | None:
     """The direction along one free column that leaves the data, exactly, if there is one.
 
-    It is in whole numbers; systems of more than `FIBRE_EQUATIONS` are left alone.
+    It is in whole numbers; systems of more than `TWO_MODELS_EQUATIONS` are left alone.
     """
-    if len(span.rows) > FIBRE_EQUATIONS:
+    if len(span.rows) > TWO_MODELS_EQUATIONS:
         return None
     matrix = known[np.ix_(span.rows, span.columns)]
     found = solution(matrix.tolist(), known[list(span.rows), column].tolist())
@@ -282,13 +282,13 @@ def _nudged(layout: Layout, axis: Axis, chance: random.Random) -> Layout:
     return replace(layout, factors={**layout.factors, axis: (axes, fine)})
 
 
-def _pair_of_two(problem: _Problem, layout: Layout, nudged: Layout, axis: Axis) -> Fibre | None:
+def _pair_of_two(problem: _Problem, layout: Layout, nudged: Layout, axis: Axis) -> TwoModels | None:
     """The model, and one that differs in what was moved and in a factor that makes up for it."""
     equations = [making_up(layout, nudged, axis, source) for source in problem.data]
     known = np.concatenate([left for left, _ in equations])
     right = np.concatenate([right for _, right in equations])
     span = reduced(np.concatenate([known, right[:, None]], axis=1))
-    if known.shape[1] in span.columns or len(span.rows) > FIBRE_EQUATIONS:
+    if known.shape[1] in span.columns or len(span.rows) > TWO_MODELS_EQUATIONS:
         return None
     rows = list(span.rows)
     found = solution(known[np.ix_(rows, span.columns)].tolist(), right[rows].tolist())
@@ -310,7 +310,9 @@ def _pair_of_two(problem: _Problem, layout: Layout, nudged: Layout, axis: Axis) 
     return _told(problem, layout, other, int(differ[0])) if len(differ) else None
 
 
-def _made(problem: _Problem, layout: Layout, axis: Axis, direction: Numbers, cell: int) -> Fibre:
+def _made(
+    problem: _Problem, layout: Layout, axis: Axis, direction: Numbers, cell: int
+) -> TwoModels:
     """The model, and the one with a factor moved half as far as it can go."""
     axes, numbers = layout.factors[axis]
     change = changed(layout, axis, direction)
@@ -320,7 +322,7 @@ def _made(problem: _Problem, layout: Layout, axis: Axis, direction: Numbers, cel
     return _told(problem, layout, other, cell)
 
 
-def _told(problem: _Problem, layout: Layout, other: Layout, cell: int) -> Fibre:
+def _told(problem: _Problem, layout: Layout, other: Layout, cell: int) -> TwoModels:
     """The witness, at a cell of the question."""
     models = (_model(layout), _model(other))
     asked = problem.asked
@@ -329,7 +331,7 @@ def _told(problem: _Problem, layout: Layout, other: Layout, cell: int) -> Fibre:
     sides = [layout.admg.ordered(s) for s in (asked.observed, asked.treatments, asked.conditions)]
     tables = [each.table(*sides).at(place).values.item() for each in models]
     answers = (tables[0], tables[1])
-    return Fibre(
+    return TwoModels(
         models=models, data=problem.data, asked=asked, at=(*place.items(),), answers=answers
     )
 
