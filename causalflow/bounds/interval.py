@@ -1,7 +1,7 @@
 """Interval: the bounds of one question without free variables.
 
 A question that is identifiable from a positive P(v) is a point. Any other becomes a ratio of
-polynomials, and two programs; what they mean depends on the districts they are about
+polynomials, with two extremes; what they mean depends on the districts they are about
 (`causalflow.bounds.bounds` has the table of kinds).
 """
 
@@ -16,7 +16,7 @@ import numpy as np
 
 from causalflow.bounds.observation import Observation
 from causalflow.bounds.polynomial import Polynomial, added, probability
-from causalflow.bounds.program import InfeasibleError, Program, degree, make_program
+from causalflow.bounds.polytope import InfeasibleError, Polytope, degree, polytope_of
 from causalflow.bounds.response import Array, ResponseModel
 from causalflow.errors import DataError, EvidenceError, QueryError
 from causalflow.factors.table import Table
@@ -114,13 +114,13 @@ class Solver:
     def _check_experiments(self) -> None:
         """Refuse experiments that contradict P(v), whatever is asked; looked at once."""
         if self._experiments and not self._checked:
-            self._possible(make_program(self._model, [], self._told))
+            self._possible(polytope_of(self._model, [], self._told))
         self._checked = True
 
     def interval(self, query: AnyQuery) -> Interval:
         """The bounds of a question whose terms have values (but the outcomes of an expectation).
 
-        A sum of questions without conditions is one program; any other combination has the bounds
+        A sum of questions without conditions is one ratio; any other combination has the bounds
         that those of its parts leave it.
 
         Raises:
@@ -133,17 +133,17 @@ class Solver:
         if isinstance(query, Combination) and not query.is_plain_sum:
             return combined_interval(query, {part: self.interval(part) for part in query.parts})
         top, bottom = _ratio(self._model, query)
-        program = make_program(self._model, [top, bottom], self._told)
+        polytope = polytope_of(self._model, [top, bottom], self._told)
         try:
-            program, moved = self._possible(program)
-            top, bottom = program.folded(top), program.folded(bottom)
-            low, high = program.extremes(top, bottom, self._random)
+            polytope, moved = self._possible(polytope)
+            top, bottom = polytope.folded(top), polytope.folded(bottom)
+            low, high = polytope.extremes(top, bottom, self._random)
         except ZeroDivisionError:
             given = ", ".join(map(str, getattr(query, "conditions", ())))
             raise EvidenceError(
                 f"bounds: the condition has probability zero: P({given}) = 0"
             ) from None
-        kind, notes = self._with_left_out(*_meaning(program, top, bottom))
+        kind, notes = self._with_left_out(*_meaning(polytope, top, bottom))
         if isinstance(query, Query) and query.kind is Kind.PROBABILITY:
             low, high = (min(max(end, 0.0), 1.0) + 0.0 for end in (low, high))
         if high - low < _POINT and kind != "optimised":
@@ -152,14 +152,14 @@ class Solver:
             low=low, high=high, kind=kind, notes=(*self._data_notes(query), *moved, *notes)
         )
 
-    def _possible(self, program: Program) -> tuple[Program, tuple[str, ...]]:
-        """The program; for data that no model fits exactly, that of the nearest distribution."""
+    def _possible(self, polytope: Polytope) -> tuple[Polytope, tuple[str, ...]]:
+        """The polytope; for data that no model fits, that of the nearest distribution."""
         try:
-            program.check()
+            polytope.check()
         except InfeasibleError:
-            nearest, moves = program.nearest()
+            nearest, moves = polytope.nearest()
         else:
-            return program, ()
+            return polytope, ()
         distance = float(np.abs(moves).sum())
         if distance > self._tolerance:
             raise DataError(
@@ -272,12 +272,12 @@ def _equations(
 
 
 def _meaning(
-    program: Program, top: Polynomial, bottom: Polynomial
+    polytope: Polytope, top: Polynomial, bottom: Polynomial
 ) -> tuple[BoundsKind, tuple[str, ...]]:
-    """What the extremes of a program are, and why."""
+    """What the extremes over a polytope are, and why."""
     shared, loose = [], []
-    admg = program.model.admg
-    for district in program.districts.values():
+    admg = polytope.model.admg
+    for district in polytope.districts.values():
         pairs = map(frozenset, combinations(district.nodes, 2))
         if not admg.bidirected.issuperset(pairs):
             loose.append(

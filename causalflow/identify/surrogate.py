@@ -9,7 +9,7 @@ onto the variables that the question and the data name:
     2  gID on the variables that some distributions share
     3  each district from a source of its own
     4  the forward search by the rules of the do-calculus (`causalflow.identify.search`)
-    5  two models that agree on the data and differ on the question (`causalflow.identify.two_models`)
+    5  two models of the same data that answer differently (`causalflow.identify.two_models`)
 
 What passes all of them is unknown.
 

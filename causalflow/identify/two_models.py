@@ -1,4 +1,4 @@
-"""TwoModels: two models of a graph that agree on the data and differ on the question.
+"""Two models: models of a graph that agree on the data and differ on the question.
 
 Notation: the data and the question are linear in every single factor of a model
 (`causalflow.identify.finite_model`); M and q are their derivatives by one of them. A direction with

@@ -1,4 +1,4 @@
-"""Program: the smallest and the largest value of a question over all models of P(v).
+"""Polytope: all models of P(v), and the smallest and largest value of a question over them.
 
 Notation: x the laws q of the response functions of some districts, one after another; A x = b what
 the data tell of them, x >= 0. A question is a ratio of two polynomials in the probabilities of
@@ -30,7 +30,7 @@ from causalflow.bounds.response import Array, Event, Response, ResponseDistrict,
 from causalflow.errors import CausalflowError
 from causalflow.limits import LINEAR_PROGRAM_SECONDS, PROGRAM_ENTRIES
 
-__all__ = ["TOLERANCE", "InfeasibleError", "Program", "degree", "linear_program", "make_program"]
+__all__ = ["TOLERANCE", "InfeasibleError", "Polytope", "degree", "linear_program", "polytope_of"]
 
 TOLERANCE = 1e-10
 """How far an equation or a reduced cost may be off, the least that HiGHS takes."""
@@ -108,8 +108,8 @@ class _Affine:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Program:
-    """A x = b, x >= 0 over the laws of some districts.
+class Polytope:
+    """A x = b, x >= 0: the laws of some districts that fit the data.
 
     Attributes:
         model: whose districts they are.
@@ -203,7 +203,7 @@ class Program:
         vertices = [linear_program(cost, self.matrix, self.vector)[1] for cost in costs]
         return np.asarray(np.mean(vertices, axis=0))
 
-    def _part(self, place: slice, point: Array) -> Program:
+    def _part(self, place: slice, point: Array) -> Polytope:
         """The constraints on one district where the others are what they are at ``point``."""
         inside = self.matrix[:, place]
         rest = self.matrix @ point - inside @ point[place]
@@ -272,8 +272,8 @@ class Program:
             best, point = lower, found
         return best, point
 
-    def nearest(self) -> tuple[Program, Array]:
-        """The same program for the nearest data (L1) that some model has, and how each moves."""
+    def nearest(self) -> tuple[Polytope, Array]:
+        """The polytope of the nearest data (L1) that some model has, and how each moves."""
         from scipy.sparse import eye_array, hstack
 
         rows, columns = self.matrix.shape
@@ -292,10 +292,10 @@ def degree(*polynomials: Polynomial) -> int:
     return max((len(monomial) for each in polynomials for monomial in each), default=0)
 
 
-def make_program(
+def polytope_of(
     model: ResponseModel, used: Sequence[Polynomial], equations: Sequence[tuple[Polynomial, float]]
-) -> Program:
-    """The program of the districts that polynomials use.
+) -> Polytope:
+    """The models, in the districts that polynomials use.
 
     Args:
         model: of the data P(v).
@@ -324,7 +324,7 @@ def make_program(
             f"bounds: a linear program of {start:,} unknowns with {entries:,} entries;"
             f" at most {PROGRAM_ENTRIES:,} are handled"
         )
-    empty = Program(model=model, places=places, matrix=csr_array((0, start)), vector=np.empty(0))
+    empty = Polytope(model=model, places=places, matrix=csr_array((0, start)), vector=np.empty(0))
     rows, values = [], []
     for polynomial, value in [*_known_events(model, numbers), *equations]:
         affine = empty._affine(polynomial)
