@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from causalflow.estimate.form import Form
+from causalflow.estimate.linear_form import LinearForm
 from causalflow.estimate.unknowns import Array, Part, Unknowns
 from causalflow.factors.table import Table
 from causalflow.symbolic.expression import Expression, Probability
@@ -94,7 +94,7 @@ class Family:
         sums = weights.sum(axis=-1, keepdims=True)
         return np.asarray(np.where(sums > 0, weights / np.where(sums > 0, sums, 1), smooth))
 
-    def form(self, laws: Array, node: Probability) -> Form:
+    def form(self, laws: Array, node: Probability) -> LinearForm:
         """P(outcomes | given) of a probability of this family, its axes named ``=`` + variable.
 
         Args:
@@ -112,7 +112,7 @@ class Family:
         inner = [shape[names.index(name)] for name in axes]
         named = (DRAW, *(f"={name}" for name in axes[1:]))
         part = self._part(shape, order, width)
-        return Form(axes=named, constant=constant.reshape(inner), part=part)
+        return LinearForm(axes=named, constant=constant.reshape(inner), part=part)
 
     def _part(self, shape: tuple[int, ...], order: list[int], width: int) -> Part | None:
         """The columns of the unsupported strata."""

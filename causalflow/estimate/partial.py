@@ -2,7 +2,8 @@
 
 A formula is made of laws P(o | g) of outcomes o given conditions g; a *stratum* is one value of g.
 Where a stratum has no rows, its law may be any distribution over o. The formula's value is then a
-linear form in these unknown laws (`causalflow.estimate.form`), of which the ends are told.
+linear form in these unknown laws (`causalflow.estimate.linear_form`), of which the ends are
+told.
 
 Sums are taken inside, one index after another, so that what sums to one does so whatever the law:
 a difference of means keeps only the unknowns of each mean. A formula that is linear in the unknown
@@ -19,15 +20,15 @@ from math import prod
 import numpy as np
 
 from causalflow.errors import DataError
-from causalflow.estimate.form import (
-    Form,
+from causalflow.estimate.laws import DRAW, Laws
+from causalflow.estimate.linear_form import (
+    LinearForm,
     added,
     divided,
     multiplied,
     scaled,
     summed,
 )
-from causalflow.estimate.laws import DRAW, Laws
 from causalflow.estimate.unknowns import Array, Unknowns
 from causalflow.limits import PLAN_CELLS
 from causalflow.symbolic.evaluate import number_of
@@ -53,7 +54,7 @@ __all__ = ["partial", "range_of"]
 
 def partial(
     expression: Expression, laws: Laws, numbers: Mapping[frozenset[str], Array]
-) -> tuple[Form, Unknowns]:
+) -> tuple[LinearForm, Unknowns]:
     """The formula as a form over its free indices and `DRAW`, and the unknown laws in it.
 
     Args:
@@ -71,7 +72,7 @@ def partial(
     form = _Partial(laws, numbers, unknowns).form(expression)
     draws = len(next(iter(numbers.values()))) if numbers else 1
     if DRAW not in form.axes:
-        ones = Form(axes=(DRAW,), constant=np.ones(draws))
+        ones = LinearForm(axes=(DRAW,), constant=np.ones(draws))
         form = multiplied(ones, form, unknowns)
     return form, unknowns
 
@@ -82,7 +83,7 @@ class _Partial:
     numbers: Mapping[frozenset[str], Array]
     unknowns: Unknowns
 
-    def form(self, node: Expression) -> Form:
+    def form(self, node: Expression) -> LinearForm:
         match node:
             case Probability():
                 return self._probability(node)
@@ -98,17 +99,17 @@ class _Partial:
             case Weighted():
                 return self._added([scaled(self.form(each), float(c)) for c, each in node.terms])
             case One():
-                return Form(axes=(), constant=np.ones(()))
+                return LinearForm(axes=(), constant=np.ones(()))
             case Zero():
-                return Form(axes=(), constant=np.zeros(()))
+                return LinearForm(axes=(), constant=np.zeros(()))
 
-    def _added(self, forms: Sequence[Form]) -> Form:
+    def _added(self, forms: Sequence[LinearForm]) -> LinearForm:
         total = forms[0]
         for each in forms[1:]:
             total = added(total, each, self.unknowns)
         return total
 
-    def _sum_product(self, node: Sum | Product) -> Form:
+    def _sum_product(self, node: Sum | Product) -> LinearForm:
         """The sum over the products; for a linear combination that of each of its terms."""
         over = list(node.over) if isinstance(node, Sum) else []
         factors = factors_of(node.body) if isinstance(node, Sum) else node.factors
@@ -121,7 +122,7 @@ class _Partial:
         terms = [self._term(c, event) for c, event in first.terms]
         return self._added([self._eliminated([term, *forms], over) for term in terms])
 
-    def _eliminated(self, forms: Sequence[Form], over: Sequence[Index]) -> Form:
+    def _eliminated(self, forms: Sequence[LinearForm], over: Sequence[Index]) -> LinearForm:
         left, waiting = list(forms), list(over)
         while waiting:
             index = min(waiting, key=lambda each: self._cost(left, str(each)))
@@ -133,13 +134,13 @@ class _Partial:
                 left.append(summed(self._product(inside), axis, self.unknowns))
             else:
                 count = len(self.laws.levels[index.name])
-                left.append(Form(axes=(), constant=np.array(float(count))))
+                left.append(LinearForm(axes=(), constant=np.array(float(count))))
         return self._product(left)
 
-    def _cost(self, forms: Sequence[Form], axis: str) -> int:
+    def _cost(self, forms: Sequence[LinearForm], axis: str) -> int:
         return prod(_sizes([form for form in forms if axis in form.axes]).values())
 
-    def _product(self, forms: Sequence[Form]) -> Form:
+    def _product(self, forms: Sequence[LinearForm]) -> LinearForm:
         if (cells := prod(_sizes(forms).values())) > PLAN_CELLS:
             raise DataError(
                 f"estimate: the formula needs {cells:,} numbers at once; at most {PLAN_CELLS:,} are"
@@ -150,7 +151,7 @@ class _Partial:
             total = multiplied(total, each, self.unknowns)
         return total
 
-    def _probability(self, node: Probability) -> Form:
+    def _probability(self, node: Probability) -> LinearForm:
         """The family's law with every event's value: variables that have several must agree."""
         if node.do:
             raise DataError(
@@ -163,7 +164,7 @@ class _Partial:
             form = self._at(form, name, [*values])
         return form
 
-    def _at(self, form: Form, name: str, values: Sequence[object]) -> Form:
+    def _at(self, form: LinearForm, name: str, values: Sequence[object]) -> LinearForm:
         levels, axis = self.laws.levels[name], f"={name}"
         indices = [str(value) for value in values if isinstance(value, Index)]
         read = finite(levels).position
@@ -176,18 +177,18 @@ class _Partial:
             form = form.taken(axis, place)
             mark = np.zeros(len(levels))
             mark[place] = 1.0
-            same = [Form(axes=(each,), constant=mark) for each in indices]
+            same = [LinearForm(axes=(each,), constant=mark) for each in indices]
         else:
             first, *others = indices
             form = form.renamed(axis, first)
-            same = [Form(axes=(first, each), constant=np.eye(len(levels))) for each in others]
+            same = [LinearForm(axes=(first, each), constant=np.eye(len(levels))) for each in others]
         for each in same:
             form = multiplied(form, each, self.unknowns)
         return form
 
-    def _term(self, coefficient: Fraction, event: Event) -> Form:
+    def _term(self, coefficient: Fraction, event: Event) -> LinearForm:
         axes = (str(event.value),) if isinstance(event.value, Index) else ()
-        return Form(axes=axes, constant=_numbers(coefficient, event, self.laws))
+        return LinearForm(axes=axes, constant=_numbers(coefficient, event, self.laws))
 
 
 def range_of(node: Expression, laws: Laws) -> tuple[float, float]:
@@ -212,7 +213,7 @@ def _numbers(coefficient: Fraction, event: Event, laws: Laws) -> Array:
     return np.array([float(coefficient * number) for number in finite(levels).numbers])
 
 
-def _sizes(forms: Sequence[Form]) -> dict[str, int]:
+def _sizes(forms: Sequence[LinearForm]) -> dict[str, int]:
     pairs = (zip(form.axes, form.constant.shape, strict=True) for form in forms)
     return {axis: size for each in pairs for axis, size in each}
 

@@ -25,8 +25,8 @@ import numpy as np
 
 from causalflow.errors import DataError
 from causalflow.estimate.counts import Counts
-from causalflow.estimate.form import Form
 from causalflow.estimate.laws import DRAW, Laws
+from causalflow.estimate.linear_form import LinearForm
 from causalflow.estimate.partial import partial, range_of
 from causalflow.estimate.unknowns import Array, Unknowns
 from causalflow.factors.table import Number, Table
@@ -144,7 +144,7 @@ class Answers:
             levels=counts.levels,
         )
 
-    def form(self, form: Form) -> Form:
+    def form(self, form: LinearForm) -> LinearForm:
         """The formula's values over the answer's axes, the draws' before them."""
         for index, place in self.constant.items():
             if index in form.axes:
@@ -253,7 +253,7 @@ class _PlugIn:
 
     def ends(
         self, numbers: Mapping[frozenset[str], Array]
-    ) -> tuple[tuple[Array, Array], Form, Unknowns]:
+    ) -> tuple[tuple[Array, Array], LinearForm, Unknowns]:
         """The smallest and largest answers of laws (draw, ...), and what they depend on."""
         form, unknowns = partial(self._expression, self._laws, numbers)
         form = self._answers.form(form)
@@ -291,7 +291,9 @@ class _PlugIn:
             laws = {key: family.drawn(count, generator) for key, family in self.families}
             yield self.ends(laws)[0]
 
-    def strata(self, form: Form, unknowns: Unknowns) -> dict[tuple[str, ...], list[dict[str, Any]]]:
+    def strata(
+        self, form: LinearForm, unknowns: Unknowns
+    ) -> dict[tuple[str, ...], list[dict[str, Any]]]:
         """The strata without rows that the answer depends on."""
         columns = np.zeros(0, dtype=np.int64) if form.part is None else form.part.column
         return self._laws.strata(unknowns.sources(columns))

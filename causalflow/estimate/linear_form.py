@@ -1,4 +1,4 @@
-"""Form: numbers that depend linearly on laws of which nothing is known, cell by cell.
+"""Linear form: numbers that depend linearly on laws of which nothing is known, cell by cell.
 
 Notation: u a *group*, a probability vector of which nothing is known (the law of a stratum without
 rows); a form is, for every cell of its axes,
@@ -21,13 +21,13 @@ from causalflow.errors import DataError
 from causalflow.estimate.unknowns import Array, Part, Unknowns, by_group
 from causalflow.factors.array import spread
 
-__all__ = ["Form", "added", "divided", "multiplied", "scaled", "summed"]
+__all__ = ["LinearForm", "added", "divided", "multiplied", "scaled", "summed"]
 
 _HALVINGS = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Form:
+class LinearForm:
     """A linear form for each cell of some axes.
 
     Attributes:
@@ -40,33 +40,35 @@ class Form:
     constant: Array
     part: Part | None = None
 
-    def over(self, axes: tuple[str, ...], shape: Sequence[int]) -> Form:
+    def over(self, axes: tuple[str, ...], shape: Sequence[int]) -> LinearForm:
         """The same function with more axes, or in another order."""
         if axes == self.axes:
             return self
         constant = np.broadcast_to(spread(self.constant, self.axes, axes), shape)
         if self.part is None:
-            return Form(axes=axes, constant=constant)
+            return LinearForm(axes=axes, constant=constant)
         cells = np.arange(self.constant.size).reshape(self.constant.shape)
         cells = np.broadcast_to(spread(cells, self.axes, axes), shape).reshape(-1)
-        return Form(axes=axes, constant=constant, part=self.part.at(cells, self.constant.size))
+        return LinearForm(
+            axes=axes, constant=constant, part=self.part.at(cells, self.constant.size)
+        )
 
-    def taken(self, axis: str, place: int) -> Form:
+    def taken(self, axis: str, place: int) -> LinearForm:
         """The slice at a position of one axis."""
         at = self.axes.index(axis)
         axes = self.axes[:at] + self.axes[at + 1 :]
         constant = self.constant.take(place, at)
         if self.part is None:
-            return Form(axes=axes, constant=constant)
+            return LinearForm(axes=axes, constant=constant)
         cells = np.arange(self.constant.size).reshape(self.constant.shape).take(place, at)
-        return Form(
+        return LinearForm(
             axes=axes, constant=constant, part=self.part.at(cells.reshape(-1), self.constant.size)
         )
 
-    def renamed(self, old: str, new: str) -> Form:
+    def renamed(self, old: str, new: str) -> LinearForm:
         """The same function with another name for an axis."""
         axes = tuple(new if axis == old else axis for axis in self.axes)
-        return Form(axes=axes, constant=self.constant, part=self.part)
+        return LinearForm(axes=axes, constant=self.constant, part=self.part)
 
     def extremes(self, unknowns: Unknowns) -> tuple[Array, Array]:
         """The smallest and the largest value of each cell."""
@@ -80,7 +82,7 @@ class Form:
         return low, high
 
 
-def _aligned(one: Form, other: Form) -> tuple[Form, Form]:
+def _aligned(one: LinearForm, other: LinearForm) -> tuple[LinearForm, LinearForm]:
     axes = (*one.axes, *(axis for axis in other.axes if axis not in one.axes))
     sizes = dict(zip(one.axes, one.constant.shape, strict=True))
     sizes |= dict(zip(other.axes, other.constant.shape, strict=True))
@@ -88,20 +90,20 @@ def _aligned(one: Form, other: Form) -> tuple[Form, Form]:
     return one.over(axes, shape), other.over(axes, shape)
 
 
-def added(one: Form, other: Form, unknowns: Unknowns) -> Form:
+def added(one: LinearForm, other: LinearForm, unknowns: Unknowns) -> LinearForm:
     """one + other."""
     one, other = _aligned(one, other)
     return _form(one.axes, one.constant + other.constant, [one.part, other.part], unknowns)
 
 
-def scaled(form: Form, number: float) -> Form:
+def scaled(form: LinearForm, number: float) -> LinearForm:
     """A number times the form."""
     weights = np.full(form.constant.size, number)
     part = None if form.part is None else form.part.times(weights)
-    return Form(axes=form.axes, constant=form.constant * number, part=part)
+    return LinearForm(axes=form.axes, constant=form.constant * number, part=part)
 
 
-def multiplied(one: Form, other: Form, unknowns: Unknowns) -> Form:
+def multiplied(one: LinearForm, other: LinearForm, unknowns: Unknowns) -> LinearForm:
     """one times other."""
     one, other = _aligned(one, other)
     parts = [
@@ -121,8 +123,8 @@ def multiplied(one: Form, other: Form, unknowns: Unknowns) -> Form:
 
 
 def divided(
-    one: Form, other: Form, ends: tuple[float, float], unknowns: Unknowns, name: str
-) -> Form:
+    one: LinearForm, other: LinearForm, ends: tuple[float, float], unknowns: Unknowns, name: str
+) -> LinearForm:
     """one / other; where other may be 0, what is known is that the ratio lies between ``ends``.
 
     Raises:
@@ -136,7 +138,7 @@ def divided(
         _check_divisor(other, unknowns, name)
     inverse = np.where(zero | loose, 0.0, 1 / np.where(below != 0, below, 1.0))
     part = None if one.part is None else one.part.times(inverse)
-    ratio = Form(
+    ratio = LinearForm(
         axes=one.axes, constant=one.constant * inverse.reshape(one.constant.shape), part=part
     )
     cells = np.flatnonzero(zero | loose)
@@ -148,7 +150,7 @@ def divided(
     return _replaced(ratio, cells, low, high, _origins(cells, [one, other], unknowns), unknowns)
 
 
-def _check_divisor(other: Form, unknowns: Unknowns, name: str) -> None:
+def _check_divisor(other: LinearForm, unknowns: Unknowns, name: str) -> None:
     low, high = other.extremes(unknowns)
     if np.any((low <= 0) & (high >= 0)):
         raise DataError(f"estimate: with these rows it may be that {name}: no bounds of the ratio")
@@ -161,7 +163,7 @@ def _touched(part: Part, like: Array) -> Array:
 
 
 def _ratio_ends(
-    one: Form, other: Form, cells: Array, ends: tuple[float, float], unknowns: Unknowns
+    one: LinearForm, other: LinearForm, cells: Array, ends: tuple[float, float], unknowns: Unknowns
 ) -> tuple[Array, Array]:
     """The extremes of a ratio of forms: one - t other <= 0 everywhere if and only if t is above."""
     least, most = (end.reshape(-1)[cells] for end in other.extremes(unknowns))
@@ -182,7 +184,9 @@ def _ratio_ends(
     return found[1], found[0]
 
 
-def _largest(one: Form, other: Form, cells: Array, a: Array, b: Array, unknowns: Unknowns) -> Array:
+def _largest(
+    one: LinearForm, other: LinearForm, cells: Array, a: Array, b: Array, unknowns: Unknowns
+) -> Array:
     """The largest a one + b other, at some cells."""
     first, second = (
         multiplied(form, _at(form, cells, weight), unknowns)
@@ -191,14 +195,14 @@ def _largest(one: Form, other: Form, cells: Array, a: Array, b: Array, unknowns:
     return added(first, second, unknowns).extremes(unknowns)[1].reshape(-1)[cells]
 
 
-def _at(form: Form, cells: Array, weight: Array) -> Form:
+def _at(form: LinearForm, cells: Array, weight: Array) -> LinearForm:
     """Weights at some cells of a form's axes, 0 at the others."""
     full = np.zeros(form.constant.size)
     full[cells] = weight
-    return Form(axes=form.axes, constant=full.reshape(form.constant.shape))
+    return LinearForm(axes=form.axes, constant=full.reshape(form.constant.shape))
 
 
-def _origins(cells: Array, forms: Sequence[Form], unknowns: Unknowns) -> list[frozenset[int]]:
+def _origins(cells: Array, forms: Sequence[LinearForm], unknowns: Unknowns) -> list[frozenset[int]]:
     """The columns of laws that each cell depends on."""
     found: list[set[int]] = [set() for _ in cells]
     place = {cell: at for at, cell in enumerate(cells.tolist())}
@@ -212,13 +216,13 @@ def _origins(cells: Array, forms: Sequence[Form], unknowns: Unknowns) -> list[fr
 
 
 def _replaced(
-    form: Form,
+    form: LinearForm,
     cells: Array,
     low: Array,
     high: Array,
     origins: Sequence[frozenset[int]],
     unknowns: Unknowns,
-) -> Form:
+) -> LinearForm:
     """The form with some cells anything between two ends."""
     constant = form.constant.reshape(-1).copy()
     constant[cells] = low
@@ -230,16 +234,16 @@ def _replaced(
         column = np.concatenate([form.part.column[kept], column])
         number = np.concatenate([form.part.number[kept], number])
     part = Part.of(cell, column, number, unknowns.width)
-    return Form(axes=form.axes, constant=constant.reshape(form.constant.shape), part=part)
+    return LinearForm(axes=form.axes, constant=constant.reshape(form.constant.shape), part=part)
 
 
-def summed(form: Form, axis: str, unknowns: Unknowns) -> Form:
+def summed(form: LinearForm, axis: str, unknowns: Unknowns) -> LinearForm:
     """The sum over one axis."""
     at = form.axes.index(axis)
     axes = form.axes[:at] + form.axes[at + 1 :]
     constant = form.constant.sum(axis=at)
     if form.part is None:
-        return Form(axes=axes, constant=constant)
+        return LinearForm(axes=axes, constant=constant)
     shape = form.constant.shape
     after = int(np.prod(shape[at + 1 :], dtype=np.int64))
     cell = form.part.cell // (shape[at] * after) * after + form.part.cell % after
@@ -249,11 +253,11 @@ def summed(form: Form, axis: str, unknowns: Unknowns) -> Form:
 
 def _form(
     axes: tuple[str, ...], constant: Array, parts: Sequence[Part | None], unknowns: Unknowns
-) -> Form:
+) -> LinearForm:
     """A form whose groups with equal coefficients are what they sum to: a constant."""
     found = [part for part in parts if part is not None]
     if not found:
-        return Form(axes=axes, constant=constant)
+        return LinearForm(axes=axes, constant=constant)
     part = Part.of(
         np.concatenate([each.cell for each in found]),
         np.concatenate([each.column for each in found]),
@@ -261,12 +265,12 @@ def _form(
         unknowns.width,
     )
     if not len(part.cell):
-        return Form(axes=axes, constant=constant)
+        return LinearForm(axes=axes, constant=constant)
     cell, least, most, first = by_group(part, unknowns)
     equal = most - least <= 1e-12 * np.abs(most)
     if not equal.any():
-        return Form(axes=axes, constant=constant, part=part)
+        return LinearForm(axes=axes, constant=constant, part=part)
     settled = np.bincount(cell[equal], most[equal], constant.size).reshape(constant.shape)
     kept = ~np.repeat(equal, np.diff(np.append(first, len(part.cell))))
     left = Part(cell=part.cell[kept], column=part.column[kept], number=part.number[kept])
-    return Form(axes=axes, constant=constant + settled, part=left if kept.any() else None)
+    return LinearForm(axes=axes, constant=constant + settled, part=left if kept.any() else None)
