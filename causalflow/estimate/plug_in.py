@@ -25,9 +25,9 @@ import numpy as np
 
 from causalflow.errors import DataError
 from causalflow.estimate.counts import Counts
+from causalflow.estimate.empty_strata import form_of, range_of
 from causalflow.estimate.laws import DRAW, Laws
 from causalflow.estimate.linear_form import LinearForm
-from causalflow.estimate.partial import partial, range_of
 from causalflow.estimate.unknowns import Array, Unknowns
 from causalflow.factors.table import Number, Table
 from causalflow.graph.node import Level
@@ -255,7 +255,7 @@ class _PlugIn:
         self, numbers: Mapping[frozenset[str], Array]
     ) -> tuple[tuple[Array, Array], LinearForm, Unknowns]:
         """The smallest and largest answers of laws (draw, ...), and what they depend on."""
-        form, unknowns = partial(self._expression, self._laws, numbers)
+        form, unknowns = form_of(self._expression, self._laws, numbers)
         form = self._answers.form(form)
         return self._within(form.extremes(unknowns)), form, unknowns
 

@@ -1,4 +1,4 @@
-"""Partial answer: the range of a formula's value where data lack a stratum that it conditions on.
+"""Empty strata: a formula's value, as a range, where data lack a stratum that it conditions on.
 
 A formula is made of laws P(o | g) of outcomes o given conditions g; a *stratum* is one value of g.
 Where a stratum has no rows, its law may be any distribution over o. The formula's value is then a
@@ -49,10 +49,10 @@ from causalflow.symbolic.render import to_text
 from causalflow.symbolic.simplify import factors_of
 from causalflow.values.finite import finite
 
-__all__ = ["partial", "range_of"]
+__all__ = ["form_of", "range_of"]
 
 
-def partial(
+def form_of(
     expression: Expression, laws: Laws, numbers: Mapping[frozenset[str], Array]
 ) -> tuple[LinearForm, Unknowns]:
     """The formula as a form over its free indices and `DRAW`, and the unknown laws in it.
@@ -69,7 +69,7 @@ def partial(
         CausalflowError: too many cells at once.
     """
     unknowns = laws.unknowns()
-    form = _Partial(laws, numbers, unknowns).form(expression)
+    form = _Formula(laws, numbers, unknowns).form(expression)
     draws = len(next(iter(numbers.values()))) if numbers else 1
     if DRAW not in form.axes:
         ones = LinearForm(axes=(DRAW,), constant=np.ones(draws))
@@ -78,7 +78,7 @@ def partial(
 
 
 @dataclass(frozen=True, slots=True)
-class _Partial:
+class _Formula:
     laws: Laws
     numbers: Mapping[frozenset[str], Array]
     unknowns: Unknowns
