@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -173,6 +174,14 @@ def test_an_intervention_that_does_not_fit_is_refused_in_one_line(model, do, say
     if "rows" not in says and "row 1" not in says:
         with pytest.raises(EvidenceError, match=says):
             model.sample(2, do)
+
+
+def test_a_data_frame_is_evidence_as_a_mapping_is(model):
+    table = pd.DataFrame(columns(5))
+    by_frame = model.counterfactual(table, {"mood": "glad"})
+    by_mapping = model.counterfactual(columns(5), {"mood": 1})
+    assert all(by_frame[name].equal(by_mapping[name]) for name in by_mapping)
+    assert all(model.reconstruct(by_frame)[name].equal(by_frame[name]) for name in ("dose", "mood"))
 
 
 @pytest.mark.parametrize("n", [0, -1, 2.5, True, "3"])
