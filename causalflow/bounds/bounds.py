@@ -89,7 +89,7 @@ def bounds(
         tolerance: data that no model has exactly are moved to the nearest that some model has, if
             that is at most so far away (sum of absolute differences); by default 1e-6 for each
             number of the tables and any distance for rows, with a note.
-        seed: of the search behind "optimised" bounds.
+        seed: the seed of the search behind "optimised" bounds.
 
     Raises:
         QueryError: the question cannot be read or does not fit the graph.

@@ -83,9 +83,9 @@ class Solver:
     """Answers questions about the same data.
 
     Args:
-        data: of a graph.
+        data: the data of a graph.
         tolerance: how far (L1) from what some model has the data may be.
-        seed: of the search where a question is not linear.
+        seed: the seed of the search where a question is not linear.
     """
 
     def __init__(self, data: Observation, tolerance: float, seed: int) -> None:

@@ -298,7 +298,7 @@ def polytope_of(
     """The models, in the districts that polynomials use.
 
     Args:
-        model: of the data P(v).
+        model: a model of the data P(v).
         used: the question's polynomials.
         equations: linear polynomials, and the values that experiments gave them.
 

@@ -69,7 +69,7 @@ class ResponseDistrict:
 
     Attributes:
         nodes: parents before children.
-        parents: of each node, in the order of the graph.
+        parents: the parents of each node, in the order of the graph.
         sizes: the number of levels of each node and parent.
 
     Example:

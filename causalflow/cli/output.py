@@ -220,11 +220,11 @@ class Open:
     """One value that the evidence leaves open.
 
     Attributes:
-        row: of the evidence.
-        node: its name.
+        row: the row of the evidence.
+        node: the node's name.
         draws: how many were counted.
-        probabilities: level -> its probability; of a class.
-        interval: from the 5 % to the 95 % quantile; of a number.
+        probabilities: level -> its probability; for a class.
+        interval: the 5 % and the 95 % quantile; for a number.
         shares: level -> share of the draws asked for, where they were several; of a class.
     """
 
@@ -264,7 +264,7 @@ def open_values(
     Args:
         graph: the declaration.
         world: counterfactual; draw k of row i is its row k * rows + i.
-        rows: of the evidence.
+        rows: the number of rows of the evidence.
         drawn: node -> the values of the world's rows, as they are shown.
     """
     repeats, found = world.repeats, []

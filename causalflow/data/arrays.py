@@ -49,7 +49,7 @@ def read_arrays(path: str | Path, names: Collection[str] | None = None) -> dict[
     """The arrays of a file that ``numpy.savez`` or ``numpy.savez_compressed`` wrote, by name.
 
     Args:
-        path: of the file.
+        path: the file.
         names: those that are read, and must be there; all if None.
 
     Raises:

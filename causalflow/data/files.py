@@ -187,7 +187,7 @@ def write_png(path: str | Path, image: Tensor) -> None:
     """Write one image with 8 bits a channel.
 
     Args:
-        path: of the file.
+        path: the file.
         image: shape (channels, height, width), 1, 3 or 4 channels; clamped to [0, 1].
 
     Raises:

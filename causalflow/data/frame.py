@@ -187,7 +187,7 @@ def hide_labels(
 
     Args:
         columns: name -> array or tensor, shape (n, ...).
-        share: of rows that keep their labels, 0 to 1; rounded to whole rows.
+        share: the part of the rows that keep their labels, 0 to 1; rounded to whole rows.
         seed: which rows keep them.
         names: the columns to hide; default all of shape (n,).
 

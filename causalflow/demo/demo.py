@@ -111,7 +111,7 @@ class Demonstration:
     Attributes:
         scores: the table.
         images: how many held-out images were scored.
-        network_calls: per image and intervention, by query.
+        network_calls: the calls of the network per image and intervention, by query.
         picture: where it was written.
     """
 

@@ -77,9 +77,9 @@ class Denoiser(nn.Module):
     """The velocity of an image given its parents.
 
     Args:
-        channels: of the image.
+        channels: the channels of the image.
         parents: type by name of each parent that conditions the network.
-        options: of the image node.
+        options: the options of the image node.
         network: called as ``network(x, tau, condition)`` with x (batch, channel, height, width),
             tau (batch,) and condition (batch, 4 * options.width); the result has the shape of x.
             None: the one that the options name (`causalflow.nn.backbone`).
@@ -175,7 +175,7 @@ class Denoiser(nn.Module):
             x: images in [-1, 1], shape (batch, channel, height, width).
             parents: values by name, batch rows each; -1 or NaN where missing. Parents that do not
                 condition the network count for the coupling only.
-            generator: of tau, eps and the hidden parents.
+            generator: draws tau, eps and which parents are hidden.
             code: shape (batch, options.code); None: zero.
         """
         device = generator.device

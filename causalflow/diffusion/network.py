@@ -81,8 +81,8 @@ def noise_conditional(networks: Mapping[str, Callable[[Tensor, Tensor], Tensor]]
     """The predictor of class parents by networks that were trained at every noise level.
 
     Args:
-        networks: by parent, ``network(y, tau) -> logits``, tau of shape (batch,), logits of shape
-            (batch, levels).
+        networks: a network of each parent, ``network(y, tau) -> logits``, tau of shape (batch,),
+            logits of shape (batch, levels).
     """
 
     def predictor(y: Tensor, tau: Time, velocity: Tensor) -> Posterior:
@@ -96,7 +96,7 @@ def of_image(networks: Mapping[str, Callable[[Tensor], Tensor]]) -> Predictor:
     """The predictor of class parents by classifiers of images, read at the predicted image.
 
     Args:
-        networks: by parent, ``network(x) -> logits``, x in [-1, 1].
+        networks: a network of each parent, ``network(x) -> logits``, x in [-1, 1].
     """
 
     def predictor(y: Tensor, tau: Time, velocity: Tensor) -> Posterior:
@@ -115,7 +115,7 @@ def confidence(
     """max_a p(a | y) of the class parent least in doubt of those that change, shape (batch,).
 
     Args:
-        posterior: at y.
+        posterior: the posterior of the parents at y.
         levels: the number of levels of each class parent that counts.
         target: the parents' values, batch rows each.
         reference: their factual values; 1 is returned where no parent of ``levels`` changes.
@@ -158,8 +158,8 @@ class TrainedNetwork(Protocol):
         """Refuse images or parents that the network was not trained for.
 
         Args:
-            channels: of the image.
-            levels: by neural parent; None for one that is no class.
+            channels: the channels of the image.
+            levels: the number of levels of each neural parent; None for one that is no class.
 
         Raises:
             CompileError: the reason.

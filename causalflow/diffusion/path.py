@@ -163,7 +163,7 @@ class Prediction:
     """What a network may predict.
 
     Attributes:
-        name: in `PREDICTIONS`.
+        name: the name in `PREDICTIONS`.
         velocity_of: ``velocity_of(output, y, tau)``, the velocity that the output stands for.
         tau_max: up to where the output determines the velocity.
     """
@@ -241,7 +241,7 @@ class Path:
     """One way from data to noise.
 
     Attributes:
-        name: in `PATHS`.
+        name: the name in `PATHS`.
         tau_max: where the noise begins, at most 1.
         levels: number of the times that a network is trained at; None: a continuum.
         quantile: the training law of tau, as its value at a quantile in [0, 1].
@@ -309,7 +309,7 @@ def as_path(name: str, given: Any) -> Path:
     """A path of the user's own: a `Path`, or the training law of tau by its quantile function.
 
     Args:
-        name: of the path.
+        name: the path's name.
         given: the times tau at quantiles in [0, 1], rising, at most 1; the network sees y itself.
 
     Raises:

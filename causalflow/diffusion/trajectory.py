@@ -56,12 +56,12 @@ class Decoder:
 
     Attributes:
         velocity: v(y, tau, c).
-        options: of the image node.
+        options: the options of the image node.
         tau_max: N.
         neural: the parents that condition the network.
         scales: the scale of each anti-causal parent.
         levels: the number of levels of each class parent.
-        predictor: of the parents.
+        predictor: predicts the class parents from y.
         replay: how its gradient is run; None: it is called.
     """
 

@@ -44,7 +44,7 @@ class Autoencoder:
 
     Attributes:
         encoder: images in [0, 1] -> maps, (batch, 1 or 8, height / 2 or 4, width / 2 or 4).
-        decoder: and back.
+        decoder: maps -> images.
     """
 
     encoder: nn.Sequential
@@ -69,7 +69,7 @@ class Autoencoder:
             kind: "all" or "class", the shape.
             epochs: passes over the images; None: the sources' 4 ("all") or 30 ("class").
             batch_size: images a step.
-            seed: of the weights and the order.
+            seed: the seed of the weights and the order.
             device: where to train and apply.
             progress: show a bar on standard error.
 
@@ -130,7 +130,7 @@ class VariationalAutoencoder:
             images: uint8 or float in [0, 1].
             epochs: passes over the images.
             batch_size: images a step.
-            seed: of the weights, the order and the latent draws.
+            seed: the seed of the weights, the order and the latent draws.
             device: where to train and apply.
             progress: show a bar on standard error.
 

@@ -101,7 +101,7 @@ def amplification(read: Tensor, reference: Tensor, wanted: Tensor, unit: str = "
         read: off the counterfactuals, shape (batch,): levels (integers) or numbers.
         reference: off the true counterfactuals, or the factual pictures.
         wanted: the value that the attribute has in both.
-        unit: of the numbers; "share" for levels.
+        unit: the unit of the numbers; "share" for levels.
 
     Raises:
         DataError: the shapes differ.

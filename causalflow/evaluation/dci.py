@@ -60,9 +60,9 @@ def dci(codes: Tensor, factors: Mapping[str, Tensor], *, seed: int = 0) -> DCI:
     """The three scores, of trees fitted to 80 % of the rows.
 
     Args:
-        codes: shape (n, D).
-        factors: at least two by name, shape (n,): whole numbers are classes.
-        seed: of the rows held out, and of the trees.
+        codes: the codes, shape (n, D).
+        factors: the true factors, at least two by name, shape (n,); whole numbers are classes.
+        seed: the seed of the rows held out, and of the trees.
 
     Raises:
         DataError: misshapen, too few rows or factors, or numbers that are not finite.

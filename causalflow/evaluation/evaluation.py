@@ -149,7 +149,7 @@ class Evaluation:
         """Write report.json and report.html, with its pictures inside, wholly or not at all.
 
         Args:
-            folder: is made; a report that is there already is replaced.
+            folder: the folder, which is made; a report that is there already is replaced.
 
         Returns:
             The two files.
@@ -209,14 +209,15 @@ def evaluate(
             image, another value at random in each row.
         metrics: names in `causalflow.evaluation.measures.METRICS`; default: all of the package's.
         n: pictures measured on, at least 2.
-        split: of a data set, "test" or "validation"; the judges learn from its training split.
+        split: the part of a data set, "test" or "validation"; the judges learn from its training
+            split.
         steps: solver steps of the image, each way; default: the model's.
         guidance: multiplies all guidance; default: 1.
         sampling: further options of the image for these calls, as ``cf.Sampling(solver="heun")``.
         judge_epochs: passes of the judges over their pictures.
         batch_size: rows asked at once, at most.
-        seed: of the values set, the draws and the judges.
-        name: of the model, for the reader.
+        seed: the seed of the values set, the draws and the judges.
+        name: what the reader calls the model.
         progress: show bars on standard error.
 
     Raises:

@@ -67,7 +67,7 @@ def frechet_score(first: Tensor, second: Tensor, groups: int = GROUPS) -> Score:
         groups: parts of the jackknife; fewer where there are fewer rows.
 
     Raises:
-        DataError: as `frechet_distance`, or fewer than four rows.
+        DataError: what `frechet_distance` refuses, or fewer than four rows.
     """
     value = frechet_distance(first, second)
     one, two = _checked(first), _checked(second)

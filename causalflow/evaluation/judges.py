@@ -48,7 +48,7 @@ class Judge:
 
     Attributes:
         node: the name of the node.
-        how: in words.
+        how: the way it reads, in words.
         read: pictures (batch, channel, height, width) -> values (batch,): levels, or numbers that
             are NaN where nothing can be read.
         is_class: whether they are levels.

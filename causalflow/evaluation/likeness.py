@@ -85,8 +85,8 @@ def latent_divergence(nearer: Tensor, further: Tensor) -> Tensor:
     """CLD of each picture, from its two shares, shape (batch,).
 
     Args:
-        nearer: of real pictures of the new class, those no further from x_F than x'.
-        further: of real pictures of the factual class, those no nearer.
+        nearer: the share of real pictures of the new class that are no further from x_F than x' is.
+        further: the share of real pictures of the factual class that are no nearer.
 
     Example:
         >>> latent_divergence(torch.tensor([0.0, 1.0]), torch.tensor([0.0, 1.0]))
@@ -101,8 +101,8 @@ class Minimality:
 
     Attributes:
         encoder: what gives the latent posterior.
-        latents: of the data set: means and variances, shape (n, 20) each, float64.
-        classes: of the data set, shape (n,).
+        latents: the means and variances of the data set, shape (n, 20) each, float64.
+        classes: the classes of the data set, shape (n,).
     """
 
     encoder: VariationalAutoencoder
@@ -128,7 +128,7 @@ class Minimality:
             classes: shape (n,).
             epochs: passes over the pictures.
             batch_size: pictures a step.
-            seed: of weights, order and latent draws.
+            seed: the seed of weights, order and latent draws.
             device: where to train and read.
             progress: show a bar on standard error.
 
@@ -210,9 +210,9 @@ def im1(images: Tensor, by_target: Tensor, by_factual: Tensor) -> Tensor:
     """IM1 of each picture, shape (batch,).
 
     Args:
-        images: in [0, 1], shape (batch, channel, height, width).
+        images: the pictures, in [0, 1], shape (batch, channel, height, width).
         by_target: the same pictures by the autoencoder of the new class.
-        by_factual: and by that of the factual class.
+        by_factual: the same pictures by the autoencoder of the factual class.
 
     Example:
         >>> image = torch.ones(1, 1, 2, 2)
@@ -226,9 +226,9 @@ def im2(images: Tensor, by_target: Tensor, by_all: Tensor) -> Tensor:
     """IM2 of each picture, shape (batch,).
 
     Args:
-        images: in [0, 1], shape (batch, channel, height, width).
+        images: the pictures, in [0, 1], shape (batch, channel, height, width).
         by_target: the same pictures by the autoencoder of the new class.
-        by_all: and by that of all classes.
+        by_all: the same pictures by the autoencoder of all classes.
     """
     return _squares(by_target, by_all) / (images.double().abs().flatten(1).sum(dim=1) + EPSILON)
 
@@ -238,8 +238,8 @@ class Interpretability:
     """The autoencoders that read IM1 and IM2.
 
     Attributes:
-        by_class: one for each class.
-        of_all: of all classes.
+        by_class: the autoencoder of each class.
+        of_all: the autoencoder of all classes.
     """
 
     by_class: Mapping[int, Autoencoder]
@@ -262,9 +262,10 @@ class Interpretability:
         Args:
             images: uint8 or float in [0, 1], shape (n, channel, height, width).
             classes: shape (n,).
-            epochs: of that of all classes and of each class's; None: the sources' 4 and 30.
+            epochs: the passes over the data for the autoencoder of all classes, and for each
+                class's; None: the sources' 4 and 30.
             batch_size: pictures a step.
-            seed: of weights and orders.
+            seed: the seed of weights and orders.
             device: where to train and apply.
             progress: show bars on standard error.
 

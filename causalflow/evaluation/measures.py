@@ -57,11 +57,11 @@ class Measure:
 
     Attributes:
         query: the intervention: "do(color)"; "do()" for none.
-        name: of its metric.
+        name: the name of its metric.
         detail: what of: "digit, as in the world".
         score: the number, its 95 % interval, the count of images and the unit.
-        floor: on real pictures, where that means something.
-        baseline: of pictures left as they are, where that means something.
+        floor: the number on real pictures, where that means something.
+        baseline: the number for pictures left as they are, where that means something.
     """
 
     query: str
@@ -109,8 +109,8 @@ class Bench:
 
     Attributes:
         graph: the model's.
-        subject: the rows.
-        judges: by node.
+        subject: the rows that are asked about.
+        judges: the judges, by node.
         worlds: all that the model answered.
         notes: what could not be measured, and why.
         factual: what each judge reads off the factual pictures.
@@ -187,8 +187,8 @@ class Metric:
     """A way to measure what a model answered.
 
     Attributes:
-        name: as reports and ``metrics=[...]`` have it.
-        unit: of its values.
+        name: the metric's name in reports and in ``metrics=[...]``.
+        unit: the unit of its values.
         definition: what it is, in a sentence or two, for the reader of a report.
         values: (bench, outcome) -> one value an image, shape (n,), of which the mean is reported
             (the share, of booleans); or a `Score`, or `Measure`s; None where there is nothing.
@@ -222,8 +222,8 @@ def metric(
     """Declare a function of a bench and an outcome as a metric of `METRICS`.
 
     Args:
-        name: by which it is then named.
-        unit: of its values.
+        name: the name that it then has.
+        unit: the unit of its values.
         definition: what it is, for the reader of a report.
         null: see `Metric`.
 

@@ -254,7 +254,7 @@ def as_metric(name: str, given: Any) -> Metric:
     """A metric of the user's own: a `Metric`, or a function of a bench and an outcome.
 
     Args:
-        name: of the metric.
+        name: the metric's name.
         given: its attributes ``unit``, ``definition`` and ``null``, if any, are those of `Metric`;
             without a definition its docstring is one.
 

@@ -73,7 +73,7 @@ class ImageClassifier:
             levels: how many classes there are.
             epochs: passes over the images.
             batch_size: images a step.
-            seed: of the weights, the order and the shifts.
+            seed: the seed of the weights, the order and the shifts.
             device: where to train and read.
             progress: show a bar on standard error.
 
@@ -144,7 +144,7 @@ class ImageRegressor:
             values: the attribute, in its own unit, shape (n,).
             epochs: passes over the images.
             batch_size: images a step.
-            seed: of the weights and the order.
+            seed: the seed of the weights and the order.
             device: where to train and read.
             progress: show a bar on standard error.
 
@@ -180,11 +180,11 @@ class Steps:
     """Gradient steps over all rows, every epoch in another order.
 
     Attributes:
-        rows: of the data.
-        epochs: passes over them.
+        rows: the number of rows of the data.
+        epochs: the number of passes over them.
         batch_size: rows a step.
         random: draws the orders.
-        name: of what is fitted, on the bar.
+        name: what the bar calls the thing that is fitted.
         progress: show a bar on standard error.
     """
 
@@ -229,7 +229,7 @@ def judge_network(channels: int, outputs: int, random: torch.Generator) -> nn.Se
     """An untrained network: images in [0, 1], (batch, channel, height, width) -> (batch, outputs).
 
     Args:
-        channels: of the images, whose height and width are at least `LEAST_SIZE`.
+        channels: the channels of the images, whose height and width are at least `LEAST_SIZE`.
         outputs: numbers an image.
         random: draws the weights.
     """

@@ -58,7 +58,7 @@ class Settings:
         steps: solver steps of the image, each way; None: the model's.
         guidance: multiplies all guidance; None: 1.
         sampling: further options of the image for these calls; None: the model's.
-        seed: of the draws.
+        seed: the seed of the draws.
         batch: rows asked at once, at most.
         progress: show bars on standard error.
     """
@@ -81,7 +81,7 @@ class Outcome:
         returned: pictures after the action was undone, (n, channel, height, width); None where the
             model finds the counterfactual world impossible.
         calls: network calls a row.
-        seconds: of wall time a row, of each batch.
+        seconds: the wall time a row, for each batch.
         refused: why nothing was returned.
     """
 
@@ -99,8 +99,8 @@ class Worlds:
 
     Attributes:
         kept: pictures under the null intervention with the residual.
-        decoded: without it.
-        outcomes: of the actions.
+        decoded: the pictures without it.
+        outcomes: the outcomes of the actions.
         cycles: whether with the residual -> the pictures of the first rows after each cycle.
     """
 

@@ -210,9 +210,9 @@ def write_report(folder: Path, record: Mapping[str, Any], text: str) -> list[Pat
     """Write both files; a report that is there already is replaced.
 
     Args:
-        folder: of the report.
+        folder: the report's folder.
         record: the numbers, for the JSON file.
-        text: of the page.
+        text: the text of the page.
 
     Raises:
         DataError: the folder cannot be written.

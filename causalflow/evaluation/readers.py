@@ -273,7 +273,8 @@ def read_circuit(images: Tensor) -> dict[str, Tensor]:
     """The labels that pictures show: float64, shape (batch,) each; NaN where no arm is seen.
 
     Args:
-        images: of the synthetic look-alike, float in [0, 1] or uint8, shape (batch, 3, size, size).
+        images: pictures of the synthetic look-alike, float in [0, 1] or uint8, shape (batch, 3,
+            size, size).
 
     Raises:
         DataError: another shape.

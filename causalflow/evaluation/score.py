@@ -29,7 +29,7 @@ class Score:
         value: the mean.
         interval: (low, high), 95 %; unbounded where there is but one image.
         count: the number of images.
-        unit: of value and interval.
+        unit: the unit of value and interval.
     """
 
     value: float

@@ -52,8 +52,8 @@ class Subject:
     """What a model is measured on.
 
     Attributes:
-        name: of the data.
-        split: of the rows.
+        name: the name of the data.
+        split: the part of the data set that the rows are of.
         rows: node -> values, (n,) or (n, channel, height, width); classes as indices.
         training: likewise, for judges; classes may be -1 and numbers NaN where unlabelled.
         reference: likewise.
@@ -78,7 +78,8 @@ class Action:
     """One intervention on every row.
 
     Attributes:
-        query: as text: "do(color)" where every row has its own value, else "do(color=red)".
+        query: the intervention as text: "do(color)" where every row has its own value, else
+            "do(color=red)".
         values: node -> what it is set to, shape (n,): class indices, or numbers.
     """
 
@@ -223,7 +224,7 @@ def stated_action(graph: Graph, subject: Subject, do: Mapping[str, Any], query: 
         graph: the declaration.
         subject: its rows are intervened on.
         do: node -> a level, a number, a value for each row, or a function of the factual numbers.
-        query: as text; default: made of ``do``.
+        query: the intervention as text; default: made of ``do``.
 
     Raises:
         EvidenceError: an unknown node or level, a value outside of its support, not one value for

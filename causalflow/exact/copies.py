@@ -39,7 +39,7 @@ class Conditional:
     """P(node | parents).
 
     Attributes:
-        name: of the node.
+        name: the node's name.
         shape: the number of levels of each parent.
         laws: one for each combination of the parents' values, the last parent's fastest.
         choice: how the noise enters, None if the file does not say.

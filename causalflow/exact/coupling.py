@@ -59,8 +59,8 @@ def coupled(
         choice: a name of `COUPLINGS`.
         rows: which combination of the parents' values each copy has; copies with the same one are
             equal.
-        laws: for each copy, the row of the table.
-        wanted: for each copy, the values that its axis is over; None: all.
+        laws: the row of the table that each copy has.
+        wanted: the values that the axis of each copy is over; None: all.
     """
     axes = [range(len(law)) for law in laws] if wanted is None else wanted
     different = list(dict.fromkeys(rows))

@@ -59,7 +59,7 @@ def posterior(
     """n draws a row of every exogenous variable, and of the nodes that the evidence depends on.
 
     Args:
-        inference: of the model.
+        inference: the model's inference.
         rows: term of the actual world -> its position in each row; possible evidence.
         n: draws a row; draw k of row i is entry k * rows + i.
         random: numpy's generator.

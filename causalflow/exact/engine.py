@@ -43,7 +43,7 @@ def answer(inference: Inference, query: Query, bound: Mapping[Key, Any]) -> Answ
     """The exact answer.
 
     Args:
-        inference: of the model.
+        inference: the model's inference.
         query: its names and levels are known to be the model's.
         bound: values or columns for free conditions (terms of the query's counterfactual form) and
             free interventions (names).
@@ -73,7 +73,7 @@ class Question:
         conditions: terms without values.
         known: the position of every key that is given, but for the outcomes; arrays hold one
             position for each distinct row.
-        inverse: for each row of the batch, which of the distinct rows it is.
+        inverse: the distinct row that each row of the batch is.
         choices: the nodes whose noise enters by a choice that the answer depends on.
         domains: those that were asked for.
         impossible: the distinct rows whose evidence has probability zero.
@@ -332,7 +332,7 @@ def _seen_only(values: Values, levels: Levels, coded: Sequence[bool]) -> tuple[V
 
     Args:
         values: the axes of ``levels`` last.
-        levels: of each axis.
+        levels: the levels of each axis.
         coded: which axes are images'.
     """
     found, values = dict(levels), np.asarray(values)  # a sum of fractions may be a bare one

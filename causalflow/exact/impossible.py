@@ -26,7 +26,7 @@ def impossible_part(
     """A condition that is impossible by itself, else conditions none of which could be left out.
 
     Args:
-        inference: of the model.
+        inference: the model's inference.
         conditions: together of probability zero; those not in ``cells`` are free.
         free: the variables that are set to any value.
         cells: the positions of conditions and set variables.
@@ -59,11 +59,11 @@ def impossible_text(
     """That part of a question's evidence is impossible.
 
     Args:
-        inference: of the model.
+        inference: the model's inference.
         form: the question in counterfactual form; its conditions together have probability zero.
         free: the variables that are set to any value.
         cells: the positions of conditions and set variables; those without one are free.
-        domain: of a key.
+        domain: gives the finite values of a key.
     """
 
     def shown(term: Term) -> str:
@@ -95,7 +95,7 @@ def require_possible(
     """Refuse evidence of the actual world with a row of probability zero.
 
     Args:
-        inference: of the model.
+        inference: the model's inference.
         rows: term -> its position in each row.
 
     Raises:

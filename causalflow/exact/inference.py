@@ -68,7 +68,7 @@ class Inference:
     Args:
         structure: the model.
         arithmetic: "fraction" (exact), "float", or "auto": exact where that is quick.
-        backend: of floats; None: numpy, as for fractions.
+        backend: the library that computes floats; None: numpy, as for fractions.
     """
 
     def __init__(

@@ -124,7 +124,7 @@ class ExactModel:
         """A question, ready to be asked with any values of what is given.
 
         Args:
-            question: with a place for everything that is given.
+            question: the question, with a place for everything that is given.
             judgement: what its answers say of identification.
         """
         return Prepared(self._inference, question, judgement)

@@ -53,7 +53,7 @@ class Network:
         domains: axis -> its values.
         terms: the axis of each term, in the order they were given.
         free: variable set to any value -> its axis.
-        defects: for each node whose equation may give no level: its name and the factors whose
+        defects: each node whose equation may give no level: its name and the factors whose
             sum-product is the probability that it does.
     """
 

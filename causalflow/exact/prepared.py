@@ -41,7 +41,7 @@ class Prepared:
     """A question with a place for everything that is given, asked with any values of it.
 
     Args:
-        inference: of the model.
+        inference: the model's inference.
         known: the question; its names and levels are known to be the model's.
         judgement: what every answer says of identification.
     """
@@ -149,13 +149,13 @@ class _Lookup:
 
     Attributes:
         query: the question.
-        domains: of the keys.
+        domains: the finite values of each key.
         values: the axes of the keys, then those of an answer.
-        possible: over the keys: whether an answer has a cell whose condition is possible.
-        empty: over the keys: whether it has one whose condition is not.
-        axes: of an answer.
-        levels: of its axes.
-        notes: of an answer without and with empty cells.
+        possible: an array over the keys: whether an answer has a cell whose condition is possible.
+        empty: an array over the keys: whether it has one whose condition is not.
+        axes: the axes of an answer.
+        levels: the levels of its axes.
+        notes: the notes on an answer without and with empty cells.
     """
 
     query: Query

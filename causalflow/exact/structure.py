@@ -55,8 +55,8 @@ class Domain:
     """The values of one variable.
 
     Attributes:
-        name: of the variable.
-        declared: its declaration.
+        name: the variable's name.
+        declared: the variable's declaration.
         levels: the value at each position: level names, codes of an image, 0..K-1 of an exogenous
             variable.
     """
@@ -201,8 +201,8 @@ class FiniteStructure:
 
     Attributes:
         graph: the declaration.
-        laws: of the exogenous variables.
-        parents: of each node, in declared order.
+        laws: the laws of the exogenous variables.
+        parents: the parents of each node, in declared order.
         noise: the exogenous variables in each node's equation, in declared order.
         tabled: the nodes with a table, as declared.
 

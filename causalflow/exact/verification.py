@@ -83,8 +83,9 @@ class Verification:
 
     Attributes:
         check: what the file declares.
-        verdict: from P(v); None: the question is not one that identification decides.
-        answer: of the exact model; None: the file declares no number, or is no finite model.
+        verdict: what identification from P(v) says; None: the question is not one that
+            identification decides.
+        answer: what the exact model says; None: the file declares no number, or is no finite model.
         errors: what is wrong, a line each (a place in the query is pointed at in further lines).
         warnings: where the model leaves cells empty that the estimand conditions on, and where the
             graph's own equations leave a learned node without data.

@@ -130,8 +130,8 @@ class Plan:
 
     Attributes:
         names: the variables' names; steps know them by their place here.
-        sizes: the number of levels of each.
-        steps: in order.
+        sizes: the number of levels of each variable.
+        steps: the contractions, in order.
         keep: the result's variables.
     """
 

@@ -50,7 +50,7 @@ class _Way:
     """How a step is computed; ``groups`` are the axes of a matrix product, if it can be one.
 
     Attributes:
-        subscripts: of einsum.
+        subscripts: the subscripts of einsum.
         scopes: the variables of each operand.
         axes: the variables of the result.
         groups: batch, rows, summed, columns; and what only one operand has, which is summed first.
@@ -170,7 +170,7 @@ class Program:
     """The steps that depend on what is given, and the tables that they start from.
 
     Args:
-        plan: of the scopes without the given axes.
+        plan: the plan of the scopes without the given axes.
         operands: one for each of the plan's.
         backend: that computes; exact tables need numpy.
     """

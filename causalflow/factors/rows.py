@@ -41,7 +41,7 @@ class Rows:
 
     Attributes:
         codes: the combination of each row of the batch.
-        first: for each combination, a row that has it.
+        first: a row that has the combination, for each of them.
     """
 
     codes: Index

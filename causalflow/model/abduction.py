@@ -70,7 +70,7 @@ class Abduction:
     """The noise of factual worlds: `Model.predict` replays them, or their counterfactuals, from it.
 
     Attributes:
-        noise: by node and hidden root.
+        noise: the noise of each node and hidden root, by name.
         rows: the number of worlds.
         info: how it was found.
         known: node -> engine values that were given or read off an image, gaps among them; without
@@ -97,7 +97,7 @@ def abduct(
         values: engine values of some nodes, with as many rows each; entries may be unlabelled.
         generator: draws where several noises fit.
         watch: told of values outside of the mechanisms' ranges; None: they have none.
-        draws: of every row; draw k of row i is row k * rows + i.
+        draws: the number of draws of every row; draw k of row i is row k * rows + i.
 
     Raises:
         EvidenceError: the evidence is impossible, of which a finite model names the part, or

@@ -61,7 +61,7 @@ class CompileOptions(Options):
     """What the graph file leaves to the engine.
 
     Attributes:
-        seed: of the networks' initial weights.
+        seed: the seed of the networks' initial weights.
         confounder_states: levels of the latent class of each ``<->``; None: as many as its larger
             end has.
 
@@ -89,9 +89,10 @@ class Parts:
     """Modules of the user's own, which no file can hold.
 
     Attributes:
-        networks: by image node, in place of the U-Net (`causalflow.diffusion.denoiser`).
-        predictors: by image node, classifiers by class parent
-        (`causalflow.mechanisms.image.classifier`).
+        networks: the user's own, by image node, in place of the U-Net
+            (`causalflow.diffusion.denoiser`).
+        predictors: the user's own classifiers, by image node and then by class parent
+            (`causalflow.mechanisms.image.classifier`).
     """
 
     networks: Mapping[str, nn.Module] = field(default_factory=dict)
@@ -191,7 +192,7 @@ def outline(graph: Graph, options: CompileOptions, parts: Parts) -> Mapping[str,
     """Names, shapes and types of a model's tensors, by a model that takes no memory for them.
 
     Raises:
-        CompileError: as `structural_model`.
+        CompileError: the errors of `structural_model`.
     """
     with torch.device("meta"):
         return _built(graph, options, parts).state_dict()

@@ -79,7 +79,7 @@ def read_interventions(
     Args:
         scm: the model.
         do: node -> value, values, or a function of a continuous node's value.
-        rows: of the evidence.
+        rows: the number of rows of the evidence.
         draws: the values of the rows are repeated so many times.
 
     Raises:

@@ -159,9 +159,9 @@ def experienced(
 
     Args:
         scm: the fitted model.
-        frame: with the columns of the nodes and their parents.
-        nodes: names.
-        seed: of the rows and draws that are compared.
+        frame: the rows, with the columns of the nodes and their parents.
+        nodes: the names of the nodes that were fitted.
+        seed: the seed by which the rows and draws to compare are chosen.
     """
     names = list(nodes)
     ranges = {name: _ranges(scm, frame, name) for name in names}

@@ -98,8 +98,8 @@ class Model:
 
     Attributes:
         device: where the weights are.
-        experience: of the rows it was fitted to: ranges, distances, digests of pictures
-            (`causalflow.model.experience`).
+        experience: what it keeps of the rows it was fitted to: ranges, distances, digests of
+            pictures (`causalflow.model.experience`).
     """
 
     def __init__(
@@ -179,7 +179,7 @@ class Model:
             batch_size: rows a step.
             device: "auto" (CUDA, else CPU), "cpu", "cuda" or "cuda:1".
             checkpoint: file from which a killed fit goes on.
-            seed: of batches and noise.
+            seed: the seed of batches and noise.
             progress: show a bar on standard error.
             options: all of `cf.Fit`; what is spelt out here wins.
             further: others of them, as keywords (learning_rate, precision, ...).
@@ -206,7 +206,7 @@ class Model:
         """Take over the mechanism that ``donor`` has fitted for a node; returns the model itself.
 
         Args:
-            name: of a node that is the same in both graphs, as are its parents and their edges.
+            name: a node that is the same in both graphs, as are its parents and their edges.
             donor: the other model; its weights are copied.
 
         Raises:
@@ -241,7 +241,8 @@ class Model:
             nodes: what is wanted (default: all); only what it depends on is computed.
             generator: a generator or a seed; by default seed 0: the same call, the same draws.
             steps: solver steps of image nodes.
-            guidance: of image nodes: multiplies all of it, or names that of the neural parents.
+            guidance: a number that multiplies all guidance of image nodes, or the name of that of
+                the neural parents.
             sampling: all options of image nodes that a call may change; what is spelt out wins.
             options: others of them, as keywords (solver, grain, ...).
         """
@@ -266,8 +267,9 @@ class Model:
             evidence: some nodes -> values, or images alone when the graph has one image node.
             generator: a generator or a seed (default 0), for where several noises fit.
             steps: solver steps of image nodes.
-            sampling: as for `sample`.
-            options: as for `sample`; ``residual``: keep what decoding misses of an image.
+            sampling: options of image nodes, as for `sample`.
+            options: single options, as for `sample`; ``residual``: keep what decoding misses of an
+                image.
 
         Raises:
             EvidenceError: the evidence does not fit the graph, or is impossible.
@@ -293,12 +295,13 @@ class Model:
         """The worlds with the noise of ``abduction`` under ``do``; draws nothing.
 
         Args:
-            abduction: from `abduct`; one may serve many interventions.
-            do: as for `sample`.
-            steps: as for `sample`.
-            guidance: as for `sample`.
-            sampling: as for `sample`.
-            options: as for `abduct`; without ``residual`` it leaves out what decoding missed.
+            abduction: the result of `abduct`; one may serve many interventions.
+            do: the intervention, as for `sample`.
+            steps: solver steps, as for `sample`.
+            guidance: how strongly images are guided, as for `sample`.
+            sampling: options of image nodes, as for `sample`.
+            options: single options, as for `abduct`; without ``residual`` it leaves out what
+                decoding missed.
         """
         scm, _, watch = self._call(None, steps, guidance, sampling, options)
         actions = read_interventions(scm, do, abduction.rows)
@@ -363,19 +366,21 @@ class Model:
         goes on where a killed one stopped (`causalflow.model.stream`).
 
         Args:
-            evidence: as for `abduct`; with ``out`` also an iterable of batches, as a DataLoader.
-            do: as for `sample`, with a value for all rows or one for each; with ``out`` one for
-                all rows, or a function from a batch of evidence to the intervention.
+            evidence: the factual rows, as for `abduct`; with ``out`` also an iterable of batches,
+                as a DataLoader.
+            do: the intervention, as for `sample`, with a value for all rows or one for each; with
+                ``out`` one for all rows, or a function from a batch of evidence to the
+                intervention.
             n: draws per row, where the evidence leaves the noise open; draw k of row i is row
                 k * rows + i.
-            generator: as for `abduct`; with ``out`` a seed.
+            generator: the source of randomness, as for `abduct`; with ``out`` a seed.
             steps: solver steps of image nodes, each way.
-            guidance: as for `sample`.
-            sampling: as for `sample`.
+            guidance: how strongly images are guided, as for `sample`.
+            sampling: options of image nodes, as for `sample`.
             out: a .safetensors file, or a folder of images and labels.csv; it must not exist yet.
             batch_size: rows answered at once, with ``out``.
             progress: show a bar on standard error, with ``out``.
-            options: as for `abduct`.
+            options: single options, as for `abduct`.
 
         Source: Pearl (2009), Causality, theorem 7.1.7.
         """
@@ -407,7 +412,7 @@ class Model:
         """The representations of an image's parents in factual worlds, by its encoder.
 
         Args:
-            evidence: as for `abduct`, with the image; labels that are given are believed.
+            evidence: the rows, as for `abduct`, with the image; labels that are given are believed.
             node: the image to read (default: all given); to be named where several show a parent.
 
         Returns:
@@ -438,8 +443,8 @@ class Model:
                 ratio of several.
             evidence: free conditions and interventions of the query -> a value, or one a row.
             draws: how many are simulated; by default as in `causalflow.model.sampling`.
-            generator: as for `abduct`.
-            steps: as for `abduct`.
+            generator: the source of randomness, as for `abduct`.
+            steps: solver steps, as for `abduct`.
             known: evidence as keywords.
         """
         given = {**columns(evidence), **known}
@@ -497,7 +502,7 @@ class Model:
         """Read a model that `save` wrote; nothing in the file is executed.
 
         Args:
-            path: of the file.
+            path: the file.
             device: where the weights go.
             networks: those that the model was compiled with; the file has their weights only.
             predictors: likewise.
@@ -537,12 +542,13 @@ def compile(
 
     Args:
         graph: typed nodes throughout.
-        networks: by image node, any module ``(x, tau, condition) -> prediction``.
-        predictors: by image node and class parent, any ``(y, tau)`` or ``(x) -> logits``.
-        seed: of the networks' initial weights.
+        networks: the user's own, by image node: any module ``(x, tau, condition) -> prediction``.
+        predictors: the user's own, by image node and class parent: any ``(y, tau)`` or ``(x) ->
+            logits``.
+        seed: the seed of the networks' initial weights.
         confounder_states: levels of the latent class of each ``<->``; None: as many as its larger
             end has.
-        images: by image node, its options in place of the graph's.
+        images: the options of each image node, by name, in place of the graph's.
 
     Raises:
         CompileError: the graph cannot be compiled; the message names the node.

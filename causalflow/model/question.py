@@ -39,14 +39,14 @@ class Question:
     """A query and what is known.
 
     Attributes:
-        query: as it was asked.
-        axes: of the answer, without the row: axis -> its variable.
+        query: the question as it was asked.
+        axes: the axes of the answer, without the row: axis -> its variable.
         outcomes: the terms asked about, values among them.
         kept: the conditions that draws must satisfy.
         evidence: node -> engine values of the actual world, to be abducted.
         bound: free interventions that are given: node -> engine values.
         free: the other free interventions, each set to all its levels.
-        rows: of the batch; None if nothing that is known is one.
+        rows: the number of rows in the batch; None if nothing that is known is a batch.
     """
 
     query: Query
@@ -99,7 +99,7 @@ class Condition:
     """A condition: a term, and its value in engine units if it is known.
 
     Attributes:
-        term: without value.
+        term: the term that is conditioned on, without a value.
         value: one row, or one for each row of the batch; None: an axis of the answer.
     """
 

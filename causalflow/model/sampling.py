@@ -64,7 +64,8 @@ def simulate(
         known: the question, with a place for everything that is given.
         given: name -> a value, or one a row.
         fitted: the nodes that can be used.
-        draws: of the noise, for each row where evidence is abducted; None: `DRAWS`.
+        draws: the number of draws of the noise, for each row where evidence is abducted; None:
+            `DRAWS`.
         generator: draws.
         watch: told of what lies outside of the mechanisms' ranges.
 

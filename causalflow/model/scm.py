@@ -278,7 +278,7 @@ class StructuralModel(nn.Module):
         Args:
             values: engine values; nodes without must have no descendant in it: nothing is known of
                 their noise, and it is drawn.
-            roots: of every hidden root.
+            roots: the value of every hidden root.
             generator: draws.
             nodes: those whose noise is wanted; None: all.
         """
@@ -303,7 +303,7 @@ class StructuralModel(nn.Module):
         """The world of ``noise`` under ``do``; the nodes are those that ``noise`` holds.
 
         Args:
-            noise: by node and hidden root.
+            noise: the noise of each node and hidden root, by name.
             do: values, or functions of the value that the node would have had.
             rows: the size of the batch.
         """
@@ -333,7 +333,7 @@ def accelerate(scm: StructuralModel, precision: str, *, graphs: bool, compile: b
 
     Args:
         scm: the model.
-        precision: of `PRECISIONS`.
+        precision: a name of `PRECISIONS`.
         graphs: record and replay the launches (`causalflow.nn.replay`).
         compile: have ``torch.compile`` fuse the networks.
 

@@ -93,7 +93,7 @@ def read(path: str | Path, parts: Parts) -> Stored:
     """The model in a file, its options, the nodes that were fitted, and to what.
 
     Args:
-        path: of the file.
+        path: the file.
         parts: the modules of the user's own that the model was compiled with.
 
     Raises:
@@ -164,7 +164,7 @@ def transplant(name: str, donor: StructuralModel, receiver: StructuralModel) -> 
     """Copy the weights of ``name`` from ``donor`` to ``receiver``.
 
     Args:
-        name: of a node that is the same in both graphs, with parents in the same order.
+        name: a node that is the same in both graphs, with parents in the same order.
         donor: where it was fitted.
         receiver: where it goes.
 

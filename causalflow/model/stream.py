@@ -59,8 +59,8 @@ class StreamReport:
 
     Attributes:
         path: the file or folder.
-        rows: in it.
-        batches: it took.
+        rows: the number of rows in it.
+        batches: the number of batches it took.
         resumed_from: how many batches an earlier, killed call had done.
         seconds: this call took.
         warnings: what lay outside of the mechanisms' ranges in the batches that this call answered.
@@ -138,7 +138,7 @@ def stream(
         answer: ``answer(batch, k)``, values by node in public units, for batch k.
         batches: evidence, node -> values; read once, in order.
         out: a path that ends in .safetensors, or a folder.
-        graph: of the nodes answered.
+        graph: the graph of the nodes answered.
         identity: what two calls must share for the second to resume the first.
         total: rows in all, for the progress bar.
         progress: show a bar on standard error.

@@ -39,12 +39,12 @@ class Outside:
     Attributes:
         node: its name.
         how: "evidence", "do" or "moved".
-        low: the least value that was fitted to.
-        high: the largest.
-        count: rows outside.
-        rows: of which there are.
-        least: of the values outside.
-        largest: likewise.
+        low: the least value in the rows that were fitted to.
+        high: the largest value there.
+        count: the number of rows outside.
+        rows: the number of all rows.
+        least: the least of the values outside.
+        largest: the largest of them.
     """
 
     node: str
@@ -102,7 +102,7 @@ class Watch:
 
     Attributes:
         scm: the model.
-        experience: of the rows it was fitted to.
+        experience: what it keeps of the rows it was fitted to.
     """
 
     scm: StructuralModel

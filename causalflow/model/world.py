@@ -63,7 +63,7 @@ class World(Mapping[str, Tensor]):
     """Values by node in public units, and the `Info` of how they came about.
 
     Attributes:
-        latents: of each image, the representations of its parents in this world, (rows, length).
+        latents: the representations of each image's parents in this world, (rows, length).
         info: how the values came about, and which of them are draws.
     """
 
@@ -229,8 +229,8 @@ def _latents_of(
 
     Args:
         scm: the model.
-        noise: that the world was computed from.
-        values: of its nodes.
+        noise: the noise that the world was computed from.
+        values: the values of its nodes.
     """
     return {
         name: image.latents({p: values[p] for p in image.parents}, noise[name])
@@ -246,8 +246,8 @@ class Repeats:
     Attributes:
         scm: the fitted model.
         evidence: node -> engine values, given or read off an image, gaps among them.
-        actions: what is done.
-        seed: of the draws, which are no others' draws.
+        actions: the interventions.
+        seed: the seed of the draws, which no others share.
     """
 
     scm: StructuralModel

@@ -43,7 +43,7 @@ class Worlds:
 
     Attributes:
         scm: the fitted model.
-        noise: by node and hidden root.
+        noise: the noise of each node and hidden root, by name.
         draws: the size of the batch.
         wanted: world -> what is read in it.
         settings: free intervention -> its value, one row.

@@ -49,7 +49,7 @@ def as_backbone(name: str, given: object) -> Backbone:
     """A backbone of the user's own: a `Backbone`, or what makes the network.
 
     Args:
-        name: of the backbone.
+        name: the backbone's name.
         given: a function or class called as ``given(channels, features, options)``; its attribute
             ``embedded``, if True, says that time and condition come as one vector.
 

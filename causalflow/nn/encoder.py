@@ -29,8 +29,8 @@ class Modulation(nn.Module):
     """Adaptive group norm, (1 + a(e)) norm(h) + b(e); without e, a and b are learned constants.
 
     Args:
-        channels: of h, shape (batch, channels, height, width).
-        features: of e, shape (batch, features), or None.
+        channels: the channels of h, shape (batch, channels, height, width).
+        features: the length of e, shape (batch, features); None where there is no e.
     """
 
     def __init__(self, channels: int, features: int | None) -> None:
@@ -56,7 +56,7 @@ class Encoder(nn.Module):
     """A map of images of any size, (batch, channels, height, width) -> (batch, features).
 
     Args:
-        channels: of the image.
+        channels: the channels of the image.
         width: channels of the first level; the next two have 2 and 4 times as many.
         features: length of the result.
         time_features: length of the time embedding that `forward` then expects; None: not
@@ -94,7 +94,7 @@ class MLP(nn.Module):
         inputs: length of the input's last axis; 0 is allowed, the map is then a constant.
         outputs: length of the output's last axis.
         hidden: widths of the hidden layers; none: a linear map.
-        dtype: of the parameters; inputs are converted to it.
+        dtype: the type of the parameters; inputs are converted to it.
         zero: start the last layer at zero, so that the map starts as the constant 0.
     """
 

@@ -45,13 +45,13 @@ class Site:
     """Where a mechanism stands in its graph.
 
     Attributes:
-        name: of the node.
-        node: its declaration.
-        parents: by name, in topological order and then the hidden ones; those of a table in the
-            order of its keys.
+        name: the node's name.
+        node: the node's declaration.
+        parents: the parents by name, in topological order and then the hidden ones; those of a
+            table in the order of its keys.
         kinds: what each parent's edge compiles to.
-        network: of the user's own, for the node; None: there is none.
-        predictors: of the user's own, by parent.
+        network: a network of the user's own for the node; None: there is none.
+        predictors: predictors of the user's own, by parent.
     """
 
     name: str

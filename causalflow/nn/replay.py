@@ -58,8 +58,8 @@ class Replay:
 
         Args:
             key: names the function: equal keys, equal functions.
-            function: of tensors with the batch as first axis, row by row; deterministic, without
-                a decision that depends on values.
+            function: a map of tensors with the batch as first axis, row by row; deterministic,
+                without a decision that depends on values.
             inputs: batch rows each, on one device.
         """
         device = inputs[0].device

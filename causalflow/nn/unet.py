@@ -51,7 +51,7 @@ class UNet(nn.Module):
     """The network; any height and width, padded inside to a multiple of 2^(levels - 1).
 
     Args:
-        channels: of the image, both in and out.
+        channels: the channels of the image, both in and out.
         width: channels of the first level.
         multipliers: channels of each level, in multiples of ``width``.
         blocks: residual blocks of each level, on each of the two ways.

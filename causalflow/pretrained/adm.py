@@ -68,9 +68,9 @@ class GuidedDiffusion(nn.Module):
     """A published U-Net as the network of an image (`causalflow.diffusion.network`).
 
     Args:
-        unet: as many outputs as inputs, or twice as many: then the second half, a variance, is left
-            out.
-        schedule: that it was trained on.
+        unet: the network, with as many outputs as inputs, or twice as many: then the second half, a
+            variance, is left out.
+        schedule: the schedule that it was trained on.
 
     Raises:
         CheckpointError: the outputs are not those of a denoiser of its inputs.
@@ -127,8 +127,8 @@ class GuidedDiffusionClassifier(nn.Module):
     """A published classifier as the predictor of a class parent, called as ``(y, tau)``.
 
     Args:
-        classifier: of x_t and t.
-        schedule: that it was trained on.
+        classifier: a function of x_t and t.
+        schedule: the schedule that it was trained on.
     """
 
     def __init__(self, classifier: Classifier, schedule: str = "linear-1000") -> None:
@@ -157,15 +157,16 @@ def guided_diffusion(
     """The network or the classifier in a published checkpoint, whichever the file holds.
 
     Sizes are found from names and shapes; the arguments say what shapes cannot, and
-    `causalflow.nn.guided_diffusion` names the published files that want another value.
+    `causalflow.pretrained` names the published files that want another value.
 
     Args:
         path: a file of ``torch.save`` (read as tensors only) or safetensors.
-        schedule: of its 1000 levels: "linear-1000" or "cosine-1000".
+        schedule: the schedule of its 1000 levels: "linear-1000" or "cosine-1000".
         head_channels: channels of a head of attention.
         heads: heads of every attention, in place of ``head_channels``.
         legacy_attention: the order of q, k and v in the U-Net.
-        levels: of the ladder; only where shapes fit several, which the error says.
+        levels: the network's number of levels; needed only where shapes fit several, which the
+            error says.
         dtype: precision of the convolutions, as torch.float16; all else computes in float32.
         sha256: the digest that the file must have; None: it is not verified, for the publisher's
             digests are not known here.

@@ -69,8 +69,9 @@ def configuration_of(shapes: Shapes, *, levels: int | None = None) -> Configurat
     """The configuration whose network has exactly these tensors, with one head everywhere.
 
     Args:
-        shapes: by name.
-        levels: how many; only where shapes fit several.
+        shapes: the shapes of the tensors, by name.
+        levels: the network's number of levels, each half the size of the one before; needed only where
+            shapes fit several.
 
     Raises:
         CheckpointError: no network has them, or several have.
@@ -228,7 +229,7 @@ def load(
         head_channels: channels of a head of attention.
         heads: heads of every attention, in place of ``head_channels``.
         legacy_attention: the order of q, k and v in the U-Net.
-        levels: of the ladder; only where shapes fit several.
+        levels: the network's number of levels; needed only where shapes fit several.
         dtype: precision of the convolutions; all else computes in float32.
         sha256: what the file's digest must be; None: it is not verified.
 

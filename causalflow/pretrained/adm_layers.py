@@ -85,7 +85,7 @@ class Configuration:
         grid: height and width of the last level, where a classifier pools; None: a U-Net.
         head_channels: channels of a head of attention.
         heads: heads of every attention, in place of ``head_channels``.
-        legacy_attention: in U-Net blocks the heads are split first, then q, k and v.
+        legacy_attention: whether U-Net blocks split the heads first, then q, k and v.
 
     Raises:
         CheckpointError: channels that cannot be split into groups, or into heads.
@@ -278,8 +278,8 @@ class SpatialAttention(nn.Module):
     """Every position of an image attends to every other; added to what comes in.
 
     Args:
-        channels: of h.
-        heads: a divisor of them.
+        channels: the channels of h.
+        heads: the number of heads, a divisor of them.
         legacy: the order of q, k and v.
     """
 
@@ -301,8 +301,8 @@ class AttentionPool(nn.Module):
     """What one more position, the mean of all, finds when it attends to them.
 
     Args:
-        channels: of h.
-        heads: a divisor of them.
+        channels: the channels of h.
+        heads: the number of heads, a divisor of them.
         grid: height and width of h; each position has a learned vector.
         outputs: length of the result.
     """

@@ -48,7 +48,7 @@ class DiffusersNetwork(nn.Module):
     Args:
         network: a ``UNet2DModel`` or ``UNet2DConditionModel``; it is trained with the rest.
         features: length of the condition, four times the ``width`` of the image's options.
-        timestep: of tau, shape (batch,); default 1000 tau.
+        timestep: a function of tau, shape (batch,); default 1000 tau.
 
     Raises:
         CompileError: a U-Net that can hear no condition, or that has other outputs than inputs.

@@ -47,7 +47,7 @@ class Answer:
         notes: what the engine that found it says of it, one sentence each.
         learned: whether it rests on mechanisms that were fitted.
         impossible: the rows of a batch whose evidence has probability zero; their answer is NaN.
-        judgement: of identification, where it was asked.
+        judgement: what identification says, where it was asked.
     """
 
     query: AnyQuery

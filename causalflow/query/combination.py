@@ -207,11 +207,11 @@ def read_combination(text: str, ask: Ask) -> AnyQuery | None:
     """The combination that a text is; None if it is one question alone, or cannot be cut at all.
 
     Args:
-        text: as the user wrote it.
+        text: the text as the user wrote it.
         ask: reads the text of one question.
 
     Raises:
-        QueryError: with its place in the text.
+        QueryError: a part that cannot be read, with its place in the text.
     """
     tokens = _tokens(text)
     asks = any(token.kind == "question" for token in tokens)

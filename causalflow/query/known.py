@@ -169,7 +169,7 @@ class KnownParts:
 
     Attributes:
         query: the sum or ratio.
-        parts: by the question that the part is without what is known.
+        parts: its parts, each by the question that it is without what is known.
     """
 
     query: Combination

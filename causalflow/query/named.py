@@ -51,7 +51,7 @@ class Cursor:
     """A place in a text.
 
     Args:
-        text: as the user wrote it.
+        text: the text as the user wrote it.
         at: where reading begins.
         form: what the whole should look like, for the errors.
         variables: the names allowed, with their types; None: those of ``admg``.

@@ -160,7 +160,7 @@ def parse_query(text: str, graph: Graph | ADMG | None = None) -> AnyQuery:
     """Read a causal question.
 
     Args:
-        text: at most `causalflow.limits.QUERY_LETTERS` long, nested at most 20 deep.
+        text: the question, at most `causalflow.limits.QUERY_LETTERS` long, nested at most 20 deep.
         graph: if given, names and levels are checked against it, and a level's index becomes the
             level. Exogenous variables can be asked about and conditioned on, not set.
 
@@ -197,7 +197,7 @@ def single_query(text: str, graph: Graph | ADMG | None = None, where: str = "que
     """Read a causal question that is no sum or ratio of several.
 
     Raises:
-        QueryError: as `parse_query`; or the text is a combination.
+        QueryError: what `parse_query` refuses; or the text is a combination.
     """
     found = parse_query(text, graph)
     if isinstance(found, Combination):

@@ -161,7 +161,7 @@ class Query:
         outcomes: what is asked about, in the order of the answer's axes.
         conditions: what is known.
         do: what is set, for all terms alike.
-        coefficients: of an expectation, one for each outcome; empty for a probability.
+        coefficients: the factors of an expectation, one for each outcome; empty for a probability.
     """
 
     kind: Kind = Kind.PROBABILITY

@@ -50,7 +50,7 @@ class Reader:
         """The query of a whole tree.
 
         Raises:
-            QueryError: with the place of the mistake.
+            QueryError: the tree makes no sense as a question; with the place of the mistake.
         """
         asked, *given = _branches(tree)
         known = [part for each in given for part in _branches(each)]

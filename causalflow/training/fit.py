@@ -58,7 +58,7 @@ __all__ = ["Fit", "FitInterrupted", "FitReport", "Trainable", "fit"]
 class FitReport:
     """What a fit did; ``losses`` are averages over the last steps, ``images`` the rows seen.
 
-    ``distances``: of a model's continuous nodes, how far its draws are from the rows, 0 to 1
+    ``distances``: how far the draws of a model's continuous nodes are from the rows, 0 to 1
     (Kolmogorov-Smirnov).
     """
 

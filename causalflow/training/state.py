@@ -118,8 +118,8 @@ def drawn_rows(law: Tensor, batch_size: int, seed: int, step: int) -> Tensor:
     Args:
         law: weights of the rows, shape (rows,), up to a factor.
         batch_size: rows a step.
-        seed: of the fit.
-        step: which one.
+        seed: the seed of the fit.
+        step: the number of the step.
     """
     upto = law.double().cumsum(dim=0)
     random = generator("cpu", seed, DRAW, step)

@@ -133,7 +133,8 @@ def bar_mnist(
         size: height and width; default 16 on scikit-learn's digits, 28 on MNIST.
         n: number of rows; default 20,000 / 2,000 / 2,000 on scikit-learn's digits, 60,000 / 5,000 /
             10,000 on MNIST.
-        seed: of the labels and of the choice of base digits; the splits draw different ones.
+        seed: the seed of the labels and of the choice of base digits; the splits draw different
+            ones.
         source: "digits" (scikit-learn), "mnist", or "auto": MNIST where ``size`` is 28.
         confounding: how often the hidden cause decides the colour, green for 0 to 4 and red for 5
             to 9 (.99: in 99 rows of 100); with the back door only, whose own law is milder.

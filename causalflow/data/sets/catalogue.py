@@ -26,7 +26,7 @@ class DataSet:
     """A data set by name.
 
     Attributes:
-        name: as commands take it; ``-`` may stand for ``_``.
+        name: the name that commands take; ``-`` may stand for ``_``.
         make: draws rows; takes ``split``, ``n``, and ``size`` where it can be chosen.
         graphs: names of the graph files whose nodes are its columns.
         sized: whether its images can be drawn at several sizes.
@@ -179,7 +179,7 @@ def as_data_set(name: str, given: Any) -> DataSet:
     """A data set of the user's own: a `DataSet`, or a function that draws its rows.
 
     Args:
-        name: of the data set.
+        name: the data set's name.
         given: takes ``split`` and ``n``, and ``size`` where its images can be drawn at several;
             gives columns by node, or an object that has them as ``columns``. Its attribute
             ``graphs``, if any, names the graph files whose nodes are its columns.

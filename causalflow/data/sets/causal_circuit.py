@@ -154,8 +154,8 @@ def causal_circuit(
         n: number of rows; default all there are in the files, or 5,000 / 1,000 / 1,000 synthetic
             ones. CausalDiffAE trains on the first 50,000.
         synthetic: draw the look-alike.
-        folder: of the published files; default ``$CAUSALFLOW_DATA/causal_circuit``.
-        seed: of the synthetic labels; the splits draw different ones.
+        folder: the folder of the published files; default ``$CAUSALFLOW_DATA/causal_circuit``.
+        seed: the seed of the synthetic labels; the splits draw different ones.
         workers: processes that decode the published pictures; default one a core.
 
     Raises:

@@ -45,7 +45,7 @@ class LabelledRows:
 
     Attributes:
         graph: the modelling graph.
-        labels: by node, each of shape (n,); classes as level indices.
+        labels: the labels by node, each of shape (n,); classes as level indices.
         images: uint8, shape (n, channel, height, width).
     """
 

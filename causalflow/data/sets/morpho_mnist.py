@@ -136,7 +136,7 @@ def morpho_mnist(
         size: height and width, 8 to 28.
         n: number of rows, the split's first; default 20,000 / 2,000 / 2,000 of the 55,000 / 5,000 /
             10,000 there are.
-        seed: of the labels; the splits draw different ones.
+        seed: the seed of the labels; the splits draw different ones.
         source: "rendered", or "published": the published labels, which need its files, and for the
             test split at size 28 its images too. A true counterfactual is rendered all the same.
         workers: processes that render; default one a core.

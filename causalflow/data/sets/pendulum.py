@@ -203,10 +203,11 @@ def draw_scene(
     """The pictures, uint8, shape (n, 3, size, size); channels are red, green, blue.
 
     Args:
-        angle: of the pendulum from straight down, steps of 0.9 degrees, shape (n,).
-        light: of the rays from the horizon, steps of 0.9 degrees, inside of 0 to 200, shape (n,).
-        length: of the shadow that is drawn, units, shape (n,).
-        position: of its middle, units, shape (n,).
+        angle: the pendulum's angle from straight down, steps of 0.9 degrees, shape (n,).
+        light: the rays' angle from the horizon, steps of 0.9 degrees, inside of 0 to 200, shape
+            (n,).
+        length: the length of the shadow that is drawn, units, shape (n,).
+        position: the position of its middle, units, shape (n,).
         size: height and width of the pictures in pixels.
     """
     theta, phi = to_radians(angle), to_radians(light)

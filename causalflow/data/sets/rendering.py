@@ -28,7 +28,8 @@ def paint(picture: Floats, colour: ArrayLike, covered: Floats) -> None:
 
     Args:
         picture: shape (n, 3, size, size).
-        colour: in the picture's unit, one for all, shape (3,), or one a row, shape (n, 3).
+        colour: red, green and blue in the picture's unit, one for all, shape (3,), or one a row,
+            shape (n, 3).
         covered: the share of each pixel, shape (n, size, size).
     """
     shade = np.asarray(colour, dtype=np.float64)[..., :, None, None]
@@ -56,7 +57,7 @@ def stripe(first: Point, last: Point, width: float, size: int) -> Floats:
     Args:
         first: across and down, shape (n,) each; the line ends square.
         last: likewise.
-        width: of the line.
+        width: the width of the line.
         size: height and width of the picture.
     """
     (left, top), (right, bottom) = map(_column, first), map(_column, last)

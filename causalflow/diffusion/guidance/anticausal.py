@@ -64,8 +64,8 @@ class Aim:
     """What the anti-causal edges climb.
 
     Attributes:
-        objective: of each parent, shape (batch,), from the posterior at y, a' and a.
-        everywhere: in rows too where no parent has changed.
+        objective: the objective of each parent, shape (batch,), from the posterior at y, a' and a.
+        everywhere: whether it also acts in rows where no parent has changed.
     """
 
     objective: Objective
@@ -95,9 +95,9 @@ class Pull:
     """The anti-causal edges of an image: what they climb, by which predictor, how fast.
 
     Attributes:
-        predictor: of (at least) the parents in ``scales``.
+        predictor: predicts (at least) the parents in ``scales``.
         scales: the scale s of each anti-causal parent.
-        aim: in `AIMS`.
+        aim: an entry of `AIMS`.
         replay: how the gradient is run; None: it is called.
     """
 
@@ -139,7 +139,7 @@ def pull(
         guided: the anti-causal edges.
         y: positions, shape (batch, channel, height, width).
         tau: the time, below 1.
-        velocity: of the denoiser at (y, tau), for predictors that read the predicted image.
+        velocity: the denoiser's at (y, tau), for predictors that read the predicted image.
         target: the parents' values, neural ones included; a row each.
         reference: their factual values, likewise.
     """

@@ -141,9 +141,9 @@ def balanced(
     """The position at the last node, in flow coordinates; two calls of the field a step.
 
     Args:
-        balance: in `BALANCES`.
+        balance: an entry of `BALANCES`.
         field: the unguided velocity under the factual parents.
-        predictor: of class parents that change; others do not count.
+        predictor: predicts the class parents that change; others do not count.
         y: the position of the image at the first node, shape (batch, channel, height, width).
         grid: the nodes, from the data upwards, shape (steps + 1,).
         target: the parents' counterfactual values, batch rows each.
@@ -259,7 +259,7 @@ def stopping_time(
         confidence: q(y, tau, velocity), shape (batch,); tau one number, or shape (batch,).
         y: positions at the first node, shape (batch, channel, height, width).
         grid: the nodes from the data upwards; tau* is sought between the first and the last.
-        margin: of the threshold over 1/2.
+        margin: how far the threshold lies above 1/2.
     """
     y, nodes, threshold = precise(y), grid.tolist(), 0.5 + margin
     w = field(y, nodes[0]).to(y)

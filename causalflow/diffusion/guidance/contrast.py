@@ -86,7 +86,7 @@ class Schedule:
     """The factor r of guidance over tau.
 
     Attributes:
-        kind: in `SCHEDULES`.
+        kind: a name of `SCHEDULES`.
         interval: the part of [0, 1] in tau, ends included, outside of which r is 0.
 
     Example:
@@ -179,8 +179,8 @@ def guide(
         target: what the network is told and what the anti-causal edges aim at, batch rows each.
         reference: the parents' factual values, likewise.
         neural: the parents that condition the network; nulled and compared.
-        guidance: of `GUIDANCES`.
-        strength: w, of the neural parents; 1 guides nothing.
+        guidance: an entry of `GUIDANCES`.
+        strength: the factor w of the neural parents' guidance; 1 guides nothing.
         pulled: the anti-causal edges, if any.
         schedule: r(tau); constant, if not given.
     """

@@ -68,7 +68,7 @@ class Solver:
     """One method of integration.
 
     Attributes:
-        name: in `SOLVERS`.
+        name: the name in `SOLVERS`.
         order: the global error on the way to the data falls as (step size)^order; of a stochastic
             solver, that of the law of the result.
         calls_to_start: calls of the field that ``start`` adds to those of the steps.
@@ -76,7 +76,7 @@ class Solver:
         calls_per_climb: likewise to the noise, where it differs.
         reversible: `descend` undoes `ascend`, up to rounding, for any field.
         stochastic: its further state is drawn.
-        grid: of `causalflow.diffusion.path.GRIDS`, the one it is made for; None: any.
+        grid: the name in `causalflow.diffusion.path.GRIDS` that it is made for; None: any.
         draws: images may be drawn by it; not by a method that is coarse at rest.
         start: the state at rest at the first node.
         walk: the states at the nodes.
@@ -113,7 +113,7 @@ def as_solver(name: str, given: object) -> Solver:
     """A solver of the user's own: a `Solver`, or a step that knows the position alone.
 
     Args:
-        name: of the solver.
+        name: the solver's name.
         given: ``step(field, y, t, s)`` gives the position at time s from that at t, either way,
             where ``field(y, tau)`` is the velocity and y has shape (batch, channel, height, width).
 
@@ -144,11 +144,11 @@ def ascend(
     """The state at the noise end, from the position at the data end.
 
     Args:
-        solver: of `SOLVERS`.
+        solver: an entry of `SOLVERS`.
         field: the velocity.
         y: positions at the first node, shape (batch, ...).
         grid: the nodes, rising.
-        generator: of the forward noise of a stochastic solver.
+        generator: draws the forward noise of a stochastic solver.
     """
     state = solver.start(field, y, grid.tolist())
     if solver.stochastic:
