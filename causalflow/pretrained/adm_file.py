@@ -70,8 +70,8 @@ def configuration_of(shapes: Shapes, *, levels: int | None = None) -> Configurat
 
     Args:
         shapes: the shapes of the tensors, by name.
-        levels: the network's number of levels, each half the size of the one before; needed only where
-            shapes fit several.
+        levels: the network's number of levels, each half the size of the one before; needed only
+            where shapes fit several.
 
     Raises:
         CheckpointError: no network has them, or several have.
