@@ -17,7 +17,7 @@ import numpy as np
 from causalflow.errors import CausalflowError, EvidenceError, one_of
 from causalflow.exact import draws
 from causalflow.exact.draws import Enumeration, enumeration
-from causalflow.exact.engine import answer
+from causalflow.exact.finite_question import answer
 from causalflow.exact.impossible import require_possible
 from causalflow.exact.inference import Arithmetic, Inference, Key
 from causalflow.exact.prepared import Prepared

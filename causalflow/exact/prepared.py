@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from causalflow.errors import EvidenceError, QueryError
-from causalflow.exact.engine import Question, answer
+from causalflow.exact.finite_question import FiniteQuestion, answer
 from causalflow.exact.inference import Inference, Key
 from causalflow.exact.structure import NEVER, Domain
 from causalflow.factors.array import Values
@@ -119,7 +119,9 @@ class _Single:
 
     def domain(self, name: str) -> Domain:
         """The values of what is given."""
-        return Question.of(self._inference, self.known.query, {}).domain(self.known.keys[name])
+        return FiniteQuestion.of(self._inference, self.known.query, {}).domain(
+            self.known.keys[name]
+        )
 
     def answer(self, given: Mapping[str, Any]) -> Answer:
         """The answer, from the table if there is one."""
@@ -214,7 +216,7 @@ def _lookup(
     inference: Inference, query: Query, keys: tuple[Key, ...], limits: tuple[int, int]
 ) -> _Lookup | None:
     """The table of a question, None if it is not small."""
-    question = Question.of(inference, query, {})
+    question = FiniteQuestion.of(inference, query, {})
     kept = question.kept()
     every = [*question.asked(), *kept]
     domains = [question.domain(key) for key in every]

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
 from causalflow.admg.admg import ADMG
 from causalflow.errors import QueryError, one_of
@@ -55,16 +55,15 @@ from causalflow.symbolic.substitute import answered, axes_of, written
 __all__ = ["combined_verdict", "identify"]
 
 
-Question: TypeAlias = str | AnyQuery
-
-
 _APART = "several questions are combined: prove each by itself"
 
 
 Found = TypeVar("Found")
 
 
-def identify(graph: Graph | ADMG, query: Question, data: DataNames = "observational") -> Verdict:
+def identify(
+    graph: Graph | ADMG, query: str | AnyQuery, data: DataNames = "observational"
+) -> Verdict:
     """Whether the graph and the data determine the answer, and how.
 
     Args:
@@ -105,7 +104,7 @@ def identify(graph: Graph | ADMG, query: Question, data: DataNames = "observatio
     return _warned(found, question, data)
 
 
-def _read(graph: Graph | ADMG, query: Question) -> tuple[ADMG, AnyQuery]:
+def _read(graph: Graph | ADMG, query: str | AnyQuery) -> tuple[ADMG, AnyQuery]:
     """The graph's algebra, and the query checked against it."""
     admg = admg_of(graph, "identify")
     declared = None if isinstance(graph, ADMG) else graph

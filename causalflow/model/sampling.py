@@ -28,8 +28,8 @@ from causalflow.graph.node import Level
 from causalflow.mechanisms.image.mechanism import ImageMechanism
 from causalflow.mechanisms.mechanism import Noise
 from causalflow.model.abduction import complete, completed_noise
+from causalflow.model.drawn_question import DrawnQuestion, levels_of, read_question, read_value
 from causalflow.model.evidence import check_count, check_fitted
-from causalflow.model.question import Question, levels_of, read_question, read_value
 from causalflow.model.scm import StructuralModel
 from causalflow.model.support import Watch
 from causalflow.model.worlds import Array, Tally, Worlds, frequencies, means
@@ -112,7 +112,7 @@ class _Run:
     """The draws for a question, row by row."""
 
     scm: StructuralModel
-    question: Question
+    question: DrawnQuestion
     draws: int
     generator: torch.Generator
     watch: Watch
@@ -135,7 +135,7 @@ class _Run:
             for cell, number in cells.items()
         }
 
-    def _row_of_batch(self, question: Question, row: int) -> dict[tuple[Level, ...], float]:
+    def _row_of_batch(self, question: DrawnQuestion, row: int) -> dict[tuple[Level, ...], float]:
         """Its cells, none if its evidence is impossible; other refusals name it."""
         try:
             return dict(self._row(question, f"row {row}: "))
@@ -146,7 +146,7 @@ class _Run:
             raise problem.at(row) from None
 
     def _row(
-        self, question: Question, where: str = ""
+        self, question: DrawnQuestion, where: str = ""
     ) -> Iterator[tuple[tuple[Level, ...], float]]:
         noise = self._abducted(question) if question.evidence else self._drawn(question)
         for setting in product(*question.free.values()):
@@ -165,14 +165,14 @@ class _Run:
             self.tallies.append(tally)
             yield from (((*cell, *setting), number) for cell, number in tally.cells.items())
 
-    def _drawn(self, question: Question) -> Mapping[str, Noise]:
+    def _drawn(self, question: DrawnQuestion) -> Mapping[str, Noise]:
         """Noise without evidence, the same for every row."""
         if self._shared is None:
             needed = question.needed(self.scm)
             self._shared = self.scm.draw_noise(self.draws, self.generator, needed)
         return self._shared
 
-    def _abducted(self, question: Question) -> Mapping[str, Noise]:
+    def _abducted(self, question: DrawnQuestion) -> Mapping[str, Noise]:
         """Draws of the noise given the evidence on the actual world."""
         scm, needed = self.scm, question.needed(self.scm)
         once = complete(scm, question.evidence, self.generator)
@@ -203,7 +203,7 @@ class _Run:
             self.effective = min(self.effective, completion.effective)
         return noise
 
-    def _tally(self, question: Question, worlds: Worlds, where: str) -> Tally:
+    def _tally(self, question: DrawnQuestion, worlds: Worlds, where: str) -> Tally:
         kept = np.ones(self.draws, dtype=bool)
         for each in question.kept:
             if each.value is not None:
@@ -220,12 +220,12 @@ class _Run:
         free = [worlds.axis(term) for term in question.outcomes if term.value is None]
         return frequencies(kept, event, free, conditions)
 
-    def _combination(self, question: Question, worlds: Worlds) -> Array:
+    def _combination(self, question: DrawnQuestion, worlds: Worlds) -> Array:
         pairs = zip(question.query.coefficients, question.outcomes, strict=True)
         return np.sum([float(c) * worlds.number(term) for c, term in pairs], axis=0)
 
 
-def _too_few(question: Question, kept: int, draws: int) -> str:
+def _too_few(question: DrawnQuestion, kept: int, draws: int) -> str:
     terms = ", ".join(str(each.term) for each in question.kept if each.value is not None)
     if not terms:
         return f"{draws:,} draws are asked for, at least {FEWEST} are needed; give more draws"
@@ -235,7 +235,7 @@ def _too_few(question: Question, kept: int, draws: int) -> str:
     )
 
 
-def _default(scm: StructuralModel, question: Question) -> int:
+def _default(scm: StructuralModel, question: DrawnQuestion) -> int:
     if scm.images.keys() & question.needed(scm):
         return IMAGE_DRAWS
     rows = (question.rows or 1) if question.evidence else 1
@@ -244,7 +244,7 @@ def _default(scm: StructuralModel, question: Question) -> int:
 
 def _table(
     scm: StructuralModel,
-    question: Question,
+    question: DrawnQuestion,
     cells: Mapping[tuple[Level, ...], float],
     impossible: list[int],
 ) -> Table:
@@ -295,7 +295,7 @@ def _notes(run: _Run) -> Iterator[str]:
     yield from run.watch.sentences
 
 
-def _unlisted(scm: StructuralModel, question: Question, table: Table) -> Iterator[str]:
+def _unlisted(scm: StructuralModel, question: DrawnQuestion, table: Table) -> Iterator[str]:
     """That an axis has only the values that were drawn, where there is no list of all."""
     for axis, name in question.axes.items():
         drawn = table.levels[axis]
@@ -304,7 +304,7 @@ def _unlisted(scm: StructuralModel, question: Question, table: Table) -> Iterato
             yield f"'{name}' has no largest value: the table has those that were drawn, {ends}"
 
 
-def _is_marginal(question: Question) -> bool:
+def _is_marginal(question: DrawnQuestion) -> bool:
     """Whether each term is about one world by itself, so that how worlds share noise is no part."""
     if question.kept or question.evidence:
         return False
@@ -313,7 +313,7 @@ def _is_marginal(question: Question) -> bool:
     return not nested and (is_sum or len(question.outcomes) == 1)
 
 
-def _noise_notes(scm: StructuralModel, question: Question) -> Iterator[str]:
+def _noise_notes(scm: StructuralModel, question: DrawnQuestion) -> Iterator[str]:
     """The choices that data cannot test and that a counterfactual depends on."""
     set_ = {each.variable for world in question.wanted for each in world}
     moved = (scm.below(set_) | set_) & question.needed(scm)

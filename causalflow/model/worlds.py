@@ -24,7 +24,7 @@ from causalflow.errors import QueryError
 from causalflow.graph.node import Level
 from causalflow.limits import JOINT_CELLS
 from causalflow.mechanisms.mechanism import Noise
-from causalflow.model.question import levels_of, reached, read_value
+from causalflow.model.drawn_question import levels_of, reached, read_value
 from causalflow.model.scm import StructuralModel
 from causalflow.model.support import Watch
 from causalflow.query.query import Intervention, Term, World

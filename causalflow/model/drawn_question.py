@@ -1,4 +1,4 @@
-"""Question: a causal query with its evidence, in engine values, ready to be simulated.
+"""Drawn question: a causal query with its evidence, in engine values, ready to be simulated.
 
 Every term lives in the world of its subscript; interventions that are no ancestors of it are left
 out, which changes nothing: the term keeps its value (Galles & Pearl 1998, composition). So a
@@ -31,11 +31,11 @@ from causalflow.query.known import Key, Known, free_names, read_given
 from causalflow.query.query import Intervention, Query, Term, World
 from causalflow.values.image import ImageType, image_of, pixels_of
 
-__all__ = ["Condition", "Question", "levels_of", "reached", "read_question", "read_value"]
+__all__ = ["Condition", "DrawnQuestion", "levels_of", "reached", "read_question", "read_value"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class DrawnQuestion:
     """A query and what is known.
 
     Attributes:
@@ -76,7 +76,7 @@ class Question:
         """The nodes whose mechanisms the answer depends on: `needed`, and those of the evidence."""
         return self.needed(scm) | scm.needed(self.evidence)
 
-    def at(self, row: int) -> Question:
+    def at(self, row: int) -> DrawnQuestion:
         """The question of one row of the batch."""
 
         def one(value: Tensor) -> Tensor:
@@ -107,7 +107,7 @@ class Condition:
     value: Tensor | None = None
 
 
-def read_question(known: Known, columns: Mapping[str, Any], device: torch.device) -> Question:
+def read_question(known: Known, columns: Mapping[str, Any], device: torch.device) -> DrawnQuestion:
     """The question, checked against the graph.
 
     Args:
@@ -131,7 +131,7 @@ def read_question(known: Known, columns: Mapping[str, Any], device: torch.device
     ]
     evidence = _evidence(graph, conditions)
     names = zip(parsed.free_variables, free_names(parsed), strict=True)
-    return Question(
+    return DrawnQuestion(
         query=parsed,
         axes={axis: name for axis, name in names if axis not in columns},
         outcomes=tuple(_reduced(graph, term) for term in form.outcomes),

@@ -1,4 +1,4 @@
-"""Engine: a causal question, and what is known, become a table of probabilities.
+"""Finite question: a causal question, and what is known, become a table of probabilities.
 
     P(y | z)      = P(y, z) / P(z), both from one network of parallel worlds
     E[f(y) | z]   = sum_y f(y) P(y | z), for each term of the combination by itself
@@ -34,7 +34,7 @@ from causalflow.query.means import counting_notes
 from causalflow.query.query import Kind, Query, Term
 from causalflow.values.finite import finite_of
 
-__all__ = ["Question", "answer"]
+__all__ = ["FiniteQuestion", "answer"]
 
 Levels = dict[str, tuple[Level, ...]]
 
@@ -53,7 +53,7 @@ def answer(inference: Inference, query: Query, bound: Mapping[Key, Any]) -> Answ
             the rows whose evidence has are answered by NaN, and named.
         CausalflowError: the question is too wide.
     """
-    question = Question.of(inference, query, bound)
+    question = FiniteQuestion.of(inference, query, bound)
     values, empty = question.values()
     notes = question.notes(empty=question.leaves_cells(empty))
     return Answer(
@@ -66,7 +66,7 @@ def answer(inference: Inference, query: Query, bound: Mapping[Key, Any]) -> Answ
 
 
 @dataclass(kw_only=True, eq=False)
-class Question:
+class FiniteQuestion:
     """A query with its evidence in positions.
 
     Attributes:
@@ -91,7 +91,7 @@ class Question:
     impossible: set[int] = field(default_factory=set)
 
     @classmethod
-    def of(cls, inference: Inference, query: Query, bound: Mapping[Key, Any]) -> Question:
+    def of(cls, inference: Inference, query: Query, bound: Mapping[Key, Any]) -> FiniteQuestion:
         """The question with some of its free keys bound to values or columns."""
         form, free = query.counterfactual_form(), query.free_interventions
         conditions = tuple(term.free for term in form.conditions)
