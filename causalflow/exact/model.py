@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 
 from causalflow.errors import CausalflowError, EvidenceError, one_of
-from causalflow.exact import draws
-from causalflow.exact.draws import Enumeration, enumeration
+from causalflow.exact import random_worlds
 from causalflow.exact.finite_question import answer
 from causalflow.exact.impossible import require_possible
 from causalflow.exact.inference import Arithmetic, Inference, Key
 from causalflow.exact.prepared import Prepared
+from causalflow.exact.random_worlds import Enumeration, enumeration
 from causalflow.exact.structure import FiniteStructure, unsupported
 from causalflow.factors.array import Backend
 from causalflow.factors.table import Table
@@ -203,9 +203,9 @@ class ExactModel:
             channel, height, width).
         """
         random = np.random.default_rng(generator)
-        noise = draws.prior(self._structure, n, random)
-        places = draws.world(self._structure, noise, self._settings(do or {}, n), n, random)
-        return draws.public(self._structure, places)
+        noise = random_worlds.prior(self._structure, n, random)
+        places = random_worlds.world(self._structure, noise, self._settings(do or {}, n), n, random)
+        return random_worlds.public(self._structure, places)
 
     def draw_counterfactual(
         self,
@@ -227,12 +227,12 @@ class ExactModel:
         random = np.random.default_rng(generator)
         rows = self._rows(evidence)
         require_possible(self._inference, rows)
-        actual = draws.posterior(self._inference, rows, n, random)
+        actual = random_worlds.posterior(self._inference, rows, n, random)
         noise = {name: actual[name] for name in self._structure.laws}
         count = n * max((len(places) for places in rows.values()), default=1)
         settings = self._settings(do, count)
-        places = draws.world(self._structure, noise, settings, count, random, actual)
-        return draws.public(self._structure, places)
+        places = random_worlds.world(self._structure, noise, settings, count, random, actual)
+        return random_worlds.public(self._structure, places)
 
     def _rows(self, evidence: Evidence) -> dict[Term, np.ndarray[Any, np.dtype[np.int64]]]:
         """The positions of the evidence, a row each."""

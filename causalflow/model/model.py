@@ -30,9 +30,9 @@ from typing import TYPE_CHECKING, Any, Unpack, overload
 import torch
 
 from causalflow.errors import CausalflowWarning, CompileError
-from causalflow.exact.draws import Enumeration
 from causalflow.exact.model import ExactModel
 from causalflow.exact.prepared import Prepared
+from causalflow.exact.random_worlds import Enumeration
 from causalflow.graph.diffusion import (
     CallKeywords,
     Diffusion,
