@@ -3,7 +3,7 @@
     P(y[x=1] | w=0)      draw u; compute w(u), and y in the world x=1; count y where w(u) = 0
     P(y[x=1] | image)    draw u ~ p(u | image) by abduction; compute y in the world x=1; count
 
-All worlds are computed from one noise (`causalflow.model.worlds`), so that they hang together as
+All worlds are computed from one noise (`causalflow.model.drawn_worlds`), so that they hang together as
 the model has it.
 
 Source: Pearl (2009), *Causality*, theorem 7.1.7.
@@ -29,10 +29,10 @@ from causalflow.mechanisms.image.mechanism import ImageMechanism
 from causalflow.mechanisms.mechanism import Noise
 from causalflow.model.abduction import complete, completed_noise
 from causalflow.model.drawn_question import DrawnQuestion, levels_of, read_question, read_value
+from causalflow.model.drawn_worlds import Array, DrawnWorlds, Tally, frequencies, means
 from causalflow.model.evidence import check_count, check_fitted
 from causalflow.model.scm import StructuralModel
 from causalflow.model.support import Watch
-from causalflow.model.worlds import Array, Tally, Worlds, frequencies, means
 from causalflow.query.answer import ROW, Answer, combined_answer
 from causalflow.query.known import Known, KnownParts
 from causalflow.query.means import counting_notes
@@ -153,7 +153,7 @@ class _Run:
             values = dict(question.bound)
             for name, level in zip(question.free, setting, strict=True):
                 values[name], _ = read_value(self.scm.graph, name, level, self.generator.device)
-            worlds = Worlds(
+            worlds = DrawnWorlds(
                 scm=self.scm,
                 noise=noise,
                 draws=self.draws,
@@ -203,7 +203,7 @@ class _Run:
             self.effective = min(self.effective, completion.effective)
         return noise
 
-    def _tally(self, question: DrawnQuestion, worlds: Worlds, where: str) -> Tally:
+    def _tally(self, question: DrawnQuestion, worlds: DrawnWorlds, where: str) -> Tally:
         kept = np.ones(self.draws, dtype=bool)
         for each in question.kept:
             if each.value is not None:
@@ -220,7 +220,7 @@ class _Run:
         free = [worlds.axis(term) for term in question.outcomes if term.value is None]
         return frequencies(kept, event, free, conditions)
 
-    def _combination(self, question: DrawnQuestion, worlds: Worlds) -> Array:
+    def _combination(self, question: DrawnQuestion, worlds: DrawnWorlds) -> Array:
         pairs = zip(question.query.coefficients, question.outcomes, strict=True)
         return np.sum([float(c) * worlds.number(term) for c, term in pairs], axis=0)
 

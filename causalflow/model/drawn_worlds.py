@@ -1,4 +1,4 @@
-"""Worlds: the worlds of a question over one noise, and what the draws in them are counted to.
+"""Drawn worlds: the worlds of a question over one noise, and what the draws in them are counted to.
 
 A world is the prediction of the noise under its interventions, computed once, and only as far as
 needed. A nested subscript takes its value from the world it names, which is computed before.
@@ -31,14 +31,14 @@ from causalflow.query.query import Intervention, Term, World
 from causalflow.values.image import codes_of, image_of
 from causalflow.values.variable import UNTYPED
 
-__all__ = ["Axis", "Cells", "Tally", "Worlds", "frequencies", "means"]
+__all__ = ["Axis", "Cells", "DrawnWorlds", "Tally", "frequencies", "means"]
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 Cells: TypeAlias = Mapping[tuple[Level, ...], float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Worlds:
+class DrawnWorlds:
     """The worlds of a question over one noise, each computed once.
 
     Attributes:
