@@ -146,7 +146,7 @@ def counterfactual(
     Nodes without evidence are inferred from the rest where they can be, and drawn where they are
     free; the answer says which, and how.
     """
-    from causalflow.model.verdicts import counterfactual_verdict
+    from causalflow.model.world_verdicts import counterfactual_verdict
 
     if not do:
         raise EvidenceError("counterfactual: give at least one intervention, as in --do color=red")

@@ -42,7 +42,7 @@ from causalflow.model.evidence import (
 )
 from causalflow.model.scm import Intervention, StructuralModel, WorldNoise
 from causalflow.model.support import Watch
-from causalflow.model.verdicts import counterfactual_verdict, sample_verdict
+from causalflow.model.world_verdicts import counterfactual_verdict, sample_verdict
 
 __all__ = ["Repeats", "World", "counterfactual", "predicted", "sampled"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import causalflow as cf
-from causalflow.model import verdicts
+from causalflow.model import world_verdicts
 
 FILE = """
 exogenous: {u: {p: [1/2, 1/2]}, w: {p: [1/4, 3/4]}, e: {p: [1/3, 2/3]}}
@@ -47,7 +47,7 @@ def test_observation_and_the_null_intervention_are_told_by_data(model):
 
 def test_verdict_is_computed_only_when_it_is_read(model, monkeypatch):
     asked = []
-    monkeypatch.setattr(verdicts, "attempt", lambda graph, query: asked.append(query))
+    monkeypatch.setattr(world_verdicts, "attempt", lambda graph, query: asked.append(query))
     world = model.sample(4, do={"x": 1})
     assert asked == []
     for _ in range(2):

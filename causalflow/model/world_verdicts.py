@@ -1,4 +1,4 @@
-"""Verdicts: what draws and counterfactual worlds answer, put as causal questions.
+"""World verdicts: what draws and counterfactual worlds answer, put as causal questions.
 
 The verdict of a world says whether data alone would tell what it holds, or whether it rests on the
 model. What an intervention sets is named where it is one level or number for all rows.
