@@ -1,4 +1,4 @@
-"""Random worlds: of a finite model, from the prior or from the joint posterior of the exogenous variables.
+"""Random worlds: drawn from the prior or the joint posterior of the exogenous variables.
 
 Given evidence, the exogenous variables are dependent, and are drawn jointly: eliminate one variable
 after the other, keeping for each v the tables it was in; then, in reverse order, draw v from their

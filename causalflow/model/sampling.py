@@ -3,8 +3,8 @@
     P(y[x=1] | w=0)      draw u; compute w(u), and y in the world x=1; count y where w(u) = 0
     P(y[x=1] | image)    draw u ~ p(u | image) by abduction; compute y in the world x=1; count
 
-All worlds are computed from one noise (`causalflow.model.drawn_worlds`), so that they hang together as
-the model has it.
+All worlds are computed from one noise (`causalflow.model.drawn_worlds`), so that they hang together
+as the model has it.
 
 Source: Pearl (2009), *Causality*, theorem 7.1.7.
 """
