@@ -4,12 +4,11 @@ from pathlib import Path
 import pytest
 
 import causalflow.demo.demo as demo
-import causalflow.demo.demo as training
-from causalflow.demo.demo import Demonstration, Score
+from causalflow.demo.demo import Demonstration, Line
 
 SCORES = (
-    Score(query="P(bar)", measure="probability", value=0.651234, unit="1", truth=0.6524),
-    Score(query="do(color)", measure="digit as in the world", value=0.95, unit="1"),
+    Line(query="P(bar)", measure="probability", value=0.651234, unit="1", truth=0.6524),
+    Line(query="do(color)", measure="digit as in the world", value=0.95, unit="1"),
 )
 
 
@@ -25,7 +24,7 @@ def asked(monkeypatch):
 
     monkeypatch.setattr(demo, "demonstrate", demonstrate)
     monkeypatch.setattr(demo, "load_model", lambda: "shipped")
-    monkeypatch.setattr(training, "train", lambda folder: f"trained in {folder}")
+    monkeypatch.setattr(demo, "train", lambda folder: f"trained in {folder}")
     return calls
 
 
@@ -64,7 +63,6 @@ def test_demo_may_train_its_model(cli, asked, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--images", "0"], "0 is not in the range"),
         (["--out", "a.txt"], "unknown format '.txt'"),
         (["--train", "file"], "'file' is a file"),
     ],
