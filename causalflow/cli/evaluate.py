@@ -234,7 +234,7 @@ def _actions(graph: Graph, subject: Subject, do: Sequence[tuple[Assignment, ...]
 
 
 def _text(found: Evaluation, weights: Path, files: Sequence[Path]) -> str:
-    from causalflow.evaluation.measures import INTERVALS
+    from causalflow.evaluation.bench import INTERVALS
     from causalflow.evaluation.page import columns
 
     bench = found.bench

@@ -20,11 +20,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import nn
 
 from causalflow.data.sets.catalogue import data_set
 from causalflow.errors import CausalflowWarning, EvidenceError, SupportWarning
+from causalflow.evaluation.bench import Bench, Measure, score_record
 from causalflow.evaluation.judges import fitted_judges
-from causalflow.evaluation.measures import METRICS, Bench, Measure, measured, score_record
+from causalflow.evaluation.metrics import measured
 from causalflow.evaluation.outcomes import (
     BATCH,
     Settings,
@@ -46,6 +48,7 @@ from causalflow.graph.diffusion import Sampling
 from causalflow.model.evidence import check_count
 from causalflow.model.model import Model
 from causalflow.model.support import Watch
+from causalflow.plugins import METRICS
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -182,6 +185,7 @@ def evaluate(
     *,
     do: Mapping[str, Any] | Sequence[Mapping[str, Any] | Action] | None = None,
     metrics: Sequence[str] | None = None,
+    networks: Mapping[str, nn.Module] | None = None,
     n: int = 100,
     split: str = "test",
     steps: int | None = None,
@@ -207,7 +211,9 @@ def evaluate(
         do: an intervention, or several, each measured by itself: node -> a level, a number, a value
             for each row, or a function of the factual numbers. Default: for each parent of the
             image, another value at random in each row.
-        metrics: names in `causalflow.evaluation.measures.METRICS`; default: all of the package's.
+        metrics: names in `causalflow.plugins.METRICS`; default: all of the package's.
+        networks: name -> a network that a metric of your own reads, as `Bench.network`. It is taken
+            as it is: set it to `eval`, on the CPU, where the pictures are.
         n: pictures measured on, at least 2.
         split: the part of a data set, "test" or "validation"; the judges learn from its training
             split.
@@ -223,14 +229,14 @@ def evaluate(
     Raises:
         DataError: data that do not fit the graph, or that no judge can learn from.
         EvidenceError: an intervention that the model cannot take, or rows that it finds impossible.
-        CausalflowError: an unknown metric.
+        CausalflowError: an unknown metric, or one that needs a network that was not given.
 
     Example:
         found = cf.evaluate(model, "morpho_mnist", do={"thickness": 5.0}, n=500)
         print(found.table())
         found.write("report")
     """
-    start, device = time.monotonic(), str(model.device)
+    start = time.monotonic()
     for chosen in metrics or ():
         METRICS.get(chosen)
     check_count("judge_epochs", judge_epochs)
@@ -245,23 +251,40 @@ def evaluate(
         progress=progress,
     )
     rests_on = (_pictures(model, subject), *_outside(model, subject, actions))
-    seen = bright_subject(model.graph, subject)
-    judges = fitted_judges(
-        model.graph, seen, epochs=judge_epochs, seed=seed, device=device, progress=progress
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SupportWarning)  # told of all rows at once, above
-        worlds = bright_worlds(model.graph, asked_worlds(model, subject, actions, settings))
-    bench = Bench(graph=model.graph, subject=seen, judges=judges, worlds=worlds)
+    bench = _bench(model, subject, actions, settings, judge_epochs, networks or {})
     return Evaluation(
         model=name,
         bench=bench,
         settings=settings,
         measures=tuple(measured(bench, metrics)),
         rests_on=rests_on,
-        device=device,
+        device=str(model.device),
         seconds=time.monotonic() - start,
     )
+
+
+def _bench(
+    model: Model,
+    subject: Subject,
+    actions: Sequence[Action],
+    settings: Settings,
+    judge_epochs: int,
+    networks: Mapping[str, nn.Module],
+) -> Bench:
+    """The judges, fitted, and then the worlds, asked for: pictures bright."""
+    graph, seen = model.graph, bright_subject(model.graph, subject)
+    judges = fitted_judges(
+        graph,
+        seen,
+        epochs=judge_epochs,
+        seed=settings.seed,
+        device=str(model.device),
+        progress=settings.progress,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SupportWarning)  # `evaluate` tells of all rows at once
+        worlds = bright_worlds(graph, asked_worlds(model, subject, actions, settings))
+    return Bench(graph=graph, subject=seen, judges=judges, worlds=worlds, networks=networks)
 
 
 def _subject(model: Model, data: Any, n: int, split: str, seed: int) -> Subject:

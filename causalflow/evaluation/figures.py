@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from causalflow.evaluation.axioms import composition
-from causalflow.evaluation.measures import Bench, Measure
+from causalflow.evaluation.bench import Bench, Measure
 from causalflow.evaluation.task import Columns
 from causalflow.graph.graph import Graph
 from causalflow.plot.graph import plot_graph

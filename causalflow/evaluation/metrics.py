@@ -1,34 +1,49 @@
-"""Metrics: what an evaluation measures by default, each a function of a bench and an outcome.
+"""Metrics: what an evaluation measures, each a function of a bench and an outcome.
 
-How each is defined is said to the reader of a report in its ``definition``; their formulas and
-sources stand in `causalflow.evaluation.axioms` and `causalflow.evaluation.frechet`.
+A `Metric` reads one number, or several, off what a model answered to one intervention (an
+`Outcome`), beside what it is to be compared with (a `Bench`). Those that come with the package
+follow, in the order of a report; `causalflow.plugins.METRICS` has them by name. An own one is
+entered there, and then named in `cf.evaluate(..., metrics=[...])` and in
+``causalflow evaluate --metrics``:
+
+    @cf.register("metric", "sharpness")
+    @metric(unit="grey levels", definition="Mean step between neighbouring pixels, 0 to 255.")
+    def sharpness(bench, outcome):
+        return total_variation(outcome.world[bench.image])      # one value an image
+
+How each is defined is said to the reader of a report in its ``definition``; formulas and sources
+stand in `causalflow.evaluation.axioms` and `causalflow.evaluation.frechet`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
 from causalflow.errors import CausalflowError
 from causalflow.evaluation import axioms
+from causalflow.evaluation.bench import COUNTED, Bench, Measure, counted
 from causalflow.evaluation.frechet import UNIT, frechet_score
-from causalflow.evaluation.measures import COUNTED, Bench, Measure, Metric, Values, counted
 from causalflow.evaluation.outcomes import Outcome
 from causalflow.evaluation.readers import hit_rate, reading_error
-from causalflow.evaluation.score import Score, mean_score
+from causalflow.evaluation.score import Score, mean_score, share_score
 from causalflow.graph.node import Node
+from causalflow.plugins import METRICS
 
 __all__ = [
+    "Metric",
     "amplification",
     "as_metric",
     "composition",
     "effectiveness",
     "frechet",
     "kept",
+    "measured",
+    "metric",
     "network_calls",
     "reversibility",
     "time",
@@ -39,16 +54,73 @@ __all__ = [
 FEWEST_FEATURES = 4
 
 
-def _standard(
-    name: str, *, unit: str, definition: str, null: bool = False
+Values: TypeAlias = "Tensor | Score | Iterable[Measure] | None"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Metric:
+    """A way to measure what a model answered.
+
+    Attributes:
+        name: the metric's name in reports; of an own one, that by which it is registered.
+        unit: the unit of its values.
+        definition: what it is, in a sentence or two, for the reader of a report.
+        values: (bench, outcome) -> one value an image, shape (n,), of which the mean is reported
+            (the share, of booleans); or a `Score`, or `Measure`s; None where there is nothing.
+        null: whether it is of the null intervention, measured once, and not of each action.
+    """
+
+    name: str
+    unit: str
+    definition: str
+    values: Callable[[Bench, Outcome], Values]
+    null: bool = False
+
+    def measures(self, bench: Bench, outcome: Outcome) -> Iterator[Measure]:
+        """Its numbers for one intervention."""
+        found = self.values(bench, outcome)
+        if isinstance(found, Tensor):
+            shares = found.dtype == torch.bool
+            found = share_score(found) if shares else mean_score(found, self.unit)
+        if isinstance(found, Score):
+            found = [Measure(query=outcome.action.query, name=self.name, score=found)]
+        yield from found or ()
+
+
+def metric(
+    name: str = "", *, unit: str, definition: str, null: bool = False
 ) -> Callable[[Callable[[Bench, Outcome], Values]], Metric]:
-    """Make a metric of the package, which is listed in `causalflow.plugins`."""
+    """The decorator that makes a `Metric` of a function of a bench and an outcome.
+
+    Args:
+        name: the metric's name; of an own one, `cf.register` gives it.
+        unit: the unit of its values.
+        definition: what it is, for the reader of a report.
+        null: see `Metric`.
+    """
     return lambda values: Metric(
         name=name, unit=unit, definition=definition, values=values, null=null
     )
 
 
-@_standard(
+def measured(bench: Bench, metrics: Sequence[str] | None = None) -> list[Measure]:
+    """Every number, in the order of the report.
+
+    Args:
+        bench: what the model answered, and what it is held against.
+        metrics: names in `METRICS`; None: the package's own, in the order of a report.
+
+    Raises:
+        CausalflowError: no such metric; the message lists those there are.
+    """
+    chosen = [METRICS.get(name) for name in (METRICS.own if metrics is None else metrics)]
+    found = [each for own in chosen if own.null for each in own.measures(bench, bench.null)]
+    for outcome in bench.worlds.outcomes:
+        found += [each for m in chosen if not m.null for each in m.measures(bench, outcome)]
+    return found
+
+
+@metric(
     "composition",
     unit="grey levels",
     null=True,
@@ -70,7 +142,7 @@ def composition(bench: Bench, outcome: Outcome) -> Iterator[Measure]:
             )
 
 
-@_standard(
+@metric(
     "effectiveness",
     unit="share, or the node's",
     definition="What a judge reads off the counterfactual picture against what was set. "
@@ -82,7 +154,7 @@ def effectiveness(bench: Bench, outcome: Outcome) -> Iterator[Measure]:
     return _readings(bench, outcome, "effectiveness", "as set")
 
 
-@_standard(
+@metric(
     "kept",
     unit="share, or the node's",
     definition="The same of the attributes that were not set, held against their values in the "
@@ -112,7 +184,7 @@ def _readings(bench: Bench, outcome: Outcome, kind: str, how: str) -> Iterator[M
             )
 
 
-@_standard(
+@metric(
     "amplification",
     unit="share, or the node's",
     definition="How much further from its value an attribute that the intervention leaves "
@@ -137,7 +209,7 @@ def amplification(bench: Bench, outcome: Outcome) -> Iterator[Measure]:
             )
 
 
-@_standard(
+@metric(
     "true error",
     unit="grey levels",
     definition="Mean distance per pixel to the true counterfactual picture, which the data set "
@@ -154,7 +226,7 @@ def true_error(bench: Bench, outcome: Outcome) -> Iterator[Measure]:
         )
 
 
-@_standard(
+@metric(
     "true label",
     unit="share, or the node's",
     definition="The label of the counterfactual world held against that of the true one: share "
@@ -184,7 +256,7 @@ def _label_score(node: Node, name: str, values: Tensor, truth: Tensor) -> Score:
     return reading_error(values.double(), truth.double(), node.type.unit or f"units of {name}")
 
 
-@_standard(
+@metric(
     "reversibility",
     unit="grey levels",
     definition="Mean distance per pixel between a picture and the one that comes back when "
@@ -198,7 +270,7 @@ def reversibility(bench: Bench, outcome: Outcome) -> Score | None:
     return axioms.reversibility(bench.pictures, outcome.returned)
 
 
-@_standard(
+@metric(
     "Fréchet distance",
     unit=UNIT,
     definition="Squared Fréchet distance between counterfactual and real pictures in the "
@@ -228,7 +300,7 @@ def frechet(bench: Bench, outcome: Outcome) -> Iterator[Measure]:
         )
 
 
-@_standard(
+@metric(
     "network calls",
     unit=COUNTED,
     definition="Passes of a picture through the diffusion network: abduction and prediction.",
@@ -238,7 +310,7 @@ def network_calls(bench: Bench, outcome: Outcome) -> Score:
     return counted(outcome.calls, len(bench.subject))
 
 
-@_standard(
+@metric(
     "time",
     unit="seconds",
     definition="Seconds of wall time a picture: abduction and prediction, in batches.",
@@ -255,8 +327,7 @@ def as_metric(name: str, given: Any) -> Metric:
 
     Args:
         name: the metric's name.
-        given: its attributes ``unit``, ``definition`` and ``null``, if any, are those of `Metric`;
-            without a definition its docstring is one.
+        given: of a function, the docstring is the definition; a unit takes the decorator `metric`.
 
     Raises:
         CausalflowError: neither.
@@ -265,11 +336,5 @@ def as_metric(name: str, given: Any) -> Metric:
         return replace(given, name=name)
     if not callable(given):
         raise CausalflowError(f"metric '{name}': expected a function of a bench and an outcome")
-    definition = getattr(given, "definition", None) or (given.__doc__ or "").strip()
-    return Metric(
-        name=name,
-        unit=getattr(given, "unit", ""),
-        definition=" ".join(definition.split()),
-        values=given,
-        null=bool(getattr(given, "null", False)),
-    )
+    definition = " ".join((given.__doc__ or "").split())
+    return metric(name, unit="", definition=definition)(given)

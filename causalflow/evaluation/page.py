@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from causalflow.errors import DataError
+from causalflow.evaluation.bench import COUNTED, INTERVALS, Bench, Measure
 from causalflow.evaluation.figures import figures
-from causalflow.evaluation.measures import COUNTED, INTERVALS, METRICS, Bench, Measure
 from causalflow.evaluation.score import Score
 from causalflow.files import alone, remove_leftovers, whole_folder, written
+from causalflow.plugins import METRICS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -73,6 +73,29 @@ def test_interventions_and_metrics_are_those_named(model, rows):
     assert [(each.query, each.score.unit) for each in one.measures] == [("do(c=1)", "calls")]
 
 
+class Total(torch.nn.Module):
+    """A network that is known: the sum of a picture's pixels."""
+
+    def forward(self, pictures):
+        return pictures.sum((1, 2, 3))
+
+
+def test_a_metric_reads_a_network_that_is_given(model, rows):
+    @cf.register("metric", "change of the total")
+    def change(bench, outcome):
+        total = bench.network("total")
+        return total(outcome.world[bench.image]) - total(bench.pictures)
+
+    asked = {"do": {"c": 1}, "metrics": ["change of the total"], **QUICK}
+    (one,) = cf.evaluate(model, rows, networks={"total": Total()}, **asked).measures
+    # c = 0 becomes 1 in the rows that are dark: each of 16 pixels rises by 2 of 4 levels.
+    dark = one.score.value * one.score.count / (16 * 2 / 4)
+    assert 0 < dark <= 12
+    assert dark == pytest.approx(round(dark), abs=1e-5)
+    with pytest.raises(cf.CausalflowError, match="needs the network 'total'"):
+        cf.evaluate(model, rows, **asked)
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

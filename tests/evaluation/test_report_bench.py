@@ -6,21 +6,15 @@ import pytest
 import torch
 
 from causalflow.errors import CausalflowError, DataError
+from causalflow.evaluation.bench import Bench, Measure, counted
 from causalflow.evaluation.judges import Judge, label_parents
-from causalflow.evaluation.measures import (
-    METRICS,
-    STANDARD,
-    Bench,
-    Measure,
-    counted,
-    measured,
-    metric,
-)
+from causalflow.evaluation.metrics import measured, metric
 from causalflow.evaluation.outcomes import Outcome, Worlds
 from causalflow.evaluation.page import columns
 from causalflow.evaluation.score import Score
 from causalflow.evaluation.task import Action, Subject, from_rows, random_actions, stated_action
 from causalflow.graph.graph import Graph
+from causalflow.plugins import METRICS, register
 
 GRAPH = Graph(
     nodes={
@@ -214,15 +208,17 @@ def test_table_says_exact_unknown_and_nothing_where_there_is_nothing():
 def test_an_own_metric_is_declared_and_then_named(monkeypatch):
     monkeypatch.setattr(METRICS, "_entries", dict(METRICS._entries))
 
-    @metric("brightness", unit="share", definition="The mean of all pixels.")
+    @register("metric", "brightness")
+    @metric(unit="share", definition="The mean of all pixels.")
     def brightness(bench, outcome):
         return outcome.world[bench.image].mean((1, 2, 3))
 
-    @metric("is black", unit="share", definition="Pictures without light.", null=True)
+    @register("metric", "is black")
+    @metric(unit="share", definition="Pictures without light.", null=True)
     def black(bench, outcome):
         return outcome.world[bench.image].amax((1, 2, 3)) == 0
 
-    assert {"brightness", "is black"}.isdisjoint(STANDARD)
+    assert {"brightness", "is black"}.isdisjoint(METRICS.own)
     bench = Bench(
         graph=GRAPH, subject=subject(), judges=judges(), worlds=worlds(drawn(SETTING, SIZE))
     )
@@ -232,4 +228,4 @@ def test_an_own_metric_is_declared_and_then_named(monkeypatch):
     # half of the pixels show 100 levels in three of six pictures, half 20 levels on average
     assert bright.score.value == pytest.approx((50 + 20) / 2 / 255)
     with pytest.raises(CausalflowError, match="'time' is registered already"):
-        metric("time", unit="share", definition="")(black)
+        register("metric", "time")(black)

@@ -1,13 +1,4 @@
-"""Measures: the numbers of an evaluation, and the metrics that give them.
-
-A `Metric` reads one number, or several, off what a model answered to one intervention (an
-`Outcome`), beside what it is to be compared with (a `Bench`). `METRICS` holds them by name, so that
-an own one is declared once and then named in `cf.evaluate(..., metrics=[...])` and in
-``causalflow evaluate --metrics``:
-
-    @cf.register("metric", "sharpness")
-    def sharpness(bench, outcome):
-        return total_variation(outcome.world[bench.image])      # one value an image
+"""Bench: all that a metric may look at, and the `Measure`, one number that it finds there.
 
 A `Measure` is one number with its interval, and
 
@@ -18,34 +9,21 @@ A `Measure` is one number with its interval, and
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from causalflow.errors import DataError
+from causalflow.errors import CausalflowError, DataError
 from causalflow.evaluation.judges import Judge
 from causalflow.evaluation.outcomes import Outcome, Worlds
-from causalflow.evaluation.score import Score, mean_score, share_score
+from causalflow.evaluation.score import Score
 from causalflow.evaluation.task import Action, Columns, Subject, image_node
 from causalflow.graph.graph import Graph
-from causalflow.plugins import METRICS
 
-__all__ = [
-    "COUNTED",
-    "INTERVALS",
-    "METRICS",
-    "STANDARD",
-    "Bench",
-    "Measure",
-    "Metric",
-    "counted",
-    "measured",
-    "metric",
-    "score_record",
-]
+__all__ = ["COUNTED", "INTERVALS", "Bench", "Measure", "counted", "score_record"]
 
 COUNTED = "calls"
 INTERVALS = "an interval is over pictures alone: another fit, or other judges, may differ by more"
@@ -112,6 +90,7 @@ class Bench:
         subject: the rows that are asked about.
         judges: the judges, by node.
         worlds: all that the model answered.
+        networks: name -> a network that the caller gave for a metric of their own.
         notes: what could not be measured, and why.
         factual: what each judge reads off the factual pictures.
         truths: query -> the true counterfactuals, empty where the data do not know them.
@@ -121,6 +100,7 @@ class Bench:
     subject: Subject
     judges: Mapping[str, Judge]
     worlds: Worlds
+    networks: Mapping[str, nn.Module] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     factual: dict[str, Tensor] = field(default_factory=dict)
     truths: dict[str, Columns] = field(default_factory=dict)
@@ -150,6 +130,16 @@ class Bench:
             seconds=torch.zeros(0, dtype=torch.float64),
         )
 
+    def network(self, name: str) -> nn.Module:
+        """A network that the caller gave.
+
+        Raises:
+            CausalflowError: none of that name was given.
+        """
+        if name not in self.networks:
+            raise CausalflowError(f"evaluate: a metric needs the network {name!r}; give networks=")
+        return self.networks[name]
+
     def floor(self, name: str) -> Score | None:
         """How well a judge reads the real pictures."""
         return self.judges[name].score(self.factual[name], self.subject.rows[name])
@@ -177,79 +167,3 @@ class Bench:
         """Write down what could not be measured, once."""
         if text not in self.notes:
             self.notes.append(text)
-
-
-Values: TypeAlias = "Tensor | Score | Iterable[Measure] | None"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Metric:
-    """A way to measure what a model answered.
-
-    Attributes:
-        name: the metric's name in reports and in ``metrics=[...]``.
-        unit: the unit of its values.
-        definition: what it is, in a sentence or two, for the reader of a report.
-        values: (bench, outcome) -> one value an image, shape (n,), of which the mean is reported
-            (the share, of booleans); or a `Score`, or `Measure`s; None where there is nothing.
-        null: whether it is of the null intervention, measured once, and not of each action.
-    """
-
-    name: str
-    unit: str
-    definition: str
-    values: Callable[[Bench, Outcome], Values]
-    null: bool = False
-
-    def measures(self, bench: Bench, outcome: Outcome) -> Iterator[Measure]:
-        """Its numbers for one intervention."""
-        found = self.values(bench, outcome)
-        if isinstance(found, Tensor):
-            shares = found.dtype == torch.bool
-            found = share_score(found) if shares else mean_score(found, self.unit)
-        if isinstance(found, Score):
-            found = [Measure(query=outcome.action.query, name=self.name, score=found)]
-        yield from found or ()
-
-
-STANDARD = METRICS.own
-"""The package's own, in the order of a report."""
-
-
-def metric(
-    name: str, *, unit: str, definition: str, null: bool = False
-) -> Callable[[Callable[[Bench, Outcome], Values]], Metric]:
-    """Declare a function of a bench and an outcome as a metric of `METRICS`.
-
-    Args:
-        name: the name that it then has.
-        unit: the unit of its values.
-        definition: what it is, for the reader of a report.
-        null: see `Metric`.
-
-    Raises:
-        CausalflowError: a metric of the package has that name.
-    """
-
-    def declared(values: Callable[[Bench, Outcome], Values]) -> Metric:
-        given = Metric(name=name, unit=unit, definition=definition, values=values, null=null)
-        return METRICS.add(name, given)
-
-    return declared
-
-
-def measured(bench: Bench, metrics: Sequence[str] | None = None) -> list[Measure]:
-    """Every number, in the order of the report.
-
-    Args:
-        bench: what the model answered, and what it is held against.
-        metrics: names in `METRICS`; None: `STANDARD`.
-
-    Raises:
-        CausalflowError: no such metric; the message lists those there are.
-    """
-    chosen = [METRICS.get(name) for name in (STANDARD if metrics is None else metrics)]
-    found = [each for own in chosen if own.null for each in own.measures(bench, bench.null)]
-    for outcome in bench.worlds.outcomes:
-        found += [each for m in chosen if not m.null for each in m.measures(bench, outcome)]
-    return found
