@@ -36,11 +36,20 @@ def text(distribution):
     return f"P({', '.join(outcomes)}{' | ' + ', '.join(behind) if behind else ''})"
 
 
-def random_question(generator, size):
+def subsets(names):
+    return [frozenset(c) for size in range(len(names) + 1) for c in combinations(names, size)]
+
+
+def random_graph(generator, size, arrows, arcs):
     names = [f"v{index}" for index in range(size)]
     order = [names[at] for at in generator.permutation(size)]
-    directed = [pair for pair in combinations(order, 2) if generator.random() < 0.5]
-    bidirected = [pair for pair in combinations(names, 2) if generator.random() < 0.9 / size]
+    directed = [pair for pair in combinations(order, 2) if generator.random() < arrows]
+    bidirected = [pair for pair in combinations(names, 2) if generator.random() < arcs]
+    return names, directed, bidirected
+
+
+def random_question(generator, size):
+    names, directed, bidirected = random_graph(generator, size, 0.5, 0.9 / size)
     asked = random_distribution(generator, names, 2, 2, 0.25)
     count = int(generator.integers(1, 5))
     data = [random_distribution(generator, names, size, 2, 0.15) for _ in range(count)]

@@ -1,27 +1,13 @@
 """All minimal front-door sets and all instruments, against brute force by their definitions."""
 
-from itertools import combinations
-
 import networkx
 import numpy as np
 import pytest
-from general_data_oracle import Model, Question
+from general_data_oracle import Model, Question, random_graph, subsets
 
 import causalflow as cf
 
 EXACT = 1e-9  # float64 sums of a few hundred products
-
-
-def subsets(names):
-    return (frozenset(c) for size in range(len(names) + 1) for c in combinations(names, size))
-
-
-def random_graph(generator, size, arrows, arcs):
-    names = [f"v{index}" for index in range(size)]
-    order = [names[at] for at in generator.permutation(size)]
-    directed = [pair for pair in combinations(order, 2) if generator.random() < arrows]
-    bidirected = [pair for pair in combinations(names, 2) if generator.random() < arcs]
-    return names, directed, bidirected
 
 
 def by_front_door(model, x, y, chosen):
