@@ -1,9 +1,10 @@
 """Likeness: how near a counterfactual is to real pictures, by autoencoders fitted to these.
 
-Minimality: a counterfactual is no further from its factual picture than it must be.
-
 Notation: x_F the factual picture, of class f, x' its counterfactual, which was to be of class c;
-m(x), s(x) the mean and the standard deviation of a variational autoencoder's latent posterior;
+pixels in [0, 1]. Two properties are asked for, and neither says that x' is of class c.
+
+*Minimality*: x' is no further from x_F than it must be. Let m(x), s(x) be the mean and the standard
+deviation of a variational autoencoder's latent posterior, and
 D(x, x_F) = KL(N(m(x), diag s(x)^2) || N(m(x_F), diag s(x_F)^2)) in nats. With div = D(x', x_F) and
 real pictures x of a data set, of class c (S_c) or f (S_f), the counterfactual latent divergence is
 
@@ -17,20 +18,18 @@ paper leaves open was chosen here: the data set is that which the autoencoder wa
 training pictures, so that x_F, of another split, is not itself in S_f (one picture in 5,500 would
 not matter); the sigma of its N(mu, sigma) is a standard deviation; x in its eq. 9 is a picture.
 
-Interpretability: a counterfactual looks like real pictures of its new class.
-
-Notation: A_k(x) an autoencoder fitted to real pictures of class k alone, A(x) one fitted to those
-of all classes; pixels in [0, 1]; e = 1e-7.
+*Interpretability*: x' looks like real pictures of its new class, however far it is from x_F. Let
+A_k(x) be an autoencoder fitted to real pictures of class k alone, A(x) one fitted to those of all
+classes, and e = 1e-7:
 
     IM1 = |x' - A_c(x')|^2 / (|x' - A_f(x')|^2 + e)     below 1: nearer to the new class than to the
                                                         old one; 0 at best, unbounded above
     IM2 = |A_c(x') - A(x')|^2 / (|x'|_1 + e)            0 at best: class and data agree on x'
 
 Both depend on how well the autoencoders are fitted, and IM2 on the scale of the pixels: give the
-numbers of real pictures of the new class beside them. Neither asks how far x' is from its factual
-picture, nor that it be of class c. Diff-SCM prints them otherwise (its eq. 20 has A_f in place of
-A_c in IM2, and its prose divides IM1 by the autoencoder of all classes); here both are as in the
-source.
+numbers of real pictures of the new class beside them. Diff-SCM prints them otherwise (its eq. 20
+has A_f in place of A_c in IM2, and its prose divides IM1 by the autoencoder of all classes); here
+both are as in the source.
 
 Sources: Sanchez & Tsaftaris (2022), Diff-SCM, section 5.2, eq. 8-10, and appendix G; Van Looveren &
 Klaise (2021), Interpretable counterfactual explanations guided by prototypes, section 4.

@@ -1,6 +1,6 @@
-"""SCM: a finite structural causal model that answers every question exactly.
+"""Model: a finite structural causal model (`SCM`) that answers every question exactly.
 
-Notation: U exogenous variables with finite laws, V nodes with v = f_v(pa, u). A counterfactual
+Notation: U are exogenous variables with finite laws, V nodes with v = f_v(pa, u). A counterfactual
 y[x=1] given evidence e is P(e, y[x=1]) / P(e) over worlds that share U: the posterior over U that
 this uses is the *joint* one. Where the laws are fractions, so are the answers.
 

@@ -1,8 +1,9 @@
-"""Array: the numbers of a table, float64 or fractions throughout, and the library that holds them.
+"""Array: the numbers of a table, all float64 or all fractions, and the library that computes them.
 
-A `Scaled` array leaves out what its numbers have in common. Floats keep an exponent beside the
-array, so that a product of a thousand small numbers does not vanish. Fractions are integers over
-one common denominator: of 64 bits while the result provably fits, else Python's own.
+An array is kept `Scaled`, as numbers and a factor that they share. Floats share a power of two (in
+a batch, those of one row), kept as its exponent, so that a product of a thousand small numbers does
+not vanish. Fractions share a fraction, and the numbers are integers: of 64 bits while the result
+provably fits, else Python's own.
 
 A `Backend` is what a program (`causalflow.factors.program`) needs of a library: six operations.
 Everything before it (tables, plans) and after it (answers) is numpy, and so is this module's
@@ -137,7 +138,7 @@ INT64 = 2**63
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scaled:
-    """An array of numbers without what they have in common.
+    """Numbers as an array of values and a factor that all of them share.
 
     Attributes:
         values: float64, or integers (of 64 bits or Python's) in exact mode.

@@ -1,4 +1,4 @@
-"""Simulation: a causal question answered by draws, its worlds sharing their noise.
+"""Sampling: a causal question answered by draws, its worlds sharing their noise.
 
     P(y[x=1] | w=0)      draw u; compute w(u), and y in the world x=1; count y where w(u) = 0
     P(y[x=1] | image)    draw u ~ p(u | image) by abduction; compute y in the world x=1; count

@@ -1,6 +1,7 @@
-"""StructuralModel: a mechanism for every node, hidden causes as roots, in engine values.
+"""SCM: a mechanism for every node, hidden causes as roots, in engine values.
 
-Notation: V the nodes, U the exogenous variables, x_i = f_i(pa_i, u_i).
+A `StructuralModel` is a structural causal model (SCM). Notation: V the nodes, U the exogenous
+variables, x_i = f_i(pa_i, u_i).
 
 Hidden roots are of two kinds: the exogenous variables that the graph file declares, and one latent
 class per ``<->``. Both are values that several nodes may read; what is left of a node's noise

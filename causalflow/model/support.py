@@ -1,15 +1,15 @@
-"""Support: what a call gives its learned mechanisms that lies outside of what they were fitted to.
+"""Support: the ranges that mechanisms were fitted to, and the values of a call outside of them.
 
 A mechanism that was fitted knows its node's law where its rows were: each continuous column it read
-has a range there (`causalflow.model.experience`). A value outside is extrapolated, whatever the
-mechanism then says. An equation is right everywhere, so only what a learned mechanism reads counts.
+has a range there (`causalflow.model.experience`). Outside of the range it extrapolates, and nobody
+knows how well. An equation is right everywhere, so only what a learned mechanism reads counts:
 
-    evidence   values that are given: as a parent any outside counts; of the node itself, whose
-               noise is then far out in its law, any beyond by more than `MARGIN` of the width
-    do         values that are set, as a parent: any outside counts; of a shift, those that it moves
-               out of the range
-    moved      parents that an intervention moves: draws pass the ends of a range by themselves, so
-               more than `SHARE` of the rows must lie beyond by more than `MARGIN` of its width
+    evidence   a value that is given: as a parent it counts wherever it lies outside; as the node's
+               own, if it lies beyond an end by more than `MARGIN` of the range's width
+    do         a value that is set, read as a parent: it counts wherever it lies outside; after a
+               shift, if the shift moved it out of the range
+    moved      parents that an intervention moves: some draws pass the ends by themselves, so more
+               than `SHARE` of the rows must lie beyond by more than `MARGIN` of the width
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Pictures of counterfactuals: a grid with one labelled row per intervention, readable at a glance.
+"""Images: pictures of counterfactuals in a grid, one labelled row per intervention.
 
 Images are (batch, channel, height, width) with 1 (gray) or 3 (red, green, blue) channels, float in
-[0, 1] or uint8; pixels are enlarged, not smoothed. Figures are matplotlib objects made without
-pyplot: nothing is shown, no state is kept.
+[0, 1] or uint8; pixels are enlarged, not smoothed, so that a row can be read at a glance. Figures
+are matplotlib objects made without pyplot: nothing is shown, no state is kept.
 """
 
 from __future__ import annotations

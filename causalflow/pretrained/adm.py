@@ -1,4 +1,4 @@
-"""Guided diffusion: published networks and classifiers, as the engine calls them.
+"""ADM: published networks and classifiers of guided diffusion, as the engine calls them.
 
 Notation as in `causalflow.diffusion.path`: y in flow coordinates, tau its time, x_t = y / sqrt((1 -
 tau)^2 + tau^2) on the variance-preserving path; t in 0..999 a level of the schedule. The networks

@@ -1,4 +1,4 @@
-"""Read a published file as a network: its tensors alone, and nothing in it is executed.
+"""ADM file: a published file read as a network, its tensors alone; nothing in it is executed.
 
 ``torch.load`` with ``weights_only`` reads the archives that ``torch.save`` writes, memory-mapped
 where their format allows; a pickle that would call code is refused by it. A ``.safetensors`` file

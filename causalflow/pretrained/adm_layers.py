@@ -1,4 +1,4 @@
-"""The layers of the published networks: blocks, attention, norms, and the embedding of the step.
+"""ADM layers: blocks, attention, norms, and the embedding of the step, as they were published.
 
 Notation: h hidden channels, shape (batch, channels, height, width) or (batch, channels, T) at T
 positions; e the embedding.

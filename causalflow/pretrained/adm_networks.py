@@ -1,4 +1,4 @@
-"""The published U-Net, and the published classifier of noisy images.
+"""ADM networks: the published U-Net, and the published classifier of noisy images.
 
 A network is a list of *stages*, in the order and under the names in which they are published; a
 stage is a list of modules, run one after the other. On the way down the first is a convolution,

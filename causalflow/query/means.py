@@ -1,8 +1,8 @@
-"""Means: what levels count as in a mean, and which of them a query may name.
+"""Means: which number each level stands for in a mean, and which levels a query may name.
 
-Levels that are numbers count as these; declared levels that are names count by their positions.
-The values that occur in a column are known by name alone, without an order: of "drug" and
-"placebo", ``x=1`` may mean either, and so may a mean.
+A level that is a number stands for itself; a declared level that is a name stands for its position.
+Values that merely occur in a column have names but no order: of "drug" and "placebo", ``x=1`` may
+mean either, so a query may neither count them nor name one by its position.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Language: causal questions as text.
+"""Parser: the text of a causal question becomes a `Query`, or an error that points at its place.
 
     P(y | do(x=1), z)                    interventional; z is free
     P(y, w=0 | do(x=red, v), z=1)        joint; v is set to any of its levels
@@ -13,9 +13,9 @@
 
 A variable's name of letters, digits, '_' and '.' stands as it is, and a level is written by name or
 number; ``'two words'`` or ``"two words"`` quotes names that would read as something else (a
-backslash keeps the character after it). ``do`` sets a variable for every
-term of the query, conditions too; with subscripts each term has its own world, so the two are not
-mixed. ``p(...)``, ``Pr(...)``, ``e[...]``, ``E(...)`` and ``DO(...)`` are read as well.
+backslash keeps the character after it). ``do`` sets a variable for every term of the query,
+conditions too; with subscripts each term has its own world, so the two are not mixed. ``p(...)``,
+``Pr(...)``, ``e[...]``, ``E(...)`` and ``DO(...)`` are read as well.
 
 A mistake is a `QueryError` that points at its place.
 

@@ -1,4 +1,4 @@
-"""Fit: how to fit; every default lives here, once.
+"""Options of a fit: each with its default, which lives here once.
 
 The learning rate of step k is ``learning_rate`` times the factor of a schedule:
 

@@ -1,4 +1,4 @@
-"""Coloured and masked MNIST: the digit's group decides the colour, without exception.
+"""Grouped MNIST: coloured or masked digits, the colour decided by the digit's group throughout.
 
     coloured    strokes of 0..4 are red, of 5..9 green, on black
     masked      white strokes, on red for 0..4 and on green for 5..9

@@ -10,5 +10,5 @@
     difference        few calls; what they miss is kept, exactly reversible
     ancestral         DDPM, whose noise is kept, so that it replays exactly
 
-The nouns and the five calls are those of `causalflow.diffusion.solver.solver`.
+What a solver is, and how it is used: `causalflow.diffusion.solver.solver`.
 """

@@ -1,4 +1,4 @@
-"""What a solver is, and the five calls that it is used by.
+"""Solver: a method that takes an image along its flow to the noise and back, and its use.
 
 Notation: y the position in flow coordinates (`causalflow.diffusion.path`). A *field* is v(y, tau),
 tau a number; guidance and parents are inside it. The *nodes* tau_0, ..., tau_N of a walk rise from
@@ -15,6 +15,12 @@ way to the noise is not the same formula, it is ``climb``. So the exogenous nois
 
 and under other parents the same offset from another rest continues it (the *delta rule*), which is
 the identity where the parents are the same.
+
+    ascend       an image to its state at the noise
+    rest         the state there of a position that carries nothing further
+    draw_offset  the further state of an image that is drawn
+    descend      the state at the noise to an image
+    integrate    the states on the way, between any two times; `solve` gives the last one
 
 Precision: ``start`` takes the state to float64 where the device has it, so that the rounding of the
 state is 1e-16; the field is given that float64 position and may compute in less
@@ -169,7 +175,13 @@ def descend(solver: Solver, field: Field, state: State, grid: Tensor) -> Tensor:
 def draw_offset(
     solver: Solver, position: Tensor, grid: Tensor, generator: torch.Generator | None
 ) -> tuple[Tensor, ...]:
-    """The further state less that of rest of images that are drawn: zero, or standard normal.
+    """What drawn images carry beyond a state of rest: zeros, or for a stochastic solver N(0, 1).
+
+    Args:
+        solver: an entry of `SOLVERS`.
+        position: positions at the first node, shape (batch, ...); their values do not matter.
+        grid: the nodes, rising.
+        generator: draws the offset of a stochastic solver.
 
     Raises:
         CausalflowError: the solver is stochastic and there is no generator.
