@@ -327,7 +327,7 @@ def as_metric(name: str, given: Any) -> Metric:
 
     Args:
         name: the metric's name.
-        given: of a function, the docstring is the definition; a unit takes the decorator `metric`.
+        given: a function's docstring is its definition; a unit takes the decorator `metric`.
 
     Raises:
         CausalflowError: neither.
