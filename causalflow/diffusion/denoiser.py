@@ -55,8 +55,10 @@ from causalflow.nn.embedding import ParentEmbedding, TimeEmbedding, known, nulle
 from causalflow.nn.replay import Replay
 from causalflow.registry import Registry
 
-__all__ = ["WEIGHTINGS", "Denoiser", "NetworkCalls"]
+__all__ = ["CODE", "WEIGHTINGS", "Denoiser", "NetworkCalls"]
 
+CODE = "code."
+"""The semantic code among conditions, beside the parents: no node has a name that ends in a dot."""
 GAMMA = 5.0
 
 
@@ -161,6 +163,10 @@ class Denoiser(nn.Module):
         scale = column(self.path.network_scale(tau), y)
         output = self._output(y * scale, tau, self._condition(parents, code, len(y)))
         return self.prediction.velocity_of(output.to(y.dtype), y, tau)
+
+    def told(self, y: Tensor, tau: float | Tensor, conditions: Mapping[str, Tensor]) -> Tensor:
+        """v(y, tau, c) of conditions c: the parents' values, and the code under `CODE`."""
+        return self.velocity(y, tau, conditions, code=conditions.get(CODE))
 
     def loss(
         self,

@@ -47,11 +47,11 @@ from causalflow.errors import EvidenceError
 from causalflow.graph.node import Diffusion
 from causalflow.nn.replay import Replay
 
-__all__ = ["Decoder"]
+__all__ = ["Trajectory"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Decoder:
+class Trajectory:
     """The ways between an image and its noise.
 
     Attributes:

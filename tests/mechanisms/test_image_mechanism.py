@@ -152,9 +152,9 @@ def test_the_guided_residual_is_what_the_guided_solver_misses_of_the_factual_ima
     bare = made.configured(residual=False)
     kept = made.predict(forced, noise) - bare.predict(forced, noise)
     # Its unguided decoding of the same position, under the factual parents, misses just that.
-    decoder = bare.decoder
+    trajectory = bare.trajectory
     with torch.no_grad():
-        decoded = decoder.from_rest(decoder.field(factual), noise["position"])
+        decoded = trajectory.from_rest(trajectory.field(factual), noise["position"])
     torch.testing.assert_close(decoded.float() + kept, image, rtol=0, atol=1e-5)
 
 

@@ -88,8 +88,8 @@ def test_acceleration_after_a_call_reaches_the_options_asked_before(model):
     red(model), red(model, steps=3)
     model.accelerate(precision="bf16-mixed")
     for scm in (model.scm, model.scm.configured({"steps": 3})):
-        assert scm.images["image"].decoder.replay is model.scm.images["image"].denoiser.replay
-        assert scm.images["image"].decoder.replay.precision == "bf16-mixed"
+        assert scm.images["image"].trajectory.replay is model.scm.images["image"].denoiser.replay
+        assert scm.images["image"].trajectory.replay.precision == "bf16-mixed"
 
 
 @pytest.mark.parametrize(

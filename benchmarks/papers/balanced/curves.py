@@ -60,18 +60,20 @@ def curve(
     """
     end = image.denoiser.tau_max if gammas is None else min(gammas.end, image.denoiser.tau_max)
     nodes = grid(steps, "cosine", end)
-    decoder = image.decoder
-    field, start = decoder.field(rows.factual), enter(2 * rows.images - 1)
+    trajectory = image.trajectory
+    field, start = trajectory.field(rows.factual), enter(2 * rows.images - 1)
     if balance is None or gammas is None:
         path = _euler(field, start, nodes)
     else:
         tape = draw_tape(start, steps, torch.Generator().manual_seed(0))
         ends = (rows.target, rows.factual)
         constants = (gammas.push, gammas.noise)
-        path = balancing(balance, field, decoder.predictor, start, nodes, *ends, tape, *constants)
+        path = balancing(
+            balance, field, trajectory.predictor, start, nodes, *ends, tape, *constants
+        )
     factual, other = [], []
     for y, tau in zip(_from(start, path), nodes.tolist(), strict=True):
-        posterior = decoder.predictor(y, tau, torch.zeros_like(y))
+        posterior = trajectory.predictor(y, tau, torch.zeros_like(y))
         factual.append(_probability(posterior(rows.factual), rows))
         other.append(_probability(posterior(rows.target), rows))
     return Curve(

@@ -191,18 +191,18 @@ def _decoded(
     image: ImageMechanism, way: Way, rows: Rows, random: torch.Generator
 ) -> Iterator[tuple[float, Tensor, float]]:
     """Scale, pictures in [-1, 1] and images seen by the network, both ways."""
-    decoder, x = image.decoder, 2 * rows.images - 1
+    trajectory, x = image.trajectory, 2 * rows.images - 1
     ends = (rows.target, rows.factual)
     seen = image.denoiser.images_seen
     if image.options.balance == "none":
-        height: Any = decoder.up(x, rows.factual, random)[:1]
+        height: Any = trajectory.up(x, rows.factual, random)[:1]
     else:
         tape = draw_tape(x, image.options.steps, random)
-        height = decoder.raised(*ends, x, tape, rows.factual)
+        height = trajectory.raised(*ends, x, tape, rows.factual)
     up = image.denoiser.images_seen - seen
     for scale in way.scales:
         seen = image.denoiser.images_seen
         scales = {name: scale * part for name, part in way.ratio.items()}
-        down = replace(decoder, scales=scales)
+        down = replace(trajectory, scales=scales)
         images = (down.guided if len(height) == 1 else down.lowered)(*ends, *height)
         yield scale, images, up + image.denoiser.images_seen - seen

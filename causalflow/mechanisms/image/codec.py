@@ -54,11 +54,10 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from causalflow.diffusion.denoiser import Denoiser
+from causalflow.diffusion.denoiser import CODE
 from causalflow.diffusion.guidance.balance import draw_tape
-from causalflow.diffusion.network import Time
 from causalflow.diffusion.path import TAU_MIN
-from causalflow.diffusion.trajectory import Decoder
+from causalflow.diffusion.trajectory import Trajectory
 from causalflow.errors import EvidenceError
 from causalflow.graph.node import Diffusion, Node
 from causalflow.mechanisms.image.code import SemanticCode
@@ -66,11 +65,7 @@ from causalflow.mechanisms.image.representation import Representation
 from causalflow.mechanisms.mechanism import Noise, Values, chunks, snapped, take
 from causalflow.nn.embedding import any_changed
 
-__all__ = ["Codec", "ImageNoise", "told_velocity"]
-
-_CODE = "code."
-"""Beside the parents in c: no node has a name that ends in a dot."""
-
+__all__ = ["Codec", "ImageNoise"]
 
 _LATENT, _OFFSET, _REFERENCE = "latent.", "offset.", "reference."
 
@@ -112,7 +107,7 @@ class ImageNoise:
             offset=tuple(_named(noise, _OFFSET).values()),
             reference=_named(noise, _REFERENCE),
             latents=_named(noise, _LATENT),
-            code=noise.get(_CODE),
+            code=noise.get(CODE),
             guided_residual=noise.get("guided_residual"),
             grain=noise.get("grain"),
             image=noise.get("image"),
@@ -122,7 +117,7 @@ class ImageNoise:
     def tensors(self) -> dict[str, Tensor]:
         """The parts that there are, by name."""
         single = {
-            _CODE: self.code,
+            CODE: self.code,
             "guided_residual": self.guided_residual,
             "grain": self.grain,
             "image": self.image,
@@ -145,11 +140,6 @@ def _named(noise: Noise, prefix: str) -> dict[str, Tensor]:
 _Decode: TypeAlias = Callable[[Values, ImageNoise], Tensor]
 
 
-def told_velocity(denoiser: Denoiser, y: Tensor, tau: Time, conditions: Values) -> Tensor:
-    """v(y, tau, c)."""
-    return denoiser.velocity(y, tau, conditions, code=conditions.get(_CODE))
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Codec:
     """Both ways between the images of a node and their noise.
@@ -159,7 +149,7 @@ class Codec:
         shape: the shape of an image.
         parents: their types by name.
         options: the options of the node.
-        decoder: integrates trajectories under conditions.
+        trajectory: the ways between an image and its noise.
         code: what else the image shows; None: no code.
         representation: the parents' latents; None: no parent has any.
         prior_scale: the standard deviation of a drawn position.
@@ -169,7 +159,7 @@ class Codec:
     shape: tuple[int, int, int]
     parents: Mapping[str, Node]
     options: Diffusion
-    decoder: Decoder
+    trajectory: Trajectory
     code: SemanticCode | None
     representation: Representation | None
     prior_scale: float
@@ -179,7 +169,7 @@ class Codec:
         shape, device = (n, *self.shape), generator.device
         position = torch.randn(shape, generator=generator, device=device).double()
         position = self.prior_scale * position
-        offset = self.decoder.draw_offset(position, generator)
+        offset = self.trajectory.draw_offset(position, generator)
         code = self.code.draw(n, generator) if self.code is not None else None
         reference = {
             name: torch.full((n,), node.type.missing, device=device)
@@ -195,20 +185,20 @@ class Codec:
             reference=reference,
             latents=latents,
             code=code,
-            guided_residual=nothing if self.decoder.guides else None,
+            guided_residual=nothing if self.trajectory.guides else None,
             image=image,
             tape=tape,
         )
 
     def up(self, image: Tensor, parents: Values, generator: torch.Generator) -> ImageNoise:
         """u of images in [-1, 1] under factual parents; draws for stochastic methods only."""
-        decoder, grain = self.decoder, self._grain(image, generator)
+        trajectory, grain = self.trajectory, self._grain(image, generator)
         code = self.code.mean(image, parents) if self.code is not None else None
         latents = self.represented(image, parents)
         image = image if grain is None else image.double() + grain
         reference = {name: parents[name] for name in self.parents}
         told = self._conditions({**reference, **latents}, code)
-        position, offset = decoder.up(image, told, generator)
+        position, offset = trajectory.up(image, told, generator)
         kept, tape = self._balancing(image, generator)
         return ImageNoise(
             position=position,
@@ -257,16 +247,16 @@ class Codec:
     def _residual(
         self, image: Tensor, told: Values, position: Tensor, offset: tuple[Tensor, ...]
     ) -> Tensor:
-        if not self.options.residual or self.decoder.solver.reversible:
+        if not self.options.residual or self.trajectory.solver.reversible:
             return torch.zeros_like(position)
-        return image.double() - self.decoder.down(told, position, offset)
+        return image.double() - self.trajectory.down(told, position, offset)
 
     def _guided_residual(self, image: Tensor, told: Values, position: Tensor) -> Tensor | None:
-        if not self.decoder.guides:
+        if not self.trajectory.guides:
             return None
         if not self.options.residual:
             return torch.zeros_like(position)
-        return image.double() - self.decoder.from_rest(self.decoder.field(told), position)
+        return image.double() - self.trajectory.from_rest(self.trajectory.field(told), position)
 
     def _balancing(
         self, image: Tensor, generator: torch.Generator
@@ -279,7 +269,7 @@ class Codec:
     def _ways(self, parents: Values, noise: ImageNoise) -> list[tuple[Tensor, _Decode]]:
         """How each row is decoded: rows, shape (batch,), and by what."""
         changed = torch.zeros(len(noise.position), dtype=torch.bool).to(noise.position.device)
-        if self.parents and (self.decoder.guides or noise.image is not None):
+        if self.parents and (self.trajectory.guides or noise.image is not None):
             changed = any_changed(parents, noise.reference, self.parents)
         fresh = self._at_rest(noise)
         ways: list[tuple[Tensor, _Decode]] = [(~changed & ~fresh, self._plain)]
@@ -297,23 +287,23 @@ class Codec:
 
     def _at_rest(self, noise: ImageNoise) -> Tensor:
         """Rows that were drawn, where the solver is no method for drawing: bool, shape (batch,)."""
-        if self.decoder.solver.draws:
+        if self.trajectory.solver.draws:
             return torch.zeros(len(noise.position), dtype=torch.bool, device=noise.position.device)
         return torch.stack([~part.flatten(1).any(dim=1) for part in noise.offset]).all(dim=0)
 
     def _fresh(self, parents: Values, noise: ImageNoise) -> Tensor:
         told = self._conditions(self._told(parents, noise), noise.code)
-        return self.decoder.from_rest(self.decoder.field(told), noise.position)
+        return self.trajectory.from_rest(self.trajectory.field(told), noise.position)
 
     def _plain(self, parents: Values, noise: ImageNoise) -> Tensor:
         told = self._conditions(self._told(parents, noise), noise.code)
-        image = self.decoder.down(told, noise.position, noise.offset)
+        image = self.trajectory.down(told, noise.position, noise.offset)
         return self._completed(image, noise.residual)
 
     def _guided(self, parents: Values, noise: ImageNoise) -> Tensor:
         told = self._conditions(self._told(parents, noise), noise.code)
         reference = self._told(noise.reference, noise)
-        image = self.decoder.guided(told, reference, noise.position)
+        image = self.trajectory.guided(told, reference, noise.position)
         return self._completed(image, noise.guided_residual)
 
     def _balanced(self, parents: Values, noise: ImageNoise) -> Tensor:
@@ -322,7 +312,7 @@ class Codec:
         reference = self._told(noise.reference, noise)
         target = self._conditions(self._told(parents, noise), noise.code)
         factual = self._conditions(reference, noise.code)
-        return self.decoder.balanced(target, reference, noise.image, noise.tape, factual)
+        return self.trajectory.balanced(target, reference, noise.image, noise.tape, factual)
 
     def _completed(self, image: Tensor, residual: Tensor | None) -> Tensor:
         return image if residual is None or not self.options.residual else image + residual
@@ -334,7 +324,7 @@ class Codec:
     def _conditions(self, parents: Values, code: Tensor | None) -> dict[str, Tensor]:
         """What the network is told, and what the anti-causal edges aim at."""
         told = {name: parents[name] for name in self.parents}
-        return told if code is None else {**told, _CODE: code}
+        return told if code is None else {**told, CODE: code}
 
     @property
     def _tape_length(self) -> int:

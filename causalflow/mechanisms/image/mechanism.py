@@ -16,14 +16,14 @@ import copy
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from causalflow.diffusion.denoiser import Denoiser
-from causalflow.diffusion.trajectory import Decoder
+from causalflow.diffusion.trajectory import Trajectory
 from causalflow.errors import CompileError
 from causalflow.graph.node import (
     Anticausal,
@@ -36,7 +36,7 @@ from causalflow.graph.node import (
 )
 from causalflow.mechanisms.image.classifier import given_classifiers, home_of
 from causalflow.mechanisms.image.code import SemanticCode
-from causalflow.mechanisms.image.codec import Codec, ImageNoise, told_velocity
+from causalflow.mechanisms.image.codec import Codec, ImageNoise
 from causalflow.mechanisms.image.loss import ImageLoss, MutilationWeights
 from causalflow.mechanisms.image.reader import AnticausalPredictor, ParentReader
 from causalflow.mechanisms.image.representation import Representation, represented
@@ -49,7 +49,7 @@ __all__ = ["ENGINE", "ImageMechanism"]
 
 DEFAULT_CODE = 32
 ALIKE = 0.95
-MADE = ("_codec", "decoder")
+MADE = ("_codec", "trajectory")
 """What is made of the options when it is first asked for."""
 
 
@@ -258,19 +258,19 @@ class ImageMechanism(nn.Module):
             shape=self.shape,
             parents=self.parents,
             options=self.options,
-            decoder=self.decoder,
+            trajectory=self.trajectory,
             code=self.code,
             representation=self.representation,
             prior_scale=self.denoiser.prior_scale,
         )
 
     @cached_property
-    def decoder(self) -> Decoder:
+    def trajectory(self) -> Trajectory:
         """The trajectories between image and noise, under its options."""
         latents = self.representation.lengths if self.representation is not None else {}
         classes = {n: each for n, each in levels_of(self.parents).items() if n not in latents}
-        return Decoder(
-            velocity=partial(told_velocity, self.denoiser),
+        return Trajectory(
+            velocity=self.denoiser.told,
             options=self.options,
             tau_max=self.denoiser.tau_max,
             neural=tuple(self.neural),
