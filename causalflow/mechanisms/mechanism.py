@@ -52,6 +52,7 @@ __all__ = [
     "draw_uniform",
     "filled",
     "labelled",
+    "module_key",
     "snapped",
     "stored",
     "take",
@@ -254,3 +255,17 @@ def draw_index(log_weight: Tensor, generator: torch.Generator) -> Tensor:
     # U < 1, but rounding may still reach the last partial sum: never step past a possible state.
     drawn = torch.minimum(drawn, torch.nextafter(share[:, -1:], torch.zeros_like(drawn)))
     return (drawn >= share).sum(dim=-1)
+
+
+def module_key(name: str) -> str:
+    """The key of node ``name`` in a ``ModuleDict``.
+
+    torch refuses keys that are names of its own attributes ("type", "items", "half", ...), all of
+    which a user may call a node, and any key with a dot. A prefix keeps the names apart, and a dot
+    is written as in a web address.
+
+    Example:
+        >>> module_key("type"), module_key("X.ray")
+        ('node:type', 'node:X%2Eray')
+    """
+    return f"node:{name.replace('%', '%25').replace('.', '%2E')}"

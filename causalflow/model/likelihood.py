@@ -28,11 +28,10 @@ from causalflow.graph.node import Node
 from causalflow.mechanisms.categorical import Categorical
 from causalflow.mechanisms.image.mechanism import ImageMechanism
 from causalflow.mechanisms.latent_class import LatentDistrict
-from causalflow.mechanisms.mechanism import Mechanism, Values
+from causalflow.mechanisms.mechanism import Mechanism, Values, module_key
 from causalflow.model.evidence import check_names
 from causalflow.model.experience import FAR, Experience, experienced, far
 from causalflow.model.scm import StructuralModel
-from causalflow.nn.embedding import module_key
 from causalflow.training.fit import FitReport, fit
 from causalflow.training.options import Fit
 

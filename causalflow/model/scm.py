@@ -36,8 +36,7 @@ from causalflow.mechanisms.equation.mechanism import EquationMechanism
 from causalflow.mechanisms.exogenous.exogenous import ExogenousVariable
 from causalflow.mechanisms.image.mechanism import ImageMechanism
 from causalflow.mechanisms.latent_class import LatentClass
-from causalflow.mechanisms.mechanism import Likely, Mechanism, Noise, Values
-from causalflow.nn.embedding import module_key
+from causalflow.mechanisms.mechanism import Likely, Mechanism, Noise, Values, module_key
 from causalflow.nn.replay import Replay
 
 __all__ = [

@@ -46,7 +46,6 @@ __all__ = [
     "any_changed",
     "changed",
     "known",
-    "module_key",
     "nulled",
 ]
 
@@ -240,17 +239,3 @@ def _part(name: str, node: Node | Vector, features: int) -> nn.Module:
             f"declare one of {sorted(NODE_TYPES)} under nodes:"
         )
     return engine.embedding(node.type, features)
-
-
-def module_key(name: str) -> str:
-    """The key of node ``name`` in a ``ModuleDict``.
-
-    torch refuses keys that are names of its own attributes ("type", "items", "half", ...), all of
-    which a user may call a node, and any key with a dot. A prefix keeps the names apart, and a dot
-    is written as in a web address.
-
-    Example:
-        >>> module_key("type"), module_key("X.ray")
-        ('node:type', 'node:X%2Eray')
-    """
-    return f"node:{name.replace('%', '%25').replace('.', '%2E')}"

@@ -40,8 +40,8 @@ from causalflow.mechanisms.image.codec import Codec, ImageNoise
 from causalflow.mechanisms.image.loss import ImageLoss, MutilationWeights
 from causalflow.mechanisms.image.reader import AnticausalPredictor, ParentReader
 from causalflow.mechanisms.image.representation import Representation, represented
-from causalflow.mechanisms.mechanism import Noise, Values, all_labelled, chunks, take
-from causalflow.nn.embedding import PictureEmbedding, module_key
+from causalflow.mechanisms.mechanism import Noise, Values, all_labelled, chunks, module_key, take
+from causalflow.nn.embedding import PictureEmbedding
 from causalflow.nn.engine import Engine, Site
 from causalflow.values.image import ImageType
 

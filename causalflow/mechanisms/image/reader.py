@@ -37,8 +37,8 @@ from causalflow.diffusion.path import TAU_MIN, enter, interpolate
 from causalflow.errors import CompileError, DataError
 from causalflow.graph.node import Image, Node
 from causalflow.mechanisms.image.classifier import GivenClassifier
-from causalflow.mechanisms.mechanism import Values, all_labelled, labelled
-from causalflow.nn.embedding import TimeEmbedding, module_key
+from causalflow.mechanisms.mechanism import Values, all_labelled, labelled, module_key
+from causalflow.nn.embedding import TimeEmbedding
 from causalflow.nn.encoder import Encoder
 from causalflow.nn.engine import RealLine, engine_of
 
