@@ -1,4 +1,4 @@
-"""Values: what a variable can be, read and shown in one way, by its type and never by the door.
+"""Values: what a variable can be, read and shown by one rule a type, in Python as in any file.
 
     finite(levels)               the type of a class: `causalflow.values.finite` states the rule
     RealType(low, high)          of a continuous variable
@@ -7,7 +7,7 @@
     node.type                    one of them, of any node or exogenous variable
 
     type.read(given, where="node 'x'", error=DataError)    a value or a column -> stored values
-    type.show(stored)                                      stored values -> as the face has them
+    type.show(stored)                                      stored values -> as users see them
     type.read(type.show(stored)) == stored
 
 Given is one value or one a row: text, number, list, numpy, pandas (categoricals, NA), tensor.
