@@ -164,7 +164,9 @@ class Denoiser(nn.Module):
         output = self._output(y * scale, tau, self._condition(parents, code, len(y)))
         return self.prediction.velocity_of(output.to(y.dtype), y, tau)
 
-    def told(self, y: Tensor, tau: float | Tensor, conditions: Mapping[str, Tensor]) -> Tensor:
+    def conditional_velocity(
+        self, y: Tensor, tau: float | Tensor, conditions: Mapping[str, Tensor]
+    ) -> Tensor:
         """v(y, tau, c) of conditions c: the parents' values, and the code under `CODE`."""
         return self.velocity(y, tau, conditions, code=conditions.get(CODE))
 

@@ -270,7 +270,7 @@ class ImageMechanism(nn.Module):
         latents = self.representation.lengths if self.representation is not None else {}
         classes = {n: each for n, each in levels_of(self.parents).items() if n not in latents}
         return Trajectory(
-            velocity=self.denoiser.told,
+            velocity=self.denoiser.conditional_velocity,
             options=self.options,
             tau_max=self.denoiser.tau_max,
             neural=tuple(self.neural),
