@@ -208,9 +208,8 @@ def rows_of(graph: Graph, known: DataSet, rows: int) -> dict[str, Any]:
 
     frame = Frame.read(drawn(graph, known.name, "test", n=rows), graph)
     labels = {
-        name: node.type.show(values.numpy()).tolist()
+        name: graph.nodes[name].type.show(values.numpy()).tolist()
         for name, values in frame.labels().items()
-        if not (node := graph.nodes[name]).type.shape
     }
     return {**labels, **{name: frame.columns[name] for name in image_names(graph)}}
 
@@ -222,7 +221,7 @@ def repeated(evidence: Mapping[str, Any], draws: int) -> dict[str, Any]:
     columns: dict[str, Any] = {}
     for name, value in evidence.items():
         if isinstance(value, torch.Tensor):
-            columns[name] = value.repeat(draws, 1, 1, 1)
+            columns[name] = value.repeat(draws, *[1] * (value.ndim - 1))
         else:
             columns[name] = (value if isinstance(value, list) else [value]) * draws
     return columns

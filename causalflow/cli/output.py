@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from causalflow.files import whole_file, written
-from causalflow.graph.node import Node, images_of
+from causalflow.graph.node import Node
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -161,12 +161,12 @@ def _finite(value: Any) -> Any:
 
 def label_names(graph: Graph) -> list[str]:
     """The nodes that are no images, in declared order."""
-    return [name for name, node in graph.nodes.items() if not node.type.shape]
+    return [name for name, node in graph.nodes.items() if not node.type.pictured]
 
 
 def image_names(graph: Graph) -> list[str]:
     """The image nodes, in declared order."""
-    return list(images_of(graph.nodes))
+    return [name for name, node in graph.nodes.items() if node.type.pictured]
 
 
 def label_columns(graph: Graph, world: Mapping[str, Tensor]) -> dict[str, list[Any]]:

@@ -89,7 +89,7 @@ class Frame:
         return {
             name: column
             for name, column in self.columns.items()
-            if isinstance(column, Tensor) and not self.nodes[name].type.shape
+            if isinstance(column, Tensor) and not self.nodes[name].type.pictured
         }
 
 
@@ -140,13 +140,13 @@ def _column(name: str, node: Node, value: Any) -> Tensor | ImageFiles:
                 f"node '{name}': the column holds image files, but the node is no image"
             )
         return value.of_shape(image.shape)
-    if node.type.shape:
+    if node.type.pictured:
         return stored(name, node.type, value, DataError)
     try:
         column = to_engine(name, node.type, value, DataError)
     except DataError as mistake:
         raise _with_line(name, value, mistake) from None
-    if column.ndim != 1:
+    if column.ndim != 1 + len(node.type.shape):
         raise DataError(
             f"node '{name}': a column of shape {tuple(column.shape)}; expected one value a row"
         )

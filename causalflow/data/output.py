@@ -139,7 +139,7 @@ class ImageFolder:
 
     def write(self, part: Path, first: int, answers: Answers, digest: str) -> None:
         """Write the images where they stay, and keep the labels in the part."""
-        images = {n: v for n, v in answers.items() if self.graph.nodes[n].type.shape}
+        images = {n: v for n, v in answers.items() if self.graph.nodes[n].type.pictured}
         for name, pixels in images.items():
             for row, picture in enumerate(pixels):
                 write_png(self.out / folder_of(name) / f"{first + row:08d}.png", picture)
@@ -150,9 +150,8 @@ class ImageFolder:
     def finish(self, parts: list[Path]) -> None:
         """Write the table: a column a node, level names, and the paths of the images."""
         nodes = self.graph.nodes
-        images = [
-            n for n, node in nodes.items() if node.type.shape and (self.out / folder_of(n)).is_dir()
-        ]
+        drawn = [name for name, node in nodes.items() if node.type.pictured]
+        images = [name for name in drawn if (self.out / folder_of(name)).is_dir()]
         with whole_file(self.out / "labels.csv") as whole, whole.open("w", newline="") as file:
             writer = csv.writer(file)
             for part in parts:

@@ -119,8 +119,8 @@ def _levels(
         return _given(name, given[name])
     if node is not None and node.type.numeric:
         raise DataError(f"estimate: '{name}' is {node.type.predicate}; {CONTINUOUS}")
-    if node is not None and node.type.shape:
-        raise DataError(f"estimate: '{name}' is an image; fit a model and ask it")
+    if node is not None and not node.type.scalar:
+        raise DataError(f"estimate: '{name}' is {node.type.predicate}; fit a model and ask it")
     return _declared(node) or _occurring(name, column)
 
 

@@ -90,7 +90,7 @@ def _captions(graph: Graph, world: Columns) -> list[str]:
 
 def _texts(graph: Graph, name: str, values: Tensor) -> list[str]:
     kind = graph.nodes[name].type
-    if kind.shape:
+    if not kind.scalar:
         return []
     if kind.levels is not None:
         return [str(level) for level in kind.names(values.cpu().numpy())]

@@ -240,7 +240,7 @@ def true_label(bench: Bench, outcome: Outcome) -> Iterator[Measure]:
     for name in bench.graph.admg.ordered(moved) if truth is not None else ():
         assert truth is not None
         node = bench.graph.nodes[name]
-        if name not in truth or node.type.shape:
+        if name not in truth or not node.type.scalar:
             continue
         score, baseline = (
             _label_score(node, name, values, truth[name])

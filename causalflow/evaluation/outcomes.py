@@ -252,7 +252,7 @@ class _Run:
 
 
 def _is_label(node: Node) -> bool:
-    return not node.type.shape
+    return not node.type.pictured
 
 
 def _joined(action: Action, part: _Parts) -> Outcome:

@@ -192,7 +192,7 @@ def _complete(columns: Columns, graph: Graph) -> Tensor:
     """Which rows have a label for every node, shape (n,)."""
     found = torch.ones(_length(columns), dtype=torch.bool)
     for name, node in graph.nodes.items():
-        if not node.type.shape:
+        if not node.type.pictured:
             found &= labelled(columns[name])
     return found
 
@@ -256,8 +256,9 @@ def _moved(count: int, generator: torch.Generator) -> Tensor:
 
 def _stated(graph: Graph, subject: Subject, name: str, value: Any) -> Tensor:
     node = graph.nodes[name]
-    if node.type.shape:
-        raise EvidenceError(f"evaluate: do({name}): expected a class or a number, not an image")
+    if not node.type.scalar:
+        what = node.type.predicate
+        raise EvidenceError(f"evaluate: do({name}): expected a class or a number, not {what}")
     factual = subject.rows[name]
     given = to_engine(name, node.type, value(factual) if callable(value) else value)
     if given.ndim and len(given) != len(factual):

@@ -18,6 +18,7 @@ import numpy as np
 from causalflow.errors import CausalflowError, QueryError
 from causalflow.exact.coupling import COUPLINGS, Law, coupled
 from causalflow.factors.array import Scaled, Values, scaled
+from causalflow.graph.conditional import depends_on_noise
 from causalflow.limits import COUPLED_CELLS, PLAN_CELLS
 
 __all__ = ["LONGEST", "Conditional", "Copies", "Copy", "Factor"]
@@ -108,7 +109,7 @@ class Conditional:
 
     def depends(self, rows: Sequence[int]) -> bool:
         """Whether the joint law of copies with these rows depends on the choice."""
-        return sum(map(self.is_chance, set(rows))) > 1
+        return depends_on_noise(self.laws[row] for row in set(rows))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

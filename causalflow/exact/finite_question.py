@@ -304,7 +304,7 @@ class FiniteQuestion:
         """The answer's table; of an image's codes only those that have some probability."""
         _, levels = self.axes()
         keys = [*self.asked(), *self.kept()]
-        coded = [bool(self.domain(key).declared.type.shape) for key in keys]
+        coded = [self.domain(key).declared.type.pictured for key in keys]
         values, levels = _seen_only(values, levels, coded)
         return _with_rows(values, levels, self.inverse)
 

@@ -223,7 +223,7 @@ def _lookup(
     if prod(len(domain.levels) for domain in domains) > limits[0]:
         return None
     outside = [d for key, d in zip(every, domains, strict=True) if key not in keys]
-    if any(domain.declared.type.shape for domain in outside):
+    if any(domain.declared.type.pictured for domain in outside):
         return None  # an answer shows those of its codes that have some probability
     try:
         if question.operations() > limits[1]:

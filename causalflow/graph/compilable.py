@@ -81,35 +81,55 @@ def _latent(graph: Graph, ends: tuple[str, str]) -> Iterator[str]:
 
 
 def _node(graph: Graph, name: str, node: Node, states: int | None) -> Iterator[str]:
-    parents: Mapping[str, Node] = {other: graph.nodes[other] for other in graph.parents(name)}
-    images = sorted(other for other, kind in parents.items() if kind.type.shape)
+    parents = {other: graph.nodes[other] for other in graph.parents(name)}
     if node.table is not None:
-        if _rows(parents) > CATEGORICAL_ROWS:
-            most = f"{CATEGORICAL_ROWS:,}"
-            yield f"node '{name}': its table has more than {most} rows; ask the exact model"
+        yield from _table(name, parents)
     elif node.noise == "response":
         hidden = [ends for ends in graph.bidirected if name in ends]
         latent = math.prod(latent_levels(graph, ends, states) for ends in hidden)
-        if _rows(parents) * latent > CATEGORICAL_ROWS:
-            yield (
-                f"node '{name}': noise 'response' has a value for each combination of the "
-                f"parents, which must be classes, at most {CATEGORICAL_ROWS:,} combinations in "
-                f"all; expected one of {list(CLASS_NOISES)} here"
-            )
-    elif node.noise == "linear" and images:
+        yield from _response(name, _rows(parents) * latent)
+    elif node.noise == "linear":
+        yield from _linear(name, parents)
+    elif node.type.pictured:
+        yield from _picture(name, node, parents)
+
+
+def _table(name: str, parents: Mapping[str, Node]) -> Iterator[str]:
+    if _rows(parents) > CATEGORICAL_ROWS:
+        most = f"{CATEGORICAL_ROWS:,}"
+        yield f"node '{name}': its table has more than {most} rows; ask the exact model"
+
+
+def _response(name: str, combinations: float) -> Iterator[str]:
+    if combinations > CATEGORICAL_ROWS:
         yield (
-            f"node '{name}': noise 'linear' cannot have the image parent '{images[0]}'; use "
+            f"node '{name}': noise 'response' has a value for each combination of the "
+            f"parents, which must be classes, at most {CATEGORICAL_ROWS:,} combinations in "
+            f"all; expected one of {list(CLASS_NOISES)} here"
+        )
+
+
+def _linear(name: str, parents: Mapping[str, Node]) -> Iterator[str]:
+    if wide := sorted(other for other, parent in parents.items() if not parent.type.scalar):
+        word = parents[wide[0]].type.word
+        yield (
+            f"node '{name}': noise 'linear' cannot have the {word} parent '{wide[0]}'; use "
             "'additive' or 'flow'"
         )
-    elif node.type.depth is not None:
+
+
+def _picture(name: str, node: Node, parents: Mapping[str, Node]) -> Iterator[str]:
+    """An image is made by a diffusion model, from what is no image."""
+    images = sorted(other for other, parent in parents.items() if parent.type.pictured)
+    if node.type.depth is not None:
         yield (
             f"node '{name}': an image with levels needs an equation; leave out 'levels' "
             "to have its pixels, in [0, 1], made by a diffusion model"
         )
-    elif node.type.shape and images:
+    elif images:
         yield (
             f"node '{images[0]}': an image node cannot be the parent of an image node; "
-            "expected a class or continuous parent"
+            "expected a class, continuous or count parent"
         )
     elif any(_weights(each) > NETWORK_WEIGHTS for each in images_of({name: node}).values()):
         yield (

@@ -14,7 +14,7 @@ A key stands for a level as any value does (`causalflow.values`): 1, 1.0 and "1"
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from itertools import product
@@ -31,6 +31,7 @@ from causalflow.values.column import GAP
 from causalflow.values.finite import finite
 
 __all__ = [
+    "depends_on_noise",
     "nested_rows",
     "probabilities",
     "read_tables",
@@ -207,6 +208,21 @@ def _where(names: Sequence[str], cell: tuple[Level, ...]) -> str:
     pairs = zip(names, cell, strict=False)
     shown = ", ".join(f"{name}={level}" for name, level in pairs)
     return f" for {shown}" if shown else ""
+
+
+def depends_on_noise(laws: Iterable[Sequence[Fraction]]) -> bool:
+    """Whether what a node would be in several worlds depends on how its noise enters.
+
+    Args:
+        laws: the different rows of its table that can meet; where at most one of them leaves its
+            level to chance there is nothing to choose.
+
+    Example:
+        >>> certain, even = (Fraction(1), Fraction(0)), (Fraction(1, 2), Fraction(1, 2))
+        >>> depends_on_noise([certain, even]), depends_on_noise([even, even])
+        (False, True)
+    """
+    return sum(1 not in law for law in laws) > 1
 
 
 def nested_rows(rows: Rows) -> Any:

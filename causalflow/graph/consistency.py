@@ -64,7 +64,7 @@ def check_links(links: Sequence[Link], nodes: Mapping[str, Node]) -> None:
 
 def _can_be_read(node: Node) -> bool:
     """Whether a predictor may read the node's parents off it."""
-    return bool(node.type.shape) or node.type is UNTYPED
+    return node.type.pictured or node.type is UNTYPED
 
 
 def _check_bidirected(link: Link, nodes: Mapping[str, Node]) -> None:
@@ -106,11 +106,9 @@ def check_equations(
             if used not in nodes and used not in exogenous:
                 hint = _level_hint(used, nodes) or one_of(used, [*nodes, *exogenous])
                 place.fail(f"unknown variable '{used}'; {hint}", lines.get(name))
-            if used in nodes and nodes[used].type.shape:
-                place.fail(
-                    f"'{used}' is an image; expected variables of type class or continuous",
-                    lines.get(name),
-                )
+            if used in nodes and not nodes[used].type.scalar:
+                expected = "expected variables of type class, continuous or count"
+                place.fail(f"'{used}' is {nodes[used].type.predicate}; {expected}", lines.get(name))
 
 
 def check_extents(
@@ -129,7 +127,7 @@ def check_extents(
 
 def _range(node: Node) -> Extent:
     """The numbers that a node can be in an equation: of a class those of its levels."""
-    if node.type.shape:
+    if not node.type.scalar:
         return Extent(-math.inf, math.inf)
     low, high = node.type.extent
     named = map(number, map(Scalar, map(str, node.type.levels or ())))

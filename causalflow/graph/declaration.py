@@ -57,29 +57,15 @@ def declare(tree: Value | None) -> Declaration:
     Raises:
         DeclarationError: the first mistake, with its line.
     """
-    place = Place("graph")
-    if tree is None or (isinstance(tree, Scalar) and tree.empty):
-        place.fail(f"nothing is declared; expected a mapping with some of {list(SECTIONS)}", 1)
-    top = record(tree, place, SECTIONS)
+    top = _top(tree)
     name = top.get("graph")
-    title = "graph" if name is None else text(name, place)
+    title = "graph" if name is None else text(name, Place("graph"))
     links = read_links(_section(top, "edges"))
     rough: list[str] = []
     exogenous = _read_exogenous(_section(top, "exogenous"), rough)
-    ends = [end for link in links for end in (link.source, link.target)]
-    listed = _section(top, "nodes")
-    hidden = _section(top, "latent")
-    latent = {} if hidden is None else read_latent(hidden, [*ends, *_lines(top, "nodes")])
-    nodes = _read_nodes(listed, ends, latent)
-    if len(nodes) + len(exogenous) > NODES:
-        place.fail(f"{len(nodes) + len(exogenous):,} variables; at most {NODES:,}", 1)
-    lines = _lines(top, "nodes") | _lines(top, "exogenous")
-    check_names(nodes, exogenous, lines)
-    check_links(links, nodes)
-    lines |= _equation_lines(top)
-    check_equations(nodes, exogenous, lines)
-    check_extents(nodes, exogenous, lines)
-    nodes = read_tables(listed, nodes, links, rough)
+    nodes, latent = _read_nodes_and_latent(top, links)
+    lines = _check(top, nodes, exogenous, links)
+    nodes = read_tables(_section(top, "nodes"), nodes, links, rough)
     if rough:
         warn_of_rough(rough)
     edges = (*_declared_edges(links, nodes), *derived_edges(nodes))
@@ -96,6 +82,42 @@ def declare(tree: Value | None) -> Declaration:
         queries=read_queries(_section(top, "queries")),
         latent=tuple(latent),
     )
+
+
+def _top(tree: Value | None) -> Fields:
+    """The sections, of which there is one at least."""
+    place = Place("graph")
+    if tree is None or (isinstance(tree, Scalar) and tree.empty):
+        place.fail(f"nothing is declared; expected a mapping with some of {list(SECTIONS)}", 1)
+    return record(tree, place, SECTIONS)
+
+
+def _read_nodes_and_latent(
+    top: Fields, links: Sequence[Link]
+) -> tuple[dict[str, Node], Mapping[str, int | None]]:
+    """The nodes, latent ones among them, and the names of these with their lines."""
+    ends = [end for link in links for end in (link.source, link.target)]
+    hidden = _section(top, "latent")
+    latent = {} if hidden is None else read_latent(hidden, [*ends, *_lines(top, "nodes")])
+    return _read_nodes(_section(top, "nodes"), ends, latent), latent
+
+
+def _check(
+    top: Fields,
+    nodes: Mapping[str, Node],
+    exogenous: Mapping[str, Exogenous],
+    links: Sequence[Link],
+) -> dict[str, int | None]:
+    """Refuse what does not fit together; the lines of the variables, an equation's where one is."""
+    if (count := len(nodes) + len(exogenous)) > NODES:
+        Place("graph").fail(f"{count:,} variables; at most {NODES:,}", 1)
+    lines = _lines(top, "nodes") | _lines(top, "exogenous")
+    check_names(nodes, exogenous, lines)
+    check_links(links, nodes)
+    lines |= _equation_lines(top)
+    check_equations(nodes, exogenous, lines)
+    check_extents(nodes, exogenous, lines)
+    return lines
 
 
 def _section(top: Fields, name: str) -> Value | None:

@@ -69,6 +69,8 @@ class Diffusion(Options):
             every parent conditions the network, and 0 if one is anti-causal: of what the network is
             not told, the code would tell it, and keep it under do().
         prediction: what the network predicts: "velocity" (eps - x_0), "noise" (eps), "data" (x_0).
+        backbone: the network itself, the last field: a name, or a method such as
+            ``cf.UNet(width=64)``.
 
         path: the law of the noise level: "rectified" (logit-normal tau), or of the
             variance-preserving schedules "linear" and "cosine", continuous or in 1000 levels.
@@ -118,9 +120,6 @@ class Diffusion(Options):
             noise that is abducted of flat grounds as wide as that which is drawn
             (`causalflow.mechanisms.image.codec`).
         residual: keep what decoding misses of the factual image as part of its noise.
-
-        backbone: the network, of the first group: a name, or a method such as
-            ``cf.UNet(width=64)``.
 
     Raises:
         GraphError: a name that is no option, or a value out of range.
@@ -239,7 +238,7 @@ class CallKeywords(SamplingKeywords, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling(Options):
-    """What a call changes of image nodes' options, the last group of `Diffusion`; None: nothing.
+    """What a call changes of image nodes' options, the third group of `Diffusion`; None: nothing.
 
     Example:
         >>> from causalflow.graph.method_options import DeltaGuidance, Heun

@@ -1,9 +1,9 @@
 """Node: a variable of a graph as it is declared; edges and exogenous variables too.
 
 Every node has a ``type``, what values it takes (`causalflow.values.variable`), and what its file
-says of the mechanism: an ``equation``, a ``table``, the ``noise``, a ``representation``, each None
-where there is none. What differs between types is asked of ``node.type``; which declaration it is
-nobody outside of this file and of the reader has to know.
+says of the mechanism: an ``equation``, a ``table``, the ``noise``, a ``representation``, options of
+a ``diffusion`` model, each None where there is none. What differs between types is asked of
+``node.type``; which declaration it is nobody outside of this file and of the reader has to know.
 
 A declaration is data: nothing here parses text (`causalflow.formats.formats`) or computes
 (`causalflow.admg.admg`). All are frozen; equality is equality of content, so that file -> Graph ->
@@ -68,6 +68,7 @@ class Symbol:
     equation: ClassVar[None] = None
     table: ClassVar[None] = None
     representation: ClassVar[None] = None
+    diffusion: ClassVar[None] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +94,8 @@ class Class:
     equation: Equation | None = field(default=None, metadata=OWN)
     table: Rows | None = field(default=None, metadata=OWN)
     representation: int | None = None
+
+    diffusion: ClassVar[None] = None
 
     @property
     def type(self) -> FiniteType:
@@ -122,6 +125,7 @@ class Continuous:
     representation: int | None = None
 
     table: ClassVar[None] = None
+    diffusion: ClassVar[None] = None
 
     @property
     def type(self) -> RealType:
@@ -173,6 +177,7 @@ class Variable:
 
     table: ClassVar[None] = None
     representation: ClassVar[None] = None
+    diffusion: ClassVar[None] = None
 
 
 Node: TypeAlias = Symbol | Class | Continuous | Image | Variable
@@ -201,8 +206,8 @@ def as_node_type(name: str, given: Any) -> type[NodeType]:
 
 
 def images_of(nodes: Mapping[str, Node]) -> dict[str, Image]:
-    """The image nodes among them, in their order."""
-    return {name: node for name, node in nodes.items() if isinstance(node, Image)}
+    """The image nodes among them, which have options of a diffusion model, in their order."""
+    return {name: node for name, node in nodes.items() if node.diffusion is not None}
 
 
 def levels_of(nodes: Mapping[str, Node]) -> dict[str, tuple[Level, ...]]:

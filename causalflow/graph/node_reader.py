@@ -1,7 +1,7 @@
 """Node reader: the entries of ``nodes:`` and ``exogenous:`` as objects of `causalflow.graph.node`.
 
 A node's ``type:`` is a name of `causalflow.plugins.NODE_TYPES`. It decides which other fields there
-are: those of its declaration (class, continuous, image), or those of the type's own dataclass.
+are: those of its declaration where it has one, or those of the type's own dataclass.
 """
 
 from __future__ import annotations
@@ -118,19 +118,19 @@ def _node_type(value: Fields, place: Place) -> type[Any]:
 
 
 def _check_equation(node: Node, value: Value | None, place: Place) -> None:
-    """An image's equation has one component a pixel; the others are single expressions."""
+    """A value with axes has one equation an entry; a level or a number a single expression."""
     equation = node.equation
     if equation is None:
         return
-    if not node.type.shape:
+    if node.type.scalar:
         if equation.vector:
             place.fail("a list of equations is for images; expected one equation", value)
         return
-    pixels = math.prod(node.type.shape)
-    if not equation.vector or len(equation.components) != pixels:
+    entries = math.prod(node.type.shape)
+    if not equation.vector or len(equation.components) != entries:
         given = len(equation.components) if equation.vector else "a single one"
         shape = list(node.type.shape)
-        place.fail(f"expected a list of {pixels} equations for shape {shape}, not {given}", value)
+        place.fail(f"expected a list of {entries} equations for shape {shape}, not {given}", value)
 
 
 def _levels(value: Value, place: Place) -> tuple[Level, ...]:

@@ -107,8 +107,8 @@ class ContinuousMechanism(nn.Module):
         super().__init__()
         self.name, self.node, self.parents = name, node, dict(parents)
         self.map = NOISES.get(node.noise)
-        images = {key: node for key, node in self.parents.items() if node.type.shape}
-        self.tabular = {key: kind for key, kind in self.parents.items() if key not in images}
+        embedded = {key: node for key, node in self.parents.items() if not node.type.scalar}
+        self.tabular = {key: kind for key, kind in self.parents.items() if key not in embedded}
         features = sum(width(kind) for kind in self.tabular.values())
         for buffer, shape in (("weights", (features,)), ("intercept", ()), ("centre", (features,))):
             self.register_buffer(buffer, torch.zeros(shape, dtype=torch.float64))
@@ -117,22 +117,23 @@ class ContinuousMechanism(nn.Module):
         self.register_buffer("bend", torch.tensor(math.inf, dtype=torch.float64))
         self.register_buffer("bends", torch.full((features,), math.inf, dtype=torch.float64))
         self.register_buffer("closed", torch.zeros(2, dtype=torch.float64))
-        self._add_networks(features, images)
+        self._add_networks(features, embedded)
 
-    def _add_networks(self, features: int, images: Mapping[str, Node]) -> None:
-        if images and not self.map.conditional:
+    def _add_networks(self, features: int, embedded: Mapping[str, Node]) -> None:
+        if embedded and not self.map.conditional:
+            first, node = next(iter(embedded.items()))
             raise CompileError(
-                f"node '{self.name}': noise '{self.node.noise}' cannot have the image parent "
-                f"'{next(iter(images))}'; use 'additive' or 'flow'"
+                f"node '{self.name}': noise '{self.node.noise}' cannot have the {node.type.word} "
+                f"parent '{first}'; use 'additive' or 'flow'"
             )
-        if images:
-            self.embedding = ParentEmbedding(images, IMAGE_FEATURES)
-        inputs = features + (IMAGE_FEATURES if images else 0)
+        if embedded:
+            self.embedding = ParentEmbedding(embedded, IMAGE_FEATURES)
+        inputs = features + (IMAGE_FEATURES if embedded else 0)
         if self.map.conditional:
             self.network = MLP(inputs, self.map.conditional, dtype=torch.float64, zero=True)
         if self.map.constant:
             self.constant = nn.Parameter(torch.zeros(self.map.constant, dtype=torch.float64))
-        self.has_images = bool(images)
+        self.has_embedded = bool(embedded)
 
     @property
     def description(self) -> str:
@@ -172,7 +173,7 @@ class ContinuousMechanism(nn.Module):
         parameters = [location.new_empty((n, 0))]
         if self.map.conditional:
             inputs = bent((features - self.centre) / self.spread, self.bends)
-            if self.has_images:
+            if self.has_embedded:
                 inputs = torch.cat([inputs, self.embedding(parents, n).double()], dim=-1)
             parameters.append(self.network(inputs))
         if self.map.constant:

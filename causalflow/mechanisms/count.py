@@ -132,18 +132,18 @@ class CountMechanism(nn.Module):
         super().__init__()
         self.name, self.noise, self.parents = name, noise, dict(parents)
         self.is_poisson = noise == "poisson"
-        images = {key: node for key, node in self.parents.items() if node.type.shape}
-        self.tabular = {key: node for key, node in self.parents.items() if key not in images}
+        embedded = {key: node for key, node in self.parents.items() if not node.type.scalar}
+        self.tabular = {key: node for key, node in self.parents.items() if key not in embedded}
         features = sum(map(width, self.tabular.values()))
         for buffer, shape in (("weights", (features,)), ("intercept", ()), ("centre", (features,))):
             self.register_buffer(buffer, torch.zeros(shape, dtype=torch.float64))
         self.register_buffer("spread", torch.ones(features, dtype=torch.float64))
         self.register_buffer("log_size", torch.zeros((), dtype=torch.float64))
-        self.has_images = bool(images)
-        if images:
-            self.embedding = ParentEmbedding(images, IMAGE_FEATURES)
+        self.has_embedded = bool(embedded)
+        if embedded:
+            self.embedding = ParentEmbedding(embedded, IMAGE_FEATURES)
         if self.parents:
-            inputs = features + (IMAGE_FEATURES if images else 0)
+            inputs = features + (IMAGE_FEATURES if embedded else 0)
             self.network = MLP(inputs, 1, dtype=torch.float64, zero=True)
 
     @property
@@ -163,7 +163,7 @@ class CountMechanism(nn.Module):
         found = self.intercept + features @ self.weights
         if self.parents:
             inputs = features
-            if self.has_images:
+            if self.has_embedded:
                 inputs = torch.cat([inputs, self.embedding(parents, n).double()], dim=-1)
             found = found + self.network(inputs)[:, 0]
         return found.clamp(*LOG_MEANS)
@@ -199,10 +199,20 @@ class CountMechanism(nn.Module):
 
     def _fit(self, features: Tensor, value: Tensor) -> None:
         start = torch.log(value.mean().clamp_min(0.5 / len(value)))
-        line = torch.cat(
-            [start[None], torch.zeros_like(self.weights), torch.zeros_like(start)[None]]
-        )
-        line.requires_grad_(True)
+        nothing = torch.zeros(features.shape[1] + 1).to(start)
+        line = self._descended(torch.cat([start[None], nothing]), features, value)
+        if not line.isfinite().all():
+            raise DataError(
+                f"node '{self.name}': numbers so large, its own or its parents', that no line fits "
+                "them; give them in another unit"
+            )
+        self.intercept.copy_(line[0])
+        self.weights.copy_(line[1:-1])
+        self.log_size.copy_(line[-1].clamp(*LOG_SIZES))
+
+    def _descended(self, line: Tensor, features: Tensor, value: Tensor) -> Tensor:
+        """From a line (a, w, log r) the one of greatest likelihood, by a quasi-Newton method."""
+        line = line.requires_grad_(True)
         optimizer = torch.optim.LBFGS(
             [line],
             max_iter=STEPS,
@@ -221,15 +231,7 @@ class CountMechanism(nn.Module):
 
         with torch.enable_grad():
             optimizer.step(closure)
-        fitted = line.detach()
-        if not fitted.isfinite().all():
-            raise DataError(
-                f"node '{self.name}': numbers so large, its own or its parents', that no line fits "
-                "them; give them in another unit"
-            )
-        self.intercept.copy_(fitted[0])
-        self.weights.copy_(fitted[1:-1])
-        self.log_size.copy_(fitted[-1].clamp(*LOG_SIZES))
+        return line.detach()
 
     def loss(self, values: Values, generator: torch.Generator) -> Tensor | None:
         """-log p(x | pa), shape (batch,), 0 in rows with a label missing; None without parents."""

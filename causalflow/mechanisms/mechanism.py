@@ -140,7 +140,7 @@ def stored(
     name: str, kind: NodeType, value: Any, error: type[CausalflowError] = EvidenceError
 ) -> Tensor:
     """Checked values as they are kept in memory: images uint8 as given, else float32 as public."""
-    given = _pixels(value) if kind.shape and isinstance(value, Tensor) else value
+    given = _pixels(value) if kind.pictured and isinstance(value, Tensor) else value
     return torch.from_numpy(np.array(kind.read(given, where=f"node '{name}'", error=error)))
 
 
@@ -154,7 +154,7 @@ def _pixels(images: Tensor) -> np.ndarray[Any, Any]:
 
 def to_scale(kind: NodeType, kept: Tensor) -> Tensor:
     """What is kept on the engine's scale: images in [-1, 1], discrete ones as their integers."""
-    if not kind.shape:
+    if not kind.pictured:
         return kept
     if kind.depth is not None:
         return kept.float()
@@ -166,7 +166,7 @@ def to_public(kind: NodeType, value: Tensor) -> Tensor:
 
     Images are in [0, 1]; classes are the levels' numbers, or indices where levels are names.
     """
-    if kind.shape and kind.depth is None:
+    if kind.pictured and kind.depth is None:
         return ((value + 1) / 2).clamp(0, 1)
     if kind.stored_differs:
         shown = kind.show(value.cpu().numpy())

@@ -177,7 +177,7 @@ def read_value(graph: Graph, name: str, value: Any, device: torch.device) -> tup
         return torch.as_tensor(places, dtype=torch.int64, device=device), batch
     if name not in graph.nodes:
         raise EvidenceError(f"'{name}' is continuous and exogenous; it cannot be given")
-    values = to_engine(name, graph.nodes[name].type, plain).reshape(-1)
+    values = to_engine(name, declared.type, plain).reshape(-1, *declared.type.shape)
     if not labelled(values).all():
         raise EvidenceError(f"'{name}' has no value in some row; leave it out of the evidence")
     return values.to(device), batch
@@ -231,7 +231,7 @@ def _is_met_by_draws(graph: Graph, names: frozenset[str]) -> bool:
         return True
     above = [graph.nodes[name] for name in graph.ancestors(names) - names]
     is_open = any(node.type.levels is None and node.equation is None for node in above)
-    return is_open and all(kind.integral and not kind.shape for kind in kinds)
+    return is_open and all(kind.integral and kind.scalar for kind in kinds)
 
 
 def _check_condition(graph: Graph, condition: Condition) -> None:

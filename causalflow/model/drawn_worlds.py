@@ -79,11 +79,10 @@ class DrawnWorlds:
             return Axis(levels=tuple(whole.long().tolist()), index=index.cpu().numpy())
         levels = levels_of(graph, term.name)
         if levels is None:
-            what = "continuous" if image is None else "an image"
-            other = f", or ask for E[{term.free}]" if image is None else ""
+            other = f", or ask for E[{term.free}]" if kind.scalar else ""
             raise QueryError(
-                f"query: '{term.name}' is {what}, so '{term}' has no table of probabilities; "
-                f"draw it with counterfactual(...) or sample(...){other}"
+                f"query: '{term.name}' is {kind.predicate}, so '{term}' has no table of "
+                f"probabilities; draw it with counterfactual(...) or sample(...){other}"
             )
         return Axis(levels=levels, index=value.long().cpu().numpy())
 
@@ -91,8 +90,10 @@ class DrawnWorlds:
         """The term as a number: levels that are no numbers count as their index."""
         nodes = self.scm.graph.nodes
         kind = nodes[term.name].type if term.name in nodes else UNTYPED
-        if kind.shape:
-            raise QueryError(f"query: the expectation of the image '{term.name}'; ask sample(...)")
+        if not kind.scalar:
+            raise QueryError(
+                f"query: the expectation of the {kind.word} '{term.name}'; ask sample(...)"
+            )
         return kind.counted(self.value(term).cpu().numpy())
 
     def holds(self, term: Term) -> Array:

@@ -18,10 +18,10 @@ from torch import Tensor
 
 from causalflow.diffusion.guidance.contrast import GUIDANCES
 from causalflow.errors import EvidenceError, one_of, shown
+from causalflow.graph.conditional import depends_on_noise
 from causalflow.graph.diffusion import CALL_OPTIONS, Sampling, call_options
 from causalflow.graph.graph import Graph
 from causalflow.graph.method_options import Guidance
-from causalflow.graph.node import Rows
 from causalflow.limits import DRAWN_NUMBERS, DRAWN_ROWS
 from causalflow.mechanisms.categorical import NOISES
 from causalflow.mechanisms.mechanism import Values, labelled, to_engine
@@ -238,7 +238,8 @@ def check_noise(scm: StructuralModel, changed: Iterable[str]) -> None:
     """
     moved = scm.below(changed)
     for name, node in scm.graph.nodes.items():
-        if name in moved and node.table and node.noise is None and _has_chances(node.table):
+        is_open = name in moved and node.table is not None and node.noise is None
+        if is_open and depends_on_noise(law for _, law in node.table or ()):
             raise EvidenceError(
                 f"node '{name}' has a table, and what it would have been depends on how its noise "
                 f"enters; state 'noise' at the node, one of {sorted(NOISES)}"
@@ -281,14 +282,6 @@ def check_seed(given: object) -> int:
     return int(seed)
 
 
-def _has_chances(table: Rows) -> bool:
-    """Whether a table leaves more than one row to chance, so that how these hang together matters.
-
-    As `causalflow.exact.copies.Conditional.depends`.
-    """
-    return sum(max(law) < 1 for _, law in table) > 1
-
-
 def _given(images: Mapping[str, object], values: Values, node: str | None) -> list[str]:
     return [name for name in images if name in values and node in (None, name)]
 
@@ -308,7 +301,7 @@ def _named(scm: StructuralModel, evidence: Any) -> Mapping[str, Any]:
     """Evidence that is no mapping: a DataFrame, or the images of the one image node."""
     if hasattr(evidence, "columns") and hasattr(evidence, "to_dict"):
         return {str(name): evidence[name] for name in evidence.columns}
-    images = [name for name, kind in scm.types.items() if kind.shape]
+    images = [name for name, kind in scm.types.items() if kind.pictured]
     if len(images) != 1:
         raise EvidenceError(
             "evidence without names needs a graph with one image node, this one has "

@@ -175,7 +175,7 @@ def experienced(
         pictures={
             name: _kept(frame.columns[name], seed)
             for name in names
-            if scm.graph.nodes[name].type.shape
+            if scm.graph.nodes[name].type.pictured
         },
     )
 
@@ -209,7 +209,9 @@ def _ranges(scm: StructuralModel, frame: Frame, name: str) -> dict[str, Range]:
 def _distance(scm: StructuralModel, frame: Frame, name: str, seed: int) -> float:
     """The Kolmogorov-Smirnov distance between a node's rows and draws with the rows' parents."""
     parents = scm.parents(name)
-    pictured = any(scm.graph.nodes[each].type.shape for each in parents if each in scm.graph.nodes)
+    pictured = any(
+        scm.graph.nodes[each].type.pictured for each in parents if each in scm.graph.nodes
+    )
     most = ROWS_WITH_PICTURES if pictured else ROWS
     labels = frame.labels()
     rows = all_labelled(labels, [n for n in (name, *parents) if n in labels]).nonzero()[:, 0]
@@ -276,7 +278,7 @@ def _node(graph: Graph, name: str, *, numeric: bool = False, pictured: bool = Fa
     if name not in graph.nodes:
         raise CheckpointError(f"experience: '{name}' is no node")
     kind = graph.nodes[name].type
-    if (numeric and not kind.numeric) or (pictured and not kind.shape):
+    if (numeric and not kind.numeric) or (pictured and not kind.pictured):
         wanted = "images" if pictured else "numbers"
         raise CheckpointError(f"experience: '{name}' is no node of {wanted}")
     return name

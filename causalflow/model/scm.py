@@ -207,7 +207,7 @@ class StructuralModel(nn.Module):
 
     def _edge(self, parent: str, child: str) -> str:
         """A parent, and the scale of an anti-causal edge."""
-        drawn = parent not in self.root_names and self.types[child].shape
+        drawn = parent not in self.root_names and self.types[child].pictured
         kind = self.graph.kind(parent, child) if drawn else None
         if isinstance(kind, Anticausal):
             return f"{parent} (anticausal, scale {kind.scale:g})"

@@ -124,7 +124,7 @@ class Known:
 
     def _check(self, name: str, stated: Value, given: Any) -> None:
         declared = {**self.graph.nodes, **self.graph.exogenous}[name]
-        if declared.type is UNTYPED or declared.type.shape:
+        if declared.type is UNTYPED or not declared.type.scalar:
             same = rank(given) == 0 and given == stated
         else:
             read = declared.type.read(given, where=f"node '{name}'")

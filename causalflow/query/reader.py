@@ -252,6 +252,10 @@ def resolve(name: str, declared: Node | Exogenous, value: Value) -> Value:
         if image.depth is None:
             raise QueryError(f"query: image node '{name}' takes no value in a query; name it alone")
         return _code(name, image.depth ** math.prod(image.shape), value)
+    if not kind.scalar:
+        raise QueryError(
+            f"query: {kind.word} node '{name}' takes no value in a query; name it alone"
+        )
     number = kind.read(value, where=where, error=QueryError)
     if math.isnan(number):
         raise QueryError(f"{where}: {value!r} is no number")

@@ -49,9 +49,19 @@ class ImageType(NodeType):
         return (-math.inf, math.inf) if self.depth is None else (0.0, self.depth - 1.0)
 
     @property
+    def pictured(self) -> bool:
+        """Every value is a picture."""
+        return True
+
+    @property
     def integral(self) -> bool:
         """Whether pixels are discrete."""
         return self.depth is not None
+
+    @property
+    def predicate(self) -> str:
+        """That it is an image."""
+        return "an image"
 
     @property
     def caption(self) -> str:

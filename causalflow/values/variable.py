@@ -8,6 +8,7 @@ network is told a value, the mechanism that makes it) stands in the type's engin
     type        a value                                     stored as
     class       a level                                     int64, its position; -1: none
     continuous  a number                                    float64; NaN: none
+    count       a whole number from 0                       float64; NaN: none
     image       numbers, channel x height x width           uint8 or float32
     (none)      of a node that has a name alone: `UNTYPED`
 
@@ -25,7 +26,8 @@ from typing import Any, ClassVar, Protocol, TypeAlias
 
 import numpy as np
 
-from causalflow.errors import CausalflowError, EvidenceError
+from causalflow.errors import CausalflowError, EvidenceError, one_of
+from causalflow.plugins import NODE_TYPES
 from causalflow.values.column import Array
 
 __all__ = ["UNTYPED", "Level", "Look", "NodeType", "Untyped"]
@@ -78,6 +80,16 @@ class NodeType(Protocol):
     def shape(self) -> tuple[int, ...]:
         """The axes of one value: () of a level or a number."""
         return ()
+
+    @property
+    def scalar(self) -> bool:
+        """Whether a value is one entry, a level or a number: it has no axes."""
+        return not self.shape
+
+    @property
+    def pictured(self) -> bool:
+        """Whether values are pictures: pixels in [0, 1] or of some levels, kept in PNG files."""
+        return False
 
     @property
     def numeric(self) -> bool:
@@ -189,7 +201,7 @@ class Untyped(NodeType):
         Raises:
             CausalflowError: an error of class ``error``, for what is no value of the type.
         """
-        raise error(f"{where} has no type; declare it under nodes: as class, continuous or image")
+        raise error(f"{where} has no type; declare it under nodes: {one_of('', NODE_TYPES)}")
 
     def show(self, stored: Any) -> Array:
         """What is given."""

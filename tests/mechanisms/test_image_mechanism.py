@@ -426,5 +426,7 @@ def test_an_image_without_parents_is_abducted_too():
 
 
 def test_an_image_parent_of_an_image_is_refused():
-    with pytest.raises(CompileError, match=r"node 'photo'.*expected a class or continuous parent"):
+    with pytest.raises(
+        CompileError, match=r"node 'photo'.*expected a class, continuous or count parent"
+    ):
         mechanism({}, parents={"photo": Image(shape=(1, 8, 8))})

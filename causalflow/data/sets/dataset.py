@@ -179,9 +179,9 @@ def _compute(name: str, node: Node, values: Arrays, n: int) -> NDArray[Any]:
     if node.equation is None:
         raise DataError(f"node '{name}': no equation to draw it from; expected an explicit graph")
     result = evaluate(node.equation, values)
-    if node.type.shape:
-        pixels = np.stack([np.broadcast_to(pixel, n) for pixel in result], axis=1)
-        return _typed(name, node, pixels.reshape(_shape(node, n)))
+    if not node.type.scalar:
+        entries = np.stack([np.broadcast_to(entry, n) for entry in result], axis=1)
+        return _typed(name, node, entries.reshape(_shape(node, n)))
     return _typed(name, node, np.broadcast_to(result, n))
 
 

@@ -89,6 +89,11 @@ class _Boxes:
     def middle(self) -> Tensor:
         return self.low + (self.high - self.low) / 2
 
+    def narrower(self, width: float, spread: float) -> Tensor:
+        """Whether each box is no wider than so much of its place, or of the spread of u."""
+        size = torch.maximum(self.low.abs(), self.high.abs()).clamp_min(spread)
+        return self.high - self.low <= width * size
+
     def halves(self) -> _Boxes:
         middle = self.middle
         return _Boxes(
@@ -128,32 +133,62 @@ def isolate(
         high=edges[1:].repeat(count),
     )
     tolerance = FLOAT32 * x.abs() + ROUNDING * scale
-    flat, single, last, spent = [], [], [], torch.zeros(count, dtype=torch.int64, device=x.device)
-    waiting, most = [boxes], BOXES_OF_A_DRAW if drawn else BOXES_OF_A_ROW
     narrowest = NARROWEST_OF_DRAWS if drawn else NARROWEST
+    spent = torch.zeros(count, dtype=torch.int64, device=x.device)
+    flat, single, last, waiting = [], [], [], [boxes]
     while waiting:
         boxes = waiting.pop()
         spent += torch.bincount(boxes.row, minlength=count)
-        if int(spent.max()) > most or (drawn and int(spent.sum()) > BOXES_OF_DRAWS):
-            raise UndecidedError(int(spent.argmax()))
-        found = bounds(boxes.row, boxes.low, boxes.high)
-        at_middle = f(boxes.row, boxes.middle)
-        target, room = x[boxes.row], tolerance[boxes.row]
-        alive = _alive(boxes, found, at_middle, target, room)
-        smooth = alive & ~found.broken
-        constant = smooth & (found.down == 0) & (found.up == 0)
-        flat.append(boxes[constant & ((at_middle - target).abs() <= room)])
-        monotone = smooth & ~constant & ((found.down > 0) | (found.up < 0))
-        single.append(boxes[monotone])
-        rest = alive & ~constant & ~monotone
-        width = boxes.high - boxes.low
-        size = torch.maximum(boxes.low.abs(), boxes.high.abs()).clamp_min(spread)
-        narrow = rest & (width <= narrowest * size)
-        last.append(boxes[narrow & ((at_middle - target).abs() <= room)])
-        halves = boxes[rest & ~narrow].halves()
+        _check_work(spent, drawn)
+        told = _told(f, bounds, boxes, x[boxes.row], tolerance[boxes.row])
+        flat.append(boxes[told.flat & told.solves])
+        single.append(boxes[told.monotone])
+        narrow = told.rest & boxes.narrower(narrowest, spread)
+        last.append(boxes[narrow & told.solves])
+        halves = boxes[told.rest & ~narrow].halves()
         starts = range(0, len(halves), AT_A_TIME)
         waiting += [halves[slice(start, start + AT_A_TIME)] for start in starts]
     return _gathered(f, x, _joined(flat), _joined(single), _joined(last), spread, scale)
+
+
+def _check_work(spent: Tensor, drawn: bool) -> None:
+    """Refuse to go on with a row, or with all, after so many boxes."""
+    most = BOXES_OF_A_DRAW if drawn else BOXES_OF_A_ROW
+    if int(spent.max()) > most or (drawn and int(spent.sum()) > BOXES_OF_DRAWS):
+        raise UndecidedError(int(spent.argmax()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Told:
+    """What is known of f in each box, shape (boxes,); in boxes with none of it is no solution.
+
+    Attributes:
+        flat: f is constant.
+        monotone: f rises, or falls.
+        rest: neither, and there may be a solution.
+        solves: f(middle) = x.
+    """
+
+    flat: Tensor
+    monotone: Tensor
+    rest: Tensor
+    solves: Tensor
+
+
+def _told(f: Function, bounds: Bounds, boxes: _Boxes, target: Tensor, room: Tensor) -> _Told:
+    """The boxes told apart, for the values x of their rows and how far f may be from them."""
+    found = bounds(boxes.row, boxes.low, boxes.high)
+    at_middle = f(boxes.row, boxes.middle)
+    alive = _alive(boxes, found, at_middle, target, room)
+    smooth = alive & ~found.broken
+    flat = smooth & (found.down == 0) & (found.up == 0)
+    monotone = smooth & ~flat & ((found.down > 0) | (found.up < 0))
+    return _Told(
+        flat=flat,
+        monotone=monotone,
+        rest=alive & ~flat & ~monotone,
+        solves=(at_middle - target).abs() <= room,
+    )
 
 
 def _alive(

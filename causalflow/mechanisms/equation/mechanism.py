@@ -11,6 +11,7 @@ width).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import prod
 
 import torch
 from torch import Tensor, nn
@@ -43,11 +44,10 @@ class EquationMechanism(nn.Module):
         if node.equation is None:
             raise CompileError(f"node '{name}': it has no equation")
         self.equation: Equation = node.equation
-        pixels = torch.Size(node.type.shape).numel()
-        given = len(self.equation.components)
-        if given not in (1, pixels):
+        entries, given = prod(node.type.shape), len(self.equation.components)
+        if given not in (1, entries):
             raise CompileError(
-                f"node '{name}': the equation has {given} entries; {pixels} expected"
+                f"node '{name}': the equation has {given} entries; {entries} expected"
             )
 
     @property
@@ -68,9 +68,9 @@ class EquationMechanism(nn.Module):
         parts = result if self.equation.vector else [result]
         columns = [torch.as_tensor(part, dtype=torch.float64).expand(n) for part in parts]
         kind = self.node.type
-        if kind.shape:
-            pixels = torch.Size(kind.shape).numel()
-            return torch.stack(columns, -1).expand(n, pixels).float().reshape(n, *kind.shape)
+        if not kind.scalar:
+            entries = torch.stack(columns, -1).expand(n, prod(kind.shape)).reshape(n, *kind.shape)
+            return entries.float() if kind.pictured else entries
         if kind.levels is not None:
             return torch.where(self._possible(columns[0]), columns[0], kind.missing).long()
         return columns[0].clone()
@@ -97,12 +97,15 @@ class EquationMechanism(nn.Module):
 
     def _outside(self, value: Tensor) -> Tensor:
         """The rows whose value the node cannot have: bool, shape (batch,)."""
-        return value.flatten(1).isnan().any(1) if self.node.type.shape else ~self._possible(value)
+        if self.node.type.scalar:
+            return ~self._possible(value)
+        return value.flatten(1).isnan().any(1)
 
     def _expected(self, value: Tensor) -> str:
         kind, (low, high) = self.node.type, self.node.type.extent
-        if kind.shape:
-            return "its equation gives pixels that are not numbers"
+        if not kind.scalar:
+            entries = "pixels" if kind.pictured else "entries"
+            return f"its equation gives {entries} that are not numbers"
         if kind.levels is not None:
             return f"its equation gives what is not a level; levels are 0 to {high:g}"
         whole = ", a whole number" if kind.integral else ""
@@ -111,7 +114,7 @@ class EquationMechanism(nn.Module):
 
     def matches(self, value: Tensor, predicted: Tensor) -> Tensor:
         """Whether each row of the evidence is what the equation gives: bool, shape (batch,)."""
-        if self.node.type.integral and not self.node.type.shape:
+        if self.node.type.integral and self.node.type.scalar:
             return value == predicted
         return (
             agrees(value, predicted).flatten(1).all(1)

@@ -61,7 +61,7 @@ def constraints(
             _check_size(name, parts)
         if name in values:
             found.append(_rewritten(mechanism, parts))
-        elif not mechanism.node.type.shape:
+        elif mechanism.node.type.scalar:
             missing[name] = parts[0]
     return found
 

@@ -238,4 +238,4 @@ def _moving(influences: Mapping[str, float]) -> int:
 
 
 def _is_number(node: EquationMechanism) -> bool:
-    return not node.node.type.shape
+    return node.node.type.scalar

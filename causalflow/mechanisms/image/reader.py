@@ -247,11 +247,15 @@ def _spread(output: Tensor) -> Tensor:
 def _real_line(name: str, node: Node) -> RealLine:
     engine = engine_of(node.type)
     if engine is None or engine.line is None:
-        raise CompileError(
-            f"node '{name}': a node of type {node.type.word} cannot be read off an image; give a "
-            "classifier of your own, or another type"
-        )
+        raise _unreadable(name, node)
     return engine.line(node.type)
+
+
+def _unreadable(name: str, node: Node) -> CompileError:
+    return CompileError(
+        f"node '{name}': a node of type {node.type.word} cannot be read off an image; give a "
+        "classifier of your own, or another type"
+    )
 
 
 def _outputs(name: str, node: Node) -> int:
@@ -260,7 +264,9 @@ def _outputs(name: str, node: Node) -> int:
         return len(node.type.levels)
     if node.type.numeric:
         return 2
+    if not node.type.pictured:
+        raise _unreadable(name, node)
     raise CompileError(
         f"node '{name}': an image node cannot be the parent of an image node; "
-        "expected a class or continuous parent"
+        "expected a class, continuous or count parent"
     )
