@@ -42,16 +42,12 @@ class ImageType(NodeType):
     word: ClassVar[str] = "image"
     engine: ClassVar[str] = "causalflow.mechanisms.image.mechanism:ENGINE"
     look: ClassVar[Look] = Look(shape="card", fill="#fdebd6", line="#c26a1b")
+    pictured: ClassVar[bool] = True
 
     @property
     def extent(self) -> tuple[float, float]:
         """What a discrete pixel can be; any number of a real one, as an equation may give it."""
         return (-math.inf, math.inf) if self.depth is None else (0.0, self.depth - 1.0)
-
-    @property
-    def pictured(self) -> bool:
-        """Every value is a picture."""
-        return True
 
     @property
     def integral(self) -> bool:

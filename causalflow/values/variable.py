@@ -59,12 +59,15 @@ class NodeType(Protocol):
         look: how a node of it is drawn.
         noises: how the noise of a node can enter, as its file names it; the first by default, the
             last the one that fits most.
+        pictured: whether values are pictures: pixels in [0, 1] or of some levels, on the public
+            face and in PNG files, rescaled for networks, and made by a diffusion model.
     """
 
     word: ClassVar[str]
     engine: ClassVar[str]
     look: ClassVar[Look]
     noises: ClassVar[tuple[str, ...]] = ()
+    pictured: ClassVar[bool] = False
 
     @property
     def levels(self) -> tuple[Level, ...] | None:
@@ -85,11 +88,6 @@ class NodeType(Protocol):
     def scalar(self) -> bool:
         """Whether a value is one entry, a level or a number: it has no axes."""
         return not self.shape
-
-    @property
-    def pictured(self) -> bool:
-        """Whether values are pictures: pixels in [0, 1] or of some levels, kept in PNG files."""
-        return False
 
     @property
     def numeric(self) -> bool:
