@@ -1,4 +1,6 @@
-"""The command line: one module a command, and what they share.
+"""The command line: a module for each command, and what they share (`arguments`, `output`, `rows`).
+
+`show` alone holds three, which show what a file holds: ``draw``, ``describe``, ``enumerate``.
 
     exit code  0    fine
                2    the user's mistake: one line on standard error

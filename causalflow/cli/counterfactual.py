@@ -62,9 +62,10 @@ if TYPE_CHECKING:
     from causalflow.data.sets.catalogue import DataSet
     from causalflow.graph.graph import Graph
     from causalflow.model.abduction import Abduction
+    from causalflow.model.model import Model
     from causalflow.model.world import World
 
-__all__ = ["counterfactual", "evidence_of", "repeated", "rows_of"]
+__all__ = ["counterfactual"]
 
 MOST_COLUMNS = 12
 PICTURE = "counterfactual.png"
@@ -146,8 +147,6 @@ def counterfactual(
     Nodes without evidence are inferred from the rest where they can be, and drawn where they are
     free; the answer says which, and how.
     """
-    from causalflow.model.world_verdicts import counterfactual_verdict
-
     if not do:
         raise EvidenceError("counterfactual: give at least one intervention, as in --do color=red")
     loaded, weights = named_model(model, device)
@@ -155,27 +154,17 @@ def counterfactual(
     if output and output.suffix.lower() != ".csv" and not image_names(graph):
         raise CausalflowError(f"{output}: the model has no image; give a .csv file for the labels")
     action = assigned(graph, do, "--do")
-    source, known = evidence_of(graph, evidence, images, given), None
-    if not source and (known := shipped_data(model, weights)):
-        source = rows_of(graph, known, rows)
-        output = output or Path(PICTURE)
+    source, known = _evidence(graph, evidence, images, given), None
     if not source:
-        raise EvidenceError("counterfactual: no evidence; give --image, --evidence or --given")
-    with _one_warning() as outside:
-        asked = Sampling(**dict(options))
-        abduction = loaded.abduct(
-            repeated(source, draws), generator=seed, steps=steps, sampling=asked
-        )
-        factual = loaded.predict(abduction, steps=steps, sampling=asked)
-        world = loaded.predict(abduction, action, steps=steps, guidance=guidance, sampling=asked)
-        outside.extend(world.info.warnings)
+        source, known = _shipped(graph, model, weights, rows)
+        output = output or Path(PICTURE)
+    settings = {"steps": steps, "sampling": Sampling(**dict(options))}
+    abduction, factual, world = _asked(loaded, source, draws, action, seed, guidance, settings)
     worlds = {"factual": factual, _named(do): world}
     columns = _columns(graph, worlds, draws)
+    _write(graph, worlds, columns, output)
     found = open_values(graph, world, abduction.rows // draws, label_columns(graph, world))
-    if output is not None:
-        _write(graph, worlds, columns, output)
-    notes = open_notes(loaded, counterfactual_verdict(graph, tuple(source), action))
-    summary = _summary(abduction, worlds, output, found) | {"notes": notes}
+    summary = _summary(abduction, worlds, output, found) | _notes(loaded, source, action)
     if is_graph_file(model):
         summary |= {"model": weights, "data": f"{known.name}, test split" if known else None}
     if as_json:
@@ -186,7 +175,25 @@ def counterfactual(
         say("\n" + "\n".join(filter(None, [*open_lines(found, _named(do)), _text(summary)])))
 
 
-def evidence_of(
+def _asked(
+    model: Model,
+    evidence: Mapping[str, Any],
+    draws: int,
+    action: Mapping[str, Any],
+    seed: int,
+    guidance: float | None,
+    settings: Mapping[str, Any],
+) -> tuple[Abduction, World, World]:
+    """The noise of the evidence, and the worlds that it makes: the factual one, and the other."""
+    with _one_warning() as outside:
+        abduction = model.abduct(_repeated(evidence, draws), generator=seed, **settings)
+        factual = model.predict(abduction, **settings)
+        world = model.predict(abduction, action, guidance=guidance, **settings)
+        outside.extend(world.info.warnings)
+    return abduction, factual, world
+
+
+def _evidence(
     graph: Graph, table_file: Path | None, files: Sequence[Path], given: Sequence[Assignment]
 ) -> dict[str, Any]:
     """Node -> values, from the three options that give evidence."""
@@ -201,20 +208,29 @@ def evidence_of(
     return given_once(parts)
 
 
-def rows_of(graph: Graph, known: DataSet, rows: int) -> dict[str, Any]:
-    """Rows of the test split, which no shipped model was fitted to: node -> values."""
+def _shipped(
+    graph: Graph, file: Path, weights: Path | None, rows: int
+) -> tuple[dict[str, Any], DataSet]:
+    """Rows of the test split, which no shipped model was fitted to, and the data set.
+
+    Raises:
+        EvidenceError: the file is no graph file, or no data set belongs to it.
+    """
     from causalflow.cli.rows import drawn
     from causalflow.data.frame import Frame
 
+    known = shipped_data(file, weights)
+    if known is None:
+        raise EvidenceError("counterfactual: no evidence; give --image, --evidence or --given")
     frame = Frame.read(drawn(graph, known.name, "test", n=rows), graph)
     labels = {
         name: graph.nodes[name].type.show(values.numpy()).tolist()
         for name, values in frame.labels().items()
     }
-    return {**labels, **{name: frame.columns[name] for name in image_names(graph)}}
+    return {**labels, **{name: frame.columns[name] for name in image_names(graph)}}, known
 
 
-def repeated(evidence: Mapping[str, Any], draws: int) -> dict[str, Any]:
+def _repeated(evidence: Mapping[str, Any], draws: int) -> dict[str, Any]:
     """Every row ``draws`` times: draw k of row i is row k * rows + i; single values become rows."""
     import torch
 
@@ -276,11 +292,11 @@ def _columns(graph: Graph, worlds: Mapping[str, World], draws: int) -> dict[str,
 
 
 def _write(
-    graph: Graph, worlds: Mapping[str, World], columns: Mapping[str, list[Any]], output: Path
+    graph: Graph, worlds: Mapping[str, World], columns: Mapping[str, list[Any]], output: Path | None
 ) -> None:
-    if output.suffix.lower() == ".csv":
+    if output is not None and output.suffix.lower() == ".csv":
         write_csv(output, columns)
-    else:
+    elif output is not None:
         write_figure(output, _grid(graph, worlds))
 
 
@@ -321,6 +337,13 @@ def _summary(
         "warnings": list(worlds[label].info.warnings),
         "file": output,
     }
+
+
+def _notes(model: Model, evidence: Mapping[str, Any], action: Mapping[str, Any]) -> dict[str, Any]:
+    from causalflow.model.world_verdicts import counterfactual_verdict
+
+    verdict = counterfactual_verdict(model.graph, tuple(evidence), action)
+    return {"notes": open_notes(model, verdict)}
 
 
 def _text(summary: Mapping[str, Any]) -> str:

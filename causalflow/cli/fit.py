@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -145,21 +145,19 @@ def _summary(report: FitReport, output: Path, unit: str) -> str:
         }
     width = max(map(len, lines))
     text = "\n".join(f"{name.ljust(width)}  {value}" for name, value in lines.items())
-    parts = [text]
+    return "\n\n".join([text, *_tables(report)])
+
+
+def _tables(report: FitReport) -> Iterator[str]:
+    """What each node came to: its loss, and how far its draws are from the rows."""
     if report.steps:
-        losses: dict[str, list[Any]] = {
-            "node": list(report.losses),
-            "loss, mean of the last 50 steps": list(report.losses.values()),
-        }
-        parts.append(table(losses))
+        yield _by_node("loss, mean of the last 50 steps", report.losses)
     else:
-        parts.append("every mechanism is fitted in closed form: no gradient steps")
+        yield "every mechanism is fitted in closed form: no gradient steps"
     if report.distances:
-        apart: dict[str, list[Any]] = {
-            "node": list(report.distances),
-            "distance of draws from rows, 0 to 1 (Kolmogorov-Smirnov)": [
-                float(f"{distance:.2g}") for distance in report.distances.values()
-            ],
-        }
-        parts.append(table(apart))
-    return "\n\n".join(parts)
+        apart = {node: float(f"{distance:.2g}") for node, distance in report.distances.items()}
+        yield _by_node("distance of draws from rows, 0 to 1 (Kolmogorov-Smirnov)", apart)
+
+
+def _by_node(header: str, numbers: Mapping[str, float]) -> str:
+    return table({"node": list(numbers), header: list(numbers.values())})

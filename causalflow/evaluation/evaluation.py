@@ -237,8 +237,7 @@ def evaluate(
         found.write("report")
     """
     start = time.monotonic()
-    for chosen in metrics or ():
-        METRICS.get(chosen)
+    chosen = [METRICS.get(each) for each in (METRICS.own if metrics is None else metrics)]
     check_count("judge_epochs", judge_epochs)
     subject = _subject(model, data, n, split, seed)
     actions = _actions(model, subject, do, seed)
@@ -256,7 +255,7 @@ def evaluate(
         model=name,
         bench=bench,
         settings=settings,
-        measures=tuple(measured(bench, metrics)),
+        measures=tuple(measured(bench, chosen)),
         rests_on=rests_on,
         device=str(model.device),
         seconds=time.monotonic() - start,

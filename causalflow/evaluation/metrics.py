@@ -32,7 +32,6 @@ from causalflow.evaluation.outcomes import Outcome
 from causalflow.evaluation.readers import hit_rate, reading_error
 from causalflow.evaluation.score import Score, mean_score, share_score
 from causalflow.graph.node import Node
-from causalflow.plugins import METRICS
 
 __all__ = [
     "Metric",
@@ -103,20 +102,16 @@ def metric(
     )
 
 
-def measured(bench: Bench, metrics: Sequence[str] | None = None) -> list[Measure]:
-    """Every number, in the order of the report.
+def measured(bench: Bench, metrics: Sequence[Metric]) -> list[Measure]:
+    """Every number, in the order of the report: those of the null intervention first.
 
     Args:
         bench: what the model answered, and what it is held against.
-        metrics: names in `METRICS`; None: the package's own, in the order of a report.
-
-    Raises:
-        CausalflowError: no such metric; the message lists those there are.
+        metrics: the metrics, in that order.
     """
-    chosen = [METRICS.get(name) for name in (METRICS.own if metrics is None else metrics)]
-    found = [each for own in chosen if own.null for each in own.measures(bench, bench.null)]
+    found = [each for m in metrics if m.null for each in m.measures(bench, bench.null)]
     for outcome in bench.worlds.outcomes:
-        found += [each for m in chosen if not m.null for each in m.measures(bench, outcome)]
+        found += [each for m in metrics if not m.null for each in m.measures(bench, outcome)]
     return found
 
 

@@ -16,6 +16,7 @@ from causalflow.evaluation.task import Action, Subject, from_rows, random_action
 from causalflow.graph.graph import Graph
 from causalflow.plugins import METRICS, register
 
+OWN = [METRICS.get(name) for name in METRICS.own]
 GRAPH = Graph(
     nodes={
         "cause": {"type": "class", "levels": 3},
@@ -82,7 +83,7 @@ def found(pictures, truth=None, size=SIZE):
     bench = Bench(
         graph=GRAPH, subject=subject(truth), judges=judges(), worlds=worlds(pictures, size)
     )
-    return by_title(measured(bench)), bench
+    return by_title(measured(bench, OWN)), bench
 
 
 def test_a_perfect_counterfactual_reads_as_set_and_doing_nothing_does_not():
@@ -119,7 +120,7 @@ def test_an_attribute_that_nothing_set_can_move_is_held_against_the_reference():
     graph = Graph(nodes=GRAPH.nodes, edges=["color -> image", "size -> image"])
     moved = worlds(drawn(SETTING, SIZE + 0.25))
     bench = Bench(graph=graph, subject=subject(), judges=judges(), worlds=moved)
-    numbers = by_title(measured(bench))
+    numbers = by_title(measured(bench, OWN))
     assert numbers["amplification: size"].score.value == pytest.approx(0.25, abs=1e-5)
 
 
@@ -154,7 +155,7 @@ def test_pictures_that_cannot_be_read_are_counted_and_left_out():
     unreadable[0, ..., 2:] = math.nan
     judge = {"size": judges()["size"]}
     bench = Bench(graph=GRAPH, subject=subject(), judges=judge, worlds=worlds(unreadable))
-    sizes = by_title(measured(bench))["kept: size, as in the world"]
+    sizes = by_title(measured(bench, OWN))["kept: size, as in the world"]
     assert sizes.score.count == ROWS - 1
     assert "do(color): no size could be read off 1 pictures; left out" in bench.notes
 
@@ -222,7 +223,7 @@ def test_an_own_metric_is_declared_and_then_named(monkeypatch):
     bench = Bench(
         graph=GRAPH, subject=subject(), judges=judges(), worlds=worlds(drawn(SETTING, SIZE))
     )
-    dark, bright = measured(bench, ["brightness", "is black"])
+    dark, bright = measured(bench, [METRICS.get("brightness"), METRICS.get("is black")])
     assert (dark.query, dark.score.value, dark.score.count) == ("do()", 0, ROWS)
     assert (bright.query, bright.name, bright.score.unit) == ("do(color)", "brightness", "share")
     # half of the pixels show 100 levels in three of six pictures, half 20 levels on average
