@@ -20,9 +20,9 @@ import torch
 from torch import Tensor
 
 import causalflow as cf
+from causalflow.diffusion.field import Field
 from causalflow.diffusion.guidance.anticausal import Pull
 from causalflow.diffusion.guidance.contrast import guide
-from causalflow.diffusion.network import Field
 from causalflow.diffusion.path import TAU_MIN, data_of, enter, leave, linear_alpha_bar, tau_of
 from causalflow.diffusion.solver.solver import SOLVERS, ascend, descend
 from causalflow.mechanisms.image.reader import ParentReader

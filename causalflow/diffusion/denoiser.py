@@ -10,7 +10,7 @@ velocity v, whose loss is
 The *condition*, which tells the network pa and z, is the sum of the embeddings of the parents and a
 linear map of the code. Any network will do that is called as ``network(x, tau, condition)``; those
 that are made by name stand in `causalflow.nn.backbone`, and one that was trained elsewhere makes
-the condition itself (`causalflow.diffusion.network`).
+the condition itself (`causalflow.diffusion.field`).
 
 Hidden parents: in training each parent is hidden from the network with probability ``null_rate``,
 by itself; where one is a representation, all are hidden at once, or the others would learn to tell
@@ -46,7 +46,7 @@ from torch.nn import functional
 
 from causalflow import plugins
 from causalflow.diffusion.coupling import COUPLINGS
-from causalflow.diffusion.network import TrainedNetwork, check_trained
+from causalflow.diffusion.field import TrainedNetwork, check_trained
 from causalflow.diffusion.path import PATHS, PREDICTIONS, column, interpolate, prior_scale
 from causalflow.errors import CompileError
 from causalflow.graph.node import Diffusion, Node, Vector

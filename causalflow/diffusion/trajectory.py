@@ -22,10 +22,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from causalflow.diffusion.guidance.anticausal import Pull
-from causalflow.diffusion.guidance.balance import balanced, clock, stopping_time
-from causalflow.diffusion.guidance.contrast import GUIDANCES, Guidance, Schedule, guide
-from causalflow.diffusion.network import (
+from causalflow.diffusion.field import (
     ConditionalField,
     Field,
     Predictor,
@@ -33,6 +30,9 @@ from causalflow.diffusion.network import (
     Values,
     confidence,
 )
+from causalflow.diffusion.guidance.anticausal import Pull
+from causalflow.diffusion.guidance.balance import balanced, clock, stopping_time
+from causalflow.diffusion.guidance.contrast import GUIDANCES, Guidance, Schedule, guide
 from causalflow.diffusion.path import TAU_MIN, enter, grid, leave
 from causalflow.diffusion.solver.solver import (
     SOLVERS,

@@ -65,7 +65,7 @@ class _Clock(nn.Module):
 
 
 class GuidedDiffusion(nn.Module):
-    """A published U-Net as the network of an image (`causalflow.diffusion.network`).
+    """A published U-Net as the network of an image (`causalflow.diffusion.field`).
 
     Args:
         unet: the network, with as many outputs as inputs, or twice as many: then the second half, a

@@ -11,10 +11,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from causalflow.diffusion.field import Values
 from causalflow.diffusion.guidance import contrast
 from causalflow.diffusion.guidance.anticausal import Pull, pull
 from causalflow.diffusion.guidance.contrast import GUIDANCES, SCHEDULES, Schedule
-from causalflow.diffusion.network import Values
 from causalflow.errors import CausalflowError
 from causalflow.nn.embedding import nulled
 

@@ -14,9 +14,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from causalflow.diffusion.field import Time, Values
 from causalflow.diffusion.guidance.anticausal import AIMS, Pull, anticausal, gradient, pull
 from causalflow.diffusion.guidance.contrast import guide
-from causalflow.diffusion.network import Time, Values
 from causalflow.diffusion.path import data_of, noise_of
 from causalflow.errors import CausalflowError
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from causalflow.diffusion.field import Time, Values
 from causalflow.diffusion.guidance.balance import BALANCES, balanced, draw_tape, zeta
-from causalflow.diffusion.network import Time, Values
 from causalflow.diffusion.path import enter, grid
 from causalflow.errors import CausalflowError
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from causalflow.diffusion.field import Time, Values, confidence, noise_conditional, of_image
 from causalflow.diffusion.guidance.anticausal import Pull, gradient
 from causalflow.diffusion.guidance.contrast import guide
-from causalflow.diffusion.network import Time, Values, confidence, noise_conditional, of_image
 from causalflow.nn.embedding import changed, known
 
 TAUS = [0.01, 0.3, 0.7, 0.99]

@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from causalflow.diffusion.field import Time
 from causalflow.diffusion.guidance.balance import clock, stopping_time
-from causalflow.diffusion.network import Time
 from causalflow.diffusion.path import TAU_MIN, column, enter, grid, leave
 from causalflow.diffusion.solver.solver import SOLVERS, ascend, descend
 

@@ -20,9 +20,9 @@ from torch.nn import functional
 
 import causalflow as cf
 from causalflow.diffusion.denoiser import Denoiser
+from causalflow.diffusion.field import noise_conditional
 from causalflow.diffusion.guidance.anticausal import Pull
 from causalflow.diffusion.guidance.contrast import guide
-from causalflow.diffusion.network import noise_conditional
 from causalflow.diffusion.path import TAU_MIN, cosine_alpha_bar, grid, linear_alpha_bar, tau_of
 from causalflow.diffusion.solver.solver import SOLVERS, integrate, rest
 from causalflow.errors import CheckpointError, CompileError

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from benchmarks.papers.balanced.tasks import Rows
 from benchmarks.papers.balanced.ways import Gammas
+from causalflow.diffusion.field import Field
 from causalflow.diffusion.guidance.balance import balancing, draw_tape
-from causalflow.diffusion.network import Field
 from causalflow.diffusion.path import enter, grid
 from causalflow.evaluation.score import Score
 from causalflow.mechanisms.image.mechanism import ImageMechanism

@@ -2,7 +2,7 @@
 
 Notation: y = (1 - tau) x_0 + tau eps as in `causalflow.diffusion.path`, so alpha = 1 - tau and
 sigma = tau; s the scale of a parent, a' its value and a its reference, p(a | y) a predictor
-(`causalflow.diffusion.network`), g = grad_y log p(a' | y).
+(`causalflow.diffusion.field`), g = grad_y log p(a' | y).
 
 Diff-SCM (Sanchez & Tsaftaris 2022, Algorithm 1) moves the noise, and the image is recomputed from
 the moved noise:
@@ -47,7 +47,7 @@ import torch
 from torch import Tensor
 
 from causalflow import plugins
-from causalflow.diffusion.network import Posterior, Predictor, Time, Values
+from causalflow.diffusion.field import Posterior, Predictor, Time, Values
 from causalflow.diffusion.path import column
 from causalflow.errors import CausalflowError
 from causalflow.nn.embedding import any_changed, changed

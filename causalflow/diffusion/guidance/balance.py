@@ -37,7 +37,7 @@ deterministic flow missed it by .05, stopping by .07.
 
 *Stopping* is the deterministic alternative. With y(tau) the flow from an image towards noise under
 its factual parents, and q(y, tau) the largest probability that a predictor gives to a level of the
-parents that change (`causalflow.diffusion.network.confidence`), the stopping time of a row is the
+parents that change (`causalflow.diffusion.field.confidence`), the stopping time of a row is the
 smallest tau* with
 
     q(y(tau*), tau*) <= 1/2 + margin,
@@ -70,8 +70,8 @@ import torch
 from torch import Tensor
 
 from causalflow import plugins
+from causalflow.diffusion.field import Field, Posterior, Predictor, Time, Values
 from causalflow.diffusion.guidance.anticausal import gradient
-from causalflow.diffusion.network import Field, Posterior, Predictor, Time, Values
 from causalflow.diffusion.path import alpha_bar_of, column, leave, noise_of, precise, prior_scale
 from causalflow.errors import CausalflowError
 from causalflow.nn.embedding import changed

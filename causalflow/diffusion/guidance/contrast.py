@@ -1,7 +1,7 @@
 """Contrast: neural guidance, by the difference between the velocities under two sets of parents.
 
 Notation: v(c) the denoiser's velocity at (y, tau) under the parents c; c' their values, c their
-reference (the factual ones), c'-m the parents c' with m nulled (`causalflow.diffusion.network`), w
+reference (the factual ones), c'-m the parents c' with m nulled (`causalflow.diffusion.field`), w
 the strength, r(tau) a `Schedule`. Every neural guidance adds contrasts to the velocity that the
 parents ask for:
 
@@ -54,8 +54,8 @@ import torch
 from torch import Tensor
 
 from causalflow import plugins
+from causalflow.diffusion.field import ConditionalField, Field, Time, Values
 from causalflow.diffusion.guidance.anticausal import Pull, pull
-from causalflow.diffusion.network import ConditionalField, Field, Time, Values
 from causalflow.diffusion.path import column
 from causalflow.errors import CausalflowError
 from causalflow.nn.embedding import any_changed, changed, known, nulled

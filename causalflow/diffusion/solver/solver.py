@@ -39,7 +39,7 @@ import torch
 from torch import Tensor
 
 from causalflow import plugins
-from causalflow.diffusion.network import Field
+from causalflow.diffusion.field import Field
 from causalflow.diffusion.path import precise
 from causalflow.errors import CausalflowError
 from causalflow.registry import Registry

@@ -7,7 +7,7 @@ The parents without a classifier of the user's (`causalflow.mechanisms.image.cla
 `AnticausalPredictor`: one encoder reads (y_tau, tau); a linear head a parent gives a categorical
 (class parents) or a Gaussian p_phi(pa_k | y_tau, tau) of the standardised g^-1(pa_k) (continuous
 parents; g maps the real line onto the support, as in `causalflow.mechanisms.continuous`). All
-together are a predictor in the sense of `causalflow.diffusion.network`.
+together are a predictor in the sense of `causalflow.diffusion.field`.
 
 Its gradient in y_tau acts as the mechanism of an anti-causal edge
 (`causalflow.diffusion.guidance.contrast`), and its mode (of a continuous parent the median, which
@@ -32,7 +32,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from causalflow.diffusion.network import Posterior, Predictor, Time, noise_conditional, of_image
+from causalflow.diffusion.field import Posterior, Predictor, Time, noise_conditional, of_image
 from causalflow.diffusion.path import TAU_MIN, enter, interpolate
 from causalflow.errors import CompileError, DataError
 from causalflow.graph.node import Image, Node
@@ -165,7 +165,7 @@ class AnticausalPredictor(nn.Module):
         return -torch.stack(terms).sum(dim=0)
 
     def forward(self, y: Tensor, tau: Time, velocity: Tensor | None = None) -> Posterior:
-        """The posterior of the parents at y, as `causalflow.diffusion.network` asks for it."""
+        """The posterior of the parents at y, as `causalflow.diffusion.field` asks for it."""
         times = torch.as_tensor(tau, dtype=torch.float32, device=y.device).expand(len(y))
         features = self._features(y, times)
 
