@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from causalflow.graph.node import Class, Continuous, Diffusion, Image
-from causalflow.mechanisms.image.code import SemanticCode
+from causalflow.mechanisms.image.semantic_code import SemanticCode
 
 PARENTS = {"color": Class(levels=(0, 1)), "width": Continuous()}
 ROWS = 6

@@ -2,7 +2,7 @@
 
 import torch
 
-from causalflow.mechanisms.image.code import dependence
+from causalflow.mechanisms.image.semantic_code import dependence
 
 ROWS, LENGTH = 400, 8
 GENERATOR = torch.Generator().manual_seed(0)

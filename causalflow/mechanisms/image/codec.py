@@ -9,7 +9,7 @@ Notation: x the image, u its noise, what a diffusion model needs besides the par
     offset     the solver's further state at y_N less its rest value; for leap-frog
                w_N - v(y_N, c); when drawn 0, or the noise of a stochastic solver
     code       z, the mean of q(z | x, parents), N(0, I) when drawn
-               (`causalflow.mechanisms.image.code`)
+               (`causalflow.mechanisms.image.semantic_code`)
     latents    of the parents with a representation, told in place of their labels, as read off x;
                they move with the labels (`causalflow.mechanisms.image.representation`)
     residual   r = x - decode(u, factual parents): what the solver misses; 0 when drawn, and of a
@@ -60,8 +60,8 @@ from causalflow.diffusion.path import TAU_MIN
 from causalflow.diffusion.trajectory import Trajectory
 from causalflow.errors import EvidenceError
 from causalflow.graph.node import Diffusion, Node
-from causalflow.mechanisms.image.code import SemanticCode
 from causalflow.mechanisms.image.representation import Representation
+from causalflow.mechanisms.image.semantic_code import SemanticCode
 from causalflow.mechanisms.mechanism import Noise, Values, chunks, snapped, take
 from causalflow.nn.embedding import any_changed
 

@@ -45,7 +45,7 @@ from torch import Tensor, nn
 
 from causalflow.errors import DataError
 from causalflow.graph.node import Image, Node, Vector
-from causalflow.mechanisms.image.code import SemanticCode
+from causalflow.mechanisms.image.semantic_code import SemanticCode
 from causalflow.mechanisms.mechanism import Values, labelled, module_key
 
 __all__ = ["Representation", "represented"]
