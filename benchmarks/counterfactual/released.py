@@ -25,7 +25,7 @@ from causalflow.diffusion.guidance.anticausal import Pull
 from causalflow.diffusion.guidance.contrast import guide
 from causalflow.diffusion.path import TAU_MIN, data_of, enter, leave, linear_alpha_bar, tau_of
 from causalflow.diffusion.solver.solver import SOLVERS, ascend, descend
-from causalflow.mechanisms.image.reader import ParentReader
+from causalflow.mechanisms.image.parent_reader import ParentReader
 
 SPACING, KEPT = 10, 75
 CALLS = 2.0 * (KEPT - 1)

@@ -8,7 +8,7 @@ import torch
 from causalflow.diffusion.path import TAU_MIN, enter
 from causalflow.graph.node import Class, Continuous, Diffusion, Image
 from causalflow.mechanisms.image.loss import MutilationWeights
-from causalflow.mechanisms.image.reader import AnticausalPredictor
+from causalflow.mechanisms.image.parent_reader import AnticausalPredictor
 
 IMAGE = Image(shape=(2, 8, 8), diffusion=Diffusion(predictor_width=8))
 BINARY = Class(levels=(0, 1))

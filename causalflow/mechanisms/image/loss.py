@@ -49,7 +49,7 @@ from causalflow.diffusion.denoiser import Denoiser
 from causalflow.errors import DataError
 from causalflow.graph.node import Diffusion, Node, levels_of
 from causalflow.limits import MUTILATION_CELLS
-from causalflow.mechanisms.image.reader import ParentReader
+from causalflow.mechanisms.image.parent_reader import ParentReader
 from causalflow.mechanisms.image.representation import Representation
 from causalflow.mechanisms.image.semantic_code import SemanticCode, dependence
 from causalflow.mechanisms.mechanism import Values, all_labelled, filled, labelled

@@ -37,7 +37,7 @@ from causalflow.graph.node import (
 from causalflow.mechanisms.image.classifier import given_classifiers, home_of
 from causalflow.mechanisms.image.codec import Codec, ImageNoise
 from causalflow.mechanisms.image.loss import ImageLoss, MutilationWeights
-from causalflow.mechanisms.image.reader import AnticausalPredictor, ParentReader
+from causalflow.mechanisms.image.parent_reader import AnticausalPredictor, ParentReader
 from causalflow.mechanisms.image.representation import Representation, represented
 from causalflow.mechanisms.image.semantic_code import SemanticCode
 from causalflow.mechanisms.mechanism import Noise, Values, all_labelled, chunks, module_key, take
