@@ -34,8 +34,8 @@ from torch import Tensor
 from causalflow.equations.equation import evaluate
 from causalflow.equations.term import Expression, walk
 from causalflow.limits import BOX_OPERATIONS
+from causalflow.mechanisms.equation.enclosed_operations import ENCLOSURES
 from causalflow.mechanisms.equation.enclosure import Enclosure, enclosed, running
-from causalflow.mechanisms.equation.enclosures import ENCLOSURES
 from causalflow.mechanisms.equation.inversion import invert, is_invertible
 from causalflow.mechanisms.equation.isolation import Solutions, UndecidedError, isolate
 from causalflow.mechanisms.equation.operations import TORCH
