@@ -17,7 +17,7 @@ from causalflow.mechanisms.equation.operations import TORCH
 from causalflow.mechanisms.equation.preimage import preimage
 from causalflow.mechanisms.exogenous.draws import abduct_exogenous
 from causalflow.mechanisms.exogenous.exogenous import ExogenousVariable
-from causalflow.mechanisms.exogenous.posterior import exogenous_posterior
+from causalflow.mechanisms.exogenous.exogenous_posterior import exogenous_posterior
 
 LINE = (-math.inf, math.inf)
 

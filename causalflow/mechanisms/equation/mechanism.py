@@ -2,7 +2,7 @@
 
 All noise is in the exogenous variables, which are parents like any other: given them a node is
 deterministic, and abduction is the joint posterior of a district's exogenous variables
-(`causalflow.mechanisms.exogenous.posterior`).
+(`causalflow.mechanisms.exogenous.exogenous_posterior`).
 
 Image nodes hold the numbers that their equations give, float32, shape (batch, channel, height,
 width).

@@ -18,12 +18,12 @@ from torch import Tensor
 from causalflow.errors import RowError
 from causalflow.mechanisms.equation.mechanism import EquationMechanism
 from causalflow.mechanisms.exogenous.exogenous import ExogenousVariable
-from causalflow.mechanisms.exogenous.particles import MOST_PARTICLES, TooManyStatesError
-from causalflow.mechanisms.exogenous.posterior import (
+from causalflow.mechanisms.exogenous.exogenous_posterior import (
     ExogenousPosterior,
     count_states,
     exogenous_posterior,
 )
+from causalflow.mechanisms.exogenous.particles import MOST_PARTICLES, TooManyStatesError
 from causalflow.mechanisms.exogenous.visit import NeedsDrawsError
 from causalflow.mechanisms.mechanism import Values, draw_index, draw_uniform
 
