@@ -1,4 +1,4 @@
-"""What the diffusion of an image asks of a network, and of a predictor of the image's parents.
+"""Field: what the diffusion of an image asks of a network, and of a predictor of the parents.
 
 Notation: y = (1 - tau) x_0 + tau eps a position in flow coordinates (`causalflow.diffusion.path`),
 tau its time, one number for all rows or one a row; c the values of the image's parents by name, a

@@ -65,9 +65,9 @@ class Diffusion(Options):
             image's height and width.
         blocks: residual blocks a level.
         predictor_width: channels of the anti-causal predictor's first level.
-        code: length of the semantic code (`causalflow.mechanisms.image.semantic_code`); 0: none; None: 32 if
-            every parent conditions the network, and 0 if one is anti-causal: of what the network is
-            not told, the code would tell it, and keep it under do().
+        code: length of the semantic code (`causalflow.mechanisms.image.semantic_code`); 0: none;
+            None: 32 if every parent conditions the network, and 0 if one is anti-causal: of what
+            the network is not told, the code would tell it, and keep it under do().
         prediction: what the network predicts: "velocity" (eps - x_0), "noise" (eps), "data" (x_0).
         backbone: the network itself, the last field: a name, or a method such as
             ``cf.UNet(width=64)``.
@@ -79,8 +79,8 @@ class Diffusion(Options):
         coupling: which noise goes with which image in training: "independent", or "optimal"
             transport within equal parent values.
         code_independence: weight of the dependence of the code on the parents
-            (`causalflow.mechanisms.image.semantic_code`), which a parent that the denoiser is not told asks
-            for.
+            (`causalflow.mechanisms.image.semantic_code`), which a parent that the denoiser is not
+            told asks for.
         code_weight: weight of the code's divergence from N(0, I), in units of 1 / (number of pixel
             values).
         alignment_weight: weight of the divergence of the parents' representations from their

@@ -1,4 +1,4 @@
-"""Enclosures: the meaning of every operator and function of an equation on enclosures.
+"""Enclosed operations: the meaning of every operator and function of an equation on enclosures.
 
 Notation and meaning are those of `causalflow.mechanisms.equation.enclosure`. Functions with a slope
 come first, with their poles and ends; then what jumps, chooses and compares. A truth value is 1 or

@@ -1,4 +1,4 @@
-"""Posterior: the joint law of the exogenous variables in the equations of a district, given data.
+"""Exogenous posterior: the joint law, given data, of the exogenous variables of a district.
 
 Finite exogenous variables are enumerated jointly (marginal posteriors would be wrong: they are
 dependent given the evidence). An unobserved parent is written out: replaced by its own equation,

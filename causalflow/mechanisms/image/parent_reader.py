@@ -1,4 +1,4 @@
-"""ParentReader: every parent of an image read off it, by learned heads or the user's classifiers.
+"""Parent reader: every parent of an image read off it, by learned heads or the user's classifiers.
 
 Notation: y_tau = (1 - tau) x_0 + tau eps (flow coordinates), pa_1..pa_K the parents, phi the
 weights.

@@ -1,4 +1,4 @@
-"""SemanticCode: what an image has beside its parents and its pixel noise, as a short vector.
+"""Semantic code: what an image has beside its parents and its pixel noise, as a short vector.
 
 Notation: x the image, pa its parents, z the code; mu and s the outputs of an encoder of x that is
 conditioned on pa, over all parents, also those that the denoiser is not told.
