@@ -161,3 +161,14 @@ def test_bow_and_confounded_mediator_have_by_hedge():
         one, other = by_hedge(graph.admg, identify(graph, "P(y | do(x))").hedge)
         assert np.array_equal(one.joint(), other.joint())
         assert np.abs(one.truth(["y"], ["x"]) - other.truth(["y"], ["x"])).max() > 0.2
+
+
+def test_cells_of_probability_zero_leave_an_exact_answer_where_they_do_not_matter():
+    graph = Graph(edges=["x -> y"])
+    half, zero = Fraction(1, 2), Fraction(0)
+    certain = Table(["x", "y"], np.array([[half, zero], [zero, half]], dtype=object))
+    answer = identify(graph, "P(y[x=1]=1, x=0)").evaluate(certain)
+    assert answer.to_dict() == {(): half}
+    none = Table(["x", "y"], [[0.5, 0.5], [0.0, 0.0]])
+    with pytest.raises(DataError, match="x=1"):
+        identify(graph, "P(y[x=1]=1, x=0)").evaluate(none)
