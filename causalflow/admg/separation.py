@@ -224,11 +224,11 @@ class Separations:
             self._siblings[bit] = self.mask(self.admg.siblings(name))
 
     def mask(self, names: Iterable[str]) -> int:
-        """A set of names as bits."""
+        """The bits that stand for a set of names."""
         return sum(self._place[name] for name in names)
 
     def names(self, mask: int) -> frozenset[str]:
-        """The set as names."""
+        """The names that the bits stand for."""
         return frozenset(name for name, bit in self._place.items() if bit & mask)
 
     def ancestors(self, mask: int, into: int = 0) -> int:

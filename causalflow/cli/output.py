@@ -322,7 +322,7 @@ def open_lines(found: Sequence[Open], label: str) -> Iterator[str]:
 
 
 def open_notes(model: Model, verdict: Verdict | None) -> list[str]:
-    """That data leave the question itself open, where the model has learned mechanisms."""
+    """A note that data leave the question open, where the model has learned mechanisms."""
     from causalflow.identify.judgement import left_open
 
     said = left_open(verdict) if model.scm.learned else ""

@@ -238,7 +238,7 @@ def prior_scale(tau: float) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Path:
-    """One way from data to noise.
+    """A path from data to noise: the noise levels in training, and how the network is told them.
 
     Attributes:
         name: the name in `PATHS`.

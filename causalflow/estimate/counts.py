@@ -35,7 +35,7 @@ CONTINUOUS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Counts:
-    """Complete rows by cell.
+    """The number of complete rows in each cell of some columns.
 
     Attributes:
         table: the number of rows in each cell.

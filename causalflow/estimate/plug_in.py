@@ -74,7 +74,7 @@ class Estimate:
 
     @property
     def kind(self) -> Literal["estimate", "interval"]:
-        """What it is."""
+        """Whether it is an estimate or an interval, in one word."""
         return "interval" if self.table is None else "estimate"
 
     @property

@@ -31,7 +31,7 @@ INTERVALS = "an interval is over pictures alone: another fit, or other judges, m
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
-    """One measured number.
+    """A number that a metric gave for one intervention.
 
     Attributes:
         query: the intervention: "do(color)"; "do()" for none.

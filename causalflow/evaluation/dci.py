@@ -87,7 +87,7 @@ def dci(codes: Tensor, factors: Mapping[str, Tensor], *, seed: int = 0) -> DCI:
 
 
 def disentanglement(importances: NDArray[np.float64]) -> float:
-    """Of a matrix R, shape (D, K); 0 where R is.
+    """The disentanglement of a matrix R of importances, shape (D, K); 0 where R is 0.
 
     Example:
         >>> disentanglement(np.eye(3)), round(disentanglement(np.ones((3, 2))), 12)
@@ -99,7 +99,7 @@ def disentanglement(importances: NDArray[np.float64]) -> float:
 
 
 def completeness(importances: NDArray[np.float64]) -> float:
-    """Of a matrix R, shape (D, K): the mean over factors; one that nothing predicts has 0."""
+    """The completeness of R, (D, K): the mean over factors; one that nothing predicts has 0."""
     told = importances.sum(axis=0) > 0
     return float(np.where(told, 1 - _entropies(importances.T), 0.0).mean())
 

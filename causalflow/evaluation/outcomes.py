@@ -52,7 +52,7 @@ _THERE, _BACK, _ROUND = range(3)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How the model is asked.
+    """The settings with which the model is asked in an evaluation.
 
     Attributes:
         steps: solver steps of the image, each way; None: the model's.
@@ -73,7 +73,7 @@ class Settings:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Outcome:
-    """What came of one action.
+    """The counterfactual worlds that the model answered for one action.
 
     Attributes:
         action: what was done.
@@ -95,7 +95,7 @@ class Outcome:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Worlds:
-    """All that was asked.
+    """All that the model answered in an evaluation, with the intervention and without any.
 
     Attributes:
         kept: pictures under the null intervention with the residual.
@@ -160,7 +160,7 @@ class _Run:
     settings: Settings
 
     def evidence(self, rows: Tensor) -> dict[str, Tensor]:
-        """All that is known of some rows, as the model takes it."""
+        """The images and labels of some rows, as the model takes them."""
         return self._given({name: column[rows] for name, column in self.subject.rows.items()})
 
     def _given(self, columns: Columns) -> dict[str, Tensor]:

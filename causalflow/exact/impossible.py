@@ -56,7 +56,7 @@ def impossible_text(
     cells: Mapping[Key, int],
     domain: Callable[[Key], Domain],
 ) -> str:
-    """That part of a question's evidence is impossible.
+    """The message that a part of a question's evidence is impossible.
 
     Args:
         inference: the model's inference.

@@ -147,7 +147,7 @@ class _Single:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Lookup:
-    """The table.
+    """The table of all answers to a question, looked up by the values of what is known.
 
     Attributes:
         query: the question.

@@ -207,7 +207,7 @@ def _public(structure: FiniteStructure, name: str, places: Places) -> np.ndarray
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Enumeration:
-    """The table.
+    """All worlds of a model as rows of a table, each with its probability.
 
     Attributes:
         exogenous: name -> the value in each row.

@@ -37,7 +37,7 @@ Index: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Rows:
-    """Combinations 0..n-1.
+    """The different combinations of values in a batch, numbered 0..n-1.
 
     Attributes:
         codes: the combination of each row of the batch.

@@ -199,7 +199,7 @@ class PreservingBalance(Balance):
 
 
 class OddsBalance(Balance):
-    """As printed, pushed along the log-odds of the classes."""
+    """The noisy way up as printed, but pushed along the log-odds of the classes."""
 
     __slots__ = ()
     method: ClassVar[str] = "odds"

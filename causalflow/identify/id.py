@@ -86,7 +86,7 @@ class Effect:
 
     @property
     def hedges(self) -> tuple[Hedge, ...]:
-        """Those of the witness."""
+        """The hedges of the witness."""
         return tuple(each for each in self.witness if isinstance(each, Hedge))
 
 

@@ -85,7 +85,7 @@ def _subsets(names: Sequence[str]) -> Iterator[tuple[str, ...]]:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Units:
-    """All units of a graph, and a random law.
+    """All units of a graph, one for each way that its nodes can respond, with a random law.
 
     Attributes:
         types: node -> the number of its type in each unit.

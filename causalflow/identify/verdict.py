@@ -330,7 +330,7 @@ class Verdict:
 
 
 def _levels(name: str, tables: tuple[Table, ...]) -> tuple[Level, ...]:
-    """As the data have them; 0 and 1 of a variable of which nothing is known."""
+    """The levels that the data have; 0 and 1 for a variable of which nothing is known."""
     return next((table.levels[name] for table in tables if name in table.axes), (0, 1))
 
 

@@ -142,7 +142,7 @@ class ContinuousMechanism(nn.Module):
 
     @property
     def assumption(self) -> str:
-        """That the noise orders the values."""
+        """The assumption that the noise orders the values."""
         return "noise in which it is monotone"
 
     def features(self, parents: Values, n: int) -> Tensor:

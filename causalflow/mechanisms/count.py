@@ -154,7 +154,7 @@ class CountMechanism(nn.Module):
 
     @property
     def assumption(self) -> str:
-        """That the noise orders the values."""
+        """The assumption that the noise orders the values."""
         return "noise in which it is monotone"
 
     def log_mean(self, parents: Values, n: int) -> Tensor:

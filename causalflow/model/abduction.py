@@ -170,7 +170,7 @@ def completed_noise(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
-    """Evidence, completed.
+    """Evidence with every unobserved value found or drawn.
 
     Attributes:
         values: every node but the free ones.

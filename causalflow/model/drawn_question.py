@@ -36,7 +36,7 @@ __all__ = ["Condition", "DrawnQuestion", "levels_of", "reached", "read_question"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrawnQuestion:
-    """A query and what is known.
+    """A query in engine values, sorted by what its draws are needed for.
 
     Attributes:
         query: the question as it was asked.

@@ -153,7 +153,7 @@ class Axis:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """What was counted.
+    """The number of draws in each cell of an answer.
 
     Attributes:
         cells: levels of the axes -> number; zeros may be left out.

@@ -241,7 +241,7 @@ def _latents_of(
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Repeats:
-    """What draws the labels of some counterfactual worlds again.
+    """A way to draw the labels of some counterfactual worlds once more.
 
     Attributes:
         scm: the fitted model.

@@ -42,7 +42,7 @@ class RealLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """Where a mechanism stands in its graph.
+    """The place of a mechanism in its graph: its node, the parents, and the user's own networks.
 
     Attributes:
         name: the node's name.
@@ -64,7 +64,7 @@ class Site:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
-    """The networks' side of a type.
+    """What the networks need to know of a type of nodes.
 
     Attributes:
         embedding: (type, features) -> a module from values (batch, ...) to (batch, features).

@@ -50,7 +50,7 @@ class Trainable(Protocol):
 
 @runtime_checkable
 class Weighted(Protocol):
-    """What wants its rows drawn by a law of its own; its losses are then weighed to fit it."""
+    """A module that draws its rows by a law of its own, and weighs its losses accordingly."""
 
     def row_law(self, columns: Mapping[str, Tensor]) -> Tensor | None:
         """Weights of the rows, shape (rows,), up to a factor; None: every row alike."""

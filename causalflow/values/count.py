@@ -70,7 +70,7 @@ class CountType(NodeType):
 
     @property
     def predicate(self) -> str:
-        """That it is a count."""
+        """The predicate that says that it is a count."""
         return "a count"
 
     @property

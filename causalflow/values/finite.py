@@ -353,7 +353,7 @@ class FiniteType(NodeType):
         raise error(f"{place}: {self._unknown(value, entries.tensor)}")
 
     def _unknown(self, given: object, tensor: bool) -> str:
-        """That there is no such level, and which there are."""
+        """The message that there is no such level, and which there are."""
         entry = _bare(given)
         if isinstance(entry, np.number):
             entry = entry.item()

@@ -188,7 +188,7 @@ class Untyped(NodeType):
 
     @property
     def words(self) -> str:
-        """That there is none."""
+        """The words that say that a node has no type."""
         return "untyped"
 
     def read(

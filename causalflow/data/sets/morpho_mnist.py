@@ -195,7 +195,7 @@ def _file(name: str) -> Path:
 
 
 def _checked(split: str, size: int, n: int | None, source: str) -> int:
-    """The number of rows."""
+    """The number of rows asked for, checked."""
     check_split(split)
     if source not in SOURCES:
         raise DataError(f"morpho_mnist: unknown {source!r}; {one_of(source, SOURCES)}")

@@ -61,7 +61,7 @@ Objective: TypeAlias = Callable[[Posterior, Values, Values], Mapping[str, Tensor
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aim:
-    """What the anti-causal edges climb.
+    """An objective that guidance by the anti-causal edges climbs.
 
     Attributes:
         objective: the objective of each parent, shape (batch,), from the posterior at y, a' and a.

@@ -93,7 +93,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Balance:
-    """One form of the way up.
+    """One form of the balanced latent space: how an image goes up to its noise.
 
     Attributes:
         kernel: k and b of a step, from beta and gamma_2 / sqrt(n).

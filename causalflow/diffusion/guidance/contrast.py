@@ -118,7 +118,7 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contrast:
-    """One c_k: in these rows the velocity is compared with that under other values.
+    """A term c_k of neural guidance: rows whose velocity is compared with that under other values.
 
     Attributes:
         rows: bool, shape (batch,).
@@ -134,12 +134,12 @@ GUIDANCES: Registry[Guidance] = plugins.GUIDANCES
 
 
 def none(target: Values, reference: Values, parents: Collection[str]) -> list[Contrast]:
-    """No contrast."""
+    """The contrasts of no guidance: none."""
     return []
 
 
 def free(target: Values, reference: Values, parents: Collection[str]) -> list[Contrast]:
-    """With no parent at all, in rows where one has a value."""
+    """The contrast with no parent at all, in rows where one has a value."""
     if not parents:
         return []
     told = torch.stack([known(target[name]) for name in parents]).any(dim=0)
@@ -147,14 +147,14 @@ def free(target: Values, reference: Values, parents: Collection[str]) -> list[Co
 
 
 def grouped(target: Values, reference: Values, parents: Collection[str]) -> list[Contrast]:
-    """With each parent nulled, in rows where it has changed."""
+    """The contrasts with each parent nulled, in rows where it has changed."""
     return [
         Contrast(rows=changed(target[m], reference[m]), values=nulled(target, [m])) for m in parents
     ]
 
 
 def delta(target: Values, reference: Values, parents: Collection[str]) -> list[Contrast]:
-    """With the reference, in rows where a parent has changed."""
+    """The contrast with the reference, in rows where a parent has changed."""
     if not parents:
         return []
     rows = any_changed(target, reference, parents)

@@ -71,7 +71,7 @@ Walk: TypeAlias = Callable[[Field, State, Sequence[float]], Iterator[State]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Solver:
-    """One method of integration.
+    """A method that integrates dy/dtau = v(y, tau) between any two times.
 
     Attributes:
         name: the name in `SOLVERS`.

@@ -45,7 +45,10 @@ ZERO, NO = torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.boo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enclosure:
-    """Of one expression in many boxes; every field has the shape (boxes,) or ()."""
+    """Intervals that hold an expression and its slope, one for each of many boxes.
+
+    Every field has the shape (boxes,) or ().
+    """
 
     low: Tensor
     high: Tensor
@@ -57,12 +60,12 @@ class Enclosure:
 
     @property
     def range(self) -> Range:
-        """Of the values."""
+        """The interval of the expression's values."""
         return self.low, self.high
 
     @property
     def slope(self) -> Range:
-        """Of the derivative."""
+        """The interval of its derivative."""
         return self.down, self.up
 
 

@@ -81,7 +81,7 @@ def degree(expression: Expression, unknown: str) -> int:
 def coefficients(
     expression: Expression, unknown: str, known: Callable[[Expression], Tensor]
 ) -> Polynomial:
-    """Those of 1, u and u^2 in a polynomial of degree 2 at most."""
+    """The coefficients of 1, u and u^2 in a polynomial of degree 2 at most."""
 
     def of(part: Expression) -> Polynomial:
         return coefficients(part, unknown, known)

@@ -59,7 +59,7 @@ class UndecidedError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Solutions:
-    """Of many rows, in no order.
+    """The solutions u of f(u) = x in many rows, in no order.
 
     Attributes:
         row: whose solution it is, shape (solutions,).

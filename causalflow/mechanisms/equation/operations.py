@@ -67,7 +67,7 @@ def _whole_division(function: Callable[[Tensor, Tensor], Tensor]) -> Callable[..
 
 
 def _remainder(a: Tensor, b: Tensor) -> Tensor:
-    """Of the divisor's sign, where it is zero too: then 1 / (0.0 % -2) is -inf."""
+    """The remainder with the divisor's sign, also where it is zero: 1 / (0.0 % -2) is -inf."""
     rest = torch.remainder(a, b)
     if not rest.is_floating_point():
         return rest

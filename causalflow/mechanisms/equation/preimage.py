@@ -51,7 +51,9 @@ STEP = 1e-5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preimage:
-    """Of every row; all tensors (branches, batch), NaN where a row has fewer branches.
+    """The points and intervals of u that explain x, in every row.
+
+    All tensors have the shape (branches, batch), with NaN where a row has fewer branches.
 
     Attributes:
         low, high: the ends of an interval; equal at a point.

@@ -146,7 +146,7 @@ def _undetermined(law: ExogenousPosterior) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Groups:
-    """Rows that are alike.
+    """Rows in groups that have the same values.
 
     Attributes:
         first: the first row of each group.

@@ -25,11 +25,11 @@ MOST_PARTICLES = 1 << 24
 
 
 class TooManyStatesError(Exception):
-    """Fewer rows are to be taken at a time."""
+    """The states of these rows are too many to hold at once: take fewer rows at a time."""
 
 
 class Particles:
-    """The joint states of every row.
+    """The joint states of the exogenous variables in every row, each with its weight and order.
 
     Args:
         values: the evidence.

@@ -72,7 +72,7 @@ _LATENT, _OFFSET, _REFERENCE = "latent.", "offset.", "reference."
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ImageNoise:
-    """u, by part; a row an image.
+    """The noise u of images, in parts; one row an image.
 
     Attributes:
         position: shape (batch, channel, height, width), float64.
