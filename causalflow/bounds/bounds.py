@@ -46,8 +46,8 @@ class Bounds:
     """An interval for the answer to a query.
 
     Attributes:
-        low: a number, or a table over the query's free variables.
-        high: likewise.
+        low: the lower end, a number or a table over the query's free variables.
+        high: the upper end, likewise.
         kind: "point", "sharp", "outer" or "optimised": what the ends are (see the module).
         query: the question.
         assumptions: what the interval rests on beside the graph, one sentence each.

@@ -74,7 +74,7 @@ class Estimate:
 
     @property
     def kind(self) -> Literal["estimate", "interval"]:
-        """Whether it is an estimate or an interval, in one word."""
+        """Whether it is an estimate or an interval."""
         return "interval" if self.table is None else "estimate"
 
     @property

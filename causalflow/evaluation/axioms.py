@@ -49,7 +49,7 @@ def composition(images: Tensor, reconstructions: Tensor) -> Score:
 
     Args:
         images: float in [0, 1] or uint8, shape (batch, channel, height, width).
-        reconstructions: the same.
+        reconstructions: the pictures under the null intervention, of the same shape.
 
     Raises:
         DataError: the shapes differ.
@@ -68,7 +68,7 @@ def reversibility(images: Tensor, returned: Tensor) -> Score:
 
     Args:
         images: the factual pictures, float in [0, 1] or uint8, (batch, channel, height, width).
-        returned: the same.
+        returned: the pictures after the intervention was undone, of the same shape.
 
     Raises:
         DataError: the shapes differ.
@@ -136,8 +136,8 @@ def pixel_errors(first: Tensor, second: Tensor) -> Tensor:
     """|x - x'| of every pixel, in grey levels, shape (batch, pixels).
 
     Args:
-        first: float in [0, 1] or uint8, shape (batch, channel, height, width).
-        second: the same.
+        first: pictures, float in [0, 1] or uint8, shape (batch, channel, height, width).
+        second: pictures of the same shape.
 
     Raises:
         DataError: the shapes differ.

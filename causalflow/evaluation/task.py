@@ -55,8 +55,9 @@ class Subject:
         name: the name of the data.
         split: the part of the data set that the rows are of.
         rows: node -> values, (n,) or (n, channel, height, width); classes as indices.
-        training: likewise, for judges; classes may be -1 and numbers NaN where unlabelled.
-        reference: likewise.
+        training: the same columns of the rows that judges learn from; classes may be -1 and numbers
+            NaN where unlabelled.
+        reference: the same columns of the real pictures of whose features distances are taken.
         truth: the rows' true counterfactuals, where the data know them.
         measured: attributes can be measured on the pixels, as of the data set ``name``.
     """

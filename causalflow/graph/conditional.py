@@ -82,7 +82,7 @@ def read_tables(
 
     Args:
         section: the located tree of the nodes.
-        nodes: the same nodes, typed; a table is not in them yet.
+        nodes: the nodes, typed; their tables are not in them yet.
         links: the declared edges, in order.
         rough: gets a line for each row whose sum is not near one.
 
@@ -262,9 +262,9 @@ def with_parents(node: Node, written: Sequence[str], wanted: Sequence[str]) -> N
     """The node, its table having its parents in another order.
 
     Args:
-        node: itself where it has no table.
+        node: the node; it is returned as it is where it has no table.
         written: the parents in the table's order.
-        wanted: the same names.
+        wanted: the same parents in the order that is wanted.
     """
     if node.table is None:
         return node

@@ -174,8 +174,8 @@ def frequencies(
     """P(event, outcomes | conditions) among the draws that are kept.
 
     Args:
-        kept: shape (draws,), bool.
-        event: the same: whether the outcomes that have a value have it.
+        kept: whether each draw is kept, shape (draws,), bool.
+        event: whether the outcomes that have a value have it, shape (draws,), bool.
         outcomes: the free outcomes.
         conditions: the free conditions.
     """

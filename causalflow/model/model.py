@@ -504,8 +504,9 @@ class Model:
         Args:
             path: the file.
             device: where the weights go.
-            networks: those that the model was compiled with; the file has their weights only.
-            predictors: likewise.
+            networks: the networks that the model was compiled with; the file has their weights
+                only.
+            predictors: the predictors that it was compiled with, alike.
 
         Raises:
             CheckpointError: missing, truncated, foreign, altered, or of another version.

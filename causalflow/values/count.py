@@ -70,7 +70,7 @@ class CountType(NodeType):
 
     @property
     def predicate(self) -> str:
-        """The predicate that says that it is a count."""
+        """What a message says that a node is, as in "'x' is a count"."""
         return "a count"
 
     @property

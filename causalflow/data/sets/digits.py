@@ -135,7 +135,7 @@ def check_digest(path: Path, md5: str) -> Path:
     """The path, whose content must have that MD5 digest.
 
     Raises:
-        DataError: it has another.
+        DataError: the file has another digest.
     """
     if (digest := _md5(path)) != md5:
         raise DataError(f"{path}: MD5 {digest}; expected {md5}: delete the file to fetch it again")

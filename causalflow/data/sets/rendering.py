@@ -55,8 +55,8 @@ def stripe(first: Point, last: Point, width: float, size: int) -> Floats:
     """The share of each pixel that a line between two points covers, shape (n, size, size).
 
     Args:
-        first: across and down, shape (n,) each; the line ends square.
-        last: likewise.
+        first: where the line begins, across and down, shape (n,) each; it ends square.
+        last: where it ends, likewise.
         width: the width of the line.
         size: height and width of the picture.
     """

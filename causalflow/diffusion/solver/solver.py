@@ -77,16 +77,16 @@ class Solver:
         name: the name in `SOLVERS`.
         order: the global error on the way to the data falls as (step size)^order; of a stochastic
             solver, that of the law of the result.
-        calls_to_start: calls of the field that ``start`` adds to those of the steps.
-        calls_per_step: calls of the field by a step to the data.
-        calls_per_climb: likewise to the noise, where it differs.
-        reversible: `descend` undoes `ascend`, up to rounding, for any field.
-        stochastic: its further state is drawn.
+        calls_to_start: the number of calls of the field that ``start`` adds to those of the steps.
+        calls_per_step: the number of calls of the field by a step to the data.
+        calls_per_climb: the number by a step to the noise, where it differs.
+        reversible: whether `descend` undoes `ascend`, up to rounding, for any field.
+        stochastic: whether its further state is drawn.
         grid: the name in `causalflow.diffusion.path.GRIDS` that it is made for; None: any.
-        draws: images may be drawn by it; not by a method that is coarse at rest.
-        start: the state at rest at the first node.
-        walk: the states at the nodes.
-        climb: likewise where the nodes rise, if another formula.
+        draws: whether images may be drawn by it; not by a method that is coarse at rest.
+        start: the function that gives the state at rest at the first node.
+        walk: the function that gives the states at the nodes.
+        climb: the walk where the nodes rise, if that is another formula.
     """
 
     name: str

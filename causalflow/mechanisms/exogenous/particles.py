@@ -39,10 +39,10 @@ class Particles:
 
     Attributes:
         world: name -> value in every (row, state), flattened to one axis.
-        log_weight: shape (rows, states).
-        order: the same.
-        kind: the same: which nodes the order comes from, as a number.
-        undetermined: variables that are in an interval, or were drawn, in some state.
+        log_weight: the logarithm of the weight, shape (rows, states).
+        order: the order of the weight, shape (rows, states).
+        kind: which nodes the order comes from, as a number, shape (rows, states).
+        undetermined: the variables that are in an interval, or were drawn, in some state.
         intervals: name -> the ends of the interval in every state, equal where the value is known;
             without copies, where nothing else depends on the variable.
     """

@@ -63,7 +63,7 @@ def found(
         drawn: whether the states are draws, by the thousand.
 
     Raises:
-        UndecidedError: they cannot be told by bounded work.
+        UndecidedError: the values cannot be told by bounded work.
     """
     expression = node.equation.components[0]
     known = {name: world[name] for name in node.equation.names if name != variable.name}

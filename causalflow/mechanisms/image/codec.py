@@ -10,7 +10,7 @@ Notation: x the image, u its noise, what a diffusion model needs besides the par
                w_N - v(y_N, c); when drawn 0, or the noise of a stochastic solver
     code       z, the mean of q(z | x, parents), N(0, I) when drawn
                (`causalflow.mechanisms.image.semantic_code`)
-    latents    of the parents with a representation, told in place of their labels, as read off x;
+    latents    vectors that stand for the labels of parents with a representation, as read off x;
                they move with the labels (`causalflow.mechanisms.image.representation`)
     residual   r = x - decode(u, factual parents): what the solver misses; 0 when drawn, and of a
                reversible solver, which misses nothing
@@ -75,16 +75,18 @@ class ImageNoise:
     """The noise u of images, in parts; one row an image.
 
     Attributes:
-        position: shape (batch, channel, height, width), float64.
-        residual: likewise.
-        offset: likewise, as many as the solver keeps.
-        reference: the parents' values, shape (batch,) each.
-        latents: shape (batch, length) each; none where no parent has a representation.
-        code: shape (batch, length); None where the image has none.
+        position: the end y_N of the trajectory, shape (batch, channel, height, width), float64.
+        residual: what decoding misses of the image, of the same shape.
+        offset: the solver's further state, as many tensors of that shape as it keeps.
+        reference: the values of the parents under which u was read, shape (batch,) each.
+        latents: the latents of the parents, shape (batch, length) each; none where no parent has a
+            representation.
+        code: the semantic code, shape (batch, length); None where the image has none.
         guided_residual: the residual under guidance, as ``residual``; None where nothing guides.
-        grain: shape (batch, channel, height, width), float64; None: nothing was added.
+        grain: what was added before abduction, of the shape of position; None: nothing was added.
         image: the factual image, in [-1, 1]; None where nothing is balanced.
-        tape: shape (batch, steps, channel, height, width); likewise.
+        tape: the noise of a balanced way up, shape (batch, steps, channel, height, width);
+            likewise.
     """
 
     position: Tensor

@@ -153,8 +153,8 @@ class Representation(nn.Module):
 
         Args:
             z: latents under the labels ``source``; of those without label, s w.
-            source: labels by name, shape (batch,) each.
-            target: likewise.
+            source: the labels by name that z stands under, shape (batch,) each.
+            target: the labels that it is moved to, likewise.
         """
         return {name: self._moved(name, z[name], source[name], target[name]) for name in z}
 
