@@ -37,7 +37,7 @@ from causalflow.limits import CONFOUNDER_STATES, NETWORK_WEIGHTS
 from causalflow.mechanisms.equation.mechanism import EquationMechanism
 from causalflow.mechanisms.exogenous.exogenous import ExogenousVariable
 from causalflow.mechanisms.image.classifier import home_of
-from causalflow.mechanisms.image.mechanism import ImageMechanism
+from causalflow.mechanisms.image.image_mechanism import ImageMechanism
 from causalflow.mechanisms.latent_class import LatentClass
 from causalflow.model.scm import StructuralModel
 from causalflow.names import written

@@ -26,7 +26,7 @@ from causalflow.data.frame import Frame
 from causalflow.errors import CausalflowError, CausalflowWarning, one_line
 from causalflow.graph.node import Node
 from causalflow.mechanisms.categorical import Categorical
-from causalflow.mechanisms.image.mechanism import ImageMechanism
+from causalflow.mechanisms.image.image_mechanism import ImageMechanism
 from causalflow.mechanisms.latent_class import LatentDistrict
 from causalflow.mechanisms.mechanism import Mechanism, Values, module_key
 from causalflow.model.evidence import check_names

@@ -25,7 +25,7 @@ from causalflow.errors import EvidenceError, ImpossibleError, RowError
 from causalflow.exact.impossible import impossible_note
 from causalflow.factors.table import Table
 from causalflow.graph.node import Level
-from causalflow.mechanisms.image.mechanism import ImageMechanism
+from causalflow.mechanisms.image.image_mechanism import ImageMechanism
 from causalflow.mechanisms.mechanism import Noise
 from causalflow.model.abduction import complete, completed_noise
 from causalflow.model.drawn_question import DrawnQuestion, levels_of, read_question, read_value

@@ -34,7 +34,7 @@ from causalflow.graph.node import Anticausal
 from causalflow.mechanisms.categorical import Categorical
 from causalflow.mechanisms.equation.mechanism import EquationMechanism
 from causalflow.mechanisms.exogenous.exogenous import ExogenousVariable
-from causalflow.mechanisms.image.mechanism import ImageMechanism
+from causalflow.mechanisms.image.image_mechanism import ImageMechanism
 from causalflow.mechanisms.latent_class import LatentClass
 from causalflow.mechanisms.mechanism import Likely, Mechanism, Noise, Values, module_key
 from causalflow.nn.replay import Replay

@@ -40,7 +40,7 @@ class ImageType(NodeType):
     depth: int | None = None
 
     word: ClassVar[str] = "image"
-    engine: ClassVar[str] = "causalflow.mechanisms.image.mechanism:ENGINE"
+    engine: ClassVar[str] = "causalflow.mechanisms.image.image_mechanism:ENGINE"
     look: ClassVar[Look] = Look(shape="card", fill="#fdebd6", line="#c26a1b")
     pictured: ClassVar[bool] = True
 

@@ -13,7 +13,7 @@ from causalflow.diffusion.guidance.contrast import GUIDANCES
 from causalflow.diffusion.solver.solver import SOLVERS
 from causalflow.errors import CompileError, EvidenceError
 from causalflow.graph.node import Anticausal, Class, Continuous, Diffusion, Image, Neural
-from causalflow.mechanisms.image.mechanism import ImageMechanism
+from causalflow.mechanisms.image.image_mechanism import ImageMechanism
 
 ROWS = 5
 COLOR, WIDTH, DIGIT = Class(levels=("g", "r")), Continuous(), Class(levels=(0, 1, 2))

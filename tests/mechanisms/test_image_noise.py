@@ -5,7 +5,7 @@ import torch
 
 from causalflow.graph.node import Anticausal, Class, Continuous, Diffusion, Image, Neural
 from causalflow.mechanisms.image.codec import ImageNoise
-from causalflow.mechanisms.image.mechanism import ImageMechanism
+from causalflow.mechanisms.image.image_mechanism import ImageMechanism
 
 ROWS = 3
 COLOR = Class(levels=("g", "r"))

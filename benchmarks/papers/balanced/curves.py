@@ -21,7 +21,7 @@ from causalflow.diffusion.field import Field
 from causalflow.diffusion.guidance.balance import balancing, draw_tape
 from causalflow.diffusion.path import enter, grid
 from causalflow.evaluation.score import Score
-from causalflow.mechanisms.image.mechanism import ImageMechanism
+from causalflow.mechanisms.image.image_mechanism import ImageMechanism
 from causalflow.nn.embedding import changed
 from causalflow.plot.images import save_figure
 

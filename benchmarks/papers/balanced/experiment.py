@@ -36,7 +36,7 @@ from benchmarks.papers.balanced.ways import (
 from benchmarks.papers.diff_scm.judges import Judges
 from benchmarks.papers.experiment import Run, Table, cell, declared, in_full, percent
 from causalflow.evaluation.score import Score, mean_score, share_score
-from causalflow.mechanisms.image.mechanism import ImageMechanism
+from causalflow.mechanisms.image.image_mechanism import ImageMechanism
 
 READER_STEPS = {"coloured": 800, "masked": 500}
 SHOWN, FEW = 12, 48

@@ -26,7 +26,7 @@ from benchmarks.papers.balanced.readers import Readers
 from benchmarks.papers.balanced.tasks import Rows
 from benchmarks.papers.experiment import declared
 from causalflow.diffusion.guidance.balance import draw_tape
-from causalflow.mechanisms.image.mechanism import ImageMechanism
+from causalflow.mechanisms.image.image_mechanism import ImageMechanism
 
 CHUNK = 100
 GUIDES = ("learned", "readers")
