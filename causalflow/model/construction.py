@@ -34,7 +34,7 @@ from causalflow.graph.node import (
 )
 from causalflow.graph.stored import stored_node
 from causalflow.limits import CONFOUNDER_STATES, NETWORK_WEIGHTS
-from causalflow.mechanisms.equation.mechanism import EquationMechanism
+from causalflow.mechanisms.equation.equation_mechanism import EquationMechanism
 from causalflow.mechanisms.exogenous.exogenous import ExogenousVariable
 from causalflow.mechanisms.image.classifier import home_of
 from causalflow.mechanisms.image.image_mechanism import ImageMechanism

@@ -32,7 +32,7 @@ from causalflow.errors import CausalflowError, one_of
 from causalflow.graph.graph import Graph
 from causalflow.graph.node import Anticausal
 from causalflow.mechanisms.categorical import Categorical
-from causalflow.mechanisms.equation.mechanism import EquationMechanism
+from causalflow.mechanisms.equation.equation_mechanism import EquationMechanism
 from causalflow.mechanisms.exogenous.exogenous import ExogenousVariable
 from causalflow.mechanisms.image.image_mechanism import ImageMechanism
 from causalflow.mechanisms.latent_class import LatentClass

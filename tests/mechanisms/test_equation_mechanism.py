@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from causalflow.equations.equation import NUMPY, OPERATIONS, evaluate, parse_equation
 from causalflow.errors import CompileError, EvidenceError, GraphError
 from causalflow.graph.node import Class, Continuous, Family, Finite, Image
-from causalflow.mechanisms.equation.mechanism import EquationMechanism
+from causalflow.mechanisms.equation.equation_mechanism import EquationMechanism
 from causalflow.mechanisms.equation.operations import TORCH
 from causalflow.mechanisms.equation.preimage import preimage
 from causalflow.mechanisms.exogenous.draws import abduct_exogenous

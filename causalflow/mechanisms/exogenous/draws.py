@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from causalflow.errors import RowError
-from causalflow.mechanisms.equation.mechanism import EquationMechanism
+from causalflow.mechanisms.equation.equation_mechanism import EquationMechanism
 from causalflow.mechanisms.exogenous.exogenous import ExogenousVariable
 from causalflow.mechanisms.exogenous.exogenous_posterior import (
     ExogenousPosterior,

@@ -32,8 +32,8 @@ from causalflow.equations.equation import Equation
 from causalflow.equations.term import Expression, Name, walk
 from causalflow.errors import CompileError
 from causalflow.limits import EXOGENOUS_STATES, WRITTEN_OUT
+from causalflow.mechanisms.equation.equation_mechanism import EquationMechanism
 from causalflow.mechanisms.equation.inversion import names_of, replaced
-from causalflow.mechanisms.equation.mechanism import EquationMechanism
 from causalflow.mechanisms.exogenous.exogenous import ExogenousVariable
 from causalflow.mechanisms.exogenous.particles import Particles
 from causalflow.mechanisms.exogenous.visit import Visit

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from causalflow.errors import RowError
-from causalflow.mechanisms.equation.mechanism import EquationMechanism
+from causalflow.mechanisms.equation.equation_mechanism import EquationMechanism
 from causalflow.mechanisms.equation.preimage import FLAT, Preimage, log_weight, preimage
 from causalflow.mechanisms.exogenous.exogenous import ExogenousVariable
 

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from causalflow.errors import CompileError, RowError
+from causalflow.mechanisms.equation.equation_mechanism import EquationMechanism
 from causalflow.mechanisms.equation.isolation import UndecidedError
-from causalflow.mechanisms.equation.mechanism import EquationMechanism
 from causalflow.mechanisms.equation.preimage import slope_at
 from causalflow.mechanisms.exogenous.exogenous import ExogenousVariable
 from causalflow.mechanisms.exogenous.particles import Particles
