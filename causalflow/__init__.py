@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from causalflow.factors.table import Table
     from causalflow.formats.formats import dumps, load, loads
     from causalflow.formats.networkx import from_networkx, to_networkx
-    from causalflow.graph.diffusion import Diffusion, Sampling
     from causalflow.graph.graph import Graph
+    from causalflow.graph.image_options import Diffusion, Sampling
     from causalflow.graph.method_options import (
         Alf,
         Ancestral,
@@ -97,7 +97,7 @@ _NAMES = {
     "causalflow.factors.table": "Table",
     "causalflow.formats.formats": "dumps load loads",
     "causalflow.formats.networkx": "from_networkx to_networkx",
-    "causalflow.graph.diffusion": "Diffusion Sampling",
+    "causalflow.graph.image_options": "Diffusion Sampling",
     "causalflow.graph.graph": "Graph",
     "causalflow.graph.method_options": (
         "Alf Ancestral Ddim DdimFixedPoint DeltaGuidance Difference Dpm2m Edict FreeGuidance "

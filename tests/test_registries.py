@@ -15,7 +15,7 @@ from causalflow.diffusion.guidance.contrast import free
 from causalflow.errors import CausalflowError
 from causalflow.formats.formats import loads
 from causalflow.graph import method_options
-from causalflow.graph.diffusion import CALL_OPTIONS, Diffusion, Sampling, SamplingKeywords
+from causalflow.graph.image_options import CALL_OPTIONS, Diffusion, Sampling, SamplingKeywords
 from causalflow.options import Interval, Method, Names, Number, Truth, Whole, Wholes, rules
 from causalflow.plugins import REGISTRIES
 from causalflow.registry import Registry

@@ -21,7 +21,7 @@ import click
 from causalflow.errors import CausalflowError, EvidenceError, GraphError, one_of
 from causalflow.files import opened
 from causalflow.formats.formats import PACKED
-from causalflow.graph.diffusion import Diffusion
+from causalflow.graph.image_options import Diffusion
 from causalflow.graph.node import Node
 from causalflow.graph.tree import Place, reader
 from causalflow.graph.yaml import from_yaml

@@ -52,7 +52,7 @@ from causalflow.cli.output import (
 )
 from causalflow.cli.rows import named_model, shipped_data
 from causalflow.errors import CausalflowError, EvidenceError, SupportWarning, one_line
-from causalflow.graph.diffusion import Sampling
+from causalflow.graph.image_options import Sampling
 from causalflow.graph.node import images_of
 from causalflow.limits import DRAWN_ROWS
 

@@ -31,7 +31,7 @@ from causalflow.cli.rows import (
     shipped_data,
 )
 from causalflow.errors import EvidenceError
-from causalflow.graph.diffusion import Sampling
+from causalflow.graph.image_options import Sampling
 from causalflow.limits import DRAWN_ROWS
 
 if TYPE_CHECKING:

@@ -40,7 +40,7 @@ from causalflow.cli.output import (
 )
 from causalflow.cli.rows import named_model
 from causalflow.errors import CausalflowError, EvidenceError
-from causalflow.graph.diffusion import Sampling
+from causalflow.graph.image_options import Sampling
 from causalflow.limits import DRAWN_ROWS
 
 if TYPE_CHECKING:

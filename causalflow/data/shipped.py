@@ -22,8 +22,8 @@ from safetensors import safe_open
 
 from causalflow.errors import CheckpointError, GraphError, one_of
 from causalflow.formats.formats import loads
-from causalflow.graph.diffusion import CALL_OPTIONS, Diffusion
 from causalflow.graph.graph import Graph
+from causalflow.graph.image_options import CALL_OPTIONS, Diffusion
 from causalflow.graph.node import Image, images_of
 from causalflow.names import written
 

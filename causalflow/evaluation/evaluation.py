@@ -44,7 +44,7 @@ from causalflow.evaluation.task import (
     random_actions,
     stated_action,
 )
-from causalflow.graph.diffusion import Sampling
+from causalflow.graph.image_options import Sampling
 from causalflow.model.evidence import check_count
 from causalflow.model.model import Model
 from causalflow.model.support import Watch

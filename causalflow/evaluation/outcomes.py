@@ -22,8 +22,8 @@ from tqdm import tqdm
 
 from causalflow.errors import EvidenceError
 from causalflow.evaluation.task import Action, Columns, Subject, image_node
-from causalflow.graph.diffusion import Sampling
 from causalflow.graph.graph import Graph
+from causalflow.graph.image_options import Sampling
 from causalflow.graph.node import Image, Node, images_of
 from causalflow.mechanisms.mechanism import to_engine, to_public
 from causalflow.model.abduction import Abduction

@@ -21,7 +21,7 @@ from typing import Any, ClassVar, TypeAlias, TypeGuard, TypeVar, cast
 
 from causalflow.equations.equation import Equation
 from causalflow.errors import CausalflowError
-from causalflow.graph.diffusion import Diffusion
+from causalflow.graph.image_options import Diffusion
 from causalflow.values.finite import FiniteType, finite
 from causalflow.values.image import ImageType
 from causalflow.values.real import RealType

@@ -19,8 +19,8 @@ from torch import Tensor
 from causalflow.diffusion.guidance.contrast import GUIDANCES
 from causalflow.errors import EvidenceError, one_of, shown
 from causalflow.graph.conditional import depends_on_noise
-from causalflow.graph.diffusion import CALL_OPTIONS, Sampling, call_options
 from causalflow.graph.graph import Graph
+from causalflow.graph.image_options import CALL_OPTIONS, Sampling, call_options
 from causalflow.graph.method_options import Guidance
 from causalflow.limits import DRAWN_NUMBERS, DRAWN_ROWS
 from causalflow.mechanisms.categorical import NOISES
@@ -112,7 +112,7 @@ def read_call(
         steps: solver steps, each way.
         guidance: a factor of all guidance, or that of the neural parents, by name or as a method.
         sampling: options of the call; those that are spelt out win.
-        options: further ones of `causalflow.graph.diffusion.CALL_OPTIONS`: residual, solver, ...
+        options: further ones of `causalflow.graph.image_options.CALL_OPTIONS`: residual, solver, ...
 
     Raises:
         EvidenceError: an option that is none, or that only training can change.

@@ -33,14 +33,14 @@ from causalflow.errors import CausalflowWarning, CompileError
 from causalflow.exact.model import ExactModel
 from causalflow.exact.prepared import Prepared
 from causalflow.exact.random_worlds import Enumeration
-from causalflow.graph.diffusion import (
+from causalflow.graph.graph import Graph
+from causalflow.graph.image_options import (
     CallKeywords,
     Diffusion,
     Sampling,
     SamplingKeywords,
     call_options,
 )
-from causalflow.graph.graph import Graph
 from causalflow.graph.method_options import Guidance
 from causalflow.identify.judgement import Judgement
 from causalflow.model.abduction import Abduction, abduct

@@ -31,8 +31,8 @@ from causalflow.checkpoint import (
 )
 from causalflow.errors import CausalflowError, CheckpointError, CompileError, one_of
 from causalflow.formats.formats import loads
-from causalflow.graph.diffusion import CALL_OPTIONS, Diffusion
 from causalflow.graph.graph import Graph
+from causalflow.graph.image_options import CALL_OPTIONS, Diffusion
 from causalflow.graph.node import without_own
 from causalflow.model.construction import (
     CompileOptions,

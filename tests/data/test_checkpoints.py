@@ -15,8 +15,8 @@ from causalflow.data.shipped import (
 )
 from causalflow.errors import CheckpointError
 from causalflow.formats.formats import load, loads
-from causalflow.graph.diffusion import Diffusion
 from causalflow.graph.graph import Graph
+from causalflow.graph.image_options import Diffusion
 from causalflow.graph.node import Anticausal, Image
 from causalflow.model.model import Model
 

@@ -29,7 +29,7 @@ image: end its grid earlier, and decode from there.
 
 gamma_1 and gamma_2 are unpublished; here gamma_2 is of the whole ascent, so that it does not depend
 on n (the paper's is a step's). The defaults (``balance_push`` and ``balance_noise`` of
-`causalflow.graph.diffusion.Diffusion`) were searched on a mixture of eight Gaussians in eight
+`causalflow.graph.image_options.Diffusion`) were searched on a mixture of eight Gaussians in eight
 dimensions, two classes and four styles, with exact fields and classifier, 100 steps to tau =
 .7: the printed form ends at p_F = .51 +- .01 and misses the true counterfactual by .15 (L1; the
 unchanged x_0 by .52), the preserving form by .38, since fresh noise takes the style with it; the

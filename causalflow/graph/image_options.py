@@ -1,4 +1,4 @@
-"""Diffusion: the options of an image node, one source for graph files, Python and the docs.
+"""Image options: those of an image node, one source for graph files, Python and the docs.
 
 Each stands in one group by its phase (`causalflow.options`): what shapes the networks, what their
 training, and what may change in every call, which is also `Sampling`: what one call changes. The
