@@ -112,7 +112,7 @@ def read_call(
         steps: solver steps, each way.
         guidance: a factor of all guidance, or that of the neural parents, by name or as a method.
         sampling: options of the call; those that are spelt out win.
-        options: further ones of `causalflow.graph.image_options.CALL_OPTIONS`: residual, solver, ...
+        options: further ones of `causalflow.graph.image_options.CALL_OPTIONS`, such as solver.
 
     Raises:
         EvidenceError: an option that is none, or that only training can change.
