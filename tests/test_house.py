@@ -60,6 +60,9 @@ def plant(tmp_path):
         ("from PIL import Image\nisinstance(x, Image)", 0),
         ("from causalflow.graph.node import Class\nClass(levels=isinstance(x, int))", 0),
         ("from .node import Image\nclass Class: 1\nisinstance(x, Image)", 0),
+        ("if node.type.shape: pass\nx = [n for n in y if not kind.shape]", 2),
+        ("x = bool(node.type.shape) or a.shape\ny = kind.shape and z", 2),
+        ("if array.shape: pass\nx = math.prod(kind.shape)\nif len(kind.shape) > 1: pass", 0),
     ],
 )
 def test_questions_of_type_are_seen_where_the_class_is_the_packages_and_not_its_own(

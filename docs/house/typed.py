@@ -5,6 +5,8 @@ A place is, read from the syntax tree, one of
     isinstance(node, Class)    issubclass(kind, Class | Image)    also with a tuple of classes
     type(node) is Class        type(node) == Class, `is not`, `!=`, `in`
     case Class(levels=k):      a class pattern, alone or within another
+    if node.type.shape:        axes as a truth, of `node.type` or of `kind`: `NodeType.scalar` and
+                               `NodeType.pictured` say which of two things is meant
 
 where a class is one that stands for a type of nodes (`NODE_TYPES`), imported from this package or
 defined in the file. A file that defines such a class is the type's own and may ask; so may a file
@@ -69,6 +71,32 @@ def _asking(tree: ast.Module) -> Iterator[ast.expr | ast.MatchClass]:
                     yield node
             case ast.MatchClass(cls=cls) if _names(cls) & known:
                 yield node
+            case _:
+                yield from filter(_is_axes, _truths(node))
+
+
+def _truths(node: ast.AST) -> list[ast.expr]:
+    """The expressions that `node` asks whether they are true."""
+    match node:
+        case ast.If(test=test) | ast.IfExp(test=test) | ast.While(test=test):
+            return [test]
+        case ast.UnaryOp(op=ast.Not(), operand=asked):
+            return [asked]
+        case ast.BoolOp(values=asked) | ast.comprehension(ifs=asked):
+            return asked
+        case ast.Call(func=ast.Name(id="bool"), args=asked):
+            return asked
+        case _:
+            return []
+
+
+def _is_axes(expression: ast.expr) -> bool:
+    """Whether it is the axes of a type's values."""
+    match expression:
+        case ast.Attribute(value=ast.Attribute(attr="type") | ast.Name(id="kind"), attr="shape"):
+            return True
+        case _:
+            return False
 
 
 def _known(tree: ast.Module) -> set[str]:
