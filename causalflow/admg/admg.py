@@ -24,9 +24,11 @@ from typing import TypeAlias, TypeVar
 from causalflow.errors import GraphError, one_of, shown
 from causalflow.names import written
 
-__all__ = ["ADMG", "Links", "Names"]
+__all__ = ["ADMG", "Links", "Names", "Nodes"]
 
 Names: TypeAlias = str | Iterable[str]
+"""Nodes as a caller gives them: one name, or several."""
+Nodes: TypeAlias = frozenset[str]
 Adjacency: TypeAlias = Mapping[str, Set[str]]
 Value = TypeVar("Value")
 

@@ -17,18 +17,17 @@ from heapq import heappop, heappush
 from itertools import chain, combinations
 from typing import TypeAlias
 
-from causalflow.admg.admg import ADMG
+from causalflow.admg.admg import ADMG, Nodes
 from causalflow.limits import CUTS
 
 __all__ = ["nearest_set", "separating_sets", "subsets"]
 
 
-Names = frozenset[str]
 Node: TypeAlias = str | frozenset[str]
 Side: TypeAlias = tuple[Node, bool]
 
 
-def separating_sets(admg: ADMG, a: Names, b: Names, allowed: Names) -> Generator[Names, None, bool]:
+def separating_sets(admg: ADMG, a: Nodes, b: Nodes, allowed: Nodes) -> Generator[Nodes, None, bool]:
     """Minimal subsets of ``allowed`` that m-separate ``a`` and ``b``, fewest variables first.
 
     Lazy; the search ends after `CUTS` cuts, which ten variables cannot reach. Returns whether it
@@ -37,7 +36,7 @@ def separating_sets(admg: ADMG, a: Names, b: Names, allowed: Names) -> Generator
     moral = _moral(admg.subgraph(admg.ancestors(a | b)))
     usable = (allowed & moral.keys()) - a - b
     counter = 0
-    heap: list[tuple[int, tuple[str, ...], Names, Names]] = []
+    heap: list[tuple[int, tuple[str, ...], Nodes, Nodes]] = []
     _push(heap, _Flow(moral, a, b, usable), frozenset(), frozenset())
     while heap and counter < CUTS:
         _, found, include, exclude = heappop(heap)
@@ -51,7 +50,7 @@ def separating_sets(admg: ADMG, a: Names, b: Names, allowed: Names) -> Generator
     return not heap
 
 
-def subsets(names: Iterable[str]) -> Iterator[Names]:
+def subsets(names: Iterable[str]) -> Iterator[Nodes]:
     """All subsets, fewest names first, those of one size in the order of names.
 
     Example:
@@ -63,7 +62,7 @@ def subsets(names: Iterable[str]) -> Iterator[Names]:
     return map(frozenset, chain.from_iterable(combinations(ordered, size) for size in sizes))
 
 
-def nearest_set(admg: ADMG, a: Names, b: Names, allowed: Names) -> Names | None:
+def nearest_set(admg: ADMG, a: Nodes, b: Nodes, allowed: Nodes) -> Nodes | None:
     """The allowed ancestors of ``a`` and ``b`` next to ``b`` that m-separate them, if they do.
 
     Of all separating sets of ancestors it blocks the fewest paths at ``a``.
@@ -77,10 +76,10 @@ def nearest_set(admg: ADMG, a: Names, b: Names, allowed: Names) -> Names | None:
 
 
 def _push(
-    heap: list[tuple[int, tuple[str, ...], Names, Names]],
+    heap: list[tuple[int, tuple[str, ...], Nodes, Nodes]],
     flow: _Flow,
-    include: Names,
-    exclude: Names,
+    include: Nodes,
+    exclude: Nodes,
 ) -> None:
     found = flow.cut(include, exclude)
     if found is not None:
@@ -100,11 +99,11 @@ def _moral(admg: ADMG) -> Mapping[Node, set[Node]]:
     return moral
 
 
-def _connected(moral: Mapping[Node, set[Node]], a: Names, b: Names, without: Names) -> bool:
+def _connected(moral: Mapping[Node, set[Node]], a: Nodes, b: Nodes, without: Nodes) -> bool:
     return not b.isdisjoint(_reached(moral, a, without))
 
 
-def _reached(moral: Mapping[Node, set[Node]], start: Names, walls: Set[Node]) -> set[Node]:
+def _reached(moral: Mapping[Node, set[Node]], start: Nodes, walls: Set[Node]) -> set[Node]:
     """The nodes that paths from ``start`` come to; no path goes on from a wall."""
     seen: set[Node] = set(start)
     frontier: list[Node] = list(start)
@@ -121,11 +120,11 @@ class _Flow:
     """Flow from ``a`` to ``b``: every node is an arc from its entry to its exit, edges are free."""
 
     moral: Mapping[Node, set[Node]]
-    a: Names
-    b: Names
-    usable: Names
+    a: Nodes
+    b: Nodes
+    usable: Nodes
 
-    def cut(self, include: Names, exclude: Names) -> Names | None:
+    def cut(self, include: Nodes, exclude: Nodes) -> Nodes | None:
         """The fewest nodes that cut ``a`` from ``b`` beside ``include``, none of ``exclude``."""
         finite = self.usable - exclude - include
         if _connected(self.moral, self.a, self.b, include | finite):
@@ -140,7 +139,7 @@ class _Flow:
             _augment(flow, reached, target)
 
     def _search(
-        self, flow: Mapping[tuple[Side, Side], int], include: Names, finite: Names
+        self, flow: Mapping[tuple[Side, Side], int], include: Nodes, finite: Nodes
     ) -> dict[Side, Side | None]:
         """Breadth first over the residual graph: where each side was reached from."""
         reached: dict[Side, Side | None] = {(node, True): None for node in self.a}
@@ -156,7 +155,7 @@ class _Flow:
         return reached
 
     def _residual(
-        self, side: Side, flow: Mapping[tuple[Side, Side], int], finite: Names
+        self, side: Side, flow: Mapping[tuple[Side, Side], int], finite: Nodes
     ) -> Iterator[Side]:
         node, is_exit = side
         if is_exit:

@@ -24,7 +24,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Iterator
 from itertools import islice
 
-from causalflow.admg.admg import ADMG, Names
+from causalflow.admg.admg import ADMG, Names, Nodes
 from causalflow.admg.separation import Separations, separation
 from causalflow.admg.separators import separating_sets, subsets
 from causalflow.errors import GraphError
@@ -42,12 +42,10 @@ __all__ = [
     "minimal_adjustment_sets",
 ]
 
-Set = frozenset[str]
-
 
 def adjustment_sets(
     graph: Graph | ADMG, treatments: Names, outcomes: Names, *, minimal: bool = True
-) -> Iterator[Set]:
+) -> Iterator[Nodes]:
     """The sets Z with P(y | do(x)) = sum_z P(y | x, z) P(z), fewest variables first.
 
     Args:
@@ -101,7 +99,7 @@ def is_adjustment_set(
 
 def effect_of(
     graph: Graph | ADMG, treatments: Names, outcomes: Names, asked_by: str
-) -> tuple[ADMG, Set, Set]:
+) -> tuple[ADMG, Nodes, Nodes]:
     """The mixed graph, treatments and outcomes that a function of this folder was given."""
     admg = admg_of(graph, asked_by)
     return admg, frozenset(admg.ordered(treatments)), frozenset(admg.ordered(outcomes))
@@ -109,7 +107,7 @@ def effect_of(
 
 def _adjusted(
     graph: Graph | ADMG, treatments: Names, outcomes: Names, asked_by: str
-) -> tuple[ADMG, Set, Set]:
+) -> tuple[ADMG, Nodes, Nodes]:
     """The same, where both sets hold something and share nothing."""
     admg, x, y = effect_of(graph, treatments, outcomes, asked_by)
     if both := sorted(x & y):
@@ -121,7 +119,7 @@ def _adjusted(
 
 def minimal_adjustment_sets(
     admg: ADMG, treatments: Names, outcomes: Names
-) -> Generator[Set, None, bool]:
+) -> Generator[Nodes, None, bool]:
     """The minimal sets that are found in time; returns whether these are all."""
     x, y = frozenset(admg.ordered(treatments)), frozenset(admg.ordered(outcomes))
     allowed = _allowed(admg, x, y)
@@ -130,7 +128,7 @@ def minimal_adjustment_sets(
     return (yield from separating_sets(_behind(admg, x, y), x, y, allowed))
 
 
-def _all_minimal(admg: ADMG, x: Set, y: Set) -> Iterator[Set]:
+def _all_minimal(admg: ADMG, x: Nodes, y: Nodes) -> Iterator[Nodes]:
     if not (yield from minimal_adjustment_sets(admg, x, y)):
         raise GraphError(
             f"adjustment_sets: there may be more, but {CUTS:,} steps of the search are over;"
@@ -138,7 +136,7 @@ def _all_minimal(admg: ADMG, x: Set, y: Set) -> Iterator[Set]:
         )
 
 
-def _all_valid(admg: ADMG, x: Set, y: Set) -> Iterator[Set]:
+def _all_valid(admg: ADMG, x: Nodes, y: Nodes) -> Iterator[Nodes]:
     allowed = _allowed(admg, x, y)
     if allowed is None:
         return
@@ -154,26 +152,26 @@ def _all_valid(admg: ADMG, x: Set, y: Set) -> Iterator[Set]:
             yield given
 
 
-def _allowed(admg: ADMG, x: Set, y: Set) -> Set | None:
+def _allowed(admg: ADMG, x: Nodes, y: Nodes) -> Nodes | None:
     """What may be adjusted for; None: nothing will do, as X is behind a cause of Y behind X."""
     forbidden = admg.descendants(_causal(admg, x, y))
     return None if forbidden & x else frozenset(admg.nodes) - forbidden - x - y
 
 
-def _behind(admg: ADMG, x: Set, y: Set) -> ADMG:
+def _behind(admg: ADMG, x: Nodes, y: Nodes) -> ADMG:
     """The graph without the first edges of the causal paths."""
     causal = _causal(admg, x, y)
     arrows = frozenset(edge for edge in admg.directed if not (edge[0] in x and edge[1] in causal))
     return ADMG(admg.nodes, arrows, admg.bidirected)
 
 
-def _causal(admg: ADMG, x: Set, y: Set) -> Set:
+def _causal(admg: ADMG, x: Nodes, y: Nodes) -> Nodes:
     """The nodes behind X on causal paths to Y that do not come back to X."""
     return (admg.do(x).descendants(x) - x) & admg.without_outgoing(x).ancestors(y)
 
 
 def adjustment_formula(
-    treatments: Iterable[str], outcomes: Iterable[str], given: Set
+    treatments: Iterable[str], outcomes: Iterable[str], given: Nodes
 ) -> Expression:
     """sum_z P(y | x, z) P(z)."""
     x, y = tuple(treatments), tuple(outcomes)
@@ -184,7 +182,7 @@ def adjustment_formula(
 
 def mediation_sets(
     graph: Graph | ADMG, treatment: str, mediators: Names, outcome: str
-) -> Iterator[Set]:
+) -> Iterator[Nodes]:
     """Admissible sets: minimal ones for the outcome's condition, with what the mediators' needs.
 
     Lazy; fewest variables for the outcome come first. Not all sets: others may be admissible too.
@@ -201,10 +199,10 @@ def mediation_sets(
     x, m, y = (frozenset(admg.ordered(names)) for names in (treatment, mediators, outcome))
     allowed = frozenset(admg.nodes) - admg.descendants(x) - m - y
     of_outcome = separating_sets(admg.without_outgoing(x | m), x | m, y, allowed)
-    found: list[Set] = []
+    found: list[Nodes] = []
     for base in islice(of_outcome, MEDIATION_PAIRS):
         of_mediators = separating_sets(admg.without_outgoing(x), x, m, allowed)
-        for other in (Set(), *islice(of_mediators, MEDIATION_PAIRS)):
+        for other in (Nodes(), *islice(of_mediators, MEDIATION_PAIRS)):
             chosen = base | other
             if any(known <= chosen for known in found):
                 continue
@@ -214,6 +212,6 @@ def mediation_sets(
                 break
 
 
-def _is_admissible(admg: ADMG, x: Set, m: Set, y: Set, w: Set) -> bool:
+def _is_admissible(admg: ADMG, x: Nodes, m: Nodes, y: Nodes, w: Nodes) -> bool:
     one = separation(admg.without_outgoing(x), x, m, w)
     return bool(one and separation(admg.without_outgoing(x | m), x | m, y, w))

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from causalflow import plugins
-from causalflow.admg.admg import ADMG
+from causalflow.admg.admg import ADMG, Nodes
 from causalflow.design.adjustment import (
     adjustment_formula,
     mediation_sets,
@@ -38,8 +38,6 @@ from causalflow.symbolic.substitute import answered, symbols_of, without_shadows
 
 __all__ = ["RULES", "Rule", "ShortAnswer", "as_rule", "short_answers"]
 
-Set = frozenset[str]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
@@ -51,8 +49,8 @@ class Rule:
         formula: (treatments, outcomes, one of these sets) -> P(y | do(x)).
     """
 
-    sets: Callable[[ADMG, Iterable[str], Iterable[str]], Iterable[Set]]
-    formula: Callable[[Iterable[str], Iterable[str], Set], Expression]
+    sets: Callable[[ADMG, Iterable[str], Iterable[str]], Iterable[Nodes]]
+    formula: Callable[[Iterable[str], Iterable[str], Nodes], Expression]
 
 
 RULES: Registry[Rule] = plugins.RULES
@@ -69,7 +67,7 @@ def as_rule(name: str, given: object) -> Rule:
     return given
 
 
-def _mediated(admg: ADMG, treatments: Iterable[str], outcomes: Iterable[str]) -> Iterator[Set]:
+def _mediated(admg: ADMG, treatments: Iterable[str], outcomes: Iterable[str]) -> Iterator[Nodes]:
     """The front-door sets that have a mediator."""
     return (chosen for chosen in front_door_sets(admg, treatments, outcomes) if chosen)
 
@@ -90,7 +88,7 @@ class ShortAnswer:
     """
 
     rule: str
-    variables: Set
+    variables: Nodes
     estimand: Expression | None = None
     instrument: str = ""
 
@@ -144,7 +142,7 @@ class _Natural:
     treatment: str
     own: Value
     others: Value | None
-    mediators: Set
+    mediators: Nodes
 
 
 def _natural(term: Term) -> _Natural | None:
@@ -180,7 +178,7 @@ def _of_worlds(admg: ADMG, query: Query, most: int) -> Iterator[ShortAnswer]:
     query = query.counterfactual_form()
     terms = [_natural(term) for term in query.outcomes]
     found = [each for each in terms if each is not None]
-    mediators: Set = Set().union(*(each.mediators for each in found))
+    mediators: Nodes = Nodes().union(*(each.mediators for each in found))
     kinds = {(each.outcome, each.treatment, each.mediators or mediators) for each in found}
     if len(found) < len(terms) or len(kinds) != 1:
         return
@@ -198,7 +196,7 @@ def _of_worlds(admg: ADMG, query: Query, most: int) -> Iterator[ShortAnswer]:
         yield ShortAnswer(rule=rule, variables=chosen, estimand=estimand)
 
 
-def _averaged(query: Query, terms: Iterable[_Natural], chosen: Set) -> Expression:
+def _averaged(query: Query, terms: Iterable[_Natural], chosen: Nodes) -> Expression:
     """The answer given ``chosen``, averaged over it as it is where the condition holds."""
     symbols = symbols_of(query)
     given = tuple(Event(each.name, symbols[each]) for each in query.conditions)

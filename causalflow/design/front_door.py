@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
-from causalflow.admg.admg import ADMG, Names
+from causalflow.admg.admg import ADMG, Names, Nodes
 from causalflow.admg.separation import Separations
 from causalflow.admg.separators import subsets
 from causalflow.design.adjustment import effect_of
@@ -32,10 +32,8 @@ from causalflow.symbolic.substitute import without_shadows
 
 __all__ = ["front_door_formula", "front_door_sets"]
 
-Set = frozenset[str]
 
-
-def front_door_sets(graph: Graph | ADMG, treatments: Names, outcomes: Names) -> Iterator[Set]:
+def front_door_sets(graph: Graph | ADMG, treatments: Names, outcomes: Names) -> Iterator[Nodes]:
     """The minimal sets S with P(y | do(x)) = sum_s P(s | x) sum_x' P(y | x', s) P(x').
 
     S holds mediators, and covariates that no treatment moves; it is empty where the treatments have
@@ -67,11 +65,11 @@ def front_door_sets(graph: Graph | ADMG, treatments: Names, outcomes: Names) -> 
     return _sets(_FrontDoor(admg=admg, treatments=x, outcomes=y))
 
 
-def _sets(door: _FrontDoor) -> Iterator[Set]:
+def _sets(door: _FrontDoor) -> Iterator[Nodes]:
     candidates = frozenset(door.candidates)
     if not door.treatments.isdisjoint(door.outcomes) or not door.meets_every_path(candidates):
         return
-    found: list[Set] = []
+    found: list[Nodes] = []
     for middle in islice(subsets(candidates), ADJUSTMENT_TRIALS):
         if not any(known <= middle for known in found) and door.holds(middle):
             found.append(middle)
@@ -79,7 +77,7 @@ def _sets(door: _FrontDoor) -> Iterator[Set]:
 
 
 def front_door_formula(
-    treatments: Iterable[str], outcomes: Iterable[str], middle: Set
+    treatments: Iterable[str], outcomes: Iterable[str], middle: Nodes
 ) -> Expression:
     """sum_m P(m | x) sum_x' P(y | x', m) P(x')."""
     x, y = tuple(treatments), tuple(outcomes)
@@ -96,8 +94,8 @@ class _FrontDoor:
     """The front doors from some treatments to some outcomes."""
 
     admg: ADMG
-    treatments: Set
-    outcomes: Set
+    treatments: Nodes
+    outcomes: Nodes
     graph: Separations = field(init=False)
     x: int = field(init=False)
     y: int = field(init=False)
@@ -117,12 +115,12 @@ class _FrontDoor:
         graph, x = self.graph, self.x
         return (n for n in usable if graph.all_separated(x, graph.mask([n]), 0, 0, x))
 
-    def meets_every_path(self, middle: Set) -> bool:
+    def meets_every_path(self, middle: Nodes) -> bool:
         """Whether no causal path from X to Y avoids the set."""
         rest = self.admg.subgraph(frozenset(self.admg.nodes) - middle)
         return not rest.descendants(self.treatments) & self.outcomes
 
-    def holds(self, middle: Set) -> bool:
+    def holds(self, middle: Nodes) -> bool:
         """Whether the formula is right for a set of candidates."""
         if not self.meets_every_path(middle):
             return False
@@ -131,7 +129,7 @@ class _FrontDoor:
             self._splits(mediators, middle - mediators) for mediators in subsets(middle)
         )
 
-    def _splits(self, mediators: Set, covariates: Set) -> bool:
+    def _splits(self, mediators: Nodes, covariates: Nodes) -> bool:
         """Whether the four equations hold for these mediators and covariates."""
         graph, x, y = self.graph, self.x, self.y
         apart = graph.all_separated

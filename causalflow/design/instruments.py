@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from causalflow.admg.admg import ADMG
+from causalflow.admg.admg import ADMG, Nodes
 from causalflow.admg.separation import separation
 from causalflow.admg.separators import nearest_set, separating_sets, subsets
 from causalflow.design.adjustment import effect_of
@@ -20,8 +20,6 @@ from causalflow.graph.graph import Graph
 from causalflow.limits import ADJUSTMENT_TRIALS
 
 __all__ = ["Instrument", "instruments"]
-
-Set = frozenset[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +32,7 @@ class Instrument:
     """
 
     variable: str
-    given: Set = frozenset()
+    given: Nodes = frozenset()
 
     def __str__(self) -> str:
         return f"{self.variable}{' | ' if self.given else ''}{', '.join(sorted(self.given))}"
@@ -72,7 +70,7 @@ def instruments(graph: Graph | ADMG, treatment: str, outcome: str) -> Iterator[I
     return iter(sorted(found, key=lambda each: (len(each.given), each.variable)))
 
 
-def _conditions(admg: ADMG, x: Set, y: Set, node: str, before: Set) -> Iterator[Set]:
+def _conditions(admg: ADMG, x: Nodes, y: Nodes, node: str, before: Nodes) -> Iterator[Nodes]:
     """The sets given which a node is an instrument: the smallest separating set, then others.
 
     The smallest may cut the node from the treatment too, or leave a collider closed that joins the
@@ -93,7 +91,7 @@ def _conditions(admg: ADMG, x: Set, y: Set, node: str, before: Set) -> Iterator[
             yield given
 
 
-def _pruned(admg: ADMG, behind: ADMG, x: Set, y: Set, node: str, given: Set) -> Set:
+def _pruned(admg: ADMG, behind: ADMG, x: Nodes, y: Nodes, node: str, given: Nodes) -> Nodes:
     """The conditions without those that are not needed, in the order of names."""
     for each in sorted(given):
         fewer = given - {each}

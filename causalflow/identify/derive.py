@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 
-from causalflow.admg.admg import ADMG
+from causalflow.admg.admg import ADMG, Nodes
 from causalflow.admg.separation import Separations
 from causalflow.identify.id import Effect, Factor
 from causalflow.identify.kernel import Factored, Kernel, Observed
@@ -37,8 +37,7 @@ from causalflow.symbolic.simplify import simplify
 
 __all__ = ["UnprovedError", "convert", "prove_effect"]
 
-Names = frozenset[str]
-NOTHING: Names = frozenset()
+NOTHING: Nodes = frozenset()
 
 
 class UnprovedError(Exception):
@@ -73,7 +72,7 @@ class _Prover:
     lines: list[Line] = field(default_factory=list)
     current: Expression | None = None
     plans: dict[tuple[Chance, Chance], tuple[Use, ...] | None] = field(default_factory=dict)
-    above: dict[Factored, Mapping[str, Names]] = field(default_factory=dict)
+    above: dict[Factored, Mapping[str, Nodes]] = field(default_factory=dict)
 
     def prove(self, asked: Chance, effect: Effect) -> None:
         """All lines, from the question to a formula without ``do``."""
@@ -117,7 +116,7 @@ class _Prover:
         self._convert_by_way(goals)
         self._resolve(reached)
 
-    def _set(self, kernel: Kernel) -> Names:
+    def _set(self, kernel: Kernel) -> Nodes:
         """What is set in a kernel: by the experiment, or else all that Q[T] depends on."""
         if isinstance(kernel, Observed):
             return frozenset(event.name for event in kernel.do)
@@ -169,16 +168,16 @@ class _Prover:
         self._convert(own)
         return {own[part]: kernel for part, kernel in sums.items()}
 
-    def _around(self, nodes: Names) -> Names:
+    def _around(self, nodes: Nodes) -> Nodes:
         """What all of Q[T] depends on, T some nodes."""
         return self.admg.parents(nodes) - nodes
 
-    def _goal(self, kernel: Factored, outcomes: Names) -> Chance:
+    def _goal(self, kernel: Factored, outcomes: Nodes) -> Chance:
         """The term of one node at the kernel above."""
         (node,) = outcomes
         return Chance(outcomes, self._before(kernel)[node], self._set(kernel.above))
 
-    def _needed(self, kernel: Factored, nodes: Names) -> Names:
+    def _needed(self, kernel: Factored, nodes: Nodes) -> Nodes:
         """Some nodes, and those of their district that their terms above depend on."""
         before, reached, frontier = self._before(kernel), set(nodes), [*nodes]
         while frontier:
@@ -187,13 +186,13 @@ class _Prover:
             frontier.extend(fresh)
         return frozenset(reached)
 
-    def _before(self, kernel: Factored) -> Mapping[str, Names]:
+    def _before(self, kernel: Factored) -> Mapping[str, Nodes]:
         """What the terms of its district are conditioned on at the kernel above."""
         if kernel not in self.above:
             self.above[kernel] = kernel.above.before(kernel.whole)
         return self.above[kernel]
 
-    def _chain(self, joints: Mapping[Chance, Names]) -> dict[Chance, dict[str, Chance]]:
+    def _chain(self, joints: Mapping[Chance, Nodes]) -> dict[Chance, dict[str, Chance]]:
         """Sum over further variables, then the chain rule: a term for each variable."""
         summed, chained, terms = {}, {}, {}
         for joint, nodes in joints.items():
@@ -263,7 +262,7 @@ class _Prover:
             self.current = simple
 
 
-def _indices(names: Names) -> tuple[Index, ...]:
+def _indices(names: Nodes) -> tuple[Index, ...]:
     return tuple(map(Index, sorted(names)))
 
 

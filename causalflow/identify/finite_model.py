@@ -27,7 +27,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from causalflow.admg.admg import ADMG
+from causalflow.admg.admg import ADMG, Nodes
 from causalflow.factors.table import Table
 
 __all__ = [
@@ -45,13 +45,10 @@ __all__ = [
 PRIME = 2**31 - 1
 
 
-Names = frozenset[str]
-
-
 Numbers: TypeAlias = NDArray[Any]
 
 
-Axis: TypeAlias = str | Names
+Axis: TypeAlias = str | Nodes
 """A node, or the bidirected edge whose hidden cause it is."""
 
 
@@ -67,7 +64,7 @@ class FiniteModel:
     """
 
     admg: ADMG
-    laws: Mapping[Names, tuple[Fraction, ...]]
+    laws: Mapping[Nodes, tuple[Fraction, ...]]
     kernels: Mapping[str, tuple[tuple[Axis, ...], Numbers]]
 
     def table(
@@ -122,7 +119,7 @@ class Layout:
         }
         return replace(self, factors=factors, prime=PRIME)
 
-    def whole(self, do: Names) -> Numbers:
+    def whole(self, do: Nodes) -> Numbers:
         """The product of the factors, but for the kernels of what is set."""
         result = self._spread(())
         for axis in self.factors:

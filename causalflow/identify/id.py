@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeAlias
 
-from causalflow.admg.admg import ADMG
+from causalflow.admg.admg import ADMG, Nodes
 from causalflow.admg.separation import separation
 from causalflow.identify.hedge import Hedge, Unmeasured, hedge_of
 from causalflow.identify.kernel import Kernel, observed
@@ -35,9 +35,8 @@ from causalflow.symbolic.simplify import product_of, ratio_of, sum_of
 
 __all__ = ["OBSERVATION", "Effect", "Factor", "exchanged", "identify_district", "identify_effect"]
 
-Names = frozenset[str]
 
-OBSERVATION: Names = frozenset()
+OBSERVATION: Nodes = frozenset()
 
 _Reasons: TypeAlias = tuple[Hedge | Unmeasured, ...]
 
@@ -52,7 +51,7 @@ class Factor:
         formula: Q[S].
     """
 
-    district: Names
+    district: Nodes
     kernel: Kernel
     formula: Expression
 
@@ -95,9 +94,9 @@ class _Problem:
     """P(y | do(x)), the sources of data, and the steps and factors so far."""
 
     region: ADMG
-    outcomes: Names
-    treatments: Names
-    experiments: Sequence[Names]
+    outcomes: Nodes
+    treatments: Nodes
+    experiments: Sequence[Nodes]
     steps: list[Step] = field(default_factory=list)
     factors: list[Factor] = field(default_factory=list)
 
@@ -107,7 +106,7 @@ def identify_effect(
     outcomes: Iterable[str],
     treatments: Iterable[str],
     conditions: Iterable[str] = (),
-    experiments: Sequence[Names] = (OBSERVATION,),
+    experiments: Sequence[Nodes] = (OBSERVATION,),
 ) -> Effect:
     """P(outcomes | do(treatments), conditions), three disjoint sets.
 
@@ -145,7 +144,7 @@ def identify_effect(
     return Effect(estimand=estimand, steps=tuple(steps), moved=moved, factors=factors)
 
 
-def exchanged(admg: ADMG, y: Names, x: Names, z: Names, steps: list[Step]) -> tuple[str, ...]:
+def exchanged(admg: ADMG, y: Nodes, x: Nodes, z: Nodes, steps: list[Step]) -> tuple[str, ...]:
     """The conditions of Z that may be set instead of seen, one after the other; IDC, line 1."""
     moved: list[str] = []
     while z and (node := _exchangeable(admg, y, x, z)):
@@ -155,7 +154,7 @@ def exchanged(admg: ADMG, y: Names, x: Names, z: Names, steps: list[Step]) -> tu
     return tuple(moved)
 
 
-def _conditioned(joint: Expression, y: Names, z: Names, steps: list[Step]) -> Expression:
+def _conditioned(joint: Expression, y: Nodes, z: Nodes, steps: list[Step]) -> Expression:
     """P(y | do(x), z) from P(y, z | do(x)): IDC, line 2."""
     if not z:
         return joint
@@ -165,7 +164,7 @@ def _conditioned(joint: Expression, y: Names, z: Names, steps: list[Step]) -> Ex
     return formula
 
 
-def _exchangeable(admg: ADMG, y: Names, x: Names, z: Names) -> str | None:
+def _exchangeable(admg: ADMG, y: Nodes, x: Nodes, z: Nodes) -> str | None:
     """A condition that may be set instead of seen: rule 2 of the do-calculus (IDC, line 1)."""
     mutilated = admg.do(x)
     for node in sorted(z):
@@ -174,7 +173,7 @@ def _exchangeable(admg: ADMG, y: Names, x: Names, z: Names) -> str | None:
     return None
 
 
-def _exchange_step(y: Names, x: Names, z: Names, moved: str) -> Step:
+def _exchange_step(y: Nodes, x: Nodes, z: Nodes, moved: str) -> Step:
     node = frozenset({moved})
     reason = (
         "seeing {} is setting it, as {} and {} are separated by {} when the edges into {} and out"
@@ -203,7 +202,7 @@ def _identify(problem: _Problem) -> Expression | _Reasons:
     return _by_districts(problem, region, kept)
 
 
-def _by_districts(problem: _Problem, region: ADMG, kept: Names) -> Expression | _Reasons:
+def _by_districts(problem: _Problem, region: ADMG, kept: Nodes) -> Expression | _Reasons:
     """Line 4: the sum over ``kept - y`` of the product of its districts' factors."""
     districts, y, steps = region.subgraph(kept).causal_districts(), problem.outcomes, problem.steps
     whole = "sum their product over {}" if kept != y else "the answer is their product"
@@ -221,7 +220,7 @@ def _by_districts(problem: _Problem, region: ADMG, kept: Names) -> Expression | 
     return formula
 
 
-def _from_any(problem: _Problem, region: ADMG, district: Names) -> Factor | _Reasons:
+def _from_any(problem: _Problem, region: ADMG, district: Nodes) -> Factor | _Reasons:
     """Q[S] from the first source that tells it; else a hedge for each source that could."""
     hedges = []
     for experiment in _preferred(problem):
@@ -237,7 +236,7 @@ def _from_any(problem: _Problem, region: ADMG, district: Names) -> Factor | _Rea
     return tuple(hedges) or (Unmeasured(district=district),)
 
 
-def _preferred(problem: _Problem) -> Sequence[Names]:
+def _preferred(problem: _Problem) -> Sequence[Nodes]:
     """The experiment that sets just the treatments comes first: its answer is the shortest."""
     if problem.treatments not in problem.experiments:
         return problem.experiments
@@ -246,7 +245,7 @@ def _preferred(problem: _Problem) -> Sequence[Names]:
 
 
 def identify_district(
-    kernel: Kernel, district: Names, steps: list[Step] | None = None
+    kernel: Kernel, district: Nodes, steps: list[Step] | None = None
 ) -> Factor | ADMG:
     """Q[S] from the distribution of a region that holds S; a region that is one district if not.
 
@@ -279,11 +278,11 @@ def identify_district(
             record.append(Step("line 7", reason, (district, around), _claim(around), later=whole))
 
 
-def _claim(nodes: Names) -> str:
+def _claim(nodes: Nodes) -> str:
     return f"Q[{', '.join(sorted(nodes))}]"
 
 
-def _hedge(problem: _Problem, region: ADMG, inner: Names, experiment: Names) -> Hedge:
+def _hedge(problem: _Problem, region: ADMG, inner: Nodes, experiment: Nodes) -> Hedge:
     return hedge_of(
         region,
         inner,

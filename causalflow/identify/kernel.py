@@ -23,7 +23,7 @@ from functools import lru_cache
 from itertools import groupby
 from typing import TypeAlias
 
-from causalflow.admg.admg import ADMG, Links
+from causalflow.admg.admg import ADMG, Links, Nodes
 from causalflow.symbolic.expression import (
     Event,
     Expression,
@@ -37,8 +37,6 @@ from causalflow.symbolic.simplify import product_of, ratio_of, sum_of
 
 __all__ = ["Factored", "Kernel", "Observed", "observed"]
 
-Names: TypeAlias = frozenset[str]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Observed:
@@ -47,29 +45,29 @@ class Observed:
     region: ADMG
     do: tuple[Event, ...] = ()
 
-    def marginal(self, kept: Names) -> Observed:
+    def marginal(self, kept: Nodes) -> Observed:
         """Q[A] for an ancestral set A."""
         return Observed(self.region.subgraph(kept), self.do)
 
-    def district(self, nodes: Names) -> Factored:
+    def district(self, nodes: Nodes) -> Factored:
         """Q[S] for a district S."""
         return Factored(self.region.subgraph(nodes), tuple(self._terms(nodes)), self, nodes)
 
-    def factor(self, nodes: Names) -> Expression:
+    def factor(self, nodes: Nodes) -> Expression:
         """Q[S] for a district S, as a formula."""
         return product_of(term for _, term in self._terms(nodes))
 
-    def before(self, nodes: Names) -> dict[str, Names]:
+    def before(self, nodes: Nodes) -> dict[str, Nodes]:
         """What the term of each node of a district is conditioned on."""
         found = _blankets(self.region, nodes)
-        return {node: Names(event.name for event in given) for node, given, _ in found}
+        return {node: Nodes(event.name for event in given) for node, given, _ in found}
 
     def term(self, outcomes: Iterable[str]) -> Probability:
         """A probability of these data."""
         place = _letters(self.region.links).place.__getitem__
         return Probability.of(own_events(sorted(outcomes, key=place)), (), self.do)
 
-    def _terms(self, nodes: Names) -> Iterator[tuple[str, Probability]]:
+    def _terms(self, nodes: Nodes) -> Iterator[tuple[str, Probability]]:
         """Each node of a district given its blanket."""
         own = _letters(self.region.links)
         set_ = frozenset(own.index[event.name] for event in self.do)
@@ -92,23 +90,23 @@ class Factored:
     region: ADMG
     factors: tuple[tuple[str, Expression], ...]
     above: Kernel
-    whole: Names
+    whole: Nodes
 
-    def marginal(self, kept: Names) -> Factored:
+    def marginal(self, kept: Nodes) -> Factored:
         """Q[A] for an ancestral set A."""
         region = self.region.subgraph(kept)
         return Factored(region, self._needed(kept), self.above, self.whole)
 
-    def district(self, nodes: Names) -> Factored:
+    def district(self, nodes: Nodes) -> Factored:
         """Q[S] for a district S."""
         order = self.region.causal_order(nodes)
         factors = tuple((node, self._conditional(node)) for node in order)
         return Factored(self.region.subgraph(nodes), factors, self, nodes)
 
-    def factor(self, nodes: Names) -> Expression:
+    def factor(self, nodes: Nodes) -> Expression:
         """Q[S] for a district S, as a formula: conditionals in a row make one ratio of masses."""
         parts = []
-        before: Names = frozenset()
+        before: Nodes = frozenset()
         for run in _runs(self.region.causal_order(self.region.members), nodes):
             upto = before | run
             if run <= nodes:
@@ -116,7 +114,7 @@ class Factored:
             before = upto
         return product_of(parts)
 
-    def before(self, nodes: Names) -> dict[str, Names]:
+    def before(self, nodes: Nodes) -> dict[str, Nodes]:
         """What the term of each node of a district is conditioned on."""
         return {node: self.region.up_to(node) - {node} for node in nodes}
 
@@ -128,13 +126,13 @@ class Factored:
             return dict(needed)[node]
         return ratio_of(self._mass(upto), self._mass(upto - {node}))
 
-    def _mass(self, kept: Names) -> Expression:
+    def _mass(self, kept: Nodes) -> Expression:
         """The sum over all nodes but ``kept``, an initial piece of the order."""
         needed = self._needed(kept)
         over = [Index(node) for node, _ in needed if node not in kept]
         return sum_of(over, product_of(factor for _, factor in needed))
 
-    def _needed(self, kept: Names) -> tuple[tuple[str, Expression], ...]:
+    def _needed(self, kept: Nodes) -> tuple[tuple[str, Expression], ...]:
         """The factors without those that sum to one when all but ``kept`` is summed out."""
         left: list[tuple[str, Expression]] = []
         met: set[Index] = set()
@@ -153,7 +151,7 @@ def observed(region: ADMG, experiment: Iterable[str] = ()) -> Observed:
     return Observed(region, own_events(sorted(experiment, key=natural)))
 
 
-def _runs(order: Iterable[str], nodes: Names) -> Iterator[Names]:
+def _runs(order: Iterable[str], nodes: Nodes) -> Iterator[Nodes]:
     """The order cut where it enters or leaves ``nodes``."""
     for _, run in groupby(order, key=nodes.__contains__):
         yield frozenset(run)
@@ -186,7 +184,7 @@ def _letters(links: Links) -> _Letters:
 
 
 def _blankets(
-    region: ADMG, district: Names
+    region: ADMG, district: Nodes
 ) -> Iterator[tuple[str, tuple[Event, ...], frozenset[Index]]]:
     """The nodes of a district in order, each with the nodes before it on which it depends.
 

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TypeAlias, cast
 
-from causalflow.admg.admg import ADMG
+from causalflow.admg.admg import ADMG, Nodes
 from causalflow.errors import QueryError
 from causalflow.graph.node import Level
 from causalflow.identify.ctf_factor import (
@@ -63,9 +63,6 @@ from causalflow.symbolic.simplify import (
 from causalflow.symbolic.substitute import Symbol, bind, indices_taken, symbols_of
 
 __all__ = ["Found", "Pairs", "Problem", "by_complement"]
-
-
-Names: TypeAlias = frozenset[str]
 
 
 Pairs: TypeAlias = Mapping[str, tuple[Level, Level]]
@@ -213,13 +210,13 @@ class Problem:
                 hedges.append(_hedge(found, district, experiment))
         if self.sources:
             around = self.admg.parents(district) - district
-            effect = identify_from(self.admg, district, around, Names(), self.sources)
+            effect = identify_from(self.admg, district, around, Nodes(), self.sources)
             self.steps.extend(effect.steps)
             if effect.estimand is not None:
                 return _at(effect.estimand, values, closure)
         return CtfWitness(factor=tuple(part), hedges=tuple(hedges))
 
-    def _source(self, district: Names, experiment: Names) -> Observed:
+    def _source(self, district: Nodes, experiment: Nodes) -> Observed:
         left = self.admg.subgraph(self.admg.members - experiment)
         return observed(left.subgraph(left.ancestors(district)), experiment)
 
@@ -240,12 +237,12 @@ class Problem:
         closure = Unnesting(admg=self.admg, used=Counter({name: 2}))
         return self._same(Equality(name, level, index), closure)
 
-    def _telling(self, name: str) -> tuple[Names, Names]:
+    def _telling(self, name: str) -> tuple[Nodes, Nodes]:
         """What is set and what is given in some of the data that have a variable."""
         for source in self.sources:
             if name in source.variables:
                 return source.treatments, source.conditions
-        return (self.known[0] if self.known and Names() not in self.known else Names()), Names()
+        return (self.known[0] if self.known and Nodes() not in self.known else Nodes()), Nodes()
 
     def _say(self, rule: str, text: str) -> None:
         self.steps.append(Step(rule, text))
@@ -343,7 +340,7 @@ def _at(formula: Expression, values: Mapping[str, Symbol], closure: Unnesting) -
     return bind(formula, cast("Mapping[str, Value]", chosen))
 
 
-def _hedge(region: ADMG, district: Names, experiment: Names) -> Hedge:
+def _hedge(region: ADMG, district: Nodes, experiment: Nodes) -> Hedge:
     return hedge_of(
         region,
         district,

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import NamedTuple
 
-from causalflow.admg.admg import ADMG
+from causalflow.admg.admg import ADMG, Nodes
 from causalflow.admg.separation import Separations, bits_of
 from causalflow.limits import SEARCHED_CHANCES
 from causalflow.proof.proof import Step
@@ -34,7 +34,6 @@ from causalflow.symbolic.simplify import plain_product, plain_ratio, plain_sum
 
 __all__ = ["Found", "search"]
 
-Names = frozenset[str]
 
 READ, RULE, JOIN = 100, 1, 1
 """What a chance costs: one read off data, one more rule, one more product; a sum or a ratio of what
@@ -69,7 +68,7 @@ class Found:
 
 
 def search(
-    admg: ADMG, outcomes: Names, treatments: Names, conditions: Names, sources: Sequence[Source]
+    admg: ADMG, outcomes: Nodes, treatments: Nodes, conditions: Nodes, sources: Sequence[Source]
 ) -> Found | None:
     """P(outcomes | do(treatments), conditions) from the sources; None: not found.
 
@@ -251,7 +250,7 @@ _REASONS = {
 }
 
 
-def _summed(whole: Expression, names: Names) -> Expression:
+def _summed(whole: Expression, names: Nodes) -> Expression:
     """The sum over the own indices of some variables; of data, the smaller margin."""
     if isinstance(whole, Probability):
         kept = tuple(event for event in whole.outcomes if event.name not in names)
@@ -259,7 +258,7 @@ def _summed(whole: Expression, names: Names) -> Expression:
     return plain_sum(map(Index, sorted(names)), whole)
 
 
-def _given(whole: Expression, left: Names, every: Names) -> Expression:
+def _given(whole: Expression, left: Nodes, every: Nodes) -> Expression:
     """The conditional of the outcomes that are left; of data, the data's own."""
     if isinstance(whole, Probability):
         kept = tuple(event for event in whole.outcomes if event.name in left)

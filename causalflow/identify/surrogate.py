@@ -29,7 +29,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import combinations
 
-from causalflow.admg.admg import ADMG
+from causalflow.admg.admg import ADMG, Nodes
 from causalflow.admg.projection import latent_projection
 from causalflow.admg.separation import separation
 from causalflow.errors import QueryError
@@ -51,11 +51,8 @@ from causalflow.symbolic.simplify import plain_product, plain_ratio, plain_sum
 __all__ = ["enlarged", "identify_from", "readings"]
 
 
-Names = frozenset[str]
-
-
 def identify_from(
-    admg: ADMG, outcomes: Names, treatments: Names, conditions: Names, sources: Sequence[Source]
+    admg: ADMG, outcomes: Nodes, treatments: Nodes, conditions: Nodes, sources: Sequence[Source]
 ) -> Effect:
     """The effect from the sources; else why not, if that is proved.
 
@@ -101,12 +98,12 @@ def readings(
     yield part, (), sources
 
 
-def enlarged(sources: Sequence[Source]) -> tuple[Names, ...]:
+def enlarged(sources: Sequence[Source]) -> tuple[Nodes, ...]:
     """What is set in each source when it is made larger: all other variables seen, jointly."""
     return tuple(dict.fromkeys(source.treatments for source in sources))
 
 
-def _named_part(admg: ADMG, asked: Names, sources: Sequence[Source]) -> ADMG:
+def _named_part(admg: ADMG, asked: Nodes, sources: Sequence[Source]) -> ADMG:
     """The latent projection onto the variables that the question and the data name.
 
     Raises:
@@ -119,8 +116,8 @@ def _named_part(admg: ADMG, asked: Names, sources: Sequence[Source]) -> ADMG:
 
 
 def _shared_parts(
-    admg: ADMG, asked: Names, sources: Sequence[Source]
-) -> Iterator[tuple[ADMG, Sequence[Names]]]:
+    admg: ADMG, asked: Nodes, sources: Sequence[Source]
+) -> Iterator[tuple[ADMG, Sequence[Nodes]]]:
     """The graph on variables that some joint distributions share, and what these set there.
 
     All that is asked is among them; the most variables come first.
@@ -135,7 +132,7 @@ def _shared_parts(
 
 
 def _by_pieces(
-    admg: ADMG, outcomes: Names, treatments: Names, conditions: Names, sources: Sequence[Source]
+    admg: ADMG, outcomes: Nodes, treatments: Nodes, conditions: Nodes, sources: Sequence[Source]
 ) -> Effect | None:
     """P(outcomes | do(treatments), conditions), a factor from each source; None: not found."""
     steps: list[Step] = []
@@ -158,7 +155,7 @@ def _by_pieces(
 
 
 def _factors(
-    admg: ADMG, district: Names, sources: Sequence[Source], steps: list[Step]
+    admg: ADMG, district: Nodes, sources: Sequence[Source], steps: list[Step]
 ) -> Iterator[Expression]:
     """Q[S] from each source that tells it."""
     needed = district | admg.parents(district)
@@ -183,7 +180,7 @@ def _is_set(admg: ADMG, source: Source) -> bool:
     return bool(separation(cut, source.observed, source.conditions, source.treatments))
 
 
-def _seen(node: Expression, names: Names) -> Expression:
+def _seen(node: Expression, names: Nodes) -> Expression:
     """The formula with variables seen that it has set."""
     if not isinstance(node, Probability):
         return rebuilt(node, partial(_seen, names=names))
@@ -193,14 +190,14 @@ def _seen(node: Expression, names: Names) -> Expression:
 
 
 def _searched(
-    admg: ADMG, outcomes: Names, treatments: Names, conditions: Names, sources: Sequence[Source]
+    admg: ADMG, outcomes: Nodes, treatments: Nodes, conditions: Nodes, sources: Sequence[Source]
 ) -> Effect | None:
     found = search(admg, outcomes, treatments, conditions, sources)
     return None if found is None else Effect(estimand=found.formula, steps=found.steps)
 
 
 def _refuted(
-    admg: ADMG, outcomes: Names, treatments: Names, conditions: Names, sources: Sequence[Source]
+    admg: ADMG, outcomes: Nodes, treatments: Nodes, conditions: Nodes, sources: Sequence[Source]
 ) -> Effect:
     """Two models that agree on the data and differ on the question, or no verdict."""
     found = two_models(admg, outcomes, treatments, conditions, sources)

@@ -21,7 +21,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from causalflow.admg.admg import ADMG
+from causalflow.admg.admg import ADMG, Nodes
 from causalflow.identify.finite_model import PRIME, reduced
 from causalflow.identify.problem import Pairs
 from causalflow.limits import UNIT_CELLS
@@ -30,13 +30,12 @@ from causalflow.query.query import Kind, Query, Term
 
 __all__ = ["is_determined"]
 
-Names = frozenset[str]
 Numbers: TypeAlias = NDArray[Any]
 Setting: TypeAlias = Mapping[str, Any]
 
 
 def is_determined(
-    admg: ADMG, query: Query, known: Sequence[Names] | None, pairs: Pairs
+    admg: ADMG, query: Query, known: Sequence[Nodes] | None, pairs: Pairs
 ) -> bool | None:
     """Whether almost all models with two levels of each node give the data one answer.
 
@@ -96,8 +95,8 @@ class _Units:
     admg: ADMG
     pairs: Pairs
     types: Mapping[str, Numbers]
-    places: Mapping[Names, Numbers]
-    laws: Mapping[Names, Numbers]
+    places: Mapping[Nodes, Numbers]
+    laws: Mapping[Nodes, Numbers]
 
     @classmethod
     def of(cls, admg: ADMG, pairs: Pairs) -> _Units:
@@ -125,7 +124,7 @@ class _Units:
 
         return self.admg.solve(level, {n: np.broadcast_to(x, count) for n, x in do.items()})
 
-    def data(self, known: Iterable[Names]) -> Numbers:
+    def data(self, known: Iterable[Nodes]) -> Numbers:
         """Which units are in each cell of the data."""
         rows = []
         for treatments in known:
@@ -145,7 +144,7 @@ class _Units:
             blocks[at, start : (start := start + part.shape[1])] = 1
         return np.concatenate([np.concatenate(parts, axis=1), blocks])
 
-    def _by_law(self, rows: Numbers, district: Names) -> Numbers:
+    def _by_law(self, rows: Numbers, district: Nodes) -> Numbers:
         weight = np.ones(rows.shape[1], dtype=np.int64)
         for other, law in self.laws.items():
             if other != district:

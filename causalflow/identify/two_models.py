@@ -30,7 +30,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from causalflow.admg.admg import ADMG
+from causalflow.admg.admg import ADMG, Nodes
 from causalflow.identify.finite_model import (
     Axis,
     FiniteModel,
@@ -88,7 +88,7 @@ class TwoModels:
 
 
 def two_models(
-    admg: ADMG, outcomes: Names, treatments: Names, conditions: Names, sources: Sequence[Source]
+    admg: ADMG, outcomes: Nodes, treatments: Nodes, conditions: Nodes, sources: Sequence[Source]
 ) -> TwoModels | str:
     """Two models that agree on the sources and differ on the question; else why there are none.
 
@@ -217,9 +217,6 @@ def making_up(
     else:
         gap = before * (after.sum() // before.sum()) - after
     return moved.reshape(len(moved), -1).T, gap.ravel()
-
-
-Names = frozenset[str]
 
 
 COARSE, FINE = 8, 2**20

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import TypeAlias
 
-from causalflow.admg.admg import ADMG
+from causalflow.admg.admg import ADMG, Nodes
 from causalflow.proof.proof import Line
 from causalflow.proof.rules import Chance, Use, holds, use_of
 from causalflow.symbolic.expression import (
@@ -37,7 +37,6 @@ from causalflow.symbolic.simplify import simplify
 
 __all__ = ["faults"]
 
-Names = frozenset[str]
 Equal: TypeAlias = Callable[[Probability, Expression], bool]
 Factors: TypeAlias = tuple[Expression, ...]
 
@@ -163,7 +162,7 @@ def _is_sum(one: Probability, other: Expression) -> bool:
     """P(a | c, do(x)) = sum_b P(a, b | c, do(x))."""
     if not isinstance(other, Sum):
         return False
-    more, part, whole = Names(index.name for index in other.over), _chance(one), _chance(other.body)
+    more, part, whole = Nodes(index.name for index in other.over), _chance(one), _chance(other.body)
     if part is None or whole is None or other.over != tuple(map(Index, sorted(more, key=natural))):
         return False
     is_new = more.isdisjoint(part.outcomes | part.given | part.do)
@@ -183,8 +182,8 @@ def _is_quotient(one: Probability, other: Expression) -> bool:
     part = _chance(one)
     if part is None or not isinstance(other, Ratio):
         return False
-    joint = Chance(part.outcomes | part.given, Names(), part.do)
-    below = Chance(part.given, Names(), part.do)
+    joint = Chance(part.outcomes | part.given, Nodes(), part.do)
+    below = Chance(part.given, Nodes(), part.do)
     divisors = [below.formula, Sum(tuple(map(Index, part.outcomes)), joint.formula)]
     return other.numerator == joint.formula and other.denominator in divisors
 
@@ -194,7 +193,7 @@ def _chance(node: Expression) -> Chance | None:
     if not isinstance(node, Probability):
         return None
     sides = (node.outcomes, node.given, node.do)
-    found = Chance(*(Names(event.name for event in side) for side in sides))
+    found = Chance(*(Nodes(event.name for event in side) for side in sides))
     return found if found.formula == node else None
 
 

@@ -18,22 +18,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from causalflow.admg.admg import ADMG
+from causalflow.admg.admg import ADMG, Nodes
 from causalflow.admg.separation import separation
 from causalflow.symbolic.expression import Probability, probability
 from causalflow.symbolic.render import latex_name, to_latex, to_text
 
 __all__ = ["Chance", "Use", "holds", "use_of"]
 
-Names = frozenset[str]
-
 
 class Chance(NamedTuple):
     """P(outcomes | given, do(...)), every variable at its own index."""
 
-    outcomes: Names
-    given: Names = frozenset()
-    do: Names = frozenset()
+    outcomes: Nodes
+    given: Nodes = frozenset()
+    do: Nodes = frozenset()
 
     @property
     def formula(self) -> Probability:
@@ -58,10 +56,10 @@ class Use:
     rule: int
     before: Chance
     after: Chance
-    moved: Names
-    given: Names
-    into: Names
-    out_of: Names = frozenset()
+    moved: Nodes
+    given: Nodes
+    into: Nodes
+    out_of: Nodes = frozenset()
 
     def graph(self, admg: ADMG) -> ADMG:
         """The graph in which the separation holds."""
@@ -94,11 +92,11 @@ class Use:
         return rf"\text{{rule {self.rule}: }} {sides},\; {independence}"
 
 
-def _listed(names: Names) -> str:
+def _listed(names: Nodes) -> str:
     return ", ".join(sorted(names))
 
 
-def _symbols(names: Names) -> str:
+def _symbols(names: Nodes) -> str:
     return ", ".join(map(latex_name, sorted(names)))
 
 
@@ -106,7 +104,7 @@ def use_of(admg: ADMG, before: Chance, after: Chance) -> Use:
     """The use of a rule that turns one probability into another in which one set has moved."""
     do, given = before.do & after.do, before.given & after.given
     moved = (before.do | before.given | after.do | after.given) - do - given
-    rule, out_of, into = 1, Names(), do
+    rule, out_of, into = 1, Nodes(), do
     if moved <= (before.do | before.given) & (after.do | after.given):
         rule, out_of = 2, moved
     elif moved <= before.do | after.do:

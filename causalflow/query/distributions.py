@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from causalflow.admg.admg import ADMG
+from causalflow.admg.admg import ADMG, Nodes
 from causalflow.errors import QueryError, one_of
 from causalflow.query.parse import parse_distribution
 from causalflow.query.query import Query
@@ -29,23 +29,21 @@ __all__ = [
     "sources_of",
 ]
 
-Names = frozenset[str]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """A distribution that is known: P(observed | do(treatments), conditions)."""
 
-    observed: Names
-    treatments: Names = frozenset()
-    conditions: Names = frozenset()
+    observed: Nodes
+    treatments: Nodes = frozenset()
+    conditions: Nodes = frozenset()
 
     @property
-    def variables(self) -> Names:
+    def variables(self) -> Nodes:
         """What it is about."""
         return self.observed | self.treatments | self.conditions
 
-    def covers(self, nodes: Names) -> bool:
+    def covers(self, nodes: Nodes) -> bool:
         """Whether it is the joint distribution of all nodes that it does not set."""
         return self.variables == nodes and not self.conditions
 
