@@ -78,10 +78,6 @@ class Conditional:
         """The number of the row for each combination, one axis a parent."""
         return np.arange(len(self.laws)).reshape(self.shape)
 
-    def is_chance(self, row: int) -> bool:
-        """Whether a row leaves anything to chance."""
-        return 1 not in self.laws[row]
-
     def chosen(self, rows: Sequence[int]) -> str:
         """The coupling of copies that have these rows.
 

@@ -205,7 +205,7 @@ class ContinuousMechanism(nn.Module):
         Raises:
             DataError: no such row, values outside the support, or numbers without a line.
         """
-        names = [self.name, *self.tabular]  # images are never unlabelled, nor among the labels
+        names = [self.name, *self.tabular]  # images are not among the labels
         keep = all_labelled(values, names)
         rows = {name: values[name][keep] for name in names}
         if not keep.any():
