@@ -60,7 +60,7 @@ FEWEST_ROWS = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Evaluation:
-    """What an evaluation found.
+    """The report of an evaluation: the numbers, and what they were measured on.
 
     Attributes:
         model: its name, for the reader.

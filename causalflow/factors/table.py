@@ -55,7 +55,7 @@ Cell: TypeAlias = Level | tuple[Level, ...]
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Table:
-    """A factor with named axes.
+    """A function of finite variables with named axes, such as a distribution.
 
     Args:
         axes: the variables, one for each dimension of ``values``.

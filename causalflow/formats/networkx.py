@@ -29,7 +29,7 @@ __all__ = ["from_networkx", "to_networkx"]
 
 
 def to_networkx(graph: Graph) -> networkx.MultiDiGraph[str]:
-    """A multigraph, since a pair of nodes may have an edge of each kind."""
+    """The graph as a networkx multigraph: a pair of nodes may have an edge of each kind."""
     import networkx
 
     result: networkx.MultiDiGraph[str] = networkx.MultiDiGraph(

@@ -39,7 +39,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Solver(Method):
-    """A way to integrate the flow.
+    """A solver, a way to integrate the flow of an image.
 
     Attributes:
         steps: the number of steps from data to noise, and as many back.
@@ -50,7 +50,7 @@ class Solver(Method):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guidance(Method):
-    """What the neural parents' part of the velocity is compared with.
+    """A way to guide by the neural parents: what the velocity under them is compared with.
 
     Attributes:
         strength: the factor w; 1 changes nothing.
@@ -80,7 +80,7 @@ class Balance(Method):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backbone(Method):
-    """A network of images.
+    """A kind of network for images.
 
     Attributes:
         width: channels of the first level.
@@ -94,28 +94,28 @@ class Backbone(Method):
 
 
 class Ddim(Solver):
-    """Euler, which in flow coordinates is DDIM."""
+    """The DDIM solver, which in flow coordinates is Euler's method."""
 
     __slots__ = ()
     method: ClassVar[str] = "ddim"
 
 
 class DdimFixedPoint(Solver):
-    """DDIM to the data; to the noise, the implicit step that undoes it, iterated."""
+    """DDIM to the data; to the noise the implicit step that undoes it, found by iteration."""
 
     __slots__ = ()
     method: ClassVar[str] = "ddim-fixed-point"
 
 
 class Midpoint(Solver):
-    """Second order, two calls a step, by the middle of the step."""
+    """The midpoint method: second order, two calls a step, one in its middle."""
 
     __slots__ = ()
     method: ClassVar[str] = "midpoint"
 
 
 class Heun(Solver):
-    """Second order, two calls a step, by its two ends."""
+    """Heun's method: second order, two calls a step, one at each end."""
 
     __slots__ = ()
     method: ClassVar[str] = "heun"
@@ -150,63 +150,63 @@ class Leapfrog(Solver):
 
 
 class Difference(Solver):
-    """Four to six calls each way; what they miss is kept, so that it is exactly reversible."""
+    """A solver of four to six calls each way, exactly reversible, as it keeps what these miss."""
 
     __slots__ = ()
     method: ClassVar[str] = "difference"
 
 
 class Ancestral(Solver):
-    """DDPM, whose noise is kept, so that it replays exactly."""
+    """Ancestral sampling (DDPM), which keeps its noise and so replays exactly."""
 
     __slots__ = ()
     method: ClassVar[str] = "ancestral"
 
 
 class FreeGuidance(Guidance):
-    """Classifier-free: compared with no parent at all."""
+    """Classifier-free guidance: compares the velocity with that under no parent at all."""
 
     __slots__ = ()
     method: ClassVar[str] = "free"
 
 
 class GroupedGuidance(Guidance):
-    """Compared with each parent hidden, in rows where it has changed."""
+    """Compares the velocity with that where a parent is hidden, in rows where it has changed."""
 
     __slots__ = ()
     method: ClassVar[str] = "grouped"
 
 
 class DeltaGuidance(Guidance):
-    """Compared with the factual values, in rows where a parent has changed."""
+    """Compares the velocity with that under the factual values, where a parent has changed."""
 
     __slots__ = ()
     method: ClassVar[str] = "delta"
 
 
 class PrintedBalance(Balance):
-    """The noisy way up as the paper prints it."""
+    """The balanced latent space as the paper prints it, by a noisy way up."""
 
     __slots__ = ()
     method: ClassVar[str] = "printed"
 
 
 class PreservingBalance(Balance):
-    """The noisy way up that keeps the marginal law of the diffusion."""
+    """A balanced latent space whose noisy way up keeps the marginal law of the diffusion."""
 
     __slots__ = ()
     method: ClassVar[str] = "preserving"
 
 
 class OddsBalance(Balance):
-    """The noisy way up as printed, but pushed along the log-odds of the classes."""
+    """The balanced latent space as printed, but pushed along the log-odds of the classes."""
 
     __slots__ = ()
     method: ClassVar[str] = "odds"
 
 
 class StoppingBalance(Balance):
-    """No noise: up to where the class is in doubt, and down again."""
+    """A balanced latent space without noise: up to where the class is in doubt, and down again."""
 
     __slots__ = ()
     method: ClassVar[str] = "stopping"

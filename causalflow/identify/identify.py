@@ -64,7 +64,7 @@ Found = TypeVar("Found")
 def identify(
     graph: Graph | ADMG, query: str | AnyQuery, data: DataNames = "observational"
 ) -> Verdict:
-    """Whether the graph and the data determine the answer, and how.
+    """The verdict on a question: whether the graph and the data determine its answer, and how.
 
     Args:
         graph: the causal graph.

@@ -211,7 +211,7 @@ class CountMechanism(nn.Module):
         self.log_size.copy_(line[-1].clamp(*LOG_SIZES))
 
     def _descended(self, line: Tensor, features: Tensor, value: Tensor) -> Tensor:
-        """From a line (a, w, log r) the one of greatest likelihood, by a quasi-Newton method."""
+        """The line (a, w, log r) of greatest likelihood: a quasi-Newton method from a first one."""
         line = line.requires_grad_(True)
         optimizer = torch.optim.LBFGS(
             [line],

@@ -136,7 +136,7 @@ def _abducted(scm: StructuralModel, values: Values, generator: torch.Generator) 
 
 
 def _explained(problem: EvidenceError, scm: StructuralModel, values: Values) -> EvidenceError:
-    """The same refusal; where a finite model finds the evidence impossible, it names the part."""
+    """The refusal; it names the impossible part of the evidence where a finite model finds it."""
     known = all(labelled(value).all() for value in values.values())
     if not (known and ExactModel.supports(scm.graph)):
         return problem

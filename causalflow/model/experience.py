@@ -84,7 +84,7 @@ class Experience:
     pictures: Mapping[str, Pictures] = field(default_factory=dict)
 
     def of(self, names: Iterable[str]) -> Experience:
-        """That of some nodes."""
+        """What is kept of some of the nodes."""
         kept = frozenset(names)
         return Experience(
             ranges={name: each for name, each in self.ranges.items() if name in kept},
@@ -93,7 +93,7 @@ class Experience:
         )
 
     def then(self, later: Experience) -> Experience:
-        """Both, of what both tell the later; a picture once seen stays seen."""
+        """What is kept of two fits, the later where both tell; a picture once seen stays seen."""
         both = {
             name: _joined(self.pictures[name], later.pictures[name])
             for name in self.pictures.keys() & later.pictures.keys()

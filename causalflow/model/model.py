@@ -539,7 +539,7 @@ def compile(
     confounder_states: int | None = None,
     **images: Diffusion,
 ) -> Model:
-    """A mechanism for every node of ``graph``, untrained (equations need no training).
+    """A model with a mechanism for every node of ``graph``, untrained (equations need no training).
 
     Args:
         graph: typed nodes throughout.

@@ -296,7 +296,7 @@ def _notes(run: _Run) -> Iterator[str]:
 
 
 def _unlisted(scm: StructuralModel, question: DrawnQuestion, table: Table) -> Iterator[str]:
-    """That an axis has only the values that were drawn, where there is no list of all."""
+    """Notes that an axis has only the values that were drawn, where there is no list of all."""
     for axis, name in question.axes.items():
         drawn = table.levels[axis]
         if name in scm.graph.nodes and scm.graph.nodes[name].type.numeric and drawn:

@@ -55,7 +55,7 @@ IDENTITY = "identity.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamReport:
-    """What a stream wrote.
+    """The report of a stream: what was written, and by how much work.
 
     Attributes:
         path: the file or folder.

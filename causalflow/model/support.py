@@ -68,7 +68,7 @@ class Outside:
         return f"{start}{end}{after}: {self.count:,} of {self.rows:,} values, {values}, {within}"
 
     def and_(self, other: Outside) -> Outside:
-        """Both, of further rows."""
+        """The values outside in these rows and in further ones."""
         return Outside(
             node=self.node,
             how=self.how,
@@ -116,7 +116,7 @@ class Watch:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """The same in words."""
+        """A sentence for each of them."""
         return tuple(map(str, self.found))
 
     @property

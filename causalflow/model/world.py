@@ -60,7 +60,7 @@ def _unjudged() -> None:
 
 
 class World(Mapping[str, Tensor]):
-    """Values by node in public units, and the `Info` of how they came about.
+    """A world: the value of every node in public units, with the `Info` of how it came about.
 
     Attributes:
         latents: the representations of each image's parents in this world, (rows, length).
@@ -257,7 +257,7 @@ class Repeats:
 
     @property
     def rows(self) -> int:
-        """Of the evidence."""
+        """The number of rows of the evidence."""
         return len(next(iter(self.evidence.values()), ()))
 
     def open(self) -> tuple[str, ...]:
@@ -272,7 +272,7 @@ class Repeats:
         return self._drawn(draws, self.rows)
 
     def levels(self, name: str) -> tuple[Level, ...]:
-        """Of a class node."""
+        """The levels of a class node."""
         return self.scm.types[name].levels or ()
 
     def probabilities(self, drawn: Mapping[str, Tensor]) -> dict[str, Tensor]:

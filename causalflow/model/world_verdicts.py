@@ -24,7 +24,7 @@ SET = "given"
 def sample_verdict(
     graph: Graph, wanted: Iterable[str], do: Mapping[str, object] | None
 ) -> Verdict | None:
-    """On P(wanted | do(...)); None where everything wanted is set."""
+    """The verdict on P(wanted | do(...)); None where everything wanted is set."""
     world = _world_of(graph, do)
     set_to = {each.variable for each in world}
     outcomes = tuple(Term(name=name) for name in wanted if name not in set_to)
@@ -34,7 +34,7 @@ def sample_verdict(
 def counterfactual_verdict(
     graph: Graph, evidence: Iterable[str], do: Mapping[str, object] | None
 ) -> Verdict | None:
-    """On P(what changes under ``do`` | evidence); None where nothing can change."""
+    """The verdict on P(what changes under ``do`` | evidence); None where nothing can change."""
     world = _world_of(graph, do)
     set_to = [each.variable for each in world]
     seen = graph.admg.ordered(evidence)

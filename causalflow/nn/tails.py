@@ -47,7 +47,7 @@ def log_slope(t: Tensor, bend: Tensor) -> Tensor:
 
 
 def sizes(columns: Tensor) -> Tensor:
-    """Of each column a power of 2 near its largest number, shape (columns,) or ().
+    """A power of 2 near the largest number of each column, shape (columns,) or ().
 
     Squares of 1e200 or of 1e-200 are no numbers: columns are divided by it before.
     """

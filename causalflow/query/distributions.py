@@ -40,7 +40,7 @@ class Source:
 
     @property
     def variables(self) -> Nodes:
-        """What it is about."""
+        """The variables that the distribution is about."""
         return self.observed | self.treatments | self.conditions
 
     def covers(self, nodes: Nodes) -> bool:

@@ -50,7 +50,7 @@ def _up_to(most: int) -> Whole:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fit(Options):
-    """How to fit; every default lives here.
+    """The options of a fit; every default lives here.
 
     Args:
         steps: Gradient steps in all.

@@ -107,7 +107,7 @@ class Particles:
         return pieces.log_weight.T.reshape(-1)
 
     def _split(self, count: int) -> None:
-        """So many states in place of each."""
+        """Put ``count`` equal states in place of each."""
         self._check_size(count)
         self.world = {k: v.repeat_interleave(count, 0) for k, v in self.world.items()}
         self.intervals = {
