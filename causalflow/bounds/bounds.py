@@ -32,8 +32,8 @@ from causalflow.factors.table import Table
 from causalflow.graph.graph import Graph
 from causalflow.graph.node import Level, levels_of
 from causalflow.limits import BOUND_CELLS
+from causalflow.query.cell import close, free_names
 from causalflow.query.combination import AnyQuery, Combination
-from causalflow.query.known import close, free_names
 from causalflow.query.means import check_named
 from causalflow.query.parse import parse_query
 from causalflow.query.query import Query

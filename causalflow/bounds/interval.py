@@ -21,8 +21,8 @@ from causalflow.bounds.response import Array, ResponseModel
 from causalflow.errors import DataError, EvidenceError, QueryError
 from causalflow.factors.table import Table
 from causalflow.identify.identify import identify
+from causalflow.query.cell import close, free_names
 from causalflow.query.combination import AnyQuery, Combination, Part
-from causalflow.query.known import close, free_names
 from causalflow.query.means import counting_notes
 from causalflow.query.query import Kind, Query, Term
 from causalflow.values.finite import finite

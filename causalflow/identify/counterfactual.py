@@ -33,6 +33,7 @@ from causalflow.identify.problem import Found, Pairs, Problem
 from causalflow.identify.surrogate import enlarged, readings
 from causalflow.identify.two_levels import is_determined
 from causalflow.identify.verdict import Verdict
+from causalflow.query.cell import close, free_names
 from causalflow.query.distributions import (
     ANY_DOMAIN,
     MORE_LEVELS,
@@ -42,7 +43,6 @@ from causalflow.query.distributions import (
     data_names,
     sources_of,
 )
-from causalflow.query.known import close, free_names
 from causalflow.query.parse import single_query
 from causalflow.query.query import Query, Term
 from causalflow.symbolic.expression import Expression

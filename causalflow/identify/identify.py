@@ -29,6 +29,7 @@ from causalflow.identify.surrogate import identify_from
 from causalflow.identify.verdict import Verdict
 from causalflow.proof.proof import Line, Proof, Step
 from causalflow.proof.rules import Chance
+from causalflow.query.cell import settled
 from causalflow.query.combination import AnyQuery, Combination, Part
 from causalflow.query.distributions import (
     ANY_DOMAIN,
@@ -38,7 +39,6 @@ from causalflow.query.distributions import (
     data_names,
     sources_of,
 )
-from causalflow.query.known import settled
 from causalflow.query.parse import parse_query
 from causalflow.query.query import Kind, Query
 from causalflow.symbolic.expression import (

@@ -25,7 +25,7 @@ from causalflow.admg.admg import ADMG, Nodes
 from causalflow.identify.finite_model import PRIME, reduced
 from causalflow.identify.problem import Pairs
 from causalflow.limits import UNIT_CELLS
-from causalflow.query.known import close, free_names
+from causalflow.query.cell import close, free_names
 from causalflow.query.query import Kind, Query, Term
 
 __all__ = ["is_determined"]

@@ -27,7 +27,8 @@ from causalflow.graph.node import Exogenous, Level, Node
 from causalflow.limits import SETTINGS
 from causalflow.mechanisms.mechanism import labelled, to_engine
 from causalflow.model.scm import StructuralModel
-from causalflow.query.known import Key, Known, free_names, read_given
+from causalflow.query.cell import free_names
+from causalflow.query.known import Key, Known, read_given
 from causalflow.query.query import Intervention, Query, Term, World
 from causalflow.values.image import ImageType, image_of, pixels_of
 
