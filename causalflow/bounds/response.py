@@ -40,7 +40,7 @@ from causalflow.factors.rows import Levels
 from causalflow.factors.table import Table
 from causalflow.limits import DISTRICT_CELLS, RESPONSE_FUNCTIONS
 
-__all__ = ["Event", "Known", "Response", "ResponseDistrict", "ResponseModel", "known_factors"]
+__all__ = ["Event", "KnownEvents", "Response", "ResponseDistrict", "ResponseModel", "known_factors"]
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
@@ -127,7 +127,7 @@ class ResponseDistrict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class KnownEvents:
     """The events of a district whose probability P(v) determines.
 
     Attributes:
@@ -180,20 +180,20 @@ class ResponseModel:
             nodes=ordered, parents={node: self.parents[node] for node in ordered}, sizes=sizes
         )
 
-    def known(self, number: int) -> Known:
+    def known(self, number: int) -> KnownEvents:
         """What is known of a district; computed once."""
         if self.is_blind:
-            return Known(events={}, sufficient=())
+            return KnownEvents(events={}, sufficient=())
         if number not in self._found:
             self._found[number] = known_factors(self.admg, self.district(number), self.joint)
         return self._found[number]
 
     @cached_property
-    def _found(self) -> dict[int, Known]:
+    def _found(self) -> dict[int, KnownEvents]:
         return {}
 
 
-def known_factors(admg: ADMG, district: ResponseDistrict, joint: Table) -> Known:
+def known_factors(admg: ADMG, district: ResponseDistrict, joint: Table) -> KnownEvents:
     """The factors Q[D_i] of a district as probabilities of events.
 
     Raises:
@@ -220,7 +220,7 @@ def known_factors(admg: ADMG, district: ResponseDistrict, joint: Table) -> Known
         if place < len(blocks):
             needed &= ~_implied(axes, *blocks[place])
         sufficient += _events(district, district.nodes[:place], axes, factor, needed)
-    return Known(events=events, sufficient=tuple(sufficient))
+    return KnownEvents(events=events, sufficient=tuple(sufficient))
 
 
 def _check_cells(district: ResponseDistrict, axes: tuple[str, ...]) -> None:

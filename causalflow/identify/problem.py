@@ -40,7 +40,7 @@ from causalflow.identify.id import Factor, identify_district
 from causalflow.identify.kernel import Observed, observed
 from causalflow.identify.surrogate import identify_from
 from causalflow.proof.proof import Step
-from causalflow.query.distributions import Known, Source
+from causalflow.query.distributions import Experiments, Source
 from causalflow.query.query import Kind, Query, Term, Value
 from causalflow.symbolic.expression import (
     ONE,
@@ -92,7 +92,7 @@ class Problem:
     """
 
     admg: ADMG
-    known: Known
+    known: Experiments
     sources: Sequence[Source] = ()
     pairs: Pairs = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)

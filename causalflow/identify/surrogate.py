@@ -39,7 +39,7 @@ from causalflow.identify.search import search
 from causalflow.identify.two_models import TwoModels, two_models
 from causalflow.limits import SOURCES
 from causalflow.proof.proof import Step
-from causalflow.query.distributions import Known, Source
+from causalflow.query.distributions import Experiments, Source
 from causalflow.symbolic.expression import (
     Expression,
     Index,
@@ -77,7 +77,7 @@ def identify_from(
 
 def readings(
     admg: ADMG, asked: frozenset[str], sources: Sequence[Source] | None
-) -> Iterator[tuple[ADMG, Known, Sequence[Source]]]:
+) -> Iterator[tuple[ADMG, Experiments, Sequence[Source]]]:
     """The graphs on which a question may be answered, each with what is known on it.
 
     That is the experiments on all of the graph's variables (None: every one), or other sources.

@@ -22,7 +22,7 @@ __all__ = [
     "MORE_LEVELS",
     "POSITIVITY",
     "DataNames",
-    "Known",
+    "Experiments",
     "Source",
     "data_names",
     "source_of",
@@ -72,7 +72,8 @@ def source_of(query: Query, nodes: Iterable[str]) -> Source:
 
 
 DataNames: TypeAlias = str | Sequence[str]
-Known: TypeAlias = Sequence[frozenset[str]] | None
+Experiments: TypeAlias = Sequence[frozenset[str]] | None
+"""The treatments of each distribution P(v | do(.)) that is known; None: all."""
 
 POSITIVITY = "P(v) is positive wherever the estimand conditions on it"
 ANY_DOMAIN = "the verdict holds for variables with any number of levels"
