@@ -77,17 +77,28 @@ def groups(scm: StructuralModel, values: Values, unknown: list[str]) -> list[Gro
 
 
 def _scopes(scm: StructuralModel, values: Values, unknown: list[str]) -> dict[str, frozenset[str]]:
-    """What has a likelihood that depends on unknown variables: name -> those variables."""
-    likely = [name for name in scm.latents if name in unknown]
-    likely += [
+    """What has a likelihood that depends on unknown variables: name -> those variables.
+
+    Raises:
+        EvidenceError: a known node below one of them has a mechanism that tells no likelihood.
+    """
+    told = [name for name in scm.latents if name in unknown]
+    told += [
         name
         for name in scm.order
         if (name in values or name in unknown)
         and name not in scm.equations
-        and isinstance(scm.module(name), Likely)
+        and not scm.types[name].pictured
     ]
-    scopes = {name: frozenset(unknown) & {name, *scm.parents(name)} for name in likely}
-    return {name: scope for name, scope in scopes.items() if scope}
+    scopes = {name: frozenset(unknown) & {name, *scm.parents(name)} for name in told}
+    scopes = {name: scope for name, scope in scopes.items() if scope}
+    for name, scope in scopes.items():
+        if name not in scm.latents and not isinstance(scm.module(name), Likely):
+            raise EvidenceError(
+                f"node '{name}': its mechanism tells no likelihood, so {sorted(scope)} cannot be "
+                "inferred from it; give these too, or write `log_prob` for the mechanism"
+            )
+    return scopes
 
 
 def draw_group(

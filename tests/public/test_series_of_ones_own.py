@@ -228,6 +228,12 @@ def test_questions_are_answered_or_refused_in_one_line(fitted):
         assert "\n" not in str(refused.value).strip()
 
 
+def test_a_mechanism_without_likelihood_says_so_where_a_cause_is_inferred(fitted, monkeypatch):
+    monkeypatch.delattr(sys.modules["my_series"].Line, "log_prob")
+    with pytest.raises(cf.EvidenceError, match=r"'wave': its mechanism tells no likelihood.*tide"):
+        fitted.ask("P(tide=flood | wave)", wave=[1.0, 2.0, 3.0, 4.0])
+
+
 @pytest.mark.parametrize(
     ("text", "what"),
     [
