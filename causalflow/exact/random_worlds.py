@@ -9,10 +9,10 @@ the node's value and the row of its table, and another world's value is drawn gi
 joint law of both (`causalflow.exact.coupling`). Given the actual world, such nodes are
 independent of one another; those that the evidence does not depend on are drawn from their tables.
 
-Source: Koller & Friedman (2009), section 12.1 (forward) and exercise 9.5 (backward sampling).
-
 `enumeration` is the whole table of a small model, as papers print it: a row for every combination
 of exogenous values, with its probability and the world that it makes.
+
+Source: Koller & Friedman (2009), section 12.1 (forward) and exercise 9.5 (backward sampling).
 """
 
 from __future__ import annotations

@@ -115,7 +115,7 @@ class Midpoint(Solver):
 
 
 class Heun(Solver):
-    """Heun's method: second order, two calls a step, one at each end."""
+    """The method of Heun: second order, two calls a step, one at each end."""
 
     __slots__ = ()
     method: ClassVar[str] = "heun"
@@ -157,7 +157,7 @@ class Difference(Solver):
 
 
 class Ancestral(Solver):
-    """Ancestral sampling (DDPM), which keeps its noise and so replays exactly."""
+    """DDPM, or ancestral sampling, which keeps its noise and so replays exactly."""
 
     __slots__ = ()
     method: ClassVar[str] = "ancestral"
