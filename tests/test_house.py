@@ -9,6 +9,9 @@ from house.source import circles, double_names, imports, single_importers
 from house.trips import TRIPS, entered
 from house.typed import askers
 
+from causalflow import plugins
+from causalflow.registry import Registry
+
 ROOT = Path(__file__).resolve().parents[1]
 RECORDED = {
     "counterfactual": 25,
@@ -115,3 +118,12 @@ def test_marked_parts_of_a_page_are_renewed_and_the_rest_stays():
     told = rewritten(page, {"one": "1", "two": "2"})
     assert told == "a\n<!-- one -->\n1\n<!-- end -->\nb\n<!-- two -->\n2\n<!-- end -->\n"
     assert rewritten(told, {"one": "1", "two": "2"}) == told
+
+
+def test_every_registry_has_its_row_in_where_to_add_what():
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    start = page.index("## Where to add what")
+    table = page[start : page.index("## The trips", start)]
+    names = [name for name, each in vars(plugins).items() if isinstance(each, Registry)]
+    assert len(names) >= 20
+    assert [name for name in names if f"`{name}`" not in table] == []

@@ -69,8 +69,8 @@ class Diffusion(Options):
             None: 32 if every parent conditions the network, and 0 if one is anti-causal: of what
             the network is not told, the code would tell it, and keep it under do().
         prediction: what the network predicts: "velocity" (eps - x_0), "noise" (eps), "data" (x_0).
-        backbone: the network itself, the last field: a name, or a method such as
-            ``cf.UNet(width=64)``.
+        backbone: the network itself: a name, or a method such as ``cf.UNet(width=64)``. Its field
+            stands last, so that files are written in the order they always were.
 
         path: the law of the noise level: "rectified" (logit-normal tau), or of the
             variance-preserving schedules "linear" and "cosine", continuous or in 1000 levels.

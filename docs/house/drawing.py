@@ -256,7 +256,8 @@ def _torch_line(y: float) -> str:
     return (
         f"<path d='M{MARGIN} {y:.1f} H{WIDTH - MARGIN}' stroke='#b3261e' stroke-width='1.6' "
         "stroke-dasharray='7 5'/>\n"
-        f"<text x='{MARGIN}' y='{y - 6:.1f}' font-size='12' fill='#b3261e'>torch</text>"
+        f"<text x='{MARGIN}' y='{y - 6:.1f}' font-size='12' fill='#b3261e'>with torch</text>\n"
+        f"<text x='{MARGIN}' y='{y + 15:.1f}' font-size='12' fill='#b3261e'>never torch</text>"
     )
 
 
