@@ -1,4 +1,4 @@
-"""Fixtures of the command line's tests, and one thread a process: two share two cores."""
+"""Fixtures of the command line and of the registries; one thread a process: two share two cores."""
 
 import contextlib
 import io
@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from causalflow.cli import run
+from causalflow.plugins import REGISTRIES
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -49,6 +50,15 @@ def call(*args):
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = run(list(map(str, args)))
     return Ran(code, out.getvalue(), err.getvalue())
+
+
+@pytest.fixture
+def restored():
+    """What a test registers is gone after it: other tests read the lists of names."""
+    kept = [(each, dict(each._entries)) for each in REGISTRIES.values()]
+    yield
+    for each, entries in kept:
+        each._entries = entries
 
 
 @pytest.fixture

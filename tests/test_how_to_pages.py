@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 
 from causalflow.cli import run
-from causalflow.plugins import REGISTRIES
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "how-to"
 PAGES = sorted(path for path in FOLDER.glob("*.md") if path.stem != "README")
@@ -23,15 +22,12 @@ BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch):
+def place(tmp_path, monkeypatch, restored):
     """A folder of its own; what a page imports and registers is gone after it."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     modules = set(sys.modules)
-    kept = [(each, dict(each._entries)) for each in REGISTRIES.values()]
     yield tmp_path
-    for each, entries in kept:
-        each._entries = entries
     for name in set(sys.modules) - modules:
         if Path(getattr(sys.modules[name], "__file__", None) or "/").is_relative_to(tmp_path):
             del sys.modules[name]

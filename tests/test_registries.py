@@ -164,15 +164,6 @@ def test_a_method_that_contradicts_an_option_is_refused():
         cf.Sampling(solver=cf.Heun(steps=0))
 
 
-@pytest.fixture
-def restored():
-    """What a test registers is gone after it."""
-    kept = [(each, dict(each._entries)) for each in REGISTRIES.values()]
-    yield
-    for each, entries in kept:
-        each._entries = entries
-
-
 class OwnNetwork(nn.Module):
     def __init__(self, channels, features, options):
         super().__init__()

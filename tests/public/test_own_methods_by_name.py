@@ -76,14 +76,7 @@ except cf.CausalflowError as error:
 """
 
 
-@pytest.fixture(autouse=True)
-def restored():
-    """What a test registers is gone after it: other tests read the lists of names."""
-    registries = cf.register.__globals__["REGISTRIES"].values()
-    kept = [(each, dict(each._entries)) for each in registries]
-    yield
-    for each, entries in kept:
-        each._entries = entries
+pytestmark = pytest.mark.usefixtures("restored")
 
 
 def command(*words):

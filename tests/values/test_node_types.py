@@ -127,7 +127,7 @@ class Angle(NodeType):
         return np.asarray(column, dtype=np.float64)
 
 
-def test_a_type_of_ones_own_is_declared_in_graph_files_and_written_back():
+def test_a_type_of_ones_own_is_declared_in_graph_files_and_written_back(restored):
     register("type of a node", "angle_of_test")(Angle)
     graph = loads("nodes: {a: {type: angle_of_test}, y: {type: continuous}}\nedges: [a -> y]")
     assert graph.nodes["a"] == Variable(type=Angle())
