@@ -62,6 +62,20 @@ def restored():
 
 
 @pytest.fixture
+def plant(tmp_path):
+    """A synthetic package: file -> text."""
+
+    def write(**files):
+        for name, text in files.items():
+            path = tmp_path / "causalflow" / f"{name.replace('__', '/')}.py"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        return tmp_path
+
+    return write
+
+
+@pytest.fixture
 def cli(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     return call

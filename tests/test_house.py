@@ -39,20 +39,6 @@ def test_nobody_asks_of_which_type_a_node_is_but_the_types_own_files():
     assert askers(ROOT) == []
 
 
-@pytest.fixture
-def plant(tmp_path):
-    """A synthetic package: file -> text."""
-
-    def write(**files):
-        for name, text in files.items():
-            path = tmp_path / "causalflow" / f"{name.replace('__', '/')}.py"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-        return tmp_path
-
-    return write
-
-
 @pytest.mark.parametrize(
     ("text", "places"),
     [

@@ -113,20 +113,6 @@ def test_importing_the_face_and_the_symbolic_half_loads_neither_torch_nor_slow_l
     assert {name.split(".")[0] for name in ran.stdout.split()} & (TORCH | SLOW) == set()
 
 
-@pytest.fixture
-def plant(tmp_path):
-    """A synthetic package: file -> text."""
-
-    def write(**files):
-        for name, text in files.items():
-            path = tmp_path / "causalflow" / f"{name.replace('__', '/')}.py"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-        return tmp_path
-
-    return write
-
-
 @pytest.mark.parametrize(
     ("text", "shown"),
     [

@@ -181,9 +181,9 @@ class Evaluation:
 
 def evaluate(
     model: Model,
-    data: Any,
+    data: object,
     *,
-    do: Mapping[str, Any] | Sequence[Mapping[str, Any] | Action] | None = None,
+    do: Mapping[str, object] | Sequence[Mapping[str, object] | Action] | None = None,
     metrics: Sequence[str] | None = None,
     networks: Mapping[str, nn.Module] | None = None,
     n: int = 100,
@@ -286,7 +286,7 @@ def _bench(
     return Bench(graph=graph, subject=seen, judges=judges, worlds=worlds, networks=networks)
 
 
-def _subject(model: Model, data: Any, n: int, split: str, seed: int) -> Subject:
+def _subject(model: Model, data: object, n: int, split: str, seed: int) -> Subject:
     if isinstance(data, Subject):
         return data
     check_count("n", n)
@@ -300,7 +300,7 @@ def _subject(model: Model, data: Any, n: int, split: str, seed: int) -> Subject:
 def _actions(
     model: Model,
     subject: Subject,
-    do: Mapping[str, Any] | Sequence[Mapping[str, Any] | Action] | None,
+    do: Mapping[str, object] | Sequence[Mapping[str, object] | Action] | None,
     seed: int,
 ) -> list[Action]:
     if not do:

@@ -91,20 +91,10 @@ def assert_is_evidence(
 
 
 @pytest.mark.parametrize("seed", range(150))
-def test_d_separation_equals_networkx_on_dags(seed: int) -> None:
+@pytest.mark.parametrize(("nodes", "arcs"), [(8, 0.0), (7, 0.2)])
+def test_separation_is_d_separation_with_explicit_latents(nodes: int, arcs: float, seed: int):
     generator = np.random.default_rng(seed)
-    dag = random_admg(generator, 8, arcs=0.0)
-    x, y, given = random_question(generator, dag.nodes)
-    answer = separation(dag, x, y, given)
-    assert answer.separated == networkx.is_d_separator(canonical_dag(dag), x, y, given)
-    if not answer:
-        assert_is_evidence(answer, dag, x, y, given)
-
-
-@pytest.mark.parametrize("seed", range(150))
-def test_m_separation_equals_d_separation_with_explicit_latents(seed: int) -> None:
-    generator = np.random.default_rng(seed)
-    admg = random_admg(generator, 7, arcs=0.2)
+    admg = random_admg(generator, nodes, arcs=arcs)
     x, y, given = random_question(generator, admg.nodes)
     answer = separation(admg, x, y, given)
     assert answer.separated == networkx.is_d_separator(canonical_dag(admg), x, y, given)
