@@ -353,6 +353,9 @@ if __name__ == "__main__":
         {{name: value.contiguous() for name, value in model.state_dict().items()}},
         f"{{folder}}/weights{{rank}}.safetensors",
     )
+    if torch.distributed.is_initialized():  # else its threads may outlive the interpreter
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
 """
 
 
@@ -360,7 +363,7 @@ def start(tmp_path, folder, *arguments, launcher=()):
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
     (tmp_path / folder).mkdir(exist_ok=True)
-    root = str(Path(__file__).parent.parent)
+    root = str(Path(__file__).resolve().parents[2])
     environment = os.environ | {"PYTHONPATH": root, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, *launcher, str(script), str(tmp_path / folder), *arguments]
     return subprocess.Popen(
