@@ -22,7 +22,8 @@ from pathlib import Path
 import click
 
 from benchmarks.folders import DOCS, RESULTS
-from benchmarks.papers.experiment import SYSTEMS, Run, declared, run_system, write_page
+from benchmarks.papers.experiment import SYSTEMS, Run, declared, run_system
+from benchmarks.papers.page import write_page
 
 TABLES = RESULTS / "papers"
 FOLDER = click.Path(path_type=Path, file_okay=False)

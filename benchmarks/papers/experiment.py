@@ -3,7 +3,8 @@
 A system's folder holds experiment.yaml, which declares it (introduction, nets, the paper's numbers,
 the words of each table), and experiment.py, whose ``run`` takes a `Run` and writes tables. A table
 is written as soon as it is complete, and one that is there already is not made again: a run that
-was stopped goes on. The page of results, docs/results.md, is written from what runs have left.
+was stopped goes on. The page of results is written from what runs have left
+(`benchmarks.papers.page`).
 """
 
 from __future__ import annotations
@@ -26,7 +27,6 @@ from torch import Tensor
 
 import causalflow as cf
 from benchmarks.machine import machine
-from benchmarks.markdown import markdown
 from benchmarks.nets import CHECKPOINTS, net_path
 from causalflow.data.sets.digits import mnist
 from causalflow.evaluation.score import Score
@@ -34,19 +34,6 @@ from causalflow.files import whole_file
 from causalflow.plot.images import image_grid, save_figure
 
 SYSTEMS = ("diff_scm", "balanced", "causal_diffae", "diffusion_ncm")
-HEAD = """\
-# Results: the papers' experiments, and ours beside them
-
-Every table is written by `python -m benchmarks.papers` from files in `benchmarks/results/papers`;
-the command and the machine stand below each. Numbers in parentheses are central 95 % intervals
-unless a table says otherwise. "paper" is what the paper prints; a dash: it prints nothing.
-Settings come from validation images, but for the best scales in the balanced tables' verdicts,
-which are of the test images themselves, and where a note says otherwise. The nets are small:
-trained on two CPU cores, or in a part of an hour of one GPU.
-`python -m benchmarks.papers --again --device cuda` makes every table anew, with the nets that ship
-and others trained first; that has not been run on a GPU yet. A table that is there is kept without
---again.
-"""
 
 
 @cache
@@ -131,20 +118,19 @@ class Run:
         own = net_path(self.nets, name)
         return own if own.exists() else net_path(CHECKPOINTS, name)
 
-    def table(self, name: str, make: Callable[[], Table], words: str = "") -> None:
+    def table(self, name: str, make: Callable[[], Table]) -> None:
         """Make and write a table, unless it is there or the time is over.
 
         Args:
-            name: of the file: SYSTEM_TABLE.
+            name: of the file and of the words declared: SYSTEM_TABLE.
             make: what takes the time.
-            words: the table whose declared words it has; default: those of its name.
         """
         path, begun = self.out / f"{name}.json", time.monotonic()
         late = self.minutes is not None and begun - self.began >= 60 * self.minutes
         if (path.exists() and not self.again) or late:
             return
         system = next(each for each in SYSTEMS if name.startswith(f"{each}_"))
-        found = make().record(declared(system)["tables"][words or name])
+        found = make().record(declared(system)["tables"][name])
         cuda = torch.device(self.device).type == "cuda"
         device = torch.cuda.get_device_name(self.device) if cuda else platform.machine()
         about = machine() | {"torch": torch.__version__, "device": device}
@@ -182,27 +168,6 @@ def read_tables(folder: Path, prefix: str, order: Sequence[str] = ()) -> dict[st
 def run_system(system: str, run: Run) -> None:
     """Write the tables of a system."""
     importlib.import_module(f"benchmarks.papers.{system}.experiment").run(run)
-
-
-def write_page(results: Path, page: Path) -> None:
-    """Write the page: an introduction and the tables of each system."""
-    parts = [HEAD]
-    for system in SYSTEMS:
-        words = declared(system)
-        parts += [f"## {words['about']}\n", words["introduction"].strip() + "\n"]
-        order = words.get("order", [*words["tables"]])
-        parts += map(_shown, read_tables(results, system, order).values())
-    page.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(page) as temporary:
-        temporary.write_text("\n".join(parts), encoding="utf-8")
-
-
-def _shown(found: Mapping[str, Any]) -> str:
-    about = found["machine"]
-    place = f"{about['device']}, {about['processor']}, torch {about['torch']}"
-    lines = [f"**{found['title']}**", "", *markdown(found["columns"], found["rows"]), ""]
-    lines += [f"{note}\n" for note in found["notes"]]
-    return "\n".join([*lines, f"`{found['command']}`: {found['seconds']:.0f} s on {place}.\n"])
 
 
 def real_digits(split: str) -> tuple[Tensor, Tensor]:

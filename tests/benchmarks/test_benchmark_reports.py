@@ -3,6 +3,8 @@
 import importlib
 import json
 import pkgutil
+import shutil
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -10,12 +12,20 @@ from click.testing import CliRunner
 import benchmarks
 from benchmarks.counterfactual.report import report
 from benchmarks.exact.report import markdown as exact_report
-from benchmarks.folders import RESULTS
+from benchmarks.folders import DOCS, RESULTS, ROOT
+from benchmarks.grids import GRIDS, grid_path
 from benchmarks.identify.report import markdown as identify_report
 from benchmarks.nets import NETS
 from benchmarks.papers.__main__ import PAGE, TABLES
-from benchmarks.papers.experiment import SYSTEMS, declared, write_page
+from benchmarks.papers.experiment import SYSTEMS, declared, read_tables
+from benchmarks.papers.page import verdict, write_page
+from causalflow.data.shipped import checkpoint_names
 
+FOUND = [
+    pytest.param(system, name, found, id=name)
+    for system in SYSTEMS
+    for name, found in read_tables(TABLES, system).items()
+]
 MODULES = [found.name for found in pkgutil.walk_packages(benchmarks.__path__, "benchmarks.")]
 
 
@@ -32,9 +42,68 @@ def test_every_command_teaches_itself(name):
     assert "--out" in shown.output
 
 
-def test_the_page_of_the_papers_is_what_its_tables_say(tmp_path):
-    write_page(TABLES, tmp_path / "page.md")
-    assert (tmp_path / "page.md").read_text(encoding="utf-8") == PAGE.read_text(encoding="utf-8")
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """The page, written anew in a tree like that of the repository."""
+    root = tmp_path_factory.mktemp("root")
+    results = root / TABLES.relative_to(ROOT)
+    results.mkdir(parents=True)
+    for path in TABLES.glob("*.json"):
+        shutil.copy(path, results)
+    page = root / PAGE.relative_to(ROOT)
+    write_page(results, page)
+    return page, results
+
+
+def test_the_page_of_the_papers_is_what_its_tables_say(written):
+    page, results = written
+    assert page.read_text(encoding="utf-8") == PAGE.read_text(encoding="utf-8")
+    files = {path.name: path.read_text(encoding="utf-8") for path in results.glob("*.md")}
+    assert files == {p.name: p.read_text(encoding="utf-8") for p in TABLES.glob("*.md")}
+    assert set(files) == {f"{path.stem}.md" for path in TABLES.glob("*.json")}
+
+
+def test_the_page_of_the_papers_is_short():
+    assert len(PAGE.read_text(encoding="utf-8").splitlines()) < 350
+
+
+@pytest.mark.parametrize(("system", "name", "found"), FOUND)
+def test_every_table_of_the_page_has_a_verdict_a_command_and_a_file(system, name, found):
+    said = verdict(system, name, found)
+    assert said.endswith(".")
+    assert len(said) < 700
+    page = PAGE.read_text(encoding="utf-8")
+    head, text = f"**{found['title']}.** {said}", f"`{found['command']}`: {found['seconds']:.0f} s"
+    assert page.count(head) == 1
+    below = page[page.index(head) :].split("\n**", 1)[0]
+    assert text in below
+    assert found["command"].startswith("python -m benchmarks.papers")
+    assert f"(../benchmarks/results/papers/{name}.md)" in below
+
+
+@pytest.mark.parametrize(("system", "name", "found"), FOUND)
+def test_no_table_leaves_a_row_out_for_want_of_a_run(system, name, found):
+    cells = [cell for row in found["rows"] for cell in row]
+    assert not [text for text in [*cells, *found["notes"]] if "not run" in text]
+    assert {len(row) for row in found["rows"]} == {len(found["columns"])}
+
+
+@pytest.mark.parametrize(("system", "name", "found"), FOUND)
+def test_the_rows_and_plots_that_the_page_shows_are_there(system, name, found):
+    words = declared(system)["tables"][name]
+    for head, entries in words.get("only", {}).items():
+        there = {row[found["columns"].index(head)] for row in found["rows"]}
+        assert set(entries) <= there
+    if plot := words.get("plot"):
+        assert (DOCS / plot["file"]).stat().st_size > 1000
+
+
+def test_every_model_that_ships_has_a_grid_on_the_page():
+    assert set(GRIDS) == set(checkpoint_names())
+    page = PAGE.read_text(encoding="utf-8")
+    for name in GRIDS:
+        assert f"({Path('grids') / f'{name}.png'})" in page
+        assert grid_path(name).stat().st_size > 1000
 
 
 def test_the_report_of_counterfactual_images_is_what_its_parts_say():

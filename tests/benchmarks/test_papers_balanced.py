@@ -7,10 +7,11 @@ import pytest
 import torch
 
 import causalflow as cf
-from benchmarks.papers.balanced import experiment, ways
-from benchmarks.papers.balanced.curves import curve
+from benchmarks.papers.balanced import experiment, push, ways
+from benchmarks.papers.balanced.curves import curve, log_likelihoods
 from benchmarks.papers.balanced.readers import ColorReader, Readers, ShapeReader, fit_readers
 from benchmarks.papers.balanced.tasks import TASKS, green_ground, ink_share
+from benchmarks.papers.balanced.verdicts import VERDICTS
 from benchmarks.papers.balanced.ways import (
     Gammas,
     Way,
@@ -171,13 +172,15 @@ def test_the_experiment_writes_its_tables(tmp_path, monkeypatch):
     for task in tasks:
         net(task).save(tmp_path / f"{task.net}.safetensors")
     monkeypatch.setattr(experiment, "TASKS", tasks)
-    monkeypatch.setattr(experiment, "DOCS", tmp_path)
+    for module in (experiment, push):
+        monkeypatch.setattr(module, "DOCS", tmp_path)
     words = declared("balanced")
     few = {name: tried[:2] for name, tried in words["search"]["tried"].items()}
     search = {**words["search"], "scale": dict.fromkeys(("coloured", "masked"), 1.0), "tried": few}
     scales = dict.fromkeys(("coloured", "masked"), (1.0, 2.0))
     small = {**words, "search": search, "scales": scales}
-    for module in (experiment, ways):
+    small["balance"] = {**words["balance"], "pushes": {"printed": [1.0], "odds": [0.5, 1.0]}}
+    for module in (experiment, push, ways):
         monkeypatch.setattr(module, "declared", lambda system: small)
     judge = property(lambda self: lambda gray: torch.full((len(gray),), 5))
     monkeypatch.setattr(experiment.Bench, "judge", judge)
@@ -187,9 +190,28 @@ def test_the_experiment_writes_its_tables(tmp_path, monkeypatch):
     found = read_tables(tmp_path / "out", "balanced")
     assert sorted(found) == [
         "balanced_colored", "balanced_forward", "balanced_gammas_colored",
-        "balanced_gammas_masked", "balanced_masked",
+        "balanced_gammas_masked", "balanced_masked", "balanced_pushed", "balanced_saturation",
     ]  # fmt: skip
-    for table in found.values():
+    for name, table in found.items():
         assert {len(row) for row in table["rows"]} == {len(table["columns"])}
+        assert VERDICTS[name](table).endswith(".")
     assert any("cannot be told from DDIM" in note for note in found["balanced_masked"]["notes"])
-    assert (tmp_path / "balanced_forward.svg").exists()
+    for name in ("forward", "pushed", "coloured", "masked"):
+        assert (tmp_path / f"balanced_{name}.svg").exists()
+    gaps = found["balanced_pushed"]["values"]["masked"]
+    assert gaps["push"] == min((0.5, 1.0), key=lambda push: gaps["tried"][f"odds, {push:g}"])
+
+
+def test_of_two_values_the_gradient_of_p_is_that_of_the_log_odds_times_both():
+    model, rows = net(MASKED), MASKED.rows("test", 3)
+    image, y, tau = model.scm.images["image"], 2 * rows.images.double() - 1, 0.4
+    with torch.no_grad():
+        here, there = log_likelihoods(image, rows, y, tau)
+    # One row at a time: a median of one number is that number.
+    for k in range(3):
+        one = rows.each(lambda value, k=k: value[k : k + 1])
+        found = push._slopes(image, one, y[k : k + 1], tau)
+        both = float(here[k].exp() * there[k].exp())
+        # 1e-4: gradients of a float32 network.
+        assert found["printed"] == pytest.approx(both * found["odds"], rel=1e-4)
+        assert found["times"] == pytest.approx(1 / (4 * both), rel=1e-4)

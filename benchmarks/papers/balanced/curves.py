@@ -19,7 +19,7 @@ from benchmarks.papers.balanced.tasks import Rows
 from benchmarks.papers.balanced.ways import Gammas
 from causalflow.diffusion.field import Field
 from causalflow.diffusion.guidance.balance import balancing, draw_tape
-from causalflow.diffusion.path import enter, grid
+from causalflow.diffusion.path import enter, grid, prior_scale
 from causalflow.evaluation.score import Score
 from causalflow.mechanisms.image.image_mechanism import ImageMechanism
 from causalflow.nn.embedding import changed
@@ -34,11 +34,13 @@ class Curve:
         tau: the nodes, shape (steps + 1,).
         factual: p of the factual values, shape (n, steps + 1).
         counterfactual: p of the counterfactual ones, likewise.
+        size: the root of the mean square of x, likewise; about 1 where the network was fitted.
     """
 
     tau: Tensor
     factual: Tensor
     counterfactual: Tensor
+    size: Tensor
 
 
 @torch.no_grad()
@@ -58,6 +60,29 @@ def curve(
         balance: of `causalflow.diffusion.guidance.balance.BALANCES`; None: the original way up.
         gammas: of the balanced way; it ends where they say, the original one at the path's end.
     """
+    nodes, factual, other, sizes = [], [], [], []
+    for y, tau in positions(image, rows, steps, balance, gammas):
+        here, there = log_likelihoods(image, rows, y, tau)
+        nodes.append(tau)
+        factual.append(here.exp().cpu())
+        other.append(there.exp().cpu())
+        sizes.append(y.flatten(1).square().mean(dim=1).sqrt().cpu() / prior_scale(tau))
+    return Curve(
+        tau=torch.tensor(nodes, dtype=torch.float64),
+        factual=torch.stack(factual, dim=1),
+        counterfactual=torch.stack(other, dim=1),
+        size=torch.stack(sizes, dim=1),
+    )
+
+
+def positions(
+    image: ImageMechanism,
+    rows: Rows,
+    steps: int,
+    balance: str | None = None,
+    gammas: Gammas | None = None,
+) -> Iterator[tuple[Tensor, float]]:
+    """The position and its tau at every node of a way up; arguments as of `curve`."""
     end = image.denoiser.tau_max if gammas is None else min(gammas.end, image.denoiser.tau_max)
     nodes = grid(steps, "cosine", end)
     trajectory = image.trajectory
@@ -71,14 +96,20 @@ def curve(
         path = balancing(
             balance, field, trajectory.predictor, start, nodes, *ends, tape, *constants
         )
-    factual, other = [], []
-    for y, tau in zip(_from(start, path), nodes.tolist(), strict=True):
-        posterior = trajectory.predictor(y, tau, torch.zeros_like(y))
-        factual.append(_probability(posterior(rows.factual), rows))
-        other.append(_probability(posterior(rows.target), rows))
-    return Curve(
-        tau=nodes, factual=torch.stack(factual, dim=1), counterfactual=torch.stack(other, dim=1)
-    )
+    yield from zip(_from(start, path), nodes.tolist(), strict=True)
+
+
+def log_likelihoods(
+    image: ImageMechanism, rows: Rows, y: Tensor, tau: float
+) -> tuple[Tensor, Tensor]:
+    """log p(y_F) and log p(y_CF) at positions, shape (n,) each, over the parents that change."""
+    posterior = image.trajectory.predictor(y, tau, torch.zeros_like(y))
+
+    def summed(logs: Mapping[str, Tensor]) -> Tensor:
+        terms = [p * changed(rows.target[n], rows.factual[n]) for n, p in logs.items()]
+        return torch.stack(terms).sum(dim=0)
+
+    return summed(posterior(rows.factual)), summed(posterior(rows.target))
 
 
 def _from(start: Tensor, path: Iterator[Tensor]) -> Iterator[Tensor]:
@@ -90,12 +121,6 @@ def _euler(field: Field, y: Tensor, nodes: Tensor) -> Iterator[Tensor]:
     for t, s in pairwise(nodes.tolist()):
         y = y + (s - t) * field(y, t)
         yield y
-
-
-def _probability(logs: Mapping[str, Tensor], rows: Rows) -> Tensor:
-    """The product over the parents that change, shape (n,), on the CPU."""
-    terms = [p * changed(rows.target[n], rows.factual[n]) for n, p in logs.items()]
-    return torch.stack(terms).sum(dim=0).exp().cpu()
 
 
 def draw_curves(found: Mapping[str, Mapping[str, Curve]], path: Path) -> None:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from benchmarks.folders import DOCS
 from benchmarks.papers.balanced.curves import Curve, curve, draw_curves, draw_scales
+from benchmarks.papers.balanced.push import pushed, saturation
 from benchmarks.papers.balanced.readers import Readers, fit_readers
 from benchmarks.papers.balanced.tasks import TASKS, Outcome, Rows, Task, nearest_digits
 from benchmarks.papers.balanced.ways import (
@@ -53,10 +54,12 @@ def run(run: Run) -> None:
     benches = [Bench(run, task) for task in TASKS if run.has_net(task.net)]
     for bench in benches:
         name = bench.task.net.removesuffix("_mnist")
-        run.table(f"balanced_gammas_{name}", partial(gammas, bench), "balanced_gammas")
-        run.table(f"balanced_{name}", partial(sweep, bench), "balanced_sweep")
+        run.table(f"balanced_gammas_{name}", partial(gammas, bench))
+        run.table(f"balanced_{name}", partial(sweep, bench))
     if benches:
         run.table("balanced_forward", partial(likelihoods, benches))
+        run.table("balanced_saturation", partial(saturation, benches))
+        run.table("balanced_pushed", partial(pushed, benches))
 
 
 class Bench:

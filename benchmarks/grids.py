@@ -1,0 +1,143 @@
+"""Grids: what each model that ships draws at its defaults, a picture of each in docs/grids.
+
+    python -m benchmarks.grids                  all of them, some minutes on two cores
+    python -m benchmarks.grids morpho_mnist     one
+
+The first row is factual, and every row below it the same worlds under one intervention: from one
+abduction, at the defaults of the checkpoint. Where a renderer knows the true counterfactual it
+stands below ours. Factual digits are drawn by the model from its own labels, 0 to 7 in order:
+pictures made of MNIST's do not ship.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import causalflow as cf
+from benchmarks.folders import DOCS
+from causalflow.data.sets.pendulum import join_picture
+from causalflow.plot.images import image_grid, save_figure
+
+COLUMNS = 8
+SIZE = 32
+"""Of rendered pictures, height and width."""
+
+Action = Mapping[str, Any]
+Worlds = tuple[Mapping[str, Any], Callable[[Action], Mapping[str, Any]] | None]
+"""Factual worlds, and their true counterfactuals where they are known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """What is shown of a model.
+
+    Attributes:
+        says: what the picture is, a line.
+        actions: the interventions, one a row; a function is given the factual values.
+        factual: the worlds in the first row.
+        whole: the picture of a world.
+    """
+
+    says: str
+    actions: Sequence[Action]
+    factual: Callable[[cf.Model], Worlds]
+    whole: Callable[[Mapping[str, Any]], Tensor] = lambda world: torch.as_tensor(world["image"])
+
+
+def _drawn(model: cf.Model) -> Worlds:
+    """Worlds that the model draws, of the digits in order."""
+    return model.sample(COLUMNS, do={"digit": torch.arange(COLUMNS)}, generator=0), None
+
+
+def _red(model: cf.Model) -> Worlds:
+    """The same of digits that are red in training, 0 to 4 and again."""
+    return model.sample(COLUMNS, do={"digit": torch.arange(COLUMNS) % 5}, generator=0), None
+
+
+def _pendulum(model: cf.Model) -> Worlds:
+    data = cf.data.pendulum("test", SIZE, n=COLUMNS)
+    rows = list(range(COLUMNS))
+    return data.parts, lambda action: data.true_counterfactual(rows, action)
+
+
+def _circuit(model: cf.Model) -> Worlds:
+    data = cf.data.causal_circuit("test", SIZE, n=COLUMNS, synthetic=True)
+    rows = list(range(COLUMNS))
+    return data.columns, lambda action: data.true_counterfactual(rows, action)
+
+
+GRIDS = {
+    "morpho_mnist": Grid(
+        says="Morpho-MNIST: thicker, thinner, darker, another digit",
+        actions=({"thickness": 5.0}, {"thickness": 1.5}, {"intensity": 100.0}, {"digit": 3}),
+        factual=_drawn,
+    ),
+    "bar_mnist_frontdoor_neural": Grid(
+        says="Bar-MNIST with a front door: the colour, the digit, the bar set",
+        actions=({"color": "red"}, {"color": "green"}, {"digit": 3}, {"bar": "present"}),
+        factual=_drawn,
+    ),
+    "diff_scm_mnist": Grid(
+        says="Diff-SCM: another digit",
+        actions=({"digit": 0}, {"digit": 3}, {"digit": 7}),
+        factual=_drawn,
+    ),
+    "colored_mnist": Grid(
+        says="Coloured MNIST: a red 5, which no picture shows, and the other colour",
+        actions=({"digit": 5, "color": "red"}, {"color": "green"}),
+        factual=_red,
+    ),
+    "masked_mnist": Grid(
+        says="Masked MNIST: the other ground, and a 5 on red, which no picture shows",
+        actions=({"color": "green"}, {"digit": 5, "color": "red"}),
+        factual=_red,
+    ),
+    "pendulum_parts": Grid(
+        says="Pendulum in parts: angle, light and shadow set, the truth below",
+        actions=({"angle": 20.0}, {"light": 90.0}, {"shadow_length": 5.0}),
+        factual=_pendulum,
+        whole=lambda w: torch.as_tensor(w["image"]) if "image" in w else join_picture(w),
+    ),
+    "causal_diffae_circuit": Grid(
+        says="The look-alike of CausalCircuit: arm and lamps set, the truth below",
+        actions=({"arm": 0.2}, {"arm": 0.8}, {"blue": 0.9}, {"red": 0.9}),
+        factual=_circuit,
+    ),
+}
+
+
+def grid_path(name: str) -> Path:
+    """The file of a model's grid."""
+    return DOCS / "grids" / f"{name}.png"
+
+
+def draw(name: str, path: Path) -> None:
+    """Draw the grid of a model that ships."""
+    grid, model = GRIDS[name], cf.Model.load(cf.data.checkpoint_path(name))
+    factual, truth = grid.factual(model)
+    noise = model.abduct(factual)
+    rows = {"factual": _pixels(grid.whole(factual))}
+    for action in grid.actions:
+        said = "do(" + ", ".join(f"{node}={value}" for node, value in action.items()) + ")"
+        rows[said] = _pixels(grid.whole(model.predict(noise, action)))
+        if truth is not None:
+            rows[f"{said}, true"] = _pixels(grid.whole(truth(action)))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_figure(image_grid(rows), path, dpi=60)
+
+
+def _pixels(images: Tensor) -> Tensor:
+    """Pictures in [0, 1]."""
+    return images.float() / 255 if images.max() > 1.5 else images
+
+
+if __name__ == "__main__":
+    for each in sys.argv[1:] or GRIDS:
+        draw(each, grid_path(each))

@@ -1,0 +1,102 @@
+"""Verdicts on the tables of the balanced latent space, of their own numbers."""
+
+from __future__ import annotations
+
+from benchmarks.papers.balanced.ways import FORMS, GUIDES, ORIGINAL, PRINTED
+from benchmarks.papers.cells import Found, Verdict, column, read, rows, said, span
+
+BALANCED = 0.1
+"""The gap below which a way up is called balanced, with its whole interval."""
+
+
+def _sweep(found: Found) -> str:
+    place = found["columns"].index("both, %")
+    both = {tuple(row[:2]): read(row[place]) for row in found["rows"]}
+    texts = []
+    for guide in GUIDES:
+        printed, original = both[guide, PRINTED], both[guide, ORIGINAL]
+        best = max((both[guide, form] for form in FORMS), key=lambda each: each.value)
+        beats = said(printed.low > original.high, "more than", "not more than")
+        texts.append(
+            f"with the {'learned predictor' if guide == 'learned' else 'readers'} the paper's "
+            f"space does in {printed.value:.0f} %, {beats} DDIM ({original.value:.0f} %; the best "
+            f"balanced form: {best.value:.0f} %)"
+        )
+    ours = both["readers", "recommended"]
+    return (
+        "What the paper shows in pictures, a new value with the rest kept, "
+        f"{'; '.join(texts)}; our recommended way with readers in {ours.value:.0f} %."
+    )
+
+
+def _forward(found: Found) -> str:
+    last = {(row[0], row[1]): read(row[-1]) for row in found["rows"]}  # the last tau stays
+    texts = []
+    for task in dict.fromkeys(task for task, _ in last):
+        gaps = {up: each for (of, up), each in last.items() if of == task}
+        ways = ", ".join(f"{up} {each.value:.2f}" for up, each in gaps.items())
+        texts.append(f"{task}: {ways}")
+    return (
+        "The gap |p(y_F) - p(y_CF)| at the end of the way up, 0 in a balanced space, with the "
+        f"constants that make the best pictures: {'; '.join(texts)}."
+    )
+
+
+def _saturation(found: Found) -> str:
+    low = [row for row in found["rows"] if float(row[1]) < 0.8]
+    printed, odds, times = (
+        [float(row[place].replace(",", "")) for row in low] for place in (-3, -2, -1)
+    )
+    return (
+        "Why no gamma_1 balances the printed form: up to tau = .8 the gradient that it climbs is "
+        f"{span(printed, '.0e')} long, and would be {span(times, ',.0f')} times as long were both "
+        "values equally likely, so that what moves a sure picture throws a balanced one that much "
+        f"too far. The gradient of the log-odds is {span(odds, '.1f')} long throughout."
+    )
+
+
+def _pushed(found: Found) -> str:
+    gap, size = (
+        found["columns"].index(head) for head in ("gap at the end", "size of x at the end")
+    )
+    texts = []
+    for task, best in found["values"].items():
+        (last,) = rows(found, task, "", "test")
+        paper = [
+            (read(row[gap]).value, row[4], row[size])
+            for row in rows(found, task, "p(y_CF), the paper's")
+        ]
+        least, gamma, thrown = min(paper)
+        closed = said(best["interval"][1] < BALANCED, "balanced", "not balanced")
+        texts.append(
+            f"{task}: {closed}, a gap of {last[gap]} on test pictures with gamma_1 = "
+            f"{best['push']:g}, x of size {last[size]}; the paper's push leaves {least:.2f} at the "
+            f"best gamma_1 tried, {gamma}, x of size {thrown}"
+        )
+    return f"Climbing the log-odds (ours): {'; '.join(texts)}."
+
+
+def _gammas(found: Found) -> str:
+    tried, both = len(found["rows"]), column(found, "both, %")
+    texts = []
+    for guide in GUIDES:
+        kept = [(read(b).value, row[1]) for b, row in zip(both, found["rows"], strict=True)
+                if row[0] == guide]  # fmt: skip
+        share, form = max(kept)
+        name = "the learned predictor" if guide == "learned" else "readers"
+        texts.append(f"{share:.0f} % with {name} ({form})" if share else f"0 % with {name}")
+    return (
+        f"Of {tried} settings none keeps the one and reaches the other in more than "
+        f"{' and '.join(texts)} of the validation pictures."
+    )
+
+
+VERDICTS: dict[str, Verdict] = {
+    "balanced_colored": _sweep,
+    "balanced_masked": _sweep,
+    "balanced_forward": _forward,
+    "balanced_saturation": _saturation,
+    "balanced_pushed": _pushed,
+    "balanced_gammas_colored": _gammas,
+    "balanced_gammas_masked": _gammas,
+}
