@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -74,9 +74,21 @@ def checked(file: str) -> dict[str, Any]:
 
 
 def _notes(graph: Graph) -> list[str]:
-    """The nodes whose levels read as numbers and are not 0..K-1."""
+    """The nodes whose levels read as numbers and are not 0..K-1, and the model that ships."""
     notes = {name: node.type.note for name, node in graph.nodes.items()}
-    return [f"'{name}': {note}" for name, note in notes.items() if note]
+    return [f"'{name}': {note}" for name, note in notes.items() if note] + list(_shipped(graph))
+
+
+def _shipped(graph: Graph) -> Iterator[str]:
+    """The checkpoint that ships for the graph, and the options that its images are drawn with."""
+    from causalflow.data.shipped import checkpoint_for, settings_for
+    from causalflow.graph.node import diffusion_images
+    from causalflow.graph.settings import in_words
+
+    path = checkpoint_for(graph) if diffusion_images(graph.nodes) else None
+    if path is not None:
+        found = "; ".join(in_words(settings_for(graph, path)))
+        yield f"checkpoint '{path.stem}' ships for it" + (f", drawn with {found}" if found else "")
 
 
 def _refusals(graph: Graph) -> list[str]:

@@ -54,6 +54,7 @@ from causalflow.cli.rows import named_model, shipped_data
 from causalflow.errors import CausalflowError, EvidenceError, SupportWarning, one_line
 from causalflow.graph.image_options import Sampling
 from causalflow.graph.node import images_of
+from causalflow.graph.settings import in_words
 from causalflow.limits import DRAWN_ROWS
 
 if TYPE_CHECKING:
@@ -333,6 +334,7 @@ def _summary(
         "round_trip_error": abduction.info.round_trip_error,
         "inferred": dict(abduction.info.inferred),
         "free": list(abduction.info.free),
+        "settings": worlds[label].info.settings,
         "undetermined": [each.record() for each in found],
         "warnings": list(worlds[label].info.warnings),
         "file": output,
@@ -351,6 +353,7 @@ def _text(summary: Mapping[str, Any]) -> str:
     lines += [f"evidence: {summary['data']}"] if summary.get("data") else []
     lines += [f"inferred: {name}, {how}" for name, how in summary["inferred"].items()]
     lines += [f"note: {each}" for each in summary["notes"]]
+    lines += [f"settings of {each}" for each in in_words(summary["settings"])]
     if summary["free"]:
         lines.append(f"free, so drawn: {', '.join(summary['free'])}")
     calls = summary["network_calls_per_row"]

@@ -5,8 +5,8 @@ rows.csv        a column a node; image files are named in one column (--images F
 rows.npz        an array a node, as numpy.savez writes them
 folder/         a folder with labels.csv and the image files that it names
 graph.yaml      in place of a model: the checkpoint that was made for the graph, with the options of
-                inference, and the scales of anti-causal edges, that the file states; one whose
-                equations say it all needs none
+                inference, and the scales of anti-causal edges, that the file states, and its own
+                settings in what the file leaves open; one whose equations say it all needs none
 """
 
 from __future__ import annotations
@@ -162,16 +162,13 @@ def _stated(graph: Graph, fitted: Model) -> Model:
     """The fitted weights under the declaration of the graph file."""
     from dataclasses import asdict
 
-    from causalflow.data.shipped import merged_options
+    from causalflow.data.shipped import merged
     from causalflow.model.model import compile
 
-    images: dict[str, Any] = {
-        name: merged_options(images_of(graph.nodes)[name], image.options)
-        for name, image in fitted.scm.images.items()
-    }
-    model = compile(graph, **asdict(fitted.options), **images)
+    declared, settings = merged(graph, fitted.graph, fitted.settings)
+    model = compile(declared, **asdict(fitted.options))
     model.scm.load_state_dict(fitted.scm.state_dict())
-    model.scm.eval()
+    model.scm = model.scm.settled(settings).eval()
     model.fitted |= fitted.fitted
     model.experience = fitted.experience
     return model

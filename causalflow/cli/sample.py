@@ -41,6 +41,7 @@ from causalflow.cli.output import (
 from causalflow.cli.rows import named_model
 from causalflow.errors import CausalflowError, EvidenceError
 from causalflow.graph.image_options import Sampling
+from causalflow.graph.settings import in_words
 from causalflow.limits import DRAWN_ROWS
 
 if TYPE_CHECKING:
@@ -116,10 +117,12 @@ def sample(
     columns = label_columns(graph, world)
     notes = open_notes(loaded, world.verdict) if do else []
     files = [] if output is None else _write(graph, world, output)
+    settings = {n: used for n, used in world.info.settings.items() if n in world}
     if as_json:
         rows = records(columns)
         shown = {"do": list(map(str, do)), "rows": rows, "files": files}
-        say_json({**shown, "warnings": list(world.info.warnings), "notes": notes})
+        shown |= {"warnings": list(world.info.warnings), "notes": notes, "settings": settings}
+        say_json(shown)
         return
     if output is None:
         say(table({"draw": range(draws), **headers(graph, columns)}))
@@ -127,6 +130,8 @@ def sample(
         say("\n".join(map(str, files)))
     for note in notes:
         say(f"note: {note}")
+    for each in in_words(settings):
+        say(f"settings of {each}")
 
 
 def _wanted(graph: Graph, nodes: Sequence[str], *, with_images: bool) -> list[str]:

@@ -7,7 +7,8 @@ A checkpoint bears the name of its graph file: ``morpho_mnist.safetensors`` was 
 ``graphs/morpho_mnist.yaml``; its log and its command lie beside it. It is taken for a graph only if
 that declares the same: nodes, edges and what they compile to, exogenous variables, and every option
 of training that it states, be it the default. The graph's name, its queries, the scales of
-anti-causal edges and the options of inference may differ: no weight depends on them.
+anti-causal edges and the options of inference may differ: no weight depends on them. Where the
+graph does not state them, they are the checkpoint's own (`causalflow.graph.settings`).
 """
 
 from __future__ import annotations
@@ -24,7 +25,16 @@ from causalflow.errors import CheckpointError, GraphError, one_of
 from causalflow.formats.formats import loads
 from causalflow.graph.graph import Graph
 from causalflow.graph.image_options import CALL_OPTIONS, Diffusion
-from causalflow.graph.node import Image, images_of
+from causalflow.graph.node import Image, diffusion_images, images_of, stated_options
+from causalflow.graph.settings import (
+    InForce,
+    Settings,
+    in_force,
+    read_settings,
+    settled,
+    with_scales_of,
+    yielding,
+)
 from causalflow.names import written
 
 __all__ = [
@@ -34,7 +44,9 @@ __all__ = [
     "checkpoint_path",
     "graph_names",
     "graph_path",
+    "merged",
     "merged_options",
+    "settings_for",
     "shipped_folder",
 ]
 
@@ -93,19 +105,56 @@ def merged_options(declared: Image, fitted: Diffusion) -> Diffusion:
         >>> merged.steps, merged.width
         (9, 16)
     """
-    stated = _stated(declared)
+    stated = stated_options(declared)
     return replace(fitted, **{name: stated[name] for name in CALL_OPTIONS if name in stated})
 
 
+def merged(
+    graph: Graph, fitted: Graph, settings: Mapping[str, Settings]
+) -> tuple[Graph, dict[str, Settings]]:
+    """The declaration under which a fitted model answers for a graph file.
+
+    Args:
+        graph: the file's, which wins in what it states of inference.
+        fitted: what the model declares.
+        settings: what was chosen for it.
+
+    Returns:
+        The graph, and the settings that it leaves in force.
+    """
+    options = {name: image.diffusion for name, image in images_of(fitted.nodes).items()}
+    images = {
+        name: replace(image, diffusion=merged_options(image, options[name]))
+        for name, image in diffusion_images(graph.nodes).items()
+    }
+    left = yielding(settings, graph)
+    return settled(with_scales_of(graph.with_nodes(images), fitted), left), left
+
+
+def settings_for(graph: Graph, path: Path) -> InForce:
+    """What is in force where the checkpoint answers for a graph, by its header alone."""
+    fitted, options = _texts(path)
+    given = options["images"].items()
+    nodes = {n: replace(images_of(fitted.nodes)[n], diffusion=Diffusion(**o)) for n, o in given}
+    settings = read_settings(fitted, options.get("settings", {}))
+    made = settled(fitted.with_nodes(nodes), settings)
+    return in_force(*merged(graph, made, settings))
+
+
 def _fits(graph: Graph, path: Path) -> bool:
-    with safe_open(path, framework="numpy") as file:
-        texts = file.metadata()
-    made_for = loads(texts["graph"], "yaml", source=str(path))
+    made_for, options = _texts(path)
     if _content(graph) != _content(made_for):
         return False
-    images = json.loads(texts["options"])["images"]
     declared = images_of(graph.nodes)
+    images = options["images"]
     return all(_trained_alike(declared[name], options) for name, options in images.items())
+
+
+def _texts(path: Path) -> tuple[Graph, dict[str, Any]]:
+    """The graph and the options in a file's header."""
+    with safe_open(path, framework="numpy") as file:
+        texts = file.metadata()
+    return loads(texts["graph"], "yaml", source=str(path)), json.loads(texts["options"])
 
 
 def _content(graph: Graph) -> tuple[object, ...]:
@@ -121,18 +170,8 @@ def _content(graph: Graph) -> tuple[object, ...]:
 def _trained_alike(node: Image, options: Mapping[str, Any]) -> bool:
     """Whether the options that a file states are those of the fit."""
     fitted = asdict(Diffusion(**options))
-    stated = _stated(node)
+    stated = stated_options(node)
     return all(fitted[name] == value for name, value in stated.items() if name not in CALL_OPTIONS)
-
-
-def _stated(node: Image) -> dict[str, Any]:
-    """What the declaration names, and what is not by default; a default of None says nothing."""
-    default = asdict(Diffusion())
-    return {
-        name: value
-        for name, value in asdict(node.diffusion).items()
-        if value != default[name] or (name in node.stated and value is not None)
-    }
 
 
 _GRAPHS = shipped_folder("graphs")

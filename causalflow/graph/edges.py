@@ -243,7 +243,7 @@ def _kind(value: Value, place: Place, line: int | None) -> EdgeKind:
     kind = _kind_type(name, place, line)
     record(value, place, ("kind", *field_names(kind)), "option")
     options: dict[str, Any] = declared_fields(kind, value, place, _OPTIONS)
-    return kind(**options)
+    return kind(**options, **({"stated": True} if "scale" in options else {}))
 
 
 def _kind_type(value: Value, place: Place, line: int | None) -> type[Neural | Anticausal]:

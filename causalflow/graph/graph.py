@@ -230,6 +230,14 @@ class Graph:
         """The graph with other options of some nodes; their equations and tables stay."""
         return Graph.of(replace(self._declaration, nodes={**self.nodes, **nodes}))
 
+    def with_kinds(self, kinds: Mapping[tuple[str, str], EdgeKind]) -> Graph:
+        """The graph with other kinds of some edges, by source and target."""
+        edges = tuple(
+            replace(edge, kind=kinds.get((edge.source, edge.target), edge.kind))
+            for edge in self.edges
+        )
+        return Graph.of(replace(self._declaration, edges=edges))
+
     def _lost_mechanisms(self, kept: frozenset[str]) -> frozenset[str]:
         """The kept nodes whose mechanism uses a dropped node, or noise of one that is lost."""
         explicit = {n for n in kept if without_mechanism(self.nodes[n]) != self.nodes[n]}

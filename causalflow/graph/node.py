@@ -46,9 +46,11 @@ __all__ = [
     "Variable",
     "Vector",
     "as_node_type",
+    "diffusion_images",
     "images_of",
     "is_node",
     "levels_of",
+    "stated_options",
     "without_mechanism",
     "without_own",
 ]
@@ -210,6 +212,21 @@ def images_of(nodes: Mapping[str, Node]) -> dict[str, Image]:
     return {name: node for name, node in nodes.items() if node.diffusion is not None}
 
 
+def diffusion_images(nodes: Mapping[str, Node]) -> dict[str, Image]:
+    """The image nodes among them that diffusion models make."""
+    return {name: node for name, node in images_of(nodes).items() if node.equation is None}
+
+
+def stated_options(node: Image) -> dict[str, Any]:
+    """What the declaration names, and what is not by default; a default of None says nothing."""
+    default = dataclasses.asdict(Diffusion())
+    return {
+        name: value
+        for name, value in dataclasses.asdict(node.diffusion).items()
+        if value != default[name] or (name in node.stated and value is not None)
+    }
+
+
 def levels_of(nodes: Mapping[str, Node]) -> dict[str, tuple[Level, ...]]:
     """The levels of those that have finitely many, in their order."""
     found = {name: node.type.levels for name, node in nodes.items()}
@@ -253,10 +270,13 @@ class Anticausal:
 
     Attributes:
         scale: strength s of the gradient. By Bayes' rule 1 is right for an exact predictor; a
-            learned one is less sure than that, and 2 served every net measured better.
+            learned one is less sure than that, and a fitted model keeps the scale that was chosen
+            for its net (`causalflow.graph.settings`).
+        stated: whether the declaration names the scale, be it the default; no part of equality.
     """
 
     scale: float = 2.0
+    stated: bool = field(default=False, compare=False, repr=False)
 
 
 EdgeKind: TypeAlias = Neural | Anticausal

@@ -76,9 +76,9 @@ def _raw_node(node: Node) -> dict[str, Any]:
 
 def _raw_edge(edge: Edge) -> Any:
     links = f"{written(edge.source)} -> {written(edge.target)}"
-    if edge.kind == Neural():
+    if isinstance(edge.kind, Neural):
         return links
-    return {links: {"kind": "anticausal", **dataclasses.asdict(edge.kind)}}
+    return {links: {"kind": "anticausal", "scale": edge.kind.scale}}
 
 
 def _raw_options(image: Image) -> dict[str, Any]:

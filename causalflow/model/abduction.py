@@ -26,6 +26,7 @@ from torch import Tensor
 from causalflow.diffusion.denoiser import NetworkCalls
 from causalflow.errors import CausalflowError, EvidenceError
 from causalflow.exact.model import ExactModel
+from causalflow.graph.settings import InForce
 from causalflow.mechanisms.exogenous.draws import ExogenousDraws, abduct_exogenous
 from causalflow.mechanisms.mechanism import Noise, Values, labelled
 from causalflow.model.evidence import by_missing
@@ -53,6 +54,8 @@ class Info:
         undetermined: nodes whose value in this world the evidence leaves open: what the world holds
             of them is a draw (`World.probabilities`).
         warnings: what lies outside of the ranges that the mechanisms were fitted to.
+        settings: image node -> option that is not the package's -> its value, and where it comes
+            from: "call", "graph" or "checkpoint" (`causalflow.graph.settings`).
     """
 
     network_calls: float = 0.0
@@ -63,6 +66,7 @@ class Info:
     warnings: tuple[str, ...] = ()
     open_noise: tuple[str, ...] = ()
     effective_draws: float | None = None
+    settings: InForce = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

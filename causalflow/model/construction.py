@@ -28,9 +28,8 @@ from causalflow.graph.graph import Graph
 from causalflow.graph.node import (
     Class,
     Diffusion,
-    Image,
     Node,
-    images_of,
+    diffusion_images,
 )
 from causalflow.graph.stored import stored_node
 from causalflow.limits import CONFOUNDER_STATES, NETWORK_WEIGHTS
@@ -48,7 +47,6 @@ __all__ = [
     "CompileOptions",
     "Parts",
     "check_parts",
-    "diffusion_images",
     "latent_name",
     "outline",
     "read_options",
@@ -116,7 +114,7 @@ def read_options(graph: Graph, given: Mapping[str, Any]) -> tuple[Graph, Compile
     Raises:
         CausalflowError: a name that is neither an option nor an image node, or a wrong value.
     """
-    images = diffusion_images(graph)
+    images = diffusion_images(graph.nodes)
     options = {name: value for name, value in given.items() if name not in images}
     names = [slot.name for slot in fields(CompileOptions)]
     for name in options:
@@ -134,19 +132,13 @@ def read_options(graph: Graph, given: Mapping[str, Any]) -> tuple[Graph, Compile
     return graph.with_nodes(nodes) if nodes else graph, CompileOptions(**options)
 
 
-def diffusion_images(graph: Graph) -> dict[str, Image]:
-    """The image nodes that diffusion models make."""
-    images = images_of(graph.nodes)
-    return {name: node for name, node in images.items() if node.equation is None}
-
-
 def check_parts(graph: Graph, parts: Parts) -> None:
     """Refuse parts of what is no image node made by a diffusion model.
 
     Raises:
         CompileError: the first mistake.
     """
-    images = diffusion_images(graph)
+    images = diffusion_images(graph.nodes)
     for what, given in (("networks", parts.networks), ("predictors", parts.predictors)):
         for name in given:
             if name not in images:

@@ -42,6 +42,8 @@ from causalflow.graph.image_options import (
     call_options,
 )
 from causalflow.graph.method_options import Guidance
+from causalflow.graph.node import diffusion_images
+from causalflow.graph.settings import Settings
 from causalflow.identify.judgement import Judgement
 from causalflow.model.abduction import Abduction, abduct
 from causalflow.model.construction import (
@@ -219,6 +221,53 @@ class Model:
         self.fitted |= {name}
         self.experience = self.experience.then(donor.experience.of([name]))
         return self
+
+    def recommend(
+        self,
+        *,
+        node: str | None = None,
+        scales: Mapping[str, float] | None = None,
+        chosen: str = "",
+        sampling: Sampling | None = None,
+        **options: Unpack[SamplingKeywords],
+    ) -> Model:
+        """Make options of images those of every later call; returns the model itself.
+
+        `save` keeps them as the file's settings. A call that spells an option out wins; so does a
+        graph file for which the saved model is taken (`causalflow.graph.settings`).
+
+        Args:
+            node: the image node (default: every one that a diffusion model makes).
+            scales: anti-causal parent -> scale of its gradient, >= 0.
+            chosen: on what they were chosen, in one line.
+            sampling: the options, as for `sample`; each stays what it was where none is given.
+            options: single options, as for `sample`.
+
+        Raises:
+            CausalflowError: no such image node, option or anti-causal parent, or a value out of
+                range.
+
+        Example:
+            >>> from causalflow.graph.graph import Graph
+            >>> image = {"type": "image", "shape": [1, 8, 8]}
+            >>> nodes = {"digit": {"type": "class", "levels": 10}, "x": image}
+            >>> model = compile(Graph(nodes=nodes, edges=["digit -> x: anticausal"]))
+            >>> model.recommend(scales={"digit": 9.0}, grain=1.0, chosen="on validation pictures")
+            Model('graph', 2 nodes, untrained)
+            >>> model.settings["x"].options
+            {'grain': 1.0}
+        """
+        said = call_options(None, None, sampling, options)
+        given = {name: value for name, value in said.items() if value is not None}
+        each = Settings(options=given, scales=scales or {}, chosen=chosen)
+        nodes = diffusion_images(self.graph.nodes) if node is None else [node]
+        self.scm = self.scm.settled(dict.fromkeys(nodes, each))
+        return self
+
+    @property
+    def settings(self) -> Mapping[str, Settings]:
+        """Image node -> what was chosen for it, as `recommend` was told or the file says."""
+        return self.scm.settings
 
     def sample(
         self,

@@ -31,6 +31,7 @@ from causalflow.diffusion.denoiser import Denoiser
 from causalflow.errors import CausalflowError, one_of
 from causalflow.graph.graph import Graph
 from causalflow.graph.node import Anticausal
+from causalflow.graph.settings import Settings, in_force, listed, settled
 from causalflow.mechanisms.categorical import Categorical
 from causalflow.mechanisms.equation.equation_mechanism import EquationMechanism
 from causalflow.mechanisms.exogenous.exogenous import ExogenousVariable
@@ -63,6 +64,10 @@ class StructuralModel(nn.Module):
         mechanisms: one per node.
         roots: the hidden roots: declared exogenous variables and latent classes.
         hidden_parents: the roots that each node reads.
+
+    Attributes:
+        settings: what was chosen for image nodes, which the graph declares too.
+        in_force: the options of image nodes that are not the package's, and where each comes from.
     """
 
     def __init__(
@@ -85,6 +90,8 @@ class StructuralModel(nn.Module):
             self._parents[name] = (*observed, *hidden_parents.get(name, ()))
         self._mechanisms = nn.ModuleDict({module_key(n): mechanisms[n] for n in self.order})
         self._roots = nn.ModuleDict({module_key(n): root for n, root in roots.items()})
+        self.settings: Mapping[str, Settings] = {}
+        self.in_force = in_force(graph, {})
         self._configured: dict[str, StructuralModel] = {}
 
     def mechanism(self, name: str) -> Mechanism:
@@ -164,17 +171,34 @@ class StructuralModel(nn.Module):
         if key not in self._configured:
             if len(self._configured) >= KEPT:
                 self._configured.clear()
-            self._configured[key] = self._with_images(options)
+            images = {name: each.configured(**options) for name, each in self.images.items()}
+            self._configured[key] = self._with_images(images)
+            asked = {name: (value, "call") for name, value in options.items()}
+            used = {name: {**self.in_force.get(name, {}), **asked} for name in images}
+            self._configured[key].in_force = used
         return self._configured[key]
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the models under other options, which are made again."""
         return {**self.__dict__, "_configured": {}}
 
-    def _with_images(self, options: Mapping[str, Any]) -> StructuralModel:
+    def settled(self, settings: Mapping[str, Settings]) -> StructuralModel:
+        """This model with other defaults of its image nodes, weights shared.
+
+        Raises:
+            CausalflowError: settings that do not fit the graph.
+        """
+        graph = settled(self.graph, settings)
+        images = {name: self.images[name].settled(each) for name, each in settings.items()}
+        other = self._with_images(images)
+        later = {n: self.settings.get(n, Settings()).then(each) for n, each in settings.items()}
+        other.graph, other.settings = graph, {**self.settings, **later}
+        other.in_force = in_force(graph, other.settings)
+        return other
+
+    def _with_images(self, images: Mapping[str, ImageMechanism]) -> StructuralModel:
         other = copy.copy(self)
-        own = dict(self._mechanisms.items())
-        own |= {module_key(n): image.configured(**options) for n, image in self.images.items()}
+        own = dict(self._mechanisms.items()) | {module_key(n): i for n, i in images.items()}
         other._modules = {**self._modules, "_mechanisms": nn.ModuleDict(own)}
         other.__dict__.pop("images", None)
         return other
@@ -186,6 +210,7 @@ class StructuralModel(nn.Module):
             Rows with the columns node, type, parents, mechanism, parameters (numbers set by
             fitting: parameters, and the tables and statistics kept as buffers).
         """
+        used = self.in_force
         roots: dict[str, nn.Module] = {name: self.root(name) for name in self.root_names}
         modules = roots | {name: self.module(name) for name in self.order}
         return [
@@ -193,7 +218,9 @@ class StructuralModel(nn.Module):
                 "node": name,
                 "type": self._words(name),
                 "parents": ", ".join(self._edge(parent, name) for parent in self.parents(name)),
-                "mechanism": cast(Any, module).description,
+                "mechanism": "; ".join(
+                    [cast(Any, module).description, *([listed(used[name])] if name in used else [])]
+                ),
                 "parameters": sum(tensor.numel() for tensor in module.state_dict().values()),
             }
             for name, module in modules.items()

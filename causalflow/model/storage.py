@@ -13,6 +13,7 @@ Source: Peters, Janzing & Schoelkopf (2017), Elements of causal inference, secti
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -34,6 +35,7 @@ from causalflow.formats.formats import loads
 from causalflow.graph.graph import Graph
 from causalflow.graph.image_options import CALL_OPTIONS, Diffusion
 from causalflow.graph.node import without_own
+from causalflow.graph.settings import read_settings
 from causalflow.model.construction import (
     CompileOptions,
     Parts,
@@ -77,6 +79,8 @@ def write(
         "images": images,
         "parts": parts.names(),
     }
+    if scm.settings:
+        texts["settings"] = {name: chosen.record() for name, chosen in scm.settings.items()}
     metadata = Metadata(kind="model", graph=scm.graph.to_yaml(), options=texts)
     tensors = scm.state_dict()
     _check_finite(tensors, path)
@@ -84,9 +88,10 @@ def write(
 
 
 def fingerprint(scm: StructuralModel) -> str:
-    """What tells a model from another: its graph and its weights."""
+    """What tells a model from another: its graph, its weights, and what was chosen for them."""
     weights = tensor_digest(scm.state_dict())[:16]
-    return f"{scm.graph.name} {weights}"
+    chosen = {name: each.record() for name, each in sorted(scm.settings.items())}
+    return f"{scm.graph.name} {weights}" + (f" {json.dumps(chosen)}" if chosen else "")
 
 
 def read(path: str | Path, parts: Parts) -> Stored:
@@ -103,6 +108,7 @@ def read(path: str | Path, parts: Parts) -> Stored:
     try:
         _check_parts(announced.metadata.options.get("parts", {}), parts)
         graph, options, fitted, experience = _declared(announced.metadata, path)
+        settings = read_settings(graph, announced.metadata.options.get("settings", {}))
         expected = outline(graph, options, parts)
     except CausalflowError as error:
         raise CheckpointError(
@@ -113,7 +119,7 @@ def read(path: str | Path, parts: Parts) -> Stored:
     _check_finite(state.tensors, path)
     scm = structural_model(graph, options, parts)
     load_into(scm, state.tensors, path)
-    return scm.eval(), options, fitted, experience
+    return scm.settled(settings).eval(), options, fitted, experience
 
 
 def _check_finite(tensors: Mapping[str, Tensor], path: str | Path) -> None:

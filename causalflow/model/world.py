@@ -217,6 +217,7 @@ def predicted(
         network_calls=spent,
         warnings=tuple(outside),
         undetermined=repeats.open() if tried else (),
+        settings=scm.in_force,
     )
     latents = _latents_of(scm, abduction.noise, values)
     return World(public, info, latents=latents, repeats=repeats)

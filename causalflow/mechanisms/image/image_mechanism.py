@@ -34,6 +34,7 @@ from causalflow.graph.node import (
     Node,
     levels_of,
 )
+from causalflow.graph.settings import Settings
 from causalflow.mechanisms.image.classifier import given_classifiers, home_of
 from causalflow.mechanisms.image.codec import Codec, ImageNoise
 from causalflow.mechanisms.image.loss import ImageLoss, MutilationWeights
@@ -158,6 +159,13 @@ class ImageMechanism(nn.Module):
             other.scales = {name: guidance * scale for name, scale in self.scales.items()}
             strength = max(0.0, 1 + guidance * (other.options.strength - 1))
             other.options = replace(other.options, strength=strength)
+        return other
+
+    def settled(self, settings: Settings) -> ImageMechanism:
+        """The same weights under other defaults."""
+        other = copy.copy(self)
+        other.options = replace(self.options, **settings.options)
+        other.scales = {**self.scales, **settings.scales}
         return other
 
     def forget(self) -> None:
