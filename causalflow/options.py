@@ -15,6 +15,7 @@ import dataclasses
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
 
 from causalflow.errors import CausalflowError, one_of, shown
@@ -25,6 +26,7 @@ __all__ = [
     "Method",
     "Names",
     "Number",
+    "Numbers",
     "Options",
     "Rule",
     "Text",
@@ -120,6 +122,37 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True)
+class Numbers:
+    """So many numbers between two ends, each above the one before where they are ``rising``.
+
+    None too, where ``optional``.
+    """
+
+    low: float
+    high: float
+    least: int
+    most: int
+    rising: bool = False
+    optional: bool = False
+
+    def allows(self, value: object) -> bool:
+        """Whether the value obeys the rule."""
+        if value is None:
+            return self.optional
+        if not (isinstance(value, tuple) and self.least <= len(value) <= self.most):
+            return False
+        if not all(_is_number(part) and self.low <= part <= self.high for part in value):
+            return False
+        return not self.rising or all(a < b for a, b in pairwise(value))
+
+    def expected(self, value: object) -> str:
+        """The end of the error's message."""
+        many = f"{self.least}" if self.least == self.most else f"{self.least} to {self.most}"
+        kind = "rising numbers" if self.rising else "numbers"
+        return f"expected {many} {kind} from {self.low:g} to {self.high:g}"
+
+
+@dataclass(frozen=True, slots=True)
 class Wholes:
     """One to ``length`` whole numbers from 1 to ``most``."""
 
@@ -163,7 +196,7 @@ class Text:
         return "expected a text"
 
 
-Rule: TypeAlias = Names | Whole | Number | Interval | Wholes | Truth | Text
+Rule: TypeAlias = Names | Whole | Number | Interval | Numbers | Wholes | Truth | Text
 
 
 def option(

@@ -16,7 +16,17 @@ from causalflow.errors import CausalflowError
 from causalflow.formats.formats import loads
 from causalflow.graph import method_options
 from causalflow.graph.image_options import CALL_OPTIONS, Diffusion, Sampling, SamplingKeywords
-from causalflow.options import Interval, Method, Names, Number, Truth, Whole, Wholes, rules
+from causalflow.options import (
+    Interval,
+    Method,
+    Names,
+    Number,
+    Numbers,
+    Truth,
+    Whole,
+    Wholes,
+    rules,
+)
 from causalflow.plugins import REGISTRIES
 from causalflow.registry import Registry
 from causalflow.training.options import Fit, FitKeywords
@@ -82,7 +92,8 @@ def test_every_solver_guidance_balance_and_backbone_has_its_method(base):
     written = {kind.method for kind in METHODS.values() if issubclass(kind, base)}
     assert written >= set(REGISTRIES[registry].own) - {"none", "diffusers"}
     places = next(f.metadata["method"] for f in fields(Diffusion) if f.name == slot)
-    assert set(places) == {field.name for field in fields(base)}
+    own = [kind for kind in METHODS.values() if issubclass(kind, base)]
+    assert set(places) == {field.name for kind in [base, *own] for field in fields(kind)}
 
 
 def sample_of(name, rule):
@@ -98,6 +109,11 @@ def sample_of(name, rule):
             return rule.low + 0.25, str(rule.low + 0.25)
         case Interval():
             return (0.25, 0.5), "[0.25, 0.5]"
+        case Numbers():
+            value = tuple(
+                0.25 + 0.125 * place for place in range(rule.most if rule.most < 9 else 3)
+            )
+            return value, str(list(value))
         case Wholes():
             return (1, 3), "[1, 3]"
         case Truth():

@@ -77,7 +77,10 @@ class Trajectory:
     @cached_property
     def solver(self) -> Solver:
         """What abducts, and decodes where nothing guides."""
-        return SOLVERS.get(self.options.solver)
+        solver = SOLVERS.get(self.options.solver)
+        if solver.weighted is None:
+            return solver
+        return solver.weighted(self.options.difference_weights)
 
     @cached_property
     def guided_solver(self) -> Solver:
@@ -115,7 +118,7 @@ class Trajectory:
         state = rest(self.solver, field, position, nodes)
         if [part.shape for part in state[1:]] != [part.shape for part in offset]:
             raise EvidenceError(
-                f"solver '{self.solver.name}', {self.options.steps} steps: this noise was abducted "
+                f"solver '{self.solver.name}', {len(nodes) - 1} steps: this noise was abducted "
                 "by another solver; abduct and predict with the same options"
             )
         return leave(descend(self.solver, field, shifted(state, offset), nodes))
@@ -221,9 +224,17 @@ class Trajectory:
     def _schedule(self) -> Schedule:
         return Schedule(kind=self.options.schedule, interval=self.options.guidance_interval)
 
+    @property
+    def steps(self) -> int:
+        """The steps of the solver, each way."""
+        return len(self._own_nodes) - 1
+
     @cached_property
     def _own_nodes(self) -> Tensor:
         """The nodes of the solver, on the grid that it is made for."""
+        times = self.options.difference_times
+        if self.solver.weighted is not None and times is not None:
+            return torch.tensor([TAU_MIN, *times, self.tau_max], dtype=torch.float64)
         return grid(self.options.steps, self.solver.grid or self.options.grid, self.tau_max)
 
     @cached_property

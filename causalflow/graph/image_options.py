@@ -20,6 +20,7 @@ from causalflow.options import (
     Interval,
     Names,
     Number,
+    Numbers,
     Options,
     Truth,
     Whole,
@@ -95,7 +96,7 @@ class Diffusion(Options):
         unlabelled: what the denoiser is told where a label is missing: "null", or a draw from the
             "posterior" of the predictor, given the clean image, fitted beside it.
 
-        solver: abducts, and decodes when nothing guides; "difference" wants 4 to 6 steps. A name,
+        solver: abducts, and decodes when nothing guides; "difference" wants 3 to 6 steps. A name,
             or a method such as ``cf.Heun(steps=20)``; so are ``guided_solver``, ``guidance`` and
             ``balance``.
         guided_solver: decodes under guidance, and draws where the solver is no method for that.
@@ -120,6 +121,11 @@ class Diffusion(Options):
             noise that is abducted of flat grounds as wide as that which is drawn
             (`causalflow.mechanisms.image.codec`).
         residual: keep what decoding misses of the factual image as part of its noise.
+        difference_times: the tau, rising, at which the solver "difference" asks the network, beside
+            the noise end where it asks too; None: by ``steps``. A call that names ``steps`` leaves
+            them out.
+        difference_weights: its constants (up, down, sigma, gamma)
+            (`causalflow.diffusion.solver.difference`).
 
     Raises:
         GraphError: a name that is no option, or a value out of range.
@@ -151,7 +157,15 @@ class Diffusion(Options):
     null_rate: float = option(0.0, Number(0.0, 1.0), phase="training")
     unlabelled: str = option("null", Names(("null", "posterior")), phase="training")
 
-    solver: Chosen[Solver] = option("alf", Names(SOLVERS), method={"steps": "steps"})
+    solver: Chosen[Solver] = option(
+        "alf",
+        Names(SOLVERS),
+        method={
+            "steps": "steps",
+            "times": "difference_times",
+            "weights": "difference_weights",
+        },
+    )
     guided_solver: Chosen[Solver] = option(
         "dpm++2m", Names(SOLVERS), method={"steps": "guided_steps"}
     )
@@ -177,6 +191,10 @@ class Diffusion(Options):
     guidance_interval: tuple[float, float] = option((0.02, 0.995), Interval(0.0, 1.0))
     grain: float = option(0.0, Number(0.0))
     residual: bool = option(True, Truth())
+    difference_times: tuple[float, ...] | None = option(
+        None, Numbers(0.011, 0.99, 1, 100, rising=True, optional=True)
+    )
+    difference_weights: tuple[float, ...] = option((1.1, 0.2, 0.5, 0.94), Numbers(-10, 10, 4, 4))
 
     backbone: Chosen[Backbone] = option(
         "unet",
@@ -225,6 +243,8 @@ class SamplingKeywords(TypedDict, total=False):
     guidance_interval: tuple[float, float] | None
     grain: float | None
     residual: bool | None
+    difference_times: tuple[float, ...] | None
+    difference_weights: tuple[float, ...] | None
 
 
 class CallKeywords(SamplingKeywords, total=False):
@@ -264,6 +284,8 @@ class Sampling(Options):
     guidance_interval: tuple[float, float] | None = None
     grain: float | None = None
     residual: bool | None = None
+    difference_times: tuple[float, ...] | None = None
+    difference_weights: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no image node can be asked with."""

@@ -149,10 +149,18 @@ class Leapfrog(Solver):
     method: ClassVar[str] = "leapfrog"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Difference(Solver):
-    """A solver of four to six calls each way, exactly reversible, as it keeps what these miss."""
+    """A solver of three to six calls each way, exactly reversible, as it keeps what these miss.
 
-    __slots__ = ()
+    Attributes:
+        times: the tau, rising, of the calls before the one at the noise end; in place of ``steps``.
+        weights: its constants (up, down, sigma, gamma)
+            (`causalflow.diffusion.solver.difference`).
+    """
+
+    times: tuple[float, ...] | None = None
+    weights: tuple[float, ...] | None = None
     method: ClassVar[str] = "difference"
 
 

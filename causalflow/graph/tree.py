@@ -25,7 +25,17 @@ import numpy as np
 
 from causalflow.errors import GraphError, one_of
 from causalflow.limits import LISTED, NESTING
-from causalflow.options import Interval, Names, Number, Rule, Text, Truth, Whole, Wholes
+from causalflow.options import (
+    Interval,
+    Names,
+    Number,
+    Numbers,
+    Rule,
+    Text,
+    Truth,
+    Whole,
+    Wholes,
+)
 from causalflow.values.column import is_tensor
 
 __all__ = [
@@ -323,6 +333,8 @@ def reader(rule: Rule) -> Read:
             return bounded(low, high)
         case Interval(low, high):
             return interval(low, high)
+        case Numbers():
+            return number_list(rule)
         case Wholes(most, length):
             return counts(most, length)
         case Truth():
@@ -387,6 +399,20 @@ def interval(low: float, high: float) -> Read:
                 f"expected two numbers between {low:g} and {high:g}, not {a:g} and {b:g}", value
             )
         return a, b
+
+    return read
+
+
+def number_list(rule: Numbers) -> Read:
+    """The reader of a list of numbers that a rule allows."""
+
+    def read(value: Value, place: Place) -> tuple[float, ...] | None:
+        if rule.optional and is_null(value):
+            return None
+        listed = tuple(real(each, place) for each in items(value, place, "numbers"))
+        if not rule.allows(listed):
+            place.fail(rule.expected(listed), value)
+        return listed
 
     return read
 

@@ -84,6 +84,8 @@ class Solver:
         stochastic: whether its further state is drawn.
         grid: the name in `causalflow.diffusion.path.GRIDS` that it is made for; None: any.
         draws: whether images may be drawn by it; not by a method that is coarse at rest.
+        weighted: the same method with other constants, of one whose nodes and constants are options
+            of an image node (`causalflow.diffusion.solver.difference`).
         start: the function that gives the state at rest at the first node.
         walk: the function that gives the states at the nodes.
         climb: the walk where the nodes rise, if that is another formula.
@@ -98,6 +100,7 @@ class Solver:
     stochastic: bool = False
     grid: str | None = None
     draws: bool = True
+    weighted: Callable[[Sequence[float]], Solver] | None = None
     start: Start
     walk: Walk
     climb: Walk | None = None

@@ -104,7 +104,8 @@ class ImageMechanism(nn.Module):
     def description(self) -> str:
         """The solver, and how much of the data the weights of mutilation leave in use."""
         options = self.options
-        text = f"diffusion, {options.solver}, {options.steps} steps, code {options.code or 'none'}"
+        steps = self.trajectory.steps
+        text = f"diffusion, {options.solver}, {steps} steps, code {options.code or 'none'}"
         if self.mutilation is None:
             return text
         return f"{text}, effective share {float(self.mutilation.effective_share):.0%} of the rows"
@@ -143,7 +144,8 @@ class ImageMechanism(nn.Module):
         """The same weights under other options.
 
         Args:
-            steps: steps each way, of both solvers unless ``guided_steps`` is given too.
+            steps: steps each way, of both solvers unless ``guided_steps`` is given too, and in
+                place of the times of "difference" likewise.
             guidance: a name of `causalflow.diffusion.guidance.contrast.GUIDANCES`, or a number that
                 multiplies the scale of every anti-causal edge and the excess of ``strength``
                 over 1.
@@ -151,7 +153,8 @@ class ImageMechanism(nn.Module):
         """
         other = copy.copy(self)
         if steps is not None:
-            options = {"guided_steps": None, **options, "steps": steps}
+            own = {"guided_steps": None, "difference_times": None}
+            options = {**own, **options, "steps": steps}
         if isinstance(guidance, str):
             options["guidance"] = guidance
         other.options = replace(self.options, **options)
