@@ -63,6 +63,8 @@ class Trajectory:
         levels: the number of levels of each class parent.
         predictor: predicts the class parents from y.
         replay: how its gradient is run; None: it is called.
+        editing: the velocity that the solver follows up and down, of a distilled network
+            (`causalflow.mechanisms.image.editor`); None: v.
     """
 
     velocity: ConditionalField
@@ -73,6 +75,7 @@ class Trajectory:
     levels: Mapping[str, int]
     predictor: Predictor
     replay: Replay | None
+    editing: ConditionalField | None = None
 
     @cached_property
     def solver(self) -> Solver:
@@ -97,7 +100,7 @@ class Trajectory:
         self, image: Tensor, conditions: Values, generator: torch.Generator
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Position and offset at the noise end; a stochastic solver draws."""
-        field, nodes = self.field(conditions), self._own_nodes
+        field, nodes = self._own_field(conditions), self._own_nodes
         position, *further = ascend(self.solver, field, enter(image), nodes, generator)
         if not further:
             return position, ()
@@ -114,7 +117,7 @@ class Trajectory:
         Raises:
             EvidenceError: the offset is that of another solver.
         """
-        field, nodes = self.field(conditions), self._own_nodes
+        field, nodes = self._own_field(conditions), self._own_nodes
         state = rest(self.solver, field, position, nodes)
         if [part.shape for part in state[1:]] != [part.shape for part in offset]:
             raise EvidenceError(
@@ -195,6 +198,11 @@ class Trajectory:
     def field(self, conditions: Values) -> Field:
         """The velocity under these conditions, unguided."""
         return lambda y, tau: self.velocity(y, tau, conditions)
+
+    def _own_field(self, conditions: Values) -> Field:
+        """The velocity that the solver follows."""
+        velocity = self.velocity if self.editing is None else self.editing
+        return lambda y, tau: velocity(y, tau, conditions)
 
     def _guided_field(self, target: Values, reference: Values) -> Field:
         return guide(

@@ -123,7 +123,7 @@ class Diffusion(Options):
         residual: keep what decoding misses of the factual image as part of its noise.
         difference_times: the tau, rising, at which the solver "difference" asks the network, beside
             the noise end where it asks too; None: by ``steps``. A call that names ``steps`` leaves
-            them out.
+            times and weights out.
         difference_weights: its constants (up, down, sigma, gamma)
             (`causalflow.diffusion.solver.difference`).
 

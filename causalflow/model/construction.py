@@ -15,8 +15,10 @@ user's own networks and predictors, its *parts*.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import torch
@@ -36,6 +38,7 @@ from causalflow.limits import CONFOUNDER_STATES, NETWORK_WEIGHTS
 from causalflow.mechanisms.equation.equation_mechanism import EquationMechanism
 from causalflow.mechanisms.exogenous.exogenous import ExogenousVariable
 from causalflow.mechanisms.image.classifier import home_of
+from causalflow.mechanisms.image.editor import Editor
 from causalflow.mechanisms.image.image_mechanism import ImageMechanism
 from causalflow.mechanisms.latent_class import LatentClass
 from causalflow.model.scm import StructuralModel
@@ -155,7 +158,10 @@ def check_parts(graph: Graph, parts: Parts) -> None:
 
 
 def structural_model(
-    graph: Graph, options: CompileOptions, parts: Parts | None = None
+    graph: Graph,
+    options: CompileOptions,
+    parts: Parts | None = None,
+    editors: Mapping[str, int] = MappingProxyType({}),
 ) -> StructuralModel:
     """An untrained mechanism for every node; the global random state is left as it was.
 
@@ -163,6 +169,7 @@ def structural_model(
         graph: typed nodes throughout.
         options: what the graph file leaves open.
         parts: modules of the user's own; the model goes where they are.
+        editors: the image nodes that have a distilled network, and the number of its times.
 
     Raises:
         CompileError: a node without a type, a hidden confounder of a node that is not a plain
@@ -170,27 +177,34 @@ def structural_model(
     """
     parts = parts or Parts()
     check_parts(graph, parts)
-    outlined = outline(graph, options, parts)
+    outlined = outline(graph, options, parts, editors)
     weights = sum(tensor.numel() for tensor in outlined.values())
     if weights > NETWORK_WEIGHTS:
         raise CompileError(
             f"graph '{graph.name}': its networks would have {weights:,} weights; at most "
             f"{NETWORK_WEIGHTS:,}: choose a smaller width, fewer levels or a smaller image"
         )
-    return _built(graph, options, parts).to(parts.home)
+    return _built(graph, options, parts, editors).to(parts.home)
 
 
-def outline(graph: Graph, options: CompileOptions, parts: Parts) -> Mapping[str, Tensor]:
+def outline(
+    graph: Graph,
+    options: CompileOptions,
+    parts: Parts,
+    editors: Mapping[str, int] = MappingProxyType({}),
+) -> Mapping[str, Tensor]:
     """Names, shapes and types of a model's tensors, by a model that takes no memory for them.
 
     Raises:
         CompileError: the errors of `structural_model`.
     """
     with torch.device("meta"):
-        return _built(graph, options, parts).state_dict()
+        return _built(graph, options, parts, editors).state_dict()
 
 
-def _built(graph: Graph, options: CompileOptions, parts: Parts) -> StructuralModel:
+def _built(
+    graph: Graph, options: CompileOptions, parts: Parts, editors: Mapping[str, int]
+) -> StructuralModel:
     if refusal := next(refusals(graph, options.confounder_states), ""):
         raise CompileError(refusal)
     latents = {latent_name(*ends): _latent(graph, ends, options) for ends in graph.bidirected}
@@ -208,8 +222,12 @@ def _built(graph: Graph, options: CompileOptions, parts: Parts) -> StructuralMod
         }
     exogenous = {name: ExogenousVariable(name, law) for name, law in graph.exogenous.items()}
     roots = {name: LatentClass(name, node) for name, node in latents.items()}
-    scm = StructuralModel(graph, mechanisms, {**exogenous, **roots}, hidden)
-    return scm
+    for name, times in editors.items():
+        mechanism = mechanisms.get(name)
+        if not isinstance(mechanism, ImageMechanism):
+            raise CompileError(f"a distilled network of '{name}', which is no image node")
+        mechanism.editor = Editor(copy.deepcopy(mechanism.denoiser), [0.5] * times, [0.0] * 4)
+    return StructuralModel(graph, mechanisms, {**exogenous, **roots}, hidden)
 
 
 def latent_name(first: str, second: str) -> str:

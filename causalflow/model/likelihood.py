@@ -60,6 +60,12 @@ def fit_nodes(
         raise CausalflowError(
             f"fit: {list(wanted)} have equations or tables; there is nothing to fit"
         )
+    for name, image in scm.images.items():
+        if name in part.nodes and image.editor is not None:
+            raise CausalflowError(
+                f"fit: node '{name}' has a distilled network, which a fit would leave as it is; "
+                "fit the model that it was distilled from"
+            )
     frame = Frame.read(data, scm.graph.subgraph(part.columns))
     report = fit(part, frame, options, graph=scm.graph.to_yaml())
     scm.to(report.device).eval()

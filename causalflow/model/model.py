@@ -52,6 +52,7 @@ from causalflow.model.construction import (
     read_options,
     structural_model,
 )
+from causalflow.model.distillation import distilled
 from causalflow.model.evidence import (
     Random,
     check_count,
@@ -85,7 +86,7 @@ from causalflow.query.known import (
 )
 from causalflow.training.device import existing_device
 from causalflow.training.fit import FitReport
-from causalflow.training.options import Fit, FitKeywords, fit_options
+from causalflow.training.options import DISTILL, Fit, FitKeywords, fit_options
 
 if TYPE_CHECKING:
     import pandas
@@ -203,6 +204,62 @@ class Model:
         self.fitted |= fitted
         self.experience = self.experience.then(experience)
         return report
+
+    def distill(
+        self,
+        data: object,
+        calls: int = 4,
+        *,
+        teacher: Sampling | None = None,
+        steps: int | None = None,
+        batch_size: int | None = None,
+        device: str | None = None,
+        checkpoint: str | Path | None = None,
+        seed: int | None = None,
+        progress: bool | None = None,
+        options: Fit | None = None,
+        **further: Unpack[FitKeywords],
+    ) -> Model:
+        """A copy of this model whose counterfactual pictures take ``calls`` network calls.
+
+        It has a further network for each image, which serves counterfactuals alone: what is drawn,
+        and what another solver or number of steps is asked for, is this model's.
+
+        Args:
+            data: rows as for `fit`, with the images and their parents.
+            calls: an even number, both ways together; k interventions on one abduction take half of
+                it, 1 + k times.
+            teacher: the options under which this model makes the pictures that are learned; None:
+                its own.
+            steps: gradient steps in all.
+            batch_size: rows a step.
+            device: as for `fit`.
+            checkpoint: file from which a killed distillation goes on.
+            seed: the seed of rows and interventions.
+            progress: show a bar on standard error.
+            options: all of `cf.Fit`, in place of 400 steps of 32 rows at a rate of 3e-4; what is
+                spelt out here wins.
+            further: others of them, as keywords, as for `fit`.
+
+        Raises:
+            CompileError: an image that is guided, that has no parents, or a network trained
+                elsewhere; an impossible number of calls.
+            EvidenceError: an image that is not fitted yet.
+            CausalflowError: data that do not fit the graph, an unknown option.
+        """
+        spelt = {
+            "steps": steps,
+            "batch_size": batch_size,
+            "device": device,
+            "checkpoint": checkpoint,
+            "seed": seed,
+            "progress": progress,
+        }
+        chosen = fit_options(options or DISTILL, {**spelt, **further})
+        check_fitted(self.scm, self.fitted, self.scm.images)
+        asked = {} if teacher is None else teacher.changed()
+        scm = distilled(self.scm, data, calls, asked, chosen)
+        return Model(scm, self.options, self.fitted, self.experience, self.parts)
 
     def transplant(self, name: str, donor: Model) -> Model:
         """Take over the mechanism that ``donor`` has fitted for a node; returns the model itself.

@@ -149,8 +149,8 @@ class StructuralModel(nn.Module):
 
     @property
     def denoisers(self) -> list[Denoiser]:
-        """The denoisers of the images, whose network calls are counted."""
-        return [image.denoiser for image in self.images.values()]
+        """The denoisers of the images, distilled ones too, whose network calls are counted."""
+        return [each for image in self.images.values() for each in image.denoisers]
 
     def _modules_of(self, kind: type[Kind]) -> dict[str, Kind]:
         modules = {name: self.module(name) for name in self.order}

@@ -49,6 +49,7 @@ from causalflow.model.scm import StructuralModel
 
 __all__ = ["Stored", "fingerprint", "read", "transplant", "write"]
 
+MOST_TIMES = 100
 OPEN = frozenset({"bend", "bends", "ends"})
 """Buffers that may be infinite: what bends nothing, the ends of an open support."""
 
@@ -72,7 +73,7 @@ def write(
         CheckpointError: a weight is not finite, or the file cannot be written; an older file stays.
     """
     images = {name: asdict(image.options) for name, image in scm.images.items()}
-    texts = {
+    texts: dict[str, Any] = {
         "compile": asdict(options),
         "experience": experience.record(),
         "fitted": sorted(fitted),
@@ -81,6 +82,8 @@ def write(
     }
     if scm.settings:
         texts["settings"] = {name: chosen.record() for name, chosen in scm.settings.items()}
+    if editors := {n: len(i.editor.times) for n, i in scm.images.items() if i.editor is not None}:
+        texts["editors"] = editors
     metadata = Metadata(kind="model", graph=scm.graph.to_yaml(), options=texts)
     tensors = scm.state_dict()
     _check_finite(tensors, path)
@@ -109,7 +112,8 @@ def read(path: str | Path, parts: Parts) -> Stored:
         _check_parts(announced.metadata.options.get("parts", {}), parts)
         graph, options, fitted, experience = _declared(announced.metadata, path)
         settings = read_settings(graph, announced.metadata.options.get("settings", {}))
-        expected = outline(graph, options, parts)
+        editors = _editors(announced.metadata.options.get("editors", {}))
+        expected = outline(graph, options, parts, editors)
     except CausalflowError as error:
         raise CheckpointError(
             f"{path}: the graph or options inside cannot be read ({error})"
@@ -117,7 +121,7 @@ def read(path: str | Path, parts: Parts) -> Stored:
     check_like(expected, announced.tensors, path)
     state = load_state(path, kind="model")
     _check_finite(state.tensors, path)
-    scm = structural_model(graph, options, parts)
+    scm = structural_model(graph, options, parts, editors)
     load_into(scm, state.tensors, path)
     return scm.settled(settings).eval(), options, fitted, experience
 
@@ -150,6 +154,14 @@ def _declared(
     declared, options = read_options(graph, {**given, **diffusions})
     experience = Experience.read(metadata.options.get("experience"), graph)
     return declared, options, check_names(graph, fitted, "'fitted'"), experience
+
+
+def _editors(given: Any) -> dict[str, int]:
+    """The image nodes with a distilled network, and the number of its times."""
+    whole = isinstance(given, dict) and all(type(times) is int for times in given.values())
+    if not whole or not all(1 <= times <= MOST_TIMES for times in given.values()):
+        raise CheckpointError(f"'editors' is {given!r}; expected a number of times by image node")
+    return dict(given)
 
 
 def _check_parts(wanted: Any, parts: Parts) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -74,7 +75,14 @@ class FitReport:
     distances: Mapping[str, float] = field(default_factory=dict)
 
 
-def fit(model: Trainable, frame: Rows, options: Fit | None = None, *, graph: str = "") -> FitReport:
+def fit(
+    model: Trainable,
+    frame: Rows,
+    options: Fit | None = None,
+    *,
+    graph: str = "",
+    further: Mapping[str, Any] = MappingProxyType({}),
+) -> FitReport:
     """Fit ``model`` to the rows of ``frame``; it then holds the averaged weights.
 
     The model stays on the device of the fit, in evaluation mode.
@@ -84,6 +92,7 @@ def fit(model: Trainable, frame: Rows, options: Fit | None = None, *, graph: str
         frame: The data.
         options: How; see `Fit`.
         graph: The graph file's text, kept in the checkpoint and compared when resuming.
+        further: What else is compared then, as texts and numbers by name.
 
     Raises:
         CausalflowError: a loss or gradient is not finite; node and step are named.
@@ -96,12 +105,19 @@ def fit(model: Trainable, frame: Rows, options: Fit | None = None, *, graph: str
         raise DataError("fit: the data have no rows")
     fabric = launch(options)
     with _held(options, first=fabric.is_global_zero):
-        return _fitted(fabric, model, frame, options, graph)
+        return _fitted(fabric, model, frame, options, graph, further)
 
 
-def _fitted(fabric: Fabric, model: Trainable, frame: Rows, options: Fit, graph: str) -> FitReport:
+def _fitted(
+    fabric: Fabric,
+    model: Trainable,
+    frame: Rows,
+    options: Fit,
+    graph: str,
+    further: Mapping[str, Any],
+) -> FitReport:
     module = _prepared(module_of(model))
-    kept = _Checkpoint.of(frame, options, graph, first=fabric.is_global_zero)
+    kept = _Checkpoint.of(frame, options, graph, further, first=fabric.is_global_zero)
     stored = kept.read(module) if kept is not None and any(trainable(module)) else None
     if stored is None:
         model.calibrate(frame.labels(), generator("cpu", options.seed, CALIBRATION))
@@ -167,12 +183,14 @@ class _Checkpoint:
     last: float
 
     @classmethod
-    def of(cls, frame: Rows, options: Fit, graph: str, *, first: bool) -> _Checkpoint | None:
+    def of(
+        cls, frame: Rows, options: Fit, graph: str, further: Mapping[str, Any], *, first: bool
+    ) -> _Checkpoint | None:
         if options.checkpoint is None:
             return None
         return cls(
             path=Path(options.checkpoint),
-            shared={**identity(options), "data": data_digest(frame)},
+            shared={**identity(options), "data": data_digest(frame), **further},
             graph=graph,
             every=options.checkpoint_every,
             resume=options.resume,

@@ -21,7 +21,7 @@ from causalflow.limits import DRAWN_ROWS, FIT_STEPS
 from causalflow.options import Names, Number, Options, Rule, Whole, option
 from causalflow.registry import Registry
 
-__all__ = ["SCHEDULES", "Fit", "FitKeywords", "fit_options", "identity"]
+__all__ = ["DISTILL", "SCHEDULES", "Fit", "FitKeywords", "fit_options", "identity"]
 
 
 def warm_cosine(step: int, options: Fit) -> float:
@@ -104,6 +104,10 @@ class Fit(Options):
         if isinstance(rule, Names):
             return f"unknown {name} {value!r}; {one_of(value, rule)}"
         return Options.refused(self, name, value, rule)
+
+
+DISTILL = Fit(steps=400, batch_size=32, learning_rate=3e-4, warmup=20, ema=0.98)
+"""The defaults of `Model.distill`: it begins with a fitted network."""
 
 
 class FitKeywords(TypedDict, total=False):

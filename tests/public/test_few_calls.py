@@ -1,5 +1,7 @@
 """The solver of few calls: what a net's own times and weights cost, and what they never change."""
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -88,3 +90,60 @@ def test_pictures_are_drawn_by_the_other_solver(model):
 def test_times_and_weights_that_are_none_are_refused(given, message):
     with pytest.raises(cf.CausalflowError, match=message):
         cf.Diffusion(solver=cf.Difference(**given))
+
+
+@pytest.fixture(scope="module")
+def editor(model, rows):
+    given = {"steps": 20, "learning_rate": 3e-3, "batch_size": 16, "device": "cpu"}
+    return model.distill(rows, 4, progress=False, **given)
+
+
+def error(model, rows, **options):
+    """How far 4-call pictures are from those of twenty steps of leap-frog, by the plain model."""
+    asked = {"size": 1 - rows["size"]}
+    wanted = options.pop("teacher").counterfactual(rows, asked)["image"]
+    return float((model.counterfactual(rows, asked, **options)["image"] - wanted).abs().mean())
+
+
+def test_distilling_brings_four_calls_nearer_to_the_teacher(model, editor, rows):
+    asked = {"size": 1 - rows["size"]}
+    assert editor.counterfactual(rows, asked).info.network_calls == 4
+    before = error(model, rows, teacher=model, solver=cf.Difference(steps=2))
+    assert error(editor, rows, teacher=model) < 0.6 * before
+
+
+def test_an_editor_gives_the_evidence_back_and_changes_nothing_else(model, editor, rows):
+    back = editor.reconstruct(rows)["image"]
+    torch.testing.assert_close(back, rows["image"], rtol=0, atol=1e-5)
+    asked = {"size": 1 - rows["size"]}
+    for options in ({"solver": "alf"}, {"steps": 3}, {"solver": cf.Difference(steps=3)}):
+        ours = editor.counterfactual(rows, asked, **options)["image"]
+        plain = {"solver": "difference", **options}
+        assert torch.equal(ours, model.counterfactual(rows, asked, **plain)["image"]), options
+    drawn = model.sample(4, generator=1, solver="difference")["image"]
+    assert torch.equal(editor.sample(4, generator=1)["image"], drawn)
+
+
+def test_an_editor_is_saved_and_read(editor, rows, tmp_path):
+    editor.save(tmp_path / "editor.safetensors")
+    read = cf.Model.load(tmp_path / "editor.safetensors")
+    asked = {"size": 1 - rows["size"]}
+    there, here = (m.counterfactual(rows, asked)["image"] for m in (editor, read))
+    torch.testing.assert_close(here, there, rtol=0, atol=1e-5)  # layouts differ, and rounding
+    assert read.counterfactual(rows, asked).info.network_calls == 4
+
+
+def test_what_cannot_be_distilled_or_fitted_is_refused_in_one_line(model, editor, rows):
+    def refused(words, call):
+        with pytest.raises(cf.CausalflowError, match=words) as caught:
+            call()
+        assert "\n" not in str(caught.value)
+
+    for calls in (3, 2, 4.0, True, "4"):
+        refused("expected an even number from 4 to 100", partial(model.distill, rows, calls))
+    refused("distilled already", lambda: editor.distill(rows))
+    refused("has a distilled network", lambda: editor.fit(rows))
+    guided = cf.compile(cf.loads(GRAPH.replace("neural", "anticausal")))
+    refused("are untrained", lambda: guided.distill(rows))
+    guided.fit(rows, steps=1, device="cpu", progress=False)
+    refused("decoded under guidance", lambda: guided.distill(rows))

@@ -194,7 +194,7 @@ class Codec:
 
     def up(self, image: Tensor, parents: Values, generator: torch.Generator) -> ImageNoise:
         """u of images in [-1, 1] under factual parents; draws for stochastic methods only."""
-        trajectory, grain = self.trajectory, self._grain(image, generator)
+        trajectory, grain = self.trajectory, self.grain(image, generator)
         code = self.code.mean(image, parents) if self.code is not None else None
         latents = self.represented(image, parents)
         image = image if grain is None else image.double() + grain
@@ -239,7 +239,11 @@ class Codec:
             return {}
         return self.representation.moved(noise.latents, noise.reference, parents)
 
-    def _grain(self, image: Tensor, generator: torch.Generator) -> Tensor | None:
+    def conditions(self, parents: Values, noise: ImageNoise) -> dict[str, Tensor]:
+        """What the network is told of a noise under ``parents``."""
+        return self._conditions(self._told(parents, noise), noise.code)
+
+    def grain(self, image: Tensor, generator: torch.Generator) -> Tensor | None:
         """g TAU_MIN / (1 - TAU_MIN) eps, float64, shape of the image; None where g is 0."""
         if not self.options.grain:
             return None
@@ -294,16 +298,16 @@ class Codec:
         return torch.stack([~part.flatten(1).any(dim=1) for part in noise.offset]).all(dim=0)
 
     def _fresh(self, parents: Values, noise: ImageNoise) -> Tensor:
-        told = self._conditions(self._told(parents, noise), noise.code)
+        told = self.conditions(parents, noise)
         return self.trajectory.from_rest(self.trajectory.field(told), noise.position)
 
     def _plain(self, parents: Values, noise: ImageNoise) -> Tensor:
-        told = self._conditions(self._told(parents, noise), noise.code)
+        told = self.conditions(parents, noise)
         image = self.trajectory.down(told, noise.position, noise.offset)
         return self._completed(image, noise.residual)
 
     def _guided(self, parents: Values, noise: ImageNoise) -> Tensor:
-        told = self._conditions(self._told(parents, noise), noise.code)
+        told = self.conditions(parents, noise)
         reference = self._told(noise.reference, noise)
         image = self.trajectory.guided(told, reference, noise.position)
         return self._completed(image, noise.guided_residual)
@@ -312,7 +316,7 @@ class Codec:
         assert noise.image is not None
         assert noise.tape is not None
         reference = self._told(noise.reference, noise)
-        target = self._conditions(self._told(parents, noise), noise.code)
+        target = self.conditions(parents, noise)
         factual = self._conditions(reference, noise.code)
         return self.trajectory.balanced(target, reference, noise.image, noise.tape, factual)
 

@@ -37,6 +37,7 @@ from causalflow.graph.node import (
 from causalflow.graph.settings import Settings
 from causalflow.mechanisms.image.classifier import given_classifiers, home_of
 from causalflow.mechanisms.image.codec import Codec, ImageNoise
+from causalflow.mechanisms.image.editor import Editor, Student
 from causalflow.mechanisms.image.loss import ImageLoss, MutilationWeights
 from causalflow.mechanisms.image.parent_reader import AnticausalPredictor, ParentReader
 from causalflow.mechanisms.image.representation import Representation, represented
@@ -50,6 +51,7 @@ __all__ = ["ENGINE", "ImageMechanism"]
 
 DEFAULT_CODE = 32
 ALIKE = 0.95
+WEIGHTS = Diffusion().difference_weights
 MADE = ("_codec", "trajectory")
 """What is made of the options when it is first asked for."""
 
@@ -91,6 +93,7 @@ class ImageMechanism(nn.Module):
         self.representation = Representation(node, latents) if latents else None
         told = self.neural | (self.representation.told if self.representation else {})
         self.denoiser = Denoiser(node.shape[0], told, node.diffusion, network=network)
+        self.editor: Editor | None = None
         self.code = SemanticCode(node, parents) if node.diffusion.code else None
         given = given_classifiers(name, node, parents, classifiers or {})
         learned = {n: p for n, p in parents.items() if n not in given and n not in latents}
@@ -145,7 +148,7 @@ class ImageMechanism(nn.Module):
 
         Args:
             steps: steps each way, of both solvers unless ``guided_steps`` is given too, and in
-                place of the times of "difference" likewise.
+                place of the times and weights of "difference" likewise.
             guidance: a name of `causalflow.diffusion.guidance.contrast.GUIDANCES`, or a number that
                 multiplies the scale of every anti-causal edge and the excess of ``strength``
                 over 1.
@@ -153,7 +156,7 @@ class ImageMechanism(nn.Module):
         """
         other = copy.copy(self)
         if steps is not None:
-            own = {"guided_steps": None, "difference_times": None}
+            own = {"guided_steps": None, "difference_times": None, "difference_weights": WEIGHTS}
             options = {**own, **options, "steps": steps}
         if isinstance(guidance, str):
             options["guidance"] = guidance
@@ -171,12 +174,33 @@ class ImageMechanism(nn.Module):
         other.scales = {**self.scales, **settings.scales}
         return other
 
+    @property
+    def denoisers(self) -> list[Denoiser]:
+        """Its denoiser, and the distilled one if there is one."""
+        return [self.denoiser, *([] if self.editor is None else [self.editor.denoiser])]
+
+    def student(self, teacher: ImageMechanism, calls: int) -> Student:
+        """What learns to answer as ``teacher``, this mechanism under other options, in few calls.
+
+        Args:
+            teacher: one of `configured`.
+            calls: even, at least 4.
+        """
+        return Student(self.denoiser, self._codec, teacher, calls)
+
+    def edit_with(self, editor: Editor) -> None:
+        """Answer counterfactuals by a distilled network from now on."""
+        self.editor = editor
+        self.options = replace(self.options, **editor.options)
+        self.forget()
+
     def forget(self) -> None:
         """Drop what was recorded of weights that have changed or moved, or that run otherwise."""
         for made in MADE:
             self.__dict__.pop(made, None)
-        if self.denoiser.replay is not None:
-            self.denoiser.replay.forget()
+        for denoiser in self.denoisers:
+            if denoiser.replay is not None:
+                denoiser.replay.forget()
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what is made of its options, by which a copy may have others."""
@@ -280,6 +304,7 @@ class ImageMechanism(nn.Module):
         """The trajectories between image and noise, under its options."""
         latents = self.representation.lengths if self.representation is not None else {}
         classes = {n: each for n, each in levels_of(self.parents).items() if n not in latents}
+        editor = self.editor if self.editor and self.editor.serves(self.options) else None
         return Trajectory(
             velocity=self.denoiser.conditional_velocity,
             options=self.options,
@@ -289,6 +314,7 @@ class ImageMechanism(nn.Module):
             levels={name: len(levels) for name, levels in classes.items()},
             predictor=self._reader,
             replay=self.denoiser.replay,
+            editing=editor.denoiser.conditional_velocity if editor else None,
         )
 
     @cached_property
