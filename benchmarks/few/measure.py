@@ -2,7 +2,8 @@
 
     error      mean absolute difference to the true picture, grey levels
     variation  mean absolute difference of neighbouring pixels, grey levels: a blur has less
-    undone     the picture after an intervention and its undoing, against the factual one
+    undone     the picture after an intervention and its undoing, against the factual one; of the
+               first 100
     null       the largest error of a pixel without an intervention
     NAME       under do(digit), the error of the digit that is read, and of what was to stay
 
@@ -30,8 +31,7 @@ from causalflow.files import whole_file
 
 __all__ = ["Columns", "measured"]
 
-ROWS = 200
-UNDONE = 1
+ROWS, UNDONE = 200, 100
 Columns = dict[str, NDArray[np.float64]]
 """By "measure intervention": a number a picture."""
 
@@ -47,7 +47,7 @@ def measured(
         path = work / f"{net}-{split}-{n}-{key}-{first}.npz"
         if not path.exists():
             made = made or [STUDIES[net](split, n)]
-            last, undo = min(first + ROWS, n), first < UNDONE * ROWS
+            last, undo = min(first + ROWS, n), first == 0
             columns = _columns(model, made[0].rows(first, last), options, undo=undo)
             with whole_file(path) as part, part.open("wb") as file:
                 np.savez(file, **columns)  # type: ignore[arg-type]
@@ -65,8 +65,9 @@ def _columns(model: cf.Model, study: Study, options: Mapping[str, Any], *, undo:
         found[f"calls {do}"] = np.full(1, calls.images / len(study))
         found |= dict(_judged(study, do, study.picture(world)))
         if undo and do in study.truth:
-            back = _undone(model, study, do, world, options)
-            found[f"undone {do}"] = pixel_errors(back, study.pictures).mean(1).numpy()
+            few = study.rows(0, UNDONE)
+            back = _undone(model, few, do, world, options)
+            found[f"undone {do}"] = pixel_errors(back, few.pictures).mean(1).numpy()
     if undo:
         back = study.picture(model.predict(noise, {}, **options))
         found["null "] = pixel_errors(back, study.pictures).amax(1).numpy()
@@ -90,7 +91,7 @@ def _undone(
     model: cf.Model, study: Study, do: str, world: Mapping[str, Tensor], options: Mapping[str, Any]
 ) -> Tensor:
     """The picture of the intervention undone, by what the picture and its labels then are."""
-    again = {name: world[name] for name in study.evidence}
+    again = {name: world[name][: len(study)] for name in study.evidence}
     if "intensity" in again:  # rounding may have put it on the end of its support
         again["intensity"] = again["intensity"].clamp(64.001, 254.999)
     noise = model.abduct(again, **options)
