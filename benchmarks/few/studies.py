@@ -119,22 +119,22 @@ def _of_task(task: Task, without: tuple[str, ...]) -> Study:
     )
 
 
-def _morpho(split: str, n: int, *, quick: bool) -> Study:
+def _morpho(split: str, n: int, *, quick: bool = False) -> Study:
     judge = judged("digit", lambda images: images) if quick else stroke_judge(28)
     return _of_task(morpho_task(split, n, judge), ("digit", "thickness") if quick else ())
 
 
-def _bar(split: str, n: int, *, quick: bool) -> Study:
+def _bar(split: str, n: int, *, quick: bool = False) -> Study:
     judge = judged("digit", lambda images: images) if quick else stroke_judge(28)
     return _of_task(bar_task(bar_data(split, "frontdoor"), n, judge), ("digit",) if quick else ())
 
 
-def _circuit(split: str, n: int, *, quick: bool) -> Study:
+def _circuit(split: str, n: int, *, quick: bool = False) -> Study:
     data = cf.data.causal_circuit(split, CIRCUIT_SIZE, n=n, synthetic=True)
     return _known(data, data.columns, _drawn(CIRCUIT, len(data)), lambda world: world["image"])
 
 
-def _pendulum(split: str, n: int, *, quick: bool) -> Study:
+def _pendulum(split: str, n: int, *, quick: bool = False) -> Study:
     data = cf.data.pendulum(split, PENDULUM_SIZE, n=n)
     ranges = {
         k: (label.guess - label.scale, label.guess + label.scale) for k, label in PENDULUM.items()

@@ -41,7 +41,7 @@ def distilled(
     Args:
         scm: the model.
         data: columns for the images and their parents (`causalflow.data.frame`).
-        calls: of both ways together.
+        calls: how many, both ways together.
         teacher: the options of the image nodes that the teacher has; those left out are the
             model's.
         options: how.

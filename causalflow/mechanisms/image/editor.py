@@ -49,7 +49,7 @@ class Editor(nn.Module):
 
     Args:
         denoiser: the network; it is not copied.
-        times: of the solver's calls before the one at the noise end.
+        times: those of the calls before the one at the noise end.
         weights: up, down, sigma, gamma.
     """
 
@@ -82,8 +82,8 @@ class Student(nn.Module):
     """An editor that is learning.
 
     Args:
-        denoiser: of the mechanism; it is copied.
-        codec: of the mechanism.
+        denoiser: that of the mechanism; it is copied.
+        codec: that of the mechanism.
         teacher: the same mechanism with many calls.
         calls: the network's calls a counterfactual, up and down together: even, at least 4.
     """
