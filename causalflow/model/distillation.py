@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from causalflow.checkpoint import tensor_digest
 from causalflow.data.frame import Frame
 from causalflow.errors import CompileError, shown
+from causalflow.graph.settings import Settings
 from causalflow.mechanisms.image.editor import Student
 from causalflow.mechanisms.image.image_mechanism import ImageMechanism
 from causalflow.mechanisms.mechanism import Values, module_key
@@ -58,9 +59,12 @@ def distilled(
     further["weights"] = tensor_digest(scm.state_dict())[:16]
     report = fit(pupils, frame, options, graph=scm.graph.to_yaml(), further=further)
     other = copy.deepcopy(scm).to(report.device)
+    settings = {}
     for name, student in pupils.students.items():
-        other.images[name].edit_with(student.editor())
-    return other.eval()
+        editor = other.images[name].editor = student.editor()
+        chosen = f"distilled in {report.steps:,} steps of {options.batch_size} rows"
+        settings[name] = Settings(options=editor.options, chosen=chosen)
+    return other.settled(settings).eval()
 
 
 class Pupils(nn.Module):

@@ -52,6 +52,8 @@ Intervention: TypeAlias = Tensor | Callable[[Tensor], Tensor]
 WorldNoise: TypeAlias = Mapping[str, Noise]
 Kind = TypeVar("Kind", bound=nn.Module)
 
+BY_TIMES = frozenset({"difference_times", "difference_weights"})
+"""The options that a call leaves out which names the steps."""
 KEPT = 16
 """How many sets of options the images are kept configured for."""
 
@@ -174,7 +176,12 @@ class StructuralModel(nn.Module):
             images = {name: each.configured(**options) for name, each in self.images.items()}
             self._configured[key] = self._with_images(images)
             asked = {name: (value, "call") for name, value in options.items()}
-            used = {name: {**self.in_force.get(name, {}), **asked} for name in images}
+            left = BY_TIMES if options.get("steps") is not None else frozenset()
+            used = {
+                name: {k: v for k, v in self.in_force.get(name, {}).items() if k not in left}
+                | asked
+                for name in images
+            }
             self._configured[key].in_force = used
         return self._configured[key]
 

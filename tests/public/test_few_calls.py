@@ -69,8 +69,12 @@ def test_steps_of_a_call_win_over_the_times_of_a_file(rows):
     model = cf.compile(cf.loads(own))
     model.fit(rows, steps=1, batch_size=16, device="cpu", progress=False)
     asked = {"size": 1}
-    assert model.counterfactual(rows, asked).info.network_calls == 6
-    assert model.counterfactual(rows, asked, steps=5).info.network_calls == 10
+    own = model.counterfactual(rows, asked).info
+    assert own.network_calls == 6
+    assert own.settings["image"]["difference_times"] == ((0.1, 0.5), "graph")
+    by_steps = model.counterfactual(rows, asked, steps=5).info
+    assert by_steps.network_calls == 10
+    assert "difference_times" not in by_steps.settings["image"]
     assert model.counterfactual(rows, asked, solver="alf").info.network_calls == 43
 
 

@@ -188,12 +188,6 @@ class ImageMechanism(nn.Module):
         """
         return Student(self.denoiser, self._codec, teacher, calls)
 
-    def edit_with(self, editor: Editor) -> None:
-        """Answer counterfactuals by a distilled network from now on."""
-        self.editor = editor
-        self.options = replace(self.options, **editor.options)
-        self.forget()
-
     def forget(self) -> None:
         """Drop what was recorded of weights that have changed or moved, or that run otherwise."""
         for made in MADE:
