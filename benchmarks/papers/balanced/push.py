@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from benchmarks.papers.balanced.experiment import Bench
 
 FEW = 48
+STEPS = 100  # of the original way up, which has a limit: no push adds up over its levels
 TAUS = (0.1, 0.28, 0.5, 0.75, 0.9)
 ALONG = (0.28, 0.5, 0.75)
 SAID = {"printed": "p(y_CF), the paper's", "odds": "log-odds (ours)"}
@@ -49,13 +50,22 @@ def saturation(benches: Sequence[Bench]) -> Table:
     cells, values = [], {}
     for bench in benches:
         rows, image = bench.rows("test", bench.few(FEW)), bench.mechanisms["learned"]
-        path = [(y, tau) for y, tau in positions(image, rows, bench.run.levels)]
-        for wanted in TAUS:
-            y, tau = min(path, key=lambda node: abs(node[1] - wanted))
+        for y, tau in _nearest(image, rows, STEPS):
             found = _slopes(image, rows, y, tau)
-            values[f"{bench.task.name}, {wanted:g}"] = found
+            values[f"{bench.task.name}, {tau:.2f}"] = found
             cells.append([bench.task.name, f"{tau:.2f}", str(len(rows)), *_shown(found)])
-    return Table(rows=cells, values=values, facts={"levels": benches[0].run.levels})
+    return Table(rows=cells, values=values, facts={"steps": STEPS})
+
+
+@torch.no_grad()
+def _nearest(image: ImageMechanism, rows: Rows, steps: int) -> list[tuple[Tensor, float]]:
+    """The positions on the original way up next to each of `TAUS`; no others are kept."""
+    kept: dict[float, tuple[Tensor, float]] = {}
+    for y, tau in positions(image, rows, steps):
+        for wanted in TAUS:
+            if wanted not in kept or abs(tau - wanted) < abs(kept[wanted][1] - wanted):
+                kept[wanted] = (y, tau)
+    return [*kept.values()]
 
 
 def _shown(found: dict[str, float]) -> list[str]:
