@@ -44,8 +44,8 @@ GRID_HEAD = """\
 
 Each grid: a row of factual pictures, and what they would have been, at the defaults of the graph
 and its checkpoint, nothing chosen and nothing left out. `python -m benchmarks.grids` draws them.
-Factual digits are drawn by the model, as pictures made of MNIST's do not ship; the pendulum and
-the circuit are rendered, and the true counterfactuals stand below ours.
+Factual digits are drawn by models that ship, as pictures made of MNIST's do not; the pendulum and
+the circuit are rendered. Where the true counterfactuals are known they stand below ours.
 """
 
 
@@ -61,9 +61,8 @@ def write_page(results: Path, page: Path) -> None:
             parts.append("\n".join(_on_page(system, name, found, link)))
             _write(results / f"{name}.md", "\n".join(_in_full(system, name, found)))
     parts.append(GRID_HEAD)
-    parts += [
-        f"![{grid.says}]({grid_path(name).relative_to(DOCS)})\n" for name, grid in GRIDS.items()
-    ]
+    for name, grid in GRIDS.items():
+        parts.append(f"{grid.says}.\n![{name}]({grid_path(name).relative_to(DOCS)})\n")
     page.parent.mkdir(parents=True, exist_ok=True)
     _write(page, "\n".join(parts))
 
