@@ -103,14 +103,18 @@ def test_cld_is_called_better_only_where_the_intervals_part():
 
 def test_a_push_is_said_to_balance_only_where_the_gap_is_small():
     def table(high):
+        likely = ["0.50 (0.4 to 0.6)", "0.45 (0.4 to 0.5)"]
+        gaps = ["0.9 (0.8 to 1.0)", "0.05 (0.04 to 0.06)"]
         body = [
-            ["masked", "p(y_CF), the paper's", "validation", "16", "5", "0.9 (0.8 to 1.0)", "1.1"],
-            ["masked", "log-odds (ours)", "test", "48", "2", "0.05 (0.04 to 0.06)", "1"],
+            ["masked", "p(y_CF), the paper's", "validation", "16", "5", *likely, gaps[0], "1.1"],
+            ["masked", "log-odds (ours)", "test", "48", "2", *likely, gaps[1], "1.2"],
         ]
-        heads = ["task", "climbed", "split", "n", "gamma_1", "gap at the end"]
+        heads = ["task", "climbed", "split", "n", "gamma_1", "p(y_F) at the end"]
+        heads += ["p(y_CF) at the end", "gap at the end", "size of x at the end"]
         values = {"masked": {"push": 2.0, "interval": [0.0, high]}}
-        return {"columns": [*heads, "size of x at the end"], "rows": body, "values": values}
+        return {"columns": heads, "rows": body, "values": values}
 
-    assert "masked: balanced" in BALANCED["balanced_pushed"](table(0.09))
-    assert "masked: not balanced" in BALANCED["balanced_pushed"](table(0.2))
-    assert "leaves 0.90 at the best gamma_1 tried, 5" in BALANCED["balanced_pushed"](table(0.2))
+    told = BALANCED["balanced_pushed"]
+    assert "masked balanced, 0.50 and 0.45, a gap of 0.05" in told(table(0.09))
+    assert "masked not balanced" in told(table(0.2))
+    assert "best gamma_1 tried, 5: 0.90, x of size 1.1" in told(table(0.2))

@@ -7,6 +7,8 @@ from benchmarks.papers.cells import Found, Verdict, column, read, rows, said, sp
 
 BALANCED = 0.1
 """The gap below which a way up is called balanced, with its whole interval."""
+SURE = 0.8
+"""The tau up to which predictors are sure of the factual value."""
 
 
 def _sweep(found: Found) -> str:
@@ -43,25 +45,26 @@ def _forward(found: Found) -> str:
 
 
 def _saturation(found: Found) -> str:
-    low = [row for row in found["rows"] if float(row[1]) < 0.8]
+    low = [row for row in found["rows"] if float(row[1]) < SURE]
     printed, odds, times = (
         [float(row[place].replace(",", "")) for row in low] for place in (-3, -2, -1)
     )
+    rounded = [float(f"{each:.1e}") for each in times]
     return (
-        "Why no gamma_1 balances the printed form: up to tau = .8 the gradient that it climbs is "
-        f"{span(printed, '.0e')} long, and would be {span(times, ',.0f')} times as long were both "
-        "values equally likely, so that what moves a sure picture throws a balanced one that much "
-        f"too far. The gradient of the log-odds is {span(odds, '.1f')} long throughout."
+        f"Why no gamma_1 balances the printed form: up to tau = {SURE:g} the gradient that it "
+        f"climbs is {span(printed, '.0e')} long, and were both values equally likely it would be "
+        f"{span(rounded, ',.0f')} times as long: what moves a sure picture throws a balanced one "
+        f"that much too far. The gradient of the log-odds is {span(odds, '.1f')} long throughout."
     )
 
 
 def _pushed(found: Found) -> str:
-    gap, size = (
-        found["columns"].index(head) for head in ("gap at the end", "size of x at the end")
-    )
+    heads = ("p(y_F) at the end", "p(y_CF) at the end", "gap at the end", "size of x at the end")
+    here, there, gap, size = map(found["columns"].index, heads)
     texts = []
     for task, best in found["values"].items():
         (last,) = rows(found, task, "", "test")
+        likely = f"{read(last[here]).value:.2f} and {read(last[there]).value:.2f}"
         paper = [
             (read(row[gap]).value, row[4], row[size])
             for row in rows(found, task, "p(y_CF), the paper's")
@@ -69,11 +72,11 @@ def _pushed(found: Found) -> str:
         least, gamma, thrown = min(paper)
         closed = said(best["interval"][1] < BALANCED, "balanced", "not balanced")
         texts.append(
-            f"{task}: {closed}, a gap of {last[gap]} on test pictures with gamma_1 = "
-            f"{best['push']:g}, x of size {last[size]}; the paper's push leaves {least:.2f} at the "
-            f"best gamma_1 tried, {gamma}, x of size {thrown}"
+            f"{task} {closed}, {likely}, a gap of {last[gap]} with gamma_1 = {best['push']:g}, x "
+            f"of size {last[size]} (the paper's push, at the best gamma_1 tried, {gamma}: "
+            f"{least:.2f}, x of size {thrown})"
         )
-    return f"Climbing the log-odds (ours): {'; '.join(texts)}."
+    return f"Climbing the log-odds (ours), on test pictures: {'; '.join(texts)}."
 
 
 def _gammas(found: Found) -> str:
