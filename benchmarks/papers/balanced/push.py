@@ -80,7 +80,7 @@ def _slopes(image: ImageMechanism, rows: Rows, y: Tensor, tau: float) -> dict[st
         """The length of the gradient in x of what a form climbs, shape (n,)."""
         form = BALANCES.get(name)
         rises = gradient(
-            lambda point, time: form.height(*log_likelihoods(image, rows, point, time)), y, tau
+            lambda point, time: form.height(*log_likelihoods(image, rows, point, tau)), y, tau
         )
         return rises.flatten(1).norm(dim=1) * prior_scale(tau)
 
