@@ -2,35 +2,53 @@
 
 \b
     python -m benchmarks.few search        the times and weights of every net, random tries
-    python -m benchmarks.few measure       against leap-frog, paired, on 1000 test pictures
+    python -m benchmarks.few distill       four calls, learned from twelve: NET_4.safetensors
+    python -m benchmarks.few measure       against leap-frog, paired, on 1000 test pictures, and
+                                           what was distilled into the folder --work
 
-Every try, and every 200 pictures, are kept when they are done; the same command goes on.
+Every try, and every 200 pictures, are kept when they are done, and a distillation every minute; the
+same command goes on.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 import causalflow as cf
+from benchmarks.counterfactual.tasks import bar_data
 from benchmarks.few.measure import measured
 from benchmarks.few.report import MANY_NAME, report, summary
-from benchmarks.few.search import GRAIN, MANY, chosen, options_of, search
+from benchmarks.few.search import BEGIN, GRAIN, MANY, chosen, options_of, search
 from benchmarks.few.studies import STUDIES
 from benchmarks.folders import RESULTS, ROOT
 from benchmarks.machine import machine
 from causalflow.files import whole_file
+from causalflow.training.options import DISTILL
 
 SETTINGS, TABLE = RESULTS / "few_settings.json", RESULTS / "few.json"
+DISTILLED = "4 calls, distilled"
+TRAINING: dict[str, Callable[[], Any]] = {
+    "morpho_mnist": lambda: cf.data.morpho_mnist("train"),
+    "bar_mnist_frontdoor_neural": lambda: bar_data("train", "frontdoor"),
+}
 nets_option = click.option(
     "--nets",
     type=click.Path(path_type=Path, file_okay=False),
     default=ROOT / "checkpoints",
     show_default="checkpoints",
     help="Folder of the checkpoints.",
+)
+work_option = click.option(
+    "--work",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("few"),
+    show_default=True,
+    help="Folder of what is done so far.",
 )
 only_option = click.option(
     "--only", multiple=True, type=click.Choice(list(STUDIES)), help="These nets alone."
@@ -67,13 +85,7 @@ def search_command(nets: Path, only: tuple[str, ...], calls: tuple[int, ...], tr
 @only_option
 @calls_option
 @click.option("--n", default=1000, show_default=True, help="Test pictures of each net.")
-@click.option(
-    "--work",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("few"),
-    show_default=True,
-    help="Folder of what is done so far.",
-)
+@work_option
 def measure_command(
     nets: Path, only: tuple[str, ...], calls: tuple[int, ...], n: int, work: Path
 ) -> None:
@@ -82,11 +94,46 @@ def measure_command(
         model, grain = cf.Model.load(nets / f"{net}.safetensors"), GRAIN.get(net, 0.0)
         settings = {MANY_NAME: {**MANY, "grain": grain}}
         settings |= {f"{each} calls": options_of(chosen(SETTINGS, net, each)) for each in calls}
+        models, path = dict.fromkeys(settings, model), _distilled(work, net)
+        if path.exists():
+            settings[DISTILLED], models[DISTILLED] = {}, cf.Model.load(path)
         columns = {}
         for name, options in settings.items():
-            columns[name] = measured(model, net, name, options, n, "test", work)
+            columns[name] = measured(models[name], net, name, options, n, "test", work)
             if len(columns) > 1:
                 _write(net, summary(columns), settings, n)
+
+
+@main.command("distill", help="Distill a net to four calls, by its training pictures.")
+@nets_option
+@click.option("--only", multiple=True, type=click.Choice(list(TRAINING)), help="These nets alone.")
+@click.option("--steps", default=DISTILL.steps, show_default=True, help="Gradient steps.")
+@click.option("--batch-size", default=DISTILL.batch_size, show_default=True, help="Rows a step.")
+@work_option
+def distill_command(
+    nets: Path, only: tuple[str, ...], steps: int, batch_size: int, work: Path
+) -> None:
+    """Write NET_4.safetensors, and beside it the log."""
+    for net in only or TRAINING:
+        times, weights = BEGIN[12]
+        path = _distilled(work, net)
+        editor = cf.Model.load(nets / f"{net}.safetensors").distill(
+            TRAINING[net](),
+            calls=4,
+            teacher=cf.Sampling(solver=cf.Difference(times=times, weights=weights)),
+            steps=steps,
+            batch_size=batch_size,
+            device="cpu",
+            checkpoint=path.with_suffix(".resume"),
+            log=path.with_suffix(".jsonl"),
+            log_every=10,
+            progress=False,
+        )
+        editor.save(path)
+
+
+def _distilled(work: Path, net: str) -> Path:
+    return work / f"{net}_4.safetensors"
 
 
 def _write(net: str, rows: dict[str, Any], settings: dict[str, Any], n: int) -> None:

@@ -24,7 +24,7 @@ from benchmarks.few.studies import STUDIES, Study
 from causalflow.evaluation.axioms import pixel_errors
 from causalflow.files import whole_file
 
-__all__ = ["MANY", "chosen", "options_of", "search"]
+__all__ = ["BEGIN", "MANY", "chosen", "options_of", "search"]
 
 MANY: Mapping[str, Any] = {"solver": "alf", "steps": 20}
 BEGIN: Mapping[int, tuple[tuple[float, ...], tuple[float, ...]]] = {
