@@ -98,15 +98,15 @@ def _point(net: str, calls: int, listed: list[Try], many: Mapping[str, float]) -
     seed = zlib.crc32(f"{net} {calls} {len(listed)}".encode())
     random, step = np.random.default_rng(seed), STEP / (1 + len(listed) / 8)
     odds = [math.log(t / (1 - t)) + 1.5 * step * random.normal() for t in best["difference_times"]]
-    times = sorted(min(0.95, max(0.02, 1 / (1 + math.exp(-each)))) for each in odds)
+    places = sorted(min(0.95, max(0.02, 1 / (1 + math.exp(-each)))) for each in odds)
     up, down, sigma, gamma = best["difference_weights"]
-    weights = (
+    near = (
         up + step * random.normal(),
         down + step * random.normal(),
         sigma + step * random.normal(),
         gamma + 0.1 * step * random.normal(),
     )
-    return _options(times, weights, best["grain"])
+    return _options(places, near, best["grain"])
 
 
 def _score(tried: Try, many: Mapping[str, float]) -> float:
