@@ -49,8 +49,9 @@ def fitted(steps):
 # Change nothing, and the picture should come back. `ddim` is the papers' solver; `alf`
 # (asynchronous leap-frog) undoes each of its steps exactly, so it does not matter how few there
 # are. `difference` keeps what its few calls miss of the factual picture, and follows the change
-# alone; its `times` say where on the way it asks the network. `residual=False` leaves out the remedy for the others: what decoding misses of the factual
-# picture is kept as part of its noise, and put back. With it, every solver gives the picture back.
+# alone; its `times` say where on the way it asks the network. `residual=False` leaves out the
+# remedy for the others: what decoding misses of the factual picture is kept as part of its noise,
+# and put back. With it, every solver gives the picture back.
 
 # %%
 SOLVERS = {
