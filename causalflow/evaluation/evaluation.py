@@ -94,6 +94,7 @@ class Evaluation:
             "model": self.model,
             "graph": bench.graph.name,
             "data": bench.subject.name,
+            "evidence": bench.subject.origin,
             "split": bench.subject.split,
             "images": len(bench.subject),
             "seed": settings.seed,
@@ -114,19 +115,21 @@ class Evaluation:
     def _judge(self, name: str) -> dict[str, Any]:
         judge, floor = self.bench.judges[name], self.bench.floors.get(name)
         read = None if floor is None else score_record(floor)
-        return {"node": name, "how": judge.how, "unit": judge.unit, "real_images": read}
+        kind = self.bench.subject.kind
+        return {"node": name, "how": judge.how, "unit": judge.unit, f"{kind}_images": read}
 
     def table(self) -> str:
         """The numbers as text, one line a number: `print(found.table())`."""
         import pandas
 
-        return pandas.DataFrame(columns(self.measures)).to_string(index=False)
+        shown = columns(self.measures, self.bench.subject.kind)
+        return pandas.DataFrame(shown).to_string(index=False)
 
     def to_dataframe(self) -> DataFrame:
         """The numbers with all that belongs to them, one row a number.
 
         Columns: query, metric, detail, value, low and high (95 %), images, unit, the same reading
-        of real pictures (floor) and of pictures left as they are (baseline), definition.
+        of the factual pictures (floor) and of pictures left as they are (baseline), definition.
         """
         import pandas
 
@@ -161,7 +164,8 @@ class Evaluation:
             DataError: the folder holds anything but a report, or cannot be written.
         """
         check_folder(Path(folder))
-        title = f"{self.model} on {self.bench.subject.name}"
+        subject = self.bench.subject
+        title = f"{self.model} on {subject.name if subject.kind == 'real' else subject.about}"
         text = page(title, self._about(), self.rests_on, self.bench, self.measures)
         return write_report(Path(folder), self.record(), text)
 
@@ -174,7 +178,8 @@ class Evaluation:
         learned = len(next(iter(subject.training.values())))
         return (
             f"Graph {self.bench.graph.name}. {len(subject):,} pictures, {subject.split}; "
-            f"{learned:,} further real ones for the judges. Solver steps: {steps}{guidance}. "
+            f"{learned:,} further {subject.kind} ones for the judges. "
+            f"Solver steps: {steps}{guidance}. "
             f"Seed {settings.seed}. {self.device}, {self.seconds:.0f} s."
         )
 
@@ -249,7 +254,11 @@ def evaluate(
         batch=batch_size,
         progress=progress,
     )
-    rests_on = (_pictures(model, subject), *_outside(model, subject, actions))
+    rests_on = (
+        *filter(None, [subject.note]),
+        _pictures(model, subject),
+        *_outside(model, subject, actions),
+    )
     bench = _bench(model, subject, actions, settings, judge_epochs, networks or {})
     return Evaluation(
         model=name,
@@ -319,6 +328,8 @@ def _pictures(model: Model, subject: Subject) -> str:
         subject: its rows as they are kept, not brightened.
     """
     name, n = image_node(model.graph), len(subject)
+    if subject.kind == "drawn":
+        return "the model drew every picture here itself: no number says anything of real ones"
     kept = model.experience.pictures.get(name)
     if kept is None:
         return f"whether the model was fitted to any of these {n:,} pictures is not known"

@@ -48,8 +48,8 @@ def figures(bench: Bench, measures: Sequence[Measure]) -> Iterator[tuple[str, st
         yield (
             "Effectiveness, classes",
             "Share of pictures that a judge reads as they should be, with the 95 % interval; the "
-            "judge on real pictures, and pictures left as they are.",
-            _shares(shares),
+            f"judge on {bench.subject.kind} pictures, and pictures left as they are.",
+            _shares(shares, bench.subject.kind),
         )
     if numbers := _read_numbers(bench):
         yield (
@@ -101,14 +101,14 @@ def _is_share(measure: Measure) -> bool:
     return measure.score.unit == "share" and measure.name in ("effectiveness", "kept")
 
 
-def _shares(measures: Sequence[Measure]) -> Figure:
+def _shares(measures: Sequence[Measure], kind: str) -> Figure:
     figure, axes = _canvas(7.2, 0.6 + 0.34 * len(measures))
     for row, each in enumerate(measures):
         low, high = each.score.interval
         axes.plot([low, high], [row, row], color=_MADE, linewidth=2, solid_capstyle="butt")
         axes.plot(each.score.value, row, "o", color=_MADE, label=_once("counterfactual", row))
         for score, sign, color, label in (
-            (each.floor, "|", _REAL, "real pictures"),
+            (each.floor, "|", _REAL, f"{kind} pictures"),
             (each.baseline, "x", _LEFT, "left as it is"),
         ):
             if score is not None:

@@ -97,7 +97,9 @@ def fitted_judges(
             )
         pictures = subject.training[image][known]
         _check_size(image, pictures)
-        fit = partial(_fitted, epochs=epochs, seed=seed, device=device, progress=progress)
+        fit = partial(
+            _fitted, kind=subject.kind, epochs=epochs, seed=seed, device=device, progress=progress
+        )
         judges[name] = fit(name, node, pictures, values[known])
     return judges
 
@@ -117,13 +119,14 @@ def _fitted(
     pictures: Tensor,
     values: Tensor,
     *,
+    kind: str,
     epochs: int,
     seed: int,
     device: str,
     progress: bool,
 ) -> Judge:
     size = min(256, max(8, len(pictures) // 8))
-    about = f"fitted to {len(pictures):,} real pictures, seed {seed}"
+    about = f"fitted to {len(pictures):,} {kind} pictures, seed {seed}"
     if node.type.levels is not None:
         classifier = ImageClassifier.fit(
             pictures,

@@ -276,7 +276,9 @@ def frechet(bench: Bench, outcome: Outcome) -> Iterator[Measure]:
     """The distance to real pictures, in the features of the first classifier."""
     reference = bench.subject.reference[bench.image]
     judge = next((each for each in bench.judges.values() if each.classifier is not None), None)
-    if judge is None or judge.classifier is None:
+    if bench.subject.kind != "real":
+        bench.note("no Fréchet distance: there are no real pictures here to hold others against")
+    elif judge is None or judge.classifier is None:
         bench.note("no Fréchet distance: no judge is a classifier with features of its own")
     elif min(len(bench.subject), len(reference)) < FEWEST_FEATURES:
         bench.note(f"no Fréchet distance: it takes at least {FEWEST_FEATURES} pictures")

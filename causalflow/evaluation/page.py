@@ -31,14 +31,19 @@ if TYPE_CHECKING:
 __all__ = ["FILES", "check_folder", "columns", "interval", "number", "page", "write_report"]
 
 
-def columns(measures: Sequence[Measure]) -> dict[str, list[Any]]:
-    """The numbers as a table, header -> cells; "-" where nothing is to be compared."""
+def columns(measures: Sequence[Measure], kind: str) -> dict[str, list[Any]]:
+    """The numbers as a table, header -> cells; "-" where nothing is to be compared.
+
+    Args:
+        measures: the numbers.
+        kind: what the factual pictures are: "real", or "drawn" by the model.
+    """
     return {
         "query": [each.query for each in measures],
         "measure": [each.title for each in measures],
         "value": [number(each.score) for each in measures],
         "95 % interval": [interval(each.score) for each in measures],
-        "real images": [number(each.floor) for each in measures],
+        f"{kind} images": [number(each.floor) for each in measures],
         "left as it is": [number(each.baseline) for each in measures],
         "images": [each.score.count for each in measures],
         "unit": [each.score.unit for each in measures],
@@ -121,13 +126,14 @@ def _body(
     for heading, caption, figure in figures(bench, measures):
         yield f"<h2>{escape(heading)}</h2>"
         yield _figure(heading, caption, figure)
+    kind = bench.subject.kind
     yield "<h2>Numbers</h2>"
     yield (
-        '<p class="about">Beside each number: its central 95 % interval; the same reading on real '
-        "pictures (what the judge, or the number of pictures, allows); and of pictures left as "
-        f"they are (what doing nothing would get). {INTERVALS.capitalize()}.</p>"
+        '<p class="about">Beside each number: its central 95 % interval; the same reading on '
+        f"{kind} pictures (what the judge, or the number of pictures, allows); and of pictures "
+        f"left as they are (what doing nothing would get). {INTERVALS.capitalize()}.</p>"
     )
-    yield from _tables(measures)
+    yield from _tables(measures, kind)
     yield "<h2>Judges</h2>"
     yield _judges(bench)
     if bench.notes:
@@ -151,11 +157,11 @@ def _figure(title: str, about: str, figure: Figure) -> str:
     )
 
 
-def _tables(measures: Sequence[Measure]) -> Iterator[str]:
+def _tables(measures: Sequence[Measure], kind: str) -> Iterator[str]:
     """One table an intervention."""
     for query in dict.fromkeys(each.query for each in measures):
         yield f"<h3>{escape(query)}</h3>"
-        shown = columns([each for each in measures if each.query == query])
+        shown = columns([each for each in measures if each.query == query], kind)
         del shown["query"]
         shown["images"] = [f"{count:,}" for count in shown["images"]]
         yield _table([*shown], [*zip(*shown.values(), strict=True)], numbers=5)
@@ -167,7 +173,14 @@ def _judges(bench: Bench) -> str:
         floor = bench.floors.get(name)
         shown = ("-", "-") if floor is None else (interval(floor), f"{floor.count:,}")
         lines.append((name, number(floor), *shown, judge.unit, judge.how))
-    head = ("node", "on real images", "95 % interval", "images", "unit", "how it reads")
+    head = (
+        "node",
+        f"on {bench.subject.kind} images",
+        "95 % interval",
+        "images",
+        "unit",
+        "how it reads",
+    )
     return _table(head, lines, numbers=3)
 
 

