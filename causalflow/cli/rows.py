@@ -146,9 +146,10 @@ def _missing(file: Path) -> CheckpointError:
     from causalflow.data.shipped import checkpoint_names
 
     known = ", ".join(f"{name}.yaml" for name in checkpoint_names())
+    data = shipped_data(file, None)
     return CheckpointError(
-        f"{file}: no fitted model ships for this graph, only for {known}; "
-        f"fit one: causalflow fit {file} --data ... -o model.safetensors"
+        f"{file}: no fitted model ships for this graph, only for {known}; fit one: "
+        f"causalflow fit {file} --data {data.name if data else '...'} -o model.safetensors"
     )
 
 

