@@ -6,9 +6,12 @@ import pytest
 import torch
 from PIL import Image
 
+import causalflow.evaluation.outcomes as worlds
 from causalflow.cli.rows import named_model, shipped_data
+from causalflow.data import supply
 from causalflow.data.sets import catalogue
 from causalflow.data.shipped import checkpoint_path
+from causalflow.errors import MissingDataError
 from causalflow.model.model import Model
 
 GRAPHS = Path(__file__).resolve().parents[2] / "graphs"
@@ -101,3 +104,38 @@ def test_an_explicit_graph_needs_no_checkpoint(cli):
     ran = cli("counterfactual", GRAPHS / "morphomnist_scm.yaml", "--do", "thickness=3")
     assert (ran.code, ran.err.count("\n")) == (2, 1)
     assert "no evidence; give --image, --evidence or --given" in ran.err
+
+
+def test_an_evaluation_on_drawn_pictures_claims_nothing_of_real_ones(cli, tmp_path, monkeypatch):
+    made = catalogue.DataSet.draw
+
+    def draw(self, *given, **named):
+        if self.of_mnist:
+            raise MissingDataError("no digits")
+        return made(self, *given, **named)
+
+    monkeypatch.setattr(catalogue.DataSet, "draw", draw)
+    monkeypatch.setattr(supply, "MOST_DRAWN", 24)
+    monkeypatch.setattr(worlds, "CYCLES", 1)
+    monkeypatch.setattr(worlds, "CYCLE_ROWS", 2)
+    words = ["evaluate", GRAPHS / "morpho_mnist.yaml", "--n", 4, "--steps", 1, "--judge-epochs", 1]
+    ran = cli(*words, "--no-progress", "--out", "report")
+    assert ran.code == 0
+    assert "data: 4 pictures of the model's own drawing" in ran.out
+    assert "note: drawn from the model itself, no real picture (no digits; no digits)" in ran.out
+    assert "drawn images" in ran.out
+    assert "real images" not in ran.out
+    record = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert record["evidence"] == "drawn"
+    assert "no number says anything of real ones" in " ".join(record["rests_on"])
+    assert "Fréchet distance" not in {each["measure"] for each in record["measures"]}
+    assert any("no Fréchet distance: there are no real pictures" in n for n in record["notes"])
+    for judge in record["judges"]:
+        assert "real_images" not in judge
+        assert judge["drawn_images"]["images"] <= 4
+        assert "real" not in judge["how"]
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert "<title>morpho_mnist.safetensors on the model&#x27;s own drawing</title>" in page
+    assert "the model drew every picture here itself" in page
+    assert "on real images" not in page
+    assert "further real ones" not in page

