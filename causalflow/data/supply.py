@@ -33,7 +33,9 @@ MOST_DRAWN = 500
 class Drawable(Protocol):
     """A fitted model, as far as rows are drawn from it."""
 
-    graph: Graph
+    @property
+    def graph(self) -> Graph:
+        """Its declaration."""
 
     def sample(self, n: int, *, generator: int) -> Mapping[str, Any]:
         """n rows, node -> values."""

@@ -73,6 +73,6 @@ def _table(path: Path) -> NDArray[np.uint8]:
         table: NDArray[Any] = pd.read_csv(io.BytesIO(text), header=None).to_numpy(np.uint8)
     except (OSError, EOFError, ValueError, zlib.error):
         raise MissingDataError(f"{path}: not a gzipped table of digits") from None
-    if (digest := hashlib.sha256(np.ascontiguousarray(table)).hexdigest()) != _SHA256:
+    if (digest := hashlib.sha256(table.tobytes()).hexdigest()) != _SHA256:
         raise MissingDataError(f"{path}: other digits, SHA-256 {digest}; expected {_SHA256}")
     return table
