@@ -4,7 +4,7 @@ A table stands on the page under its verdict, a sentence computed from the table
 system's verdicts.py); its command and a link to its file stand below. What else experiment.yaml may
 say of a table:
 
-    folded    true: the rows are in the file alone
+    folded    true: the rows are in the file alone; without a plot, a line stands at the end
     only      head of a column: the entries whose rows the page shows
     plot      a picture in docs, and what it shows
     caption   what has to be known to read the table, on the page
@@ -56,10 +56,14 @@ def write_page(results: Path, page: Path) -> None:
     for system in SYSTEMS:
         words = declared(system)
         parts += [f"## {words['about']}\n", words["introduction"].strip() + "\n"]
-        order = words.get("order", [*words["tables"]])
-        for name, found in read_tables(results, system, order).items():
-            parts.append("\n".join(_on_page(system, name, found, link)))
-            _write(results / f"{name}.md", "\n".join(_in_full(system, name, found)))
+        found = read_tables(results, system, words.get("order", [*words["tables"]]))
+        also = [name for name in found if _in_file_alone(words["tables"][name])]
+        parts += ["\n".join(_on_page(system, n, found[n], link)) for n in found if n not in also]
+        lines = ["*Also measured*, with the rows in a file:", ""]
+        lines += [f"- {line}" for n in also for line in _in_a_line(system, n, found[n], link)]
+        parts.append("\n".join([*lines, ""]) if also else "")
+        for name, each in found.items():
+            _write(results / f"{name}.md", "\n".join(_in_full(system, name, each)))
     parts.append(GRID_HEAD)
     for name, grid in GRIDS.items():
         parts.append(f"{grid.says}.\n![{name}]({grid_path(name).relative_to(DOCS)})\n")
@@ -73,6 +77,16 @@ def verdict(system: str, name: str, found: Found) -> str:
         found
     )
     return said
+
+
+def _in_file_alone(words: Mapping[str, Any]) -> bool:
+    return bool(words.get("folded")) and "plot" not in words
+
+
+def _in_a_line(system: str, name: str, found: Found, link: str) -> Iterator[str]:
+    """A table of which the page has neither rows nor plot."""
+    said = f"**{found['title']}.** {verdict(system, name, found)} {_made(found)}"
+    yield f"{said} [The table]({link}/{name}.md)"
 
 
 def _on_page(system: str, name: str, found: Found, link: str) -> Iterator[str]:
