@@ -25,6 +25,9 @@ from causalflow.mechanisms.image.image_mechanism import ImageMechanism
 from causalflow.nn.embedding import changed
 from causalflow.plot.images import save_figure
 
+DRAWN = 150
+"""Nodes of a way up that a plot shows."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Curve:
@@ -132,10 +135,12 @@ def draw_curves(found: Mapping[str, Mapping[str, Curve]], path: Path) -> None:
     axes = figure.subplots(len(found), columns, sharex=True, sharey=True, squeeze=False)
     for line, (task, curves) in zip(axes, found.items(), strict=True):
         for axis, (up, each) in zip(line, curves.items(), strict=True):
+            some = slice(None, None, max(1, len(each.tau) // DRAWN))
             for name, values in (("p(y_F)", each.factual), ("p(y_CF)", each.counterfactual)):
-                (drawn,) = axis.plot(each.tau, values.mean(dim=0), label=f"{name}, mean")
-                low, high = torch.quantile(values.double(), torch.tensor([0.1, 0.9]).double(), 0)
-                axis.fill_between(each.tau, low, high, alpha=0.15, lw=0, color=drawn.get_color())
+                tau, shown = each.tau[some], values[:, some].double()
+                (drawn,) = axis.plot(tau, shown.mean(dim=0), label=f"{name}, mean")
+                low, high = torch.quantile(shown, torch.tensor([0.1, 0.9]).double(), 0)
+                axis.fill_between(tau, low, high, alpha=0.15, lw=0, color=drawn.get_color())
             axis.axhline(0.5, color="grey", lw=0.6, ls=":")
             axis.set_title(f"{task}: {up}", fontsize=8)
             axis.set(ylim=(0, 1))
