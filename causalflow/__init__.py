@@ -61,6 +61,7 @@ if TYPE_CHECKING:
         StoppingBalance,
         UNet,
     )
+    from causalflow.graph.settings import Settings
     from causalflow.identify.identify import identify
     from causalflow.identify.verdict import Verdict
     from causalflow.model.abduction import Abduction
@@ -104,6 +105,7 @@ _NAMES = {
         "GroupedGuidance Heun Leapfrog Midpoint OddsBalance PreservingBalance PrintedBalance "
         "StoppingBalance UNet"
     ),
+    "causalflow.graph.settings": "Settings",
     "causalflow.identify.identify": "identify",
     "causalflow.identify.verdict": "Verdict",
     "causalflow.model.abduction": "Abduction",
@@ -165,6 +167,7 @@ __all__ = [
     "Query",
     "QueryError",
     "Sampling",
+    "Settings",
     "StoppingBalance",
     "StreamReport",
     "SupportWarning",

@@ -22,8 +22,8 @@ from causalflow.evaluation.readers import agreement
 # The edge is *anti-causal*: the network that draws pictures is told nothing of the digit, and a
 # predictor p(digit | noisy image) is fitted beside it. `scale` is the paper's s, how hard it
 # pushes; `hold` pushes only where the digit changes. `graphs/diff_scm_mnist.yaml` is the same with
-# the paper's parametrisation and `printed`, its own form of the push. Here real handwritten digits
-# of scikit-learn do; 2,500 steps take ten minutes on two cores.
+# the paper's parametrisation, and its checkpoint keeps the scale that was chosen for its net. Here
+# real handwritten digits of scikit-learn do; 2,500 steps take ten minutes on two cores.
 
 # %%
 GRAPH = """

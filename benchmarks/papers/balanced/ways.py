@@ -26,6 +26,7 @@ from benchmarks.papers.balanced.readers import Readers
 from benchmarks.papers.balanced.tasks import Rows
 from benchmarks.papers.experiment import declared
 from causalflow.diffusion.guidance.balance import draw_tape
+from causalflow.graph.image_options import CALL_OPTIONS
 from causalflow.mechanisms.image.image_mechanism import ImageMechanism
 
 CHUNK = 100
@@ -36,6 +37,8 @@ ODDS = "balanced, odds (ours)"
 FORMS = {PRINTED: "printed", PRESERVING: "preserving", ODDS: "odds"}
 EDGE = {"coloured": "digit", "masked": "color"}
 """By task, the edge that the paper's classifier stands for."""
+BY_DEFAULT = {name: getattr(cf.Diffusion(), name) for name in CALL_OPTIONS}
+"""What a net was given of its own (`benchmarks.settings`) is no part of a way."""
 DDIM = {"solver": "ddim", "guided_solver": "ddim", "anticausal": "printed"}
 
 
@@ -138,8 +141,8 @@ def _ddim(levels: int) -> dict[str, Any]:
 
 
 def guided_by(model: cf.Model, readers: Readers | None) -> ImageMechanism:
-    """The image mechanism of a net, guided by its own predictor or by readers."""
-    own = model.scm.images["image"]
+    """The image mechanism of a net at the package's defaults, with its predictor or readers."""
+    own = model.scm.images["image"].configured(**BY_DEFAULT)
     if readers is None:
         return own
     other = cf.compile(model.graph, image=own.options, predictors={"image": readers.networks})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.papers.cells import Found, Verdict, said
-from benchmarks.papers.diff_scm.experiment import FILE_SCALE, SCALES, chosen
+from benchmarks.papers.diff_scm.experiment import PAPER_SCALE, SCALES, chosen
 
 OURS, PAPERS = "ours, diff_scm_mnist", "paper's procedure, 1000"
 
@@ -31,7 +31,7 @@ def _scale(found: Found) -> str:
         scale = chosen(net, curves, papers="paper" in way).scale
         shown = {s: each["target"]["value"] for s, each in zip(SCALES, curve, strict=True)}
         texts.append(
-            f"{name}, {shown[FILE_SCALE]:.0%} at the paper's s = {FILE_SCALE:g}, "
+            f"{name}, {shown[PAPER_SCALE]:.0%} at the paper's s = {PAPER_SCALE:g}, "
             f"{shown[scale]:.0%} at s = {scale:g}, which the search takes"
         )
     return "In per cent of pictures that show the target: " + "; ".join(texts) + "."
