@@ -4,7 +4,8 @@ Columns stay small: classes as int64 indices, continuous values as float64, imag
 float32 in public units, or as files; `Frame.rows` gives a batch in engine values (see
 `causalflow.mechanisms.mechanism`).
 
-Partly labelled data: the labels of some rows are hidden, their images stay.
+Partly labelled data: the labels of some rows are hidden, their images stay. Experiments: a column
+``do(NAME)`` says in which rows the node was set (`causalflow.mechanisms.regime`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from causalflow.frozen import Frozen
 from causalflow.graph.graph import Graph
 from causalflow.graph.node import Node
 from causalflow.mechanisms.mechanism import stored, to_engine, to_scale
+from causalflow.mechanisms.regime import read_regimes, regime_column, regime_columns
 from causalflow.values.image import image_of
 
 __all__ = ["Frame", "hide_labels"]
@@ -39,14 +41,18 @@ class Frame:
     Attributes:
         nodes: the type of each column.
         columns: one entry per row: tensors, or image files read when they are asked for.
+        regimes: of nodes that were set in some rows, in which: bool, shape (rows,).
     """
 
     nodes: Mapping[str, Node]
     columns: Mapping[str, Tensor | ImageFiles]
+    regimes: Mapping[str, Tensor] = field(default_factory=dict)
 
     @classmethod
     def read(cls, data: Any, graph: Graph) -> Frame:
         """Check ``data`` against ``graph``; columns that are no node of it are ignored.
+
+        A column ``do(NAME)`` is no node's, but says in which rows NAME was set.
 
         Args:
             data: a pandas DataFrame; a mapping of tensors, arrays or lists; a torch Dataset of
@@ -70,27 +76,28 @@ class Frame:
             if name not in given:
                 raise DataError(f"node '{name}': no such column in the data; {one_of(name, given)}")
         columns = {name: _column(name, node, given[name]) for name, node in graph.nodes.items()}
-        _check_lengths(columns)
-        return cls(nodes=graph.nodes, columns=Frozen(columns))
+        regimes = read_regimes(graph.nodes, given)
+        _check_lengths(columns | {regime_column(name): each for name, each in regimes.items()})
+        return cls(nodes=graph.nodes, columns=Frozen(columns), regimes=Frozen(regimes))
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))
 
     def rows(self, indices: Tensor) -> dict[str, Tensor]:
-        """The engine values of some rows; ``indices`` has shape (batch,)."""
+        """The engine values of some rows, and their regimes; ``indices`` has shape (batch,)."""
         indices = indices.cpu()
         return {
             name: to_scale(self.nodes[name].type, column[indices])
             for name, column in self.columns.items()
-        }
+        } | {regime_column(name): was_set[indices] for name, was_set in self.regimes.items()}
 
     def labels(self) -> dict[str, Tensor]:
-        """All rows of the columns that are no images, in engine values."""
+        """All rows of the columns that are no images, in engine values, and their regimes."""
         return {
             name: column
             for name, column in self.columns.items()
             if isinstance(column, Tensor) and not self.nodes[name].type.pictured
-        }
+        } | {regime_column(name): was_set for name, was_set in self.regimes.items()}
 
 
 def _as_mapping(data: Any) -> Mapping[str, Any]:
@@ -98,6 +105,8 @@ def _as_mapping(data: Any) -> Mapping[str, Any]:
         return {str(name): data[name] for name in data.columns}
     if isinstance(data, Mapping):
         return data
+    if isinstance(data, Frame):
+        return {**data.columns, **{regime_column(n): each for n, each in data.regimes.items()}}
     if isinstance(columns := getattr(data, "columns", None), Mapping):
         return columns
     if hasattr(data, "__getitem__") and hasattr(data, "__len__") and not isinstance(data, str):
@@ -189,7 +198,7 @@ def hide_labels(
         columns: name -> array or tensor, shape (n, ...).
         share: the part of the rows that keep their labels, 0 to 1; rounded to whole rows.
         seed: which rows keep them.
-        names: the columns to hide; default all of shape (n,).
+        names: the columns to hide; default all of shape (n,), but those that say what was set.
 
     Raises:
         DataError: a share outside of 0 to 1, or a name that is no column of labels.
@@ -199,7 +208,8 @@ def hide_labels(
         >>> int((hidden["digit"] >= 0).sum())
         2
     """
-    labels = [name for name, column in columns.items() if np.ndim(column) == 1]
+    kept = regime_columns(columns)
+    labels = [name for name, column in columns.items() if np.ndim(column) == 1 and name not in kept]
     chosen = labels if names is None else list(names)
     for name in chosen:
         if name not in labels:

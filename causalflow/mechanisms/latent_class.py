@@ -5,6 +5,8 @@ parents;
 
     p(v | pa) = sum_l p(l) prod_c p(v_c | pa_c, l)
 
+where the product leaves out the children that were set in the row (`causalflow.mechanisms.regime`).
+
 Tables are fitted by expectation-maximisation over the exact posterior p(l | v), with unique rows
 counted once and `PSEUDO_COUNT` observations added to every row of every table, so that the
 penalised log-likelihood
@@ -43,6 +45,7 @@ from causalflow.mechanisms.mechanism import (
     draw_normal,
     filled,
 )
+from causalflow.mechanisms.regime import natural, untouched
 
 __all__ = ["LatentClass", "LatentDistrict"]
 
@@ -137,7 +140,9 @@ class LatentDistrict:
             else values[name].repeat_interleave(states, 0)
             for name in child.parents
         }
-        return child.log_prob(value.repeat_interleave(states), parents).view(n, states)
+        found = child.log_prob(value.repeat_interleave(states), parents).view(n, states)
+        own = natural(values, child.name)
+        return found if own is None else torch.where(own[:, None], found, 0.0)
 
     def loss(self, values: Values, generator: torch.Generator) -> Tensor | None:
         """-log p(v | pa), shape (batch,), 0 where a label is missing; None if all are tables."""
@@ -145,7 +150,8 @@ class LatentDistrict:
             return None
         read = {*self.children, *(p for child in self.children.values() for p in child.parents)}
         names = sorted(read - self.latents.keys())
-        return -self.log_likelihood(filled(values, names)) * all_labelled(values, names)
+        whole = {**values, **filled(values, names)}
+        return -self.log_likelihood(whole) * all_labelled(values, names)
 
     @torch.no_grad()
     def calibrate(
@@ -159,7 +165,7 @@ class LatentDistrict:
         """Fit latents and tables by expectation-maximisation on the rows in which all is labelled.
 
         Args:
-            values: the children and their parents.
+            values: the children and their parents, and their regimes.
             generator: draws the random starts.
             starts: number of random starts, besides the copies of each latent's children.
             iterations: limit of each start.
@@ -191,7 +197,7 @@ class LatentDistrict:
         rows = max(len(value) for value in values.values())
         stand_ins = {name: torch.zeros(rows, dtype=torch.int64) for name in self.latents}
         for child in self.children.values():
-            child.calibrate({**values, **stand_ins}, generator)
+            child.calibrate(untouched({**values, **stand_ins}, child.name), generator)
         for latent in self.latents.values():
             latent.weights.copy_(0.1 * draw_normal((latent.levels,), generator))
 

@@ -28,6 +28,7 @@ from causalflow.errors import CheckpointError
 from causalflow.graph.graph import Graph
 from causalflow.limits import KEPT_PICTURES, KEPT_PIXELS
 from causalflow.mechanisms.mechanism import all_labelled
+from causalflow.mechanisms.regime import untouched
 from causalflow.model.scm import StructuralModel
 
 __all__ = ["FAR", "Experience", "Pictures", "experienced", "far"]
@@ -184,7 +185,7 @@ def far(distances: Mapping[str, float], frame: Frame) -> dict[str, float]:
     """The distances that neither chance nor a fair fit accounts for."""
     found = {}
     for name, distance in distances.items():
-        known = int(all_labelled(frame.labels(), [name]).sum())
+        known = int(all_labelled(untouched(frame.labels(), name), [name]).sum())
         chance = CERTAIN * math.sqrt(1 / max(min(known, ROWS), 1) + 1 / ROWS)
         if distance > max(FAR, chance):
             found[name] = distance
@@ -194,11 +195,10 @@ def far(distances: Mapping[str, float], frame: Frame) -> dict[str, float]:
 def _ranges(scm: StructuralModel, frame: Frame, name: str) -> dict[str, Range]:
     """The range of a node's own values, and of those of its continuous parents."""
     read = [each for each in (name, *scm.parents(name)) if each in scm.graph.nodes]
-    found = {}
+    labels, found = untouched(frame.labels(), name), {}
     for column in read:
         if scm.graph.nodes[column].type.numeric:
-            values = frame.columns[column]
-            assert isinstance(values, Tensor)
+            values = labels[column]
             known = values[~values.isnan()]
             if len(known):
                 found[column] = (float(known.min()), float(known.max()))
@@ -213,7 +213,7 @@ def _distance(scm: StructuralModel, frame: Frame, name: str, seed: int) -> float
         scm.graph.nodes[each].type.pictured for each in parents if each in scm.graph.nodes
     )
     most = ROWS_WITH_PICTURES if pictured else ROWS
-    labels = frame.labels()
+    labels = untouched(frame.labels(), name)
     rows = all_labelled(labels, [n for n in (name, *parents) if n in labels]).nonzero()[:, 0]
     chosen = rows[torch.randperm(len(rows), generator=_generator(seed))[:most]]
     part = Frame(

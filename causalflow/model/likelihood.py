@@ -3,7 +3,8 @@
 The likelihood of a world factorises over the nodes once every hidden cause is summed out of its
 district, so each mechanism's loss stands alone: a node reads its own column and its parents', and
 the nodes that share a latent class are fitted together, by exact enumeration of it
-(`causalflow.mechanisms.latent_class`).
+(`causalflow.mechanisms.latent_class`). In rows where a node was set its mechanism has no part
+(`causalflow.mechanisms.regime`).
 
 An image that is fitted under another law than the data's, with weights w of mean 1
 (`causalflow.mechanisms.image.loss`), would learn little from the few rows that weigh most. So rows
@@ -29,6 +30,7 @@ from causalflow.mechanisms.categorical import Categorical
 from causalflow.mechanisms.image.image_mechanism import ImageMechanism
 from causalflow.mechanisms.latent_class import LatentDistrict
 from causalflow.mechanisms.mechanism import Mechanism, Values, module_key
+from causalflow.mechanisms.regime import untouched
 from causalflow.model.evidence import check_names
 from causalflow.model.experience import FAR, Experience, experienced, far
 from causalflow.model.scm import StructuralModel
@@ -107,7 +109,7 @@ class Trainee(nn.Module):
     def calibrate(self, columns: Values, generator: torch.Generator) -> None:
         """Fit tables, statistics and closed forms in one pass over the labels."""
         for name in self.alone:
-            self._mechanism(name).calibrate(columns, generator)
+            self._mechanism(name).calibrate(untouched(columns, name), generator)
         for district in self.districts:
             district.calibrate(columns, generator)
 
@@ -123,7 +125,10 @@ class Trainee(nn.Module):
 
         The rows of the batch are drawn by `row_law`.
         """
-        losses = {name: self._mechanism(name).loss(batch, generator) for name in self.alone}
+        losses = {
+            name: self._mechanism(name).loss(untouched(batch, name), generator)
+            for name in self.alone
+        }
         for district in self.districts:
             losses[", ".join(district.children)] = district.loss(batch, generator)
         law = self._mixture(batch)

@@ -10,6 +10,12 @@ The rows are a grid, 84 angles by 87 lights, and nothing is noisy: the labels fo
 intervention is known. An angle or a light that is set moves the shadow; a shadow that is set is
 drawn as it was set, under the same sun.
 
+In the rows, though, the shadow is a function of angle and light, so that they cannot tell which of
+its four causes draws it: a mechanism of the picture that draws the shadow by its own two labels,
+one that draws it by angle and light, and everything in between agree on every row. A share of rows
+from experiments (``interventional``) tells: in each, the length or the position was set, uniformly
+on its range (`EXPERIMENTS`) whatever angle and light are, and the other one follows them as ever.
+
 Of the 7308 pictures in the generator's order, numbers 4, 8, 12, ... are the test split: 5482 and
 1826, as published. Every tenth of the 5482 is the validation split.
 
@@ -34,7 +40,7 @@ cut. Its shadow's length is 9.5 |cos(theta - phi)| / sin phi, and at least 3.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -50,6 +56,7 @@ from causalflow.errors import DataError, one_of
 from causalflow.formats.formats import load
 from causalflow.graph.graph import Graph
 from causalflow.mechanisms.mechanism import to_engine
+from causalflow.mechanisms.regime import regime_column
 
 __all__ = [
     "BLACK",
@@ -60,6 +67,7 @@ __all__ = [
     "PARTS",
     "PIVOT",
     "ROD",
+    "EXPERIMENTS",
     "STROKE",
     "SUN_HEIGHT",
     "Pendulum",
@@ -84,6 +92,8 @@ _LEFT, _WIDTH, _UNITS_WIDE = 0.125, 0.775, 20.0
 _BOTTOM, _HEIGHT, _UNITS_HIGH, _LOWEST = 0.11, 0.77, 22.0, -1.0
 
 LABELS = ("angle", "light", "shadow_length", "shadow_position")
+EXPERIMENTS = {"shadow_length": (3.0, 12.6), "shadow_position": (2.0, 19.6)}
+"""What an experiment sets, and the range of its values."""
 KINDS = ("exact", "published")
 PARTS = {"sky": 12 / 32, "air": 15 / 32, "ground": 5 / 32}  # shares of the height, from the top
 _ANGLES = np.arange(-40, 44)
@@ -103,6 +113,7 @@ class Pendulum(LabelledRows):
         exogenous: u_angle and u_light, each of shape (n,).
         labels: angle, light, shadow_length and shadow_position, each of shape (n,), as asked for.
         images: uint8, shape (n, 3, size, size); drawn from the exact labels.
+        settings: what experiments set, by label: shape (n,), NaN in the rows where it was not set.
     """
 
     graph: Graph
@@ -110,11 +121,22 @@ class Pendulum(LabelledRows):
     exogenous: Mapping[str, NDArray[np.float64]]
     labels: Mapping[str, NDArray[np.float64]]
     images: Tensor
+    settings: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The labels, the column ``image``, and a column ``do(NAME)`` of what was ever set."""
+        return {**self._rows, "image": self.images}
+
+    @property
+    def _rows(self) -> dict[str, Any]:
+        marks = {regime_column(name): ~np.isnan(value) for name, value in self.settings.items()}
+        return {**self.labels, **marks}
 
     @property
     def parts(self) -> dict[str, Any]:
-        """The labels and the picture in three: sky, air and ground (``pendulum_parts.yaml``)."""
-        return {**self.labels, **split_picture(self.images)}
+        """The same with the picture in three: sky, air and ground (``pendulum_parts.yaml``)."""
+        return {**self._rows, **split_picture(self.images)}
 
     def true_counterfactual(
         self, indices: Tensor | NDArray[Any] | list[int], do: Mapping[str, Any]
@@ -122,7 +144,7 @@ class Pendulum(LabelledRows):
         """The rows ``indices`` as they would have been under ``do``: labels, ``image`` in [0, 1].
 
         The labels are exact, whatever those of the rows are. A shadow may be set to lie beyond the
-        edge of the picture.
+        edge of the picture; one that the row's own experiment set stays so, but for ``do``.
 
         Args:
             indices: shape (batch,).
@@ -135,6 +157,8 @@ class Pendulum(LabelledRows):
         rows = np.asarray(indices, dtype=np.int64).reshape(-1)
         exogenous = {name: values[rows] for name, values in self.exogenous.items()}
         values = solve(self.scm, exogenous, {name: self._value(name, do[name]) for name in do})
+        for name in self.settings.keys() - do.keys():  # no other label follows a shadow
+            values[name] = _set(values[name], self.settings[name][rows])
         images = _drawn(values, self.images.shape[-1])
         return {
             **{name: torch.from_numpy(values[name]) for name in LABELS},
@@ -148,7 +172,13 @@ class Pendulum(LabelledRows):
 
 
 def pendulum(
-    split: str = "train", size: int = _SIZE, *, n: int | None = None, labels: str = "exact"
+    split: str = "train",
+    size: int = _SIZE,
+    *,
+    n: int | None = None,
+    labels: str = "exact",
+    interventional: float = 0.0,
+    seed: int = 0,
 ) -> Pendulum:
     """Draw the pendulum data; a picture of 96 x 96 takes 3 ms, one of 32 x 32 a tenth of that.
 
@@ -158,9 +188,13 @@ def pendulum(
         n: so many rows, spread evenly over the split's; default all.
         labels: "exact", or "published": as in the names of the published files, whose lengths and
             positions are cut to whole numbers.
+        interventional: the share of rows in which the shadow's length, or its position, was set at
+            random (`EXPERIMENTS`), 0 to 1; rounded to whole rows. Those that are at a share are at every
+            larger one.
+        seed: which rows, and what they are set to.
 
     Raises:
-        DataError: an unknown split or kind of labels, an impossible size or n.
+        DataError: an unknown split or kind of labels, an impossible size, n or share.
     """
     check_split(split)
     if labels not in KINDS:
@@ -169,14 +203,37 @@ def pendulum(
         raise DataError(f"pendulum: size is {size}; expected {_SMALLEST} to {_LARGEST}")
     scm = load(graph_path("pendulum_scm"))
     exogenous = _grid(split, n)
+    settings = _experiments(interventional, len(exogenous["u_angle"]), seed)
     exact = solve(scm, exogenous)
+    exact |= {name: _set(exact[name], value) for name, value in settings.items()}
     return Pendulum(
         graph=at_size(load(graph_path("pendulum")), size),
         scm=scm,
         exogenous=exogenous,
         labels=exact if labels == "exact" else {k: np.trunc(v) for k, v in exact.items()},
         images=torch.from_numpy(_drawn(exact, size)),
+        settings=settings,
     )
+
+
+def _experiments(share: float, n: int, seed: int) -> dict[str, Floats]:
+    """What experiments set in a share of n rows, by label: NaN where they did not."""
+    if not 0 <= share <= 1:
+        raise DataError(f"pendulum: interventional is {share:g}; expected a share, 0 to 1")
+    random = np.random.default_rng(seed)
+    order, which, place = random.permutation(n), random.integers(len(EXPERIMENTS), size=n), random.random(n)
+    chosen = np.isin(np.arange(n), order[: round(share * n)])
+    if not chosen.any():
+        return {}
+    return {
+        name: np.where(chosen & (which == number), low + (high - low) * place, np.nan)
+        for number, (name, (low, high)) in enumerate(EXPERIMENTS.items())
+    }
+
+
+def _set(natural: Floats, setting: Floats) -> Floats:
+    """The values, but where they were set."""
+    return np.where(np.isnan(setting), natural, setting)
 
 
 def to_radians(steps: Floats) -> Floats:
