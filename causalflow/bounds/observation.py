@@ -31,6 +31,7 @@ from causalflow.limits import JOINT_CELLS
 from causalflow.query.parse import parse_distribution
 from causalflow.query.query import Query
 from causalflow.values.column import occurring
+from causalflow.values.regime import only_observed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,6 +118,7 @@ def _tables(
     axes = [name for name in admg.nodes if name in columns]
     if not axes:
         raise DataError(f"bounds: no column is a node; {one_of('', admg.nodes)}")
+    only_observed("bounds", admg.nodes, columns)
     return _counted({name: columns[name] for name in axes}, declared), [], True
 
 

@@ -5,7 +5,7 @@ float32 in public units, or as files; `Frame.rows` gives a batch in engine value
 `causalflow.mechanisms.mechanism`).
 
 Partly labelled data: the labels of some rows are hidden, their images stay. Experiments: a column
-``do(NAME)`` says in which rows the node was set (`causalflow.mechanisms.regime`).
+``do(NAME)`` says in which rows the node was set (`causalflow.values.regime`).
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from causalflow.frozen import Frozen
 from causalflow.graph.graph import Graph
 from causalflow.graph.node import Node
 from causalflow.mechanisms.mechanism import stored, to_engine, to_scale
-from causalflow.mechanisms.regime import read_regimes, regime_column, regime_columns
 from causalflow.values.image import image_of
+from causalflow.values.regime import read_regimes, regime_column, regime_columns
 
 __all__ = ["Frame", "hide_labels"]
 
@@ -76,9 +76,15 @@ class Frame:
             if name not in given:
                 raise DataError(f"node '{name}': no such column in the data; {one_of(name, given)}")
         columns = {name: _column(name, node, given[name]) for name, node in graph.nodes.items()}
-        regimes = read_regimes(graph.nodes, given)
+        found = read_regimes(graph.nodes, given)
+        regimes = {name: torch.from_numpy(was_set) for name, was_set in found.items()}
         _check_lengths(columns | {regime_column(name): each for name, each in regimes.items()})
         return cls(nodes=graph.nodes, columns=Frozen(columns), regimes=Frozen(regimes))
+
+    @property
+    def marks(self) -> dict[str, Tensor]:
+        """The regimes as columns, ``do(NAME)`` by name."""
+        return {regime_column(name): was_set for name, was_set in self.regimes.items()}
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))
@@ -89,7 +95,7 @@ class Frame:
         return {
             name: to_scale(self.nodes[name].type, column[indices])
             for name, column in self.columns.items()
-        } | {regime_column(name): was_set[indices] for name, was_set in self.regimes.items()}
+        } | {name: was_set[indices] for name, was_set in self.marks.items()}
 
     def labels(self) -> dict[str, Tensor]:
         """All rows of the columns that are no images, in engine values, and their regimes."""
@@ -97,7 +103,7 @@ class Frame:
             name: column
             for name, column in self.columns.items()
             if isinstance(column, Tensor) and not self.nodes[name].type.pictured
-        } | {regime_column(name): was_set for name, was_set in self.regimes.items()}
+        } | self.marks
 
 
 def _as_mapping(data: Any) -> Mapping[str, Any]:
@@ -106,7 +112,7 @@ def _as_mapping(data: Any) -> Mapping[str, Any]:
     if isinstance(data, Mapping):
         return data
     if isinstance(data, Frame):
-        return {**data.columns, **{regime_column(n): each for n, each in data.regimes.items()}}
+        return {**data.columns, **data.marks}
     if isinstance(columns := getattr(data, "columns", None), Mapping):
         return columns
     if hasattr(data, "__getitem__") and hasattr(data, "__len__") and not isinstance(data, str):

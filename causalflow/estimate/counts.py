@@ -20,6 +20,7 @@ from causalflow.graph.node import Level, Node
 from causalflow.limits import COUNTED_CELLS, OCCURRING_LEVELS
 from causalflow.values.column import GAP, entries_of, occurring
 from causalflow.values.finite import finite
+from causalflow.values.regime import only_observed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,13 +67,14 @@ def counted(
 
     Raises:
         DataError: a missing column, a continuous one, a value that is no level, columns of unequal
-            length, no complete row, or too many cells.
+            length, no complete row, too many cells, or rows of an experiment.
     """
     if not isinstance(columns, Mapping) and not hasattr(columns, "columns"):
         kind = type(columns).__name__
         raise DataError(f"estimate: expected a data frame or a mapping of columns, given {kind}")
     if not names:
         return _none_needed(columns)
+    only_observed("estimate", {*names, *nodes}, columns)
     if unknown := [name for name in levels if name not in columns]:
         raise DataError(f"estimate: levels of {unknown}, which are no columns of the rows")
     if missing := [name for name in names if name not in columns]:

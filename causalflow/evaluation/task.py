@@ -31,6 +31,7 @@ from causalflow.graph.node import Node, images_of
 from causalflow.mechanisms.mechanism import labelled, to_engine
 from causalflow.model.evidence import check_names
 from causalflow.model.model import Model
+from causalflow.values.regime import only_observed
 
 __all__ = [
     "Action",
@@ -209,6 +210,7 @@ def from_rows(graph: Graph, name: str, data: Any, n: int, seed: int) -> Subject:
 def _columns(data: Any, graph: Graph) -> Columns:
     """The columns of all nodes in memory, images as they are kept."""
     frame = Frame.read(data, graph)
+    only_observed("evaluate", graph.nodes, frame.marks)
     everything = torch.arange(len(frame))
     return {
         name: column[everything] if isinstance(column, ImageFiles) else column

@@ -21,7 +21,7 @@ from causalflow.errors import CompileError, DataError
 from causalflow.limits import EXPECTATION_CELLS
 from causalflow.mechanisms.categorical import PSEUDO_COUNT, Categorical, smoothed_log
 from causalflow.mechanisms.mechanism import Values, all_labelled
-from causalflow.mechanisms.regime import regime_column
+from causalflow.values.regime import regime_column
 
 __all__ = ["RowCounts", "TableIndex", "count_rows"]
 

@@ -176,7 +176,8 @@ class Model:
         Args:
             data: a DataFrame, a mapping of arrays, a torch Dataset of mappings or a data set of
                 `cf.data`, with a column for every node that is learned and for its parents;
-                unlabelled entries are NaN, None or -1.
+                unlabelled entries are NaN, None or -1. A column ``do(NAME)`` of truth values says
+                in which rows an experiment set NAME: its mechanism is not fitted to them.
             nodes: fit only these (default: all); the others keep what they have learned.
             steps: gradient steps in all.
             batch_size: rows a step.

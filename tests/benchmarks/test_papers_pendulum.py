@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 
 from benchmarks.nets import NETS as NETS_THERE_ARE
 from benchmarks.papers import experiment
-from benchmarks.papers.causal_diffae import pendulum
+from benchmarks.papers.causal_diffae import pendulum, shares
 from benchmarks.papers.causal_diffae.labels import FLOOR, STILL
 from benchmarks.papers.causal_diffae.pendulum import AGAINST, pendulum_bench, pendulum_tables
 from benchmarks.papers.experiment import Run
@@ -69,7 +70,7 @@ def test_the_poster_is_copied_row_by_row(tables):
 
 
 def test_values_asked_for_fill_the_range_and_rows_out_of_sight_are_left_out(tmp_path):
-    bench = pendulum_bench(Run(out=tmp_path, nets=tmp_path, n=400), [])
+    bench = pendulum_bench(Run(out=tmp_path, nets=tmp_path, n=400), {})
     for name, action in bench.actions.items():
         label, truth = pendulum.RANGES[name], bench.truth[name]
         share = (action[name] - label.guess) / label.scale
@@ -87,3 +88,32 @@ def test_without_nets_there_is_no_table(tmp_path, monkeypatch):
     monkeypatch.setattr(experiment, "CHECKPOINTS", tmp_path)  # one net ships
     pendulum_tables(Run(out=tmp_path, nets=tmp_path, n=N))
     assert not list(tmp_path.iterdir())
+
+
+def test_cells_are_counted_by_the_share_of_rows_from_experiments(tmp_path, monkeypatch):
+    """The net without such rows leaves pictures alone, the others draw the truth."""
+    none = next(iter(shares.NETS))
+
+    def made(run, name, data, actions):
+        still, rows = data.images.float() / 255, list(range(len(data)))
+        truth = {do: data.true_counterfactual(rows, act) for do, act in actions.items()}
+        return {do: still if name == none else world["image"] for do, world in truth.items()}
+
+    monkeypatch.setattr(pendulum, "pictures", made)
+    monkeypatch.setattr(shares, "DOCS", tmp_path)
+    for name in shares.NETS:
+        (tmp_path / f"{name}.safetensors").touch()
+    shares.share_tables(Run(out=tmp_path, nets=tmp_path, n=N))
+    table = json.loads((tmp_path / f"{shares.NAME}.json").read_text())
+    assert table["columns"][3:] == ["0 %", "1 %", "5 %", "20 %", "parts"]
+    assert table["rows"][0][3:] == ["4", "16", "16", "16", "16"]
+    assert len(table["rows"]) == 2 + 16
+    assert (tmp_path / f"{shares.NAME}.svg").exists()
+    assert set(shares.NETS) <= set(NETS_THERE_ARE)
+
+
+def test_the_nets_of_the_shares_differ_in_their_rows_alone():
+    plain, *others = (NETS_THERE_ARE[name] for name in shares.NETS)
+    for share, other in zip(shares.SHARES[1:], others, strict=True):
+        assert other.data == {**plain.data, "interventional": share / 100}
+        assert replace(other, data=plain.data, about=plain.about) == plain

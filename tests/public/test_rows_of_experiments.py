@@ -157,6 +157,25 @@ def test_marks_that_mean_nothing_are_refused(marks, message):
     assert "\n" not in str(caught.value)
 
 
+COINS = {"x": SET, "y": ~SET, "do(y)": SET}
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        lambda graph, rows: cf.identify(graph, "P(y | do(x))").estimate(rows),
+        lambda graph, rows: cf.bounds(graph, "P(y | do(x=1))", rows),
+    ],
+    ids=["estimate", "bounds"],
+)
+def test_what_is_an_estimate_of_observations_refuses_rows_of_experiments(asked):
+    coin = {"type": "class", "levels": 2}
+    graph = cf.Graph(nodes={"x": coin, "y": coin}, edges=["x -> y"])
+    with pytest.raises(cf.CausalflowError, match=r"by column 'do\(y\)' \d+ rows are of an exp"):
+        asked(graph, COINS)
+    asked(graph, {**COINS, "do(y)": np.zeros(N, dtype=bool)})
+
+
 def test_hidden_labels_leave_the_marks():
     hidden = cf.data.hide_labels(ROWS, 0.25)
     assert np.array_equal(hidden["do(y)"], SET)

@@ -40,7 +40,7 @@ AGAINST = "paper, CausalDiffAE"
 
 def pendulum_tables(run: Run) -> None:
     """The tables of the pendulum, of the nets that are there."""
-    nets = [name for name in NETS if run.has_net(name)]
+    nets = {name: who for name, who in NETS.items() if run.has_net(name)}
     if not nets:
         return
     bench = pendulum_bench(run, nets)
@@ -49,8 +49,13 @@ def pendulum_tables(run: Run) -> None:
     run.table("causal_diffae_pendulum_images", bench.of_pictures)
 
 
-def pendulum_bench(run: Run, nets: list[str]) -> Bench:
-    """Test pictures, spread evenly over the grid, and how they are asked and read."""
+def pendulum_bench(run: Run, nets: Mapping[str, str]) -> Bench:
+    """Test pictures, spread evenly over the grid, and how they are asked and read.
+
+    Args:
+        run: what was asked for.
+        nets: by net, who makes pictures with it.
+    """
     data = cf.data.pendulum("test", PENDULUM_SIZE, n=min(run.n, 1826))
     random, actions = torch.Generator().manual_seed(0), {}
     for name, label in RANGES.items():
@@ -62,7 +67,7 @@ def pendulum_bench(run: Run, nets: list[str]) -> Bench:
         labels=RANGES,
         actions=actions,
         read=read_pendulum,
-        made={NETS[name]: partial(pictures, run, name, data, actions) for name in nets},
+        made={who: partial(pictures, run, name, data, actions) for name, who in nets.items()},
         inside=lambda true: shadow_inside(true["shadow_length"], true["shadow_position"]),
     )
 
@@ -109,16 +114,21 @@ def _left_out(bench: Bench) -> dict[str, str]:
 
 def _met(bench: Bench) -> list[str]:
     """How many cells are at most the paper's."""
-    wanted, notes = _converted(), []
+    notes = []
     for who in bench.made:
-        scores = bench.scores[who]
-        met = sum(scores[key].value <= most for key, most in wanted.items())
-        surely = sum(scores[key].interval[1] <= most for key, most in wanted.items())
+        met, surely = meets(bench, who)
         notes.append(
-            f"{who}: {met} of {len(wanted)} cells are at most those of CausalDiffAE, {surely} with "
-            "their whole interval."
+            f"{who}: {len(met)} of {len(_converted())} cells are at most those of CausalDiffAE, "
+            f"{len(surely)} with their whole interval."
         )
     return notes
+
+
+def meets(bench: Bench, who: str) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """The cells (label, intervention) that are at most the paper's; those with all the interval."""
+    scores, wanted = bench.scores[who], _converted()
+    met = [key for key, most in wanted.items() if scores[key].value <= most]
+    return met, [key for key, most in wanted.items() if scores[key].interval[1] <= most]
 
 
 def _unread(bench: Bench) -> list[str]:

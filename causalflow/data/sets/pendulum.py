@@ -56,10 +56,11 @@ from causalflow.errors import DataError, one_of
 from causalflow.formats.formats import load
 from causalflow.graph.graph import Graph
 from causalflow.mechanisms.mechanism import to_engine
-from causalflow.mechanisms.regime import regime_column
+from causalflow.values.regime import regime_column
 
 __all__ = [
     "BLACK",
+    "EXPERIMENTS",
     "FIREBRICK",
     "GROUND",
     "LABELS",
@@ -67,7 +68,6 @@ __all__ = [
     "PARTS",
     "PIVOT",
     "ROD",
-    "EXPERIMENTS",
     "STROKE",
     "SUN_HEIGHT",
     "Pendulum",
@@ -189,8 +189,8 @@ def pendulum(
         labels: "exact", or "published": as in the names of the published files, whose lengths and
             positions are cut to whole numbers.
         interventional: the share of rows in which the shadow's length, or its position, was set at
-            random (`EXPERIMENTS`), 0 to 1; rounded to whole rows. Those that are at a share are at every
-            larger one.
+            random (`EXPERIMENTS`), 0 to 1; rounded to whole rows. Those that are at a share are at
+            every larger one.
         seed: which rows, and what they are set to.
 
     Raises:
@@ -221,7 +221,11 @@ def _experiments(share: float, n: int, seed: int) -> dict[str, Floats]:
     if not 0 <= share <= 1:
         raise DataError(f"pendulum: interventional is {share:g}; expected a share, 0 to 1")
     random = np.random.default_rng(seed)
-    order, which, place = random.permutation(n), random.integers(len(EXPERIMENTS), size=n), random.random(n)
+    order, which, place = (
+        random.permutation(n),
+        random.integers(len(EXPERIMENTS), size=n),
+        random.random(n),
+    )
     chosen = np.isin(np.arange(n), order[: round(share * n)])
     if not chosen.any():
         return {}
