@@ -70,6 +70,19 @@ def test_cells_at_most_the_papers_are_counted():
     assert "b: 0 of 2 cells" in said
 
 
+def test_cells_are_counted_by_share_and_those_missed_at_the_largest_are_named():
+    body = [
+        ["do(light)", "angle", "0.2", "0.3 (0.2, 0.4)", "0.1 (0.05, 0.15)", "0.1 (0.05, 0.15)"],
+        ["do(angle)", "light", "0.1", "0.3 (0.2, 0.4)", "0.15 (0.1, 0.2)", "0.1 (0.05, 0.15)"],
+    ]
+    heads = ["intervention", "label", PAPER, "0 %", "20 %", "parts"]
+    said = CAUSAL_DIFFAE["causal_diffae_pendulum_shares"]({"columns": heads, "rows": body})
+    assert "0 %: 0 of 2, 0 with" in said
+    assert "20 %: 1 of 2, 1 with" in said
+    assert "parts: 2 of 2, 1 with" in said
+    assert said.endswith("Missed at 20 %: light under do(angle), 1.5 times the paper's.")
+
+
 def test_a_picture_is_nearer_only_where_the_intervals_part():
     body = [[STILL, "2 (1.9, 2.1)", "1 (0.9, 1.1)"], ["ours, a", "1 (0.9, 1.1)", "0.9 (0.8, 1)"]]
     said = CAUSAL_DIFFAE["causal_diffae_circuit_images"]({"columns": [], "rows": body})

@@ -114,21 +114,16 @@ def _left_out(bench: Bench) -> dict[str, str]:
 
 def _met(bench: Bench) -> list[str]:
     """How many cells are at most the paper's."""
-    notes = []
+    wanted, notes = _converted(), []
     for who in bench.made:
-        met, surely = meets(bench, who)
+        scores = bench.scores[who]
+        met = sum(scores[key].value <= most for key, most in wanted.items())
+        surely = sum(scores[key].interval[1] <= most for key, most in wanted.items())
         notes.append(
-            f"{who}: {len(met)} of {len(_converted())} cells are at most those of CausalDiffAE, "
-            f"{len(surely)} with their whole interval."
+            f"{who}: {met} of {len(wanted)} cells are at most those of CausalDiffAE, {surely} with "
+            "their whole interval."
         )
     return notes
-
-
-def meets(bench: Bench, who: str) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    """The cells (label, intervention) that are at most the paper's; those with all the interval."""
-    scores, wanted = bench.scores[who], _converted()
-    met = [key for key, most in wanted.items() if scores[key].value <= most]
-    return met, [key for key, most in wanted.items() if scores[key].interval[1] <= most]
 
 
 def _unread(bench: Bench) -> list[str]:

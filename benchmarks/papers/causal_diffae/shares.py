@@ -18,18 +18,18 @@ from benchmarks.papers.causal_diffae.pendulum import (
     PARTS,
     PRINTED,
     RANGES,
-    meets,
     pendulum_bench,
 )
+from benchmarks.papers.causal_diffae.verdicts import PARTS as TOLD
 from benchmarks.papers.experiment import Run, Table
 from causalflow.data.sets.pendulum import LABELS
 from causalflow.evaluation.score import Score
 from causalflow.plot.images import save_figure
 
 NAME = "causal_diffae_pendulum_shares"
+PLOT = f"{NAME}.svg"
 SHARES = (0, 1, 5, 20)
 NETS = {f"causal_diffae_pendulum_experiments_{share}": f"{share} %" for share in SHARES}
-TOLD = "parts"
 
 
 def share_tables(run: Run) -> None:
@@ -45,22 +45,17 @@ def share_bench(run: Run) -> Bench:
 
 
 def _by_share(bench: Bench) -> Table:
-    """How many cells each net meets, and every cell."""
-    draw_shares(bench, DOCS / f"{NAME}.svg")
-    met = {who: meets(bench, who) for who in bench.made}
-    rows = [["cells at most the paper's, of 16", "", "", *(str(len(m)) for m, _ in met.values())]]
-    rows += [["with their whole interval", "", "", *(str(len(s)) for _, s in met.values())]]
-    for do in LABELS:
-        for column, name in enumerate(LABELS):
-            printed = PRINTED[AGAINST][name][LABELS.index(do)]
+    """Every cell, by intervention and label."""
+    draw_shares(bench, DOCS / PLOT)
+    rows = []
+    for column, do in enumerate(LABELS):
+        for name in LABELS:
+            printed = f"{PRINTED[AGAINST][name][column]:g}"
             scores = (bench.scores[who][name, do] for who in bench.made)
             shown = [cell(score, RANGES[name].scale) for score in scores]
-            rows.append(["" if column else f"do({do})", name, f"{printed:g}", *shown])
-    return Table(
-        rows=rows,
-        values=bench.values(raw=False),
-        facts={"n": len(bench.data), "heads": [*bench.made], "plot": f"{NAME}.svg"},
-    )
+            rows.append([f"do({do})", name, printed, *shown])
+    facts = {"n": len(bench.data), "heads": [*bench.made]}
+    return Table(rows=rows, values=bench.values(raw=False), facts=facts)
 
 
 def draw_shares(bench: Bench, path: Path) -> None:

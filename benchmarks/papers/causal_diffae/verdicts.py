@@ -6,6 +6,8 @@ from benchmarks.papers.causal_diffae.labels import STILL
 from benchmarks.papers.cells import Cell, Found, Verdict, column, read, rows, said, span
 
 PAPER = "paper, CausalDiffAE"
+PARTS = "parts"
+"""The column of the graph that is told which part of the picture each cause draws."""
 
 
 def _effectiveness(found: Found) -> str:
@@ -73,6 +75,27 @@ def _pendulum(found: Found) -> str:
     return "Ours with " + "; ".join(texts) + "."
 
 
+def _shares(found: Found) -> str:
+    """How many cells each share of rows meets, and how the largest misses what it misses."""
+    texts, shares = [], [head for head in found["columns"] if head.endswith("%")]
+    paper = [read(text).value for text in column(found, PAPER)]
+    for who in (*shares, *(head for head in found["columns"] if head == PARTS)):
+        ours = [*map(read, column(found, who))]
+        met, surely = (
+            sum(end <= most for end, most in zip(ends, paper, strict=True))
+            for ends in ([each.value for each in ours], [each.high for each in ours])
+        )
+        texts.append(f"{who}: {met} of {len(paper)}, {surely} with their whole interval")
+    ratios = zip(found["rows"], map(read, column(found, shares[-1])), paper, strict=True)
+    left = [
+        f"{row[1]} under {row[0]}, {ours.value / most:.2g} times the paper's"
+        for row, ours, most in ratios
+        if ours.value > most
+    ]
+    missed = f" Missed at {shares[-1]}: {'; '.join(left)}." if left else ""
+    return f"Cells at most the paper's: {'; '.join(texts)}.{missed}"
+
+
 def _nearer(found: Found) -> str:
     """How often the counterfactual picture is nearer to the true one than the factual picture."""
     (still,) = rows(found, STILL)
@@ -118,6 +141,7 @@ VERDICTS: dict[str, Verdict] = {
     "causal_diffae_pendulum_effectiveness": _pendulum,
     "causal_diffae_pendulum_raw": _pendulum,
     "causal_diffae_pendulum_images": _nearer,
+    "causal_diffae_pendulum_shares": _shares,
     "causal_diffae_circuit_dci": _dci,
     "causal_diffae_circuit_effectiveness": _circuit,
     "causal_diffae_circuit_images": _nearer,
