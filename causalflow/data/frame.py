@@ -41,7 +41,7 @@ class Frame:
     Attributes:
         nodes: the type of each column.
         columns: one entry per row: tensors, or image files read when they are asked for.
-        regimes: of nodes that were set in some rows, in which: bool, shape (rows,).
+        regimes: bool columns of the nodes that were set in some rows, by name.
     """
 
     nodes: Mapping[str, Node]

@@ -2,7 +2,7 @@
 
 Notation: r a distinct row of the data, n_r how often it occurs, s a joint state of the latents,
 q(s | r) the responsibilities. Rows in which other children were set are distinct; there the table
-of a child that was set has no part (`causalflow.mechanisms.regime`).
+of a child that was set has no part (`causalflow.values.regime`).
 
 Each table is a matrix of log-probabilities, and (r, s) uses its cell base[r] + offset[s]: so one
 index gathers the tables in the expectation step, and scatters the counts n_r q(s | r) in the

@@ -5,7 +5,7 @@ parents;
 
     p(v | pa) = sum_l p(l) prod_c p(v_c | pa_c, l)
 
-where the product leaves out the children that were set in the row (`causalflow.mechanisms.regime`).
+where the product leaves out the children that were set in the row (`causalflow.values.regime`).
 
 Tables are fitted by expectation-maximisation over the exact posterior p(l | v), with unique rows
 counted once and `PSEUDO_COUNT` observations added to every row of every table, so that the
@@ -44,8 +44,9 @@ from causalflow.mechanisms.mechanism import (
     draw_index,
     draw_normal,
     filled,
+    natural,
+    untouched,
 )
-from causalflow.mechanisms.regime import natural, untouched
 
 __all__ = ["LatentClass", "LatentDistrict"]
 

@@ -17,7 +17,9 @@ and how a user sees them (`to_engine`, `to_public`):
                 (batch, channel, height, width)
     - discrete  float32, integers                       the same integers, or their code
 
-What stands for a value, and what for a gap, says the node's type (`causalflow.values`).
+What stands for a value, and what for a gap, says the node's type (`causalflow.values`). Rows of
+experiments have a column ``do(NAME)`` too, bool, (batch,): where the node was set, its mechanism is
+not fitted (`causalflow.values.regime`).
 
 A noise is a mapping of named tensors with the batch as first axis, so that it can be stored,
 indexed and replayed. Random numbers come from an explicit generator, never from the global one.
@@ -37,6 +39,8 @@ from torch import Tensor
 
 from causalflow.errors import CausalflowError, EvidenceError
 from causalflow.nn.embedding import known as labelled
+from causalflow.values.column import GAP
+from causalflow.values.regime import regime_column
 from causalflow.values.variable import NodeType
 
 __all__ = [
@@ -53,12 +57,14 @@ __all__ = [
     "filled",
     "labelled",
     "module_key",
+    "natural",
     "snapped",
     "stored",
     "take",
     "to_engine",
     "to_public",
     "to_scale",
+    "untouched",
 ]
 
 Values: TypeAlias = Mapping[str, Tensor]
@@ -177,6 +183,28 @@ def to_public(kind: NodeType, value: Tensor) -> Tensor:
 def all_labelled(values: Values, names: Iterable[str]) -> Tensor:
     """Whether each row has a value for every name: bool, shape (batch,); ``names`` is not empty."""
     return torch.stack([labelled(values[name]) for name in names]).all(0)
+
+
+def natural(values: Values, name: str) -> Tensor | None:
+    """Where no experiment set the node: bool, shape (batch,); None: nowhere was it set."""
+    was_set = values.get(regime_column(name))
+    return None if was_set is None else ~was_set
+
+
+def untouched(values: Values, name: str) -> Values:
+    """The values as the mechanism of a node is fitted to them: a gap of it where it was set.
+
+    Example:
+        >>> values = {"x": torch.tensor([1, 0]), "do(x)": torch.tensor([True, False])}
+        >>> untouched(values, "x")["x"]
+        tensor([-1,  0])
+    """
+    own = natural(values, name)
+    if own is None:
+        return values
+    value = values[name]
+    gap = torch.nan if value.is_floating_point() else GAP
+    return {**values, name: torch.where(own.view(-1, *[1] * (value.ndim - 1)), value, gap)}
 
 
 def filled(values: Values, names: Iterable[str]) -> dict[str, Tensor]:

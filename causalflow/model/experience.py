@@ -27,8 +27,7 @@ from causalflow.data.frame import Frame
 from causalflow.errors import CheckpointError
 from causalflow.graph.graph import Graph
 from causalflow.limits import KEPT_PICTURES, KEPT_PIXELS
-from causalflow.mechanisms.mechanism import all_labelled
-from causalflow.mechanisms.regime import untouched
+from causalflow.mechanisms.mechanism import all_labelled, untouched
 from causalflow.model.scm import StructuralModel
 
 __all__ = ["FAR", "Experience", "Pictures", "experienced", "far"]

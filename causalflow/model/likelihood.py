@@ -4,7 +4,7 @@ The likelihood of a world factorises over the nodes once every hidden cause is s
 district, so each mechanism's loss stands alone: a node reads its own column and its parents', and
 the nodes that share a latent class are fitted together, by exact enumeration of it
 (`causalflow.mechanisms.latent_class`). In rows where a node was set its mechanism has no part
-(`causalflow.mechanisms.regime`).
+(`causalflow.values.regime`).
 
 An image that is fitted under another law than the data's, with weights w of mean 1
 (`causalflow.mechanisms.image.loss`), would learn little from the few rows that weigh most. So rows
@@ -29,8 +29,7 @@ from causalflow.graph.node import Node
 from causalflow.mechanisms.categorical import Categorical
 from causalflow.mechanisms.image.image_mechanism import ImageMechanism
 from causalflow.mechanisms.latent_class import LatentDistrict
-from causalflow.mechanisms.mechanism import Mechanism, Values, module_key
-from causalflow.mechanisms.regime import untouched
+from causalflow.mechanisms.mechanism import Mechanism, Values, module_key, untouched
 from causalflow.model.evidence import check_names
 from causalflow.model.experience import FAR, Experience, experienced, far
 from causalflow.model.scm import StructuralModel

@@ -1,9 +1,17 @@
-"""Regime: which nodes of a row an experiment set, as rows of data say it.
+"""Regime: which nodes of a row an experiment set, and what such a row tells of the mechanisms.
 
-A column called ``do(NAME)`` has a truth value a row: whether NAME was set there, whatever its
-parents were. Rows without such a column, and rows where each is false, are observations. What a row
-of an experiment tells of the mechanisms: `causalflow.mechanisms.regime`; of P(v) alone it tells
-nothing, so that whoever estimates P(v) refuses it (`only_observed`).
+Notation: S_n the nodes that were set in row n, whatever their parents were; none in an observation.
+
+    row n        v ~ P(v | do(S_n)) = prod_{i not in S_n} p(v_i | pa_i)
+    likelihood   node i's mechanism is fitted to the rows with i not in S_n; the value that a node
+                 was set to is what its children read
+    P(v)         such a row tells nothing of it: whoever estimates P(v) refuses it (`only_observed`)
+
+A column called ``do(NAME)`` says it, a truth value a row. Which rows were set, and to what, must
+not depend on what nobody observed.
+
+Source: Pearl (2009), Causality, equation 3.10 (truncated factorisation); Cooper & Yoo (1999),
+Causal discovery from a mixture of experimental and observational data.
 """
 
 from __future__ import annotations
