@@ -20,6 +20,10 @@ from causalflow.evaluation.score import NORMAL
 __all__ = ["MANY_NAME", "report", "summary"]
 
 MANY_NAME = "alf 20"
+ORDER = ("error", "undone", "variation", "others")
+WHAT = """Errors, undoing and variation are in grey levels; digit: the share of pictures that are
+not read as the digit set; thickness (pixels), intensity, color (share), bar: what was to stay.
+Calls are of all networks of the graph; those of the way up are shared by all interventions."""
 Row = dict[str, Any]
 
 
@@ -72,39 +76,43 @@ def _half(each: NDArray[np.float64]) -> float:
     return NORMAL * float(each.std(ddof=1)) / math.sqrt(len(each)) if len(each) > 1 else math.inf
 
 
+HEADS = ("", "", "calls up + down", "measured", "against leap-frog, %", "beside")
+
+
 def report(nets: Mapping[str, Mapping[str, Row]]) -> str:
-    """The tables of the nets."""
-    lines = ["# Few calls", "", __doc__.split("\n\n", 1)[1].strip(), ""]
+    """The tables of the nets: a line for every measure, intervention and setting."""
+    lines = ["# Few calls", "", (__doc__ or "").split("\n\n", 1)[1].strip(), "", WHAT, ""]
     for net, rows in nets.items():
-        lines += [f"## {net}", ""]
-        keys = list(rows[MANY_NAME]["paired"])
-        heads = [_head(key) for key in keys]
-        lines += markdown(["", "calls", *heads, "null, largest", "no worse"], _lines(rows, keys))
-        unchanged = rows[MANY_NAME]["means"]
-        beside = [f"{k} {v['value']:.3g}" for k, v in unchanged.items() if _beside(k)]
-        lines += ["", f"n = {rows[MANY_NAME]['n']}. {'; '.join(beside)}.", ""]
-    return "\n".join(lines) + "\n"
+        verdicts = [f"{name} {_verdict(row)}" for name, row in rows.items() if name != MANY_NAME]
+        lines += [f"## {net}", "", f"n = {rows[MANY_NAME]['n']}; {'; '.join(verdicts)}.", ""]
+        keys = sorted(rows[MANY_NAME]["paired"], key=lambda key: ORDER.index(_order(key)))
+        lines += [*markdown(HEADS, (_line(rows, key, name) for key in keys for name in rows)), ""]
+    return "\n".join(lines)
 
 
-def _beside(key: str) -> bool:
-    return key.startswith(("unchanged", "variation true", "factual"))
+def _verdict(row: Row) -> str:
+    said = "no worse under any intervention" if row["no worse"] else "**worse** under one"
+    return f"{said}, {row['null']:.0e} levels off at most without one"
 
 
-def _head(key: str) -> str:
-    measure, _, do = key.rpartition(" ")
-    return f"{measure}, do({do})"
+def _order(key: str) -> str:
+    measure = key.rpartition(" ")[0]
+    return measure if measure in ORDER else ORDER[-1]
 
 
-def _lines(rows: Mapping[str, Row], keys: list[str]) -> Iterator[list[str]]:
-    for name, row in rows.items():
-        calls = f"{row['calls up'] + row['calls down']:.0f}"
-        cells = [_cell(name, row, key) for key in keys]
-        verdict = "" if name == MANY_NAME else ("yes" if row["no worse"] else "**no**")
-        yield [name, calls, *cells, f"{row['null']:.1e}", verdict]
-
-
-def _cell(name: str, row: Row, key: str) -> str:
+def _line(rows: Mapping[str, Row], key: str, name: str) -> list[str]:
+    row, (measure, _, do) = rows[name], key.rpartition(" ")
     mean, paired = row["means"][key], row["paired"][key]
-    if name == MANY_NAME:
-        return f"{mean['value']:.3g} +- {mean['half']:.2g}"
-    return f"{mean['value']:.3g} ({paired['value']:+.1f} +- {paired['half']:.1f} %)"
+    difference = "" if name == MANY_NAME else f"{paired['value']:+.1f} +- {paired['half']:.1f}"
+    beside = {"error": f"unchanged {do}", "variation": f"variation true {do}"}.get(measure)
+    other = row["means"].get(beside or f"factual {measure} {do}")
+    return [
+        f"{measure}, do({do})",
+        name,
+        f"{row['calls up']:.0f} + {row['calls down']:.0f}",
+        f"{mean['value']:.3g} +- {mean['half']:.2g}",
+        difference,
+        ""
+        if other is None
+        else f"{beside or 'factual'} {other['value']:.3g}".replace(f" {do}", ""),
+    ]
