@@ -124,10 +124,12 @@ class Student(nn.Module):
         return leave(y) - grain
 
     def editor(self) -> Editor:
-        """What it has become."""
+        """What it has become; its times and weights to four digits."""
         with torch.no_grad():
-            times = [min(max(float(each), EARLIEST), LATEST) for each in self._nodes()[1:-1]]
-            return Editor(self.denoiser, times, (EAGER * self.weights).tolist())
+            times = [float(each) for each in self._nodes()[1:-1]]
+            weights = (EAGER * self.weights).tolist()
+        times = [min(max(each, EARLIEST), LATEST) for each in times]
+        return Editor(self.denoiser, *([round(each, 4) for each in of] for of in (times, weights)))
 
     def _nodes(self) -> list[float | Tensor]:
         end = self.denoiser.tau_max
