@@ -67,9 +67,12 @@ def _mean(each: NDArray[np.float64]) -> dict[str, float]:
 
 
 def _paired(each: NDArray[np.float64], many: NDArray[np.float64]) -> dict[str, float]:
-    """Difference in per cent of leap-frog's mean; of shares in points."""
-    scale = 100 / float(many.mean()) if float(many.mean()) else math.inf
-    return {"value": scale * float((each - many).mean()), "half": scale * _half(each - many)}
+    """The difference in per cent of leap-frog's mean, 0 where nothing differs."""
+    change, mean = each - many, float(many.mean())
+    if not change.any():
+        return {"value": 0.0, "half": 0.0}
+    scale = 100 / mean if mean else math.inf
+    return {"value": scale * float(change.mean()), "half": scale * _half(change)}
 
 
 def _half(each: NDArray[np.float64]) -> float:

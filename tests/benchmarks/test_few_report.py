@@ -15,6 +15,7 @@ def columns(scale, spread=0.0):
         "error a": scale * error + spread * random.standard_normal(400),
         "variation a": error,
         "undone a": 2 * error,
+        "kept a": np.zeros(400),
         "null ": np.zeros(100),
     }
 
@@ -27,6 +28,7 @@ def test_a_difference_is_paired_and_in_per_cent_of_leap_frogs_error():
     own = found[MANY_NAME]["means"]["error a"]
     assert paired["half"] == pytest.approx(0.1 * 100 * own["half"] / own["value"])
     assert found["few"]["no worse"]
+    assert found["few"]["paired"]["kept a"] == {"value": 0.0, "half": 0.0}
 
 
 def test_worse_is_what_the_interval_says_and_undoing_does_not_count():
