@@ -93,9 +93,8 @@ class Denoiser(nn.Module):
         path: the Gaussian path of training.
         tau_max: where the noise begins; grids end here.
         prior_scale: the standard deviation of positions there.
-        replay: how the network is run when it answers; None: it is called.
+        replay: how the network is run when it answers.
         trained: the network brings weights and condition of its own.
-        images_seen: how many images have passed through the network.
     """
 
     def __init__(
@@ -128,8 +127,12 @@ class Denoiser(nn.Module):
             self.time = TimeEmbedding(features)
             self.condition = nn.Sequential(nn.SiLU(), nn.Linear(features, features), nn.SiLU())
         self.network = backbone.make(channels, features, options) if network is None else network
-        self.replay: Replay | None = None
-        self.images_seen = 0
+        self.replay = Replay()
+
+    @property
+    def images_seen(self) -> int:
+        """How many images have passed through the network."""
+        return self.replay.images
 
     @property
     def tau_max(self) -> float:
@@ -215,10 +218,7 @@ class Denoiser(nn.Module):
         if not isinstance(tau, Tensor):
             tau = torch.full((len(x),), tau, dtype=dtype, device=x.device)
         tau, x = tau.to(dtype).expand(len(x)), x.to(dtype)
-        self.images_seen += len(x)
-        if self.replay is None or torch.is_grad_enabled():
-            return self._predict(x, tau, condition)
-        return self.replay("network", self._predict, x, tau, condition)
+        return self.replay.network(self._predict, x, tau, condition)
 
     def _predict(self, x: Tensor, tau: Tensor, condition: Tensor) -> Tensor:
         if self.embedded:
@@ -272,4 +272,5 @@ class NetworkCalls:
         self.images += self._seen() - self._before
 
     def _seen(self) -> int:
-        return sum(denoiser.images_seen for denoiser in self._denoisers)
+        replays = {id(each.replay): each.replay for each in self._denoisers}
+        return sum(replay.images for replay in replays.values())

@@ -11,11 +11,15 @@ the noise end of the path, c' other conditions.
 A reversible solver undoes its way up; it is not stable under guidance, which the guided solver is.
 *Balanced* decodes start over from the factual image, because how far up they go depends on both
 worlds: all forms of `causalflow.diffusion.guidance.balance` need its tape too.
+
+A *walk* is one of these ways as a function of tensors alone: the conditions and the state. Where
+walks are recorded it is one launch (`causalflow.nn.replay`). Neural guidance compares the rows that
+have changed, so its walks, balanced ones and those that draw are called step by step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -37,6 +41,7 @@ from causalflow.diffusion.path import TAU_MIN, enter, grid, leave
 from causalflow.diffusion.solver.solver import (
     SOLVERS,
     Solver,
+    State,
     ascend,
     descend,
     draw_offset,
@@ -62,7 +67,7 @@ class Trajectory:
         scales: the scale of each anti-causal parent.
         levels: the number of levels of each class parent.
         predictor: predicts the class parents from y.
-        replay: how its gradient is run; None: it is called.
+        replay: how walks, and the gradient of the predictor, are run.
         editing: the velocity that the solver follows up and down, of a distilled network
             (`causalflow.mechanisms.image.editor`); None: v.
     """
@@ -74,7 +79,7 @@ class Trajectory:
     scales: Mapping[str, float]
     levels: Mapping[str, int]
     predictor: Predictor
-    replay: Replay | None
+    replay: Replay
     editing: ConditionalField | None = None
 
     @cached_property
@@ -93,19 +98,33 @@ class Trajectory:
     @cached_property
     def guides(self) -> bool:
         """Whether anything guides a row whose parents have changed."""
-        neural = self.options.guidance != "none" and self.options.strength != 1
-        return any(self.scales.values()) or (neural and bool(self.neural))
+        return any(self.scales.values()) or self._compares
+
+    @property
+    def _compares(self) -> bool:
+        """Whether neural guidance compares rows, of a number that depends on their values."""
+        guided = self.options.guidance != "none" and self.options.strength != 1
+        return guided and bool(self.neural)
 
     def up(
         self, image: Tensor, conditions: Values, generator: torch.Generator
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Position and offset at the noise end; a stochastic solver draws."""
+        if self.solver.stochastic:
+            position, *offset = self._up(conditions, image, generator)
+        else:
+            position, *offset = self._walked("up", self._up, (conditions,), image)
+        return position, tuple(offset)
+
+    def _up(
+        self, conditions: Values, image: Tensor, generator: torch.Generator | None = None
+    ) -> State:
         field, nodes = self._own_field(conditions), self._own_nodes
         position, *further = ascend(self.solver, field, enter(image), nodes, generator)
         if not further:
-            return position, ()
+            return (position,)
         resting = rest(self.solver, field, position, nodes)[1:]
-        return position, tuple(a - b for a, b in zip(further, resting, strict=True))
+        return position, *(a - b for a, b in zip(further, resting, strict=True))
 
     def draw_offset(self, position: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
         """The offset of images that are drawn."""
@@ -117,6 +136,9 @@ class Trajectory:
         Raises:
             EvidenceError: the offset is that of another solver.
         """
+        return self._walked("down", self._down, (conditions,), position, *offset)[0]
+
+    def _down(self, conditions: Values, position: Tensor, *offset: Tensor) -> State:
         field, nodes = self._own_field(conditions), self._own_nodes
         state = rest(self.solver, field, position, nodes)
         if [part.shape for part in state[1:]] != [part.shape for part in offset]:
@@ -124,11 +146,39 @@ class Trajectory:
                 f"solver '{self.solver.name}', {len(nodes) - 1} steps: this noise was abducted "
                 "by another solver; abduct and predict with the same options"
             )
-        return leave(descend(self.solver, field, shifted(state, offset), nodes))
+        return (leave(descend(self.solver, field, shifted(state, offset), nodes)),)
+
+    def fresh(self, conditions: Values, position: Tensor) -> Tensor:
+        """The image of a position alone, by the guided solver, unguided."""
+        return self._walked("fresh", self._fresh, (conditions,), position)[0]
+
+    def _fresh(self, conditions: Values, position: Tensor) -> State:
+        return (self.from_rest(self.field(conditions), position),)
 
     def guided(self, target: Values, reference: Values, position: Tensor) -> Tensor:
         """The image of a position where the parents have changed from their reference."""
-        return self.from_rest(self._guided_field(target, reference), position)
+        if self._compares:
+            return self._guided(target, reference, position)[0]
+        return self._walked("guided", self._guided, (target, reference), position)[0]
+
+    def _guided(self, target: Values, reference: Values, position: Tensor) -> State:
+        return (self.from_rest(self._guided_field(target, reference), position),)
+
+    def _walked(
+        self, way: str, walk: Callable[..., State], worlds: tuple[Values, ...], *state: Tensor
+    ) -> State:
+        """``walk(*worlds, *state)``, by one launch where walks are recorded."""
+        names = [tuple(world) for world in worlds]
+
+        def from_tensors(*inputs: Tensor) -> State:
+            parts = iter(inputs)
+            told = [{name: next(parts) for name in each} for each in names]
+            return walk(*told, *parts)
+
+        solvers = self.solver, self.guided_solver
+        key = (way, self.options, solvers, *self.scales.items(), *names)
+        values = [value for world in worlds for value in world.values()]
+        return self.replay.walk(key, from_tensors, *values, *state)
 
     def from_rest(self, field: Field, position: Tensor, tau_max: float | None = None) -> Tensor:
         """The image of a position that the guided solver takes along any field."""

@@ -226,7 +226,8 @@ def _built(
         mechanism = mechanisms.get(name)
         if not isinstance(mechanism, ImageMechanism):
             raise CompileError(f"a distilled network of '{name}', which is no image node")
-        mechanism.editor = Editor(copy.deepcopy(mechanism.denoiser), [0.5] * times, [0.0] * 4)
+        network = copy.deepcopy(mechanism.denoiser)
+        mechanism.edited_by(Editor(network, [0.5] * times, [0.0] * 4))
     return StructuralModel(graph, mechanisms, {**exogenous, **roots}, hidden)
 
 

@@ -61,7 +61,8 @@ def distilled(
     other = copy.deepcopy(scm).to(report.device)
     settings = {}
     for name, student in pupils.students.items():
-        editor = other.images[name].editor = student.editor()
+        editor = student.editor()
+        other.images[name].edited_by(editor)
         chosen = f"distilled in {report.steps:,} steps of {options.batch_size} rows"
         settings[name] = Settings(options=editor.options, chosen=chosen)
     return other.settled(settings).eval()

@@ -137,15 +137,16 @@ class Model:
     def accelerate(
         self, *, precision: str = "32-true", graphs: bool = True, compile: bool = False
     ) -> Model:
-        """Answer faster on CUDA; returns the model itself. Training is not touched.
+        """Answer faster; returns the model itself. Training is not touched.
 
         Args:
             precision: "32-true", or "bf16-mixed": about twice as fast on networks that fill the
-                GPU, with three digits in place of seven.
-            graphs: record the networks' launches once for each batch size, and replay them
-                (`causalflow.nn.replay`); pays for small networks. No effect elsewhere than on CUDA.
-            compile: have ``torch.compile`` fuse the denoisers, which takes minutes and pays for
-                long streams.
+                GPU, and on CPUs that have bfloat16, with three digits in place of seven.
+            graphs: record the launches of networks and of whole trajectories once for each batch
+                size, and replay them (`causalflow.nn.replay`); pays for small networks. No effect
+                elsewhere than on CUDA.
+            compile: have ``torch.compile`` fuse the denoisers, on any device, which takes minutes
+                and pays for long streams; where it cannot, a warning says why. Seven digits agree.
 
         Raises:
             CausalflowError: an unknown precision.

@@ -377,8 +377,6 @@ def accelerate(scm: StructuralModel, precision: str, *, graphs: bool, compile: b
     if precision not in PRECISIONS:
         allowed = one_of(precision, PRECISIONS)
         raise CausalflowError(f"accelerate: unknown precision {precision!r}; {allowed}")
-    for denoiser in scm.denoisers:
-        denoiser.replay = Replay(graphs=graphs, precision=precision)
-        if compile:
-            denoiser.network.compile()
+    for image in scm.images.values():
+        image.accelerated(Replay(graphs=graphs, precision=precision, compile=compile))
     scm.forget()

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from causalflow.nn.encoder import GROUPS, Modulation
+from causalflow.nn.encoder import GROUPS, Modulation, activated
 
 __all__ = ["Block", "UNet"]
 
@@ -43,8 +43,8 @@ class Block(nn.Module):
 
     def forward(self, h: Tensor, embedding: Tensor) -> Tensor:
         """The next hidden state; same shape as h."""
-        change = self.first(functional.silu(self.norm(h)))
-        return h + self.second(functional.silu(self.modulation(change, embedding)))
+        change = self.first(activated(self.norm(h)))
+        return h + self.second(activated(self.modulation(change, embedding)))
 
 
 class UNet(nn.Module):
@@ -78,7 +78,7 @@ class UNet(nn.Module):
         x = functional.pad(x, (0, -width % multiple, 0, -height % multiple))
         h = self.enter(x.contiguous(memory_format=torch.channels_last))
         h = self._ascend(self._descend(h, embedding), embedding)
-        return self.leave(functional.silu(self.norm(h)))[..., :height, :width]
+        return self.leave(activated(self.norm(h)))[..., :height, :width]
 
     def _descend(self, h: Tensor, embedding: Tensor) -> list[Tensor]:
         """The hidden state at the end of each level, on the way down."""

@@ -98,13 +98,13 @@ class Pull:
         predictor: predicts (at least) the parents in ``scales``.
         scales: the scale s of each anti-causal parent.
         aim: an entry of `AIMS`.
-        replay: how the gradient is run; None: it is called.
+        replay: how the gradient is run.
     """
 
     predictor: Predictor
     scales: Mapping[str, float]
     aim: str = "hold"
-    replay: Replay | None = None
+    replay: Replay = field(default_factory=Replay)
     climbs: Aim = field(init=False)
 
     def __post_init__(self) -> None:
@@ -158,10 +158,7 @@ def pull(
 
     times = tau.expand(len(y)) if isinstance(tau, Tensor) else y.new_full((len(y),), tau)
     inputs = (y, times, velocity, *wanted.values(), *factual.values())
-    if guided.replay is None:
-        change = climbed(*inputs)
-    else:
-        change = guided.replay(("pull", guided.aim, *guided.scales.items()), climbed, *inputs)
+    change = guided.replay.part(("pull", guided.aim, *guided.scales.items()), climbed, *inputs)
     if aim.everywhere:
         return change
     rows = any_changed(target, reference, reference).reshape(-1, *[1] * (y.ndim - 1))

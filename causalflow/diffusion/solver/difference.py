@@ -28,7 +28,7 @@ every net has its best; the defaults are those of MorphoMNIST. This project's.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import TypeAlias
 
 import torch
@@ -107,8 +107,15 @@ def _extrapolated(velocities: Sequence[Tensor], nodes: Scalars, weight: float | 
 
 def _pattern(y: Tensor) -> Tensor:
     """eps: one image, the same for every row, on every machine."""
+    return _drawn(y.shape[1:], y.dtype, y.device)
+
+
+@cache
+def _drawn(shape: torch.Size, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Drawn once: a walk that is recorded on a GPU fetches nothing from the host."""
     generator = torch.Generator().manual_seed(_SEED)
-    return torch.randn(y.shape[1:], generator=generator).to(y)
+    with torch.inference_mode(False):
+        return torch.randn(shape, generator=generator).to(device, dtype)
 
 
 def difference(weights: Scalars) -> Solver:

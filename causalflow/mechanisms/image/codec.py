@@ -262,7 +262,7 @@ class Codec:
             return None
         if not self.options.residual:
             return torch.zeros_like(position)
-        return image.double() - self.trajectory.from_rest(self.trajectory.field(told), position)
+        return image.double() - self.trajectory.fresh(told, position)
 
     def _balancing(
         self, image: Tensor, generator: torch.Generator
@@ -299,7 +299,7 @@ class Codec:
 
     def _fresh(self, parents: Values, noise: ImageNoise) -> Tensor:
         told = self.conditions(parents, noise)
-        return self.trajectory.from_rest(self.trajectory.field(told), noise.position)
+        return self.trajectory.fresh(told, noise.position)
 
     def _plain(self, parents: Values, noise: ImageNoise) -> Tensor:
         told = self.conditions(parents, noise)

@@ -35,6 +35,7 @@ from causalflow.diffusion.solver.solver import Field
 from causalflow.graph.node import Diffusion
 from causalflow.mechanisms.image.codec import Codec, ImageNoise
 from causalflow.mechanisms.mechanism import Mechanism, Values
+from causalflow.nn.replay import Replay
 
 __all__ = ["Editor", "Student"]
 
@@ -91,7 +92,7 @@ class Student(nn.Module):
     def __init__(self, denoiser: Denoiser, codec: Codec, teacher: Mechanism, calls: int) -> None:
         super().__init__()
         self.denoiser = copy.deepcopy(denoiser).requires_grad_(True)
-        self.denoiser.replay = None
+        self.denoiser.replay = Replay()
         options, steps = codec.options, calls // 2
         times, weights = options.difference_times, options.difference_weights
         if times is None or len(times) != steps - 1:

@@ -45,6 +45,7 @@ from causalflow.mechanisms.image.semantic_code import SemanticCode
 from causalflow.mechanisms.mechanism import Noise, Values, all_labelled, chunks, module_key, take
 from causalflow.nn.embedding import PictureEmbedding
 from causalflow.nn.engine import Engine, Site
+from causalflow.nn.replay import Replay
 from causalflow.values.image import ImageType
 
 __all__ = ["ENGINE", "ImageMechanism"]
@@ -188,13 +189,22 @@ class ImageMechanism(nn.Module):
         """
         return Student(self.denoiser, self._codec, teacher, calls)
 
+    def edited_by(self, editor: Editor) -> None:
+        """Take a distilled network, which runs as its own does."""
+        self.editor = editor
+        self.accelerated(self.denoiser.replay)
+
+    def accelerated(self, replay: Replay) -> None:
+        """Run all its networks this way: one record holds a walk of any of them."""
+        for denoiser in self.denoisers:
+            denoiser.replay = replay
+
     def forget(self) -> None:
         """Drop what was recorded of weights that have changed or moved, or that run otherwise."""
         for made in MADE:
             self.__dict__.pop(made, None)
         for denoiser in self.denoisers:
-            if denoiser.replay is not None:
-                denoiser.replay.forget()
+            denoiser.replay.forget()
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what is made of its options, by which a copy may have others."""
