@@ -14,7 +14,7 @@ from causalflow.registry import Registry
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORDED = {
-    "counterfactual": 25,
+    "counterfactual": 26,
     "exact, first": 24,
     "exact, again": 3,
     "verdict": 12,
