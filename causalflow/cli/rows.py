@@ -169,6 +169,7 @@ def supply_of(
 
     Raises:
         EvidenceError: nothing is named, and no data set belongs to the file.
+        DataError: what is named cannot be read.
     """
     from causalflow.data.sets.catalogue import data_set
     from causalflow.data.supply import Origin, Supply, named, supplied
@@ -181,6 +182,11 @@ def supply_of(
         return supplied(known, wanted, model)
     if is_data_set(data):
         return named(data_set(data), wanted, model.graph)
+    if (names := image_names(model.graph)) and Path(data).suffix.lower() == ".csv":
+        raise DataError(
+            f"--data {data}: node '{names[0]}' is an image; give the folder of the pictures, with "
+            f"a {LABELS} that names them in a column 'path'"
+        )
     content = read_rows(model.graph, data, None, "path")
     return Supply(data=data, origin=Origin.GIVEN, rows=dict.fromkeys(wanted, content))
 

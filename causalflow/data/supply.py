@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
+from torch import Tensor
+
 from causalflow.data.sets.catalogue import DataSet
 from causalflow.data.sets.dataset import SPLITS
 from causalflow.errors import MissingDataError, SupportWarning, one_line
@@ -37,7 +39,7 @@ class Drawable(Protocol):
     def graph(self) -> Graph:
         """Its declaration."""
 
-    def sample(self, n: int, *, generator: int) -> Mapping[str, Any]:
+    def sample(self, n: int, *, generator: int) -> Mapping[str, Tensor]:
         """n rows, node -> values."""
 
 
@@ -65,11 +67,6 @@ class Supply:
     origin: Origin
     rows: Mapping[str, Any]
     why: str = ""
-
-    @property
-    def real(self) -> bool:
-        """Whether no picture was drawn by the model itself."""
-        return self.origin is not Origin.DRAWN
 
     def text(self, split: str) -> str:
         """What the rows of a split are, in one line."""
@@ -138,7 +135,8 @@ def _drawing(model: Drawable) -> DataSet:
     def make(split: str, n: int) -> Mapping[str, Any]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SupportWarning)  # told of with what is asked of them
-            return dict(model.sample(n, generator=SPLITS.index(split)))
+            drawn = model.sample(n, generator=SPLITS.index(split))
+        return {name: values.cpu() for name, values in drawn.items()}
 
     return DataSet(name="drawn", make=make, graphs=(), most=MOST_DRAWN)
 

@@ -134,6 +134,9 @@ def test_data_that_are_named_are_taken_or_refused(cli, cut, tmp_path):
     answer = json.loads(cli(*MORPHO, "--data", tmp_path, "--json").out)
     assert (answer["evidence"], answer["data"]) == ("given", str(tmp_path))
     assert [row["thickness"] for row in answer["rows"]] == [2, 5]
+    ran = cli(*MORPHO, "--data", tmp_path / "labels.csv")
+    assert (ran.code, ran.err.count("\n")) == (2, 1)
+    assert "give the folder of the pictures" in ran.err
     ran = cli(*MORPHO, "--data", tmp_path, "--given", "digit=1")
     assert (ran.code, ran.err.count("\n")) == (2, 1)
     assert "--data and other evidence; give one of them" in ran.err
