@@ -11,10 +11,12 @@ from causalflow.data.sets.digits import digits, mnist
 from causalflow.data.sets.grouped_mnist import colored_mnist, masked_mnist
 from causalflow.data.sets.morpho_mnist import morpho_mnist
 from causalflow.data.sets.pendulum import pendulum
+from causalflow.data.shards import Shards, shards
 from causalflow.data.shipped import checkpoint_names, checkpoint_path
 
 __all__ = [
     "Frame",
+    "Shards",
     "bar_mnist",
     "causal_circuit",
     "checkpoint_names",
@@ -28,4 +30,5 @@ __all__ = [
     "mnist",
     "morpho_mnist",
     "pendulum",
+    "shards",
 ]

@@ -39,6 +39,7 @@ __all__ = [
     "ImageFiles",
     "image_folder",
     "opened_picture",
+    "png_of",
     "read_table",
     "write_png",
 ]
@@ -193,13 +194,28 @@ def write_png(path: str | Path, image: Tensor) -> None:
     Raises:
         DataError: another number of channels.
     """
-    if image.shape[0] not in _MODES:
-        raise DataError(f"{path}: {image.shape[0]} channels; a PNG file has 1, 3 or 4")
-    pixels = (image.detach().clamp(0, 1) * 255).round().cpu().numpy().astype(np.uint8)
-    mode = _MODES[image.shape[0]]
-    picture = Picture.fromarray(pixels[0] if mode == "L" else np.moveaxis(pixels, 0, -1), mode)
+    content = png_of(image, path)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    picture.save(path, format="PNG")
+    Path(path).write_bytes(content)
+
+
+def png_of(image: Tensor, name: object) -> bytes:
+    """One image as the bytes of a PNG file with 8 bits a channel.
+
+    Args:
+        image: shape (channels, height, width), 1, 3 or 4 channels; clamped to [0, 1].
+        name: the picture in messages.
+
+    Raises:
+        DataError: another number of channels.
+    """
+    if image.shape[0] not in _MODES:
+        raise DataError(f"{name}: {image.shape[0]} channels; a PNG file has 1, 3 or 4")
+    pixels = (image.detach().clamp(0, 1) * 255).round().cpu().numpy().astype(np.uint8)
+    mode, content = _MODES[image.shape[0]], io.BytesIO()
+    picture = Picture.fromarray(pixels[0] if mode == "L" else np.moveaxis(pixels, 0, -1), mode)
+    picture.save(content, format="PNG")
+    return content.getvalue()
 
 
 @contextmanager

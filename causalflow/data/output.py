@@ -1,17 +1,23 @@
-"""Output: where a stream's answers go, batch by batch: one tensor file, or a folder of images.
+"""Output: where answers go, batch by batch: a tensor file, a tar file, or a folder of images.
 
 A batch leaves a *part*, a safetensors file that is written last, when all else of the batch is
-there. Its note says how many rows it has, and the digest of the evidence it answers. When the last
-part is there, the output is put together from them, in bounded memory.
+there. Its note says how many rows it has, which is the first, and the digest of the evidence it
+answers. When the last part is there, the output is put together from them, in bounded memory.
+
+A tar file holds what WebDataset reads: of each row its labels as JSON and a PNG an image node,
+under one key, the row's number: ``00000012.json``, ``00000012.image.png``. No time and no owner is
+in it, so that the same rows are the same bytes.
 """
 
 from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
 import re
-from collections.abc import Mapping
+import tarfile
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,14 +27,22 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from causalflow.data.files import write_png
+from causalflow.data.files import png_of, write_png
 from causalflow.errors import DataError
 from causalflow.files import whole_file
 from causalflow.graph.graph import Graph
 from causalflow.graph.node import Node
 from causalflow.header import sort_header
 
-__all__ = ["ImageFolder", "Output", "TensorFile", "folder_of", "output_of", "read_note"]
+__all__ = [
+    "ImageFolder",
+    "Output",
+    "TarFile",
+    "TensorFile",
+    "folder_of",
+    "output_of",
+    "read_note",
+]
 
 Answers = Mapping[str, Tensor]
 
@@ -45,21 +59,28 @@ class Output(Protocol):
 
 def output_of(out: Path, graph: Graph) -> Output:
     """The output that the path asks for by its ending."""
-    return TensorFile(out) if out.suffix.lower() == ".safetensors" else ImageFolder(out, graph)
+    match out.suffix.lower():
+        case ".safetensors":
+            return TensorFile(out)
+        case ".tar":
+            return TarFile(out, graph)
+        case _:
+            return ImageFolder(out, graph)
 
 
-def _save(part: Path, tensors: Answers, digest: str, rows: int) -> None:
+def _save(part: Path, tensors: Answers, digest: str, first: int, rows: int) -> None:
+    note = {"evidence": digest, "first": str(first), "rows": str(rows)}
     stored = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     try:
         with whole_file(part) as file:
-            save_file(stored, file, metadata={"evidence": digest, "rows": str(rows)})
+            save_file(stored, file, metadata=note)
             sort_header(file)
     except SafetensorError as error:
         raise DataError(f"{part}: cannot be written: {error}") from None
 
 
 def read_note(part: Path) -> Mapping[str, str]:
-    """What a part says of itself: ``rows``, and the digest of its ``evidence``."""
+    """What a part says of itself: ``first`` and ``rows``, and the digest of its ``evidence``."""
     try:
         with safe_open(part, framework="pt") as file:
             return file.metadata() or {}
@@ -75,7 +96,7 @@ class TensorFile:
 
     def write(self, part: Path, first: int, answers: Answers, digest: str) -> None:
         """Keep everything in the part."""
-        _save(part, answers, digest, len(next(iter(answers.values()))))
+        _save(part, answers, digest, first, len(next(iter(answers.values()))))
 
     def finish(self, parts: list[Path]) -> None:
         """Write the header for all rows, then every node's bytes, part after part."""
@@ -114,6 +135,50 @@ def _header(empty: Answers, rows: int) -> bytes:
     return text + b" " * (-len(text) % 8)
 
 
+@dataclass(frozen=True, slots=True)
+class TarFile:
+    """A tar file of PNG pictures and JSON labels, a key a row."""
+
+    out: Path
+    graph: Graph
+
+    def write(self, part: Path, first: int, answers: Answers, digest: str) -> None:
+        """Keep everything in the part."""
+        _save(part, answers, digest, first, len(next(iter(answers.values()))))
+
+    def finish(self, parts: list[Path]) -> None:
+        """Write the members of every row, part after part."""
+        with whole_file(self.out) as whole, tarfile.open(whole, "w") as file:
+            for part in parts:
+                for name, content in self._members(part):
+                    member = tarfile.TarInfo(name)
+                    member.size = len(content)
+                    file.addfile(member, io.BytesIO(content))
+
+    def _members(self, part: Path) -> Iterator[tuple[str, bytes]]:
+        nodes, first = self.graph.nodes, int(read_note(part)["first"])
+        tensors = _tensors(part)
+        images = {n: _shares(nodes[n], v) for n, v in tensors.items() if nodes[n].type.pictured}
+        columns = {n: _readable(nodes[n], v) for n, v in tensors.items() if n not in images}
+        for at in range(len(next(iter(tensors.values())))):
+            key = f"{first + at:08d}"
+            labels = {name: column[at] for name, column in columns.items()}
+            yield f"{key}.json", json.dumps(labels, ensure_ascii=False).encode()
+            for name, pictures in images.items():
+                yield f"{key}.{folder_of(name)}.png", png_of(pictures[at], name)
+
+
+def _tensors(part: Path) -> dict[str, Tensor]:
+    with safe_open(part, framework="pt") as piece:
+        return {name: piece.get_tensor(name) for name in sorted(piece.keys())}
+
+
+def _shares(node: Node, pictures: Tensor) -> Tensor:
+    """Pictures on the scale [0, 1], discrete ones too."""
+    depth = node.type.depth
+    return pictures if depth is None else pictures / max(depth - 1, 1)
+
+
 _ROW = " row"
 """The key of the rows' numbers, which no node can have as its name."""
 
@@ -141,11 +206,11 @@ class ImageFolder:
         """Write the images where they stay, and keep the labels in the part."""
         images = {n: v for n, v in answers.items() if self.graph.nodes[n].type.pictured}
         for name, pixels in images.items():
-            for row, picture in enumerate(pixels):
+            for row, picture in enumerate(_shares(self.graph.nodes[name], pixels)):
                 write_png(self.out / folder_of(name) / f"{first + row:08d}.png", picture)
         labels = {n: v for n, v in answers.items() if n not in images}
         labels[_ROW] = torch.arange(first, first + len(next(iter(answers.values()))))
-        _save(part, labels, digest, len(labels[_ROW]))
+        _save(part, labels, digest, first, len(labels[_ROW]))
 
     def finish(self, parts: list[Path]) -> None:
         """Write the table: a column a node, level names, and the paths of the images."""
@@ -155,8 +220,7 @@ class ImageFolder:
         with whole_file(self.out / "labels.csv") as whole, whole.open("w", newline="") as file:
             writer = csv.writer(file)
             for part in parts:
-                with safe_open(part, framework="pt") as piece:
-                    tensors = {name: piece.get_tensor(name) for name in piece.keys()}  # noqa: SIM118
+                tensors = _tensors(part)
                 rows = tensors.pop(_ROW).tolist()
                 columns = {name: _readable(nodes[name], tensors[name]) for name in tensors}
                 names = [name for name in nodes if name in columns]

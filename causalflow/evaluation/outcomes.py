@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Any
 
 import torch
@@ -29,6 +30,7 @@ from causalflow.mechanisms.mechanism import to_engine, to_public
 from causalflow.model.abduction import Abduction
 from causalflow.model.model import Model
 from causalflow.model.world import World
+from causalflow.training.processes import processes
 from causalflow.training.state import generator
 
 __all__ = [
@@ -110,45 +112,60 @@ class Worlds:
     cycles: Mapping[bool, Sequence[Tensor]]
 
 
-@dataclass(slots=True, kw_only=True)
-class _Parts:
-    """The batches of one action so far."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """One action on one batch; the fields are those of an `Outcome`, ``seconds`` of a row."""
 
-    worlds: list[Columns] = field(default_factory=list)
-    returned: list[Tensor] = field(default_factory=list)
-    calls: list[float] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
+    world: Columns
+    returned: Tensor | None
+    calls: float
+    seconds: float
     refused: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answers:
+    """What the model answered for one batch: with the residual, without, and for each action."""
+
+    kept: Tensor
+    decoded: Tensor
+    parts: Sequence[_Part]
 
 
 def asked_worlds(
     model: Model, subject: Subject, actions: Sequence[Action], settings: Settings
 ) -> Worlds:
-    """Ask the model for every world of the evaluation.
+    """Ask the model for every world of the evaluation; several processes share the batches.
 
     Raises:
         EvidenceError: what the model cannot be asked, or evidence that it finds impossible.
     """
-    image, run = image_node(model.graph), _Run(model=model, subject=subject, settings=settings)
+    run = _Run(model=model, subject=subject, settings=settings)
     size = max(1, min(settings.batch, -(-len(subject) // FEWEST_BATCHES)))
-    batches = torch.arange(len(subject)).split(size)
-    kept, decoded, parts = [], [], [_Parts() for _ in actions]
-    cycles = min(CYCLE_ROWS, len(subject))
+    batches, cycles = torch.arange(len(subject)).split(size), min(CYCLE_ROWS, len(subject))
     total = len(subject) * (1 + 2 * len(actions)) + 2 * CYCLES * cycles
-    with tqdm(total=total, unit="world", desc="worlds", disable=not settings.progress) as bar:
-        for rows in batches:
-            abduction, seconds = run.timed(lambda rows=rows: run.abducted(rows))  # type: ignore[misc]
-            kept.append(run.predicted(abduction)[image].cpu())
-            decoded.append(run.predicted(abduction, residual=False)[image].cpu())
-            bar.update(len(rows))
-            for action, part in zip(actions, parts, strict=True):
-                run.act(abduction, action, rows, part, seconds)
-                bar.update(2 * len(rows))
-        repeated = {with_: run.cycles(cycles, with_, bar) for with_ in (True, False)}
-    outcomes = [_joined(a, part) for a, part in zip(actions, parts, strict=True)]
+    with processes("evaluate") as crew:
+        shown = settings.progress and crew.first
+        with tqdm(total=total // crew.count, unit="world", desc="worlds", disable=not shown) as bar:
+            own = [run.answers(rows, actions, bar) for rows in batches[crew.rank :: crew.count]]
+            ways = (True, False)[crew.rank :: crew.count]
+            repeated = {with_: run.cycles(cycles, with_, bar) for with_ in ways}
+        answers = _in_order(crew.gathered(own))
+        together = crew.gathered(repeated)
     return Worlds(
-        kept=torch.cat(kept), decoded=torch.cat(decoded), outcomes=outcomes, cycles=repeated
+        kept=torch.cat([each.kept for each in answers]),
+        decoded=torch.cat([each.decoded for each in answers]),
+        outcomes=[_joined(a, [each.parts[k] for each in answers]) for k, a in enumerate(actions)],
+        cycles={
+            with_: found[with_] for with_ in (True, False) for found in together if with_ in found
+        },
     )
+
+
+def _in_order(shares: Sequence[Sequence[_Answers]]) -> list[_Answers]:
+    """The batches of every process, dealt in turn, in the order of the rows."""
+    dealt = zip_longest(*shares)
+    return [each for turn in dealt for each in turn if each is not None]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -212,25 +229,42 @@ class _Run:
         self._wait()
         return result, time.perf_counter() - start
 
-    def act(
-        self, abduction: Abduction, action: Action, rows: Tensor, part: _Parts, before: float
-    ) -> None:
+    def answers(self, rows: Tensor, actions: Sequence[Action], bar: tqdm[Any]) -> _Answers:
+        """All that is asked of some rows."""
+        image = image_node(self.model.graph)
+        abduction, seconds = self.timed(lambda: self.abducted(rows))
+        kept = self.predicted(abduction)[image].cpu()
+        decoded = self.predicted(abduction, residual=False)[image].cpu()
+        bar.update(len(rows))
+        parts = []
+        for action in actions:
+            parts.append(self.act(abduction, action, rows, seconds))
+            bar.update(2 * len(rows))
+        return _Answers(kept=kept, decoded=decoded, parts=parts)
+
+    def act(self, abduction: Abduction, action: Action, rows: Tensor, before: float) -> _Part:
         """One action on a batch, and back."""
         world, seconds = self.timed(
             lambda: self.predicted(abduction, self._given(action.rows(rows)))
         )
-        part.worlds.append(self._taken(world))
-        part.calls.append(world.info.network_calls)
-        part.seconds.append((before + seconds) / len(rows))
-        if part.refused:
-            return
+        returned, refused = self._undone(world, action, rows)
+        return _Part(
+            world=self._taken(world),
+            returned=returned,
+            calls=world.info.network_calls,
+            seconds=(before + seconds) / len(rows),
+            refused=refused,
+        )
+
+    def _undone(self, world: World, action: Action, rows: Tensor) -> tuple[Tensor | None, str]:
+        """The pictures that come back, or why none do."""
         factual = self._given({name: self.subject.rows[name][rows] for name in action.values})
         drawn = self._generator(int(rows[0]), _BACK)
         try:
             back = self.model.counterfactual(dict(world), factual, generator=drawn, **self.asked)
-            part.returned.append(back[image_node(self.model.graph)].cpu())
         except EvidenceError as mistake:
-            part.refused = " ".join(str(mistake).split())
+            return None, " ".join(str(mistake).split())
+        return back[image_node(self.model.graph)].cpu(), ""
 
     def cycles(self, rows: int, residual: bool, bar: tqdm[Any]) -> list[Tensor]:
         """The pictures of the first rows after each null intervention."""
@@ -255,16 +289,18 @@ def _is_label(node: Node) -> bool:
     return not node.type.pictured
 
 
-def _joined(action: Action, part: _Parts) -> Outcome:
-    sizes = torch.tensor([float(len(next(iter(w.values())))) for w in part.worlds])
-    calls = float((torch.tensor(part.calls) * sizes).sum() / sizes.sum())
+def _joined(action: Action, parts: Sequence[_Part]) -> Outcome:
+    sizes = torch.tensor([float(len(next(iter(part.world.values())))) for part in parts])
+    calls = float((torch.tensor([part.calls for part in parts]) * sizes).sum() / sizes.sum())
+    refused = next((part.refused for part in parts if part.refused), "")
+    back = [part.returned for part in parts if part.returned is not None]
     return Outcome(
         action=action,
-        world={name: torch.cat([w[name] for w in part.worlds]) for name in part.worlds[0]},
-        returned=None if part.refused else torch.cat(part.returned),
+        world={name: torch.cat([p.world[name] for p in parts]) for name in parts[0].world},
+        returned=None if refused else torch.cat(back),
         calls=calls,
-        seconds=torch.tensor(part.seconds, dtype=torch.float64),
-        refused=part.refused,
+        seconds=torch.tensor([part.seconds for part in parts], dtype=torch.float64),
+        refused=refused,
     )
 
 

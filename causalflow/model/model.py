@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, Unpack, overload
 
 import torch
 
-from causalflow.errors import CausalflowWarning, CompileError
+from causalflow.errors import CausalflowWarning, CompileError, EvidenceError
 from causalflow.exact.model import ExactModel
 from causalflow.exact.prepared import Prepared
 from causalflow.exact.random_worlds import Enumeration
@@ -57,6 +57,7 @@ from causalflow.model.evidence import (
     Random,
     check_count,
     check_fitted,
+    check_names,
     check_noise,
     check_seed,
     factual_latents,
@@ -70,7 +71,12 @@ from causalflow.model.likelihood import fit_nodes
 from causalflow.model.sampling import simulate
 from causalflow.model.scm import StructuralModel, accelerate
 from causalflow.model.storage import read, transplant, write
-from causalflow.model.stream import StreamReport, stream_counterfactuals
+from causalflow.model.stream import (
+    StreamReport,
+    Target,
+    stream_counterfactuals,
+    stream_draws,
+)
 from causalflow.model.support import Watch
 from causalflow.model.tensors import Tensors
 from causalflow.model.world import World, counterfactual, predicted, sampled
@@ -328,6 +334,7 @@ class Model:
         """Image node -> what was chosen for it, as `recommend` was told or the file says."""
         return self.scm.settings
 
+    @overload
     def sample(
         self,
         n: int,
@@ -338,27 +345,90 @@ class Model:
         steps: int | None = None,
         guidance: float | str | Guidance | None = None,
         sampling: Sampling | None = None,
+        out: None = None,
+        batch_size: int = 256,
+        shards: str | None = None,
+        shard_batches: int = 16,
+        progress: bool = True,
         **options: Unpack[SamplingKeywords],
-    ) -> World:
+    ) -> World: ...
+
+    @overload
+    def sample(
+        self,
+        n: int,
+        do: object = None,
+        *,
+        nodes: Iterable[str] | None = None,
+        generator: Random = None,
+        steps: int | None = None,
+        guidance: float | str | Guidance | None = None,
+        sampling: Sampling | None = None,
+        out: str | Path,
+        batch_size: int = 256,
+        shards: str | None = None,
+        shard_batches: int = 16,
+        progress: bool = True,
+        **options: Unpack[SamplingKeywords],
+    ) -> StreamReport: ...
+
+    def sample(
+        self,
+        n: int,
+        do: Any = None,
+        *,
+        nodes: Iterable[str] | None = None,
+        generator: Random = None,
+        steps: int | None = None,
+        guidance: float | str | Guidance | None = None,
+        sampling: Sampling | None = None,
+        out: str | Path | None = None,
+        batch_size: int = 256,
+        shards: str | None = None,
+        shard_batches: int = 16,
+        progress: bool = True,
+        **options: Unpack[SamplingKeywords],
+    ) -> World | StreamReport:
         """Draw n worlds from P(v | do).
+
+        With ``out`` they go to disk batch by batch, as those of `counterfactual` do.
 
         Args:
             n: number of draws.
             do: node -> value (a level or a number, or one per draw), or a function of a continuous
-                value. What stands for a level: `causalflow.values.finite`.
+                value. What stands for a level: `causalflow.values.finite`. With ``out`` one value
+                for all draws, or a function from the numbers of a batch's draws, a range, to the
+                intervention.
             nodes: what is wanted (default: all); only what it depends on is computed.
             generator: a generator or a seed; by default seed 0: the same call, the same draws.
             steps: solver steps of image nodes.
             guidance: a number that multiplies all guidance of image nodes, or the name of that of
                 the neural parents.
             sampling: all options of image nodes that a call may change; what is spelt out wins.
+            out: where the draws go, as for `counterfactual`; the generator is then a seed.
+            batch_size: rows drawn at once, with ``out``.
+            shards: the kind of files of a folder, as for `counterfactual`.
+            shard_batches: batches that make a shard.
+            progress: show a bar on standard error, with ``out``.
             options: others of them, as keywords (solver, grain, ...).
         """
-        scm, draws, watch = self._call(generator, steps, guidance, sampling, options)
-        world = sampled(scm, self.fitted, n, do, nodes, draws, watch)
-        if watch is not None:
-            watch.tell("sample")
-        return world
+        seed = generator if out is None else check_seed(generator)
+        scm, draws, watch = self._call(seed, steps, guidance, sampling, options)
+        target = _target(out, batch_size, shards, shard_batches, progress=progress)
+        try:
+            if target is None:
+                return sampled(scm, self.fitted, n, do, nodes, draws, watch)
+            check_count("n", n)
+            asked = {
+                "do": do,
+                "n": n,
+                "nodes": None if nodes is None else check_names(self.graph, nodes),
+                **call_options(steps, guidance, sampling, options),
+            }
+            return stream_draws(scm, self.fitted, target, asked, watch, check_seed(seed))
+        finally:
+            if watch is not None:
+                watch.tell("sample")
 
     def abduct(
         self,
@@ -432,6 +502,8 @@ class Model:
         sampling: Sampling | None = None,
         out: None = None,
         batch_size: int = 256,
+        shards: str | None = None,
+        shard_batches: int = 16,
         progress: bool = True,
         **options: Unpack[SamplingKeywords],
     ) -> World: ...
@@ -449,6 +521,8 @@ class Model:
         sampling: Sampling | None = None,
         out: str | Path,
         batch_size: int = 256,
+        shards: str | None = None,
+        shard_batches: int = 16,
         progress: bool = True,
         **options: Unpack[SamplingKeywords],
     ) -> StreamReport: ...
@@ -465,13 +539,16 @@ class Model:
         sampling: Sampling | None = None,
         out: str | Path | None = None,
         batch_size: int = 256,
+        shards: str | None = None,
+        shard_batches: int = 16,
         progress: bool = True,
         **options: Unpack[SamplingKeywords],
     ) -> World | StreamReport:
         """What ``evidence`` would have been, had ``do`` been done: abduct, act, predict.
 
         With ``out``, the answers go to disk batch by batch, in bounded memory, and the same call
-        goes on where a killed one stopped (`causalflow.model.stream`).
+        goes on where a killed one stopped. Under ``torchrun``, where every process makes the call,
+        they share the work, and the bytes are those of one (`causalflow.model.stream`).
 
         Args:
             evidence: the factual rows, as for `abduct`; with ``out`` also an iterable of batches,
@@ -485,8 +562,13 @@ class Model:
             steps: solver steps of image nodes, each way.
             guidance: how strongly images are guided, as for `sample`.
             sampling: options of image nodes, as for `sample`.
-            out: a .safetensors file, or a folder of images and labels.csv; it must not exist yet.
+            out: a .safetensors or .tar file, or a folder of images and labels.csv; it must not
+                exist yet.
             batch_size: rows answered at once, with ``out``.
+            shards: "safetensors" or "tar": ``out`` is a folder of such files, 000000.tar and so on,
+                with an index.json (`cf.data.shards`); one that is there already is gone on with,
+                or refused if it answers anything else.
+            shard_batches: batches that make a shard.
             progress: show a bar on standard error, with ``out``.
             options: single options, as for `abduct`.
 
@@ -496,16 +578,15 @@ class Model:
         scm, draws, watch = self._call(seed, steps, guidance, sampling, options)
         check_count("n", n)
         check_fitted(scm, self.fitted, scm.order)
-        if out is None:
+        target = _target(out, batch_size, shards, shard_batches, progress=progress)
+        if target is None:
             world = counterfactual(scm, evidence, do, n, draws, watch)
             if watch is not None:
                 watch.tell("counterfactual")
             return world
         asked = {"do": do, "n": n, **call_options(steps, guidance, sampling, options)}
         try:
-            return stream_counterfactuals(
-                scm, evidence, out, asked, watch, check_seed(seed), batch_size, progress=progress
-            )
+            return stream_counterfactuals(scm, evidence, target, asked, watch, check_seed(seed))
         finally:
             if watch is not None:
                 watch.tell("counterfactual")
@@ -636,6 +717,28 @@ class Model:
         ranges = self.experience.ranges
         watch = Watch(scm=scm, experience=self.experience) if ranges else None
         return scm, read_generator(generator, self.device), watch
+
+
+def _target(
+    out: str | Path | None,
+    batch_size: int,
+    shards: str | None,
+    shard_batches: int,
+    *,
+    progress: bool,
+) -> Target | None:
+    """Where a stream goes; None: the answers stay in memory."""
+    if out is None:
+        if shards is not None:
+            raise EvidenceError(f"shards={shards!r} without out=...; name the folder")
+        return None
+    return Target(
+        out=out,
+        batch_size=batch_size,
+        shards=shards,
+        shard_batches=shard_batches,
+        progress=progress,
+    )
 
 
 def compile(

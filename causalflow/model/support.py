@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 import torch
 from torch import Tensor
@@ -132,7 +133,18 @@ class Watch:
 
     def add(self, other: Watch) -> None:
         """What another call has given."""
-        for each in other._found.values():
+        for each in other.seen:
+            self._note(each)
+
+    @property
+    def seen(self) -> tuple[Outside, ...]:
+        """All that was looked at, what was inside too."""
+        return tuple(self._found.values())
+
+    def share(self, seen: Iterable[Sequence[Outside]]) -> None:
+        """What several processes have given, this one among them."""
+        self._found.clear()
+        for each in chain.from_iterable(seen):
             self._note(each)
 
     def evidence(self, values: Mapping[str, Tensor], used: Collection[str]) -> None:

@@ -16,6 +16,7 @@ import torch
 
 from causalflow.errors import CausalflowError, one_of
 from causalflow.training.options import Fit
+from causalflow.training.processes import launched, numbers
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -36,8 +37,7 @@ def launch(options: Fit) -> Fabric:
     from lightning_fabric.strategies import DDPStrategy
 
     name, _, index = existing_device(options.device, "fit").partition(":")
-    local = int(os.environ.get("LOCAL_WORLD_SIZE", options.devices))
-    hosts = int(os.environ.get("GROUP_WORLD_SIZE", 1))
+    local, hosts = numbers(options.devices)
     if options.batch_size % (local * hosts):
         raise CausalflowError(
             f"fit: batch_size={options.batch_size} is not a multiple of {local * hosts} processes"
@@ -57,25 +57,29 @@ def launch(options: Fit) -> Fabric:
     except (ValueError, TypeError) as mistake:
         reason = str(mistake).splitlines()[0]
         raise CausalflowError(f"fit: strategy={options.strategy!r}: {reason}") from None
-    fabric.launch()
-    return fabric
+    return launched(fabric)
 
 
 def existing_device(device: str | torch.device, where: str = "model") -> str:
     """The name of a device that is there; "auto" is CUDA, else the CPU.
+
+    Of several processes on a host each has a GPU of its own, by turns where they are fewer.
 
     Raises:
         CausalflowError: no such device; ``where`` begins the message.
     """
     cuda = torch.cuda.is_available()
     if device == "auto":
-        return "cuda" if cuda else "cpu"
+        device = "cuda" if cuda else "cpu"
     name, _, index = str(device).partition(":")
     known = name in ("cpu", "cuda") and (not index or (name == "cuda" and index.isdecimal()))
     if not known:
         raise CausalflowError(f"{where}: unknown device '{device}'; {one_of(str(device), DEVICES)}")
     if name == "cuda" and not (cuda and int(index or 0) < torch.cuda.device_count()):
         raise CausalflowError(f"{where}: device='{device}' is not there; use 'auto' or 'cpu'")
+    if name == "cuda" and not index and numbers()[0] > 1:
+        own = int(os.environ.get("LOCAL_RANK", 0)) % torch.cuda.device_count()
+        return f"cuda:{own}"
     return str(device)
 
 

@@ -1,0 +1,179 @@
+"""Processes: one, or several that a launcher started, which share one piece of work.
+
+Under ``torchrun`` every process runs the same program and makes the same calls. Of R processes the
+one of *rank* r, 0 to R - 1, does the parts of the work that are its own; what all of them must know
+is gathered, in the order of the ranks. The first process, of rank 0, writes what there is one of,
+and prints.
+
+Lightning Fabric opens the group in which they talk; the group that the engine opened is closed when
+the process ends. What they tell each other is small and lies in the CPU's memory, so that any
+number of them may share a GPU. A process whose launcher has ended writes nothing more: whoever is
+started next may be at work.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from causalflow.errors import CausalflowError
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+__all__ = ["Processes", "launched", "numbers", "own_rank", "processes"]
+
+Value = TypeVar("Value")
+
+PATIENCE = timedelta(days=7)
+"""How long a process waits for the others, which may have most of the work left."""
+
+
+def own_rank() -> int:
+    """This process's rank under torchrun, 0 elsewhere; loads no torch.
+
+    Example:
+        >>> own_rank()
+        0
+    """
+    return int(os.environ.get("RANK", 0)) if "LOCAL_WORLD_SIZE" in os.environ else 0
+
+
+def numbers(devices: int = 1) -> tuple[int, int]:
+    """The processes on each host, ``devices`` where no launcher says another number; the hosts."""
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", devices))
+    return local, int(os.environ.get("GROUP_WORLD_SIZE", 1))
+
+
+def launched(fabric: Fabric) -> Fabric:
+    """Launch; the group of processes that this opens is closed when the process ends."""
+    import torch.distributed as dist
+
+    open_before = dist.is_available() and dist.is_initialized()
+    fabric.launch()
+    if dist.is_available() and dist.is_initialized() and not open_before:
+        atexit.register(_close)
+    return fabric
+
+
+def _close() -> None:
+    import torch.distributed as dist
+
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Processes:
+    """The processes that make one call together, seen from one of them; by default it is alone.
+
+    Attributes:
+        rank: this one's number, from 0.
+        count: how many they are.
+        group: the group in which they talk; None where there is but one.
+        launcher: the process that started this one; 0 where there is but one.
+    """
+
+    rank: int = 0
+    count: int = 1
+    group: Any = None
+    launcher: int = 0
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the process that writes what there is one of."""
+        return self.rank == 0
+
+    def gathered(self, value: Value) -> list[Value]:
+        """What every process gives, in the order of the ranks; all of them must make this call."""
+        if self.group is None:
+            return [value]
+        import torch.distributed as dist
+
+        found: list[Any] = [None] * self.count
+        dist.all_gather_object(found, value, group=self.group)
+        return found
+
+    def once(self, act: Callable[[], Value]) -> Value:
+        """What ``act`` gives on the first process, and on it alone; all of them get it.
+
+        Raises:
+            CausalflowError: what ``act`` raised, in every process.
+        """
+        if self.group is None:
+            return act()
+        given: Value | None = None
+        mistake: CausalflowError | None = None
+        if self.first:
+            try:
+                given = act()
+            except CausalflowError as raised:
+                mistake = raised
+        given, mistake = self.gathered((given, mistake))[0]
+        if mistake is not None:
+            raise mistake
+        return given  # type: ignore[return-value]
+
+    def check(self) -> None:
+        """Refuse to go on after the launcher has ended.
+
+        Raises:
+            CausalflowError: it has.
+        """
+        if self.group is not None and os.getppid() != self.launcher:
+            raise CausalflowError(
+                f"process {self.rank} of {self.count}: its launcher has ended, and so does it"
+            )
+
+
+@contextmanager
+def processes(about: object) -> Iterator[Processes]:
+    """The processes that make this call; under a launcher all of them must make it.
+
+    Args:
+        about: what the call is about. Processes that name different things work each alone.
+    """
+    if _count() == 1:
+        yield Processes()
+        return
+    import torch.distributed as dist
+
+    if not dist.is_initialized():
+        launched(_fabric())
+    group = dist.new_group(backend="gloo", timeout=PATIENCE)
+    crew = Processes(
+        rank=dist.get_rank(), count=dist.get_world_size(), group=group, launcher=os.getppid()
+    )
+    try:
+        yield crew if len(set(crew.gathered(str(about)))) == 1 else Processes()
+    finally:
+        dist.destroy_process_group(group)
+
+
+def _count() -> int:
+    import torch.distributed as dist
+
+    if dist.is_available() and dist.is_initialized():
+        return dist.get_world_size()
+    local, hosts = numbers()
+    return local * hosts
+
+
+def _fabric() -> Fabric:
+    import torch
+    from lightning_fabric import Fabric
+    from lightning_fabric.strategies import DDPStrategy
+
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    local, hosts = numbers()
+    return Fabric(
+        accelerator="cpu",
+        devices=local,
+        num_nodes=hosts,
+        strategy=DDPStrategy(process_group_backend=backend),
+    )
