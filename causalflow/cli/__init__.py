@@ -26,6 +26,7 @@ from causalflow import __version__
 from causalflow.cli.output import MISTAKE
 from causalflow.errors import CausalflowError, CausalflowWarning, one_line
 from causalflow.plugins import COMMANDS, import_plugin
+from causalflow.training.processes import own_rank
 
 __all__ = ["commands", "main", "run"]
 
@@ -139,7 +140,8 @@ def _warned() -> Iterator[None]:
             line: str | None = None,
         ) -> None:
             if issubclass(category, CausalflowWarning):
-                click.echo(f"warning: {message}", err=True)
+                if own_rank() == 0:
+                    click.echo(f"warning: {message}", err=True)
             else:
                 other(message, category, filename, lineno, file, line)
 
@@ -148,7 +150,8 @@ def _warned() -> Iterator[None]:
 
 
 def _ended(message: str, code: int) -> int:
-    click.echo(message, err=True)
+    rank = own_rank()
+    click.echo(f"process {rank}: {message}" if rank else message, err=True)
     return code
 
 

@@ -51,6 +51,7 @@ from causalflow.cli.output import (
     write_figure,
 )
 from causalflow.cli.rows import DATA_HELP, as_evidence, named_model, supply_of
+from causalflow.cli.streams import check_alone, say_report, stream_options, whole_columns
 from causalflow.errors import CausalflowError, EvidenceError, SupportWarning, one_line
 from causalflow.graph.image_options import Sampling
 from causalflow.graph.node import images_of
@@ -80,6 +81,8 @@ PICTURE = "counterfactual.png"
         "causalflow counterfactual size.safetensors --given thickness=2.5 --do thickness+=1 -n 5",
         "causalflow counterfactual graphs/morpho_mnist.yaml --do thickness=5",
         "causalflow counterfactual m.safetensors --data morpho_mnist --do thickness=5",
+        "torchrun --nproc_per_node=2 -m causalflow counterfactual graphs/morpho_mnist.yaml "
+        "--do thickness=5 --rows 10000 --out thick --shards tar",
     ),
 )
 @click.argument("model", type=input_file)
@@ -120,6 +123,7 @@ PICTURE = "counterfactual.png"
     help="A picture with a row for each world, or a .csv of the labels.  [default: "
     f"{PICTURE} where the evidence is a data set's]",
 )
+@stream_options
 @steps_option
 @guidance_option
 @sampling_option
@@ -136,6 +140,11 @@ def counterfactual(
     draws: int,
     rows: int,
     output: Path | None,
+    out: Path | None,
+    shards: str | None,
+    batch_size: int,
+    shard_batches: int,
+    progress: bool,
     steps: int | None,
     guidance: float | None,
     options: Sequence[tuple[str, Any]],
@@ -156,6 +165,7 @@ def counterfactual(
     """
     if not do:
         raise EvidenceError("counterfactual: give at least one intervention, as in --do color=red")
+    check_alone(out, output, shards)
     loaded, weights = named_model(model, device)
     graph = loaded.graph
     if output and output.suffix.lower() != ".csv" and not image_names(graph):
@@ -169,6 +179,22 @@ def counterfactual(
         source = as_evidence(graph, supply.rows["test"], rows)
         output = output or (Path(PICTURE) if image_names(graph) else None)
     settings = {"steps": steps, "sampling": Sampling(**dict(options))}
+    if out is not None:
+        report = loaded.counterfactual(
+            whole_columns(source),
+            action,
+            draws,
+            generator=seed,
+            guidance=guidance,
+            out=out,
+            shards=shards,
+            batch_size=batch_size,
+            shard_batches=shard_batches,
+            progress=progress,
+            **settings,
+        )
+        say_report(report, as_json=as_json)
+        return
     abduction, factual, world = _asked(loaded, source, draws, action, seed, guidance, settings)
     worlds = {"factual": factual, _named(do): world}
     columns = _columns(graph, worlds, draws)

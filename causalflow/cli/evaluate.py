@@ -33,6 +33,7 @@ from causalflow.cli.rows import (
 from causalflow.errors import EvidenceError
 from causalflow.graph.image_options import Sampling
 from causalflow.limits import DRAWN_ROWS
+from causalflow.training.processes import own_rank
 
 if TYPE_CHECKING:
     from causalflow.evaluation.evaluation import Evaluation
@@ -74,6 +75,7 @@ class NamesType(click.ParamType):
         "causalflow evaluate graphs/morpho_mnist.yaml --out report",
         "causalflow evaluate m.safetensors --data morpho_mnist --n 500 --do thickness=5",
         "causalflow evaluate m.safetensors --data rows.csv --images folder --out report",
+        "torchrun --nproc_per_node=2 -m causalflow evaluate m.safetensors --data rows.csv -n 5000",
     ),
 )
 @click.argument("model", type=input_file)
@@ -86,6 +88,7 @@ class NamesType(click.ParamType):
     help="The folder of the report: report.json and report.html.",
 )
 @click.option(
+    "-n",
     "--n",
     type=click.IntRange(2, DRAWN_ROWS),
     default=100,
@@ -194,7 +197,7 @@ def evaluate(
         name=(weights or model).name,
         progress=progress,
     )
-    files = found.write(out)
+    files = found.write(out) if own_rank() == 0 else []
     if as_json:
         say_json({**found.record(), "files": files})
     else:

@@ -19,6 +19,7 @@ import click
 
 from causalflow.files import whole_file, written
 from causalflow.graph.node import Node
+from causalflow.training.processes import own_rank
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -59,13 +60,14 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 
 
 def say(text: str) -> None:
-    """Print to standard output."""
-    click.echo(text)
+    """Print to standard output; of several processes the first one does."""
+    if own_rank() == 0:
+        click.echo(text)
 
 
 def say_json(value: Any) -> None:
     """Print as JSON; NaN and infinities, which JSON does not have, become null."""
-    click.echo(json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False))
+    say(json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def table(columns: Mapping[str, Sequence[object]]) -> str:

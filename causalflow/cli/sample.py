@@ -39,6 +39,7 @@ from causalflow.cli.output import (
     write_figure,
 )
 from causalflow.cli.rows import named_model
+from causalflow.cli.streams import check_alone, say_report, stream_options
 from causalflow.errors import CausalflowError, EvidenceError
 from causalflow.graph.image_options import Sampling
 from causalflow.graph.settings import in_words
@@ -62,6 +63,8 @@ COLUMNS, MOST_IMAGES = 8, 64
         "causalflow sample graphs/ascm_xy.yaml -n 5 --do x=1",
         "causalflow sample model.safetensors -n 32 --do color=red -o red.png",
         "causalflow sample model.safetensors -n 1000 --node digit --node bar -o labels.csv",
+        "torchrun --nproc_per_node=2 -m causalflow sample m.safetensors -n 100000 --out many "
+        "--shards tar",
     ),
 )
 @click.argument("model", type=input_file)
@@ -76,6 +79,7 @@ COLUMNS, MOST_IMAGES = 8, 64
     type=OutputFile(".csv", *PICTURES),
     help="A .csv of the labels, with a .png of the images beside it; or the picture alone.",
 )
+@stream_options
 @steps_option
 @guidance_option
 @sampling_option
@@ -88,6 +92,11 @@ def sample(
     do: Sequence[Assignment],
     nodes: Sequence[str],
     output: Path | None,
+    out: Path | None,
+    shards: str | None,
+    batch_size: int,
+    shard_batches: int,
+    progress: bool,
     steps: int | None,
     guidance: float | None,
     options: Sequence[tuple[str, Any]],
@@ -102,8 +111,26 @@ def sample(
     Without an output file the labels are printed, and no image is made unless a label needs it. A
     picture shows the first 64 draws.
     """
+    check_alone(out, output, shards)
     loaded, _ = named_model(model, device)
     graph = loaded.graph
+    if out is not None:
+        report = loaded.sample(
+            draws,
+            assigned(graph, do, "--do"),
+            nodes=list(nodes) or None,
+            generator=seed,
+            steps=steps,
+            guidance=guidance,
+            sampling=Sampling(**dict(options)),
+            out=out,
+            shards=shards,
+            batch_size=batch_size,
+            shard_batches=shard_batches,
+            progress=progress,
+        )
+        say_report(report, as_json=as_json)
+        return
     wanted = _wanted(graph, nodes, with_images=output is not None)
     world = loaded.sample(
         draws,

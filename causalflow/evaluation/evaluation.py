@@ -49,6 +49,7 @@ from causalflow.model.evidence import check_count
 from causalflow.model.model import Model
 from causalflow.model.support import Watch
 from causalflow.plugins import METRICS
+from causalflow.training.processes import own_rank
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -205,7 +206,9 @@ def evaluate(
     """Measure a fitted model on pictures: what ``causalflow evaluate`` does.
 
     Of each picture its counterfactuals are asked, and judged by networks fitted to real pictures,
-    or by measuring pixels where that can be done. Warns where the model was fitted to the pictures
+    or by measuring pixels where that can be done. Under ``torchrun`` processes that make the same
+    call share the pictures, and each has the numbers of one process alone (the judges, which each
+    fits, may differ with the number of threads). Warns where the model was fitted to the pictures
     that it is measured on, or is asked outside of what it was fitted to.
 
     Args:
@@ -252,7 +255,7 @@ def evaluate(
         sampling=sampling,
         seed=seed,
         batch=batch_size,
-        progress=progress,
+        progress=progress and own_rank() == 0,
     )
     rests_on = (
         *filter(None, [subject.note]),

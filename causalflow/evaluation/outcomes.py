@@ -145,8 +145,8 @@ def asked_worlds(
     batches, cycles = torch.arange(len(subject)).split(size), min(CYCLE_ROWS, len(subject))
     total = len(subject) * (1 + 2 * len(actions)) + 2 * CYCLES * cycles
     with processes("evaluate") as crew:
-        shown = settings.progress and crew.first
-        with tqdm(total=total // crew.count, unit="world", desc="worlds", disable=not shown) as bar:
+        share, quiet = total // crew.count, not settings.progress
+        with tqdm(total=share, unit="world", desc="worlds", disable=quiet) as bar:
             own = [run.answers(rows, actions, bar) for rows in batches[crew.rank :: crew.count]]
             ways = (True, False)[crew.rank :: crew.count]
             repeated = {with_: run.cycles(cycles, with_, bar) for with_ in ways}

@@ -14,6 +14,7 @@ started next may be at work.
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -55,7 +56,13 @@ def launched(fabric: Fabric) -> Fabric:
     import torch.distributed as dist
 
     open_before = dist.is_available() and dist.is_initialized()
-    fabric.launch()
+    teller = logging.getLogger("lightning_fabric")
+    level = teller.level
+    teller.setLevel(logging.WARNING)  # it announces every process on standard error
+    try:
+        fabric.launch()
+    finally:
+        teller.setLevel(level)
     if dist.is_available() and dist.is_initialized() and not open_before:
         atexit.register(_close)
     return fabric
