@@ -7,8 +7,8 @@ and prints.
 
 Lightning Fabric opens the group in which they talk; the group that the engine opened is closed when
 the process ends. What they tell each other is small and lies in the CPU's memory, so that any
-number of them may share a GPU. A process whose launcher has ended writes nothing more: whoever is
-started next may be at work.
+number of them may share a GPU. A process whose launcher has ended ends too, as the launcher would
+have ended it, and writes nothing more: whoever is started next may be at work.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,6 +35,8 @@ Value = TypeVar("Value")
 
 PATIENCE = timedelta(days=7)
 """How long a process waits for the others, which may have most of the work left."""
+EVERY = 1.0
+"""Seconds after which a process that waits looks whether its launcher is there."""
 
 
 def own_rank() -> int:
@@ -150,16 +154,34 @@ def processes(about: object) -> Iterator[Processes]:
         return
     import torch.distributed as dist
 
-    if not dist.is_initialized():
-        launched(_fabric())
-    group = dist.new_group(backend="gloo", timeout=PATIENCE)
-    crew = Processes(
-        rank=dist.get_rank(), count=dist.get_world_size(), group=group, launcher=os.getppid()
-    )
+    with _ending_with(os.getppid()) as launcher:
+        if not dist.is_initialized():
+            launched(_fabric())
+        group = dist.new_group(backend="gloo", timeout=PATIENCE)
+        rank, count = dist.get_rank(), dist.get_world_size()
+        crew = Processes(rank=rank, count=count, group=group, launcher=launcher)
+        try:
+            yield crew if len(set(crew.gathered(str(about)))) == 1 else Processes()
+        finally:
+            dist.destroy_process_group(group)
+
+
+@contextmanager
+def _ending_with(launcher: int) -> Iterator[int]:
+    """While the block runs, even where it waits for others, the process ends with its launcher."""
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(EVERY):
+            if os.getppid() != launcher:
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
+
+    threading.Thread(target=watch, daemon=True).start()
     try:
-        yield crew if len(set(crew.gathered(str(about)))) == 1 else Processes()
+        yield launcher
     finally:
-        dist.destroy_process_group(group)
+        done.set()
 
 
 def _count() -> int:

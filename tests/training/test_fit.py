@@ -353,9 +353,6 @@ if __name__ == "__main__":
         {{name: value.contiguous() for name, value in model.state_dict().items()}},
         f"{{folder}}/weights{{rank}}.safetensors",
     )
-    if torch.distributed.is_initialized():  # else its threads may outlive the interpreter
-        torch.distributed.barrier()
-        torch.distributed.destroy_process_group()
 """
 
 
@@ -425,6 +422,7 @@ def test_two_processes_do_what_one_does_with_two_half_batches(tmp_path):
     assert log[0]["processes"] == 2
     assert [line["step"] for line in log[1:]] == [*range(7, 60, 7), 60]
     assert errors.count("fit:   0%") == 1
+    assert "terminate called" not in errors
     assert load_state(tmp_path / "two" / "fit.safetensors").metadata.options["step"] == 60
 
 
