@@ -153,8 +153,8 @@ def page(found: Mapping[str, Any]) -> str:
     lines = [
         "# Counterfactual pictures into shards, by number of processes",
         "",
-        f"`python -m benchmarks.scale`: {where}, torch {found['torch']}, Python {about['python']}.",
-        f"Net `{found['net']}`, 28 x 28, solver {found['solver']}, {found['steps']} steps each way;",
+        f"`python -m benchmarks.scale`: {where}, torch {found['torch']}.",
+        f"Net `{found['net']}`, solver {found['solver']}, {found['steps']} steps each way;",
         f"{rows:,} pictures in batches of {size}, {batches} batches a `.tar` shard; median of",
         f"{sizes['rounds']} rounds taken in turn.",
         "",
