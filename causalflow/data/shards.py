@@ -49,7 +49,7 @@ class Shard:
         rows: how many it has.
         bytes: its size.
         sha256: its digest, in hexadecimal.
-        batches: of each batch in it the number of rows, and the digest of the evidence.
+        batches: the number of rows of each batch in it, and the digest of its evidence.
     """
 
     file: str
@@ -80,7 +80,7 @@ class Sharding:
 
     Attributes:
         out: the folder.
-        graph: of the nodes that are written.
+        graph: the graph of the nodes that are written.
         ending: "safetensors" or "tar".
         batches: how many make a shard.
     """

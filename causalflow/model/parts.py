@@ -147,7 +147,7 @@ def opened(
 
     Args:
         out: the output.
-        graph: of the nodes that are written.
+        graph: the graph of the nodes that are written.
         identity: what two calls must share for the second to go on with the first.
         ending: "safetensors" or "tar" for a folder of shards; None: ``out`` says it by its own.
         batches: how many make a shard.

@@ -212,7 +212,7 @@ def _watched_stream(
     watch: Watch | None,
 ) -> StreamReport:
     """The stream, and what all processes together have seen outside of the ranges."""
-    with processes(os.path.realpath(target.out)) as crew:
+    with processes(os.path.abspath(target.out)) as crew:
         report = _stream(crew, answer, batches, target, graph, identity, total)
         if watch is not None:
             watch.share(crew.gathered(watch.seen))
