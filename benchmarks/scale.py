@@ -30,7 +30,7 @@ from benchmarks.machine import machine
 from benchmarks.markdown import markdown
 
 NET = "morpho_mnist"
-CALLS = {"solver": "heun", "steps": 4}
+CALLS: Mapping[str, Any] = {"solver": "heun", "steps": 4}
 SIZES: Mapping[str, Mapping[str, int]] = {
     "cpu": {"rows": 192, "batch_size": 8, "shard_batches": 3, "rounds": 3},
     "cuda": {"rows": 32_768, "batch_size": 1024, "shard_batches": 2, "rounds": 5},
@@ -99,7 +99,8 @@ def _work(folder: Path) -> None:
     from causalflow.training.processes import own_rank
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    sizes, random = dict(SIZES[device]), torch.Generator().manual_seed(0)
+    sizes: dict[str, Any] = dict(SIZES[device])
+    random = torch.Generator().manual_seed(0)
     rows = sizes.pop("rows")
     sizes.pop("rounds")
     evidence = {

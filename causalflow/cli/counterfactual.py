@@ -178,20 +178,22 @@ def counterfactual(
         supply = supply_of(loaded, model, weights, data, rows)
         source = as_evidence(graph, supply.rows["test"], rows)
         output = output or (Path(PICTURE) if image_names(graph) else None)
-    settings = {"steps": steps, "sampling": Sampling(**dict(options))}
+    sampling = Sampling(**dict(options))
+    settings = {"steps": steps, "sampling": sampling}
     if out is not None:
         report = loaded.counterfactual(
             whole_columns(source),
             action,
             draws,
             generator=seed,
+            steps=steps,
             guidance=guidance,
+            sampling=sampling,
             out=out,
             shards=shards,
             batch_size=batch_size,
             shard_batches=shard_batches,
             progress=progress,
-            **settings,
         )
         say_report(report, as_json=as_json)
         return

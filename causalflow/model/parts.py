@@ -156,11 +156,13 @@ def opened(
         DataError: ``out`` exists, or something else was asked.
     """
     now, folder = json.loads(json.dumps(dict(identity))), _folder(out)
-    sharding = ending and Sharding(out=out, graph=graph, ending=ending, batches=batches)
+    sharding = None
+    if ending is not None:
+        sharding = Sharding(out=out, graph=graph, ending=ending, batches=batches)
     parts = Parts(
         out=out,
         output=sharding.output(0) if sharding else output_of(out, graph),
-        sharding=sharding or None,
+        sharding=sharding,
         identity=now,
         closed={},
         there=frozenset(),

@@ -39,6 +39,12 @@ EVERY = 1.0
 """Seconds after which a process that waits looks whether its launcher is there."""
 
 
+_started = {"by": os.getppid()}
+"""The process that started this one, asked before anything can have ended it."""
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: _started.update(by=os.getppid()))
+
+
 def own_rank() -> int:
     """This process's rank under torchrun, 0 elsewhere; loads no torch.
 
@@ -154,7 +160,7 @@ def processes(about: object) -> Iterator[Processes]:
         return
     import torch.distributed as dist
 
-    with _ending_with(os.getppid()) as launcher:
+    with _ending_with(_started["by"]) as launcher:
         if not dist.is_initialized():
             launched(_fabric())
         group = dist.new_group(backend="gloo", timeout=PATIENCE)

@@ -37,7 +37,7 @@ nodes:
 edges: [color -> size, "color, size -> image"]
 """
 WORKER = """
-import sys, time, warnings
+import os, sys, time, warnings
 from pathlib import Path
 from safetensors.torch import load_file
 import causalflow as cf
@@ -51,7 +51,7 @@ def red(rows):
     time.sleep(pause)
     return {"color": "red"}
 
-begun.touch()
+Path(f"{begun}.{os.environ.get('RANK', 0)}").touch()
 options = dict(batch_size=4, shard_batches=3, progress=False)
 model.counterfactual(evidence, red, out=out / "answers", shards="tar", **options)
 model.sample(draws, red, out=out / "draws", shards="safetensors", **options)
@@ -135,14 +135,18 @@ def disturbed(folder, kills, seed, rows, pause=0.03, ways=WAYS, counts=(1, 2, 3)
     while True:
         number, count = number + 1, chance.choice(counts)
         begun, left = folder / f"begun{number}", kills - told.kills.total()
+        way = chance.choice(ways) if count > 1 else "all"
+        # A process that begins after its launcher has ended looks for it until torch gives up.
+        awaited = count if way == "launcher" else 1
         process = start(folder, out, begun, count, pause if left else 0, rows // 2)
         told.starts[count] += 1
-        while left and not begun.exists() and process.poll() is None:
+        while left and len(list(folder.glob(f"{begun.name}.*"))) < awaited:
+            if process.poll() is not None:
+                break
             time.sleep(0.01)
         if left:
             time.sleep(chance.uniform(0, 40 * pause))
         if left and process.poll() is None:
-            way = chance.choice(ways) if count > 1 else "all"
             kill(process, way, chance)
             told.kills[way] += 1
             told.amid += out.exists() and not (out / "draws" / "index.json").exists()
