@@ -294,4 +294,5 @@ class Sampling(Options):
     def changed(self) -> dict[str, Any]:
         """What is given, by the option's name."""
         given = {slot.name: getattr(self, slot.name) for slot in dataclasses.fields(self)}
-        return {name: value for name, value in flat(Diffusion, given).items() if value is not None}
+        said = {name: value for name, value in flat(Diffusion, given).items() if value is not None}
+        return {n: tuple(value) if isinstance(value, list) else value for n, value in said.items()}
