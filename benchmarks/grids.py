@@ -118,17 +118,14 @@ GRIDS = {
     ),
     "colored_mnist": Grid(
         says=(
-            "Coloured MNIST: a red 5, which no picture shows, and the other colour; without the "
-            "readers' assumption (above) the model cannot tell one from the other"
+            "Coloured MNIST: a red 5, which no picture shows, and the other colour; no data tell digit "
+            "from colour here, nor does the model by itself"
         ),
         actions=({"digit": 5, "color": "red"}, {"color": "green"}),
         factual=_red(render_colored),
     ),
     "masked_mnist": Grid(
-        says=(
-            "Masked MNIST: the other ground, and a 5 on red, which no picture shows; without the "
-            "readers' assumption likewise"
-        ),
+        says="Masked MNIST: the other ground, and a 5 on red, which no picture shows",
         actions=({"color": "green"}, {"digit": 5, "color": "red"}),
         factual=_red(render_masked),
     ),
