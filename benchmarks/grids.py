@@ -118,8 +118,8 @@ GRIDS = {
     ),
     "colored_mnist": Grid(
         says=(
-            "Coloured MNIST: a red 5, which no picture shows, and the other colour; no data tell digit "
-            "from colour here, nor does the model by itself"
+            "Coloured MNIST: a red 5, which no picture shows, and the other colour; no data tell "
+            "digit from colour, nor does the model by itself"
         ),
         actions=({"digit": 5, "color": "red"}, {"color": "green"}),
         factual=_red(render_colored),
