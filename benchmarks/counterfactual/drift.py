@@ -14,7 +14,8 @@ pixels at half of the range or above), u = (position, code) the noise of a pictu
     denoised  one call on real pictures at tau: the error of E[x_0 | y] on these pixels, and the
               share of the noise that is left there (the slope of the error on the noise)
     edited    do(color) of Bar-MNIST on real pictures and on drawn ones, whose noise is abducted
-              anew or known; the true picture under do(color) has red and green exchanged
+              anew or known; *left at tau = .01*: as they were drawn before the last call. The true
+              picture under do(color) has red and green exchanged
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ from causalflow.mechanisms.image.image_mechanism import ImageMechanism
 
 WHITE = 255.0
 LEVELS = "grey levels"
-NOISES = (1.27, 4.0)
+NOISES, SPECKLES = (1.27, 4.0), 3.0
 TIMES = (0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.2)
 FEWEST = 8
 Line = list[str]
@@ -146,35 +147,39 @@ def denoised(model: cf.Model, real: Rows) -> Iterator[Line]:
         yield [f"{tau:g}", f"{root:.2f}", f"{left:.0%}"]
 
 
+@torch.no_grad()
 def edited(model: cf.Model, n: int, split: str) -> Iterator[Line]:
     """The table of do(color): real pictures, and drawn ones under the same labels."""
     judge, real = stroke_judge(28), Rows.of(bar_data(split, "frontdoor"), n)
     do = {**real.labels, "color": 1 - real.labels["color"]}
     made, random = mechanism(model), torch.Generator().manual_seed(3)
+    speckled = real.images + SPECKLES / WHITE * torch.randn(real.images.shape, generator=random)
     noise = made.draw_noise(n, random)
-    fresh = Rows(labels=real.labels, images=_seen(made, real.labels, noise))
-    anew = {name: model.counterfactual(rows.evidence, do)["image"] for name, rows in
-            {"real": real, "drawn, abducted anew": fresh}.items()}  # fmt: skip
-    known = _seen(made, do, noise)
-    for name, rows, images in (
-        ("real", real, anew["real"]),
-        ("drawn, abducted anew", fresh, anew["drawn, abducted anew"]),
-        ("drawn, its noise known", fresh, known),
+    way, told = made.trajectory, {**real.labels, CODE: noise[CODE]}
+    left = way.from_rest(way.field(told), noise["position"]).float()
+    fresh = _seen(made, real.labels, noise)
+    for name, images, after in (
+        ("real", real.images, None),
+        (f"real + noise of {SPECKLES:g} levels", speckled, None),
+        ("drawn, left at tau = .01", (left + 1) / 2, None),
+        ("drawn", fresh, None),
+        ("drawn, its noise known", fresh, _seen(made, do, noise)),
     ):
-        yield [name, *_edit(rows, images, do, judge)]
+        before = Rows(labels=real.labels, images=images.clamp(0, 1))
+        after = model.counterfactual(before.evidence, do)["image"] if after is None else after
+        yield [name, *_edit(before, after.clamp(0, 1), do, judge)]
 
 
 def _edit(rows: Rows, images: Tensor, do: Mapping[str, Tensor], judge: Any) -> Line:
-    before, after = judge.read(rows.images.clamp(0, 1)), judge.read(images.clamp(0, 1))
+    before, after = judge.read(rows.images), judge.read(images)
     shares = [
-        read_color(images.clamp(0, 1)) == do["color"],
-        read_bar(images.clamp(0, 1)) == do["bar"],
+        read_color(images) == do["color"],
+        read_bar(images) == do["bar"],
         before == rows.labels["digit"],
         after == rows.labels["digit"],
         after == before,
     ]
-    true = rows.images.clamp(0, 1)[:, [1, 0, 2]]
-    error = pixel_errors(images.clamp(0, 1), true).mean(1)
+    error = pixel_errors(images, rows.images[:, [1, 0, 2]]).mean(1)
     return [*(str(share_score(share)) for share in shares), _with(mean_score(error, LEVELS))]
 
 

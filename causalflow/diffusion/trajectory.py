@@ -6,7 +6,14 @@ the noise end of the path, c' other conditions.
     up       y_N and offset: the solver's state at N, and what it carries beyond rest
     down     from the position and the offset, along v(., c')
     guided   from the position alone, along v(., c') guided away from c, by the guided solver
+    drawn    likewise from a position that no image was abducted to, and to the end of the noise
     balanced from the image itself: up, but not to N, and down guided; the balanced latent space
+
+*Drawn*: at TAU_MIN a position still holds the noise TAU_MIN eps, and what the network left of more;
+where no factual image has to come back, it belongs to no picture, and an edit keeps it or trips
+over it. So the way down ends at TAU_DRAWN, and one more call gives the image E[x_0 | y], the mean
+of what it may have been (Jolicoeur-Martineau et al. 2021, Adversarial Score Matching and Improved
+Sampling for Image Generation).
 
 A reversible solver undoes its way up; it is not stable under guidance, which the guided solver is.
 *Balanced* decodes start over from the factual image, because how far up they go depends on both
@@ -37,7 +44,7 @@ from causalflow.diffusion.field import (
 from causalflow.diffusion.guidance.anticausal import Pull
 from causalflow.diffusion.guidance.balance import balanced, clock, stopping_time
 from causalflow.diffusion.guidance.contrast import GUIDANCES, Guidance, Schedule, guide
-from causalflow.diffusion.path import TAU_MIN, enter, grid, leave
+from causalflow.diffusion.path import TAU_MIN, data_of, enter, grid, leave
 from causalflow.diffusion.solver.solver import (
     SOLVERS,
     Solver,
@@ -52,7 +59,10 @@ from causalflow.errors import EvidenceError
 from causalflow.graph.node import Diffusion
 from causalflow.nn.replay import Replay
 
-__all__ = ["Trajectory"]
+__all__ = ["TAU_DRAWN", "Trajectory"]
+
+TAU_DRAWN = 3e-2
+"""Where the way down of a drawn image ends: .03 and .06 do alike, .01 and .15 worse."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -140,20 +150,8 @@ class Trajectory:
 
     def _down(self, conditions: Values, position: Tensor, *offset: Tensor) -> State:
         field, nodes = self._own_field(conditions), self._own_nodes
-        state = rest(self.solver, field, position, nodes)
-        if [part.shape for part in state[1:]] != [part.shape for part in offset]:
-            raise EvidenceError(
-                f"solver '{self.solver.name}', {len(nodes) - 1} steps: this noise was abducted "
-                "by another solver; abduct and predict with the same options"
-            )
-        return (leave(descend(self.solver, field, shifted(state, offset), nodes)),)
-
-    def fresh(self, conditions: Values, position: Tensor) -> Tensor:
-        """The image of a position alone, by the guided solver, unguided."""
-        return self._walked("fresh", self._fresh, (conditions,), position)[0]
-
-    def _fresh(self, conditions: Values, position: Tensor) -> State:
-        return (self.from_rest(self.field(conditions), position),)
+        state = self._carrying(field, position, offset, nodes)
+        return (leave(descend(self.solver, field, state, nodes)),)
 
     def guided(self, target: Values, reference: Values, position: Tensor) -> Tensor:
         """The image of a position where the parents have changed from their reference."""
@@ -163,6 +161,49 @@ class Trajectory:
 
     def _guided(self, target: Values, reference: Values, position: Tensor) -> State:
         return (self.from_rest(self._guided_field(target, reference), position),)
+
+    def drawn(self, conditions: Values, position: Tensor, offset: tuple[Tensor, ...]) -> Tensor:
+        """The image of a drawn noise, unguided; by the guided solver where the own draws nothing.
+
+        Raises:
+            EvidenceError: the offset is that of another solver.
+        """
+        return self._walked("drawn", self._drawn, (conditions,), position, *offset)[0]
+
+    def _drawn(self, conditions: Values, position: Tensor, *offset: Tensor) -> State:
+        field = self.field(conditions)
+        if not self.solver.draws:
+            return self._finished(field, position)
+        nodes = _shortened(self._own_nodes)
+        state = self._carrying(field, position, offset, nodes)
+        return (_mean_image(field, descend(self.solver, field, state, nodes)),)
+
+    def drawn_guided(self, target: Values, reference: Values, position: Tensor) -> Tensor:
+        """The image of a drawn position, guided."""
+        if self._compares:
+            return self._drawn_guided(target, reference, position)[0]
+        return self._walked("drawn guided", self._drawn_guided, (target, reference), position)[0]
+
+    def _drawn_guided(self, target: Values, reference: Values, position: Tensor) -> State:
+        return self._finished(self._guided_field(target, reference), position)
+
+    def _finished(self, field: Field, position: Tensor) -> State:
+        """By the guided solver."""
+        solver, nodes = self.guided_solver, _shortened(self._guided_nodes)
+        state = rest(solver, field, position, nodes)
+        return (_mean_image(field, descend(solver, field, state, nodes)),)
+
+    def _carrying(
+        self, field: Field, position: Tensor, offset: tuple[Tensor, ...], nodes: Tensor
+    ) -> State:
+        """The solver's state at the noise end."""
+        state = rest(self.solver, field, position, nodes)
+        if [part.shape for part in state[1:]] != [part.shape for part in offset]:
+            raise EvidenceError(
+                f"solver '{self.solver.name}', {len(nodes) - 1} steps: this noise was abducted "
+                "by another solver; abduct and predict with the same options"
+            )
+        return shifted(state, offset)
 
     def _walked(
         self, way: str, walk: Callable[..., State], worlds: tuple[Values, ...], *state: Tensor
@@ -305,3 +346,14 @@ class Trajectory:
 
     def _nodes(self, steps: int, tau_max: float | None = None) -> Tensor:
         return grid(steps, self.options.grid, self.tau_max if tau_max is None else tau_max)
+
+
+def _shortened(nodes: Tensor) -> Tensor:
+    """As many nodes, from TAU_DRAWN in place of TAU_MIN."""
+    first, last = nodes[0], nodes[-1]
+    return TAU_DRAWN + (nodes - first) * (last - TAU_DRAWN) / (last - first)
+
+
+def _mean_image(field: Field, y: Tensor) -> Tensor:
+    """E[x_0 | y] at TAU_DRAWN."""
+    return data_of(field(y, TAU_DRAWN), y, TAU_DRAWN)

@@ -2,7 +2,7 @@
 
 Notation: x the image, u its noise, what a diffusion model needs besides the parents to draw it:
 
-    u = (position, offset, code, latents, residuals, grain, reference)
+    u = (position, offset, code, latents, residuals, grain, reference, drawn)
 
     position   y_N, the end of the probability-flow trajectory through the factual image; normal
                when drawn
@@ -18,6 +18,7 @@ Notation: x the image, u its noise, what a diffusion model needs besides the par
     grain      g, what was added to the factual image before it was abducted, and is taken off every
                image again; 0 when drawn
     reference  the parents under which u was read; unlabelled when drawn
+    drawn      whether u was drawn, and not abducted of an image
     image, tape  kept for a balanced way up only (`causalflow.diffusion.trajectory`): x, NaN when
                drawn, and the noise of that way
 
@@ -78,6 +79,7 @@ class ImageNoise:
         position: the end y_N of the trajectory, shape (batch, channel, height, width), float64.
         residual: what decoding misses of the image, of the same shape.
         offset: the solver's further state, as many tensors of that shape as it keeps.
+        drawn: the rows that were drawn, bool, shape (batch,).
         reference: the values of the parents under which u was read, shape (batch,) each.
         latents: the latents of the parents, shape (batch, length) each; none where no parent has a
             representation.
@@ -91,6 +93,7 @@ class ImageNoise:
 
     position: Tensor
     residual: Tensor
+    drawn: Tensor
     offset: tuple[Tensor, ...]
     reference: Mapping[str, Tensor]
     latents: Mapping[str, Tensor]
@@ -106,6 +109,7 @@ class ImageNoise:
         return cls(
             position=noise["position"],
             residual=noise["residual"],
+            drawn=noise["drawn"],
             offset=tuple(_named(noise, _OFFSET).values()),
             reference=_named(noise, _REFERENCE),
             latents=_named(noise, _LATENT),
@@ -128,6 +132,7 @@ class ImageNoise:
         return {
             "position": self.position,
             "residual": self.residual,
+            "drawn": self.drawn,
             **{f"{_OFFSET}{place}": part for place, part in enumerate(self.offset)},
             **{_REFERENCE + name: value for name, value in self.reference.items()},
             **{_LATENT + name: value for name, value in self.latents.items()},
@@ -183,6 +188,7 @@ class Codec:
         return ImageNoise(
             position=position,
             residual=nothing,
+            drawn=torch.ones(n, dtype=torch.bool, device=device),
             offset=offset,
             reference=reference,
             latents=latents,
@@ -205,6 +211,7 @@ class Codec:
         return ImageNoise(
             position=position,
             residual=self._residual(image, told, position, offset),
+            drawn=torch.zeros(len(image), dtype=torch.bool, device=image.device),
             offset=offset,
             reference=reference,
             latents=latents,
@@ -277,29 +284,27 @@ class Codec:
         changed = torch.zeros(len(noise.position), dtype=torch.bool).to(noise.position.device)
         if self.parents and (self.trajectory.guides or noise.image is not None):
             changed = any_changed(parents, noise.reference, self.parents)
-        fresh = self._at_rest(noise)
-        ways: list[tuple[Tensor, _Decode]] = [(~changed & ~fresh, self._plain)]
-        ways.append((~changed & fresh, self._fresh))
+        drawn = noise.drawn
+        ways: list[tuple[Tensor, _Decode]] = [(~changed & ~drawn, self._plain)]
+        ways += [(~changed & drawn, self._drawn), (changed & drawn, self._drawn_guided)]
         if self.options.balance == "none":
-            return [*ways, (changed, self._guided)]
+            return [*ways, (changed & ~drawn, self._guided)]
         if noise.image is None or noise.tape is None or noise.tape.shape[1] != self._tape_length:
             raise EvidenceError(
                 f"node '{self.name}': balance '{self.options.balance}' with {self.options.steps} "
                 "steps was asked of a noise that was abducted with other options; abduct and "
                 "predict with the same balance and steps"
             )
-        drawn = noise.image.flatten(1).isnan().any(dim=1)
-        return [*ways, (changed & drawn, self._guided), (changed & ~drawn, self._balanced)]
+        return [*ways, (changed & ~drawn, self._balanced)]
 
-    def _at_rest(self, noise: ImageNoise) -> Tensor:
-        """Rows that were drawn, where the solver is no method for drawing: bool, shape (batch,)."""
-        if self.trajectory.solver.draws:
-            return torch.zeros(len(noise.position), dtype=torch.bool, device=noise.position.device)
-        return torch.stack([~part.flatten(1).any(dim=1) for part in noise.offset]).all(dim=0)
-
-    def _fresh(self, parents: Values, noise: ImageNoise) -> Tensor:
+    def _drawn(self, parents: Values, noise: ImageNoise) -> Tensor:
         told = self.conditions(parents, noise)
-        return self.trajectory.fresh(told, noise.position)
+        return self.trajectory.drawn(told, noise.position, noise.offset)
+
+    def _drawn_guided(self, parents: Values, noise: ImageNoise) -> Tensor:
+        told = self.conditions(parents, noise)
+        reference = self._told(noise.reference, noise)
+        return self.trajectory.drawn_guided(told, reference, noise.position)
 
     def _plain(self, parents: Values, noise: ImageNoise) -> Tensor:
         told = self.conditions(parents, noise)
