@@ -48,6 +48,12 @@ LEVELS = "grey levels"
 NOISES, SPECKLES = (1.27, 4.0), 3.0
 TIMES = (0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.2)
 FEWEST = 8
+PLAIN: dict[str, Any] = {"solver": "alf", "steps": 20, "grain": 0.0}
+CALLS = {
+    "alf 20": PLAIN,
+    "alf 20, grain 1": {**PLAIN, "grain": 1.0},
+    "difference 5, grain 1": {"solver": "difference", "steps": 5, "grain": 1.0},
+}
 Line = list[str]
 
 
@@ -97,11 +103,7 @@ def pictures(model: cf.Model, real: Rows) -> Iterator[tuple[str, Tensor]]:
         yield f"real + noise of {noise:g} levels", real.images + noise / WHITE * draw
     n = len(real.images)
     digit = (real.labels["digit"] + torch.randint(1, 10, (n,), generator=random)) % 10
-    for name, options in (
-        ("grain 0", {"grain": 0.0}),
-        ("grain 0, 50 steps", {"grain": 0.0, "steps": 50}),
-        ("grain 1", {"grain": 1.0}),
-    ):
+    for name, options in CALLS.items():
         noise = model.abduct(real.evidence, **options)
         yield f"do(digit), {name}", model.predict(noise, {"digit": digit}, **options)["image"]
     yield from drawn(mechanism(model), real)
@@ -166,7 +168,9 @@ def edited(model: cf.Model, n: int, split: str) -> Iterator[Line]:
         ("drawn, its noise known", fresh, _seen(made, do, noise)),
     ):
         before = Rows(labels=real.labels, images=images.clamp(0, 1))
-        after = model.counterfactual(before.evidence, do)["image"] if after is None else after
+        after = (
+            model.counterfactual(before.evidence, do, **PLAIN)["image"] if after is None else after
+        )
         yield [name, *_edit(before, after.clamp(0, 1), do, judge)]
 
 

@@ -116,6 +116,23 @@ def test_of_a_flat_picture_the_grain_is_all_the_noise_that_is_abducted(grain):
     assert noise["position"].std() == pytest.approx(grain, abs=0.1 * grain + 1e-4)
 
 
+@pytest.mark.parametrize("guided", [False, True])
+@pytest.mark.parametrize("solver", ["alf", "ddim", "difference", "ancestral"])
+def test_a_drawn_picture_bears_nothing_of_the_noise_it_was_drawn_from(solver, guided):
+    small = {"width": 8, "multipliers": (1,), "predictor_width": 8, "steps": 5}
+    node = Image(shape=(2, 8, 8), diffusion=Diffusion(prediction="data", solver=solver, **small))
+    kinds = {"color": Anticausal(scale=1e-9 if guided else 0.0)}
+    made = ImageMechanism("image", node, {"color": COLOR}, kinds, network=Flat()).eval()
+    noise, color = made.draw_noise(3, generator()), {"color": torch.tensor([0, 1, 0])}
+    # Every way ends where the network says; what is left at TAU_MIN would be .0101 eps.
+    black = torch.full((3, 2, 8, 8), -1.0)
+    torch.testing.assert_close(made.predict(color, noise), black, rtol=0, atol=1e-5)
+    # A factual picture is given back with its noise, whatever the network says.
+    speckled = black + 0.01 * torch.randn(black.shape, generator=generator())
+    again = made.predict(color, made.abduct(speckled, color, generator()))
+    torch.testing.assert_close(again, speckled, rtol=0, atol=1e-5)
+
+
 @pytest.mark.parametrize("guidance", GUIDANCES)
 @pytest.mark.parametrize("solver", ["alf", "ddim"])
 def test_the_null_intervention_returns_the_image_under_every_guidance(guidance, solver):
