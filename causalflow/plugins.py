@@ -125,7 +125,6 @@ PATHS = _registry(
     "diffusion.path",
     {
         "rectified": "RECTIFIED",
-        "rectified-fine": "RECTIFIED_FINE",
         "linear": "LINEAR",
         "cosine": "COSINE",
         "linear-1000": "LINEAR_1000",

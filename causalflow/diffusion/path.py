@@ -276,10 +276,6 @@ def _logit_normal(u: Tensor) -> Tensor:
     return torch.special.ndtri(u).sigmoid()
 
 
-def _wide_logit_normal(u: Tensor) -> Tensor:
-    return (1.5 * torch.special.ndtri(u) - 1).sigmoid()
-
-
 def _linear(u: Tensor) -> Tensor:
     return tau_of(torch.exp(-0.1 * u - 9.95 * u.square()))
 
@@ -328,7 +324,6 @@ def as_path(name: str, given: Any) -> Path:
 
 
 RECTIFIED = Path(name="rectified", quantile=_logit_normal, preserving=False)
-RECTIFIED_FINE = Path(name="rectified-fine", quantile=_wide_logit_normal, preserving=False)
 LINEAR = _path("linear", _linear)
 COSINE = _path("cosine", _cosine)
 LINEAR_1000 = _path("linear-1000", _level(linear_alpha_bar()), 1000)
