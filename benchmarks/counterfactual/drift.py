@@ -41,6 +41,7 @@ from causalflow.diffusion.denoiser import CODE
 from causalflow.evaluation.axioms import pixel_errors
 from causalflow.evaluation.readers import read_bar, read_color, read_intensity
 from causalflow.evaluation.score import mean_score, share_score
+from causalflow.mechanisms.image.codec import ImageNoise
 from causalflow.mechanisms.image.image_mechanism import ImageMechanism
 
 WHITE = 255.0
@@ -98,15 +99,15 @@ def pictures(model: cf.Model, real: Rows) -> Iterator[tuple[str, Tensor]]:
     """What is read, by its name."""
     random = torch.Generator().manual_seed(0)
     yield "real", real.images
-    for noise in NOISES:
+    for levels in NOISES:
         draw = torch.randn(real.images.shape, generator=random)
-        yield f"real + noise of {noise:g} levels", real.images + noise / WHITE * draw
+        yield f"real + noise of {levels:g} levels", real.images + levels / WHITE * draw
     n = len(real.images)
     digit = (real.labels["digit"] + torch.randint(1, 10, (n,), generator=random)) % 10
     for name, options in CALLS.items():
         noise = model.abduct(real.evidence, **options)
         yield f"do(digit), {name}", model.predict(noise, {"digit": digit}, **options)["image"]
-    yield from drawn(mechanism(model), real)
+    yield from drawn(mechanism(model).configured(**PLAIN), real)
 
 
 def drawn(image: ImageMechanism, real: Rows) -> Iterator[tuple[str, Tensor]]:
@@ -154,11 +155,11 @@ def edited(model: cf.Model, n: int, split: str) -> Iterator[Line]:
     """The table of do(color): real pictures, and drawn ones under the same labels."""
     judge, real = stroke_judge(28), Rows.of(bar_data(split, "frontdoor"), n)
     do = {**real.labels, "color": 1 - real.labels["color"]}
-    made, random = mechanism(model), torch.Generator().manual_seed(3)
+    made, random = mechanism(model).configured(**PLAIN), torch.Generator().manual_seed(3)
     speckled = real.images + SPECKLES / WHITE * torch.randn(real.images.shape, generator=random)
     noise = made.draw_noise(n, random)
     way, told = made.trajectory, {**real.labels, CODE: noise[CODE]}
-    left = way.from_rest(way.field(told), noise["position"]).float()
+    left = way.down(told, noise["position"], ImageNoise.of(noise).offset).float()
     fresh = _seen(made, real.labels, noise)
     for name, images, after in (
         ("real", real.images, None),

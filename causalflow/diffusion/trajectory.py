@@ -153,6 +153,13 @@ class Trajectory:
         state = self._carrying(field, position, offset, nodes)
         return (leave(descend(self.solver, field, state, nodes)),)
 
+    def fresh(self, conditions: Values, position: Tensor) -> Tensor:
+        """The image of a position alone, by the guided solver, unguided."""
+        return self._walked("fresh", self._fresh, (conditions,), position)[0]
+
+    def _fresh(self, conditions: Values, position: Tensor) -> State:
+        return (self.from_rest(self.field(conditions), position),)
+
     def guided(self, target: Values, reference: Values, position: Tensor) -> Tensor:
         """The image of a position where the parents have changed from their reference."""
         if self._compares:
