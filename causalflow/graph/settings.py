@@ -212,7 +212,7 @@ def _in_force(graph: Graph, name: str, chosen: Settings) -> Iterator[tuple[str, 
         source = _source(option in chosen.options, option in image.stated)
         yield option, (getattr(image.diffusion, option), source)
     for parent, kind in kinds.items():
-        if _is_stated(kind):
+        if parent in chosen.scales or _is_stated(kind):
             source = _source(parent in chosen.scales, kind.stated)
             yield f"scale of {parent}", (kind.scale, source)
 
