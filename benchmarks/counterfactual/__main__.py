@@ -10,6 +10,8 @@
     few          the solver of few calls beside leap-frog, paired on the same pictures
     others       the same of every other solver, number of steps and guidance, on fewer pictures
     table        both
+    engine       ways of running the engine (portions, threads, channels last, compiled, bf16; on
+                 CUDA recorded too), in turns, beside the device's limit: FLOP, reached, share
     speed        seconds of the default and of the papers' procedure, in turns
     confounding  do(color) on nets fitted where colour nearly tells the digit
     partial      nets fitted with all labels, a fifth of them, and the labelled fifth alone
@@ -33,7 +35,7 @@ from benchmarks.counterfactual.run import Run
 from benchmarks.folders import RESULTS
 from causalflow.errors import CausalflowError
 
-ORDER = ("main", "few", "speed", "confounding", "partial", "stream", "others")
+ORDER = ("main", "few", "engine", "speed", "confounding", "partial", "stream", "others")
 
 
 @click.command(help=__doc__, context_settings={"max_content_width": 100})

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 import causalflow as cf
+from benchmarks.counterfactual.roofline import CAUSES, roofline
 from benchmarks.counterfactual.run import CONFOUNDED, INDEPENDENT, Run
 from benchmarks.counterfactual.settings import (
     DEFAULT,
@@ -42,6 +43,7 @@ LABELS = (FULL, ALONE, *PARTLY)
 QUICK_EVERY = 6
 RESAMPLES = 2000
 STREAM_SECONDS = 60.0
+FEW_SECONDS = 60.0
 RATIOS = (("color", "pixels"), ("bar", "pixels"), ("color", "digit"), ("digit", "digit"))
 
 
@@ -146,6 +148,15 @@ def speed(run: Run) -> None:
             run.write("speed", found)
 
 
+def engine(run: Run) -> None:
+    """The ways of running the engine, beside what the device can do at most."""
+    found: dict[str, Any] = {"rows": []}
+    for net in filter(run.has, CAUSES):
+        if run.has_seconds(FEW_SECONDS):
+            found["rows"] += roofline(run, net)
+            run.write("engine", found)
+
+
 def stream(run: Run) -> None:
     """Ten thousand pictures to disk."""
     net = next((net for net in ("bar", "bar_anticausal", "confounded_naive") if run.has(net)), None)
@@ -228,6 +239,7 @@ PARTS: dict[str, Callable[[Run], None]] = {
     "few": few_calls,
     "confounding": confounding,
     "partial": partial,
+    "engine": engine,
     "speed": speed,
     "stream": stream,
 }

@@ -52,6 +52,8 @@ def report(out: Path) -> str:
         text += _confounding(found["confounding"])
     if rows.get("partial"):
         text += _partial(found["partial"])
+    if rows.get("engine"):
+        text += _engine(rows["engine"])
     if rows.get("speed"):
         text += _speed(rows["speed"])
     if rows.get("stream"):
@@ -203,6 +205,33 @@ def _partial(found: Row) -> list[str]:
         columns[key.replace("_", " ")] = [short(each[key]) for each in ratios]
     columns["(fifth - all) / (fifth only - all)"] = [between(each["ratio"]) for each in ratios]
     return [*text, *(_section("", columns)[1:] if ratios else ())]
+
+
+def _engine(rows: Sequence[Row]) -> list[str]:
+    """Ways of running the engine, beside the limit of the device."""
+    columns = {
+        "net": [row["net"] for row in rows],
+        "way": [row["name"] for row in rows],
+        "pictures a call": [row["batch"] for row in rows],
+        "threads": [row["threads"] for row in rows],
+        "calls": [f"{row['calls']:.0f}" for row in rows],
+        "pictures/s": [f"{1 / row['seconds']:.3g}" for row in rows],
+        "faster than the first (range)": [
+            f"{row['ratio']:.2f} ({row['ratio_range'][0]:.2f} to {row['ratio_range'][1]:.2f})"
+            for row in rows
+        ],
+        "GFLOP a picture": [f"{row['flop'] / 1e9:.2f}" for row in rows],
+        "GFLOP/s": [f"{row['flop'] / row['seconds'] / 1e9:.3g}" for row in rows],
+        "peak GFLOP/s": [f"{row['peak'] / 1e9:.3g}" for row in rows],
+        "GB/s of a copy": [f"{row['bandwidth'] / 1e9:.3g}" for row in rows],
+        "share of the limit": [f"{100 * row['reached']:.0f} %" for row in rows],
+    }
+    note = (
+        f"Medians of {rows[0]['turns']} turns in one run, which other work on the machine shared: "
+        "ratios are within a turn. The peak is a product of matrices, timed between the turns; the "
+        "limit is that of products or of memory, whichever takes longer."
+    )
+    return ["\n## Engine\n", note, "", *_section("", columns)[1:]]
 
 
 def _speed(rows: Sequence[Row]) -> list[str]:
