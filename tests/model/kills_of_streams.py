@@ -131,7 +131,8 @@ def disturbed(folder, kills, seed, rows, pause=0.03, ways=WAYS, counts=(1, 2, 3)
     chance, told, out, number = random.Random(seed), Told(), folder / "killed", 0
     prepared(folder, rows)
     alone = start(folder, folder / "whole", folder / "begun", 1, 0, rows // 2)
-    assert alone.wait(300) == 0, alone.stderr.read()
+    said = alone.communicate(timeout=300)[1]
+    assert alone.returncode == 0, said
     while True:
         number, count = number + 1, chance.choice(counts)
         begun, left = folder / f"begun{number}", kills - told.kills.total()
