@@ -109,7 +109,7 @@ CONTINUOUS_NOISES = _registry(
     "noise of a continuous node",
     "continuous_noises",
     "mechanisms.flow",
-    {"flow": "FLOW", "additive": "ADDITIVE", "linear": "LINEAR"},
+    {"flow": "FLOW", "additive": "ADDITIVE", "linear": "LINEAR", "auto": "AUTO"},
     adapt="ResidualMap",
 )
 BACKBONES = _registry(

@@ -113,8 +113,8 @@ class Continuous:
         support: the interval (low, high) of possible values; infinite ends are allowed, and a
             finite one may have a mass.
         unit: shown in tables and on axes.
-        noise: "flow" (monotone conditional flow), "additive" (f(parents) + u) or "linear" (least
-            squares + u).
+        noise: "flow" (monotone conditional flow), "additive" (f(parents) + u), "linear" (least
+            squares + u) or "auto" (a regression as rich as the rows ask for, fitted at once).
         equation: the explicit mechanism, if declared.
         representation: length of the vector that stands for the node in its images, aligned with
             its value (`causalflow.mechanisms.image.representation`); None: they are told the value.

@@ -31,13 +31,14 @@ from torch import Tensor, nn
 from causalflow.errors import CompileError, DataError, EvidenceError
 from causalflow.graph.node import Continuous, Node
 from causalflow.mechanisms.features import columns, width
-from causalflow.mechanisms.flow import NOISES
+from causalflow.mechanisms.flow import NOISES, ResidualMap
 from causalflow.mechanisms.line import Line, censored, drawn_below, least_squares, middle
 from causalflow.mechanisms.mechanism import Noise, Values, all_labelled, draw_normal, filled
 from causalflow.nn.embedding import NumberEmbedding, ParentEmbedding
 from causalflow.nn.encoder import MLP
 from causalflow.nn.engine import Engine, RealLine, Site
 from causalflow.nn.tails import bent, is_heavy, log_slope, measured, sizes, straight
+from causalflow.registry import loaded
 from causalflow.values.real import RealType
 
 __all__ = ["ENGINE", "ContinuousMechanism", "to_real", "to_support"]
@@ -106,7 +107,7 @@ class ContinuousMechanism(nn.Module):
     def __init__(self, name: str, node: Continuous, parents: Mapping[str, Node]) -> None:
         super().__init__()
         self.name, self.node, self.parents = name, node, dict(parents)
-        self.map = NOISES.get(node.noise)
+        self.map = cast(ResidualMap, NOISES.get(node.noise))
         embedded = {key: node for key, node in self.parents.items() if not node.type.scalar}
         self.tabular = {key: kind for key, kind in self.parents.items() if key not in embedded}
         features = sum(width(kind) for kind in self.tabular.values())
@@ -314,7 +315,9 @@ def _embedding(kind: RealType, features: int) -> nn.Module:
 
 
 def _mechanism(site: Site) -> nn.Module:
-    return ContinuousMechanism(site.name, cast(Continuous, site.node), site.parents)
+    node = cast(Continuous, site.node)
+    made: nn.Module = loaded(NOISES.get(node.noise).place)(site.name, node, site.parents)
+    return made
 
 
 def _real_line(kind: RealType) -> RealLine:

@@ -3,6 +3,7 @@
     linear     e = u
     additive   e = m(pa) + exp(s) u                          s one number
     flow       e = m(pa) + exp(s(pa)) q(u; pa)               q increasing: rational-quadratic spline
+    auto       no map of this kind: `causalflow.mechanisms.regression.regression_mechanism`
 
 The spline has `BINS` bins on [-BOUND, BOUND] and is the identity outside; parameters 0 make it the
 identity, so an untrained mechanism is the least-squares fit. Both directions are closed forms.
@@ -26,7 +27,7 @@ from zuko.transforms import MonotonicRQSTransform
 from causalflow import plugins
 from causalflow.registry import Registry
 
-__all__ = ["BINS", "BOUND", "NOISES", "ResidualMap"]
+__all__ = ["BINS", "BOUND", "NOISES", "ContinuousNoise", "ResidualMap"]
 
 BINS = 8
 BOUND = 5.0
@@ -35,7 +36,18 @@ LARGEST_LOG_SCALE = 7.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ResidualMap:
+class ContinuousNoise:
+    """How the noise of a continuous node enters.
+
+    Attributes:
+        place: of the mechanism's class, called with the node's name, it, and its parents.
+    """
+
+    place: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResidualMap(ContinuousNoise):
     """One increasing map u -> e and its inverse.
 
     Attributes:
@@ -49,9 +61,10 @@ class ResidualMap:
     constant: int
     to_noise: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
     to_residual: Callable[[Tensor, Tensor], Tensor]
+    place: str = "causalflow.mechanisms.continuous:ContinuousMechanism"
 
 
-NOISES: Registry[ResidualMap] = plugins.CONTINUOUS_NOISES
+NOISES: Registry[ContinuousNoise] = plugins.CONTINUOUS_NOISES
 
 
 def _scale(parameter: Tensor) -> Tensor:
@@ -102,4 +115,7 @@ FLOW = ResidualMap(
     constant=0,
     to_noise=_flow_to_noise,
     to_residual=_flow_to_residual,
+)
+AUTO = ContinuousNoise(
+    place="causalflow.mechanisms.regression.regression_mechanism:RegressionMechanism"
 )

@@ -4,7 +4,8 @@ node with an equation        `EquationMechanism` over its parents and exogenous 
 other nodes                  the mechanism of the node's type (`causalflow.nn.engine`):
   class                      `Categorical`: a table over class parents, a network over others; that
                              of the declaration where it has a table, and nothing is fitted
-  continuous                 `ContinuousMechanism`: linear, additive or a monotone flow
+  continuous                 `ContinuousMechanism`: linear, additive or a monotone flow;
+                             `RegressionMechanism` with ``noise: auto``
   image                      `ImageMechanism`: a diffusion model; anti-causal edges guide it
 a <-> b (class nodes)        `LatentClass`: one hidden class that both ends read as a parent
 exogenous variable           `ExogenousVariable`

@@ -1,0 +1,304 @@
+"""Kernel function: a smooth function of several inputs, whose smoothness the data choose.
+
+Notation: z the inputs, standardised, shape (n, p); l a length for each input; Z inducing points,
+rows of the data; k a kernel of r = |z / l - z' / l|:
+
+    smooth   k = exp(-r^2 / 2)                  rough   k = (1 + s + s^2 / 3) exp(-s), s = sqrt(5) r
+    f(z) = t(z) . b + k(z, Z) . a
+
+t(z) are 1 and z, and where the data ask for it the products of two inputs, each held within the
+middle 99 % of its column. With z ~ k far from the data, f falls back to t(z) . b.
+
+As a prior a has the covariance v K^-1, K = k(Z, Z), and b a wide one, both in units of the noise's
+variance. The *evidence* is then the density of the targets y with a and b integrated out and the
+noise's variance at its best (or known), a closed form. Kernel, products, l and v are where it is
+greatest on a part of the rows, by a quasi-Newton method; then a and b are the posterior means given
+all rows, which may have weights.
+
+Source: Rasmussen & Williams (2006), Gaussian Processes for Machine Learning, sections 2.7, 5.4 and
+8.3 (subset of regressors).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Evidence", "KernelFunction", "searched"]
+
+SEARCHED_ROWS, SEARCHED_POINTS = 1000, 80
+"""Rows and inducing points of the search."""
+STEPS, MORE_STEPS = 25, 12
+"""Quasi-Newton steps of the first kernel and of the last, and of those in between."""
+WIDE = 10.0
+"""Prior standard deviation of b, in those of the noise."""
+LOG_LENGTHS, LOG_VARIANCES = (-4.0, 6.0), (-12.0, 16.0)
+JITTER = 1e-6
+LARGEST_SQUARE = 8
+"""With more inputs there are no products."""
+INNER = (0.005, 0.995)
+CHUNK = 8192
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Evidence:
+    """What a search found.
+
+    Attributes:
+        value: the log-evidence a row, in nats.
+        log_lengths: log l, shape (p,).
+        log_variance: log v, shape ().
+        rough: which kernel.
+        square: whether t has products.
+    """
+
+    value: float
+    log_lengths: Tensor
+    log_variance: Tensor
+    rough: bool = False
+    square: bool = False
+
+
+class KernelFunction(nn.Module):
+    """One function; all that is fitted are buffers of fixed shape.
+
+    Args:
+        inputs: p.
+        points: the number of inducing points.
+    """
+
+    lengths: Tensor
+    points: Tensor
+    weights: Tensor
+    line: Tensor
+    curve: Tensor
+    low: Tensor
+    high: Tensor
+    rough: Tensor
+
+    def __init__(self, inputs: int, points: int) -> None:
+        super().__init__()
+        self.inputs = inputs
+        self.products = inputs * (inputs + 1) // 2 if inputs <= LARGEST_SQUARE else 0
+        shapes = {
+            "lengths": (inputs,),
+            "points": (points, inputs),
+            "weights": (points,),
+            "line": (1 + inputs,),
+            "curve": (self.products,),
+            "low": (inputs,),
+            "high": (inputs,),
+            "rough": (),
+        }
+        for name, shape in shapes.items():
+            self.register_buffer(name, torch.zeros(shape, dtype=torch.float64))
+        self.lengths.fill_(1.0)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """f(z), shape (n,)."""
+        parts = [self._value(part) for part in z.split(CHUNK)]
+        return torch.cat(parts) if parts else z.new_empty(0)
+
+    def _value(self, z: Tensor) -> Tensor:
+        value = self.line[0] + z @ self.line[1:]
+        if self.products:
+            value = value + _products(z.clamp(self.low, self.high)) @ self.curve
+        similar = _kernel(z / self.lengths, self.points / self.lengths, bool(self.rough))
+        return value + similar @ self.weights
+
+    def constant(self, value: Tensor) -> None:
+        """Make it the same everywhere."""
+        for part in (self.weights, self.line, self.curve):
+            part.zero_()
+        self.line[0] = value
+
+    def choose(self, z: Tensor, found: Evidence) -> Basis:
+        """Take the kernel, lengths and inducing points; the function's basis for a fit to ``z``."""
+        self.lengths.copy_(found.log_lengths.exp())
+        self.rough.fill_(float(found.rough))
+        self.low.copy_(torch.quantile(z[:CHUNK], INNER[0], dim=0))
+        self.high.copy_(torch.quantile(z[:CHUNK], INNER[1], dim=0))
+        chosen = _some(z, len(self.points), seed=1)
+        self.points.zero_()
+        self.points[: len(chosen)] = chosen
+        return Basis(self, len(chosen), found)
+
+    def fit(self, z: Tensor, y: Tensor, found: Evidence, weights: Tensor | None = None) -> None:
+        """The posterior mean given all rows, each with the weight of its inverse noise variance."""
+        basis = self.choose(z, found)
+        gram, right = 0.0, 0.0
+        for rows in torch.arange(len(z)).split(CHUNK):
+            columns = basis(z[rows])
+            weighted = columns if weights is None else columns * weights[rows, None]
+            gram, right = gram + weighted.T @ columns, right + weighted.T @ y[rows]
+        assert isinstance(gram, Tensor)
+        ridge = torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
+        basis.set(torch.linalg.solve(gram + ridge, right))
+
+
+class Basis:
+    """The columns whose weights a fit finds, scaled so that the prior of each is N(0, 1)."""
+
+    def __init__(self, function: KernelFunction, points: int, found: Evidence) -> None:
+        self.function, self.square = function, found.square
+        self.points = function.points[:points] / function.lengths
+        self.deviation = (found.log_variance / 2).exp()
+        self.root = _root(_kernel(self.points, self.points, found.rough))
+
+    def __call__(self, z: Tensor) -> Tensor:
+        """The columns at ``z``."""
+        own = self.function
+        plain = _trend(z, (own.low, own.high) if self.square else None)
+        similar = _kernel(self.points, z / own.lengths, bool(own.rough))
+        bumps = torch.linalg.solve_triangular(self.root, similar, upper=False).T
+        return torch.cat([WIDE * plain, self.deviation * bumps], dim=1)
+
+    def set(self, found: Tensor) -> None:
+        """Give the function these weights of the columns."""
+        own, plain = self.function, len(found) - len(self.points)
+        own.line.copy_(WIDE * found[: 1 + own.inputs])
+        own.curve.zero_()
+        if self.square:
+            own.curve.copy_(WIDE * found[1 + own.inputs : plain])
+        bumps = self.deviation * found[plain:, None]
+        own.weights.zero_()
+        solved = torch.linalg.solve_triangular(self.root.T, bumps, upper=True)
+        own.weights[: len(self.points)] = solved[:, 0]
+
+
+def searched(z: Tensor, y: Tensor, noise: float | None = None) -> Evidence:
+    """The kernel, lengths and variance of greatest evidence.
+
+    Args:
+        z: inputs, shape (n, p), p at least 1.
+        y: targets, shape (n,), of mean about 0 and standard deviation about 1.
+        noise: the noise's variance where it is known.
+    """
+    keep = torch.randperm(len(z), generator=_generator(0))[:SEARCHED_ROWS].to(z.device)
+    search = _Search(z[keep], y[keep], noise)
+    none = Evidence(
+        value=-math.inf,
+        log_lengths=torch.full((z.shape[1],), 0.7, dtype=z.dtype, device=z.device),
+        log_variance=z.new_tensor(2.0),
+    )
+    first = search.climb(none, STEPS)
+    found = [search.line(first), first, *search.others(first)]
+    best = max(found, key=lambda each: each.value)
+    return best if best is found[0] else search.climb(best, STEPS)
+
+
+class _Search:
+    """The rows of a search, and the evidence on them."""
+
+    def __init__(self, z: Tensor, y: Tensor, noise: float | None) -> None:
+        self.z, self.y, self.noise = z, y, noise
+        self.points = _some(z, SEARCHED_POINTS, seed=2)
+        self.inner = (torch.quantile(z, INNER[0], dim=0), torch.quantile(z, INNER[1], dim=0))
+
+    def others(self, first: Evidence) -> Iterator[Evidence]:
+        """The other kernels and trends, from where the first ended."""
+        squares = (False, True) if self.z.shape[1] <= LARGEST_SQUARE else (False,)
+        for square in squares:
+            for rough in (False, True):
+                if square or rough:
+                    yield self.climb(replace(first, rough=rough, square=square), MORE_STEPS)
+
+    def line(self, first: Evidence) -> Evidence:
+        """The trend alone: a kernel of no variance."""
+        log_variance = torch.full_like(first.log_variance, LOG_VARIANCES[0])
+        at = replace(first, log_variance=log_variance)
+        value = _log_evidence(WIDE * _trend(self.z, None), self.y, self.noise)
+        return replace(at, value=float(value) / len(self.y))
+
+    def climb(self, start: Evidence, steps: int) -> Evidence:
+        """The greatest evidence found from a start in so many steps."""
+        place = torch.cat([start.log_lengths, start.log_variance[None]]).requires_grad_(True)
+        best = [replace(start, value=-math.inf)]
+        optimizer = torch.optim.LBFGS(
+            [place], max_iter=steps, max_eval=3 * steps // 2, line_search_fn="strong_wolfe"
+        )
+
+        def closure() -> Tensor:
+            optimizer.zero_grad()
+            lengths, variance = place[:-1].clamp(*LOG_LENGTHS), place[-1].clamp(*LOG_VARIANCES)
+            value = (self.value(lengths, variance, start) + _prior(place)) / len(self.y)
+            if value > best[0].value:
+                kept = {"log_lengths": lengths.detach(), "log_variance": variance.detach()}
+                best[0] = replace(start, value=value.item(), **kept)
+            loss: Tensor = -value
+            loss.backward()
+            return loss
+
+        with torch.enable_grad():
+            optimizer.step(closure)
+        return best[0]
+
+    def value(self, log_lengths: Tensor, log_variance: Tensor, at: Evidence) -> Tensor:
+        """The log-evidence."""
+        lengths = log_lengths.exp()
+        points = self.points / lengths
+        root = _root(_kernel(points, points, at.rough))
+        similar = _kernel(points, self.z / lengths, at.rough)
+        bumps = torch.linalg.solve_triangular(root, similar, upper=False).T
+        plain = _trend(self.z, self.inner if at.square else None)
+        columns = torch.cat([WIDE * plain, (log_variance / 2).exp() * bumps], dim=1)
+        return _log_evidence(columns, self.y, self.noise)
+
+
+def _log_evidence(columns: Tensor, y: Tensor, noise: float | None) -> Tensor:
+    """log p(y), weights N(0, noise) and the noise's variance known or, None, at its best."""
+    n = len(y)
+    eye = torch.eye(columns.shape[1], dtype=y.dtype, device=y.device)
+    root = torch.linalg.cholesky(eye + columns.T @ columns)
+    part = torch.linalg.solve_triangular(root, (columns.T @ y)[:, None], upper=False)
+    square = (y.square().sum() - part.square().sum()).clamp_min(1e-12 * n)
+    width = root.diagonal().log().sum()
+    if noise is None:
+        return -n / 2 * torch.log(2 * math.pi * math.e * square / n) - width
+    return -square / (2 * noise) - width - n / 2 * math.log(2 * math.pi * noise)
+
+
+def _prior(place: Tensor) -> Tensor:
+    """A weak prior of log l and log v, so that a search does not run away on a plateau."""
+    lengths, variance = place[:-1] - 1.0, place[-1] - 2.0
+    return -(lengths / 2.5).square().sum() / 2 - (variance / 5.0).square() / 2
+
+
+def _kernel(first: Tensor, second: Tensor, rough: bool) -> Tensor:
+    norms = first.square().sum(1)[:, None] + second.square().sum(1)[None]
+    squares = (norms - 2 * first @ second.T).clamp_min(0)
+    if not rough:
+        return torch.exp(-squares / 2)
+    s = torch.sqrt(5 * squares + 1e-12)
+    return (1 + s + s * s / 3) * torch.exp(-s)
+
+
+def _root(similar: Tensor) -> Tensor:
+    """The Cholesky factor, of a matrix that rounding may have left singular."""
+    return torch.linalg.cholesky(similar + JITTER * torch.eye(len(similar)).to(similar))
+
+
+def _trend(z: Tensor, inner: tuple[Tensor, Tensor] | None) -> Tensor:
+    """1, z and, where their bounds are given, the products of two inputs."""
+    plain = torch.cat([torch.ones_like(z[:, :1]), z], dim=1)
+    return plain if inner is None else torch.cat([plain, _products(z.clamp(*inner))], dim=1)
+
+
+def _products(z: Tensor) -> Tensor:
+    first, second = torch.triu_indices(z.shape[1], z.shape[1], device=z.device)
+    return z[:, first] * z[:, second]
+
+
+def _some(z: Tensor, n: int, seed: int) -> Tensor:
+    """Up to n of the rows, drawn, no two alike."""
+    drawn = z[torch.randperm(len(z), generator=_generator(seed))[: 4 * n].to(z.device)]
+    different = torch.unique(drawn, dim=0)
+    return different[torch.randperm(len(different), generator=_generator(seed))[:n].to(z.device)]
+
+
+def _generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)

@@ -1,0 +1,415 @@
+"""Regression: a real node, x = T^-1(m(pa) + s(pa) h^-1(v; pa)), each part as rich as rows ask for.
+
+Notation: z the parents' features (`causalflow.mechanisms.features`), standardised, those with heavy
+tails bent (`causalflow.nn.tails`); T an increasing map of the column onto the real line: by log or
+logit where the support has ends, by log where a skewed column of positive numbers has the greater
+evidence there, then standardised, and bent if its tails are heavy; v ~ N(0, 1).
+
+    mean    m       `causalflow.mechanisms.regression.kernel_function`, by evidence
+    scale   log s   the same kind of function, by Fisher scoring of the residuals' likelihood
+    shape   h       `causalflow.mechanisms.regression.monotone_map`, the same for all parents, and
+                    after it another that varies with them
+    atoms           `causalflow.mechanisms.regression.atoms`: values that many rows share come
+                    first; what is said above is the law G of all others
+
+The noise u ~ N(0, 1) is v where there are no atoms; x increases in it in any case. The laws of
+`STAGES` are fitted to four fifths of the rows, one after the other. A later one is taken only where
+the log-likelihood of the other fifth is better by more than two standard errors (without parents:
+better). Then it is fitted to all rows. There is nothing for gradient steps to do.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from causalflow.errors import CompileError, DataError, EvidenceError
+from causalflow.graph.node import Continuous, Node
+from causalflow.mechanisms.continuous import to_real, to_support
+from causalflow.mechanisms.features import columns, width
+from causalflow.mechanisms.mechanism import (
+    Noise,
+    Values,
+    all_labelled,
+    draw_normal,
+    draw_uniform,
+)
+from causalflow.mechanisms.regression.atoms import Atoms, MixedLaw
+from causalflow.mechanisms.regression.kernel_function import Evidence, KernelFunction, searched
+from causalflow.mechanisms.regression.monotone_map import MonotoneMap
+from causalflow.nn.tails import bent, log_slope, measured, straight
+
+__all__ = ["STAGES", "RegressionMechanism"]
+
+STAGES = (
+    "mean",
+    "mean, shape",
+    "mean, scale",
+    "mean, scale, shape",
+    "mean, varying shape",
+    "mean, scale, varying shape",
+)
+SHAPED, SCALED, VARIED = (1, 3, 4, 5), (2, 3, 5), (4, 5)
+"""The stages, by number, that have a part."""
+MEAN_POINTS, SCALE_POINTS = 300, 60
+LOG_SQUARE = math.pi**2 / 2
+"""The variance of log e^2, e ~ N(0, 1)."""
+LOG_SQUARE_MEAN = -1.2704
+HELD_OUT = 5
+"""One row in so many decides."""
+ENOUGH = 100
+"""Rows below which the mean is all there is."""
+LEAST_SCALE = 1e-9
+LOG_SCALES = (-20.0, 20.0)
+STEPS = 30
+FAR = 9.0
+"""Residuals count no more than those so many times as far out as the middle half's edge."""
+SKEWED = 1.0
+"""Skewness from which a column of positive numbers may be taken on the log scale."""
+ROUNDING = 4e-16
+
+
+class RegressionMechanism(nn.Module):
+    """A continuous node's mechanism, fitted by `calibrate` alone.
+
+    Args:
+        name: the node's name.
+        node: the node's declaration.
+        parents: the parents' declarations by name.
+
+    Attributes:
+        stage: which of `STAGES` was taken, shape ().
+        gains: the held-out log-likelihood a row of each, in nats, shape (4,); NaN: not fitted.
+
+    Raises:
+        CompileError: an image among the parents.
+    """
+
+    centre: Tensor
+    spread: Tensor
+    bends: Tensor
+    column: Tensor
+    positive: Tensor
+    range: Tensor
+    stage: Tensor
+    gains: Tensor
+
+    def __init__(self, name: str, node: Node, parents: Mapping[str, Node]) -> None:
+        super().__init__()
+        self.name, self.node, self.parents = name, cast(Continuous, node), dict(parents)
+        for parent, above in self.parents.items():
+            if not above.type.scalar:
+                raise CompileError(
+                    f"node '{name}': noise 'auto' cannot have the {above.type.word} parent "
+                    f"'{parent}'; use 'additive' or 'flow'"
+                )
+        inputs = sum(map(width, self.parents.values()))
+        for buffer, start in {
+            "centre": torch.zeros(inputs),
+            "spread": torch.ones(inputs),
+            "bends": torch.full((inputs,), math.inf),
+            "column": torch.tensor([0.0, 1.0, math.inf]),
+            "positive": torch.zeros(()),
+            "range": torch.tensor(LOG_SCALES),
+            "stage": torch.zeros(()),
+            "gains": torch.full((len(STAGES),), math.nan),
+        }.items():
+            self.register_buffer(buffer, start.double())
+        self.mean = KernelFunction(inputs, MEAN_POINTS if inputs else 0)
+        self.log_scale = KernelFunction(inputs, SCALE_POINTS if inputs else 0)
+        self.shape, self.varying = MonotoneMap(0), MonotoneMap(inputs)
+        self.atoms = Atoms(inputs)
+
+    @property
+    def description(self) -> str:
+        """What was chosen."""
+        parts = [STAGES[int(self.stage)]]
+        if count := self.atoms.count:
+            parts.append(f"{count} atom{'s' if count > 1 else ''}")
+        gain = float(self.gains[int(self.stage)] - self.gains[0])
+        by = f" by {gain:.2g} nats a row" if gain > 0 else ""
+        return f"auto noise: {', '.join(parts)}{by}"
+
+    @property
+    def assumption(self) -> str:
+        """The assumption that the noise orders the values."""
+        return "noise in which it is monotone"
+
+    def _inputs(self, parents: Values, n: int) -> Tensor:
+        found = columns(self.parents, parents, n, self.centre.device)
+        return bent((found - self.centre) / self.spread, self.bends)
+
+    @property
+    def _support(self) -> tuple[float, float]:
+        return (0.0, math.inf) if self.positive else self.node.support
+
+    @property
+    def _sign(self) -> float:
+        """That of dy/dx, y as `to_real` gives it."""
+        low, high = self.node.support
+        return -1.0 if math.isinf(low) and math.isfinite(high) else 1.0
+
+    def _line(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """T(x) and log dT/dx."""
+        y, slope = to_real(x, self._support)
+        centre, spread, bend = self.column
+        t = (self._sign * y - centre) / spread
+        return bent(t, bend), slope + log_slope(t, bend) - spread.log()
+
+    def _value(self, t: Tensor) -> Tensor:
+        centre, spread, bend = self.column
+        y = self._sign * (centre + spread * straight(t, bend))
+        return to_support(y, self._support)
+
+    def _score(self, t: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+        """v and log dv/dt."""
+        log_scale = self._log_scale(z)
+        e, slope = self.shape.to_noise((t - self.mean(z)) * (-log_scale).exp(), z)
+        if not self.varying.inputs:
+            return e, slope - log_scale
+        v, more = self.varying.to_noise(e, z)
+        return v, more + slope - log_scale
+
+    def _log_scale(self, z: Tensor) -> Tensor:
+        return self.log_scale(z).clamp(*self.range.tolist())
+
+    def _law(self, z: Tensor) -> MixedLaw:
+        """Atoms and G; the normal scores of the atoms at an end of the support are infinite."""
+        scores = [self._score(t.expand(len(z)), z)[0] for t in self._atom_places()]
+        found = torch.stack(scores, dim=1) if scores else z.new_empty((len(z), 0))
+        return self.atoms.law(z, found)
+
+    def _atom_places(self) -> list[Tensor]:
+        count = self.atoms.count
+        return list(self._line(self.atoms.values[:count])[0]) if count else []
+
+    def log_prob(self, value: Tensor, parents: Values) -> Tensor:
+        """log density of the value in the node's unit, log mass at an atom: (batch,)."""
+        x, z = value.double(), self._inputs(parents, len(value))
+        index, shares = self.atoms.index(x), self.atoms.log_shares(z)
+        t, slope = self._line(x)
+        v, inner = self._score(t, z)
+        density = slope + inner - v.square() / 2 - math.log(2 * math.pi) / 2
+        density = torch.where(t.isnan() & ~x.isnan(), -math.inf, density)
+        mass = shares.gather(1, index[:, None] + 1)[:, 0]
+        return mass + torch.where(index < 0, density, 0.0)
+
+    @torch.no_grad()
+    def calibrate(self, values: Values, generator: torch.Generator) -> None:
+        """Fit all, over the rows in which all is labelled.
+
+        Raises:
+            DataError: no such row, or values outside the support.
+        """
+        names = [self.name, *self.parents]
+        keep = all_labelled(values, names)
+        if not keep.any():
+            raise DataError(f"node '{self.name}': no row has a label of it and of its parents")
+        rows = {name: values[name][keep] for name in names}
+        x = rows[self.name].double().to(self.centre.device)
+        self._standardise(rows, len(x))
+        z = self._inputs(rows, len(x))
+        index = self.atoms.find(x, x.new_tensor(self.node.support))
+        self.atoms.fit(index, z)
+        rest = index < 0
+        if rest.any():
+            self._fit_law(z[rest], x[rest])
+
+    def _standardise(self, rows: Values, n: int) -> None:
+        found = columns(self.parents, rows, n, self.centre.device)
+        column = 0
+        for node in self.parents.values():
+            for _ in range(width(node)):
+                centre, spread, bend = measured(found[:, column])
+                self.centre[column], self.spread[column] = centre, spread
+                self.bends[column] = bend if node.type.levels is None else math.inf
+                column += 1
+
+    def _fit_law(self, z: Tensor, x: Tensor) -> None:
+        """Choose on a part of the rows, then fit to all."""
+        held = torch.arange(len(x), device=x.device) % HELD_OUT == 0
+        if len(x) < ENOUGH:
+            held = torch.zeros_like(held)
+        searches = self._choose_line(z[~held], x[~held])
+        t, _ = self._line(x)
+        if searches:
+            self.mean.fit(z[~held], t[~held], searches["mean"])
+            squares = _log_squares(t[~held] - self.mean(z[~held]))
+            searches["scale"] = searched(z[~held], squares, noise=LOG_SQUARE)
+        self._choose_stage(z, t, held, searches)
+        self._fit_stage(int(self.stage), z, t, searches)
+
+    def _choose_line(self, z: Tensor, x: Tensor) -> dict[str, Evidence]:
+        """Set T; the search of the mean that goes with it, none without parents."""
+        y, _ = to_real(x, self.node.support)
+        if not y.isfinite().all():
+            raise DataError(f"node '{self.name}': values outside its support {self.node.support}")
+        found: list[tuple[float, Tensor, dict[str, Evidence]]] = []
+        for positive in (False, True) if self._is_skewed(x) else (False,):
+            self.positive.fill_(float(positive))
+            y, _ = to_real(x, self._support)
+            self.column.copy_(torch.stack(measured(self._sign * y)))
+            t, slope = self._line(x)
+            search = {"mean": searched(z, t)} if z.shape[1] else {}
+            value = search["mean"].value if search else -float(t.var(correction=0).log()) / 2
+            found.append((value + float(slope.mean()), self.column.clone(), search))
+        best = max(range(len(found)), key=lambda each: found[each][0])
+        self.positive.fill_(float(best))
+        self.column.copy_(found[best][1])
+        return found[best][2]
+
+    def _is_skewed(self, x: Tensor) -> bool:
+        """Whether the log scale is worth a try: skewed, positive, and nothing said of the ends."""
+        if any(map(math.isfinite, self.node.support)) or not x.min() > 0:
+            return False
+        apart = (x - x.mean()) / x.std(correction=0)
+        return bool(apart.pow(3).mean() > SKEWED)
+
+    def _choose_stage(
+        self, z: Tensor, t: Tensor, held: Tensor, searches: Mapping[str, Evidence]
+    ) -> None:
+        self.stage.zero_()
+        self.gains.fill_(math.nan)
+        best: Tensor | None = None
+        stages = range(len(STAGES) if searches else 2)
+        for stage in stages if held.any() else ():
+            self._fit_stage(stage, z[~held], t[~held], searches)
+            v, slope = self._score(t[held], z[held])
+            likely = slope - v.square() / 2
+            self.gains[stage] = likely.mean()
+            gain = likely - (likely if best is None else best)
+            doubt = 2 * gain.std() / math.sqrt(len(gain)) if searches else 0.0
+            if best is None or gain.mean() > doubt:
+                best = likely
+                self.stage.fill_(stage)
+
+    def _fit_stage(
+        self, stage: int, z: Tensor, t: Tensor, searches: Mapping[str, Evidence]
+    ) -> None:
+        self._fit_mean(z, t, searches)
+        if stage in SCALED:
+            self._fit_scale(z, t - self.mean(z), searches["scale"])
+            weights = (-2 * self._log_scale(z)).exp()
+            self._fit_mean(z, t, searches, weights / weights.mean())
+            self._fit_scale(z, t - self.mean(z), searches["scale"])
+        else:
+            self._fit_constant(t - self.mean(z))
+        self._fit_shapes(stage, (t - self.mean(z)) * (-self._log_scale(z)).exp(), z)
+
+    def _fit_shapes(self, stage: int, e: Tensor, z: Tensor) -> None:
+        for shape in (self.shape, self.varying):
+            shape.reset()
+        if stage in SHAPED:
+            self.shape.fit(e, z)
+        if stage in VARIED:
+            self.varying.fit(self.shape.to_noise(e, z)[0], z)
+
+    def _fit_mean(
+        self,
+        z: Tensor,
+        t: Tensor,
+        searches: Mapping[str, Evidence],
+        weights: Tensor | None = None,
+    ) -> None:
+        if searches:
+            self.mean.fit(z, t, searches["mean"], weights)
+        else:
+            self.mean.constant(t.mean())
+
+    def _fit_constant(self, residual: Tensor) -> None:
+        self.range.copy_(self.range.new_tensor(LOG_SCALES))
+        far = FAR * residual.abs().median()
+        middle = residual.clamp(-far, far) if far > 0 else residual
+        self.log_scale.constant(middle.square().mean().sqrt().clamp_min(LEAST_SCALE).log())
+
+    def _fit_scale(self, z: Tensor, residual: Tensor, found: Evidence) -> None:
+        """Fisher scoring of log s, whose prior is that of half of log e^2."""
+        basis = self.log_scale.choose(z, found)
+        design = basis(z)
+        prior = torch.full_like(design[0], 4 / LOG_SQUARE)
+        prior[0] = 0.0  # of the constant
+        root = torch.linalg.cholesky(2 * design.T @ design + torch.diag(prior))
+        at = torch.zeros_like(prior)
+        at[0] = residual.square().mean().sqrt().clamp_min(LEAST_SCALE).log() / design[0, 0]
+
+        def value(at: Tensor) -> float:
+            log_scale = (design @ at).clamp(*LOG_SCALES)
+            likely = -log_scale - (residual * (-log_scale).exp()).square() / 2
+            return float(likely.sum() - (prior * at.square()).sum() / 2)
+
+        for _ in range(STEPS):
+            squares = (residual * (-(design @ at).clamp(*LOG_SCALES)).exp()).square()
+            gradient = design.T @ (squares - 1) - prior * at
+            step, size = torch.cholesky_solve(gradient[:, None], root)[:, 0], 1.0
+            while value(at + size * step) < value(at) and size > 1e-4:
+                size /= 2
+            at = at + size * step
+            if (size * step).abs().max() < 1e-6:
+                break
+        basis.set(at)
+        found_scales = design @ at
+        self.range.copy_(torch.stack([found_scales.min(), found_scales.max()]))
+
+    def loss(self, values: Values, generator: torch.Generator) -> Tensor | None:
+        """None: `calibrate` does all."""
+        return None
+
+    def draw_noise(self, n: int, generator: torch.Generator) -> Noise:
+        """n draws of u ~ N(0, 1): {"u": (n,)}, and no v (NaN)."""
+        u = draw_normal((n,), generator)
+        return {"u": u, "v": torch.full_like(u, math.nan)}
+
+    @torch.no_grad()
+    def abduct(self, value: Tensor, parents: Values, generator: torch.Generator) -> Noise:
+        """u and v that give ``value``, at an atom a u that does, drawn: (batch,) each.
+
+        Next to an atom, far from the middle of G, u has fewer digits than v, which is therefore
+        kept as well; NaN at an atom.
+
+        Raises:
+            EvidenceError: a value outside the support.
+        """
+        x, z = value.double().to(self.centre.device), self._inputs(parents, len(value))
+        index = self.atoms.index(x)
+        v, _ = self._score(self._line(x)[0], z)
+        bad = ~v.isfinite() & (index < 0)
+        if bad.any():
+            row = int(bad.nonzero()[0])
+            raise EvidenceError(
+                f"node '{self.name}': row {row}: no noise gives the value {float(value[row]):g}; "
+                f"the support is the open interval {self._support}"
+            )
+        if not self.atoms.count:
+            return {"u": v, "v": v}
+        within = draw_uniform((len(x),), generator, x.device)
+        u = self.atoms.noise(index, torch.nan_to_num(v), self._law(z), within)
+        return {"u": u, "v": torch.where(index < 0, v, math.nan)}
+
+    @torch.no_grad()
+    def predict(self, parents: Values, noise: Noise) -> Tensor:
+        """The value under ``parents`` and ``noise``: float64, shape (batch,)."""
+        u = noise["u"].to(self.centre.device)
+        z = self._inputs(parents, len(u))
+        if not self.atoms.count:
+            return self._under(u, z)
+        law = self._law(z)
+        index, v = self.atoms.place(u, law)
+        kept = noise["v"].to(v)
+        tails = [torch.special.ndtr(torch.where(u < 0, each, -each)) for each in (v, kept)]
+        v = torch.where((tails[0] - tails[1]).abs() * law.other <= ROUNDING, kept, v)
+        return torch.where(index < 0, self._under(v, z), self.atoms.values[index.clamp_min(0)])
+
+    def _under(self, v: Tensor, z: Tensor) -> Tensor:
+        """The value of the density's law with the normal score v."""
+        e = self.shape.to_residual(self.varying.to_residual(v, z) if self.varying.inputs else v, z)
+        return self._value(self.mean(z) + self._log_scale(z).exp() * e)
+
+
+def _log_squares(residual: Tensor) -> Tensor:
+    """log e^2 less its mean under N(0, 1), around the logarithm of the mean square."""
+    mean = residual.square().mean().clamp_min(LEAST_SCALE**2)
+    return (residual.square() / mean + 1e-6).log() - LOG_SQUARE_MEAN

@@ -1,0 +1,199 @@
+"""Regression held against least squares, quadrature, known laws and known counterfactuals."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from causalflow.errors import CompileError, DataError, EvidenceError
+from causalflow.graph.node import Class, Continuous, Image
+from causalflow.mechanisms.regression.regression_mechanism import STAGES, RegressionMechanism
+
+ROWS = 1500
+A = {"a": Continuous()}
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def tensors(**columns):
+    return {name: torch.as_tensor(np.asarray(column)) for name, column in columns.items()}
+
+
+def fitted(columns, parents=None, support=(-math.inf, math.inf)):
+    """The mechanism of x, fitted to the columns."""
+    mechanism = RegressionMechanism("x", Continuous(support=support, noise="auto"), parents or {})
+    mechanism.calibrate(tensors(**columns), generator())
+    return mechanism
+
+
+def drawn(mechanism, parents, n=20_000, seed=5):
+    return mechanism.predict(parents, mechanism.draw_noise(n, generator(seed))).numpy()
+
+
+def zero_inflated(rng, n):
+    a = rng.normal(size=n)
+    x = np.where(
+        rng.random(n) < 1 / (1 + np.exp(-a - 0.8)), 0.0, np.exp(a + 0.5 * rng.normal(size=n))
+    )
+    return {"a": a, "x": x}
+
+
+def test_a_line_is_that_of_least_squares():
+    rng = np.random.default_rng(0)
+    a, c = rng.normal(3, 2, ROWS), rng.integers(0, 3, ROWS)
+    x = 5 - 2 * a + np.array([0.0, 4.0, -1.0])[c] + 0.7 * rng.normal(size=ROWS)
+    parents = {"a": Continuous(), "c": Class(levels=("u", "v", "w"))}
+    mechanism = fitted({"a": a, "c": c, "x": x}, parents)
+    design = np.column_stack([np.ones(ROWS), a, c == 1, c == 2])
+    line, *_ = np.linalg.lstsq(design, x, rcond=None)
+    at = tensors(a=a, c=c)
+    middle = mechanism.predict(at, {"u": torch.zeros(ROWS).double(), "v": torch.zeros(ROWS)})
+    assert STAGES[int(mechanism.stage)] == "mean"
+    assert np.abs(middle.numpy() - design @ line).max() < 0.01
+    u = mechanism.abduct(torch.as_tensor(x), at, generator())["u"].numpy()
+    assert np.allclose(u, (x - design @ line) / 0.7, atol=0.15)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_counterfactual_of_a_curved_mean_is_the_true_one(seed):
+    rng = np.random.default_rng(seed)
+    a, u = rng.normal(size=ROWS), rng.normal(size=ROWS)
+    mechanism = fitted({"a": a, "x": 2 * a**2 + u}, A)
+    noise = mechanism.abduct(torch.as_tensor(2 * a**2 + u), tensors(a=a), generator())
+    found = mechanism.predict(tensors(a=np.full(ROWS, 0.5)), noise).numpy()
+    assert np.sqrt(np.mean((found - 0.5 - u) ** 2)) < 0.12  # the noise's deviation is 1
+
+
+def test_a_scale_that_varies_is_found_and_undone():
+    rng = np.random.default_rng(1)
+    a, u = rng.uniform(-2, 2, 3000), rng.normal(size=3000)
+    x = a + np.exp(0.7 * a) * u
+    mechanism = fitted({"a": a, "x": x}, A)
+    assert "scale" in STAGES[int(mechanism.stage)]
+    noise = mechanism.abduct(torch.as_tensor(x), tensors(a=a), generator())
+    assert np.sqrt(np.mean((noise["u"].numpy() - u) ** 2)) < 0.15
+
+
+def test_a_shape_that_varies_with_a_parent_is_found():
+    rng = np.random.default_rng(2)
+    c, z = rng.integers(0, 2, 3000), rng.normal(size=3000)
+    skewed = (np.exp(z) - math.exp(0.5)) / math.sqrt((math.e - 1) * math.e)
+    x = np.where(c == 1, skewed, -skewed)
+    mechanism = fitted({"c": c, "x": x}, {"c": Class(levels=(0, 1))})
+    assert "varying" in STAGES[int(mechanism.stage)]
+    for level, sign in ((0, -1), (1, 1)):
+        found = drawn(mechanism, tensors(c=np.full(20_000, level)))
+        truth = sign * (np.exp(rng.normal(size=20_000)) - math.exp(0.5)) / 2.1612
+        assert stats.ks_2samp(found, truth).statistic < 0.05
+
+
+@pytest.mark.parametrize(
+    ("law", "support"),
+    [
+        (lambda r, n: r.standard_cauchy(n), (-math.inf, math.inf)),
+        (
+            lambda r, n: np.where(np.arange(n) % 1000 == 7, 1e6, r.normal(size=n)),
+            (-math.inf, math.inf),
+        ),
+        (lambda r, n: 3.0 * r.integers(0, 10, n) + 0.3 * r.normal(size=n), (-math.inf, math.inf)),
+        (lambda r, n: np.clip(r.normal(0.5, 0.5, n), 0, 1), (0.0, 1.0)),
+        (lambda r, n: r.poisson(3.0, n).astype(float), (-math.inf, math.inf)),
+        (lambda r, n: np.round(np.maximum(r.lognormal(7, 1, n) - 500, 0)), (-math.inf, math.inf)),
+        (lambda r, n: 3 - r.gamma(2.0, size=n), (-math.inf, 3.0)),
+    ],
+    ids=["cauchy", "outliers", "ten modes", "shares", "counts", "incomes", "below an end"],
+)
+def test_marginals_are_met(law, support):
+    rng = np.random.default_rng(3)
+    mechanism = fitted({"x": law(rng, 5000)}, support=support)
+    found, truth = drawn(mechanism, {}), law(rng, 50_000)
+    assert stats.ks_2samp(found, truth).statistic < 0.03
+
+
+def test_the_law_adds_up_to_one_and_its_atom_to_its_share():
+    rng = np.random.default_rng(4)
+    mechanism = fitted(zero_inflated(rng, 4000), A)
+    assert mechanism.atoms.count == 1
+    for a in (-1.0, 0.0, 1.0):
+        at = mechanism.log_prob(torch.zeros(1).double(), tensors(a=np.array([a]))).exp()
+        assert abs(float(at) - 1 / (1 + math.exp(-a - 0.8))) < 0.05
+        grid = np.linspace(-5, 80, 400_001) + 1e-7  # between the atoms
+        density = mechanism.log_prob(torch.as_tensor(grid), tensors(a=np.full(len(grid), a))).exp()
+        assert abs(float(at) + np.trapezoid(density.numpy(), grid) - 1) < 2e-3
+
+
+def test_abduction_is_exact_and_more_noise_is_a_larger_value():
+    rng = np.random.default_rng(6)
+    rows = zero_inflated(rng, 3000)
+    mechanism = fitted(rows, A)
+    x, at = torch.as_tensor(rows["x"]), tensors(a=rows["a"])
+    noise = mechanism.abduct(x, at, generator())
+    assert torch.allclose(mechanism.predict(at, noise), x, rtol=1e-9, atol=0)
+    one = tensors(a=np.zeros(2001))
+    u = torch.linspace(-4, 4, 2001, dtype=torch.float64)
+    values = mechanism.predict(one, {"u": u, "v": torch.full_like(u, math.nan)})
+    assert (values.diff() >= 0).all()
+    assert (values == 0).double().mean() > 0.1
+
+
+def test_noise_is_standard_normal_given_the_rows_also_at_atoms():
+    rng = np.random.default_rng(7)
+    rows = zero_inflated(rng, 4000)
+    mechanism = fitted(rows, A)
+    u = mechanism.abduct(torch.as_tensor(rows["x"]), tensors(a=rows["a"]), generator())["u"]
+    assert stats.kstest(u.numpy(), "norm").statistic < 0.03
+
+
+def test_a_parent_that_says_nothing_costs_nothing():
+    rng = np.random.default_rng(8)
+    a, u = rng.normal(size=ROWS), rng.normal(size=ROWS)
+    mechanism = fitted({"a": a, "x": u}, A)
+    assert STAGES[int(mechanism.stage)] == "mean"
+    noise = mechanism.abduct(torch.as_tensor(u), tensors(a=a), generator())
+    found = mechanism.predict(tensors(a=a + 1), noise).numpy()
+    assert np.abs(found - u).max() < 0.15
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 30])
+def test_few_rows_give_a_law(n):
+    rng = np.random.default_rng(9)
+    a = rng.normal(size=n)
+    mechanism = fitted({"a": a, "x": 2 * a + 0.1 * rng.normal(size=n)}, A)
+    found = drawn(mechanism, tensors(a=np.zeros(50)), 50)
+    assert np.isfinite(found).all()
+
+
+def test_a_constant_column_is_one_atom():
+    mechanism = fitted({"a": np.arange(20.0), "x": np.full(20, 7.0)}, A)
+    assert (drawn(mechanism, tensors(a=np.zeros(50)), 50) == 7).all()
+
+
+def test_missing_cells_are_left_out():
+    rng = np.random.default_rng(10)
+    a = rng.normal(size=400)
+    x = a + rng.normal(size=400)
+    gaps = {"a": np.r_[a, 3.0, np.nan], "x": np.r_[x, np.nan, 9.0]}
+    whole, holed = fitted({"a": a, "x": x}, A), fitted(gaps, A)
+    for name, tensor in whole.state_dict().items():
+        assert torch.equal(
+            tensor,
+            holed.state_dict()[name],
+        ) or torch.allclose(tensor, holed.state_dict()[name], equal_nan=True), name
+
+
+def test_what_it_cannot_do_is_said_in_a_line():
+    with pytest.raises(CompileError, match="noise 'auto' cannot have the image parent 'a'"):
+        RegressionMechanism("x", Continuous(noise="auto"), {"a": Image(shape=(1, 8, 8))})
+    with pytest.raises(DataError, match="outside its support"):
+        fitted({"x": np.array([-1.0, 2.0, 3.0])}, support=(0.0, math.inf))
+    with pytest.raises(DataError, match="no row has a label"):
+        fitted({"x": np.array([math.nan])})
+    mechanism = fitted({"x": np.random.default_rng(0).gamma(2, size=300)}, support=(0.0, math.inf))
+    with pytest.raises(EvidenceError, match="no noise gives the value -1"):
+        mechanism.abduct(torch.tensor([-1.0]).double(), {}, generator())
