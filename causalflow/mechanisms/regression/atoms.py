@@ -24,6 +24,7 @@ MOST = 101
 """Atoms at most: each has more than `SHARE` of the rows, or is an end of the support."""
 SHARE, LEAST = 0.01, 5
 """A value is an atom if more than this share of the rows have it, and at least so many rows."""
+NONE = torch.finfo(torch.float64).max
 CENTRES = 20
 RIDGE = 1.0
 STEPS = 100
@@ -38,7 +39,7 @@ class Atoms(nn.Module):
         inputs: p.
 
     Attributes:
-        values: the atoms in order, shape (101,), then infinity.
+        values: the atoms in order, shape (101,), then the largest number.
     """
 
     values: Tensor
@@ -55,12 +56,12 @@ class Atoms(nn.Module):
         }
         for name, shape in shapes.items():
             self.register_buffer(name, torch.zeros(shape, dtype=torch.float64))
-        self.values.fill_(torch.inf)
+        self.values.fill_(NONE)
 
     @property
     def count(self) -> int:
         """K."""
-        return int(self.values.isfinite().sum())
+        return int((self.values < NONE).sum())
 
     def find(self, x: Tensor, always: Tensor) -> Tensor:
         """Take the atoms of a column; which row is at which: int64, shape (n,), -1 at none.
@@ -72,7 +73,7 @@ class Atoms(nn.Module):
         different, counts = x.unique(return_counts=True)
         many = (counts > SHARE * len(x)) & (counts >= LEAST)
         found = different[many | torch.isin(different, always)]
-        self.values.fill_(torch.inf)
+        self.values.fill_(NONE)
         self.values[: len(found)] = found
         return self.index(x)
 

@@ -83,7 +83,7 @@ class RegressionMechanism(nn.Module):
 
     Attributes:
         stage: which of `STAGES` was taken, shape ().
-        gains: the held-out log-likelihood a row of each, in nats, shape (4,); NaN: not fitted.
+        gains: by how much each exceeds the first on held-out rows, nats a row, shape (6,).
 
     Raises:
         CompileError: an image among the parents.
@@ -93,6 +93,7 @@ class RegressionMechanism(nn.Module):
     spread: Tensor
     bends: Tensor
     column: Tensor
+    bend: Tensor
     positive: Tensor
     range: Tensor
     stage: Tensor
@@ -112,11 +113,12 @@ class RegressionMechanism(nn.Module):
             "centre": torch.zeros(inputs),
             "spread": torch.ones(inputs),
             "bends": torch.full((inputs,), math.inf),
-            "column": torch.tensor([0.0, 1.0, math.inf]),
+            "column": torch.tensor([0.0, 1.0]),
+            "bend": torch.tensor(math.inf),
             "positive": torch.zeros(()),
             "range": torch.tensor(LOG_SCALES),
             "stage": torch.zeros(()),
-            "gains": torch.full((len(STAGES),), math.nan),
+            "gains": torch.zeros(len(STAGES)),
         }.items():
             self.register_buffer(buffer, start.double())
         self.mean = KernelFunction(inputs, MEAN_POINTS if inputs else 0)
@@ -130,7 +132,7 @@ class RegressionMechanism(nn.Module):
         parts = [STAGES[int(self.stage)]]
         if count := self.atoms.count:
             parts.append(f"{count} atom{'s' if count > 1 else ''}")
-        gain = float(self.gains[int(self.stage)] - self.gains[0])
+        gain = float(self.gains[int(self.stage)])
         by = f" by {gain:.2g} nats a row" if gain > 0 else ""
         return f"auto noise: {', '.join(parts)}{by}"
 
@@ -156,13 +158,13 @@ class RegressionMechanism(nn.Module):
     def _line(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """T(x) and log dT/dx."""
         y, slope = to_real(x, self._support)
-        centre, spread, bend = self.column
+        centre, spread = self.column
         t = (self._sign * y - centre) / spread
-        return bent(t, bend), slope + log_slope(t, bend) - spread.log()
+        return bent(t, self.bend), slope + log_slope(t, self.bend) - spread.log()
 
     def _value(self, t: Tensor) -> Tensor:
-        centre, spread, bend = self.column
-        y = self._sign * (centre + spread * straight(t, bend))
+        centre, spread = self.column
+        y = self._sign * (centre + spread * straight(t, self.bend))
         return to_support(y, self._support)
 
     def _score(self, t: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
@@ -248,19 +250,28 @@ class RegressionMechanism(nn.Module):
         y, _ = to_real(x, self.node.support)
         if not y.isfinite().all():
             raise DataError(f"node '{self.name}': values outside its support {self.node.support}")
-        found: list[tuple[float, Tensor, dict[str, Evidence]]] = []
-        for positive in (False, True) if self._is_skewed(x) else (False,):
-            self.positive.fill_(float(positive))
-            y, _ = to_real(x, self._support)
-            self.column.copy_(torch.stack(measured(self._sign * y)))
-            t, slope = self._line(x)
-            search = {"mean": searched(z, t)} if z.shape[1] else {}
-            value = search["mean"].value if search else -float(t.var(correction=0).log()) / 2
-            found.append((value + float(slope.mean()), self.column.clone(), search))
-        best = max(range(len(found)), key=lambda each: found[each][0])
-        self.positive.fill_(float(best))
-        self.column.copy_(found[best][1])
-        return found[best][2]
+        plain, search = self._try_line(False, z, x)
+        if self._is_skewed(x):
+            value, other = self._try_line(True, z, x)
+            if value > plain:
+                return other
+            self._measure(False, x)
+        return search
+
+    def _try_line(self, positive: bool, z: Tensor, x: Tensor) -> tuple[float, dict[str, Evidence]]:
+        """Set T; the evidence a row of the column there, and the search of its mean."""
+        self._measure(positive, x)
+        t, slope = self._line(x)
+        search = {"mean": searched(z, t)} if z.shape[1] else {}
+        value = search["mean"].value if search else -float(t.var(correction=0).log()) / 2
+        return value + float(slope.mean()), search
+
+    def _measure(self, positive: bool, x: Tensor) -> None:
+        self.positive.fill_(float(positive))
+        y, _ = to_real(x, self._support)
+        *column, bend = measured(self._sign * y)
+        self.column.copy_(torch.stack(column))
+        self.bend.copy_(bend)
 
     def _is_skewed(self, x: Tensor) -> bool:
         """Whether the log scale is worth a try: skewed, positive, and nothing said of the ends."""
@@ -273,14 +284,16 @@ class RegressionMechanism(nn.Module):
         self, z: Tensor, t: Tensor, held: Tensor, searches: Mapping[str, Evidence]
     ) -> None:
         self.stage.zero_()
-        self.gains.fill_(math.nan)
+        self.gains.zero_()
         best: Tensor | None = None
+        first: Tensor | None = None
         stages = range(len(STAGES) if searches else 2)
         for stage in stages if held.any() else ():
             self._fit_stage(stage, z[~held], t[~held], searches)
             v, slope = self._score(t[held], z[held])
             likely = slope - v.square() / 2
-            self.gains[stage] = likely.mean()
+            first = likely if first is None else first
+            self.gains[stage] = (likely - first).mean()
             gain = likely - (likely if best is None else best)
             doubt = 2 * gain.std() / math.sqrt(len(gain)) if searches else 0.0
             if best is None or gain.mean() > doubt:

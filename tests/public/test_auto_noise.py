@@ -1,0 +1,83 @@
+"""`noise: auto`: a table is fitted at once, and its counterfactuals are the true ones."""
+
+import numpy as np
+import pytest
+
+import causalflow as cf
+
+TEXT = """
+graph: doses
+nodes:
+  age:   {type: continuous, unit: years, noise: auto}
+  sex:   {type: class, levels: [f, m]}
+  dose:  {type: continuous, noise: auto}
+  spent: {type: continuous, noise: auto}
+edges:
+  - age, sex -> dose
+  - age, dose -> spent
+"""
+ROWS = 1500
+
+
+def world(noise, dose=None):
+    """The rows that noises make, and under do(dose)."""
+    age = 50 + 12 * noise["age"]
+    sex = (noise["sex"] > 0.5).astype(int)
+    natural = 1 + 0.03 * age + 0.8 * sex + 0.3 * noise["dose"]
+    dose = natural if dose is None else np.full(len(age), dose)
+    spent = np.where(noise["spent"] < -0.6, 0.0, np.exp(0.4 * dose + 0.4 * noise["spent"]))
+    return {"age": age, "sex": np.array(["f", "m"])[sex], "dose": dose, "spent": spent}
+
+
+@pytest.fixture(scope="module")
+def case():
+    rng = np.random.default_rng(0)
+    noise = {name: rng.normal(size=ROWS) for name in ("age", "dose", "spent")}
+    noise["sex"] = rng.random(ROWS)
+    model = cf.compile(cf.loads(TEXT, format="yaml"))
+    report = model.fit(world(noise), progress=False)
+    assert report.steps == 0
+    return model, noise
+
+
+def test_a_persons_spending_under_another_dose_is_the_true_one(case):
+    model, noise = case
+    rows, truth = world(noise), world(noise, dose=3.0)
+    found = model.counterfactual(rows, do={"dose": 3.0})
+    spent = np.asarray(found["spent"])
+    some = rows["spent"] > 0
+    error = np.abs(spent[some] - truth["spent"][some]) / truth["spent"][some].std()
+    assert np.median(error) < 0.05
+    assert np.quantile(error, 0.95) < 0.2
+    assert (spent[~some] == 0).mean() > 0.9
+    assert (np.asarray(found["age"]) == rows["age"]).all()
+
+
+def test_a_null_intervention_gives_the_rows_back(case):
+    model, noise = case
+    rows = world(noise)
+    found = model.counterfactual(rows, do={"dose": rows["dose"]})
+    assert np.allclose(np.asarray(found["spent"]), rows["spent"], rtol=1e-9, atol=0)
+
+
+def test_what_was_chosen_is_said(case):
+    said = case[0].describe().set_index("node")["mechanism"]
+    assert said["dose"].startswith("auto noise: mean")
+    assert "1 atom" in said["spent"]
+
+
+def test_it_is_kept_in_a_file(case, tmp_path):
+    model, noise = case
+    model.save(tmp_path / "model.safetensors")
+    again = cf.Model.load(tmp_path / "model.safetensors")
+    rows = world({name: values[:50] for name, values in noise.items()})
+    asked = [m.counterfactual(rows, do={"age": 40.0}, generator=1) for m in (model, again)]
+    for name in rows:
+        assert (np.asarray(asked[0][name]) == np.asarray(asked[1][name])).all(), name
+
+
+def test_an_image_above_it_is_refused_before_anything_is_built():
+    text = TEXT + "  - scan -> dose\n"
+    text = text.replace("edges:", "  scan: {type: image, shape: [1, 16, 16]}\nedges:")
+    with pytest.raises(cf.CausalflowError, match="noise 'auto' cannot have the image parent"):
+        cf.compile(cf.loads(text, format="yaml"))
