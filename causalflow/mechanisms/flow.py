@@ -40,7 +40,7 @@ class ContinuousNoise:
     """How the noise of a continuous node enters.
 
     Attributes:
-        place: of the mechanism's class, called with the node's name, it, and its parents.
+        place: the mechanism's class, called with the node's name, it, and its parents.
     """
 
     place: str

@@ -124,7 +124,7 @@ class Atoms(nn.Module):
         Args:
             index: as `index` gives.
             v: Phi^-1(G(x)), shape (n,); of no account at an atom.
-            law: of each row.
+            law: the law of each row.
             within: where in its interval a value at an atom is, 0..1.
         """
         passed = (law.scores < v[:, None]).to(v)

@@ -1,4 +1,4 @@
-"""Regression: a real node, x = T^-1(m(pa) + s(pa) h^-1(v; pa)), each part as rich as rows ask for.
+"""Regression mechanism: a real node, x = T^-1(m(pa) + s(pa) h^-1(v; pa)), each part as rich as rows ask for.
 
 Notation: z the parents' features (`causalflow.mechanisms.features`), standardised, those with heavy
 tails bent (`causalflow.nn.tails`); T an increasing map of the column onto the real line: by log or
