@@ -130,14 +130,13 @@ class KernelFunction(nn.Module):
     def fit(self, z: Tensor, y: Tensor, found: Evidence, weights: Tensor | None = None) -> None:
         """The posterior mean given all rows, each with the weight of its inverse noise variance."""
         basis = self.choose(z, found)
-        gram, right = 0.0, 0.0
+        size = basis(z[:1]).shape[1]
+        gram, right = z.new_zeros((size, size)), z.new_zeros(size)
         for rows in torch.arange(len(z)).split(CHUNK):
             columns = basis(z[rows])
             weighted = columns if weights is None else columns * weights[rows, None]
             gram, right = gram + weighted.T @ columns, right + weighted.T @ y[rows]
-        assert isinstance(gram, Tensor)
-        ridge = torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
-        basis.set(torch.linalg.solve(gram + ridge, right))
+        basis.set(torch.linalg.solve(gram + torch.eye(size).to(gram), right))
 
 
 class Basis:
@@ -227,8 +226,12 @@ class _Search:
             lengths, variance = place[:-1].clamp(*LOG_LENGTHS), place[-1].clamp(*LOG_VARIANCES)
             value = (self.value(lengths, variance, start) + _prior(place)) / len(self.y)
             if value > best[0].value:
-                kept = {"log_lengths": lengths.detach(), "log_variance": variance.detach()}
-                best[0] = replace(start, value=value.item(), **kept)
+                best[0] = replace(
+                    start,
+                    value=value.item(),
+                    log_lengths=lengths.detach(),
+                    log_variance=variance.detach(),
+                )
             loss: Tensor = -value
             loss.backward()
             return loss

@@ -1,4 +1,6 @@
-"""Regression mechanism: a real node, x = T^-1(m(pa) + s(pa) h^-1(v; pa)), each part as rich as rows ask for.
+"""Regression mechanism: a real node by a mean, a scale and a shape as rich as its rows ask for.
+
+    x = T^-1(m(pa) + s(pa) h^-1(v; pa))
 
 Notation: z the parents' features (`causalflow.mechanisms.features`), standardised, those with heavy
 tails bent (`causalflow.nn.tails`); T an increasing map of the column onto the real line: by log or
