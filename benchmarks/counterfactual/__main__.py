@@ -7,7 +7,6 @@
 \b
     main         every net by its default and by the papers' procedure: calls, seconds, composition,
                  reversibility, distance to the true picture, what was set, what was to stay
-    few          the solver of few calls beside leap-frog, paired on the same pictures
     others       the same of every other solver, number of steps and guidance, on fewer pictures
     table        both
     engine       ways of running the engine (portions, threads, channels last, compiled, bf16; on
@@ -35,7 +34,7 @@ from benchmarks.counterfactual.run import Run
 from benchmarks.folders import RESULTS
 from causalflow.errors import CausalflowError
 
-ORDER = ("main", "few", "engine", "speed", "confounding", "partial", "stream", "others")
+ORDER = ("main", "engine", "speed", "confounding", "partial", "stream", "others")
 
 
 @click.command(help=__doc__, context_settings={"max_content_width": 100})

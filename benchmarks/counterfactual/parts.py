@@ -19,8 +19,6 @@ from benchmarks.counterfactual.roofline import CAUSES, roofline
 from benchmarks.counterfactual.run import CONFOUNDED, INDEPENDENT, Run
 from benchmarks.counterfactual.settings import (
     DEFAULT,
-    FEW_CALLS,
-    MANY_CALLS,
     PAPERS,
     Setting,
     settings,
@@ -38,7 +36,6 @@ AGAINST = {
     "morpho": [("morpho", PAPERS), ("morpho_plain", "default")],
     "bar": [("bar_anticausal", PAPERS), ("bar_papers", PAPERS), ("bar_anticausal", "default")],
 }
-UNGUIDED = ("morpho", "bar")
 LABELS = (FULL, ALONE, *PARTLY)
 QUICK_EVERY = 6
 RESAMPLES = 2000
@@ -94,21 +91,6 @@ def main_rows(run: Run) -> None:
 def other_rows(run: Run) -> None:
     """Every other setting, on fewer images."""
     run.write("others", _rows(run, "others", _table(run, False)))
-
-
-def few_calls(run: Run) -> None:
-    """The difference beside leap-frog on the nets whose edges are neural, with paired errors."""
-    nets = [net for net in UNGUIDED if run.has(net)]
-    plan = [
-        (net, setting, run.task(net).first(run.n if setting.main else run.few))
-        for net in nets
-        for setting in settings("few")
-    ]
-    found = _rows(run, "few", plan)
-    found["pairs"] = [
-        pair for net in nets for pair in _pairs(run, (net, FEW_CALLS), (net, MANY_CALLS))
-    ]
-    run.write("few", found)
 
 
 def confounding(run: Run) -> None:
@@ -236,7 +218,6 @@ def _save_images(run: Run) -> None:
 PARTS: dict[str, Callable[[Run], None]] = {
     "main": main_rows,
     "others": other_rows,
-    "few": few_calls,
     "confounding": confounding,
     "partial": partial,
     "engine": engine,

@@ -40,14 +40,11 @@ def report(out: Path) -> str:
     if aims := targets(found):
         lines = [[*aim[:3], "yes" if aim[3] else "**no**"] for aim in aims]
         text += ["## Targets\n", *markdown(["asked", "measured", "beside", "met"], lines)]
-    for part, note in (("main", ""), ("few", ", few calls"), ("others", ", other settings")):
+    for part, note in (("main", ""), ("others", ", other settings")):
         for net in dict.fromkeys(row["net"] for row in rows.get(part, ())):
             text += _of_net(f"{net}{note}", [row for row in rows[part] if row["net"] == net])
-    for part in ("main", "few"):
-        if pairs := found.get(part, {}).get("pairs"):
-            text += _pairs(pairs)
-    if rows.get("few"):
-        text += _variations(rows["few"])
+    if pairs := found.get("main", {}).get("pairs"):
+        text += _pairs(pairs)
     if "confounding" in found:
         text += _confounding(found["confounding"])
     if rows.get("partial"):
@@ -149,19 +146,6 @@ def _pairs(pairs: Sequence[Row]) -> list[str]:
         "images": [pair["difference"]["count"] for pair in pairs],
     }
     return _section("The same images, paired", columns)
-
-
-def _variations(rows: Iterable[Row]) -> list[str]:
-    """Total variation of pictures beside that of the true ones: whether a small error is a blur."""
-    lines = [
-        [row["net"], row["setting"], f"do({name})", between(found["variation"]),
-         between(found["variation true"])]
-        for row in rows
-        for name, found in row["interventions"].items()
-        if "variation" in found
-    ]  # fmt: skip
-    head = ["net", "setting", "", "total variation, grey levels (95 %)", "of the truth (95 %)"]
-    return ["\n## Sharpness\n", *markdown(head, lines)]
 
 
 def _confounding(found: Row) -> list[str]:

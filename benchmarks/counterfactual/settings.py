@@ -12,7 +12,6 @@ from typing import Any
 from ruamel.yaml import YAML
 
 DEFAULT, PAPERS = "default", "papers: DDIM 1000"
-MANY_CALLS, FEW_CALLS = "alf 20", "difference 5"
 STEPS = 20
 
 

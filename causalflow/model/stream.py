@@ -14,9 +14,8 @@ that are left, shards or else batches, by turns (`causalflow.training.processes`
 with seed (seed, k), and where a shard begins follows from its number alone. So the output has the
 same bytes, however often the stream was killed and however many processes took part each time,
 given the same batch size, kind of device and versions; a batch is computed whole, by one process.
-(A CPU's kernels may round otherwise with other numbers of threads. Those of the nets that ship do
-not; where they do, give every run the same OMP_NUM_THREADS. torchrun sets it to 1 for several
-processes where it is not set.)
+(A CPU's kernels may round otherwise with other numbers of threads: give every run the same
+OMP_NUM_THREADS. torchrun sets it to 1 for several processes where it is not set.)
 
 Outputs: a ``.safetensors`` file with a tensor a node, rows in the order of the evidence; a ``.tar``
 file as WebDataset reads it; a folder of PNG images (``IMAGE/00000000.png``, a folder an image node)
