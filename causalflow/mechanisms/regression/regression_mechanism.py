@@ -172,11 +172,16 @@ class RegressionMechanism(nn.Module):
     def _score(self, t: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
         """v and log dv/dt."""
         log_scale = self._log_scale(z)
-        e, slope = self.shape.to_noise((t - self.mean(z)) * (-log_scale).exp(), z)
+        v, slope = self._shaped((t - self.mean(z)) * (-log_scale).exp(), z)
+        return v, slope - log_scale
+
+    def _shaped(self, e: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+        """v and log dv/de."""
+        v, slope = self.shape.to_noise(e, z)
         if not self.varying.inputs:
-            return e, slope - log_scale
-        v, more = self.varying.to_noise(e, z)
-        return v, more + slope - log_scale
+            return v, slope
+        v, more = self.varying.to_noise(v, z)
+        return v, slope + more
 
     def _log_scale(self, z: Tensor) -> Tensor:
         return self.log_scale(z).clamp(*self.range.tolist())
@@ -285,15 +290,19 @@ class RegressionMechanism(nn.Module):
     def _choose_stage(
         self, z: Tensor, t: Tensor, held: Tensor, searches: Mapping[str, Evidence]
     ) -> None:
+        """Set the stage: the last that is better on the rows held out than those before."""
         self.stage.zero_()
         self.gains.zero_()
-        best: Tensor | None = None
-        first: Tensor | None = None
-        stages = range(len(STAGES) if searches else 2)
-        for stage in stages if held.any() else ():
-            self._fit_stage(stage, z[~held], t[~held], searches)
-            v, slope = self._score(t[held], z[held])
-            likely = slope - v.square() / 2
+        if not held.any():
+            return
+        scales = (False, True) if searches else (False,)
+        residuals = {each: self._fit_residuals(each, ~held, z, t, searches) for each in scales}
+        first = best = None
+        for stage in range(len(STAGES) if searches else 2):
+            e, log_scale = residuals[stage in SCALED]
+            self._fit_shapes(stage, e[~held], z[~held])
+            v, slope = self._shaped(e[held], z[held])
+            likely = slope - log_scale[held] - v.square() / 2
             first = likely if first is None else first
             self.gains[stage] = (likely - first).mean()
             gain = likely - (likely if best is None else best)
@@ -305,15 +314,26 @@ class RegressionMechanism(nn.Module):
     def _fit_stage(
         self, stage: int, z: Tensor, t: Tensor, searches: Mapping[str, Evidence]
     ) -> None:
-        self._fit_mean(z, t, searches)
-        if stage in SCALED:
-            self._fit_scale(z, t - self.mean(z), searches["scale"])
-            weights = (-2 * self._log_scale(z)).exp()
-            self._fit_mean(z, t, searches, weights / weights.mean())
-            self._fit_scale(z, t - self.mean(z), searches["scale"])
+        rows = torch.ones_like(t).bool()
+        e, _ = self._fit_residuals(stage in SCALED, rows, z, t, searches)
+        self._fit_shapes(stage, e, z)
+
+    def _fit_residuals(
+        self, scaled: bool, rows: Tensor, z: Tensor, t: Tensor, searches: Mapping[str, Evidence]
+    ) -> tuple[Tensor, Tensor]:
+        """Fit mean and scale to some rows; the residual e and log s of all, shape (n,) each."""
+        self._fit_mean(z[rows], t[rows], searches)
+        residual = t - self.mean(z)
+        if scaled:
+            self._fit_scale(z[rows], residual[rows], searches["scale"])
+            weights = (-2 * self._log_scale(z[rows])).exp()
+            self._fit_mean(z[rows], t[rows], searches, weights / weights.mean())
+            residual = t - self.mean(z)
+            self._fit_scale(z[rows], residual[rows], searches["scale"])
         else:
-            self._fit_constant(t - self.mean(z))
-        self._fit_shapes(stage, (t - self.mean(z)) * (-self._log_scale(z)).exp(), z)
+            self._fit_constant(residual[rows])
+        log_scale = self._log_scale(z)
+        return residual * (-log_scale).exp(), log_scale
 
     def _fit_shapes(self, stage: int, e: Tensor, z: Tensor) -> None:
         for shape in (self.shape, self.varying):
