@@ -114,8 +114,7 @@ def strengths(model, evidence):
 # A model of the same kind ships, fitted to a look-alike of CausalCircuit: an arm presses buttons
 # that light lamps, blue and green light the red one, and all four labels are vectors. The renderer
 # knows what each picture would have been: the true counterfactual stands below the model's. The arm
-# moves, and the lamps follow. A lamp that is set moves the red one; the arm should stay, and shifts
-# by a fraction of a pixel, which on so small a change costs as much as the lamps gain.
+# moves, and the lamps follow. A lamp that is set moves the red one, and the arm stays.
 
 
 # %%

@@ -93,7 +93,11 @@ def measure_command(
     for net in only or STUDIES:
         model, grain = cf.Model.load(nets / f"{net}.safetensors"), GRAIN.get(net, 0.0)
         settings = {MANY_NAME: {**MANY, "grain": grain}}
-        settings |= {f"{each} calls": options_of(chosen(SETTINGS, net, each)) for each in calls}
+        for each in calls:
+            if point := chosen(SETTINGS, net, each):
+                settings[f"{each} calls"] = options_of(point)
+            else:
+                click.echo(f"{net}: no tries of {each} calls: python -m benchmarks.few search")
         models, path = dict.fromkeys(settings, model), _distilled(work, net)
         if path.exists():
             settings[DISTILLED], models[DISTILLED] = {}, cf.Model.load(path)

@@ -49,9 +49,11 @@ def options_of(point: Mapping[str, Any]) -> dict[str, Any]:
     return solver | {k: tuple(v) if isinstance(v, list) else v for k, v in point.items()}
 
 
-def chosen(path: Path, net: str, calls: int) -> dict[str, Any]:
-    """The point with the least score."""
-    found = _read(path)[net]
+def chosen(path: Path, net: str, calls: int) -> dict[str, Any] | None:
+    """The point with the least score; None where none was tried."""
+    found = _read(path).get(net, {})
+    if str(calls) not in found:
+        return None
     return dict(_best(found[str(calls)], found["alf 20"])["options"])
 
 

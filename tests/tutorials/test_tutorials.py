@@ -61,7 +61,7 @@ ENDS = {
             # Shares of the error of changing nothing, of eight pictures; of a thousand .24, and .88
             # of a lamp.
             "arm": 0.5,
-            "lamp": 1.5,
+            "lamp": 0.9,
         },
     ),
     "08_diffusion_ncm": (
