@@ -16,6 +16,7 @@ import json
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from safetensors import SafetensorError, safe_open
 
 from causalflow.data.files import opened_picture
 from causalflow.data.output import Output, folder_of, output_of, read_note
-from causalflow.errors import CausalflowError, DataError, one_of
+from causalflow.errors import DataError, one_of, shown
 from causalflow.files import read_bytes, whole_file
 from causalflow.formats.formats import loads
 from causalflow.graph.graph import Graph
@@ -60,9 +61,23 @@ class Shard:
 
     @classmethod
     def read(cls, record: Mapping[str, Any]) -> Shard:
-        """From what `record` gave."""
-        batches = tuple((int(rows), str(digest)) for rows, digest in record["batches"])
-        return cls(**{**record, "batches": batches})
+        """From what `record` gave.
+
+        Raises:
+            DataError: something else.
+        """
+        try:
+            batches = tuple((int(rows), str(digest)) for rows, digest in record["batches"])
+            shard = cls(**{**record, "batches": batches})
+            counted = shard.rows == sum(rows for rows, _ in batches)
+            if not counted or any(rows < 1 for rows, _ in batches):
+                raise ValueError(f"{shown(shard.rows)} rows in other batches")
+            path = Path(shard.file)
+            if path.name != shard.file or path.suffix[1:] not in ENDINGS:
+                raise ValueError(f"{shown(shard.file, 80)} is no file of the folder")
+        except (ValueError, TypeError, KeyError, AttributeError) as mistake:
+            raise DataError(f"no shard is described: {mistake}") from None
+        return shard
 
     def record(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -207,18 +222,17 @@ def read_index(folder: Path) -> dict[str, Any]:
         DataError: there is none, or it is none of this format.
     """
     path = folder / INDEX
+    text = read_bytes(path, DataError, limit=CSV_BYTES)
     try:
-        index = json.loads(read_bytes(path, DataError, limit=CSV_BYTES))
+        index = json.loads(text)
         if {name: index[name] for name in _FORMAT} != _FORMAT or not isinstance(
             index["graph"], str
         ):
             raise ValueError("another format")
-        files = [Shard.read(record).file for record in index["shards"]]
-        if not isinstance(index["asked"], dict) or any(Path(f).name != f for f in files):
-            raise ValueError("a file outside of the folder")
-    except CausalflowError:
-        raise
-    except (ValueError, TypeError, KeyError, AttributeError) as mistake:
+        rows = sum(Shard.read(record).rows for record in index["shards"])
+        if not isinstance(index["asked"], dict) or rows != index["rows"]:
+            raise ValueError(f"{shown(index['rows'])} rows, and {rows} in the shards")
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as mistake:
         raise DataError(f"{path}: no index of shards that can be read: {mistake}") from None
     return index
 
@@ -228,10 +242,16 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _other_rows(path: Path) -> DataError:
+    return DataError(f"{path}: other rows than {INDEX} describes; write it anew")
+
+
 def _of_tensors(path: Path, sizes: Sequence[int], graph: Graph) -> Iterator[Batch]:
     try:
         with safe_open(path, framework="pt") as file:
             slices, start = {name: file.get_slice(name) for name in sorted(file.keys())}, 0
+            if any(each.get_shape()[0] != sum(sizes) for each in slices.values()):
+                raise _other_rows(path)
             for size in sizes:
                 yield {name: each[start : start + size] for name, each in slices.items()}
                 start += size
@@ -244,8 +264,12 @@ def _of_tar(path: Path, sizes: Sequence[int], graph: Graph) -> Iterator[Batch]:
     with tarfile.open(path, "r:") as file:
         rows = _rows_of(file, images, graph)
         for size in sizes:
-            found = [next(rows) for _ in range(size)]
+            found = list(islice(rows, size))
+            if len(found) != size:
+                raise _other_rows(path)
             yield {name: _column([row[name] for row in found]) for name in found[0]}
+        if next(rows, None) is not None:
+            raise _other_rows(path)
 
 
 def _rows_of(file: tarfile.TarFile, images: Mapping[str, str], graph: Graph) -> Iterator[Batch]:

@@ -121,15 +121,17 @@ class Parts:
             if self.sharding is None:
                 self.output.finish([self._path(index) for index in range(batches)])
             else:
-                self._finish_shards(self.sharding, -(-batches // self.size))
+                self._finish_shards(self.sharding, batches)
             if self.folder.exists():
                 shutil.rmtree(self.folder)
 
-    def _finish_shards(self, sharding: Sharding, count: int) -> None:
+    def _finish_shards(self, sharding: Sharding, batches: int) -> None:
         found = self.closed if self.whole else _closed(self.folder, sharding)
-        if sorted(found) != list(range(count)):
+        count, written = -(-batches // self.size), sum(len(s.batches) for s in found.values())
+        if sorted(found) != list(range(count)) or written != batches:
             raise DataError(
-                f"{self.out}: begun with {len(found)} shards, and the evidence now has {count}; "
+                f"{self.out}: begun with {len(found)} shards of {written} batches, and the "
+                f"evidence now has {count} of {batches}; "
                 f"give the same evidence in the same batches, or remove {self.out}"
             )
         if not self.whole:
@@ -191,11 +193,15 @@ def _whole(parts: Parts) -> Parts:
 
 def _closed(folder: Path, sharding: Sharding) -> dict[int, Shard]:
     """The shards that are written, by number; a note whose file is gone says nothing."""
-    notes = {
-        piece: Shard.read(json.loads((folder / f"{piece:06d}.json").read_text()))
-        for piece in _numbers(folder, ".json")
-    }
+    notes = {piece: _note(folder / f"{piece:06d}.json") for piece in _numbers(folder, ".json")}
     return {piece: shard for piece, shard in notes.items() if shard.is_in(sharding.out)}
+
+
+def _note(path: Path) -> Shard:
+    try:
+        return Shard.read(json.loads(path.read_text()))
+    except (OSError, ValueError, DataError):
+        raise DataError(f"{path}: unreadable; remove it, and its shard is written anew") from None
 
 
 def _numbers(folder: Path, suffix: str) -> list[int]:
@@ -214,15 +220,15 @@ def _claim(parts: Parts) -> None:
             part.write_text(json.dumps(parts.identity))
         return
     try:
-        before = json.loads(note.read_text())
-    except (OSError, ValueError):
+        before = dict(json.loads(note.read_text()))
+    except (OSError, ValueError, TypeError):
         raise DataError(f"{note}: unreadable; remove {parts.folder} to start anew") from None
     _compare(parts, before, remove=parts.folder)
 
 
 def _compare(parts: Parts, before: Mapping[str, Any], *, remove: Path) -> None:
-    for name, value in parts.identity.items():
-        if before.get(name) != value:
+    for name in {**parts.identity, **before}:
+        if before.get(name) != (value := parts.identity.get(name)):
             raise DataError(
                 f"{parts.out}: begun with {name}={before.get(name)!r}, now {name}={value!r}; "
                 f"ask the same, or remove {remove}"

@@ -212,6 +212,81 @@ def test_a_shard_that_was_altered_is_not_read(tmp_path):
         shards(out)
 
 
+def altered(shard):
+    """An index whose first shard is described otherwise."""
+
+    def alter(index):
+        index["shards"][0].update(shard)
+        return index
+
+    return alter
+
+
+@pytest.mark.parametrize(
+    "alter",
+    [
+        altered({"rows": "many"}),
+        altered({"rows": 14}),
+        altered({"batches": [[5, ""], [5, ""]]}),
+        altered({"batches": [[16, ""], [-1, ""]]}),
+        altered({"file": ".."}),
+        lambda index: {**index, "shards": index["shards"][1:]},
+        lambda index: {**index, "rows": 54},
+        lambda index: "[" * 100_000,
+    ],
+)
+def test_an_index_that_was_altered_is_refused(tmp_path, alter):
+    run(tmp_path / "out")
+    path = tmp_path / "out" / "index.json"
+    found = alter(json.loads(path.read_text()))
+    path.write_text(found if isinstance(found, str) else json.dumps(found))
+    for ask in (shards, run):
+        with pytest.raises(DataError, match="no index of shards that can be read"):
+            ask(tmp_path / "out")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("more", [-1, 1])
+def test_a_shard_with_other_rows_than_its_index_says_is_not_read(tmp_path, kind, more):
+    run(tmp_path / "out", kind)
+    path = tmp_path / "out" / "index.json"
+    index = json.loads(path.read_text())
+    index["rows"] += more
+    index["shards"][0]["rows"] += more
+    index["shards"][0]["batches"][-1][0] += more
+    path.write_text(json.dumps(index))
+    with pytest.raises(DataError, match=r"other rows than index\.json describes"):
+        list(shards(tmp_path / "out").batches())
+
+
+@pytest.mark.parametrize("text", ["{", "{}", "[]", '{"batches": 3}'])
+def test_a_damaged_note_of_a_shard_or_of_what_is_asked_is_named(tmp_path, text):
+    out, parts = tmp_path / "out", tmp_path / ".out.parts"
+    for name in ("000000.json", "identity.json"):
+        with pytest.raises(Killed):
+            run(out, answer=killed_at(5))
+        kept = (parts / name).read_text()
+        (parts / name).write_text(text)
+        with pytest.raises(DataError):
+            run(out)
+        (parts / name).write_text(kept)
+
+
+def test_a_stream_begun_in_shards_goes_on_in_shards_only(tmp_path):
+    with pytest.raises(Killed):
+        run(tmp_path / "out", answer=killed_at(4))
+    with pytest.raises(DataError, match="begun with shards='tar', now shards=None"):
+        run(tmp_path / "out", None)
+    run(tmp_path / "out")
+
+
+def test_fewer_batches_than_were_written_are_told(tmp_path):
+    run(tmp_path / "out")
+    fewer = {name: column[:50] for name, column in EVIDENCE.items()}
+    with pytest.raises(DataError, match="4 shards of 11 batches, and the evidence now has 4 of 10"):
+        run(tmp_path / "out", evidence=fewer)
+
+
 def test_processes_that_are_given_different_evidence_are_told(tmp_path):
     other = {**EVIDENCE, "size": EVIDENCE["size"] + 1}
     target = Target(out=tmp_path / "out", shards="tar", progress=False)
