@@ -93,6 +93,8 @@ def only_observed(what: str, names: Iterable[str], columns: Any) -> None:
 
 def _truths(column: str, values: Any) -> NDArray[np.bool_]:
     found = finite((False, True)).read(values, where=f"column '{column}'", error=DataError)
+    if np.ndim(found) != 1:
+        raise DataError(f"column '{column}': {np.ndim(found)} axes; expected a truth value a row")
     if (found == GAP).any():
         row = int((found == GAP).argmax())
         raise DataError(f"column '{column}', row {row}: a gap; expected a truth value a row")

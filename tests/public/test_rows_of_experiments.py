@@ -244,3 +244,10 @@ def test_larger_shares_hold_the_smaller(pendulums):
 def test_a_share_that_is_none_is_refused(share):
     with pytest.raises(cf.CausalflowError, match="expected a share, 0 to 1"):
         cf.data.pendulum("test", 16, n=4, interventional=share)
+
+
+@pytest.mark.parametrize("given", [True, np.zeros((3, 2), dtype=bool)])
+def test_a_regime_that_is_no_column_of_truth_values_is_refused(given):
+    model = cf.compile(cf.Graph(nodes={"x": {"type": "continuous"}}, edges=[]))
+    with pytest.raises(cf.CausalflowError, match=r"column 'do\(x\)': .* a truth value a row"):
+        model.fit({"x": [1.0, 2.0, 3.0], "do(x)": given}, progress=False)
