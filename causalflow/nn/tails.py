@@ -6,7 +6,8 @@ Notation: t a number in units of its spread; B the bend (infinite: none). The be
     sign(t) (B + log(1 + |t| - B))   beyond
 
 is increasing in t, one-to-one, with slope 1 at the bend. Columns are bent only where their standard
-deviation is more than `HEAVY` times what their middle says it is: three rows of 1e6 among 5,000 of
+deviation is more than `HEAVY` times what their middle says it is (of few rows, where chance alone
+does that, `HEAVY_OF_FEW`): three rows of 1e6 among 5,000 of
 N(0, 1), or draws of a Cauchy law. All others keep mean, standard deviation and no bend.
 """
 
@@ -21,8 +22,10 @@ __all__ = ["BEND", "HEAVY", "bent", "is_heavy", "log_slope", "measured", "sizes"
 
 BEND = 3.0
 """Spreads from the middle at which a heavy column is bent: a normal one has .3 % beyond."""
-HEAVY = 2.0
+HEAVY, HEAVY_OF_FEW = 2.0, 1e3
 """Standard deviation over spread beyond which a column is heavy; 1.2 of an exponential law."""
+FEW = 50
+"""Rows below which quartiles may lie so near to each other by chance alone."""
 LARGEST = 600.0
 """exp of it is finite, with room for a unit: what lies further out is taken to be there."""
 QUANTILES = ((0.25, 0.75, 1.3490), (0.01, 0.99, 4.6527))
@@ -62,10 +65,12 @@ def measured(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         values: float64, shape (n,), n at least 1, finite.
     """
     unit = sizes(values)
-    centre, spread = values.mean(), (values / unit).std(correction=0) * unit
+    scaled = values / unit
+    centre, spread = scaled.mean() * unit, scaled.std(correction=0) * unit
     infinite = torch.full_like(centre, math.inf)
     inner = _inner_spread(values)
-    if inner > 0 and not spread <= HEAVY * inner:
+    heavy = HEAVY if len(values) >= FEW else HEAVY_OF_FEW
+    if inner > 0 and not spread <= heavy * inner:
         return values.median(), inner, torch.full_like(centre, BEND)
     return centre, torch.where(spread > 0, spread, 1.0), infinite
 
