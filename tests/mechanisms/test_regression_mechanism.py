@@ -11,6 +11,7 @@ from scipy import stats
 
 from causalflow.errors import CompileError, DataError, EvidenceError
 from causalflow.graph.node import Class, Continuous, Image
+from causalflow.mechanisms.regression.kernel_function import Evidence, KernelFunction
 from causalflow.mechanisms.regression.regression_mechanism import STAGES, RegressionMechanism
 
 ROWS = 1500
@@ -167,6 +168,38 @@ def test_few_rows_give_a_law(n):
     mechanism = fitted({"a": a, "x": 2 * a + 0.1 * rng.normal(size=n)}, A)
     found = drawn(mechanism, tensors(a=np.zeros(50)), 50)
     assert np.isfinite(found).all()
+
+
+def test_few_rows_of_a_normal_law_give_no_far_draws():
+    for seed in range(20):
+        x = np.random.default_rng(seed).normal(size=6)
+        # 6 numbers: their deviation is .3 of the law's or more, its draws within 5 of theirs
+        assert np.abs(drawn(fitted({"x": x}), {}, 500)).max() < 20
+
+
+def test_far_from_all_rows_it_is_a_number():
+    rng = np.random.default_rng(11)
+    a = rng.normal(size=400)
+    for x in (a + rng.normal(size=400), np.sin(3 * a) + np.exp(a / 2) * rng.normal(size=400)):
+        mechanism = fitted({"a": a, "x": x}, A)
+        found = drawn(mechanism, tensors(a=np.repeat([1e9, -1e200, 1e300], 20)), 60)
+        assert np.isfinite(found).all()
+
+
+def test_the_middle_of_a_sorted_table_is_that_of_all_its_rows():
+    z = torch.linspace(0, 1, 30_000, dtype=torch.float64)[:, None]
+    function = KernelFunction(1, 5)
+    lengths, variance = torch.zeros(1).double(), torch.zeros(()).double()
+    function.choose(z, Evidence(value=0.0, log_lengths=lengths, log_variance=variance))
+    # 8,192 rows drawn: standard error of a quantile at .005 is .0008
+    assert abs(float(function.low) - 0.005) < 0.004
+    assert abs(float(function.high) - 0.995) < 0.004
+
+
+def test_numbers_whose_sum_is_none_are_fitted():
+    a, e = np.linspace(-1.5, 1.5, 300), np.random.default_rng(12).normal(size=300)
+    mechanism = fitted({"a": a, "x": 1e307 * (a + 0.1 * e)}, A)
+    assert np.isfinite(drawn(mechanism, tensors(a=a), 300)).all()
 
 
 def test_a_constant_column_is_one_atom():

@@ -42,6 +42,8 @@ LARGEST_SQUARE = 8
 """With more inputs there are no products."""
 INNER = (0.005, 0.995)
 CHUNK = 8192
+FAR = 1e12
+"""A squared distance at which every kernel is 0; those of larger numbers are no numbers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -120,8 +122,9 @@ class KernelFunction(nn.Module):
         """Take the kernel, lengths and inducing points; the function's basis for a fit to ``z``."""
         self.lengths.copy_(found.log_lengths.exp())
         self.rough.fill_(float(found.rough))
-        self.low.copy_(torch.quantile(z[:CHUNK], INNER[0], dim=0))
-        self.high.copy_(torch.quantile(z[:CHUNK], INNER[1], dim=0))
+        some = z[torch.randperm(len(z), generator=_generator(3))[:CHUNK].to(z.device)]
+        self.low.copy_(torch.quantile(some, INNER[0], dim=0))
+        self.high.copy_(torch.quantile(some, INNER[1], dim=0))
         chosen = _some(z, len(self.points), seed=1)
         self.points.zero_()
         self.points[: len(chosen)] = chosen
@@ -273,7 +276,7 @@ def _prior(place: Tensor) -> Tensor:
 
 def _kernel(first: Tensor, second: Tensor, rough: bool) -> Tensor:
     norms = first.square().sum(1)[:, None] + second.square().sum(1)[None]
-    squares = (norms - 2 * first @ second.T).clamp_min(0)
+    squares = (norms - 2 * first @ second.T).nan_to_num(nan=FAR).clamp(0, FAR)
     if not rough:
         return torch.exp(-squares / 2)
     s = torch.sqrt(5 * squares + 1e-12)

@@ -34,6 +34,8 @@ NEAR = 0.7
 """w, in distances between neighbouring centres."""
 INSIDE = 0.95
 """A step goes at most so far towards a rise of 0."""
+FAR = 1e100
+"""Distances beyond are taken to be that; their squares are numbers."""
 LEAST_GAP = 1e-6
 """Of the whole range: knots nearer than that are one."""
 
@@ -114,7 +116,8 @@ class MonotoneMap(nn.Module):
         """B(z), shape (n, centres)."""
         if not self.inputs:
             return z.new_ones((len(z), 1))
-        return torch.softmax(-torch.cdist(z, self.centres).square() / (2 * self.width**2), dim=1)
+        near = torch.cdist(z, self.centres).clamp_max(FAR) / self.width
+        return torch.softmax(-near.square() / 2, dim=1)
 
     def _columns(self, e: Tensor) -> tuple[Tensor, Tensor]:
         """What multiplies H(q_0) and each rise in h(e), and in its slope: (n, knots) each."""
