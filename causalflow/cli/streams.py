@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from causalflow.cli.arguments import PICTURES
 from causalflow.cli.output import count, say, say_json
 from causalflow.errors import CausalflowError
 from causalflow.limits import DRAWN_ROWS
@@ -65,12 +66,18 @@ def check_alone(out: Path | None, output: Path | None, shards: str | None) -> No
     """Refuse options that do not go together.
 
     Raises:
-        CausalflowError: -o beside --out, or --shards without it.
+        CausalflowError: -o beside --out, --shards without it, or a picture's name as that of a
+            folder of rows.
     """
     if out is None and shards is not None:
         raise CausalflowError("--shards: of a folder of --out; give --out FOLDER")
     if out is not None and output is not None:
         raise CausalflowError("--out and -o: give one of them; --out takes any number of rows")
+    if out is not None and out.suffix.lower() in (".csv", *PICTURES):
+        raise CausalflowError(
+            f"--out {out}: writes rows to a folder, a .safetensors or a .tar file; "
+            f"a picture or a .csv is -o {out}"
+        )
 
 
 def whole_columns(evidence: Mapping[str, Any]) -> dict[str, Any]:

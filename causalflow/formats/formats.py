@@ -150,6 +150,8 @@ def load(path: str | os.PathLike[str], format: str | None = None) -> Graph:
     """
     source = str(path)
     content = _content(path)
+    if int.from_bytes(content[:8], "little") < len(content) and content[8:9] == b"{":
+        raise GraphError(f"{source}: a model file, not a graph; causalflow.Model.load reads it")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -7,6 +7,7 @@ are matplotlib objects made without pyplot: nothing is shown, no state is kept.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,8 @@ _GAP = 0.07
 _LABEL_INCH = 0.088  # width of a character of a row's label
 _TITLE_INCH = 0.115
 _CAPTION = 0.19
+_CAPTION_LINE = 0.13  # every further line of a caption
+_CAPTION_WIDTH = 15  # letters of a caption as wide as an image
 _TITLE = 0.4
 _MARGIN = 0.15
 _INK, _FAINT = "#1f2328", "#656d76"
@@ -57,7 +60,8 @@ def image_grid(
     for label, entries in texts.items():
         if label not in pictures or len(entries) != len(pictures[label]):
             raise DataError(f"image_grid: row '{label}': expected one caption per image of a row")
-    heights = [_CELL + (_CAPTION if label in texts else 0) for label in pictures]
+    texts = {label: [_wrapped(entry) for entry in entries] for label, entries in texts.items()}
+    heights = [_CELL + _caption_height(texts.get(label, ())) for label in pictures]
     columns = max(len(images) for images in pictures.values())
     label_width = _LABEL_INCH * max(max(map(len, label.split("\n"))) for label in pictures) + 0.2
     figure, place = _canvas(label_width, columns, heights, title)
@@ -87,6 +91,19 @@ def draw_to(figure: Figure, part: Path, kind: str, dpi: float) -> None:
     undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
     with rc_context({"svg.hashsalt": "causalflow"}):
         figure.savefig(part, format=kind, dpi=dpi, facecolor="white", metadata=undated.get(kind))
+
+
+def _wrapped(caption: str) -> str:
+    """A caption in lines no wider than its image, broken between words."""
+    lines = textwrap.wrap(caption, _CAPTION_WIDTH, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(lines)
+
+
+def _caption_height(captions: Sequence[str]) -> float:
+    """The inches below a row of images."""
+    if not captions:
+        return 0.0
+    return _CAPTION + _CAPTION_LINE * max(caption.count("\n") for caption in captions)
 
 
 class _Place:

@@ -68,6 +68,17 @@ def test_labels_captions_and_title_are_written_and_nothing_overlaps():
     )
 
 
+def test_a_caption_wider_than_its_image_goes_on_below_it():
+    words = ["0.889 0.022 0.0735 0.359"] * 3
+    figure = image_grid({"a": COLORS, "b": COLORS}, {"a": words, "b": ["0.9"] * 3})
+    figure.canvas.draw()
+    assert figure.axes[0].get_xlabel() == "0.889 0.022\n0.0735 0.359"
+    texts = [*figure.texts, *(axes.xaxis.label for axes in figure.axes)]
+    boxes = [item.get_window_extent() for item in (*figure.axes, *texts)]
+    assert not any(a.overlaps(b) for k, a in enumerate(boxes) for b in boxes[:k])
+    assert all(figure.bbox.y0 <= box.y0 and box.y1 <= figure.bbox.y1 for box in boxes)
+
+
 @pytest.mark.parametrize(
     ("rows", "captions", "message"),
     [

@@ -113,3 +113,11 @@ def test_latin_letters_are_refused_with_the_encoding_that_is_read(tmp_path):
     assert str(caught.value).endswith("x.bif:1: byte 0xe4 is not UTF-8; save the file as UTF-8")
     (tmp_path / "x.bif").write_text(text, encoding="utf-8")
     assert cf.load(tmp_path / "x.bif").nodes["x"].levels == ("männlich", "weiblich")
+
+
+def test_a_model_where_a_graph_is_expected_is_told_so(tmp_path):
+    cf.compile(cf.loads("graph: g\nnodes: {a: {type: class, levels: 2}}\n")).save(
+        tmp_path / "m.safetensors"
+    )
+    with pytest.raises(cf.GraphError, match="a model file, not a graph"):
+        cf.load(tmp_path / "m.safetensors")

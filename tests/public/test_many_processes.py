@@ -95,6 +95,7 @@ def test_what_does_not_go_together_is_refused_in_one_line(graph, tmp_path):
     for words, said in (
         (["--shards", "tar"], "give --out FOLDER"),
         (["--out", tmp_path / "a", "-o", tmp_path / "b.csv"], "give one of them"),
+        (["--out", tmp_path / "a.png"], "a picture or a .csv is -o"),
     ):
         done = command("sample", graph, "-n", 3, *words)
         assert (done.returncode, done.stdout) == (2, "")
