@@ -114,7 +114,9 @@ class Target:
     progress: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse what is no count."""
+        """Refuse what is no count, and what has no name to write beside."""
+        if Path(self.out).name in ("", ".."):
+            raise DataError(f"out={str(self.out)!r}; expected a file or folder by its name")
         check_count("batch_size", self.batch_size)
         check_count("shard_batches", self.shard_batches)
 

@@ -7,8 +7,8 @@ Notation: t a number in units of its spread; B the bend (infinite: none). The be
 
 is increasing in t, one-to-one, with slope 1 at the bend. Columns are bent only where their standard
 deviation is more than `HEAVY` times what their middle says it is (of few rows, where chance alone
-does that, `HEAVY_OF_FEW`): three rows of 1e6 among 5,000 of
-N(0, 1), or draws of a Cauchy law. All others keep mean, standard deviation and no bend.
+does that, `HEAVY_OF_FEW`): three rows of 1e6 among 5,000 of N(0, 1), or draws of a Cauchy law. All
+others keep mean, standard deviation and no bend.
 """
 
 from __future__ import annotations

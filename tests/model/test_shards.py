@@ -280,6 +280,12 @@ def test_a_stream_begun_in_shards_goes_on_in_shards_only(tmp_path):
     run(tmp_path / "out")
 
 
+@pytest.mark.parametrize("out", ["", ".", "/", "folder/.."])
+def test_a_stream_is_written_to_what_has_a_name(out):
+    with pytest.raises(DataError, match="expected a file or folder by its name"):
+        Target(out=out)
+
+
 def test_fewer_batches_than_were_written_are_told(tmp_path):
     run(tmp_path / "out")
     fewer = {name: column[:50] for name, column in EVIDENCE.items()}
