@@ -81,11 +81,14 @@ def _notes(graph: Graph) -> list[str]:
 
 def _shipped(graph: Graph) -> Iterator[str]:
     """The checkpoint that ships for the graph, and the options that its images are drawn with."""
-    from causalflow.data.shipped import checkpoint_for, settings_for
     from causalflow.graph.node import diffusion_images
+
+    if not diffusion_images(graph.nodes):
+        return  # what only reasons loads no heavy library
+    from causalflow.data.shipped import checkpoint_for, settings_for
     from causalflow.graph.settings import in_words
 
-    path = checkpoint_for(graph) if diffusion_images(graph.nodes) else None
+    path = checkpoint_for(graph)
     if path is not None:
         found = "; ".join(in_words(settings_for(graph, path)))
         yield f"checkpoint '{path.stem}' ships for it" + (f", drawn with {found}" if found else "")
