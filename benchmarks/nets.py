@@ -46,8 +46,8 @@ class Net:
     def declaration(self) -> Any:
         """The graph that it models."""
         import causalflow as cf
-        from causalflow.data.shipped import at_size, graph_path
         from causalflow.graph.node import Anticausal, Neural
+        from causalflow.shipped import at_size, graph_path
 
         named = isinstance(self.graph, str)
         given: dict[str, Any] = {"file": self.graph} if named else self.graph

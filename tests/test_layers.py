@@ -20,6 +20,7 @@ LAYERS = [  # lowest first; modules of one layer may import one another, without
     {"factors"},
     {"query"},
     {"formats"},
+    {"shipped"},
     {"symbolic"},
     {"estimate"},
     {"proof"},

@@ -12,8 +12,8 @@ from fractions import Fraction
 import numpy as np
 
 import causalflow as cf
-from causalflow.data.shipped import graph_path
 from causalflow.errors import QueryError
+from causalflow.shipped import graph_path
 
 # %% [markdown]
 # ## A model is a table

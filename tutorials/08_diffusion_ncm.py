@@ -11,8 +11,8 @@
 import torch
 
 import causalflow as cf
-from causalflow.data.shipped import checkpoint_path, graph_path
 from causalflow.evaluation.readers import agreement, read_bar, read_color
+from causalflow.shipped import checkpoint_path, graph_path
 
 # %% [markdown]
 # ## Four pixels

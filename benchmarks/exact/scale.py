@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.exact.networks import elimination_width, random_network
-from causalflow.data.shipped import graph_path
 from causalflow.exact.model import ExactModel
 from causalflow.formats.formats import load
 from causalflow.graph.graph import Graph
+from causalflow.shipped import graph_path
 
 
 def large_networks(seed: int) -> list[dict[str, Any]]:

@@ -53,8 +53,8 @@ def demo(out: Path, images: int, folder: Path | None, as_json: bool) -> None:
     Checks the demo's graph, fits its label mechanisms, and asks of held-out images what they would
     have been with another colour, digit or bar. Needs no network.
     """
-    from causalflow.data.shipped import graph_path
     from causalflow.demo.demo import GRAPH, demonstrate
+    from causalflow.shipped import graph_path
 
     start = time.monotonic()
     check = checked(str(graph_path(GRAPH)))

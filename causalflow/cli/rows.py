@@ -128,9 +128,9 @@ def named_model(file: Path, device: str) -> tuple[Model, Path | None]:
     """
     if not is_graph_file(file):
         return load_model(file, device), file
-    from causalflow.data.shipped import checkpoint_for
     from causalflow.formats.formats import load
     from causalflow.model.model import Model, compile
+    from causalflow.shipped import checkpoint_for
 
     graph = load(file)
     path = checkpoint_for(graph)
@@ -143,7 +143,7 @@ def named_model(file: Path, device: str) -> tuple[Model, Path | None]:
 
 
 def _missing(file: Path) -> CheckpointError:
-    from causalflow.data.shipped import checkpoint_names
+    from causalflow.shipped import checkpoint_names
 
     known = ", ".join(f"{name}.yaml" for name in checkpoint_names())
     data = shipped_data(file, None)
@@ -210,8 +210,8 @@ def _stated(graph: Graph, fitted: Model) -> Model:
     """The fitted weights under the declaration of the graph file."""
     from dataclasses import asdict
 
-    from causalflow.data.shipped import merged
     from causalflow.model.model import compile
+    from causalflow.shipped import merged
 
     declared, settings = merged(graph, fitted.graph, fitted.settings)
     model = compile(declared, **asdict(fitted.options))

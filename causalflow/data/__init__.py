@@ -12,7 +12,7 @@ from causalflow.data.sets.grouped_mnist import colored_mnist, masked_mnist
 from causalflow.data.sets.morpho_mnist import morpho_mnist
 from causalflow.data.sets.pendulum import pendulum
 from causalflow.data.shards import Shards, shards
-from causalflow.data.shipped import checkpoint_names, checkpoint_path
+from causalflow.shipped import checkpoint_names, checkpoint_path
 
 __all__ = [
     "Frame",

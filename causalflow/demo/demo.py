@@ -25,7 +25,6 @@ from torch import Tensor
 
 from causalflow.data.sets.bar_mnist import BarMNIST, bar_mnist
 from causalflow.data.sets.dataset import draw_labels
-from causalflow.data.shipped import graph_path
 from causalflow.evaluation.axioms import composition, largest_error, true_error
 from causalflow.evaluation.readers import (
     DigitReader,
@@ -38,6 +37,7 @@ from causalflow.formats.formats import load
 from causalflow.model.model import Model, compile
 from causalflow.model.world import World
 from causalflow.plot.images import image_grid, save_figure
+from causalflow.shipped import graph_path
 
 __all__ = [
     "CHECKPOINT",

@@ -19,7 +19,7 @@ from benchmarks.nets import NETS
 from benchmarks.papers.__main__ import PAGE, TABLES
 from benchmarks.papers.experiment import SYSTEMS, declared, read_tables
 from benchmarks.papers.page import verdict, write_page
-from causalflow.data.shipped import checkpoint_names
+from causalflow.shipped import checkpoint_names
 
 FOUND = [
     pytest.param(system, name, found, id=name)

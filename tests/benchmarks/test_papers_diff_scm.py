@@ -18,8 +18,8 @@ from benchmarks.papers.diff_scm.experiment import (
 )
 from benchmarks.papers.diff_scm.judges import Effort, Judges, pairs
 from benchmarks.papers.experiment import Run, read_tables, real_digits
-from causalflow.data.shipped import graph_path
 from causalflow.evaluation.likeness import NOTHING
+from causalflow.shipped import graph_path
 
 FILES_AT = Path(os.environ.get("CAUSALFLOW_DATA", "data")).resolve()
 TINY = Effort(rows=200, reader=1, latent=1, every=1, single=1, ensemble=1)

@@ -13,7 +13,7 @@ from benchmarks.papers.diffusion_ncm.ascm import (
 )
 from benchmarks.papers.diffusion_ncm.queries import EDGES, QUESTIONS, answer, limits, truth
 from benchmarks.papers.diffusion_ncm.study import LABELS, LEVELS, rows_of, set_to
-from causalflow.data.shipped import graph_path
+from causalflow.shipped import graph_path
 
 # Half of the questions are such that data leave them open: their answers are held against bounds.
 pytestmark = pytest.mark.filterwarnings("ignore:.*not identifiable:causalflow.CausalflowWarning")

@@ -11,12 +11,12 @@ from benchmarks.papers.experiment import read_tables
 from benchmarks.settings import SEARCHED, declared, recommended, taken, write_settings
 from causalflow.checkpoint import load_state, save_state, tensor_digest
 from causalflow.cli.rows import named_model
-from causalflow.data.shipped import checkpoint_names, graph_path, settings_for
 from causalflow.formats.formats import load
 from causalflow.graph.image_options import CALL_OPTIONS, Diffusion
 from causalflow.graph.node import Anticausal
 from causalflow.graph.settings import Settings
 from causalflow.model.model import Model
+from causalflow.shipped import checkpoint_names, graph_path, settings_for
 
 DEFAULT = Diffusion()
 

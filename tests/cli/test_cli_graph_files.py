@@ -91,7 +91,8 @@ def test_draw_of_a_wrong_file_writes_nothing(cli, files, tmp_path):
 def test_check_warns_where_a_parent_is_a_function_of_another(cli):
     ran = cli("check", GRAPHS / "masked_mnist.yaml")
     assert (ran.code, ran.err) == (0, "")
-    _, first, query, second = ran.out.splitlines()
+    _, first, ships, query, second = ran.out.splitlines()
+    assert ships.startswith("  note: checkpoint 'masked_mnist' ships for it, drawn with 'image': ")
     start = "warning: positivity fails: color is a function of digit, so no data show image under "
     assert first.strip().startswith(f"{start}digit=0, color=green; ")
     assert query.startswith("  P(image | do(color=green)): identifiable: ")

@@ -10,9 +10,9 @@ import causalflow.evaluation.outcomes as worlds
 from causalflow.cli.rows import named_model, shipped_data
 from causalflow.data import supply
 from causalflow.data.sets import catalogue
-from causalflow.data.shipped import checkpoint_path
 from causalflow.errors import MissingDataError
 from causalflow.model.model import Model
+from causalflow.shipped import checkpoint_path
 
 GRAPHS = Path(__file__).resolve().parents[2] / "graphs"
 NEURAL = GRAPHS / "bar_mnist_frontdoor_neural.yaml"

@@ -10,9 +10,9 @@ import torch
 from causalflow.data.frame import Frame, hide_labels
 from causalflow.data.sets.bar_mnist import bar_mnist, render
 from causalflow.data.sets.digits import digits, mnist
-from causalflow.data.shipped import graph_path
 from causalflow.errors import DataError, EvidenceError
 from causalflow.formats.formats import load
+from causalflow.shipped import graph_path
 
 FILES_AT = Path(os.environ.get("CAUSALFLOW_DATA", "data")).resolve()
 RED, GREEN, BLUE = 0, 1, 2

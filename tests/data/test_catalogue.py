@@ -9,9 +9,9 @@ from causalflow.data.sets.catalogue import DATA_SETS, data_set, data_set_of
 from causalflow.data.sets.causal_circuit import causal_circuit
 from causalflow.data.sets.grouped_mnist import colored_mnist, masked_mnist
 from causalflow.data.sets.pendulum import pendulum
-from causalflow.data.shipped import graph_path
 from causalflow.errors import DataError, EvidenceError
 from causalflow.formats.formats import load
+from causalflow.shipped import graph_path
 
 MADE = {
     "front door": lambda *split, **given: bar_mnist("frontdoor", *split, **given),

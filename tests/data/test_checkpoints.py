@@ -5,7 +5,13 @@ from pathlib import Path
 import pytest
 
 from causalflow.data.sets.catalogue import data_set_of
-from causalflow.data.shipped import (
+from causalflow.errors import CheckpointError
+from causalflow.formats.formats import load, loads
+from causalflow.graph.graph import Graph
+from causalflow.graph.image_options import Diffusion
+from causalflow.graph.node import Anticausal, Image
+from causalflow.model.model import Model
+from causalflow.shipped import (
     checkpoint_for,
     checkpoint_names,
     checkpoint_path,
@@ -13,12 +19,6 @@ from causalflow.data.shipped import (
     graph_path,
     merged_options,
 )
-from causalflow.errors import CheckpointError
-from causalflow.formats.formats import load, loads
-from causalflow.graph.graph import Graph
-from causalflow.graph.image_options import Diffusion
-from causalflow.graph.node import Anticausal, Image
-from causalflow.model.model import Model
 
 MEGABYTE = 1_000_000
 FOLDER = checkpoint_path("morpho_mnist").parent

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from causalflow.data.shipped import graph_names, graph_path
 from causalflow.errors import GraphError
 from causalflow.formats.formats import load, loads
 from causalflow.graph.graph import Graph
 from causalflow.graph.node import Anticausal, Neural
+from causalflow.shipped import graph_names, graph_path
 
 MINE = [
     "ascm_xy",

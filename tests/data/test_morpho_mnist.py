@@ -25,7 +25,7 @@ MODULE = sys.modules[
 N = 40
 
 
-def small_mnist(split: str) -> LabelledImages:
+def small_mnist(split: str, source: str = "mnist") -> LabelledImages:
     real = digits(split, 28)
     return LabelledImages(images=(real.images * 255).round().astype(np.uint8), digits=real.digits)
 

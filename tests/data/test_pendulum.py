@@ -17,9 +17,9 @@ from causalflow.data.sets.pendulum import (
     pendulum_labels,
     split_picture,
 )
-from causalflow.data.shipped import graph_path
 from causalflow.errors import DataError
 from causalflow.formats.formats import load
+from causalflow.shipped import graph_path
 
 SIZE = 32
 FINE = 12  # samples a pixel's side in the slow renderer

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from causalflow.data.sets.dataset import draw_exogenous, draw_labels, solve
-from causalflow.data.shipped import graph_path
 from causalflow.errors import DataError
 from causalflow.formats.formats import load
 from causalflow.graph.graph import Graph
+from causalflow.shipped import graph_path
 
 FRONT, BACK = (load(graph_path(f"bar_mnist_{kind}_scm")) for kind in ("frontdoor", "backdoor"))
 N = 20_000

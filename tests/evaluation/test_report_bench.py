@@ -199,7 +199,8 @@ def test_table_says_exact_unknown_and_nothing_where_there_is_nothing():
         [
             Measure(query="do(x)", name="time", score=one),
             Measure(query="do(x)", name="network calls", score=counted(43.0, 9)),
-        ]
+        ],
+        "real",
     )
     assert shown["95 % interval"] == ["unknown", "exact"]
     assert shown["real images"] == ["-", "-"]

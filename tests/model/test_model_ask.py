@@ -8,8 +8,8 @@ import pytest
 import torch
 
 import causalflow as cf
-from causalflow.data.shipped import graph_path
 from causalflow.errors import CausalflowWarning, EvidenceError, QueryError
+from causalflow.shipped import graph_path
 
 DRAWS = 20_000
 ERRORS = 5  # standard errors; a cell has its own, at most the answer's

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 import causalflow as cf
-from causalflow.data.shipped import graph_path
 from causalflow.errors import CausalflowError, EvidenceError
+from causalflow.shipped import graph_path
 
 DRAWS = 20_000
 FIVE = torch.tensor([[[0, 1], [0, 1]]])

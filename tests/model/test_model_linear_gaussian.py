@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import causalflow as cf
-from causalflow.data.shipped import graph_path
+from causalflow.shipped import graph_path
 
 # y' - y under do(x = x') of a linear model is (total effect of x on y) times (x' - x); u_y cancels.
 CHAIN = """

@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from causalflow.checkpoint import Metadata, load_state, save_state, tensor_digest
-from causalflow.data.shipped import merged
 from causalflow.errors import CausalflowError, CheckpointError
 from causalflow.formats.formats import loads
 from causalflow.graph.image_options import Sampling
 from causalflow.graph.method_options import Heun
 from causalflow.model.model import Model, compile
+from causalflow.shipped import merged
 
 FILE = """
 graph: small

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 import causalflow as cf
 from benchmarks.papers.experiment import Table
-from causalflow.data.shipped import graph_path
 from causalflow.graph.node import Class
 from causalflow.model.likelihood import latent_districts
+from causalflow.shipped import graph_path
 
 ROWS = 100_000
 LEVELS = {"x": 2, "y": 2, "i": 16}

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import causalflow as cf
-from causalflow.data.shipped import graph_path
+from causalflow.shipped import graph_path
 
 COLORS = ("green", "red")
 BARS = ("absent", "present")

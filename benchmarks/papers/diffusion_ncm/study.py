@@ -31,10 +31,10 @@ import causalflow as cf
 from benchmarks.papers.diffusion_ncm.queries import EDGES, KINDS, QUESTIONS, Question, answer
 from benchmarks.papers.experiment import Run, real_digits
 from causalflow.data.sets.bar_mnist import BarMNIST, bar_mnist
-from causalflow.data.shipped import graph_path
 from causalflow.evaluation.networks import ImageClassifier
 from causalflow.evaluation.readers import read_bar, read_color
 from causalflow.graph.node import Class
+from causalflow.shipped import graph_path
 
 LEVELS = {"digit": 10, "color": 2, "bar": 2}
 LABELS = tuple(LEVELS)

@@ -33,12 +33,12 @@ from causalflow.data.sets.dataset import (
     solve,
 )
 from causalflow.data.sets.digits import digits, mnist
-from causalflow.data.shipped import at_size, graph_path
 from causalflow.errors import DataError, one_of
 from causalflow.formats.formats import load
 from causalflow.graph.graph import Graph
 from causalflow.graph.node import Finite
 from causalflow.mechanisms.mechanism import to_engine
+from causalflow.shipped import at_size, graph_path
 
 __all__ = ["BarMNIST", "bar_mnist", "bar_rows", "render"]
 

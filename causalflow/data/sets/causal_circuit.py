@@ -44,12 +44,12 @@ from causalflow.data.files import opened_picture
 from causalflow.data.sets.dataset import SPLITS, LabelledRows, check_split, draw_exogenous, solve
 from causalflow.data.sets.digits import data_folder
 from causalflow.data.sets.rendering import by_pieces, disk, paint, stripe
-from causalflow.data.shipped import at_size, graph_path
 from causalflow.errors import DataError, one_of
 from causalflow.formats.formats import load
 from causalflow.graph.graph import Graph
 from causalflow.limits import CIRCUIT_SIDE
 from causalflow.mechanisms.mechanism import to_engine
+from causalflow.shipped import at_size, graph_path
 
 __all__ = [
     "DARK",

@@ -24,11 +24,11 @@ from torch import Tensor
 
 from causalflow.data.sets.dataset import LabelledRows
 from causalflow.data.sets.digits import digits, mnist
-from causalflow.data.shipped import at_size, graph_path
 from causalflow.errors import DataError, one_of
 from causalflow.formats.formats import load
 from causalflow.graph.graph import Graph
 from causalflow.mechanisms.mechanism import to_engine
+from causalflow.shipped import at_size, graph_path
 
 __all__ = ["GroupedMNIST", "colored_mnist", "masked_mnist", "render_colored", "render_masked"]
 

@@ -33,11 +33,11 @@ from causalflow.data.sets.digits import check_digest, data_folder, mnist, read_i
 from causalflow.data.sets.morphology import render_strokes, thickness
 from causalflow.data.sets.packaged import ROWS as PACKAGED_ROWS
 from causalflow.data.sets.rendering import by_pieces
-from causalflow.data.shipped import at_size, graph_path
 from causalflow.errors import DataError, one_of
 from causalflow.formats.formats import load
 from causalflow.graph.graph import Graph
 from causalflow.mechanisms.mechanism import to_engine
+from causalflow.shipped import at_size, graph_path
 
 __all__ = ["MorphoMNIST", "morpho_mnist", "published_images", "published_labels"]
 

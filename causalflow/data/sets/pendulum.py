@@ -51,11 +51,11 @@ from torch import Tensor
 
 from causalflow.data.sets.dataset import LabelledRows, check_split, solve
 from causalflow.data.sets.rendering import by_pieces, disk, paint, stripe
-from causalflow.data.shipped import at_size, graph_path
 from causalflow.errors import DataError, one_of
 from causalflow.formats.formats import load
 from causalflow.graph.graph import Graph
 from causalflow.mechanisms.mechanism import to_engine
+from causalflow.shipped import at_size, graph_path
 from causalflow.values.regime import regime_column
 
 __all__ = [

@@ -50,7 +50,7 @@ __all__ = [
     "shipped_folder",
 ]
 
-_PACKAGE = Path(__file__).resolve().parents[1]
+_PACKAGE = Path(__file__).resolve().parent
 
 
 def shipped_folder(name: str) -> Path:
