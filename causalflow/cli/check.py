@@ -87,7 +87,6 @@ def _shipped(graph: Graph) -> Iterator[str]:
         return  # what only reasons loads no heavy library
     from causalflow.data.shipped import checkpoint_for, settings_for
     from causalflow.graph.settings import in_words
-    from causalflow.shipped import checkpoint_for, settings_for
 
     path = checkpoint_for(graph)
     if path is not None:
