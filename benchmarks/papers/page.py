@@ -44,7 +44,7 @@ GRID_HEAD = """\
 
 Each grid: a row of factual pictures, and what they would have been, at the defaults of the graph
 and its checkpoint, nothing chosen and nothing left out. `python -m benchmarks.grids` draws them.
-Factual digits are drawn by models that ship, as pictures made of MNIST's do not; the pendulum and
+Factual digits are drawn by models that ship (none of MNIST's lies here); the pendulum and
 the circuit are rendered. Where the true counterfactuals are known they stand below ours.
 """
 

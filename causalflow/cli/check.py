@@ -84,7 +84,7 @@ def _shipped(graph: Graph) -> Iterator[str]:
     from causalflow.graph.node import diffusion_images
 
     if not diffusion_images(graph.nodes):
-        return  # what only reasons loads no heavy library
+        return
     from causalflow.data.shipped import checkpoint_for, settings_for
     from causalflow.graph.settings import in_words
 

@@ -17,12 +17,17 @@ def _sweep(found: Found) -> str:
     texts = []
     for guide in GUIDES:
         printed, original = both[guide, PRINTED], both[guide, ORIGINAL]
-        best = max((both[guide, form] for form in FORMS), key=lambda each: each.value)
-        beats = said(printed.low > original.high, "more than", "not more than")
+        form = max(FORMS, key=lambda each: both[guide, each].value)
+        best = both[guide, form]
+        beats = said(
+            printed.low > original.high,
+            "more than",
+            said(printed.high < original.low, "less than", "which cannot be told from"),
+        )
         texts.append(
             f"with the {'learned predictor' if guide == 'learned' else 'readers'} the paper's "
-            f"space does in {printed.value:.0f} %, {beats} DDIM ({original.value:.0f} %; the best "
-            f"balanced form: {best.value:.0f} %)"
+            f"space does in {printed.value:.0f} %, {beats} DDIM's "
+            f"{original.value:.0f} %; the best balanced form ({form}) in {best.value:.0f} %"
         )
     ours = both["readers", "recommended"]
     return (
