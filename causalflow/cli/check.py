@@ -85,7 +85,7 @@ def _shipped(graph: Graph) -> Iterator[str]:
 
     if not diffusion_images(graph.nodes):
         return
-    from causalflow.data.shipped import checkpoint_for, settings_for
+    from causalflow.shipped import checkpoint_for, settings_for
     from causalflow.graph.settings import in_words
 
     path = checkpoint_for(graph)
