@@ -85,8 +85,8 @@ def _shipped(graph: Graph) -> Iterator[str]:
 
     if not diffusion_images(graph.nodes):
         return
-    from causalflow.shipped import checkpoint_for, settings_for
     from causalflow.graph.settings import in_words
+    from causalflow.shipped import checkpoint_for, settings_for
 
     path = checkpoint_for(graph)
     if path is not None:
