@@ -211,8 +211,8 @@ def _engine(rows: Sequence[Row]) -> list[str]:
         "share of the limit": [f"{100 * row['reached']:.0f} %" for row in rows],
     }
     note = (
-        f"Medians of {rows[0]['turns']} turns in one run, which other work on the machine shared: "
-        "ratios are within a turn. The peak is a product of matrices, timed between the turns; the "
+        f"Medians of {rows[0]['turns']} turns in one run; ratios are within a turn, and their range "
+        "tells how much else the machine had to do. The peak is a product of matrices, timed between the turns; the "
         "limit is that of products or of memory, whichever takes longer."
     )
     return ["\n## Engine\n", note, "", *_section("", columns)[1:]]
