@@ -212,8 +212,8 @@ def _engine(rows: Sequence[Row]) -> list[str]:
     }
     note = (
         f"Medians of {rows[0]['turns']} turns in one run; ratios are within a turn, and their range "
-        "tells how much else the machine had to do. The peak is a product of matrices, timed between the turns; the "
-        "limit is that of products or of memory, whichever takes longer."
+        "tells what else the machine had to do. The peak is a product of matrices, timed between "
+        "the turns; the limit is that of products or of memory, whichever takes longer."
     )
     return ["\n## Engine\n", note, "", *_section("", columns)[1:]]
 
