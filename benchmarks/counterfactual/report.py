@@ -211,7 +211,7 @@ def _engine(rows: Sequence[Row]) -> list[str]:
         "share of the limit": [f"{100 * row['reached']:.0f} %" for row in rows],
     }
     note = (
-        f"Medians of {rows[0]['turns']} turns in one run; ratios are within a turn, and their range "
+        f"Medians of {rows[0]['turns']} turns in one run; ratios are of one turn, and their range "
         "tells what else the machine had to do. The peak is a product of matrices, timed between "
         "the turns; the limit is that of products or of memory, whichever takes longer."
     )
