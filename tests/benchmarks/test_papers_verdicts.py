@@ -54,8 +54,10 @@ def sweep(printed, original):
 
 def test_the_balanced_space_beats_ddim_only_beyond_its_interval():
     told = BALANCED["balanced_colored"]
-    assert "in 50 %, more than DDIM (20 %" in told(sweep("50 (40 to 60)", "20 (10 to 30)"))
-    assert "in 50 %, not more than DDIM" in told(sweep("50 (40 to 60)", "20 (10 to 45)"))
+    assert "in 50 %, more than DDIM's 20 %" in told(sweep("50 (40 to 60)", "20 (10 to 30)"))
+    apart = told(sweep("50 (40 to 60)", "20 (10 to 45)"))
+    assert "in 50 %, which cannot be told from DDIM's 20 %" in apart
+    assert "in 5 %, less than DDIM's 20 %" in told(sweep("5 (1 to 9)", "20 (10 to 30)"))
 
 
 def test_cells_at_most_the_papers_are_counted():
