@@ -1,6 +1,7 @@
 """Experience: what a model keeps of the rows that its mechanisms were fitted to.
 
     ranges      the least and largest value of every continuous column that a mechanism read
+    unseen      the levels of its class parents that no row had
     distances   how far draws from a continuous mechanism are from its rows: the Kolmogorov-Smirnov
                 distance sup_x |F_rows(x) - F_draws(x)|, each draw with the parents of a row
     pictures    digests by which a picture is known again
@@ -75,11 +76,14 @@ class Experience:
 
     Attributes:
         ranges: learned node -> continuous column it read, itself or a parent -> (least, largest).
+        unseen: learned node -> class parent -> indices of levels that no row had; parents of
+            which every level occurred are left out.
         distances: continuous node -> Kolmogorov-Smirnov distance between rows and draws, 0 to 1.
         pictures: image node -> its pictures.
     """
 
     ranges: Mapping[str, Mapping[str, Range]] = field(default_factory=dict)
+    unseen: Mapping[str, Mapping[str, tuple[int, ...]]] = field(default_factory=dict)
     distances: Mapping[str, float] = field(default_factory=dict)
     pictures: Mapping[str, Pictures] = field(default_factory=dict)
 
@@ -88,6 +92,7 @@ class Experience:
         kept = frozenset(names)
         return Experience(
             ranges={name: each for name, each in self.ranges.items() if name in kept},
+            unseen={name: each for name, each in self.unseen.items() if name in kept},
             distances={name: each for name, each in self.distances.items() if name in kept},
             pictures={name: each for name, each in self.pictures.items() if name in kept},
         )
@@ -100,12 +105,17 @@ class Experience:
         }
         return Experience(
             ranges={**self.ranges, **later.ranges},
+            unseen={**self.unseen, **later.unseen},
             distances={**self.distances, **later.distances},
             pictures={**self.pictures, **later.pictures, **both},
         )
 
     def record(self) -> dict[str, Any]:
         """As JSON has it; `read` is the way back."""
+        unseen = {
+            name: {parent: list(levels) for parent, levels in sorted(parents.items())}
+            for name, parents in sorted(self.unseen.items())
+        }
         return {
             "ranges": {
                 name: {column: list(ends) for column, ends in sorted(columns.items())}
@@ -120,6 +130,7 @@ class Experience:
                 }
                 for name, kept in sorted(self.pictures.items())
             },
+            **({"unseen": unseen} if unseen else {}),
         }
 
     @staticmethod
@@ -131,6 +142,7 @@ class Experience:
         """
         parts = {} if given is None else _object("experience", given)
         ranges = _object("ranges", parts.get("ranges", {}))
+        unseen = _object("unseen", parts.get("unseen", {}))
         distances = _object("distances", parts.get("distances", {}))
         pictures = _object("pictures", parts.get("pictures", {}))
         return Experience(
@@ -140,6 +152,13 @@ class Experience:
                     for column, ends in _object(name, columns).items()
                 }
                 for name, columns in ranges.items()
+            },
+            unseen={
+                _node(graph, name): {
+                    parent: _levels(graph, parent, levels)
+                    for parent, levels in _object(name, parents).items()
+                }
+                for name, parents in unseen.items()
             },
             distances={
                 _node(graph, name, numeric=True): _number(name, value, 0, 1)
@@ -165,8 +184,10 @@ def experienced(
     """
     names = list(nodes)
     ranges = {name: _ranges(scm, frame, name) for name in names}
+    unseen = {name: _unseen(scm, frame, name) for name in names}
     return Experience(
         ranges={name: found for name, found in ranges.items() if found},
+        unseen={name: found for name, found in unseen.items() if found},
         distances={
             name: _distance(scm, frame, name, seed)
             for name in names
@@ -201,6 +222,18 @@ def _ranges(scm: StructuralModel, frame: Frame, name: str) -> dict[str, Range]:
             known = values[~values.isnan()]
             if len(known):
                 found[column] = (float(known.min()), float(known.max()))
+    return found
+
+
+def _unseen(scm: StructuralModel, frame: Frame, name: str) -> dict[str, tuple[int, ...]]:
+    """The levels of a node's class parents that no row had."""
+    labels, found = untouched(frame.labels(), name), {}
+    for parent in scm.parents(name):
+        levels = scm.graph.nodes[parent].type.levels if parent in labels else None
+        if levels is not None:
+            missing = set(range(len(levels))) - set(labels[parent].unique().tolist())
+            if missing:
+                found[parent] = tuple(sorted(missing))
     return found
 
 
@@ -296,6 +329,14 @@ def _range(name: str, ends: Any) -> Range:
     if low > high:
         raise CheckpointError(f"experience: the range of '{name}' ends before it begins")
     return low, high
+
+
+def _levels(graph: Graph, name: str, given: Any) -> tuple[int, ...]:
+    levels = graph.nodes[name].type.levels if name in graph.nodes else None
+    allowed = range(len(levels)) if levels is not None else range(0)
+    if not isinstance(given, list) or not all(type(k) is int and k in allowed for k in given):
+        raise CheckpointError(f"experience: '{name}' has levels {given!r}; expected their indices")
+    return tuple(given)
 
 
 def _pictures(name: str, given: Any) -> Pictures:

@@ -714,8 +714,8 @@ class Model:
     ) -> tuple[StructuralModel, torch.Generator, Watch | None]:
         """The model under a call's options, random numbers, and a watch if ranges are known."""
         scm = self.scm.configured(read_call(steps, guidance, sampling, options))
-        ranges = self.experience.ranges
-        watch = Watch(scm=scm, experience=self.experience) if ranges else None
+        known = self.experience.ranges or self.experience.unseen
+        watch = Watch(scm=scm, experience=self.experience) if known else None
         return scm, read_generator(generator, self.device), watch
 
 

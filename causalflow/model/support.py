@@ -10,6 +10,8 @@ knows how well. An equation is right everywhere, so only what a learned mechanis
                shift, if the shift moved it out of the range
     moved      parents that an intervention moves: some draws pass the ends by themselves, so more
                than `SHARE` of the rows must lie beyond by more than `MARGIN` of the width
+
+So it is with a level of a class parent that no row had: nothing was learned of it.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -27,7 +30,7 @@ from causalflow.errors import SupportWarning, one_line
 from causalflow.model.experience import Experience
 from causalflow.model.scm import Intervention, StructuralModel
 
-__all__ = ["Outside", "Watch"]
+__all__ = ["Outside", "Unseen", "Watch"]
 
 SHARE = 0.01
 MARGIN = 0.1
@@ -82,6 +85,42 @@ class Outside:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unseen:
+    """Levels of a class node that no row had.
+
+    Attributes:
+        node: its name.
+        how: "evidence", "do" or "moved".
+        levels: their names.
+        count: the number of rows with one of them.
+        rows: the number of all rows.
+    """
+
+    node: str
+    how: str
+    levels: frozenset[str]
+    count: int
+    rows: int
+
+    def __str__(self) -> str:
+        levels = " or ".join(sorted(self.levels))
+        start = {"evidence": "evidence ", "do": "do(", "moved": ""}[self.how]
+        end = {"evidence": "", "do": ")", "moved": " after the intervention"}[self.how]
+        share = "" if self.count == self.rows else f" ({self.count:,} of {self.rows:,} values)"
+        return f"{start}{self.node}={levels}{end}{share}: no row that was fitted to had that level"
+
+    def and_(self, other: Unseen) -> Unseen:
+        """The levels in these rows and in further ones."""
+        return Unseen(
+            node=self.node,
+            how=self.how,
+            levels=self.levels | other.levels,
+            count=self.count + other.count,
+            rows=self.rows + other.rows,
+        )
+
+
 def told_apart(*numbers: float) -> list[str]:
     """The numbers in as few digits, four at least, as show those that differ differently.
 
@@ -108,10 +147,10 @@ class Watch:
 
     scm: StructuralModel
     experience: Experience
-    _found: dict[tuple[str, str], Outside] = field(default_factory=dict)
+    _found: dict[tuple[str, str], Outside | Unseen] = field(default_factory=dict)
 
     @property
-    def found(self) -> tuple[Outside, ...]:
+    def found(self) -> tuple[Outside | Unseen, ...]:
         """What was outside, each node and way once."""
         return tuple(each for each in self._found.values() if each.count)
 
@@ -137,11 +176,11 @@ class Watch:
             self._note(each)
 
     @property
-    def seen(self) -> tuple[Outside, ...]:
+    def seen(self) -> tuple[Outside | Unseen, ...]:
         """All that was looked at, what was inside too."""
         return tuple(self._found.values())
 
-    def share(self, seen: Iterable[Sequence[Outside]]) -> None:
+    def share(self, seen: Iterable[Sequence[Outside | Unseen]]) -> None:
         """What several processes have given, this one among them."""
         self._found.clear()
         for each in chain.from_iterable(seen):
@@ -192,8 +231,12 @@ class Watch:
 
     def _readers(self, name: str, used: Collection[str]) -> list[str]:
         """The learned mechanisms that read a node as a parent."""
-        ranges = self.experience.ranges
-        return [n for n in ranges if n != name and name in ranges[n] and n in used]
+        ranges, unseen = self.experience.ranges, self.experience.unseen
+        return [
+            n
+            for n in used
+            if n != name and (name in ranges.get(n, ()) or name in unseen.get(n, ()))
+        ]
 
     def _see(
         self,
@@ -206,7 +249,10 @@ class Watch:
         share: float = 0.0,
     ) -> None:
         """Note values outside, if more than ``share`` of them are by more than ``margin``."""
-        if not readers or not self.scm.types[name].numeric:
+        if not readers:
+            return
+        if not self.scm.types[name].numeric:
+            self._note(self._unseen(name, how, value, readers, share))
             return
         ends = [self.experience.ranges[reader][name] for reader in readers]
         low, high = max(low for low, _ in ends), min(high for _, high in ends)
@@ -229,9 +275,27 @@ class Watch:
         )
         self._note(seen)
 
-    def _note(self, seen: Outside) -> None:
+    def _unseen(
+        self, name: str, how: str, value: Tensor, readers: Collection[str], share: float
+    ) -> Unseen:
+        """The rows with a level that a reader never met, if they are more than ``share``."""
+        kind = self.scm.types[name]
+        missing = {k for reader in readers for k in self.experience.unseen[reader][name]}
+        among = torch.isin(value, torch.tensor(sorted(missing), device=value.device))
+        if among.double().mean() <= share:
+            among = torch.zeros_like(among)
+        levels = [] if kind.levels is None else [str(kind.levels[k]) for k in value[among].unique()]
+        return Unseen(
+            node=name,
+            how=how,
+            levels=frozenset(levels),
+            count=int(among.sum()),
+            rows=value.numel(),
+        )
+
+    def _note(self, seen: Outside | Unseen) -> None:
         key = (seen.node, seen.how)
-        before = self._found.get(key)
+        before: Any = self._found.get(key)  # of one node, and so of one kind
         self._found[key] = seen if before is None else before.and_(seen)
 
 

@@ -184,3 +184,39 @@ def test_a_model_that_ships_knows_the_ranges_of_its_rows(name):
 def test_a_value_just_outside_is_written_with_the_digits_that_tell_it_from_the_range(chain):
     with pytest.warns(cf.SupportWarning, match=r"do\(dose=8.0000001\) is outside 1 to 8,"):
         chain.sample(5, {"dose": 8.0000001})
+
+
+SITES = """
+nodes:
+  site: {type: class, levels: [north, south, east]}
+  harm: {type: continuous, noise: linear}
+edges: [site -> harm]
+"""
+
+
+@pytest.fixture(scope="module")
+def sites(tmp_path_factory):
+    """A model whose rows have no east, as it was fitted and as a file keeps it."""
+    model = cf.compile(cf.loads(SITES))
+    harm = np.r_[np.zeros(50), np.ones(50)] + np.random.default_rng(0).normal(size=100) / 9
+    model.fit({"site": ["north"] * 50 + ["south"] * 50, "harm": harm}, progress=False)
+    path = tmp_path_factory.mktemp("sites") / "model.safetensors"
+    model.save(path)
+    return model, cf.Model.load(path)
+
+
+def test_a_level_that_no_row_had_is_named(sites):
+    rows = {"site": ["north", "south"], "harm": [0.0, 1.0]}
+    for model in sites:
+        with pytest.warns(cf.SupportWarning, match=r"do\(site=east\): no row .* had that level"):
+            world = model.counterfactual(rows, {"site": "east"})
+        assert "site=east" in world.info.warnings[0]
+        with pytest.warns(cf.SupportWarning, match=r"do\(site=east\)"):
+            model.ask("E[harm | do(site=east)]", draws=1_000)
+        assert model.counterfactual(rows, {"site": "south"}).info.warnings == ()
+
+
+def test_a_level_that_no_row_had_counts_as_evidence_of_its_child(sites):
+    rows = {"site": ["east", "south"], "harm": [0.0, 1.0]}
+    with pytest.warns(cf.SupportWarning, match=r"evidence site=east \(1 of 2 values\)"):
+        sites[0].counterfactual(rows, {"site": ["north", "south"]})
