@@ -3,12 +3,11 @@
     x = T^-1(m(pa) + s(pa) h^-1(v; pa))
 
 Notation: z the parents' features (`causalflow.mechanisms.features`), standardised, those with heavy
-tails bent (`causalflow.nn.tails`); T an increasing map of the column onto the real line: by log or
-logit where the support has ends, by log where a skewed column of positive numbers has the greater
-evidence there, then standardised, and bent if its tails are heavy; v ~ N(0, 1).
+tails bent (`causalflow.nn.tails`); T an increasing map of the column onto the real line
+(`causalflow.mechanisms.regression.column_line`); v ~ N(0, 1).
 
     mean    m       `causalflow.mechanisms.regression.kernel_function`, by evidence
-    scale   log s   the same kind of function, by Fisher scoring of the residuals' likelihood
+    scale   log s   `causalflow.mechanisms.regression.log_scale`, by the residuals' likelihood
     shape   h       `causalflow.mechanisms.regression.monotone_map`, the same for all parents, and
                     after it another that varies with them
     atoms           `causalflow.mechanisms.regression.atoms`: values that many rows share come
@@ -31,7 +30,6 @@ from torch import Tensor, nn
 
 from causalflow.errors import CompileError, DataError, EvidenceError
 from causalflow.graph.node import Continuous, Node
-from causalflow.mechanisms.continuous import to_real, to_support
 from causalflow.mechanisms.features import columns, width
 from causalflow.mechanisms.mechanism import (
     Noise,
@@ -41,9 +39,11 @@ from causalflow.mechanisms.mechanism import (
     draw_uniform,
 )
 from causalflow.mechanisms.regression.atoms import Atoms, MixedLaw
+from causalflow.mechanisms.regression.column_line import ColumnLine
 from causalflow.mechanisms.regression.kernel_function import Evidence, KernelFunction, searched
+from causalflow.mechanisms.regression.log_scale import LogScale
 from causalflow.mechanisms.regression.monotone_map import MonotoneMap
-from causalflow.nn.tails import bent, log_slope, measured, straight
+from causalflow.nn.tails import bent, measured
 
 __all__ = ["STAGES", "RegressionMechanism"]
 
@@ -57,22 +57,13 @@ STAGES = (
 )
 SHAPED, SCALED, VARIED = (1, 3, 4, 5), (2, 3, 5), (4, 5)
 """The stages, by number, that have a part."""
-MEAN_POINTS, SCALE_POINTS = 300, 60
-LOG_SQUARE = math.pi**2 / 2
-"""The variance of log e^2, e ~ N(0, 1)."""
-LOG_SQUARE_MEAN = -1.2704
+MEAN_POINTS = 300
 HELD_OUT = 5
 """One row in so many decides."""
 ENOUGH = 100
 """Rows below which the mean is all there is."""
-LEAST_SCALE = 1e-9
-LOG_SCALES = (-20.0, 20.0)
-STEPS = 30
-FAR = 9.0
-"""Residuals count no more than those so many times as far out as the middle half's edge."""
-SKEWED = 1.0
-"""Skewness from which a column of positive numbers may be taken on the log scale."""
 ROUNDING = 4e-16
+"""Of a probability: v may differ by as much from what was abducted."""
 
 
 class RegressionMechanism(nn.Module):
@@ -94,10 +85,6 @@ class RegressionMechanism(nn.Module):
     centre: Tensor
     spread: Tensor
     bends: Tensor
-    column: Tensor
-    bend: Tensor
-    positive: Tensor
-    range: Tensor
     stage: Tensor
     gains: Tensor
 
@@ -115,18 +102,14 @@ class RegressionMechanism(nn.Module):
             "centre": torch.zeros(inputs),
             "spread": torch.ones(inputs),
             "bends": torch.full((inputs,), math.inf),
-            "column": torch.tensor([0.0, 1.0]),
-            "bend": torch.tensor(math.inf),
-            "positive": torch.zeros(()),
-            "range": torch.tensor(LOG_SCALES),
             "stage": torch.zeros(()),
             "gains": torch.zeros(len(STAGES)),
         }.items():
             self.register_buffer(buffer, start.double())
         self.mean = KernelFunction(inputs, MEAN_POINTS if inputs else 0)
-        self.log_scale = KernelFunction(inputs, SCALE_POINTS if inputs else 0)
+        self.log_scale = LogScale(inputs)
         self.shape, self.varying = MonotoneMap(0), MonotoneMap(inputs)
-        self.atoms = Atoms(inputs)
+        self.atoms, self.line = Atoms(inputs), ColumnLine(self.node.support)
 
     @property
     def description(self) -> str:
@@ -147,31 +130,9 @@ class RegressionMechanism(nn.Module):
         found = columns(self.parents, parents, n, self.centre.device)
         return bent((found - self.centre) / self.spread, self.bends)
 
-    @property
-    def _support(self) -> tuple[float, float]:
-        return (0.0, math.inf) if self.positive else self.node.support
-
-    @property
-    def _sign(self) -> float:
-        """That of dy/dx, y as `to_real` gives it."""
-        low, high = self.node.support
-        return -1.0 if math.isinf(low) and math.isfinite(high) else 1.0
-
-    def _line(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """T(x) and log dT/dx."""
-        y, slope = to_real(x, self._support)
-        centre, spread = self.column
-        t = (self._sign * y - centre) / spread
-        return bent(t, self.bend), slope + log_slope(t, self.bend) - spread.log()
-
-    def _value(self, t: Tensor) -> Tensor:
-        centre, spread = self.column
-        y = self._sign * (centre + spread * straight(t, self.bend))
-        return to_support(y, self._support)
-
     def _score(self, t: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
         """v and log dv/dt."""
-        log_scale = self._log_scale(z)
+        log_scale = self.log_scale(z)
         v, slope = self._shaped((t - self.mean(z)) * (-log_scale).exp(), z)
         return v, slope - log_scale
 
@@ -183,9 +144,6 @@ class RegressionMechanism(nn.Module):
         v, more = self.varying.to_noise(v, z)
         return v, slope + more
 
-    def _log_scale(self, z: Tensor) -> Tensor:
-        return self.log_scale(z).clamp(*self.range.tolist())
-
     def _law(self, z: Tensor) -> MixedLaw:
         """Atoms and G; the normal scores of the atoms at an end of the support are infinite."""
         scores = [self._score(t.expand(len(z)), z)[0] for t in self._atom_places()]
@@ -194,13 +152,13 @@ class RegressionMechanism(nn.Module):
 
     def _atom_places(self) -> list[Tensor]:
         count = self.atoms.count
-        return list(self._line(self.atoms.values[:count])[0]) if count else []
+        return list(self.line(self.atoms.values[:count])[0]) if count else []
 
     def log_prob(self, value: Tensor, parents: Values) -> Tensor:
         """log density of the value in the node's unit, log mass at an atom: (batch,)."""
         x, z = value.double(), self._inputs(parents, len(value))
         index, shares = self.atoms.index(x), self.atoms.log_shares(z)
-        t, slope = self._line(x)
+        t, slope = self.line(x)
         v, inner = self._score(t, z)
         density = slope + inner - v.square() / 2 - math.log(2 * math.pi) / 2
         density = torch.where(t.isnan() & ~x.isnan(), -math.inf, density)
@@ -244,48 +202,33 @@ class RegressionMechanism(nn.Module):
         if len(x) < ENOUGH:
             held = torch.zeros_like(held)
         searches = self._choose_line(z[~held], x[~held])
-        t, _ = self._line(x)
+        t, _ = self.line(x)
         if searches:
             self.mean.fit(z[~held], t[~held], searches["mean"])
-            squares = _log_squares(t[~held] - self.mean(z[~held]))
-            searches["scale"] = searched(z[~held], squares, noise=LOG_SQUARE)
+            residual = t[~held] - self.mean(z[~held])
+            searches["scale"] = self.log_scale.searched(z[~held], residual)
         self._choose_stage(z, t, held, searches)
         self._fit_stage(int(self.stage), z, t, searches)
 
     def _choose_line(self, z: Tensor, x: Tensor) -> dict[str, Evidence]:
         """Set T; the search of the mean that goes with it, none without parents."""
-        y, _ = to_real(x, self.node.support)
-        if not y.isfinite().all():
+        if not self.line.contains(x):
             raise DataError(f"node '{self.name}': values outside its support {self.node.support}")
         plain, search = self._try_line(False, z, x)
-        if self._is_skewed(x):
+        if self.line.is_skewed(x):
             value, other = self._try_line(True, z, x)
             if value > plain:
                 return other
-            self._measure(False, x)
+            self.line.fit(x, positive=False)
         return search
 
     def _try_line(self, positive: bool, z: Tensor, x: Tensor) -> tuple[float, dict[str, Evidence]]:
         """Set T; the evidence a row of the column there, and the search of its mean."""
-        self._measure(positive, x)
-        t, slope = self._line(x)
+        self.line.fit(x, positive=positive)
+        t, slope = self.line(x)
         search = {"mean": searched(z, t)} if z.shape[1] else {}
         value = search["mean"].value if search else -float(t.var(correction=0).log()) / 2
         return value + float(slope.mean()), search
-
-    def _measure(self, positive: bool, x: Tensor) -> None:
-        self.positive.fill_(float(positive))
-        y, _ = to_real(x, self._support)
-        *column, bend = measured(self._sign * y)
-        self.column.copy_(torch.stack(column))
-        self.bend.copy_(bend)
-
-    def _is_skewed(self, x: Tensor) -> bool:
-        """Whether the log scale is worth a try: skewed, positive, and nothing said of the ends."""
-        if any(map(math.isfinite, self.node.support)) or not x.min() > 0:
-            return False
-        apart = (x - x.mean()) / x.std(correction=0)
-        return bool(apart.pow(3).mean() > SKEWED)
 
     def _choose_stage(
         self, z: Tensor, t: Tensor, held: Tensor, searches: Mapping[str, Evidence]
@@ -325,14 +268,14 @@ class RegressionMechanism(nn.Module):
         self._fit_mean(z[rows], t[rows], searches)
         residual = t - self.mean(z)
         if scaled:
-            self._fit_scale(z[rows], residual[rows], searches["scale"])
-            weights = (-2 * self._log_scale(z[rows])).exp()
+            self.log_scale.fit(z[rows], residual[rows], searches["scale"])
+            weights = (-2 * self.log_scale(z[rows])).exp()
             self._fit_mean(z[rows], t[rows], searches, weights / weights.mean())
             residual = t - self.mean(z)
-            self._fit_scale(z[rows], residual[rows], searches["scale"])
+            self.log_scale.fit(z[rows], residual[rows], searches["scale"])
         else:
-            self._fit_constant(residual[rows])
-        log_scale = self._log_scale(z)
+            self.log_scale.constant(residual[rows])
+        log_scale = self.log_scale(z)
         return residual * (-log_scale).exp(), log_scale
 
     def _fit_shapes(self, stage: int, e: Tensor, z: Tensor) -> None:
@@ -355,40 +298,6 @@ class RegressionMechanism(nn.Module):
         else:
             self.mean.constant(t.mean())
 
-    def _fit_constant(self, residual: Tensor) -> None:
-        self.range.copy_(self.range.new_tensor(LOG_SCALES))
-        far = FAR * residual.abs().median()
-        middle = residual.clamp(-far, far) if far > 0 else residual
-        self.log_scale.constant(middle.square().mean().sqrt().clamp_min(LEAST_SCALE).log())
-
-    def _fit_scale(self, z: Tensor, residual: Tensor, found: Evidence) -> None:
-        """Fisher scoring of log s, whose prior is that of half of log e^2."""
-        basis = self.log_scale.choose(z, found)
-        design = basis(z)
-        prior = torch.full_like(design[0], 4 / LOG_SQUARE)
-        prior[0] = 0.0  # of the constant
-        root = torch.linalg.cholesky(2 * design.T @ design + torch.diag(prior))
-        at = torch.zeros_like(prior)
-        at[0] = residual.square().mean().sqrt().clamp_min(LEAST_SCALE).log() / design[0, 0]
-
-        def value(at: Tensor) -> float:
-            log_scale = (design @ at).clamp(*LOG_SCALES)
-            likely = -log_scale - (residual * (-log_scale).exp()).square() / 2
-            return float(likely.sum() - (prior * at.square()).sum() / 2)
-
-        for _ in range(STEPS):
-            squares = (residual * (-(design @ at).clamp(*LOG_SCALES)).exp()).square()
-            gradient = design.T @ (squares - 1) - prior * at
-            step, size = torch.cholesky_solve(gradient[:, None], root)[:, 0], 1.0
-            while value(at + size * step) < value(at) and size > 1e-4:
-                size /= 2
-            at = at + size * step
-            if (size * step).abs().max() < 1e-6:
-                break
-        basis.set(at)
-        found_scales = design @ at
-        self.range.copy_(torch.stack([found_scales.min(), found_scales.max()]))
-
     def loss(self, values: Values, generator: torch.Generator) -> Tensor | None:
         """None: `calibrate` does all."""
         return None
@@ -410,13 +319,13 @@ class RegressionMechanism(nn.Module):
         """
         x, z = value.double().to(self.centre.device), self._inputs(parents, len(value))
         index = self.atoms.index(x)
-        v, _ = self._score(self._line(x)[0], z)
+        v, _ = self._score(self.line(x)[0], z)
         bad = ~v.isfinite() & (index < 0)
         if bad.any():
             row = int(bad.nonzero()[0])
             raise EvidenceError(
                 f"node '{self.name}': row {row}: no noise gives the value {float(value[row]):g}; "
-                f"the support is the open interval {self._support}"
+                f"the support is the open interval {self.line.support}"
             )
         if not self.atoms.count:
             return {"u": v, "v": v}
@@ -441,10 +350,4 @@ class RegressionMechanism(nn.Module):
     def _under(self, v: Tensor, z: Tensor) -> Tensor:
         """The value of the density's law with the normal score v."""
         e = self.shape.to_residual(self.varying.to_residual(v, z) if self.varying.inputs else v, z)
-        return self._value(self.mean(z) + self._log_scale(z).exp() * e)
-
-
-def _log_squares(residual: Tensor) -> Tensor:
-    """log e^2 less its mean under N(0, 1), around the logarithm of the mean square."""
-    mean = residual.square().mean().clamp_min(LEAST_SCALE**2)
-    return (residual.square() / mean + 1e-6).log() - LOG_SQUARE_MEAN
+        return self.line.value(self.mean(z) + self.log_scale(z).exp() * e)

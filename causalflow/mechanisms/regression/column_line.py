@@ -1,0 +1,87 @@
+"""Column line: an increasing map T of a column onto the real line, where its law is plain.
+
+Notation: x a value; y = x, or its log or logit where the support has ends
+(`causalflow.mechanisms.continuous`), or log x where a column of positive numbers, whose support
+says nothing of ends, is taken on the log scale; c and s the middle and the spread of y:
+
+    T(x) = bent((y - c) / s)
+
+bent where the tails are heavy (`causalflow.nn.tails`).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from causalflow.mechanisms.continuous import to_real, to_support
+from causalflow.nn.tails import bent, log_slope, measured, straight
+
+__all__ = ["ColumnLine"]
+
+SKEWED = 1.0
+"""Skewness from which a column of positive numbers may be taken on the log scale."""
+
+
+class ColumnLine(nn.Module):
+    """The map of one column; all that is fitted are buffers of fixed shape.
+
+    Args:
+        declared: the two ends of the support.
+    """
+
+    column: Tensor
+    bend: Tensor
+    positive: Tensor
+
+    def __init__(self, declared: tuple[float, float]) -> None:
+        super().__init__()
+        self.declared = declared
+        self.register_buffer("column", torch.tensor([0.0, 1.0], dtype=torch.float64))
+        self.register_buffer("bend", torch.tensor(math.inf, dtype=torch.float64))
+        self.register_buffer("positive", torch.zeros((), dtype=torch.float64))
+
+    @property
+    def support(self) -> tuple[float, float]:
+        """Between which ends values can lie: the declared ones, or 0 and none."""
+        return (0.0, math.inf) if self.positive else self.declared
+
+    @property
+    def _sign(self) -> float:
+        """That of dy/dx, y as `to_real` gives it."""
+        low, high = self.declared
+        return -1.0 if math.isinf(low) and math.isfinite(high) else 1.0
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """T(x) and log dT/dx, shape (n,) each; NaN outside the support."""
+        y, slope = to_real(x, self.support)
+        centre, spread = self.column
+        t = (self._sign * y - centre) / spread
+        return bent(t, self.bend), slope + log_slope(t, self.bend) - spread.log()
+
+    def value(self, t: Tensor) -> Tensor:
+        """The x with T(x) = t."""
+        centre, spread = self.column
+        y = self._sign * (centre + spread * straight(t, self.bend))
+        return to_support(y, self.support)
+
+    def fit(self, x: Tensor, *, positive: bool) -> None:
+        """Set T by a column, on the log scale or not."""
+        self.positive.fill_(float(positive))
+        y, _ = to_real(x, self.support)
+        *column, bend = measured(self._sign * y)
+        self.column.copy_(torch.stack(column))
+        self.bend.copy_(bend)
+
+    def contains(self, x: Tensor) -> bool:
+        """Whether all values are inside the declared support."""
+        return bool(to_real(x, self.declared)[0].isfinite().all())
+
+    def is_skewed(self, x: Tensor) -> bool:
+        """Whether the log scale is worth a try: skewed, positive, and nothing said of the ends."""
+        if any(map(math.isfinite, self.declared)) or not x.min() > 0:
+            return False
+        apart = (x - x.mean()) / x.std(correction=0)
+        return bool(apart.pow(3).mean() > SKEWED)
