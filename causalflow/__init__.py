@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from causalflow.formats.networkx import from_networkx, to_networkx
     from causalflow.graph.graph import Graph
     from causalflow.graph.image_options import Diffusion, Sampling
+    from causalflow.graph.latent_options import Latent
     from causalflow.graph.method_options import (
         Alf,
         Ancestral,
@@ -99,6 +100,7 @@ _NAMES = {
     "causalflow.formats.formats": "dumps load loads",
     "causalflow.formats.networkx": "from_networkx to_networkx",
     "causalflow.graph.image_options": "Diffusion Sampling",
+    "causalflow.graph.latent_options": "Latent",
     "causalflow.graph.graph": "Graph",
     "causalflow.graph.method_options": (
         "Alf Ancestral Ddim DdimFixedPoint DeltaGuidance Difference Dpm2m Edict FreeGuidance "
@@ -157,6 +159,7 @@ __all__ = [
     "Heun",
     "Independence",
     "Instrument",
+    "Latent",
     "Leapfrog",
     "Midpoint",
     "Model",

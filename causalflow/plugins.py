@@ -119,6 +119,12 @@ BACKBONES = _registry(
     {"unet": "UNET", "diffusers": "causalflow.pretrained.diffusers:UNET_2D"},
     adapt="as_backbone",
 )
+AUTOENCODERS = _registry(
+    "autoencoder",
+    "autoencoders",
+    "nn.autoencoder",
+    {"convolutional": "ConvolutionalAutoencoder"},
+)
 PATHS = _registry(
     "path",
     "paths",

@@ -22,6 +22,7 @@ from typing import Any, ClassVar, TypeAlias, TypeGuard, TypeVar, cast
 from causalflow.equations.equation import Equation
 from causalflow.errors import CausalflowError
 from causalflow.graph.image_options import Diffusion
+from causalflow.graph.latent_options import Latent, latent_of
 from causalflow.values.finite import FiniteType, finite
 from causalflow.values.image import ImageType
 from causalflow.values.real import RealType
@@ -38,6 +39,7 @@ __all__ = [
     "Family",
     "Finite",
     "Image",
+    "Latent",
     "Level",
     "Neural",
     "Node",
@@ -143,6 +145,7 @@ class Image:
         shape: (channels, height, width).
         levels: number of values of a discrete pixel; None: pixels are real, in [0, 1].
         diffusion: the options of its diffusion model.
+        latent: the latent that this runs in; None: what `latent_of` gives an image of the shape.
         equation: the explicit mechanism, one entry a pixel in row-major order, if declared.
         stated: the options that the declaration names, at their defaults too; no part of equality.
     """
@@ -150,6 +153,7 @@ class Image:
     shape: tuple[int, int, int]
     levels: int | None = None
     diffusion: Diffusion = field(default_factory=Diffusion, metadata=OWN)
+    latent: Latent | None = field(default=None, metadata=OWN)
     equation: Equation | None = None
     stated: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
 
@@ -161,6 +165,11 @@ class Image:
     def type(self) -> ImageType:
         """What values it takes, and how they are read."""
         return ImageType(shape=self.shape, depth=self.levels)
+
+    @property
+    def space(self) -> Latent | None:
+        """The latent that its diffusion runs in; None: its pixels."""
+        return latent_of(self.latent, self.shape)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from causalflow.equations.equation import Equation, parse_equation
 from causalflow.equations.law import FAMILIES
 from causalflow.errors import one_of
 from causalflow.graph.conditional import probabilities
+from causalflow.graph.latent_options import PIXELS
 from causalflow.graph.node import (
     Class,
     Continuous,
@@ -24,6 +25,7 @@ from causalflow.graph.node import (
     Family,
     Finite,
     Image,
+    Latent,
     Level,
     Node,
     Variable,
@@ -216,12 +218,26 @@ def _diffusion(value: Value, place: Place) -> Diffusion:
     return Diffusion(**declared_fields(Diffusion, fields, place, _DIFFUSION))
 
 
+def _latent(value: Value, place: Place) -> Latent:
+    """``latent: {factor: 8}``, or the name of an autoencoder, "none" for the pixels."""
+    if is_null(value):
+        return Latent(autoencoder=PIXELS)
+    if isinstance(value, Scalar):
+        return Latent(autoencoder=_LATENT["autoencoder"](value, place))
+    fields = record(value, place, field_names(Latent))
+    given = declared_fields(Latent, fields, place, _LATENT)
+    outer = Place(place.label.removesuffix(": latent"))
+    found: Latent = trusted(lambda: Latent(**given), outer, value)
+    return found
+
+
 def _length(value: Value, place: Place) -> int | None:
     """The length of a representation."""
     return None if is_null(value) else count(value, place, most=REPRESENTATION_LENGTH)
 
 
 _DIFFUSION = {name: reader(rule) for name, rule in rules(Diffusion).items()}
+_LATENT = {name: reader(rule) for name, rule in rules(Latent).items()}
 _READERS: Mapping[type, Mapping[str, Read]] = {
     Class: {
         "levels": _levels,
@@ -241,6 +257,7 @@ _READERS: Mapping[type, Mapping[str, Read]] = {
         "shape": _shape,
         "levels": lambda value, place: count(value, place, least=2, most=LEVELS),
         "diffusion": _diffusion,
+        "latent": _latent,
         "equation": _equation,
     },
 }

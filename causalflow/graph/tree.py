@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, NoReturn, TypeAlias, assert_never
+from typing import Any, NoReturn, TypeAlias, assert_never, cast
 
 import numpy as np
 
@@ -30,6 +30,7 @@ from causalflow.options import (
     Names,
     Number,
     Numbers,
+    Options,
     Rule,
     Text,
     Truth,
@@ -184,6 +185,8 @@ def from_python(thing: Any, depth: int = 1) -> Value:
             return _python_number(thing)
         case Mapping():
             return _python_fields(thing, depth)
+        case Options():
+            return _python_fields(_given(thing), depth)
         case list() | tuple() | range():
             if len(thing) > LISTED:
                 raise DeclarationError(f"a list of {len(thing):,} entries; at most {LISTED:,}")
@@ -197,6 +200,13 @@ def from_python(thing: Any, depth: int = 1) -> Value:
                 f"cannot read an object of type {type(thing).__name__}; "
                 "expected dictionaries, lists, texts and numbers"
             )
+
+
+def _given(options: Options) -> dict[str, Any]:
+    """The options that are not at their defaults."""
+    slots = dataclasses.fields(cast(Any, options))
+    values = {slot.name: getattr(options, slot.name) for slot in slots}
+    return {slot.name: values[slot.name] for slot in slots if values[slot.name] != slot.default}
 
 
 def _python_fields(thing: Mapping[Any, Any], depth: int) -> Fields:

@@ -18,6 +18,7 @@ from causalflow.equations.term import term_text
 from causalflow.graph.checks import QueryCheck, nested_answer
 from causalflow.graph.conditional import nested_rows
 from causalflow.graph.declaration import Declaration
+from causalflow.graph.latent_options import Latent
 from causalflow.graph.node import (
     Edge,
     Exogenous,
@@ -116,6 +117,8 @@ def _raw_value(name: str, value: Any) -> Any:
             return nested_answer(value)
         case tuple():
             return list(value)
+        case Latent() if value == Latent(autoencoder=value.autoencoder) != Latent():
+            return value.autoencoder
         case _:
             return _changed(value) if dataclasses.is_dataclass(value) else value
 

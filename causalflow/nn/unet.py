@@ -32,16 +32,19 @@ __all__ = ["Block", "UNet"]
 
 
 class Block(nn.Module):
-    """A residual block of ``channels`` channels, given an embedding of ``features`` numbers."""
+    """A residual block of ``channels`` channels, given an embedding of ``features`` numbers.
 
-    def __init__(self, channels: int, features: int) -> None:
+    Without ``features`` it is given None.
+    """
+
+    def __init__(self, channels: int, features: int | None) -> None:
         super().__init__()
         self.norm = nn.GroupNorm(gcd(channels, GROUPS), channels)
         self.first = nn.Conv2d(channels, channels, 3, padding=1)
         self.modulation = Modulation(channels, features)
         self.second = _zero(nn.Conv2d(channels, channels, 3, padding=1))
 
-    def forward(self, h: Tensor, embedding: Tensor) -> Tensor:
+    def forward(self, h: Tensor, embedding: Tensor | None) -> Tensor:
         """The next hidden state; same shape as h."""
         change = self.first(activated(self.norm(h)))
         return h + self.second(activated(self.modulation(change, embedding)))
