@@ -49,6 +49,8 @@ if TYPE_CHECKING:
         DdimFixedPoint,
         DeltaGuidance,
         Difference,
+        Diffusers,
+        DiT,
         Dpm2m,
         Edict,
         FreeGuidance,
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
         Leapfrog,
         Midpoint,
         OddsBalance,
+        PatchUNet,
         PreservingBalance,
         PrintedBalance,
         StoppingBalance,
@@ -103,9 +106,9 @@ _NAMES = {
     "causalflow.graph.latent_options": "Latent",
     "causalflow.graph.graph": "Graph",
     "causalflow.graph.method_options": (
-        "Alf Ancestral Ddim DdimFixedPoint DeltaGuidance Difference Dpm2m Edict FreeGuidance "
-        "GroupedGuidance Heun Leapfrog Midpoint OddsBalance PreservingBalance PrintedBalance "
-        "StoppingBalance UNet"
+        "Alf Ancestral Ddim DdimFixedPoint DeltaGuidance Difference Diffusers DiT Dpm2m Edict "
+        "FreeGuidance GroupedGuidance Heun Leapfrog Midpoint OddsBalance PatchUNet "
+        "PreservingBalance PrintedBalance StoppingBalance UNet"
     ),
     "causalflow.graph.settings": "Settings",
     "causalflow.identify.identify": "identify",
@@ -143,7 +146,9 @@ __all__ = [
     "Ddim",
     "DdimFixedPoint",
     "DeltaGuidance",
+    "DiT",
     "Difference",
+    "Diffusers",
     "Diffusion",
     "Dpm2m",
     "Edict",
@@ -164,6 +169,7 @@ __all__ = [
     "Midpoint",
     "Model",
     "OddsBalance",
+    "PatchUNet",
     "PreservingBalance",
     "PrintedBalance",
     "Proof",

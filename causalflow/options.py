@@ -154,20 +154,22 @@ class Numbers:
 
 @dataclass(frozen=True, slots=True)
 class Wholes:
-    """One to ``length`` whole numbers from 1 to ``most``."""
+    """So many whole numbers, ``least`` to ``length``, from 1 to ``most``."""
 
     most: int
     length: int
+    least: int = 1
 
     def allows(self, value: object) -> bool:
         """Whether the value obeys the rule."""
-        if not isinstance(value, tuple) or not 1 <= len(value) <= self.length:
+        if not isinstance(value, tuple) or not self.least <= len(value) <= self.length:
             return False
         return all(_is_whole(part) and 1 <= part <= self.most for part in value)
 
     def expected(self, value: object) -> str:
         """The end of the error's message."""
-        return f"expected a tuple of 1 to {self.length} whole numbers from 1 to {self.most}"
+        many = f"{self.least} to {self.length}"
+        return f"expected a tuple of {many} whole numbers from 1 to {self.most}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,7 +116,12 @@ BACKBONES = _registry(
     "backbone",
     "backbones",
     "nn.backbone",
-    {"unet": "UNET", "diffusers": "causalflow.pretrained.diffusers:UNET_2D"},
+    {
+        "unet": "UNET",
+        "patch_unet": "PATCH_UNET",
+        "dit": "DIT",
+        "diffusers": "causalflow.pretrained.diffusers:UNET_2D",
+    },
     adapt="as_backbone",
 )
 AUTOENCODERS = _registry(

@@ -22,6 +22,7 @@ from causalflow.options import (
     Number,
     Numbers,
     Options,
+    Text,
     Truth,
     Whole,
     Wholes,
@@ -44,6 +45,7 @@ from causalflow.plugins import (
 )
 
 __all__ = [
+    "ADAPTERS",
     "CALL_OPTIONS",
     "CallKeywords",
     "Diffusion",
@@ -51,6 +53,21 @@ __all__ = [
     "SamplingKeywords",
     "call_options",
 ]
+
+ADAPTERS = ("none", "lora", "controlnet", "full")
+"""What of a network that was trained elsewhere is trained beside its head."""
+BACKBONE_OPTIONS = (
+    "width",
+    "multipliers",
+    "blocks",
+    "attention",
+    "heads",
+    "patch",
+    "depth",
+    "folder",
+    "adapter",
+    "rank",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +78,8 @@ class Diffusion(Options):
     again. The third is of inference, and may be changed in every call.
 
     Attributes:
-        width: channels of the U-Net's first level.
+        width: channels of the U-Net's first level; a DiT's tokens have four times as many, and so
+            has the vector by which any network is told the parents.
         multipliers: channels of each level, as multiples of ``width``; each level halves the
             image's height and width.
         blocks: residual blocks a level.
@@ -71,7 +89,17 @@ class Diffusion(Options):
             the network is not told, the code would tell it, and keep it under do().
         prediction: what the network predicts: "velocity" (eps - x_0), "noise" (eps), "data" (x_0).
         backbone: the network itself: a name, or a method such as ``cf.UNet(width=64)``. Its field
-            stands last, so that files are written in the order they always were.
+            stands last with those of its options, so that files are written in the order they
+            always were.
+        attention: the levels of a U-Net whose blocks attend, from 1, that of the full size.
+        heads: heads of an attention; they divide the channels of its tokens.
+        patch: pixels of the side of a patch, of a DiT and of a patch U-Net.
+        depth: blocks of a DiT.
+        folder: where a network of diffusers lies, written by its ``save_pretrained``; in a file,
+            beside the file (`causalflow.pretrained.diffusers`).
+        adapter: what of that network is trained: "none", nothing but the head by which it is told
+            the parents; "lora" or "controlnet" beside it; "full", all of it.
+        rank: the rank of the maps that "lora" adds.
 
         path: the law of the noise level: "rectified" (logit-normal tau), or of the
             variance-preserving schedules "linear" and "cosine", continuous or in 1000 levels.
@@ -200,8 +228,17 @@ class Diffusion(Options):
         "unet",
         Names(BACKBONES),
         phase="network",
-        method={"width": "width", "multipliers": "multipliers", "blocks": "blocks"},
+        method={name: name for name in BACKBONE_OPTIONS},
     )
+    attention: tuple[int, ...] = option(
+        (), Wholes(UNET_LEVELS, UNET_LEVELS, least=0), phase="network"
+    )
+    heads: int = option(4, Whole(1, 1_000), phase="network")
+    patch: int = option(2, Whole(1, 1_000), phase="network")
+    depth: int = option(6, Whole(1, UNET_BLOCKS), phase="network")
+    folder: str | None = option(None, Text(), phase="network")
+    adapter: str = option("none", Names(ADAPTERS), phase="network")
+    rank: int = option(4, Whole(1, 10_000), phase="network")
 
 
 CALL_OPTIONS = tuple(rules(Diffusion, "call"))

@@ -19,7 +19,9 @@ __all__ = [
     "Ddim",
     "DdimFixedPoint",
     "DeltaGuidance",
+    "DiT",
     "Difference",
+    "Diffusers",
     "Dpm2m",
     "Edict",
     "FreeGuidance",
@@ -29,6 +31,7 @@ __all__ = [
     "Leapfrog",
     "Midpoint",
     "OddsBalance",
+    "PatchUNet",
     "PreservingBalance",
     "PrintedBalance",
     "Solver",
@@ -83,14 +86,11 @@ class Backbone(Method):
     """A kind of network for images.
 
     Attributes:
-        width: channels of the first level.
-        multipliers: channels of each level, as multiples of ``width``.
-        blocks: residual blocks a level.
+        width: channels of a U-Net's first level; a fourth of the channels of a DiT's token, and of
+            the vector by which any network is told the parents.
     """
 
     width: int | None = None
-    multipliers: tuple[int, ...] | None = None
-    blocks: int | None = None
 
 
 class Ddim(Solver):
@@ -220,8 +220,76 @@ class StoppingBalance(Balance):
     method: ClassVar[str] = "stopping"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UNet(Backbone):
-    """The package's own U-Net (`causalflow.nn.unet`)."""
+    """The package's own U-Net (`causalflow.nn.unet`).
 
-    __slots__ = ()
+    Attributes:
+        multipliers: channels of each level, as multiples of ``width``.
+        blocks: residual blocks a level.
+        attention: the levels that attend, from 1, that of the full size.
+        heads: heads of an attention.
+    """
+
+    multipliers: tuple[int, ...] | None = None
+    blocks: int | None = None
+    attention: tuple[int, ...] | None = None
+    heads: int | None = None
     method: ClassVar[str] = "unet"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatchUNet(Backbone):
+    """A U-Net on patches, whose pixels are channels (`causalflow.nn.unet`).
+
+    Attributes:
+        patch: pixels of a patch's side.
+        multipliers: channels of each level, as multiples of ``width``.
+        blocks: residual blocks a level.
+        attention: the levels that attend, from 1, that of the patches.
+        heads: heads of an attention.
+    """
+
+    patch: int | None = None
+    multipliers: tuple[int, ...] | None = None
+    blocks: int | None = None
+    attention: tuple[int, ...] | None = None
+    heads: int | None = None
+    method: ClassVar[str] = "patch_unet"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiT(Backbone):
+    """A transformer over patches (`causalflow.nn.dit`); its tokens have 4 ``width`` channels.
+
+    Attributes:
+        patch: pixels of a patch's side.
+        depth: the number of blocks.
+        heads: heads of an attention.
+    """
+
+    patch: int | None = None
+    depth: int | None = None
+    heads: int | None = None
+    method: ClassVar[str] = "dit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diffusers(Backbone):
+    """A network of Hugging Face's diffusers (`causalflow.pretrained.diffusers`).
+
+    Attributes:
+        folder: where its ``save_pretrained`` has written it; None: a new U-Net, untrained.
+        adapter: what is trained beside the head that tells the network the parents: "none",
+            "lora", "controlnet", or "full", the network itself.
+        rank: the rank of the maps that "lora" adds.
+        multipliers: channels of each level of a new U-Net, as multiples of ``width``.
+        blocks: residual blocks a level of a new U-Net.
+    """
+
+    folder: str | None = None
+    adapter: str | None = None
+    rank: int | None = None
+    multipliers: tuple[int, ...] | None = None
+    blocks: int | None = None
+    method: ClassVar[str] = "diffusers"

@@ -305,13 +305,13 @@ def count(value: Value, place: Place, least: int = 1, most: int = 1_000_000) -> 
     return whole
 
 
-def counts(most: int, length: int) -> Read:
-    """The reader of a list of 1 to ``length`` integers from 1 to ``most``."""
+def counts(most: int, length: int, least: int = 1) -> Read:
+    """The reader of a list of ``least`` to ``length`` integers from 1 to ``most``."""
 
     def read(value: Value, place: Place) -> tuple[int, ...]:
         listed = items(value, place, "positive integers")
-        if not 1 <= len(listed) <= length:
-            place.fail(f"expected 1 to {length} integers, not {len(listed):,}", value)
+        if not least <= len(listed) <= length:
+            place.fail(f"expected {least} to {length} integers, not {len(listed):,}", value)
         return tuple(count(item, place, most=most) for item in listed)
 
     return read
@@ -345,8 +345,8 @@ def reader(rule: Rule) -> Read:
             return interval(low, high)
         case Numbers():
             return number_list(rule)
-        case Wholes(most, length):
-            return counts(most, length)
+        case Wholes(most, length, least):
+            return counts(most, length, least)
         case Truth():
             return truth
         case Text():

@@ -2,7 +2,7 @@
 
 A backbone is made by ``make(channels, features, options)``: channels of the image, length of the
 condition (what the network is told of the parents), and the options of the image node, whose
-``width``, ``multipliers`` and ``blocks`` it may read. The network is called as
+``width``, ``multipliers``, ``blocks`` and others of the kind it may read. The network is called as
 
     network(x, tau, condition)      x (batch, channel, height, width), tau (batch,) in [0, 1],
                                     condition (batch, features); the result has the shape of x
@@ -21,7 +21,8 @@ from torch import nn
 from causalflow import plugins
 from causalflow.errors import CompileError
 from causalflow.graph.node import Diffusion
-from causalflow.nn.unet import UNet
+from causalflow.nn.dit import DiT
+from causalflow.nn.unet import PatchUNet, UNet
 from causalflow.registry import Registry
 
 __all__ = ["BACKBONES", "Backbone", "as_backbone"]
@@ -67,7 +68,26 @@ def as_backbone(name: str, given: object) -> Backbone:
 
 
 def _unet(channels: int, features: int, options: Diffusion) -> nn.Module:
-    return UNet(channels, options.width, options.multipliers, options.blocks, features)
+    return UNet(
+        channels,
+        options.width,
+        options.multipliers,
+        options.blocks,
+        features,
+        attention=options.attention,
+        heads=options.heads,
+    )
+
+
+def _dit(channels: int, features: int, options: Diffusion) -> nn.Module:
+    """A DiT whose tokens are as long as its embedding."""
+    return DiT(channels, features, options.patch, options.depth, options.heads, features)
+
+
+def _patch_unet(channels: int, features: int, options: Diffusion) -> nn.Module:
+    return PatchUNet(channels, options.patch, lambda inner: _unet(inner, features, options))
 
 
 UNET = Backbone(make=_unet, embedded=True)
+DIT = Backbone(make=_dit, embedded=True)
+PATCH_UNET = Backbone(make=_patch_unet, embedded=True)

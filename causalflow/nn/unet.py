@@ -10,15 +10,17 @@ as the identity, and the net, whose last convolution is zero too, as the constan
 each level runs its blocks and then halves by average pooling; going up, each level adds the hidden
 state that went down (a sum is cheaper than a concatenation), runs its blocks and then doubles by
 nearest neighbour. Between levels a 1x1 convolution changes the channels, always at the smaller
-size.
+size. At the levels that attend, each block is followed by an attention over the positions, added,
+and zero at the start too. A patch U-Net works on patches of p x p pixels, whose pixels stand in the
+channels of one position.
 
 Sources: Ronneberger et al. (2015), U-Net; Dhariwal & Nichol (2021), adaptive group norm.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Callable, Sequence
+from itertools import pairwise, repeat
 from math import gcd
 from typing import cast
 
@@ -26,9 +28,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from causalflow.errors import CompileError
+from causalflow.nn.attention import SelfAttention
 from causalflow.nn.encoder import GROUPS, Modulation, activated
 
-__all__ = ["Block", "UNet"]
+__all__ = ["AttentiveBlock", "Block", "PatchUNet", "UNet"]
 
 
 class Block(nn.Module):
@@ -50,6 +54,22 @@ class Block(nn.Module):
         return h + self.second(activated(self.modulation(change, embedding)))
 
 
+class AttentiveBlock(nn.Module):
+    """A residual block, and an attention of ``heads`` heads over all positions."""
+
+    def __init__(self, channels: int, features: int, heads: int) -> None:
+        super().__init__()
+        self.block = Block(channels, features)
+        self.norm = nn.GroupNorm(gcd(channels, GROUPS), channels)
+        self.attention = SelfAttention(channels, heads, zero=True)
+
+    def forward(self, h: Tensor, embedding: Tensor) -> Tensor:
+        """The next hidden state; same shape as h."""
+        h = self.block(h, embedding)
+        read = self.attention(self.norm(h).flatten(2).transpose(1, 2))
+        return h + read.transpose(1, 2).reshape(h.shape)
+
+
 class UNet(nn.Module):
     """The network; any height and width, padded inside to a multiple of 2^(levels - 1).
 
@@ -59,16 +79,35 @@ class UNet(nn.Module):
         multipliers: channels of each level, in multiples of ``width``.
         blocks: residual blocks of each level, on each of the two ways.
         features: length of the embedding.
+        attention: the levels that attend, from 1, that of the full size.
+        heads: heads of an attention, which divide the channels of its level.
+
+    Raises:
+        CompileError: a level that there is none of, or heads that do not divide its channels.
     """
 
     def __init__(
-        self, channels: int, width: int, multipliers: Sequence[int], blocks: int, features: int
+        self,
+        channels: int,
+        width: int,
+        multipliers: Sequence[int],
+        blocks: int,
+        features: int,
+        *,
+        attention: Sequence[int] = (),
+        heads: int = 1,
     ) -> None:
         super().__init__()
+        if absent := [level for level in attention if level > len(multipliers)]:
+            raise CompileError(
+                f"attention at level {absent[0]} of a U-Net of {len(multipliers)} levels; expected "
+                f"levels from 1 to {len(multipliers)}"
+            )
         widths = [width * multiplier for multiplier in multipliers]
         self.enter = nn.Conv2d(channels, widths[0], 3, padding=1)
-        self.down = nn.ModuleList(_level(c, blocks, features) for c in widths)
-        self.up = nn.ModuleList(_level(c, blocks, features) for c in widths)
+        at = [heads if level in attention else 0 for level in range(1, len(widths) + 1)]
+        self.down = nn.ModuleList(map(_level, widths, repeat(blocks), repeat(features), at))
+        self.up = nn.ModuleList(map(_level, widths, repeat(blocks), repeat(features), at))
         self.widen = nn.ModuleList(nn.Conv2d(a, b, 1) for a, b in pairwise(widths))
         self.narrow = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in pairwise(widths))
         self.norm = nn.GroupNorm(gcd(widths[0], GROUPS), widths[0])
@@ -105,8 +144,34 @@ class UNet(nn.Module):
         return h
 
 
-def _level(channels: int, blocks: int, features: int) -> nn.ModuleList:
-    return nn.ModuleList(Block(channels, features) for _ in range(blocks))
+class PatchUNet(nn.Module):
+    """A U-Net on patches of ``patch`` x ``patch`` pixels; any height and width, padded inside.
+
+    Args:
+        channels: the channels of the image, both in and out.
+        patch: p, pixels of a patch's side.
+        unet: makes the U-Net of so many channels.
+    """
+
+    def __init__(self, channels: int, patch: int, unet: Callable[[int], nn.Module]) -> None:
+        super().__init__()
+        self.patch = patch
+        self.unet = unet(channels * patch**2)
+
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        """The value at x (batch, channels, height, width) and embedding (batch, features)."""
+        height, width = x.shape[-2:]
+        x = functional.pad(x, (0, -width % self.patch, 0, -height % self.patch))
+        h = self.unet(functional.pixel_unshuffle(x, self.patch), embedding)
+        return functional.pixel_shuffle(h, self.patch)[..., :height, :width]
+
+
+def _level(channels: int, blocks: int, features: int, heads: int) -> nn.ModuleList:
+    """The blocks of a level, which attend in so many heads; 0: they do not."""
+    return nn.ModuleList(
+        AttentiveBlock(channels, features, heads) if heads else Block(channels, features)
+        for _ in range(blocks)
+    )
 
 
 def _zero(convolution: nn.Conv2d) -> nn.Conv2d:
