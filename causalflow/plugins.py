@@ -147,7 +147,7 @@ PREDICTIONS = _registry(
     "prediction",
     "predictions",
     "diffusion.path",
-    {"velocity": "VELOCITY", "noise": "NOISE", "data": "DATA"},
+    {"velocity": "VELOCITY", "noise": "NOISE", "data": "DATA", "v": "V"},
     adapt="as_prediction",
 )
 GRIDS = _registry(

@@ -10,10 +10,11 @@ the straight line y = (1 - tau) x_0 + tau eps, tau in [0, 1]. Its probability-fl
 
 and v, x_0 and eps at a given y are affine in each other:  x_0 = y - tau v,  eps = y + (1 - tau) v.
 So one solver, one guidance and one network interface serve them all. A network may predict any of
-the three (`PREDICTIONS`; eps says nothing of the image at tau = 1, so there the noise begins at
-.995). A path differs from another in three things only: the times at which a network is trained,
-the time tau_max at which its noise begins, and the scale of what the network sees, y itself or the
-variance-preserving x_t (alpha^2 + sigma^2 = 1, given by alpha_bar = alpha^2), with
+the three, or alpha eps - sigma x_0 with alpha^2 + sigma^2 = 1 (`PREDICTIONS`; eps says nothing of
+the image at tau = 1, so there the noise begins at .995). A path differs from another in three
+things only: the times at which a network is trained, the time tau_max at which its noise begins,
+and the scale of what the network sees, y itself or the variance-preserving x_t (alpha^2 + sigma^2 =
+1, given by alpha_bar = alpha^2), with
 
     alpha + sigma = 1 / sqrt((1 - tau)^2 + tau^2).
 
@@ -25,15 +26,17 @@ variance-preserving x_t (alpha^2 + sigma^2 = 1, given by alpha_bar = alpha^2), w
     linear-1000  the 1000 levels of `linear_alpha_bar`, each equally often
     cosine-1000  the 1000 levels of `cosine_alpha_bar`, each equally often
 
+and a network that was trained elsewhere may bring levels of its own (`path_of_levels`).
+
 The data live at tau = TAU_MIN > 0: an image x enters the trajectory as y(TAU_MIN) = (1 - TAU_MIN) x
 and leaves it as x = y / (1 - TAU_MIN). So nothing divides by sigma = 0, both directions share their
 end points, and the round trip is a bijection. Noise is at tau = tau_max <= TAU_MAX = 1, where y has
 the standard deviation `Path.prior_scale` (of data of unit power; exactly so where tau_max = 1).
 
 Sources: Ho et al. (2020), Nichol & Dhariwal (2021), the levels; Song et al. (2021), Score-Based
-Generative Modeling, the linear path in continuous time; Lu et al. (2022), DPM-Solver, the end of
-the cosine path; Esser et al. (2024), Scaling Rectified Flow Transformers, section 3.1, the
-logit-normal law.
+Generative Modeling, the linear path in continuous time; Salimans & Ho (2022), Progressive
+Distillation, alpha eps - sigma x_0; Lu et al. (2022), DPM-Solver, the end of the cosine path; Esser
+et al. (2024), Scaling Rectified Flow Transformers, section 3.1, the logit-normal law.
 """
 
 from __future__ import annotations
@@ -70,6 +73,7 @@ __all__ = [
     "linear_alpha_bar",
     "noise_of",
     "path_named",
+    "path_of_levels",
     "precise",
     "prior_scale",
     "tau_of",
@@ -158,6 +162,16 @@ def velocity_of_data(x: Tensor, y: Tensor, tau: float | Tensor) -> Tensor:
     return (y - x) / column(tau, y)
 
 
+def velocity_of_v(output: Tensor, y: Tensor, tau: float | Tensor) -> Tensor:
+    """The velocity of a network that predicts alpha eps - sigma x_0, with alpha^2 + sigma^2 = 1.
+
+    With h^2 = (1 - tau)^2 + tau^2 it is output / h + (2 tau - 1) y / h^2.
+    """
+    tau = column(tau, y)
+    square = (1 - tau) ** 2 + tau**2
+    return output / square**0.5 + (2 * tau - 1) / square * y
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
     """What a network may predict.
@@ -192,6 +206,7 @@ def as_prediction(name: str, given: Any) -> Prediction:
 VELOCITY = Prediction(name="velocity", velocity_of=_velocity_itself)
 NOISE = Prediction(name="noise", velocity_of=velocity_of_noise, tau_max=NOISE_TAU_MAX)
 DATA = Prediction(name="data", velocity_of=velocity_of_data)
+V = Prediction(name="v", velocity_of=velocity_of_v)
 
 
 @overload
@@ -246,6 +261,7 @@ class Path:
         levels: number of the times that a network is trained at; None: a continuum.
         quantile: the training law of tau, as its value at a quantile in [0, 1].
         preserving: the network sees x_t of the variance-preserving path in place of y.
+        alpha_bar: the levels of a network's own path; None: the path is known by its name.
     """
 
     name: str
@@ -253,9 +269,12 @@ class Path:
     levels: int | None = None
     quantile: Callable[[Tensor], Tensor]
     preserving: bool = True
+    alpha_bar: tuple[float, ...] | None = None
 
-    def __reduce__(self) -> tuple[Callable[[str], Path], tuple[str]]:
-        """A path is known by its name."""
+    def __reduce__(self) -> tuple[Callable[..., Path], tuple[Any, ...]]:
+        """A path is known by its name, or by its levels."""
+        if self.alpha_bar is not None:
+            return path_of_levels, (self.name, self.alpha_bar)
         return path_named, (self.name,)
 
     @property
@@ -295,6 +314,17 @@ def _path(name: str, quantile: Callable[[Tensor], Tensor], levels: int | None = 
     """A variance-preserving path, whose noise begins at the last of its times."""
     end = quantile(torch.ones((), dtype=torch.float64)).item()
     return Path(name=name, tau_max=end, levels=levels, quantile=quantile)
+
+
+def path_of_levels(name: str, alpha_bar: tuple[float, ...]) -> Path:
+    """The variance-preserving path of so many levels, each equally often.
+
+    Args:
+        name: how it is called; no name of a registry.
+        alpha_bar: its levels, falling, in (0, 1).
+    """
+    levels = _level(torch.tensor(alpha_bar, dtype=torch.float64))
+    return replace(_path(name, levels, len(alpha_bar)), alpha_bar=alpha_bar)
 
 
 def path_named(name: str) -> Path:

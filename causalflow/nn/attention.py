@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from causalflow.errors import CompileError
+from causalflow.nn.encoder import zeroed
 
 __all__ = ["SelfAttention"]
 
@@ -37,10 +38,8 @@ class SelfAttention(nn.Module):
             )
         self.heads = heads
         self.qkv = nn.Linear(channels, 3 * channels)
-        self.leave = nn.Linear(channels, channels)
-        if zero:
-            for parameter in self.leave.parameters():
-                nn.init.zeros_(parameter)
+        leave = nn.Linear(channels, channels)
+        self.leave = zeroed(leave) if zero else leave
 
     def forward(self, h: Tensor) -> Tensor:
         """The value at h, shape (batch, token, channel); same shape."""

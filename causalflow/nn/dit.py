@@ -25,6 +25,7 @@ from torch.nn import functional
 
 from causalflow.errors import CompileError
 from causalflow.nn.attention import SelfAttention
+from causalflow.nn.encoder import zeroed
 
 __all__ = ["DiT", "DiTBlock", "positions"]
 
@@ -57,7 +58,7 @@ class DiTBlock(nn.Module):
             nn.GELU(approximate="tanh"),
             nn.Linear(4 * channels, channels),
         )
-        self.modulation = _zero(nn.Linear(features, 6 * channels))
+        self.modulation = zeroed(nn.Linear(features, 6 * channels))
 
     def forward(self, h: Tensor, embedding: Tensor) -> Tensor:
         """The next tokens; same shape as h."""
@@ -91,8 +92,8 @@ class DiT(nn.Module):
         self.patch, self.width = patch, width
         self.enter = nn.Linear(channels * patch**2, width)
         self.blocks = nn.ModuleList(DiTBlock(width, heads, features) for _ in range(depth))
-        self.modulation = _zero(nn.Linear(features, 2 * width))
-        self.leave = _zero(nn.Linear(width, channels * patch**2))
+        self.modulation = zeroed(nn.Linear(features, 2 * width))
+        self.leave = zeroed(nn.Linear(width, channels * patch**2))
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         """The value at x (batch, channels, height, width) and embedding (batch, features)."""
@@ -110,10 +111,3 @@ class DiT(nn.Module):
 
 def _modulated(h: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
     return torch.addcmul(shift, functional.layer_norm(h, h.shape[-1:], eps=1e-6), 1 + scale)
-
-
-def _zero(layer: nn.Linear) -> nn.Linear:
-    """The same map with zero weights."""
-    for parameter in layer.parameters():
-        nn.init.zeros_(parameter)
-    return layer

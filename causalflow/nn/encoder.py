@@ -15,14 +15,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 from math import gcd
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["MLP", "Encoder", "Modulation", "activated"]
+__all__ = ["MLP", "Encoder", "Modulation", "activated", "zeroed"]
 
 GROUPS = 4
+Layer = TypeVar("Layer", bound=nn.Module)
+
+
+def zeroed(layer: Layer) -> Layer:
+    """The same layer, its weights zero."""
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+    return layer
 
 
 def activated(h: Tensor) -> Tensor:
@@ -44,9 +53,7 @@ class Modulation(nn.Module):
         if features is None:
             self.constants = nn.Parameter(torch.zeros(2 * channels))
         else:
-            self.affine = nn.Linear(features, 2 * channels)
-            nn.init.zeros_(self.affine.weight)
-            nn.init.zeros_(self.affine.bias)
+            self.affine = zeroed(nn.Linear(features, 2 * channels))
 
     def forward(self, h: Tensor, embedding: Tensor | None) -> Tensor:
         """The normalised and modulated h; same shape."""
@@ -119,8 +126,7 @@ class MLP(nn.Module):
         widths = (max(inputs, 1), *hidden, outputs)
         self.layers = nn.ModuleList(nn.Linear(a, b, dtype=dtype) for a, b in pairwise(widths))
         if zero:
-            for parameter in self.layers[-1].parameters():
-                nn.init.zeros_(parameter)
+            zeroed(self.layers[-1])
 
     def forward(self, x: Tensor) -> Tensor:
         """The value at x, shape (..., inputs) -> (..., outputs)."""

@@ -30,7 +30,7 @@ from torch.nn import functional
 
 from causalflow.errors import CompileError
 from causalflow.nn.attention import SelfAttention
-from causalflow.nn.encoder import GROUPS, Modulation, activated
+from causalflow.nn.encoder import GROUPS, Modulation, activated, zeroed
 
 __all__ = ["AttentiveBlock", "Block", "PatchUNet", "UNet"]
 
@@ -46,7 +46,7 @@ class Block(nn.Module):
         self.norm = nn.GroupNorm(gcd(channels, GROUPS), channels)
         self.first = nn.Conv2d(channels, channels, 3, padding=1)
         self.modulation = Modulation(channels, features)
-        self.second = _zero(nn.Conv2d(channels, channels, 3, padding=1))
+        self.second = zeroed(nn.Conv2d(channels, channels, 3, padding=1))
 
     def forward(self, h: Tensor, embedding: Tensor | None) -> Tensor:
         """The next hidden state; same shape as h."""
@@ -111,7 +111,7 @@ class UNet(nn.Module):
         self.widen = nn.ModuleList(nn.Conv2d(a, b, 1) for a, b in pairwise(widths))
         self.narrow = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in pairwise(widths))
         self.norm = nn.GroupNorm(gcd(widths[0], GROUPS), widths[0])
-        self.leave = _zero(nn.Conv2d(widths[0], channels, 3, padding=1))
+        self.leave = zeroed(nn.Conv2d(widths[0], channels, 3, padding=1))
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         """The value at x (batch, channels, height, width) and embedding (batch, features)."""
@@ -172,10 +172,3 @@ def _level(channels: int, blocks: int, features: int, heads: int) -> nn.ModuleLi
         AttentiveBlock(channels, features, heads) if heads else Block(channels, features)
         for _ in range(blocks)
     )
-
-
-def _zero(convolution: nn.Conv2d) -> nn.Conv2d:
-    """The same convolution with zero weights."""
-    for parameter in convolution.parameters():
-        nn.init.zeros_(parameter)
-    return convolution

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import pickle
 
 import pytest
 import torch
@@ -23,6 +25,7 @@ from causalflow.diffusion.path import (
     leave,
     linear_alpha_bar,
     noise_of,
+    path_of_levels,
     tau_of,
 )
 from causalflow.errors import CausalflowError
@@ -81,7 +84,10 @@ def test_velocity_points_back_to_the_image_and_on_to_the_noise() -> None:
 @pytest.mark.parametrize("tau", [0.3, torch.tensor([0.01, 0.3, 0.8, 0.99])])
 def test_each_prediction_determines_the_velocity(tau: float | Tensor) -> None:
     x, noise = draw(4, 1, 2, 2), draw(4, 1, 2, 2, seed=1)
-    outputs = {"velocity": noise - x, "noise": noise, "data": x}
+    alpha_bar = alpha_bar_of(torch.as_tensor(tau, dtype=torch.float64))
+    alpha, sigma = (part.sqrt().reshape(-1, 1, 1, 1) for part in (alpha_bar, 1 - alpha_bar))
+    v = alpha * noise - sigma * x
+    outputs = {"velocity": noise - x, "noise": noise, "data": x, "v": v}
     assert set(outputs) == set(PREDICTIONS)
     for name, output in outputs.items():
         velocity = PREDICTIONS.get(name).velocity_of(output, interpolate(x, noise, tau), tau)
@@ -174,3 +180,13 @@ def test_the_prior_is_the_law_of_data_of_unit_power_at_the_noise_end(name: str) 
     y = interpolate(draw(n), draw(n, seed=1), path.tau_max)
     # 5 standard errors of a standard deviation.
     assert y.std().item() == pytest.approx(path.prior_scale, abs=5 / math.sqrt(2 * n))
+
+
+def test_a_path_of_levels_is_the_named_one_of_the_same_levels_also_when_it_is_copied() -> None:
+    levels = tuple(linear_alpha_bar().tolist())
+    made, named = path_of_levels("mine", levels), PATHS.get("linear-1000")
+    for path in (made, copy.deepcopy(made), pickle.loads(pickle.dumps(made))):
+        assert (path.name, path.tau_max, path.levels) == ("mine", named.tau_max, 1000)
+        u = torch.linspace(0, 1, 50)
+        assert torch.equal(path.times(u), named.times(u))
+        assert path.network_scale(0.3) == named.network_scale(0.3)
