@@ -239,8 +239,21 @@ DATA_SETS = _registry(
         "morpho_mnist": "MORPHO_MNIST",
         "pendulum": "PENDULUM",
         "pendulum_parts": "PENDULUM_PARTS",
+        "scene_ball": "SCENE_BALL",
+        "scene_face": "SCENE_FACE",
+        "scene_phantom": "SCENE_PHANTOM",
     },
     adapt="as_data_set",
+)
+SCENE_FAMILIES = _registry(
+    "scene family",
+    "scene_families",
+    "data.sets.scenes.family",
+    {
+        "ball": "causalflow.data.sets.scenes.ball:BALL",
+        "phantom": "causalflow.data.sets.scenes.phantom:PHANTOM",
+        "face": "causalflow.data.sets.scenes.face:FACE",
+    },
 )
 METRICS = _registry(
     "metric",

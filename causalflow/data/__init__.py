@@ -11,6 +11,7 @@ from causalflow.data.sets.digits import digits, mnist
 from causalflow.data.sets.grouped_mnist import colored_mnist, masked_mnist
 from causalflow.data.sets.morpho_mnist import morpho_mnist
 from causalflow.data.sets.pendulum import pendulum
+from causalflow.data.sets.scenes.scenes import scenes
 from causalflow.data.shards import Shards, shards
 from causalflow.shipped import checkpoint_names, checkpoint_path
 
@@ -30,5 +31,6 @@ __all__ = [
     "mnist",
     "morpho_mnist",
     "pendulum",
+    "scenes",
     "shards",
 ]

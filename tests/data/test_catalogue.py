@@ -9,6 +9,7 @@ from causalflow.data.sets.catalogue import DATA_SETS, data_set, data_set_of
 from causalflow.data.sets.causal_circuit import causal_circuit
 from causalflow.data.sets.grouped_mnist import colored_mnist, masked_mnist
 from causalflow.data.sets.pendulum import pendulum
+from causalflow.data.sets.scenes.scenes import scenes
 from causalflow.errors import DataError, EvidenceError
 from causalflow.formats.formats import load
 from causalflow.shipped import graph_path
@@ -22,10 +23,24 @@ MADE = {
         *(split or ("train",)), 16, synthetic=True, **given
     ),
     "pendulum": lambda *split, **given: pendulum(*(split or ("train",)), 16, **given),
+    "ball": lambda *split, **given: scenes("ball", *(split or ("train",)), 32, **given),
+    "phantom": lambda *split, **given: scenes("phantom", *(split or ("train",)), 32, **given),
+    "face": lambda *split, **given: scenes("face", *(split or ("train",)), 32, **given),
 }
 GROUPED = ("colored", "masked")  # whose one question is of the color
 ROWS = [5, 0, 7]
-UNITS = {"thickness", "intensity", "angle", "light", "length", "position"}
+UNITS = {"thickness", "intensity", "angle", "light", "length", "position"} | {
+    "size",
+    "hue",
+    "x",
+    "lamp",
+    "age",
+    "heart",
+    "contrast",
+    "grey",
+    "smile",
+    "tone",
+}
 
 
 @pytest.mark.parametrize("name", MADE)
@@ -66,6 +81,7 @@ def test_no_split_of_another_name_and_no_data_set_without_rows_is_made(name):
         ("causal_circuit", "causal_circuit_scm"),
         ("pendulum", "pendulum_scm"),
         ("causal_diffae_pendulum", "pendulum_scm"),
+        *((f"scene_{family}", f"scene_{family}_scm") for family in ("ball", "phantom", "face")),
     ],
 )
 def test_the_modelling_graph_has_the_structure_of_the_true_labels(model, truth):

@@ -176,6 +176,15 @@ CAUSAL_CIRCUIT_SYNTHETIC = DataSet(
     graphs=("causal_diffae_circuit",),
     sized=True,
 )
+SCENE_BALL, SCENE_PHANTOM, SCENE_FACE = (
+    DataSet(
+        name=f"scene_{family}",
+        make=_late("scenes.scenes", "scenes", family=family),
+        graphs=(f"scene_{family}",),
+        sized=True,
+    )
+    for family in ("ball", "phantom", "face")
+)
 MNIST = DataSet(name="mnist", make=_mnist, graphs=("diff_scm_mnist",), of_mnist=True)
 COLORED_MNIST = DataSet(
     name="colored_mnist",

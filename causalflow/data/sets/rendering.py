@@ -36,28 +36,28 @@ def paint(picture: Floats, colour: ArrayLike, covered: Floats) -> None:
     picture += covered[:, None] * (shade - picture)
 
 
-def disk(centre: Point, radii: tuple[float, float], size: int) -> Floats:
+def disk(centre: Point, radii: Point, size: int) -> Floats:
     """The share of each pixel that an ellipse covers, shape (n, size, size).
 
     Args:
         centre: across and down, shape (n,) each.
-        radii: across and down, more than a pixel each.
+        radii: across and down, more than a pixel each; for all rows, or shape (n,).
         size: height and width of the picture.
     """
-    (across, down), (wide, high) = _from(centre, size), radii
+    (across, down), (wide, high) = _from(centre, size), map(_column, radii)
     level = np.hypot(across / wide, down / high)
     slope = np.hypot(across / wide**2, down / high**2)
     distance = (level - 1) * level / np.maximum(slope, 1e-9)
     return np.where(level < 0.5, 1.0, np.clip(0.5 - distance, 0, 1))
 
 
-def stripe(first: Point, last: Point, width: float, size: int) -> Floats:
+def stripe(first: Point, last: Point, width: ArrayLike, size: int) -> Floats:
     """The share of each pixel that a line between two points covers, shape (n, size, size).
 
     Args:
         first: where the line begins, across and down, shape (n,) each; it ends square.
         last: where it ends, likewise.
-        width: the width of the line.
+        width: the width of the line, for all rows or shape (n,).
         size: height and width of the picture.
     """
     (left, top), (right, bottom) = map(_column, first), map(_column, last)
@@ -65,7 +65,7 @@ def stripe(first: Point, last: Point, width: float, size: int) -> Floats:
     cosine, sine = (right - left) / length, (bottom - top) / length
     across, down = _from(((left + right) / 2, (top + bottom) / 2), size)
     along, aside = across * cosine + down * sine, down * cosine - across * sine
-    return _overlap(along, length / 2) * _overlap(aside, np.asarray(width / 2))
+    return _overlap(along, length / 2) * _overlap(aside, _column(width) / 2)
 
 
 def _overlap(distance: Floats, half: Floats) -> Floats:
