@@ -280,6 +280,12 @@ UNET_BLOCKS = 100
 """Residual blocks of a U-Net's level; the deepest published have 3."""
 NETWORK_STAGES = 1000
 """Stages of a published network, told by the names of its tensors."""
+CONFIG_BYTES = 1 << 20
+"""Bytes of the configuration of a network trained elsewhere; they have some thousand."""
+CONFIG_NUMBER = 1 << 20
+"""A whole number in it: more channels, levels or pixels no network has."""
+SCHEDULE_LEVELS = 100_000
+"""Levels of noise that a network was trained at; published ones have 1,000."""
 CIRCUIT_SIDE = 4096
 """Pixels of a side of a data set's pictures; CausalCircuit's are published with 512."""
 ARRAY_FILE_BYTES = 16 * 2**30

@@ -120,7 +120,7 @@ BACKBONES = _registry(
         "unet": "UNET",
         "patch_unet": "PATCH_UNET",
         "dit": "DIT",
-        "diffusers": "causalflow.pretrained.diffusers:UNET_2D",
+        "diffusers": "causalflow.pretrained.diffusers:DIFFUSERS",
     },
     adapt="as_backbone",
 )
@@ -128,7 +128,10 @@ AUTOENCODERS = _registry(
     "autoencoder",
     "autoencoders",
     "nn.autoencoder",
-    {"convolutional": "ConvolutionalAutoencoder"},
+    {
+        "convolutional": "ConvolutionalAutoencoder",
+        "diffusers": "causalflow.pretrained.diffusers_autoencoder:diffusers_autoencoder",
+    },
 )
 PATHS = _registry(
     "path",

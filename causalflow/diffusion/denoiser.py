@@ -90,7 +90,7 @@ class Denoiser(nn.Module):
         CompileError: a network that was trained elsewhere, for other images, parents or options.
 
     Attributes:
-        path: the Gaussian path of training.
+        path: the Gaussian path of training: the network's own, where it brings a ``schedule``.
         tau_max: where the noise begins; grids end here.
         prior_scale: the standard deviation of positions there.
         replay: how the network is run when it answers.
@@ -107,8 +107,6 @@ class Denoiser(nn.Module):
     ) -> None:
         super().__init__()
         features = 4 * options.width
-        self.path = PATHS.get(options.path)
-        self.prediction = PREDICTIONS.get(options.prediction)
         self.weighting = WEIGHTINGS.get(options.weighting)
         self.coupling = COUPLINGS.get(options.coupling)
         self.null_rate = options.null_rate
@@ -127,6 +125,9 @@ class Denoiser(nn.Module):
             self.time = TimeEmbedding(features)
             self.condition = nn.Sequential(nn.SiLU(), nn.Linear(features, features), nn.SiLU())
         self.network = backbone.make(channels, features, options) if network is None else network
+        own = getattr(self.network, "schedule", None)
+        self.path = PATHS.get(options.path) if own is None else own.path
+        self.prediction = PREDICTIONS.get(options.prediction if own is None else own.prediction)
         self.replay = Replay()
 
     @property

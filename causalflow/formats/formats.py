@@ -164,7 +164,7 @@ def load(path: str | os.PathLike[str], format: str | None = None) -> Graph:
     kind = format_of(text, Path(name).suffix) if format is None else FORMATS.get(format)
     if len(content) > kind.limit:
         raise GraphError(f"{source}:1: the file is larger than {kind.limit >> 20} MiB")
-    return kind.read(text, source)
+    return kind.read(text, source).anchored(os.path.dirname(os.path.abspath(source)))
 
 
 def _content(path: str | os.PathLike[str]) -> bytes:

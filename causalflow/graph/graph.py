@@ -22,7 +22,16 @@ from causalflow.graph.declaration import (
     declare,
     derived_edges,
 )
-from causalflow.graph.node import Edge, EdgeKind, Exogenous, Node, Symbol, without_mechanism
+from causalflow.graph.node import (
+    Edge,
+    EdgeKind,
+    Exogenous,
+    Node,
+    Symbol,
+    anchored,
+    images_of,
+    without_mechanism,
+)
 from causalflow.graph.tree import Place, from_python
 from causalflow.graph.writer import declaration_yaml, raw
 from causalflow.limits import EDGES
@@ -229,6 +238,13 @@ class Graph:
     def with_nodes(self, nodes: Mapping[str, Node]) -> Graph:
         """The graph with other options of some nodes; their equations and tables stay."""
         return Graph.of(replace(self._declaration, nodes={**self.nodes, **nodes}))
+
+    def anchored(self, folder: str) -> Graph:
+        """The graph of a file in ``folder``: pretrained networks lie where the file says."""
+        images = images_of(self.nodes)
+        moved = {name: anchored(image, folder) for name, image in images.items()}
+        changed = {name: image for name, image in moved.items() if image != images[name]}
+        return self.with_nodes(changed) if changed else self
 
     def with_kinds(self, kinds: Mapping[tuple[str, str], EdgeKind]) -> Graph:
         """The graph with other kinds of some edges, by source and target."""

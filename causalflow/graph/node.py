@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -47,6 +48,7 @@ __all__ = [
     "Symbol",
     "Variable",
     "Vector",
+    "anchored",
     "as_node_type",
     "diffusion_images",
     "images_of",
@@ -234,6 +236,23 @@ def stated_options(node: Image) -> dict[str, Any]:
         for name, value in dataclasses.asdict(node.diffusion).items()
         if value != default[name] or (name in node.stated and value is not None)
     }
+
+
+def anchored(node: Image, folder: str) -> Image:
+    """The image, its folders of pretrained networks those beside a file that stands in ``folder``.
+
+    Example:
+        >>> node = Image(shape=(3, 8, 8), diffusion=Diffusion(backbone="diffusers", folder="unet"))
+        >>> anchored(node, "/home/me").diffusion.folder
+        '/home/me/unet'
+    """
+    options: dict[str, Any] = {"diffusion": node.diffusion, "latent": node.latent}
+    moved = {
+        name: dataclasses.replace(each, folder=os.path.join(folder, each.folder))
+        for name, each in options.items()
+        if each is not None and each.folder is not None
+    }
+    return dataclasses.replace(node, **moved) if moved else node
 
 
 def levels_of(nodes: Mapping[str, Node]) -> dict[str, tuple[Level, ...]]:

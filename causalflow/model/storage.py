@@ -15,11 +15,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from causalflow.checkpoint import (
     Metadata,
@@ -30,7 +30,7 @@ from causalflow.checkpoint import (
     save_state,
     tensor_digest,
 )
-from causalflow.errors import CausalflowError, CheckpointError, CompileError, one_of
+from causalflow.errors import CausalflowError, CheckpointError, CompileError, one_of, shown
 from causalflow.formats.formats import loads
 from causalflow.graph.graph import Graph
 from causalflow.graph.image_options import CALL_OPTIONS, Diffusion
@@ -47,7 +47,7 @@ from causalflow.model.evidence import check_names
 from causalflow.model.experience import Experience
 from causalflow.model.scm import StructuralModel
 
-__all__ = ["Stored", "fingerprint", "read", "transplant", "write"]
+__all__ = ["Stored", "fingerprint", "frozen_networks", "read", "transplant", "write"]
 
 MOST_TIMES = 100
 OPEN = frozenset({"bend", "bends", "ends"})
@@ -82,6 +82,8 @@ def write(
     }
     if scm.settings:
         texts["settings"] = {name: chosen.record() for name, chosen in scm.settings.items()}
+    if frozen := frozen_networks(scm):
+        texts["frozen"] = frozen
     if editors := {n: len(i.editor.times) for n, i in scm.images.items() if i.editor is not None}:
         texts["editors"] = editors
     metadata = Metadata(kind="model", graph=scm.graph.to_yaml(), options=texts)
@@ -122,8 +124,34 @@ def read(path: str | Path, parts: Parts) -> Stored:
     state = load_state(path, kind="model")
     _check_finite(state.tensors, path)
     scm = structural_model(graph, options, parts, editors)
+    _check_frozen(announced.metadata.options.get("frozen", {}), frozen_networks(scm), path)
     load_into(scm, state.tensors, path)
     return scm.settled(settings).eval(), options, fitted, experience
+
+
+def frozen_networks(scm: StructuralModel) -> dict[str, list[str]]:
+    """The digests of networks that stay as they are in folders of their own, by image node."""
+    found = {
+        name: [digest for part in image.modules() if isinstance(digest := _frozen(part), str)]
+        for name, image in scm.images.items()
+    }
+    return {name: digests for name, digests in found.items() if digests}
+
+
+def _frozen(part: nn.Module) -> object:
+    return getattr(part, "frozen", None)
+
+
+def _check_frozen(wanted: Any, found: Mapping[str, list[str]], path: str | Path) -> None:
+    """Refuse another network in the place of the one that the model was fitted beside."""
+    if not isinstance(wanted, dict) or set(wanted) != set(found):
+        raise CheckpointError(f"{path}: 'frozen' is {wanted!r}; expected digests of {list(found)}")
+    for name, digests in found.items():
+        if wanted[name] != digests:
+            raise CheckpointError(
+                f"{path}: node '{name}' was fitted beside networks of other digests than those in "
+                f"its folders: {shown(wanted[name], 100)}, now {shown(digests, 100)}"
+            )
 
 
 def _check_finite(tensors: Mapping[str, Tensor], path: str | Path) -> None:
@@ -150,10 +178,18 @@ def _declared(
     if not (isinstance(images, dict) and all(isinstance(o, dict) for o in images.values())):
         raise CheckpointError(f"'images' is {images!r}; expected options by image node")
     graph = loads(metadata.graph, "yaml", source=str(path))
-    diffusions = {name: Diffusion(**options) for name, options in images.items()}
+    diffusions = {name: _beside(path, Diffusion(**each)) for name, each in images.items()}
     declared, options = read_options(graph, {**given, **diffusions})
     experience = Experience.read(metadata.options.get("experience"), graph)
     return declared, options, check_names(graph, fitted, "'fitted'"), experience
+
+
+def _beside(path: str | Path, options: Diffusion) -> Diffusion:
+    """The options; where the folder of a network is gone, one of its name beside the file."""
+    if options.folder is None or Path(options.folder).is_dir():
+        return options
+    near = Path(path).absolute().parent / Path(options.folder).name
+    return replace(options, folder=str(near)) if near.is_dir() else options
 
 
 def _editors(given: Any) -> dict[str, int]:

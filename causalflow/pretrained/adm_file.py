@@ -37,7 +37,15 @@ from causalflow.limits import MODEL_BYTES, NETWORK_STAGES
 from causalflow.pretrained.adm_layers import Configuration
 from causalflow.pretrained.adm_networks import Classifier, UNet
 
-__all__ = ["Shapes", "configuration_of", "load", "network_of", "read_tensors", "shapes_of"]
+__all__ = [
+    "Shapes",
+    "configuration_of",
+    "differences",
+    "load",
+    "network_of",
+    "read_tensors",
+    "shapes_of",
+]
 
 Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
 
@@ -86,7 +94,7 @@ def configuration_of(shapes: Shapes, *, levels: int | None = None) -> Configurat
             f"its {_stages(shapes)} stages on the way down are no way{asked} that guided-diffusion "
             "builds: every level has the same number of blocks"
         )
-    gaps = {n: _gap(shapes_of(sizes), shapes) for n, sizes in candidates.items()}
+    gaps = {n: differences(shapes_of(sizes), shapes) for n, sizes in candidates.items()}
     fitting = [n for n, gap in gaps.items() if not gap]
     if len(fitting) > 1:
         raise CheckpointError(f"its shapes fit networks of {fitting} levels; give levels=")
@@ -177,8 +185,8 @@ def _common(shapes: Shapes) -> Configuration:
     )
 
 
-def _gap(expected: Shapes, found: Shapes) -> list[str]:
-    """The differences, one text each."""
+def differences(expected: Shapes, found: Shapes) -> list[str]:
+    """What tells the tensors found from those expected, one text each."""
     missing = [f"'{n}' {shape} is missing" for n, shape in expected.items() if n not in found]
     further = [f"'{n}' {shape} is unexpected" for n, shape in found.items() if n not in expected]
     other = [
