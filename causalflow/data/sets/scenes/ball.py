@@ -7,10 +7,9 @@ All in 64ths of the picture (`causalflow.data.sets.scenes.shapes`):
     ball     of radius ``size``, standing on the ground at (``x``, 50), so with its middle at
              (x, 50 - size); shaded as under the sky, whatever the lamp does; of one hue, a white
              belt around it where ``stripe`` is present
-    shadow   of a lamp at height 60 over the ground, at ``lamp`` from the left, which magnifies the
-             ball by m = 60 / (60 - size),
+    shadow   thrown away from a lamp at ``lamp`` from the left, the further the larger the ball:
 
-                 middle x + (x - lamp) (m - 1),    radii size m across and .32 size m down
+                 middle x + (x - lamp) (.15 + .015 size),  radii 1.1 size across, .35 size down
 
 The shadow follows size, x and lamp; stripe and hue leave it as it is, and the lamp leaves all else.
 """
@@ -31,8 +30,8 @@ __all__ = ["BALL", "draw_ball", "shadow_of"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
-_HORIZON, _FOOT, _LAMP_HEIGHT = 14.0, 50.0, 60.0
-_FLATNESS, _DARKNESS = 0.32, 0.55
+_HORIZON, _FOOT = 14.0, 50.0
+_THROW, _LENGTH, _DARKNESS = (0.15, 0.015), (1.1, 0.35), 0.55
 _SKIES = np.array([[[150.0, 190, 235], [205, 225, 245]], [[95.0, 70, 120], [240, 150, 95]]])
 _GROUND, _GROUND_TINTS = np.array([172.0, 158, 132]), np.array([14.0, 10, 10])
 _ROUGHNESS, _CLOUDS = np.array([9.0, 9, 8]), 6.0
@@ -56,9 +55,8 @@ def shadow_of(
     size: Floats, x: Floats, lamp: Floats
 ) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
     """The shadow's middle and radii, across and down each, in 64ths of the picture."""
-    larger = _LAMP_HEIGHT / (_LAMP_HEIGHT - size)
-    middle = x + (x - lamp) * (larger - 1)
-    return (middle, np.full_like(size, _FOOT)), (size * larger, _FLATNESS * size * larger)
+    middle = x + (x - lamp) * (_THROW[0] + _THROW[1] * size)
+    return (middle, np.full_like(size, _FOOT)), (_LENGTH[0] * size, _LENGTH[1] * size)
 
 
 def _ground(noise: Noise, canvas: Canvas) -> Floats:
