@@ -174,11 +174,13 @@ class Wholes:
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """True or False."""
+    """True or False; None too, where ``optional``."""
+
+    optional: bool = False
 
     def allows(self, value: object) -> bool:
         """Whether the value obeys the rule."""
-        return isinstance(value, bool)
+        return isinstance(value, bool) or (self.optional and value is None)
 
     def expected(self, value: object) -> str:
         """The end of the error's message."""

@@ -352,6 +352,8 @@ def _summary(
         "inferred": dict(abduction.info.inferred),
         "free": list(abduction.info.free),
         "settings": worlds[label].info.settings,
+        "assumptions": list(worlds[label].info.assumptions),
+        "local": {name: list(share) for name, share in worlds[label].info.local.items()},
         "undetermined": [each.record() for each in found],
         "warnings": list(worlds[label].info.warnings),
         "file": output,
@@ -377,6 +379,7 @@ def _text(summary: Mapping[str, Any]) -> str:
     lines += [f"evidence: {summary['data']}"] if summary.get("data") else []
     lines += [f"inferred: {name}, {how}" for name, how in summary["inferred"].items()]
     lines += [f"note: {each}" for each in summary["notes"]]
+    lines += [f"assumes: {each}" for each in summary["assumptions"]]
     lines += [f"settings of {each}" for each in in_words(summary["settings"])]
     if summary["free"]:
         lines.append(f"free, so drawn: {', '.join(summary['free'])}")

@@ -8,6 +8,7 @@ the noise end of the path, c' other conditions.
     guided   from the position alone, along v(., c') guided away from c, by the guided solver
     drawn    likewise from a position that no image was abducted to, and to the end of the noise
     balanced from the image itself: up, but not to N, and down guided; the balanced latent space
+    local    as down, or guided, within a mask; outside of it the factual path is followed
 
 *Drawn*: at TAU_MIN a position still holds the noise TAU_MIN eps, and what the network left of more;
 where no factual image has to come back, it belongs to no picture, and an edit keeps it or trips
@@ -44,6 +45,7 @@ from causalflow.diffusion.field import (
 from causalflow.diffusion.guidance.anticausal import Pull
 from causalflow.diffusion.guidance.balance import balanced, clock, stopping_time
 from causalflow.diffusion.guidance.contrast import GUIDANCES, Guidance, Schedule, guide
+from causalflow.diffusion.locality import Pair, mask_of, paired, response, side_by_side
 from causalflow.diffusion.path import TAU_MIN, data_of, enter, grid, leave
 from causalflow.diffusion.solver.solver import (
     SOLVERS,
@@ -168,6 +170,63 @@ class Trajectory:
 
     def _guided(self, target: Values, reference: Values, position: Tensor) -> State:
         return (self.from_rest(self._guided_field(target, reference), position),)
+
+    def mask(self, target: Values, factual: Values, image: Tensor) -> Tensor:
+        """Where the velocity depends on what has changed, shape (batch, 1, height, width).
+
+        Args:
+            target: the new conditions.
+            factual: the factual conditions.
+            image: factual, in [-1, 1].
+        """
+        if self._compares:
+            return self._mask(target, factual, image)[0]
+        return self._walked("mask", self._mask, (target, factual), image)[0]
+
+    def _mask(self, target: Values, factual: Values, image: Tensor) -> State:
+        options = self.options
+        found = response(self._pair, target, factual, image, options.local_draws)
+        return (mask_of(found, options.local_ramp, options.local_grow),)
+
+    def local(
+        self,
+        target: Values,
+        factual: Values,
+        mask: Tensor,
+        position: Tensor,
+        offset: tuple[Tensor, ...],
+    ) -> Tensor:
+        """The image of a position where the parents act within the mask alone.
+
+        By the guided solver where something guides, from the position alone; conditions as of
+        `mask`.
+        """
+        if self._compares:
+            return self._local_guided(target, factual, mask, position)[0]
+        if self.guides:
+            way: Callable[..., State] = self._local_guided
+            return self._walked("local guided", way, (target, factual), mask, position)[0]
+        return self._walked("local", self._local, (target, factual), mask, position, *offset)[0]
+
+    def _local(
+        self, target: Values, factual: Values, mask: Tensor, position: Tensor, *offset: Tensor
+    ) -> State:
+        velocity, nodes = self.velocity if self.editing is None else self.editing, self._own_nodes
+        field = side_by_side(paired(velocity, target, factual), mask)
+        position, *further = (torch.cat([part, part]) for part in (position, *offset))
+        state = self._carrying(field, position, tuple(further), nodes)
+        return (leave(descend(self.solver, field, state, nodes)).chunk(2)[1],)
+
+    def _local_guided(
+        self, target: Values, factual: Values, mask: Tensor, position: Tensor
+    ) -> State:
+        field = side_by_side(self._pair(target, factual), mask)
+        return (self.from_rest(field, torch.cat([position, position])).chunk(2)[1],)
+
+    def _pair(self, target: Values, factual: Values) -> Pair:
+        """The velocities of both worlds, that of the other guided where something guides."""
+        changed = self._guided_field(target, factual) if self.guides else None
+        return paired(self.velocity, target, factual, changed)
 
     def drawn(self, conditions: Values, position: Tensor, offset: tuple[Tensor, ...]) -> Tensor:
         """The image of a drawn noise, unguided; by the guided solver where the own draws nothing.

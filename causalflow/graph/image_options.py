@@ -155,6 +155,12 @@ class Diffusion(Options):
             times and weights out.
         difference_weights: its constants (up, down, sigma, gamma)
             (`causalflow.diffusion.solver.difference`).
+        local: parents act locally: under do() the picture is held outside of the region where the
+            network's own velocity depends on what changed (`causalflow.diffusion.locality`); None:
+            in a latent, and not in pixels.
+        local_ramp: the shares of the largest dependence between which that region's edge rises.
+        local_grow: by how many places, of the latent or of pixels, the region is widened.
+        local_draws: noised copies of the picture that the dependence is averaged over.
 
     Raises:
         GraphError: a name that is no option, or a value out of range.
@@ -224,6 +230,10 @@ class Diffusion(Options):
         None, Numbers(0.011, 0.99, 1, 100, rising=True, optional=True)
     )
     difference_weights: tuple[float, ...] = option((1.1, 0.2, 0.5, 0.94), Numbers(-10, 10, 4, 4))
+    local: bool | None = option(None, Truth(optional=True))
+    local_ramp: tuple[float, float] = option((0.1, 0.2), Interval(0.0, 1.0))
+    local_grow: int = option(0, Whole(0, 64))
+    local_draws: int = option(16, Whole(1, 256))
 
     backbone: Chosen[Backbone] = option(
         "unet",
@@ -283,6 +293,10 @@ class SamplingKeywords(TypedDict, total=False):
     residual: bool | None
     difference_times: tuple[float, ...] | None
     difference_weights: tuple[float, ...] | None
+    local: bool | None
+    local_ramp: tuple[float, float] | None
+    local_grow: int | None
+    local_draws: int | None
 
 
 class CallKeywords(SamplingKeywords, total=False):
@@ -324,6 +338,10 @@ class Sampling(Options):
     residual: bool | None = None
     difference_times: tuple[float, ...] | None = None
     difference_weights: tuple[float, ...] | None = None
+    local: bool | None = None
+    local_ramp: tuple[float, float] | None = None
+    local_grow: int | None = None
+    local_draws: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no image node can be asked with."""

@@ -347,8 +347,8 @@ def reader(rule: Rule) -> Read:
             return number_list(rule)
         case Wholes(most, length, least):
             return counts(most, length, least)
-        case Truth():
-            return truth
+        case Truth(optional):
+            return lambda value, place: None if optional and is_null(value) else truth(value, place)
         case Text():
             return text
     assert_never(rule)

@@ -54,6 +54,9 @@ class Info:
         undetermined: nodes whose value in this world the evidence leaves open: what the world holds
             of them is a draw (`World.probabilities`).
         warnings: what lies outside of the ranges that the mechanisms were fitted to.
+        local: image node whose parents act locally -> the share of each row's picture inside of the
+            region where they do (`causalflow.diffusion.locality`); NaN where no parent changed.
+        assumptions: what the answer rests on beside the graph and the model, one sentence each.
         settings: image node -> option that is not the package's -> its value, and where it comes
             from: "call", "graph" or "checkpoint" (`causalflow.graph.settings`).
     """
@@ -67,6 +70,8 @@ class Info:
     open_noise: tuple[str, ...] = ()
     effective_draws: float | None = None
     settings: InForce = field(default_factory=dict)
+    local: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    assumptions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

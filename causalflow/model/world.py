@@ -15,6 +15,7 @@ of its images, which moves with the parent.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -24,7 +25,8 @@ import torch
 from torch import Tensor
 
 from causalflow.diffusion.denoiser import NetworkCalls
-from causalflow.errors import EvidenceError, one_of
+from causalflow.diffusion.locality import Regions
+from causalflow.errors import CausalflowWarning, EvidenceError, one_of
 from causalflow.graph.node import Level
 from causalflow.identify.verdict import Verdict
 from causalflow.mechanisms.mechanism import Values, to_public
@@ -204,13 +206,15 @@ def predicted(
     With ``tried``, further draws tell which of them the evidence leaves open.
     """
     watched = watch.actions(actions, abduction.noise.keys()) if watch else actions
-    with NetworkCalls(scm.denoisers) as calls:
+    with NetworkCalls(scm.denoisers) as calls, Regions() as regions:
         values = scm.predict(abduction.noise, watched, rows=abduction.rows)
     if watch is not None:
         watch.world(values, actions)
     public = {n: to_public(scm.types[n], values[n]) for n in wanted or scm.order}
     spent = abduction.info.network_calls + calls.images / abduction.rows
     outside = dict.fromkeys((*abduction.info.warnings, *(watch.sentences if watch else ())))
+    for each in regions.unsure:
+        warnings.warn(each, CausalflowWarning, stacklevel=4)
     repeats = Repeats(scm=scm, evidence=abduction.known, actions=actions)
     info = replace(
         abduction.info,
@@ -218,6 +222,8 @@ def predicted(
         warnings=tuple(outside),
         undetermined=repeats.open() if tried else (),
         settings=scm.in_force,
+        local={name: tuple(share.tolist()) for name, share in regions.shares.items()},
+        assumptions=(*regions.assumptions, *regions.unsure),
     )
     latents = _latents_of(scm, abduction.noise, values)
     return World(public, info, latents=latents, repeats=repeats)

@@ -104,6 +104,27 @@ def test_a_recorded_walk_gives_the_numbers_and_the_calls_of_the_called_one(
     assert counts["launches"] >= 2 * first
 
 
+LOCAL = {
+    "plain": ("neural", {}),
+    "few calls": ("neural", {"solver": "difference"}),
+    "guided": ("anticausal", {"guided_solver": "dpm++2m"}),
+}
+
+
+@pytest.mark.parametrize("case", LOCAL)
+def test_recorded_walks_within_a_mask_are_the_called_ones(case, request, monkeypatch):
+    monkeypatch.setattr(replay_module, "SMALLEST", 1)
+    kinds, options = LOCAL[case]
+    options = {"local": True, "local_draws": 3} | options
+    expected, calls, *_ = answers(mechanism(kinds, **options), ROWS)
+    counts, made = request.getfixturevalue("recorded"), mechanism(kinds, **options)
+    got, counted, image, same = answers(made, ROWS)
+    assert torch.equal(got, expected)
+    torch.testing.assert_close(got[same], image[same], rtol=0, atol=1e-6)
+    assert counted.images == calls.images
+    assert counts["launches"] > 0
+
+
 def test_a_padded_record_gives_the_same_numbers_and_counts_the_rows_that_were_asked(request):
     expected, calls, *_ = answers(mechanism(), 5)
     request.getfixturevalue("recorded")
@@ -163,6 +184,12 @@ def test_a_walk_decides_nothing_by_values_and_fetches_nothing_from_the_host(solv
             assert way._down(told, position, *offset)[0].shape == image.shape
             assert way._fresh(told, position)[0].shape == image.shape
             assert way._guided(told, parents, position)[0].shape == image.shape
+        way._mask(told, told, image)
+        with _NothingFromTheHost():
+            (mask,) = way._mask(told, told, image)
+            assert mask.shape == (4, 1, 8, 8)
+            assert way._local(told, told, mask, position, *offset)[0].shape == image.shape
+            assert way._local_guided(told, told, mask, position)[0].shape == image.shape
 
 
 def test_accelerated_answers_on_a_cpu_are_the_plain_ones_and_the_null_intervention_is_exact():

@@ -20,7 +20,7 @@ Notation: x the image, u its noise, what a diffusion model needs besides the par
     reference  the parents under which u was read; unlabelled when drawn
     drawn      whether u was drawn, and not abducted of an image
     image, tape  kept for a balanced way up only (`causalflow.diffusion.trajectory`): x, NaN when
-               drawn, and the noise of that way
+               drawn, and the noise of that way; x too where parents act locally
 
 Between the mechanisms u is a mapping of tensors with a row each
 (`causalflow.mechanisms.mechanism`); here it has parts. c are the conditions: the parents, latents
@@ -35,6 +35,10 @@ alone, which a reversible decoder would not survive; its residual is that of dec
 image, which nothing guides. The guided solver also draws, unguided, where the solver is none for
 that. The other rows are decoded as they were read: a null intervention returns the evidence,
 whatever the guidance.
+
+*Local*: where parents act locally, rows whose parents have changed are decoded within the mask of
+`causalflow.diffusion.locality`, which asks for the factual picture x: kept with the noise, or
+decoded where the noise was abducted without. `Regions` is told the share of each picture inside.
 
 *Grain*: at the data end of the path, TAU_MIN, the network was trained on (1 - TAU_MIN) x + TAU_MIN
 eps, and a factual image brings no eps. Where it is flat no noise can be read off it, and what is
@@ -57,6 +61,7 @@ from torch import Tensor
 
 from causalflow.diffusion.denoiser import CODE
 from causalflow.diffusion.guidance.balance import draw_tape
+from causalflow.diffusion.locality import Regions
 from causalflow.diffusion.path import TAU_MIN
 from causalflow.diffusion.trajectory import Trajectory
 from causalflow.errors import EvidenceError
@@ -86,7 +91,7 @@ class ImageNoise:
         code: the semantic code, shape (batch, length); None where the image has none.
         guided_residual: the residual under guidance, as ``residual``; None where nothing guides.
         grain: what was added before abduction, of the shape of position; None: nothing was added.
-        image: the factual image, in [-1, 1]; None where nothing is balanced.
+        image: the factual image, in [-1, 1]; None where nothing is balanced or local.
         tape: the noise of a balanced way up, shape (batch, steps, channel, height, width);
             likewise.
     """
@@ -160,6 +165,7 @@ class Codec:
         code: what else the image shows; None: no code.
         representation: the parents' latents; None: no parent has any.
         prior_scale: the standard deviation of a drawn position.
+        local: whether parents act locally.
     """
 
     name: str
@@ -170,6 +176,7 @@ class Codec:
     code: SemanticCode | None
     representation: Representation | None
     prior_scale: float
+    local: bool = False
 
     def drawn(self, n: int, generator: torch.Generator) -> ImageNoise:
         """n draws of u: a normal position, at rest, without residual, image or reference."""
@@ -229,6 +236,8 @@ class Codec:
         for chosen, decode in self._ways(parents, whole):
             for rows in chunks(chosen.nonzero()[:, 0]):
                 image[rows] = decode(take(parents, rows), ImageNoise.of(take(noise, rows)))
+        if self.local:
+            self._move_locally(image, parents, noise)
         return image if whole.grain is None else image - whole.grain
 
     def represented(self, image: Tensor, labels: Values) -> dict[str, Tensor]:
@@ -274,18 +283,19 @@ class Codec:
     def _balancing(
         self, image: Tensor, generator: torch.Generator
     ) -> tuple[Tensor | None, Tensor | None]:
-        """The image and the tape, where a way up is balanced."""
+        """The image and the tape of a balanced way up; the image where parents act locally."""
         if self.options.balance == "none":
-            return None, None
+            return image if self.local else None, None
         return image, draw_tape(image, self._tape_length, generator)
 
     def _ways(self, parents: Values, noise: ImageNoise) -> list[tuple[Tensor, _Decode]]:
-        """How each row is decoded: rows, shape (batch,), and by what."""
-        changed = torch.zeros(len(noise.position), dtype=torch.bool).to(noise.position.device)
-        if self.parents and (self.trajectory.guides or noise.image is not None):
+        """How each row is decoded that does not move locally: rows, shape (batch,), and by what."""
+        changed = torch.zeros_like(noise.drawn)
+        if self.parents and (self.trajectory.guides or self.options.balance != "none"):
             changed = any_changed(parents, noise.reference, self.parents)
-        drawn = noise.drawn
-        ways: list[tuple[Tensor, _Decode]] = [(~changed & ~drawn, self._plain)]
+        drawn, apart = noise.drawn, self._moves_locally(parents, noise)
+        changed, unmoved = changed & ~apart, ~drawn & ~apart
+        ways: list[tuple[Tensor, _Decode]] = [(~changed & unmoved, self._plain)]
         ways += [(~changed & drawn, self._drawn), (changed & drawn, self._drawn_guided)]
         if self.options.balance == "none":
             return [*ways, (changed & ~drawn, self._guided)]
@@ -296,6 +306,33 @@ class Codec:
                 "predict with the same balance and steps"
             )
         return [*ways, (changed & ~drawn, self._balanced)]
+
+    def _moves_locally(self, parents: Values, noise: ImageNoise) -> Tensor:
+        """The rows that are decoded within a mask: abducted, with a parent that has changed."""
+        if not (self.local and self.parents):
+            return torch.zeros_like(noise.drawn)
+        return any_changed(parents, noise.reference, self.parents) & ~noise.drawn
+
+    def _move_locally(self, image: Tensor, parents: Values, noise: Noise) -> None:
+        """Decode the rows that move locally, in place; tell their regions."""
+        moved = self._moves_locally(parents, ImageNoise.of(noise))
+        share = torch.full((len(moved),), torch.nan, dtype=image.dtype, device=image.device)
+        for rows in chunks(moved.nonzero()[:, 0]):
+            part = ImageNoise.of(take(noise, rows))
+            image[rows], mask = self._local(take(parents, rows), part)
+            share[rows] = mask.flatten(1).mean(dim=1)
+        Regions.tell(self.name, share)
+
+    def _local(self, parents: Values, noise: ImageNoise) -> tuple[Tensor, Tensor]:
+        """The images, and their masks."""
+        trajectory = self.trajectory
+        target = self.conditions(parents, noise)
+        factual = self.conditions(noise.reference, noise)
+        known = self._plain(noise.reference, noise) if noise.image is None else noise.image
+        mask = trajectory.mask(target, factual, known)
+        image = trajectory.local(target, factual, mask, noise.position, noise.offset)
+        residual = noise.guided_residual if trajectory.guides else noise.residual
+        return self._completed(image, residual), mask
 
     def _drawn(self, parents: Values, noise: ImageNoise) -> Tensor:
         told = self.conditions(parents, noise)

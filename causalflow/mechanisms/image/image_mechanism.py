@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from causalflow.diffusion.denoiser import Denoiser
 from causalflow.diffusion.trajectory import Trajectory
-from causalflow.errors import CompileError
+from causalflow.errors import CompileError, EvidenceError
 from causalflow.graph.node import (
     Anticausal,
     Diffusion,
@@ -116,8 +116,24 @@ class ImageMechanism(nn.Module):
 
     @property
     def assumption(self) -> str:
-        """How a diffusion model recovers its noise."""
-        return "the noise of its diffusion model"
+        """How a diffusion model recovers its noise, and where its parents act."""
+        local = " and parents that act locally" if self.acts_locally else ""
+        return f"the noise of its diffusion model{local}"
+
+    @property
+    def acts_locally(self) -> bool:
+        """Whether the picture is held outside of the region where what changed is seen.
+
+        Raises:
+            EvidenceError: that is asked for beside a balanced way up.
+        """
+        balanced = self.options.balance != "none"
+        if self.options.local and balanced:
+            raise EvidenceError(
+                f"node '{self.name}': local beside balance '{self.options.balance}'; give one of "
+                "them"
+            )
+        return bool(self.options.local)
 
     def check_network(self) -> None:
         """Refuse a network that cannot be called on two images, where it is.
@@ -301,6 +317,7 @@ class ImageMechanism(nn.Module):
             code=self.code,
             representation=self.representation,
             prior_scale=self.denoiser.prior_scale,
+            local=self.acts_locally,
         )
 
     @cached_property
