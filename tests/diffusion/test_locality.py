@@ -124,7 +124,7 @@ def test_the_guided_way_is_held_outside_and_is_the_guided_one_inside(solver):
     held, free = way.fresh(factual, position), way.guided(other, factual, position)
     assert torch.equal(got[~INSIDE], held[~INSIDE])
     torch.testing.assert_close(got[INSIDE], free[INSIDE], rtol=0, atol=1e-12)
-    assert (free - held).abs().max() > 0.1
+    assert (free - held).abs().max() > 0.03
 
 
 def test_at_the_edge_the_answer_does_not_depend_on_the_number_of_steps():

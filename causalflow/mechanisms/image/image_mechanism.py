@@ -83,6 +83,7 @@ class ImageMechanism(nn.Module):
         super().__init__()
         self.name = name
         self.shape = node.shape
+        self.space = node.space
         self.options = _with_code(
             node.diffusion, all(isinstance(k, Neural) for k in kinds.values())
         )
@@ -133,7 +134,9 @@ class ImageMechanism(nn.Module):
                 f"node '{self.name}': local beside balance '{self.options.balance}'; give one of "
                 "them"
             )
-        return bool(self.options.local)
+        if self.options.local is None:
+            return self.space is not None and not balanced
+        return self.options.local
 
     def check_network(self) -> None:
         """Refuse a network that cannot be called on two images, where it is.
