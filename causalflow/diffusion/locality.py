@@ -102,7 +102,8 @@ def side_by_side(pair: Pair, mask: Tensor) -> Field:
     """
 
     def field(y: Tensor, tau: Time) -> Tensor:
-        own, moved = pair(*y.chunk(2), tau)
+        z, other = y.chunk(2)
+        own, moved = pair(z, other, tau)
         return torch.cat([own, torch.lerp(own, moved, mask)])
 
     return field
