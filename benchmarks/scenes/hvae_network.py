@@ -171,9 +171,7 @@ class Network(nn.Module):
         channels, stride = options.shape[0], options.stride
         self.stem = nn.Conv2d(channels, widths[sizes[0]], 7, stride, padding=3)
         self.seen = nn.ModuleList(Block(widths[s], widths[s], s) for s in sizes)
-        self.shrink = nn.ModuleList(
-            nn.Conv2d(widths[a], widths[b], 1) for a, b in pairwise(sizes)
-        )
+        self.shrink = nn.ModuleList(nn.Conv2d(widths[a], widths[b], 1) for a, b in pairwise(sizes))
         upward = [size for size in sizes[::-1] for _ in range(options.levels.get(size, 1))]
         self.levels = nn.ModuleList(
             Level(options, size, widths[after])
