@@ -62,6 +62,7 @@ if TYPE_CHECKING:
         PatchUNet,
         PreservingBalance,
         PrintedBalance,
+        ResidualNet,
         StoppingBalance,
         UNet,
     )
@@ -108,7 +109,7 @@ _NAMES = {
     "causalflow.graph.method_options": (
         "Alf Ancestral Ddim DdimFixedPoint DeltaGuidance Difference Diffusers DiT Dpm2m Edict "
         "FreeGuidance GroupedGuidance Heun Leapfrog Midpoint OddsBalance PatchUNet "
-        "PreservingBalance PrintedBalance StoppingBalance UNet"
+        "PreservingBalance PrintedBalance ResidualNet StoppingBalance UNet"
     ),
     "causalflow.graph.settings": "Settings",
     "causalflow.identify.identify": "identify",
@@ -175,6 +176,7 @@ __all__ = [
     "Proof",
     "Query",
     "QueryError",
+    "ResidualNet",
     "Sampling",
     "Settings",
     "StoppingBalance",

@@ -119,6 +119,7 @@ BACKBONES = _registry(
     {
         "unet": "UNET",
         "patch_unet": "PATCH_UNET",
+        "residual": "RESIDUAL",
         "dit": "DIT",
         "diffusers": "causalflow.pretrained.diffusers:DIFFUSERS",
     },

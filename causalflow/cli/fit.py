@@ -38,8 +38,11 @@ def fit_options(command: Command) -> Command:
     for field in reversed(dataclasses.fields(Fit)):
         flag, default = field.name.replace("_", "-"), field.default
         shape: dict[str, Any] = {"default": default, "show_default": default is not None}
+        by_graph = getattr(field.metadata["rule"], "optional", False)
         if isinstance(default, bool):
             names = f"--{flag}/--no-{flag}"
+        elif by_graph:
+            names, shape["type"], shape["show_default"] = f"--{flag}", int, "by the graph"
         else:
             names = f"--{flag}"
             shape["type"] = (

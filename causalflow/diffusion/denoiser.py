@@ -49,6 +49,7 @@ from causalflow.diffusion.coupling import COUPLINGS
 from causalflow.diffusion.field import TrainedNetwork, check_trained
 from causalflow.diffusion.path import PATHS, PREDICTIONS, column, interpolate, prior_scale
 from causalflow.errors import CompileError
+from causalflow.graph.image_options import AUTO
 from causalflow.graph.node import Diffusion, Node, Vector
 from causalflow.nn.backbone import BACKBONES
 from causalflow.nn.embedding import ParentEmbedding, TimeEmbedding, known, nulled
@@ -117,9 +118,10 @@ class Denoiser(nn.Module):
             check_trained(network, channels, parents, options)
             network.requires_grad_(False)
             parents = {}
-        self.parents = ParentEmbedding(parents, features)
+        backbone = BACKBONES.get("unet" if options.backbone == AUTO else options.backbone)
+        waves = backbone.waves if network is None else 0
+        self.parents = ParentEmbedding(parents, features, waves)
         self.code = nn.Linear(options.code, features, bias=False) if options.code else None
-        backbone = BACKBONES.get(options.backbone)
         self.embedded = network is None and backbone.embedded
         if self.embedded:
             self.time = TimeEmbedding(features)

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Mapping
 
 from causalflow.graph.graph import Graph
+from causalflow.graph.image_options import AUTO
 from causalflow.graph.node import Image, Neural, Node, images_of, levels_of
 from causalflow.limits import CATEGORICAL_ROWS, CONFOUNDER_STATES, NETWORK_WEIGHTS
 from causalflow.plugins import CLASS_NOISES, NODE_TYPES
@@ -140,7 +141,7 @@ def _picture(name: str, node: Node, parents: Mapping[str, Node]) -> Iterator[str
 
 def _weights(node: Image) -> int:
     """What the image's U-Net has at least: the weights of its widest convolution, or its first."""
-    if node.diffusion.backbone != "unet":
+    if node.space is not None or node.diffusion.backbone not in (AUTO, "unet"):
         return 0
     narrow = node.diffusion.width
     widest = narrow * max(node.diffusion.multipliers)

@@ -46,6 +46,7 @@ from causalflow.plugins import (
 
 __all__ = [
     "ADAPTERS",
+    "AUTO",
     "CALL_OPTIONS",
     "CallKeywords",
     "Diffusion",
@@ -54,6 +55,8 @@ __all__ = [
     "call_options",
 ]
 
+AUTO = "auto"
+"""The name in place of a backbone's that leaves it to the canvas."""
 ADAPTERS = ("none", "lora", "controlnet", "full")
 """What of a network that was trained elsewhere is trained beside its head."""
 BACKBONE_OPTIONS = (
@@ -89,7 +92,8 @@ class Diffusion(Options):
             the network is not told, the code would tell it, and keep it under do().
         prediction: what the network predicts: "velocity" (eps - x_0), "noise" (eps), "data" (x_0),
             or "v" (alpha eps - sigma x_0, where alpha^2 + sigma^2 = 1).
-        backbone: the network itself: a name, or a method such as ``cf.UNet(width=64)``. Its field
+        backbone: the network itself: a name, or a method such as ``cf.UNet(width=64)``; "auto" is
+            "unet" on pixels, and "residual" in a latent of up to 16 x 16. Its field
             stands last with those of its options, so that files are written in the order they
             always were.
         attention: the levels of a U-Net whose blocks attend, from 1, that of the full size.
@@ -236,8 +240,8 @@ class Diffusion(Options):
     local_draws: int = option(16, Whole(1, 256))
 
     backbone: Chosen[Backbone] = option(
-        "unet",
-        Names(BACKBONES),
+        AUTO,
+        Names((AUTO,), BACKBONES),
         phase="network",
         method={name: name for name in BACKBONE_OPTIONS},
     )

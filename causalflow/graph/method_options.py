@@ -34,6 +34,7 @@ __all__ = [
     "PatchUNet",
     "PreservingBalance",
     "PrintedBalance",
+    "ResidualNet",
     "Solver",
     "StoppingBalance",
     "UNet",
@@ -256,6 +257,18 @@ class PatchUNet(Backbone):
     attention: tuple[int, ...] | None = None
     heads: int | None = None
     method: ClassVar[str] = "patch_unet"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResidualNet(Backbone):
+    """Residual blocks at one resolution (`causalflow.nn.residual`), with 4 ``width`` channels.
+
+    Attributes:
+        depth: the number of blocks.
+    """
+
+    depth: int | None = None
+    method: ClassVar[str] = "residual"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

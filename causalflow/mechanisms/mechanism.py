@@ -93,8 +93,13 @@ class Mechanism(Protocol):
     def calibrate(self, values: Values, generator: torch.Generator) -> None:
         """Set what one pass over the labelled rows determines: tables, statistics, closed forms."""
 
-    def loss(self, values: Values, generator: torch.Generator) -> Tensor | None:
-        """What gradient steps minimise, shape (batch,); None when `calibrate` did all."""
+    def loss(
+        self, values: Values, generator: torch.Generator
+    ) -> Tensor | Mapping[str, Tensor] | None:
+        """What gradient steps minimise, shape (batch,); None when `calibrate` did all.
+
+        Several losses, whose sum is minimised, are told by name.
+        """
 
     def draw_noise(self, n: int, generator: torch.Generator) -> Noise:
         """n draws of u."""

@@ -34,7 +34,7 @@ from causalflow.model.evidence import check_names
 from causalflow.model.experience import FAR, Experience, experienced, far
 from causalflow.model.scm import StructuralModel
 from causalflow.training.fit import FitReport, fit
-from causalflow.training.options import Fit
+from causalflow.training.options import LATENT, USUAL, Fit, Size, sized
 
 __all__ = ["Trainee", "fit_nodes", "latent_districts"]
 
@@ -68,7 +68,7 @@ def fit_nodes(
                 "fit the model that it was distilled from"
             )
     frame = Frame.read(data, scm.graph.subgraph(part.columns))
-    report = fit(part, frame, options, graph=scm.graph.to_yaml())
+    report = fit(part, frame, sized(options, part.size), graph=scm.graph.to_yaml())
     scm.to(report.device).eval()
     scm.forget()
     experience = experienced(scm, frame, part.nodes)
@@ -112,11 +112,28 @@ class Trainee(nn.Module):
         for district in self.districts:
             district.calibrate(columns, generator)
 
+    @property
+    def milestones(self) -> tuple[float, ...]:
+        """The shares of a fit at which the flow of an image begins."""
+        return tuple(sorted({image.canvas.begins for image in self._images()} - {0.0}))
+
+    def reach(self, share: float) -> None:
+        """Tell the images which of them was reached last."""
+        for image in self._images():
+            image.canvas.reach(share)
+
+    @property
+    def size(self) -> Size:
+        """The steps and rows of a fit that says nothing of them."""
+        return LATENT if any(image.canvas.latent for image in self._images()) else USUAL
+
+    def _images(self) -> list[ImageMechanism]:
+        mechanisms = [self.modules_fitted[module_key(name)] for name in self.alone]
+        return [each for each in mechanisms if isinstance(each, ImageMechanism)]
+
     def row_law(self, columns: Values) -> Tensor | None:
         """q of every row, shape (n,); None where every node is fitted under the data's law."""
-        mechanisms = [self._mechanism(name) for name in self.alone]
-        images = [image for image in mechanisms if isinstance(image, ImageMechanism)]
-        self._reweighted = [image for image in images if image.reweights]
+        self._reweighted = [image for image in self._images() if image.reweights]
         return self._mixture(columns)
 
     def loss(self, batch: Values, generator: torch.Generator) -> dict[str, Tensor]:
@@ -124,10 +141,13 @@ class Trainee(nn.Module):
 
         The rows of the batch are drawn by `row_law`.
         """
-        losses = {
-            name: self._mechanism(name).loss(untouched(batch, name), generator)
-            for name in self.alone
-        }
+        losses: dict[str, Tensor | None] = {}
+        for name in self.alone:
+            loss = self._mechanism(name).loss(untouched(batch, name), generator)
+            if isinstance(loss, Mapping):
+                losses |= {f"{name}: {what}": part for what, part in loss.items()}
+            else:
+                losses[name] = loss
         for district in self.districts:
             losses[", ".join(district.children)] = district.loss(batch, generator)
         law = self._mixture(batch)

@@ -33,9 +33,11 @@ from causalflow.checkpoint import (
 from causalflow.errors import CausalflowError, CheckpointError, CompileError, one_of, shown
 from causalflow.formats.formats import loads
 from causalflow.graph.graph import Graph
-from causalflow.graph.image_options import CALL_OPTIONS, Diffusion
-from causalflow.graph.node import without_own
+from causalflow.graph.image_options import AUTO, CALL_OPTIONS, Diffusion
+from causalflow.graph.latent_options import PIXELS, Latent
+from causalflow.graph.node import diffusion_images, without_own
 from causalflow.graph.settings import read_settings
+from causalflow.mechanisms.image.image_mechanism import ImageMechanism
 from causalflow.model.construction import (
     CompileOptions,
     Parts,
@@ -80,6 +82,8 @@ def write(
         "images": images,
         "parts": parts.names(),
     }
+    if latents := {n: asdict(i.canvas.latent) for n, i in scm.images.items() if i.canvas.latent}:
+        texts["latents"] = latents
     if scm.settings:
         texts["settings"] = {name: chosen.record() for name, chosen in scm.settings.items()}
     if frozen := frozen_networks(scm):
@@ -177,8 +181,11 @@ def _declared(
         raise CheckpointError(f"'fitted' is {fitted!r}; expected a list of nodes")
     if not (isinstance(images, dict) and all(isinstance(o, dict) for o in images.values())):
         raise CheckpointError(f"'images' is {images!r}; expected options by image node")
-    graph = loads(metadata.graph, "yaml", source=str(path))
-    diffusions = {name: _beside(path, Diffusion(**each)) for name, each in images.items()}
+    latents = metadata.options.get("latents", {})
+    if not (isinstance(latents, dict) and all(isinstance(o, dict) for o in latents.values())):
+        raise CheckpointError(f"'latents' is {latents!r}; expected options by image node")
+    graph = _with_latents(loads(metadata.graph, "yaml", source=str(path)), latents)
+    diffusions = {n: _beside(path, _diffusion(each, graph, n)) for n, each in images.items()}
     declared, options = read_options(graph, {**given, **diffusions})
     experience = Experience.read(metadata.options.get("experience"), graph)
     return declared, options, check_names(graph, fitted, "'fitted'"), experience
@@ -190,6 +197,23 @@ def _beside(path: str | Path, options: Diffusion) -> Diffusion:
         return options
     near = Path(path).absolute().parent / Path(options.folder).name
     return replace(options, folder=str(near)) if near.is_dir() else options
+
+
+def _with_latents(graph: Graph, latents: Mapping[str, Mapping[str, Any]]) -> Graph:
+    """The graph whose images have just these latents, whatever the defaults of today."""
+    nodes = {}
+    for name, image in diffusion_images(graph.nodes).items():
+        latent = Latent(**latents[name]) if name in latents else None
+        if latent != image.space:
+            nodes[name] = replace(image, latent=latent or Latent(autoencoder=PIXELS))
+    return graph.with_nodes(nodes) if nodes else graph
+
+
+def _diffusion(options: Mapping[str, Any], graph: Graph, name: str) -> Diffusion:
+    """The options of an image in a file; the U-Net of pixels, which is their default, unnamed."""
+    image = diffusion_images(graph.nodes).get(name)
+    unsaid = image is not None and image.space is None and options.get("backbone") == "unet"
+    return Diffusion(**{**options, **({"backbone": AUTO} if unsaid else {})})
 
 
 def _editors(given: Any) -> dict[str, int]:
@@ -256,7 +280,13 @@ def _described(name: str, scm: StructuralModel) -> dict[str, object]:
     found: dict[str, object] = {"parents": list(parents), "type": without_own(graph.nodes[name])}
     found |= {f"type of '{parent}'": without_own(graph.nodes[parent]) for parent in parents}
     found |= {f"edge from '{parent}'": graph.kind(parent, name) for parent in parents}
-    options = asdict(scm.images[name].options) if name in scm.images else {}
+    options = _options(scm.images[name]) if name in scm.images else {}
     found |= {f"option '{k}'": value for k, value in options.items() if k not in CALL_OPTIONS}
     weights = scm.module(name).state_dict()
     return found | {f"shape of '{key}'": tuple(value.shape) for key, value in weights.items()}
+
+
+def _options(image: ImageMechanism) -> dict[str, Any]:
+    """Those of the diffusion, and of its latent."""
+    latent = image.canvas.latent
+    return {**asdict(image.options), **(asdict(latent) if latent is not None else {})}

@@ -8,6 +8,9 @@ condition (what the network is told of the parents), and the options of the imag
                                     condition (batch, features); the result has the shape of x
     network(x, embedding)           where it is `embedded`: time and condition are made one vector,
                                     (batch, features), before it is called
+
+A backbone with ``waves`` is told continuous parents by as many sines and cosines beside their
+values (`causalflow.nn.embedding`): what is a place in the picture is then told sharply.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from causalflow import plugins
 from causalflow.errors import CompileError
 from causalflow.graph.node import Diffusion
 from causalflow.nn.dit import DiT
+from causalflow.nn.residual import ResidualNet
 from causalflow.nn.unet import PatchUNet, UNet
 from causalflow.registry import Registry
 
@@ -37,10 +41,12 @@ class Backbone:
     Attributes:
         make: ``make(channels, features, options)``.
         embedded: it is called as ``network(x, embedding)``.
+        waves: by how many frequencies continuous parents are told.
     """
 
     make: Make
     embedded: bool = False
+    waves: int = 0
 
 
 BACKBONES: Registry[Backbone] = plugins.BACKBONES
@@ -84,10 +90,16 @@ def _dit(channels: int, features: int, options: Diffusion) -> nn.Module:
     return DiT(channels, features, options.patch, options.depth, options.heads, features)
 
 
+def _residual(channels: int, features: int, options: Diffusion) -> nn.Module:
+    """As many channels as its embedding has."""
+    return ResidualNet(channels, features, options.depth, features)
+
+
 def _patch_unet(channels: int, features: int, options: Diffusion) -> nn.Module:
     return PatchUNet(channels, options.patch, lambda inner: _unet(inner, features, options))
 
 
 UNET = Backbone(make=_unet, embedded=True)
+RESIDUAL = Backbone(make=_residual, embedded=True, waves=5)
 DIT = Backbone(make=_dit, embedded=True)
 PATCH_UNET = Backbone(make=_patch_unet, embedded=True)

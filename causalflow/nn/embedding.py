@@ -7,8 +7,9 @@ cosines and sines through a small MLP.
 Parents: the sum over the parents of one vector each,
 
     class       a learned vector for each level
-    continuous  an MLP of the standardised value (x - location) / scale, bent where its tails are
-                heavy (`causalflow.nn.tails`)
+    continuous  an MLP of the standardised value s = (x - location) / scale, bent where its tails
+                are heavy (`causalflow.nn.tails`); with K waves, of sin and cos of 2^k pi s / 4 too,
+                k = 0..K-1
     image       a convolutional `Encoder`
     vector      an MLP, of a representation that stands for the parent
 
@@ -116,6 +117,7 @@ class ParentEmbedding(nn.Module):
     Args:
         parents: type of each parent by name; none: the embedding is zero.
         features: length of the vectors.
+        waves: K of the parents that are numbers.
 
     Raises:
         CompileError: a parent has no type.
@@ -123,11 +125,13 @@ class ParentEmbedding(nn.Module):
 
     origin: Tensor
 
-    def __init__(self, parents: Mapping[str, Node | Vector], features: int) -> None:
+    def __init__(self, parents: Mapping[str, Node | Vector], features: int, waves: int = 0) -> None:
         super().__init__()
         self.names = tuple(parents)
         self.register_buffer("origin", torch.zeros(features), persistent=False)
-        self.parts = nn.ModuleList(_part(name, parents[name], features) for name in self.names)
+        parts = [_part(name, parents[name], features) for name in self.names]
+        numbers = (NumberEmbedding,) if waves else ()
+        self.parts = nn.ModuleList(p.waved(waves) if isinstance(p, numbers) else p for p in parts)
 
     def calibrate(self, values: Mapping[str, Tensor]) -> None:
         """Take location and scale of the parents that are numbers from the known ``values``."""
@@ -167,20 +171,27 @@ class NumberEmbedding(nn.Module):
     Args:
         features: length of the vectors.
         first: what is taken of a value before it is standardised; None: itself.
+        waves: K.
     """
 
     location: Tensor
     scale: Tensor
     bend: Tensor
 
-    def __init__(self, features: int, first: Callable[[Tensor], Tensor] | None = None) -> None:
+    def __init__(
+        self, features: int, first: Callable[[Tensor], Tensor] | None = None, waves: int = 0
+    ) -> None:
         super().__init__()
-        self.first = first
+        self.features, self.first, self.waves = features, first, waves
         self.register_buffer("location", torch.zeros((), dtype=torch.float64))
         self.register_buffer("scale", torch.ones((), dtype=torch.float64))
         self.register_buffer("bend", torch.tensor(math.inf, dtype=torch.float64))
-        self.mlp = MLP(1, features, hidden=(features,))
+        self.mlp = MLP(1 + 2 * waves, features, hidden=(features,))
         self.null = nn.Parameter(torch.zeros(features))
+
+    def waved(self, waves: int) -> NumberEmbedding:
+        """Another of the same numbers, with so many waves."""
+        return NumberEmbedding(self.features, self.first, waves)
 
     def calibrate(self, value: Tensor) -> None:
         """Take location, scale and bend from the values that are known."""
@@ -193,7 +204,10 @@ class NumberEmbedding(nn.Module):
     def forward(self, value: Tensor) -> Tensor:
         """The vectors of numbers, shape (batch,)."""
         standardised = (self._number(value) - self.location) / self.scale
-        vector = self.mlp(bent(standardised, self.bend).nan_to_num()[:, None])
+        number = bent(standardised, self.bend).nan_to_num()[:, None]
+        angles = [math.pi / 4 * 2**k * number for k in range(self.waves)]
+        waves = [wave for angle in angles for wave in (angle.sin(), angle.cos())]
+        vector = self.mlp(torch.cat([number, *waves], dim=1) if waves else number)
         return torch.where(value.isnan()[:, None], self.null, vector)
 
     def _number(self, value: Tensor) -> Tensor:

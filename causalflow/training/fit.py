@@ -36,7 +36,7 @@ from causalflow.training.loop import (
     optimise,
     set_up,
 )
-from causalflow.training.options import Fit, identity
+from causalflow.training.options import Fit, identity, sized
 from causalflow.training.state import (
     CALIBRATION,
     Rows,
@@ -100,7 +100,7 @@ def fit(
             it, or the log.
         FitInterrupted: SIGINT or SIGTERM; the last whole step is in the checkpoint.
     """
-    options = options or Fit()
+    options = sized(options or Fit())
     if not len(frame):
         raise DataError("fit: the data have no rows")
     fabric = launch(options)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from causalflow.errors import CausalflowError
 from causalflow.training.options import SCHEDULES, Fit
+from causalflow.training.stages import Stage, Staged, stage_at
 from causalflow.training.state import (
     STEP,
     Rows,
@@ -84,6 +85,7 @@ class Run:
     """The parts of a fit, set up on their device."""
 
     fabric: Fabric
+    model: Trainable
     network: Any
     optimizer: Any
     state: TrainingState
@@ -113,6 +115,7 @@ def set_up(
     network, optimizer = fabric.setup(_Objective(model, module, nodes), adam)
     return Run(
         fabric=fabric,
+        model=model,
         network=network,
         optimizer=optimizer,
         state=TrainingState.start(module, adam),
@@ -126,6 +129,7 @@ def optimise(run: Run, frame: Rows, stop: list[int]) -> Iterator[Step]:
     """The steps that are left; a non-empty ``stop`` in any process is told to all of them."""
     device, rank, options = run.fabric.device, run.fabric.global_rank, run.options
     for batch in _batches(run, frame):
+        stage = _begun(run)
         noise = generator(device, options.seed, STEP, run.state.step, rank)
         work = _Work({name: _to(value, device) for name, value in batch.items()}, noise)
         total, means = run.network(work)
@@ -136,7 +140,7 @@ def optimise(run: Run, frame: Rows, stop: list[int]) -> Iterator[Step]:
         *numbers, stopped, gradient = shared.tolist()
         losses = dict(zip(run.nodes, numbers, strict=True))
         _check_finite(run, losses, gradient)
-        _descend(run)
+        _descend(run, stage)
         yield Step(done=run.state.step, losses=losses, stopped=stopped > 0)
 
 
@@ -153,14 +157,26 @@ def _backward(run: Run, total: Tensor) -> Tensor:
     return norm
 
 
-def _descend(run: Run) -> None:
+def _begun(run: Run) -> Stage:
+    """The stage of the next step, told to the model; at a milestone, from averaged weights on."""
+    step, model = run.state.step, run.model
+    stage = stage_at(step, run.options.steps, model.milestones if isinstance(model, Staged) else ())
+    if stage.first == step > 0:
+        run.state.settle()
+    if isinstance(model, Staged):
+        model.reach(stage.share)
+    return stage
+
+
+def _descend(run: Run, stage: Stage) -> None:
     """One step down the gradient and its place in the average."""
-    options, optimizer, step = run.options, run.optimizer, run.state.step
+    options, optimizer, step = run.options, run.optimizer, run.state.step - stage.first
+    alone = replace(options, steps=stage.steps)
     for group in optimizer.param_groups:
-        group["lr"] = options.learning_rate * SCHEDULES.get(options.schedule)(step, options)
+        group["lr"] = options.learning_rate * SCHEDULES.get(options.schedule)(step, alone)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
-    run.state.follow(options.ema)
+    run.state.follow(options.ema, stage.first)
 
 
 def _check_finite(run: Run, losses: Mapping[str, float], gradient: float) -> None:

@@ -21,7 +21,18 @@ from causalflow.limits import DRAWN_ROWS, FIT_STEPS
 from causalflow.options import Names, Number, Options, Rule, Whole, option
 from causalflow.registry import Registry
 
-__all__ = ["DISTILL", "SCHEDULES", "Fit", "FitKeywords", "fit_options", "identity"]
+__all__ = [
+    "DISTILL",
+    "LATENT",
+    "SCHEDULES",
+    "USUAL",
+    "Fit",
+    "FitKeywords",
+    "Size",
+    "fit_options",
+    "identity",
+    "sized",
+]
 
 
 def warm_cosine(step: int, options: Fit) -> float:
@@ -45,7 +56,7 @@ _NONNEGATIVE = Number(0, text="a number >= 0")
 
 
 def _up_to(most: int) -> Whole:
-    return Whole(1, most, text=f"a whole number from 1 to {most:,}")
+    return Whole(1, most, optional=True, text=f"a whole number from 1 to {most:,}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +64,9 @@ class Fit(Options):
     """The options of a fit; every default lives here.
 
     Args:
-        steps: Gradient steps in all.
-        batch_size: Rows a step, over all processes.
+        steps: Gradient steps in all; none given: 2000, or 3000 where an image has a latent.
+        batch_size: Rows a step, over all processes; none given: 256, or 64 where an image has a
+            latent.
         learning_rate: AdamW's rate after the warm-up.
         warmup: Steps over which the rate rises.
         schedule: "cosine" or "constant".
@@ -77,8 +89,8 @@ class Fit(Options):
 
     title: ClassVar[str] = "fit"
 
-    steps: int = option(2000, _up_to(FIT_STEPS), phase="training")
-    batch_size: int = option(256, _up_to(DRAWN_ROWS), phase="training")
+    steps: int = option(None, _up_to(FIT_STEPS), phase="training")
+    batch_size: int = option(None, _up_to(DRAWN_ROWS), phase="training")
     learning_rate: float = option(1e-3, _POSITIVE, phase="training")
     warmup: int = option(100, _SEED, phase="training")
     schedule: str = option("cosine", Names(plugins.FIT_SCHEDULES), phase="training")
@@ -104,6 +116,23 @@ class Fit(Options):
         if isinstance(rule, Names):
             return f"unknown {name} {value!r}; {one_of(value, rule)}"
         return Options.refused(self, name, value, rule)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """The steps and rows of a fit that says nothing of them."""
+
+    steps: int
+    batch_size: int
+
+
+USUAL, LATENT = Size(steps=2000, batch_size=256), Size(steps=3000, batch_size=64)
+
+
+def sized(options: Fit, size: Size = USUAL) -> Fit:
+    """The options, with these steps and rows where they have none."""
+    steps, rows = options.steps or size.steps, options.batch_size or size.batch_size
+    return dataclasses.replace(options, steps=steps, batch_size=rows)
 
 
 DISTILL = Fit(steps=400, batch_size=32, learning_rate=3e-4, warmup=20, ema=0.98)

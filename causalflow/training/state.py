@@ -2,7 +2,8 @@
 
     weights    the model's ``state_dict``, calibrated buffers included
     average    the moving average of the parameters (EMA): a <- d a + (1 - d) w after each step,
-               d = min(ema, (1 + step) / (10 + step)), so that it forgets the initial weights soon
+               d = min(ema, (1 + k) / (10 + k)) at step k of its stage, so that it forgets soon what
+               it began with
     moments    AdamW's state by parameter name
     step       how many steps are done; seconds: how long they took
 
@@ -80,9 +81,10 @@ class TrainingState:
         return cls(module=module, optimizer=optimizer, average=average)
 
     @torch.no_grad()
-    def follow(self, ema: float) -> None:
-        """Move the average towards the weights after a step, and count the step."""
-        decay = min(ema, (1 + self.step) / (10 + self.step))
+    def follow(self, ema: float, since: int = 0) -> None:
+        """Move the average, begun at step ``since``, towards the weights; count the step."""
+        age = self.step - since
+        decay = min(ema, (1 + age) / (10 + age))
         weights = dict(trainable(self.module))
         if weights:
             averages = [self.average[name] for name in weights]

@@ -1,52 +1,55 @@
-"""Canvas: where the flow of an image node runs, the pixels themselves or an autoencoder's latent.
+"""Canvas: where the flow of an image node runs, its pixels or the latent of an autoencoder.
 
-Notation: x an image in [-1, 1]; E and D the two halves of an autoencoder (`causalflow.nn
-.autoencoder`); z = E(x); r = x - D(z), the *remainder*, what the autoencoder does not say.
+Notation: x an image in [-1, 1]; E and D the halves of an autoencoder (`causalflow.nn.autoencoder`);
+z = E(x); r = x - D(z), the *remainder*, which the autoencoder does not say.
 
     pixels   z = x, and there is no remainder
     latent   z = E(x), 1/factor of the sides; the flow, the semantic code, the predictors and all
              guidance run on z as they would on pixels
 
 The exogenous noise of the image is (the noise of z, r). A counterfactual abducts z under the
-parents' factual values, decodes z' under the others', and paints
+factual parents, decodes z' under the others, and paints
 
     x' = D(z') + g r,      g = ramp(|D(z') - D(z)|),
 
 where the *gate* g, a number a pixel, is 1 where the picture does not change and 0 where it does:
 the texture that D misses comes back where it belongs, and none of an object that is gone. The
-change is the mean over channels, the largest of a window of `WINDOW` pixels; the ramp falls from 1
-at `SAME` to 0 at `OTHER`. A cell that came back within `ROUNDING` is taken to be what it was, so
-that z' = z, D(z') + r = x and a null intervention is exact to the precision of a float. Without
-remainder (``residual: false``) x' = D(z'). What is drawn has none.
+change is a mean over channels, the largest in a window of `WINDOW` pixels; the ramp falls smoothly
+from 1 at `SAME` to 0 at `OTHER`. A number of z' within `ROUNDING` of z is taken to be z's, so that
+a null intervention gives D(z) + r = x, to the precision of a float. Without remainder (``residual:
+false``) x' = D(z'). What is drawn has none.
 
-*Fit*: for a first share of the steps E and D learn alone, by the mean of |x - D(z + s n)|, n ~
-N(0, I), of which the noise s keeps z smooth; then E stays as it is, z is what the flow learns, and
-D goes on beside it. An autoencoder that was trained elsewhere is left as it is throughout.
+*Fit*: for a first share of the steps E and D learn alone, by the mean over pixels of
+|x - D(z + s n)|, n ~ N(0, I), whose noise s keeps D smooth; then E stays as it is, z is what the
+flow learns, and D goes on beside it. An autoencoder that was trained elsewhere stays as it is.
 
-Source: this project's; Rombach et al. (2022), the two stages.
+Source: this project's; two stages as in Rombach et al. (2022), High-Resolution Image Synthesis with
+Latent Diffusion Models.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol, cast
+from collections.abc import Callable
+from typing import Any, Protocol, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from causalflow.errors import CompileError
 from causalflow.graph.latent_options import Latent
 from causalflow.graph.node import Image
-from causalflow.mechanisms.mechanism import Noise, chunks, labelled
+from causalflow.mechanisms.mechanism import Noise, labelled
 from causalflow.nn.autoencoder import AUTOENCODERS, Autoencoder
 
 __all__ = ["Canvas", "LatentCanvas", "Pixels", "canvas_of"]
 
-Shape = tuple[int, int, int]
+Shape: TypeAlias = tuple[int, int, int]
+Learned: TypeAlias = tuple[Tensor | None, dict[str, Tensor]]
 
 WINDOW, SAME, OTHER = 5, 0.02, 0.1
 ROUNDING = 1e-5
+PORTION = 1 << 20
+"""Pixels of a side by pixels of the other by rows that are taken at once."""
 
 
 class Canvas(Protocol):
@@ -54,19 +57,19 @@ class Canvas(Protocol):
 
     Attributes:
         shape: of what the flow runs on, (channels, height, width).
-        description: in a table of nodes; "" of the pixels.
+        latent: the options of a latent; None of the pixels.
         begins: the share of a fit's steps after which the flow is fitted.
     """
 
     shape: Shape
-    description: str
+    latent: Latent | None
     begins: float
 
     def encode(self, image: Tensor) -> Tensor:
-        """z of images in [-1, 1], shape (batch, *self.shape); NaN of rows without image."""
+        """z of images in [-1, 1], shape (batch, *shape)."""
 
     def decode(self, z: Tensor) -> Tensor:
-        """The image of z, differentiable."""
+        """The images of z; differentiable."""
 
     def kept(self, image: Tensor, z: Tensor) -> dict[str, Tensor]:
         """The part of the noise of factual images that is not the flow's."""
@@ -75,13 +78,21 @@ class Canvas(Protocol):
         """The same of n images that are drawn."""
 
     def painted(self, z: Tensor, noise: Noise, *, remainder: bool) -> Tensor:
-        """The images of decoded z, their noise's remainder laid over them, if wanted."""
+        """The images of z under a noise, with or without its remainder."""
 
     def reach(self, share: float) -> None:
-        """Be told which share of a fit's steps is done."""
+        """Take note of the share of a fit's steps that is done."""
 
-    def learn(self, image: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-        """z of a batch of training, and the canvas's own losses by name, shape (batch,) each."""
+    def learn(self, image: Tensor, generator: torch.Generator) -> Learned:
+        """What the flow is to learn, and the canvas's own losses by name, shape (batch,) each.
+
+        Args:
+            image: a batch of training, NaN in rows without image; so is z.
+            generator: draws noise.
+
+        Returns:
+            z, None while the flow has not begun; and the losses.
+        """
 
 
 class Pixels:
@@ -91,18 +102,18 @@ class Pixels:
         shape: of the images.
     """
 
-    description = ""
+    latent: Latent | None = None
     begins = 0.0
 
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
 
     def encode(self, image: Tensor) -> Tensor:
-        """The image."""
+        """The images."""
         return image
 
     def decode(self, z: Tensor) -> Tensor:
-        """The image."""
+        """The images."""
         return z
 
     def kept(self, image: Tensor, z: Tensor) -> dict[str, Tensor]:
@@ -114,14 +125,14 @@ class Pixels:
         return {}
 
     def painted(self, z: Tensor, noise: Noise, *, remainder: bool) -> Tensor:
-        """The image."""
+        """The images."""
         return z
 
     def reach(self, share: float) -> None:
         """Nothing depends on it."""
 
-    def learn(self, image: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-        """The images, which have no loss of their own."""
+    def learn(self, image: Tensor, generator: torch.Generator) -> Learned:
+        """The images; there is nothing else to learn."""
         return image, {}
 
 
@@ -130,66 +141,113 @@ class LatentCanvas(nn.Module):
 
     Args:
         shape: of the images.
-        latent: the options of the node.
+        latent: the options.
 
     Attributes:
-        settled: whether the encoder stays as it is; else the autoencoder is being trained alone.
+        settled: whether the encoder stays as it is.
     """
 
     def __init__(self, shape: Shape, latent: Latent) -> None:
         super().__init__()
-        module = AUTOENCODERS.get(latent.autoencoder)(shape[0], latent)
-        self.autoencoder = module
-        self.noise = latent.noise
-        made = cast(Autoencoder, module)
-        self.factor = made.factor
+        self.latent: Latent | None = latent
+        self.noise, self.picture = latent.noise, shape
+        made: Any = AUTOENCODERS.get(latent.autoencoder)(shape[0], latent)
+        self.autoencoder = made
+        self.factor: int = made.factor
+        self.trained: bool = made.trained
         height, width = (-(-side // self.factor) for side in shape[1:])
         self.shape: Shape = (made.channels, height, width)
-        self.size = shape[1:]
-        self.begins = 0.0 if made.trained else latent.share
-        self.trained = made.trained
+        self.begins = 0.0 if self.trained else latent.share
         self.settled = True
-        if made.trained:
-            module.requires_grad_(False)
-
-    @property
-    def description(self) -> str:
-        """Where the diffusion runs."""
-        return f"in a latent of {'x'.join(map(str, self.shape))}"
+        if self.trained:
+            self.autoencoder.requires_grad_(False)
 
     def encode(self, image: Tensor) -> Tensor:
-        """z of images in [-1, 1], portion by portion; NaN of rows without image."""
-        parts = [self._encoded(image[rows]) for rows in _portions(image)]
-        return torch.cat(parts) if parts else image.new_zeros(0, *self.shape)
+        """z, float32; sides that the factor does not divide are continued by their last pixels."""
+        return self._joined(self._encoded, image)
 
     def decode(self, z: Tensor) -> Tensor:
-        """The images of z, in float32."""
+        """The images, float32."""
         picture = cast(Autoencoder, self.autoencoder).decode(z.float())
-        return picture[..., : self.size[0], : self.size[1]]
+        return picture[..., : self.picture[1], : self.picture[2]]
 
     def kept(self, image: Tensor, z: Tensor) -> dict[str, Tensor]:
-        """z itself, and the remainder."""
-        pictures = [self.decode(z[rows]) for rows in _portions(z)]
-        return {"latent": z, "remainder": image - torch.cat(pictures)}
+        """z, and the remainder."""
+        return {"canvas": z, "remainder": image - self._joined(self.decode, z)}
 
     def drawn(self, n: int, device: torch.device) -> dict[str, Tensor]:
-        """No remainder."""
-        picture = (cast(Autoencoder, self.autoencoder), n)
+        """No z, and no remainder."""
         return {
-            "latent": torch.full((n, *self.shape), torch.nan, device=device),
-            "remainder": torch.zeros(n, self._channels, *self.size, device=device),
+            "canvas": torch.full((n, *self.shape), torch.nan, device=device),
+            "remainder": torch.zeros(n, *self.picture, device=device),
         }
 
     def painted(self, z: Tensor, noise: Noise, *, remainder: bool) -> Tensor:
-        """D(z'), and g r where an image was abducted."""
-        pictures = []
-        for rows in _portions(z):
-            pictures.append(self._painted(z[rows], noise["latent"][rows], noise["remainder"][rows]))
-        return torch.cat(pictures)
+        """D(z'), and g r of images that were not drawn."""
+        if not remainder or noise["drawn"].all():
+            return self._joined(self.decode, z)
+        return self._joined(self._completed, z, noise["canvas"], noise["remainder"])
 
     def reach(self, share: float) -> None:
-        """From its own share on the encoder stays as it is."""
+        """The encoder is settled from its own share on."""
         self.settled = share >= self.begins
 
-    def learn(self, image: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-        """z, and the mean over pixels of |x - D(z + s n)|; of rows without image 0."""
+    def learn(self, image: Tensor, generator: torch.Generator) -> Learned:
+        """z, once the encoder is settled; "reconstruction", the mean of |x - D(z + s n)|."""
+        seen = labelled(image)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.settled):
+            z = self._encoded(image[seen])
+        found = torch.full((len(image), *self.shape), torch.nan, dtype=z.dtype, device=z.device)
+        found = found.index_put((seen.nonzero()[:, 0],), z.detach())
+        if self.trained:
+            return found, {}
+        noise = torch.randn(z.shape, generator=generator, device=generator.device).to(z)
+        error = (self.decode(z + self.noise * noise) - image[seen]).abs()
+        loss = image.new_zeros(len(image)).index_put((seen.nonzero()[:, 0],), _mean(error))
+        return found if self.settled else None, {"reconstruction": loss}
+
+    def _encoded(self, image: Tensor) -> Tensor:
+        height, width = image.shape[-2:]
+        margin = (0, -width % self.factor, 0, -height % self.factor)
+        whole = functional.pad(image.float(), margin, mode="replicate") if any(margin) else image
+        return cast(Autoencoder, self.autoencoder).encode(whole.float())
+
+    def _completed(self, z: Tensor, factual: Tensor, remainder: Tensor) -> Tensor:
+        """D(z') + g r; of rows without factual z, whose remainder is zero, D(z')."""
+        factual = factual.to(z)
+        factual = torch.where(factual.isnan(), z, factual)
+        same = (z - factual).abs() <= ROUNDING
+        image = self.decode(torch.where(same, factual, z))
+        return image + _gate(image - self.decode(factual)) * remainder
+
+    def _joined(self, of: Callable[..., Tensor], *values: Tensor) -> Tensor:
+        """What a function gives of all rows, taken by portions."""
+        n, (_, height, width) = len(values[0]), self.picture
+        portions = torch.arange(n).split(max(1, PORTION // (height * width)))
+        if len(portions) < 2:
+            return of(*values)
+        return torch.cat([of(*(value[rows] for value in values)) for rows in portions])
+
+
+def _gate(change: Tensor) -> Tensor:
+    """g of the change of a picture, shape (batch, 1, height, width)."""
+    size = change.abs().mean(dim=1, keepdim=True)
+    size = functional.max_pool2d(size, WINDOW, stride=1, padding=WINDOW // 2)
+    t = ((size - SAME) / (OTHER - SAME)).clamp(0, 1)
+    return 1 - t.square() * (3 - 2 * t)
+
+
+def _mean(error: Tensor) -> Tensor:
+    return error.flatten(1).mean(dim=1)
+
+
+def canvas_of(node: Image, network: nn.Module | None) -> Canvas:
+    """The canvas of an image node.
+
+    Args:
+        node: the declaration.
+        network: the user's own; without a declared latent, it is one of pixels.
+    """
+    own = network is not None and node.latent is None
+    latent = None if own else node.space
+    return Pixels(node.shape) if latent is None else LatentCanvas(node.shape, latent)

@@ -1,7 +1,8 @@
 """GivenClassifier: a network of the user's own that reads a class parent off an image.
 
 A classifier is ``network(y, tau) -> logits``, trained at every noise level, or ``network(x) ->
-logits``, trained on images and then read at the predicted image.
+logits``, trained on images and then read at the predicted image. Of an image in a latent it is the
+latter, and sees the decoded picture, through which its gradient goes.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from causalflow.diffusion.path import TAU_MIN, enter
 from causalflow.errors import CompileError, one_of
 from causalflow.graph.node import Image, Node, levels_of
+from causalflow.mechanisms.image.canvas import Canvas
 
 __all__ = ["GivenClassifier", "given_classifiers", "home_of"]
 
@@ -28,16 +30,23 @@ class GivenClassifier(nn.Module):
         where: names it in errors.
         shape: the image's shape.
         levels: the number of the parent's levels.
+        decode: what makes a picture of what it is given; None: it is given pictures.
 
     Raises:
         CompileError: it takes neither one nor two arguments, or its result has another shape.
     """
 
     def __init__(
-        self, network: Callable[..., Tensor], where: str, shape: tuple[int, ...], levels: int
+        self,
+        network: Callable[..., Tensor],
+        where: str,
+        shape: tuple[int, ...],
+        levels: int,
+        decode: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         super().__init__()
         self.network = network
+        self.decode: Callable[[Tensor], Tensor] | None = None
         self.is_noise_conditional = _arguments(network, where) == 2
         if isinstance(network, nn.Module):
             network.requires_grad_(False)
@@ -53,6 +62,12 @@ class GivenClassifier(nn.Module):
         if not isinstance(found, Tensor) or found.shape != (2, levels):
             given = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
             raise CompileError(f"{where}: gives {given} of two images; expected (2, {levels})")
+        if decode is not None and self.is_noise_conditional:
+            raise CompileError(
+                f"{where}: network(y, tau) reads noisy pictures, and a latent has none; expected "
+                "network(x) of clean ones, or an image with latent: none"
+            )
+        self.decode = decode
 
     def train(self, mode: bool = True) -> GivenClassifier:
         """It stays in evaluation mode."""
@@ -61,6 +76,7 @@ class GivenClassifier(nn.Module):
     def forward(self, y: Tensor, tau: Tensor | None = None) -> Tensor:
         """The logits, shape (batch, levels)."""
         dtype = next((weight.dtype for weight in self.parameters()), torch.float32)
+        y = y if self.decode is None else self.decode(y)
         return self.network(y.to(dtype), *(() if tau is None else (tau.to(dtype),))).float()
 
     def infer(self, image: Tensor) -> Tensor:
@@ -79,6 +95,7 @@ def given_classifiers(
     node: Image,
     parents: Mapping[str, Node],
     classifiers: Mapping[str, Callable[..., Tensor]],
+    canvas: Canvas,
 ) -> dict[str, GivenClassifier]:
     """The user's classifiers of an image's class parents, in the parents' order.
 
@@ -87,6 +104,7 @@ def given_classifiers(
         node: the image's declaration, for its shape.
         parents: the image's parents, by name.
         classifiers: the user's classifiers, by parent.
+        canvas: of whose values they are asked to read the parents.
 
     Raises:
         CompileError: a name that is no class parent, or a classifier that does not fit.
@@ -104,6 +122,7 @@ def given_classifiers(
             f"predictor of '{parent}' in node '{name}'",
             node.shape,
             len(classes[parent]),
+            None if canvas.latent is None else canvas.decode,
         )
         for parent in classes
         if parent in classifiers

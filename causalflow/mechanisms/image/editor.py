@@ -23,7 +23,8 @@ Progressive Distillation for Fast Sampling of Diffusion Models.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -34,7 +35,7 @@ from causalflow.diffusion.solver.difference import DIFFERENCE, climb, descend
 from causalflow.diffusion.solver.solver import Field
 from causalflow.graph.node import Diffusion
 from causalflow.mechanisms.image.codec import Codec, ImageNoise
-from causalflow.mechanisms.mechanism import Mechanism, Values
+from causalflow.mechanisms.mechanism import Noise, Values
 from causalflow.nn.replay import Replay
 
 __all__ = ["Editor", "Student"]
@@ -79,17 +80,35 @@ class Editor(nn.Module):
         return all(getattr(options, name) == value for name, value in self.options.items())
 
 
+class Teacher(Protocol):
+    """A mechanism of images, asked on its canvas (`causalflow.mechanisms.image.canvas`)."""
+
+    def raised(self, z: Tensor, parents: Values, generator: torch.Generator) -> Noise:
+        """The noise of the flow."""
+
+    def lowered(self, parents: Values, noise: Noise) -> Tensor:
+        """What the flow gives of a noise."""
+
+
 class Student(nn.Module):
     """An editor that is learning.
 
     Args:
         denoiser: that of the mechanism; it is copied.
+        encode: what the mechanism's flow runs on, of images.
         codec: that of the mechanism.
         teacher: the same mechanism with many calls.
         calls: the network's calls a counterfactual, up and down together: even, at least 4.
     """
 
-    def __init__(self, denoiser: Denoiser, codec: Codec, teacher: Mechanism, calls: int) -> None:
+    def __init__(
+        self,
+        denoiser: Denoiser,
+        encode: Callable[[Tensor], Tensor],
+        codec: Codec,
+        teacher: Teacher,
+        calls: int,
+    ) -> None:
         super().__init__()
         self.denoiser = copy.deepcopy(denoiser).requires_grad_(True)
         self.denoiser.replay = Replay()
@@ -100,15 +119,18 @@ class Student(nn.Module):
         ends = torch.tensor([TAU_MIN, *times, denoiser.tau_max], dtype=torch.float64)
         self.gaps = nn.Parameter(ends.diff().log() / EAGER)
         self.weights = nn.Parameter(torch.tensor(weights, dtype=torch.float64) / EAGER)
-        self._codec, self._teacher = codec, (teacher,)
+        self._encode, self._codec, self._teacher = encode, codec, (teacher,)
 
     def loss(self, image: Tensor, parents: Values, generator: torch.Generator) -> Tensor:
-        """The mean distance to the teacher's pictures, shape (batch,); images in [-1, 1]."""
+        """The mean distance to the teacher's pictures, shape (batch,); images in [-1, 1].
+
+        Both are compared where the flow runs.
+        """
         teacher = self._teacher[0]
         teacher.to(image.device)  # type: ignore[attr-defined]
-        asked = another(parents, len(image), generator)
-        noise = teacher.abduct(image, parents, generator)
-        target = teacher.predict(asked, noise)
+        asked, image = another(parents, len(image), generator), self._encode(image)
+        noise = teacher.raised(image, parents, generator)
+        target = teacher.lowered(asked, noise)
         edited = self.edited(image, asked, ImageNoise.of(noise), generator)
         return (edited - target).abs().flatten(1).mean(dim=1).float()
 

@@ -1,10 +1,12 @@
 """Image mechanism: x = f(parents, u) by a diffusion model, with neural and anti-causal edges.
 
-Its parts: the denoiser, told the parents of neural edges; the predictor, or the user's classifiers,
+Its parts: the canvas, which is the pixels or an autoencoder's latent; all others stand on it. The
+denoiser, told the parents of neural edges; the predictor, or the user's classifiers,
 of all parents, whose gradient is the mechanism of the anti-causal ones; a semantic code of what
 else the image shows; latents of the parents that have a representation; and weights under which it
 is fitted. What they do together:
 
+    where the flow runs           `causalflow.mechanisms.image.canvas`
     how it is fitted              `causalflow.mechanisms.image.loss`
     how x becomes u and u an x    `causalflow.mechanisms.image.codec`, which integrates the flow by
                                   `causalflow.diffusion.trajectory`
@@ -25,6 +27,7 @@ from torch import Tensor, nn
 from causalflow.diffusion.denoiser import Denoiser
 from causalflow.diffusion.trajectory import Trajectory
 from causalflow.errors import CompileError, EvidenceError
+from causalflow.graph.image_options import AUTO
 from causalflow.graph.node import (
     Anticausal,
     Diffusion,
@@ -35,6 +38,7 @@ from causalflow.graph.node import (
     levels_of,
 )
 from causalflow.graph.settings import Settings
+from causalflow.mechanisms.image.canvas import Canvas, canvas_of
 from causalflow.mechanisms.image.classifier import given_classifiers, home_of
 from causalflow.mechanisms.image.codec import Codec, ImageNoise
 from causalflow.mechanisms.image.editor import Editor, Student
@@ -51,6 +55,8 @@ from causalflow.values.image import ImageType
 __all__ = ["ENGINE", "ImageMechanism"]
 
 DEFAULT_CODE = 32
+SMALL = 16
+"""The longest side of a latent whose network has one resolution."""
 ALIKE = 0.95
 WEIGHTS = Diffusion().difference_weights
 MADE = ("_codec", "trajectory")
@@ -82,12 +88,11 @@ class ImageMechanism(nn.Module):
     ) -> None:
         super().__init__()
         self.name = name
-        self.shape = node.shape
-        self.space = node.space
-        self.options = _with_code(
-            node.diffusion, all(isinstance(k, Neural) for k in kinds.values())
-        )
-        node = replace(node, diffusion=self.options)
+        self.canvas = canvas_of(node, network)
+        neural = all(isinstance(kind, Neural) for kind in kinds.values())
+        self.options = _resolved(node.diffusion, self.canvas, neural)
+        given = given_classifiers(name, node, parents, classifiers or {}, self.canvas)
+        node = replace(node, shape=self.canvas.shape, diffusion=self.options)
         self.parents = dict(parents)
         self.neural = {n: t for n, t in parents.items() if isinstance(kinds[n], Neural)}
         self.scales = {n: k.scale for n, k in kinds.items() if isinstance(k, Anticausal)}
@@ -97,7 +102,6 @@ class ImageMechanism(nn.Module):
         self.denoiser = Denoiser(node.shape[0], told, node.diffusion, network=network)
         self.editor: Editor | None = None
         self.code = SemanticCode(node, parents) if node.diffusion.code else None
-        given = given_classifiers(name, node, parents, classifiers or {})
         learned = {n: p for n, p in parents.items() if n not in given and n not in latents}
         self.predictor = AnticausalPredictor(node, learned) if learned else None
         self.classifiers = nn.ModuleDict({module_key(n): c for n, c in given.items()})
@@ -108,9 +112,11 @@ class ImageMechanism(nn.Module):
     @property
     def description(self) -> str:
         """The solver, and how much of the data the weights of mutilation leave in use."""
-        options = self.options
+        options, latent = self.options, self.canvas.latent
+        size = "x".join(map(str, self.canvas.shape))
+        where = "" if latent is None else f" in a {latent.autoencoder} latent of {size}"
         steps = self.trajectory.steps
-        text = f"diffusion, {options.solver}, {steps} steps, code {options.code or 'none'}"
+        text = f"diffusion{where}, {options.solver}, {steps} steps, code {options.code or 'none'}"
         if self.mutilation is None:
             return text
         return f"{text}, effective share {float(self.mutilation.effective_share):.0%} of the rows"
@@ -135,7 +141,7 @@ class ImageMechanism(nn.Module):
                 "them"
             )
         if self.options.local is None:
-            return self.space is not None and not balanced
+            return self.canvas.latent is not None and not balanced
         return self.options.local
 
     def check_network(self) -> None:
@@ -144,7 +150,7 @@ class ImageMechanism(nn.Module):
         Raises:
             CompileError: its reason.
         """
-        images = torch.zeros(2, *self.shape, dtype=torch.float64, device=home_of([self]))
+        images = torch.zeros(2, *self.canvas.shape, dtype=torch.float64, device=home_of([self]))
         parents = {
             n: images.new_zeros(2, dtype=torch.float64 if node.type.numeric else torch.int64)
             for n, node in self.parents.items()
@@ -206,7 +212,7 @@ class ImageMechanism(nn.Module):
             teacher: one of `configured`.
             calls: even, at least 4.
         """
-        return Student(self.denoiser, self._codec, teacher, calls)
+        return Student(self.denoiser, self.canvas.encode, self._codec, teacher, calls)
 
     def edited_by(self, editor: Editor) -> None:
         """Take a distilled network, which runs as its own does."""
@@ -239,11 +245,24 @@ class ImageMechanism(nn.Module):
         if self.scales or all_labelled(values, self.parents).any():
             self.mutilation.calibrate(values)
 
-    def loss(self, values: Values, generator: torch.Generator) -> Tensor:
-        """What `causalflow.mechanisms.image.loss` says, shape (batch,); 0 without image."""
-        loss = ImageLoss(
+    def loss(self, values: Values, generator: torch.Generator) -> Tensor | dict[str, Tensor]:
+        """What `causalflow.mechanisms.image.loss` says, shape (batch,); 0 without image.
+
+        Where the canvas has losses of its own, they stand beside it, each by name.
+        """
+        image = values[self.name]
+        seen, costs = self.canvas.learn(image, generator)
+        parents = {name: values[name] for name in self.parents}
+        error = torch.zeros(len(image), device=image.device)
+        if seen is not None:
+            error = self._loss.of(seen, parents, generator)
+        return {"diffusion": error, **costs} if costs else error
+
+    @property
+    def _loss(self) -> ImageLoss:
+        return ImageLoss(
             parents=tuple(self.parents),
-            pixels=math.prod(self.shape),
+            pixels=math.prod(self.canvas.shape),
             options=self.options,
             denoiser=self.denoiser,
             reader=self._reader,
@@ -252,7 +271,6 @@ class ImageMechanism(nn.Module):
             mutilation=self.mutilation,
             anticausal=bool(self.scales),
         )
-        return loss.of(values[self.name], {name: values[name] for name in self.parents}, generator)
 
     @property
     def reweights(self) -> bool:
@@ -268,7 +286,8 @@ class ImageMechanism(nn.Module):
         """The most probable values of the named parents, read off factual images."""
         read = self.represent(value, {})
         with torch.no_grad():
-            others = self._reader.infer(value, [name for name in names if name not in read])
+            seen = self.canvas.encode(value)
+            others = self._reader.infer(seen, [name for name in names if name not in read])
         if self.representation is None:
             return others
         own = {name: read[name] for name in names if name in read}
@@ -283,7 +302,7 @@ class ImageMechanism(nn.Module):
             labels: the values of the parents that are known; the latents of others are read off the
                 image.
         """
-        return self._codec.represented(value, labels)
+        return self._codec.represented(self.canvas.encode(value), labels)
 
     @torch.no_grad()
     def latents(self, parents: Values, noise: Noise) -> dict[str, Tensor]:
@@ -292,28 +311,41 @@ class ImageMechanism(nn.Module):
 
     def draw_noise(self, n: int, generator: torch.Generator) -> Noise:
         """n draws of u."""
-        return self._codec.drawn(n, generator).tensors()
+        drawn = self._codec.drawn(n, generator).tensors()
+        return drawn | self.canvas.drawn(n, generator.device)
 
     @torch.no_grad()
     def abduct(self, value: Tensor, parents: Values, generator: torch.Generator) -> Noise:
         """The noise of factual images under factual parents; draws for stochastic methods only."""
-        codec = self._codec
-        parts = [
-            codec.up(value[rows], take(parents, rows), generator).tensors()
-            for rows in chunks(torch.arange(len(value), device=value.device))
-        ]
-        return {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
+        seen = self.canvas.encode(value)
+        return self.raised(seen, parents, generator) | self.canvas.kept(value, seen)
 
     @torch.no_grad()
     def predict(self, parents: Values, noise: Noise) -> Tensor:
         """Images in [-1, 1] under ``parents`` and ``noise``."""
+        seen = self.lowered(parents, noise)
+        return self.canvas.painted(seen, noise, remainder=self.options.residual)
+
+    @torch.no_grad()
+    def raised(self, z: Tensor, parents: Values, generator: torch.Generator) -> dict[str, Tensor]:
+        """The noise of the flow, of what it runs on."""
+        codec = self._codec
+        parts = [
+            codec.up(z[rows], take(parents, rows), generator).tensors()
+            for rows in chunks(torch.arange(len(z), device=z.device))
+        ]
+        return {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
+
+    @torch.no_grad()
+    def lowered(self, parents: Values, noise: Noise) -> Tensor:
+        """What the flow gives of a noise, float32."""
         return self._codec.down(parents, noise).float()
 
     @cached_property
     def _codec(self) -> Codec:
         return Codec(
             name=self.name,
-            shape=self.shape,
+            shape=self.canvas.shape,
             parents=self.parents,
             options=self.options,
             trajectory=self.trajectory,
@@ -351,11 +383,15 @@ class ImageMechanism(nn.Module):
         return ParentReader(learned=self.predictor, given=cast(Any, given))
 
 
-def _with_code(options: Diffusion, neural: bool) -> Diffusion:
-    """The options with the length of the code that the default stands for."""
-    if options.code is not None:
-        return options
-    return replace(options, code=DEFAULT_CODE if neural else 0)
+def _resolved(options: Diffusion, canvas: Canvas, neural: bool) -> Diffusion:
+    """The options with what their defaults stand for: the backbone, the length of the code."""
+    backbone, code = options.backbone, options.code
+    if backbone == AUTO:
+        small = canvas.latent is not None and max(canvas.shape[1:]) <= SMALL
+        backbone = "residual" if small else "unet"
+    if code is None:
+        code = DEFAULT_CODE if neural and canvas.latent is None else 0
+    return replace(options, backbone=backbone, code=code)
 
 
 def _embedding(kind: ImageType, features: int) -> nn.Module:
