@@ -159,4 +159,4 @@ def _as(h: Tensor, state: Tensor) -> Tensor:
     """A map at the positions of a state: a picture of another size, or tokens."""
     if state.ndim == 3:
         return h.flatten(2).transpose(1, 2)
-    return functional.adaptive_avg_pool2d(h, state.shape[-2:])
+    return functional.adaptive_avg_pool2d(h, (state.shape[-2], state.shape[-1]))

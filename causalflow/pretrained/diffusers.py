@@ -94,20 +94,10 @@ class DiffusersNetwork(nn.Module):
         self._attends = "encoder_hidden_states" in signature(inner.forward).parameters
         self.tokens = tokens if self._attends else 1
         config = getattr(network, "config", None)
-        channels = [getattr(config, f"{end}_channels", None) for end in ("in", "out")]
-        is_dit = hasattr(config, "patch_size")
-        if None in channels[: 1 if is_dit else 2] or channels[1] not in _outputs(
-            channels[0], is_dit
-        ):
-            raise CompileError(
-                f"DiffusersNetwork: {type(inner).__name__} with (in_channels, out_channels) = "
-                f"{tuple(channels)}; expected a U-Net of diffusers with as many of both"
-            )
-        self.patch = (
-            int(config.patch_size) if is_dit else 1 if config is None else _multiple(config)
-        )
-        self._square = is_dit
-        self.condition = nn.Linear(features, self.tokens * self._length(config, inner))
+        self._square = hasattr(config, "patch_size")
+        _check_channels(type(inner).__name__, config, self._square)
+        self.multiple = _multiple(config)
+        self.condition = nn.Linear(features, self.tokens * self._length(config))
 
     def forward(self, x: Tensor, tau: Tensor, condition: Tensor) -> Tensor:
         """The output of the network, in the shape of x (batch, channel, height, width)."""
@@ -124,19 +114,18 @@ class DiffusersNetwork(nn.Module):
 
     def padded(self, x: Tensor) -> Tensor:
         """Pictures in a size that the network divides."""
-        sides = [-(-side // self.patch) * self.patch for side in x.shape[-2:]]
+        height, width = (-(-side // self.multiple) * self.multiple for side in x.shape[-2:])
         if self._square:
-            sides = [max(sides)] * 2
-        return functional.pad(x, (0, sides[1] - x.shape[-1], 0, sides[0] - x.shape[-2]))
+            height = width = max(height, width)
+        return functional.pad(x, (0, width - x.shape[-1], 0, height - x.shape[-2]))
 
-    def _length(self, config: Any, network: nn.Module) -> int:
+    def _length(self, config: Any) -> int:
         """How many numbers the network hears."""
         if self._square:
             return int(config.num_attention_heads * config.attention_head_dim)
         if not self._attends and config.class_embed_type == "identity":
-            return int(
-                getattr(config, "time_embedding_dim", None) or 4 * config.block_out_channels[0]
-            )
+            own = getattr(config, "time_embedding_dim", None)
+            return int(own or 4 * config.block_out_channels[0])
         if self._attends and isinstance(config.cross_attention_dim, int):
             return int(config.cross_attention_dim)
         name = "cross_attention_dim" if self._attends else "class_embed_type"
@@ -146,14 +135,20 @@ class DiffusersNetwork(nn.Module):
         raise CompileError(f"DiffusersNetwork: {name}={getattr(config, name)!r}; expected {wanted}")
 
 
-def _outputs(channels: int, is_dit: bool) -> tuple[int | None, ...]:
-    """The channels that a network may give: a DiT its variance too, after what it predicts."""
-    return (channels, None, 2 * channels) if is_dit else (channels,)
+def _check_channels(kind: str, config: Any, is_dit: bool) -> None:
+    """Refuse a network that gives other channels than it takes; a DiT may give a variance too."""
+    taken, given = (getattr(config, f"{end}_channels", None) for end in ("in", "out"))
+    if taken is None or given not in ((taken, None, 2 * taken) if is_dit else (taken,)):
+        raise CompileError(
+            f"DiffusersNetwork: {kind} with (in_channels, out_channels) = {(taken, given)}; "
+            "expected a U-Net of diffusers with as many of both"
+        )
 
 
 def _multiple(config: Any) -> int:
-    """What the sides of a U-Net's pictures are multiples of."""
-    return 1 << max(0, len(getattr(config, "block_out_channels", ())) - 1)
+    """What the sides of its pictures are multiples of: a DiT's patch; halvings of a U-Net."""
+    levels = len(getattr(config, "block_out_channels", (0,)))
+    return int(getattr(config, "patch_size", 1 << (levels - 1)))
 
 
 class AdaptedNetwork(nn.Module):

@@ -167,10 +167,10 @@ def _files(home: Path) -> tuple[Path, ...]:
     """
     if (index := home / f"{WEIGHTS}.safetensors.index.json").is_file():
         named = _json(index).get("weight_map")
-        names = set(named.values()) if isinstance(named, dict) else {None}
-        if not all(isinstance(name, str) and Path(name).name == name for name in names):
+        names = sorted(map(str, set(named.values()))) if isinstance(named, dict) else [""]
+        if not all(name and Path(name).name == name for name in names):
             raise CompileError(f"{index}: its weight_map names no files of the folder")
-        return tuple(home / str(name) for name in sorted(names))
+        return tuple(home / name for name in names)
     found = sorted(home.glob(f"{WEIGHTS}*.safetensors"))
     if len(found) > 1:
         found = [home / f"{WEIGHTS}.safetensors"]

@@ -8,7 +8,8 @@ Notation as in `causalflow.diffusion.path`: a scheduler's file says beta_t of th
     sigmoid            beta_start + (beta_end - beta_start) sigmoid(s), s from -6 to 6
 
 or each of them (``trained_betas``), and alpha_bar_t = (1 - beta_0) ... (1 - beta_t); with
-``rescale_betas_zero_snr`` sqrt(alpha_bar) is moved and scaled so that its last is 0. Between two
+``rescale_betas_zero_snr`` sqrt(alpha_bar) is moved and scaled so that its last is 0 (half the
+alpha_bar before it stands for 0: the noise begins where something is left). Between two
 levels the network is told the time that lies between, by the log-odds log(tau / (1 - tau)). One
 that was trained to match flows is told tau itself.
 
@@ -42,8 +43,6 @@ __all__ = ["Clock", "Schedule", "schedule_at", "schedule_of"]
 
 LEVELS = 1000
 PREDICTED = {"epsilon": "noise", "v_prediction": "v", "sample": "data"}
-LEAST = 1e-6
-"""An alpha_bar of 0 stands for this: the noise begins where something is left of the data."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +112,7 @@ def schedule_of(config: Mapping[str, Any], source: FilePath) -> Schedule:
     if config.get("rescale_betas_zero_snr"):
         root = alpha_bar.sqrt()
         alpha_bar = ((root - root[-1]) * root[0] / (root[0] - root[-1])).square()
-    alpha_bar = alpha_bar.clamp_min(LEAST)
+        alpha_bar[-1] = alpha_bar[-2] / 2  # not 0: something is left of the data
     if not bool((alpha_bar.diff() < 0).all() and 0 < alpha_bar[-1] < alpha_bar[0] < 1):
         raise CompileError(f"{source}: the noise of its levels does not rise")
     levels = tuple(alpha_bar.tolist())
