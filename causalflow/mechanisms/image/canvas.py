@@ -48,6 +48,8 @@ Learned: TypeAlias = tuple[Tensor | None, dict[str, Tensor]]
 
 WINDOW, SAME, OTHER = 5, 0.02, 0.1
 ROUNDING = 1e-5
+SPARED = 2
+"""Beside the flow the decoder, the dearer of the two, learns from one row in so many."""
 PORTION = 1 << 20
 """Pixels of a side by pixels of the other by rows that are taken at once."""
 
@@ -194,17 +196,23 @@ class LatentCanvas(nn.Module):
 
     def learn(self, image: Tensor, generator: torch.Generator) -> Learned:
         """z, once the encoder is settled; "reconstruction", the mean of |x - D(z + s n)|."""
-        seen = labelled(image)
+        rows = labelled(image).nonzero()[:, 0]
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.settled):
-            z = self._encoded(image[seen])
+            z = self._encoded(image[rows])
         found = torch.full((len(image), *self.shape), torch.nan, dtype=z.dtype, device=z.device)
-        found = found.index_put((seen.nonzero()[:, 0],), z.detach())
+        found = found.index_put((rows,), z.detach())
         if self.trained:
             return found, {}
-        noise = torch.randn(z.shape, generator=generator, device=generator.device).to(z)
-        error = (self.decode(z + self.noise * noise) - image[seen]).abs()
-        loss = image.new_zeros(len(image)).index_put((seen.nonzero()[:, 0],), _mean(error))
+        part = slice(None, None, SPARED if self.settled else 1)
+        error = self._error(image[rows[part]], z[part], generator)
+        loss = image.new_zeros(len(image)).index_put((rows[part],), error * (part.step or 1))
         return found if self.settled else None, {"reconstruction": loss}
+
+    def _error(self, image: Tensor, z: Tensor, generator: torch.Generator) -> Tensor:
+        """The mean over pixels of |x - D(z + s n)|, shape (batch,)."""
+        noise = torch.randn(z.shape, generator=generator, device=generator.device).to(z)
+        error = (self.decode(z + self.noise * noise) - image).abs()
+        return error.flatten(1).mean(dim=1)
 
     def _encoded(self, image: Tensor) -> Tensor:
         height, width = image.shape[-2:]
@@ -235,10 +243,6 @@ def _gate(change: Tensor) -> Tensor:
     size = functional.max_pool2d(size, WINDOW, stride=1, padding=WINDOW // 2)
     t = ((size - SAME) / (OTHER - SAME)).clamp(0, 1)
     return 1 - t.square() * (3 - 2 * t)
-
-
-def _mean(error: Tensor) -> Tensor:
-    return error.flatten(1).mean(dim=1)
 
 
 def canvas_of(node: Image, network: nn.Module | None) -> Canvas:

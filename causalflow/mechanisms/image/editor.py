@@ -128,7 +128,9 @@ class Student(nn.Module):
         """
         teacher = self._teacher[0]
         teacher.to(image.device)  # type: ignore[attr-defined]
-        asked, image = another(parents, len(image), generator), self._encode(image)
+        asked = another(parents, len(image), generator)
+        with torch.no_grad():
+            image = self._encode(image)
         noise = teacher.raised(image, parents, generator)
         target = teacher.lowered(asked, noise)
         edited = self.edited(image, asked, ImageNoise.of(noise), generator)
