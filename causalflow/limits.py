@@ -51,6 +51,7 @@ __all__ = [
     "JOINT_CELLS",
     "KEPT_PICTURES",
     "KEPT_PIXELS",
+    "LABEL_BYTES",
     "LEVELS",
     "LINEAR_PROGRAM_SECONDS",
     "LISTED",
@@ -81,8 +82,11 @@ __all__ = [
     "RESPONSE_FUNCTIONS",
     "SEARCHED_CHANCES",
     "SETTINGS",
+    "SHARD_FILES",
     "SOLVER_STEPS",
     "SOURCES",
+    "SOURCE_CELLS",
+    "SOURCE_FILES",
     "STATEMENT_LETTERS",
     "SUBSETS",
     "SUPPORT_CELLS",
@@ -97,6 +101,7 @@ __all__ = [
     "UNPACKED_RATIO",
     "UNPACKED_SMALL",
     "VECTOR_LETTERS",
+    "VOLUME_BYTES",
     "WRITTEN_OUT",
 ]
 
@@ -311,7 +316,17 @@ IDX_BYTES = 1 << 28
 PICTURE_BYTES = 1 << 28
 """Bytes of a picture's file."""
 PICTURE_PIXELS = 1 << 26
-"""Pixels of a picture, held against its header before it is decoded."""
+"""Pixels of a picture, held against its header before it is decoded; voxels of a volume too."""
+VOLUME_BYTES = 1 << 30
+"""Bytes that a packed volume unpacks to: `PICTURE_PIXELS` numbers of 16 bytes."""
+LABEL_BYTES = 1 << 20
+"""Bytes of a file of one row's labels, as tar archives have them."""
+SOURCE_FILES = 20_000_000
+"""Files of a folder, members of tar archives, rows of a table: a hundred bytes each in memory."""
+SOURCE_CELLS = 200_000_000
+"""Numbers of all columns of labels of a file that may unpack to many from few bytes."""
+SHARD_FILES = 100_000
+"""Archives that a pattern like name-{000..999}.tar may name."""
 MODEL_HEADER_BYTES = 1 << 24
 """Bytes of a model file's header: its graph, its options and a hundred bytes a tensor."""
 KEPT_PICTURES = 16_384

@@ -246,11 +246,12 @@ def read_image(node: ImageType, file: str | Path) -> torch.Tensor:
     Raises:
         DataError: no image file, or one of another size than the node's.
     """
-    from causalflow.data.files import ImageFiles
+    from causalflow.data.files import Files
+    from causalflow.data.pictures import Pictures
 
     path = Path(os.path.realpath(file))
-    files = ImageFiles(folder=path.parent, files=(path.name,))
-    return files.of_shape(node.shape)[[0]]
+    files = Files(folder=path.parent, files=(path.name,))
+    return Pictures(source=files).of_shape(node.shape)[[0]]
 
 
 def load_model(path: Path, device: str) -> Model:

@@ -12,6 +12,7 @@ content depends on; it appears whole or not at all, and one that cannot be read 
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import warnings
@@ -37,7 +38,7 @@ from causalflow.limits import (
     UNPACKED_SMALL,
 )
 
-__all__ = ["cache_folder", "cached_array", "read_arrays"]
+__all__ = ["array_of", "cache_folder", "cached_array", "read_arrays"]
 
 _KINDS = "biufSU"
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
@@ -64,6 +65,32 @@ def read_arrays(path: str | Path, names: Collection[str] | None = None) -> dict[
         except _DEFECTS as mistake:
             reason = " ".join(str(mistake).split()) or type(mistake).__name__
             raise DataError(f"{path}: no readable .npz file of arrays: {reason}") from None
+
+
+def array_of(content: bytes, name: object) -> NDArray[Any]:
+    """The array of a file that ``numpy.save`` wrote, or the only one of a file of ``numpy.savez``.
+
+    Args:
+        content: the bytes of the file.
+        name: the file in messages.
+
+    Raises:
+        DataError: bytes that break a rule of the module, or several arrays.
+    """
+    stream = io.BytesIO(content)
+    try:
+        if not content.startswith(b"PK"):
+            return _read(str(name), stream, len(content))
+        with zipfile.ZipFile(stream) as archive:
+            found = _members(str(name), archive, None)
+    except DataError:
+        raise
+    except _DEFECTS as mistake:
+        reason = " ".join(str(mistake).split()) or type(mistake).__name__
+        raise DataError(f"{name}: no readable array: {reason}") from None
+    if len(found) != 1:
+        raise DataError(f"{name}: {len(found)} arrays, {one_of('', found)}; a picture is one array")
+    return next(iter(found.values()))
 
 
 # What zipfile, zlib and numpy raise on damaged archives and headers, found by damaging them.
@@ -128,11 +155,15 @@ def _array(
 ) -> NDArray[Any]:
     where = f"{path}: member {name!r}"
     with archive.open(entry) as stream:
-        shape, fortran, dtype = _header(where, stream)
-        left = entry.file_size - stream.tell()
-        _check_header(where, shape, dtype, left)
-        flat = np.empty(math.prod(shape), dtype)
-        _fill(where, stream, flat)
+        return _read(where, stream, entry.file_size)
+
+
+def _read(where: str, stream: IO[bytes], size: int) -> NDArray[Any]:
+    """The array of a stream of ``size`` bytes."""
+    shape, fortran, dtype = _header(where, stream)
+    _check_header(where, shape, dtype, size - stream.tell())
+    flat = np.empty(math.prod(shape), dtype)
+    _fill(where, stream, flat)
     return flat.reshape(shape, order="F" if fortran else "C")
 
 

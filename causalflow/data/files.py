@@ -4,10 +4,8 @@ A table is read as columns of text, so that a level called ``None`` or ``01`` st
 a text means depends on its node. The file is UTF-8, its first line names the columns, and every row
 has a cell for each; a blank line is no row.
 
-A picture is decoded when its row is asked for. Its format is told by the content and is one of
-`FORMATS`: other decoders of the imaging library start programs (an EPS file its PostScript
-interpreter) or are of no use here. The number of pixels is held against a limit before any is
-decoded.
+The images that a table names are read later, when their rows are asked for
+(`causalflow.data.pictures`); none outside of their folder is ever opened.
 """
 
 from __future__ import annotations
@@ -15,36 +13,34 @@ from __future__ import annotations
 import csv
 import io
 import os
-import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
-import torch
 from PIL import Image as Picture
 from torch import Tensor
 
+from causalflow.data.decoding import Raw, decode
+from causalflow.data.pictures import Pictures
 from causalflow.errors import DataError, one_line, one_of
 from causalflow.files import opened, read_bytes
-from causalflow.limits import CSV_BYTES, CSV_COLUMNS, CSV_LINE_BYTES, PICTURE_BYTES, PICTURE_PIXELS
+from causalflow.limits import CSV_BYTES, CSV_COLUMNS, CSV_LINE_BYTES, PICTURE_BYTES
 
 __all__ = [
-    "FORMATS",
     "LINE",
-    "ImageFiles",
+    "Files",
     "image_folder",
-    "opened_picture",
+    "inside",
+    "named_files",
     "png_of",
     "read_table",
     "write_png",
 ]
 
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
 LINE = "line"
@@ -60,8 +56,6 @@ _OTHER_ENCODINGS = {
     b"\xff\xfe": "UTF-16",
     b"\xfe\xff": "UTF-16",
 }
-_READ_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
-_EIGHT_BIT = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr"})
 
 
 def image_folder(
@@ -81,56 +75,53 @@ def image_folder(
     """
     folder = Path(folder)
     table = read_table(folder / csv if (folder / csv).is_file() else Path(csv))
-    if path not in table.columns:
-        raise DataError(f"{csv}: no column '{path}'; {one_of(path, table.columns)}")
-    files = tuple(table[path])
-    for row, file in enumerate(files):
-        if not file:
-            raise DataError(f"{csv}: row {row}: column '{path}' is empty")
-        _inside(folder, file)
+    files = Files(folder=folder, files=named_files(table, path, csv))
+    for file in files.files:
+        inside(folder, file)
     return {
         **{str(n): table[n] for n in table.columns if n != path},
-        image: ImageFiles(folder=folder, files=files),
+        image: Pictures(source=files),
     }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImageFiles:
-    """A column of images on disk.
+class Files:
+    """Image files, as pictures to be read.
 
     Attributes:
         folder: no file outside of it is ever opened.
         files: paths relative to ``folder``.
-        shape: (channels, height, width) that every image must have; None: as the first image.
-
-    ``files[indices]`` are the images of some rows, uint8, shape (batch, channels, height, width).
     """
 
     folder: Path
     files: tuple[str, ...]
-    shape: tuple[int, int, int] | None = None
 
     def __len__(self) -> int:
         return len(self.files)
 
-    def __getitem__(self, indices: Tensor | Sequence[int]) -> Tensor:
-        wanted = [int(index) for index in indices]
-        if not wanted:
-            return torch.zeros((0, *(self.shape or (0, 0, 0))), dtype=torch.uint8)
-        shape = self.shape or _shape(self.folder, self.files[0])
-        return torch.from_numpy(
-            np.stack([_read(self.folder, self.files[i], shape) for i in wanted])
-        )
+    def name(self, row: int) -> str:
+        """The path of a row's file."""
+        return self.files[row]
 
-    def of_shape(self, shape: tuple[int, int, int]) -> ImageFiles:
-        """The same files, each required to be of ``shape`` when read; gray fills colour channels.
+    def raw(self, row: int, channels: int | None, cut: str) -> Raw:
+        """The numbers of a row's picture."""
+        file = self.files[row]
+        content = read_bytes(inside(self.folder, file), DataError, limit=PICTURE_BYTES)
+        return decode(content, file, channels, cut)
 
-        Raises:
-            DataError: images of so many channels cannot come from files.
-        """
-        if shape[0] not in _READ_MODES:
-            raise DataError(f"image files have 1 to 4 channels; the graph asks for {shape[0]}")
-        return replace(self, shape=shape)
+
+def named_files(table: pd.DataFrame, path: str, csv: str | Path) -> tuple[str, ...]:
+    """The files that a column of a table names.
+
+    Raises:
+        DataError: no such column, or an empty cell in it.
+    """
+    if path not in table.columns:
+        raise DataError(f"{csv}: no column '{path}'; {one_of(path, table.columns)}")
+    files = tuple(map(str, table[path]))
+    if "" in files:
+        raise DataError(f"{csv}: row {files.index('')}: column '{path}' is empty")
+    return files
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
@@ -156,32 +147,6 @@ def read_table(path: str | Path) -> pd.DataFrame:
         name: np.array(cells, dtype=object) for name, cells in zip(header, columns, strict=True)
     }
     return pd.DataFrame(arrays, index=pd.Index(lines, name=LINE), dtype=object)
-
-
-@contextmanager
-def opened_picture(source: str | Path | bytes, name: object) -> Iterator[Picture.Image]:
-    """A picture of one of `FORMATS`, its header read; it is decoded when its pixels are asked for.
-
-    Args:
-        source: a file's path, or its bytes.
-        name: the picture in messages.
-
-    Raises:
-        DataError: no such file, no such picture, one of too many pixels; and, inside of the block,
-            whatever the decoder raises on a damaged one.
-    """
-    content = (
-        source if isinstance(source, bytes) else read_bytes(source, DataError, limit=PICTURE_BYTES)
-    )
-    with _decoder_errors(name, "not an image file that can be read"):
-        picture = Picture.open(io.BytesIO(content), formats=FORMATS)
-    width, height = picture.size
-    if width * height > PICTURE_PIXELS:
-        raise DataError(
-            f"{name}: {width:,} x {height:,} pixels; at most {PICTURE_PIXELS:,} are decoded"
-        )
-    with picture, _decoder_errors(name, "damaged image file"):
-        yield picture
 
 
 def write_png(path: str | Path, image: Tensor) -> None:
@@ -216,20 +181,6 @@ def png_of(image: Tensor, name: object) -> bytes:
     picture = Picture.fromarray(pixels[0] if mode == "L" else np.moveaxis(pixels, 0, -1), mode)
     picture.save(content, format="PNG")
     return content.getvalue()
-
-
-@contextmanager
-def _decoder_errors(name: object, what: str) -> Iterator[None]:
-    """Whatever a decoder raises becomes one error; what it warns of is no news but for bombs."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Picture.DecompressionBombWarning)
-            yield
-    except DataError:
-        raise
-    except Exception as mistake:  # decoders raise what they like: struct.error, KeyError, ...
-        raise DataError(f"{name}: {what} ({'/'.join(FORMATS)}): {mistake}") from None
 
 
 def _lines(path: str | Path, file: io.BufferedReader) -> Iterator[str]:
@@ -285,8 +236,12 @@ def _refuse(path: str | Path, line: int, what: str) -> NoReturn:
     raise DataError(f"{path}:{line}: no readable CSV file: {what}") from None
 
 
-def _inside(folder: Path, file: str) -> Path:
-    """The path of an image, links resolved: it must exist, and in the folder."""
+def inside(folder: Path, file: str) -> Path:
+    """The path of an image, links resolved: it must exist, and in the folder.
+
+    Raises:
+        DataError: it does not.
+    """
     try:
         root, target = os.path.realpath(folder), os.path.realpath(folder / file)
     except (OSError, ValueError) as mistake:
@@ -296,25 +251,3 @@ def _inside(folder: Path, file: str) -> Path:
     if not os.path.isfile(target):
         raise DataError(f"{file}: no such image file in {folder}")
     return Path(target)
-
-
-def _shape(folder: Path, file: str) -> tuple[int, int, int]:
-    with _opened(folder, file) as picture:
-        return (len(picture.getbands()), picture.height, picture.width)
-
-
-def _read(folder: Path, file: str, shape: tuple[int, int, int]) -> np.ndarray[Any, Any]:
-    """One image, uint8, shape (channels, height, width), its size checked before decoding."""
-    channels, height, width = shape
-    with _opened(folder, file) as picture:
-        if picture.mode not in _EIGHT_BIT:
-            raise DataError(f"{file}: pixels of mode '{picture.mode}'; expected 8 bits a channel")
-        if picture.size != (width, height):
-            given = f"{picture.height}x{picture.width}"
-            raise DataError(f"{file}: image of height x width {given}; expected {height}x{width}")
-        pixels = np.asarray(picture.convert(_READ_MODES[channels]))
-    return np.moveaxis(pixels.reshape(height, width, channels), -1, 0).copy()
-
-
-def _opened(folder: Path, file: str) -> AbstractContextManager[Picture.Image]:
-    return opened_picture(_inside(folder, file), file)

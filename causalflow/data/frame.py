@@ -22,7 +22,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from causalflow.data.files import LINE, ImageFiles
+from causalflow.data.files import LINE
+from causalflow.data.pictures import Pictures
 from causalflow.errors import DataError, one_of
 from causalflow.frozen import Frozen
 from causalflow.graph.graph import Graph
@@ -45,7 +46,7 @@ class Frame:
     """
 
     nodes: Mapping[str, Node]
-    columns: Mapping[str, Tensor | ImageFiles]
+    columns: Mapping[str, Tensor | Pictures]
     regimes: Mapping[str, Tensor] = field(default_factory=dict)
 
     @classmethod
@@ -148,8 +149,8 @@ def _stack(name: str, entries: list[Any]) -> Any:
     return torch.stack(entries)
 
 
-def _column(name: str, node: Node, value: Any) -> Tensor | ImageFiles:
-    if isinstance(value, ImageFiles):
+def _column(name: str, node: Node, value: Any) -> Tensor | Pictures:
+    if isinstance(value, Pictures):
         if (image := image_of(node.type)) is None:
             raise DataError(
                 f"node '{name}': the column holds image files, but the node is no image"
@@ -176,7 +177,7 @@ def _with_line(name: str, value: Any, mistake: DataError) -> DataError:
     return DataError(f"line {value.index[int(row[1])]:,}: {mistake}")
 
 
-def _check_lengths(columns: Mapping[str, Tensor | ImageFiles]) -> None:
+def _check_lengths(columns: Mapping[str, Tensor | Pictures]) -> None:
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
         shown = ", ".join(f"'{name}' {length}" for name, length in lengths.items())

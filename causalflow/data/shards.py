@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 
-from causalflow.data.files import opened_picture
+from causalflow.data.decoding import opened_picture
 from causalflow.data.output import Output, folder_of, output_of, read_note
 from causalflow.errors import DataError, one_of, shown
 from causalflow.files import read_bytes, whole_file

@@ -21,8 +21,8 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from causalflow.data.files import ImageFiles
 from causalflow.data.frame import Frame
+from causalflow.data.pictures import Pictures
 from causalflow.data.sets.catalogue import DataSet
 from causalflow.data.supply import Origin, Supply, named, supplied
 from causalflow.errors import DataError, EvidenceError
@@ -213,7 +213,7 @@ def _columns(data: Any, graph: Graph) -> Columns:
     only_observed("evaluate", graph.nodes, frame.marks)
     everything = torch.arange(len(frame))
     return {
-        name: column[everything] if isinstance(column, ImageFiles) else column
+        name: column[everything] if isinstance(column, Pictures) else column
         for name, column in frame.columns.items()
     }
 

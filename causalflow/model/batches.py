@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from causalflow.data.files import ImageFiles
+from causalflow.data.pictures import Pictures
 from causalflow.errors import EvidenceError
 
 __all__ = ["Batch", "batches_of", "batches_of_draws", "digest", "generator_of", "read", "rows_in"]
@@ -119,7 +119,7 @@ def _cut(column: Any, rows: range) -> Any:
     """Rows of a pandas column, of image files, or of a tensor, array or list."""
     if hasattr(column, "iloc"):
         return column.iloc[rows.start : rows.stop]
-    if isinstance(column, ImageFiles):
+    if isinstance(column, Pictures):
         return column[rows]
     return column[rows.start : rows.stop]
 

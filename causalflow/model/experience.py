@@ -23,8 +23,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from causalflow.data.files import ImageFiles
 from causalflow.data.frame import Frame
+from causalflow.data.pictures import Pictures as PictureColumn
 from causalflow.errors import CheckpointError
 from causalflow.graph.graph import Graph
 from causalflow.limits import KEPT_PICTURES, KEPT_PIXELS
@@ -271,7 +271,7 @@ def _apart(first: np.ndarray[Any, Any], second: np.ndarray[Any, Any]) -> float:
     return float(np.abs(shares[0] - shares[1]).max())
 
 
-def _kept(column: Tensor | ImageFiles, seed: int) -> Pictures:
+def _kept(column: Tensor | PictureColumn, seed: int) -> Pictures:
     """The digests of pictures chosen at random, as many as may be kept."""
     pixels = max(1, column[torch.arange(1)].numel())
     most = min(KEPT_PICTURES, max(1, KEPT_PIXELS // pixels))

@@ -91,6 +91,13 @@ def test_a_table_that_is_no_text_is_refused(folder):
         image_folder(folder)
 
 
+def test_files_of_16_bits_are_shares_of_65535(folder):
+    values = np.arange(24, dtype=np.uint16).reshape(4, 6) * 2849
+    Picture.fromarray(values).save(folder / "a.png")
+    column = Frame.read(image_folder(table(folder, "a.png,red")), GRAPH).columns["image"]
+    assert torch.equal(column[[0]][0, 0], torch.from_numpy((values / 65535).astype(np.float32)))
+
+
 def _truncated(folder):
     large = np.random.default_rng(0).integers(0, 256, (4, 6, 3), dtype=np.uint8)
     Picture.fromarray(large).save(folder / "a.png")
@@ -108,11 +115,12 @@ def _truncated(folder):
         (lambda f: (f / "a.png").unlink(), "^a.png: no such image file in"),
         (
             lambda f: Picture.new("RGB", (4, 6)).save(f / "a.png"),
-            "^a.png: image of height x width 6x4; expected 4x6$",
+            "^a.png: image of height x width 6x4; expected 4x6, or a rule by which it is resized: "
+            "resize=cover, contain or stretch$",
         ),
         (
-            lambda f: Picture.new("I;16", (6, 4)).save(f / "a.png"),
-            "^a.png: pixels of mode 'I;16'; expected 8 bits a channel$",
+            lambda f: Picture.new("I", (6, 4), 70_000).save(f / "a.png", "TIFF"),
+            "^a.png: pixels from 70000 to 70000; say which numbers are black and white",
         ),
         (_truncated, "^a.png: damaged image file"),
     ],

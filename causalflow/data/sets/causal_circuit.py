@@ -40,7 +40,7 @@ from PIL import Image as Picture
 from torch import Tensor
 
 from causalflow.data.arrays import read_arrays
-from causalflow.data.files import opened_picture
+from causalflow.data.decoding import opened_picture
 from causalflow.data.sets.dataset import SPLITS, LabelledRows, check_split, draw_exogenous, solve
 from causalflow.data.sets.digits import data_folder
 from causalflow.data.sets.rendering import by_pieces, disk, paint, stripe
