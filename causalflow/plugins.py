@@ -259,6 +259,22 @@ SCENE_FAMILIES = _registry(
         "face": "causalflow.data.sets.scenes.face:FACE",
     },
 )
+SOURCES = _registry(
+    "source of rows",
+    "sources",
+    "data.sources.source",
+    {
+        "folder": "causalflow.data.sources.folders:FOLDER",
+        "shards": "causalflow.data.sources.columns:SHARDS",
+        "saved": "causalflow.data.sources.columns:SAVED",
+        "hdf5": "causalflow.data.sources.columns:HDF5",
+        "arrays": "causalflow.data.sources.columns:ARRAYS",
+        "tar": "causalflow.data.sources.tars:TAR",
+        "tree": "causalflow.data.sources.folders:TREE",
+        "table": "causalflow.data.sources.folders:TABLE",
+    },
+    adapt="Source",
+)
 METRICS = _registry(
     "metric",
     "metrics",
@@ -288,6 +304,7 @@ COMMANDS = _registry(
         "enumerate": "causalflow.cli.show:enumerate",
         "ask": "causalflow.cli.ask:ask",
         "describe": "causalflow.cli.show:describe",
+        "data": "causalflow.cli.data:data",
         "fit": "causalflow.cli.fit:fit",
         "sample": "causalflow.cli.sample:sample",
         "counterfactual": "causalflow.cli.counterfactual:counterfactual",

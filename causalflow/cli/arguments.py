@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -240,18 +241,26 @@ def _shift(amount: float) -> Callable[[Any], Any]:
     return lambda value: value + amount
 
 
-def read_image(node: ImageType, file: str | Path) -> torch.Tensor:
-    """The image in a file: uint8, shape (1, channel, height, width).
+def read_image(
+    node: ImageType, file: str | Path, reading: Mapping[str, Any] = MappingProxyType({})
+) -> torch.Tensor:
+    """The image in a file, shape (1, channel, height, width): uint8, or float32 if it is deeper.
+
+    Args:
+        node: its type.
+        file: the file.
+        reading: how it is read: fields of `causalflow.data.reading.Reading`.
 
     Raises:
-        DataError: no image file, or one of another size than the node's.
+        DataError: no image file, or one of another size than the node's and no rule for it.
     """
     from causalflow.data.files import Files
     from causalflow.data.pictures import Pictures
+    from causalflow.data.reading import Reading
 
     path = Path(os.path.realpath(file))
     files = Files(folder=path.parent, files=(path.name,))
-    return Pictures(source=files).of_shape(node.shape)[[0]]
+    return Pictures(source=files, manner=Reading(**reading).manner()).of_shape(node.shape)[[0]]
 
 
 def load_model(path: Path, device: str) -> Model:

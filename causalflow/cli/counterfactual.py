@@ -50,7 +50,7 @@ from causalflow.cli.output import (
     write_csv,
     write_figure,
 )
-from causalflow.cli.rows import DATA_HELP, as_evidence, named_model, supply_of
+from causalflow.cli.rows import DATA_HELP, as_evidence, named_model, reading_options, supply_of
 from causalflow.cli.streams import check_alone, say_report, stream_options, whole_columns
 from causalflow.errors import CausalflowError, EvidenceError, SupportWarning, one_line
 from causalflow.graph.image_options import Sampling
@@ -123,6 +123,7 @@ PICTURE = "counterfactual.png"
     help="A picture with a row for each world, or a .csv of the labels.  [default: "
     f"{PICTURE} where the evidence is a data set's]",
 )
+@reading_options
 @stream_options
 @steps_option
 @guidance_option
@@ -151,6 +152,7 @@ def counterfactual(
     seed: int,
     device: str,
     as_json: bool,
+    **reading: Any,
 ) -> None:
     """What the evidence would have been, had the nodes of --do been set: abduct, act, predict.
 
@@ -171,11 +173,11 @@ def counterfactual(
     if output and output.suffix.lower() != ".csv" and not image_names(graph):
         raise CausalflowError(f"{output}: the model has no image; give a .csv file for the labels")
     action = assigned(graph, do, "--do")
-    source, supply = _evidence(graph, evidence, images, given), None
+    source, supply = _evidence(graph, evidence, images, given, reading), None
     if data and source:
         raise EvidenceError("counterfactual: --data and other evidence; give one of them")
     if not source:
-        supply = supply_of(loaded, model, weights, data, rows)
+        supply = supply_of(loaded, model, weights, data, rows, reading)
         source = as_evidence(graph, supply.rows["test"], rows)
         output = output or (Path(PICTURE) if image_names(graph) else None)
     sampling = Sampling(**dict(options))
@@ -234,7 +236,11 @@ def _asked(
 
 
 def _evidence(
-    graph: Graph, table_file: Path | None, files: Sequence[Path], given: Sequence[Assignment]
+    graph: Graph,
+    table_file: Path | None,
+    files: Sequence[Path],
+    given: Sequence[Assignment],
+    reading: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Node -> values, from the three options that give evidence."""
     from causalflow.data.files import read_table
@@ -244,7 +250,7 @@ def _evidence(
         frame = read_table(table_file)
         parts.append({str(name): frame[name].tolist() for name in frame.columns})
     if files:
-        parts.append(_images(graph, files))
+        parts.append(_images(graph, files, reading))
     return given_once(parts)
 
 
@@ -261,7 +267,7 @@ def _repeated(evidence: Mapping[str, Any], draws: int) -> dict[str, Any]:
     return columns
 
 
-def _images(graph: Graph, files: Sequence[Path]) -> dict[str, Any]:
+def _images(graph: Graph, files: Sequence[Path], reading: Mapping[str, Any]) -> dict[str, Any]:
     import torch
 
     names = image_names(graph)
@@ -271,7 +277,7 @@ def _images(graph: Graph, files: Sequence[Path]) -> dict[str, Any]:
             "Give others by --given NODE=FILE"
         )
     image = images_of(graph.nodes)[names[0]].type
-    return {names[0]: torch.cat([read_image(image, file) for file in files])}
+    return {names[0]: torch.cat([read_image(image, file, reading) for file in files])}
 
 
 @contextmanager

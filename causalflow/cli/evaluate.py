@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ from causalflow.cli.rows import (
     named_model,
     path_option,
     read_rows,
+    reading_options,
     shipped_data,
 )
 from causalflow.errors import EvidenceError
@@ -113,6 +114,7 @@ class NamesType(click.ParamType):
 )
 @images_option
 @path_option
+@reading_options
 @steps_option
 @guidance_option
 @sampling_option
@@ -156,6 +158,7 @@ def evaluate(
     progress: bool,
     device: str,
     as_json: bool,
+    **reading: Any,
 ) -> None:
     """Measure MODEL on pictures, and write a report.
 
@@ -183,7 +186,7 @@ def evaluate(
 
     check_folder(out)
     loaded, weights = named_model(model, device)
-    subject = _subject(loaded, model, weights, data, images, path_column, split, n, seed)
+    subject = _subject(loaded, model, weights, data, images, path_column, split, n, seed, reading)
     found = measure(
         loaded,
         subject,
@@ -214,6 +217,7 @@ def _subject(
     split: str,
     n: int,
     seed: int,
+    reading: Mapping[str, Any],
 ) -> Subject:
     """The data that are named, or those that belong to the graph file."""
     from causalflow.data.sets.catalogue import data_set
@@ -223,7 +227,7 @@ def _subject(
     if data is None and known is None:
         raise EvidenceError(f"evaluate: no data; give --data. {DATA_HELP}")
     if data is not None and not is_data_set(data):
-        rows = read_rows(model.graph, data, images, path_column)
+        rows = read_rows(model.graph, data, images, path_column, reading)
         return from_rows(model.graph, Path(data).name, rows, n, seed)
     if known is not None:
         return from_supplied(model, known, split, n)

@@ -15,8 +15,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from causalflow.cli.arguments import OutputFile, examples
+from causalflow.cli.data import short_form
 from causalflow.cli.output import count, image_names, json_option, say, say_json, table
-from causalflow.cli.rows import DATA_HELP, drawn, images_option, is_data_set, path_option, read_rows
+from causalflow.cli.rows import (
+    DATA_HELP,
+    READING,
+    drawn,
+    images_option,
+    is_data_set,
+    path_option,
+    read_rows,
+    reading_options,
+)
 from causalflow.limits import CIRCUIT_SIDE, DRAWN_ROWS
 from causalflow.training.options import Fit
 
@@ -59,7 +69,7 @@ def fit_options(command: Command) -> Command:
     short_help="Fit a graph to data: a model file.",
     epilog=examples(
         "causalflow fit graph.yaml --data rows.csv -o model.safetensors",
-        "causalflow fit graph.yaml --data labels.csv --images folder -o model.safetensors",
+        "causalflow fit graph.yaml --data folder --resize cover -o model.safetensors",
         "causalflow fit bar_mnist_frontdoor.yaml --data bar_mnist_frontdoor -o bar.safetensors",
     ),
 )
@@ -68,6 +78,7 @@ def fit_options(command: Command) -> Command:
 @click.option("-o", "--output", type=OutputFile(), required=True, help="The model file to write.")
 @images_option
 @path_option
+@reading_options
 @click.option(
     "--size",
     type=click.IntRange(8, CIRCUIT_SIDE),
@@ -97,12 +108,15 @@ def fit(
     from causalflow.formats.formats import load
 
     graph = load(file)
+    reading = {name: options.pop(name) for name in READING}
     Fit(**options)
     kept = options["checkpoint"] or output.with_name(output.name + RESUME)
     if is_data_set(data):
         content = drawn(graph, data, "train", n=rows, size=size)
     else:
-        content = read_rows(graph, data, images, path_column)
+        content = read_rows(graph, data, images, path_column, reading)
+        if not as_json:
+            say(short_form(content, graph) + "\n")
     model, report = _fitted(graph, content, {**options, "checkpoint": kept})
     if not _is_first_process():
         return

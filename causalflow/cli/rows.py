@@ -1,9 +1,7 @@
 """Rows: the data and the model that a command names, of the package or files of the user's own.
 
 morpho_mnist    a data set of `causalflow.data.sets.catalogue`
-rows.csv        a column a node; image files are named in one column (--images FOLDER)
-rows.npz        an array a node, as numpy.savez writes them
-folder/         a folder with labels.csv and the image files that it names
+rows.csv, folder/, name-{000..009}.tar, ...   a source of `causalflow.data.sources.source`
 graph.yaml      in place of a model: the checkpoint that was made for the graph, with the options of
                 inference, and the scales of anti-causal edges, that the file states, and its own
                 settings in what the file leaves open; one whose equations say it all needs none
@@ -11,8 +9,10 @@ graph.yaml      in place of a model: the checkpoint that was made for the graph,
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -23,6 +23,7 @@ from causalflow.graph.node import images_of
 from causalflow.plugins import DATA_SETS
 
 if TYPE_CHECKING:
+    from causalflow.data.reading import Collection
     from causalflow.data.sets.catalogue import DataSet
     from causalflow.data.supply import Supply
     from causalflow.graph.graph import Graph
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DATA_HELP",
+    "READING",
     "as_evidence",
     "drawn",
     "images_option",
@@ -37,16 +39,66 @@ __all__ = [
     "named_model",
     "path_option",
     "read_rows",
+    "reading_options",
     "shipped_data",
     "supply_of",
 ]
 
 DATA_HELP = (
-    "A .csv with a column a node, an .npz with an array a node, a folder with labels.csv, or a "
-    f"data set: {', '.join(DATA_SETS)}."
+    "A folder with labels.csv and the images that it names, or with a folder a level; a .csv, "
+    ".parquet, .npz or .h5 file with a column a node; a .tar, or name-{000..009}.tar; a saved "
+    f"Hugging Face data set; or a data set: {', '.join(DATA_SETS)}."
 )
-LABELS = "labels.csv"
 
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def reading_options(command: Command) -> Command:
+    """An option for every field of `causalflow.data.reading.Reading`."""
+    for option in reversed(_READING):
+        command = option(command)
+    return command
+
+
+def _reading_option(name: str, default: Any, text: str) -> Callable[[Command], Command]:
+    flag = f"--{name.replace('_', '-')}"
+    return click.option(
+        flag, name, type=type(default), default=default, show_default=default != "", help=text
+    )
+
+
+# The fields, defaults and helps of Reading, which imports torch: a test holds the two together.
+_READING = [
+    _reading_option(
+        "resize",
+        "refuse",
+        'Rule by which pictures of other sizes become the graph\'s: "refuse", "cover" (scaled and '
+        'cut off), "contain" (scaled, the rest black) or "stretch".',
+    ),
+    _reading_option(
+        "window",
+        "",
+        'Numbers that are black and white, "-160,240", or the shares of pixels below them, '
+        '"1%,99%", found in the rows that are read; "": each format\'s own.',
+    ),
+    _reading_option(
+        "slice",
+        "",
+        'Slice of volumes that is the picture, "z=50%" or "z=12"; "": they have only one.',
+    ),
+    _reading_option(
+        "on_error", "refuse", '"refuse" or "skip" rows whose picture is damaged or missing.'
+    ),
+    _reading_option(
+        "workers", 2, "Threads that decode pictures; 0: none beside the one that asks."
+    ),
+    _reading_option(
+        "memory",
+        2048.0,
+        "Megabytes of pictures that are kept in memory; above, they are decoded when asked for.",
+    ),
+]
+READING = ("resize", "window", "slice", "on_error", "workers", "memory")
 images_option = click.option(
     "--images",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -81,42 +133,25 @@ def drawn(graph: Graph, name: str, split: str, *, n: int | None, size: int | Non
     return found.draw(split, n=n, size=wanted)
 
 
-def read_rows(graph: Graph, data: str, images: Path | None, path_column: str) -> Any:
-    """The columns in files of the user's own.
+def read_rows(
+    graph: Graph,
+    data: str,
+    images: Path | None,
+    path_column: str,
+    reading: Mapping[str, Any] = MappingProxyType({}),
+) -> Collection:
+    """The rows in files of the user's own.
 
     Raises:
         DataError: no such file, one that cannot be read, or images that nothing names.
     """
-    path = Path(data)
-    if path.is_dir():
-        return _folder(graph, path, path / LABELS, path_column)
-    if not path.is_file():
+    from causalflow.data.reading import read
+    from causalflow.data.sources.source import Place, claimed
+
+    if not claimed(Place(text=data, graph=graph)) and not Path(data).exists():
         known = one_of(data.replace("-", "_"), DATA_SETS)
         raise DataError(f"--data {data}: no such file, nor a data set; {known}")
-    if path.suffix.lower() == ".npz":
-        from causalflow.data.arrays import read_arrays
-
-        return read_arrays(path)
-    if images is not None:
-        return _folder(graph, images, path.absolute(), path_column)
-    if names := image_names(graph):
-        raise DataError(
-            f"--data {data}: node '{names[0]}' is an image; give --images FOLDER, and a column "
-            f"'{path_column}' of file names in the .csv"
-        )
-    from causalflow.data.files import read_table
-
-    return read_table(path)
-
-
-def _folder(graph: Graph, folder: Path, labels: Path, path_column: str) -> Any:
-    """The columns of a table, with the images it names."""
-    from causalflow.data.files import image_folder
-
-    names = image_names(graph)
-    if len(names) != 1:
-        raise DataError(f"--images: the graph has {len(names)} image nodes; expected one")
-    return image_folder(folder, labels, path=path_column, image=names[0])
+    return read(data, graph, images=images, path=path_column, **reading)
 
 
 def named_model(file: Path, device: str) -> tuple[Model, Path | None]:
@@ -163,7 +198,12 @@ def shipped_data(file: Path, checkpoint: Path | None) -> DataSet | None:
 
 
 def supply_of(
-    model: Model, file: Path, weights: Path | None, data: str | None, rows: int
+    model: Model,
+    file: Path,
+    weights: Path | None,
+    data: str | None,
+    rows: int,
+    reading: Mapping[str, Any] = MappingProxyType({}),
 ) -> Supply:
     """So many rows of what ``--data`` names, else of what there is for the graph file.
 
@@ -182,12 +222,7 @@ def supply_of(
         return supplied(known, wanted, model)
     if is_data_set(data):
         return named(data_set(data), wanted, model.graph)
-    if (names := image_names(model.graph)) and Path(data).suffix.lower() == ".csv":
-        raise DataError(
-            f"--data {data}: node '{names[0]}' is an image; give the folder of the pictures, with "
-            f"a {LABELS} that names them in a column 'path'"
-        )
-    content = read_rows(model.graph, data, None, "path")
+    content = read_rows(model.graph, data, None, "path", reading)
     return Supply(data=data, origin=Origin.GIVEN, rows=dict.fromkeys(wanted, content))
 
 

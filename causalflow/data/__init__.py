@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from causalflow.data.files import image_folder
 from causalflow.data.frame import Frame, hide_labels
+from causalflow.data.reading import Collection, Reading, read
 from causalflow.data.sets.bar_mnist import bar_mnist
 from causalflow.data.sets.catalogue import data_set
 from causalflow.data.sets.causal_circuit import causal_circuit
@@ -16,7 +17,9 @@ from causalflow.data.shards import Shards, shards
 from causalflow.shipped import checkpoint_names, checkpoint_path
 
 __all__ = [
+    "Collection",
     "Frame",
+    "Reading",
     "Shards",
     "bar_mnist",
     "causal_circuit",
@@ -31,6 +34,7 @@ __all__ = [
     "mnist",
     "morpho_mnist",
     "pendulum",
+    "read",
     "scenes",
     "shards",
 ]

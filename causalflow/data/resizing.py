@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["RULES", "Placement", "placed", "resized", "rounded"]
+__all__ = ["RULES", "Placement", "enlarged", "placed", "resized", "rounded"]
 
 RULES = ("refuse", "cover", "contain", "stretch")
 
@@ -67,6 +67,19 @@ def placed(rule: str, given: Size, wanted: Size) -> Placement:
     return Placement(
         part=whole, size=size, corner=((rows - size[0]) // 2, (columns - size[1]) // 2)
     )
+
+
+def enlarged(rule: str, given: Size, wanted: Size) -> bool:
+    """Whether a picture grows along an axis, so that pixels are invented.
+
+    Example:
+        >>> enlarged("cover", (40, 200), (64, 64)), enlarged("contain", (40, 200), (64, 64))
+        (True, False)
+    """
+    factors = wanted[0] / given[0], wanted[1] / given[1]
+    if rule == "contain":
+        return min(factors) > 1
+    return max(factors) > 1
 
 
 def resized(values: NDArray[Any], placement: Placement) -> NDArray[np.float64]:

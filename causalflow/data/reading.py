@@ -1,0 +1,391 @@
+"""Reading: rows of one's own, from whichever source, as columns for a graph.
+
+Pictures that fit in memory are decoded at once and kept as 8 bits a number (deeper ones as
+float32); otherwise they stay where they are, and each batch is decoded when it is asked for, while
+the one before is used. Either way a row is the same bytes, whatever the number of workers.
+
+What is looked at before anything is used: of pictures in memory all, of others every one if damaged
+ones are to be skipped, else `LOOKED` spread over the rows. What is skipped is named and counted.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+import warnings
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from causalflow.data.medical import SLICE
+from causalflow.data.pictures import Chosen, Manner, Pictures, PictureSource, ordered
+from causalflow.data.resizing import RULES, enlarged
+from causalflow.data.sources.source import Opened, Place, opened_source
+from causalflow.errors import CausalflowWarning, DataError, shown
+from causalflow.graph.graph import Graph
+from causalflow.graph.node import Node
+from causalflow.options import Names, Number, Options, Whole, option
+
+__all__ = ["Collection", "Reading", "Survey", "read"]
+
+LOOKED = 200
+"""Pictures that are looked at of a column that stays on disk."""
+WINDOWED = 256
+"""Pictures whose numbers give the ends of a window in percent."""
+_NUMBERS = 65_536
+_PERCENT = re.compile(r"(\d+(?:\.\d+)?)%")
+
+Window = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading(Options):
+    """How rows of one's own are read; every default lives here.
+
+    Args:
+        resize: Rule by which pictures of other sizes become the graph's: "refuse", "cover" (scaled
+            and cut off), "contain" (scaled, the rest black) or "stretch".
+        window: Numbers that are black and white, "-160,240", or the shares of pixels below them,
+            "1%,99%", found in the rows that are read; "": each format's own.
+        slice: Slice of volumes that is the picture, "z=50%" or "z=12"; "": they have only one.
+        on_error: "refuse" or "skip" rows whose picture is damaged or missing.
+        workers: Threads that decode pictures; 0: none beside the one that asks.
+        memory: Megabytes of pictures that are kept in memory; above, they are decoded when asked
+            for.
+    """
+
+    title: ClassVar[str] = "data"
+    error: ClassVar[type[DataError]] = DataError
+
+    resize: str = option("refuse", Names(RULES))
+    window: str | tuple[Any, Any] = option("")
+    slice: str = option("")
+    on_error: str = option("refuse", Names(("refuse", "skip")))
+    workers: int = option(2, Whole(0, 64))
+    memory: float = option(2048.0, Number(0))
+
+    def __post_init__(self) -> None:
+        """Refuse what is no window and no slice."""
+        Options.__post_init__(self)
+        self.ends()
+        parts = SLICE.fullmatch(self.slice) if isinstance(self.slice, str) else None
+        if self.slice != "" and parts is None:
+            raise DataError(f"data: slice={shown(self.slice, 40)}; expected z=50%, x=12, ...")
+
+    def manner(self) -> Manner:
+        """How one picture is read by itself; a window in percent is found in rows, not in one."""
+        window, percent = self.ends()
+        if percent is not None:
+            raise DataError(
+                f"data: window={self.window} is found in rows; give the numbers that it was"
+            )
+        return Manner(resize=self.resize, window=window, cut=self.slice, workers=self.workers)
+
+    def ends(self) -> tuple[Window | None, Window | None]:
+        """The window as numbers, or as percentages."""
+        given = self.window
+        parts = given.split(",") if isinstance(given, str) else list(given)
+        if given == "":
+            return None, None
+        texts = [str(part).strip() for part in parts]
+        shares = [_PERCENT.fullmatch(text) for text in texts]
+        try:
+            percent = all(shares)
+            low, high = (float(t.rstrip("%")) if percent else float(t) for t in texts)
+        except ValueError:
+            low, high, percent = 0.0, 0.0, False
+        if not (low < high and math.isfinite(high - low)) or (percent and high > 100):
+            raise DataError(
+                f"data: window={shown(given, 40)}; expected LOW,HIGH as in -160,240 or 1%,99%"
+            )
+        return (None, (low, high)) if percent else ((low, high), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """What was seen of the pictures of a node.
+
+    Attributes:
+        rows: how many there are.
+        looked: how many were looked at.
+        sizes: (height, width) -> how many of them.
+        range: the least and the largest number in them.
+        small: how many are smaller than the graph's size, and are enlarged.
+        resize: the rule by which others become that size.
+        window: the numbers that are black and white, where they are not the format's own.
+        bytes: what they take in memory; None: they stay where they are.
+    """
+
+    rows: int
+    looked: int
+    sizes: Mapping[tuple[int, int], int]
+    range: tuple[float, float]
+    small: int
+    resize: str
+    window: Window | None
+    bytes: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collection:
+    """Rows that were read, as `Model.fit`, `cf.evaluate` and `Model.counterfactual` take them.
+
+    Attributes:
+        about: the source, in a few words.
+        columns: name -> labels or pictures.
+        surveys: image node -> what was seen of its pictures.
+        skipped: the rows left out: the picture, and the reason.
+    """
+
+    about: str
+    columns: Mapping[str, Any] = field(repr=False)
+    surveys: Mapping[str, Survey]
+    skipped: tuple[tuple[str, str], ...] = ()
+
+
+def read(
+    source: str | Path,
+    graph: Graph,
+    *,
+    images: str | Path | None = None,
+    path: str = "path",
+    options: Reading | None = None,
+    **further: Any,
+) -> Collection:
+    """The rows of a folder, a table, tar archives or a file of arrays, for the nodes of a graph.
+
+    Args:
+        source: a folder with labels.csv, or with a folder a level; a .csv, .parquet, .npz, .h5 or
+            .tar file; name-{000..009}.tar; a saved Hugging Face data set; a folder of shards
+            (`causalflow.data.sources.source`).
+        graph: gives the columns' names and types, and the images' shapes.
+        images: the folder of the image files that a table names.
+        path: the table's column of them.
+        options: all of `Reading`.
+        further: others of them, as keywords (resize, window, on_error, ...).
+
+    Raises:
+        DataError: the source cannot be read, or a picture, unless those are to be skipped.
+
+    Example:
+        rows = cf.data.read("pets", graph, resize="cover", on_error="skip")
+        model.fit(rows)
+    """
+    slots = dataclasses.fields(Reading)
+    base = {} if options is None else {slot.name: getattr(options, slot.name) for slot in slots}
+    chosen = Reading(**{**base, **further})
+    place = Place(
+        text=str(source),
+        graph=graph,
+        images=None if images is None else Path(images),
+        column=path,
+        strict=chosen.on_error == "refuse",
+    )
+    opened = opened_source(place)
+    _check_rows(opened, place)
+    return _Reader(opened, graph, chosen).collection()
+
+
+def _check_rows(opened: Opened, place: Place) -> None:
+    lengths = {name: len(column) for name, column in {**opened.columns, **opened.pictures}.items()}
+    if not lengths or 0 in lengths.values():
+        raise DataError(f"{place.text}: the data have no rows")
+    if opened.pictures and len(set(lengths.values())) > 1:
+        listed = ", ".join(f"'{name}' {length:,}" for name, length in lengths.items())
+        raise DataError(f"{place.text}: columns of unequal lengths: {listed}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    opened: Opened
+    graph: Graph
+    options: Reading
+
+    def collection(self) -> Collection:
+        """The rows, once their pictures were looked at."""
+        found = {name: self._seen(name, source) for name, source in self.opened.pictures.items()}
+        bad: dict[int, tuple[str, str]] = {}
+        for seen in found.values():
+            bad |= seen.bad
+        rows = next((len(source) for source in self.opened.pictures.values()), 0)
+        kept = tuple(row for row in range(rows) if row not in bad)
+        if bad and not kept:
+            raise DataError(f"{self.opened.about}: none of {rows:,} pictures can be read")
+        columns = {n: _taken(c, kept) if bad else c for n, c in self.opened.columns.items()}
+        columns |= {name: seen.column(kept) for name, seen in found.items()}
+        if any(small := [seen.survey.small for seen in found.values()]):
+            warnings.warn(
+                f"{self.opened.about}: {sum(small):,} pictures are smaller than the graph asks "
+                "for, and are enlarged",
+                CausalflowWarning,
+                stacklevel=4,
+            )
+        skipped = tuple(bad[row] for row in sorted(bad))
+        surveys = {name: seen.survey for name, seen in found.items()}
+        return Collection(
+            about=self.opened.about, columns=columns, surveys=surveys, skipped=skipped
+        )
+
+    def _seen(self, name: str, source: PictureSource) -> _Seen:
+        """The pictures of a node, looked at."""
+        node, skip = self.graph.nodes[name], self.options.on_error == "skip"
+        percent, shape = self.options.ends()[1], _shape_of(node)
+        self._check_levels(name, node)
+        numbers = replace(self.options, window="") if percent is not None else self.options
+        manner = numbers.manner()
+        pictures = Pictures(source=source, manner=manner).of_shape(shape)
+        if percent is not None:
+            manner = replace(manner, window=_percentiles(pictures, percent, skip, name))
+            pictures = replace(pictures, manner=manner)
+        size = math.prod(shape) * _bytes_of_a_number(pictures)
+        whole = len(source) * size <= self.options.memory * 1e6
+        rows = range(len(source)) if whole or skip else _spread(len(source), LOOKED)
+        return _look(pictures, rows, keep=whole, skip=skip)
+
+    def _check_levels(self, name: str, node: Node) -> None:
+        """Levels are not resized: there are no means of them."""
+        if node.type.depth is not None and self.options.resize != "refuse":
+            raise DataError(
+                f"data: resize={self.options.resize}, but the pixels of node '{name}' are levels, "
+                "of which there are no means; give pictures of its size"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """The pictures of a node, with what was seen of them, and which cannot be read."""
+
+    pictures: Pictures
+    survey: Survey
+    kept: NDArray[Any] | None
+    bad: Mapping[int, tuple[str, str]]
+
+    def column(self, rows: tuple[int, ...]) -> Any:
+        """Those of some rows."""
+        whole = len(rows) == len(self.pictures)
+        if self.kept is not None:
+            return torch.from_numpy(self.kept if whole else self.kept[list(rows)])
+        if whole:
+            return self.pictures
+        return replace(self.pictures, source=Chosen(source=self.pictures.source, rows=rows))
+
+
+def _look(pictures: Pictures, rows: Sequence[int], *, keep: bool, skip: bool) -> _Seen:
+    """Decode some rows once, and keep them where ``keep``."""
+    assert pictures.shape is not None
+    sizes: Counter[tuple[int, int]] = Counter()
+    bad: dict[int, tuple[str, str]] = {}
+    kept: NDArray[Any] | None = None
+    ends = [math.inf, -math.inf]
+    results = ordered(partial(_one, pictures, skip), rows, pictures.manner.workers)
+    for row, found in zip(rows, results, strict=True):
+        if isinstance(found, DataError):
+            bad[row] = (pictures.source.name(row), str(found))
+            continue
+        image, size, low, high = found
+        sizes[size] += 1
+        ends = [min(ends[0], low), max(ends[1], high)]
+        if keep:
+            kept = _put(kept, len(pictures), row, image)
+    height, width = pictures.shape[1:]
+    survey = Survey(
+        rows=len(pictures) - len(bad),
+        looked=len(rows) - len(bad),
+        sizes=dict(sizes.most_common()),
+        range=(ends[0], ends[1]),
+        small=sum(
+            count
+            for size, count in sizes.items()
+            if enlarged(pictures.manner.resize, size, (height, width))
+        ),
+        resize=pictures.manner.resize,
+        window=pictures.manner.window,
+        bytes=None if kept is None else kept.nbytes,
+    )
+    return _Seen(pictures=pictures, survey=survey, kept=kept, bad=bad)
+
+
+def _one(
+    pictures: Pictures, skip: bool, row: int
+) -> tuple[NDArray[Any], tuple[int, int], float, float] | DataError:
+    """A picture in the shape, its size before, and its least and largest number; or its error."""
+    assert pictures.shape is not None
+    try:
+        raw = pictures.raw(row)
+        image = pictures.fitted(row, raw, pictures.shape)
+    except DataError as mistake:
+        if not skip:
+            raise
+        return mistake
+    size = (raw.values.shape[0], raw.values.shape[1])
+    return image, size, float(raw.values.min()), float(raw.values.max())
+
+
+def _put(kept: NDArray[Any] | None, rows: int, row: int, image: NDArray[Any]) -> NDArray[Any]:
+    """Put a picture in its place; all become float32 when the first deep one comes."""
+    if kept is None:
+        kept = np.zeros((rows, *image.shape), image.dtype)
+    if kept.dtype == image.dtype:
+        kept[row] = image
+    elif kept.dtype == np.uint8:
+        kept = kept.astype(np.float32) / 255
+        kept[row] = image
+    else:
+        kept[row] = image.astype(np.float32) / 255
+    return kept
+
+
+def _percentiles(pictures: Pictures, percent: Window, skip: bool, name: str) -> Window:
+    """The numbers below which such shares of the pixels lie, in rows spread over all."""
+    parts = []
+    for row in _spread(len(pictures), WINDOWED):
+        try:
+            values = pictures.raw(row).values.ravel()
+        except DataError:
+            if not skip:
+                raise
+            continue
+        parts.append(values[:: max(1, len(values) // _NUMBERS)].astype(np.float64))
+    every = np.concatenate(parts) if parts else np.zeros(1)
+    low, high = (float(end) for end in np.percentile(every, percent))
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise DataError(f"node '{name}': the window {percent} % is {low:g} to {high:g}, no range")
+    return low, high
+
+
+def _bytes_of_a_number(pictures: Pictures) -> int:
+    """1 where the first picture that can be read has 8 bits, else 4."""
+    for row in range(len(pictures)):
+        try:
+            eight = pictures.raw(row).values.dtype == np.uint8
+        except DataError:
+            continue
+        return 1 if eight and pictures.manner.window is None else 4
+    return 1
+
+
+def _spread(rows: int, most: int) -> list[int]:
+    """So many rows at equal distances."""
+    return [int(at) for at in np.linspace(0, rows - 1, min(rows, most)).round()]
+
+
+def _taken(column: Any, rows: tuple[int, ...]) -> Any:
+    """Some rows of a column of labels."""
+    if hasattr(column, "iloc"):
+        return column.iloc[list(rows)]
+    if isinstance(column, list):
+        return [column[row] for row in rows]
+    return column[list(rows)]
+
+
+def _shape_of(node: Node) -> tuple[int, int, int]:
+    channels, height, width = node.type.shape
+    return channels, height, width
