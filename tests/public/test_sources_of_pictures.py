@@ -163,7 +163,9 @@ def test_a_folder_a_level_gives_the_class_and_the_pictures(tmp_path):
 def test_a_tree_with_a_folder_that_is_no_level_is_refused(tmp_path):
     (tmp_path / "tree" / "grean").mkdir(parents=True)
     (tmp_path / "tree" / "grean" / "a.png").write_bytes(png(PIXELS[0]))
-    with pytest.raises(cf.DataError, match=r"grean: no level of node 'color'.*did you mean 'green'"):
+    with pytest.raises(
+        cf.DataError, match=r"grean: no level of node 'color'.*did you mean 'green'"
+    ):
         cf.data.read(tmp_path / "tree", cf.loads(GRAPH))
     (tmp_path / "tree" / "grean").rename(tmp_path / "tree" / "green")
     with pytest.raises(cf.DataError, match=r"no such column in the data"):
