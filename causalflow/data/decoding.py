@@ -18,6 +18,7 @@ with 16 bits in each of three colours is read with 8.
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,6 +43,7 @@ READ_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 _EIGHT_BIT = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr"})
 _SIXTEEN_BIT = frozenset({"I;16", "I;16L", "I;16B"})
 _ORIENTATION = 0x0112
+_ADDRESS = re.compile(r" <\S+ object at 0x[0-9a-f]+>")
 _LUMA = (0.299, 0.587, 0.114)
 
 
@@ -127,7 +129,8 @@ def _decoder_errors(name: object, what: str) -> Iterator[None]:
     except DataError:
         raise
     except Exception as mistake:  # decoders raise what they like: struct.error, KeyError, ...
-        raise DataError(f"{name}: {what} ({'/'.join(FORMATS)}): {mistake}") from None
+        reason = _ADDRESS.sub("", str(mistake))
+        raise DataError(f"{name}: {what} ({'/'.join(FORMATS)}): {reason}") from None
 
 
 def _of_picture(picture: Picture.Image, name: object, channels: int | None) -> Raw:

@@ -178,6 +178,8 @@ def _unpacked(content: bytes, name: object) -> bytes:
         raise DataError(f"{name}: damaged: {mistake}") from None
     if unpacker.unconsumed_tail:
         raise DataError(f"{name}: unpacks to more than {VOLUME_BYTES:,} bytes")
+    if not unpacker.eof:
+        raise DataError(f"{name}: damaged: it ends too soon")
     return plain
 
 

@@ -227,9 +227,9 @@ def test_data_shows_levels_ranges_sizes_and_what_is_skipped(animals, cli):
     for text in (
         "23 rows, image folder animals with labels.csv\n",
         "23 pictures of height x width 16x16 (15), 12x24 (8); numbers 0 to 255; resized by 'cover'",
-        "animal  cat           18  81.8 %\n",
-        "animal  (missing)      1  -\n",
-        "weight [kg]      0      6 ",
+        "animal  cat          18  81.8 %\n",
+        "animal  (missing)     1  -\n",
+        "weight [kg]      0     ",
         "note: node 'animal': level 'dog' has 4 rows\n",
         "note: node 'animal': level 'fox' has 0 rows\n",
         "note: 1 row skipped: 5.png: not an image file",

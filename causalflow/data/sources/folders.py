@@ -17,6 +17,7 @@ from pathlib import Path
 import pandas as pd
 
 from causalflow.data.files import Files, inside, named_files, read_table
+from causalflow.data.medical import extra
 from causalflow.data.sources.source import Opened, Place, Source, class_node, image_node
 from causalflow.errors import DataError, one_of
 from causalflow.files import opened
@@ -85,9 +86,7 @@ def _parquet(path: Path) -> pd.DataFrame:
     try:
         from pyarrow import parquet
     except ImportError:
-        raise DataError(
-            f"{path}: parquet needs the package pyarrow: pip install -c constraints.txt pyarrow"
-        ) from None
+        raise extra("pyarrow", "datasets", f"{path}: parquet") from None
     with opened(path, DataError, limit=CSV_BYTES) as file:
         try:
             content = parquet.ParquetFile(file)
