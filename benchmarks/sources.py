@@ -181,8 +181,8 @@ def page(result: Mapping[str, Any]) -> str:
     return (
         f"# Pictures a second, by source\n\n`python -m benchmarks.sources`: "
         f"{lines[0]['pictures']:,} colour pictures of {SIDE} pixels (one source: of {LARGE}, "
-        f"brought to {SIDE}), in batches of {BATCH} in a random order, none kept in memory; medians "
-        f"of {ROUNDS} rounds.\n\n{table}\n\n{about['processor']}, "
+        f"brought to {SIDE}), in batches of {BATCH} in a random order, none kept in memory; "
+        f"medians of {ROUNDS} rounds.\n\n{table}\n\n{about['processor']}, "
         f"{about['cores']} cores, Python {about['python']}. The machine had other work: the clock "
         "says what was left of it, the processor's time what reading costs.\n"
     )

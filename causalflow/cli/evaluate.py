@@ -228,7 +228,7 @@ def _subject(
         raise EvidenceError(f"evaluate: no data; give --data. {DATA_HELP}")
     if data is not None and not is_data_set(data):
         rows = read_rows(model.graph, data, images, path_column, reading)
-        return from_rows(model.graph, Path(data).name, rows, n, seed)
+        return from_rows(model.graph, Path(data).name or data, rows, n, seed)
     if known is not None:
         return from_supplied(model, known, split, n)
     return from_data_set(model.graph, data_set(str(data)), split, n)
