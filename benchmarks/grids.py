@@ -94,6 +94,12 @@ def _pendulum(model: cf.Model) -> Worlds:
     return data.parts, lambda action: data.true_counterfactual(rows, action)
 
 
+def _ball(model: cf.Model) -> Worlds:
+    data = cf.data.scenes("ball", split="test", size=64, n=COLUMNS)
+    rows = list(range(COLUMNS))
+    return data.columns, lambda action: data.true_counterfactual(rows, action)
+
+
 def _circuit(model: cf.Model) -> Worlds:
     data = cf.data.causal_circuit("test", SIZE, n=COLUMNS, synthetic=True)
     rows = list(range(COLUMNS))
@@ -139,6 +145,11 @@ GRIDS = {
         says="The look-alike of CausalCircuit: the arm and two lamps set",
         actions=({"arm": 0.2}, {"arm": 0.8}, {"blue": 0.9}, {"red": 0.9}),
         factual=_circuit,
+    ),
+    "scene_ball": Grid(
+        says="A ball and its shadow, 64 x 64: size, hue, place and lamp set, and the other sky",
+        actions=({"size": 12.0}, {"hue": 120.0}, {"x": 20.0}, {"lamp": 10.0}, {"sky": "dusk"}),
+        factual=_ball,
     ),
 }
 

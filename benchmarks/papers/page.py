@@ -23,6 +23,7 @@ from benchmarks.grids import GRIDS, grid_path
 from benchmarks.markdown import markdown
 from benchmarks.papers.cells import Found
 from benchmarks.papers.experiment import SYSTEMS, declared, read_tables
+from benchmarks.scenes.report import section
 from causalflow.files import whole_file
 
 HEAD = """\
@@ -64,9 +65,11 @@ def write_page(results: Path, page: Path) -> None:
         parts.append("\n".join([*lines, ""]) if also else "")
         for name, each in found.items():
             _write(results / f"{name}.md", "\n".join(_in_full(system, name, each)))
+    parts.append("\n".join(section(results.parent)))
     parts.append(GRID_HEAD)
     for name, grid in GRIDS.items():
-        parts.append(f"{grid.says}.\n![{name}]({grid_path(name).relative_to(DOCS)})\n")
+        parts.append(f"- {grid.says}. ![{name}]({grid_path(name).relative_to(DOCS)})")
+    parts.append("")
     page.parent.mkdir(parents=True, exist_ok=True)
     _write(page, "\n".join(parts))
 
