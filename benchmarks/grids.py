@@ -106,7 +106,7 @@ def _circuit(model: cf.Model) -> Worlds:
     return data.columns, lambda action: data.true_counterfactual(rows, action)
 
 
-GRIDS = {
+_SHOWN = {
     "morpho_mnist": Grid(
         says="Morpho-MNIST: thicker (so brighter), thinner, darker, another digit",
         actions=({"thickness": 5.0}, {"thickness": 1.5}, {"intensity": 100.0}, {"digit": 3}),
@@ -152,6 +152,7 @@ GRIDS = {
         factual=_ball,
     ),
 }
+GRIDS = {name: grid for name, grid in _SHOWN.items() if name in cf.data.checkpoint_names()}
 
 
 def grid_path(name: str) -> Path:

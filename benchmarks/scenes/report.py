@@ -122,8 +122,8 @@ def section(folder: Path = RESULTS) -> list[str]:
     about = (
         f"**{met} of {total} lines are met.** An image node in a latent, fitted by the defaults on "
         f"one CPU thread to {given['train']:,} pictures; {given['test']} unseen ones, each parent "
-        "set by itself, the worst intervention decides. Beside it in the file: the same in "
-        "pixels and an HVAE of equal minutes, without the mask, without the residual, by intervention."
+        "set by itself, the worst intervention decides. Beside it in the file: pixels and HVAE of "
+        "equal minutes, without the mask, without the residual, by intervention."
     )
     made = "`python -m benchmarks.scenes fit ball`, `measure ball`, `report`"
     return [

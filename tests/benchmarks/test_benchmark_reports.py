@@ -19,6 +19,8 @@ from benchmarks.nets import NETS
 from benchmarks.papers.__main__ import PAGE, TABLES
 from benchmarks.papers.experiment import SYSTEMS, declared, read_tables
 from benchmarks.papers.page import verdict, write_page
+from benchmarks.scenes.report import found_in
+from benchmarks.scenes.report import report as scenes_report
 from causalflow.shipped import checkpoint_names
 
 FOUND = [
@@ -34,10 +36,13 @@ def test_every_module_imports(module):
     assert importlib.import_module(module).__doc__
 
 
-@pytest.mark.parametrize("name", ["counterfactual", "exact", "identify", "papers"])
+@pytest.mark.parametrize(
+    "name", ["counterfactual", "exact", "identify", "papers", "scenes measure", "scenes hires"]
+)
 def test_every_command_teaches_itself(name):
-    command = importlib.import_module(f"benchmarks.{name}.__main__").main
-    shown = CliRunner().invoke(command, ["--help"])
+    folder, *further = name.split()
+    command = importlib.import_module(f"benchmarks.{folder}.__main__").main
+    shown = CliRunner().invoke(command, [*further, "--help"])
     assert shown.exit_code == 0
     assert "--out" in shown.output
 
@@ -50,6 +55,8 @@ def written(tmp_path_factory):
     results.mkdir(parents=True)
     for path in TABLES.glob("*.json"):
         shutil.copy(path, results)
+    for path in RESULTS.glob("scenes_*"):
+        shutil.copy(path, results.parent)
     page = root / PAGE.relative_to(ROOT)
     write_page(results, page)
     return page, results
@@ -104,6 +111,13 @@ def test_every_model_that_ships_has_a_grid_on_the_page():
     for name in GRIDS:
         assert f"({Path('grids') / f'{name}.png'})" in page
         assert grid_path(name).stat().st_size > 1000
+
+
+def test_the_report_of_scenes_is_what_its_parts_say():
+    page, made = RESULTS / "scenes.md", scenes_report(RESULTS)
+    assert page.exists() == bool(found_in(RESULTS))
+    assert not page.exists() or page.read_text(encoding="utf-8") == made
+    assert "not run" not in made
 
 
 def test_the_report_of_counterfactual_images_is_what_its_parts_say():
