@@ -111,6 +111,7 @@ class Denoiser(nn.Module):
         self.weighting = WEIGHTINGS.get(options.weighting)
         self.coupling = COUPLINGS.get(options.coupling)
         self.null_rate = options.null_rate
+        self.jitter = options.parent_jitter
         self.hides_together = any(isinstance(parent, Vector) for parent in parents.values())
         self.trained = isinstance(network, TrainedNetwork)
         self.told = tuple(parents)
@@ -237,7 +238,12 @@ class Denoiser(nn.Module):
     def _hide(
         self, parents: Mapping[str, Tensor], n: int, generator: torch.Generator
     ) -> Mapping[str, Tensor]:
-        """The parents, each, or all at once, hidden in a random ``null_rate`` of the rows."""
+        """The parents, each, or all at once, hidden in a random ``null_rate`` of the rows.
+
+        Continuous ones are told with the ``jitter``, if there is one.
+        """
+        if self.jitter:
+            parents = self.parents.jittered(parents, self.jitter, generator)
         if not self.null_rate:
             return parents
         given, null = dict(parents), nulled(parents, self.parents.names)

@@ -128,6 +128,13 @@ class Diffusion(Options):
             "free" and "grouped" guidance need it above 0 unless labels are missing.
         unlabelled: what the denoiser is told where a label is missing: "null", or a draw from the
             "posterior" of the predictor, given the clean image, fitted beside it.
+        augment_flip: pictures are mirrored in half of the rows of a step; like the other three, for
+            parents that do not speak of it alone (`causalflow.mechanisms.image.augmentation`).
+        augment_shift: pixels by which they are moved at most, along each axis.
+        augment_brightness: how much lighter or darker they are made at most, of pixels in [0, 1].
+        augment_noise: the largest deviation of noise that is added, likewise.
+        parent_jitter: noise on the continuous parents that the network is told in training, as a
+            share of their standard deviations: the network cannot know a row by its labels.
 
         solver: abducts, and decodes when nothing guides; "difference" wants 3 to 6 steps. A name,
             or a method such as ``cf.Heun(steps=20)``; so are ``guided_solver``, ``guidance`` and
@@ -195,6 +202,11 @@ class Diffusion(Options):
     reweighted: bool = option(True, Truth(), phase="training")
     null_rate: float = option(0.0, Number(0.0, 1.0), phase="training")
     unlabelled: str = option("null", Names(("null", "posterior")), phase="training")
+    augment_flip: bool = option(False, Truth(), phase="training")
+    augment_shift: int = option(0, Whole(0, 1_000), phase="training")
+    augment_brightness: float = option(0.0, Number(0.0, 1.0), phase="training")
+    augment_noise: float = option(0.0, Number(0.0, 1.0), phase="training")
+    parent_jitter: float = option(0.0, Number(0.0, 1.0), phase="training")
 
     solver: Chosen[Solver] = option(
         "alf",

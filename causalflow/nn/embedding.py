@@ -139,6 +139,18 @@ class ParentEmbedding(nn.Module):
             if isinstance(part, NumberEmbedding):
                 part.calibrate(values[name])
 
+    def jittered(
+        self, values: Mapping[str, Tensor], share: float, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """The values, continuous ones with normal noise of so many of their standard deviations."""
+        told = dict(values)
+        for name, part in zip(self.names, self.parts, strict=True):
+            if isinstance(part, NumberEmbedding) and part.first is None:
+                value = told[name]
+                draws = torch.randn(value.shape, generator=generator, device=generator.device)
+                told[name] = value + share * part.scale.to(value) * draws.to(value)
+        return told
+
     def forward(self, values: Mapping[str, Tensor], n: int) -> Tensor:
         """The sum over the parents, shape (n, features).
 

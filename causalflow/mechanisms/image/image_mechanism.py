@@ -38,6 +38,7 @@ from causalflow.graph.node import (
     levels_of,
 )
 from causalflow.graph.settings import Settings
+from causalflow.mechanisms.image.augmentation import augmented
 from causalflow.mechanisms.image.canvas import Canvas, canvas_of
 from causalflow.mechanisms.image.classifier import given_classifiers, home_of
 from causalflow.mechanisms.image.codec import Codec, ImageNoise
@@ -250,7 +251,7 @@ class ImageMechanism(nn.Module):
 
         Where the canvas has losses of its own, they stand beside it, each by name.
         """
-        image = values[self.name]
+        image = augmented(values[self.name], self.options, generator)
         seen, costs = self.canvas.learn(image, generator)
         parents = {name: values[name] for name in self.parents}
         error = torch.zeros(len(image), device=image.device)
