@@ -156,6 +156,7 @@ def _summary(report: FitReport, output: Path, unit: str) -> str:
         resumed = f" (resumed after step {report.resumed_from:,})" if report.resumed_from else ""
         lines |= {
             "steps": f"{report.steps:,}{resumed}",
+            **_held(report),
             f"{unit} seen": f"{report.images:,}",
             "time": f"{report.seconds:.3g} s",
             "speed": f"{report.images / max(report.seconds, 1e-9):,.0f} {unit}/s",
@@ -163,6 +164,13 @@ def _summary(report: FitReport, output: Path, unit: str) -> str:
     width = max(map(len, lines))
     text = "\n".join(f"{name.ljust(width)}  {value}" for name, value in lines.items())
     return "\n\n".join([text, *_tables(report)])
+
+
+def _held(report: FitReport) -> dict[str, str]:
+    """The line of the held-out rows, if any are."""
+    if report.held_out is None:
+        return {}
+    return {"held-out loss": f"{report.held_out:.4g}, least after step {report.best_step:,}, kept"}
 
 
 def _tables(report: FitReport) -> Iterator[str]:

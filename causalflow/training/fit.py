@@ -2,6 +2,7 @@
 
     calibrate  one pass over the labels sets tables, statistics and closed-form fits
     step       `causalflow.training.loop`: loss, gradient, AdamW, average (EMA) of the weights
+    look       `causalflow.training.heldout`: the loss of rows that are held out, if any are
     keep       `causalflow.training.state`: the checkpoint, written every so many seconds
     tell       `causalflow.training.log`: progress bar and JSON lines
 
@@ -26,11 +27,13 @@ from causalflow.checkpoint import State
 from causalflow.errors import CheckpointError, DataError
 from causalflow.files import alone, place_of, remove_leftovers, written
 from causalflow.training.device import FitInterrupted, launch, signals
+from causalflow.training.heldout import HeldOut, parted
 from causalflow.training.log import TrainingLog
 from causalflow.training.loop import (
     Run,
     Step,
     Trainable,
+    Weighted,
     gradient_nodes,
     module_of,
     optimise,
@@ -59,7 +62,9 @@ __all__ = ["Fit", "FitInterrupted", "FitReport", "Trainable", "fit"]
 class FitReport:
     """What a fit did; ``losses`` are averages over the last steps, ``images`` the rows seen.
 
-    ``distances``: how far the draws of a model's continuous nodes are from the rows, 0 to 1
+    ``held_out``: the least loss of held-out rows, None where there are none; ``best_step``: after
+    how many steps it was, whose weights the fitted model holds. ``distances``: how far the draws of
+    a model's continuous nodes are from the rows, 0 to 1
     (Kolmogorov-Smirnov).
     """
 
@@ -72,6 +77,8 @@ class FitReport:
     precision: str
     processes: int
     resumed_from: int
+    held_out: float | None = None
+    best_step: int | None = None
     distances: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -118,6 +125,7 @@ def _fitted(
 ) -> FitReport:
     module = _prepared(module_of(model))
     kept = _Checkpoint.of(frame, options, graph, further, first=fabric.is_global_zero)
+    frame, held = parted(frame, options)
     stored = kept.read(module) if kept is not None and any(trainable(module)) else None
     if stored is None:
         model.calibrate(frame.labels(), generator("cpu", options.seed, CALIBRATION))
@@ -129,7 +137,12 @@ def _fitted(
     if kept is not None and stored is not None:
         restore(kept.path, run.state, stored)
         fabric.strategy.precision.load_state_dict(stored.metadata.options["scaler"])
-    return _follow(run, frame, kept)
+    return _follow(run, frame, kept, None if held is None else _held_out(model, held, options))
+
+
+def _held_out(model: Trainable, frame: Rows, options: Fit) -> HeldOut:
+    law = model.row_law(frame.labels()) if isinstance(model, Weighted) else None
+    return HeldOut.of(frame, law, options)
 
 
 @contextmanager
@@ -154,17 +167,22 @@ def _prepared(module: nn.Module) -> nn.Module:
     return module
 
 
-def _follow(run: Run, frame: Rows, kept: _Checkpoint | None) -> FitReport:
+def _follow(run: Run, frame: Rows, kept: _Checkpoint | None, held: HeldOut | None) -> FitReport:
     """Take the steps, telling and keeping what the options ask for; leave the averaged weights."""
     state, options, begun = run.state, run.options, run.state.step
     before, start = state.seconds, time.monotonic()
     with _settled(state), signals() as stop, _log(run, frame) as log:
-        for step in optimise(run, frame, stop):
+        for step in () if held is not None and held.over(run) else optimise(run, frame, stop):
+            if held is not None and held.due(step.done):
+                log.look(held.look(run))
+            over = step.done == options.steps or (held is not None and held.over(run))
             state.seconds = before + time.monotonic() - start
-            log.add(step.done, step.losses, state.seconds)
-            stopped = step.stopped and step.done < options.steps
-            if kept is not None and (kept.due() or stopped or step.done == options.steps):
+            log.add(step.done, step.losses, state.seconds, ends=over)
+            stopped = step.stopped and not over
+            if kept is not None and (kept.due() or stopped or over):
                 kept.write(run)
+            if over:
+                break
             if stopped:
                 raise FitInterrupted(_interrupted(step, options))
     return _report(run.fabric, state.module, options, state, log.losses, begun)
@@ -270,4 +288,6 @@ def _report(
         precision=str(fabric.strategy.precision.precision),
         processes=fabric.world_size,
         resumed_from=begun,
+        held_out=state.best.loss if state and state.best else None,
+        best_step=state.best.step if state and state.best else None,
     )

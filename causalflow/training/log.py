@@ -5,6 +5,8 @@ since the line before:
 
     {"step": 50, "images": 12800, "seconds": 3.1, "loss": 0.41, "losses": {"image": 0.41}}
 
+Where rows are held out, a line after a look at them has their loss, {..., "held_out": 0.43}.
+
 A resumed fit drops the lines past its checkpoint and goes on below them.
 """
 
@@ -70,6 +72,7 @@ class TrainingLog:
         self._recent: dict[str, float] = {}
         self._sums: dict[str, float] = {}
         self._lines = 0
+        self._held: float | None = None
 
     def __enter__(self) -> TrainingLog:
         return self
@@ -91,8 +94,17 @@ class TrainingLog:
         """Each node's loss, averaged over about the last `MEMORY` steps."""
         return dict(self._recent)
 
-    def add(self, step: int, losses: Mapping[str, float], seconds: float) -> None:
-        """Take note that ``step`` steps are done; ``losses`` are the last one's, by node."""
+    def look(self, loss: float) -> None:
+        """Take note of the loss of the held-out rows, before the step that it belongs to."""
+        self._held = loss
+
+    def add(
+        self, step: int, losses: Mapping[str, float], seconds: float, *, ends: bool = False
+    ) -> None:
+        """Take note that ``step`` steps are done, and whether these are all.
+
+        ``losses`` are the last one's, by node.
+        """
         self._seen += 1
         share = max(1 / self._seen, 1 / MEMORY)
         for name, loss in losses.items():
@@ -101,7 +113,7 @@ class TrainingLog:
             self._sums[name] = self._sums.get(name, 0.0) + loss
         self._lines += 1
         self._show()
-        if step % self.every == 0 or step == self.steps:
+        if step % self.every == 0 or ends or step == self.steps:
             self._write(step, seconds)
 
     def _show(self) -> None:
@@ -110,6 +122,8 @@ class TrainingLog:
         shown = {"loss": f"{sum(self._recent.values()):.4g}"}
         if len(self._recent) > 1:
             shown |= {name: f"{loss:.4g}" for name, loss in self._recent.items()}
+        if self._held is not None:
+            shown |= {"held out": f"{self._held:.4g}"}
         self._bar.set_postfix(shown, refresh=False)
         self._bar.update(self.batch_size)
 
@@ -125,6 +139,8 @@ class TrainingLog:
             "loss": round(sum(losses.values()), 6),
             "losses": losses,
         }
+        if self._held is not None:
+            line["held_out"] = round(self._held, 6)
         try:
             self._file.write(json.dumps(line) + "\n")
             self._file.flush()

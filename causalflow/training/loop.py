@@ -36,7 +36,17 @@ from causalflow.training.state import (
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-__all__ = ["Run", "Step", "Trainable", "gradient_nodes", "module_of", "optimise", "set_up"]
+__all__ = [
+    "Run",
+    "Step",
+    "Trainable",
+    "Weighted",
+    "gradient_nodes",
+    "judged",
+    "module_of",
+    "optimise",
+    "set_up",
+]
 
 
 class Trainable(Protocol):
@@ -177,6 +187,20 @@ def _descend(run: Run, stage: Stage) -> None:
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     run.state.follow(options.ema, stage.first)
+
+
+@torch.no_grad()
+def judged(run: Run, batch: Mapping[str, Tensor], noise: torch.Generator) -> Tensor:
+    """The mean loss of every node on a batch, in the order of ``run.nodes``; the same everywhere.
+
+    Args:
+        run: whose network is asked, with the weights it holds.
+        batch: rows by node.
+        noise: draws.
+    """
+    device = run.fabric.device
+    work = _Work({name: _to(value, device) for name, value in batch.items()}, noise)
+    return cast(Tensor, run.fabric.all_reduce(run.network(work)[1]))
 
 
 def _check_finite(run: Run, losses: Mapping[str, float], gradient: float) -> None:

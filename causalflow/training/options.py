@@ -73,6 +73,10 @@ class Fit(Options):
         weight_decay: AdamW's decay.
         ema: Decay of the average of the weights, which is what the fitted model holds.
         gradient_clip: Largest norm of the gradient.
+        held_out: Share of the rows that are kept from training; the fitted model holds the weights
+            with the least loss on them. 0: none.
+        held_every: Steps between two looks at that loss.
+        patience: Looks in a row that are no better after which the fit ends; 0: it never does.
         seed: Of batches and noise.
         device: "auto" (CUDA, else CPU), "cpu", "cuda" or "cuda:1".
         precision: "auto" (bf16-mixed where CUDA has bfloat16, else 32-true), "32-true",
@@ -99,6 +103,11 @@ class Fit(Options):
         0.999, Number(0, 1, open="high", text="a number in [0, 1)"), phase="training"
     )
     gradient_clip: float = option(1.0, _POSITIVE, phase="training")
+    held_out: float = option(
+        0.0, Number(0, 1, open="high", text="a number in [0, 1)"), phase="training"
+    )
+    held_every: int = option(100, _EVERY, phase="training")
+    patience: int = option(10, _SEED, phase="training")
     seed: int = option(0, _SEED, phase="training")
     device: str = option("auto")
     precision: str = option("auto", Names(_PRECISIONS), phase="training")
@@ -148,6 +157,9 @@ class FitKeywords(TypedDict, total=False):
     weight_decay: float
     ema: float
     gradient_clip: float
+    held_out: float
+    held_every: int
+    patience: int
     precision: str
     devices: int
     strategy: str
@@ -171,9 +183,13 @@ def fit_options(options: Fit | None, given: Mapping[str, Any]) -> Fit:
 
 
 def identity(options: Fit) -> dict[str, Any]:
-    """The options that a fit and its continuation must share: those of training."""
+    """The options that a fit and its continuation must share: those of training.
+
+    Without held-out rows nothing is said of them, as fits of before did not.
+    """
+    unused = () if options.held_out else ("held_out", "held_every", "patience")
     return {
         slot.name: getattr(options, slot.name)
         for slot in dataclasses.fields(options)
-        if slot.metadata["phase"] == "training"
+        if slot.metadata["phase"] == "training" and slot.name not in unused
     }

@@ -5,6 +5,7 @@
                d = min(ema, (1 + k) / (10 + k)) at step k of its stage, so that it forgets soon what
                it began with
     moments    AdamW's state by parameter name
+    best       the average that held-out rows liked best (`causalflow.training.heldout`), if any are
     step       how many steps are done; seconds: how long they took
 
 Randomness is no part of it: batches and noise are functions of (seed, step, rank).
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -33,6 +35,7 @@ from causalflow.errors import CheckpointError, GraphError
 from causalflow.formats.formats import loads
 
 __all__ = [
+    "Best",
     "Rows",
     "TrainingState",
     "batch_rows",
@@ -45,7 +48,7 @@ __all__ = [
     "trainable",
 ]
 
-CALIBRATION, EPOCH, STEP, DRAW = range(4)
+CALIBRATION, EPOCH, STEP, DRAW, HELD = range(5)
 SCALER = {"scale", "growth_factor", "backoff_factor", "growth_interval", "_growth_tracker"}
 """What a gradient scaler keeps; a fit without one keeps nothing."""
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
@@ -64,6 +67,21 @@ class Rows(Protocol):
         """All rows of every column that is not an image."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Best:
+    """The average of the weights with the least loss of held-out rows.
+
+    Attributes:
+        loss: that loss.
+        step: after how many steps it was.
+        weights: the average, by parameter name.
+    """
+
+    loss: float
+    step: int
+    weights: dict[str, Tensor]
+
+
 @dataclass(slots=True, kw_only=True)
 class TrainingState:
     """A fit between two steps; the optimizer and the module are changed in place by the loop."""
@@ -73,6 +91,7 @@ class TrainingState:
     average: dict[str, Tensor]
     step: int = 0
     seconds: float = 0.0
+    best: Best | None = None
 
     @classmethod
     def start(cls, module: nn.Module, optimizer: torch.optim.Optimizer) -> TrainingState:
@@ -93,9 +112,26 @@ class TrainingState:
 
     @torch.no_grad()
     def settle(self) -> None:
-        """Put the average in the place of the weights."""
+        """Put the average, the best if one is known, in the place of the weights."""
+        kept = self.average if self.best is None else self.best.weights
         for name, weight in trainable(self.module):
-            weight.copy_(self.average[name])
+            weight.copy_(kept[name])
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """The module holds the average, in evaluation mode, and then its weights again."""
+        weights = {name: weight.detach().clone() for name, weight in trainable(self.module)}
+        training = self.module.training
+        with torch.no_grad():
+            for name, weight in trainable(self.module):
+                weight.copy_(self.average[name])
+            self.module.eval()
+            try:
+                yield
+            finally:
+                self.module.train(training)
+                for name, weight in trainable(self.module):
+                    weight.copy_(weights[name])
 
 
 def trainable(module: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
@@ -159,6 +195,9 @@ def save(
     tensors |= {f"average/{name}": value for name, value in state.average.items()}
     tensors |= {f"moments/{name}": value for name, value in _moments(state).items()}
     progress = {"step": state.step, "seconds": state.seconds, "scaler": scaler}
+    if state.best is not None:
+        tensors |= {f"best/{name}": value for name, value in state.best.weights.items()}
+        progress |= {"best": {"loss": state.best.loss, "step": state.best.step}}
     options = {"identity": dict(identity), **progress}
     save_state(path, tensors, Metadata(kind="training", graph=graph, options=options))
 
@@ -191,6 +230,10 @@ def restore(path: Path, state: TrainingState, stored: State) -> None:
     copy_into(state.average, parts["average"], path)
     _restore_moments(path, state, parts["moments"])
     state.step, state.seconds = (stored.metadata.options[name] for name in ("step", "seconds"))
+    if (best := stored.metadata.options.get("best")) is not None:
+        weights = {name: value.clone() for name, value in state.average.items()}
+        copy_into(weights, parts["best"], path)
+        state.best = Best(loss=best["loss"], step=best["step"], weights=weights)
 
 
 def _check_identity(path: Path, stored: State, identity: Mapping[str, Any], graph: str) -> None:
@@ -214,12 +257,24 @@ def _check_progress(path: Path, options: Mapping[str, Any]) -> None:
     step, seconds, scaler = (options[name] for name in ("step", "seconds", "scaler"))
     if type(step) is not int or not 0 <= step < 2**53:
         raise CheckpointError(f"{path}: 'step' is {step!r}; expected a whole number from 0")
+    if not _is_best(options.get("best"), step):
+        raise CheckpointError(f"{path}: 'best' is {options['best']!r}; expected a loss and a step")
     if type(seconds) not in (int, float) or not 0 <= seconds < 2**53:
         raise CheckpointError(f"{path}: 'seconds' is {seconds!r}; expected a number from 0")
     known = isinstance(scaler, dict) and set(scaler) in (set(), SCALER)
     if not known or not all(type(number) in (int, float) for number in scaler.values()):
         names = ", ".join(sorted(SCALER))
         raise CheckpointError(f"{path}: 'scaler' is {scaler!r}; expected numbers of {names}")
+
+
+def _is_best(best: Any, step: int) -> bool:
+    """Whether it is a loss and one of the steps that are done, or nothing."""
+    if best is None:
+        return True
+    if not isinstance(best, dict) or set(best) != {"loss", "step"}:
+        return False
+    known = type(best["step"]) is int and 0 <= best["step"] <= step
+    return known and type(best["loss"]) is float
 
 
 def _same_graph(stored: str, now: str) -> bool:
@@ -231,7 +286,7 @@ def _same_graph(stored: str, now: str) -> bool:
 
 
 def _parts(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
-    parts: dict[str, dict[str, Tensor]] = {"model": {}, "average": {}, "moments": {}}
+    parts: dict[str, dict[str, Tensor]] = {"model": {}, "average": {}, "moments": {}, "best": {}}
     for name, value in tensors.items():
         part, _, rest = name.partition("/")
         if part not in parts:
