@@ -240,9 +240,9 @@ class Denoiser(nn.Module):
     ) -> Mapping[str, Tensor]:
         """The parents, each, or all at once, hidden in a random ``null_rate`` of the rows.
 
-        Continuous ones are told with the ``jitter``, if there is one.
+        In training, continuous ones are told with the ``jitter``, if there is one.
         """
-        if self.jitter:
+        if self.jitter and self.training:
             parents = self.parents.jittered(parents, self.jitter, generator)
         if not self.null_rate:
             return parents

@@ -25,6 +25,7 @@ from torch import Tensor
 from causalflow.errors import DataError
 from causalflow.training.loop import Run, judged
 from causalflow.training.options import Fit
+from causalflow.training.stages import Staged
 from causalflow.training.state import HELD, Best, Rows, drawn_rows, generator
 
 __all__ = ["HeldOut", "parted"]
@@ -112,7 +113,9 @@ class HeldOut:
         best, options = run.state.best, self.options
         if best is None or not options.patience:
             return False
-        return run.state.step - best.step >= options.patience * options.held_every
+        begun = run.model.milestones if isinstance(run.model, Staged) else ()
+        last = round(max(begun, default=0.0) * options.steps) < best.step
+        return last and run.state.step - best.step >= options.patience * options.held_every
 
     def _loss(self, run: Run) -> float:
         total = torch.zeros(len(run.nodes), dtype=torch.float64)

@@ -173,6 +173,7 @@ def _begun(run: Run) -> Stage:
     stage = stage_at(step, run.options.steps, model.milestones if isinstance(model, Staged) else ())
     if stage.first == step > 0:
         run.state.settle()
+        run.state.best = None
     if isinstance(model, Staged):
         model.reach(stage.share)
     return stage

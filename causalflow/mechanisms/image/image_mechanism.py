@@ -251,7 +251,9 @@ class ImageMechanism(nn.Module):
 
         Where the canvas has losses of its own, they stand beside it, each by name.
         """
-        image = augmented(values[self.name], self.options, generator)
+        image = values[self.name]
+        if self.training:
+            image = augmented(image, self.options, generator)
         seen, costs = self.canvas.learn(image, generator)
         parents = {name: values[name] for name in self.parents}
         error = torch.zeros(len(image), device=image.device)
