@@ -258,6 +258,7 @@ SCENE_FAMILIES = _registry(
         "phantom": "causalflow.data.sets.scenes.phantom:PHANTOM",
         "face": "causalflow.data.sets.scenes.face:FACE",
     },
+    adapt="as_scene_family",
 )
 SOURCES = _registry(
     "source of rows",

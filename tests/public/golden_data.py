@@ -55,6 +55,14 @@ def of_circuit():
     return {"rows": of_rows(data), "other": of_rows(data.true_counterfactual([0], {"arm": 0.5}))}
 
 
+def of_scenes(family, **do):
+    """Rows, and the true labels and pictures under an intervention; pictures never drift."""
+    data = cf.data.scenes(family, "test", 32, ROWS)
+    large = of_column(cf.data.scenes(family, size=64, n=4, seed=1).images)
+    other = of_rows(data.true_counterfactual([0, 5], do))
+    return {"rows": of_rows(data), "large": large, "other": other}
+
+
 def of_grouped(make, source):
     splits = {split: of_rows(make(split, ROWS, source=source)) for split in ("train", "test")}
     other = make("train", ROWS, source=source).true_counterfactual([0, 1], {"color": "green"})
@@ -107,6 +115,9 @@ CASES = {
     "pendulum 32": partial(of_pendulum, 32),
     "pendulum published": partial(of_pendulum, 16, labels="published"),
     "circuit": of_circuit,
+    "scene ball": partial(of_scenes, "ball", size=12.0, stripe="present"),
+    "scene phantom": partial(of_scenes, "phantom", drug="given", age=60.0),
+    "scene face": partial(of_scenes, "face", beard="present", age=30.0),
     "colored": partial(of_grouped, cf.data.colored_mnist, "digits"),
     "masked": partial(of_grouped, cf.data.masked_mnist, "digits"),
     "hidden labels": of_hidden,

@@ -11,7 +11,7 @@ all that a data set needs else (rows, splits, counterfactuals) is the same for e
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from causalflow import plugins
 from causalflow.data.sets.scenes.noise import Noise
+from causalflow.errors import DataError
 from causalflow.formats.formats import load
 from causalflow.graph.graph import Graph
 from causalflow.registry import Registry
@@ -62,3 +63,16 @@ def _read(graph: str) -> Graph:
 
 
 SCENE_FAMILIES: Registry[SceneFamily] = plugins.SCENE_FAMILIES
+
+
+def as_scene_family(name: str, given: Any) -> SceneFamily:
+    """A family of the user's own, under the name that it is registered by.
+
+    Raises:
+        DataError: no `SceneFamily`.
+    """
+    if not isinstance(given, SceneFamily):
+        raise DataError(
+            f"scene family '{name}': expected a SceneFamily, not {type(given).__name__}"
+        )
+    return replace(given, name=name)
