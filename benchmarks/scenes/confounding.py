@@ -45,7 +45,7 @@ FAMILY, OUTCOME, SICK = "phantom", "disease", "ill"
 INTERVENTIONS = (("drug", "none"), ("drug", "given"), ("ward", "home"), ("ward", "hospital"))
 WAYS = ("declared", "naive")
 NAME = "scenes_confounding"
-TRUE_PICTURES, LABELS, BOOTSTRAPS, CHUNK = 4_000, 200_000, 200, 50
+TRUE_PICTURES, LABELS, BOOTSTRAPS, CHUNK = 4_000, 100_000, 200, 50
 CLOUDS, MIRROR = (slice(22, 34), slice(12, 20)), (slice(22, 34), slice(44, 52))  # of 64ths
 
 
@@ -119,7 +119,7 @@ def drawn(model: cf.Model, do: Mapping[str, str], n: int) -> tuple[Tensor, NDArr
     """Pictures under do, (n, 1, size, size) in [0, 1], and which of their labels say ill."""
     random = torch.Generator().manual_seed(0)
     sizes = [min(CHUNK, n - first) for first in range(0, n, CHUNK)]
-    worlds = [model.sample(size, do=do, generator=random) for size in sizes]
+    worlds = [model.sample(size, do=do, generator=random, progress=False) for size in sizes]
     ill = torch.cat([torch.as_tensor(world[OUTCOME]) for world in worlds]).numpy() == 1
     return torch.cat([world["image"] for world in worlds]), ill
 
@@ -255,9 +255,9 @@ def _write(path: Path, found: Any) -> None:
 @click.command(help=__doc__.partition("\n")[0])
 @click.option("--size", default=32, show_default=True, help="Pixels a side.")
 @click.option("--rows", default=3_000, show_default=True, help="Rows that are fitted to.")
-@click.option("--steps", default=1_500, show_default=True, help="Of each fit.")
+@click.option("--steps", default=600, show_default=True, help="Of each fit.")
 @click.option("--batch-size", default=32, show_default=True, help="Rows a step.")
-@click.option("--width", default=24, show_default=True, help="Channels of the image's U-Net.")
+@click.option("--width", default=16, show_default=True, help="Channels of the image's U-Net.")
 @click.option("-n", "--n", default=500, show_default=True, help="Pictures drawn a cell.")
 @click.option("--declared", type=click.Path(path_type=Path), help="A model of the declared graph.")
 @click.option("--naive", type=click.Path(path_type=Path), help="A model of the naive graph.")
@@ -278,7 +278,7 @@ def _found(
     size: int, rows: int, steps: int, batch_size: int, width: int, n: int, nets: Path, **given: Any
 ) -> dict[str, Any]:
     torch.manual_seed(0)
-    options = {"steps": steps, "batch_size": batch_size}
+    options = {"steps": steps, "batch_size": batch_size, "ema": 0.99, "learning_rate": 0.002}
     models, fits = {}, {}
     for way, graph in graphs(size, width).items():
         path = given[way] or nets / f"{NAME}_{way}.safetensors"

@@ -46,12 +46,16 @@ class Canvas:
     @property
     def across(self) -> Floats:
         """Where the pixels' middles are, from the left, shape (1, 1, size)."""
-        return ((np.arange(self.size) + 0.5) / self.unit)[None, None, :]
+        return self._middles[None, None, :]
 
     @property
     def down(self) -> Floats:
         """Where the pixels' middles are, from the top, shape (1, size, 1)."""
-        return ((np.arange(self.size) + 0.5) / self.unit)[None, :, None]
+        return self._middles[None, :, None]
+
+    @property
+    def _middles(self) -> Floats:
+        return (np.arange(self.size, dtype=np.float64) + 0.5) / self.unit
 
     def disk(self, centre: Point, radii: Point) -> Floats:
         """What an ellipse covers; centre and radii across and down, for all rows or shape (n,)."""
