@@ -13,6 +13,9 @@ A file is a set of named tensors and seven texts, all covered by one digest:
 Nothing in a file is ever executed: no pickle is read or written. Writing is atomic: a reader sees
 the old file or the new one, also when the writer is killed. Reading is strict: every defect is one
 line that names the file.
+
+What is larger than a file may be is written in pieces (`causalflow.pieces`), of which two at most
+are in memory, and read tensor by tensor.
 """
 
 from __future__ import annotations
@@ -20,9 +23,11 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, NoReturn, TypeAlias, cast
 
@@ -32,8 +37,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from causalflow.errors import CheckpointError, one_of
-from causalflow.files import whole_file, written
-from causalflow.header import Header, read_header, sort_header
+from causalflow.files import flushed, place_of, whole_file, written
+from causalflow.header import Entry, Header, read_header, sort_header
+from causalflow.pieces import PIECE, read_index, read_pieces, remove_strays, write_index
 
 __all__ = [
     "Kind",
@@ -95,38 +101,95 @@ class State:
     metadata: Metadata
 
 
-def save_state(path: str | Path, tensors: Mapping[str, Tensor], metadata: Metadata) -> None:
-    """Write the file, wholly or not at all.
+def save_state(
+    path: str | Path,
+    tensors: Mapping[str, Tensor],
+    metadata: Metadata,
+    piece: int | None = None,
+) -> None:
+    """Write the file, or pieces and their index, wholly or not at all.
+
+    Args:
+        path: the file, or the index of the pieces.
+        tensors: by name; each is asked for once, in their order, and let go with its piece.
+        metadata: what the file says besides.
+        piece: the most bytes of tensors in one file; one that is larger has a piece of its own.
+            None: no limit.
 
     Raises:
-        CheckpointError: a tensor holds NaN, or the file cannot be written; an older file is kept.
+        CheckpointError: a tensor holds NaN, or a file cannot be written; an older state is kept.
     """
-    stored = {name: _stored(tensor) for name, tensor in tensors.items()}
-    for name, tensor in stored.items():
-        _check_values(path, name, tensor)
-    texts = _texts(metadata)
-    texts["sha256"] = _digest(texts, stored)
+    groups = _groups(path, tensors, piece)
     try:
-        with written(path, CheckpointError), whole_file(path) as part:
-            save_file(stored, part, metadata=texts)
-            sort_header(part)
+        with written(path, CheckpointError):
+            first, second = next(groups), next(groups, None)
+            if second is None:
+                _save_one(path, first, metadata)
+                remove_strays(path, keep=())
+            else:
+                _save_pieces(path, chain([first, second], groups), metadata)
     except SafetensorError as error:
         raise _defect(path, f"cannot be written ({_line(error)})") from None
+
+
+def _groups(
+    path: str | Path, tensors: Mapping[str, Tensor], piece: int | None
+) -> Iterator[dict[str, Tensor]]:
+    """The tensors as they are stored, in groups of at most ``piece`` bytes."""
+    group: dict[str, Tensor] = {}
+    held = 0
+    for name in tensors:
+        tensor = _stored(tensors[name])
+        _check_values(path, name, tensor)
+        if piece is not None and group and held + tensor.nbytes > piece:
+            yield group
+            group, held = {}, 0
+        group[name] = tensor
+        held += tensor.nbytes
+    yield group
+
+
+def _save_one(path: str | Path, stored: Mapping[str, Tensor], metadata: Metadata) -> None:
+    texts = _texts(metadata)
+    texts["sha256"] = _digest(texts, stored)
+    with whole_file(path) as part:
+        save_file(dict(stored), part, metadata=texts)
+        sort_header(part)
+
+
+def _save_pieces(path: str | Path, groups: Iterator[dict[str, Tensor]], metadata: Metadata) -> None:
+    target, parts, names = place_of(path), list[Path](), list[list[str]]()
+    try:
+        for number, group in enumerate(groups, 1):
+            parts.append(target.with_name(f".{target.name}.{os.getpid()}.{number:05}.part"))
+            with flushed(parts[-1]):
+                save_file(group, parts[-1], metadata={"format": PIECE})
+                sort_header(parts[-1])
+            names.append(list(group))
+        write_index(path, _texts(metadata), parts, names)
+    finally:
+        for part in parts:
+            part.unlink(missing_ok=True)
 
 
 def load_state(path: str | Path, kind: Kind | None = None) -> State:
     """The content of a file that `save_state` wrote.
 
     Args:
-        path: The file.
+        path: The file, or the index of its pieces, whose tensors are read when they are asked for.
         kind: What the file must be; either when None.
 
     Raises:
         CheckpointError: the file is missing, truncated, foreign, altered, of another kind or of a
-            newer version.
+            newer version; or so is a piece, which is named.
     """
+    if (index := read_index(path)) is not None:
+        headers = read_pieces(path, index)
+        entries = {name: e for header in headers.values() for name, e in header.tensors.items()}
+        metadata = _announced(path, index.texts, entries, kind)
+        return State(_Read(headers, path), metadata)
     header = read_header(path)
-    metadata = _announced(path, header, kind)
+    metadata = _announced(path, header.texts, header.tensors, kind)
     tensors = _read(path, header)
     if header.texts["sha256"] != _digest(header.texts, tensors):
         raise _defect(path, "altered or damaged: the content does not match its digest")
@@ -135,27 +198,58 @@ def load_state(path: str | Path, kind: Kind | None = None) -> State:
     return State(tensors, metadata)
 
 
+class _Read(Mapping[str, Tensor]):
+    """The tensors of pieces, each read when it is asked for."""
+
+    def __init__(self, headers: Mapping[Path, Header], path: str | Path) -> None:
+        self._places = {name: file for file, header in headers.items() for name in header.tensors}
+        self._path = path
+
+    def __getitem__(self, name: str) -> Tensor:
+        file = self._places[name]
+        try:
+            with safe_open(file, framework="pt") as content:
+                tensor: Tensor = content.get_tensor(name).clone()
+        except (SafetensorError, OSError, UnicodeError) as error:
+            raise _defect(file, f"truncated or no safetensors file ({_line(error)})") from None
+        _check_values(self._path, name, tensor)
+        return tensor
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+
 def load_outline(path: str | Path, kind: Kind) -> State:
     """The content of a file as its header announces it, with tensors that take no memory.
 
     Raises:
         CheckpointError: what `load_state` refuses, but for the values of the tensors.
     """
-    header = read_header(path)
-    metadata = _announced(path, header, kind)
+    if (index := read_index(path)) is not None:
+        headers = list(read_pieces(path, index, outline=True).values())
+        texts, entries = index.texts, {n: e for h in headers for n, e in h.tensors.items()}
+    else:
+        header = read_header(path)
+        texts, entries = header.texts, dict(header.tensors)
+    metadata = _announced(path, texts, entries, kind)
     tensors = {
         name: torch.empty(entry.shape, dtype=DTYPES[entry.dtype], device="meta")
-        for name, entry in header.tensors.items()
+        for name, entry in entries.items()
     }
     return State(tensors, metadata)
 
 
-def _announced(path: str | Path, header: Header, kind: Kind | None) -> Metadata:
-    """What the texts of a header say, checked."""
-    _check_texts(path, header.texts)
-    for name, entry in header.tensors.items():
+def _announced(
+    path: str | Path, texts: Mapping[str, str], entries: Mapping[str, Entry], kind: Kind | None
+) -> Metadata:
+    """What the texts of a header or an index say, checked."""
+    _check_texts(path, texts)
+    for name, entry in entries.items():
         _check_dtype(path, name, entry.dtype)
-    metadata = _metadata(path, header.texts)
+    metadata = _metadata(path, texts)
     if kind is not None and metadata.kind != kind:
         raise _defect(path, f"a '{metadata.kind}' file; expected a '{kind}' file")
     return metadata
@@ -281,6 +375,8 @@ def _read(path: str | Path, header: Header) -> dict[str, Tensor]:
 
 
 def _check_texts(path: str | Path, texts: Mapping[str, str]) -> None:
+    if texts.get("format") == PIECE:
+        raise _defect(path, "a piece of a larger file; give the index that names it")
     if texts.get("format") != FORMAT:
         raise _defect(path, "a safetensors file, but not one that causalflow wrote")
     if (given := texts.get("version")) != VERSION:

@@ -34,6 +34,7 @@ from causalflow.errors import CausalflowError
 
 __all__ = [
     "alone",
+    "flushed",
     "opened",
     "place_of",
     "read_bytes",
@@ -139,16 +140,23 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     target = place_of(path)
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part.touch()
-        mode = part.stat().st_mode
-        yield part
-        part.chmod(mode)
-        with part.open("rb+") as file:
-            os.fsync(file.fileno())
+        with flushed(part):
+            yield part
         os.replace(part, target)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def flushed(part: Path) -> Iterator[None]:
+    """A block that writes a new file, which is then on the disk, with a new file's permissions."""
+    part.parent.mkdir(parents=True, exist_ok=True)
+    part.touch()
+    mode = part.stat().st_mode
+    yield
+    part.chmod(mode)
+    with part.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 def place_of(path: str | Path) -> Path:

@@ -70,6 +70,7 @@ __all__ = [
     "OVERLAP_CELLS",
     "PICTURE_BYTES",
     "PICTURE_PIXELS",
+    "PIECE_BYTES",
     "PLAN_CELLS",
     "PLAN_OPERATIONS",
     "POLYNOMIAL_WAYS",
@@ -275,6 +276,8 @@ POSTERIOR_ROWS = 1 << 20
 
 MODEL_BYTES = 16 * 2**30
 """Bytes of a model file: four thousand million weights."""
+PIECE_BYTES = "5GB"
+"""Size of a file from which on a model or a fit's state is written in pieces, as Hugging Face's."""
 MODEL_TENSORS = 100_000
 """Tensors in a model file: the largest published network has under 2,000."""
 NETWORK_WEIGHTS = 1 << 28

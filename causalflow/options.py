@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -21,6 +22,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
 from causalflow.errors import CausalflowError, one_of, shown
 
 __all__ = [
+    "Bytes",
     "Chosen",
     "Interval",
     "Method",
@@ -33,8 +35,10 @@ __all__ = [
     "Truth",
     "Whole",
     "Wholes",
+    "bytes_of",
     "flat",
     "option",
+    "read_size",
     "rules",
 ]
 
@@ -200,7 +204,47 @@ class Text:
         return "expected a text"
 
 
-Rule: TypeAlias = Names | Whole | Number | Interval | Numbers | Wholes | Truth | Text
+UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+
+
+@dataclass(frozen=True, slots=True)
+class Bytes:
+    """A number of bytes from 1: a whole number, or a text such as "500MB"."""
+
+    def allows(self, value: object) -> bool:
+        """Whether the value obeys the rule."""
+        return isinstance(value, str | int) and bytes_of(value) >= 1
+
+    def expected(self, value: object) -> str:
+        """The end of the error's message."""
+        return 'expected a number of bytes, such as "2GB" or "500MB"'
+
+
+def bytes_of(size: str | int) -> int:
+    """The bytes of a size that `Bytes` allows; 0 of any other.
+
+    Example:
+        >>> bytes_of("1.5GB"), bytes_of(7), bytes_of("much")
+        (1500000000, 7, 0)
+    """
+    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?) ?([KMGT]?B)?", str(size).strip().upper(), re.A)
+    if isinstance(size, bool) or found is None:
+        return 0
+    return int(float(found[1]) * UNITS[found[2] or "B"])
+
+
+def read_size(where: str, size: str | int) -> int:
+    """The bytes of a size.
+
+    Raises:
+        CausalflowError: it is none; ``where`` begins the message.
+    """
+    if not Bytes().allows(size):
+        raise CausalflowError(f"{where}={shown(size)}; {Bytes().expected(size)}")
+    return bytes_of(size)
+
+
+Rule: TypeAlias = Names | Whole | Number | Interval | Numbers | Wholes | Truth | Text | Bytes
 
 
 def option(

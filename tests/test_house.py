@@ -19,8 +19,8 @@ RECORDED = {
     "exact, again": 3,
     "verdict": 12,
     "verdict, from a file": 24,
-    "fit": 39,
-    "evaluate": 96,
+    "fit": 40,
+    "evaluate": 97,
 }
 """Lower a number when a trip gets shorter; the aims stand in `docs/architecture.md`."""
 

@@ -12,7 +12,8 @@ from house.source import TORCH, Import, folder, imports, modules
 ROOT = Path(__file__).resolve().parents[1]
 
 LAYERS = [  # lowest first; modules of one layer may import one another, without cycles
-    {"limits", "errors", "names", "registry", "plugins", "frozen", "options", "files", "header"},
+    {"limits", "errors", "names", "registry", "plugins", "frozen", "options", "files", "header"}
+    | {"pieces"},
     {"values"},
     {"equations"},
     {"admg"},

@@ -26,7 +26,7 @@ from causalflow import __version__
 from causalflow.cli.output import MISTAKE
 from causalflow.errors import CausalflowError, CausalflowWarning, one_line
 from causalflow.plugins import COMMANDS, import_plugin
-from causalflow.training.processes import own_rank
+from causalflow.training.processes import PeerError, first_to_say, own_rank
 
 __all__ = ["commands", "main", "run"]
 
@@ -112,6 +112,8 @@ def run(args: Sequence[str] | None = None) -> int:
     try:
         with _warned():
             return commands.main(args, prog_name="causalflow", standalone_mode=False) or 0
+    except PeerError as lost:  # the process that failed has said why, if it could
+        return _ended(str(lost), MISTAKE) if first_to_say() else MISTAKE
     except CausalflowError as mistake:
         return _ended(str(mistake), MISTAKE)
     except MemoryError:
@@ -150,8 +152,10 @@ def _warned() -> Iterator[None]:
 
 
 def _ended(message: str, code: int) -> int:
+    """Say why the command ends; of several processes with the same reason one says it."""
     rank = own_rank()
-    click.echo(f"process {rank}: {message}" if rank else message, err=True)
+    if first_to_say(message):
+        click.echo(f"process {rank}: {message}" if rank else message, err=True)
     return code
 
 

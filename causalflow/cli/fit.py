@@ -28,6 +28,7 @@ from causalflow.cli.rows import (
     reading_options,
 )
 from causalflow.limits import CIRCUIT_SIDE, DRAWN_ROWS
+from causalflow.pieces import remove_strays, size_of
 from causalflow.training.options import Fit
 
 if TYPE_CHECKING:
@@ -120,9 +121,10 @@ def fit(
     model, report = _fitted(graph, content, {**options, "checkpoint": kept})
     if not _is_first_process():
         return
-    model.save(output)
+    model.save(output, piece=options["piece"])
     if options["checkpoint"] is None:
         kept.unlink(missing_ok=True)
+        remove_strays(kept, keep=())
     if as_json:
         say_json({"model": output, **dataclasses.asdict(report)})
     else:
@@ -145,7 +147,7 @@ def _is_first_process() -> bool:
 
 
 def _summary(report: FitReport, output: Path, unit: str) -> str:
-    megabytes = output.stat().st_size / 1e6
+    megabytes = size_of(output) / 1e6
     processes = count(report.processes, "process", "processes")
     lines = {
         "model": f"{output} ({megabytes:.2g} MB)",

@@ -16,7 +16,7 @@ rows that are rare in the data are seen as often as their law has them.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, cast
 
@@ -157,6 +157,12 @@ class Trainee(nn.Module):
             if loss is not None
         }
 
+    def networks(self) -> Iterator[nn.Module]:
+        """The networks of the images, which hold nearly all weights and are run by being called."""
+        for image in map(self._mechanism, self.alone):
+            if isinstance(image, ImageMechanism):
+                yield from _networks(image)
+
     def _mixture(self, columns: Values) -> Tensor | None:
         """q of these rows, of the images that `row_law` has found."""
         weights = [image.row_weights(columns) for image in self._reweighted]
@@ -164,6 +170,15 @@ class Trainee(nn.Module):
 
     def _mechanism(self, name: str) -> Mechanism:
         return cast(Mechanism, self.modules_fitted[module_key(name)])
+
+
+def _networks(image: ImageMechanism) -> Iterator[nn.Module]:
+    """The network of the flow, and the halves of an autoencoder that is fitted beside it."""
+    if not image.denoiser.trained:
+        yield image.denoiser.network
+    if image.canvas.latent is not None and not image.canvas.trained:
+        halves = dict(cast(nn.Module, image.canvas.autoencoder).named_children())
+        yield from (halves[half] for half in ("encoder", "decoder") if half in halves)
 
 
 def latent_districts(scm: StructuralModel) -> list[LatentDistrict]:

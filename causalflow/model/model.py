@@ -45,6 +45,7 @@ from causalflow.graph.method_options import Guidance
 from causalflow.graph.node import diffusion_images
 from causalflow.graph.settings import Settings
 from causalflow.identify.judgement import Judgement
+from causalflow.limits import PIECE_BYTES
 from causalflow.model.abduction import Abduction, abduct
 from causalflow.model.construction import (
     CompileOptions,
@@ -80,6 +81,7 @@ from causalflow.model.stream import (
 from causalflow.model.support import Watch
 from causalflow.model.tensors import Tensors
 from causalflow.model.world import World, counterfactual, predicted, sampled
+from causalflow.options import read_size
 from causalflow.query.answer import Answer
 from causalflow.query.known import (
     Asked,
@@ -676,9 +678,20 @@ class Model:
 
         return pandas.DataFrame(self.scm.describe())
 
-    def save(self, path: str | Path) -> None:
-        """Write weights, graph text, options and versions in one safetensors file, atomically."""
-        write(path, self.scm, self.options, self.fitted, self.experience, self.parts)
+    def save(self, path: str | Path, *, piece: str | int = PIECE_BYTES) -> None:
+        """Write weights, graph text, options and versions in one safetensors file, atomically.
+
+        Args:
+            path: the file.
+            piece: its largest size, in bytes or as a text such as "2GB". A larger model is written
+                as pieces of that size beside ``path``, which is then their index; `load` takes it.
+
+        Raises:
+            CheckpointError: the file cannot be written; an older one stays.
+            CausalflowError: no size.
+        """
+        limit = read_size("save: piece", piece)
+        write(path, self.scm, self.options, self.fitted, self.experience, self.parts, limit)
 
     @staticmethod
     def load(

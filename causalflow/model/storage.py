@@ -65,8 +65,9 @@ def write(
     fitted: Iterable[str],
     experience: Experience,
     parts: Parts,
+    piece: int,
 ) -> None:
-    """Write a model, wholly or not at all.
+    """Write a model, wholly or not at all, in one file or in pieces of at most ``piece`` bytes.
 
     The options of image nodes are written out, defaults too, so that a later default does not
     change a model that was fitted before it.
@@ -93,7 +94,7 @@ def write(
     metadata = Metadata(kind="model", graph=scm.graph.to_yaml(), options=texts)
     tensors = scm.state_dict()
     _check_finite(tensors, path)
-    save_state(path, tensors, metadata)
+    save_state(path, tensors, metadata, piece)
 
 
 def fingerprint(scm: StructuralModel) -> str:

@@ -17,6 +17,7 @@ import torch
 from causalflow.errors import CausalflowError, one_of
 from causalflow.training.options import Fit
 from causalflow.training.processes import launched, numbers
+from causalflow.training.shards import cut
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["FitInterrupted", "existing_device", "launch", "signals"]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+STRATEGIES = ("auto", "ddp", "fsdp")
 DEVICES = ("auto", "cpu", "cuda", "cuda:1")
 
 
@@ -34,30 +36,54 @@ class FitInterrupted(KeyboardInterrupt):
 def launch(options: Fit) -> Fabric:
     """Device, precision and processes; under torchrun its numbers of processes hold."""
     from lightning_fabric import Fabric
-    from lightning_fabric.strategies import DDPStrategy
 
     name, _, index = existing_device(options.device, "fit").partition(":")
     local, hosts = numbers(options.devices)
-    if options.batch_size % (local * hosts):
-        raise CausalflowError(
-            f"fit: batch_size={options.batch_size} is not a multiple of {local * hosts} processes"
-        )
-    parallel = options.strategy == "auto" and local * hosts > 1
-    # Buffers are calibrated alike in every process, so they need no broadcast in each step.
-    ddp = DDPStrategy(find_unused_parameters=True, broadcast_buffers=False)
+    _check_parts(options, local * hosts)
     precision = _precision(options.precision, name)
     try:
         fabric = Fabric(
             accelerator=name,
             devices=[int(index)] if index and local == 1 else local,
             num_nodes=hosts,
-            strategy=ddp if parallel else options.strategy,
+            strategy=_strategy(options, local * hosts),
             precision=precision,
         )
     except (ValueError, TypeError) as mistake:
         reason = str(mistake).splitlines()[0]
         raise CausalflowError(f"fit: strategy={options.strategy!r}: {reason}") from None
     return launched(fabric)
+
+
+def _check_parts(options: Fit, processes: int) -> None:
+    """Every part of a step has as many rows."""
+    if options.batch_size % (processes * options.accumulate):
+        parts = f" times accumulate={options.accumulate}" if options.accumulate > 1 else ""
+        raise CausalflowError(
+            f"fit: batch_size={options.batch_size} is not a multiple of {processes} "
+            f"process{'es' if processes > 1 else ''}{parts}"
+        )
+
+
+def _strategy(options: Fit, processes: int) -> Any:
+    """How the processes share the fit; one alone needs nothing."""
+    from lightning_fabric.strategies import DDPStrategy, ModelParallelStrategy
+
+    if options.strategy not in STRATEGIES:
+        return options.strategy
+    if processes == 1:
+        return "auto"
+    if options.strategy == "fsdp":
+        if options.precision == "16-mixed":
+            raise CausalflowError(
+                "fit: strategy='fsdp' goes with precision='bf16-mixed' or '32-true', not '16-mixed'"
+            )
+        return ModelParallelStrategy(
+            parallelize_fn=cut, data_parallel_size=processes, tensor_parallel_size=1
+        )
+    # Buffers are calibrated alike in every process, so they need no broadcast in each step; a
+    # node that is fitted in stages leaves weights without a gradient.
+    return DDPStrategy(find_unused_parameters=True, broadcast_buffers=False)
 
 
 def existing_device(device: str | torch.device, where: str = "model") -> str:

@@ -26,10 +26,13 @@ from torch import nn
 from causalflow.checkpoint import State
 from causalflow.errors import CheckpointError, DataError
 from causalflow.files import alone, place_of, remove_leftovers, written
+from causalflow.options import bytes_of
+from causalflow.pieces import remove_strays
 from causalflow.training.device import FitInterrupted, launch, signals
 from causalflow.training.heldout import HeldOut, parted
 from causalflow.training.log import TrainingLog
 from causalflow.training.loop import (
+    DivergedError,
     Run,
     Step,
     Trainable,
@@ -40,6 +43,7 @@ from causalflow.training.loop import (
     set_up,
 )
 from causalflow.training.options import Fit, identity, sized
+from causalflow.training.processes import working_together
 from causalflow.training.state import (
     CALIBRATION,
     Rows,
@@ -105,13 +109,15 @@ def fit(
         CausalflowError: a loss or gradient is not finite; node and step are named.
         CheckpointError: the checkpoint is damaged or belongs to another fit; another process writes
             it, or the log.
+        PeerError: another of the processes has ended.
         FitInterrupted: SIGINT or SIGTERM; the last whole step is in the checkpoint.
     """
     options = sized(options or Fit())
     if not len(frame):
         raise DataError("fit: the data have no rows")
     fabric = launch(options)
-    with _held(options, first=fabric.is_global_zero):
+    first, count = fabric.is_global_zero, fabric.world_size
+    with _held(options, first=first), working_together("fit", count):
         return _fitted(fabric, model, frame, options, graph, further)
 
 
@@ -171,15 +177,16 @@ def _follow(run: Run, frame: Rows, kept: _Checkpoint | None, held: HeldOut | Non
     """Take the steps, telling and keeping what the options ask for; leave the averaged weights."""
     state, options, begun = run.state, run.options, run.state.step
     before, start = state.seconds, time.monotonic()
-    with _settled(state), signals() as stop, _log(run, frame) as log:
-        for step in () if held is not None and held.over(run) else optimise(run, frame, stop):
+    due = bool if kept is None else kept.due
+    with _settled(run), signals() as stop, _log(run, frame) as log:
+        for step in () if held is not None and held.over(run) else optimise(run, frame, stop, due):
             if held is not None and held.due(step.done):
                 log.look(held.look(run))
             over = step.done == options.steps or (held is not None and held.over(run))
             state.seconds = before + time.monotonic() - start
             log.add(step.done, step.losses, state.seconds, ends=over)
             stopped = step.stopped and not over
-            if kept is not None and (kept.due() or stopped or over):
+            if kept is not None and (step.due or stopped or over):
                 kept.write(run)
             if over:
                 break
@@ -190,11 +197,12 @@ def _follow(run: Run, frame: Rows, kept: _Checkpoint | None, held: HeldOut | Non
 
 @dataclass(slots=True, kw_only=True)
 class _Checkpoint:
-    """The file a fit is resumed from; only the first process writes it."""
+    """The file a fit is resumed from, or its pieces; only the first process writes it."""
 
     path: Path
     shared: Mapping[str, Any]
     graph: str
+    piece: int
     every: float
     resume: bool
     first: bool
@@ -210,6 +218,7 @@ class _Checkpoint:
             path=Path(options.checkpoint),
             shared={**identity(options), "data": data_digest(frame), **further},
             graph=graph,
+            piece=bytes_of(options.piece),
             every=options.checkpoint_every,
             resume=options.resume,
             first=first,
@@ -220,28 +229,46 @@ class _Checkpoint:
         """What an earlier fit left, its weights in ``module``; None where there is nothing."""
         if self.first:
             remove_leftovers(self.path)
+            remove_strays(self.path)
         if not (self.resume and self.path.exists()):
             return None
         return reopen(self.path, module, self.shared, self.graph)
 
     def due(self) -> bool:
-        return time.monotonic() - self.last >= self.every
+        """Whether the first process wants to write."""
+        return self.first and time.monotonic() - self.last >= self.every
 
     def write(self, run: Run) -> None:
-        if self.first:
+        if self.first or run.swapped:
             scaler = run.fabric.strategy.precision.state_dict()
-            save(self.path, run.state, self.shared, self.graph, scaler)
+            save(
+                self.path,
+                run.state,
+                self.shared,
+                self.graph,
+                scaler,
+                piece=self.piece,
+                first=self.first,
+            )
         self.last = time.monotonic()
 
 
 @contextmanager
-def _settled(state: TrainingState) -> Iterator[None]:
-    """However the loop ends, the model holds the averaged weights, in evaluation mode."""
+def _settled(run: Run) -> Iterator[None]:
+    """However the loop ends, the model holds the averaged weights, in evaluation mode.
+
+    An error of one process alone leaves those that are shared out among all where they are.
+    """
+    together = False
     try:
         yield
+        together = True
+    except (FitInterrupted, DivergedError):
+        together = True
+        raise
     finally:
-        state.settle()
-        state.module.eval()
+        run.close(together=together)
+        run.state.module.eval()
 
 
 def _interrupted(step: Step, options: Fit) -> str:

@@ -3,25 +3,40 @@
     step k   B rows -> mean loss of every node -> gradient of their sum, clipped to a norm -> AdamW
              -> moving average of the weights (`causalflow.training.state`)
 
-Batches and noise are functions of (seed, step, rank) alone, so R processes do what one process does
-with R slices of the batch and R generators; a model may want its rows drawn by a law of its own.
-Lightning Fabric supplies device, precision, processes.
+The rows of a step are cut into S = R A parts: R processes each take A of them one after another
+(``accumulate``), and the gradient is the mean over the parts. Batches and noise are functions of
+(seed, step, part) alone, so one process that accumulates S parts and S processes take the same
+steps. A model may want its rows drawn by a law of its own.
+
+Lightning Fabric supplies device, precision, processes; where they share the weights out among them,
+`causalflow.training.shards` cuts them.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from causalflow.errors import CausalflowError
 from causalflow.training.options import SCHEDULES, Fit
+from causalflow.training.shards import (
+    Swapped,
+    average_replicated,
+    blocks_of,
+    clip,
+    is_shard,
+    replace_blocks,
+)
 from causalflow.training.stages import Stage, Staged, stage_at
 from causalflow.training.state import (
     STEP,
@@ -37,6 +52,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 __all__ = [
+    "DivergedError",
     "Run",
     "Step",
     "Trainable",
@@ -47,6 +63,10 @@ __all__ = [
     "optimise",
     "set_up",
 ]
+
+
+class DivergedError(CausalflowError):
+    """A loss or a gradient is not finite, in all processes alike."""
 
 
 class Trainable(Protocol):
@@ -67,6 +87,14 @@ class Weighted(Protocol):
         """Weights of the rows, shape (rows,), up to a factor; None: every row alike."""
 
 
+@runtime_checkable
+class Networked(Protocol):
+    """A module that names its networks, which are large and run by being called."""
+
+    def networks(self) -> Iterable[nn.Module]:
+        """The networks whose blocks may be cut among processes, or computed again."""
+
+
 def module_of(model: Trainable) -> nn.Module:
     """The module that holds all that fitting changes: the model, or its ``module``."""
     return model if isinstance(model, nn.Module) else cast(Any, model).module
@@ -83,16 +111,29 @@ def gradient_nodes(model: Trainable, frame: Rows) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One step: how many are done, the mean loss of every node, whether a signal asks to stop."""
+    """One step, of which all processes think alike.
+
+    Attributes:
+        done: how many are done.
+        losses: the mean loss of every node.
+        stopped: a signal asks to stop.
+        due: the state is to be written.
+    """
 
     done: int
     losses: Mapping[str, float]
     stopped: bool
+    due: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """The parts of a fit, set up on their device."""
+    """The parts of a fit, set up on their device.
+
+    Attributes:
+        swapped: the blocks that are trained in shards.
+        again: the blocks that are computed again for their gradient.
+    """
 
     fabric: Fabric
     model: Trainable
@@ -102,6 +143,21 @@ class Run:
     nodes: tuple[str, ...]
     options: Fit
     law: Tensor | None = None
+    swapped: tuple[Swapped, ...] = ()
+    again: tuple[nn.Module, ...] = ()
+
+    def close(self, *, together: bool) -> None:
+        """Leave the model an ordinary module with the averaged weights.
+
+        Args:
+            together: all processes make this call; where they do not, blocks that were trained in
+                shards keep the weights from before the fit.
+        """
+        self.state.settle()
+        for block in self.again:
+            del block.__dict__["forward"]
+        for each in self.swapped:
+            each.restore(weights=together)
 
 
 def set_up(
@@ -114,15 +170,18 @@ def set_up(
     """The parts on their device: the module moved and wrapped, the state before the first step."""
     module = module_of(model)
     law = model.row_law(frame.labels()) if isinstance(model, Weighted) else None
-    weights = [weight for _, weight in trainable(module)]
-    adam = torch.optim.AdamW(
-        weights,
-        lr=options.learning_rate,
-        weight_decay=options.weight_decay,
-        fused=fabric.device.type == "cuda",
-    )
+    blocks = blocks_of(model.networks()) if isinstance(model, Networked) else []
     module.train()
-    network, optimizer = fabric.setup(_Objective(model, module, nodes), adam)
+    objective, swapped = _Objective(model, module, nodes), tuple[Swapped, ...]()
+    if options.strategy == "fsdp" and fabric.world_size > 1 and blocks:
+        swapped = tuple(replace_blocks(module, blocks, cast(Any, fabric.strategy).device_mesh))
+        blocks = list(dict.fromkeys(each.trained for each in swapped))
+        network = fabric.setup_module(objective, move_to_device=False)
+        adam = _adam(fabric, module, options)
+        optimizer = fabric.setup_optimizers(adam)
+    else:
+        adam = _adam(fabric, module, options)
+        network, optimizer = fabric.setup(objective, adam)
     return Run(
         fabric=fabric,
         model=model,
@@ -132,31 +191,82 @@ def set_up(
         nodes=nodes,
         options=options,
         law=law,
+        swapped=swapped,
+        again=tuple(_recomputed(blocks)) if options.recompute else (),
     )
 
 
-def optimise(run: Run, frame: Rows, stop: list[int]) -> Iterator[Step]:
-    """The steps that are left; a non-empty ``stop`` in any process is told to all of them."""
-    device, rank, options = run.fabric.device, run.fabric.global_rank, run.options
+def _adam(fabric: Fabric, module: nn.Module, options: Fit) -> torch.optim.AdamW:
+    """AdamW of the weights, those that are cut in a group of their own."""
+    weights = [weight for _, weight in trainable(module)]
+    groups = [[w for w in weights if is_shard(w) == kind] for kind in (False, True)]
+    return torch.optim.AdamW(
+        [{"params": group} for group in groups if group],
+        lr=options.learning_rate,
+        weight_decay=options.weight_decay,
+        fused=fabric.device.type == "cuda",
+    )
+
+
+def _recomputed(blocks: Iterable[nn.Module]) -> Iterator[nn.Module]:
+    """Blocks that keep nothing of their forward pass but what they were given."""
+    for block in blocks:
+        cast(Any, block).forward = partial(checkpoint, block.forward, use_reentrant=False)
+        yield block
+
+
+def optimise(
+    run: Run, frame: Rows, stop: list[int], due: Callable[[], bool] = bool
+) -> Iterator[Step]:
+    """The steps that are left.
+
+    Args:
+        run: what was set up.
+        frame: the data.
+        stop: what makes it non-empty in any process is told to all of them.
+        due: whether this process wants the state written; told to all of them too.
+    """
+    device = run.fabric.device
     for batch in _batches(run, frame):
         stage = _begun(run)
-        noise = generator(device, options.seed, STEP, run.state.step, rank)
-        work = _Work({name: _to(value, device) for name, value in batch.items()}, noise)
-        total, means = run.network(work)
-        norm = _backward(run, total)
+        means = _gradient(run, {name: _to(value, device) for name, value in batch.items()})
+        norm = _clipped(run)
         # The one time in a step that a GPU is waited for.
-        told = torch.stack([torch.full_like(norm, len(stop)), norm.detach()]).to(means.dtype)
-        shared = cast(Tensor, run.fabric.all_reduce(torch.cat([means.detach(), told])))
-        *numbers, stopped, gradient = shared.tolist()
+        wishes = [torch.full_like(norm, wish) for wish in (len(stop), due())]
+        told = torch.stack([*wishes, norm.detach()]).to(means.dtype)
+        shared = cast(Tensor, run.fabric.all_reduce(torch.cat([means, told])))
+        *numbers, stopped, wanted, gradient = shared.tolist()
         losses = dict(zip(run.nodes, numbers, strict=True))
         _check_finite(run, losses, gradient)
         _descend(run, stage)
-        yield Step(done=run.state.step, losses=losses, stopped=stopped > 0)
+        yield Step(done=run.state.step, losses=losses, stopped=stopped > 0, due=wanted > 0)
 
 
-def _backward(run: Run, total: Tensor) -> Tensor:
-    """The gradient, clipped; its norm before that, shape ()."""
-    run.fabric.backward(total)
+def _gradient(run: Run, batch: dict[str, Tensor]) -> Tensor:
+    """Take the gradient of this process's parts; the nodes' mean losses over them."""
+    options, fabric, step = run.options, run.fabric, run.state.step
+    parts, rank = options.accumulate, fabric.global_rank
+    size = options.batch_size // (fabric.world_size * parts)
+    found: list[Tensor] = []
+    for part in range(parts):
+        rows = slice(part * size, (part + 1) * size)
+        own = {name: value[rows] for name, value in batch.items()} if parts > 1 else batch
+        noise = generator(fabric.device, options.seed, STEP, step, rank * parts + part)
+        # Shards give up their whole gradient after each part; replicas wait for the last one.
+        waits = part + 1 < parts and fabric.world_size > 1 and not run.swapped
+        with fabric.no_backward_sync(run.network) if waits else nullcontext():
+            total, means = run.network(_Work(own, noise))
+            fabric.backward(total / parts)
+        found.append(means.detach())
+    return torch.stack(found).mean(dim=0)
+
+
+def _clipped(run: Run) -> Tensor:
+    """The norm of the gradient, shape (), which is then clipped."""
+    if run.swapped:
+        weights = [weight for _, weight in trainable(run.state.module)]
+        average_replicated(weights)
+        return clip(weights, run.options.gradient_clip, run.fabric.device)
     norm = run.fabric.clip_gradients(
         run.network,
         run.optimizer,
@@ -207,11 +317,11 @@ def judged(run: Run, batch: Mapping[str, Tensor], noise: torch.Generator) -> Ten
 def _check_finite(run: Run, losses: Mapping[str, float], gradient: float) -> None:
     for name, loss in losses.items():
         if not math.isfinite(loss):
-            raise CausalflowError(f"fit: the loss of node '{name}' is {loss} at {_remedy(run)}")
+            raise DivergedError(f"fit: the loss of node '{name}' is {loss} at {_remedy(run)}")
     scaled = getattr(run.fabric.strategy.precision, "scaler", None) is not None
     # A gradient scaler provokes overflows, skips such steps itself and lowers its scale.
     if not scaled and not math.isfinite(gradient):
-        raise CausalflowError(f"fit: the gradient is not finite at {_remedy(run)}")
+        raise DivergedError(f"fit: the gradient is not finite at {_remedy(run)}")
 
 
 def _remedy(run: Run) -> str:
@@ -231,11 +341,16 @@ class _Work:
 
 
 class _Objective(nn.Module):
-    """The sum of the nodes' mean losses, and each of them, in the order of ``nodes``."""
+    """The sum of the nodes' mean losses, and each of them, in the order of ``nodes``.
+
+    Data-parallel processes look for weights without a gradient, as a node that is fitted in stages
+    has some, and warn where there are none: so there is one.
+    """
 
     def __init__(self, model: Trainable, module: nn.Module, nodes: tuple[str, ...]) -> None:
         super().__init__()
         self.module, self.loss, self.nodes = module, model.loss, nodes
+        self.unused = nn.Parameter(torch.zeros(()))
 
     def forward(self, work: _Work) -> tuple[Tensor, Tensor]:
         losses = self.loss(work.batch, work.noise)

@@ -17,8 +17,8 @@ from typing import Any, ClassVar, TypedDict
 
 from causalflow import plugins
 from causalflow.errors import CausalflowError, one_of, shown
-from causalflow.limits import DRAWN_ROWS, FIT_STEPS
-from causalflow.options import Names, Number, Options, Rule, Whole, option
+from causalflow.limits import DRAWN_ROWS, FIT_STEPS, PIECE_BYTES
+from causalflow.options import Bytes, Names, Number, Options, Rule, Truth, Whole, option
 from causalflow.registry import Registry
 
 __all__ = [
@@ -65,8 +65,10 @@ class Fit(Options):
 
     Args:
         steps: Gradient steps in all; none given: 2000, or 3000 where an image has a latent.
-        batch_size: Rows a step, over all processes; none given: 256, or 64 where an image has a
-            latent.
+        batch_size: Rows a step, over all processes and parts; none given: 256, or 64 where an image
+            has a latent.
+        accumulate: Parts in which each process takes its rows of a step, one after another, their
+            gradients added up: the memory of a part.
         learning_rate: AdamW's rate after the warm-up.
         warmup: Steps over which the rate rises.
         schedule: "cosine" or "constant".
@@ -82,9 +84,14 @@ class Fit(Options):
         precision: "auto" (bf16-mixed where CUDA has bfloat16, else 32-true), "32-true",
             "bf16-mixed" or "16-mixed".
         devices: Processes on this machine, one a device; under torchrun its own numbers hold.
-        strategy: Fabric's strategy; "auto" is one device, or data-parallel processes.
+        strategy: Of several processes: "auto" or "ddp" has the weights in each of them, "fsdp"
+            shares weights, gradients, moments and average out among them; else one of Fabric's.
+        recompute: Keep the input of each block of a network alone, and compute the block again for
+            its gradient: less memory, a third more time, the same numbers.
         checkpoint: File from which a killed fit goes on, or None.
         checkpoint_every: Seconds between two checkpoints; 0 writes one after every step.
+        piece: Largest file of the checkpoint, as "2GB" or in bytes; a larger one, and a larger
+            model of the command, is written in pieces.
         resume: Go on from the checkpoint if there is one; graph, data and options must be its own.
         progress: Show a progress bar on standard error.
         log: JSON lines file, or None.
@@ -95,6 +102,7 @@ class Fit(Options):
 
     steps: int = option(None, _up_to(FIT_STEPS), phase="training")
     batch_size: int = option(None, _up_to(DRAWN_ROWS), phase="training")
+    accumulate: int = option(1, Whole(1, 1_000_000, text="a whole number from 1 to 1,000,000"))
     learning_rate: float = option(1e-3, _POSITIVE, phase="training")
     warmup: int = option(100, _SEED, phase="training")
     schedule: str = option("cosine", Names(plugins.FIT_SCHEDULES), phase="training")
@@ -113,8 +121,10 @@ class Fit(Options):
     precision: str = option("auto", Names(_PRECISIONS), phase="training")
     devices: int = option(1, Whole(1, 1024, text="a whole number from 1 to 1024"))
     strategy: str = option("auto")
+    recompute: bool = option(False, Truth())
     checkpoint: str | Path | None = option(None)
     checkpoint_every: float = option(60.0, _NONNEGATIVE)
+    piece: str | int = option(PIECE_BYTES, Bytes())
     resume: bool = option(True)
     progress: bool = option(True)
     log: str | Path | None = option(None)
@@ -151,6 +161,7 @@ DISTILL = Fit(steps=400, batch_size=32, learning_rate=3e-4, warmup=20, ema=0.98)
 class FitKeywords(TypedDict, total=False):
     """The options of a fit that `Model.fit` does not spell out, as keywords: of `Fit`."""
 
+    accumulate: int
     learning_rate: float
     warmup: int
     schedule: str
@@ -163,7 +174,9 @@ class FitKeywords(TypedDict, total=False):
     precision: str
     devices: int
     strategy: str
+    recompute: bool
     checkpoint_every: float
+    piece: str | int
     resume: bool
     log: str | Path | None
     log_every: int

@@ -14,12 +14,14 @@ have ended it, and writes nothing more: whoever is started next may be at work.
 from __future__ import annotations
 
 import atexit
+import hashlib
 import logging
 import os
 import signal
 import threading
+import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -29,7 +31,16 @@ from causalflow.errors import CausalflowError
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-__all__ = ["Processes", "launched", "numbers", "own_rank", "processes"]
+__all__ = [
+    "PeerError",
+    "Processes",
+    "first_to_say",
+    "launched",
+    "numbers",
+    "own_rank",
+    "processes",
+    "working_together",
+]
 
 Value = TypeVar("Value")
 
@@ -38,6 +49,10 @@ PATIENCE = timedelta(days=7)
 EVERY = 1.0
 """Seconds after which a process that waits looks whether its launcher is there."""
 
+QUIET = ("Grad strides do not match bucket view strides", "`broadcast_buffers` is deprecated")
+"""What torch says of every fit of several processes, beginnings of its warnings."""
+LOST = ("gloo", "NCCL", "Connection closed", "Connection reset", "Socket", "Broken pipe")
+"""Words of the errors of a message that did not come or go."""
 
 _started = {"by": os.getppid()}
 """The process that started this one, asked before anything can have ended it."""
@@ -46,13 +61,36 @@ if hasattr(os, "register_at_fork"):
 
 
 def own_rank() -> int:
-    """This process's rank under torchrun, 0 elsewhere; loads no torch.
+    """This process's rank under torchrun or as Fabric's child, 0 elsewhere; loads no torch.
 
     Example:
         >>> own_rank()
         0
     """
-    return int(os.environ.get("RANK", 0)) if "LOCAL_WORLD_SIZE" in os.environ else 0
+    return int(os.environ.get("RANK" if "LOCAL_WORLD_SIZE" in os.environ else "LOCAL_RANK", 0))
+
+
+def first_to_say(message: str | None = None) -> bool:
+    """Whether no process of the launch has said this before; True where it cannot be known.
+
+    Args:
+        message: what is to be said; None: whether none has said anything.
+    """
+    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
+        return True
+    from torch.distributed import TCPStore
+
+    place = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    restart = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    said = f"causalflow {restart} said"
+    try:
+        store = TCPStore(*place, is_master=False, timeout=timedelta(seconds=10))
+        if message is None:
+            return not store.check([said])
+        store.set(said, "")
+        return store.add(f"{said} {hashlib.sha256(message.encode()).hexdigest()}", 1) == 1
+    except (RuntimeError, ValueError):
+        return True
 
 
 def numbers(devices: int = 1) -> tuple[int, int]:
@@ -170,6 +208,37 @@ def processes(about: object) -> Iterator[Processes]:
             yield crew if len(set(crew.gathered(str(about)))) == 1 else Processes()
         finally:
             dist.destroy_process_group(group)
+
+
+class PeerError(CausalflowError):
+    """Another process of the work has ended, or cannot be reached."""
+
+
+@contextmanager
+def working_together(about: str, count: int) -> Iterator[None]:
+    """A block in which ``count`` processes talk: with the launcher, or one of them, all end.
+
+    Args:
+        about: begins the message.
+        count: how many they are; of one nothing is watched.
+
+    Raises:
+        PeerError: a message to the others failed.
+    """
+    if count == 1:
+        yield
+        return
+    with ExitStack() as watched, warnings.catch_warnings():
+        for message in QUIET:
+            warnings.filterwarnings("ignore", message=message)
+        if "LOCAL_WORLD_SIZE" in os.environ or own_rank():
+            watched.enter_context(_ending_with(_started["by"]))
+        try:
+            yield
+        except RuntimeError as error:
+            if not any(word in str(error) for word in LOST):
+                raise
+            raise PeerError(f"{about}: another of the {count} processes has ended") from None
 
 
 @contextmanager

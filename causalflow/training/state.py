@@ -8,12 +8,15 @@
     best       the average that held-out rows liked best (`causalflow.training.heldout`), if any are
     step       how many steps are done; seconds: how long they took
 
-Randomness is no part of it: batches and noise are functions of (seed, step, rank).
+Randomness is no part of it: batches and noise are functions of (seed, step, part).
+
+A state is whole in its file, also where `causalflow.training.shards` cut it: each tensor is
+gathered when it is written, and each process takes its own part when it is read.
 
     rows    of a step: the slice [step B, (step + 1) B) of an endless stream of permutations, one an
             epoch, seeded by (seed, epoch); or B draws from a law over the rows, seeded by
             (seed, step)
-    noise   a generator on the data's device, seeded by (seed, step, rank)
+    noise   a generator on the data's device, seeded by (seed, step, part)
 """
 
 from __future__ import annotations
@@ -30,9 +33,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from causalflow.checkpoint import Metadata, State, copy_into, load_into, load_state, save_state
+from causalflow.checkpoint import Metadata, State, check_like, load_into, load_state, save_state
 from causalflow.errors import CheckpointError, GraphError
 from causalflow.formats.formats import loads
+from causalflow.training.shards import Whole, is_shard, local, share_of
 
 __all__ = [
     "Best",
@@ -106,8 +110,8 @@ class TrainingState:
         decay = min(ema, (1 + age) / (10 + age))
         weights = dict(trainable(self.module))
         if weights:
-            averages = [self.average[name] for name in weights]
-            torch._foreach_lerp_(averages, list(weights.values()), 1 - decay)
+            averages = [local(self.average[name]) for name in weights]
+            torch._foreach_lerp_(averages, [local(w) for w in weights.values()], 1 - decay)
         self.step += 1
 
     @torch.no_grad()
@@ -115,7 +119,7 @@ class TrainingState:
         """Put the average, the best if one is known, in the place of the weights."""
         kept = self.average if self.best is None else self.best.weights
         for name, weight in trainable(self.module):
-            weight.copy_(kept[name])
+            local(weight).copy_(local(kept[name]))
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
@@ -124,14 +128,14 @@ class TrainingState:
         training = self.module.training
         with torch.no_grad():
             for name, weight in trainable(self.module):
-                weight.copy_(self.average[name])
+                local(weight).copy_(local(self.average[name]))
             self.module.eval()
             try:
                 yield
             finally:
                 self.module.train(training)
                 for name, weight in trainable(self.module):
-                    weight.copy_(weights[name])
+                    local(weight).copy_(local(weights[name]))
 
 
 def trainable(module: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
@@ -189,8 +193,21 @@ def save(
     identity: Mapping[str, Any],
     graph: str,
     scaler: Mapping[str, Any],
+    *,
+    piece: int | None = None,
+    first: bool = True,
 ) -> None:
-    """Write the checkpoint that `reopen` reads; ``identity`` must be equal when going on."""
+    """Write the checkpoint that `reopen` reads; all processes of a fit in shards call together.
+
+    Args:
+        path: where.
+        state: what.
+        identity: what must be equal when going on.
+        graph: the graph file's text.
+        scaler: the state of a gradient scaler.
+        piece: the most bytes of a file; None: no limit.
+        first: whether this process writes.
+    """
     tensors = {f"model/{name}": value for name, value in state.module.state_dict().items()}
     tensors |= {f"average/{name}": value for name, value in state.average.items()}
     tensors |= {f"moments/{name}": value for name, value in _moments(state).items()}
@@ -198,8 +215,13 @@ def save(
     if state.best is not None:
         tensors |= {f"best/{name}": value for name, value in state.best.weights.items()}
         progress |= {"best": {"loss": state.best.loss, "step": state.best.step}}
+    gathered = Whole(tensors)
+    if not first:
+        for name in gathered:
+            gathered[name]
+        return
     options = {"identity": dict(identity), **progress}
-    save_state(path, tensors, Metadata(kind="training", graph=graph, options=options))
+    save_state(path, gathered, Metadata(kind="training", graph=graph, options=options), piece)
 
 
 def _moments(state: TrainingState) -> dict[str, Tensor]:
@@ -227,13 +249,20 @@ def reopen(path: Path, module: nn.Module, identity: Mapping[str, Any], graph: st
 def restore(path: Path, state: TrainingState, stored: State) -> None:
     """Bring average, moments and counters to where the checkpoint stopped."""
     parts = _parts(path, stored.tensors)
-    copy_into(state.average, parts["average"], path)
+    _take_shares(path, state.average, parts["average"])
     _restore_moments(path, state, parts["moments"])
     state.step, state.seconds = (stored.metadata.options[name] for name in ("step", "seconds"))
     if (best := stored.metadata.options.get("best")) is not None:
         weights = {name: value.clone() for name, value in state.average.items()}
-        copy_into(weights, parts["best"], path)
+        _take_shares(path, weights, parts["best"])
         state.best = Best(loss=best["loss"], step=best["step"], weights=weights)
+
+
+def _take_shares(path: Path, targets: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:
+    """Overwrite the targets by tensors of a file, each by what this process holds of it."""
+    check_like(targets, tensors, path)
+    for name, target in targets.items():
+        local(target).copy_(local(share_of(tensors[name], target)))
 
 
 def _check_identity(path: Path, stored: State, identity: Mapping[str, Any], graph: str) -> None:
@@ -285,14 +314,30 @@ def _same_graph(stored: str, now: str) -> bool:
         return False
 
 
-def _parts(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
-    parts: dict[str, dict[str, Tensor]] = {"model": {}, "average": {}, "moments": {}, "best": {}}
-    for name, value in tensors.items():
+def _parts(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, _Part]:
+    parts: dict[str, list[str]] = {"model": [], "average": [], "moments": [], "best": []}
+    for name in tensors:
         part, _, rest = name.partition("/")
         if part not in parts:
             raise CheckpointError(f"{path}: unexpected tensor {name!r}")
-        parts[part][rest] = value
-    return parts
+        parts[part].append(rest)
+    return {part: _Part(tensors, part, names) for part, names in parts.items()}
+
+
+class _Part(Mapping[str, Tensor]):
+    """The tensors of a file whose names begin alike, by the rest of their names."""
+
+    def __init__(self, tensors: Mapping[str, Tensor], part: str, names: list[str]) -> None:
+        self._tensors, self._part, self._names = tensors, part, dict.fromkeys(names)
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self._tensors[f"{self._part}/{name}"]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 def _restore_moments(path: Path, state: TrainingState, moments: Mapping[str, Tensor]) -> None:
@@ -304,6 +349,8 @@ def _restore_moments(path: Path, state: TrainingState, moments: Mapping[str, Ten
         key, _, name = label.partition("/")
         if key == "step":
             restored = value.to(weights[name].device) if fused else value
+        elif is_shard(weights[name]):
+            restored = share_of(value, weights[name].data)
         else:
             restored = torch.empty_like(weights[name].data).copy_(value)
         state.optimizer.state[weights[name]][key] = restored
