@@ -102,7 +102,7 @@ class HeldOut:
         """L of the average, which is kept if it is the best so far."""
         state = run.state
         with state.averaged():
-            loss = run.fabric.broadcast(self._loss(run))  # of GPUs the bits may differ
+            loss = self._loss(run)
         if state.best is None or loss < state.best.loss:
             weights = {name: value.clone() for name, value in state.average.items()}
             state.best = Best(loss=loss, step=state.step, weights=weights)

@@ -28,6 +28,7 @@ ROUNDING = {"atol": 2e-6, "rtol": 1e-5}
 JOBS = [
     {"name": "ddp", "options": {"strategy": "ddp"}},
     {"name": "fsdp", "options": {"strategy": "fsdp"}},
+    {"name": "held", "options": {"strategy": "fsdp", "held_out": 0.2, "held_every": 2}},
     {
         "name": "small",
         "parts": 2,
@@ -75,6 +76,8 @@ def one(tmp_path_factory):
     for parts in (1, 2, 4):
         run(folder, {"name": str(parts), "parts": parts, "options": {"accumulate": parts}})
     run(folder, {"name": "again", "options": {"recompute": True}})
+    held = {"accumulate": 2, "held_out": 0.2, "held_every": 2}
+    run(folder, {"name": "held", "parts": 2, "options": held})
     return folder
 
 
@@ -117,6 +120,15 @@ def test_a_state_of_shards_is_whole_and_the_same_in_pieces(two):
     assert {name: value.shape for name, value in small.items()} == {
         name: value.shape for name, value in shards.tensors.items()
     }
+
+
+def test_held_out_rows_choose_the_weights_of_shards(one, two):
+    alike(weights(two, "held"), weights(one, "held"), but=["calls"])
+    kept, alone = (load_state(folder / "held.resume") for folder in (two, one))
+    best, other = (state.metadata.options["best"] for state in (kept, alone))
+    assert best["step"] == other["step"]
+    assert best["loss"] == pytest.approx(other["loss"], rel=1e-5)
+    alike(dict(kept.tensors), dict(alone.tensors), but=["model/calls"])
 
 
 def test_blocks_that_are_computed_again_give_the_same_bits(one):
