@@ -53,7 +53,7 @@ class Halves(nn.Module):
 def test_the_stages_part_the_steps():
     stages = [stage_at(step, 20, (0.4, 0.7)) for step in range(20)]
     assert [s.share for s in stages] == [0.0] * 8 + [0.4] * 6 + [0.7] * 6
-    assert [(s.first, s.steps) for s in stages[::7]] == [(0, 8), (8, 6), (14, 6)]
+    assert [(s.first, s.steps) for s in (stages[0], *stages[8::6])] == [(0, 8), (8, 6), (14, 6)]
     assert stage_at(3, 20) == stage_at(3, 20, ())
     assert isinstance(Halves(), Staged)
 
