@@ -59,7 +59,7 @@ def stage_at(step: int, steps: int, milestones: tuple[float, ...] = ()) -> Stage
     Args:
         step: the number of the step, from 0.
         steps: those of the whole fit.
-        milestones: of the model.
+        milestones: those of the model.
 
     Example:
         >>> stage_at(20, 100, (0.2,))

@@ -58,7 +58,7 @@ class Canvas(Protocol):
     """Both ways between an image and what its flow runs on.
 
     Attributes:
-        shape: of what the flow runs on, (channels, height, width).
+        shape: (channels, height, width) of what the flow runs on.
         latent: the options of a latent; None of the pixels.
         begins: the share of a fit's steps after which the flow is fitted.
     """
@@ -101,7 +101,7 @@ class Pixels:
     """The pixels themselves.
 
     Args:
-        shape: of the images.
+        shape: (channels, height, width) of the images.
     """
 
     latent: Latent | None = None
@@ -142,7 +142,7 @@ class LatentCanvas(nn.Module):
     """The latent of an autoencoder.
 
     Args:
-        shape: of the images.
+        shape: (channels, height, width) of the images.
         latent: the options.
 
     Attributes:

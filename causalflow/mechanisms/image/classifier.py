@@ -104,7 +104,7 @@ def given_classifiers(
         node: the image's declaration, for its shape.
         parents: the image's parents, by name.
         classifiers: the user's classifiers, by parent.
-        canvas: of whose values they are asked to read the parents.
+        canvas: what the node's flow runs on, which they read the parents off.
 
     Raises:
         CompileError: a name that is no class parent, or a classifier that does not fit.
