@@ -127,7 +127,7 @@ def test_the_gate_is_open_where_nothing_changes_and_shut_where_much_does():
     change[..., 10] = 1.0
     gate = _gate(change)[0, 0, 4]
     assert torch.equal(gate, (torch.arange(20) - 10).abs().gt(2).float())
-    levels = torch.linspace(0, 0.2, 50)[:, None, None, None].expand(-1, 1, 1, 1)
+    levels = torch.linspace(0, 0.4, 50)[:, None, None, None].expand(-1, 1, 1, 1)
     ramp = _gate(levels).flatten()
     assert (ramp.diff() <= 0).all()
     assert ramp[levels.flatten() <= SAME].min() == 1

@@ -46,7 +46,7 @@ __all__ = ["Canvas", "LatentCanvas", "Pixels", "canvas_of"]
 Shape: TypeAlias = tuple[int, int, int]
 Learned: TypeAlias = tuple[Tensor | None, dict[str, Tensor]]
 
-WINDOW, SAME, OTHER = 5, 0.02, 0.1
+WINDOW, SAME, OTHER = 5, 0.1, 0.3
 ROUNDING = 1e-5
 SPARED = 2
 """Beside the flow the decoder, the dearer of the two, learns from one row in so many."""
