@@ -24,6 +24,7 @@ from torch import Tensor
 
 import causalflow as cf
 from benchmarks.markdown import markdown
+from causalflow.graph.node import images_of
 
 ACTIONS: Mapping[str, Mapping[str, Any]] = {
     "ball": {"size": 12.0, "hue": 200.0, "x": 40.0, "lamp": 10.0},
@@ -35,8 +36,7 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "ramp .05 to .1": {"local": True, "local_ramp": (0.05, 0.1)},
     "ramp .2 to .3": {"local": True, "local_ramp": (0.2, 0.3)},
     "grown by 1": {"local": True, "local_grow": 1},
-    "4 draws": {"local": True, "local_draws": 4},
-    "8 draws": {"local": True, "local_draws": 8},
+    "16 draws": {"local": True, "local_draws": 16},
 }
 
 
@@ -52,7 +52,7 @@ def main() -> None:
     read.add_argument("--steps", type=int, default=None)
     told = read.parse_args()
     model = cf.Model.load(told.model)
-    size = model.graph.nodes["image"].shape[-1]
+    size = images_of(model.graph.nodes)["image"].shape[-1]
     data = cf.data.scenes(told.family, split=told.split, size=size, n=told.rows)
     names = list(SETTINGS) if told.settings is None else told.settings.split(",")
     for name, value in (told.do or ACTIONS[told.family]).items():

@@ -249,7 +249,7 @@ class Diffusion(Options):
     local: bool | None = option(None, Truth(optional=True))
     local_ramp: tuple[float, float] = option((0.1, 0.2), Interval(0.0, 1.0))
     local_grow: int = option(0, Whole(0, 64))
-    local_draws: int = option(16, Whole(1, 256))
+    local_draws: int = option(4, Whole(1, 256))
 
     backbone: Chosen[Backbone] = option(
         AUTO,
