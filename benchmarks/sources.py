@@ -1,6 +1,6 @@
 """Sources: pictures a second that are read from each source, by the number of workers.
 
-    python -m benchmarks.sources                 2,000 pictures of 64 pixels, 0, 1 and 2 workers
+    python -m benchmarks.sources --rows 300      pictures of 64 pixels, by 0, 1 and 2 workers
     python -m benchmarks.sources --report        the page anew, from the numbers
 
 The same pictures (smooth, so that PNG has something to pack) are written once to every source. They
@@ -109,8 +109,7 @@ def saved(place: Path, images: Pictures) -> Path:
 
 def npz(place: Path, images: Pictures) -> Path:
     """Arrays, in memory whatever is asked."""
-    columns = {"x": np.arange(len(images), dtype=float), "image": np.moveaxis(images, -1, 1)}
-    np.savez(place, **columns)
+    np.savez(place, x=np.arange(len(images), dtype=float), image=np.moveaxis(images, -1, 1))
     return place
 
 
@@ -177,11 +176,12 @@ def page(result: Mapping[str, Any]) -> str:
         f"{x['pictures'] / x['processor']:,.0f}" for x in each
     ]
     table = "\n".join(markdown(list(columns), zip(*columns.values(), strict=True)))
-    about = result["machine"]
+    about, count = result["machine"], lines[0]["pictures"]
     return (
-        f"# Pictures a second, by source\n\n`python -m benchmarks.sources`: "
-        f"{lines[0]['pictures']:,} colour pictures of {SIDE} pixels (one source: of {LARGE}, "
-        f"brought to {SIDE}), in batches of {BATCH} in a random order, none kept in memory; "
+        "# Pictures a second, by source\n\n"
+        f"`python -m benchmarks.sources --rows {count}`: {count:,} colour pictures of {SIDE} "
+        f"pixels (one source: of {LARGE}, brought to {SIDE}), in batches of {BATCH} in a random "
+        "order, none kept in memory; "
         f"medians of {ROUNDS} rounds.\n\n{table}\n\n{about['processor']}, "
         f"{about['cores']} cores, Python {about['python']}. The machine had other work: the clock "
         "says what was left of it, the processor's time what reading costs.\n"

@@ -222,6 +222,11 @@ def supply_of(
         return supplied(known, wanted, model)
     if is_data_set(data):
         return named(data_set(data), wanted, model.graph)
+    if (names := image_names(model.graph)) and Path(data).suffix.lower() in (".csv", ".parquet"):
+        raise DataError(
+            f"--data {data}: node '{names[0]}' is an image; give the folder of the pictures, with "
+            "a labels.csv that names them in a column 'path'"
+        )
     content = read_rows(model.graph, data, None, "path", reading)
     return Supply(data=data, origin=Origin.GIVEN, rows=dict.fromkeys(wanted, content))
 

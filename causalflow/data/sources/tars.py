@@ -152,7 +152,7 @@ def _members(archive: tarfile.TarFile, path: Path, size: int) -> Iterator[tarfil
     for count, member in enumerate(archive):
         if count >= SOURCE_FILES:
             raise DataError(f"{path}: more than {SOURCE_FILES:,} members")
-        archive.members = []  # tarfile keeps every member that it has met
+        archive.members = []  # type: ignore[attr-defined]  # else it keeps all that it has met
         name = PurePosixPath(member.name)
         if name.is_absolute() or ".." in name.parts:
             raise DataError(f"{path}: member {shown(member.name, 80)} lies outside of the archive")
