@@ -1,14 +1,17 @@
 """Confounding: P(picture | do) by the graph that declares a hidden cause, and by one that does not.
 
-    python -m benchmarks.scenes.confounding                     fits both, and measures them
+    python -m benchmarks.scenes.confounding                     fits a net, and measures both
+    python -m benchmarks.scenes.confounding --pictures renderer the labels' laws alone, in seconds
     python -m benchmarks.scenes.confounding --size 64 \\
         --declared D.safetensors --naive N.safetensors          measures models that are there
     python -m benchmarks.scenes.confounding --report            the page anew, from the numbers
 
 Of the chest phantom: ward -> drug -> disease, and a hidden severity joins ward and disease. The
-naive graph lacks that edge alone. Both are fitted to the same observed rows, their image nodes
-alike; both draw pictures under do(drug), which the declared graph answers by the back door, and
-under do(ward), by the front door. Held against the law of the true pictures under the same do:
+naive graph lacks that edge alone. Both are fitted to the same observed rows. P(picture | its
+parents) is alike in both, so that one net serves both graphs, or the true renderer does: what
+parts them are the laws of the labels. Both draw pictures under do(drug), which the declared graph
+answers by the back door, and under do(ward), by the front door. Held against the law of the true
+pictures under the same do:
 
     ill         share of pictures in which the disease is read off the pixels. The reader compares
                 the clouds' place in one lung with the same place in the other, parted where it
@@ -39,13 +42,20 @@ import causalflow as cf
 from benchmarks.folders import RESULTS
 from benchmarks.machine import machine
 from benchmarks.markdown import markdown
+from causalflow.data.sets.scenes.family import SCENE_FAMILIES
+from causalflow.data.sets.scenes.scenes import Scenes, render_rows
 from causalflow.files import whole_file
 
 FAMILY, OUTCOME, SICK = "phantom", "disease", "ill"
 INTERVENTIONS = (("drug", "none"), ("drug", "given"), ("ward", "home"), ("ward", "hospital"))
 WAYS = ("declared", "naive")
 NAME = "scenes_confounding"
-TRUE_PICTURES, LABELS, BOOTSTRAPS, CHUNK = 4_000, 100_000, 200, 50
+MAKERS = {
+    "net": "one fitted net, whose parents are the labels that each graph draws",
+    "renderer": "the true renderer, of the labels that each fitted graph draws",
+}
+NOISE = (0, 99)  # of pictures that the renderer draws of a model's labels: no split's
+TRUE_PICTURES, LABELS, BOOTSTRAPS, CHUNK = 6_000, 100_000, 200, 100
 CLOUDS, MIRROR = (slice(22, 34), slice(12, 20)), (slice(22, 34), slice(44, 52))  # of 64ths
 
 
@@ -100,28 +110,53 @@ def graphs(size: int, width: int) -> dict[str, cf.Graph]:
     return {"declared": graph, "naive": cf.Graph(nodes=graph.nodes, edges=graph.edges)}
 
 
-def fitted(path: Path, graph: cf.Graph, size: int, rows: int, options: Any) -> cf.Model:
+def fitted_net(path: Path, graph: cf.Graph, rows: Scenes, options: Any) -> cf.Model:
     """The model of a file, fitted before where it is not there."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         began = time.process_time()
         model = cf.compile(graph)
-        data = cf.data.scenes(FAMILY, size=size, n=rows)
         kept = {"checkpoint": path.with_suffix(".resume"), "log": path.with_suffix(".jsonl")}
-        report = model.fit(data, device="cpu", progress=False, **kept, **options)
+        report = model.fit(rows, device="cpu", progress=False, **kept, **options)
         model.save(path)
-        spent = {"steps": report.steps, "cpu_seconds": time.process_time() - began, "rows": rows}
+        spent = {"steps": report.steps, "cpu_seconds": time.process_time() - began, **options}
         _write(path.with_suffix(".json"), spent)
     return cf.Model.load(path)
 
 
-def drawn(model: cf.Model, do: Mapping[str, str], n: int) -> tuple[Tensor, NDArray[np.bool_]]:
+def with_net(graph: cf.Graph, rows: Scenes, declared: cf.Model) -> cf.Model:
+    """A model whose labels are fitted here, and whose pictures are made by another's net."""
+    model = cf.compile(graph)
+    labels = [name for name in graph.nodes if name != "image"]
+    model.fit(rows, nodes=labels, device="cpu", progress=False)
+    mechanisms = (each.scm.mechanisms["image"] for each in (declared, model))
+    weights, own = (mechanism.state_dict() for mechanism in mechanisms)
+    assert weights.keys() == own.keys()
+    model.scm.mechanisms["image"].load_state_dict(weights)
+    return model
+
+
+def of_labels(graph: cf.Graph, rows: Scenes) -> cf.Model:
+    """A model of the labels alone."""
+    model = cf.compile(graph.subgraph([name for name in graph.nodes if name != "image"]))
+    model.fit(rows.labels, device="cpu", progress=False)
+    return model
+
+
+def drawn(
+    model: cf.Model, do: Mapping[str, str], n: int, size: int
+) -> tuple[Tensor, NDArray[np.bool_]]:
     """Pictures under do, (n, 1, size, size) in [0, 1], and which of their labels say ill."""
     random = torch.Generator().manual_seed(0)
     sizes = [min(CHUNK, n - first) for first in range(0, n, CHUNK)]
-    worlds = [model.sample(size, do=do, generator=random, progress=False) for size in sizes]
-    ill = torch.cat([torch.as_tensor(world[OUTCOME]) for world in worlds]).numpy() == 1
-    return torch.cat([world["image"] for world in worlds]), ill
+    worlds = [model.sample(each, do=do, generator=random, progress=False) for each in sizes]
+    columns = {name: torch.cat([world[name] for world in worlds]) for name in worlds[0]}
+    if "image" not in columns:
+        labels = {name: column.numpy() for name, column in columns.items()}
+        family, rows = SCENE_FAMILIES.get(FAMILY), np.arange(n)
+        pictures = render_rows(family, labels, NOISE, rows, size, workers=1)
+        columns["image"] = torch.from_numpy(pictures).float() / 255
+    return columns["image"], columns[OUTCOME].numpy() == 1
 
 
 def measured(models: Mapping[str, cf.Model], size: int, n: int) -> dict[str, Any]:
@@ -137,7 +172,7 @@ def measured(models: Mapping[str, cf.Model], size: int, n: int) -> dict[str, Any
         cell = {"do": f"{name}={level}", "ill": law, "chance": _apart(other, mean)}
         cell["observed"] = _observed(truth, name, level, data.graph)
         for way, model in models.items():
-            found, labels = drawn(model, do, n)
+            found, labels = drawn(model, do, n, size)
             read = {"read": _share(reader(found)), "labels": _share(labels)}
             cell[way] = {**read, "mean": _apart(found, mean)}
         cells.append(cell)
@@ -181,7 +216,8 @@ def page(found: Mapping[str, Any]) -> str:
         "# A hidden cause, declared and not",
         "",
         f"Chest phantom at {found['size']} x {found['size']}: ward -> drug -> disease, and a "
-        "hidden severity joins ward and disease. The naive graph lacks that edge alone. "
+        "hidden severity joins ward and disease. The naive graph lacks that edge alone. Pictures "
+        f"are made by {MAKERS[found['pictures']]}. "
         f"{found['n']} pictures a cell; the disease is read off the pixels, right in "
         f"{found['reader']:.1%} of true pictures. Command: `{found['command']}`.",
         "",
@@ -255,8 +291,11 @@ def _write(path: Path, found: Any) -> None:
 @click.command(help=__doc__.partition("\n")[0])
 @click.option("--size", default=32, show_default=True, help="Pixels a side.")
 @click.option("--rows", default=3_000, show_default=True, help="Rows that are fitted to.")
-@click.option("--steps", default=600, show_default=True, help="Of each fit.")
+@click.option("--steps", default=600, show_default=True, help="Of the net's fit.")
 @click.option("--batch-size", default=32, show_default=True, help="Rows a step.")
+@click.option("--learning-rate", default=0.002, show_default=True, help="AdamW's.")
+@click.option("--ema", default=0.99, show_default=True, help="Decay of the average.")
+@click.option("--pictures", type=click.Choice(["net", "renderer"]), default="net", help="By what.")
 @click.option("--width", default=16, show_default=True, help="Channels of the image's U-Net.")
 @click.option("-n", "--n", default=500, show_default=True, help="Pictures drawn a cell.")
 @click.option("--declared", type=click.Path(path_type=Path), help="A model of the declared graph.")
@@ -266,29 +305,38 @@ def _write(path: Path, found: Any) -> None:
 @click.option("--report", is_flag=True, help="The page from the numbers that are there.")
 def main(out: Path, report: bool, **chosen: Any) -> None:
     """Fit, measure and report."""
-    path = out / f"{NAME}.json"
+    name = NAME if chosen["pictures"] == "net" else f"{NAME}_renderer"
+    path = out / f"{name}.json"
     if not report:
         _write(path, _found(**chosen))
     found = json.loads(path.read_text(encoding="utf-8"))
-    with whole_file(out / f"{NAME}.md") as part:
+    with whole_file(path.with_suffix(".md")) as part:
         part.write_text(page(found), encoding="utf-8")
 
 
 def _found(
-    size: int, rows: int, steps: int, batch_size: int, width: int, n: int, nets: Path, **given: Any
+    size: int, rows: int, n: int, nets: Path, pictures: str, width: int, **given: Any
 ) -> dict[str, Any]:
     torch.manual_seed(0)
-    options = {"steps": steps, "batch_size": batch_size, "ema": 0.99, "learning_rate": 0.002}
-    models, fits = {}, {}
-    for way, graph in graphs(size, width).items():
-        path = given[way] or nets / f"{NAME}_{way}.safetensors"
-        models[way] = fitted(path, graph, size, rows, options)
-        told = path.with_suffix(".json")
-        fits[way] = json.loads(told.read_text(encoding="utf-8")) if told.exists() else path.name
+    data, graph = cf.data.scenes(FAMILY, size=size, n=rows), graphs(size, width)
+    command = f"python -m benchmarks.scenes.confounding --size {size} -n {n} --pictures {pictures}"
+    told: dict[str, Any] = {}
+    if pictures == "renderer":
+        models = {way: of_labels(each, data) for way, each in graph.items()}
+    else:
+        options = {name: given[name] for name in ("steps", "batch_size", "learning_rate", "ema")}
+        path = given["declared"] or nets / f"{NAME}_declared.safetensors"
+        models = {"declared": fitted_net(path, graph["declared"], data, options)}
+        naive = given["naive"]
+        models["naive"] = (
+            cf.Model.load(naive) if naive else with_net(graph["naive"], data, models["declared"])
+        )
+        spent = path.with_suffix(".json")
+        told = json.loads(spent.read_text(encoding="utf-8")) if spent.exists() else {}
     with torch.no_grad():
         found = measured(models, size, n)
-    command = f"python -m benchmarks.scenes.confounding --size {size} --steps {steps} -n {n}"
-    return {**found, "command": command, "width": width, "fits": fits, "machine": machine()}
+    about = {"command": command, "pictures": pictures, "rows": rows, "net": told}
+    return {**found, **about, "machine": machine()}
 
 
 if __name__ == "__main__":

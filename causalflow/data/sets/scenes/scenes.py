@@ -29,7 +29,7 @@ from causalflow.graph.graph import Graph
 from causalflow.mechanisms.mechanism import to_engine
 from causalflow.shipped import at_size
 
-__all__ = ["CHANGED", "Scenes", "scenes"]
+__all__ = ["CHANGED", "Scenes", "render_rows", "scenes"]
 
 CHANGED = 4
 """Levels of 255 by which a pixel must differ, in any channel, to be a changed one."""
@@ -80,7 +80,7 @@ class Scenes(LabelledRows):
         rows = np.asarray(indices, dtype=np.int64).reshape(-1)
         exogenous = {name: values[rows] for name, values in self.exogenous.items()}
         values = solve(self.scm, exogenous, {name: self._value(name, do[name]) for name in do})
-        images = _drawn(self.family, values, self.key, rows, self.images.shape[-1], workers=1)
+        images = render_rows(self.family, values, self.key, rows, self.images.shape[-1], workers=1)
         return {
             **{name: torch.from_numpy(value) for name, value in values.items()},
             "image": torch.from_numpy(images).float() / 255,
@@ -155,7 +155,7 @@ def scenes(
         scm=scm,
         exogenous=exogenous,
         labels=labels,
-        images=torch.from_numpy(_drawn(made, labels, key, rows, size, workers=workers)),
+        images=torch.from_numpy(render_rows(made, labels, key, rows, size, workers=workers)),
         key=key,
     )
 
@@ -169,16 +169,25 @@ def _exogenous(scm: Graph, n: int, key: tuple[int, ...]) -> dict[str, NDArray[An
     return {name: np.concatenate([each[name] for each in blocks])[:n] for name in scm.exogenous}
 
 
-def _drawn(
+def render_rows(
     family: SceneFamily,
     labels: Mapping[str, NDArray[Any]],
     key: tuple[int, ...],
     rows: NDArray[np.int64],
     size: int,
     *,
-    workers: int | None,
+    workers: int | None = None,
 ) -> NDArray[np.uint8]:
-    """The pictures of labels in the rows of those numbers."""
+    """The pictures of labels, each with the noise of a row: uint8, shape (n, channel, size, size).
+
+    Args:
+        family: draws them.
+        labels: shape (n,) each, classes as level indices.
+        key: with a row's number, what names its noise.
+        rows: the rows' numbers, shape (n,).
+        size: height and width in pixels.
+        workers: how many processes draw; default one a core where the pictures are many and large.
+    """
     draw = partial(_piece, family=family, names=tuple(labels), key=key, size=size)
     if workers is None and len(rows) * size**2 < _WORTH_PROCESSES:
         workers = 1
