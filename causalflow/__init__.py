@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     )
     from causalflow.estimate.plug_in import Estimate
     from causalflow.evaluation.evaluation import Evaluation, evaluate
+    from causalflow.evaluation.gallery import Gallery
     from causalflow.factors.table import Table
     from causalflow.formats.formats import dumps, load, loads
     from causalflow.formats.networkx import from_networkx, to_networkx
@@ -100,6 +101,7 @@ _NAMES = {
     ),
     "causalflow.estimate.plug_in": "Estimate",
     "causalflow.evaluation.evaluation": "Evaluation evaluate",
+    "causalflow.evaluation.gallery": "Gallery",
     "causalflow.factors.table": "Table",
     "causalflow.formats.formats": "dumps load loads",
     "causalflow.formats.networkx": "from_networkx to_networkx",
@@ -159,6 +161,7 @@ __all__ = [
     "Fit",
     "FitReport",
     "FreeGuidance",
+    "Gallery",
     "Graph",
     "GraphError",
     "GroupedGuidance",

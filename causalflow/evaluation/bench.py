@@ -4,13 +4,14 @@ A `Measure` is one number with its interval, and
 
     floor       the same reading on real pictures: what the judge, or the number of pictures, allows
     baseline    the same of pictures that are left as they are: what doing nothing would get
+    difference  number less baseline, of the same pictures: its interval is the paired bootstrap's
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -40,6 +41,7 @@ class Measure:
         score: the number, its 95 % interval, the count of images and the unit.
         floor: the number on real pictures, where that means something.
         baseline: the number for pictures left as they are, where that means something.
+        difference: the number less the baseline, paired by picture.
     """
 
     query: str
@@ -48,6 +50,7 @@ class Measure:
     detail: str = ""
     floor: Score | None = None
     baseline: Score | None = None
+    difference: Score | None = None
 
     @property
     def title(self) -> str:
@@ -56,7 +59,11 @@ class Measure:
 
     def record(self) -> dict[str, Any]:
         """The measure as JSON has it."""
-        beside = {"floor": self.floor, "baseline": self.baseline}
+        beside = {
+            "floor": self.floor,
+            "baseline": self.baseline,
+            "difference": self.difference,
+        }
         return {
             "query": self.query,
             "measure": self.name,
@@ -94,6 +101,8 @@ class Bench:
         notes: what could not be measured, and why.
         factual: what each judge reads off the factual pictures.
         truths: query -> the true counterfactuals, empty where the data do not know them.
+        unseen: which rows no judge has seen, bool, shape (n,); None: all.
+        encoders: what metrics fitted to real pictures, once.
     """
 
     graph: Graph
@@ -104,10 +113,35 @@ class Bench:
     notes: list[str] = field(default_factory=list)
     factual: dict[str, Tensor] = field(default_factory=dict)
     truths: dict[str, Columns] = field(default_factory=dict)
+    unseen: Tensor | None = None
+    encoders: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Read the factual pictures."""
-        self.factual = {name: judge.read(self.pictures) for name, judge in self.judges.items()}
+        if not self.factual:
+            reads = {name: judge.read(self.pictures) for name, judge in self.judges.items()}
+            self.factual = reads
+
+    def at(self, outcome: Outcome) -> Bench:
+        """The bench of the rows that an outcome is of, in its order."""
+        rows = outcome.rows
+        if rows is None:
+            return self
+        subject = replace(self.subject, rows={n: c[rows] for n, c in self.subject.rows.items()})
+        return replace(
+            self,
+            subject=subject,
+            factual={name: read[rows] for name, read in self.factual.items()},
+            unseen=None if self.unseen is None else self.unseen[rows],
+        )
+
+    def judged(self, outcome: Outcome) -> tuple[Bench, Outcome]:
+        """The same of the rows alone that no judge has seen; of a bench `at` the outcome."""
+        if self.unseen is None or bool(self.unseen.all()):
+            return self, outcome
+        chosen = self.unseen.nonzero()[:, 0]
+        own = outcome.of(chosen)
+        return replace(self, unseen=None).at(replace(own, rows=chosen)), own
 
     @property
     def image(self) -> str:
@@ -122,11 +156,12 @@ class Bench:
     @property
     def null(self) -> Outcome:
         """The null intervention, with the residual, as an outcome: "do()"."""
+        kept = self.worlds.kept
         return Outcome(
             action=Action(query="do()", values={}),
-            world={**self.subject.rows, self.image: self.worlds.kept},
+            world={**self.subject.rows, **({} if kept is None else {self.image: kept})},
             returned=None,
-            calls=0.0,
+            calls=None,
             seconds=torch.zeros(0, dtype=torch.float64),
         )
 
@@ -141,8 +176,11 @@ class Bench:
         return self.networks[name]
 
     def floor(self, name: str) -> Score | None:
-        """How well a judge reads the real pictures."""
-        return self.judges[name].score(self.factual[name], self.subject.rows[name])
+        """How well a judge reads the real pictures, those that it has not seen."""
+        read, wanted = self.factual[name], self.subject.rows[name]
+        if self.unseen is not None:
+            read, wanted = read[self.unseen], wanted[self.unseen]
+        return self.judges[name].score(read, wanted) if len(read) else None
 
     @property
     def floors(self) -> dict[str, Score]:
@@ -152,6 +190,8 @@ class Bench:
 
     def truth(self, outcome: Outcome) -> Columns | None:
         """The true counterfactuals of an action, where the data know them."""
+        if outcome.truth is not None:
+            return outcome.truth
         query = outcome.action.query
         if query not in self.truths:
             self.truths[query] = {}

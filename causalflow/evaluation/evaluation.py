@@ -23,8 +23,10 @@ import torch
 from torch import nn
 
 from causalflow.data.sets.catalogue import data_set
-from causalflow.errors import CausalflowWarning, EvidenceError, SupportWarning
+from causalflow.errors import CausalflowWarning, DataError, EvidenceError, SupportWarning
 from causalflow.evaluation.bench import Bench, Measure, score_record
+from causalflow.evaluation.exhibition import GALLERY, gallery_bench
+from causalflow.evaluation.gallery import Gallery
 from causalflow.evaluation.judges import fitted_judges
 from causalflow.evaluation.metrics import measured
 from causalflow.evaluation.outcomes import (
@@ -130,7 +132,8 @@ class Evaluation:
         """The numbers with all that belongs to them, one row a number.
 
         Columns: query, metric, detail, value, low and high (95 %), images, unit, the same reading
-        of the factual pictures (floor) and of pictures left as they are (baseline), definition.
+        of the factual pictures (floor) and of pictures left as they are (baseline), the difference
+        to the latter, definition.
         """
         import pandas
 
@@ -146,6 +149,7 @@ class Evaluation:
                 "unit": each.score.unit,
                 "floor": None if each.floor is None else each.floor.value,
                 "baseline": None if each.baseline is None else each.baseline.value,
+                "difference": None if each.difference is None else each.difference.value,
                 "definition": METRICS.get(each.name).definition,
             }
             for each in self.measures
@@ -176,7 +180,12 @@ class Evaluation:
         guidance = "" if settings.guidance is None else f", guidance times {settings.guidance:g}"
         for name, value in (settings.sampling.changed() if settings.sampling else {}).items():
             guidance += f", {name} {value}"
-        learned = len(next(iter(subject.training.values())))
+        learned = len(next(iter(subject.training.values()), ()))
+        if subject.split == GALLERY:
+            return (
+                f"{len(subject):,} factual pictures, {subject.name}; {learned:,} real ones for the "
+                f"judges. Seed {settings.seed}. {self.seconds:.0f} s."
+            )
         return (
             f"Graph {self.bench.graph.name}. {len(subject):,} pictures, {subject.split}; "
             f"{learned:,} further {subject.kind} ones for the judges. "
@@ -186,8 +195,8 @@ class Evaluation:
 
 
 def evaluate(
-    model: Model,
-    data: object,
+    model: Model | Gallery,
+    data: object = None,
     *,
     do: Mapping[str, object] | Sequence[Mapping[str, object] | Action] | None = None,
     metrics: Sequence[str] | None = None,
@@ -203,7 +212,7 @@ def evaluate(
     name: str = "model",
     progress: bool = True,
 ) -> Evaluation:
-    """Measure a fitted model on pictures: what ``causalflow evaluate`` does.
+    """Measure a fitted model, or pictures that any tool made: what ``causalflow evaluate`` does.
 
     Of each picture its counterfactuals are asked, and judged by networks fitted to real pictures,
     or by measuring pixels where that can be done. Under ``torchrun`` processes that make the same
@@ -211,8 +220,13 @@ def evaluate(
     fits, may differ with the number of threads). Warns where the model was fitted to the pictures
     that it is measured on, or is asked outside of what it was fitted to.
 
+    Of a `Gallery` what its pictures allow is measured, and what cannot be is said; ``data`` are
+    real pictures, as of a model, that judges learn from. Without them half of the factual pictures
+    teach, and judges are asked of the other half alone. ``do``, ``n``, ``split``, ``steps``,
+    ``guidance``, ``sampling`` and ``batch_size`` are of models.
+
     Args:
-        model: fitted, with one image node.
+        model: fitted, with one image node; or a gallery.
         data: the name of a data set ("morpho_mnist"), or rows of your own as `Model.fit` takes
             them, best such that the model was not fitted to: ``n`` of them at random are measured
             on, the others teach the judges. A prepared `Subject` is taken as it is.
@@ -235,7 +249,8 @@ def evaluate(
         progress: show bars on standard error.
 
     Raises:
-        DataError: data that do not fit the graph, or that no judge can learn from.
+        DataError: no data for a model, data that do not fit the graph, or that no judge can learn
+            from.
         EvidenceError: an intervention that the model cannot take, or rows that it finds impossible.
         CausalflowError: an unknown metric, or one that needs a network that was not given.
 
@@ -247,6 +262,20 @@ def evaluate(
     start = time.monotonic()
     chosen = [METRICS.get(each) for each in (METRICS.own if metrics is None else metrics)]
     check_count("judge_epochs", judge_epochs)
+    if isinstance(model, Gallery):
+        settings = Settings(seed=seed, progress=progress)
+        bench = gallery_bench(model, data, settings, judge_epochs, networks or {})
+        return Evaluation(
+            model=model.name if name == "model" else name,
+            bench=bench,
+            settings=settings,
+            measures=tuple(measured(bench, chosen)),
+            rests_on=(*model.notes, *filter(None, [bench.subject.note])),
+            device="cpu",
+            seconds=time.monotonic() - start,
+        )
+    if data is None:
+        raise DataError("evaluate: no data; give rows, or the name of a data set")
     subject = _subject(model, data, n, split, seed)
     actions = _actions(model, subject, do, seed)
     settings = Settings(

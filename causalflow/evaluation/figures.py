@@ -38,12 +38,15 @@ def figures(bench: Bench, measures: Sequence[Measure]) -> Iterator[tuple[str, st
     drawn = plot_graph(bench.graph)
     assert not isinstance(drawn, Path)
     yield "Graph", "What the model was told.", drawn
-    yield (
-        "Counterfactuals",
-        "A column is one picture, kept from the judges. Below each picture, the labels of its "
-        "world; the null intervention without the residual shows what the model itself draws.",
-        _worlds(bench),
-    )
+    if bench.worlds.decoded is None:
+        yield from _strips(bench)
+    else:
+        yield (
+            "Counterfactuals",
+            "A column is one picture, kept from the judges. Below each picture, the labels of its "
+            "world; the null intervention without the residual shows what the model itself draws.",
+            _worlds(bench, bench.worlds.decoded),
+        )
     if shares := [each for each in measures if _is_share(each)]:
         yield (
             "Effectiveness, classes",
@@ -58,20 +61,43 @@ def figures(bench: Bench, measures: Sequence[Measure]) -> Iterator[tuple[str, st
             "line, it is right.",
             _scatters(numbers),
         )
-    yield (
-        "Composition",
-        "Mean distance per pixel to the factual picture after each null intervention, of the first "
-        f"{len(bench.worlds.cycles[True][0])} rows.",
-        _cycles(bench),
-    )
+    if bench.worlds.cycles:
+        yield (
+            "Composition",
+            "Mean distance per pixel to the factual picture after each null intervention, of the "
+            f"first {len(bench.worlds.cycles[True][0])} rows.",
+            _cycles(bench),
+        )
 
 
-def _worlds(bench: Bench) -> Figure:
+def _strips(bench: Bench) -> Iterator[tuple[str, str, Figure]]:
+    """The first pictures of each intervention: factual, counterfactual, and what is known more."""
+    image, kept = bench.image, bench.worlds.kept
+    for outcome in bench.worlds.outcomes:
+        own, query = bench.at(outcome), outcome.action.query
+        rows, truth = slice(0, COLUMNS), bench.truth(outcome)
+        shown = {"factual": own.pictures[rows], query: outcome.world[image][rows]}
+        if truth is not None:
+            shown[f"true\n{query}"] = truth[image][rows]
+        if kept is not None:
+            shown["do()"] = (kept if outcome.rows is None else kept[outcome.rows])[rows]
+        if outcome.returned is not None:
+            shown["undone"] = outcome.returned[rows]
+        worlds = {"factual": own.subject.rows, query: outcome.world}
+        texts = {
+            name: _captions(bench.graph, {n: v[rows] for n, v in world.items()})
+            for name, world in worlds.items()
+        }
+        about = "A column is one picture. Below each, the labels of its world."
+        yield f"Counterfactuals, {query}", about, image_grid(shown, texts)
+
+
+def _worlds(bench: Bench, decoded: Tensor) -> Figure:
     graph, image, rows = bench.graph, bench.image, slice(0, COLUMNS)
     factual = {name: values[rows] for name, values in bench.subject.rows.items()}
     shown: dict[str, Tensor] = {"factual": factual[image]}
     texts = {"factual": _captions(graph, factual)}
-    shown["do()\nno residual"] = bench.worlds.decoded[rows]
+    shown["do()\nno residual"] = decoded[rows]
     for outcome in bench.worlds.outcomes:
         query = outcome.action.query
         shown[query] = outcome.world[image][rows]
@@ -133,7 +159,7 @@ def _read_numbers(bench: Bench) -> list[tuple[str, str, Tensor, Tensor]]:
         (f"{o.action.query}: {name}", judge.unit, o.world[name], judge.read(o.world[bench.image]))
         for o in bench.worlds.outcomes
         for name, judge in bench.judges.items()
-        if not judge.is_class
+        if not judge.is_class and name in o.world
     ]
 
 

@@ -11,7 +11,7 @@ No judge has seen a picture that a model made, nor one of those that are measure
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -34,7 +34,7 @@ from causalflow.graph.graph import Graph
 from causalflow.graph.node import Node
 from causalflow.mechanisms.mechanism import labelled
 
-__all__ = ["Judge", "fitted_judges"]
+__all__ = ["Judge", "fitted_judge", "fitted_judges"]
 
 REGRESSOR_EPOCHS = 2
 """How many times as long a regressor learns as a classifier."""
@@ -54,6 +54,7 @@ class Judge:
         is_class: whether they are levels.
         unit: "share" of classes, else the node's.
         classifier: where it is one.
+        features: pictures -> the last hidden layer of its network, (batch, 128), where it has one.
     """
 
     node: str
@@ -62,6 +63,13 @@ class Judge:
     is_class: bool
     unit: str
     classifier: ImageClassifier | None = None
+    features: Read | None = None
+
+    def each(self, read: Tensor, wanted: Tensor) -> Tensor:
+        """Of each picture 1 or 0, as a class is read right or not; of numbers the distance."""
+        if self.is_class:
+            return (read == wanted).double()
+        return (read.double() - wanted.double()).abs()
 
     def score(self, read: Tensor, wanted: Tensor) -> Score | None:
         """How far readings are what they should be; None where nothing could be read at all."""
@@ -79,29 +87,53 @@ def fitted_judges(
     Raises:
         DataError: training pictures of one class only, or too small; numbers that do not vary.
     """
-    image, judges = image_node(graph), {}
+    fit = partial(
+        fitted_judge, graph, subject, epochs=epochs, seed=seed, device=device, progress=progress
+    )
+    return {name: fit(name) for name in label_parents(graph)}
+
+
+def fitted_judge(
+    graph: Graph,
+    subject: Subject,
+    name: str,
+    *,
+    epochs: int,
+    seed: int,
+    device: str,
+    progress: bool,
+) -> Judge:
+    """A judge for one of them.
+
+    Raises:
+        DataError: training pictures of one class only, or too small; numbers that do not vary.
+    """
+    node, image = graph.nodes[name], image_node(graph)
     measured = _measured(subject.name) if subject.measured else {}
-    for name in label_parents(graph):
-        node = graph.nodes[name]
-        if name in measured:
-            judges[name] = _judge(name, node, "measured on the pixels", measured[name])
-            continue
-        values = subject.training[name]
-        known = labelled(values)
-        if known.sum() < 2:
-            raise DataError(f"evaluate: no training picture has a label of '{name}' to judge by")
-        if node.type.levels is not None and len(values[known].unique()) < 2:
-            raise DataError(
-                f"evaluate: all training pictures with a label of '{name}' have the same one; a "
-                "judge needs two"
-            )
-        pictures = subject.training[image][known]
-        _check_size(image, pictures)
-        fit = partial(
-            _fitted, kind=subject.kind, epochs=epochs, seed=seed, device=device, progress=progress
+    if name in measured:
+        return _judge(name, node, "measured on the pixels", measured[name])
+    values = subject.training[name]
+    known = labelled(values)
+    if known.sum() < 2:
+        raise DataError(f"evaluate: no training picture has a label of '{name}' to judge by")
+    if node.type.levels is not None and len(values[known].unique()) < 2:
+        raise DataError(
+            f"evaluate: all training pictures with a label of '{name}' have the same one; a "
+            "judge needs two"
         )
-        judges[name] = fit(name, node, pictures, values[known])
-    return judges
+    pictures = subject.training[image][known]
+    _check_size(image, pictures)
+    return _fitted(
+        name,
+        node,
+        pictures,
+        values[known],
+        kind=subject.kind,
+        epochs=epochs,
+        seed=seed,
+        device=device,
+        progress=progress,
+    )
 
 
 def _check_size(image: str, pictures: Tensor) -> None:
@@ -139,7 +171,9 @@ def _fitted(
             progress=progress,
         )
         how = f"a classifier {about}, {epochs} epochs"
-        return _judge(name, node, how, classifier, classifier)
+        return replace(
+            _judge(name, node, how, classifier, classifier), features=classifier.features
+        )
     regressor = ImageRegressor.fit(
         pictures,
         values,
@@ -149,7 +183,8 @@ def _fitted(
         device=device,
         progress=progress,
     )
-    return _judge(name, node, f"a regressor {about}, {REGRESSOR_EPOCHS * epochs} epochs", regressor)
+    how = f"a regressor {about}, {REGRESSOR_EPOCHS * epochs} epochs"
+    return replace(_judge(name, node, how, regressor), features=regressor.features)
 
 
 def _judge(

@@ -28,15 +28,17 @@ from causalflow.errors import CausalflowError
 from causalflow.evaluation import axioms
 from causalflow.evaluation.bench import COUNTED, Bench, Measure, counted
 from causalflow.evaluation.frechet import UNIT, frechet_score
+from causalflow.evaluation.judges import Judge
 from causalflow.evaluation.outcomes import Outcome
 from causalflow.evaluation.readers import hit_rate, reading_error
-from causalflow.evaluation.score import Score, mean_score, share_score
+from causalflow.evaluation.score import Score, mean_score, paired_score, share_score
 from causalflow.graph.node import Node
 
 __all__ = [
     "Metric",
     "amplification",
     "as_metric",
+    "compared",
     "composition",
     "effectiveness",
     "frechet",
@@ -111,8 +113,28 @@ def measured(bench: Bench, metrics: Sequence[Metric]) -> list[Measure]:
     """
     found = [each for m in metrics if m.null for each in m.measures(bench, bench.null)]
     for outcome in bench.worlds.outcomes:
-        found += [each for m in metrics if not m.null for each in m.measures(bench, outcome)]
+        own = bench.at(outcome)
+        found += [each for m in metrics if not m.null for each in m.measures(own, outcome)]
     return found
+
+
+def compared(query: str, name: str, values: Tensor, left: Tensor, unit: str) -> Measure:
+    """The mean of one value a picture, beside that of the same pictures left as they are.
+
+    Args:
+        query: the intervention.
+        name: the metric's name.
+        values: of the counterfactuals, shape (n,).
+        left: of the factual pictures in their stead.
+        unit: the unit of both.
+    """
+    return Measure(
+        query=query,
+        name=name,
+        score=mean_score(values, unit),
+        baseline=mean_score(left, unit),
+        difference=paired_score(values, left, unit),
+    )
 
 
 @metric(
@@ -126,7 +148,14 @@ def measured(bench: Bench, metrics: Sequence[Metric]) -> list[Measure]:
 def composition(bench: Bench, outcome: Outcome) -> Iterator[Measure]:
     """The null intervention, once and over again, with the residual and without."""
     worlds = bench.worlds
+    if worlds.kept is None:
+        bench.note("composition is not measurable: no pictures under no intervention are given")
+    elif worlds.decoded is None:
+        score = axioms.composition(bench.pictures, worlds.kept)
+        yield Measure(query=outcome.action.query, name="composition", detail="1 cycle", score=score)
     for residual, pictures in ((True, worlds.kept), (False, worlds.decoded)):
+        if pictures is None or worlds.decoded is None:
+            return
         cycles = worlds.cycles[residual]
         for made, times in ((pictures, "1 cycle"), (cycles[-1], f"{len(cycles)} cycles")):
             yield Measure(
@@ -162,21 +191,34 @@ def kept(bench: Bench, outcome: Outcome) -> Iterator[Measure]:
 
 def _readings(bench: Bench, outcome: Outcome, kind: str, how: str) -> Iterator[Measure]:
     query, done = outcome.action.query, outcome.action.values
+    bench, outcome = bench.judged(outcome)
     for name, judge in bench.judges.items():
-        if (name in done) != (kind == "effectiveness"):
+        if (name in done) != (kind == "effectiveness") or not len(bench.subject):
+            continue
+        if name not in outcome.world:
+            bench.note(f"{query}: {kind} of {name} is not measurable: its value there is not known")
             continue
         read, wanted = judge.read(outcome.world[bench.image]), outcome.world[name]
         if not judge.is_class and (missing := int((~read.isfinite()).sum())):
             bench.note(f"{query}: no {judge.node} could be read off {missing} pictures; left out")
         if (score := judge.score(read, wanted)) is not None:
+            before = bench.factual[name]
             yield Measure(
                 query=query,
                 name=kind,
                 detail=f"{name}, {how}",
                 score=score,
                 floor=bench.floor(name),
-                baseline=judge.score(bench.factual[name], wanted),
+                baseline=judge.score(before, wanted),
+                difference=_difference(judge, read, before, wanted),
             )
+
+
+def _difference(judge: Judge, read: Tensor, before: Tensor, wanted: Tensor) -> Score | None:
+    """How much better or worse the counterfactuals are read than the factual pictures."""
+    values, left = judge.each(read, wanted), judge.each(before, wanted)
+    known = values.isfinite() & left.isfinite()
+    return paired_score(values[known], left[known], judge.unit) if known.any() else None
 
 
 @metric(
@@ -188,9 +230,10 @@ def _readings(bench: Bench, outcome: Outcome, kind: str, how: str) -> Iterator[M
 )
 def amplification(bench: Bench, outcome: Outcome) -> Iterator[Measure]:
     """Attributes that nothing which is set can move."""
+    bench, outcome = bench.judged(outcome)
     moved, truth = bench.graph.descendants(set(outcome.action.values)), bench.truth(outcome)
     for name, judge in bench.judges.items():
-        if name in moved:
+        if name in moved or not len(bench.subject):
             continue
         read, wanted = judge.read(outcome.world[bench.image]), bench.subject.rows[name]
         reference = bench.factual[name] if truth is None else judge.read(truth[bench.image])
@@ -213,12 +256,13 @@ def amplification(bench: Bench, outcome: Outcome) -> Iterator[Measure]:
 def true_error(bench: Bench, outcome: Outcome) -> Iterator[Measure]:
     """The pictures, and those left as they are, against the true ones."""
     if (truth := bench.truth(outcome)) is not None:
-        yield Measure(
-            query=outcome.action.query,
-            name="true error",
-            score=axioms.true_error(outcome.world[bench.image], truth[bench.image]),
-            baseline=axioms.true_error(bench.pictures, truth[bench.image]),
+        made, left = (
+            axioms.pixel_errors(pictures, truth[bench.image]).mean(1)
+            for pictures in (outcome.world[bench.image], bench.pictures)
         )
+        yield compared(outcome.action.query, "true error", made, left, axioms.UNIT)
+    elif bench.subject.truth is None and outcome.rows is not None:
+        bench.note(f"{outcome.action.query}: true error is not measurable: no true pictures given")
 
 
 @metric(
@@ -260,7 +304,10 @@ def _label_score(node: Node, name: str, values: Tensor, truth: Tensor) -> Score:
 def reversibility(bench: Bench, outcome: Outcome) -> Score | None:
     """The pictures that came back."""
     if outcome.returned is None:
-        bench.note(f"{outcome.action.query}: it cannot be undone: {outcome.refused}")
+        query = outcome.action.query
+        bench.note(
+            f"{query}: reversibility is not measurable: it cannot be undone: {outcome.refused}"
+        )
         return None
     return axioms.reversibility(bench.pictures, outcome.returned)
 
@@ -274,27 +321,36 @@ def reversibility(bench: Bench, outcome: Outcome) -> Score | None:
 )
 def frechet(bench: Bench, outcome: Outcome) -> Iterator[Measure]:
     """The distance to real pictures, in the features of the first classifier."""
-    reference = bench.subject.reference[bench.image]
-    judge = next((each for each in bench.judges.values() if each.classifier is not None), None)
+    bench, outcome = bench.judged(outcome)
+    reference = bench.subject.reference.get(bench.image, torch.zeros(0))
+    judge = _with_features(bench)
     if bench.subject.kind != "real":
         bench.note("no Fréchet distance: there are no real pictures here to hold others against")
-    elif judge is None or judge.classifier is None:
-        bench.note("no Fréchet distance: no judge is a classifier with features of its own")
+    elif judge is None or judge.features is None:
+        bench.note("no Fréchet distance: no judge is a network with features of its own")
     elif min(len(bench.subject), len(reference)) < FEWEST_FEATURES:
         bench.note(f"no Fréchet distance: it takes at least {FEWEST_FEATURES} pictures")
     else:
-        real = judge.classifier.features(reference)
+        real = judge.features(reference)
         made, factual = (
-            frechet_score(judge.classifier.features(pictures), real)
+            frechet_score(judge.features(pictures), real)
             for pictures in (outcome.world[bench.image], bench.pictures)
         )
+        kind = "regressor" if judge.classifier is None else "classifier"
         yield Measure(
             query=outcome.action.query,
             name="Fréchet distance",
-            detail=f"features of the classifier of {judge.node}",
+            detail=f"features of the {kind} of {judge.node}",
             score=made,
             floor=factual,
         )
+
+
+def _with_features(bench: Bench) -> Judge | None:
+    """The first classifier, else the first judge that is a network at all."""
+    judges = [each for each in bench.judges.values() if each.features is not None]
+    classifiers = (each for each in judges if each.classifier is not None)
+    return next(classifiers, judges[0] if judges else None)
 
 
 @metric(
@@ -302,9 +358,9 @@ def frechet(bench: Bench, outcome: Outcome) -> Iterator[Measure]:
     unit=COUNTED,
     definition="Passes of a picture through the diffusion network: abduction and prediction.",
 )
-def network_calls(bench: Bench, outcome: Outcome) -> Score:
-    """Calls a picture."""
-    return counted(outcome.calls, len(bench.subject))
+def network_calls(bench: Bench, outcome: Outcome) -> Score | None:
+    """Calls a picture, where they were counted."""
+    return None if outcome.calls is None else counted(outcome.calls, len(bench.subject))
 
 
 @metric(
@@ -312,8 +368,10 @@ def network_calls(bench: Bench, outcome: Outcome) -> Score:
     unit="seconds",
     definition="Seconds of wall time a picture: abduction and prediction, in batches.",
 )
-def time(bench: Bench, outcome: Outcome) -> Score:
-    """Seconds a picture; the interval is over batches."""
+def time(bench: Bench, outcome: Outcome) -> Score | None:
+    """Seconds a picture, where they were taken; the interval is over batches."""
+    if not len(outcome.seconds):
+        return None
     score = mean_score(outcome.seconds, "seconds")
     count = len(bench.subject)
     return Score(value=score.value, interval=score.interval, count=count, unit=score.unit)

@@ -7,7 +7,9 @@
                       shifted, as a position may be what is read
 
 Both are one small convolutional network, fitted to real labelled pictures by its own seed, never to
-pictures that a model made. How well it reads held-out real pictures (a share in 0..1, or the mean
+pictures that a model made. Pictures of more than `LARGE` pixels a side have one of another shape:
+two convolutions of stride 2 first, and batches of `LARGE_BATCH` at most; those of more than `LARGEST`
+are averaged by area to that many, before they are learnt from and before they are read. How well it reads held-out real pictures (a share in 0..1, or the mean
 distance in the attribute's unit) is the ceiling of what it can confirm, and is to be reported with
 every number that it gives.
 
@@ -28,11 +30,14 @@ from tqdm import tqdm
 from causalflow.errors import DataError
 
 __all__ = [
+    "LARGE",
+    "LARGEST",
     "LEAST_SIZE",
     "ImageClassifier",
     "ImageRegressor",
     "Steps",
     "judge_network",
+    "shrunk",
     "unit_images",
 ]
 
@@ -40,6 +45,11 @@ CHUNK = 1024
 FEATURES = 128
 LEAST_SIZE = 4
 """Pixels of a judged image's shorter side, at least: the network halves it twice."""
+LARGE = 32
+"""Pixels of a longer side above which a judge's first convolutions have stride 2."""
+LARGEST = 64
+"""Pixels of the longer side, at most, that a judge sees."""
+LARGE_BATCH = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -82,14 +92,15 @@ class ImageClassifier:
         """
         if len(images) != len(labels):
             raise DataError(f"classifier: {len(images)} images and {len(labels)} labels")
-        random = torch.Generator().manual_seed(seed)
-        network = judge_network(images.shape[1], levels, random).to(device)
+        random, seen = torch.Generator().manual_seed(seed), shrunk(images, LARGEST)
+        network = judge_network(seen.shape[1], levels, random, large=_is_large(seen)).to(device)
 
         def loss(rows: Tensor) -> Tensor:
-            shifted = _shifted(unit_images(images[rows]).to(device), random)
+            shifted = _shifted(unit_images(seen[rows]).to(device), random)
             return functional.cross_entropy(network(shifted), labels[rows].to(device))
 
-        steps = Steps(len(images), epochs, batch_size, random, "classifier", progress)
+        size = _batch(seen, batch_size)
+        steps = Steps(len(images), epochs, size, random, "classifier", progress)
         return cls(network=_judge(network, loss, steps))
 
     def __call__(self, images: Tensor) -> Tensor:
@@ -98,17 +109,11 @@ class ImageClassifier:
 
     def probabilities(self, images: Tensor) -> Tensor:
         """p(class | image), shape (batch, levels), on the CPU."""
-        return self._apply(self.network, images).softmax(dim=1)
+        return _applied(self.network, images).softmax(dim=1)
 
     def features(self, images: Tensor) -> Tensor:
         """The last hidden layer, shape (batch, 128), on the CPU."""
-        return self._apply(self.network[:-1], images)
-
-    @torch.no_grad()
-    def _apply(self, part: nn.Module, images: Tensor) -> Tensor:
-        device = next(self.network.parameters()).device
-        chunks = [part(unit_images(chunk).to(device)).cpu() for chunk in images.split(CHUNK)]
-        return torch.cat(chunks)
+        return _applied(self.network[:-1], images)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -156,23 +161,42 @@ class ImageRegressor:
         centre, spread = float(values.double().mean()), float(values.double().std())
         if not spread > 0:
             raise DataError("regressor: the values do not vary; there is nothing to read")
-        random = torch.Generator().manual_seed(seed)
-        network = judge_network(images.shape[1], 1, random).to(device)
+        random, seen = torch.Generator().manual_seed(seed), shrunk(images, LARGEST)
+        network = judge_network(seen.shape[1], 1, random, large=_is_large(seen)).to(device)
         wanted = ((values.double() - centre) / spread).float()
 
         def loss(rows: Tensor) -> Tensor:
-            read = network(unit_images(images[rows]).to(device))[:, 0]
+            read = network(unit_images(seen[rows]).to(device))[:, 0]
             return functional.mse_loss(read, wanted[rows].to(device))
 
-        steps = Steps(len(images), epochs, batch_size, random, "regressor", progress)
+        size = _batch(seen, batch_size)
+        steps = Steps(len(images), epochs, size, random, "regressor", progress)
         return cls(network=_judge(network, loss, steps), centre=centre, spread=spread)
 
-    @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:
         """The number read off each image, float64, shape (batch,), on the CPU."""
-        device = next(self.network.parameters()).device
-        parts = [self.network(unit_images(c).to(device))[:, 0].cpu() for c in images.split(CHUNK)]
-        return self.centre + self.spread * torch.cat(parts).double()
+        return self.centre + self.spread * _applied(self.network, images)[:, 0].double()
+
+    def features(self, images: Tensor) -> Tensor:
+        """The last hidden layer, shape (batch, 128), on the CPU."""
+        return _applied(self.network[:-1], images)
+
+
+@torch.no_grad()
+def _applied(part: nn.Module, images: Tensor) -> Tensor:
+    """Layers of a judge, applied to images where the judge is; on the CPU."""
+    device = next(part.parameters()).device
+    size = CHUNK // 4 if _is_large(images) else CHUNK
+    chunks = (unit_images(shrunk(chunk, LARGEST)) for chunk in images.split(size))
+    return torch.cat([part(chunk.to(device)).cpu() for chunk in chunks])
+
+
+def _is_large(images: Tensor) -> bool:
+    return max(images.shape[-2:]) > LARGE
+
+
+def _batch(images: Tensor, size: int) -> int:
+    return min(size, LARGE_BATCH) if _is_large(images) else size
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,23 +249,28 @@ def _judge(network: nn.Sequential, loss: Callable[[Tensor], Tensor], steps: Step
     return network.eval()
 
 
-def judge_network(channels: int, outputs: int, random: torch.Generator) -> nn.Sequential:
+def judge_network(
+    channels: int, outputs: int, random: torch.Generator, *, large: bool = False
+) -> nn.Sequential:
     """An untrained network: images in [0, 1], (batch, channel, height, width) -> (batch, outputs).
 
     Args:
         channels: the channels of the images, whose height and width are at least `LEAST_SIZE`.
         outputs: numbers an image.
         random: draws the weights.
+        large: the shape for images of more than `LARGE` pixels a side.
     """
+    cells = 4 if large else 2
     with torch.random.fork_rng(devices=[]):  # torch draws weights of its own, replaced below
         network = nn.Sequential(
-            *_block(channels, 32),
-            *_block(32, 64),
+            *(_halved(channels, 32, 5) if large else _block(channels, 32)),
+            *(_halved(32, 48, 3) if large else ()),
+            *_block(48 if large else 32, 64),
             nn.Conv2d(64, FEATURES, 3, padding=1),
             nn.ReLU(),
-            nn.AdaptiveAvgPool2d(2),
+            nn.AdaptiveAvgPool2d(cells),
             nn.Flatten(),
-            nn.Linear(4 * FEATURES, FEATURES),
+            nn.Linear(cells**2 * FEATURES, FEATURES),
             nn.ReLU(),
             nn.Linear(FEATURES, outputs),
         )
@@ -261,6 +290,26 @@ def _block(given: int, made: int) -> tuple[nn.Module, ...]:
         nn.ReLU(),
         nn.MaxPool2d(2),
     )
+
+
+def _halved(given: int, made: int, side: int) -> tuple[nn.Module, ...]:
+    return nn.Conv2d(given, made, side, stride=2, padding=side // 2), nn.ReLU()
+
+
+def shrunk(images: Tensor, size: int) -> Tensor:
+    """Images averaged by area so that their longer side has at most ``size`` pixels.
+
+    Args:
+        images: uint8 or float in [0, 1], shape (batch, channel, height, width).
+        size: that side, in pixels; images that are no larger are given back as they are.
+    """
+    height, width = images.shape[-2:]
+    if max(height, width) <= size:
+        return images
+    scale = size / max(height, width)
+    shape = (max(1, round(scale * height)), max(1, round(scale * width)))
+    parts = [functional.interpolate(unit_images(p), shape, mode="area") for p in images.split(256)]
+    return torch.cat(parts)
 
 
 def unit_images(images: Tensor) -> Tensor:

@@ -82,17 +82,32 @@ class Outcome:
         world: node -> values in the counterfactual worlds, shape (n, ...).
         returned: pictures after the action was undone, (n, channel, height, width); None where the
             model finds the counterfactual world impossible.
-        calls: network calls a row.
-        seconds: the wall time a row, for each batch.
+        calls: network calls a row; None where nobody counted them.
+        seconds: the wall time a row, for each batch; none where nobody took it.
         refused: why nothing was returned.
+        rows: the numbers of the subject's rows that it is of; None: all of them, in order.
+        truth: the true counterfactuals, where the subject itself cannot tell them.
     """
 
     action: Action
     world: Columns
     returned: Tensor | None
-    calls: float
+    calls: float | None
     seconds: Tensor
     refused: str = ""
+    rows: Tensor | None = None
+    truth: Columns | None = None
+
+    def of(self, chosen: Tensor) -> Outcome:
+        """The same outcome of some of its rows, by their places, shape (chosen,)."""
+        return replace(
+            self,
+            action=replace(self.action, values=self.action.rows(chosen)),
+            world={name: column[chosen] for name, column in self.world.items()},
+            returned=None if self.returned is None else self.returned[chosen],
+            rows=chosen if self.rows is None else self.rows[chosen],
+            truth=self.truth and {name: column[chosen] for name, column in self.truth.items()},
+        )
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -100,14 +115,14 @@ class Worlds:
     """All that the model answered in an evaluation, with the intervention and without any.
 
     Attributes:
-        kept: pictures under the null intervention with the residual.
-        decoded: the pictures without it.
+        kept: pictures under the null intervention with the residual; None where there are none.
+        decoded: the pictures without it; None where there are none.
         outcomes: the outcomes of the actions.
         cycles: whether with the residual -> the pictures of the first rows after each cycle.
     """
 
-    kept: Tensor
-    decoded: Tensor
+    kept: Tensor | None
+    decoded: Tensor | None
     outcomes: Sequence[Outcome]
     cycles: Mapping[bool, Sequence[Tensor]]
 
@@ -337,8 +352,8 @@ def bright_worlds(graph: Graph, worlds: Worlds) -> Worlds:
     """The same worlds, their pictures bright."""
     node = _node(graph)
     return Worlds(
-        kept=bright(node, worlds.kept),
-        decoded=bright(node, worlds.decoded),
+        kept=_bright(node, worlds.kept),
+        decoded=_bright(node, worlds.decoded),
         outcomes=[_outcome(graph, outcome) for outcome in worlds.outcomes],
         cycles={
             residual: [bright(node, each) for each in cycles]
@@ -348,12 +363,15 @@ def bright_worlds(graph: Graph, worlds: Worlds) -> Worlds:
 
 
 def _outcome(graph: Graph, outcome: Outcome) -> Outcome:
-    returned = outcome.returned
     return replace(
         outcome,
         world=_columns(graph, outcome.world),
-        returned=None if returned is None else bright(_node(graph), returned),
+        returned=_bright(_node(graph), outcome.returned),
     )
+
+
+def _bright(node: Image, pictures: Tensor | None) -> Tensor | None:
+    return None if pictures is None else bright(node, pictures)
 
 
 def _columns(graph: Graph, columns: Columns) -> Columns:

@@ -130,8 +130,9 @@ def _body(
     yield "<h2>Numbers</h2>"
     yield (
         '<p class="about">Beside each number: its central 95 % interval; the same reading on '
-        f"{kind} pictures (what the judge, or the number of pictures, allows); and of pictures "
-        f"left as they are (what doing nothing would get). {INTERVALS.capitalize()}.</p>"
+        f"{kind} pictures (what the judge, or the number of pictures, allows); of pictures "
+        "left as they are (what doing nothing would get); and the difference to that of the same "
+        f"pictures, with its paired interval. {INTERVALS.capitalize()}.</p>"
     )
     yield from _tables(measures, kind)
     yield "<h2>Judges</h2>"
@@ -163,8 +164,16 @@ def _tables(measures: Sequence[Measure], kind: str) -> Iterator[str]:
         yield f"<h3>{escape(query)}</h3>"
         shown = columns([each for each in measures if each.query == query], kind)
         del shown["query"]
-        shown["images"] = [f"{count:,}" for count in shown["images"]]
-        yield _table([*shown], [*zip(*shown.values(), strict=True)], numbers=5)
+        images, unit = shown.pop("images"), shown.pop("unit")
+        shown["difference"] = [
+            _difference(each.difference) for each in measures if each.query == query
+        ]
+        shown |= {"images": [f"{count:,}" for count in images], "unit": unit}
+        yield _table([*shown], [*zip(*shown.values(), strict=True)], numbers=6)
+
+
+def _difference(score: Score | None) -> str:
+    return "-" if score is None else f"{number(score)} ({interval(score)})"
 
 
 def _judges(bench: Bench) -> str:

@@ -1,21 +1,28 @@
 """Score: a mean over images, and how far it may be from the mean over all images there are.
 
 The interval is the central 95 % one: mean +- 1.96 standard errors, and for shares Wilson's, which
-holds near 0 and 1 as well.
+holds near 0 and 1 as well. Of what is no mean over images (an F1), and of differences between two
+ways of making the same images (paired), it is the bootstrap's: the images are drawn again with
+replacement, `RESAMPLES` times from a fixed seed, and both ways keep the same images.
 
-Source: Wilson (1927), Probable inference, the law of succession, and statistical inference.
+Sources: Wilson (1927), Probable inference, the law of succession, and statistical inference; Efron
+& Tibshirani (1993), An introduction to the bootstrap, chapter 13.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from causalflow.errors import DataError
 
-__all__ = ["NORMAL", "Score", "mean_score", "share_score"]
+__all__ = ["NORMAL", "Score", "bootstrap_score", "mean_score", "paired_score", "share_score"]
+
+RESAMPLES = 1000
 
 NORMAL = 1.959963984540054
 """The 97.5 % point of the normal law: an interval is +- so many standard errors."""
@@ -77,6 +84,46 @@ def share_score(hits: Tensor) -> Score:
     half = math.sqrt(weight * share * (1 - share) + weight**2 / 4) / (1 + weight)
     interval = (max(0.0, centre - half), min(1.0, centre + half))
     return Score(value=share, interval=interval, count=count, unit="share")
+
+
+def bootstrap_score(statistic: Callable[[Tensor], Tensor], count: int, unit: str) -> Score:
+    """A statistic of all images, with the 2.5 and 97.5 % points of its bootstrap.
+
+    Args:
+        statistic: numbers of images, shape (resamples, count), repetitions among them -> the
+            statistic of each resample, shape (resamples,); NaN where it is not defined.
+        count: how many images there are.
+        unit: the statistic's unit.
+
+    Raises:
+        DataError: no images, or the statistic of all of them is not finite.
+    """
+    if not count:
+        raise DataError("score: no images")
+    value = float(_checked(statistic(torch.arange(count)[None])))
+    random, parts = torch.Generator().manual_seed(0), []
+    for resamples in torch.arange(RESAMPLES).split(max(1, 4_000_000 // count)):
+        rows = torch.randint(0, count, (len(resamples), count), generator=random)
+        parts.append(statistic(rows).double())
+    drawn = torch.cat(parts)
+    known = drawn[drawn.isfinite()]
+    low, high = known.quantile(torch.tensor([0.025, 0.975]).double()).tolist()
+    return Score(value=value, interval=(min(low, value), max(high, value)), count=count, unit=unit)
+
+
+def paired_score(values: Tensor, others: Tensor, unit: str) -> Score:
+    """The mean of ``values`` less ``others`` of the same images, shape (batch,) each.
+
+    Raises:
+        DataError: no images, or a value that is not finite.
+
+    Example:
+        >>> import torch
+        >>> print(paired_score(torch.tensor([1.0, 5.0]), torch.tensor([2.0, 6.0]), "pixels"))
+        -1 pixels (95 %: -1 to -1; 2 images)
+    """
+    less = _checked(values) - _checked(others)
+    return bootstrap_score(lambda rows: less[rows].mean(dim=1), len(less), unit)
 
 
 def _checked(values: Tensor) -> Tensor:

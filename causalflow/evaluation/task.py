@@ -34,6 +34,7 @@ from causalflow.model.model import Model
 from causalflow.values.regime import only_observed
 
 __all__ = [
+    "TRAINING_ROWS",
     "Action",
     "Columns",
     "Subject",
@@ -41,7 +42,9 @@ __all__ = [
     "from_rows",
     "from_supplied",
     "image_node",
+    "in_memory",
     "label_parents",
+    "parted",
     "random_actions",
     "stated_action",
 ]
@@ -165,8 +168,8 @@ def _wanted(graph: Graph, split: str, n: int) -> dict[str, int]:
 
 def _of_supply(graph: Graph, supply: Supply, split: str) -> Subject:
     drawn = supply.rows[split]
-    rows, further = _columns(drawn, graph), _columns(supply.rows["train"], graph)
-    training, reference = _parted(further, _length(further))
+    rows, further = in_memory(drawn, graph), in_memory(supply.rows["train"], graph)
+    training, reference = parted(further, _length(further))
     return Subject(
         name=supply.data,
         split=split,
@@ -187,7 +190,7 @@ def from_rows(graph: Graph, name: str, data: Any, n: int, seed: int) -> Subject:
         DataError: they do not fit the graph, or too few are left for judges.
     """
     image_node(graph)
-    every = _columns(data, graph)
+    every = in_memory(data, graph)
     total = _length(every)
     complete = _complete(every, graph)
     order = torch.randperm(total, generator=torch.Generator().manual_seed(seed))
@@ -200,15 +203,19 @@ def from_rows(graph: Graph, name: str, data: Any, n: int, seed: int) -> Subject:
         )
     if not len(held):
         raise DataError(f"{name}: no row has a label for every node; an evaluation needs them")
-    training, reference = _parted(_taken(every, left), min(TRAINING_ROWS, len(left)))
+    training, reference = parted(_taken(every, left), min(TRAINING_ROWS, len(left)))
     rows = _taken(every, held)
     return Subject(
         name=name, split="kept from the judges", rows=rows, training=training, reference=reference
     )
 
 
-def _columns(data: Any, graph: Graph) -> Columns:
-    """The columns of all nodes in memory, images as they are kept."""
+def in_memory(data: Any, graph: Graph) -> Columns:
+    """The columns of all nodes in memory, images as they are kept.
+
+    Raises:
+        DataError: they do not fit the graph.
+    """
     frame = Frame.read(data, graph)
     only_observed("evaluate", graph.nodes, frame.marks)
     everything = torch.arange(len(frame))
@@ -218,7 +225,7 @@ def _columns(data: Any, graph: Graph) -> Columns:
     }
 
 
-def _parted(columns: Columns, count: int) -> tuple[Columns, Columns]:
+def parted(columns: Columns, count: int) -> tuple[Columns, Columns]:
     """Rows for judges, and a reference."""
     kept = count - max(2, int(REFERENCE_SHARE * count))
     return _taken(columns, torch.arange(kept)), _taken(columns, torch.arange(kept, count))
