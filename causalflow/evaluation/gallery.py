@@ -31,7 +31,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from causalflow.data.files import ImageFiles, read_table
+from causalflow.data.files import Files, read_table
+from causalflow.data.pictures import Manner, Pictures
+from causalflow.data.reading import Reading
 from causalflow.errors import DataError, one_of
 from causalflow.evaluation.outcomes import Outcome, Worlds, bright
 from causalflow.evaluation.task import Action, Columns, image_node
@@ -45,7 +47,6 @@ KINDS = ("factual", "counterfactual", "truth", "null", "reversed")
 """The kinds of pictures, and their columns."""
 MOST_LEVELS = 10
 """Different whole numbers in a column that is still read as a class."""
-ON_ERROR = ("refuse", "skip")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -130,7 +131,7 @@ class Gallery:
         null: str | Path | None = None,
         reversed: str | Path | None = None,
         graph: Graph | None = None,
-        on_error: str = "refuse",
+        **options: Any,
     ) -> Gallery:
         """The pictures that a CSV file names.
 
@@ -142,17 +143,16 @@ class Gallery:
             null: the folder of those under no intervention.
             reversed: the folder of those after the intervention was undone.
             graph: types and names of the attributes; default: read off the table.
-            on_error: "refuse" a picture that is missing, damaged or of another size, or "skip" its
-                rows and name them.
+            options: how pictures are read, as by `cf.data.read`: ``on_error="skip"`` leaves out, and
+                names, rows of a picture that is missing or damaged, ``resize="cover"`` brings those
+                of another size to the graph's, or to that of the first.
 
         Raises:
             DataError: a table or, unless skipped, a picture that cannot be read, or columns that do
                 not fit the graph.
         """
-        if on_error not in ON_ERROR:
-            raise DataError(f"gallery: on_error={on_error!r}; {one_of(on_error, ON_ERROR)}")
         given = dict(zip(KINDS, (factual, counterfactual, truth, null, reversed), strict=True))
-        return _Reader(Path(table), given, on_error == "skip").gallery(graph)
+        return _Reader(Path(table), given, Reading(**options)).gallery(graph)
 
     def parts(self) -> tuple[Columns, Worlds]:
         """The distinct factual pictures with their labels, and the worlds of each intervention."""
@@ -226,11 +226,11 @@ class Gallery:
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """A table, the folders of its pictures, and what is done with those that cannot be read."""
+    """A table, the folders of its pictures, and how they are read."""
 
     file: Path
     folders: Mapping[str, str | Path | None]
-    skip: bool
+    options: Reading
 
     def gallery(self, graph: Graph | None) -> Gallery:
         """The table's pictures and labels."""
@@ -280,9 +280,9 @@ class _Reader:
         bad: dict[int, str] = {}
         for row in range(len(kinds["factual"][1])):
             try:
-                found = {k: _one(folder, files[row], shape) for k, (folder, files) in kinds.items()}
+                found = {k: self._one(at, files[row], shape) for k, (at, files) in kinds.items()}
             except DataError as mistake:
-                if not self.skip:
+                if self.options.on_error == "refuse":
                     raise
                 bad[row] = str(mistake)
                 continue
@@ -290,6 +290,15 @@ class _Reader:
             for kind, picture in found.items():
                 parts[kind].append(picture)
         return {kind: torch.cat(each) for kind, each in parts.items() if each}, bad
+
+    def _one(self, folder: Path, file: str, shape: tuple[int, int, int] | None) -> Tensor:
+        """A picture, shape (1, channel, height, width)."""
+        window, percent = self.options.ends()
+        if percent is not None:
+            raise DataError("gallery: a window in percent is one picture's; give window=LOW,HIGH")
+        manner = Manner(resize=self.options.resize, window=window, cut=self.options.slice)
+        found = Pictures(source=Files(folder=folder, files=(file,)), manner=manner)
+        return (found if shape is None else found.of_shape(shape))[[0]]
 
     def _graph(
         self, table: pd.DataFrame, graph: Graph | None, shape: tuple[int, ...]
@@ -308,10 +317,6 @@ class _Reader:
             f"types read off the table: {said}",
             "no graph: what is not set is taken to stay as it is, but for columns cf(NAME)",
         ]
-
-
-def _one(folder: Path, file: str, shape: tuple[int, int, int] | None) -> Tensor:
-    return ImageFiles(folder=folder, files=(file,), shape=shape)[[0]]
 
 
 def _shape(graph: Graph | None) -> tuple[int, int, int] | None:

@@ -8,10 +8,11 @@
 
 Both are one small convolutional network, fitted to real labelled pictures by its own seed, never to
 pictures that a model made. Pictures of more than `LARGE` pixels a side have one of another shape:
-two convolutions of stride 2 first, and batches of `LARGE_BATCH` at most; those of more than `LARGEST`
-are averaged by area to that many, before they are learnt from and before they are read. How well it reads held-out real pictures (a share in 0..1, or the mean
-distance in the attribute's unit) is the ceiling of what it can confirm, and is to be reported with
-every number that it gives.
+two convolutions of stride 2 first, and batches of `LARGE_BATCH` at most; those of more than
+`LARGEST` are averaged by area to that many, before they are learnt from and before they are read.
+How well a judge reads held-out real pictures (a share in 0..1, or the mean distance in the
+attribute's unit) is the ceiling of what it can confirm, and is to be reported with every number
+that it gives.
 
 Source: Monteiro et al. (2023), Measuring axiomatic soundness of counterfactual image models, for
 pseudo-oracles: judges fitted to real images.

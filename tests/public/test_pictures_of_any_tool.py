@@ -1,6 +1,6 @@
 """Two folders of pictures that another program made, and a table: the scores are closed forms.
 
-A picture has a ground of 50 levels and a square of 8 x 8 pixels, left or right, of some shade. The
+A picture has a ground of 50 levels and a square of 6 x 6 pixels, left or right, of some shade. The
 tool makes the square 3 levels, and all else 1 level, brighter than it should be; what it gives back
 under no intervention is 2 levels brighter, and what it undoes 4.
 """
@@ -8,13 +8,15 @@ under no intervention is 2 levels brighter, and what it undoes 4.
 import csv
 import json
 import math
+import subprocess
+import sys
 
 import pytest
 from PIL import Image, ImageDraw
 
 import causalflow as cf
 
-N, SIZE, SIDE, GROUND = 48, 32, 8, 50
+N, SIZE, SIDE, GROUND = 48, 16, 6, 50
 SQUARE = SIDE**2 / SIZE**2
 ERROR = 3 * SQUARE + 1 * (1 - SQUARE)
 ROOT = math.sqrt(9 * SQUARE + 1 * (1 - SQUARE))
@@ -23,8 +25,8 @@ ROOT = math.sqrt(9 * SQUARE + 1 * (1 - SQUARE))
 def draw(path, place, shade, *, brighter=(0, 0)):
     """One picture: the ground, and the square, so many levels brighter."""
     picture = Image.new("L", (SIZE, SIZE), GROUND + brighter[0])
-    left = 4 if place == "left" else SIZE - 4 - SIDE
-    corner = (left, 12, left + SIDE - 1, 12 + SIDE - 1)
+    left = 1 if place == "left" else SIZE - 1 - SIDE
+    corner = (left, 5, left + SIDE - 1, 5 + SIDE - 1)
     ImageDraw.Draw(picture).rectangle(corner, fill=round(shade) + brighter[1])
     path.parent.mkdir(exist_ok=True)
     picture.save(path)
@@ -52,6 +54,17 @@ def made(folder):
         writer.writeheader()
         writer.writerows(rows)
     return folder
+
+
+def without_column(folder, name, columns):
+    """The table once more, without some columns."""
+    with (folder / "table.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    kept = [column for column in rows[0] if column not in columns]
+    with (folder / name).open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, kept, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 FOLDERS = {"factual": "real", "counterfactual": "made", "truth": "true"}
@@ -127,21 +140,21 @@ def test_judges_never_see_the_pictures_that_they_are_asked_about(found):
     assert shade.score.value < shade.baseline.value / 2
 
 
-def test_pictures_left_as_they_are_have_the_minimality_of_nothing_done(folder, tmp_path):
-    # d = 0: no other picture is as near, and all of the own value are no nearer.
-    gallery = cf.Gallery.read(folder / "table.csv", **folders(folder, {"factual": "real"}),
-                              counterfactual=folder / "real") if False else None
-    assert gallery is None
+def test_pictures_left_as_they_are_have_the_minimality_of_nothing_done(folder):
+    # At no distance no other picture is as near, and all of the own value are no nearer.
+    without_column(folder, "left.csv", ["counterfactual", "truth", "reversed"])
+    gallery = cf.Gallery.read(
+        folder / "left.csv", factual=folder / "real", counterfactual=folder / "real"
+    )
+    told = cf.evaluate(gallery, metrics=["minimality"], judge_epochs=1, progress=False)
+    found = number(told, "do(place)", "minimality").score.value
+    assert found == pytest.approx(math.log(0.8 + 0.2 * math.e), rel=1e-6)
 
 
 def test_what_is_not_given_is_said_to_be_not_measurable(folder):
     names = {"factual": "real", "counterfactual": "made"}
-    table = folder / "short.csv"
-    lines = (folder / "table.csv").read_text(encoding="utf-8").splitlines()
-    keep = [0, 1, 2, 3, 6, 7]
-    short = [",".join(line.split(",")[k] for k in keep) for line in lines]
-    table.write_text("\n".join(short), encoding="utf-8")
-    gallery = cf.Gallery.read(table, **folders(folder, names))
+    without_column(folder, "short.csv", ["truth", "reversed"])
+    gallery = cf.Gallery.read(folder / "short.csv", **folders(folder, names))
     told = cf.evaluate(gallery, judge_epochs=1, progress=False)
     record = told.record()
     notes = " ".join(record["notes"])
@@ -204,3 +217,28 @@ def test_a_report_shows_strips_and_differences(found, tmp_path):
     text = page.read_text(encoding="utf-8")
     assert "Counterfactuals, do(place)" in text
     assert "difference" in text
+
+
+def test_the_command_measures_them_and_says_what_belongs_to_models(folder, tmp_path):
+    paths = [part for kind, name in FOLDERS.items() for part in (f"--{kind}", folder / name)]
+    asked = ["--pictures", folder / "table.csv", *paths, "--metrics", "true error,composition"]
+    told = command("evaluate", *asked, "--judge-epochs", 1, "--out", tmp_path / "out", "--json")
+    assert told.returncode == 0, told.stderr
+    measures = {(m["query"], m["measure"]): m for m in json.loads(told.stdout)["measures"]}
+    assert measures["do(shade)", "true error"]["value"] == pytest.approx(ERROR)
+    assert measures["do(shade)", "true error"]["images"] == N
+    assert measures["do()", "composition"]["value"] == pytest.approx(2)
+    assert (tmp_path / "out" / "report.html").is_file()
+    for wrong, named in (
+        (["--pictures", folder / "table.csv", *paths, "--do", "shade=1"], "--do"),
+        ([], "--pictures TABLE"),
+    ):
+        refused = command("evaluate", *wrong, "--out", tmp_path / "no")
+        assert refused.returncode == 2
+        assert named in refused.stderr
+        assert refused.stderr.count("\n") == 1
+
+
+def command(*words):
+    parts = [sys.executable, "-m", "causalflow", *map(str, words)]
+    return subprocess.run(parts, capture_output=True, text=True, check=False)
