@@ -36,6 +36,8 @@ __all__ = [
     "unchanged",
 ]
 
+MOST_FITTED = 10_000
+"""Pictures that the autoencoder of the minimality learns from, at most."""
 MOST_DISTANCES = 2_000
 """Pictures whose minimality is computed, at most: its time grows with their square."""
 
@@ -115,7 +117,7 @@ def signal_to_noise(bench: Bench, outcome: Outcome) -> Iterator[Measure]:
 )
 def similarity(bench: Bench, outcome: Outcome) -> Iterator[Measure]:
     """The likeness of structure."""
-    if min(bench.pictures.shape[-2:]) < distances.LEAST_SSIM_SIZE:
+    if bench.truth(outcome) and min(bench.pictures.shape[-2:]) < distances.LEAST_SSIM_SIZE:
         bench.note(f"no SSIM: pictures of less than {distances.LEAST_SSIM_SIZE} pixels a side")
         return
     yield from _against_truth(bench, outcome, "SSIM", "similarity", distances.ssim)
@@ -212,7 +214,7 @@ def _encoder(bench: Bench) -> Any:
     if "minimality" not in bench.encoders:
         training = bench.subject.training.get(bench.image)
         pictures = bench.pictures if training is None or len(training) < 2 else training
-        bench.encoders["minimality"] = fitted_encoder(pictures)
+        bench.encoders["minimality"] = fitted_encoder(pictures[:MOST_FITTED])
     return bench.encoders["minimality"]
 
 

@@ -143,9 +143,9 @@ class Gallery:
             null: the folder of those under no intervention.
             reversed: the folder of those after the intervention was undone.
             graph: types and names of the attributes; default: read off the table.
-            options: how pictures are read, as by `cf.data.read`: ``on_error="skip"`` leaves out, and
-                names, rows of a picture that is missing or damaged, ``resize="cover"`` brings those
-                of another size to the graph's, or to that of the first.
+            options: how pictures are read, as by `cf.data.read`: ``on_error="skip"`` names and
+                leaves out rows of a picture that is missing or damaged, ``resize="cover"`` brings
+                those of another size to the graph's, or to that of the first.
 
         Raises:
             DataError: a table or, unless skipped, a picture that cannot be read, or columns that do

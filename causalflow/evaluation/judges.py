@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from causalflow.errors import DataError
-from causalflow.evaluation.networks import LEAST_SIZE, ImageClassifier, ImageRegressor
+from causalflow.evaluation.networks import LARGE, LEAST_SIZE, ImageClassifier, ImageRegressor
 from causalflow.evaluation.readers import (
     hit_rate,
     read_bar,
@@ -36,6 +36,8 @@ from causalflow.mechanisms.mechanism import labelled
 
 __all__ = ["Judge", "fitted_judge", "fitted_judges"]
 
+LARGE_ROWS = 4_000
+"""Pictures of more than `LARGE` pixels that a judge learns from, at most: half a minute of one."""
 REGRESSOR_EPOCHS = 2
 """How many times as long a regressor learns as a classifier."""
 
@@ -121,13 +123,16 @@ def fitted_judge(
             f"evaluate: all training pictures with a label of '{name}' have the same one; a "
             "judge needs two"
         )
-    pictures = subject.training[image][known]
+    rows = known.nonzero()[:, 0]
+    if max(subject.training[image].shape[-2:]) > LARGE:
+        rows = rows[:LARGE_ROWS]
+    pictures = subject.training[image][rows]
     _check_size(image, pictures)
     return _fitted(
         name,
         node,
         pictures,
-        values[known],
+        values[rows],
         kind=subject.kind,
         epochs=epochs,
         seed=seed,

@@ -124,8 +124,8 @@ def compared(query: str, name: str, values: Tensor, left: Tensor, unit: str) -> 
     Args:
         query: the intervention.
         name: the metric's name.
-        values: of the counterfactuals, shape (n,).
-        left: of the factual pictures in their stead.
+        values: what the counterfactuals have, shape (n,).
+        left: what the factual pictures have in their stead, shape (n,).
         unit: the unit of both.
     """
     return Measure(

@@ -29,6 +29,7 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from causalflow.errors import DataError
+from causalflow.evaluation.kept import kept_or_fitted
 
 __all__ = [
     "LARGE",
@@ -51,6 +52,10 @@ LARGE = 32
 LARGEST = 64
 """Pixels of the longer side, at most, that a judge sees."""
 LARGE_BATCH = 64
+RECIPE = 1
+"""Counts up when judges are fitted otherwise, so that none of before is taken for one of now."""
+WORTH_KEEPING = 10_000
+"""Pictures that a fit looks at, at least, for its weights to be kept in the cache."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -102,7 +107,7 @@ class ImageClassifier:
 
         size = _batch(seen, batch_size)
         steps = Steps(len(images), epochs, size, random, "classifier", progress)
-        return cls(network=_judge(network, loss, steps))
+        return cls(network=_judge(network, loss, steps, seen, labels))
 
     def __call__(self, images: Tensor) -> Tensor:
         """The most probable class of each image, shape (batch,), on the CPU."""
@@ -172,7 +177,8 @@ class ImageRegressor:
 
         size = _batch(seen, batch_size)
         steps = Steps(len(images), epochs, size, random, "regressor", progress)
-        return cls(network=_judge(network, loss, steps), centre=centre, spread=spread)
+        judge = _judge(network, loss, steps, seen, wanted)
+        return cls(network=judge, centre=centre, spread=spread)
 
     def __call__(self, images: Tensor) -> Tensor:
         """The number read off each image, float64, shape (batch,), on the CPU."""
@@ -242,11 +248,18 @@ class Steps:
                     bar.update()
 
 
-def _judge(network: nn.Sequential, loss: Callable[[Tensor], Tensor], steps: Steps) -> nn.Sequential:
-    """The network, fitted, in evaluation mode."""
-    adam = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=1e-2)
-    rate = torch.optim.lr_scheduler.OneCycleLR(adam, max_lr=2e-3, total_steps=len(steps))
-    steps.descend(loss, adam, rate)
+def _judge(
+    network: nn.Sequential, loss: Callable[[Tensor], Tensor], steps: Steps, *seen: Tensor
+) -> nn.Sequential:
+    """The network, fitted to what it has ``seen`` or so found in the cache, in evaluation mode."""
+
+    def fit() -> None:
+        adam = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=1e-2)
+        rate = torch.optim.lr_scheduler.OneCycleLR(adam, max_lr=2e-3, total_steps=len(steps))
+        steps.descend(loss, adam, rate)
+
+    about = f"{RECIPE} {steps.name} {steps.epochs} {steps.batch_size}"
+    kept_or_fitted(network, fit, about, seen, worth=steps.rows * steps.epochs >= WORTH_KEEPING)
     return network.eval()
 
 

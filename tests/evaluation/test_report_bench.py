@@ -146,7 +146,7 @@ def test_what_has_no_truth_or_no_classifier_is_noted_and_not_made_up():
     assert "true error" not in numbers
     assert bench.notes == [
         "do(color): do(color) has no true picture",
-        "no Fréchet distance: no judge is a classifier with features of its own",
+        "no Fréchet distance: no judge is a network with features of its own",
     ]
 
 
