@@ -5,6 +5,7 @@
     python -m benchmarks.scenes fit ball --method pixel      also: hvae, latent_half
     python -m benchmarks.scenes measure ball                 every way whose net is there
     python -m benchmarks.scenes report                       scenes.md and docs/results.md
+    python -m benchmarks.scenes ship ball                    its net into checkpoints, 8 bits
     python -m benchmarks.scenes sizes                        rates and memory at 64, 128, 256 pixels
     python -m benchmarks.scenes hires                        256 pixels on one GPU, in minutes
 
@@ -24,6 +25,7 @@ import click
 
 from benchmarks.folders import RESULTS
 from benchmarks.machine import machine
+from benchmarks.nets import CHECKPOINTS
 from benchmarks.papers.__main__ import PAGE, TABLES
 from benchmarks.papers.page import write_page
 from benchmarks.scenes.fits import METHODS, fit
@@ -37,8 +39,10 @@ from benchmarks.scenes.sizes import main as sizes
 from benchmarks.scenes.summary import summary
 from benchmarks.scenes.ways import WAYS, net_path
 from causalflow.files import whole_file
+from causalflow.model.model import Model
 from causalflow.plot.images import image_grid, save_figure
 
+SHIPPED_BITS = 8
 SHOWN_WAYS = ("latent", "latent, no mask", "pixel", "HVAE")
 nets_option = click.option(
     "--nets",
@@ -125,6 +129,16 @@ def report_command(out: Path) -> None:
         part.write_text(report(out), encoding="utf-8")
     if out == RESULTS:
         write_page(TABLES, PAGE)
+
+
+@main.command("ship", help="Write a family's net among the checkpoints, its weights in 8 bits.")
+@click.argument("family")
+@nets_option
+def ship_command(family: str, nets: Path) -> None:
+    """checkpoints/scene_FAMILY.safetensors and its log."""
+    path, shipped = net_path(nets, family, "latent"), CHECKPOINTS / f"scene_{family}.safetensors"
+    Model.load(path).save(shipped, bits=SHIPPED_BITS)
+    shipped.with_suffix(".jsonl").write_bytes(path.with_suffix(".jsonl").read_bytes())
 
 
 main.add_command(sizes)

@@ -678,20 +678,25 @@ class Model:
 
         return pandas.DataFrame(self.scm.describe())
 
-    def save(self, path: str | Path, *, piece: str | int = PIECE_BYTES) -> None:
+    def save(
+        self, path: str | Path, *, piece: str | int = PIECE_BYTES, bits: int = 32
+    ) -> None:
         """Write weights, graph text, options and versions in one safetensors file, atomically.
 
         Args:
             path: the file.
             piece: its largest size, in bytes or as a text such as "2GB". A larger model is written
                 as pieces of that size beside ``path``, which is then their index; `load` takes it.
+            bits: 32, or 16 or 8 of each weight (`causalflow.model.packing`): a file of a half or a
+                quarter of the size, whose model answers nearly the same.
 
         Raises:
-            CheckpointError: the file cannot be written; an older one stays.
+            CheckpointError: another number of bits, a weight that is not finite, or a file that
+                cannot be written; an older one stays.
             CausalflowError: no size.
         """
         limit = read_size("save: piece", piece)
-        write(path, self.scm, self.options, self.fitted, self.experience, self.parts, limit)
+        write(path, self.scm, self.options, self.fitted, self.experience, self.parts, limit, bits)
 
     @staticmethod
     def load(

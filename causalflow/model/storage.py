@@ -47,6 +47,7 @@ from causalflow.model.construction import (
 )
 from causalflow.model.evidence import check_names
 from causalflow.model.experience import Experience
+from causalflow.model.packing import packed, unpacked
 from causalflow.model.scm import StructuralModel
 
 __all__ = ["Stored", "fingerprint", "frozen_networks", "read", "transplant", "write"]
@@ -66,8 +67,11 @@ def write(
     experience: Experience,
     parts: Parts,
     piece: int,
+    bits: int = 32,
 ) -> None:
     """Write a model, wholly or not at all, in one file or in pieces of at most ``piece`` bytes.
+
+    Its weights have so many ``bits`` (`causalflow.model.packing`).
 
     The options of image nodes are written out, defaults too, so that a later default does not
     change a model that was fitted before it.
@@ -91,10 +95,12 @@ def write(
         texts["frozen"] = frozen
     if editors := {n: len(i.editor.times) for n, i in scm.images.items() if i.editor is not None}:
         texts["editors"] = editors
-    metadata = Metadata(kind="model", graph=scm.graph.to_yaml(), options=texts)
     tensors = scm.state_dict()
     _check_finite(tensors, path)
-    save_state(path, tensors, metadata, piece)
+    if bits != 32:
+        texts["bits"] = bits
+    metadata = Metadata(kind="model", graph=scm.graph.to_yaml(), options=texts)
+    save_state(path, packed(tensors, bits), metadata, piece)
 
 
 def fingerprint(scm: StructuralModel) -> str:
@@ -125,12 +131,13 @@ def read(path: str | Path, parts: Parts) -> Stored:
         raise CheckpointError(
             f"{path}: the graph or options inside cannot be read ({error})"
         ) from None
-    check_like(expected, announced.tensors, path)
-    state = load_state(path, kind="model")
-    _check_finite(state.tensors, path)
+    restore = unpacked if "bits" in announced.metadata.options else dict
+    check_like(expected, restore(announced.tensors), path)
+    tensors = restore(load_state(path, kind="model").tensors)
+    _check_finite(tensors, path)
     scm = structural_model(graph, options, parts, editors)
     _check_frozen(announced.metadata.options.get("frozen", {}), frozen_networks(scm), path)
-    load_into(scm, state.tensors, path)
+    load_into(scm, tensors, path)
     return scm.settled(settings).eval(), options, fitted, experience
 
 
