@@ -2,10 +2,11 @@
 
 It is fitted to real pictures: half of them rows of the training split, half the same rows with
 every parent of the image set by itself to that of another row, rendered anew. So no label tells it
-another one, and what it reads under an intervention is what the picture shows. No judge has seen a
-picture that a model made, nor a test row. A number is right within a share of its range, a class
-where it is equal (families.yaml says the share); beside every score belongs the share that it reads
-right on the *true* counterfactual pictures, its ceiling.
+another one, and what it reads under an intervention is what the picture shows. They are softened by
+chance, so that nothing is read off the finest grain. No judge has seen a picture that a model made,
+nor a test row. A number is right within a share of its range, a class where it is equal
+(families.yaml says the share); beside every score belongs the share that it reads right on the
+*true* counterfactual pictures, its ceiling.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +33,7 @@ from causalflow.graph.graph import Graph
 __all__ = ["Judges", "Reading", "judges_of"]
 
 CHUNK, BATCH = 256, 64
-RATE = 2e-3
+RATE, GRAIN = 2e-3, 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +123,8 @@ class Judges:
         rate = torch.optim.lr_scheduler.OneCycleLR(adam, max_lr=RATE, total_steps=len(steps))
 
         def loss(rows: Tensor) -> Tensor:
-            parts = self._parts(self.network(self._seen(columns["image"][rows])))
+            seen = self._seen(_softened(columns["image"][rows], random))
+            parts = self._parts(self.network(seen))
             return torch.stack(
                 [self.readings[name].loss(part, columns[name][rows]) for name, part in parts]
             ).sum()
@@ -177,6 +180,16 @@ def _kept(family: str, kind: str, hidden: float, work: Path) -> Judges:
     return Judges.load(path)
 
 
+def _softened(images: Tensor, random: torch.Generator) -> Tensor:
+    """The pictures, in [0, 1], each mixed with its own blur and given some noise."""
+    seen = unit_images(images)
+    blurred = functional.avg_pool2d(functional.pad(seen, (1, 1, 1, 1), mode="replicate"), 3, 1)
+    share, noise = torch.rand(2, len(seen), 1, 1, 1, generator=random)
+    grain = torch.randn(seen.shape, generator=random)
+    return seen + share * (blurred - seen) + GRAIN * noise * grain
+
+
+@lru_cache(maxsize=1)
 def _lessons(family: str, n: int, size: int) -> tuple[dict[str, Tensor], dict[str, Reading]]:
     """n real pictures, in half of which every parent of the image was set by itself."""
     scene, random = Scene.plain(family, n // 2, "train", size), torch.Generator().manual_seed(0)
