@@ -678,9 +678,7 @@ class Model:
 
         return pandas.DataFrame(self.scm.describe())
 
-    def save(
-        self, path: str | Path, *, piece: str | int = PIECE_BYTES, bits: int = 32
-    ) -> None:
+    def save(self, path: str | Path, *, piece: str | int = PIECE_BYTES, bits: int = 32) -> None:
         """Write weights, graph text, options and versions in one safetensors file, atomically.
 
         Args:
