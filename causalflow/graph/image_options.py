@@ -267,6 +267,26 @@ class Diffusion(Options):
     adapter: str = option("none", Names(ADAPTERS), phase="network")
     rank: int = option(4, Whole(1, 10_000), phase="network")
 
+    @property
+    def backbone_in_words(self) -> str:
+        """The backbone, and those of its own options that are not by default; "" of a plain U-Net.
+
+        Example:
+            >>> Diffusion(backbone="dit", patch=4).backbone_in_words
+            'dit (patch 4)'
+        """
+        own = BACKBONE_OPTIONS[3:]
+        slots = {slot.name: slot.default for slot in dataclasses.fields(self)}
+        said = {name: getattr(self, name) for name in own if getattr(self, name) != slots[name]}
+        if self.backbone == "unet" and not said:
+            return ""
+        listed = ", ".join(f"{name} {_in_words(value)}" for name, value in said.items())
+        return f"{self.backbone} ({listed})" if said else self.backbone
+
+
+def _in_words(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
 
 CALL_OPTIONS = tuple(rules(Diffusion, "call"))
 """The options that a fitted model may change from call to call."""

@@ -118,6 +118,7 @@ class ImageMechanism(nn.Module):
         where = "" if latent is None else f" in a {latent.autoencoder} latent of {size}"
         steps = self.trajectory.steps
         text = f"diffusion{where}, {options.solver}, {steps} steps, code {options.code or 'none'}"
+        text += f", backbone {words}" if (words := options.backbone_in_words) else ""
         if self.mutilation is None:
             return text
         return f"{text}, effective share {float(self.mutilation.effective_share):.0%} of the rows"
