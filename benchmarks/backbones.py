@@ -155,10 +155,9 @@ def page(found: Mapping[str, Any]) -> str:
             *markdown(head, lines),
             "",
             "Asked: the velocity, without gradients. Trained: the loss and its gradients. Held: "
-            "weights of a network in a",
-            "folder, which stay as they are. A DiT looks from every patch at every other: its cost "
-            "grows with the square of",
-            "their number. In a latent of 8 x 8 cells every one of them is fast.",
+            "weights of a network in a folder,",
+            "which stay as they are. A DiT looks from every patch at every other: its cost grows "
+            "faster than their number.",
             "",
         ]
     )

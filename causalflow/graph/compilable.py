@@ -13,7 +13,7 @@ from causalflow.graph.graph import Graph
 from causalflow.graph.image_options import AUTO
 from causalflow.graph.node import Image, Neural, Node, images_of, levels_of
 from causalflow.limits import CATEGORICAL_ROWS, CONFOUNDER_STATES, NETWORK_WEIGHTS
-from causalflow.plugins import CLASS_NOISES, NODE_TYPES
+from causalflow.plugins import BACKBONES, CLASS_NOISES, NODE_TYPES
 from causalflow.values.variable import UNTYPED
 
 __all__ = ["latent_levels", "refusals", "untyped"]
@@ -132,11 +132,24 @@ def _picture(name: str, node: Node, parents: Mapping[str, Node]) -> Iterator[str
             f"node '{images[0]}': an image node cannot be the parent of an image node; "
             "expected a class, continuous or count parent"
         )
+    elif folder := _unread_folder(node):
+        yield (
+            f"node '{name}': folder {folder!r} of a network that nothing reads; write "
+            "backbone: diffusers beside it"
+        )
     elif any(_weights(each) > NETWORK_WEIGHTS for each in images_of({name: node}).values()):
         yield (
             f"node '{name}': its U-Net would have more than {NETWORK_WEIGHTS:,} weights; "
             "choose a smaller width, smaller multipliers or fewer channels"
         )
+
+
+def _unread_folder(node: Node) -> str | None:
+    """The folder that is named beside a backbone of the package that reads none."""
+    options = node.diffusion
+    if options is None or options.backbone == "diffusers":
+        return None
+    return options.folder if options.backbone in (AUTO, *BACKBONES.own) else None
 
 
 def _weights(node: Image) -> int:
