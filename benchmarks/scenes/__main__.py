@@ -16,7 +16,6 @@ What a stopped command has done is kept, and the same command goes on.
 from __future__ import annotations
 
 import json
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from benchmarks.machine import machine
 from benchmarks.nets import CHECKPOINTS
 from benchmarks.papers.__main__ import PAGE, TABLES
 from benchmarks.papers.page import write_page
+from benchmarks.scenes.command import command
 from benchmarks.scenes.fits import METHODS, fit
 from benchmarks.scenes.high_resolution import main as hires
 from benchmarks.scenes.judges import judges_of
@@ -80,7 +80,7 @@ def main() -> None:
 def fit_command(family: str, method: str, nets: Path, minutes: float, steps: int | None) -> None:
     """Fit one net."""
     options = {} if steps is None else {"steps": steps}
-    fit(family, method, nets, minutes=minutes, command=_command(), **options)
+    fit(family, method, nets, minutes=minutes, command=command(), **options)
 
 
 @main.command("measure", help="Measure every way of a family whose net is there.")
@@ -116,7 +116,7 @@ def measure_command(
         "round_trip": _round_trip(scene, net_path(nets, family, "latent"))
     }
     about |= {"says": FAMILIES.get(family, {}).get("says", family), "n": n}
-    about |= {"fits": _took(nets, family), "command": _command(), "machine": machine()}
+    about |= {"fits": _took(nets, family), "command": command(), "machine": machine()}
     _write(out / f"scenes_{family}.json", about | {"seconds": time.monotonic() - began})
     _draw(scene, found, out / f"scenes_{family}.png")
 
@@ -143,10 +143,6 @@ def ship_command(family: str, nets: Path) -> None:
 
 main.add_command(sizes)
 main.add_command(hires)
-
-
-def _command() -> str:
-    return " ".join(["python -m benchmarks.scenes", *sys.argv[1:]])
 
 
 def _took(nets: Path, family: str) -> dict[str, Any]:

@@ -8,7 +8,6 @@ are timed first. Judges read the pictures made smaller to 64 pixels; errors are 
 from __future__ import annotations
 
 import json
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import torch
 import causalflow as cf
 from benchmarks.folders import RESULTS
 from benchmarks.machine import machine
+from benchmarks.scenes.command import command
 from benchmarks.scenes.fits import steps_within
 from benchmarks.scenes.judges import judges_of
 from benchmarks.scenes.measure import measured
@@ -85,7 +85,7 @@ def main(
     said = summary(scene, found)
     record = said | {"fit": json.loads(took.read_text(encoding="utf-8")), "n": n, "size": int(size)}
     record |= {"seconds": time.monotonic() - began, "machine": machine()}
-    record |= {"command": " ".join(["python -m benchmarks.scenes", *sys.argv[1:]])}
+    record |= {"command": command()}
     out.mkdir(parents=True, exist_ok=True)
     with whole_file(out / f"hires_{family}_{size}.json") as part:
         part.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

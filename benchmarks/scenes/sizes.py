@@ -31,6 +31,7 @@ import causalflow as cf
 from benchmarks.folders import RESULTS, ROOT
 from benchmarks.machine import machine
 from benchmarks.markdown import markdown
+from benchmarks.scenes.command import command
 from benchmarks.scenes.latent import mechanism_of
 from benchmarks.scenes.scene import Scene
 from causalflow.errors import CausalflowWarning
@@ -168,14 +169,13 @@ def main(family: str, device: str, only: str | None, seconds: float, out: Path) 
     if only is not None:
         click.echo(json.dumps(measured_size(family, int(only), device, seconds)))
         return
-    command = [sys.executable, "-m", "benchmarks.scenes", *sys.argv[1:], "--size"]
+    again = [sys.executable, "-m", "benchmarks.scenes", *sys.argv[1:], "--size"]
     found = []
     for size in LATENTS:
-        done = subprocess.run([*command, str(size)], check=True, capture_output=True, cwd=ROOT)
+        done = subprocess.run([*again, str(size)], check=True, capture_output=True, cwd=ROOT)
         found.append(json.loads(done.stdout.splitlines()[-1]))
-    said = " ".join(["python -m benchmarks.scenes", *sys.argv[1:]])
     where = torch.cuda.get_device_name(device) if torch.device(device).type == "cuda" else "CPU"
-    record = {"rows": found, "command": said, "device": where, "machine": machine()}
+    record = {"rows": found, "command": command(), "device": where, "machine": machine()}
     path = out / f"sizes_{torch.device(device).type}.json"
     with whole_file(path) as part:
         part.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

@@ -5,7 +5,9 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from benchmarks.folders import RESULTS
 from benchmarks.scenes import high_resolution, sizes
+from benchmarks.scenes.command import command
 from benchmarks.scenes.fits import in_pixels, steps_within
 from benchmarks.scenes.judges import Judges, Reading
 from benchmarks.scenes.scene import Scene
@@ -68,3 +70,14 @@ def test_high_resolution_runs_small_on_a_cpu(judges, tmp_path):
     assert found["null"]["latent"]["largest"] < 1e-5
     assert found["null"]["latent, no residual"]["largest"] > 1e-3
     assert "null intervention" in done.output
+
+
+def test_the_committed_rates_are_what_their_page_says():
+    record = json.loads((RESULTS / "sizes_cpu.json").read_text(encoding="utf-8"))
+    assert [row["size"] for row in record["rows"]] == list(sizes.LATENTS)
+    assert sizes.table(record) == (RESULTS / "sizes_cpu.md").read_text(encoding="utf-8")
+
+
+def test_a_command_is_told_without_folders():
+    given = ["fit", "ball", "--nets", "here", "--method", "pixel", "--work", "there"]
+    assert command(given) == "python -m benchmarks.scenes fit ball --method pixel"
