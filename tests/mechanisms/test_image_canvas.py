@@ -144,9 +144,10 @@ def test_a_row_does_not_depend_on_the_others_nor_on_portions(monkeypatch):
         return made.predict(asked, noise)
 
     whole = answer(slice(None))
-    assert (whole[1:3] - answer(slice(1, 3))).abs().max() < 1e-5
+    # The order of sums differs by batch: float32's 6e-8, times what both networks make of it.
+    assert (whole[1:3] - answer(slice(1, 3))).abs().max() < 1e-4
     monkeypatch.setattr("causalflow.mechanisms.image.canvas.PORTION", 2 * 10 * 12)
-    assert (whole - answer(slice(None))).abs().max() < 1e-5
+    assert (whole - answer(slice(None))).abs().max() < 1e-4
 
 
 def test_abducted_and_drawn_rows_go_together():
