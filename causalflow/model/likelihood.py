@@ -27,6 +27,7 @@ from causalflow.data.frame import Frame
 from causalflow.errors import CausalflowError, CausalflowWarning, one_line
 from causalflow.graph.node import Node
 from causalflow.mechanisms.categorical import Categorical
+from causalflow.mechanisms.image.canvas import LatentCanvas
 from causalflow.mechanisms.image.image_mechanism import ImageMechanism
 from causalflow.mechanisms.latent_class import LatentDistrict
 from causalflow.mechanisms.mechanism import Mechanism, Values, module_key, untouched
@@ -176,7 +177,7 @@ def _networks(image: ImageMechanism) -> Iterator[nn.Module]:
     """The network of the flow, and the halves of an autoencoder that is fitted beside it."""
     if not image.denoiser.trained:
         yield image.denoiser.network
-    if image.canvas.latent is not None and not image.canvas.trained:
+    if isinstance(image.canvas, LatentCanvas) and not image.canvas.trained:
         halves = dict(cast(nn.Module, image.canvas.autoencoder).named_children())
         yield from (halves[half] for half in ("encoder", "decoder") if half in halves)
 
