@@ -87,7 +87,7 @@ class Fit(Options):
         strategy: Of several processes: "auto" or "ddp" has the weights in each of them, "fsdp"
             shares weights, gradients, moments and average out among them; else one of Fabric's.
         recompute: Keep the input of each block of a network alone, and compute the block again for
-            its gradient: less memory, a third more time, the same numbers.
+            its gradient: less memory, more time, the same numbers.
         checkpoint: File from which a killed fit goes on, or None.
         checkpoint_every: Seconds between two checkpoints; 0 writes one after every step.
         piece: Largest file of the checkpoint, as "2GB" or in bytes; a larger one, and a larger
