@@ -68,16 +68,17 @@ class Network(nn.Module):
 class Staged(nn.Module):
     """A mechanism in float64, a network in float32, and weights that learn in one stage alone.
 
-    The first stage has ``first`` steps of ``parts`` parts. Each step sleeps for ``nap`` seconds.
+    Each call of the loss sleeps for ``nap`` seconds.
     """
 
-    def __init__(self, parts=1, first=3, nap=0.0):
+    milestones = (3 / 8,)
+
+    def __init__(self, nap=0.0):
         super().__init__()
-        self.parts, self.first, self.nap = parts, first, nap
+        self.begun, self.nap = True, nap
         self.slope = nn.Parameter(torch.ones((), dtype=torch.float64))
         self.network = Network()
         self.early, self.late = nn.Linear(1, 1), nn.Linear(1, 1)
-        self.register_buffer("calls", torch.zeros((), dtype=torch.int64))
         self.held = 0
         noise = torch.Generator().manual_seed(1)
         with torch.no_grad():
@@ -91,15 +92,16 @@ class Staged(nn.Module):
     def calibrate(self, columns, generator):
         pass
 
+    def reach(self, share):
+        self.begun = share == 0
+
     def loss(self, batch, generator):
-        begun = int(self.calls) // self.parts < self.first
         if torch.is_grad_enabled():
-            self.calls += 1
             self.held = sum(local(weight).numel() for weight in self.parameters())
             time.sleep(self.nap)
         noise = torch.randn(batch["size"].shape, dtype=torch.float64, generator=generator)
         shown = self.network(batch["image"]).mean((1, 2, 3))
-        last = (self.early if begun else self.late)(shown[:, None])[:, 0]
+        last = (self.early if self.begun else self.late)(shown[:, None])[:, 0]
         return {
             "size": (self.slope * batch["size"] - noise).square(),
             "image": (last - batch["size"].float() + noise.float()).square(),
@@ -112,7 +114,7 @@ def local(weight):
 
 def run(folder, job):
     """One fit, its weights and what there is to say of it, in files that are named by the rank."""
-    model = Staged(parts=job.get("parts", 1), nap=job.get("nap", 0.0))
+    model = Staged(nap=job.get("nap", 0.0))
     own = {name: type(module) for name, module in model.named_modules()}
     chosen = {"checkpoint": f"{folder}/{job['name']}.resume", **job["options"]}
     report = fit(model, Pictures(), dataclasses.replace(QUIET, **chosen))
