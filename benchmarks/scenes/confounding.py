@@ -36,7 +36,7 @@ import click
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 import causalflow as cf
 from benchmarks.folders import RESULTS
@@ -45,6 +45,7 @@ from benchmarks.markdown import markdown
 from causalflow.data.sets.scenes.family import SCENE_FAMILIES
 from causalflow.data.sets.scenes.scenes import Scenes, render_rows
 from causalflow.files import whole_file
+from causalflow.mechanisms.mechanism import to_engine
 
 FAMILY, OUTCOME, SICK = "phantom", "disease", "ill"
 INTERVENTIONS = (("drug", "none"), ("drug", "given"), ("ward", "home"), ("ward", "hospital"))
@@ -95,7 +96,7 @@ def reader_of(size: int) -> Reader:
     between = (order[1:] + order[:-1]) / 2
     right = [((found > each) == sick).mean() for each in between]
     threshold = float(between[int(np.argmax(right))])
-    test, rows = cf.data.scenes(FAMILY, "validation", size, 500), range(500)
+    test, rows = cf.data.scenes(FAMILY, "validation", size, 500), np.arange(500)
     worlds = [test.true_counterfactual(rows, {name: level}) for name, level in INTERVENTIONS]
     told = [(brightness(w["image"]) > threshold) == (w[OUTCOME].numpy() == 1) for w in worlds]
     return Reader(threshold=threshold, right=float(np.mean(told)))
@@ -116,8 +117,8 @@ def fitted_net(path: Path, graph: cf.Graph, rows: Scenes, options: Any) -> cf.Mo
         path.parent.mkdir(parents=True, exist_ok=True)
         began = time.process_time()
         model = cf.compile(graph)
-        kept = {"checkpoint": path.with_suffix(".resume"), "log": path.with_suffix(".jsonl")}
-        report = model.fit(rows, device="cpu", progress=False, **kept, **options)
+        log, kept = path.with_suffix(".jsonl"), path.with_suffix(".resume")
+        report = model.fit(rows, device="cpu", progress=False, log=log, checkpoint=kept, **options)
         model.save(path)
         spent = {"steps": report.steps, "cpu_seconds": time.process_time() - began, **options}
         _write(path.with_suffix(".json"), spent)
@@ -129,10 +130,10 @@ def with_net(graph: cf.Graph, rows: Scenes, declared: cf.Model) -> cf.Model:
     model = cf.compile(graph)
     labels = [name for name in graph.nodes if name != "image"]
     model.fit(rows, nodes=labels, device="cpu", progress=False)
-    mechanisms = (each.scm.mechanisms["image"] for each in (declared, model))
-    weights, own = (mechanism.state_dict() for mechanism in mechanisms)
-    assert weights.keys() == own.keys()
-    model.scm.mechanisms["image"].load_state_dict(weights)
+    made, own = (each.scm.mechanism("image") for each in (declared, model))
+    assert isinstance(made, nn.Module)
+    assert isinstance(own, nn.Module)
+    own.load_state_dict(made.state_dict())
     return model
 
 
@@ -162,7 +163,7 @@ def drawn(
 def measured(models: Mapping[str, cf.Model], size: int, n: int) -> dict[str, Any]:
     """Every way under every intervention, beside the truth."""
     reader = reader_of(size)
-    data, rows = cf.data.scenes(FAMILY, "test", size, TRUE_PICTURES), range(TRUE_PICTURES)
+    data, rows = cf.data.scenes(FAMILY, "test", size, TRUE_PICTURES), np.arange(TRUE_PICTURES)
     truth, cells = cf.compile(data.scm), []
     for name, level in INTERVENTIONS:
         do = {name: level}
@@ -182,7 +183,7 @@ def measured(models: Mapping[str, cf.Model], size: int, n: int) -> dict[str, Any
 def _observed(truth: cf.Model, name: str, level: str, graph: cf.Graph) -> float:
     """P(ill | name = level), where nothing is done."""
     world = truth.sample(LABELS, generator=1)
-    there = world[name] == list(graph.nodes[name].type.levels).index(level)
+    there = world[name] == int(to_engine(name, graph.nodes[name].type, level))
     return float(world[OUTCOME][there].double().mean())
 
 
