@@ -134,6 +134,7 @@ def with_net(graph: cf.Graph, rows: Scenes, declared: cf.Model) -> cf.Model:
     assert isinstance(made, nn.Module)
     assert isinstance(own, nn.Module)
     own.load_state_dict(made.state_dict())
+    model.fitted |= {"image"}
     return model
 
 
