@@ -66,9 +66,7 @@ def _shares(found: Found) -> Iterator[Verdict]:
     for way, said in SHARES.items():
         for measure, what in words.items():
             bound = declared()["bounds"][measure]
-            yield from _extreme(
-                found, way, measure, min, f"{what}{said}: {bound:.0%}", lambda v, b=bound: v >= b
-            )
+            yield from _extreme(found, way, measure, min, f"{what}{said}: {bound:.0%}", bound)
 
 
 def _extreme(
@@ -77,16 +75,17 @@ def _extreme(
     measure: str,
     worst: Callable[..., str],
     asked: str,
-    met: Callable[[float], bool],
+    bound: float,
 ) -> Iterator[Verdict]:
-    """The worst value over interventions."""
+    """The worst value over interventions: the least of shares, the largest of errors."""
     rows = found["ways"].get(way, {})
     known = {do: row[measure]["value"] for do, row in rows.items() if row[measure] is not None}
     known = {do: value for do, value in known.items() if value is not None}
     if known:
         do = worst(known, key=lambda each: known[each])
         text = f"{known[do]:.1%}" if worst is min else f"{known[do]:.2f}"
-        yield Verdict(asked=asked, found=f"{text} ({do})", met=met(known[do]))
+        met = known[do] >= bound if worst is min else known[do] <= bound
+        yield Verdict(asked=asked, found=f"{text} ({do})", met=met)
 
 
 def _errors(found: Found) -> Iterator[Verdict]:
@@ -97,7 +96,7 @@ def _errors(found: Found) -> Iterator[Verdict]:
         "of_unchanged",
         max,
         f"error of changed pixels, of the unchanged picture's: {bounds['changed']:g}",
-        lambda value: value <= bounds["changed"],
+        bounds["changed"],
     )
     rows = found["ways"].get("latent", {})
     if rows and all(row["over_floor"] is not None for row in rows.values()):
