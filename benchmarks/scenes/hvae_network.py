@@ -22,6 +22,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -183,12 +184,16 @@ class Network(nn.Module):
         self.pixels = nn.Conv2d(widths[sizes[0]], 2 * channels * stride**2, 3, padding=1)
         self._scale_weights()
 
+    def _own(self) -> list[Level]:
+        """The levels, from the coarsest."""
+        return cast("list[Level]", list(self.levels))
+
     @torch.no_grad()
     def _scale_weights(self) -> None:
         """Begin with the standard normal prior, and depth that adds little."""
-        for level in self.levels:
-            level.prior.last.weight.zero_()
-            level.prior.last.bias.zero_()
+        for level in self._own():
+            for weight in level.prior.last.parameters():
+                weight.zero_()
             for part in (level.enter, level.out.last):
                 part.weight.mul_(1 / math.sqrt(len(self.levels)))
 
@@ -205,7 +210,7 @@ class Network(nn.Module):
         """
         seen, divergence, values = self._seen(x), x.new_zeros(len(x)), []
         h = s = self._start(len(x))
-        for level in self.levels:
+        for level in self._own():
             h, s, pa = *self._grown(h, s, level.size), _as_maps(parents, level.size)
             mean, log_scale, features = level.law(s)
             mean_q, log_scale_q = level.inferred(h, seen[level.size], pa)
@@ -220,7 +225,7 @@ class Network(nn.Module):
     def decode(self, latents: list[Tensor], parents: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log scale of every pixel, given latents and parents."""
         h = s = self._start(len(parents))
-        for level, z in zip(self.levels, latents, strict=True):
+        for level, z in zip(self._own(), latents, strict=True):
             h, s, pa = *self._grown(h, s, level.size), _as_maps(parents, level.size)
             h, s = level.add(h, z, level.law(s)[2], pa)
         return self.pixel_law(h)
