@@ -60,7 +60,7 @@ class Latent(Options):
     folder: str | None = option(None, Text(), phase="network")
     noise: float = option(0.1, Number(0.0), phase="training")
     share: float = option(
-        0.2, Number(0.0, 1.0, open="high", text="a number in [0, 1)"), phase="training"
+        0.25, Number(0.0, 1.0, open="high", text="a number in [0, 1)"), phase="training"
     )
 
     def __post_init__(self) -> None:
