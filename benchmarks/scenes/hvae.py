@@ -173,11 +173,9 @@ class HVAE:
         context, training = Context.of(parents, levels), training or Training()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            network = Network(
-                NetworkOptions(
-                    shape=tuple(images.shape[1:]), parents=context.width, **(options or {})
-                )
-            )
+            channel, height, width = images.shape[1:]
+            shape = channel, height, width
+            network = Network(NetworkOptions(shape=shape, parents=context.width, **(options or {})))
         run = _Run(network, training, torch.Generator().manual_seed(seed))
         start = clock()
         with tqdm(total=steps, unit="step", desc="HVAE", disable=not progress) as bar:

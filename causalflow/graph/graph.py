@@ -29,7 +29,6 @@ from causalflow.graph.node import (
     Node,
     Symbol,
     anchored,
-    images_of,
     without_mechanism,
 )
 from causalflow.graph.tree import Place, from_python
@@ -241,9 +240,12 @@ class Graph:
 
     def anchored(self, folder: str) -> Graph:
         """The graph of a file in ``folder``: pretrained networks lie where the file says."""
-        images = images_of(self.nodes)
-        moved = {name: anchored(image, folder) for name, image in images.items()}
-        changed = {name: image for name, image in moved.items() if image != images[name]}
+        moved = {
+            name: anchored(node, folder)
+            for name, node in self.nodes.items()
+            if node.diffusion is not None
+        }
+        changed = {name: image for name, image in moved.items() if image is not self.nodes[name]}
         return self.with_nodes(changed) if changed else self
 
     def with_kinds(self, kinds: Mapping[tuple[str, str], EdgeKind]) -> Graph:

@@ -26,6 +26,7 @@ import numpy as np
 from causalflow.errors import GraphError, one_of
 from causalflow.limits import LISTED, NESTING
 from causalflow.options import (
+    Bytes,
     Interval,
     Names,
     Number,
@@ -349,7 +350,7 @@ def reader(rule: Rule) -> Read:
             return counts(most, length, least)
         case Truth(optional):
             return lambda value, place: None if optional and is_null(value) else truth(value, place)
-        case Text():
+        case Text() | Bytes():
             return text
     assert_never(rule)
 

@@ -91,8 +91,6 @@ def _weights(module: nn.Module) -> int:
 
 def replace_blocks(root: nn.Module, blocks: Iterable[nn.Module], mesh: DeviceMesh) -> list[Swapped]:
     """Cut copies of the blocks below ``root``, and put them in their places."""
-    from torch.distributed.fsdp import fully_shard
-
     wanted = set(blocks)
     places = [
         (parent, key, child)
@@ -103,7 +101,7 @@ def replace_blocks(root: nn.Module, blocks: Iterable[nn.Module], mesh: DeviceMes
     copies: dict[nn.Module, nn.Module] = {}
     for _, _, own in places:
         if own not in copies:
-            copies[own] = fully_shard(_flat(copy.deepcopy(own)), mesh=mesh["data_parallel"])
+            copies[own] = _sharded(_flat(copy.deepcopy(own)), mesh)
     swapped = [
         Swapped(parent=parent, key=key, own=own, trained=copies[own]) for parent, key, own in places
     ]
@@ -121,9 +119,6 @@ def _flat(block: nn.Module) -> nn.Module:
 
 def cut(root: nn.Module, mesh: DeviceMesh) -> nn.Module:
     """Make ``root`` run the cut blocks below it; move the rest of it to where they are."""
-    from torch.distributed.fsdp import fully_shard
-
-    one = mesh["data_parallel"]
     device = next(local(weight).device for weight in root.parameters() if is_shard(weight))
     replicated = {weight for weight in root.parameters() if not is_shard(weight)}
     for weight in replicated:
@@ -132,7 +127,15 @@ def cut(root: nn.Module, mesh: DeviceMesh) -> nn.Module:
         for name, value in module._buffers.items():
             if value is not None:
                 module._buffers[name] = value.to(device)
-    return fully_shard(root, mesh=one, ignored_params=replicated)
+    return _sharded(root, mesh, ignored_params=replicated)
+
+
+def _sharded(module: nn.Module, mesh: DeviceMesh, **options: Any) -> nn.Module:
+    """The module itself, which torch has given the class of a cut one as well."""
+    from torch.distributed.fsdp import fully_shard
+
+    fully_shard(module, mesh=mesh["data_parallel"], **options)
+    return module
 
 
 def is_shard(tensor: Tensor) -> bool:
@@ -143,13 +146,17 @@ def is_shard(tensor: Tensor) -> bool:
 @torch.no_grad()
 def local(tensor: Tensor) -> Tensor:
     """The part of a tensor that this process holds: of one that is not cut, all."""
-    return tensor.to_local() if is_shard(tensor) else tensor  # type: ignore[operator]
+    shard: Any = tensor
+    part: Tensor = shard.to_local() if is_shard(tensor) else tensor
+    return part
 
 
 @torch.no_grad()
 def whole(tensor: Tensor) -> Tensor:
     """All of a tensor; of one that is cut, all processes make this call together."""
-    return tensor.full_tensor() if is_shard(tensor) else tensor  # type: ignore[operator]
+    shard: Any = tensor
+    full: Tensor = shard.full_tensor() if is_shard(tensor) else tensor
+    return full
 
 
 def share_of(full: Tensor, like: Tensor) -> Tensor:
