@@ -13,6 +13,10 @@ places widened by ``local_grow`` of them, and (a, b) = ``local_ramp``, the *mask
 
     m = clip((s / max s - a) / (b - a), 0, 1),         0 everywhere where max s < `FAINT`.
 
+Where several parents have changed, m is the largest of the mask of all of them at once and of the
+masks of each alone, c' = c but for it: a shadow that moves is seen beside a ball that changes
+colour, though the response to it is less than a share a of the other's.
+
 *Parents act locally* is the assumption that outside of the mask the counterfactual is the factual
 picture. The factual path z and the counterfactual one z' run down side by side, in one batch, by
 the same solver, from the same position:
@@ -25,7 +29,8 @@ is z' <- m z' + (1 - m) z after every step; at the edge, unlike that, it does no
 number of steps. Nothing is stored, nothing drawn: the mask is a function of the noise and the
 parents. Where c' = c nothing is masked at all, and the picture comes back as it was read.
 
-What it costs: 2 K calls of the network a row, and the factual path's beside the counterfactual's.
+What it costs: 2 K calls of the network a row, as many again for each parent that has changed where
+several have, and the factual path's beside the counterfactual's.
 
 It is an assumption of its own, no theorem: a network that answers to a parent everywhere (lighting,
 contrast) fills the mask, and then nothing is held, which the answer says (`Regions`); one that does

@@ -59,6 +59,7 @@ from causalflow.diffusion.solver.solver import (
 )
 from causalflow.errors import EvidenceError
 from causalflow.graph.node import Diffusion
+from causalflow.nn.embedding import changed
 from causalflow.nn.replay import Replay
 
 __all__ = ["TAU_DRAWN", "Trajectory"]
@@ -179,6 +180,16 @@ class Trajectory:
             factual: the factual conditions.
             image: factual, in [-1, 1].
         """
+        moved = {name: changed(value, factual[name]) for name, value in target.items()}
+        names = [name for name, rows in moved.items() if rows.any()]
+        mask = self._masked(target, factual, image)
+        for name in names if len(names) > 1 else ():
+            alone = self._masked({**factual, name: target[name]}, factual, image)
+            mask = torch.maximum(mask, alone * moved[name][:, None, None, None])
+        return mask
+
+    def _masked(self, target: Values, factual: Values, image: Tensor) -> Tensor:
+        """The mask of all that has changed at once."""
         if self._compares:
             return self._mask(target, factual, image)[0]
         return self._walked("mask", self._mask, (target, factual), image)[0]

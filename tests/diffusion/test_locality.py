@@ -79,6 +79,23 @@ def test_the_mask_is_the_block_that_the_parent_moves_and_no_pixel_more(draws):
     assert torch.equal(mask, BLOCK.expand(ROWS, 1, 8, 8))
 
 
+def test_a_parent_that_acts_weakly_keeps_its_place_beside_one_that_acts_strongly():
+    """A twentieth of the other's response is less than ``local_ramp`` of the largest."""
+    corner = torch.zeros_like(BLOCK)
+    corner[..., 7:, :] = 1
+
+    def both(y, tau, told):
+        weak = {"c": told["weak"]}
+        return velocity(BLOCK)(y, tau, told) + velocity(corner)(y, tau, weak)
+
+    still = torch.zeros(ROWS, dtype=torch.float64)
+    way = replace(trajectory(), velocity=both)
+    target = {**OTHER, "weak": torch.tensor([0.075, 0.0, 0.0], dtype=torch.float64)}
+    mask = way.mask(target, {**FACTUAL, "weak": still}, pictures())
+    assert torch.equal(mask[:1], BLOCK + corner)
+    assert torch.equal(mask[1:], BLOCK.expand(2, 1, 8, 8)), "where it is as it was, it has no place"
+
+
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_outside_the_factual_path_is_followed_to_the_bit_and_inside_nothing_is_held(solver):
     way = trajectory(solver=solver)
