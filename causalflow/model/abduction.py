@@ -363,6 +363,6 @@ def _round_trip_error(
 def _residuals(
     scm: StructuralModel, completions: Sequence[Completion], noises: Sequence[dict[str, Noise]]
 ) -> Iterator[Tensor]:
-    kept = [name for name, image in scm.images.items() if image.options.residual]
+    kept = {n: image.canvas for n, image in scm.images.items() if image.options.residual}
     for completion, noise in zip(completions, noises, strict=True):
-        yield from (noise[name]["residual"] for name in kept if name in completion.values)
+        yield from (kept[n].missed(noise[n]) for n in kept if n in completion.values)

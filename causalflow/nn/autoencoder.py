@@ -106,7 +106,7 @@ class _Encoder(nn.Module):
 
     def __init__(self, channels: int, widths: list[int], factor: int, latent: int) -> None:
         super().__init__()
-        self.fold = nn.PixelUnshuffle(2 if factor > 1 else 1)
+        self.fold = _Fold(2 if factor > 1 else 1)
         folded = 4 if factor > 1 else 1
         self.enter = nn.ModuleList(
             nn.Conv2d(folded * a, b, 3, padding=1) for a, b in pairwise([channels, *widths])
@@ -130,7 +130,7 @@ class _Decoder(nn.Module):
 
     def __init__(self, channels: int, widths: list[int], factor: int, latent: int) -> None:
         super().__init__()
-        self.unfold = nn.PixelShuffle(2 if factor > 1 else 1)
+        self.unfold = _Unfold(2 if factor > 1 else 1)
         folded = 4 if factor > 1 else 1
         self.enter = nn.Conv2d(latent, widths[-1], 3, padding=1)
         self.first = Block(widths[-1], None)
@@ -147,6 +147,28 @@ class _Decoder(nn.Module):
         return cast(Tensor, h)
 
 
+class _Fold(nn.PixelUnshuffle):
+    """Pixels into channels; of no rows too, which torch leaves as they are."""
+
+    def forward(self, h: Tensor) -> Tensor:
+        n, channels, height, width = h.shape
+        by = self.downscale_factor
+        if n:
+            return super().forward(h)
+        return h.reshape(0, channels * by**2, height // by, width // by)
+
+
+class _Unfold(nn.PixelShuffle):
+    """The way back."""
+
+    def forward(self, h: Tensor) -> Tensor:
+        n, channels, height, width = h.shape
+        by = self.upscale_factor
+        if n:
+            return super().forward(h)
+        return h.reshape(0, channels // by**2, height * by, width * by)
+
+
 class _Standard(nn.Module):
     """Each channel less its mean, in deviations: of the batch in training, else of its average."""
 
@@ -161,28 +183,34 @@ class _Standard(nn.Module):
         self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
 
     def forward(self, z: Tensor) -> Tensor:
-        mean, variance = self.mean, self.variance
+        z, mean, variance = z.float(), self.mean, self.variance
         if self.training and torch.is_grad_enabled():
-            mean, variance = _moments(z)
-            self._follow(mean.detach(), variance.detach())
+            mean, variance, seen = _moments(z)
+            self._follow(mean.detach(), variance.detach(), seen)
         scale = (variance + LEAST_VARIANCE).rsqrt()
         return (z - mean[:, None, None]) * scale[:, None, None]
 
-    def _follow(self, mean: Tensor, variance: Tensor) -> None:
-        self.batches += 1
-        share = (1 / self.batches).clamp_min(MOMENTUM)
+    def _follow(self, mean: Tensor, variance: Tensor, seen: Tensor) -> None:
+        """A batch without rows leaves the averages as they are."""
+        self.batches += seen
+        share = (1 / self.batches.clamp_min(1)).clamp_min(MOMENTUM) * seen
         self.mean.lerp_(mean.to(self.mean), share.to(self.mean))
         self.variance.lerp_(variance.to(self.variance), share.to(self.mean))
 
 
-def _moments(z: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and variance of each channel, over the rows of all processes."""
+def _moments(z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean and variance of each channel over the rows of all processes, and whether there is one.
+
+    Rows without image are none, so that a process may have fewer than another, or no row.
+    """
     from torch import distributed
 
-    first, second = z.mean(dim=(0, 2, 3)), z.square().mean(dim=(0, 2, 3))
+    over, rows = (0, 2, 3), torch.full((1,), float(len(z)), device=z.device)
+    both = torch.cat([z.mean(over), z.square().mean(over)] if len(z) else [z.sum(over)] * 2)
     if distributed.is_available() and distributed.is_initialized():
         from torch.distributed.nn.functional import all_reduce
 
-        both = all_reduce(torch.cat([first, second])) / distributed.get_world_size()
-        first, second = both.chunk(2)
-    return first, second - first.square()
+        total, rows = all_reduce(torch.cat([len(z) * both, rows])).split([len(both), 1])
+        both = total / rows.clamp_min(1)
+    first, second = both.chunk(2)
+    return first, second - first.square(), rows[0] > 0

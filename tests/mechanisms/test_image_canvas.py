@@ -222,6 +222,36 @@ def test_the_latent_of_the_data_is_of_unit_scale():
     assert (z.std(dim=(0, 2, 3)) - 1).abs().max() < 0.1
 
 
+def test_a_batch_without_an_image_leaves_the_scale_of_the_latent_as_it_is():
+    made, (image, parents) = mechanism().train(), rows(6)
+    made.canvas.reach(0.0)
+    made.loss({"image": image, **parents}, generator())
+    before = {n: b.clone() for n, b in made.canvas.named_buffers()}
+    losses = made.loss({"image": torch.full_like(image, torch.nan), **parents}, generator())
+    losses["reconstruction"].sum().backward()
+    assert not losses["reconstruction"].any()
+    assert all(torch.equal(before[n], b) for n, b in made.canvas.named_buffers())
+
+
+def test_the_scale_of_the_latent_is_taken_in_single_precision_under_autocast():
+    """In bfloat16 a mean of 5 and a variance of .01 cannot be told from a variance below zero."""
+    standard = LatentCanvas((2, 12, 12), LATENT).autoencoder.encoder.standard.train()
+    z = (5 + 0.1 * torch.randn(64, 3, 8, 8, generator=generator())).bfloat16()
+    out = standard(z)
+    assert out.dtype == torch.float32
+    assert out.isfinite().all()
+    assert (out.std() - 1).abs() < 0.05
+    assert (standard.variance / z.float().var(dim=(0, 2, 3)) - 1).abs().max() < 1e-3
+
+
+@pytest.mark.parametrize("solver", ["alf", "ddim"])
+def test_what_is_missed_is_the_picture_less_what_is_decoded_without_residuals(solver):
+    made, (image, parents) = mechanism(solver=solver), rows()
+    noise = made.abduct(image, parents, generator())
+    without = made.configured(residual=False).predict(parents, noise)
+    assert torch.allclose(made.canvas.missed(noise), image - without, atol=1e-4)
+
+
 def test_rows_without_image_cost_nothing_and_are_not_seen():
     made, (image, parents) = mechanism().train(), rows(6)
     image[[1, 4]] = torch.nan

@@ -82,6 +82,9 @@ class Canvas(Protocol):
     def painted(self, z: Tensor, noise: Noise, *, remainder: bool) -> Tensor:
         """The images of z under a noise, with or without its remainder."""
 
+    def missed(self, noise: Noise) -> Tensor:
+        """What a factual image has beyond the one that its noise decodes to without residuals."""
+
     def reach(self, share: float) -> None:
         """Take note of the share of a fit's steps that is done."""
 
@@ -129,6 +132,10 @@ class Pixels:
     def painted(self, z: Tensor, noise: Noise, *, remainder: bool) -> Tensor:
         """The images."""
         return z
+
+    def missed(self, noise: Noise) -> Tensor:
+        """The residual of the flow."""
+        return noise["residual"]
 
     def reach(self, share: float) -> None:
         """Nothing depends on it."""
@@ -189,6 +196,15 @@ class LatentCanvas(nn.Module):
         if not remainder or noise["drawn"].all():
             return self._joined(self.decode, z)
         return self._joined(self._completed, z, noise["canvas"], noise["remainder"])
+
+    @torch.no_grad()
+    def missed(self, noise: Noise) -> Tensor:
+        """The remainder, and what D makes of the residual of the flow, where there is one."""
+        z, residual = noise["canvas"], noise["residual"]
+        if not residual.any():
+            return noise["remainder"]
+        without = self._joined(self.decode, z.double() - residual)
+        return noise["remainder"] + self._joined(self.decode, z) - without
 
     def reach(self, share: float) -> None:
         """The encoder is settled from its own share on."""
