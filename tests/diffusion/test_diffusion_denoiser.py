@@ -146,12 +146,15 @@ class Exact(nn.Module):
 
     def forward(self, x: Tensor, tau: Tensor, condition: Tensor) -> Tensor:
         tau = tau[:, None, None, None]
-        norm = ((1 - tau) ** 2 + tau**2).sqrt() if self.preserving else 1.0
+        length = ((1 - tau) ** 2 + tau**2).sqrt()
+        norm = length if self.preserving else 1.0
         alpha, sigma = (1 - tau) / norm, tau / norm
         gain = alpha * 0.16 / (alpha**2 * 0.16 + sigma**2)
         image = 0.7 + gain * (x - alpha * 0.7)
         noise = (x - alpha * image) / sigma
-        return {"velocity": noise - image, "noise": noise, "data": image}[self.prediction]
+        v = ((1 - tau) * noise - tau * image) / length
+        predicted = {"velocity": noise - image, "noise": noise, "data": image, "v": v}
+        return predicted[self.prediction]
 
 
 @pytest.mark.parametrize("prediction", PREDICTIONS)
