@@ -160,7 +160,10 @@ def _texts(path: Path) -> tuple[Graph, dict[str, Any]]:
 def _content(graph: Graph) -> tuple[object, ...]:
     """What the shapes and the meaning of the weights depend on, but for an image's options."""
     images = images_of(graph.nodes)
-    plain = {name: replace(image, diffusion=Diffusion()) for name, image in images.items()}
+    plain = {
+        name: replace(image, diffusion=Diffusion(), latent=image.space)
+        for name, image in images.items()
+    }
     nodes = {**graph.nodes, **plain}
     edges = {(edge.source, edge.target): type(edge.kind) for edge in graph.edges}
     shared = {frozenset(pair) for pair in graph.bidirected}

@@ -2,9 +2,11 @@
 
 Notation: x the factual picture, or its latent, c the conditions it was read under, c' those after
 do(), v the velocity (`causalflow.diffusion.field`), v' that of the changed world, guided where
-something guides. eps_1, ..., eps_K are fixed standard normal pictures, the same for every row and
-every call, and tau_k goes through `TIMES` again and again. The network itself says where a parent
-is seen: on noised copies of the factual picture,
+something guides; in the response below by anti-causal edges alone, as neural guidance is no part of
+the mechanism, and one that compares with no parent at all would answer everywhere. eps_1, ...,
+eps_K are fixed standard normal pictures, the same for every row and every call, and tau_k goes
+through `TIMES` again and again. The network itself says where a parent is seen: on noised copies of
+the factual picture,
 
     s = 1/K sum_k |v'(y_k, tau_k; c') - v(y_k, tau_k; c)|,     y_k = (1 - tau_k) x + tau_k eps_k,
 

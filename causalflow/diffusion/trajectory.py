@@ -182,22 +182,27 @@ class Trajectory:
         """
         moved = {name: changed(value, factual[name]) for name, value in target.items()}
         names = [name for name, rows in moved.items() if rows.any()]
-        mask = self._masked(target, factual, image)
+        mask = self._walked("mask", self._mask, (target, factual), image)[0]
         for name in names if len(names) > 1 else ():
-            alone = self._masked({**factual, name: target[name]}, factual, image)
-            mask = torch.maximum(mask, alone * moved[name][:, None, None, None])
+            alone = {**factual, name: target[name]}
+            own = self._walked("mask", self._mask, (alone, factual), image)[0]
+            mask = torch.maximum(mask, own * moved[name][:, None, None, None])
         return mask
-
-    def _masked(self, target: Values, factual: Values, image: Tensor) -> Tensor:
-        """The mask of all that has changed at once."""
-        if self._compares:
-            return self._mask(target, factual, image)[0]
-        return self._walked("mask", self._mask, (target, factual), image)[0]
 
     def _mask(self, target: Values, factual: Values, image: Tensor) -> State:
         options = self.options
-        found = response(self._pair, target, factual, image, options.local_draws)
+        found = response(self._unguided_pair, target, factual, image, options.local_draws)
         return (mask_of(found, options.local_ramp, options.local_grow),)
+
+    def _unguided_pair(self, target: Values, factual: Values) -> Pair:
+        """The velocities of both worlds by their mechanism alone: the network, and what pulls."""
+        if self._pull is None:
+            return paired(self.velocity, target, factual)
+        pulled, schedule = self._pull, self._schedule
+        moved = guide(
+            self.velocity, target, factual, neural=self.neural, pulled=pulled, schedule=schedule
+        )
+        return paired(self.velocity, target, factual, moved)
 
     def local(
         self,

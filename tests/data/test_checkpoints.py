@@ -10,6 +10,7 @@ from causalflow.errors import CheckpointError
 from causalflow.formats.formats import load, loads
 from causalflow.graph.graph import Graph
 from causalflow.graph.image_options import Diffusion
+from causalflow.graph.latent_options import Latent
 from causalflow.graph.node import Anticausal, Image
 from causalflow.model.model import Model
 from causalflow.shipped import (
@@ -60,6 +61,17 @@ def test_checkpoints_take_at_most_thirty_two_megabytes():
 def test_no_checkpoint_pretends_to_be_of_a_graph_it_was_not_fitted_with():
     found = {n: checkpoint_for(load(graph_path(n))) for n in graph_names()}
     assert {name for name, path in found.items() if path is not None} == set(checkpoint_names())
+
+
+def test_a_latent_that_is_stated_as_it_would_be_by_itself_keeps_the_checkpoint():
+    graph = load(graph_path("morpho_mnist"))
+    image = graph.nodes["image"]
+    pixels, latent = (
+        replace(image, latent=each) for each in (Latent(autoencoder="none"), Latent())
+    )
+    stated = changed(graph, nodes={**graph.nodes, "image": pixels})
+    assert checkpoint_for(stated) == checkpoint_path("morpho_mnist")
+    assert checkpoint_for(changed(graph, nodes={**graph.nodes, "image": latent})) is None
 
 
 def test_a_graph_that_declares_something_else_has_no_checkpoint():

@@ -96,6 +96,21 @@ def test_a_parent_that_acts_weakly_keeps_its_place_beside_one_that_acts_strongly
     assert torch.equal(mask[1:], BLOCK.expand(2, 1, 8, 8)), "where it is as it was, it has no place"
 
 
+def test_guidance_away_from_no_parent_at_all_leaves_the_mask_where_the_changed_parent_acts():
+    corner = torch.zeros_like(BLOCK)
+    corner[..., 7:, :] = 1
+
+    def both(y, tau, told):
+        own, still = ({"c": told[name].nan_to_num()} for name in ("c", "still"))
+        return velocity(BLOCK)(y, tau, own) + velocity(corner)(y, tau, still)
+
+    guided = trajectory(guidance="free", strength=3.0)
+    way = replace(guided, velocity=both, neural=("c", "still"))
+    still = torch.full((ROWS,), 2.0, dtype=torch.float64)
+    mask = way.mask({**OTHER, "still": still}, {**FACTUAL, "still": still}, pictures())
+    assert torch.equal(mask, BLOCK.expand(ROWS, 1, 8, 8))
+
+
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_outside_the_factual_path_is_followed_to_the_bit_and_inside_nothing_is_held(solver):
     way = trajectory(solver=solver)

@@ -107,6 +107,18 @@ def test_a_noise_that_was_abducted_without_the_option_can_be_predicted_with_it()
     torch.testing.assert_close(got, own, rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("solver", ["alf", "ddim"])
+def test_a_noise_that_was_abducted_unguided_is_completed_where_guidance_is_asked_of_it(solver):
+    guided = {"guidance": "delta", "strength": 2.0, "guided_steps": 2}
+    made = mechanism(solver=solver, local_ramp=(0.6, 0.7))
+    asked, (image, parents) = made.configured(**guided), rows()
+    noise = asked.abduct(image, parents, generator())
+    bare = made.abduct(image, parents, generator())
+    assert "guided_residual" not in bare
+    got = asked.predict(other(parents), bare)
+    torch.testing.assert_close(got, asked.predict(other(parents), noise), rtol=0, atol=1e-6)
+
+
 def test_a_drawn_picture_has_no_factual_one_to_be_held_by():
     _, parents = rows()
     drawn = [mechanism(local=local).draw_noise(ROWS, generator()) for local in (True, False)]

@@ -332,6 +332,8 @@ class Codec:
         mask = trajectory.mask(target, factual, known)
         image = trajectory.local(target, factual, mask, noise.position, noise.offset)
         residual = noise.guided_residual if trajectory.guides else noise.residual
+        if residual is None:  # abducted where nothing guided
+            residual = self._guided_residual(known, factual, noise.position)
         return self._completed(image, residual), mask
 
     def _drawn(self, parents: Values, noise: ImageNoise) -> Tensor:
