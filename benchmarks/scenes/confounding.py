@@ -50,7 +50,7 @@ from causalflow.mechanisms.mechanism import to_engine
 FAMILY, OUTCOME, SICK = "phantom", "disease", "ill"
 INTERVENTIONS = (("drug", "none"), ("drug", "given"), ("ward", "home"), ("ward", "hospital"))
 WAYS = ("declared", "naive")
-NAME = "scenes_confounding"
+NAME = "confounded_scenes"
 MAKERS = {
     "net": "one fitted net, whose parents are the labels that each graph draws",
     "renderer": "the true renderer, of the labels that each fitted graph draws",

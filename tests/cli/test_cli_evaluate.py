@@ -46,6 +46,8 @@ def test_evaluate_prints_a_table_and_writes_numbers_and_a_page(cli, words, tmp_p
     assert names == {
         "composition",
         "effectiveness",
+        "F1",
+        "minimality",
         "reversibility",
         "Fréchet distance",
         "network calls",
