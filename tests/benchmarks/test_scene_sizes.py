@@ -43,6 +43,13 @@ def test_a_table_says_rates_and_memory_of_each_size():
     assert "one thread of P" in text
 
 
+@pytest.fixture
+def narrow(monkeypatch):
+    """An autoencoder of a quarter of the width at 64 pixels."""
+    monkeypatch.setitem(sizes.LATENTS, 64, {"factor": 8, "channels": 8, "width": 8})
+
+
+@pytest.mark.usefixtures("narrow")
 def test_the_rates_of_a_size_are_numbers():
     found = sizes.measured_size("ball", 64, "cpu", seconds=1e-3)
     assert all(found[name] > 0 for name in sizes.HEADS[1:-1])
@@ -58,6 +65,7 @@ def judges(monkeypatch):
     )
 
 
+@pytest.mark.usefixtures("narrow")
 @pytest.mark.filterwarnings("ignore::causalflow.errors.CausalflowWarning")  # it learned nothing
 def test_high_resolution_runs_small_on_a_cpu(judges, tmp_path):
     given = "--size 64 --device cpu --minutes 0.01 --rows 16 --batch 4 --n 3"
