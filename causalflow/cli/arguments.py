@@ -35,6 +35,7 @@ from causalflow.values.variable import UNTYPED, NodeType
 if TYPE_CHECKING:
     import torch
 
+    from causalflow.data.habit import Habit
     from causalflow.graph.graph import Graph
     from causalflow.model.model import Model
 
@@ -194,8 +195,15 @@ def examples(*lines: str) -> str:
     return f"\b\nExample{'s' if len(lines) > 1 else ''}:\n{shown}"
 
 
-def assigned(graph: Graph, assignments: Sequence[Assignment], where: str) -> dict[str, Any]:
+def assigned(
+    graph: Graph,
+    assignments: Sequence[Assignment],
+    where: str,
+    habits: Mapping[str, Habit] = MappingProxyType({}),
+) -> dict[str, Any]:
     """Node -> value, as `Model.sample` and `Model.counterfactual` take them.
+
+    Pictures are read as those of the model were, if ``habits`` tells how.
 
     Raises:
         EvidenceError: unknown node, one given twice, or a text that is no value of it.
@@ -207,11 +215,11 @@ def assigned(graph: Graph, assignments: Sequence[Assignment], where: str) -> dic
             raise EvidenceError(f"{where} {each}: unknown node '{each.node}'; {allowed}")
         if each.node in values:
             raise EvidenceError(f"{where} {each}: node '{each.node}' is given twice")
-        values[each.node] = _value(graph.nodes[each.node], each, where)
+        values[each.node] = _value(graph.nodes[each.node], each, where, habits)
     return values
 
 
-def _value(node: Node, given: Assignment, where: str) -> Any:
+def _value(node: Node, given: Assignment, where: str, habits: Mapping[str, Habit]) -> Any:
     if given.operator != "=":
         if where != "--do" or not node.type.numeric:
             raise EvidenceError(
@@ -219,7 +227,7 @@ def _value(node: Node, given: Assignment, where: str) -> Any:
             )
         return _shift(_number(given, where, node.type) * (-1 if given.operator == "-=" else 1))
     if (image := image_of(node.type)) is not None:
-        return read_image(image, given.text)
+        return read_image(image, given.text, given.node, habits)
     if node.type is UNTYPED:
         raise EvidenceError(f"{where} {given}: node '{given.node}' has no type")
     return _number(given, where, node.type) if node.type.numeric else given.text
@@ -242,25 +250,27 @@ def _shift(amount: float) -> Callable[[Any], Any]:
 
 
 def read_image(
-    node: ImageType, file: str | Path, reading: Mapping[str, Any] = MappingProxyType({})
+    node: ImageType,
+    file: str | Path,
+    name: str,
+    habits: Mapping[str, Habit],
+    spelt: Mapping[str, Any] = MappingProxyType({}),
 ) -> torch.Tensor:
     """The image in a file, shape (1, channel, height, width): uint8, or float32 if it is deeper.
 
     Args:
         node: its type.
         file: the file.
-        reading: how it is read: fields of `causalflow.data.reading.Reading`.
+        name: the node's name.
+        habits: how the pictures of the model were read, by node.
+        spelt: how it is read instead: fields of `causalflow.data.reading.Reading`.
 
     Raises:
         DataError: no image file, or one of another size than the node's and no rule for it.
     """
-    from causalflow.data.files import Files
-    from causalflow.data.pictures import Pictures
-    from causalflow.data.reading import Reading
+    from causalflow.data.reading import read_picture
 
-    path = Path(os.path.realpath(file))
-    files = Files(folder=path.parent, files=(path.name,))
-    return Pictures(source=files, manner=Reading(**reading).manner()).of_shape(node.shape)[[0]]
+    return read_picture(file, node.shape, name, habits.get(name), **spelt)
 
 
 def load_model(path: Path, device: str) -> Model:

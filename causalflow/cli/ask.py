@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -26,6 +27,7 @@ from causalflow.limits import DRAWN_ROWS
 from causalflow.values.image import image_of
 
 if TYPE_CHECKING:
+    from causalflow.data.habit import Habit
     from causalflow.factors.table import Number, Table
     from causalflow.graph.graph import Graph
     from causalflow.query.answer import Answer
@@ -134,11 +136,15 @@ def _simulated(
     from causalflow.model.model import compile
 
     model = compile(load(file)) if is_graph_file(file) else load_model(file, device)
-    known = _known(model.graph, given)
+    known = _known(model.graph, given, model.habits)
     return model.ask(query, known, draws=draws, generator=seed, steps=steps)
 
 
-def _known(graph: Graph, given: Sequence[Assignment]) -> dict[str, Any]:
+def _known(
+    graph: Graph,
+    given: Sequence[Assignment],
+    habits: Mapping[str, Habit] = MappingProxyType({}),
+) -> dict[str, Any]:
     """Variable -> value, as `Model.ask` takes them; whether QUERY has a place for it is its part.
 
     Raises:
@@ -150,18 +156,18 @@ def _known(graph: Graph, given: Sequence[Assignment]) -> dict[str, Any]:
             raise EvidenceError(f"--given {each}: '{each.operator}' is no value; expected '='")
         if each.node in values:
             raise EvidenceError(f"--given {each}: '{each.node}' is given twice")
-        values[each.node] = _value(graph, each)
+        values[each.node] = _value(graph, each, habits)
     return values
 
 
-def _value(graph: Graph, given: Assignment) -> Any:
+def _value(graph: Graph, given: Assignment, habits: Mapping[str, Habit]) -> Any:
     """The text as it is; images by code or by file."""
     node = graph.nodes.get(given.node)
     image = None if node is None else image_of(node.type)
     if image is None:
         return given.text
     is_code = re.fullmatch(r"[+-]?\d+", given.text)
-    return int(given.text) if is_code else read_image(image, given.text)
+    return int(given.text) if is_code else read_image(image, given.text, given.node, habits)
 
 
 def _json(answer: Answer) -> dict[str, Any]:

@@ -50,7 +50,14 @@ from causalflow.cli.output import (
     write_csv,
     write_figure,
 )
-from causalflow.cli.rows import DATA_HELP, as_evidence, named_model, reading_options, supply_of
+from causalflow.cli.rows import (
+    DATA_HELP,
+    as_evidence,
+    named_model,
+    reading_options,
+    spelt_reading,
+    supply_of,
+)
 from causalflow.cli.streams import check_alone, say_report, stream_options, whole_columns
 from causalflow.errors import CausalflowError, EvidenceError, SupportWarning, one_line
 from causalflow.graph.image_options import Sampling
@@ -169,11 +176,11 @@ def counterfactual(
         raise EvidenceError("counterfactual: give at least one intervention, as in --do color=red")
     check_alone(out, output, shards)
     loaded, weights = named_model(model, device)
-    graph = loaded.graph
+    graph, reading = loaded.graph, spelt_reading(reading)
     if output and output.suffix.lower() != ".csv" and not image_names(graph):
         raise CausalflowError(f"{output}: the model has no image; give a .csv file for the labels")
-    action = assigned(graph, do, "--do")
-    source, supply = _evidence(graph, evidence, images, given, reading), None
+    action = assigned(graph, do, "--do", loaded.habits)
+    source, supply = _evidence(loaded, evidence, images, given, reading), None
     if data and source:
         raise EvidenceError("counterfactual: --data and other evidence; give one of them")
     if not source:
@@ -236,7 +243,7 @@ def _asked(
 
 
 def _evidence(
-    graph: Graph,
+    model: Model,
     table_file: Path | None,
     files: Sequence[Path],
     given: Sequence[Assignment],
@@ -245,12 +252,12 @@ def _evidence(
     """Node -> values, from the three options that give evidence."""
     from causalflow.data.files import read_table
 
-    parts: list[Mapping[str, Any]] = [assigned(graph, given, "--given")]
+    parts: list[Mapping[str, Any]] = [assigned(model.graph, given, "--given", model.habits)]
     if table_file is not None:
         frame = read_table(table_file)
         parts.append({str(name): frame[name].tolist() for name in frame.columns})
     if files:
-        parts.append(_images(graph, files, reading))
+        parts.append(_images(model, files, reading))
     return given_once(parts)
 
 
@@ -267,17 +274,20 @@ def _repeated(evidence: Mapping[str, Any], draws: int) -> dict[str, Any]:
     return columns
 
 
-def _images(graph: Graph, files: Sequence[Path], reading: Mapping[str, Any]) -> dict[str, Any]:
+def _images(model: Model, files: Sequence[Path], spelt: Mapping[str, Any]) -> dict[str, Any]:
     import torch
 
-    names = image_names(graph)
+    names, habits = image_names(model.graph), model.habits
     if len(names) != 1:
         raise EvidenceError(
             f"--image: the graph has {len(names)} image nodes; expected one. "
             "Give others by --given NODE=FILE"
         )
-    image = images_of(graph.nodes)[names[0]].type
-    return {names[0]: torch.cat([read_image(image, file, reading) for file in files])}
+    image = images_of(model.graph.nodes)[names[0]].type
+    read = [read_image(image, file, names[0], habits, spelt) for file in files]
+    if any(each.dtype != torch.uint8 for each in read):
+        read = [each / 255 if each.dtype == torch.uint8 else each for each in read]
+    return {names[0]: torch.cat(read)}
 
 
 @contextmanager

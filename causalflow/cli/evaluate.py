@@ -38,6 +38,7 @@ from causalflow.cli.rows import (
     read_rows,
     reading_options,
     shipped_data,
+    spelt_reading,
 )
 from causalflow.errors import EvidenceError
 from causalflow.graph.image_options import Sampling
@@ -47,7 +48,6 @@ from causalflow.training.processes import own_rank
 if TYPE_CHECKING:
     from causalflow.evaluation.evaluation import Evaluation
     from causalflow.evaluation.task import Action, Subject
-    from causalflow.graph.graph import Graph
     from causalflow.model.model import Model
 
 __all__ = ["evaluate"]
@@ -226,11 +226,12 @@ def evaluate(
         return
     assert model is not None
     loaded, weights = named_model(model, device)
-    subject = _subject(loaded, model, weights, data, images, path_column, split, n, seed, reading)
+    spelt = spelt_reading(reading)
+    subject = _subject(loaded, model, weights, data, images, path_column, split, n, seed, spelt)
     found = measure(
         loaded,
         subject,
-        do=_actions(loaded.graph, subject, do),
+        do=_actions(loaded, subject, do),
         metrics=metrics,
         steps=steps,
         guidance=guidance,
@@ -272,20 +273,23 @@ def _subject(
     if data is None and known is None:
         raise EvidenceError(f"evaluate: no data; give --data. {DATA_HELP}")
     if data is not None and not is_data_set(data):
-        rows = read_rows(model.graph, data, images, path_column, reading)
+        rows = read_rows(model.graph, data, images, path_column, reading, model.habits)
         return from_rows(model.graph, Path(data).name or data, rows, n, seed)
     if known is not None:
         return from_supplied(model, known, split, n)
     return from_data_set(model.graph, data_set(str(data)), split, n)
 
 
-def _actions(graph: Graph, subject: Subject, do: Sequence[tuple[Assignment, ...]]) -> list[Action]:
+def _actions(model: Model, subject: Subject, do: Sequence[tuple[Assignment, ...]]) -> list[Action]:
     """The interventions that are named."""
     from causalflow.evaluation.task import stated_action
 
     return [
         stated_action(
-            graph, subject, assigned(graph, each, "--do"), f"do({', '.join(map(str, each))})"
+            model.graph,
+            subject,
+            assigned(model.graph, each, "--do", model.habits),
+            f"do({', '.join(map(str, each))})",
         )
         for each in do
     ]

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from causalflow.cli.arguments import is_graph_file, load_model
 from causalflow.cli.output import image_names
@@ -23,6 +24,7 @@ from causalflow.graph.node import images_of
 from causalflow.plugins import DATA_SETS
 
 if TYPE_CHECKING:
+    from causalflow.data.habit import Habit
     from causalflow.data.reading import Collection
     from causalflow.data.sets.catalogue import DataSet
     from causalflow.data.supply import Supply
@@ -41,6 +43,7 @@ __all__ = [
     "read_rows",
     "reading_options",
     "shipped_data",
+    "spelt_reading",
     "supply_of",
 ]
 
@@ -58,6 +61,12 @@ def reading_options(command: Command) -> Command:
     for option in reversed(_READING):
         command = option(command)
     return command
+
+
+def spelt_reading(reading: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of reading that the command line spells out, of all of them."""
+    source = click.get_current_context().get_parameter_source
+    return {n: value for n, value in reading.items() if source(n) is not ParameterSource.DEFAULT}
 
 
 def _reading_option(name: str, default: Any, text: str) -> Callable[[Command], Command]:
@@ -139,6 +148,7 @@ def read_rows(
     images: Path | None,
     path_column: str,
     reading: Mapping[str, Any] = MappingProxyType({}),
+    habits: Mapping[str, Habit] | None = None,
 ) -> Collection:
     """The rows in files of the user's own.
 
@@ -151,7 +161,7 @@ def read_rows(
     if not claimed(Place(text=data, graph=graph)) and not Path(data).exists():
         known = one_of(data.replace("-", "_"), DATA_SETS)
         raise DataError(f"--data {data}: no such file, nor a data set; {known}")
-    return read(data, graph, images=images, path=path_column, **reading)
+    return read(data, graph, images=images, path=path_column, like=habits, **reading)
 
 
 def named_model(file: Path, device: str) -> tuple[Model, Path | None]:
@@ -227,7 +237,7 @@ def supply_of(
             f"--data {data}: node '{names[0]}' is an image; give the folder of the pictures, with "
             "a labels.csv that names them in a column 'path'"
         )
-    content = read_rows(model.graph, data, None, "path", reading)
+    content = read_rows(model.graph, data, None, "path", reading, model.habits)
     return Supply(data=data, origin=Origin.GIVEN, rows=dict.fromkeys(wanted, content))
 
 

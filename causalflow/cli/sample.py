@@ -117,7 +117,7 @@ def sample(
     if out is not None:
         report = loaded.sample(
             draws,
-            assigned(graph, do, "--do"),
+            assigned(graph, do, "--do", loaded.habits),
             nodes=list(nodes) or None,
             generator=seed,
             steps=steps,
@@ -134,7 +134,7 @@ def sample(
     wanted = _wanted(graph, nodes, with_images=output is not None)
     world = loaded.sample(
         draws,
-        assigned(graph, do, "--do"),
+        assigned(graph, do, "--do", loaded.habits),
         nodes=wanted,
         generator=seed,
         steps=steps,

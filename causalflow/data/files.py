@@ -117,7 +117,10 @@ def named_files(table: pd.DataFrame, path: str, csv: str | Path) -> tuple[str, .
         DataError: no such column, or an empty cell in it.
     """
     if path not in table.columns:
-        raise DataError(f"{csv}: no column '{path}'; {one_of(path, table.columns)}")
+        raise DataError(
+            f"{csv}: no column '{path}'; {one_of(path, table.columns)}; name the column of image "
+            "files by --path-column (path= in Python)"
+        )
     files = tuple(map(str, table[path]))
     if "" in files:
         raise DataError(f"{csv}: row {files.index('')}: column '{path}' is empty")

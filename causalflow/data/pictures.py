@@ -108,7 +108,10 @@ class Pictures:
             DataError: images of so many channels cannot come from files.
         """
         if shape[0] not in READ_MODES:
-            raise DataError(f"image files have 1 to 4 channels; the graph asks for {shape[0]}")
+            raise DataError(
+                f"image files have 1 to 4 channels; the graph asks for {shape[0]}: a shape is "
+                f"[channels, height, width], given {list(shape)}"
+            )
         return replace(self, shape=shape)
 
     def size(self, row: int) -> tuple[int, int, int]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import re
 import warnings
 from collections import Counter
@@ -24,17 +25,20 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from causalflow.data.files import Files
+from causalflow.data.habit import Ends, Habit
 from causalflow.data.medical import SLICE
 from causalflow.data.pictures import Chosen, Manner, Pictures, PictureSource, ordered
 from causalflow.data.resizing import RULES, enlarged
-from causalflow.data.sources.source import Opened, Place, opened_source
+from causalflow.data.sources.source import SKIPPED, Opened, Place, opened_source
 from causalflow.errors import CausalflowWarning, DataError, shown
 from causalflow.graph.graph import Graph
 from causalflow.graph.node import Node
 from causalflow.options import Names, Number, Options, Whole, option
 
-__all__ = ["Collection", "Reading", "Survey", "read"]
+__all__ = ["Collection", "Reading", "Survey", "read", "read_picture"]
 
 LOOKED = 200
 """Pictures that are looked at of a column that stays on disk."""
@@ -122,6 +126,8 @@ class Survey:
         resize: the rule by which others become that size.
         window: the numbers that are black and white, where they are not the format's own.
         bytes: what they take in memory; None: they stay where they are.
+        slice: the slice of volumes that is the picture; "": they have only one.
+        ends: the ends of the formats that were seen.
     """
 
     rows: int
@@ -132,6 +138,13 @@ class Survey:
     resize: str
     window: Window | None
     bytes: int | None
+    slice: str = ""
+    ends: tuple[Ends, ...] = ()
+
+    @property
+    def habit(self) -> Habit:
+        """How they were read."""
+        return Habit(resize=self.resize, window=self.window, slice=self.slice, ends=self.ends)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +170,7 @@ def read(
     *,
     images: str | Path | None = None,
     path: str = "path",
+    like: Mapping[str, Habit] | None = None,
     options: Reading | None = None,
     **further: Any,
 ) -> Collection:
@@ -169,6 +183,8 @@ def read(
         graph: gives the columns' names and types, and the images' shapes.
         images: the folder of the image files that a table names.
         path: the table's column of them.
+        like: image node -> how the pictures of a model were read (`Model.habits`): what no option
+            spells out is read so, and what departs from it is warned of.
         options: all of `Reading`.
         further: others of them, as keywords (resize, window, on_error, ...).
 
@@ -191,7 +207,38 @@ def read(
     )
     opened = opened_source(place)
     _check_rows(opened, place)
-    return _Reader(opened, graph, chosen).collection()
+    spelt = frozenset(further if options is None else base)
+    return _Reader(opened, graph, chosen, like or {}, spelt).collection()
+
+
+def read_picture(
+    file: str | Path,
+    shape: tuple[int, int, int],
+    name: str,
+    habit: Habit | None = None,
+    **spelt: Any,
+) -> Tensor:
+    """One picture, shape (1, channels, height, width): uint8, or float32 if it is deeper.
+
+    Args:
+        file: its file.
+        shape: that of the image node, (channels, height, width).
+        name: the node's name.
+        habit: how the pictures of the model were read; what departs from it is warned of.
+        spelt: fields of `Reading` that are read by instead.
+
+    Raises:
+        DataError: no image file, or one of another size than the node's and no rule for it.
+    """
+    options = Reading(**(habit.options(spelt) if habit else {}), **spelt)
+    path, manner = Path(os.path.realpath(file)), options.manner()
+    files = Files(folder=path.parent, files=(path.name,))
+    pictures = Pictures(source=files, manner=manner).of_shape(shape)
+    raw = pictures.raw(0)
+    if habit is not None:
+        seen = Habit(resize=manner.resize, window=manner.window, slice=manner.cut, ends=(raw.ends,))
+        habit.warn_of(name, seen, stacklevel=2)
+    return torch.from_numpy(np.array(pictures.fitted(0, raw, shape)[None]))
 
 
 def _check_rows(opened: Opened, place: Place) -> None:
@@ -208,6 +255,8 @@ class _Reader:
     opened: Opened
     graph: Graph
     options: Reading
+    like: Mapping[str, Habit]
+    spelt: frozenset[str]
 
     def collection(self) -> Collection:
         """The rows, once their pictures were looked at."""
@@ -218,7 +267,9 @@ class _Reader:
         rows = next((len(source) for source in self.opened.pictures.values()), 0)
         kept = tuple(row for row in range(rows) if row not in bad)
         if bad and not kept:
-            raise DataError(f"{self.opened.about}: none of {rows:,} pictures can be read")
+            raise DataError(
+                f"{self.opened.about}: none of {rows:,} pictures can be read: {bad[min(bad)][1]}"
+            )
         columns = {n: _taken(c, kept) if bad else c for n, c in self.opened.columns.items()}
         columns |= {name: seen.column(kept) for name, seen in found.items()}
         if any(small := [seen.survey.small for seen in found.values()]):
@@ -230,33 +281,41 @@ class _Reader:
             )
         skipped = tuple(bad[row] for row in sorted(bad))
         surveys = {name: seen.survey for name, seen in found.items()}
+        for name in surveys.keys() & self.like.keys():
+            self.like[name].warn_of(name, surveys[name].habit, stacklevel=3)
         return Collection(
             about=self.opened.about, columns=columns, surveys=surveys, skipped=skipped
         )
 
     def _seen(self, name: str, source: PictureSource) -> _Seen:
         """The pictures of a node, looked at."""
-        node, skip = self.graph.nodes[name], self.options.on_error == "skip"
-        percent, shape = self.options.ends()[1], _shape_of(node)
-        self._check_levels(name, node)
-        numbers = replace(self.options, window="") if percent is not None else self.options
+        node, options = self.graph.nodes[name], self._options(name)
+        skip, percent, shape = options.on_error == "skip", options.ends()[1], _shape_of(node)
+        _check_levels(name, node, options)
+        numbers = replace(options, window="") if percent is not None else options
         manner = numbers.manner()
         pictures = Pictures(source=source, manner=manner).of_shape(shape)
         if percent is not None:
             manner = replace(manner, window=_percentiles(pictures, percent, skip, name))
             pictures = replace(pictures, manner=manner)
         size = math.prod(shape) * _bytes_of_a_number(pictures)
-        whole = len(source) * size <= self.options.memory * 1e6
+        whole = len(source) * size <= options.memory * 1e6
         rows = range(len(source)) if whole or skip else _spread(len(source), LOOKED)
         return _look(pictures, rows, keep=whole, skip=skip)
 
-    def _check_levels(self, name: str, node: Node) -> None:
-        """Levels are not resized: there are no means of them."""
-        if node.type.depth is not None and self.options.resize != "refuse":
-            raise DataError(
-                f"data: resize={self.options.resize}, but the pixels of node '{name}' are levels, "
-                "of which there are no means; give pictures of its size"
-            )
+    def _options(self, name: str) -> Reading:
+        """Those of a node: what is spelt out, then what its model was fitted to."""
+        known = self.like.get(name)
+        return self.options if known is None else replace(self.options, **known.options(self.spelt))
+
+
+def _check_levels(name: str, node: Node, options: Reading) -> None:
+    """Levels are not resized: there are no means of them."""
+    if node.type.depth is not None and options.resize != "refuse":
+        raise DataError(
+            f"data: resize={options.resize}, but the pixels of node '{name}' are levels, "
+            "of which there are no means; give pictures of its size"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,14 +344,16 @@ def _look(pictures: Pictures, rows: Sequence[int], *, keep: bool, skip: bool) ->
     bad: dict[int, tuple[str, str]] = {}
     kept: NDArray[Any] | None = None
     ends = [math.inf, -math.inf]
+    formats: set[Ends] = set()
     results = ordered(partial(_one, pictures, skip), rows, pictures.manner.workers)
     for row, found in zip(rows, results, strict=True):
         if isinstance(found, DataError):
             bad[row] = (pictures.source.name(row), str(found))
             continue
-        image, size, low, high = found
+        image, size, low, high, limits = found
         sizes[size] += 1
         ends = [min(ends[0], low), max(ends[1], high)]
+        formats.add(limits)
         if keep:
             kept = _put(kept, len(pictures), row, image)
     height, width = pictures.shape[1:]
@@ -309,24 +370,26 @@ def _look(pictures: Pictures, rows: Sequence[int], *, keep: bool, skip: bool) ->
         resize=pictures.manner.resize,
         window=pictures.manner.window,
         bytes=None if kept is None else kept.nbytes,
+        slice=pictures.manner.cut,
+        ends=tuple(sorted(formats, key=str)),
     )
     return _Seen(pictures=pictures, survey=survey, kept=kept, bad=bad)
 
 
 def _one(
     pictures: Pictures, skip: bool, row: int
-) -> tuple[NDArray[Any], tuple[int, int], float, float] | DataError:
-    """A picture in the shape, its size before, and its least and largest number; or its error."""
+) -> tuple[NDArray[Any], tuple[int, int], float, float, Ends] | DataError:
+    """A picture in the shape; size, least and largest number, ends before; or its error."""
     assert pictures.shape is not None
     try:
         raw = pictures.raw(row)
         image = pictures.fitted(row, raw, pictures.shape)
     except DataError as mistake:
         if not skip:
-            raise
+            raise DataError(f"{mistake}{SKIPPED}") from None
         return mistake
     size = (raw.values.shape[0], raw.values.shape[1])
-    return image, size, float(raw.values.min()), float(raw.values.max())
+    return image, size, float(raw.values.min()), float(raw.values.max()), raw.ends
 
 
 def _put(kept: NDArray[Any] | None, rows: int, row: int, image: NDArray[Any]) -> NDArray[Any]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from causalflow.data.frame import Frame
+from causalflow.data.habit import ends_text
 from causalflow.data.reading import Collection, Survey
 from causalflow.graph.graph import Graph
 from causalflow.nn.embedding import known
@@ -93,6 +94,7 @@ class Summary:
         lines = [f"node '{n}': level '{level}' has {c:,} rows" for n, level, c in self.few()]
         if len(lines) > _SIZES:
             lines = [*lines[:_SIZES], f"and {len(lines) - _SIZES:,} levels more have few rows"]
+        lines += [f"node '{n}': {text}" for n, s in self.pictures.items() if (text := _depths(s))]
         if self.skipped:
             name, reason = self.skipped[0]
             more = f", and {len(self.skipped) - 1:,} more" if len(self.skipped) > 1 else ""
@@ -151,6 +153,14 @@ def pictures_text(found: Survey) -> str:
     kept = "decoded when asked for"
     parts.append(kept if found.bytes is None else f"{found.bytes / 1e6:.3g} MB in memory")
     return "; ".join(parts)
+
+
+def _depths(found: Survey) -> str:
+    """What to say of pictures whose formats have several ends; "" where they have the same."""
+    if len(found.ends) < 2 or found.window is not None:
+        return ""
+    listed = " and ".join(map(ends_text, found.ends))
+    return f"pictures of several depths, {listed}, each with black and white at its own ends"
 
 
 def _labels(graph: Graph, name: str, column: Tensor) -> Balance | Range:

@@ -5,7 +5,8 @@
     image: {type: image, shape: [3, 64, 64], latent: none}                        the pixels
 
 An image whose smaller side has `LATENT_FROM` pixels or more has a latent by itself, a smaller one
-where its file says so.
+where its file says so. What a latent does not hold no intervention can move: where parents change
+detail finer than a cell keeps, a smaller factor or the pixels are the choice.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@
     distances   how far draws from a continuous mechanism are from its rows: the Kolmogorov-Smirnov
                 distance sup_x |F_rows(x) - F_draws(x)|, each draw with the parents of a row
     pictures    digests by which a picture is known again
+    habits      how pictures were read (`causalflow.data.habit`)
 
 Nothing here is a weight: a model answers the same without it, and is silent where it would warn.
 """
@@ -24,7 +25,9 @@ import torch
 from torch import Tensor
 
 from causalflow.data.frame import Frame
+from causalflow.data.habit import Habit
 from causalflow.data.pictures import Pictures as PictureColumn
+from causalflow.data.resizing import RULES
 from causalflow.errors import CheckpointError
 from causalflow.graph.graph import Graph
 from causalflow.limits import KEPT_PICTURES, KEPT_PIXELS
@@ -80,12 +83,14 @@ class Experience:
             which every level occurred are left out.
         distances: continuous node -> Kolmogorov-Smirnov distance between rows and draws, 0 to 1.
         pictures: image node -> its pictures.
+        habits: image node -> how they were read, where they came from files.
     """
 
     ranges: Mapping[str, Mapping[str, Range]] = field(default_factory=dict)
     unseen: Mapping[str, Mapping[str, tuple[int, ...]]] = field(default_factory=dict)
     distances: Mapping[str, float] = field(default_factory=dict)
     pictures: Mapping[str, Pictures] = field(default_factory=dict)
+    habits: Mapping[str, Habit] = field(default_factory=dict)
 
     def of(self, names: Iterable[str]) -> Experience:
         """What is kept of some of the nodes."""
@@ -95,6 +100,7 @@ class Experience:
             unseen={name: each for name, each in self.unseen.items() if name in kept},
             distances={name: each for name, each in self.distances.items() if name in kept},
             pictures={name: each for name, each in self.pictures.items() if name in kept},
+            habits={name: each for name, each in self.habits.items() if name in kept},
         )
 
     def then(self, later: Experience) -> Experience:
@@ -108,6 +114,7 @@ class Experience:
             unseen={**self.unseen, **later.unseen},
             distances={**self.distances, **later.distances},
             pictures={**self.pictures, **later.pictures, **both},
+            habits={**self.habits, **later.habits},
         )
 
     def record(self) -> dict[str, Any]:
@@ -116,6 +123,7 @@ class Experience:
             name: {parent: list(levels) for parent, levels in sorted(parents.items())}
             for name, parents in sorted(self.unseen.items())
         }
+        habits = {name: each.record() for name, each in sorted(self.habits.items())}
         return {
             "ranges": {
                 name: {column: list(ends) for column, ends in sorted(columns.items())}
@@ -131,6 +139,7 @@ class Experience:
                 for name, kept in sorted(self.pictures.items())
             },
             **({"unseen": unseen} if unseen else {}),
+            **({"habits": habits} if habits else {}),
         }
 
     @staticmethod
@@ -145,6 +154,7 @@ class Experience:
         unseen = _object("unseen", parts.get("unseen", {}))
         distances = _object("distances", parts.get("distances", {}))
         pictures = _object("pictures", parts.get("pictures", {}))
+        habits = _object("habits", parts.get("habits", {}))
         return Experience(
             ranges={
                 _node(graph, name): {
@@ -167,6 +177,10 @@ class Experience:
             pictures={
                 _node(graph, name, pictured=True): _pictures(name, each)
                 for name, each in pictures.items()
+            },
+            habits={
+                _node(graph, name, pictured=True): Habit.read(name, _object(name, each), RULES)
+                for name, each in habits.items()
             },
         )
 

@@ -24,6 +24,8 @@ import torch
 from torch import Tensor, nn
 
 from causalflow.data.frame import Frame
+from causalflow.data.habit import Habit
+from causalflow.data.reading import Collection
 from causalflow.errors import CausalflowError, CausalflowWarning, one_line
 from causalflow.graph.node import Node
 from causalflow.mechanisms.categorical import Categorical
@@ -72,10 +74,16 @@ def fit_nodes(
     report = fit(part, frame, sized(options, part.size), graph=scm.graph.to_yaml())
     scm.to(report.device).eval()
     scm.forget()
-    experience = experienced(scm, frame, part.nodes)
+    experience = replace(experienced(scm, frame, part.nodes), habits=_habits(data, part.nodes))
     if apart := far(experience.distances, frame):
         warnings.warn(_warning(apart, scm.graph.nodes), CausalflowWarning, stacklevel=3)
     return replace(report, distances=experience.distances), frozenset(part.nodes), experience
+
+
+def _habits(data: Any, nodes: Iterable[str]) -> dict[str, Habit]:
+    """How the pictures of some nodes were read, if rows were."""
+    surveys = data.surveys if isinstance(data, Collection) else {}
+    return {name: surveys[name].habit for name in nodes if name in surveys}
 
 
 class Trainee(nn.Module):

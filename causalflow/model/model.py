@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, Unpack, overload
 
 import torch
 
+from causalflow.data.habit import Habit
 from causalflow.errors import CausalflowWarning, CompileError, EvidenceError
 from causalflow.exact.model import ExactModel
 from causalflow.exact.prepared import Prepared
@@ -335,6 +336,11 @@ class Model:
     def settings(self) -> Mapping[str, Settings]:
         """Image node -> what was chosen for it, as `recommend` was told or the file says."""
         return self.scm.settings
+
+    @property
+    def habits(self) -> Mapping[str, Habit]:
+        """Image node -> how the pictures of the fit were read from files (`cf.data.read`)."""
+        return self.experience.habits
 
     @overload
     def sample(

@@ -254,8 +254,8 @@ def test_a_fit_says_once_what_it_read_and_a_counterfactual_reads_alike(animals, 
     assert "note: node 'animal': level 'dog' has 4 rows\n" in ran.out
     json.loads(cli(*fit, "-o", "n.safetensors", "--json").out)
     ask = ("counterfactual", "m.safetensors", "--image", animals / "0.png", "--do", "animal=dog")
-    assert "expected 8x8, or a rule" in cli(*ask).err
-    assert cli(*ask, "--resize", "cover", "--given", "animal=cat", "--given", "weight=3").code == 0
+    assert "expected 8x8, or a rule" in cli(*ask, "--resize", "refuse").err
+    assert cli(*ask, "--given", "animal=cat", "--given", "weight=3").code == 0
     percent = cli(*ask, "--resize", "cover", "--window", "1%,99%")
     assert "window=1%,99% is found in rows; give the numbers that it was" in percent.err
 

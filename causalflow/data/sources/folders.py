@@ -11,14 +11,22 @@ none of a picture's, are no rows.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pandas as pd
 
 from causalflow.data.files import Files, inside, named_files, read_table
 from causalflow.data.medical import extra
-from causalflow.data.sources.source import Opened, Place, Source, class_node, image_node
+from causalflow.data.sources.source import (
+    SKIPPED,
+    Opened,
+    Place,
+    Source,
+    class_node,
+    image_node,
+    other_table,
+)
 from causalflow.errors import DataError, one_of
 from causalflow.files import opened
 from causalflow.graph.node import images_of
@@ -64,13 +72,21 @@ def _named(place: Place, folder: Path, table: pd.DataFrame, path: Path) -> Opene
     node = image_node(place.graph, "--images")
     files = Files(folder=folder, files=named_files(table, place.column, path))
     if place.strict:
-        for file in files.files:
-            inside(folder, file)
+        _check_there(folder, files.files)
     return Opened(
         about=f"image folder {folder.name or folder} with {path.name}",
         columns=_columns(table.drop(columns=place.column)),
         pictures={node: files},
     )
+
+
+def _check_there(folder: Path, files: Iterable[str]) -> None:
+    """Refuse files that are missing, or outside of the folder."""
+    for file in files:
+        try:
+            inside(folder, file)
+        except DataError as mistake:
+            raise DataError(f"{mistake}{SKIPPED}") from None
 
 
 def _columns(table: pd.DataFrame) -> dict[str, pd.Series]:
@@ -104,7 +120,8 @@ def _parquet(path: Path) -> pd.DataFrame:
 
 
 def _open_tree(place: Place) -> Opened:
-    node, image = class_node(place.graph, place.text), image_node(place.graph, place.text)
+    hint = other_table(place)
+    node, image = class_node(place.graph, place.text, hint), image_node(place.graph, place.text)
     names = sorted(each.name for each in _folders(place.path))
     kind = place.graph.nodes[node].type
     for name in names:
@@ -112,13 +129,14 @@ def _open_tree(place: Place) -> Opened:
             kind.read([name], where=name, error=DataError)
         except DataError:
             raise DataError(
-                f"{place.path / name}: no level of node '{node}'; {one_of(name, kind.levels or ())}"
+                f"{place.path / name}: no level of node '{node}'; "
+                f"{one_of(name, kind.levels or ())}{hint}"
             ) from None
     files = tuple(file for name in names for file in sorted(_under(place.path, name)))
     if not files:
         raise DataError(f"{place.text}: no picture in its folders")
-    for file in files if place.strict else ():
-        inside(place.path, file)
+    if place.strict:
+        _check_there(place.path, files)
     levels = [file.partition("/")[0] for file in files]
     return Opened(
         about=f"folder {place.path.name or place.path} with a folder a level",

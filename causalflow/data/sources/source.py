@@ -29,6 +29,7 @@ from causalflow.graph.node import images_of
 from causalflow.registry import Registry
 
 __all__ = [
+    "SKIPPED",
     "SOURCES",
     "Opened",
     "Place",
@@ -37,7 +38,11 @@ __all__ = [
     "class_node",
     "image_node",
     "opened_source",
+    "other_table",
 ]
+
+SKIPPED = "; on_error=skip leaves such rows out"
+"""The end of an error of a picture that cannot be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +118,8 @@ def opened_source(place: Place) -> Opened:
     if not place.path.exists():
         raise DataError(f"{place.text}: no such file or folder")
     kinds = ", ".join(source.name for source in _sources())
-    raise DataError(f"{place.text}: no source of rows that is known ({kinds})")
+    hint = other_table(place)
+    raise DataError(f"{place.text}: no source of rows that is known ({kinds}){hint}")
 
 
 def claimed(place: Place) -> Source | None:
@@ -123,6 +129,19 @@ def claimed(place: Place) -> Source | None:
 
 def _sources() -> Iterator[Source]:
     return map(SOURCES.get, SOURCES)
+
+
+def other_table(place: Place) -> str:
+    """What to do with a table of another name than labels.csv in a folder; "" if there is none."""
+    if not place.path.is_dir():
+        return ""
+    found = sorted(p for p in place.path.iterdir() if p.suffix.lower() in (".csv", ".parquet"))
+    if not found:
+        return ""
+    return (
+        f"; is {found[0].name} the table? Then give --data {found[0]} --images FOLDER (images= in "
+        "Python), the folder of the pictures that it names"
+    )
 
 
 def image_node(graph: Graph, where: str) -> str:
@@ -137,8 +156,8 @@ def image_node(graph: Graph, where: str) -> str:
     return names[0]
 
 
-def class_node(graph: Graph, where: str) -> str:
-    """The name of the only node of levels.
+def class_node(graph: Graph, where: str, hint: str = "") -> str:
+    """The name of the only node of levels; ``hint`` ends the error.
 
     Raises:
         DataError: there is none, or several.
@@ -147,6 +166,6 @@ def class_node(graph: Graph, where: str) -> str:
     if len(names) != 1:
         raise DataError(
             f"{where}: it says one level a row, and the graph has {len(names)} class nodes, "
-            f"{one_of('', names)}; name the labels in a labels.csv"
+            f"{one_of('', names)}" + (hint or "; name the labels in a labels.csv")
         )
     return names[0]
