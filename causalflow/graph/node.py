@@ -147,7 +147,7 @@ class Image:
         shape: (channels, height, width).
         levels: number of values of a discrete pixel; None: pixels are real, in [0, 1].
         diffusion: the options of its diffusion model.
-        latent: the latent that this runs in; None: what `latent_of` gives an image of the shape: one
+        latent: the latent that this runs in; None: what `latent_of` gives an image of the shape,
             from 48 pixels of its smaller side on. `Latent(autoencoder="none")` keeps the pixels.
         equation: the explicit mechanism, one entry a pixel in row-major order, if declared.
         stated: the options that the declaration names, at their defaults too; no part of equality.
