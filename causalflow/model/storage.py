@@ -297,4 +297,5 @@ def _described(name: str, scm: StructuralModel) -> dict[str, object]:
 def _options(image: ImageMechanism) -> dict[str, Any]:
     """Those of the diffusion, and of its latent."""
     latent = image.canvas.latent
-    return {**asdict(image.options), **(asdict(latent) if latent is not None else {})}
+    space = {} if latent is None else asdict(latent)  # both have a width and a folder
+    return {**asdict(image.options), **{f"latent.{name}": value for name, value in space.items()}}

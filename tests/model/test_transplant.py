@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 import causalflow as cf
 from causalflow.errors import CompileError, EvidenceError
+from causalflow.graph.latent_options import Latent
 from causalflow.model.construction import CompileOptions, structural_model
 from causalflow.model.model import Model
 
@@ -89,6 +92,16 @@ def test_what_was_not_fitted_cannot_be_taken():
 def test_another_mechanism_is_refused(edges, options, message):
     with pytest.raises(CompileError, match=message):
         cf.compile(graph(*edges, **options)).transplant("image", fitted(graph("digit -> color")))
+
+
+def test_a_network_of_another_width_in_the_same_latent_is_refused_by_its_name():
+    declared = [graph("digit -> color", width=width) for width in (8, 16)]
+    latent = Latent(factor=2, channels=2, width=4)
+    narrow, wide = (
+        each.with_nodes({"image": replace(each.nodes["image"], latent=latent)}) for each in declared
+    )
+    with pytest.raises(CompileError, match="option 'width' 8 in the donor, 16 in this model"):
+        cf.compile(wide).transplant("image", fitted(narrow))
 
 
 def test_a_node_below_a_hidden_cause_is_refused():
