@@ -122,8 +122,8 @@ def section(folder: Path = RESULTS) -> list[str]:
     about = (
         f"**{met} of {total} lines are met.** An image node in a latent, fitted by the defaults on "
         f"one CPU thread to {given['train']:,} pictures; {given['test']} unseen ones, each parent "
-        "set by itself, the worst intervention decides. Beside it in the file: pixels and HVAE of "
-        "equal minutes, without the mask, without the residual, by intervention."
+        "set by itself, the worst intervention decides. In the file, by intervention, too: "
+        f"{_ways(found)}."
     )
     made = "`python -m benchmarks.scenes fit ball`, `measure ball`, `report`"
     return [
@@ -136,6 +136,12 @@ def section(folder: Path = RESULTS) -> list[str]:
         f"{made}, and so for each. [All rows]({link})",
         "",
     ]
+
+
+def _ways(found: Mapping[str, Any]) -> str:
+    """What else was measured, of any family."""
+    names = dict.fromkeys(way for one in found.values() for way in one["ways"] if way != "latent")
+    return "; ".join(names)
 
 
 def _said(verdict: Any) -> str:
