@@ -2,7 +2,7 @@
 
 floor        D(E(x)), the picture through the autoencoder: no flow in between
 round trip   the largest error of z = E(x) after its way to the noise and back under the same
-             parents, the solver's own: what the residual of the flow keeps
+             parents, by the solver, the residual of the flow left out
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from torch import Tensor
 import causalflow as cf
 from benchmarks.scenes.scene import Scene
 from causalflow.evaluation.networks import unit_images
+from causalflow.mechanisms.image.codec import ImageNoise
 
 __all__ = ["decoded_again", "mechanism_of", "round_trip"]
 
@@ -39,7 +40,12 @@ def decoded_again(model: cf.Model, images: Tensor) -> Tensor:
     return ((canvas.decode(z) + 1) / 2).clamp(0, 1).cpu()
 
 
+@torch.no_grad()
 def round_trip(path: Path, scene: Scene) -> float:
-    """The largest error of the latents of a scene's rows."""
-    noise = cf.Model.load(path).abduct(scene.evidence).noise["image"]
-    return float(noise["residual"].abs().max())
+    """The largest error of the latents of a scene's rows, nothing of them kept but the noise."""
+    model = cf.Model.load(path)
+    mechanism, noise = mechanism_of(model), model.abduct(scene.evidence).noise["image"]
+    whole = ImageNoise.of(noise)
+    told = mechanism._codec.conditions(whole.reference, whole)
+    back = mechanism.trajectory.down(told, whole.position, whole.offset)
+    return float((back - noise["canvas"]).abs().max())
