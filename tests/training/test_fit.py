@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from fits_of_processes import Pictures
 from safetensors.torch import load_file
 from torch import nn
 
@@ -23,24 +24,6 @@ from causalflow.training.log import read_log
 from causalflow.training.state import STEP, batch_rows, generator
 
 QUIET = Fit(steps=12, batch_size=8, warmup=3, progress=False, device="cpu")
-
-
-class Pictures:
-    """A stand-in for a Frame: a continuous column in float64 and pictures that show it."""
-
-    def __init__(self, n=37):
-        noise = torch.Generator().manual_seed(0)
-        self.size = torch.randn(n, dtype=torch.float64, generator=noise)
-        self.image = torch.randn(n, 1, 4, 4, generator=noise) + self.size.float().view(-1, 1, 1, 1)
-
-    def __len__(self):
-        return len(self.size)
-
-    def rows(self, indices):
-        return {"size": self.size[indices], "image": self.image[indices]}
-
-    def labels(self):
-        return {"size": self.size}
 
 
 class Toy(nn.Module):
