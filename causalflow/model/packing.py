@@ -43,7 +43,7 @@ def packed(tensors: Mapping[str, Tensor], bits: int) -> dict[str, Tensor]:
         elif bits == 16:
             found[name] = _half(name, tensor)
         else:
-            found[name], found[name + SCALE] = _eighth(tensor)
+            found[name], found[name + SCALE] = _in_bytes(tensor)
     return found
 
 
@@ -67,7 +67,7 @@ def _half(name: str, weight: Tensor) -> Tensor:
     return half
 
 
-def _eighth(weight: Tensor) -> tuple[Tensor, Tensor]:
+def _in_bytes(weight: Tensor) -> tuple[Tensor, Tensor]:
     """q, of the weight's shape, and s, (rows,)."""
     scale = weight.flatten(1).abs().amax(1) / _LARGEST
     rows = _as_rows(scale.clamp_min(torch.finfo(scale.dtype).tiny), weight)
