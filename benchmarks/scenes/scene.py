@@ -18,6 +18,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from ruamel.yaml import YAML
 from torch import Tensor
@@ -96,6 +97,7 @@ class Scene:
         actions: intervention, such as "do(size)" -> label -> what it is set to, by row.
         truths: intervention -> the true counterfactual columns.
         things: thing -> which pixels are its own, (n, pixels).
+        places: label -> its place among its row's in an order of chance, 0 to 1, (n,).
     """
 
     family: str
@@ -105,6 +107,7 @@ class Scene:
     actions: Mapping[str, Columns] = field(default_factory=dict)
     truths: Mapping[str, Columns] = field(default_factory=dict)
     things: Columns = field(default_factory=dict)
+    places: Columns = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.rows["image"])
@@ -126,6 +129,16 @@ class Scene:
         """The columns of the graph's nodes."""
         return {name: self.rows[name] for name in self.graph.nodes}
 
+    def told(self, share: float) -> dict[str, Tensor]:
+        """The same, of each row's labels no more than a random ``share`` of them."""
+        return {
+            name: torch.where(self.places[name] < share, column, missing(column))
+            if name in self.places
+            else column
+            for name, column in self.evidence.items()
+            if share or name not in self.places
+        }
+
     def part(self, first: int, last: int) -> Scene:
         """Some of its rows."""
 
@@ -138,6 +151,7 @@ class Scene:
             actions={do: cut(values) for do, values in self.actions.items()},
             truths={do: cut(columns) for do, columns in self.truths.items()},
             things=cut(self.things),
+            places=cut(self.places),
         )
 
     @classmethod
@@ -148,7 +162,7 @@ class Scene:
         columns = Frame.read(drawn, drawn.graph).columns
         rows = {name: torch.as_tensor(column) for name, column in columns.items()}
         scene = cls(family=family, graph=drawn.graph, rows=rows, drawn=drawn)
-        return replace(scene, rows=scene._traced(rows))
+        return replace(scene, rows=scene._traced(rows), places=scene._places())
 
     @classmethod
     def draw(cls, family: str, n: int, *, split: str = "test", size: int = 64) -> Scene:
@@ -172,6 +186,12 @@ class Scene:
         traces = TRACES.get(self.family, {}).items()
         return {**columns, **{n: t.of(*(columns[c] for c in t.causes)) for n, t in traces}}
 
+    def _places(self) -> dict[str, Tensor]:
+        labels = [name for name, node in self.graph.nodes.items() if not node.type.pictured]
+        random = np.random.default_rng(declared()["seed"])
+        order = random.random((len(self), len(labels))).argsort(1).argsort(1)
+        return dict(zip(labels, torch.from_numpy((order + 1) / (len(labels) + 1)).T, strict=True))
+
     def _things(self) -> dict[str, Tensor]:
         """By thing, the pixels that a label of its own changes, set to either end."""
         found, threshold = {}, CHANGED
@@ -181,6 +201,11 @@ class Scene:
                 [changes(self.rows["image"], end, threshold) for end in ends]
             ).any(0)
         return found
+
+
+def missing(column: Tensor) -> Tensor:
+    """What stands for no label in a column of numbers or of class positions."""
+    return torch.tensor(torch.nan if column.is_floating_point() else -1, dtype=column.dtype)
 
 
 def changes(factual: Tensor, true: Tensor, threshold: float) -> Tensor:

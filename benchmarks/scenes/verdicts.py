@@ -2,7 +2,7 @@
 
     judges      read the true counterfactual pictures right, every label and trace
     right       the attribute set is right under every intervention; the same told the picture
-                alone, and of the net that was fitted with half of the labels
+                alone or half of its labels, and of the net that was fitted with half of the labels
     obeys       what follows an intervention does, what it must leave alone is
     changed     error of truly changed pixels, as a multiple of the factual picture's
     all         error of all pixels, as a multiple of the autoencoder's floor, or no larger than
@@ -27,6 +27,7 @@ Found = Mapping[str, Any]
 SHARES = {
     "latent": "",
     "latent, picture alone": ", told the picture alone",
+    "latent, half told": ", told half of the labels",
     "latent, half labels": ", fitted with half of the labels",
 }
 

@@ -8,6 +8,7 @@ latent, no mask        without the assumption that parents act locally
 latent, no residual    without what the autoencoder misses of the factual picture
 latent, plain          without both
 latent, picture alone  no label is given with the picture
+latent, half told      of each picture's labels a random half are given
 latent, half labels    fitted to rows of which half have no label
 pixel                  the image node in pixels, its CPU minutes those of HVAE
 HVAE                   the field's reference (`benchmarks.scenes.hvae`), told the true labels of
@@ -39,12 +40,12 @@ class Way:
     Attributes:
         net: the method of fitting whose net it asks; "": none.
         options: of the calls.
-        told: whether the factual labels are given.
+        told: the share of each picture's factual labels that is given.
     """
 
     net: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
-    told: bool = True
+    told: float = 1.0
 
 
 WAYS: dict[str, Way] = {
@@ -55,7 +56,8 @@ WAYS: dict[str, Way] = {
     "latent, no mask": Way(net="latent", options={"local": False}),
     "latent, no residual": Way(net="latent", options={"residual": False}),
     "latent, plain": Way(net="latent", options={"local": False, "residual": False}),
-    "latent, picture alone": Way(net="latent", told=False),
+    "latent, picture alone": Way(net="latent", told=0.0),
+    "latent, half told": Way(net="latent", told=0.5),
     "latent, half labels": Way(net="latent_half"),
     "pixel": Way(net="pixel"),
     "HVAE": Way(net="hvae"),
@@ -101,8 +103,7 @@ def _of_hvae(peer: HVAE, scene: Scene) -> Iterator[tuple[str, Tensor]]:
 
 
 def _of_model(model: cf.Model, scene: Scene, way: Way) -> Iterator[tuple[str, Tensor]]:
-    given = _public(model, scene.evidence) if way.told else {"image": scene.rows["image"]}
-    noise = model.abduct(given, **way.options)
+    noise = model.abduct(_public(model, scene.told(way.told)), **way.options)
     for do, values in scene.actions.items():
         yield do, model.predict(noise, _public(model, values), **way.options)["image"].cpu()
     yield "null", model.predict(noise, {}, **way.options)["image"].cpu()

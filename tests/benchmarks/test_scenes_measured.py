@@ -13,6 +13,7 @@ from benchmarks.scenes.scene import Scene, changes, declared
 from benchmarks.scenes.summary import paired_mean, paired_ratio, summary
 from benchmarks.scenes.verdicts import verdicts
 from causalflow.graph.graph import Graph
+from causalflow.mechanisms.mechanism import labelled
 
 N = 12
 
@@ -98,6 +99,22 @@ def test_what_follows_a_label_is_its_descendants_and_traces(ball):
     assert ball.after("hue") == []
     assert set(ball.after("stripe")) == {"size", "hue", "shadow", "shadow_radius"}
     assert torch.allclose(ball.rows["shadow_radius"], 1.1 * ball.rows["size"])
+
+
+def test_of_half_of_the_labels_each_row_lacks_as_many_and_a_part_of_the_rows_the_same(ball):
+    labels = set(ball.evidence) - {"image"}
+    told = ball.told(0.5)
+    known = torch.stack([labelled(told[name]) for name in sorted(labels)])
+    assert known.sum(0).tolist() == [len(labels) // 2] * N
+    assert not known.all(1).any()
+    assert known.any(1).all()
+    for name in labels:
+        there = labelled(told[name])
+        assert torch.equal(told[name][there], ball.rows[name][there])
+        assert torch.equal(labelled(ball.part(5, 9).told(0.5)[name]), there[5:9])
+    assert ball.told(1.0).keys() == ball.evidence.keys()
+    assert all(torch.equal(ball.told(1.0)[name], ball.evidence[name]) for name in ball.evidence)
+    assert ball.told(0.0).keys() == {"image"}
 
 
 def test_the_pixels_of_the_ball_are_where_the_ball_is(ball):
