@@ -83,8 +83,8 @@ if TYPE_CHECKING:
     from causalflow.query.contrast import Contrast
     from causalflow.query.parse import parse_query
     from causalflow.query.query import Query
-    from causalflow.training.fit import FitReport
     from causalflow.training.options import Fit
+    from causalflow.training.report import FitReport
 
 __version__ = "0.1.0"
 
@@ -129,8 +129,8 @@ _NAMES = {
     "causalflow.query.contrast": "Contrast",
     "causalflow.query.parse": "parse_query",
     "causalflow.query.query": "Query",
-    "causalflow.training.fit": "FitReport",
     "causalflow.training.options": "Fit",
+    "causalflow.training.report": "FitReport",
 }
 _PLACES = {name: module for module, names in _NAMES.items() for name in names.split()}
 

@@ -34,7 +34,8 @@ from causalflow.training.options import Fit
 if TYPE_CHECKING:
     from causalflow.graph.graph import Graph
     from causalflow.model.model import Model
-    from causalflow.training.fit import FitReport
+    from causalflow.training.device import FitInterrupted
+    from causalflow.training.report import FitReport
 
 __all__ = ["fit"]
 
@@ -104,7 +105,9 @@ def fit(
     """Fit the graph of FILE to data.
 
     A run that is killed goes on from its checkpoint (by default the model's path and ".resume")
-    when the same command is given again. The seed is also that of the initial weights.
+    when the same command is given again. One that --minutes or Ctrl-C ends writes the model as it
+    is then, and goes on alike; a second Ctrl-C ends it at once. The seed is also that of the
+    initial weights.
     """
     from causalflow.formats.formats import load
 
@@ -118,24 +121,34 @@ def fit(
         content = read_rows(graph, data, images, path_column, reading)
         if not as_json:
             say(short_form(content, graph) + "\n")
-    model, report = _fitted(graph, content, {**options, "checkpoint": kept})
-    if not _is_first_process():
-        return
-    model.save(output, piece=options["piece"])
-    if options["checkpoint"] is None:
-        kept.unlink(missing_ok=True)
-        remove_strays(kept, keep=())
-    if as_json:
-        say_json({"model": output, **dataclasses.asdict(report)})
-    else:
-        say(_summary(report, output, "images" if image_names(graph) else "rows"))
+    model, report, interruption = _fitted(graph, content, {**options, "checkpoint": kept})
+    if _is_first_process():
+        model.save(output, piece=options["piece"])
+        if options["checkpoint"] is None and not report.stopped:
+            kept.unlink(missing_ok=True)
+            remove_strays(kept, keep=())
+        if as_json:
+            say_json({"model": output, **dataclasses.asdict(report)})
+        else:
+            say(_summary(report, output, "images" if image_names(graph) else "rows"))
+    if interruption is not None:
+        raise interruption
 
 
-def _fitted(graph: Graph, data: Any, options: dict[str, Any]) -> tuple[Model, FitReport]:
+def _fitted(
+    graph: Graph, data: Any, options: dict[str, Any]
+) -> tuple[Model, FitReport, FitInterrupted | None]:
+    """The model, what its fit did, and the signal that ended it, if one did."""
     from causalflow.model.model import compile
+    from causalflow.training.device import FitInterrupted
 
     model = compile(graph, seed=options["seed"])
-    return model, model.fit(data, **options)
+    try:
+        return model, model.fit(data, **options), None
+    except FitInterrupted as interruption:
+        if interruption.report is None:
+            raise
+        return model, interruption.report, interruption
 
 
 def _is_first_process() -> bool:
@@ -158,6 +171,7 @@ def _summary(report: FitReport, output: Path, unit: str) -> str:
         resumed = f" (resumed after step {report.resumed_from:,})" if report.resumed_from else ""
         lines |= {
             "steps": f"{report.steps:,}{resumed}",
+            **_stopped(report),
             **_held(report),
             f"{unit} seen": f"{report.images:,}",
             "time": f"{report.seconds:.3g} s",
@@ -166,6 +180,14 @@ def _summary(report: FitReport, output: Path, unit: str) -> str:
     width = max(map(len, lines))
     text = "\n".join(f"{name.ljust(width)}  {value}" for name, value in lines.items())
     return "\n\n".join([text, *_tables(report)])
+
+
+def _stopped(report: FitReport) -> dict[str, str]:
+    """The line of a fit that ended before its last step."""
+    why = {"minutes": "as --minutes are over", "signal": "by a signal"}
+    if not report.stopped:
+        return {}
+    return {"stopped": f"{why[report.stopped]}; the same command goes on from here"}
 
 
 def _held(report: FitReport) -> dict[str, str]:

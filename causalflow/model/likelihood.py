@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import torch
@@ -36,16 +36,35 @@ from causalflow.mechanisms.mechanism import Mechanism, Values, module_key, untou
 from causalflow.model.evidence import check_names
 from causalflow.model.experience import FAR, Experience, experienced, far
 from causalflow.model.scm import StructuralModel
-from causalflow.training.fit import FitReport, fit
+from causalflow.training.device import FitInterrupted
+from causalflow.training.fit import fit
 from causalflow.training.options import LATENT, USUAL, Fit, Size, sized
+from causalflow.training.report import FitReport
 
-__all__ = ["Trainee", "fit_nodes", "latent_districts"]
+__all__ = ["Fitted", "Trainee", "fit_nodes", "latent_districts"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitted:
+    """What fitting some nodes came to.
+
+    Attributes:
+        report: what was done.
+        nodes: which were fitted.
+        experience: to what.
+        interruption: the signal that ended the fit before its time; its model can be used.
+    """
+
+    report: FitReport
+    nodes: frozenset[str]
+    experience: Experience
+    interruption: FitInterrupted | None = None
 
 
 def fit_nodes(
     scm: StructuralModel, data: Any, nodes: Iterable[str] | None, options: Fit
-) -> tuple[FitReport, frozenset[str], Experience]:
-    """Fit some nodes (None: all), leave the model in evaluation mode; which, and to what.
+) -> Fitted:
+    """Fit some nodes (None: all), and leave the model in evaluation mode.
 
     Warns where draws from a continuous node's mechanism are far from its rows.
 
@@ -71,13 +90,33 @@ def fit_nodes(
                 "fit the model that it was distilled from"
             )
     frame = Frame.read(data, scm.graph.subgraph(part.columns))
-    report = fit(part, frame, sized(options, part.size), graph=scm.graph.to_yaml())
+    report, interruption = _fitted(part, frame, options, scm.graph.to_yaml())
     scm.to(report.device).eval()
     scm.forget()
     experience = replace(experienced(scm, frame, part.nodes), habits=_habits(data, part.nodes))
     if apart := far(experience.distances, frame):
         warnings.warn(_warning(apart, scm.graph.nodes), CausalflowWarning, stacklevel=3)
-    return replace(report, distances=experience.distances), frozenset(part.nodes), experience
+    report = replace(report, distances=experience.distances)
+    if interruption is not None:
+        interruption.report = report
+    return Fitted(
+        report=report,
+        nodes=frozenset(part.nodes),
+        experience=experience,
+        interruption=interruption,
+    )
+
+
+def _fitted(
+    part: Trainee, frame: Frame, options: Fit, graph: str
+) -> tuple[FitReport, FitInterrupted | None]:
+    """The fit, and the signal that ended it where its model can be used all the same."""
+    try:
+        return fit(part, frame, sized(options, part.size), graph=graph), None
+    except FitInterrupted as interruption:
+        if interruption.report is None:
+            raise
+        return interruption.report, interruption
 
 
 def _habits(data: Any, nodes: Iterable[str]) -> dict[str, Habit]:

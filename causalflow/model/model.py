@@ -94,8 +94,8 @@ from causalflow.query.known import (
     remembered,
 )
 from causalflow.training.device import existing_device
-from causalflow.training.fit import FitReport
 from causalflow.training.options import DISTILL, Fit, FitKeywords, fit_options
+from causalflow.training.report import FitReport
 
 if TYPE_CHECKING:
     import pandas
@@ -200,6 +200,8 @@ class Model:
 
         Raises:
             CausalflowError: data that do not fit the graph, an unknown option, nothing to fit.
+            FitInterrupted: Ctrl-C or SIGTERM ended it after a whole step; the model is fitted as
+                far as that, and can be asked and saved. A second Ctrl-C ends it at once.
         """
         spelt = {
             "steps": steps,
@@ -210,11 +212,13 @@ class Model:
             "progress": progress,
         }
         chosen = fit_options(options, {**spelt, **further})
-        report, fitted, experience = fit_nodes(self.scm, data, nodes, chosen)
+        found = fit_nodes(self.scm, data, nodes, chosen)
         self.device = self.scm.device
-        self.fitted |= fitted
-        self.experience = self.experience.then(experience)
-        return report
+        self.fitted |= found.nodes
+        self.experience = self.experience.then(found.experience)
+        if found.interruption is not None:
+            raise found.interruption
+        return found.report
 
     def distill(
         self,

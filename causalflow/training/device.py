@@ -17,6 +17,7 @@ import torch
 from causalflow.errors import CausalflowError, one_of
 from causalflow.training.options import Fit
 from causalflow.training.processes import launched, numbers
+from causalflow.training.report import FitReport
 from causalflow.training.shards import cut
 
 if TYPE_CHECKING:
@@ -30,7 +31,15 @@ DEVICES = ("auto", "cpu", "cuda", "cuda:1")
 
 
 class FitInterrupted(KeyboardInterrupt):
-    """A signal ended the fit after a whole step; the message says how to go on."""
+    """A signal ended the fit after a whole step; the message says how to go on.
+
+    Attributes:
+        report: what the fit did so far, where what it leaves can be used; else None.
+    """
+
+    def __init__(self, message: str, report: FitReport | None = None) -> None:
+        super().__init__(message)
+        self.report = report
 
 
 def launch(options: Fit) -> Fabric:

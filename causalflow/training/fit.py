@@ -12,10 +12,11 @@ of one that was not: bit by bit on the CPU, on a GPU as far as its kernels repea
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -34,7 +35,6 @@ from causalflow.training.log import TrainingLog
 from causalflow.training.loop import (
     DivergedError,
     Run,
-    Step,
     Trainable,
     Weighted,
     gradient_nodes,
@@ -44,6 +44,8 @@ from causalflow.training.loop import (
 )
 from causalflow.training.options import Fit, identity, sized
 from causalflow.training.processes import working_together
+from causalflow.training.report import FitReport
+from causalflow.training.stages import Staged, stage_at
 from causalflow.training.state import (
     CALIBRATION,
     Rows,
@@ -60,30 +62,6 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 __all__ = ["Fit", "FitInterrupted", "FitReport", "Trainable", "fit"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FitReport:
-    """What a fit did; ``losses`` are averages over the last steps, ``images`` the rows seen.
-
-    ``held_out``: the least loss of held-out rows, None where there are none; ``best_step``: after
-    how many steps it was, whose weights the fitted model holds. ``distances``: how far the draws of
-    a model's continuous nodes are from the rows, 0 to 1
-    (Kolmogorov-Smirnov).
-    """
-
-    steps: int
-    images: int
-    seconds: float
-    losses: Mapping[str, float]
-    parameters: int
-    device: str
-    precision: str
-    processes: int
-    resumed_from: int
-    held_out: float | None = None
-    best_step: int | None = None
-    distances: Mapping[str, float] = field(default_factory=dict)
 
 
 def fit(
@@ -110,15 +88,17 @@ def fit(
         CheckpointError: the checkpoint is damaged or belongs to another fit; another process writes
             it, or the log.
         PeerError: another of the processes has ended.
-        FitInterrupted: SIGINT or SIGTERM; the last whole step is in the checkpoint.
+        FitInterrupted: SIGINT or SIGTERM, or the minutes were too few for the model's last stage to
+            begin; the last whole step is in the checkpoint. Where all stages have begun the model
+            can be used as it is, and the exception has the report.
     """
-    options = sized(options or Fit())
+    options, begun = sized(options or Fit()), time.monotonic()
     if not len(frame):
         raise DataError("fit: the data have no rows")
     fabric = launch(options)
     first, count = fabric.is_global_zero, fabric.world_size
     with _held(options, first=first), working_together("fit", count):
-        return _fitted(fabric, model, frame, options, graph, further)
+        return _fitted(fabric, model, frame, options, graph, further, begun)
 
 
 def _fitted(
@@ -128,6 +108,7 @@ def _fitted(
     options: Fit,
     graph: str,
     further: Mapping[str, Any],
+    begun: float,
 ) -> FitReport:
     module = _prepared(module_of(model))
     kept = _Checkpoint.of(frame, options, graph, further, first=fabric.is_global_zero)
@@ -143,7 +124,14 @@ def _fitted(
     if kept is not None and stored is not None:
         restore(kept.path, run.state, stored)
         fabric.strategy.precision.load_state_dict(stored.metadata.options["scaler"])
-    return _follow(run, frame, kept, None if held is None else _held_out(model, held, options))
+    judge = None if held is None else _held_out(model, held, options)
+    return _follow(run, frame, kept, judge, _late(options, begun))
+
+
+def _late(options: Fit, begun: float) -> Callable[[], bool]:
+    """Whether the minutes of a fit that began then are over."""
+    end = begun + 60 * options.minutes if options.minutes else math.inf
+    return lambda: time.monotonic() >= end
 
 
 def _held_out(model: Trainable, frame: Rows, options: Fit) -> HeldOut:
@@ -173,26 +161,42 @@ def _prepared(module: nn.Module) -> nn.Module:
     return module
 
 
-def _follow(run: Run, frame: Rows, kept: _Checkpoint | None, held: HeldOut | None) -> FitReport:
+def _follow(
+    run: Run,
+    frame: Rows,
+    kept: _Checkpoint | None,
+    held: HeldOut | None,
+    late: Callable[[], bool],
+) -> FitReport:
     """Take the steps, telling and keeping what the options ask for; leave the averaged weights."""
     state, options, begun = run.state, run.options, run.state.step
-    before, start = state.seconds, time.monotonic()
+    before, start, why = state.seconds, time.monotonic(), ""
     due = bool if kept is None else kept.due
     with _settled(run), signals() as stop, _log(run, frame) as log:
-        for step in () if held is not None and held.over(run) else optimise(run, frame, stop, due):
+        at_end = held is not None and held.over(run)
+        for step in () if at_end else optimise(run, frame, stop, late, due):
             if held is not None and held.due(step.done):
                 log.look(held.look(run))
             over = step.done == options.steps or (held is not None and held.over(run))
+            why = "" if over else "signal" if step.stopped else "minutes" if step.late else ""
             state.seconds = before + time.monotonic() - start
-            log.add(step.done, step.losses, state.seconds, ends=over)
-            stopped = step.stopped and not over
-            if kept is not None and (step.due or stopped or over):
+            log.add(step.done, step.losses, state.seconds, ends=over or why == "minutes")
+            if kept is not None and (step.due or over or why):
                 kept.write(run)
-            if over:
+            if over or why:
                 break
-            if stopped:
-                raise FitInterrupted(_interrupted(step, options))
-    return _report(run.fabric, state.module, options, state, log.losses, begun)
+        report = _report(run.fabric, state.module, options, state, log.losses, begun)
+        report = replace(report, stopped=why)
+        if why == "signal" or (why and not _usable(run)):
+            raise FitInterrupted(_interrupted(report, options), report if _usable(run) else None)
+    return report
+
+
+def _usable(run: Run) -> bool:
+    """Whether all stages have begun, so that the model can be asked."""
+    milestones = run.model.milestones if isinstance(run.model, Staged) else ()
+    last = stage_at(run.options.steps - 1, run.options.steps, milestones)
+    return run.state.step > last.first
 
 
 @dataclass(slots=True, kw_only=True)
@@ -271,8 +275,10 @@ def _settled(run: Run) -> Iterator[None]:
         run.state.module.eval()
 
 
-def _interrupted(step: Step, options: Fit) -> str:
-    where = f"fit stopped after step {step.done} of {options.steps}"
+def _interrupted(report: FitReport, options: Fit) -> str:
+    where = f"fit stopped after step {report.steps} of {options.steps}"
+    if report.stopped == "minutes":
+        where += f", as minutes={options.minutes:g} are over before its last stage"
     if options.checkpoint is None:
         return f"{where}; without checkpoint=... it cannot be resumed"
     return f"{where}; the same call resumes it from {options.checkpoint}"

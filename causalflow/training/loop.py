@@ -117,12 +117,14 @@ class Step:
         done: how many are done.
         losses: the mean loss of every node.
         stopped: a signal asks to stop.
+        late: the time is over.
         due: the state is to be written.
     """
 
     done: int
     losses: Mapping[str, float]
     stopped: bool
+    late: bool
     due: bool
 
 
@@ -216,7 +218,11 @@ def _recomputed(blocks: Iterable[nn.Module]) -> Iterator[nn.Module]:
 
 
 def optimise(
-    run: Run, frame: Rows, stop: list[int], due: Callable[[], bool] = bool
+    run: Run,
+    frame: Rows,
+    stop: list[int],
+    late: Callable[[], bool] = bool,
+    due: Callable[[], bool] = bool,
 ) -> Iterator[Step]:
     """The steps that are left.
 
@@ -224,7 +230,8 @@ def optimise(
         run: what was set up.
         frame: the data.
         stop: what makes it non-empty in any process is told to all of them.
-        due: whether this process wants the state written; told to all of them too.
+        late: whether the time of this process is over; told to all of them too.
+        due: whether this process wants the state written; alike.
     """
     device = run.fabric.device
     for batch in _batches(run, frame):
@@ -232,14 +239,20 @@ def optimise(
         means = _gradient(run, {name: _to(value, device) for name, value in batch.items()})
         norm = _clipped(run)
         # The one time in a step that a GPU is waited for.
-        wishes = [torch.full_like(norm, wish) for wish in (len(stop), due())]
+        wishes = [torch.full_like(norm, wish) for wish in (len(stop), late(), due())]
         told = torch.stack([*wishes, norm.detach()]).to(means.dtype)
         shared = cast(Tensor, run.fabric.all_reduce(torch.cat([means, told])))
-        *numbers, stopped, wanted, gradient = shared.tolist()
+        *numbers, stopped, over, wanted, gradient = shared.tolist()
         losses = dict(zip(run.nodes, numbers, strict=True))
         _check_finite(run, losses, gradient)
         _descend(run, stage)
-        yield Step(done=run.state.step, losses=losses, stopped=stopped > 0, due=wanted > 0)
+        yield Step(
+            done=run.state.step,
+            losses=losses,
+            stopped=stopped > 0,
+            late=over > 0,
+            due=wanted > 0,
+        )
 
 
 def _gradient(run: Run, batch: dict[str, Tensor]) -> Tensor:

@@ -79,6 +79,8 @@ class Fit(Options):
             with the least loss on them. 0: none.
         held_every: Steps between two looks at that loss.
         patience: Looks in a row that are no better after which the fit ends; 0: it never does.
+        minutes: After so many the fit ends with the model that it then has; the same call goes on
+            from the checkpoint. 0: no limit.
         seed: Of batches and noise.
         device: "auto" (CUDA, else CPU), "cpu", "cuda" or "cuda:1".
         precision: "auto" (bf16-mixed where CUDA has bfloat16, else 32-true), "32-true",
@@ -116,6 +118,7 @@ class Fit(Options):
     )
     held_every: int = option(100, _EVERY, phase="training")
     patience: int = option(10, _SEED, phase="training")
+    minutes: float = option(0.0, _NONNEGATIVE)
     seed: int = option(0, _SEED, phase="training")
     device: str = option("auto")
     precision: str = option("auto", Names(_PRECISIONS), phase="training")
@@ -171,6 +174,7 @@ class FitKeywords(TypedDict, total=False):
     held_out: float
     held_every: int
     patience: int
+    minutes: float
     precision: str
     devices: int
     strategy: str

@@ -83,7 +83,7 @@ def test_interrupted_fit_goes_on_by_the_same_command_to_the_same_weights(cli, wo
     assert process.returncode == 130
     assert said.strip().startswith("fit stopped after step ")
     assert said.strip().endswith("the same call resumes it from killed.safetensors.resume")
-    assert not (tmp_path / "killed.safetensors").exists()
+    assert load_state(tmp_path / "killed.safetensors", kind="model").metadata.options["fitted"]
 
     resumed = cli(*quiet, "-o", "killed.safetensors")
     assert resumed.code == 0
