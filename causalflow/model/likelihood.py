@@ -61,9 +61,7 @@ class Fitted:
     interruption: FitInterrupted | None = None
 
 
-def fit_nodes(
-    scm: StructuralModel, data: Any, nodes: Iterable[str] | None, options: Fit
-) -> Fitted:
+def fit_nodes(scm: StructuralModel, data: Any, nodes: Iterable[str] | None, options: Fit) -> Fitted:
     """Fit some nodes (None: all), and leave the model in evaluation mode.
 
     Warns where draws from a continuous node's mechanism are far from its rows.
