@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from causalflow import data
     from causalflow.bounds.bounds import Bounds, bounds
     from causalflow.design.adjustment import adjustment_sets, is_adjustment_set
+    from causalflow.design.contradictions import IndependenceTest, IndependenceTests
     from causalflow.design.front_door import front_door_sets
-    from causalflow.design.independences import Independence, implied_independences, separated
+    from causalflow.design.independence import Independence
+    from causalflow.design.independences import implied_independences, separated
     from causalflow.design.instruments import Instrument, instruments
     from causalflow.errors import (
         CausalflowError,
@@ -93,7 +95,9 @@ _NAMES = {
     "causalflow.data": "data",
     "causalflow.design.adjustment": "adjustment_sets is_adjustment_set",
     "causalflow.design.front_door": "front_door_sets",
-    "causalflow.design.independences": "Independence implied_independences separated",
+    "causalflow.design.independence": "Independence",
+    "causalflow.design.contradictions": "IndependenceTest IndependenceTests",
+    "causalflow.design.independences": "implied_independences separated",
     "causalflow.design.instruments": "Instrument instruments",
     "causalflow.errors": (
         "CausalflowError CausalflowWarning CheckpointError CompileError DataError EvidenceError "
@@ -167,6 +171,8 @@ __all__ = [
     "GroupedGuidance",
     "Heun",
     "Independence",
+    "IndependenceTest",
+    "IndependenceTests",
     "Instrument",
     "Latent",
     "Leapfrog",

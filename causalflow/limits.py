@@ -28,6 +28,8 @@ __all__ = [
     "CSV_LINE_BYTES",
     "CUTS",
     "DENOMINATOR",
+    "DEPENDENCE_LEVELS",
+    "DEPENDENCE_ROWS",
     "DISTRICT_CELLS",
     "DRAWN_NUMBERS",
     "DRAWN_ROWS",
@@ -246,6 +248,14 @@ COUNTED_CELLS = 2**20
 """The most cells that an estimate counts rows into: its 200 resamples take some 20 seconds then."""
 ESTIMATE_RESAMPLES = 100_000
 """The most laws that are drawn for a sampling error: more would tell no more digits."""
+DEPENDENCE_LEVELS = 12
+"""The most different whole numbers of an undeclared column that a test of independence compares
+as levels: of more, few rows share one."""
+DEPENDENCE_ROWS = 10_000
+"""The most rows that a test of independence by residuals looks at: a tenth of a second of one core,
+and dependence that it overlooks in them is slight."""
+INDEPENDENCES = 10_000
+"""The most independences that one call holds against rows: a quarter of an hour."""
 OCCURRING_LEVELS = 100
 """The most different values of an undeclared column that are taken for levels, not for numbers."""
 JOINT_CELLS = 10_000_000

@@ -25,6 +25,7 @@ LAYERS = [  # lowest first; modules of one layer may import one another, without
     {"symbolic"},
     {"estimate"},
     {"proof"},
+    {"dependence"},
     {"design"},
     {"identify"},
     {"exact"},

@@ -5,6 +5,7 @@ import pytest
 
 import causalflow as cf
 
+CHAIN = cf.Graph(edges=["x -> y -> z"])
 FORK = cf.Graph(edges=["z -> x -> y", "z -> y"])
 COINS = """
 exogenous: {u: {p: [0.25, 0.75]}}
@@ -33,6 +34,8 @@ RESULTS = {
     "FitReport": lambda: fitted(report=True),
     "Abduction": lambda: fitted(report=False),
     "Independence": lambda: next(cf.implied_independences(cf.Graph(edges=["x -> y -> z"]))),
+    "IndependenceTests": lambda: cf.implied_independences(CHAIN).test(rows()),
+    "IndependenceTest": lambda: cf.implied_independences(CHAIN).test(rows()).tests[0],
     "Instrument": lambda: next(cf.instruments(cf.Graph(edges=["z -> x -> y"]), "x", "y")),
     "Proof": lambda: cf.identify(FORK, "P(y | do(x))").proof,
     "Query": lambda: cf.parse_query("P(y | do(x))"),
