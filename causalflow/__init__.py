@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from causalflow.design.independence import Independence
     from causalflow.design.independences import implied_independences, separated
     from causalflow.design.instruments import Instrument, instruments
+    from causalflow.effects.effect import Effect
     from causalflow.errors import (
         CausalflowError,
         CausalflowWarning,
@@ -103,6 +104,7 @@ _NAMES = {
         "CausalflowError CausalflowWarning CheckpointError CompileError DataError EvidenceError "
         "GraphError QueryError SupportWarning"
     ),
+    "causalflow.effects.effect": "Effect",
     "causalflow.estimate.plug_in": "Estimate",
     "causalflow.evaluation.evaluation": "Evaluation evaluate",
     "causalflow.evaluation.gallery": "Gallery",
@@ -159,6 +161,7 @@ __all__ = [
     "Diffusion",
     "Dpm2m",
     "Edict",
+    "Effect",
     "Estimate",
     "Evaluation",
     "EvidenceError",

@@ -27,6 +27,7 @@ LAYERS = [  # lowest first; modules of one layer may import one another, without
     {"proof"},
     {"dependence"},
     {"design"},
+    {"effects"},
     {"identify"},
     {"exact"},
     {"bounds"},

@@ -25,13 +25,17 @@ from causalflow.values.regime import only_observed
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Counts", "counted"]
+__all__ = ["Counts", "UncountableError", "counted", "warn_of_gaps"]
 
 CONTINUOUS = (
     "this estimator counts the rows of each level, so a continuous column has no place in it: bin"
     " it into a few levels and declare a class, or fit a model and ask it"
     " (cf.compile(graph), fit, ask)"
 )
+
+
+class UncountableError(DataError):
+    """Columns that hold numbers, or too many levels to count the rows of each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -93,7 +97,7 @@ def counted(
     if not rows:
         raise DataError(f"estimate: none of {every:,} rows is complete in {list(names)}")
     if rows < every:
-        _warn(every - rows, every, [name for name in names if (places[name] == GAP).any()])
+        warn_of_gaps(every - rows, every, [name for name in names if (places[name] == GAP).any()])
     shape = [len(found[name]) for name in names]
     codes = np.ravel_multi_index([place[complete] for place in places.values()], shape)
     counts = np.bincount(codes, minlength=math.prod(shape)).reshape(shape)
@@ -120,7 +124,7 @@ def _levels(
     if name in given:
         return _given(name, given[name])
     if node is not None and node.type.numeric:
-        raise DataError(f"estimate: '{name}' is {node.type.predicate}; {CONTINUOUS}")
+        raise UncountableError(f"estimate: '{name}' is {node.type.predicate}; {CONTINUOUS}")
     if node is not None and not node.type.scalar:
         raise DataError(f"estimate: '{name}' is {node.type.predicate}; fit a model and ask it")
     return _declared(node) or _occurring(name, column)
@@ -158,7 +162,7 @@ def _occurring(name: str, column: Any) -> tuple[Level, ...]:
         raise DataError(f"estimate: column '{name}': expected a name or a number a row") from None
     _refuse_decimals(name, [value for value in found if isinstance(value, float)])
     if len(found) > OCCURRING_LEVELS:
-        raise DataError(
+        raise UncountableError(
             f"estimate: '{name}' has {len(found):,} different values, more than the"
             f" {OCCURRING_LEVELS} that are taken for levels unless they are declared; {CONTINUOUS}"
         )
@@ -176,20 +180,23 @@ def _occurring(name: str, column: Any) -> tuple[Level, ...]:
 
 def _refuse_decimals(name: str, values: Sequence[float] | np.ndarray[Any, Any]) -> None:
     if len(values):
-        raise DataError(f"estimate: '{name}' has numbers such as {values[0]:g}; {CONTINUOUS}")
+        raise UncountableError(
+            f"estimate: '{name}' has numbers such as {values[0]:g}; {CONTINUOUS}"
+        )
 
 
 def _check_cells(levels: Mapping[str, Sequence[Level]]) -> None:
     cells = math.prod(map(len, levels.values()))
     if cells > COUNTED_CELLS:
         sizes = ", ".join(f"{name}: {len(each)}" for name, each in levels.items())
-        raise DataError(
+        raise UncountableError(
             f"estimate: the formula's columns have {cells:.3g} cells together ({sizes}); at most"
             f" {COUNTED_CELLS:,} are counted: merge levels, or fit a model and ask it"
         )
 
 
-def _warn(dropped: int, every: int, names: Sequence[str]) -> None:
+def warn_of_gaps(dropped: int, every: int, names: Sequence[str]) -> None:
+    """Say that rows are left out for the gaps of some columns."""
     shown = ", ".join(f"'{name}'" for name in names)
     warnings.warn(
         f"estimate: {dropped:,} of {every:,} rows are left out, for {shown} is missing there; the"

@@ -16,16 +16,15 @@ import numpy as np
 
 from causalflow.admg.admg import ADMG
 from causalflow.design.formulas import ShortAnswer, short_answers
+from causalflow.effects.ask import Ask
 from causalflow.errors import DataError, QueryError
-from causalflow.estimate.counts import counted
-from causalflow.estimate.plug_in import Answers, Estimate, estimated, unsettled
+from causalflow.estimate.plug_in import Answers, Estimate, unsettled
 from causalflow.factors.contraction import with_mass_one
 from causalflow.factors.table import Table, with_declared_levels
 from causalflow.graph.node import Level, levels_of
 from causalflow.identify.hedge import Hedge
 from causalflow.proof.proof import Proof, Step, latex_question
 from causalflow.query.combination import AnyQuery, Combination
-from causalflow.query.means import check_named, counting_notes
 from causalflow.query.parse import parse_distribution
 from causalflow.symbolic.evaluate import Data, evaluate
 from causalflow.symbolic.expression import ZERO, Expression, Index
@@ -35,6 +34,7 @@ from causalflow.symbolic.render import to_latex, to_text
 if TYPE_CHECKING:
     import pandas as pd
 
+    from causalflow.effects.effect import Effect
     from causalflow.graph.graph import Graph
 
 __all__ = ["Verdict"]
@@ -220,42 +220,64 @@ class Verdict:
         rows: pd.DataFrame | Mapping[str, Any],
         *,
         levels: Mapping[str, Sequence[Level]] | None = None,
+        method: str = "auto",
+        learners: object = "auto",
+        folds: int = 5,
+        at: Mapping[str, Sequence[float]] | None = None,
         resamples: int = 400,
         confidence: float = 0.95,
         generator: np.random.Generator | int | None = None,
-    ) -> Estimate:
-        """The answer from rows of finite variables, with its sampling error.
+    ) -> Estimate | Effect:
+        """The answer from rows, with its sampling error.
 
-        Rows with a gap in a column that is needed are left out, with a warning. Where the formula
-        conditions on a stratum without rows, the answer is an interval that names it.
+        Where every column that the formula needs is finite, rows are counted (`Estimate`): where it
+        conditions on a stratum without rows, the answer is an interval that names it. Where one is
+        a number, learners that have not seen a row predict it (`Effect`). Rows with a gap in a
+        column that is needed are left out, with a warning.
 
         Args:
-            rows: variable -> its level in each row (`causalflow.values.finite`).
+            rows: variable -> its value in each row; a data frame, or a mapping.
             levels: variable -> its levels; by default as the graph declares, else those that occur.
-            resamples: how many laws are drawn for the sampling error.
-            confidence: the share of their answers within an interval.
-            generator: draws them: numpy's, or a seed, by default 0.
+            method: "plug in", which counts; a name of `causalflow.effects.answer.PLANNERS`;
+                "auto": it is counted where it can be, else the first that answers is taken.
+            learners: "auto", names of `causalflow.effects.learners.LEARNERS`, or estimators of
+                scikit-learn's form, of which the best by cross-validated loss is taken; or a
+                mapping of "outcome" and "treatment" to such.
+            folds: how many parts the rows are cut into for learners.
+            at: variable -> the values at which a free number is wanted.
+            resamples: how many laws are drawn for the sampling error of what is counted.
+            confidence: the share of samples whose intervals hold the truth.
+            generator: draws, and shuffles the rows: numpy's, or a seed, by default 0.
 
         Raises:
-            QueryError: the query is not identifiable.
-            DataError: a column that the estimand needs is missing, continuous, or has a value that
-                is no level; the estimand needs an experiment; or the mean of names whose order
-                nobody has declared.
+            QueryError: the query is not identifiable, or no method answers it.
+            DataError: a column that the estimand needs is missing or has a value that is no level;
+                the estimand needs an experiment; or the mean of names whose order nobody has
+                declared.
         """
-        if self.estimand is None:
-            raise QueryError(f"estimate: {self.query} is {self.said} from {self._known}")
-        names = sorted(variables(self.estimand) | {index.name for index in self._indices})
-        nodes = {} if self.declared is None else self.declared.nodes
-        counts = counted(rows, names, nodes, levels or {})
-        check_named(self.query, {n: counts.table.levels[n] for n in counts.occurring}, "estimate")
-        return estimated(
-            self.estimand,
-            counts,
-            Answers.of(self._indices, self.query.free_variables, self.constant_in, counts.table),
+        from causalflow.effects.answer import estimate_of
+
+        ask = Ask(
+            query=self.query,
+            graph=self.graph,
+            estimand=self.estimand,
+            indices=self._indices,
+            constant_in=self.constant_in,
+            nodes={} if self.declared is None else self.declared.nodes,
+            assumptions=self.assumptions,
+            refusal=f"{self.query} is {self.said} from {self._known}",
+        )
+        return estimate_of(
+            ask,
+            rows,
+            levels=levels or {},
+            method=method,
+            learners=learners,
+            folds=folds,
+            at=at or {},
             resamples=resamples,
             confidence=confidence,
             generator=generator,
-            assumptions=(*self.assumptions, *counting_notes(self.query, counts.table.levels)),
         )
 
     def text(self, *, explain: bool = False, proof: bool = False) -> str:

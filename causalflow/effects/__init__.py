@@ -1,0 +1,1 @@
+"""Effects: causal answers from rows, by cross-fitted learners, with standard errors."""

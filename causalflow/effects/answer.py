@@ -1,0 +1,161 @@
+"""Answer: rows and a question become an estimate, by the first method that answers it.
+
+Where all columns of the formula are finite their rows are counted (`causalflow.estimate.plug_in`).
+Else the methods are tried in the order of `PLANNERS`. A call may name one, or `COUNTING`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from causalflow.effects.ask import Ask
+from causalflow.effects.back_door import plan_back_door
+from causalflow.effects.effect import Effect
+from causalflow.effects.learners import read_learners
+from causalflow.effects.problem import Plan, Planner, Problem, Settings
+from causalflow.effects.question import question_of
+from causalflow.effects.rows import Rows, read_rows
+from causalflow.errors import DataError, QueryError, one_of
+from causalflow.estimate.counts import UncountableError, counted
+from causalflow.estimate.plug_in import Answers, Estimate, estimated
+from causalflow.graph.node import Level
+from causalflow.query.means import check_named, counting_notes
+from causalflow.symbolic.parts import variables
+
+__all__ = ["COUNTING", "PLANNERS", "answered", "estimate_of"]
+
+COUNTING = "plug in"
+
+PLANNERS: Mapping[str, Planner] = {"back door": plan_back_door}
+
+_ROLES = ("outcome", "treatment")
+
+
+def estimate_of(
+    ask: Ask,
+    given: Any,
+    *,
+    levels: Mapping[str, Sequence[Level]],
+    method: str,
+    learners: object,
+    folds: int,
+    at: Mapping[str, Sequence[float]],
+    resamples: int,
+    confidence: float,
+    generator: np.random.Generator | int | None,
+) -> Estimate | Effect:
+    """The estimate of a verdict; its arguments are those of `Verdict.estimate`.
+
+    Raises:
+        QueryError: no method answers the question.
+        DataError: the rows lack a column or hold what is no value, or an option is none.
+    """
+    if method not in ("auto", COUNTING, *PLANNERS):
+        known = ["auto", COUNTING, *PLANNERS]
+        raise DataError(f"estimate: no method {method!r}; {one_of(str(method), known)}")
+    if ask.estimand is None and method in ("auto", COUNTING):
+        raise QueryError(f"estimate: {ask.refusal}")
+    if method in ("auto", COUNTING):
+        try:
+            return _counted(ask, given, levels, resamples, confidence, generator)
+        except UncountableError:
+            if method == COUNTING or _plan(ask, given, method) is None:
+                raise
+    settings = _settings(learners, folds, confidence, generator, resamples)
+    return answered(ask, given, settings, method=method, levels=levels, at=at)
+
+
+def _counted(
+    ask: Ask,
+    given: Any,
+    levels: Mapping[str, Sequence[Level]],
+    resamples: int,
+    confidence: float,
+    generator: np.random.Generator | int | None,
+) -> Estimate:
+    """The formula with the rows' relative frequencies put in."""
+    assert ask.estimand is not None
+    names = sorted(variables(ask.estimand) | {index.name for index in ask.indices})
+    counts = counted(given, names, ask.nodes, levels)
+    known = counts.table.levels
+    check_named(ask.query, {name: known[name] for name in counts.occurring}, "estimate")
+    return estimated(
+        ask.estimand,
+        counts,
+        Answers.of(ask.indices, ask.query.free_variables, ask.constant_in, counts.table),
+        resamples=resamples,
+        confidence=confidence,
+        generator=generator,
+        assumptions=(*ask.assumptions, *counting_notes(ask.query, known)),
+    )
+
+
+def answered(
+    ask: Ask,
+    given: Any,
+    settings: Settings,
+    *,
+    method: str = "auto",
+    levels: Mapping[str, Sequence[Level]] | None = None,
+    at: Mapping[str, Sequence[float]] | None = None,
+) -> Effect:
+    """The answers of a question from rows, by learners.
+
+    Args:
+        ask: the question and its graph.
+        given: a data frame, or a mapping of columns.
+        settings: how the estimate is made.
+        method: a name of `PLANNERS`, or "auto", the first that answers.
+        levels: the levels of variables for which the graph declares none.
+        at: variable -> the values at which a free number is wanted.
+
+    Raises:
+        QueryError: no method answers the question.
+        DataError: the rows lack a column or hold what is no value.
+    """
+    plan = _plan(ask, given, method)
+    if plan is None:
+        raise QueryError(f"estimate: {method} does not answer {ask.query} from the columns given")
+    names = sorted(ask.query.variables | plan.variables)
+    return _of_rows(ask, plan, read_rows(given, names, ask.nodes, levels), settings, at or {})
+
+
+def _of_rows(
+    ask: Ask, plan: Plan, rows: Rows, settings: Settings, at: Mapping[str, Sequence[float]]
+) -> Effect:
+    question = question_of(ask.query, rows, at)
+    return plan.estimate(Problem(ask=ask, question=question, rows=rows, settings=settings))
+
+
+def _plan(ask: Ask, given: Any, method: str) -> Plan | None:
+    """The plan of the method that is named, or of the first that answers."""
+    wanted = PLANNERS if method == "auto" else {method: PLANNERS[method]}
+    known = frozenset(map(str, getattr(given, "columns", given)))
+    plans = (planner(ask, known) for planner in wanted.values())
+    return next((plan for plan in plans if plan is not None), None)
+
+
+def _settings(
+    learners: object,
+    folds: int,
+    confidence: float,
+    generator: np.random.Generator | int | None,
+    resamples: int,
+) -> Settings:
+    """The settings that a call names, checked."""
+    roles = learners if isinstance(learners, Mapping) else dict.fromkeys(_ROLES, learners)
+    if wrong := [role for role in roles if role not in _ROLES]:
+        raise DataError(f"estimate: learners of '{wrong[0]}'; {one_of(str(wrong[0]), _ROLES)}")
+    outcome, treatment = (read_learners(roles.get(role, "auto")) for role in _ROLES)
+    is_random = isinstance(generator, np.random.Generator)
+    return Settings(
+        outcome_learners=outcome,
+        treatment_learners=treatment,
+        folds=folds,
+        confidence=confidence,
+        seed=int(generator.integers(2**31)) if is_random else int(generator or 0),  # type: ignore
+        resamples=resamples,
+    )
