@@ -46,8 +46,8 @@ class Learned:
     """What was learned of a target.
 
     Attributes:
-        predictions: what learners that have not seen a row say of it, shape (rows,) of a mean, (rows,
-            levels) of probabilities.
+        predictions: what learners that have not seen a row say of it: a mean, shape (rows,), or
+            probabilities, shape (rows, levels).
         learner: the name of the candidate that was taken.
         losses: each candidate's loss on rows that it has not seen.
     """

@@ -2,8 +2,8 @@
 
 A *method* (`Planner`) looks at the graph and the question alone and says whether it answers, and
 from which columns (`Plan`). Then the rows are read, and the plan turns the problem into an
-`Effect`. A method that finds moments (`causalflow.effects.question`) gives `Moments`, of which `assembled`
-makes the answers.
+`Effect`. A method that finds moments (`causalflow.effects.question`) gives `Moments`, of which
+`assembled` makes the answers.
 """
 
 from __future__ import annotations
