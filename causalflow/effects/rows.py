@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causalflow.errors import DataError, one_of
+from causalflow.estimate.counts import warn_of_gaps
 from causalflow.graph.node import Level, Node
 from causalflow.values.column import GAP, entries_of, occurring
 from causalflow.values.finite import FiniteType, finite
@@ -95,6 +96,14 @@ class Rows:
         parts = [self.columns[name].features for name in names]
         return np.hstack([np.empty((len(self), 0)), *parts])
 
+    def feature_names(self, names: Iterable[str]) -> list[str]:
+        """Each feature of some columns in words."""
+        found: list[str] = []
+        for name in names:
+            levels = self.columns[name].levels[1:] if self.columns[name].is_finite else ()
+            found += [f"{name}={level}" for level in levels] or [name]
+        return found
+
     def taken(self, chosen: NDArray[Any]) -> Rows:
         """Some of the rows: a mask, or positions."""
         return replace(self, columns={n: c.taken(chosen) for n, c in self.columns.items()})
@@ -132,9 +141,13 @@ def read_rows(
     lengths = {name: len(each.numbers) for name, each in found.items()}
     if len(set(lengths.values())) > 1:
         raise DataError(f"estimate: expected columns of one length; given {lengths}")
-    whole = np.logical_and.reduce([_present(each) for each in found.values()])
+    present = {name: _present(each) for name, each in found.items()}
+    whole = np.logical_and.reduce([*present.values()])
     if not whole.any():
         raise DataError(f"estimate: none of {whole.size:,} rows is complete in {list(names)}")
+    if not whole.all():
+        gaps = [name for name, each in present.items() if not each.all()]
+        warn_of_gaps(int((~whole).sum()), whole.size, gaps)
     return replace(Rows(columns=found).taken(whole), dropped=int((~whole).sum()))
 
 
