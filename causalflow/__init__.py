@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from causalflow import data
     from causalflow.bounds.bounds import Bounds, bounds
+    from causalflow.certainty.counterfactuals import individuals
+    from causalflow.certainty.individuals import Individuals
     from causalflow.design.adjustment import adjustment_sets, is_adjustment_set
     from causalflow.design.contradictions import IndependenceTest, IndependenceTests
     from causalflow.design.front_door import front_door_sets
@@ -93,6 +95,8 @@ __version__ = "0.1.0"
 
 _NAMES = {
     "causalflow.bounds.bounds": "Bounds bounds",
+    "causalflow.certainty.counterfactuals": "individuals",
+    "causalflow.certainty.individuals": "Individuals",
     "causalflow.data": "data",
     "causalflow.design.adjustment": "adjustment_sets is_adjustment_set",
     "causalflow.design.front_door": "front_door_sets",
@@ -176,6 +180,7 @@ __all__ = [
     "Independence",
     "IndependenceTest",
     "IndependenceTests",
+    "Individuals",
     "Instrument",
     "Latent",
     "Leapfrog",
@@ -210,6 +215,7 @@ __all__ = [
     "identify",
     "image_grid",
     "implied_independences",
+    "individuals",
     "instruments",
     "is_adjustment_set",
     "load",

@@ -39,6 +39,7 @@ LAYERS = [  # lowest first; modules of one layer may import one another, without
     {"training"},
     {"model"},
     {"plot"},
+    {"certainty"},
     {"evaluation"},
     {"demo"},
     {"__init__"},

@@ -72,6 +72,8 @@ class Frame:
             >>> Frame.read({"color": ["red", "green", "red"]}, graph).columns["color"]
             tensor([1, 0, 1])
         """
+        if isinstance(data, Frame) and graph.nodes.items() <= data.nodes.items():
+            return data.of(graph.nodes)
         given = _as_mapping(data)
         for name in graph.nodes:
             if name not in given:
@@ -81,6 +83,23 @@ class Frame:
         regimes = {name: torch.from_numpy(was_set) for name, was_set in found.items()}
         _check_lengths(columns | {regime_column(name): each for name, each in regimes.items()})
         return cls(nodes=graph.nodes, columns=Frozen(columns), regimes=Frozen(regimes))
+
+    def of(self, names: Iterable[str]) -> Frame:
+        """Some of the columns, with their regimes."""
+        kept = list(names)
+        return Frame(
+            nodes={name: self.nodes[name] for name in kept},
+            columns=Frozen({name: self.columns[name] for name in kept}),
+            regimes=Frozen({n: each for n, each in self.regimes.items() if n in kept}),
+        )
+
+    def part(self, rows: Tensor) -> Frame:
+        """Some of the rows, by their numbers, shape (rows,)."""
+        return Frame(
+            nodes=self.nodes,
+            columns=Frozen({name: column[rows] for name, column in self.columns.items()}),
+            regimes=Frozen({name: each[rows] for name, each in self.regimes.items()}),
+        )
 
     @property
     def marks(self) -> dict[str, Tensor]:

@@ -41,7 +41,7 @@ from causalflow.training.fit import fit
 from causalflow.training.options import LATENT, USUAL, Fit, Size, sized
 from causalflow.training.report import FitReport
 
-__all__ = ["Fitted", "Trainee", "fit_nodes", "latent_districts"]
+__all__ = ["Fitted", "Trainee", "fit_nodes", "fitted_rows", "latent_districts"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +88,7 @@ def fit_nodes(scm: StructuralModel, data: Any, nodes: Iterable[str] | None, opti
                 "fit the model that it was distilled from"
             )
     frame = Frame.read(data, scm.graph.subgraph(part.columns))
-    report, interruption = _fitted(part, frame, options, scm.graph.to_yaml())
+    report, interruption = fitted_rows(part, frame, options, scm.graph.to_yaml())
     scm.to(report.device).eval()
     scm.forget()
     experience = replace(experienced(scm, frame, part.nodes), habits=_habits(data, part.nodes))
@@ -105,10 +105,17 @@ def fit_nodes(scm: StructuralModel, data: Any, nodes: Iterable[str] | None, opti
     )
 
 
-def _fitted(
+def fitted_rows(
     part: Trainee, frame: Frame, options: Fit, graph: str
 ) -> tuple[FitReport, FitInterrupted | None]:
-    """The fit, and the signal that ended it where its model can be used all the same."""
+    """Fit a part of a model to a frame; the signal that ended it, if the model can be used.
+
+    Args:
+        part: what is fitted.
+        frame: the rows, with the part's columns.
+        options: how.
+        graph: the graph file's text.
+    """
     try:
         return fit(part, frame, sized(options, part.size), graph=graph), None
     except FitInterrupted as interruption:

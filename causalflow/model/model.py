@@ -19,8 +19,10 @@ Source: Pearl (2009), Causality, theorem 7.1.7.
 
 from __future__ import annotations
 
+import math
+import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -70,9 +72,10 @@ from causalflow.model.evidence import (
 )
 from causalflow.model.experience import Experience
 from causalflow.model.likelihood import fit_nodes
+from causalflow.model.members import check_members, members
 from causalflow.model.sampling import simulate
 from causalflow.model.scm import StructuralModel, accelerate
-from causalflow.model.storage import read, transplant, write
+from causalflow.model.storage import Stored, read, transplant, write
 from causalflow.model.stream import (
     StreamReport,
     Target,
@@ -112,6 +115,8 @@ class Model:
         device: where the weights are.
         experience: what it keeps of the rows it was fitted to: ranges, distances, digests of
             pictures (`causalflow.model.experience`).
+        members: models like it, fitted to halves of the rows, if the fit was asked for some
+            (`causalflow.model.members`).
     """
 
     def __init__(
@@ -121,8 +126,10 @@ class Model:
         fitted: Iterable[str] = (),
         experience: Experience | None = None,
         parts: Parts | None = None,
+        members: Sequence[StructuralModel] = (),
     ) -> None:
         self.scm = scm
+        self.members = tuple(members)
         self.device = scm.device
         self.options = options
         self.parts = parts or Parts()
@@ -140,6 +147,7 @@ class Model:
         self.device = self.scm.to(existing_device(device)).device
         self.__dict__.pop("exact", None)
         self.scm.forget()
+        self.members = tuple(member.to(self.device) for member in self.members)
         self._questions.clear()
         return self
 
@@ -212,13 +220,22 @@ class Model:
             "progress": progress,
         }
         chosen = fit_options(options, {**spelt, **further})
-        found = fit_nodes(self.scm, data, nodes, chosen)
+        check_members(self.scm, chosen)
+        end = time.monotonic() + 60 * chosen.minutes if chosen.minutes else math.inf
+        wanted = None if nodes is None else check_names(self.graph, nodes)
+        found = fit_nodes(self.scm, data, wanted, chosen)
         self.device = self.scm.device
         self.fitted |= found.nodes
         self.experience = self.experience.then(found.experience)
+        self.members = ()
         if found.interruption is not None:
             raise found.interruption
-        return found.report
+        self.members = (
+            members(self.scm, self.options, self.parts, data, wanted, chosen, end)
+            if chosen.members
+            else ()
+        )
+        return replace(found.report, members=len(self.members))
 
     def distill(
         self,
@@ -290,6 +307,7 @@ class Model:
         check_fitted(donor.scm, donor.fitted, [name])
         transplant(name, donor.scm, self.scm)
         self.scm.forget()
+        self.members = ()
         self.fitted |= {name}
         self.experience = self.experience.then(donor.experience.of([name]))
         return self
@@ -704,7 +722,14 @@ class Model:
             CausalflowError: no size.
         """
         limit = read_size("save: piece", piece)
-        write(path, self.scm, self.options, self.fitted, self.experience, self.parts, limit, bits)
+        stored = Stored(
+            scm=self.scm,
+            options=self.options,
+            fitted=sorted(self.fitted),
+            experience=self.experience,
+            members=self.members,
+        )
+        write(path, stored, self.parts, limit, bits)
 
     @staticmethod
     def load(
@@ -728,7 +753,10 @@ class Model:
             CausalflowError: no such device.
         """
         parts = Parts(networks=networks or {}, predictors=predictors or {})
-        return Model(*read(path, parts), parts=parts).to(device)
+        found = read(path, parts)
+        return Model(
+            found.scm, found.options, found.fitted, found.experience, parts, found.members
+        ).to(device)
 
     def _call(
         self,

@@ -14,8 +14,8 @@ Source: Peters, Janzing & Schoelkopf (2017), Elements of causal inference, secti
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,23 +52,42 @@ from causalflow.model.scm import StructuralModel
 
 __all__ = ["Stored", "fingerprint", "frozen_networks", "read", "transplant", "write"]
 
-MOST_TIMES = 100
+MOST_TIMES, MOST_MEMBERS = 100, 1_000
 OPEN = frozenset({"bend", "bends", "ends"})
 """Buffers that may be infinite: what bends nothing, the ends of an open support."""
 
-Stored = tuple[StructuralModel, CompileOptions, list[str], Experience]
+MEMBER = "member"
+"""The first part of the names of the members' tensors, before their number."""
 
 
-def write(
-    path: str | Path,
-    scm: StructuralModel,
-    options: CompileOptions,
-    fitted: Iterable[str],
-    experience: Experience,
-    parts: Parts,
-    piece: int,
-    bits: int = 32,
-) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Stored:
+    """What a file holds of a model.
+
+    Attributes:
+        scm: the weights, with the declaration.
+        options: those of compiling.
+        fitted: the nodes that were.
+        experience: what is kept of the rows.
+        members: models like it, fitted to halves of the rows.
+    """
+
+    scm: StructuralModel
+    options: CompileOptions
+    fitted: Sequence[str]
+    experience: Experience
+    members: Sequence[StructuralModel] = ()
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """All weights, by the names that they have in a file."""
+        found = dict(self.scm.state_dict())
+        for k, member in enumerate(self.members):
+            found |= {f"{MEMBER}.{k}.{n}": tensor for n, tensor in member.state_dict().items()}
+        return found
+
+
+def write(path: str | Path, model: Stored, parts: Parts, piece: int, bits: int = 32) -> None:
     """Write a model, wholly or not at all, in one file or in pieces of at most ``piece`` bytes.
 
     Its weights have so many ``bits`` (`causalflow.model.packing`).
@@ -79,11 +98,12 @@ def write(
     Raises:
         CheckpointError: a weight is not finite, or the file cannot be written; an older file stays.
     """
+    scm = model.scm
     images = {name: asdict(image.options) for name, image in scm.images.items()}
     texts: dict[str, Any] = {
-        "compile": asdict(options),
-        "experience": experience.record(),
-        "fitted": sorted(fitted),
+        "compile": asdict(model.options),
+        "experience": model.experience.record(),
+        "fitted": sorted(model.fitted),
         "images": images,
         "parts": parts.names(),
     }
@@ -95,7 +115,9 @@ def write(
         texts["frozen"] = frozen
     if editors := {n: len(i.editor.times) for n, i in scm.images.items() if i.editor is not None}:
         texts["editors"] = editors
-    tensors = scm.state_dict()
+    if model.members:
+        texts["members"] = len(model.members)
+    tensors = model.tensors
     _check_finite(tensors, path)
     if bits != 32:
         texts["bits"] = bits
@@ -111,7 +133,7 @@ def fingerprint(scm: StructuralModel) -> str:
 
 
 def read(path: str | Path, parts: Parts) -> Stored:
-    """The model in a file, its options, the nodes that were fitted, and to what.
+    """The model in a file, with all that the file holds of it.
 
     Args:
         path: the file.
@@ -126,19 +148,46 @@ def read(path: str | Path, parts: Parts) -> Stored:
         graph, options, fitted, experience = _declared(announced.metadata, path)
         settings = read_settings(graph, announced.metadata.options.get("settings", {}))
         editors = _editors(announced.metadata.options.get("editors", {}))
-        expected = outline(graph, options, parts, editors)
+        outlined = outline(graph, options, parts, editors)
+        count = _member_count(announced.metadata.options.get("members", 0))
     except CausalflowError as error:
         raise CheckpointError(
             f"{path}: the graph or options inside cannot be read ({error})"
         ) from None
     restore = unpacked if "bits" in announced.metadata.options else dict
-    check_like(expected, restore(announced.tensors), path)
+    expected = {f"{MEMBER}.{k}.{n}": each for k in range(count) for n, each in outlined.items()}
+    check_like({**outlined, **expected}, restore(announced.tensors), path)
     tensors = restore(load_state(path, kind="model").tensors)
     _check_finite(tensors, path)
     scm = structural_model(graph, options, parts, editors)
     _check_frozen(announced.metadata.options.get("frozen", {}), frozen_networks(scm), path)
-    load_into(scm, tensors, path)
-    return scm.settled(settings).eval(), options, fitted, experience
+    load_into(scm, _part(tensors, outlined), path)
+    members = []
+    for k in range(count):
+        member = structural_model(graph, options, parts, editors)
+        load_into(member, _part(tensors, outlined, f"{MEMBER}.{k}."), path)
+        members.append(member.eval())
+    return Stored(
+        scm=scm.settled(settings).eval(),
+        options=options,
+        fitted=fitted,
+        experience=experience,
+        members=members,
+    )
+
+
+def _part(
+    tensors: Mapping[str, Tensor], names: Iterable[str], prefix: str = ""
+) -> dict[str, Tensor]:
+    """The tensors of one model among those of all."""
+    return {name: tensors[prefix + name] for name in names if prefix + name in tensors}
+
+
+def _member_count(given: Any) -> int:
+    """How many members a file says it has."""
+    if type(given) is not int or not 0 <= given <= MOST_MEMBERS:
+        raise CheckpointError(f"'members' is {given!r}; expected a number to {MOST_MEMBERS}")
+    return given
 
 
 def frozen_networks(scm: StructuralModel) -> dict[str, list[str]]:

@@ -255,12 +255,14 @@ class Repeats:
         evidence: node -> engine values, given or read off an image, gaps among them.
         actions: the interventions.
         seed: the seed of the draws, which no others share.
+        fresh: the nodes whose own noise is drawn whatever the evidence says of it.
     """
 
     scm: StructuralModel
     evidence: Values
     actions: Mapping[str, Intervention] = field(default_factory=dict)
     seed: int = 1
+    fresh: frozenset[str] = frozenset()
 
     @property
     def rows(self) -> int:
@@ -273,10 +275,10 @@ class Repeats:
         tried = self._drawn(max(2, min(TRIED, TRIED * TRIED_ROWS // max(rows, 1))), rows)
         return tuple(name for name, drawn in tried.items() if _differs(drawn))
 
-    def drawn(self) -> dict[str, Tensor]:
-        """Node -> engine values of its further draws, shape (draws, rows)."""
-        draws = max(FEWEST_DRAWS, min(MOST_DRAWS, CELLS // max(self.rows, 1)))
-        return self._drawn(draws, self.rows)
+    def drawn(self, draws: int | None = None) -> dict[str, Tensor]:
+        """Node -> engine values of so many further draws, shape (draws, rows)."""
+        usual = max(FEWEST_DRAWS, min(MOST_DRAWS, CELLS // max(self.rows, 1)))
+        return self._drawn(usual if draws is None else draws, self.rows)
 
     def levels(self, name: str) -> tuple[Level, ...]:
         """The levels of a class node."""
@@ -325,6 +327,8 @@ class Repeats:
         fixed = actions.keys() - self._shifts.keys()
         nodes = frozenset(self._computed()) - fixed
         noise, _ = completed_noise(self.scm, evidence, generator, nodes)
+        for name in self.fresh & noise.keys():
+            noise[name] = self.scm.mechanism(name).draw_noise(len(at), generator)
         return self.scm.predict(noise, actions, rows=len(at))
 
     def _computed(self) -> list[str]:

@@ -79,6 +79,8 @@ class Fit(Options):
             with the least loss on them. 0: none.
         held_every: Steps between two looks at that loss.
         patience: Looks in a row that are no better after which the fit ends; 0: it never does.
+        members: Refits to random halves of the rows, of a graph without images, by which
+            counterfactuals tell the error of the fit; 0: none.
         minutes: After so many the fit ends with the model that it then has; the same call goes on
             from the checkpoint. 0: no limit.
         seed: Of batches and noise.
@@ -118,6 +120,7 @@ class Fit(Options):
     )
     held_every: int = option(100, _EVERY, phase="training")
     patience: int = option(10, _SEED, phase="training")
+    members: int = option(0, Whole(0, 1_000, text="a whole number from 0 to 1,000"))
     minutes: float = option(0.0, _NONNEGATIVE)
     seed: int = option(0, _SEED, phase="training")
     device: str = option("auto")
@@ -174,6 +177,7 @@ class FitKeywords(TypedDict, total=False):
     held_out: float
     held_every: int
     patience: int
+    members: int
     minutes: float
     precision: str
     devices: int

@@ -15,7 +15,8 @@ class FitReport:
     ``held_out``: the least loss of held-out rows, None where there are none; ``best_step``: after
     how many steps it was, whose weights the fitted model holds. ``distances``: how far the draws of
     a model's continuous nodes are from the rows, 0 to 1 (Kolmogorov-Smirnov). ``stopped``: why it
-    ended before its last step, "minutes" or "signal"; else "".
+    ended before its last step, "minutes" or "signal"; else "". ``members``: how many models were
+    fitted to halves of the rows.
     """
 
     steps: int
@@ -31,3 +32,4 @@ class FitReport:
     best_step: int | None = None
     distances: Mapping[str, float] = field(default_factory=dict)
     stopped: str = ""
+    members: int = 0

@@ -1,0 +1,217 @@
+"""Individuals: rows as they would have been, node by node, to be printed, drawn or taken on.
+
+What the ends beside each number are says `causalflow.certainty.counterfactuals`. A line of the
+table is a row and a node; of a class the likeliest level, with its probability; the frame and the
+record have all levels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from causalflow.certainty.ranges import Ends, Ranges
+from causalflow.errors import one_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
+
+__all__ = ["Individuals", "columns"]
+
+MOST_LINES = 20
+MOST_DRAWN = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Individuals(Mapping[str, Ranges]):
+    """Rows as they would have been: the nodes that may have changed, by name.
+
+    Attributes:
+        do: the intervention, as texts.
+        rows: how many there are.
+        draws: of each row, behind means, probabilities and ranges.
+        members: refits that tell the error of the fit; fewer than two: it is not known.
+        level: the probability that an interval holds.
+        nodes: node -> its `Ranges`; those that are set, and those that are known to stay, are not
+            among them.
+        assumptions: how the noise of the learned ones enters.
+    """
+
+    do: tuple[str, ...]
+    rows: int
+    draws: int
+    members: int
+    level: float
+    nodes: Mapping[str, Ranges]
+    assumptions: tuple[str, ...]
+
+    def __getitem__(self, name: str) -> Ranges:
+        if name not in self.nodes:
+            raise KeyError(f"node '{name}' does not change here; {one_of(name, self.nodes)}")
+        return self.nodes[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.nodes)
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def __str__(self) -> str:
+        return "\n".join([*self.table(), "", *self.notes()])
+
+    @property
+    def title(self) -> str:
+        """What was asked, and what stands behind the answer."""
+        behind = f"{self.draws:,} draws a row"
+        if self.members:
+            behind += f", {self.members} refits"
+        rows = "1 row" if self.rows == 1 else f"{self.rows:,} rows"
+        return f"{rows} under do({', '.join(self.do)}): {self.level:.0%} ranges ({behind})"
+
+    def table(self, labels: tuple[int, ...] = (), most: int = MOST_LINES) -> list[str]:
+        """The lines of a table; ``labels`` are the numbers of the rows, if not 0, 1, ..."""
+        head = ("row", "node", "factual", "would have been", "interval", "of the fit", "any noise")
+        lines = [
+            (str(labels[row] if labels else row), *_line(ranges, row))
+            for row in range(min(self.rows, most))
+            for ranges in self.nodes.values()
+        ]
+        rest = self.rows - most
+        further = [f"and {rest:,} rows more"] if rest > 0 else []
+        return [self.title, *_aligned([head, *lines]), *further]
+
+    def summary(self) -> list[str]:
+        """The lines of a table of means over the rows, one a node, of a class one a level."""
+        head = ("node", "factual", "would have been", "change", "of the fit")
+        return [self.title, *_aligned([head, *(line for r in self.values() for line in _means(r))])]
+
+    def notes(self) -> list[str]:
+        """What the ranges are and rest on, a line each."""
+        numbers = any(each.levels is None for each in self.values())
+        kinds = [
+            "interval: under the noise assumed, what the row leaves open and the error of the fit"
+        ]
+        if self.members < 2:
+            kinds.append("of the fit: not known; fit with members=20 (--members 20)")
+        if numbers:
+            kinds.append(
+                f"any noise: whatever the noise, {self.level:.0%} of all who are alike in what is"
+                " not moved lie inside"
+            )
+        if any(each.levels for each in self.values()):
+            kinds.append("any noise, of a probability: its bounds, whatever the noise")
+        return kinds + [f"assumes, beside the graph: {each}" for each in self.assumptions]
+
+    def record(self) -> list[dict[str, Any]]:
+        """A mapping for each row, node and level, as JSON has it."""
+        return [
+            {
+                "row": row,
+                "node": each.node,
+                "level": name,
+                "factual": each.factual[row],
+                "value": float(each.value[row, part]),
+                "interval": each.interval[row, part].tolist(),
+                "fit": None if each.fit is None else each.fit[row, part].tolist(),
+                "any_noise": each.any_noise[row, part].tolist(),
+            }
+            for row in range(self.rows)
+            for each in self.values()
+            for part, name in enumerate(each.names)
+        ]
+
+    def to_dataframe(self) -> DataFrame:
+        """The numbers, a line for each row, node and level (None of a number).
+
+        Columns: row, node, level, factual, value (the mean, or the probability of the level), low
+        and high, fit_low and fit_high, any_noise_low and any_noise_high.
+        """
+        import pandas
+
+        ends = {"interval": "", "fit": "fit_", "any_noise": "any_noise_"}
+        lines = []
+        for line in self.record():
+            for key, prefix in ends.items():
+                low, high = line.pop(key) or (math.nan, math.nan)
+                line |= {f"{prefix}low": low, f"{prefix}high": high}
+            lines.append(line)
+        return pandas.DataFrame(lines)
+
+    def plot(self, most: int = MOST_DRAWN) -> Figure:
+        """The first rows with their ranges, one panel a node (of a class: its last level)."""
+        from causalflow.certainty.pictures import drawn_ranges
+
+        return drawn_ranges(self.title, list(self.values()), min(self.rows, most))
+
+
+def columns(found: Individuals) -> dict[str, list[Any]]:
+    """The numbers beside each row, as further columns of a table of worlds."""
+    table: dict[str, list[Any]] = {}
+    for each in found.values():
+        for part, level in enumerate(each.names):
+            name = each.node if level is None else f"{each.node}={level}"
+            table[f"{name} {'mean' if level is None else 'probability'}"] = [*each.value[:, part]]
+            for what in ("interval", "fit", "any_noise"):
+                ends: Ends | None = getattr(each, what)
+                if ends is not None:
+                    table[f"{name} {what}_low"] = [*ends[:, part, 0]]
+                    table[f"{name} {what}_high"] = [*ends[:, part, 1]]
+    return table
+
+
+def _line(each: Ranges, row: int) -> tuple[str, ...]:
+    """The cells of a row and node."""
+    part = int(np.argmax(each.value[row])) if each.levels else 0
+    value = _number(each.value[row, part])
+    said = value if each.levels is None else f"{each.levels[part]}: {value}"
+    ends = (
+        _ends(None if e is None else e[row, part])
+        for e in (each.interval, each.fit, each.any_noise)
+    )
+    node = f"{each.node} [{each.unit}]" if each.unit else each.node
+    return (node, _shown(each.factual[row]), said, *ends)
+
+
+def _means(each: Ranges) -> Iterator[tuple[str, ...]]:
+    """Means over the rows."""
+    for part, level in enumerate(each.names):
+        after = float(each.value[:, part].mean())
+        change = float(each.change[part])
+        ends = None if each.change_fit is None else each.change_fit[part]
+        node = f"{each.node} [{each.unit}]" if each.unit else each.node
+        name = node if level is None else f"{node}: {level}"
+        before = "-" if math.isnan(change) else _number(each.before[part])
+        yield (
+            name,
+            before,
+            _number(after),
+            "-" if math.isnan(change) else f"{change:+.4g}",
+            _ends(ends),
+        )
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "-"
+    return _number(value) if isinstance(value, float) else str(value)
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}"
+
+
+def _ends(ends: Any) -> str:
+    return "-" if ends is None else f"{_number(ends[0])} to {_number(ends[1])}"
+
+
+def _aligned(lines: list[tuple[str, ...]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
