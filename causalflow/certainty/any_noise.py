@@ -27,7 +27,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from causalflow.certainty.ranges import Ends, one_hot, quantiles
+from causalflow.certainty.ranges import Ends, Parts, one_hot, quantiles
 from causalflow.mechanisms.mechanism import Likely, labelled
 from causalflow.model.world import Repeats
 
@@ -50,7 +50,7 @@ def bounds(
     asked: Repeats,
     name: str,
     world: Mapping[str, Tensor],
-    value: NDArray[np.float64],
+    value: Parts,
     level: float,
 ) -> Ends:
     """The ends of a node's value, or of its levels' probabilities: (rows, parts, 2).

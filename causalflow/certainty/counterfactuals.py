@@ -19,17 +19,18 @@ Source: Pearl (2009), Causality, theorem 7.1.7.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from causalflow.certainty.any_noise import bounds, fresh_world
 from causalflow.certainty.individuals import Individuals
-from causalflow.certainty.ranges import Ranges, hull, joined, one_hot, quantiles, spread
+from causalflow.certainty.ranges import Parts, Ranges, hull, joined, one_hot, quantiles, spread
 from causalflow.errors import EvidenceError
 from causalflow.mechanisms.mechanism import labelled
 from causalflow.model.abduction import abduct
@@ -44,7 +45,6 @@ from causalflow.model.evidence import (
     read_interventions,
 )
 from causalflow.model.model import Model
-from causalflow.model.scm import StructuralModel
 from causalflow.model.support import Watch
 from causalflow.model.world import Repeats
 
@@ -52,6 +52,9 @@ __all__ = ["individuals"]
 
 MEMBER_CELLS, FEWEST = 50_000, 20
 """Draws of a member, over all rows; and the fewest a row."""
+
+CHUNK = 2_000
+"""Rows that are answered together."""
 
 Draws = Mapping[str, Tensor]
 
@@ -124,29 +127,49 @@ def _check(model: Model, draws: int, level: float) -> None:
 def _found(
     model: Model, asked: Repeats, do: Mapping[str, object], draws: int, level: float
 ) -> Individuals:
-    names = _moved(asked)
-    main = asked.drawn(draws if _is_open(asked) else 1)
+    names, chunks = _moved(asked), torch.arange(asked.rows).split(CHUNK)
+    parts = [
+        _part(model, asked if len(chunks) == 1 else _of(asked, at), names, draws, level)
+        for at in chunks
+    ]
+    nodes = {name: reduce(Ranges.then, (part[name] for part in parts)) for name in names}
+    return Individuals(
+        do=tuple(f"{name}={_said(value)}" for name, value in do.items()),
+        numbers=tuple(range(asked.rows)),
+        draws=draws,
+        members=min(len(each.refits) for each in nodes.values()) if nodes else 0,
+        level=level,
+        nodes=nodes,
+        assumptions=tuple(
+            f"{name}: {model.scm.mechanism(name).assumption}"
+            for name in nodes
+            if name in model.scm.learned
+        ),
+    )
+
+
+def _of(asked: Repeats, rows: Tensor) -> Repeats:
+    """The same question to some of the rows."""
+    at = rows.to(asked.scm.device)
+    actions = {n: a[at] if isinstance(a, Tensor) else a for n, a in asked.actions.items()}
+    evidence = {name: value[at] for name, value in asked.evidence.items()}
+    return replace(asked, evidence=evidence, actions=actions, seed=asked.seed + int(rows[0]))
+
+
+def _part(
+    model: Model, asked: Repeats, names: Sequence[str], draws: int, level: float
+) -> dict[str, Ranges]:
+    is_open = _is_open(asked)
+    main = asked.drawn(draws if is_open else 1)
     if missing := [name for name in names if name not in main]:
         raise EvidenceError(
             f"individuals: node '{missing[0]}' cannot be drawn given these rows, of which some miss"
             " what others show, under a shift; set values in place of the shift"
         )
-    few = max(2, min(draws, max(FEWEST, MEMBER_CELLS // asked.rows))) if _is_open(asked) else 1
-    others = [member for each in model.members if (member := _of(each, asked, few))]
+    few = max(2, min(draws, max(FEWEST, MEMBER_CELLS // asked.rows))) if is_open else 1
+    others = [found for each in model.members if (found := replace(asked, scm=each).drawn(few))]
     world = fresh_world(asked, draws)
-    return Individuals(
-        do=tuple(f"{name}={_said(value)}" for name, value in do.items()),
-        rows=asked.rows,
-        draws=draws,
-        members=len(others),
-        level=level,
-        nodes={name: _ranges(asked, name, main, others, world, level) for name in names},
-        assumptions=tuple(
-            f"{name}: {model.scm.mechanism(name).assumption}"
-            for name in names
-            if name in model.scm.learned
-        ),
-    )
+    return {name: _ranges(asked, name, main, others, world, level) for name in names}
 
 
 def _moved(asked: Repeats) -> list[str]:
@@ -166,13 +189,6 @@ def _is_open(asked: Repeats) -> bool:
     return not known or len(asked.evidence) < len(asked.scm.order) or bool(asked.open())
 
 
-def _of(member: StructuralModel, asked: Repeats, draws: int) -> Draws:
-    """The draws of a member; nothing where it finds the evidence impossible."""
-    return Repeats(
-        scm=member, evidence=asked.evidence, actions=asked.actions, seed=asked.seed
-    ).drawn(draws)
-
-
 def _ranges(
     asked: Repeats,
     name: str,
@@ -184,32 +200,28 @@ def _ranges(
     kind, levels = asked.scm.types[name], asked.levels(name)
     value, _ = _summed(main[name], len(levels))
     found = [_summed(each[name], len(levels)) for each in others]
-    refits, noise = [mean for mean, _ in found], [variance for _, variance in found]
-    fit = spread(value, refits, noise, level)
+    fit = spread(value, [mean for mean, _ in found], [noise for _, noise in found], level)
     if levels:
         ends = np.repeat(value[..., None], 2, axis=-1)
     else:
         ends = quantiles(main[name], level)[:, None]
     low, high = (0.0, 1.0) if levels else kind.extent
     interval = np.clip(joined(value, ends, fit), low, high)
-    factual = _factual(asked, name, len(levels))
-    changes = [_mean(each - factual) for each in (value, *refits)]
     return Ranges(
         node=name,
         unit=kind.unit,
         levels=tuple(map(str, levels)) or None,
         factual=_shown(asked, name),
+        known=_known(asked, name, len(levels)),
         value=value,
         interval=interval,
         fit=None if fit is None else np.clip(fit, low, high),
         any_noise=hull(interval, bounds(asked, name, world, value, level)),
-        before=_mean(factual),
-        change=changes[0],
-        change_fit=spread(changes[0], changes[1:], [np.zeros(1)] * len(others), level),
+        refits=np.stack([mean for mean, _ in found]) if found else np.empty((0, *value.shape)),
     )
 
 
-def _summed(draws: Tensor, levels: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _summed(draws: Tensor, levels: int) -> tuple[Parts, Parts]:
     """The mean of draws, (rows, parts), and its variance by their number."""
     each = one_hot(draws, levels) if levels else draws.double()[..., None]
     mean = each.mean(0)
@@ -217,20 +229,13 @@ def _summed(draws: Tensor, levels: int) -> tuple[NDArray[np.float64], NDArray[np
     return mean.cpu().numpy(), variance.cpu().numpy()
 
 
-def _mean(parts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The mean over the rows that are known, (parts,); NaN without any."""
-    known = parts[~np.isnan(parts[:, 0])]
-    return known.mean(axis=0) if len(known) else np.full(parts.shape[1], np.nan)
-
-
-def _factual(asked: Repeats, name: str, levels: int) -> NDArray[np.float64]:
+def _known(asked: Repeats, name: str, levels: int) -> Parts:
     """The factual value as parts, (rows, parts); NaN in a gap."""
     value = asked.evidence.get(name)
     if value is None:
         return np.full((asked.rows, levels or 1), np.nan)
-    known = labelled(value)[:, None]
     parts = one_hot(value, levels) if levels else value.double()[:, None]
-    return torch.where(known, parts, torch.nan).cpu().numpy()
+    return torch.where(labelled(value)[:, None], parts, torch.nan).cpu().numpy()
 
 
 def _shown(asked: Repeats, name: str) -> tuple[Any, ...]:

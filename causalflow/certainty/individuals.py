@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from causalflow.certainty.ranges import Ends, Ranges
+from causalflow.certainty.ranges import Ranges
 from causalflow.errors import one_of
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Individuals(Mapping[str, Ranges]):
 
     Attributes:
         do: the intervention, as texts.
-        rows: how many there are.
+        numbers: those of the rows.
         draws: of each row, behind means, probabilities and ranges.
         members: refits that tell the error of the fit; fewer than two: it is not known.
         level: the probability that an interval holds.
@@ -43,7 +43,7 @@ class Individuals(Mapping[str, Ranges]):
     """
 
     do: tuple[str, ...]
-    rows: int
+    numbers: tuple[int, ...]
     draws: int
     members: int
     level: float
@@ -65,6 +65,11 @@ class Individuals(Mapping[str, Ranges]):
         return "\n".join([*self.table(), "", *self.notes()])
 
     @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return len(self.numbers)
+
+    @property
     def title(self) -> str:
         """What was asked, and what stands behind the answer."""
         behind = f"{self.draws:,} draws a row"
@@ -73,12 +78,12 @@ class Individuals(Mapping[str, Ranges]):
         rows = "1 row" if self.rows == 1 else f"{self.rows:,} rows"
         return f"{rows} under do({', '.join(self.do)}): {self.level:.0%} ranges ({behind})"
 
-    def table(self, labels: tuple[int, ...] = (), most: int = MOST_LINES) -> list[str]:
-        """The lines of a table; ``labels`` are the numbers of the rows, if not 0, 1, ..."""
+    def table(self, most: int = MOST_LINES) -> list[str]:
+        """The lines of a table of the first rows."""
         head = ("row", "node", "factual", "would have been", "interval", "of the fit", "any noise")
         lines = [
-            (str(labels[row] if labels else row), *_line(ranges, row))
-            for row in range(min(self.rows, most))
+            (str(number), *_line(ranges, row))
+            for row, number in enumerate(self.numbers[:most])
             for ranges in self.nodes.values()
         ]
         rest = self.rows - most
@@ -88,7 +93,12 @@ class Individuals(Mapping[str, Ranges]):
     def summary(self) -> list[str]:
         """The lines of a table of means over the rows, one a node, of a class one a level."""
         head = ("node", "factual", "would have been", "change", "of the fit")
-        return [self.title, *_aligned([head, *(line for r in self.values() for line in _means(r))])]
+        return [
+            self.title,
+            *_aligned(
+                [head, *(line for each in self.values() for line in _means(each, self.level))]
+            ),
+        ]
 
     def notes(self) -> list[str]:
         """What the ranges are and rest on, a line each."""
@@ -111,7 +121,7 @@ class Individuals(Mapping[str, Ranges]):
         """A mapping for each row, node and level, as JSON has it."""
         return [
             {
-                "row": row,
+                "row": number,
                 "node": each.node,
                 "level": name,
                 "factual": each.factual[row],
@@ -120,7 +130,7 @@ class Individuals(Mapping[str, Ranges]):
                 "fit": None if each.fit is None else each.fit[row, part].tolist(),
                 "any_noise": each.any_noise[row, part].tolist(),
             }
-            for row in range(self.rows)
+            for row, number in enumerate(self.numbers)
             for each in self.values()
             for part, name in enumerate(each.names)
         ]
@@ -151,17 +161,18 @@ class Individuals(Mapping[str, Ranges]):
 
 def columns(found: Individuals) -> dict[str, list[Any]]:
     """The numbers beside each row, as further columns of a table of worlds."""
-    table: dict[str, list[Any]] = {}
+    columns: dict[str, list[Any]] = {}
     for each in found.values():
         for part, level in enumerate(each.names):
             name = each.node if level is None else f"{each.node}={level}"
-            table[f"{name} {'mean' if level is None else 'probability'}"] = [*each.value[:, part]]
-            for what in ("interval", "fit", "any_noise"):
-                ends: Ends | None = getattr(each, what)
-                if ends is not None:
-                    table[f"{name} {what}_low"] = [*ends[:, part, 0]]
-                    table[f"{name} {what}_high"] = [*ends[:, part, 1]]
-    return table
+            what = "mean" if level is None else "probability"
+            columns[f"{name}.{what}"] = each.value[:, part].tolist()
+            parts = {"": each.interval, "fit_": each.fit, "any_noise_": each.any_noise}
+            for prefix, ends in parts.items():
+                for side, end in enumerate(("low", "high")):
+                    if ends is not None:
+                        columns[f"{name}.{prefix}{end}"] = ends[:, part, side].tolist()
+    return columns
 
 
 def _line(each: Ranges, row: int) -> tuple[str, ...]:
@@ -177,21 +188,18 @@ def _line(each: Ranges, row: int) -> tuple[str, ...]:
     return (node, _shown(each.factual[row]), said, *ends)
 
 
-def _means(each: Ranges) -> Iterator[tuple[str, ...]]:
+def _means(each: Ranges, level: float) -> Iterator[tuple[str, ...]]:
     """Means over the rows."""
-    for part, level in enumerate(each.names):
-        after = float(each.value[:, part].mean())
-        change = float(each.change[part])
-        ends = None if each.change_fit is None else each.change_fit[part]
-        node = f"{each.node} [{each.unit}]" if each.unit else each.node
-        name = node if level is None else f"{node}: {level}"
-        before = "-" if math.isnan(change) else _number(each.before[part])
+    ends, node = each.change_ends(level), f"{each.node} [{each.unit}]" if each.unit else each.node
+    for part, name in enumerate(each.names):
+        before, change = float(each.before[part]), float(each.change[part])
+        known = not math.isnan(change)
         yield (
-            name,
-            before,
-            _number(after),
-            "-" if math.isnan(change) else f"{change:+.4g}",
-            _ends(ends),
+            node if name is None else f"{node}: {name}",
+            _number(before) if known else "-",
+            _number(float(each.value[:, part].mean())),
+            f"{change:+.4g}" if known else "-",
+            _ends(None if ends is None or not known else ends[part]),
         )
 
 

@@ -16,7 +16,7 @@ Source: Student (1908); McCarthy (1969) for halves of the rows.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -25,9 +25,10 @@ from numpy.typing import NDArray
 from scipy import stats
 from torch import Tensor
 
-__all__ = ["Ends", "Ranges", "hull", "joined", "one_hot", "quantiles", "spread"]
+__all__ = ["Ends", "Parts", "Ranges", "hull", "joined", "one_hot", "quantiles", "spread"]
 
 Ends: TypeAlias = NDArray[np.float64]
+Parts: TypeAlias = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -39,26 +40,58 @@ class Ranges:
         unit: of a number, or None.
         levels: of a class, as texts; None of a number.
         factual: the value of each row as it is shown; None where it is a gap.
+        known: the same as parts, (rows, parts); NaN where it is a gap.
         value: the mean of a number, (rows, 1); the probabilities of the levels, (rows, levels).
         interval: what the evidence leaves open and the error of the fit, (rows, parts, 2).
         fit: the error of the fit alone, alike; None: it is not known.
         any_noise: the ends that hold whatever the noise, alike.
-        before: the mean of the factual values that are known, (parts,); NaN without any.
-        change: the mean over these rows of the value less the factual one, (parts,).
-        change_fit: its ends by the error of the fit, (parts, 2); None: it is not known.
+        refits: the values by each refit, (refits, rows, parts).
     """
 
     node: str
     unit: str | None
     levels: tuple[str, ...] | None
     factual: tuple[Any, ...]
-    value: NDArray[np.float64]
+    known: Parts
+    value: Parts
     interval: Ends
     fit: Ends | None
     any_noise: Ends
-    before: NDArray[np.float64]
-    change: NDArray[np.float64]
-    change_fit: Ends | None
+    refits: NDArray[np.float64]
+
+    def then(self, other: Ranges) -> Ranges:
+        """These rows and further ones."""
+        count = min(len(self.refits), len(other.refits))
+        fits = None if self.fit is None or other.fit is None else [self.fit, other.fit]
+        return replace(
+            self,
+            factual=self.factual + other.factual,
+            known=np.concatenate([self.known, other.known]),
+            value=np.concatenate([self.value, other.value]),
+            interval=np.concatenate([self.interval, other.interval]),
+            fit=None if fits is None else np.concatenate(fits),
+            any_noise=np.concatenate([self.any_noise, other.any_noise]),
+            refits=np.concatenate([self.refits[:count], other.refits[:count]], axis=1),
+        )
+
+    @property
+    def before(self) -> Parts:
+        """The mean of the factual values that are known, (parts,); NaN without any."""
+        return self._mean(self.known)
+
+    @property
+    def change(self) -> Parts:
+        """The mean over these rows of the value less the factual one, (parts,)."""
+        return self._mean(self.value - self.known)
+
+    def change_ends(self, level: float) -> Ends | None:
+        """The ends of `change` by the error of the fit, (parts, 2); None: it is not known."""
+        refits = [self._mean(each - self.known) for each in self.refits]
+        return spread(self.change, refits, [np.zeros(1)] * len(refits), level)
+
+    def _mean(self, parts: Parts) -> Parts:
+        rows = parts[~np.isnan(self.known[:, 0])]
+        return rows.mean(axis=0) if len(rows) else np.full(parts.shape[1], np.nan)
 
     @property
     def names(self) -> tuple[str | None, ...]:
