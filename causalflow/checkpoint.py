@@ -60,7 +60,15 @@ FORMAT = "causalflow"
 VERSION = "1"
 KINDS = ("model", "training")
 TEXTS = ("format", "version", "kind", "graph", "options", "libraries", "sha256")
-NEUTRAL: Mapping[str, float] = {"bend": math.inf, "bends": math.inf, "closed": 0.0}
+NEUTRAL: Mapping[str, float] = {
+    "bend": math.inf,
+    "bends": math.inf,
+    "closed": 0.0,
+    "cubes": 0.0,
+    "outer": 0.0,
+    "reach": math.inf,
+    "step": 0.0,
+}
 """Buffers of the present that older files lack: their name, and what a model without them does."""
 DTYPES: Mapping[str, torch.dtype] = {
     "F64": torch.float64,

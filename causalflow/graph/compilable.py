@@ -89,8 +89,8 @@ def _node(graph: Graph, name: str, node: Node, states: int | None) -> Iterator[s
         hidden = [ends for ends in graph.bidirected if name in ends]
         latent = math.prod(latent_levels(graph, ends, states) for ends in hidden)
         yield from _response(name, _rows(parents) * latent)
-    elif node.noise in ("linear", "auto"):
-        yield from _scalar(name, node.noise, parents)
+    elif (noise := graph.noise_of(name)) in ("linear", "auto"):
+        yield from _scalar(name, noise, parents)
     elif node.type.pictured:
         yield from _picture(name, node, parents)
 
@@ -110,7 +110,7 @@ def _response(name: str, combinations: float) -> Iterator[str]:
         )
 
 
-def _scalar(name: str, noise: str, parents: Mapping[str, Node]) -> Iterator[str]:
+def _scalar(name: str, noise: str | None, parents: Mapping[str, Node]) -> Iterator[str]:
     if wide := sorted(other for other, parent in parents.items() if not parent.type.scalar):
         word = parents[wide[0]].type.word
         yield (

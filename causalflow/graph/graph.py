@@ -184,6 +184,24 @@ class Graph:
         equation = self.nodes[self.admg.ordered(node)[0]].equation
         return tuple(name for name in self.exogenous if equation and name in equation.names)
 
+    def noise_of(self, node: str) -> str | None:
+        """How the noise of a node enters; None where the file makes no choice and none is made.
+
+        A continuous node whose file says nothing of it has "auto" in a table, a graph whose every
+        value is a level or a number; "flow" beside images.
+
+        Example:
+            >>> nodes = {"dose": {"type": "continuous"}}
+            >>> Graph(nodes=nodes, edges=[]).noise_of("dose")
+            'auto'
+        """
+        declared = self.nodes[self.admg.ordered(node)[0]]
+        if declared.noise is not None or declared.type.unsaid is None:
+            return declared.noise
+        in_table, beside_pictures = declared.type.unsaid
+        is_table = all(each.type.scalar for each in self.nodes.values())
+        return in_table if is_table else beside_pictures
+
     def kind(self, source: str, target: str) -> EdgeKind:
         """What the edge ``source -> target`` compiles to.
 

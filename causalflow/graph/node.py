@@ -55,6 +55,7 @@ __all__ = [
     "is_node",
     "levels_of",
     "stated_options",
+    "with_noise",
     "without_mechanism",
     "without_own",
 ]
@@ -117,8 +118,9 @@ class Continuous:
         support: the interval (low, high) of possible values; infinite ends are allowed, and a
             finite one may have a mass.
         unit: shown in tables and on axes.
-        noise: "flow" (monotone conditional flow), "additive" (f(parents) + u), "linear" (least
-            squares + u) or "auto" (a regression as rich as the rows ask for, fitted at once).
+        noise: "auto" (a regression as rich as the rows ask for, fitted at once), "flow" (monotone
+            conditional flow), "additive" (f(parents) + u) or "linear" (least squares + u); None: as
+            `Graph.noise_of` says.
         equation: the explicit mechanism, if declared.
         representation: length of the vector that stands for the node in its images, aligned with
             its value (`causalflow.mechanisms.image.representation`); None: they are told the value.
@@ -126,7 +128,7 @@ class Continuous:
 
     support: tuple[float, float] = (-math.inf, math.inf)
     unit: str | None = None
-    noise: str = "flow"
+    noise: str | None = field(default=None, metadata=OWN)
     equation: Equation | None = None
     representation: int | None = None
 
@@ -267,6 +269,12 @@ def without_mechanism(node: Declared) -> Declared:
     known = {each.name for each in dataclasses.fields(node)}
     explicit: dict[str, Any] = dict.fromkeys(known & {"equation", "table"})
     return dataclasses.replace(node, **explicit)
+
+
+def with_noise(node: Node, noise: str | None) -> Node:
+    """The same node with another noise, of a type that has any."""
+    changed: Any = node
+    return cast(Node, dataclasses.replace(changed, noise=noise))
 
 
 def without_own(node: Declared) -> Declared:

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import cast
 
@@ -44,6 +45,7 @@ from causalflow.values.real import RealType
 __all__ = ["ENGINE", "ContinuousMechanism", "to_real", "to_support"]
 
 IMAGE_FEATURES = 64
+DEFAULT = "flow"
 
 
 def to_real(x: Tensor, support: tuple[float, float]) -> tuple[Tensor, Tensor]:
@@ -106,8 +108,9 @@ class ContinuousMechanism(nn.Module):
 
     def __init__(self, name: str, node: Continuous, parents: Mapping[str, Node]) -> None:
         super().__init__()
+        node = replace(node, noise=node.noise or DEFAULT)
         self.name, self.node, self.parents = name, node, dict(parents)
-        self.map = cast(ResidualMap, NOISES.get(node.noise))
+        self.map = cast(ResidualMap, NOISES.get(str(self.node.noise)))
         embedded = {key: node for key, node in self.parents.items() if not node.type.scalar}
         self.tabular = {key: kind for key, kind in self.parents.items() if key not in embedded}
         features = sum(width(kind) for kind in self.tabular.values())
@@ -316,7 +319,8 @@ def _embedding(kind: RealType, features: int) -> nn.Module:
 
 def _mechanism(site: Site) -> nn.Module:
     node = cast(Continuous, site.node)
-    made: nn.Module = loaded(NOISES.get(node.noise).place)(site.name, node, site.parents)
+    place = NOISES.get(node.noise or DEFAULT).place
+    made: nn.Module = loaded(place)(site.name, node, site.parents)
     return made
 
 

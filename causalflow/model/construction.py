@@ -4,8 +4,8 @@ node with an equation        `EquationMechanism` over its parents and exogenous 
 other nodes                  the mechanism of the node's type (`causalflow.nn.engine`):
   class                      `Categorical`: a table over class parents, a network over others; that
                              of the declaration where it has a table, and nothing is fitted
-  continuous                 `ContinuousMechanism`: linear, additive or a monotone flow;
-                             `RegressionMechanism` with ``noise: auto``
+  continuous                 `RegressionMechanism` with ``noise: auto``, as in tables by default;
+                             `ContinuousMechanism`: linear, additive or a monotone flow
   image                      `ImageMechanism`: a diffusion model; anti-causal edges guide it
 a <-> b (class nodes)        `LatentClass`: one hidden class that both ends read as a parent
 exogenous variable           `ExogenousVariable`
@@ -33,6 +33,7 @@ from causalflow.graph.node import (
     Diffusion,
     Node,
     diffusion_images,
+    with_noise,
 )
 from causalflow.graph.stored import stored_node
 from causalflow.limits import CONFOUNDER_STATES, NETWORK_WEIGHTS
@@ -255,6 +256,8 @@ def _mechanism(
         return EquationMechanism(name, stored_node(graph, name), (*observed, *hidden))
     if node.table is not None:
         observed = [edge.source for edge in graph.edges if edge.target == name]
+    if node.type.unsaid is not None:
+        node = with_noise(node, graph.noise_of(name))
     engine = engine_of(node.type)
     assert engine is not None
     site = Site(

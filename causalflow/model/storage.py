@@ -35,7 +35,11 @@ from causalflow.formats.formats import loads
 from causalflow.graph.graph import Graph
 from causalflow.graph.image_options import AUTO, CALL_OPTIONS, Diffusion
 from causalflow.graph.latent_options import PIXELS, Latent
-from causalflow.graph.node import diffusion_images, without_own
+from causalflow.graph.node import (
+    diffusion_images,
+    with_noise,
+    without_own,
+)
 from causalflow.graph.settings import read_settings
 from causalflow.mechanisms.image.image_mechanism import ImageMechanism
 from causalflow.model.construction import (
@@ -53,8 +57,8 @@ from causalflow.model.scm import StructuralModel
 __all__ = ["Stored", "fingerprint", "frozen_networks", "read", "transplant", "write"]
 
 MOST_TIMES, MOST_MEMBERS = 100, 1_000
-OPEN = frozenset({"bend", "bends", "ends"})
-"""Buffers that may be infinite: what bends nothing, the ends of an open support."""
+OPEN = frozenset({"bend", "bends", "ends", "reach"})
+"""Buffers that may be infinite: what bends nothing or reaches everywhere, ends of a support."""
 
 MEMBER = "member"
 """The first part of the names of the members' tensors, before their number."""
@@ -113,6 +117,8 @@ def write(path: str | Path, model: Stored, parts: Parts, piece: int, bits: int =
         texts["settings"] = {name: chosen.record() for name, chosen in scm.settings.items()}
     if frozen := frozen_networks(scm):
         texts["frozen"] = frozen
+    if noises := _noises(scm.graph):
+        texts["noises"] = noises
     if editors := {n: len(i.editor.times) for n, i in scm.images.items() if i.editor is not None}:
         texts["editors"] = editors
     if model.members:
@@ -241,7 +247,11 @@ def _declared(
     latents = metadata.options.get("latents", {})
     if not (isinstance(latents, dict) and all(isinstance(o, dict) for o in latents.values())):
         raise CheckpointError(f"'latents' is {latents!r}; expected options by image node")
-    graph = _with_latents(loads(metadata.graph, "yaml", source=str(path)), latents)
+    noises = metadata.options.get("noises", {})
+    if not (isinstance(noises, dict) and all(isinstance(n, str) for n in noises.values())):
+        raise CheckpointError(f"'noises' is {noises!r}; expected a noise by continuous node")
+    graph = loads(metadata.graph, "yaml", source=str(path))
+    graph = _with_noises(_with_latents(graph, latents), noises)
     diffusions = {n: _beside(path, _diffusion(each, graph, n)) for n, each in images.items()}
     declared, options = read_options(graph, {**given, **diffusions})
     experience = Experience.read(metadata.options.get("experience"), graph)
@@ -263,6 +273,32 @@ def _with_latents(graph: Graph, latents: Mapping[str, Mapping[str, Any]]) -> Gra
         latent = Latent(**latents[name]) if name in latents else None
         if latent != image.space:
             nodes[name] = replace(image, latent=latent or Latent(autoencoder=PIXELS))
+    return graph.with_nodes(nodes) if nodes else graph
+
+
+def _unsaid(graph: Graph) -> dict[str, tuple[str, str]]:
+    """The nodes whose noise the graph's text leaves to a default, with the two that there are."""
+    return {
+        name: node.type.unsaid
+        for name, node in graph.nodes.items()
+        if node.noise is None and node.equation is None and node.type.unsaid is not None
+    }
+
+
+def _noises(graph: Graph) -> dict[str, str]:
+    """What the defaults of today add to the graph's text, but for what it meant all along."""
+    return {
+        name: each for name, (each, _) in _unsaid(graph).items() if graph.noise_of(name) == each
+    }
+
+
+def _with_noises(graph: Graph, noises: Mapping[str, str]) -> Graph:
+    """The graph whose nodes have just these noises, whatever the defaults of today."""
+    nodes: dict[str, Any] = {}
+    for name, (_, before) in _unsaid(graph).items():
+        noise = noises.get(name, before)
+        if noise != graph.noise_of(name):
+            nodes[name] = with_noise(graph.nodes[name], noise)
     return graph.with_nodes(nodes) if nodes else graph
 
 
@@ -335,6 +371,8 @@ def _described(name: str, scm: StructuralModel) -> dict[str, object]:
     """What must agree; the options that only inference reads need not."""
     graph, parents = scm.graph, scm.parents(name)
     found: dict[str, object] = {"parents": list(parents), "type": without_own(graph.nodes[name])}
+    if graph.nodes[name].type.unsaid is not None:
+        found["noise"] = graph.noise_of(name)
     found |= {f"type of '{parent}'": without_own(graph.nodes[parent]) for parent in parents}
     found |= {f"edge from '{parent}'": graph.kind(parent, name) for parent in parents}
     options = _options(scm.images[name]) if name in scm.images else {}

@@ -32,6 +32,7 @@ class RealType(NodeType):
     engine: ClassVar[str] = "causalflow.mechanisms.continuous:ENGINE"
     look: ClassVar[Look] = Look(shape="ellipse", fill="#e2f2de", line="#42853a")
     shape: ClassVar[tuple[int, ...]] = ()
+    unsaid: ClassVar[tuple[str, str]] = ("auto", "flow")
 
     @property
     def numeric(self) -> bool:

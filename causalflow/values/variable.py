@@ -59,6 +59,8 @@ class NodeType(Protocol):
         look: how a node of it is drawn.
         noises: how the noise of a node can enter, as its file names it; the first by default, the
             last the one that fits most.
+        unsaid: how it enters where a file says nothing of it, in a table and beside pictures;
+            None: it is for the engine to say.
         pictured: whether values are pictures: pixels in [0, 1] or of some levels, on the public
             face and in PNG files, rescaled for networks, and made by a diffusion model.
     """
@@ -67,6 +69,7 @@ class NodeType(Protocol):
     engine: ClassVar[str]
     look: ClassVar[Look]
     noises: ClassVar[tuple[str, ...]] = ()
+    unsaid: ClassVar[tuple[str, str] | None] = None
     pictured: ClassVar[bool] = False
 
     @property

@@ -62,7 +62,7 @@ def test_a_null_intervention_gives_the_rows_back(case):
 
 def test_what_was_chosen_is_said(case):
     said = case[0].describe().set_index("node")["mechanism"]
-    assert said["dose"].startswith("auto noise: mean")
+    assert said["dose"].startswith("auto noise: line")
     assert "1 atom" in said["spent"]
 
 

@@ -6,14 +6,17 @@ rows of the data; k a kernel of r = |z / l - z' / l|:
     smooth   k = exp(-r^2 / 2)                  rough   k = (1 + s + s^2 / 3) exp(-s), s = sqrt(5) r
     f(z) = t(z) . b + k(z, Z) . a
 
-t(z) are 1 and z, and where the data ask for it the products of two inputs, each held within the
-middle 99 % of its column. With z ~ k far from the data, f falls back to t(z) . b.
+t(z) is a polynomial trend: 1, z, and where the data ask for it the products of two inputs, or of
+two and of three. Far from the data the kernels are 0 and f is the trend alone; so beside kernels
+the factors of products are held within the middle 99 % of their columns. Without kernels, a = 0,
+they are held within the columns and a quarter of their width beyond.
 
 As a prior a has the covariance v K^-1, K = k(Z, Z), and b a wide one, both in units of the noise's
 variance. The *evidence* is then the density of the targets y with a and b integrated out and the
-noise's variance at its best (or known), a closed form. Kernel, products, l and v are where it is
+noise's variance at its best (or known), a closed form. Kernel, trend, l and v are where it is
 greatest on a part of the rows, by a quasi-Newton method; then a and b are the posterior means given
-all rows, which may have weights.
+all rows, which may have weights. Where a polynomial alone is likelier than kernels beside a line,
+no others are tried.
 
 Source: Rasmussen & Williams (2006), Gaussian Processes for Machine Learning, sections 2.7, 5.4 and
 8.3 (subset of regressors).
@@ -24,23 +27,30 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import combinations_with_replacement
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Evidence", "KernelFunction", "searched"]
+__all__ = ["Evidence", "KernelFunction", "judged", "searched"]
 
 SEARCHED_ROWS, SEARCHED_POINTS = 1000, 80
 """Rows and inducing points of the search."""
 STEPS, MORE_STEPS = 25, 12
 """Quasi-Newton steps of the first kernel and of the last, and of those in between."""
+PLAIN_ROWS, PLAIN_POINTS = 2000, 40
+"""Rows and points of a search for the first kernel alone."""
+JUDGED_ROWS, JUDGED_POINTS = 4000, 150
+"""Those on which what two searches found is compared."""
 WIDE = 10.0
 """Prior standard deviation of b, in those of the noise."""
 LOG_LENGTHS, LOG_VARIANCES = (-4.0, 6.0), (-12.0, 16.0)
 JITTER = 1e-6
-LARGEST_SQUARE = 8
-"""With more inputs there are no products."""
+LARGEST = {2: 8, 3: 4}
+"""With more inputs there are no products of so many."""
 INNER = (0.005, 0.995)
+BEYOND = 0.25
+"""Of a column's width, on either side."""
 CHUNK = 8192
 FAR = 1e12
 """A squared distance at which every kernel is 0; those of larger numbers are no numbers."""
@@ -55,14 +65,16 @@ class Evidence:
         log_lengths: log l, shape (p,).
         log_variance: log v, shape ().
         rough: which kernel.
-        square: whether t has products.
+        degree: that of the trend; 0: it is constant.
+        alone: whether there are no kernels.
     """
 
     value: float
     log_lengths: Tensor
     log_variance: Tensor
     rough: bool = False
-    square: bool = False
+    degree: int = 1
+    alone: bool = False
 
 
 class KernelFunction(nn.Module):
@@ -78,6 +90,7 @@ class KernelFunction(nn.Module):
     weights: Tensor
     line: Tensor
     curve: Tensor
+    cubes: Tensor
     low: Tensor
     high: Tensor
     rough: Tensor
@@ -85,13 +98,14 @@ class KernelFunction(nn.Module):
     def __init__(self, inputs: int, points: int) -> None:
         super().__init__()
         self.inputs = inputs
-        self.products = inputs * (inputs + 1) // 2 if inputs <= LARGEST_SQUARE else 0
+        self.products = math.comb(inputs + 1, 2) if inputs <= LARGEST[2] else 0
         shapes = {
             "lengths": (inputs,),
             "points": (points, inputs),
             "weights": (points,),
             "line": (1 + inputs,),
             "curve": (self.products,),
+            "cubes": (math.comb(inputs + 2, 3) if inputs <= LARGEST[3] else 0,),
             "low": (inputs,),
             "high": (inputs,),
             "rough": (),
@@ -107,14 +121,26 @@ class KernelFunction(nn.Module):
 
     def _value(self, z: Tensor) -> Tensor:
         value = self.line[0] + z @ self.line[1:]
-        if self.products:
-            value = value + _products(z.clamp(self.low, self.high)) @ self.curve
+        for degree, factors in ((2, self.curve), (3, self.cubes)):
+            if factors.any():
+                value = value + _products(z.clamp(self.low, self.high), degree) @ factors
+        if not self.weights.any():
+            return value
         similar = _kernel(z / self.lengths, self.points / self.lengths, bool(self.rough))
         return value + similar @ self.weights
 
+    @property
+    def description(self) -> str:
+        """What it is: kernels, or a polynomial."""
+        if self.weights.any():
+            return "rough curve" if self.rough else "smooth curve"
+        if self.cubes.any():
+            return "cubic"
+        return "quadratic" if self.curve.any() else "line" if self.line[1:].any() else "constant"
+
     def constant(self, value: Tensor) -> None:
         """Make it the same everywhere."""
-        for part in (self.weights, self.line, self.curve):
+        for part in (self.weights, self.line, self.curve, self.cubes):
             part.zero_()
         self.line[0] = value
 
@@ -123,9 +149,10 @@ class KernelFunction(nn.Module):
         self.lengths.copy_(found.log_lengths.exp())
         self.rough.fill_(float(found.rough))
         some = z[torch.randperm(len(z), generator=_generator(3))[:CHUNK].to(z.device)]
-        self.low.copy_(torch.quantile(some, INNER[0], dim=0))
-        self.high.copy_(torch.quantile(some, INNER[1], dim=0))
-        chosen = _some(z, len(self.points), seed=1)
+        low, high = _bounds(some, alone=found.alone)
+        self.low.copy_(low)
+        self.high.copy_(high)
+        chosen = _some(z, 0 if found.alone else len(self.points), seed=1)
         self.points.zero_()
         self.points[: len(chosen)] = chosen
         return Basis(self, len(chosen), found)
@@ -133,88 +160,109 @@ class KernelFunction(nn.Module):
     def fit(self, z: Tensor, y: Tensor, found: Evidence, weights: Tensor | None = None) -> None:
         """The posterior mean given all rows, each with the weight of its inverse noise variance."""
         basis = self.choose(z, found)
-        size = basis(z[:1]).shape[1]
-        gram, right = z.new_zeros((size, size)), z.new_zeros(size)
+        size = basis.raw(z[:1]).shape[1]
+        gram, right = z.new_zeros((size, size)), z.new_zeros((size, 1))
         for rows in torch.arange(len(z)).split(CHUNK):
-            columns = basis(z[rows])
+            columns = basis.raw(z[rows])
             weighted = columns if weights is None else columns * weights[rows, None]
-            gram, right = gram + weighted.T @ columns, right + weighted.T @ y[rows]
-        basis.set(torch.linalg.solve(gram + torch.eye(size).to(gram), right))
+            gram, right = gram + weighted.T @ columns, right + weighted.T @ y[rows, None]
+        gram, right = basis.scaled(basis.scaled(gram).T), basis.scaled(right)
+        basis.set(torch.linalg.solve(gram + torch.eye(size).to(gram), right)[:, 0])
 
 
 class Basis:
     """The columns whose weights a fit finds, scaled so that the prior of each is N(0, 1)."""
 
     def __init__(self, function: KernelFunction, points: int, found: Evidence) -> None:
-        self.function, self.square = function, found.square
+        self.function, self.degree = function, found.degree
         self.points = function.points[:points] / function.lengths
         self.deviation = (found.log_variance / 2).exp()
         self.root = _root(_kernel(self.points, self.points, found.rough))
 
-    def __call__(self, z: Tensor) -> Tensor:
-        """The columns at ``z``."""
+    def raw(self, z: Tensor) -> Tensor:
+        """The columns at ``z`` as they are: the trend's, and the kernels."""
         own = self.function
-        plain = _trend(z, (own.low, own.high) if self.square else None)
-        similar = _kernel(self.points, z / own.lengths, bool(own.rough))
-        bumps = torch.linalg.solve_triangular(self.root, similar, upper=False).T
-        return torch.cat([WIDE * plain, self.deviation * bumps], dim=1)
+        similar = _kernel(z / own.lengths, self.points, bool(own.rough))
+        return torch.cat([_trend(z, self.degree, (own.low, own.high)), similar], dim=1)
+
+    def scaled(self, rows: Tensor) -> Tensor:
+        """What stands, by rows, for raw columns as what stands for scaled ones."""
+        plain = len(rows) - len(self.points)
+        bumps = torch.linalg.solve_triangular(self.root, rows[plain:], upper=False)
+        return torch.cat([WIDE * rows[:plain], self.deviation * bumps])
+
+    def __call__(self, z: Tensor) -> Tensor:
+        """The scaled columns at ``z``."""
+        return self.scaled(self.raw(z).T).T
 
     def set(self, found: Tensor) -> None:
-        """Give the function these weights of the columns."""
+        """Give the function these weights of the scaled columns."""
         own, plain = self.function, len(found) - len(self.points)
-        own.line.copy_(WIDE * found[: 1 + own.inputs])
-        own.curve.zero_()
-        if self.square:
-            own.curve.copy_(WIDE * found[1 + own.inputs : plain])
+        trend = WIDE * found[:plain]
+        for part in (own.line, own.curve, own.cubes):
+            part.zero_()
+            given, trend = trend[: len(part)], trend[len(part) :]
+            part[: len(given)] = given
         bumps = self.deviation * found[plain:, None]
         own.weights.zero_()
         solved = torch.linalg.solve_triangular(self.root.T, bumps, upper=True)
         own.weights[: len(self.points)] = solved[:, 0]
 
 
-def searched(z: Tensor, y: Tensor, noise: float | None = None) -> Evidence:
-    """The kernel, lengths and variance of greatest evidence.
+def searched(z: Tensor, y: Tensor, noise: float | None = None, *, plain: bool = False) -> Evidence:
+    """The kernel, lengths, variance and trend of greatest evidence.
 
     Args:
         z: inputs, shape (n, p), p at least 1.
         y: targets, shape (n,), of mean about 0 and standard deviation about 1.
         noise: the noise's variance where it is known.
+        plain: whether to look at smooth kernels beside a line only, and at a constant.
     """
-    keep = torch.randperm(len(z), generator=_generator(0))[:SEARCHED_ROWS].to(z.device)
-    search = _Search(z[keep], y[keep], noise)
-    none = Evidence(
+    rows, points = (PLAIN_ROWS, PLAIN_POINTS) if plain else (SEARCHED_ROWS, SEARCHED_POINTS)
+    keep = torch.randperm(len(z), generator=_generator(0))[:rows].to(z.device)
+    search = _Search(z[keep], y[keep], noise, points)
+    start = Evidence(
         value=-math.inf,
         log_lengths=torch.full((z.shape[1],), 0.7, dtype=z.dtype, device=z.device),
         log_variance=z.new_tensor(2.0),
     )
-    first = search.climb(none, STEPS)
-    found = [search.line(first), first, *search.others(first)]
-    best = max(found, key=lambda each: each.value)
-    return best if best is found[0] else search.climb(best, STEPS)
+    first = search.climb(start, MORE_STEPS if plain else STEPS)
+    alone = max(search.polynomials(start, least=0 if plain else 1), key=lambda each: each.value)
+    if alone.value > first.value or plain:
+        return max(alone, first, key=lambda each: each.value)
+    best = max(first, *search.others(first), key=lambda each: each.value)
+    return search.climb(best, STEPS)
+
+
+def judged(z: Tensor, y: Tensor, found: Evidence) -> float:
+    """The log-evidence a row of what a search found, on more rows than it saw."""
+    keep = torch.randperm(len(z), generator=_generator(0))[:JUDGED_ROWS].to(z.device)
+    search = _Search(z[keep], y[keep], None, JUDGED_POINTS)
+    return float(search.value(found.log_lengths, found.log_variance, found)) / len(keep)
 
 
 class _Search:
     """The rows of a search, and the evidence on them."""
 
-    def __init__(self, z: Tensor, y: Tensor, noise: float | None) -> None:
+    def __init__(self, z: Tensor, y: Tensor, noise: float | None, points: int) -> None:
         self.z, self.y, self.noise = z, y, noise
-        self.points = _some(z, SEARCHED_POINTS, seed=2)
-        self.inner = (torch.quantile(z, INNER[0], dim=0), torch.quantile(z, INNER[1], dim=0))
+        self.points = _some(z, points, seed=2)
+        self.bounds = {alone: _bounds(z, alone=alone) for alone in (False, True)}
 
     def others(self, first: Evidence) -> Iterator[Evidence]:
         """The other kernels and trends, from where the first ended."""
-        squares = (False, True) if self.z.shape[1] <= LARGEST_SQUARE else (False,)
-        for square in squares:
+        for degree in (1, 2) if self.z.shape[1] <= LARGEST[2] else (1,):
             for rough in (False, True):
-                if square or rough:
-                    yield self.climb(replace(first, rough=rough, square=square), MORE_STEPS)
+                if (degree, rough) != (1, False):
+                    yield self.climb(replace(first, rough=rough, degree=degree), MORE_STEPS)
 
-    def line(self, first: Evidence) -> Evidence:
-        """The trend alone: a kernel of no variance."""
-        log_variance = torch.full_like(first.log_variance, LOG_VARIANCES[0])
-        at = replace(first, log_variance=log_variance)
-        value = _log_evidence(WIDE * _trend(self.z, None), self.y, self.noise)
-        return replace(at, value=float(value) / len(self.y))
+    def polynomials(self, start: Evidence, least: int) -> Iterator[Evidence]:
+        """The trends alone."""
+        for degree in range(least, 4):
+            if self.z.shape[1] <= LARGEST.get(degree, math.inf):
+                tried = replace(start, degree=degree, alone=True)
+                value = self.value(start.log_lengths, start.log_variance, tried)
+                yield replace(tried, value=float(value) / len(self.y))
 
     def climb(self, start: Evidence, steps: int) -> Evidence:
         """The greatest evidence found from a start in so many steps."""
@@ -245,13 +293,15 @@ class _Search:
 
     def value(self, log_lengths: Tensor, log_variance: Tensor, at: Evidence) -> Tensor:
         """The log-evidence."""
+        plain = WIDE * _trend(self.z, at.degree, self.bounds[at.alone])
+        if at.alone:
+            return _log_evidence(plain, self.y, self.noise)
         lengths = log_lengths.exp()
         points = self.points / lengths
         root = _root(_kernel(points, points, at.rough))
         similar = _kernel(points, self.z / lengths, at.rough)
         bumps = torch.linalg.solve_triangular(root, similar, upper=False).T
-        plain = _trend(self.z, self.inner if at.square else None)
-        columns = torch.cat([WIDE * plain, (log_variance / 2).exp() * bumps], dim=1)
+        columns = torch.cat([plain, (log_variance / 2).exp() * bumps], dim=1)
         return _log_evidence(columns, self.y, self.noise)
 
 
@@ -288,19 +338,30 @@ def _root(similar: Tensor) -> Tensor:
     return torch.linalg.cholesky(similar + JITTER * torch.eye(len(similar)).to(similar))
 
 
-def _trend(z: Tensor, inner: tuple[Tensor, Tensor] | None) -> Tensor:
-    """1, z and, where their bounds are given, the products of two inputs."""
-    plain = torch.cat([torch.ones_like(z[:, :1]), z], dim=1)
-    return plain if inner is None else torch.cat([plain, _products(z.clamp(*inner))], dim=1)
+def _trend(z: Tensor, degree: int, bounds: tuple[Tensor, Tensor]) -> Tensor:
+    """1, z, and the products of up to so many inputs, each held within its bounds."""
+    held = z.clamp(*bounds)
+    parts = [torch.ones_like(z[:, :1]), z] if degree else [torch.ones_like(z[:, :1])]
+    return torch.cat(parts + [_products(held, many) for many in range(2, degree + 1)], dim=1)
 
 
-def _products(z: Tensor) -> Tensor:
-    first, second = torch.triu_indices(z.shape[1], z.shape[1], device=z.device)
-    return z[:, first] * z[:, second]
+def _products(z: Tensor, many: int) -> Tensor:
+    chosen = list(combinations_with_replacement(range(z.shape[1]), many))
+    return z[:, torch.tensor(chosen, device=z.device)].prod(dim=2)
+
+
+def _bounds(z: Tensor, *, alone: bool) -> tuple[Tensor, Tensor]:
+    """Within which the factors of products are held."""
+    if not alone:
+        return torch.quantile(z, INNER[0], dim=0), torch.quantile(z, INNER[1], dim=0)
+    low, high = z.amin(0), z.amax(0)
+    return low - BEYOND * (high - low), high + BEYOND * (high - low)
 
 
 def _some(z: Tensor, n: int, seed: int) -> Tensor:
     """Up to n of the rows, drawn, no two alike."""
+    if not n:
+        return z[:0]
     drawn = z[torch.randperm(len(z), generator=_generator(seed))[: 4 * n].to(z.device)]
     different = torch.unique(drawn, dim=0)
     return different[torch.randperm(len(different), generator=_generator(seed))[:n].to(z.device)]

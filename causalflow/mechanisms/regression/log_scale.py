@@ -55,10 +55,10 @@ class LogScale(nn.Module):
         self.function.constant(_deviation(middle).log())
 
     def searched(self, z: Tensor, residual: Tensor) -> Evidence:
-        """The lengths of greatest evidence."""
+        """What is of greatest evidence; a constant is one scale for all inputs."""
         mean = residual.square().mean().clamp_min(LEAST**2)
         squares = (residual.square() / mean + 1e-6).log() - LOG_SQUARE_MEAN
-        return searched(z, squares, noise=LOG_SQUARE)
+        return searched(z, squares, noise=LOG_SQUARE, plain=True)
 
     def fit(self, z: Tensor, residual: Tensor, found: Evidence) -> None:
         """The likeliest function of the inputs, given its lengths."""

@@ -10,13 +10,17 @@ tails bent (`causalflow.nn.tails`); T an increasing map of the column onto the r
     scale   log s   `causalflow.mechanisms.regression.log_scale`, by the residuals' likelihood
     shape   h       `causalflow.mechanisms.regression.monotone_map`, the same for all parents, and
                     after it another that varies with them
+    tails           where scale or shape vary, v beyond what one row in all would have adds to T(x)
+                    the same whatever the parents: no row says how far they spread what is there
     atoms           `causalflow.mechanisms.regression.atoms`: values that many rows share come
                     first; what is said above is the law G of all others
 
 The noise u ~ N(0, 1) is v where there are no atoms; x increases in it in any case. The laws of
-`STAGES` are fitted to four fifths of the rows, one after the other. A later one is taken only where
-the log-likelihood of the other fifth is better by more than two standard errors (without parents:
-better). Then it is fitted to all rows. There is nothing for gradient steps to do.
+`STAGES` are fitted to four fifths of the rows, one after the other, those with a scale only where
+there is evidence of one. A later one is taken only where the log-likelihood of the other fifth is
+better by more than two standard errors (without parents: better); a row counts for no more than
+`MOST_GAIN`, lest a few in the tails hide what is gained on all others. Then it is fitted to all
+rows. There is nothing for gradient steps to do.
 """
 
 from __future__ import annotations
@@ -40,7 +44,12 @@ from causalflow.mechanisms.mechanism import (
 )
 from causalflow.mechanisms.regression.atoms import Atoms, MixedLaw
 from causalflow.mechanisms.regression.column_line import ColumnLine
-from causalflow.mechanisms.regression.kernel_function import Evidence, KernelFunction, searched
+from causalflow.mechanisms.regression.kernel_function import (
+    Evidence,
+    KernelFunction,
+    judged,
+    searched,
+)
 from causalflow.mechanisms.regression.log_scale import LogScale
 from causalflow.mechanisms.regression.monotone_map import MonotoneMap
 from causalflow.nn.tails import bent, measured
@@ -55,13 +64,17 @@ STAGES = (
     "mean, varying shape",
     "mean, scale, varying shape",
 )
-SHAPED, SCALED, VARIED = (1, 3, 4, 5), (2, 3, 5), (4, 5)
+SHAPED, SCALED, VARIED, VARYING = (1, 3, 4, 5), (2, 3, 5), (4, 5), (2, 3, 4, 5)
 """The stages, by number, that have a part."""
 MEAN_POINTS = 300
 HELD_OUT = 5
 """One row in so many decides."""
 ENOUGH = 100
 """Rows below which the mean is all there is."""
+MOST_GAIN = 5.0
+"""Nats that a row of those held out can count for or against a stage."""
+MOST_ROWS, CHOICE_ROWS, TAIL_ROWS = 200_000, 25_000, 1000
+"""Rows that are fitted, those that choose, and those of the tails, drawn where there are more."""
 ROUNDING = 4e-16
 """Of a probability: v may differ by as much from what was abducted."""
 
@@ -77,6 +90,8 @@ class RegressionMechanism(nn.Module):
     Attributes:
         stage: which of `STAGES` was taken, shape ().
         gains: by how much each exceeds the first on held-out rows, nats a row, shape (6,).
+        reach: the |v| beyond which the tails are, infinite where there are none, shape ().
+        outer: dT(x)/dv in the lower tail and in the upper, shape (2,).
 
     Raises:
         CompileError: an image among the parents.
@@ -87,6 +102,8 @@ class RegressionMechanism(nn.Module):
     bends: Tensor
     stage: Tensor
     gains: Tensor
+    reach: Tensor
+    outer: Tensor
 
     def __init__(self, name: str, node: Node, parents: Mapping[str, Node]) -> None:
         super().__init__()
@@ -104,6 +121,8 @@ class RegressionMechanism(nn.Module):
             "bends": torch.full((inputs,), math.inf),
             "stage": torch.zeros(()),
             "gains": torch.zeros(len(STAGES)),
+            "reach": torch.tensor(math.inf),
+            "outer": torch.zeros(2),
         }.items():
             self.register_buffer(buffer, start.double())
         self.mean = KernelFunction(inputs, MEAN_POINTS if inputs else 0)
@@ -113,12 +132,14 @@ class RegressionMechanism(nn.Module):
 
     @property
     def description(self) -> str:
-        """What was chosen."""
-        parts = [STAGES[int(self.stage)]]
+        """What was chosen, and by how much."""
+        stage = int(self.stage)
+        parts = [STAGES[stage].replace("mean", self.mean.description, 1)]
+        if self.line.positive:
+            parts.append("log scale")
         if count := self.atoms.count:
             parts.append(f"{count} atom{'s' if count > 1 else ''}")
-        gain = float(self.gains[int(self.stage)])
-        by = f" by {gain:.2g} nats a row" if gain > 0 else ""
+        by = f"; +{float(self.gains[stage]):.2g} nats a row over the first alone" if stage else ""
         return f"auto noise: {', '.join(parts)}{by}"
 
     @property
@@ -132,9 +153,35 @@ class RegressionMechanism(nn.Module):
 
     def _score(self, t: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
         """v and log dv/dt."""
+        if self.reach.isinf():
+            return self._inner_score(t, z)
+        low, high = (self._inner_place(v.expand(len(t)), z) for v in (-self.reach, self.reach))
+        below, above = t - low, t - high
+        v, slope = self._inner_score(t.clamp(low, high), z)
+        first, last = self.outer
+        v = torch.where(below < 0, below / first - self.reach, v)
+        v = torch.where(above > 0, above / last + self.reach, v)
+        slope = torch.where(below < 0, -first.log(), slope)
+        return v, torch.where(above > 0, -last.log(), slope)
+
+    def _inner_score(self, t: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+        """The same, as if there were no tails."""
         log_scale = self.log_scale(z)
         v, slope = self._shaped((t - self.mean(z)) * (-log_scale).exp(), z)
         return v, slope - log_scale
+
+    def _place(self, v: Tensor, z: Tensor) -> Tensor:
+        """The t whose normal score is v."""
+        if self.reach.isinf():
+            return self._inner_place(v, z)
+        inside = v.clamp(-self.reach, self.reach)
+        first, last = self.outer
+        beyond = torch.where(v < 0, first, last) * (v - inside)
+        return self._inner_place(inside, z) + beyond
+
+    def _inner_place(self, v: Tensor, z: Tensor) -> Tensor:
+        e = self.shape.to_residual(self.varying.to_residual(v, z) if self.varying.inputs else v, z)
+        return self.mean(z) + self.log_scale(z).exp() * e
 
     def _shaped(self, e: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
         """v and log dv/de."""
@@ -173,9 +220,10 @@ class RegressionMechanism(nn.Module):
             DataError: no such row, or values outside the support.
         """
         names = [self.name, *self.parents]
-        keep = all_labelled(values, names)
-        if not keep.any():
+        keep = all_labelled(values, names).nonzero()[:, 0]
+        if not len(keep):
             raise DataError(f"node '{self.name}': no row has a label of it and of its parents")
+        keep = keep[_drawn(len(keep), MOST_ROWS)]
         rows = {name: values[name][keep] for name in names}
         x = rows[self.name].double().to(self.centre.device)
         self._standardise(rows, len(x))
@@ -198,22 +246,20 @@ class RegressionMechanism(nn.Module):
 
     def _fit_law(self, z: Tensor, x: Tensor) -> None:
         """Choose on a part of the rows, then fit to all."""
-        held = torch.arange(len(x), device=x.device) % HELD_OUT == 0
+        if not self.line.contains(x):
+            raise DataError(f"node '{self.name}': values outside its support {self.node.support}")
+        some = _drawn(len(x), CHOICE_ROWS).to(x.device)
+        held = torch.arange(len(some), device=x.device) % HELD_OUT == 0
         if len(x) < ENOUGH:
             held = torch.zeros_like(held)
-        searches = self._choose_line(z[~held], x[~held])
+        fitted = some[~held]
+        searches = self._choose_line(z[fitted], x[fitted])
         t, _ = self.line(x)
-        if searches:
-            self.mean.fit(z[~held], t[~held], searches["mean"])
-            residual = t[~held] - self.mean(z[~held])
-            searches["scale"] = self.log_scale.searched(z[~held], residual)
-        self._choose_stage(z, t, held, searches)
+        self._choose_stage(z[some], t[some], held, searches)
         self._fit_stage(int(self.stage), z, t, searches)
 
     def _choose_line(self, z: Tensor, x: Tensor) -> dict[str, Evidence]:
         """Set T; the search of the mean that goes with it, none without parents."""
-        if not self.line.contains(x):
-            raise DataError(f"node '{self.name}': values outside its support {self.node.support}")
         plain, search = self._try_line(False, z, x)
         if self.line.is_skewed(x):
             value, other = self._try_line(True, z, x)
@@ -227,28 +273,37 @@ class RegressionMechanism(nn.Module):
         self.line.fit(x, positive=positive)
         t, slope = self.line(x)
         search = {"mean": searched(z, t)} if z.shape[1] else {}
-        value = search["mean"].value if search else -float(t.var(correction=0).log()) / 2
+        value = -float(t.var(correction=0).log()) / 2
+        if search:
+            value = judged(z, t, search["mean"])
         return value + float(slope.mean()), search
 
     def _choose_stage(
-        self, z: Tensor, t: Tensor, held: Tensor, searches: Mapping[str, Evidence]
+        self, z: Tensor, t: Tensor, held: Tensor, searches: dict[str, Evidence]
     ) -> None:
         """Set the stage: the last that is better on the rows held out than those before."""
         self.stage.zero_()
         self.gains.zero_()
         if not held.any():
             return
-        scales = (False, True) if searches else (False,)
-        residuals = {each: self._fit_residuals(each, ~held, z, t, searches) for each in scales}
+        residuals = {False: self._fit_residuals(~held, z, t, searches)}
+        if searches:
+            e, log_scale = residuals[False]
+            found = self.log_scale.searched(z[~held], (e * log_scale.exp())[~held])
+            if found.degree:
+                searches["scale"] = found
+                residuals[True] = self._fit_scaled_residuals(~held, z, t, searches)
         first = best = None
         for stage in range(len(STAGES) if searches else 2):
+            if (stage in SCALED) not in residuals:
+                continue
             e, log_scale = residuals[stage in SCALED]
             self._fit_shapes(stage, e[~held], z[~held])
             v, slope = self._shaped(e[held], z[held])
             likely = slope - log_scale[held] - v.square() / 2
             first = likely if first is None else first
-            self.gains[stage] = (likely - first).mean()
-            gain = likely - (likely if best is None else best)
+            self.gains[stage] = _gain(likely, first).mean()
+            gain = _gain(likely, likely if best is None else best)
             doubt = 2 * gain.std() / math.sqrt(len(gain)) if searches else 0.0
             if best is None or gain.mean() > doubt:
                 best = likely
@@ -258,23 +313,46 @@ class RegressionMechanism(nn.Module):
         self, stage: int, z: Tensor, t: Tensor, searches: Mapping[str, Evidence]
     ) -> None:
         rows = torch.ones_like(t).bool()
-        e, _ = self._fit_residuals(stage in SCALED, rows, z, t, searches)
+        fitted = self._fit_scaled_residuals if stage in SCALED else self._fit_residuals
+        e, _ = fitted(rows, z, t, searches)
         self._fit_shapes(stage, e, z)
+        self.reach.fill_(math.inf)
+        if stage in VARYING and searches:
+            self._fit_tails(z[_drawn(len(z), TAIL_ROWS).to(z.device)], len(z))
+
+    def _fit_tails(self, z: Tensor, n: int) -> None:
+        """Beyond where one of n rows lies: the slope that is the median of those there."""
+        reach = torch.special.ndtri(z.new_tensor(1 - 1 / n))
+        for end, v in enumerate((-reach, reach)):
+            place = self._inner_place(v.expand(len(z)), z)
+            self.outer[end] = (-self._inner_score(place, z)[1].median()).exp()
+        self.reach.copy_(reach)
 
     def _fit_residuals(
-        self, scaled: bool, rows: Tensor, z: Tensor, t: Tensor, searches: Mapping[str, Evidence]
+        self, rows: Tensor, z: Tensor, t: Tensor, searches: Mapping[str, Evidence]
     ) -> tuple[Tensor, Tensor]:
-        """Fit mean and scale to some rows; the residual e and log s of all, shape (n,) each."""
-        self._fit_mean(z[rows], t[rows], searches)
-        residual = t - self.mean(z)
-        if scaled:
-            self.log_scale.fit(z[rows], residual[rows], searches["scale"])
-            weights = (-2 * self.log_scale(z[rows])).exp()
-            self._fit_mean(z[rows], t[rows], searches, weights / weights.mean())
-            residual = t - self.mean(z)
-            self.log_scale.fit(z[rows], residual[rows], searches["scale"])
+        """Fit a mean and one scale to some rows; e and log s of all, shape (n,) each."""
+        if searches:
+            self.mean.fit(z[rows], t[rows], searches["mean"])
         else:
-            self.log_scale.constant(residual[rows])
+            self.mean.constant(t[rows].mean())
+        residual = t - self.mean(z)
+        self.log_scale.constant(residual[rows])
+        return self._standardised(residual, z)
+
+    def _fit_scaled_residuals(
+        self, rows: Tensor, z: Tensor, t: Tensor, searches: Mapping[str, Evidence]
+    ) -> tuple[Tensor, Tensor]:
+        """The same with a scale that varies, from what mean and scale were before."""
+        residual = t - self.mean(z)
+        self.log_scale.fit(z[rows], residual[rows], searches["scale"])
+        weights = (-2 * self.log_scale(z[rows])).exp()
+        self.mean.fit(z[rows], t[rows], searches["mean"], weights / weights.mean())
+        residual = t - self.mean(z)
+        self.log_scale.fit(z[rows], residual[rows], searches["scale"])
+        return self._standardised(residual, z)
+
+    def _standardised(self, residual: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
         log_scale = self.log_scale(z)
         return residual * (-log_scale).exp(), log_scale
 
@@ -285,18 +363,6 @@ class RegressionMechanism(nn.Module):
             self.shape.fit(e, z)
         if stage in VARIED:
             self.varying.fit(self.shape.to_noise(e, z)[0], z)
-
-    def _fit_mean(
-        self,
-        z: Tensor,
-        t: Tensor,
-        searches: Mapping[str, Evidence],
-        weights: Tensor | None = None,
-    ) -> None:
-        if searches:
-            self.mean.fit(z, t, searches["mean"], weights)
-        else:
-            self.mean.constant(t.mean())
 
     def loss(self, values: Values, generator: torch.Generator) -> Tensor | None:
         """None: `calibrate` does all."""
@@ -349,5 +415,16 @@ class RegressionMechanism(nn.Module):
 
     def _under(self, v: Tensor, z: Tensor) -> Tensor:
         """The value of the density's law with the normal score v."""
-        e = self.shape.to_residual(self.varying.to_residual(v, z) if self.varying.inputs else v, z)
-        return self.line.value(self.mean(z) + self.log_scale(z).exp() * e)
+        return self.line.value(self._place(v, z))
+
+
+def _drawn(n: int, most: int) -> Tensor:
+    """All of n rows, or as many of them as may be, drawn."""
+    if n <= most:
+        return torch.arange(n)
+    return torch.randperm(n, generator=torch.Generator().manual_seed(0))[:most]
+
+
+def _gain(likely: Tensor, other: Tensor) -> Tensor:
+    """What each row counts for one law against another."""
+    return (likely - other).clamp(-MOST_GAIN, MOST_GAIN)
