@@ -36,7 +36,15 @@ from causalflow.symbolic.render import to_text
 from causalflow.symbolic.simplify import product_of, sum_of
 from causalflow.symbolic.substitute import answered, symbols_of, without_shadows
 
-__all__ = ["RULES", "Rule", "ShortAnswer", "as_rule", "short_answers"]
+__all__ = [
+    "RULES",
+    "Natural",
+    "Rule",
+    "ShortAnswer",
+    "as_rule",
+    "natural_term",
+    "short_answers",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +143,7 @@ def _of_effect(admg: ADMG, query: Query, most: int) -> Iterator[ShortAnswer]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Natural:
+class Natural:
     """y[x=own, m[x=others]], or y[x=own]: the levels of one treatment, and the mediators."""
 
     outcome: str
@@ -145,7 +153,7 @@ class _Natural:
     mediators: Nodes
 
 
-def _natural(term: Term) -> _Natural | None:
+def natural_term(term: Term) -> Natural | None:
     """A term of this form, if it is one."""
     plain = [each for each in term.subscript if each.nested is None]
     nested = [each.nested for each in term.subscript if each.nested is not None]
@@ -164,7 +172,7 @@ def _natural(term: Term) -> _Natural | None:
         return None
     assert not isinstance(setting.value, Term | None)
     assert not isinstance(others, Term)
-    return _Natural(
+    return Natural(
         outcome=term.name,
         treatment=setting.variable,
         own=setting.value,
@@ -176,7 +184,7 @@ def _natural(term: Term) -> _Natural | None:
 def _of_worlds(admg: ADMG, query: Query, most: int) -> Iterator[ShortAnswer]:
     """Adjustment and the mediation formula for terms of one treatment and outcome."""
     query = query.counterfactual_form()
-    terms = [_natural(term) for term in query.outcomes]
+    terms = [natural_term(term) for term in query.outcomes]
     found = [each for each in terms if each is not None]
     mediators: Nodes = Nodes().union(*(each.mediators for each in found))
     kinds = {(each.outcome, each.treatment, each.mediators or mediators) for each in found}
@@ -196,7 +204,7 @@ def _of_worlds(admg: ADMG, query: Query, most: int) -> Iterator[ShortAnswer]:
         yield ShortAnswer(rule=rule, variables=chosen, estimand=estimand)
 
 
-def _averaged(query: Query, terms: Iterable[_Natural], chosen: Nodes) -> Expression:
+def _averaged(query: Query, terms: Iterable[Natural], chosen: Nodes) -> Expression:
     """The answer given ``chosen``, averaged over it as it is where the condition holds."""
     symbols = symbols_of(query)
     given = tuple(Event(each.name, symbols[each]) for each in query.conditions)
@@ -215,7 +223,7 @@ def _averaged(query: Query, terms: Iterable[_Natural], chosen: Nodes) -> Express
     return without_shadows(sum_of(over, product_of(factors)))
 
 
-def _given(term: _Natural, value: object, covariates: list[Event]) -> Expression:
+def _given(term: Natural, value: object, covariates: list[Event]) -> Expression:
     """P(y[x=own, m[x=others]] | w)."""
     y = Event(term.outcome, value)  # type: ignore[arg-type]
     own = Event(term.treatment, term.own)

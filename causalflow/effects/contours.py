@@ -1,0 +1,73 @@
+"""Contours: what a refutation found, drawn by matplotlib."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from causalflow.effects.figures import FAINT, LINE, OTHER, plain
+from causalflow.effects.rows import Array
+
+if TYPE_CHECKING:
+    from causalflow.effects.refutation import Refutation
+
+__all__ = ["plot_contours", "plot_refutation"]
+
+
+def plot_contours(
+    grid: tuple[Array, Array, Array],
+    robustness: float,
+    covariates: Mapping[str, tuple[float, float]],
+    axes: Any = None,
+) -> Any:
+    """The estimate that a hidden cause of given strength leaves, and covariates as strong.
+
+    Args:
+        grid: R^2 of the treatment, of the outcome, and the estimate, each of shape (n, n).
+        robustness: the R^2 of both that leaves 0.
+        covariates: name -> R^2 of treatment and of outcome.
+        axes: matplotlib's axes; None: new ones.
+    """
+    axes = plain(axes, (4.6, 4.0))
+    lines = axes.contour(*grid, levels=8, colors=FAINT, linewidths=0.8)
+    axes.clabel(lines, fontsize="x-small")
+    if grid[2].min() < 0 < grid[2].max():
+        zero = axes.contour(*grid, levels=[0], colors=OTHER, linewidths=1.6)
+        axes.clabel(zero, fmt="0", fontsize="small")
+    axes.plot([robustness], [robustness], "D", color=OTHER, markersize=5, zorder=4)
+    axes.annotate("robustness value", (robustness, robustness), (6, 4), fontsize="x-small",
+                  textcoords="offset points", color=OTHER)
+    for name, (of_treatment, of_outcome) in covariates.items():
+        axes.plot([of_treatment], [of_outcome], "o", color=LINE, markersize=4, zorder=4)
+        axes.annotate(name, (of_treatment, of_outcome), (5, 3), fontsize="x-small",
+                      textcoords="offset points", color=LINE)
+    axes.set_xlabel("share of treatment that a hidden cause explains")
+    axes.set_ylabel("share of outcome")
+    axes.set_title("estimate that is left", fontsize="medium", loc="left")
+    return axes
+
+
+def plot_refutation(found: Refutation, axes: Any = None) -> Any:
+    """The repeats' distances of each check, and the contours beside them."""
+    from matplotlib import pyplot as plt
+
+    parts = 1 if found.sensitivity is None else 2
+    if axes is None:
+        size = (5.2 * parts, 1.2 + 0.7 * len(found.checks) if parts == 1 else 4.0)
+        _, axes = plt.subplots(1, parts, figsize=size, layout="constrained")
+    axes = np.atleast_1d(axes)
+    own = plain(axes[0], (0, 0))
+    own.axvspan(-1.96, 1.96, color=FAINT, alpha=0.15, linewidth=0)
+    own.axvline(0, color=FAINT, linewidth=0.8)
+    for place, check in enumerate(found.checks):
+        colour = LINE if check.passes else OTHER
+        own.plot(check.distances, np.full(len(check.distances), place), "o", color=colour,
+                 markersize=5, alpha=0.6)
+    own.set_yticks(range(len(found.checks)), [check.name for check in found.checks])
+    own.set_ylim(len(found.checks) - 0.5, -0.5)
+    own.set_xlabel("standard errors from what is expected")
+    if found.sensitivity is not None:
+        found.sensitivity.plot(axes[1])
+    return axes

@@ -1,0 +1,115 @@
+"""Doubt: what a hidden cause would do to an estimate that is adjusted for covariates, from its rows.
+
+`causalflow.effects.sensitivity` has the formulas. The residuals of treatment and outcome are those
+of learners that have not seen a row; of the outcome's, a straight line in the treatment is taken
+out. What each covariate explains beside the others is told by lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+
+from causalflow.effects.adjusting import Adjusting
+from causalflow.effects.apart import units_apart
+from causalflow.effects.ask import Ask
+from causalflow.effects.effect import Effect
+from causalflow.effects.learners import learned_mean
+from causalflow.effects.problem import Problem
+from causalflow.effects.rows import Array
+from causalflow.effects.sensitivity import Sensitivity, explained, risk_ratio_of_difference
+from causalflow.query.combination import combined
+
+__all__ = ["doubt_of"]
+
+
+def doubt_of(
+    problem: Problem, adjusting: Adjusting, effect: Effect, again: Callable[[Ask], Effect]
+) -> Sensitivity | None:
+    """The sensitivity of one difference; None for other answers.
+
+    Args:
+        problem: the question with its rows.
+        adjusting: what the estimate is adjusted for.
+        effect: the estimate.
+        again: another question to the same rows.
+    """
+    if len(adjusting.treatments) != 1 or len(adjusting.outcomes) != 1 or effect.axes:
+        return None
+    (treatment,), (outcome,) = adjusting.treatments, adjusting.outcomes
+    units = units_apart(problem.question, problem.rows[treatment], treatment)
+    if units is None or adjusting.conditions or any(m.conditions for m in problem.question.moments):
+        return None
+    target = problem.rows[outcome].numbers
+    of_treatment = _left(problem, problem.rows[treatment].numbers, adjusting)
+    of_outcome = _left(problem, target, adjusting)
+    slope = (of_outcome @ of_treatment) / (of_treatment @ of_treatment)
+    nearest = _nearest(*effect.interval, 0.0)
+    ratios = _ratios(problem, effect, nearest, again, float(target.std()))
+    return Sensitivity(
+        estimate=float(effect.values[0]),
+        nearest=nearest,
+        units=float(units[0]),
+        scale=float(np.std(of_outcome - slope * of_treatment) / np.std(of_treatment)),
+        risk_ratio=ratios[0],
+        nearest_ratio=ratios[1],
+        covariates=_strengths(problem, adjusting, treatment, target),
+    )
+
+
+def _left(problem: Problem, target: Array, adjusting: Adjusting) -> Array:
+    """What the covariates leave of a column."""
+    learned = learned_mean(
+        problem.settings.outcome_learners,
+        problem.rows.features(adjusting.covariates),
+        target,
+        problem.folds(),
+    )
+    return np.asarray(target - learned.predictions)
+
+
+def _strengths(
+    problem: Problem, adjusting: Adjusting, treatment: str, target: Array
+) -> dict[str, tuple[float, float]]:
+    """What each covariate explains of treatment and of outcome beside the others."""
+    rows, found = problem.rows, {}
+    treated = rows[treatment].numbers
+    for name in adjusting.covariates:
+        others = rows.features(each for each in adjusting.covariates if each != name)
+        own = rows[name].features
+        found[name] = (
+            explained(treated, others, own),
+            explained(target, np.hstack([others, treated[:, None]]), own),
+        )
+    return found
+
+
+def _ratios(
+    problem: Problem, effect: Effect, nearest: float, again: Callable[[Ask], Effect], spread: float
+) -> tuple[float, float]:
+    """The answer and its nearest end as risk ratios."""
+    question = problem.question
+    binary = all(_counts_zero_one(problem, each.outcomes[0].name) for each in question.moments)
+    if not binary or len(question.moments) != 2:
+        ends = (float(effect.values[0]), nearest)
+        return tuple(risk_ratio_of_difference(each, spread) for each in ends)  # type: ignore[return-value]
+    one, other = (
+        replace(each, coefficients=each.coefficients and (Fraction(1),))
+        for each in question.moments
+    )
+    ratio = again(replace(problem.ask, query=combined([(Fraction(1), one)], [(Fraction(1), other)])))
+    end = _nearest(*ratio.interval, 1.0)
+    return float(ratio.values[0]), end
+
+
+def _counts_zero_one(problem: Problem, name: str) -> bool:
+    return set(np.unique(problem.rows[name].numbers)) <= {0.0, 1.0}
+
+
+def _nearest(low: object, high: object, null: float) -> float:
+    """The end of an interval that is nearest to a value; the value where it lies within."""
+    assert isinstance(low, float) and isinstance(high, float)
+    return null if low <= null <= high else min(low, high, key=lambda end: abs(end - null))
