@@ -7,6 +7,8 @@ Else the methods are tried in the order of `PLANNERS`. A call may name one, or `
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,10 +16,15 @@ import numpy as np
 from causalflow.effects.ask import Ask
 from causalflow.effects.back_door import plan_back_door
 from causalflow.effects.effect import Effect
+from causalflow.effects.instrumented import plan_instruments
 from causalflow.effects.learners import read_learners
+from causalflow.effects.natural import plan_natural
+from causalflow.effects.planned import plan_sequence
 from causalflow.effects.problem import Plan, Planner, Problem, Settings
 from causalflow.effects.question import question_of
-from causalflow.effects.rows import Rows, read_rows
+from causalflow.effects.refuting import Trial, refuted
+from causalflow.effects.rows import read_rows
+from causalflow.effects.staged import plan_stages
 from causalflow.errors import DataError, QueryError, one_of
 from causalflow.estimate.counts import UncountableError, counted
 from causalflow.estimate.plug_in import Answers, Estimate, estimated
@@ -25,11 +32,20 @@ from causalflow.graph.node import Level
 from causalflow.query.means import check_named, counting_notes
 from causalflow.symbolic.parts import variables
 
-__all__ = ["COUNTING", "PLANNERS", "answered", "estimate_of"]
+__all__ = ["ASSUMING", "COUNTING", "PLANNERS", "answered", "estimate_of"]
 
 COUNTING = "plug in"
 
-PLANNERS: Mapping[str, Planner] = {"back door": plan_back_door}
+PLANNERS: Mapping[str, Planner] = {
+    "back door": plan_back_door,
+    "stages": plan_stages,
+    "sequential": plan_sequence,
+    "mediation": plan_natural,
+}
+ASSUMING: Mapping[str, Planner] = {"instrument": plan_instruments}
+"""Methods that assume more than the graph: taken only where a call names them."""
+
+_NAMED = {**PLANNERS, **ASSUMING}
 
 _ROLES = ("outcome", "treatment")
 
@@ -53,11 +69,11 @@ def estimate_of(
         QueryError: no method answers the question.
         DataError: the rows lack a column or hold what is no value, or an option is none.
     """
-    if method not in ("auto", COUNTING, *PLANNERS):
-        known = ["auto", COUNTING, *PLANNERS]
+    if method not in ("auto", COUNTING, *_NAMED):
+        known = ["auto", COUNTING, *_NAMED]
         raise DataError(f"estimate: no method {method!r}; {one_of(str(method), known)}")
     if ask.estimand is None and method in ("auto", COUNTING):
-        raise QueryError(f"estimate: {ask.refusal}")
+        raise QueryError(f"estimate: {ask.refusal}{_advice(ask, given)}")
     if method in ("auto", COUNTING):
         try:
             return _counted(ask, given, levels, resamples, confidence, generator)
@@ -120,20 +136,28 @@ def answered(
     if plan is None:
         raise QueryError(f"estimate: {method} does not answer {ask.query} from the columns given")
     names = sorted(ask.query.variables | plan.variables)
-    return _of_rows(ask, plan, read_rows(given, names, ask.nodes, levels), settings, at or {})
-
-
-def _of_rows(
-    ask: Ask, plan: Plan, rows: Rows, settings: Settings, at: Mapping[str, Sequence[float]]
-) -> Effect:
-    question = question_of(ask.query, rows, at)
-    return plan.estimate(Problem(ask=ask, question=question, rows=rows, settings=settings))
+    rows = read_rows(given, names, ask.nodes, levels)
+    question = question_of(ask.query, rows, at or {})
+    problem = Problem(ask=ask, question=question, rows=rows, settings=settings)
+    trial = Trial(problem=problem, plan=plan, planner=partial(_planned, method))
+    return replace(plan.estimate(problem), refuter=partial(refuted, trial))
 
 
 def _plan(ask: Ask, given: Any, method: str) -> Plan | None:
     """The plan of the method that is named, or of the first that answers."""
-    wanted = PLANNERS if method == "auto" else {method: PLANNERS[method]}
-    known = frozenset(map(str, getattr(given, "columns", given)))
+    return _planned(method, ask, frozenset(map(str, getattr(given, "columns", given))))
+
+
+def _advice(ask: Ask, given: Any) -> str:
+    """The method that would answer on a further assumption, if there is one."""
+    if not isinstance(given, Mapping) and not hasattr(given, "columns"):
+        return ""
+    found = [name for name in ASSUMING if _plan(ask, given, name) is not None]
+    return "".join(f"; method='{name}' answers on a further assumption" for name in found)
+
+
+def _planned(method: str, ask: Ask, known: frozenset[str]) -> Plan | None:
+    wanted = PLANNERS if method == "auto" else {method: _NAMED[method]}
     plans = (planner(ask, known) for planner in wanted.values())
     return next((plan for plan in plans if plan is not None), None)
 

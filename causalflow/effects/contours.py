@@ -31,18 +31,32 @@ def plot_contours(
         axes: matplotlib's axes; None: new ones.
     """
     axes = plain(axes, (4.6, 4.0))
-    lines = axes.contour(*grid, levels=8, colors=FAINT, linewidths=0.8)
+    steps = np.linspace(grid[2].min(), grid[2].max(), 9)
+    shown = steps[np.abs(steps) > 0.3 * (steps[1] - steps[0])]
+    lines = axes.contour(*grid, levels=shown, colors=FAINT, linewidths=0.8)
     axes.clabel(lines, fontsize="x-small")
     if grid[2].min() < 0 < grid[2].max():
         zero = axes.contour(*grid, levels=[0], colors=OTHER, linewidths=1.6)
         axes.clabel(zero, fmt="0", fontsize="small")
     axes.plot([robustness], [robustness], "D", color=OTHER, markersize=5, zorder=4)
-    axes.annotate("robustness value", (robustness, robustness), (6, 4), fontsize="x-small",
-                  textcoords="offset points", color=OTHER)
+    axes.annotate(
+        "robustness value",
+        (robustness, robustness),
+        (6, 4),
+        fontsize="x-small",
+        textcoords="offset points",
+        color=OTHER,
+    )
     for name, (of_treatment, of_outcome) in covariates.items():
         axes.plot([of_treatment], [of_outcome], "o", color=LINE, markersize=4, zorder=4)
-        axes.annotate(name, (of_treatment, of_outcome), (5, 3), fontsize="x-small",
-                      textcoords="offset points", color=LINE)
+        axes.annotate(
+            name,
+            (of_treatment, of_outcome),
+            (5, 3),
+            fontsize="x-small",
+            textcoords="offset points",
+            color=LINE,
+        )
     axes.set_xlabel("share of treatment that a hidden cause explains")
     axes.set_ylabel("share of outcome")
     axes.set_title("estimate that is left", fontsize="medium", loc="left")
@@ -63,8 +77,14 @@ def plot_refutation(found: Refutation, axes: Any = None) -> Any:
     own.axvline(0, color=FAINT, linewidth=0.8)
     for place, check in enumerate(found.checks):
         colour = LINE if check.passes else OTHER
-        own.plot(check.distances, np.full(len(check.distances), place), "o", color=colour,
-                 markersize=5, alpha=0.6)
+        own.plot(
+            check.distances,
+            np.full(len(check.distances), place),
+            "o",
+            color=colour,
+            markersize=5,
+            alpha=0.6,
+        )
     own.set_yticks(range(len(found.checks)), [check.name for check in found.checks])
     own.set_ylim(len(found.checks) - 0.5, -0.5)
     own.set_xlabel("standard errors from what is expected")

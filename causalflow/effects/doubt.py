@@ -1,4 +1,4 @@
-"""Doubt: what a hidden cause would do to an estimate that is adjusted for covariates, from its rows.
+"""Doubt: what a hidden cause would do to an adjusted estimate, told from its rows.
 
 `causalflow.effects.sensitivity` has the formulas. The residuals of treatment and outcome are those
 of learners that have not seen a row; of the outcome's, a straight line in the treatment is taken
@@ -8,26 +8,24 @@ out. What each covariate explains beside the others is told by lines.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 
 from causalflow.effects.adjusting import Adjusting
 from causalflow.effects.apart import units_apart
-from causalflow.effects.ask import Ask
 from causalflow.effects.effect import Effect
 from causalflow.effects.learners import learned_mean
 from causalflow.effects.problem import Problem
 from causalflow.effects.rows import Array
 from causalflow.effects.sensitivity import Sensitivity, explained, risk_ratio_of_difference
-from causalflow.query.combination import combined
+from causalflow.query.combination import AnyQuery, combined
 
 __all__ = ["doubt_of"]
 
 
 def doubt_of(
-    problem: Problem, adjusting: Adjusting, effect: Effect, again: Callable[[Ask], Effect]
+    problem: Problem, adjusting: Adjusting, effect: Effect, asked: Callable[[AnyQuery], Effect]
 ) -> Sensitivity | None:
     """The sensitivity of one difference; None for other answers.
 
@@ -35,7 +33,7 @@ def doubt_of(
         problem: the question with its rows.
         adjusting: what the estimate is adjusted for.
         effect: the estimate.
-        again: another question to the same rows.
+        asked: another question -> its answer from the same rows.
     """
     if len(adjusting.treatments) != 1 or len(adjusting.outcomes) != 1 or effect.axes:
         return None
@@ -47,8 +45,8 @@ def doubt_of(
     of_treatment = _left(problem, problem.rows[treatment].numbers, adjusting)
     of_outcome = _left(problem, target, adjusting)
     slope = (of_outcome @ of_treatment) / (of_treatment @ of_treatment)
-    nearest = _nearest(*effect.interval, 0.0)
-    ratios = _ratios(problem, effect, nearest, again, float(target.std()))
+    nearest = _nearest(effect, 0.0)
+    ratios = _ratios(problem, effect, nearest, asked, float(target.std()))
     return Sensitivity(
         estimate=float(effect.values[0]),
         nearest=nearest,
@@ -88,28 +86,30 @@ def _strengths(
 
 
 def _ratios(
-    problem: Problem, effect: Effect, nearest: float, again: Callable[[Ask], Effect], spread: float
+    problem: Problem,
+    effect: Effect,
+    nearest: float,
+    asked: Callable[[AnyQuery], Effect],
+    spread: float,
 ) -> tuple[float, float]:
     """The answer and its nearest end as risk ratios."""
-    question = problem.question
-    binary = all(_counts_zero_one(problem, each.outcomes[0].name) for each in question.moments)
-    if not binary or len(question.moments) != 2:
-        ends = (float(effect.values[0]), nearest)
-        return tuple(risk_ratio_of_difference(each, spread) for each in ends)  # type: ignore[return-value]
-    one, other = (
-        replace(each, coefficients=each.coefficients and (Fraction(1),))
-        for each in question.moments
-    )
-    ratio = again(replace(problem.ask, query=combined([(Fraction(1), one)], [(Fraction(1), other)])))
-    end = _nearest(*ratio.interval, 1.0)
-    return float(ratio.values[0]), end
+    moments, sums = problem.question.moments, problem.question.sums[0]
+    binary = all(_counts_zero_one(problem, each.outcomes[0].name) for each in moments)
+    if not binary or len(moments) != 2:
+        return (
+            risk_ratio_of_difference(float(effect.values[0]), spread),
+            risk_ratio_of_difference(nearest, spread),
+        )
+    one, other = moments if sums[0] > 0 else moments[::-1]
+    ratio = asked(combined([(Fraction(1), one)], [(Fraction(1), other)]))
+    return float(ratio.values[0]), _nearest(ratio, 1.0)
 
 
 def _counts_zero_one(problem: Problem, name: str) -> bool:
     return set(np.unique(problem.rows[name].numbers)) <= {0.0, 1.0}
 
 
-def _nearest(low: object, high: object, null: float) -> float:
+def _nearest(effect: Effect, null: float) -> float:
     """The end of an interval that is nearest to a value; the value where it lies within."""
-    assert isinstance(low, float) and isinstance(high, float)
+    low, high = float(effect.low[0]), float(effect.high[0])
     return null if low <= null <= high else min(low, high, key=lambda end: abs(end - null))

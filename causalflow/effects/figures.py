@@ -9,12 +9,12 @@ import numpy as np
 
 from causalflow.effects.rows import Array
 
-__all__ = ["plot_curve", "plot_points", "plot_shares"]
+__all__ = ["FAINT", "LINE", "OTHER", "SOFT", "plain", "plot_curve", "plot_points", "plot_shares"]
 
-_LINE, _SOFT, _FAINT, _OTHER = "#2f6ca8", "#a9c8e6", "#8a929d", "#c03a32"
+LINE, SOFT, FAINT, OTHER = "#2f6ca8", "#a9c8e6", "#8a929d", "#c03a32"
 
 
-def _plain(axes: Any, size: tuple[float, float]) -> Any:
+def plain(axes: Any, size: tuple[float, float]) -> Any:
     """The axes given, or new ones; without a frame at the top and the right."""
     from matplotlib import pyplot as plt
 
@@ -35,11 +35,11 @@ def plot_curve(
     axes: Any = None,
 ) -> Any:
     """A curve with its intervals and its uniform band."""
-    axes = _plain(axes, (5.6, 3.6))
+    axes = plain(axes, (5.6, 3.6))
     if band is not None:
-        axes.fill_between(along, *band, color=_SOFT, alpha=0.45, linewidth=0, label="band")
-    axes.fill_between(along, low, high, color=_SOFT, linewidth=0, label="interval")
-    axes.plot(along, values, color=_LINE, linewidth=1.8, label="estimate")
+        axes.fill_between(along, *band, color=SOFT, alpha=0.45, linewidth=0, label="band")
+    axes.fill_between(along, low, high, color=SOFT, linewidth=0, label="interval")
+    axes.plot(along, values, color=LINE, linewidth=1.8, label="estimate")
     axes.set_xlabel(name)
     axes.set_ylabel(label)
     axes.legend(frameon=False, fontsize="small")
@@ -56,11 +56,11 @@ def plot_points(
     axes: Any = None,
 ) -> Any:
     """Answers one above the other, with their intervals."""
-    axes = _plain(axes, (5.6, 1.2 + 0.35 * len(names)))
+    axes = plain(axes, (5.6, 1.2 + 0.35 * len(names)))
     rows = np.arange(len(names))
-    axes.hlines(rows, low, high, color=_LINE, linewidth=2)
-    axes.plot(values, rows, "o", color=_LINE, markersize=5)
-    axes.axvline(0, color=_FAINT, linewidth=0.8, linestyle=":")
+    axes.hlines(rows, low, high, color=LINE, linewidth=2)
+    axes.plot(values, rows, "o", color=LINE, markersize=5)
+    axes.axvline(0, color=FAINT, linewidth=0.8, linestyle=":")
     axes.set_yticks(rows, names)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_xlabel(label)
@@ -83,17 +83,17 @@ def plot_shares(
         _, axes = plt.subplots(len(names), figsize=size, sharex=True, layout="constrained")
     axes = np.atleast_1d(axes)
     for own, name, (had, had_not) in zip(axes, names, pairs, strict=True):
-        _plain(own, (0, 0))
+        plain(own, (0, 0))
         for numbers, sign, colour, text in (
-            (had, 1, _LINE, "had it"),
-            (had_not, -1, _FAINT, "not"),
+            (had, 1, LINE, "had it"),
+            (had_not, -1, FAINT, "not"),
         ):
             counts, _ = np.histogram(numbers, edges)
             own.bar(
                 edges[:-1], sign * counts, np.diff(edges), align="edge", color=colour, label=text
             )
-        own.axvline(least, color=_OTHER, linewidth=1, linestyle="--")
-        own.axhline(0, color=_FAINT, linewidth=0.8)
+        own.axvline(least, color=OTHER, linewidth=1, linestyle="--")
+        own.axhline(0, color=FAINT, linewidth=0.8)
         own.set_ylabel(f"rows, {name}")
     axes[0].legend(frameon=False, fontsize="small")
     axes[-1].set_xlabel("propensity")

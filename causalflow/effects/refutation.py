@@ -52,7 +52,7 @@ class Check:
     @property
     def passes(self) -> bool:
         """Whether as many are near as chance would have it in all but one of a thousand cases."""
-        return self.held >= binom.ppf(_CHANCE, len(self.values), 0.95)
+        return bool(self.held >= binom.ppf(_CHANCE, len(self.values), 0.95))
 
     def __str__(self) -> str:
         verdict = "passes" if self.passes else "FAILS"

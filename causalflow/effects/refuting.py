@@ -12,26 +12,32 @@ Notation: theta the answers, se their standard errors, n the rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from causalflow.admg.admg import ADMG
-from causalflow.effects.ask import Ask
+from causalflow.effects.back_door import BackDoor
+from causalflow.effects.doubt import doubt_of
 from causalflow.effects.effect import Effect
 from causalflow.effects.events import group_of, target_of
-from causalflow.effects.problem import Settings
-from causalflow.effects.question import Question
+from causalflow.effects.instrumented import Instruments
+from causalflow.effects.problem import Plan, Planner, Problem
+from causalflow.effects.question import question_of
 from causalflow.effects.refutation import Check, Refutation
 from causalflow.effects.rows import Array, Column, Rows
 from causalflow.effects.sensitivity import Sensitivity
 from causalflow.errors import CausalflowError, DataError
+from causalflow.query.combination import AnyQuery
+from causalflow.query.query import Query
 
 __all__ = ["Trial", "refuted"]
 
 _CAUSE = "random common cause"
+_UNTOLD = "what a hidden cause would do is told of one difference that is adjusted for covariates"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -39,32 +45,49 @@ class Trial:
     """An estimate, with what it takes to make it again.
 
     Attributes:
-        ask: the question and its graph.
-        rows: complete.
-        settings: how it was made.
-        question: its answers as sums of moments.
-        treatments: what the worlds set.
-        used: every column that the estimate was made of.
-        by_instrument: whether the outcome is shuffled in place of the treatments.
-        again: (question and graph, rows, settings) -> the estimate from these.
-        sensitivity: the estimate -> what a hidden cause would do; None: that is not told.
+        problem: the question, its graph and the rows.
+        plan: how it was made.
+        planner: makes a plan where graph or columns are others.
     """
 
-    ask: Ask
-    rows: Rows
-    settings: Settings
-    question: Question
-    treatments: tuple[str, ...]
-    used: frozenset[str]
-    by_instrument: bool
-    again: Callable[[Ask, Rows, Settings], Effect]
-    sensitivity: Callable[[Effect], Sensitivity | None]
+    problem: Problem
+    plan: Plan
+    planner: Planner
+
+    @property
+    def treatments(self) -> tuple[str, ...]:
+        """What the worlds of the question set to values."""
+        terms = (term for each in self._moments for top in each.terms for term in top.walk())
+        return tuple(
+            sorted({each.variable for term in terms for each in term.subscript if not each.nested})
+        )
 
     @property
     def outcomes(self) -> tuple[str, ...]:
         """What the question is about."""
-        moments = self.question.moments
-        return tuple(sorted({term.name for each in moments for term in each.outcomes}))
+        return tuple(sorted({term.name for each in self._moments for term in each.outcomes}))
+
+    @property
+    def _moments(self) -> tuple[Query, ...]:
+        return self.problem.question.moments
+
+    def again(self, **changed: Any) -> Effect:
+        """The estimate where parts of the problem are others."""
+        problem = replace(self.problem, **changed)
+        plan = self.planner(problem.ask, frozenset(problem.rows.columns))
+        assert plan is not None
+        return plan.estimate(problem)
+
+    def asked(self, query: AnyQuery) -> Effect:
+        """Another question to the same rows."""
+        ask = replace(self.problem.ask, query=query)
+        return self.again(ask=ask, question=question_of(query, self.problem.rows, {}))
+
+    def doubt(self, effect: Effect) -> Sensitivity | None:
+        """What a hidden cause would do to the estimate; None: that is not told."""
+        if not isinstance(self.plan, BackDoor):
+            return None
+        return doubt_of(self.problem, self.plan.adjusting, effect, self.asked)
 
 
 def refuted(
@@ -96,10 +119,8 @@ def refuted(
         _common_cause(trial, effect, repeats, random),
         _subset(trial, effect, repeats, share, random),
     )
-    sensitivity = trial.sensitivity(effect)
-    notes = () if sensitivity else (
-        "what a hidden cause would do is told of one difference that is adjusted for covariates",
-    )
+    sensitivity = trial.doubt(effect)
+    notes = () if sensitivity else (_UNTOLD,)
     shown = str(effect).splitlines()[0].removeprefix(f"{effect.query} = ")
     return Refutation(
         query=effect.query,
@@ -110,46 +131,39 @@ def refuted(
     )
 
 
-def _placebo(
-    trial: Trial, effect: Effect, repeats: int, random: np.random.Generator
-) -> Check:
-    shuffled = trial.outcomes if trial.by_instrument else trial.treatments
-    values, errors = _again(
-        trial, (trial.ask, _shuffled(trial.rows, shuffled, random)) for _ in range(repeats)
-    )
-    return _worst(f"shuffled {', '.join(shuffled)}", effect, _without_effect(trial), values, errors)
+def _placebo(trial: Trial, effect: Effect, repeats: int, random: np.random.Generator) -> Check:
+    is_instrumented = isinstance(trial.plan, Instruments)
+    shuffled = trial.outcomes if is_instrumented else trial.treatments
+    rows = (_shuffled(trial.problem.rows, shuffled, random) for _ in range(repeats))
+    found = [trial.again(rows=each) for each in rows]
+    errors = np.stack([each.standard_errors for each in found])
+    expected = _without_effect(trial)
+    return _worst(f"shuffled {', '.join(shuffled)}", effect, expected, _values(found), errors)
 
 
-def _common_cause(
-    trial: Trial, effect: Effect, repeats: int, random: np.random.Generator
-) -> Check:
-    assert trial.ask.graph is not None
-    ask = replace(trial.ask, graph=_with_cause(trial.ask.graph, trial.used))
-    drawn = (random.normal(size=len(trial.rows)) for _ in range(repeats))
-    values, _ = _again(
-        trial, ((ask, trial.rows.with_column(_CAUSE, Column(numbers=each))) for each in drawn)
-    )
-    errors = np.broadcast_to(effect.standard_errors, values.shape)
-    return _worst(_CAUSE, effect, effect.values, values, errors)
+def _common_cause(trial: Trial, effect: Effect, repeats: int, random: np.random.Generator) -> Check:
+    ask, rows = trial.problem.ask, trial.problem.rows
+    assert ask.graph is not None
+    caused = replace(ask, graph=_with_cause(ask.graph, frozenset(rows.columns)))
+    drawn = (Column(numbers=random.normal(size=len(rows))) for _ in range(repeats))
+    found = [trial.again(ask=caused, rows=rows.with_column(_CAUSE, each)) for each in drawn]
+    return _worst(_CAUSE, effect, effect.values, _values(found), effect.standard_errors)
 
 
 def _subset(
     trial: Trial, effect: Effect, repeats: int, share: float, random: np.random.Generator
 ) -> Check:
-    count = max(2, round(share * len(trial.rows)))
-    chosen = (random.permutation(len(trial.rows))[:count] for _ in range(repeats))
-    values, _ = _again(trial, ((trial.ask, trial.rows.taken(np.sort(each))) for each in chosen))
-    errors = np.broadcast_to(effect.standard_errors * np.sqrt(1 / share - 1), values.shape)
-    return _worst(f"{share:.0%} of the rows", effect, effect.values, values, errors)
+    rows = trial.problem.rows
+    count = max(2, round(share * len(rows)))
+    chosen = (np.sort(random.permutation(len(rows))[:count]) for _ in range(repeats))
+    found = [trial.again(rows=rows.taken(each)) for each in chosen]
+    errors = effect.standard_errors * np.sqrt(1 / share - 1)
+    return _worst(f"{share:.0%} of the rows", effect, effect.values, _values(found), errors)
 
 
-def _again(trial: Trial, changed: Iterator[tuple[Ask, Rows]]) -> tuple[Array, Array]:
-    """The answers and standard errors of changed rows or graphs, each of shape (repeats, answers)."""
-    found = [trial.again(ask, rows, trial.settings) for ask, rows in changed]
-    return (
-        np.stack([each.values for each in found]),
-        np.stack([each.standard_errors for each in found]),
-    )
+def _values(found: Sequence[Effect]) -> Array:
+    """The answers of repeats, shape (repeats, answers)."""
+    return np.stack([each.values for each in found])
 
 
 def _worst(name: str, effect: Effect, expected: Array, values: Array, errors: Array) -> Check:
@@ -168,7 +182,7 @@ def _worst(name: str, effect: Effect, expected: Array, values: Array, errors: Ar
 
 def _without_effect(trial: Trial) -> Array:
     """The answers if no treatment moved anything: every world is the one that was seen."""
-    rows, question = trial.rows, trial.question
+    rows, question = trial.problem.rows, trial.problem.question
     groups = (group_of(rows, each, trial.treatments) for each in question.moments)
     means = [
         float(target_of(rows, moment)[group].mean())

@@ -24,7 +24,7 @@ import numpy as np
 
 from causalflow.effects.rows import Array
 
-__all__ = ["Sensitivity", "e_value", "explained", "robustness_value", "risk_ratio_of_difference"]
+__all__ = ["Sensitivity", "e_value", "explained", "risk_ratio_of_difference", "robustness_value"]
 
 
 def robustness_value(size: float, scale: float) -> float:
@@ -139,8 +139,8 @@ class Sensitivity:
             f"a hidden cause that explains {both:.1%} of what is left of treatment and of outcome"
             " would explain the whole estimate"
             + (f", {sign:.1%} that its interval excludes 0" if self.nearest else ""),
-            f"E-value {self.e_values[0]:.3g} (of the interval {self.e_values[1]:.3g}): so many times"
-            " likelier it would have to make both",
+            f"E-value {self.e_values[0]:.3g} (of the interval {self.e_values[1]:.3g}): how many"
+            " times likelier it would have to make both",
         ]
         strongest = sorted(self.covariates.items(), key=lambda each: -min(each[1]))[:3]
         return found + [

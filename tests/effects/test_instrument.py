@@ -53,7 +53,8 @@ def test_set_of_one_instrument_is_the_solution_of_its_quadratic():
 def test_weak_instruments_are_known_by_their_first_stage():
     strong, weak = two_stages(*drawn(0, 0.5)), two_stages(*drawn(0, 0.03))
     assert strong.strength > STRONG > weak.strength
-    assert weak.is_weak and not strong.is_weak
+    assert weak.is_weak
+    assert not strong.is_weak
     assert not np.isfinite([weak.robust[0][0], weak.robust[-1][1]]).any()
 
 
