@@ -17,7 +17,7 @@ def units_apart(question: Question, column: Column, treatment: str) -> Array | N
     """The treatment's value in worlds that are added less that in those subtracted.
 
     Args:
-        question: of one treatment.
+        question: a question about one treatment.
         column: the treatment's.
         treatment: its name.
 

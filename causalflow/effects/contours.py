@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from causalflow.effects.figures import FAINT, LINE, OTHER, plain
 from causalflow.effects.rows import Array
 
-if TYPE_CHECKING:
-    from causalflow.effects.refutation import Refutation
-
-__all__ = ["plot_contours", "plot_refutation"]
+__all__ = ["plot_contours", "plot_distances"]
 
 
 def plot_contours(
@@ -63,31 +60,38 @@ def plot_contours(
     return axes
 
 
-def plot_refutation(found: Refutation, axes: Any = None) -> Any:
-    """The repeats' distances of each check, and the contours beside them."""
+def plot_distances(
+    names: Sequence[str],
+    distances: Sequence[Array],
+    passes: Sequence[bool],
+    beside: Callable[[Any], Any] | None,
+    axes: Any = None,
+) -> Any:
+    """The distances of each check's repeats, in standard errors, and another drawing beside them.
+
+    Args:
+        names: the checks'.
+        distances: each check's.
+        passes: whether each check passes.
+        beside: draws on the second axes; None: there are no second ones.
+        axes: matplotlib's axes; None: new ones.
+    """
     from matplotlib import pyplot as plt
 
-    parts = 1 if found.sensitivity is None else 2
+    parts = 1 if beside is None else 2
     if axes is None:
-        size = (5.2 * parts, 1.2 + 0.7 * len(found.checks) if parts == 1 else 4.0)
+        size = (5.2 * parts, 1.2 + 0.7 * len(names) if parts == 1 else 4.0)
         _, axes = plt.subplots(1, parts, figsize=size, layout="constrained")
     axes = np.atleast_1d(axes)
     own = plain(axes[0], (0, 0))
     own.axvspan(-1.96, 1.96, color=FAINT, alpha=0.15, linewidth=0)
     own.axvline(0, color=FAINT, linewidth=0.8)
-    for place, check in enumerate(found.checks):
-        colour = LINE if check.passes else OTHER
-        own.plot(
-            check.distances,
-            np.full(len(check.distances), place),
-            "o",
-            color=colour,
-            markersize=5,
-            alpha=0.6,
-        )
-    own.set_yticks(range(len(found.checks)), [check.name for check in found.checks])
-    own.set_ylim(len(found.checks) - 0.5, -0.5)
+    for place, (found, passed) in enumerate(zip(distances, passes, strict=True)):
+        colour = LINE if passed else OTHER
+        own.plot(found, np.full(len(found), place), "o", color=colour, markersize=5, alpha=0.6)
+    own.set_yticks(range(len(names)), names)
+    own.set_ylim(len(names) - 0.5, -0.5)
     own.set_xlabel("standard errors from what is expected")
-    if found.sensitivity is not None:
-        found.sensitivity.plot(axes[1])
+    if beside is not None:
+        beside(axes[1])
     return axes

@@ -75,7 +75,7 @@ def two_stages(
         outcome: y, shape (n,); other variables and the mean taken out, as in all three.
         treatment: x, shape (n,).
         instruments: z, shape (n, k).
-        confidence: of the Anderson-Rubin set.
+        confidence: the Anderson-Rubin set's.
         used: how many coefficients taking out cost, the mean's included.
 
     Raises:
@@ -109,7 +109,7 @@ def ratio_of_scores(above: Array, below: Array, *, confidence: float = 0.95) -> 
     Args:
         above: scores whose mean is the effect on the outcome, shape (n,).
         below: scores whose mean is the effect on the treatment, shape (n,).
-        confidence: of the Anderson-Rubin set, here Fieller's.
+        confidence: the Anderson-Rubin set's, here Fieller's.
     """
     value = float(above.mean() / below.mean())
     strength = float(below.mean() ** 2 / (below.var() / len(below)))

@@ -44,7 +44,7 @@ def felt_scores(
     """Scores of the mean of an outcome where each stage feels a level of its own.
 
     Args:
-        nuisances: of the treatment.
+        nuisances: the treatment's.
         outcome: y, or any function of the stages and of what lies before, shape (rows,).
         stages: in causal order.
         before: c.
@@ -79,7 +79,7 @@ def set_scores(
     """Scores of the mean of an outcome under do(x = a), shape (rows,).
 
     Args:
-        nuisances: of the treatment.
+        nuisances: the treatment's.
         outcome: y, or any function of the stages and of what lies before, shape (rows,).
         stages: from the treatment to the outcome.
         level: a, by its position.

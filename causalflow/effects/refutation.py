@@ -101,9 +101,15 @@ class Refutation:
         Returns:
             The axes.
         """
-        from causalflow.effects.contours import plot_refutation
+        from causalflow.effects.contours import plot_distances
 
-        return plot_refutation(self, axes)
+        return plot_distances(
+            [check.name for check in self.checks],
+            [check.distances for check in self.checks],
+            [check.passes for check in self.checks],
+            None if self.sensitivity is None else self.sensitivity.plot,
+            axes,
+        )
 
     def __str__(self) -> str:
         lines = [f"{self.query} = {self.estimate}", *map(str, self.checks)]

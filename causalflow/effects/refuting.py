@@ -98,9 +98,9 @@ def refuted(
     Args:
         trial: how it is made again.
         effect: the estimate.
-        repeats: of each check, at least two.
-        share: of the rows that a subset has, within (0, 1).
-        seed: of the shuffles, numbers and subsets.
+        repeats: how often each check is made, at least twice.
+        share: how much of the rows a subset has, within (0, 1).
+        seed: draws shuffles, numbers and subsets.
 
     Raises:
         DataError: an option out of its range.

@@ -57,7 +57,7 @@ def risk_ratio_of_difference(difference: float, spread: float) -> float:
     """About the risk ratio that a difference of means amounts to.
 
     Args:
-        difference: of the means.
+        difference: one mean less the other.
         spread: the outcome's standard deviation.
 
     Source: VanderWeele & Ding (2017), Table 2.
