@@ -234,6 +234,10 @@ EQUATION_CELLS = 2**24
 """The most combinations of arguments for which an equation is tabulated."""
 COUPLED_CELLS = 2**18
 """The most probabilities of a joint law that are computed, one by one."""
+FINITE_CELLS = 2**18
+"""The most cells of a fitted table that is written out: a second of fractions."""
+FINITE_OPERATIONS = 2**28
+"""The multiplications from which an answer of a fitted model is simulated: seconds."""
 POLYNOMIAL_WAYS = 50_000
 """The most ways of giving values to the ancestors of a question's terms."""
 SUPPORT_CELLS = 20_000

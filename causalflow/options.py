@@ -88,15 +88,21 @@ class Whole:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A finite number between two ends, which it may not reach where they are ``open``."""
+    """A finite number between two ends, which it may not reach where they are ``open``.
+
+    None too, where ``optional``.
+    """
 
     low: float
     high: float = math.inf
     open: Literal["", "low", "high"] = ""
     text: str = ""
+    optional: bool = False
 
     def allows(self, value: object) -> bool:
         """Whether the value obeys the rule."""
+        if value is None:
+            return self.optional
         if not (_is_number(value) and self.low <= value <= self.high):  # type: ignore[operator]
             return False
         return value != {"low": self.low, "high": self.high}.get(self.open)

@@ -18,16 +18,17 @@ Tian & Pearl (2000); Zhang, Tian & Bareinboim (2022).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Protocol
 
 import numpy as np
 
 from causalflow.admg.admg import ADMG
 from causalflow.bounds.interval import KINDS, BoundsKind, Solver
 from causalflow.bounds.observation import ROUNDING, Data, Observation, observe
-from causalflow.errors import CausalflowError, QueryError, one_of
+from causalflow.errors import CausalflowError, DataError, QueryError, one_of
 from causalflow.factors.table import Table
 from causalflow.graph.graph import Graph
 from causalflow.graph.node import Level, levels_of
@@ -68,10 +69,21 @@ class Bounds:
         return "\n".join([*shown, *notes])
 
 
+class Fitted(Protocol):
+    """A model that knows P(v) of its finite nodes."""
+
+    @property
+    def graph(self) -> Graph:
+        """The declaration."""
+
+    def joint(self, nodes: Iterable[str]) -> Table:
+        """P(nodes)."""
+
+
 def bounds(
-    graph: Graph | ADMG,
+    graph: Graph | ADMG | Fitted,
     query: str | AnyQuery,
-    data: Data,
+    data: Data | None = None,
     *,
     tolerance: float | None = None,
     seed: int = 0,
@@ -81,7 +93,8 @@ def bounds(
     Equations in the graph are not used, only who listens to whom.
 
     Args:
-        graph: its observed nodes finite; ``<->`` and nodes that the data lack are hidden causes.
+        graph: its observed nodes finite; ``<->`` and nodes that the data lack are hidden causes. Or
+            a fitted model, whose tables are then the data where none are given.
         query: such as ``"P(y[x=1]=1, y[x=0]=0)"`` or ``"E[y[x=1] - y[x=0]]"``.
         data: P(v) as a table; P(v | z) as one that sums to 1 for each z, z roots without hidden
             causes; a data frame of rows; or ``{"P(v)": table, "P(y | do(x))": table}`` where
@@ -93,7 +106,7 @@ def bounds(
 
     Raises:
         QueryError: the question cannot be read or does not fit the graph.
-        DataError: the data do not fit the graph, or no model of the graph has them.
+        DataError: no data, data that do not fit the graph, or no model of the graph has them.
         EvidenceError: the question's condition has probability zero.
         CausalflowError: too large; sizes are checked before anything is made.
 
@@ -104,6 +117,7 @@ def bounds(
         P(y=1 | do(x=1)) in [0.4, 0.9] (sharp)
     """
     _check_options(tolerance, seed)
+    graph, data = _told(graph, query, data)
     observation = observe(graph, data)
     question = _read(graph, query, observation)
     if tolerance is None:
@@ -126,6 +140,25 @@ def bounds(
     )
     notes = dict.fromkeys(note for each in found for note in each.notes)
     return Bounds(low=low, high=high, kind=kind, query=question, assumptions=tuple(notes))
+
+
+def _told(
+    graph: Graph | ADMG | Fitted, query: str | AnyQuery, data: Data | None
+) -> tuple[Graph | ADMG, Data]:
+    """The graph and the data; of a model P(v) of all that bears on the question."""
+    if isinstance(graph, Graph | ADMG):
+        if data is None:
+            raise DataError("bounds: no data; give P(v) as a table, rows, or a fitted model")
+        return graph, data
+    if data is not None:
+        return graph.graph, data
+    names = parse_query(str(query), graph.graph).variables
+    whole, found = graph.graph.admg, frozenset[str]()
+    names = names & frozenset(whole.nodes)
+    while names != found:
+        found, names = names, whole.ancestors(names)
+        names = names.union(*(whole.district(name) for name in names))
+    return graph.graph, graph.joint(whole.ordered(found))
 
 
 def _check_options(tolerance: object, seed: object) -> None:

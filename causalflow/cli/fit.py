@@ -28,6 +28,7 @@ from causalflow.cli.rows import (
     reading_options,
 )
 from causalflow.limits import CIRCUIT_SIDE, DRAWN_ROWS
+from causalflow.options import Number
 from causalflow.pieces import remove_strays, size_of
 from causalflow.training.options import Fit
 
@@ -54,7 +55,8 @@ def fit_options(command: Command) -> Command:
         if isinstance(default, bool):
             names = f"--{flag}/--no-{flag}"
         elif by_graph:
-            names, shape["type"], shape["show_default"] = f"--{flag}", int, "by the graph"
+            shape["type"] = float if isinstance(field.metadata["rule"], Number) else int
+            names, shape["show_default"] = f"--{flag}", "by the graph"
         else:
             names = f"--{flag}"
             shape["type"] = (

@@ -279,11 +279,7 @@ class FiniteQuestion:
 
     def notes(self, *, empty: bool) -> tuple[str, ...]:
         """What the answer rests on: choices of noise, levels as numbers, impossible cells."""
-        found = [
-            f"a counterfactual of '{name}' depends on the choice 'noise: {choice}' in the graph,"
-            " which no data determine"
-            for name, choice in self.choices.items()
-        ]
+        found = [self._chosen(name, choice) for name, choice in self.choices.items()]
         if self.query.kind is not Kind.PROBABILITY:
             levels = {t.name: self.domain(t.free).levels for t in self.form.outcomes}
             found += counting_notes(self.query, levels)
@@ -292,6 +288,16 @@ class FiniteQuestion:
         if empty:
             found.append("cells whose condition has probability zero are shown as 0")
         return tuple(found)
+
+    def _chosen(self, name: str, choice: str) -> str:
+        """That the answer depends on how a node's noise enters."""
+        assumed = self.inference.structure.assumed.get(name)
+        if assumed is not None:
+            return f"the counterfactual of '{name}' assumes {assumed}, which no data can test"
+        return (
+            f"a counterfactual of '{name}' depends on the choice 'noise: {choice}' in the graph,"
+            " which no data determine"
+        )
 
     def axes(self) -> tuple[tuple[str, ...], dict[str, tuple[Level, ...]]]:
         """The axes of an answer, and their levels."""

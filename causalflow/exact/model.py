@@ -10,6 +10,7 @@ Source: Pearl (2009), *Causality*, section 7.1; Balke & Pearl (1994).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,7 @@ class ExactModel:
             they are quick.
         backend: that floats are computed with; None: numpy. `causalflow.model.tensors.Tensors`
             is torch on a device.
+        assumed: nodes whose table was fitted -> how their noise is taken to enter, in words.
 
     Raises:
         CompileError: a node without equation and table, or without finite levels; it is named.
@@ -75,13 +77,18 @@ class ExactModel:
     """
 
     def __init__(
-        self, graph: Graph, arithmetic: Arithmetic = "auto", *, backend: Backend | None = None
+        self,
+        graph: Graph,
+        arithmetic: Arithmetic = "auto",
+        *,
+        backend: Backend | None = None,
+        assumed: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         if arithmetic not in ("auto", "fraction", "float"):
             allowed = one_of(arithmetic, ("auto", "fraction", "float"))
             raise CausalflowError(f"unknown arithmetic {arithmetic!r}; {allowed}")
         self.graph = graph
-        self._structure = FiniteStructure(graph)
+        self._structure = FiniteStructure(graph, assumed)
         self._inference = Inference(self._structure, arithmetic, backend)
         self._prepared: dict[Asked, Prepared] = {}
 
@@ -118,16 +125,28 @@ class ExactModel:
     def _prepare(self, asked: Asked) -> Prepared:
         return self.prepared(known_question(*asked, self.graph))
 
+    @property
+    def inference(self) -> Inference:
+        """What answers in positions."""
+        return self._inference
+
     def prepared(
-        self, question: Known | KnownParts, judgement: Judgement | None = None
+        self,
+        question: Known | KnownParts,
+        judgement: Judgement | None = None,
+        notes: tuple[str, ...] = (),
+        *,
+        learned: bool = False,
     ) -> Prepared:
         """A question, ready to be asked with any values of what is given.
 
         Args:
             question: the question, with a place for everything that is given.
             judgement: what its answers say of identification.
+            notes: what they say besides.
+            learned: whether the tables were fitted.
         """
-        return Prepared(self._inference, question, judgement)
+        return Prepared(self._inference, question, judgement, notes, learned=learned)
 
     def distribution(
         self, evidence: Evidence, do: Mapping[str, Any], targets: Iterable[str] | None = None

@@ -44,16 +44,25 @@ class Prepared:
         inference: the model's inference.
         known: the question; its names and levels are known to be the model's.
         judgement: what every answer says of identification.
+        notes: what every answer says besides.
+        learned: whether the model's tables were fitted.
     """
 
     def __init__(
-        self, inference: Inference, known: Known | KnownParts, judgement: Judgement | None = None
+        self,
+        inference: Inference,
+        known: Known | KnownParts,
+        judgement: Judgement | None = None,
+        notes: tuple[str, ...] = (),
+        *,
+        learned: bool = False,
     ) -> None:
         if isinstance(known, Known):
             self._asked: _Single | _Parts = _Single(inference, known)
         else:
             self._asked = _Parts(inference, known)
-        self._judgement = judgement
+        self.known, self.judgement = known, judgement
+        self._notes, self._learned = notes, learned
         self._domains: tuple[Domain, ...] | None = None
         self._answers: dict[tuple[int, ...], Answer] = {}
 
@@ -67,8 +76,12 @@ class Prepared:
         found = None if cell is None else self._answers.get(cell)
         if found is None:
             found = self._asked.answer(given)
-            if self._judgement is not None:
-                found = replace(found, judgement=self._judgement)
+            found = replace(
+                found,
+                judgement=self.judgement,
+                notes=(*found.notes, *self._notes),
+                learned=self._learned,
+            )
             if cell is not None:
                 self._keep(cell, found)
         return found

@@ -17,11 +17,12 @@ domain has only those that its equation can give.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from math import prod
+from types import MappingProxyType
 from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
@@ -205,16 +206,17 @@ class FiniteStructure:
         parents: the parents of each node, in declared order.
         noise: the exogenous variables in each node's equation, in declared order.
         tabled: the nodes with a table, as declared.
+        assumed: nodes with a fitted table -> how their noise is taken to enter, in words.
 
     Raises:
         CompileError: the graph has a node without equation and table, or a variable that is not
             finite.
     """
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, assumed: Mapping[str, str] = MappingProxyType({})) -> None:
         if reason := unsupported(graph):
             raise CompileError(f"graph '{graph.name}': no exact model: {reason}")
-        self.graph = graph
+        self.graph, self.assumed = graph, assumed
         self.laws = {name: finite_law(law) or () for name, law in graph.exogenous.items()}
         nodes, exogenous = graph.admg.nodes, tuple(graph.exogenous)
         order, places = _places(nodes), _places(exogenous)

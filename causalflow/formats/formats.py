@@ -30,7 +30,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from causalflow import plugins
 from causalflow.errors import CausalflowError, GraphError
@@ -203,14 +203,25 @@ def loads(text: str, format: str | None = None, source: str = "<text>") -> Graph
     return kind.read(text, source)
 
 
-def dumps(graph: Graph, format: str = "yaml") -> str:
+class Explicit(Protocol):
+    """A model that can be written out."""
+
+    @property
+    def explicit(self) -> Graph:
+        """The graph in which all that was fitted stands as tables."""
+
+
+def dumps(graph: Graph | Explicit, format: str = "yaml") -> str:
     """The text of a graph; `loads` reads an equal graph, but for what the format has no word for.
+
+    Of a fitted model of classes the text is that of its graph with the fitted tables.
 
     YAML keeps everything; DOT and GML everything but the order of edges of different kinds;
     dagitty nodes and edges; BIF finite models with tables.
 
     Raises:
-        GraphError: an unknown format, or a graph that it cannot hold.
+        CausalflowError: an unknown format, a graph that it cannot hold, or a model with nodes that
+            are no tables.
 
     Example:
         >>> print(dumps(Graph(edges=["x -> y"]), format="dagitty"), end="")
@@ -221,5 +232,7 @@ def dumps(graph: Graph, format: str = "yaml") -> str:
         }
     """
     if not isinstance(graph, Graph):
-        raise GraphError(f"dumps: given {type(graph).__name__}; expected a Graph")
+        if not hasattr(type(graph), "explicit"):
+            raise GraphError(f"dumps: given {type(graph).__name__}; expected a Graph")
+        graph = graph.explicit
     return FORMATS.get(format).write(graph)

@@ -18,7 +18,12 @@ of one another.
 They agree on everything observed and differ in counterfactuals, which the data do not determine.
 
 A table of p_k(pa) is kept when every parent is a class; otherwise a network on the parents'
-embedding. A table that the graph file gives is never fitted.
+embedding. A table that the graph file gives is never fitted. One that is fitted is that of counts:
+of n rows with the parents' values, n_k with level k, and a pseudo-count a spread over K levels,
+
+    p_k = (n_k + a / K) / (n + a),        1 / K where n + a = 0
+
+which is the greatest likelihood for a = 0, and the mean of a Dirichlet posterior for a > 0.
 
 Source: Maddison, Tarlow & Minka (2014), A* sampling; Oberst & Sontag (2019), Gumbel-max SCMs.
 """
@@ -26,8 +31,9 @@ Source: Maddison, Tarlow & Minka (2014), A* sampling; Oberst & Sontag (2019), Gu
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import product
 from typing import cast
 
@@ -35,7 +41,7 @@ import torch
 from torch import Tensor, nn
 
 from causalflow import plugins
-from causalflow.graph.node import Class, Node, Rows
+from causalflow.graph.node import Class, Level, Node, Rows
 from causalflow.limits import CATEGORICAL_CELLS, CATEGORICAL_ROWS
 from causalflow.mechanisms.mechanism import (
     Noise,
@@ -51,19 +57,31 @@ from causalflow.nn.engine import Engine, Site
 from causalflow.registry import Registry
 from causalflow.values.finite import FiniteType
 
-__all__ = ["ENGINE", "NOISES", "PSEUDO_COUNT", "Categorical", "ClassNoise", "smoothed_log"]
+__all__ = [
+    "ENGINE",
+    "NOISES",
+    "PSEUDO_COUNT",
+    "Categorical",
+    "ClassNoise",
+    "law_of_counts",
+    "rounded_law",
+    "smoothed_log",
+]
 
 
 PSEUDO_COUNT = 0.5
-"""Observations added to each row of a table, spread evenly over its K levels.
+"""Observations added to each row of a table, spread evenly over its K levels, by default.
 
 A row with n observations is biased by at most PSEUDO_COUNT / n: below .002 from 250 observations a
-row.
+row. None are added in a graph of class nodes alone (`causalflow.model.likelihood`).
 """
 
 FEATURES = 64
 IMPOSSIBLE = 1e-300
 """What a probability of zero counts as, so that logarithms stay finite."""
+
+DENOMINATOR = 2**120
+"""Of probabilities that are written as fractions and are none; float64 has 53 of these bits."""
 
 NARROWEST = 1e-12
 """Least width of a level's interval under monotone noise: float64 can then abduct every level."""
@@ -143,9 +161,36 @@ MONOTONE = ClassNoise(draw=_draw_uniform, abduct=_abduct_uniform, predict=_predi
 
 
 def smoothed_log(counts: Tensor, pseudo_count: float = PSEUDO_COUNT) -> Tensor:
-    """Log-probabilities of each row of ``counts`` (rows, K), ``pseudo_count`` added evenly."""
+    """Log-probabilities of each row of ``counts`` (rows, K), ``pseudo_count`` added evenly.
+
+    A row without any is even; a probability of zero counts as `IMPOSSIBLE`.
+    """
     counts = counts.double() + pseudo_count / counts.shape[-1]
-    return torch.log(counts) - torch.log(counts.sum(-1, keepdim=True))
+    whole = counts.sum(-1, keepdim=True)
+    counts = torch.where(whole > 0, counts, 1.0)
+    log = torch.log(counts) - torch.log(counts.sum(-1, keepdim=True))
+    return log.clamp_min(math.log(IMPOSSIBLE))
+
+
+def law_of_counts(counts: Sequence[int], pseudo_count: Fraction) -> tuple[Fraction, ...]:
+    """The row (n_k + a / K) / (n + a) of a table, and 1 / K of no counts.
+
+    Example:
+        >>> law_of_counts([1, 3], Fraction(0))
+        (Fraction(1, 4), Fraction(3, 4))
+    """
+    whole = sum(counts) + pseudo_count
+    if not whole:
+        return (Fraction(1, len(counts)),) * len(counts)
+    return tuple((n + pseudo_count / len(counts)) / whole for n in counts)
+
+
+def rounded_law(law: Sequence[float]) -> tuple[Fraction, ...]:
+    """Probabilities as fractions with a common denominator and sum one, each within 1e-36."""
+    parts = [round(Fraction(p) * DENOMINATOR) for p in law]
+    largest = parts.index(max(parts))
+    parts[largest] += DENOMINATOR - sum(parts)
+    return tuple(Fraction(part, DENOMINATOR) for part in parts)
 
 
 class Categorical(nn.Module):
@@ -156,9 +201,15 @@ class Categorical(nn.Module):
         node: the node's declaration; ``node.noise`` is a name of `NOISES`, or None for
             `DEFAULT_NOISE`.
         parents: the parents' declarations by name; latent classes are parents like any other.
+
+    Attributes:
+        table: log p_k(pa), (rows, K), where one is kept.
+        counts: the n_k behind a fitted table, float64 (rows, K); None where it is not of counts.
+        smoothing: the a of the next fit, and of ``counts``.
     """
 
     table: Tensor
+    counts: Tensor | None
 
     def __init__(self, name: str, node: Class, parents: Mapping[str, Node]) -> None:
         super().__init__()
@@ -170,6 +221,8 @@ class Categorical(nn.Module):
         self.is_table = self.strides is not None
         self.is_response = self.noise_name == RESPONSE
         self.noise = NOISES.get("monotone" if self.is_response else self.noise_name)
+        self.smoothing = PSEUDO_COUNT
+        self.register_buffer("counts", None, persistent=False)
         if self.strides is not None:
             rows = math.prod(_levels(parent) for parent in self.parents.values())
             even = torch.full((rows, self.levels), -math.log(self.levels), dtype=torch.float64)
@@ -190,6 +243,47 @@ class Categorical(nn.Module):
     def assumption(self) -> str:
         """How its noise enters."""
         return "Gumbel-max noise" if self.noise_name == "gumbel" else f"{self.noise_name} noise"
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether its table is that of whole counts, so that it is known in fractions."""
+        if self.counts is None or not bool((self.counts == self.counts.round()).all()):
+            return False
+        expected = smoothed_log(self.counts, self.smoothing).exp()
+        return torch.allclose(self.table.exp(), expected, rtol=0, atol=1e-12)
+
+    @property
+    def empty(self) -> tuple[dict[str, Level], ...]:
+        """The combinations of the parents' levels that no counted row had."""
+        if self.counts is None or self.strides is None:
+            return ()
+        rows = (self.counts.sum(-1) == 0).nonzero().flatten().tolist()
+        levels = {name: parent.type.levels or () for name, parent in self.parents.items()}
+        return tuple(
+            {name: own[row // self.strides[name] % len(own)] for name, own in levels.items()}
+            for row in rows
+        )
+
+    def written(self) -> Rows:
+        """The table as a graph file has it: fractions of the counts where there are any."""
+        if self.node.table is not None:
+            return self.node.table
+        assert self.strides is not None
+        if self.is_counted:
+            assert self.counts is not None
+            pseudo_count = Fraction(repr(self.smoothing))
+            laws = [law_of_counts(row, pseudo_count) for row in self.counts.long().tolist()]
+        else:
+            laws = [rounded_law(row) for row in self.table.exp().tolist()]
+        levels = [parent.type.levels or () for parent in self.parents.values()]
+        strides = self.strides.values()
+        return tuple(
+            (
+                tuple(own[k] for own, k in zip(levels, cell, strict=True)),
+                laws[sum(k * stride for k, stride in zip(cell, strides, strict=True))],
+            )
+            for cell in product(*(range(len(own)) for own in levels))
+        )
 
     def row(self, parents: Values) -> Tensor:
         """The table's row for each parents' configuration: int64 (batch,), (1,) without parents."""
@@ -226,7 +320,8 @@ class Categorical(nn.Module):
         rows = {name: values[name][keep] for name in [self.name, *self.parents]}
         cell = self.row(rows) * self.levels + rows[self.name].to(self.table.device)
         counts = torch.bincount(cell, minlength=self.table.numel()).view_as(self.table)
-        self.table.copy_(smoothed_log(counts))
+        self.counts = counts.double()
+        self.table.copy_(smoothed_log(counts, self.smoothing))
 
     def loss(self, values: Values, generator: torch.Generator) -> Tensor | None:
         """Cross entropy, shape (batch,); None for a table.

@@ -28,7 +28,7 @@ from causalflow.data.habit import Habit
 from causalflow.data.reading import Collection
 from causalflow.errors import CausalflowError, CausalflowWarning, one_line
 from causalflow.graph.node import Node
-from causalflow.mechanisms.categorical import Categorical
+from causalflow.mechanisms.categorical import PSEUDO_COUNT, Categorical
 from causalflow.mechanisms.image.canvas import LatentCanvas
 from causalflow.mechanisms.image.image_mechanism import ImageMechanism
 from causalflow.mechanisms.latent_class import LatentDistrict
@@ -87,6 +87,7 @@ def fit_nodes(scm: StructuralModel, data: Any, nodes: Iterable[str] | None, opti
                 f"fit: node '{name}' has a distilled network, which a fit would leave as it is; "
                 "fit the model that it was distilled from"
             )
+    part.smooth(options.smoothing)
     frame = Frame.read(data, scm.graph.subgraph(part.columns))
     report, interruption = fitted_rows(part, frame, options, scm.graph.to_yaml())
     scm.to(report.device).eval()
@@ -155,8 +156,16 @@ class Trainee(nn.Module):
         self.columns = [name for name in scm.order if name in self.nodes or name in read]
         latents = [root for district in self.districts for root in district.latents.items()]
         modules = {name: scm.module(name) for name in self.nodes} | dict(latents)
+        only_classes = all(kind.levels is not None for kind in scm.types.values())
+        self._pseudo_count = 0.0 if only_classes and not scm.latents else PSEUDO_COUNT
         self._reweighted: list[ImageMechanism] = []
         self.modules_fitted = nn.ModuleDict({module_key(n): m for n, m in modules.items()})
+
+    def smooth(self, pseudo_count: float | None) -> None:
+        """Set the observations added to each row of the tables; None: as `PSEUDO_COUNT` says."""
+        for table in map(self._mechanism, self.alone):
+            if isinstance(table, Categorical):
+                table.smoothing = self._pseudo_count if pseudo_count is None else pseudo_count
 
     def calibrate(self, columns: Values, generator: torch.Generator) -> None:
         """Fit tables, statistics and closed forms in one pass over the labels."""

@@ -71,6 +71,7 @@ from causalflow.model.evidence import (
     read_interventions,
 )
 from causalflow.model.experience import Experience
+from causalflow.model.finite_part import FinitePart, explicit, finite_part
 from causalflow.model.likelihood import fit_nodes
 from causalflow.model.members import check_members, members
 from causalflow.model.sampling import simulate
@@ -103,6 +104,7 @@ from causalflow.training.report import FitReport
 if TYPE_CHECKING:
     import pandas
 
+    from causalflow.factors.table import Table
     from causalflow.query.combination import AnyQuery
 
 __all__ = ["Model", "compile"]
@@ -148,8 +150,13 @@ class Model:
         self.__dict__.pop("exact", None)
         self.scm.forget()
         self.members = tuple(member.to(self.device) for member in self.members)
-        self._questions.clear()
+        self._forget_answers()
         return self
+
+    def _forget_answers(self) -> None:
+        """Drop what was prepared of tables that have changed or moved."""
+        self.__dict__.pop("finite", None)
+        self._questions.clear()
 
     def accelerate(
         self, *, precision: str = "32-true", graphs: bool = True, compile: bool = False
@@ -228,6 +235,7 @@ class Model:
         self.fitted |= found.nodes
         self.experience = self.experience.then(found.experience)
         self.members = ()
+        self._forget_answers()
         if found.interruption is not None:
             raise found.interruption
         self.members = (
@@ -308,6 +316,7 @@ class Model:
         transplant(name, donor.scm, self.scm)
         self.scm.forget()
         self.members = ()
+        self._forget_answers()
         self.fitted |= {name}
         self.experience = self.experience.then(donor.experience.of([name]))
         return self
@@ -655,37 +664,47 @@ class Model:
         steps: int | None = None,
         **known: object,
     ) -> Answer:
-        """The answer to a causal question: exact if the graph is a finite model, else simulated.
+        """The answer to a causal question: exact where it is about finite tables, else simulated.
+
+        Tables that were fitted count as those that are given (`causalflow.model.finite_part`).
 
         Args:
             query: such as ``"P(bar[color=red] | image, bar=absent)"``, or a sum or
                 ratio of several.
             evidence: free conditions and interventions of the query -> a value, or one a row.
-            draws: how many are simulated; by default as in `causalflow.model.sampling`.
+            draws: how many are simulated; by default as in `causalflow.model.sampling`. Where they
+                are named, an answer by fitted tables is simulated too.
             generator: the source of randomness, as for `abduct`.
             steps: solver steps, as for `abduct`.
             known: evidence as keywords.
         """
         given = {**columns(evidence), **known}
         question = remembered(self._questions, asked(query, given), self._question)
-        if isinstance(question, Prepared):
+        if isinstance(question, Prepared) and (draws is None or self.exact is not None):
             if generator is not None or steps is not None:
                 self._call(generator, steps)
-            return question.answer(given)
-        scm, generated, _ = self._call(generator, steps)
-        watch = Watch(scm=scm, experience=self.experience)
-        answer = simulate(scm, question, given, self.fitted, draws, generated, watch)
-        watch.tell("ask")
-        judgement = Judgement(self.graph, answer.query, fitted=answer.learned)
-        if judgement.open:
-            warnings.warn(f"ask: {answer.query}: {judgement.open}", CausalflowWarning, stacklevel=2)
-        return replace(answer, judgement=judgement)
+            answer = question.answer(given)
+            if self.experience.unseen:
+                watch = Watch(scm=self.scm, experience=self.experience)
+                self.finite.watch(question.known, given, watch)
+                watch.tell("ask")
+        else:
+            whole = question.known if isinstance(question, Prepared) else question
+            scm, generated, _ = self._call(generator, steps)
+            watch = Watch(scm=scm, experience=self.experience)
+            answer = simulate(scm, whole, given, self.fitted, draws, generated, watch)
+            watch.tell("ask")
+            judgement = Judgement(self.graph, answer.query, fitted=answer.learned)
+            answer = replace(answer, judgement=judgement)
+        if answer.learned and answer.judgement and (left := answer.judgement.open):
+            warnings.warn(f"ask: {answer.query}: {left}", CausalflowWarning, stacklevel=2)
+        return answer
 
     def _question(self, asked: Asked) -> Prepared | Known | KnownParts:
         """A question with a place for everything that is given, ready to be asked again."""
         known = known_question(*asked, self.graph)
         if self.exact is None:
-            return known
+            return self.finite.prepared(known) or known
         return self.exact.prepared(known, Judgement(self.graph, known.query))
 
     def enumerate(self) -> Enumeration:
@@ -699,6 +718,37 @@ class Model:
             return None
         backend = None if self.device.type == "cpu" else Tensors(self.device)
         return ExactModel(self.graph, backend=backend)
+
+    @cached_property
+    def finite(self) -> FinitePart:
+        """The exact model of the nodes whose tables are known, given or fitted."""
+        return finite_part(self.scm, self.fitted)
+
+    def joint(self, nodes: Iterable[str] | None = None) -> Table:
+        """P(nodes) (default: all) of finite nodes, from their tables.
+
+        Raises:
+            CausalflowError: a node that is not finite or not fitted, or too many of them.
+        """
+        names = tuple(self.graph.nodes) if nodes is None else check_names(self.graph, nodes)
+        exact = self.exact or self.finite.exact
+        if self.exact is None and not self.finite.holds(names):
+            raise CompileError(
+                f"joint: P({', '.join(names)}) is no table: it takes class nodes, fitted, that "
+                "listen to classes alone"
+            )
+        return exact.joint(names)
+
+    @property
+    def explicit(self) -> Graph:
+        """The graph with every fitted table written out, each ``<->`` as a node of its own.
+
+        `cf.dumps` writes it, as BIF too; `cf.compile` makes a model of it that needs no fit.
+
+        Raises:
+            CompileError: a node that is no class, or whose parents are not, or that is not fitted.
+        """
+        return explicit(self.scm, self.fitted)
 
     def describe(self) -> pandas.DataFrame:
         """One row a node and hidden root: type, parents, what it compiled to, its parameters."""

@@ -122,15 +122,20 @@ class StructuralModel(nn.Module):
     @property
     def given(self) -> frozenset[str]:
         """The nodes with nothing to fit: an equation, a table, or networks trained elsewhere."""
-        tables = {n for n, table in self._modules_of(Categorical).items() if table.is_given}
+        tables = {n for n, table in self.tables.items() if table.is_given}
         trained = {n for n, i in self.images.items() if i.denoiser.trained and i.predictor is None}
         return frozenset(self.equations) | tables | trained
 
     @property
     def learned(self) -> frozenset[str]:
         """The nodes whose mechanism comes from data, here or elsewhere: no equation, no table."""
-        tables = {n for n, table in self._modules_of(Categorical).items() if table.is_given}
+        tables = {n for n, table in self.tables.items() if table.is_given}
         return frozenset(self.order) - self.equations.keys() - tables
+
+    @cached_property
+    def tables(self) -> dict[str, Categorical]:
+        """The class nodes that keep a table, given or fitted, in topological order."""
+        return {n: each for n, each in self._modules_of(Categorical).items() if each.is_table}
 
     @cached_property
     def images(self) -> dict[str, ImageMechanism]:

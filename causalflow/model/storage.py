@@ -57,6 +57,8 @@ from causalflow.model.scm import StructuralModel
 __all__ = ["Stored", "fingerprint", "frozen_networks", "read", "transplant", "write"]
 
 MOST_TIMES, MOST_MEMBERS = 100, 1_000
+COUNTS = "counts:"
+"""What the name of a tensor begins with that holds the counts behind a node's table."""
 OPEN = frozenset({"bend", "bends", "ends", "reach"})
 """Buffers that may be infinite: what bends nothing or reaches everywhere, ends of a support."""
 
@@ -127,8 +129,12 @@ def write(path: str | Path, model: Stored, parts: Parts, piece: int, bits: int =
     _check_finite(tensors, path)
     if bits != 32:
         texts["bits"] = bits
+    counts = {n: each.counts for n, each in scm.tables.items() if each.counts is not None}
+    if counts:
+        texts["smoothing"] = {name: scm.tables[name].smoothing for name in counts}
+    kept = {COUNTS + name: each for name, each in counts.items()}
     metadata = Metadata(kind="model", graph=scm.graph.to_yaml(), options=texts)
-    save_state(path, packed(tensors, bits), metadata, piece)
+    save_state(path, {**packed(tensors, bits), **kept}, metadata, piece)
 
 
 def fingerprint(scm: StructuralModel) -> str:
@@ -162,12 +168,13 @@ def read(path: str | Path, parts: Parts) -> Stored:
         ) from None
     restore = unpacked if "bits" in announced.metadata.options else dict
     expected = {f"{MEMBER}.{k}.{n}": each for k in range(count) for n, each in outlined.items()}
-    check_like({**outlined, **expected}, restore(announced.tensors), path)
+    check_like({**outlined, **expected}, _weights(restore(announced.tensors)), path)
     tensors = restore(load_state(path, kind="model").tensors)
     _check_finite(tensors, path)
     scm = structural_model(graph, options, parts, editors)
     _check_frozen(announced.metadata.options.get("frozen", {}), frozen_networks(scm), path)
     load_into(scm, _part(tensors, outlined), path)
+    _read_counts(scm, tensors, announced.metadata.options.get("smoothing", {}), path)
     members = []
     for k in range(count):
         member = structural_model(graph, options, parts, editors)
@@ -194,6 +201,29 @@ def _member_count(given: Any) -> int:
     if type(given) is not int or not 0 <= given <= MOST_MEMBERS:
         raise CheckpointError(f"'members' is {given!r}; expected a number to {MOST_MEMBERS}")
     return given
+
+
+def _weights(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of the model's state, without the counts behind its tables."""
+    return {name: each for name, each in tensors.items() if not name.startswith(COUNTS)}
+
+
+def _read_counts(
+    scm: StructuralModel, tensors: Mapping[str, Tensor], smoothing: Any, path: str | Path
+) -> None:
+    """The counts behind the tables, in a file that has some.
+
+    Raises:
+        CheckpointError: counts of no table, of another shape or below zero; no smoothing of them.
+    """
+    counts = {n.removeprefix(COUNTS): each for n, each in tensors.items() if n.startswith(COUNTS)}
+    for name, each in counts.items():
+        table = scm.tables.get(name)
+        pseudo_count = smoothing.get(name) if isinstance(smoothing, dict) else None
+        fits = table is not None and each.shape == table.table.shape and bool((each >= 0).all())
+        if table is None or not fits or not isinstance(pseudo_count, int | float):
+            raise CheckpointError(f"{path}: the counts of '{name}' are not those of a table")
+        table.counts, table.smoothing = each.to(table.table), float(pseudo_count)
 
 
 def frozen_networks(scm: StructuralModel) -> dict[str, list[str]]:
@@ -365,6 +395,10 @@ def transplant(name: str, donor: StructuralModel, receiver: StructuralModel) -> 
                 f"{wanted.get(what)!r} in this model; they must be the same"
             )
     receiver.module(name).load_state_dict(donor.module(name).state_dict())
+    if name in receiver.tables:
+        table = donor.tables[name]
+        counts = None if table.counts is None else table.counts.clone()
+        receiver.tables[name].counts, receiver.tables[name].smoothing = counts, table.smoothing
 
 
 def _described(name: str, scm: StructuralModel) -> dict[str, object]:

@@ -28,6 +28,10 @@ class Judgement(Protocol):
         """The verdict from P(v); None where the question is not one that identification decides."""
 
     @property
+    def open(self) -> str:
+        """What an answer by fitted mechanisms rests on, if their data may not tell it; else ""."""
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What an answer rests on by that verdict, one sentence each."""
 

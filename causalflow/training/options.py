@@ -79,6 +79,9 @@ class Fit(Options):
             with the least loss on them. 0: none.
         held_every: Steps between two looks at that loss.
         patience: Looks in a row that are no better after which the fit ends; 0: it never does.
+        smoothing: Observations added to each row of a fitted table, spread over its levels; none
+            given: 0, greatest likelihood, in a graph of class nodes alone, else 0.5. The tables of
+            hidden causes and of their children have 0.5.
         members: Refits to random halves of the rows, of a graph without images, by which
             counterfactuals tell the error of the fit; 0: none.
         minutes: After so many the fit ends with the model that it then has; the same call goes on
@@ -120,6 +123,9 @@ class Fit(Options):
     )
     held_every: int = option(100, _EVERY, phase="training")
     patience: int = option(10, _SEED, phase="training")
+    smoothing: float | None = option(
+        None, Number(0, optional=True, text="a number >= 0"), phase="training"
+    )
     members: int = option(0, Whole(0, 1_000, text="a whole number from 0 to 1,000"))
     minutes: float = option(0.0, _NONNEGATIVE)
     seed: int = option(0, _SEED, phase="training")
@@ -177,6 +183,7 @@ class FitKeywords(TypedDict, total=False):
     held_out: float
     held_every: int
     patience: int
+    smoothing: float
     members: int
     minutes: float
     precision: str
@@ -206,9 +213,10 @@ def fit_options(options: Fit | None, given: Mapping[str, Any]) -> Fit:
 def identity(options: Fit) -> dict[str, Any]:
     """The options that a fit and its continuation must share: those of training.
 
-    Without held-out rows nothing is said of them, as fits of before did not.
+    Without held-out rows, or a smoothing, nothing is said of them, as fits of before did not.
     """
     unused = () if options.held_out else ("held_out", "held_every", "patience")
+    unused = unused if options.smoothing is not None else (*unused, "smoothing")
     return {
         slot.name: getattr(options, slot.name)
         for slot in dataclasses.fields(options)

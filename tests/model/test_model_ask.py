@@ -153,14 +153,19 @@ def fitted(noise):
 def test_learned_counterfactuals_name_the_choice_of_noise_that_they_rest_on():
     query = "P(y[x=high]=yes | x=low, y=no)"
     with pytest.warns(CausalflowWarning, match="not identifiable"):
-        models = {noise: (m := fitted(noise), m.ask(query)) for noise in ("monotone", "gumbel")}
+        models = {
+            noise: (m := fitted(noise), m.ask(query), m.ask(query, draws=100_000))
+            for noise in ("monotone", "gumbel")
+        }
     # The difference of two Gumbel variables is one logistic variable, so for two levels both are
     # monotone: those with u < p0 say yes at x=low, those with u < p1 at x=high.
-    for model, answer in models.values():
+    for model, exact, answer in models.values():
         levels = {"x": torch.tensor([0, 1]), "y": torch.tensor([1, 1])}
         p0, p1 = model.scm.log_prob("y", levels).exp().tolist()
-        assert abs(answer.value - (p1 - p0) / (1 - p0)) < ERRORS * answer.error
-    monotone, gumbel = (models[noise][1] for noise in ("monotone", "gumbel"))
+        assert exact.value == pytest.approx((p1 - p0) / (1 - p0), abs=1e-12)
+        assert abs(answer.value - exact.value) < ERRORS * answer.error
+        assert f"'y' assumes {model.scm.tables['y'].assumption}" in " ".join(exact.assumptions)
+    monotone, gumbel = (models[noise][2] for noise in ("monotone", "gumbel"))
     assert "'y' assumes monotone noise" in " ".join(monotone.assumptions)
     assert "'y' assumes Gumbel-max noise" in " ".join(gumbel.assumptions)
     plain = models["gumbel"][0].ask("P(y | do(x=low))", draws=1_000)

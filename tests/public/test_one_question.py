@@ -68,7 +68,9 @@ def test_a_level_in_the_text_is_the_level_as_keyword(numbers, mixed, asked, know
     question = asked.format(level=level)
     given = {known: level} if known else {}
     assert numbers.ask(question, **given).value == pytest.approx(SEEN[level - 1], abs=1e-12)
-    simulated = mixed.ask(question, **given)
+    part = mixed.ask(question, **given)
+    assert (part.route, part.value) == ("exact", pytest.approx(SEEN[level - 1], abs=1e-12))
+    simulated = mixed.ask(question, draws=100_000, **given)
     assert simulated.route == "simulated"
     assert abs(float(simulated.value) - SEEN[level - 1]) < ERRORS * simulated.error
 
