@@ -2,7 +2,8 @@
 
 Notation: f the mean of a target given features, or the probabilities of its levels. For each fold
 every candidate learns on the rows of all others and predicts those of the fold; the candidate whose
-predictions have the least loss (squared error of a number, log loss of levels) is taken.
+predictions have the least loss (squared error of a number, log loss of levels) is taken. One that
+is clearly worse on the folds so far learns no more.
 
     "linear"    ridge or logistic regression on the features
     "smooth"    the same on cubic splines of the features, and on the products of each two
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations
 from typing import Any, Self, TypeAlias
@@ -39,6 +40,8 @@ _KNOTS = 6
 _PRODUCTS_OF = 12
 _LEAST = 1e-6
 _MANY = 3_000
+_BINS = 64
+_CLEARLY = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -120,15 +123,13 @@ def learned_mean(
         fitted = own.fit(features[train], target[train])
         return np.stack([fitted.predict(each[test]) for each in places], axis=-1)
 
+    def losses(predictions: Array, rows: NDArray[Any]) -> Array:
+        return np.asarray((predictions[:, 0] - target[rows]) ** 2)
+
     makers = {name: partial(_regressor, name, own) for name, own in candidates if not _sorts(own)}
     makers = makers or {"linear": partial(_regressor, "linear", None)}
-    found = {
-        name: _cross_fitted(name, make, predicted, folds, among) for name, make in makers.items()
-    }
-    losses = {n: float(np.mean((f[among, 0] - target[among]) ** 2)) for n, f in found.items()}
-    best = min(losses, key=losses.__getitem__)
-    predictions = found[best].T if at else found[best][:, 0]
-    return Learned(predictions=predictions, learner=best, losses=losses)
+    best = _best(makers, predicted, losses, folds, among)
+    return replace(best, predictions=best.predictions.T if at else best.predictions[:, 0])
 
 
 def learned_levels(
@@ -161,41 +162,75 @@ def learned_levels(
             shares[:, fitted.classes_] = fitted.predict_proba(features[test])
         return shares
 
-    makers = {
-        name: partial(_classifier, name, own) for name, own in candidates if _sorts(own, True)
-    }
+    def losses(predictions: Array, rows: NDArray[Any]) -> Array:
+        own = predictions[np.arange(len(predictions)), places[rows]]
+        return np.asarray(-np.log(own.clip(_LEAST)))
+
+    makers = {n: partial(_classifier, n, own) for n, own in candidates if _sorts(own, True)}
     makers = makers or {"linear": partial(_classifier, "linear", None)}
-    found = {
-        name: _cross_fitted(name, make, predicted, folds, among) for name, make in makers.items()
-    }
-    rows = np.arange(len(places))
-    losses = {n: float(-np.log(f[rows, places].clip(_LEAST)).mean()) for n, f in found.items()}
-    best = min(losses, key=losses.__getitem__)
-    return Learned(predictions=found[best], learner=best, losses=losses)
+    return _best(makers, predicted, losses, folds, among)
 
 
-def _cross_fitted(
-    name: str,
-    make: Callable[[int], Any],
+def _best(
+    makers: Mapping[str, Callable[[int], Any]],
     predicted: Callable[[Any, NDArray[Any], NDArray[Any]], Array],
+    losses: Callable[[Array, NDArray[Any]], Array],
     folds: NDArray[Any],
     among: NDArray[np.bool_],
-) -> Array:
-    """What a candidate predicts of each fold after learning on the others."""
-    parts = {}
+) -> Learned:
+    """The candidate of least loss at rows that it has not seen.
+
+    Those that are clearly worse than another on the folds so far learn no more.
+    """
+    parts: dict[str, dict[int, Array]] = {name: {} for name in makers}
     for fold in np.unique(folds):
         test, train = folds == fold, (folds != fold) & among
         if not train.any():
             raise DataError("estimate: too few rows of a treatment to learn from; merge levels")
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                parts[fold] = predicted(make(int(train.sum())), train, test)
-        except (ValueError, TypeError, AttributeError) as error:
-            reason = f"{type(error).__name__}: {error}"
-            raise CausalflowError(
-                one_line(f"estimate: learner '{name}' failed: {reason}")
-            ) from error
+        for name in parts:
+            learner = makers[name](int(train.sum()))
+            parts[name][fold] = _tried(name, learner, predicted, train, test)
+        if len(parts) > 1:
+            rows = np.flatnonzero(among & np.isin(folds, [*next(iter(parts.values()))]))
+            seen = {n: losses(_joined(folds, each)[rows], rows) for n, each in parts.items()}
+            parts = {name: parts[name] for name in _hopeful(seen)}
+    whole = {name: _joined(folds, each) for name, each in parts.items()}
+    rows = np.flatnonzero(among)
+    means = {name: float(losses(each[rows], rows).mean()) for name, each in whole.items()}
+    best = min(means, key=means.__getitem__)
+    return Learned(predictions=whole[best], learner=best, losses=means)
+
+
+def _hopeful(losses: Mapping[str, Array]) -> list[str]:
+    """The candidates that are not worse than the best by more than chance does."""
+    best = min(losses, key=lambda name: float(losses[name].mean()))
+    worse = {name: each - losses[best] for name, each in losses.items()}
+    return [
+        name
+        for name, each in worse.items()
+        if each.mean() <= _CLEARLY * each.std() / np.sqrt(len(each))
+    ]
+
+
+def _tried(
+    name: str,
+    learner: Any,
+    predicted: Callable[[Any, NDArray[Any], NDArray[Any]], Array],
+    train: NDArray[Any],
+    test: NDArray[Any],
+) -> Array:
+    """What a learner predicts; its own failures in one line."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return predicted(learner, train, test)
+    except (ValueError, TypeError, AttributeError) as error:
+        reason = f"estimate: learner '{name}' failed: {type(error).__name__}: {error}"
+        raise CausalflowError(one_line(reason)) from error
+
+
+def _joined(folds: NDArray[Any], parts: Mapping[int, Array]) -> Array:
+    """The predictions of all folds in the order of the rows."""
     first = next(iter(parts.values()))
     whole = np.empty((len(folds), first.shape[1]))
     for fold, part in parts.items():
@@ -245,7 +280,7 @@ def _on_columns(name: str, linear: Any) -> Any:
 
 def _boosting(rows: int) -> dict[str, Any]:
     """Few and small trees for few rows; for many as many as improve on rows kept back."""
-    small = {"max_leaf_nodes": 8, "max_iter": 60, "early_stopping": False}
+    small = {"max_leaf_nodes": 8, "max_iter": 60, "max_bins": _BINS, "early_stopping": False}
     large = {"max_leaf_nodes": 31, "max_iter": 400, "early_stopping": True}
     return {"learning_rate": 0.1, "random_state": 0, **(small if rows < _MANY else large)}
 
