@@ -1,0 +1,1 @@
+"""Effects: intervals of estimates from rows, held against the truth, beside EconML and DoWhy."""
