@@ -310,6 +310,7 @@ COMMANDS = _registry(
         "check": "causalflow.cli.check:check",
         "draw": "causalflow.cli.show:draw",
         "identify": "causalflow.cli.identify:identify",
+        "estimate": "causalflow.cli.estimate:estimate",
         "enumerate": "causalflow.cli.show:enumerate",
         "ask": "causalflow.cli.ask:ask",
         "describe": "causalflow.cli.show:describe",

@@ -31,6 +31,7 @@ from causalflow.estimate.plug_in import Answers, Estimate, estimated
 from causalflow.graph.node import Level
 from causalflow.query.means import check_named, counting_notes
 from causalflow.symbolic.parts import variables
+from causalflow.values.dataframe import columns_of, table_of
 
 __all__ = ["ASSUMING", "COUNTING", "PLANNERS", "answered", "estimate_of"]
 
@@ -78,7 +79,7 @@ def estimate_of(
         try:
             return _counted(ask, given, levels, resamples, confidence, generator)
         except UncountableError:
-            if method == COUNTING or _plan(ask, given, method) is None:
+            if method == COUNTING or _plan(ask, columns_of(given, "estimate"), method) is None:
                 raise
     settings = _settings(learners, folds, confidence, generator, resamples)
     return answered(ask, given, settings, method=method, levels=levels, at=at)
@@ -132,6 +133,7 @@ def answered(
         QueryError: no method answers the question.
         DataError: the rows lack a column or hold what is no value.
     """
+    given = columns_of(given, "estimate")
     plan = _plan(ask, given, method)
     if plan is None:
         raise QueryError(f"estimate: {method} does not answer {ask.query} from the columns given")
@@ -143,16 +145,17 @@ def answered(
     return replace(plan.estimate(problem), refuter=partial(refuted, trial))
 
 
-def _plan(ask: Ask, given: Any, method: str) -> Plan | None:
+def _plan(ask: Ask, given: Mapping[str, Any], method: str) -> Plan | None:
     """The plan of the method that is named, or of the first that answers."""
-    return _planned(method, ask, frozenset(map(str, getattr(given, "columns", given))))
+    return _planned(method, ask, frozenset(given))
 
 
 def _advice(ask: Ask, given: Any) -> str:
     """The method that would answer on a further assumption, if there is one."""
-    if not isinstance(given, Mapping) and not hasattr(given, "columns"):
+    columns = table_of(given)
+    if columns is None:
         return ""
-    found = [name for name in ASSUMING if _plan(ask, given, name) is not None]
+    found = [name for name in ASSUMING if _plan(ask, columns, name) is not None]
     return "".join(f"; method='{name}' answers on a further assumption" for name in found)
 
 

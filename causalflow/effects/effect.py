@@ -160,7 +160,7 @@ class Effect:
         if len(self.axes) == 1 and self._is_curve:
             along = np.array([cell[0] for cell in self.cells], dtype=np.float64)
             return plot_curve(along, *ends, self.band, self.axes[0], label, axes)
-        names = [", ".join(map(str, cell)) or self.query for cell in self.cells]
+        names = [", ".join(map(str, cell)) for cell in self.cells]
         return plot_points(names, *ends, label, ", ".join(self.axes), axes)
 
     @property

@@ -95,6 +95,7 @@ def plot_shares(
         own.axvline(least, color=OTHER, linewidth=1, linestyle="--")
         own.axhline(0, color=FAINT, linewidth=0.8)
         own.set_ylabel(f"rows, {name}")
+        own.yaxis.set_major_formatter(lambda number, _: f"{abs(number):g}")
     axes[0].legend(frameon=False, fontsize="small")
     axes[-1].set_xlabel("propensity")
     return axes

@@ -41,7 +41,7 @@ _PRODUCTS_OF = 12
 _LEAST = 1e-6
 _MANY = 3_000
 _BINS = 64
-_CLEARLY = 2.0
+_CLEARLY = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

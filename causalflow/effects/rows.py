@@ -114,7 +114,7 @@ class Rows:
 
 
 def read_rows(
-    given: Mapping[str, Any] | Any,
+    given: Mapping[str, Any],
     names: Sequence[str],
     nodes: Mapping[str, Node],
     levels: Mapping[str, Sequence[Level]] | None = None,
@@ -122,8 +122,8 @@ def read_rows(
     """The rows that are complete in the columns ``names``.
 
     Args:
-        given: a data frame, or a mapping of columns.
-        names: the columns that are needed.
+        given: the columns, by name.
+        names: those that are needed.
         nodes: what the graph declares.
         levels: the levels of variables for which it declares none.
 

@@ -1,0 +1,194 @@
+"""``causalflow estimate``: the answer to a causal question from rows, with its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+
+from causalflow.cli.arguments import PICTURES, Assignment, AssignmentType, OutputFile, examples
+from causalflow.cli.identify import decided
+from causalflow.cli.output import json_option, records, say, say_json, write_figure
+from causalflow.errors import CausalflowError, DataError
+
+if TYPE_CHECKING:
+    from causalflow.effects.effect import Effect
+    from causalflow.estimate.plug_in import Estimate
+    from causalflow.graph.graph import Graph
+
+__all__ = ["estimate"]
+
+
+@click.command(
+    short_help="Estimate a causal effect from rows.",
+    epilog=examples(
+        'causalflow estimate g.yaml "ATE(x -> y)" --data rows.csv',
+        'causalflow estimate g.yaml "E[y | do(dose)]" --data rows.csv --plot curve.png',
+        'causalflow estimate g.yaml "ATE(x -> y)" --data rows.csv --learners linear --json',
+        'causalflow estimate g.yaml "E[y | do(dose)]" --data rows.csv --at dose=0,10,20',
+    ),
+)
+@click.argument("file")
+@click.argument("query")
+@click.option("--data", required=True, help="A .csv, .parquet, .npz or .h5 file, a column a node.")
+@click.option("--method", default="auto", show_default=True, help="How it is estimated, by name.")
+@click.option(
+    "--learners",
+    default="auto",
+    show_default=True,
+    help='Learners by name, such as "linear,boosting"; the best by cross-validated loss is taken.',
+)
+@click.option("--folds", default=5, show_default=True, help="Parts that the rows are cut into.")
+@click.option(
+    "--at",
+    type=AssignmentType(),
+    multiple=True,
+    help="Values of a number that QUERY leaves free, such as dose=0,10,20.",
+)
+@click.option("--confidence", default=0.95, show_default=True, help="Of the intervals.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of what is drawn."
+)
+@click.option("--plot", type=OutputFile(*PICTURES), help="Draw the answers to a picture file.")
+@click.option("--overlap", type=OutputFile(*PICTURES), help="Draw the propensities to a file.")
+@click.option("--refute", is_flag=True, help="Check it where the answer is known, and more.")
+@json_option
+def estimate(
+    file: str,
+    query: str,
+    data: str,
+    method: str,
+    learners: str,
+    folds: int,
+    at: Sequence[Assignment],
+    confidence: float,
+    seed: int,
+    plot: Path | None,
+    overlap: Path | None,
+    refute: bool,
+    as_json: bool,
+) -> None:
+    """Answer QUERY about graph FILE from the rows of a table, with an interval.
+
+    Finite columns are counted; where one is a number, effects are found by learners that have not
+    seen the rows they predict. What the answer rests on is printed with it.
+    """
+    from causalflow.formats.formats import load
+
+    graph = load(file)
+    found = decided(graph, query, ()).estimate(
+        _columns(graph, data),
+        method=method,
+        learners=learners if learners == "auto" else [*map(str.strip, learners.split(","))],
+        folds=folds,
+        at=_places(at),
+        confidence=confidence,
+        generator=seed,
+    )
+    checked = _refuted(found) if refute else None
+    if as_json:
+        say_json(_json(found) | ({} if checked is None else {"refutation": str(checked)}))
+    else:
+        say("\n".join(map(str, filter(None.__ne__, [found, checked]))))
+    if plot is not None:
+        write_figure(plot, _drawn(found, "plot"))
+    if overlap is not None:
+        write_figure(overlap, _drawn(found, "overlap"))
+
+
+def _columns(graph: Graph, data: str) -> Mapping[str, Any]:
+    """The columns of a file; texts that are all numerals become numbers."""
+    from causalflow.data.sources.source import Place, opened_source
+
+    opened = opened_source(Place(text=data, graph=graph))
+    return {name: _numbers(column) for name, column in opened.columns.items()}
+
+
+def _numbers(column: Any) -> Any:
+    """A column of texts as numbers, where every text is one or says nothing."""
+    from causalflow.values.column import is_missing_word, numeral
+
+    array = np.asarray(column)
+    if array.dtype != object or not all(isinstance(each, str) for each in array):
+        return column
+    gaps = [is_missing_word(each) for each in array]
+    found = [np.nan if gap else numeral(each) for gap, each in zip(gaps, array, strict=True)]
+    if any(each is None for each in found):
+        return column
+    numbers = np.array(found, dtype=np.float64)
+    whole = not any(gaps) and bool(np.all(numbers == np.round(numbers)))
+    return numbers.astype(np.int64) if whole and np.abs(numbers).max() < 2**53 else numbers
+
+
+def _places(at: Sequence[Assignment]) -> dict[str, list[float]]:
+    """Variable -> the values at which it is wanted.
+
+    Raises:
+        DataError: what is no number.
+    """
+    try:
+        return {each.node: [float(part) for part in each.text.split(",")] for each in at}
+    except ValueError:
+        shown = ", ".join(map(str, at))
+        raise DataError(f"--at {shown}: expected numbers, such as dose=0,10,20") from None
+
+
+def _drawn(found: Estimate | Effect, what: str) -> Any:
+    """The figure of an effect, or of its overlap.
+
+    Raises:
+        CausalflowError: there is none.
+    """
+    drawn = found if what == "plot" else getattr(found, "overlap", None)
+    if drawn is None or not hasattr(drawn, "plot"):
+        raise CausalflowError(f"--{what}: the estimate is of counted rows and has no such picture")
+    return np.ravel(drawn.plot())[0].figure
+
+
+def _refuted(found: Estimate | Effect) -> Any:
+    """The checks of an effect.
+
+    Raises:
+        CausalflowError: counted rows have none.
+    """
+    if not hasattr(found, "refute"):
+        raise CausalflowError("--refute: the estimate is of counted rows; name a --method")
+    return found.refute()
+
+
+def _json(found: Estimate | Effect) -> dict[str, Any]:
+    """The answers, a row each, and what they rest on."""
+    shown: dict[str, Any] = {"kind": found.kind, "rows": found.rows, "dropped": found.dropped}
+    if hasattr(found, "to_dataframe"):
+        frame = found.to_dataframe()
+        shown |= {"method": found.method, "learners": dict(found.learners)}
+        shown["estimates"] = records({name: frame[name].tolist() for name in frame})
+        if found.bounds is not None:
+            pairs = zip(*found.bounds, strict=True)
+            shown["bounds"] = [[float(least), float(most)] for least, most in pairs]
+        if found.overlap is not None:
+            table = found.overlap.to_dataframe()
+            shown["overlap"] = records({name: table[name].tolist() for name in table})
+    else:
+        shown["method"] = "plug in"
+        shown["estimates"] = _counted(found)
+    shown["assumptions"] = list(found.assumptions)
+    return shown | ({"warnings": list(found.warnings)} if found.warnings else {})
+
+
+def _counted(found: Estimate) -> list[dict[str, Any]]:
+    """The answers from counted rows: a row a cell."""
+    ends = (*found.bounds, found.low, found.high)
+    names = ("least", "most", "low", "high")
+    numbers = zip(*(table.values.ravel() for table in ends), strict=True)
+    return [
+        {
+            **dict(zip(found.low.axes, cell, strict=True)),
+            **({"estimate": float(own[0])} if found.table is not None else {}),
+            **dict(zip(names, map(float, own), strict=True)),
+        }
+        for cell, own in zip(found.low.cells(), numbers, strict=True)
+    ]
