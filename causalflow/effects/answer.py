@@ -27,7 +27,7 @@ from causalflow.effects.rows import read_rows
 from causalflow.effects.staged import plan_stages
 from causalflow.errors import DataError, QueryError, one_of
 from causalflow.estimate.counts import UncountableError, counted
-from causalflow.estimate.plug_in import Answers, Estimate, estimated
+from causalflow.estimate.plug_in import Answers, Estimate, check_sampling, estimated
 from causalflow.graph.node import Level
 from causalflow.query.means import check_named, counting_notes
 from causalflow.symbolic.parts import variables
@@ -173,6 +173,7 @@ def _settings(
     resamples: int,
 ) -> Settings:
     """The settings that a call names, checked."""
+    check_sampling(resamples, confidence, generator)
     roles = learners if isinstance(learners, Mapping) else dict.fromkeys(_ROLES, learners)
     if wrong := [role for role in roles if role not in _ROLES]:
         raise DataError(f"estimate: learners of '{wrong[0]}'; {one_of(str(wrong[0]), _ROLES)}")

@@ -37,7 +37,7 @@ from causalflow.symbolic.evaluate import MAX_CELLS
 from causalflow.symbolic.expression import Expression, Index
 from causalflow.symbolic.substitute import without_shadows
 
-__all__ = ["Answers", "Estimate", "estimated", "unsettled"]
+__all__ = ["Answers", "Estimate", "check_sampling", "estimated", "unsettled"]
 
 _AT_ONCE = 2**22
 _EQUAL = 1e-9
@@ -176,7 +176,7 @@ def estimated(
         DataError: fewer than two resamples, a confidence outside (0, 1), or a formula that needs an
             experiment.
     """
-    _check(resamples, confidence, generator)
+    check_sampling(resamples, confidence, generator)
     random = np.random.default_rng(0 if generator is None else generator)
     plug = _PlugIn(expression, counts.table, answers)
     ends, form, unknowns = plug.ends(plug.shares)
@@ -217,7 +217,12 @@ def _assumptions(counts: Counts, given: Sequence[str], is_point: bool) -> tuple[
     return tuple(found)
 
 
-def _check(resamples: object, confidence: object, generator: object) -> None:
+def check_sampling(resamples: object, confidence: object, generator: object) -> None:
+    """Refuse options of the sampling error that are none.
+
+    Raises:
+        DataError: fewer than two resamples, a confidence outside (0, 1), or no generator.
+    """
     whole = isinstance(resamples, int) and not isinstance(resamples, bool)
     share = isinstance(confidence, float | int) and 0 < confidence < 1
     if not (whole and share) or not 2 <= resamples <= ESTIMATE_RESAMPLES:  # type: ignore[operator]
