@@ -98,7 +98,7 @@ def individuals(
     _check(model, draws, level)
     values = read_evidence(scm, evidence)
     rows = len(next(iter(values.values())))
-    check_drawn(scm, rows * draws)
+    check_drawn(scm, min(rows, CHUNK) * draws)
     actions = read_interventions(scm, do, rows)
     check_noise(scm, actions)
     draw = read_generator(generator, model.device)

@@ -70,13 +70,18 @@ class Individuals(Mapping[str, Ranges]):
         return len(self.numbers)
 
     @property
+    def share(self) -> str:
+        """The level in percent."""
+        return f"{100 * self.level:g} %"
+
+    @property
     def title(self) -> str:
         """What was asked, and what stands behind the answer."""
         behind = f"{self.draws:,} draws a row"
         if self.members:
             behind += f", {self.members} refits"
         rows = "1 row" if self.rows == 1 else f"{self.rows:,} rows"
-        return f"{rows} under do({', '.join(self.do)}): {self.level:.0%} ranges ({behind})"
+        return f"{rows} under do({', '.join(self.do)}): {self.share} ranges ({behind})"
 
     def table(self, most: int = MOST_LINES) -> list[str]:
         """The lines of a table of the first rows."""
@@ -110,7 +115,7 @@ class Individuals(Mapping[str, Ranges]):
             kinds.append("of the fit: not known; fit with members=20 (--members 20)")
         if numbers:
             kinds.append(
-                f"any noise: whatever the noise, {self.level:.0%} of all who are alike in what is"
+                f"any noise: whatever the noise, {self.share} of all who are alike in what is"
                 " not moved lie inside"
             )
         if any(each.levels for each in self.values()):
@@ -197,7 +202,7 @@ def _means(each: Ranges, level: float) -> Iterator[tuple[str, ...]]:
         yield (
             node if name is None else f"{node}: {name}",
             _number(before) if known else "-",
-            _number(float(each.value[:, part].mean())),
+            _number(float(each.after[part])),
             f"{change:+.4g}" if known else "-",
             _ends(None if ends is None or not known else ends[part]),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -68,3 +68,20 @@ def _label(each: Ranges, part: int) -> str:
     if level is not None:
         return f"P({each.node} = {level})"
     return f"{each.node} [{each.unit}]" if each.unit else each.node
+
+
+def drawn_transforms(title: str, nodes: Mapping[str, Sequence[float]], rows: int) -> Figure:
+    """The shares of each node's transform in bins, with the band in which chance leaves them."""
+    figure, axes = canvas(len(nodes), height=1.4)
+    figure.suptitle(title, fontsize=10, color=INK)
+    for (name, shares), axis in zip(nodes.items(), axes, strict=False):
+        even = 1 / len(shares)
+        side = 3 * np.sqrt(even * (1 - even) / max(rows, 1))
+        axis.axhspan(even - side, even + side, color=GRID, label="3 standard errors")
+        axis.bar(np.arange(len(shares)) + 0.5, shares, width=0.9, color=OWN)
+        axis.set_xticks(
+            range(len(shares) + 1), [f"{k / len(shares):g}" for k in range(len(shares) + 1)]
+        )
+        axis.set_ylabel(name, fontsize=9, color=INK)
+    axes[-1].set_xlabel("probability integral transform", fontsize=9, color=INK)
+    return figure

@@ -80,6 +80,12 @@ class Ranges:
         return self._mean(self.known)
 
     @property
+    def after(self) -> Parts:
+        """The mean of the values of the same rows, (parts,); of all where none is known."""
+        known = bool((~np.isnan(self.known[:, 0])).any())
+        return self._mean(self.value) if known else self.value.mean(axis=0)
+
+    @property
     def change(self) -> Parts:
         """The mean over these rows of the value less the factual one, (parts,)."""
         return self._mean(self.value - self.known)

@@ -5,6 +5,7 @@ The evidence comes from options, files, or the data set of a graph file whose mo
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -32,23 +33,14 @@ from causalflow.cli.arguments import (
     steps_option,
 )
 from causalflow.cli.output import (
-    Open,
-    captions,
-    headers,
+    count,
     image_names,
     json_option,
     label_columns,
-    marked,
-    open_lines,
-    open_notes,
     open_values,
-    pixels,
     records,
     say,
     say_json,
-    table,
-    write_csv,
-    write_figure,
 )
 from causalflow.cli.rows import (
     DATA_HELP,
@@ -59,24 +51,33 @@ from causalflow.cli.rows import (
     supply_of,
 )
 from causalflow.cli.streams import check_alone, say_report, stream_options, whole_columns
+from causalflow.cli.worlds import (
+    FACTUAL,
+    named,
+    notes,
+    origin,
+    summary,
+    table_lines,
+    text,
+    world_columns,
+    write,
+)
 from causalflow.errors import CausalflowError, EvidenceError, SupportWarning, one_line
 from causalflow.graph.image_options import Sampling
 from causalflow.graph.node import images_of
-from causalflow.graph.settings import in_words
 from causalflow.limits import DRAWN_ROWS
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from causalflow.data.supply import Supply
-    from causalflow.graph.graph import Graph
+    from causalflow.certainty.individuals import Individuals
     from causalflow.model.abduction import Abduction
     from causalflow.model.model import Model
     from causalflow.model.world import World
 
 __all__ = ["counterfactual"]
 
-MOST_COLUMNS = 12
+DRAWS, CELLS, FEWEST = 200, 200_000, 40
+"""Draws behind a row's ranges; of many rows so many in all, but no fewer a row."""
+
 PICTURE = "counterfactual.png"
 
 
@@ -124,11 +125,18 @@ PICTURE = "counterfactual.png"
     help="Rows of --data, or of what is taken where a graph file and no evidence is given.",
 )
 @click.option(
+    "--row",
+    "chosen",
+    type=click.IntRange(0, DRAWN_ROWS),
+    multiple=True,
+    help="Only this row of the evidence, counted from 0; repeat it for several.",
+)
+@click.option(
     "-o",
     "--output",
     type=OutputFile(".csv", *PICTURES),
-    help="A picture with a row for each world, or a .csv of the labels.  [default: "
-    f"{PICTURE} where the evidence is a data set's]",
+    help="A picture with a row for each world, or a .csv of the labels with the ranges of each; "
+    f"what they come to is printed.  [default: {PICTURE} where the evidence is a data set's]",
 )
 @reading_options
 @stream_options
@@ -147,6 +155,7 @@ def counterfactual(
     do: Sequence[Assignment],
     draws: int,
     rows: int,
+    chosen: Sequence[int],
     output: Path | None,
     out: Path | None,
     shards: str | None,
@@ -171,6 +180,10 @@ def counterfactual(
 
     Nodes without evidence are inferred from the rest where they can be, and drawn where they are
     free; the answer says which, and how.
+
+    Of a model without images each row has its mean, or the probabilities of its levels, from 200
+    draws (or -n, if more), and three ranges: what the row leaves open with the error of the fit,
+    that error alone (fit --members), and what holds whatever the noise.
     """
     if not do:
         raise EvidenceError("counterfactual: give at least one intervention, as in --do color=red")
@@ -184,9 +197,12 @@ def counterfactual(
     if data and source:
         raise EvidenceError("counterfactual: --data and other evidence; give one of them")
     if not source:
-        supply = supply_of(loaded, model, weights, data, rows, reading)
-        source = as_evidence(graph, supply.rows["test"], rows)
+        most = max(rows, *(number + 1 for number in chosen)) if chosen else rows
+        supply = supply_of(loaded, model, weights, data, most, reading)
+        source = as_evidence(graph, supply.rows["test"], most)
         output = output or (Path(PICTURE) if image_names(graph) else None)
+    if chosen:
+        source = _picked(source, chosen)
     sampling = Sampling(**dict(options))
     settings = {"steps": steps, "sampling": sampling}
     if out is not None:
@@ -207,21 +223,25 @@ def counterfactual(
         say_report(report, as_json=as_json)
         return
     abduction, factual, world = _asked(loaded, source, draws, action, seed, guidance, settings)
-    worlds = {"factual": factual, _named(do): world}
-    columns = _columns(graph, worlds, draws)
-    _write(graph, worlds, columns, output)
-    found = open_values(graph, world, abduction.rows // draws, label_columns(graph, world))
-    summary = _summary(abduction, worlds, output, found) | _notes(loaded, source, action)
+    worlds = {FACTUAL: factual, named(do): world}
+    numbers = chosen or range(abduction.rows // draws)
+    sure = _sure(loaded, source, action, do, numbers, draws, seed)
+    columns = world_columns(graph, worlds, draws, numbers)
+    write(graph, worlds, columns, sure, output)
+    found = [
+        dataclasses.replace(each, row=numbers[each.row])
+        for each in open_values(graph, world, len(numbers), label_columns(graph, world))
+    ]
+    answer = summary(abduction, worlds, output, found, sure) | notes(loaded, source, action)
     if is_graph_file(model):
-        summary |= {"model": weights}
+        answer |= {"model": weights}
     if is_graph_file(model) or supply:
-        summary |= _origin(supply)
+        answer |= origin(supply)
     if as_json:
-        say_json({"do": list(map(str, do)), "rows": records(columns), **summary})
+        say_json({"do": list(map(str, do)), "rows": records(columns), **answer})
     else:
-        shown = columns if draws > 1 else marked(columns, found, _named(do))
-        say(table(headers(graph, shown)))
-        say("\n" + "\n".join(filter(None, [*open_lines(found, _named(do)), _text(summary)])))
+        lines = table_lines(graph, columns, found, named(do), sure, output is not None)
+        say("\n".join([*lines, *filter(None, [text(answer)])]))
 
 
 def _asked(
@@ -240,6 +260,49 @@ def _asked(
         world = model.predict(abduction, action, guidance=guidance, **settings)
         outside.extend(world.info.warnings)
     return abduction, factual, world
+
+
+def _sure(
+    model: Model,
+    evidence: Mapping[str, Any],
+    action: Mapping[str, Any],
+    do: Sequence[Assignment],
+    numbers: Sequence[int],
+    draws: int,
+    seed: int,
+) -> Individuals | None:
+    """How sure the rows are; None of a model with images, or where that cannot be told."""
+    from causalflow.certainty.counterfactuals import individuals
+
+    if image_names(model.graph):
+        return None
+    usual = max(FEWEST, min(DRAWS, CELLS // len(numbers)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SupportWarning)
+        try:
+            found = individuals(model, evidence, action, draws=max(draws, usual), generator=seed)
+        except EvidenceError:
+            return None
+    return dataclasses.replace(found, numbers=tuple(numbers), do=tuple(map(str, do)))
+
+
+def _picked(evidence: Mapping[str, Any], chosen: Sequence[int]) -> dict[str, Any]:
+    """These rows of the evidence.
+
+    Raises:
+        EvidenceError: it has no such row.
+    """
+    columns = whole_columns(evidence)
+    rows = max(map(len, columns.values()), default=0)
+    for number in chosen:
+        if number >= rows:
+            raise EvidenceError(
+                f"--row {number}: the evidence has {count(rows, 'row')}; expected 0 to {rows - 1}"
+            )
+    return {
+        name: [value[n] for n in chosen] if isinstance(value, list) else value[list(chosen)]
+        for name, value in columns.items()
+    }
 
 
 def _evidence(
@@ -298,114 +361,5 @@ def _one_warning() -> Iterator[list[str]]:
         warnings.simplefilter("ignore", SupportWarning)
         yield outside
     if outside:
-        text = one_line("; ".join(outside), ": what was learned is extrapolated there")
-        warnings.warn(f"counterfactual: {text}", SupportWarning, stacklevel=1)
-
-
-def _named(do: Sequence[Assignment]) -> str:
-    return f"do({', '.join(map(str, do))})"
-
-
-def _columns(graph: Graph, worlds: Mapping[str, World], draws: int) -> dict[str, list[Any]]:
-    """A line a row, draw and world, worlds of one row together."""
-    total = len(next(iter(next(iter(worlds.values())).values())))
-    rows = total // draws
-    labels = {label: label_columns(graph, world) for label, world in worlds.items()}
-    order = [
-        (draw * rows + row, label)
-        for row in range(rows)
-        for draw in range(draws)
-        for label in worlds
-    ]
-    columns: dict[str, list[Any]] = {"row": [at % rows for at, _ in order]}
-    if draws > 1:
-        columns["draw"] = [at // rows for at, _ in order]
-    columns["world"] = [label for _, label in order]
-    names = next(iter(labels.values()))
-    return columns | {name: [labels[label][name][at] for at, label in order] for name in names}
-
-
-def _write(
-    graph: Graph, worlds: Mapping[str, World], columns: Mapping[str, list[Any]], output: Path | None
-) -> None:
-    if output is not None and output.suffix.lower() == ".csv":
-        write_csv(output, columns)
-    elif output is not None:
-        write_figure(output, _grid(graph, worlds))
-
-
-def _grid(graph: Graph, worlds: Mapping[str, World]) -> Figure:
-    """A row a world and image node, a column a row of the evidence, as far as there is room."""
-    from causalflow.plot.images import image_grid
-
-    names = image_names(graph)
-    rows, texts = {}, {}
-    for name in names:
-        for label, world in worlds.items():
-            title = label if len(names) == 1 else f"{name}\n{label}"
-            rows[title] = pixels(graph.nodes[name], world[name][:MOST_COLUMNS])
-            texts[title] = captions(graph, world, range(len(rows[title])))
-    return image_grid(rows, texts)
-
-
-def _summary(
-    abduction: Abduction,
-    worlds: Mapping[str, World],
-    output: Path | None,
-    found: Sequence[Open],
-) -> dict[str, Any]:
-    """How the answer came about, as JSON shows it."""
-    before = abduction.info.network_calls
-    factual, other = (world.info.network_calls - before for world in worlds.values())
-    label = list(worlds)[-1]
-    return {
-        "network_calls_per_row": {
-            "abduction": before,
-            "factual": factual,
-            "counterfactual": other,
-        },
-        "round_trip_error": abduction.info.round_trip_error,
-        "inferred": dict(abduction.info.inferred),
-        "free": list(abduction.info.free),
-        "settings": worlds[label].info.settings,
-        "assumptions": list(worlds[label].info.assumptions),
-        "local": {name: list(share) for name, share in worlds[label].info.local.items()},
-        "undetermined": [each.record() for each in found],
-        "warnings": list(worlds[label].info.warnings),
-        "file": output,
-    }
-
-
-def _origin(supply: Supply | None) -> dict[str, Any]:
-    """Where the evidence comes from: a word, and what it is; no supply: options gave it."""
-    if supply is None:
-        return {"evidence": "given", "data": None}
-    return {"evidence": supply.origin, "data": supply.text("test")}
-
-
-def _notes(model: Model, evidence: Mapping[str, Any], action: Mapping[str, Any]) -> dict[str, Any]:
-    from causalflow.model.world_verdicts import counterfactual_verdict
-
-    verdict = counterfactual_verdict(model.graph, tuple(evidence), action)
-    return {"notes": open_notes(model, verdict)}
-
-
-def _text(summary: Mapping[str, Any]) -> str:
-    lines = [f"model: {summary['model']}"] if summary.get("model") else []
-    lines += [f"evidence: {summary['data']}"] if summary.get("data") else []
-    lines += [f"inferred: {name}, {how}" for name, how in summary["inferred"].items()]
-    lines += [f"note: {each}" for each in summary["notes"]]
-    lines += [f"assumes: {each}" for each in summary["assumptions"]]
-    lines += [f"settings of {each}" for each in in_words(summary["settings"])]
-    if summary["free"]:
-        lines.append(f"free, so drawn: {', '.join(summary['free'])}")
-    calls = summary["network_calls_per_row"]
-    parts = ", ".join(f"{part} {number:g}" for part, number in calls.items())
-    if any(calls.values()):
-        lines.append(f"network calls: {sum(calls.values()):g} per row ({parts})")
-    if summary["round_trip_error"] is not None:
-        error = summary["round_trip_error"]
-        lines.append(f"round-trip error: {error:.2g} (mean over pixels in [0, 1], no residual)")
-    if summary["file"]:
-        lines.append(f"written: {summary['file']}")
-    return "\n".join(lines)
+        said = one_line("; ".join(outside), ": what was learned is extrapolated there")
+        warnings.warn(f"counterfactual: {said}", SupportWarning, stacklevel=1)

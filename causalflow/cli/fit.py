@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -27,12 +28,14 @@ from causalflow.cli.rows import (
     read_rows,
     reading_options,
 )
+from causalflow.errors import CausalflowError, CausalflowWarning
 from causalflow.limits import CIRCUIT_SIDE, DRAWN_ROWS
 from causalflow.options import Number
 from causalflow.pieces import remove_strays, size_of
 from causalflow.training.options import Fit
 
 if TYPE_CHECKING:
+    from causalflow.evaluation.table_report import TableReport
     from causalflow.graph.graph import Graph
     from causalflow.model.model import Model
     from causalflow.training.device import FitInterrupted
@@ -91,6 +94,14 @@ def fit_options(command: Command) -> Command:
 @click.option(
     "--rows", type=click.IntRange(1, DRAWN_ROWS), help="Rows of a data set.  [default: its own]"
 )
+@click.option(
+    "--report/--no-report",
+    "with_report",
+    default=True,
+    show_default=True,
+    help="End with a report, of a graph without images: a fit in closed form is repeated on four "
+    "fifths of the rows, and judged by the others.",
+)
 @json_option
 @fit_options
 def fit(
@@ -101,6 +112,7 @@ def fit(
     path_column: str,
     size: int | None,
     rows: int | None,
+    with_report: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -129,10 +141,15 @@ def fit(
         if options["checkpoint"] is None and not report.stopped:
             kept.unlink(missing_ok=True)
             remove_strays(kept, keep=())
+        judged = None
+        if with_report and interruption is None and not image_names(graph):
+            judged = _judged(model, content, report, Fit(**options), output.name)
         if as_json:
-            say_json({"model": output, **dataclasses.asdict(report)})
+            told = {} if judged is None else {"report": judged.record()}
+            say_json({"model": output, **dataclasses.asdict(report), **told})
         else:
-            say(_summary(report, output, "images" if image_names(graph) else "rows"))
+            said = _summary(report, output, "images" if image_names(graph) else "rows")
+            say(said + ("" if judged is None else f"\n\n{judged}"))
     if interruption is not None:
         raise interruption
 
@@ -151,6 +168,19 @@ def _fitted(
         if interruption.report is None:
             raise
         return model, interruption.report, interruption
+
+
+def _judged(
+    model: Model, data: Any, report: FitReport, options: Fit, name: str
+) -> TableReport | None:
+    """How far the model is right; None where its report fails, as the model is written."""
+    from causalflow.evaluation.table_report import end_of_fit
+
+    try:
+        return end_of_fit(model, data, report, options, name)
+    except CausalflowError as mistake:
+        warnings.warn(f"fit: no report: {mistake}", CausalflowWarning, stacklevel=1)
+        return None
 
 
 def _is_first_process() -> bool:

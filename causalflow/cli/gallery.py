@@ -115,8 +115,10 @@ def measured_gallery(
     **options: Any,
 ) -> Evaluation:
     """The gallery, measured by judges of the real pictures that ``--data`` names."""
-    from causalflow.evaluation.evaluation import evaluate
+    from causalflow.evaluation.evaluation import Evaluation, evaluate
 
     named = data is None or is_data_set(data)
     rows = data if named else read_rows(gallery.graph, str(data), images, path_column, reading)
-    return evaluate(gallery, rows, **options)
+    found = evaluate(gallery, rows, **options)
+    assert isinstance(found, Evaluation)  # a gallery has pictures
+    return found

@@ -37,6 +37,7 @@ from causalflow.evaluation.outcomes import (
     bright_worlds,
 )
 from causalflow.evaluation.page import check_folder, columns, page, write_report
+from causalflow.evaluation.table_report import TableReport, table_report
 from causalflow.evaluation.task import (
     Action,
     Subject,
@@ -211,7 +212,7 @@ def evaluate(
     seed: int = 0,
     name: str = "model",
     progress: bool = True,
-) -> Evaluation:
+) -> Evaluation | TableReport:
     """Measure a fitted model, or pictures that any tool made: what ``causalflow evaluate`` does.
 
     Of each picture its counterfactuals are asked, and judged by networks fitted to real pictures,
@@ -225,8 +226,12 @@ def evaluate(
     teach, and judges are asked of the other half alone. ``do``, ``n``, ``split``, ``steps``,
     ``guidance``, ``sampling`` and ``batch_size`` are of models.
 
+    A model without images is held against rows: the log-likelihood and calibration of each learned
+    node, what its parents tell of it, and the independences that the graph implies. All rows count,
+    and nothing else is chosen but ``split``, ``seed`` and ``name``.
+
     Args:
-        model: fitted, with one image node; or a gallery.
+        model: fitted, with one image node or none; or a gallery.
         data: the name of a data set ("morpho_mnist"), or rows of your own as `Model.fit` takes
             them, best such that the model was not fitted to: ``n`` of them at random are measured
             on, the others teach the judges. A prepared `Subject` is taken as it is.
@@ -260,6 +265,9 @@ def evaluate(
         found.write("report")
     """
     start = time.monotonic()
+    if isinstance(model, Model) and not any(kind.pictured for kind in model.scm.types.values()):
+        given = {"do": do, "metrics": metrics, "networks": networks, "sampling": sampling}
+        return _of_table(model, data, given, split, seed, name)
     chosen = [METRICS.get(each) for each in (METRICS.own if metrics is None else metrics)]
     check_count("judge_epochs", judge_epochs)
     if isinstance(model, Gallery):
@@ -301,6 +309,18 @@ def evaluate(
         device=str(model.device),
         seconds=time.monotonic() - start,
     )
+
+
+def _of_table(
+    model: Model, data: Any, given: Mapping[str, object], split: str, seed: int, name: str
+) -> TableReport:
+    """The report on a model without images."""
+    if unfit := [what for what, value in given.items() if value]:
+        raise EvidenceError(f"evaluate: {unfit[0]}=... is of models with an image; this has none")
+    if data is None:
+        raise DataError("evaluate: no data; give rows, or the name of a data set")
+    rows = data_set(data).draw(split, n=None) if isinstance(data, str) else data
+    return table_report(model, rows, name=name, seed=seed)
 
 
 def _bench(

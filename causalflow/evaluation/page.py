@@ -13,7 +13,7 @@ import base64
 import io
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,16 @@ from causalflow.plugins import METRICS
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["FILES", "check_folder", "columns", "interval", "number", "page", "write_report"]
+__all__ = [
+    "FILES",
+    "check_folder",
+    "columns",
+    "interval",
+    "number",
+    "page",
+    "plain_page",
+    "write_report",
+]
 
 
 def columns(measures: Sequence[Measure], kind: str) -> dict[str, list[Any]]:
@@ -108,7 +117,41 @@ def page(
         bench: what was measured, its worlds pictured.
         measures: the numbers.
     """
-    body = "\n".join(_body(title, about, rests_on, bench, measures))
+    return _whole(title, _body(title, about, rests_on, bench, measures))
+
+
+def plain_page(
+    title: str,
+    about: str,
+    rests_on: Sequence[str],
+    pictures: Iterable[tuple[str, str, Figure]],
+    text: str,
+) -> str:
+    """A page of pictures and of text in columns.
+
+    Args:
+        title: its heading.
+        about: what was measured, in a line.
+        rests_on: what the numbers rest on, in sentences.
+        pictures: heading, caption and figure of each.
+        text: the numbers, as lines in columns.
+    """
+    shown = (
+        f"<h2>{escape(h)}</h2>{_figure(h, caption, figure)}" for h, caption, figure in pictures
+    )
+    body = [
+        f"<h1>{escape(title)}</h1>",
+        f'<p class="about">{escape(about)}</p>',
+        _list(rests_on),
+        *shown,
+        "<h2>Numbers</h2>",
+        f"<pre>{escape(text)}</pre>",
+    ]
+    return _whole(title, body)
+
+
+def _whole(title: str, parts: Iterable[str]) -> str:
+    body = "\n".join(parts)
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'

@@ -28,7 +28,7 @@ from causalflow.training.options import Fit
 from causalflow.training.stages import Staged
 from causalflow.training.state import HELD, Best, Rows, drawn_rows, generator
 
-__all__ = ["HeldOut", "parted"]
+__all__ = ["HeldOut", "parted", "split"]
 
 WHOLE = 256
 """Held-out rows that pass at once."""
@@ -61,15 +61,24 @@ def parted(frame: Rows, options: Fit) -> tuple[Rows, Rows | None]:
     """
     if not options.held_out:
         return frame, None
-    held = round(options.held_out * len(frame))
-    if not 0 < held < len(frame):
+    trained, held = split(len(frame), options)
+    return Part(frame=frame, kept=trained), Part(frame=frame, kept=held)
+
+
+def split(rows: int, options: Fit) -> tuple[Tensor, Tensor]:
+    """The numbers of the rows to train on, and of those that are held out.
+
+    Raises:
+        DataError: either part would have no row.
+    """
+    held = round(options.held_out * rows)
+    if not 0 < held < rows:
         raise DataError(
-            f"fit: held_out={options.held_out:g} of {len(frame):,} rows is {held:,} of them; "
+            f"fit: held_out={options.held_out:g} of {rows:,} rows is {held:,} of them; "
             "expected one at least, and not all"
         )
-    order = torch.randperm(len(frame), generator=generator("cpu", options.seed, HELD))
-    held_rows, trained = (part.sort().values for part in (order[:held], order[held:]))
-    return Part(frame=frame, kept=trained), Part(frame=frame, kept=held_rows)
+    order = torch.randperm(rows, generator=generator("cpu", options.seed, HELD))
+    return order[held:].sort().values, order[:held].sort().values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
