@@ -193,7 +193,7 @@ def _ranges(
     asked: Repeats,
     name: str,
     main: Draws,
-    others: list[Draws],
+    others: Sequence[Draws],
     world: Draws,
     level: float,
 ) -> Ranges:
