@@ -38,6 +38,7 @@ from causalflow.model.experience import FAR, Experience, experienced, far
 from causalflow.model.scm import StructuralModel
 from causalflow.training.device import FitInterrupted
 from causalflow.training.fit import fit
+from causalflow.training.heldout import parted
 from causalflow.training.options import LATENT, USUAL, Fit, Size, sized
 from causalflow.training.report import FitReport
 
@@ -87,7 +88,6 @@ def fit_nodes(scm: StructuralModel, data: Any, nodes: Iterable[str] | None, opti
                 f"fit: node '{name}' has a distilled network, which a fit would leave as it is; "
                 "fit the model that it was distilled from"
             )
-    part.smooth(options.smoothing)
     frame = Frame.read(data, scm.graph.subgraph(part.columns))
     report, interruption = fitted_rows(part, frame, options, scm.graph.to_yaml())
     scm.to(report.device).eval()
@@ -117,12 +117,17 @@ def fitted_rows(
         options: how.
         graph: the graph file's text.
     """
+    part.smooth(options.smoothing)
+    interruption = None
     try:
-        return fit(part, frame, sized(options, part.size), graph=graph), None
-    except FitInterrupted as interruption:
-        if interruption.report is None:
+        report = fit(part, frame, sized(options, part.size), graph=graph)
+    except FitInterrupted as stopped:
+        if stopped.report is None:
             raise
-        return interruption.report, interruption
+        report, interruption = stopped.report, stopped
+    if report.resumed_from:
+        part.count(parted(frame, options)[0].labels())
+    return report, interruption
 
 
 def _habits(data: Any, nodes: Iterable[str]) -> dict[str, Habit]:
@@ -160,6 +165,13 @@ class Trainee(nn.Module):
         self._pseudo_count = 0.0 if only_classes and not scm.latents else PSEUDO_COUNT
         self._reweighted: list[ImageMechanism] = []
         self.modules_fitted = nn.ModuleDict({module_key(n): m for n, m in modules.items()})
+
+    def count(self, columns: Values) -> None:
+        """Count the rows behind tables again, which the checkpoint of a fit does not hold."""
+        for name in self.alone:
+            table = self._mechanism(name)
+            if isinstance(table, Categorical) and table.is_table:
+                table.calibrate(untouched(columns, name), torch.Generator())
 
     def smooth(self, pseudo_count: float | None) -> None:
         """Set the observations added to each row of the tables; None: as `PSEUDO_COUNT` says."""
