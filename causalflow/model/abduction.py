@@ -3,7 +3,8 @@
 The rows are taken in groups that miss the same nodes. In each group the evidence is *completed*:
 
 0. Nodes whose equation has known parents and no exogenous variable are computed.
-1. Parents of an observed image are read off it by its anti-causal predictors (the mode).
+1. Parents of an observed image are read off it by its anti-causal predictors (the mode); numbers,
+   in a latent, by its flow from there (`causalflow.diffusion.likeliest`).
 2. Declared exogenous variables come from their equations: solved for, or drawn from the joint
    posterior.
 3. Latent classes, and class nodes that are missing while a descendant is known, are drawn from
@@ -232,7 +233,7 @@ def complete(scm: StructuralModel, evidence: Values, generator: torch.Generator)
         if name not in roots:
             roots[name] = scm.root(name).draw_noise(n, generator)["value"]
     nodes = {name: value for name, value in drawn.items() if name not in roots}
-    inferred = dict.fromkeys(read, "read off the image, as what its predictor holds most probable")
+    inferred = {name: _how_read(scm, values, name) for name in read}
     inferred |= dict.fromkeys(computed, "computed by its equation")
     inferred |= dict.fromkeys(nodes, "drawn from its exact posterior under the model")
     return Completion(
@@ -253,8 +254,16 @@ def _read_images(scm: StructuralModel, values: Values) -> dict[str, Tensor]:
     for name, image in scm.images.items():
         missing = [p for p in image.parents if p not in values and p not in found]
         if name in values and missing:
-            found |= image.infer(values[name], missing)
+            found |= image.infer(values[name], missing, {**values, **found})
     return found
+
+
+def _how_read(scm: StructuralModel, values: Values, name: str) -> str:
+    """By what a parent was read off the first observed image that shows it."""
+    image = next(i for n, i in scm.images.items() if n in values and name in i.parents)
+    if image.reads_by_flow:
+        return "read off the image, as what its predictor and its flow hold most probable"
+    return "read off the image, as what its predictor holds most probable"
 
 
 def _exogenous(

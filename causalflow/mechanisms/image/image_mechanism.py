@@ -43,6 +43,7 @@ from causalflow.mechanisms.image.canvas import Canvas, canvas_of
 from causalflow.mechanisms.image.classifier import given_classifiers, home_of
 from causalflow.mechanisms.image.codec import Codec, ImageNoise
 from causalflow.mechanisms.image.editor import Editor, Student
+from causalflow.mechanisms.image.likeliest_parents import likeliest_parents
 from causalflow.mechanisms.image.loss import ImageLoss, MutilationWeights
 from causalflow.mechanisms.image.parent_reader import AnticausalPredictor, ParentReader
 from causalflow.mechanisms.image.representation import Representation, represented
@@ -286,12 +287,29 @@ class ImageMechanism(nn.Module):
         assert self.mutilation is not None, "nothing is re-weighted"
         return self.mutilation({name: values[name] for name in self.parents})
 
-    def infer(self, value: Tensor, names: Iterable[str]) -> dict[str, Tensor]:
-        """The most probable values of the named parents, read off factual images."""
+    @property
+    def reads_by_flow(self) -> bool:
+        """Whether its flow has the last word on the numbers that are read off an image."""
+        return self.canvas.latent is not None and self.representation is None
+
+    def infer(
+        self, value: Tensor, names: Iterable[str], known: Values | None = None
+    ) -> dict[str, Tensor]:
+        """The most probable values of the named parents, read off factual images.
+
+        In a latent its flow has the last word (`causalflow.mechanisms.image.likeliest_parents`).
+
+        Args:
+            value: images in [-1, 1].
+            names: the parents to read.
+            known: the other parents; None: there are none.
+        """
         read = self.represent(value, {})
         with torch.no_grad():
             seen = self.canvas.encode(value)
             others = self._reader.infer(seen, [name for name in names if name not in read])
+            if self.reads_by_flow and self.predictor is not None:
+                others = likeliest_parents(self._codec, self.predictor, seen, others, known or {})
         if self.representation is None:
             return others
         own = {name: read[name] for name in names if name in read}

@@ -131,6 +131,11 @@ class AnticausalPredictor(nn.Module):
         self.register_buffer("location", torch.zeros(len(self._line), dtype=torch.float64))
         self.register_buffer("scale", torch.ones(len(self._line), dtype=torch.float64))
 
+    @property
+    def numeric(self) -> tuple[str, ...]:
+        """The parents that are numbers."""
+        return tuple(self._column)
+
     def calibrate(self, values: Values) -> None:
         """Set the scale of continuous parents, each from its labelled rows.
 
@@ -181,6 +186,17 @@ class AnticausalPredictor(nn.Module):
         features = self._features(enter(image), tau)
         return {name: self._mode(self.heads[module_key(name)](features), name) for name in names}
 
+    def numbers(self, image: Tensor, names: list[str]) -> tuple[Tensor, Tensor]:
+        """Middle and spread of continuous parents, standardised, shape (batch, names) each."""
+        tau = torch.full((len(image),), TAU_MIN, device=image.device)
+        features = self._features(enter(image), tau)
+        heads = [self.heads[module_key(name)](features).float() for name in names]
+        return torch.stack([h[:, 0] for h in heads], 1), torch.stack([_spread(h) for h in heads], 1)
+
+    def valued(self, numbers: Tensor, names: list[str]) -> dict[str, Tensor]:
+        """The values of such numbers."""
+        return {n: self._value(each, n) for n, each in zip(names, numbers.mT, strict=True)}
+
     @torch.no_grad()
     def completed(
         self, image: Tensor, parents: Values, generator: torch.Generator
@@ -203,11 +219,9 @@ class AnticausalPredictor(nn.Module):
         """A value of each row's posterior, shape (batch,)."""
         if name not in self._column:
             return drawn_levels(output, generator)
-        column, n = self._column[name], len(output)
+        n = len(output)
         normal = torch.randn(n, generator=generator, device=generator.device).to(output)
-        real = output[:, 0] + _spread(output) * normal
-        real = self.location[column] + self.scale[column] * real.double()
-        return self._line[name].to_value(real)
+        return self._value(output[:, 0] + _spread(output) * normal, name)
 
     def _features(self, y: Tensor, tau: Tensor) -> Tensor:
         return self.encoder(y, self.time(tau))
@@ -215,9 +229,14 @@ class AnticausalPredictor(nn.Module):
     def _mode(self, output: Tensor, name: str) -> Tensor:
         if name not in self._column:
             return output.argmax(dim=-1)
+        return self._value(output[:, 0], name)
+
+    def _value(self, number: Tensor, name: str) -> Tensor:
+        """The value of a standardised number of a continuous parent, shape (batch,)."""
         column = self._column[name]
-        real = self.location[column] + self.scale[column] * output[:, 0].double()
-        return self._line[name].to_value(real)
+        return self._line[name].to_value(
+            self.location[column] + self.scale[column] * number.double()
+        )
 
     def _log_prob(self, features: Tensor, name: str, value: Tensor) -> Tensor:
         """log p(value) by the head of ``name``, shape (batch,); 0 where it is unlabelled."""
