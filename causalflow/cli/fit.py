@@ -238,6 +238,8 @@ def _tables(report: FitReport) -> Iterator[str]:
     if report.distances:
         apart = {node: float(f"{distance:.2g}") for node, distance in report.distances.items()}
         yield _by_node("distance of draws from rows, 0 to 1 (Kolmogorov-Smirnov)", apart)
+    if report.assumptions:
+        yield "\n".join(f"assumes: {each}" for each in report.assumptions)
 
 
 def _by_node(header: str, numbers: Mapping[str, float]) -> str:

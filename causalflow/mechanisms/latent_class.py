@@ -35,7 +35,7 @@ from torch import Tensor, nn
 from causalflow.errors import CompileError
 from causalflow.graph.node import Class
 from causalflow.limits import CONFOUNDER_STATES
-from causalflow.mechanisms.categorical import Categorical
+from causalflow.mechanisms.categorical import Categorical, smoothed_log
 from causalflow.mechanisms.expectation import RowCounts, count_rows
 from causalflow.mechanisms.mechanism import (
     Noise,
@@ -43,6 +43,7 @@ from causalflow.mechanisms.mechanism import (
     all_labelled,
     draw_index,
     draw_normal,
+    draw_uniform,
     filled,
     natural,
     untouched,
@@ -192,6 +193,16 @@ class LatentDistrict:
         tables, trace = max(runs, key=lambda run: run[1][-1])
         self._store(tables)
         return trace
+
+    @torch.no_grad()
+    def begin(self, values: Values, generator: torch.Generator) -> None:
+        """Tables for a fit to rows with gaps to begin with: of the whole rows, else drawn ones."""
+        names = [*self.children, *(p for child in self.children.values() for p in child.parents)]
+        if all_labelled(values, sorted(set(names) - self.latents.keys())).any():
+            self.calibrate(values, generator)
+            return
+        for child in self.children.values():
+            child.table.copy_(smoothed_log(draw_uniform(tuple(child.table.shape), generator)))
 
     def _prepare(self, values: Values, generator: torch.Generator) -> None:
         """Calibrate network children; latents start unequal, as gradients keep equals equal."""

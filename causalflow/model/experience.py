@@ -6,6 +6,7 @@
                 distance sup_x |F_rows(x) - F_draws(x)|, each draw with the parents of a row
     pictures    digests by which a picture is known again
     habits      how pictures were read (`causalflow.data.habit`)
+    gaps        the share of the rows that did not show a column (`causalflow.model.gaps`)
 
 Nothing here is a weight: a model answers the same without it, and is silent where it would warn.
 """
@@ -84,6 +85,7 @@ class Experience:
         distances: continuous node -> Kolmogorov-Smirnov distance between rows and draws, 0 to 1.
         pictures: image node -> its pictures.
         habits: image node -> how they were read, where they came from files.
+        gaps: column with empty cells -> their share of the rows, 0 to 1.
     """
 
     ranges: Mapping[str, Mapping[str, Range]] = field(default_factory=dict)
@@ -91,6 +93,7 @@ class Experience:
     distances: Mapping[str, float] = field(default_factory=dict)
     pictures: Mapping[str, Pictures] = field(default_factory=dict)
     habits: Mapping[str, Habit] = field(default_factory=dict)
+    gaps: Mapping[str, float] = field(default_factory=dict)
 
     def of(self, names: Iterable[str]) -> Experience:
         """What is kept of some of the nodes."""
@@ -101,6 +104,7 @@ class Experience:
             distances={name: each for name, each in self.distances.items() if name in kept},
             pictures={name: each for name, each in self.pictures.items() if name in kept},
             habits={name: each for name, each in self.habits.items() if name in kept},
+            gaps={name: each for name, each in self.gaps.items() if name in kept},
         )
 
     def then(self, later: Experience) -> Experience:
@@ -115,6 +119,7 @@ class Experience:
             distances={**self.distances, **later.distances},
             pictures={**self.pictures, **later.pictures, **both},
             habits={**self.habits, **later.habits},
+            gaps={**self.gaps, **later.gaps},
         )
 
     def record(self) -> dict[str, Any]:
@@ -140,6 +145,7 @@ class Experience:
             },
             **({"unseen": unseen} if unseen else {}),
             **({"habits": habits} if habits else {}),
+            **({"gaps": dict(sorted(self.gaps.items()))} if self.gaps else {}),
         }
 
     @staticmethod
@@ -155,6 +161,7 @@ class Experience:
         distances = _object("distances", parts.get("distances", {}))
         pictures = _object("pictures", parts.get("pictures", {}))
         habits = _object("habits", parts.get("habits", {}))
+        gaps = _object("gaps", parts.get("gaps", {}))
         return Experience(
             ranges={
                 _node(graph, name): {
@@ -182,11 +189,16 @@ class Experience:
                 _node(graph, name, pictured=True): Habit.read(name, _object(name, each), RULES)
                 for name, each in habits.items()
             },
+            gaps={_node(graph, name): _number(name, share, 0, 1) for name, share in gaps.items()},
         )
 
 
 def experienced(
-    scm: StructuralModel, frame: Frame, nodes: Iterable[str], seed: int = 0
+    scm: StructuralModel,
+    frame: Frame,
+    nodes: Iterable[str],
+    seed: int = 0,
+    completed: Frame | None = None,
 ) -> Experience:
     """What the mechanisms of ``nodes``, just fitted to the rows of ``frame``, have seen.
 
@@ -195,6 +207,8 @@ def experienced(
         frame: the rows, with the columns of the nodes and their parents.
         nodes: the names of the nodes that were fitted.
         seed: the seed by which the rows and draws to compare are chosen.
+        completed: the rows with their gaps drawn, as the mechanisms were fitted to them; None: the
+            same.
     """
     names = list(nodes)
     ranges = {name: _ranges(scm, frame, name) for name in names}
@@ -203,7 +217,7 @@ def experienced(
         ranges={name: found for name, found in ranges.items() if found},
         unseen={name: found for name, found in unseen.items() if found},
         distances={
-            name: _distance(scm, frame, name, seed)
+            name: _distance(scm, completed or frame, name, seed)
             for name in names
             if scm.graph.nodes[name].type.numeric and name not in scm.equations
         },

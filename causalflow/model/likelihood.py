@@ -15,6 +15,7 @@ rows that are rare in the data are seen as often as their law has them.
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -28,21 +29,28 @@ from causalflow.data.habit import Habit
 from causalflow.data.reading import Collection
 from causalflow.errors import CausalflowError, CausalflowWarning, one_line
 from causalflow.graph.node import Node
-from causalflow.mechanisms.categorical import PSEUDO_COUNT, Categorical
+from causalflow.mechanisms.categorical import PSEUDO_COUNT, Categorical, smoothed_log
 from causalflow.mechanisms.image.canvas import LatentCanvas
 from causalflow.mechanisms.image.image_mechanism import ImageMechanism
 from causalflow.mechanisms.latent_class import LatentDistrict
 from causalflow.mechanisms.mechanism import Mechanism, Values, module_key, untouched
 from causalflow.model.evidence import check_names
+from causalflow.model.expected_counts import fit_tables
 from causalflow.model.experience import FAR, Experience, experienced, far
+from causalflow.model.gaps import Joined, gap_notes, joined, laws_of, shares, tables_of
+from causalflow.model.imputation import TABLES, completions
 from causalflow.model.scm import StructuralModel
 from causalflow.training.device import FitInterrupted
 from causalflow.training.fit import fit
 from causalflow.training.heldout import parted
 from causalflow.training.options import LATENT, USUAL, Fit, Size, sized
 from causalflow.training.report import FitReport
+from causalflow.training.state import GAPS, generator
 
 __all__ = ["Fitted", "Trainee", "fit_nodes", "fitted_rows", "latent_districts"]
+
+ROUND = 200
+"""Gradient steps between two draws of the gaps."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,13 +97,22 @@ def fit_nodes(scm: StructuralModel, data: Any, nodes: Iterable[str] | None, opti
                 "fit the model that it was distilled from"
             )
     frame = Frame.read(data, scm.graph.subgraph(part.columns))
-    report, interruption = fitted_rows(part, frame, options, scm.graph.to_yaml())
+    report, interruption, whole = fitted_rows(scm, part, frame, options)
     scm.to(report.device).eval()
     scm.forget()
-    experience = replace(experienced(scm, frame, part.nodes), habits=_habits(data, part.nodes))
+    experience = replace(
+        experienced(scm, frame, part.nodes, completed=whole),
+        habits=_habits(data, part.nodes),
+        gaps=shares(frame.labels(), part.columns) if part.laws else {},
+    )
     if apart := far(experience.distances, frame):
         warnings.warn(_warning(apart, scm.graph.nodes), CausalflowWarning, stacklevel=3)
-    report = replace(report, distances=experience.distances)
+    report = replace(
+        report,
+        distances=experience.distances,
+        gaps=experience.gaps,
+        assumptions=gap_notes(experience.gaps) if experience.gaps else (),
+    )
     if interruption is not None:
         interruption.report = report
     return Fitted(
@@ -107,27 +124,68 @@ def fit_nodes(scm: StructuralModel, data: Any, nodes: Iterable[str] | None, opti
 
 
 def fitted_rows(
-    part: Trainee, frame: Frame, options: Fit, graph: str
-) -> tuple[FitReport, FitInterrupted | None]:
-    """Fit a part of a model to a frame; the signal that ended it, if the model can be used.
+    scm: StructuralModel, part: Trainee, frame: Frame, options: Fit
+) -> tuple[FitReport, FitInterrupted | None, Frame]:
+    """Fit a part of a model; the signal that ended it, if the model can be used; the rows it saw.
 
     Args:
+        scm: the model.
         part: what is fitted.
-        frame: the rows, with the part's columns.
+        frame: the rows, with the part's columns, and gaps.
         options: how.
-        graph: the graph file's text.
     """
     part.smooth(options.smoothing)
-    interruption = None
+    whole, left = _filled(scm, part, frame, sized(options, part.size))
+    signal: FitInterrupted | None = None
     try:
-        report = fit(part, frame, sized(options, part.size), graph=graph)
-    except FitInterrupted as stopped:
-        if stopped.report is None:
+        report = fit(part, whole, left, graph=scm.graph.to_yaml())
+    except FitInterrupted as interruption:
+        if interruption.report is None:
             raise
-        report, interruption = stopped.report, stopped
+        report, signal = interruption.report, interruption
     if report.resumed_from:
-        part.count(parted(frame, options)[0].labels())
-    return report, interruption
+        part.count(parted(whole, left)[0].labels())
+    part.share(len(whole) // len(frame))
+    return report, signal, whole
+
+
+def _filled(scm: StructuralModel, part: Trainee, frame: Frame, options: Fit) -> tuple[Frame, Fit]:
+    """The rows with those gaps drawn that no sum over levels takes care of; what time is left."""
+    mixed = [each for each in part.joined(frame.labels()) if not part.is_finite(each)]
+    if not mixed:
+        return frame, options
+    begun, half = time.monotonic(), 30 * options.minutes
+    fitted = Trainee(scm, {name for each in mixed for name in each.names} & set(part.nodes))
+    brief = replace(
+        options,
+        steps=min(options.steps, ROUND),
+        minutes=0.0,
+        held_out=0.0,
+        device="cpu",
+        devices=1,
+        checkpoint=None,
+        log=None,
+        progress=False,
+    )
+    whole = completions(
+        scm,
+        mixed,
+        frame,
+        refit=lambda rows: _refit(fitted, rows, brief),
+        generator=generator("cpu", options.seed, GAPS),
+        tables=1 if options.held_out else TABLES,
+        late=lambda: bool(half) and time.monotonic() - begun > half,
+    )
+    spent = (time.monotonic() - begun) / 60 if options.minutes else 0.0
+    return whole, replace(options, minutes=options.minutes - min(spent, options.minutes / 2))
+
+
+def _refit(part: Trainee, rows: Frame, options: Fit) -> None:
+    """Fit completed rows; what a signal leaves cannot be used, as gaps are still to be drawn."""
+    try:
+        fit(part, rows, options)
+    except FitInterrupted as interruption:
+        raise FitInterrupted(f"{interruption}, while empty cells were filled") from None
 
 
 def _habits(data: Any, nodes: Iterable[str]) -> dict[str, Habit]:
@@ -164,6 +222,9 @@ class Trainee(nn.Module):
         only_classes = all(kind.levels is not None for kind in scm.types.values())
         self._pseudo_count = 0.0 if only_classes and not scm.latents else PSEUDO_COUNT
         self._reweighted: list[ImageMechanism] = []
+        self.hidden = [name for district in self.districts for name in district.latents]
+        self.laws = laws_of(scm, self.hidden, self.nodes, self.columns)
+        self.tables = tables_of(scm, self.laws)
         self.modules_fitted = nn.ModuleDict({module_key(n): m for n, m in modules.items()})
 
     def count(self, columns: Values) -> None:
@@ -183,8 +244,33 @@ class Trainee(nn.Module):
         """Fit tables, statistics and closed forms in one pass over the labels."""
         for name in self.alone:
             self._mechanism(name).calibrate(untouched(columns, name), generator)
+        parts = [part for part in self.joined(columns) if self.is_finite(part)]
         for district in self.districts:
-            district.calibrate(columns, generator)
+            if any(district.latents.keys() <= set(part.open) for part in parts):
+                district.begin(columns, generator)
+            else:
+                district.calibrate(columns, generator)
+        for part in parts:
+            laws = {name: self.tables[name] for name in part.names}
+            rows = {name: column[part.usable] for name, column in columns.items()}
+            fit_tables(laws, part.open, rows)
+
+    @torch.no_grad()
+    def share(self, copies: int) -> None:
+        """Take the counts of the tables for those of so many copies of the rows."""
+        for name in self.alone if copies > 1 else ():
+            table = self.tables.get(name)
+            if isinstance(table, Categorical) and table.counts is not None:
+                table.counts = table.counts / copies
+                table.table.copy_(smoothed_log(table.counts, table.smoothing))
+
+    def joined(self, columns: Values) -> list[Joined]:
+        """The laws that the gaps of some columns join; none where there are images."""
+        return joined(self.laws, self.hidden, columns)
+
+    def is_finite(self, part: Joined) -> bool:
+        """Whether all its laws are tables."""
+        return self.tables.keys() >= set(part.names)
 
     @property
     def milestones(self) -> tuple[float, ...]:

@@ -91,7 +91,7 @@ def members(
         order = torch.randperm(len(frame), generator=generator("cpu", options.seed, MEMBER, k))
         half = frame.part(order[: len(frame) // 2].sort().values)
         member, part = _begun(scm, compiled, parts, wanted)
-        report, _ = fitted_rows(part, half, _within(alone, end), scm.graph.to_yaml())
+        report, _, _ = fitted_rows(member, part, half, _within(alone, end))
         member.to(report.device).eval()
         if not report.stopped:
             found.append(member)

@@ -72,6 +72,7 @@ from causalflow.model.evidence import (
 )
 from causalflow.model.experience import Experience
 from causalflow.model.finite_part import FinitePart, explicit, finite_part
+from causalflow.model.gaps import gap_notes
 from causalflow.model.likelihood import fit_nodes
 from causalflow.model.members import check_members, members
 from causalflow.model.sampling import simulate
@@ -698,7 +699,8 @@ class Model:
             answer = replace(answer, judgement=judgement)
         if answer.learned and answer.judgement and (left := answer.judgement.open):
             warnings.warn(f"ask: {answer.query}: {left}", CausalflowWarning, stacklevel=2)
-        return answer
+        gaps = self.experience.gaps
+        return replace(answer, notes=(*answer.notes, *gap_notes(gaps))) if gaps else answer
 
     def _question(self, asked: Asked) -> Prepared | Known | KnownParts:
         """A question with a place for everything that is given, ready to be asked again."""
@@ -818,7 +820,8 @@ class Model:
     ) -> tuple[StructuralModel, torch.Generator, Watch | None]:
         """The model under a call's options, random numbers, and a watch if ranges are known."""
         scm = self.scm.configured(read_call(steps, guidance, sampling, options))
-        known = self.experience.ranges or self.experience.unseen
+        kept = self.experience
+        known = kept.ranges or kept.unseen or kept.gaps
         watch = Watch(scm=scm, experience=self.experience) if known else None
         return scm, read_generator(generator, self.device), watch
 

@@ -42,6 +42,7 @@ from causalflow.model.evidence import (
     read_interventions,
     single_values,
 )
+from causalflow.model.gaps import gap_notes
 from causalflow.model.scm import Intervention, StructuralModel, WorldNoise
 from causalflow.model.support import Watch
 from causalflow.model.world_verdicts import counterfactual_verdict, sample_verdict
@@ -223,7 +224,11 @@ def predicted(
         undetermined=repeats.open() if tried else (),
         settings=scm.in_force,
         local={name: tuple(share.tolist()) for name, share in regions.shares.items()},
-        assumptions=(*regions.assumptions, *regions.unsure),
+        assumptions=(
+            *regions.assumptions,
+            *regions.unsure,
+            *(gap_notes(watch.experience.gaps) if watch and watch.experience.gaps else ()),
+        ),
     )
     latents = _latents_of(scm, abduction.noise, values)
     return World(public, info, latents=latents, repeats=repeats)

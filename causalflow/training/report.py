@@ -16,7 +16,9 @@ class FitReport:
     how many steps it was, whose weights the fitted model holds. ``distances``: how far the draws of
     a model's continuous nodes are from the rows, 0 to 1 (Kolmogorov-Smirnov). ``stopped``: why it
     ended before its last step, "minutes" or "signal"; else "". ``members``: how many models were
-    fitted to halves of the rows.
+    fitted to halves of the rows. ``gaps``: columns of a table with empty cells, and the share of
+    the rows that these are. ``assumptions``: what the fitted model rests on beside the graph, one
+    sentence each.
     """
 
     steps: int
@@ -33,3 +35,5 @@ class FitReport:
     distances: Mapping[str, float] = field(default_factory=dict)
     stopped: str = ""
     members: int = 0
+    gaps: Mapping[str, float] = field(default_factory=dict)
+    assumptions: tuple[str, ...] = ()

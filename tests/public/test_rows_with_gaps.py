@@ -1,0 +1,165 @@
+"""Rows with empty cells: fits by expectation-maximisation come to what full rows would give."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import causalflow as cf
+
+CLASSES = """
+graph: smoke
+nodes:
+  sex:   {type: class, levels: [f, m]}
+  smoke: {type: class, levels: [no, yes]}
+  lung:  {type: class, levels: [well, ill]}
+edges:
+  - sex -> smoke
+  - sex, smoke -> lung
+"""
+NUMBERS = """
+graph: dose
+nodes:
+  age:  {type: continuous, unit: years, noise: linear}
+  sex:  {type: class, levels: [f, m]}
+  dose: {type: continuous, noise: linear}
+  pain: {type: continuous, noise: linear}
+edges:
+  - age, sex -> dose
+  - age, dose -> pain
+"""
+ROWS = 20_000
+
+
+def level(rng, probability):
+    return (rng.random(len(probability)) < probability).astype(int)
+
+
+def people(seed=0, rows=ROWS):
+    """Sex, smoking and illness; P(ill | do(smoke=yes)) is .5 (.6 + .3) = .45."""
+    rng = np.random.default_rng(seed)
+    sex = level(rng, np.full(rows, 0.5))
+    smoke = level(rng, np.where(sex == 1, 0.7, 0.2))
+    lung = level(rng, np.choose(2 * sex + smoke, [0.2, 0.6, 0.1, 0.3]))
+    return {"sex": sex, "smoke": smoke, "lung": lung}
+
+
+def hidden_by_illness(columns, seed=1):
+    """Smoking is asked of nearly all who are ill, of few who are well: at random, given illness."""
+    rng = np.random.default_rng(seed)
+    asked = level(rng, np.where(columns["lung"] == 1, 0.95, 0.3)) == 1
+    return columns | {"smoke": np.where(asked, columns["smoke"], -1)}
+
+
+def fitted(text, columns):
+    model = cf.compile(cf.loads(text, format="yaml"))
+    return model, model.fit(columns, progress=False)
+
+
+def test_cells_missing_at_random_do_not_bias_classes():
+    model, report = fitted(CLASSES, hidden_by_illness(people()))
+    ill = model.ask("P(lung=ill | do(smoke=yes))", generator=0).value
+    assert ill == pytest.approx(0.45, abs=0.02)
+    whole, _ = fitted(CLASSES, people())
+    full = whole.ask("P(lung=ill | do(smoke=yes))", generator=0).value
+    assert full == pytest.approx(0.45, abs=0.015)
+    assert report.gaps["smoke"] == pytest.approx(0.5, abs=0.1)
+
+
+def test_rows_that_show_everything_alone_would_be_far_off():
+    columns = hidden_by_illness(people())
+    shown = columns["smoke"] >= 0
+    model, _ = fitted(CLASSES, {name: column[shown] for name, column in columns.items()})
+    ill = model.ask("P(lung=ill | do(smoke=yes))", generator=0).value
+    assert ill > 0.6
+
+
+def test_the_assumption_is_said_by_the_fit_and_by_every_answer():
+    model, report = fitted(CLASSES, hidden_by_illness(people(rows=2000)))
+    (said,) = report.assumptions
+    assert "missing at random" in said
+    assert "'smoke'" in said
+    answer = model.ask("P(lung=ill | do(smoke=yes))")
+    assert said in answer.assumptions
+    world = model.counterfactual({"sex": ["f"], "smoke": ["yes"], "lung": ["ill"]}, {"smoke": "no"})
+    assert said in world.info.assumptions
+    whole, without = fitted(CLASSES, people(rows=2000))
+    assert without.assumptions == ()
+    assert without.gaps == {}
+    assert "missing at random" not in str(whole.ask("P(lung=ill | do(smoke=yes))"))
+
+
+def test_the_assumption_is_kept_with_the_model(tmp_path):
+    model, report = fitted(CLASSES, hidden_by_illness(people(rows=500)))
+    model.save(tmp_path / "model.safetensors")
+    loaded = cf.Model.load(tmp_path / "model.safetensors")
+    assert report.assumptions[0] in loaded.ask("P(lung=ill | do(smoke=yes))").assumptions
+
+
+def measured(seed=0, rows=4000):
+    """A dose of .4 a unit on pain, confounded by age."""
+    rng = np.random.default_rng(seed)
+    age = 50 + 10 * rng.normal(size=rows)
+    sex = level(rng, np.full(rows, 0.4))
+    dose = 0.05 * (age - 50) + 0.8 * sex + rng.normal(size=rows)
+    pain = 0.4 * dose + 0.06 * (age - 50) + 0.8 * rng.normal(size=rows)
+    return {"age": age, "sex": sex, "dose": dose, "pain": pain}
+
+
+def hidden_by_pain(columns, seed=1):
+    """Doses are missing the more the more pain, ages and sexes at random."""
+    rng = np.random.default_rng(seed)
+    rows = len(columns["pain"])
+    no_dose = rng.random(rows) < 1 / (1 + np.exp(-2.5 * (columns["pain"] - 0.3)))
+    no_age = rng.random(rows) < np.where(columns["pain"] > 1, 0.3, 0.05)
+    no_sex = rng.random(rows) < 0.1
+    return columns | {
+        "dose": np.where(no_dose, np.nan, columns["dose"]),
+        "age": np.where(no_age, np.nan, columns["age"]),
+        "sex": np.where(no_sex, -1, columns["sex"]),
+    }
+
+
+def effect(model, draws=40_000):
+    high, low = (model.sample(draws, do={"dose": d}, nodes=["pain"])["pain"] for d in (1.0, 0.0))
+    return float(high.mean() - low.mean())
+
+
+def test_the_effect_of_a_number_is_that_of_the_full_rows():
+    columns = hidden_by_pain(measured())
+    model, report = fitted(NUMBERS, columns)
+    assert effect(model) == pytest.approx(0.4, abs=0.04)  # 3 standard errors of the fit
+    shown = ~np.isnan(columns["dose"]) & ~np.isnan(columns["age"]) & (columns["sex"] >= 0)
+    whole, _ = fitted(NUMBERS, {name: column[shown] for name, column in columns.items()})
+    assert effect(whole) < 0.33
+    assert set(report.gaps) == {"age", "sex", "dose"}
+
+
+def test_a_fit_with_gaps_is_the_same_again():
+    columns = hidden_by_pain(measured(rows=400))
+    first, second = (fitted(NUMBERS, columns)[0] for _ in range(2))
+    assert effect(first, 100) == effect(second, 100)
+
+
+def test_gaps_of_a_frame_are_none_or_nan():
+    rows = hidden_by_illness(people(rows=3000))
+    names = pd.Series(["no", "yes"])
+    frame = pd.DataFrame(dict(rows))
+    frame["smoke"] = [names[k] if k >= 0 else None for k in rows["smoke"]]
+    ill = [
+        fitted(CLASSES, columns)[0].ask("P(lung=ill | do(smoke=yes))", generator=0).value
+        for columns in (rows, frame)
+    ]
+    assert ill[0] == ill[1]
+
+
+def test_a_hidden_common_cause_is_fitted_with_gaps_too():
+    """Cells that are missing completely at random: nearly the table that the full rows give."""
+    text = CLASSES.replace("sex, smoke -> lung", "sex -> lung\n  - smoke <-> lung")
+    full = people()
+    rng = np.random.default_rng(3)
+    gaps = {name: np.where(rng.random(ROWS) < 0.2, -1, column) for name, column in full.items()}
+    question = "P(lung=ill, smoke=yes)"
+    model, _ = fitted(text, gaps)
+    found = model.ask(question, generator=0).value
+    truth = float((full["lung"] * full["smoke"]).mean())
+    assert found == pytest.approx(truth, abs=0.015)
