@@ -29,7 +29,7 @@ LAYERS = [  # lowest first; modules of one layer may import one another, without
     {"design"},
     {"effects"},
     {"identify"},
-    {"exact"},
+    {"exact", "gaussian"},
     {"bounds"},
     {"nn"},
     {"diffusion"},

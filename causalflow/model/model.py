@@ -27,7 +27,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Unpack, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, Unpack, overload
 
 import torch
 
@@ -74,6 +74,7 @@ from causalflow.model.experience import Experience
 from causalflow.model.finite_part import FinitePart, explicit, finite_part
 from causalflow.model.gaps import gap_notes
 from causalflow.model.likelihood import fit_nodes
+from causalflow.model.linear_part import LinearPart, LinearQuestion, linear_part
 from causalflow.model.members import check_members, members
 from causalflow.model.sampling import simulate
 from causalflow.model.scm import StructuralModel, accelerate
@@ -110,6 +111,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Model", "compile"]
 
+Question: TypeAlias = Prepared | LinearQuestion | Known | KnownParts
+"""A question that was asked before: answered in closed form, or to be simulated."""
+
 
 class Model:
     """A structural causal model that can be fitted and asked; made by `compile` or `Model.load`.
@@ -138,7 +142,7 @@ class Model:
         self.parts = parts or Parts()
         self.fitted = scm.given | frozenset(fitted)
         self.experience = experience or Experience()
-        self._questions: dict[Asked, Prepared | Known | KnownParts] = {}
+        self._questions: dict[Asked, Question] = {}
 
     @property
     def graph(self) -> Graph:
@@ -157,6 +161,7 @@ class Model:
     def _forget_answers(self) -> None:
         """Drop what was prepared of tables that have changed or moved."""
         self.__dict__.pop("finite", None)
+        self.__dict__.pop("linear", None)
         self._questions.clear()
 
     def accelerate(
@@ -665,16 +670,18 @@ class Model:
         steps: int | None = None,
         **known: object,
     ) -> Answer:
-        """The answer to a causal question: exact where it is about finite tables, else simulated.
+        """The answer to a causal question: exact where it has a closed form, else simulated.
 
-        Tables that were fitted count as those that are given (`causalflow.model.finite_part`).
+        It has one where it is about finite tables, or asks for a mean of linear equations with
+        normal noise; what was fitted counts as what is given (`causalflow.model.finite_part`,
+        `causalflow.model.linear_part`).
 
         Args:
             query: such as ``"P(bar[color=red] | image, bar=absent)"``, or a sum or
                 ratio of several.
             evidence: free conditions and interventions of the query -> a value, or one a row.
             draws: how many are simulated; by default as in `causalflow.model.sampling`. Where they
-                are named, an answer by fitted tables is simulated too.
+                are named, all but a finite model's answers are simulated.
             generator: the source of randomness, as for `abduct`.
             steps: solver steps, as for `abduct`.
             known: evidence as keywords.
@@ -690,23 +697,38 @@ class Model:
                 self.finite.watch(question.known, given, watch)
                 watch.tell("ask")
         else:
-            whole = question.known if isinstance(question, Prepared) else question
-            scm, generated, _ = self._call(generator, steps)
-            watch = Watch(scm=scm, experience=self.experience)
-            answer = simulate(scm, whole, given, self.fitted, draws, generated, watch)
-            watch.tell("ask")
-            judgement = Judgement(self.graph, answer.query, fitted=answer.learned)
-            answer = replace(answer, judgement=judgement)
+            answer = self._drawn_or_linear(question, given, draws, generator, steps)
         if answer.learned and answer.judgement and (left := answer.judgement.open):
             warnings.warn(f"ask: {answer.query}: {left}", CausalflowWarning, stacklevel=2)
         gaps = self.experience.gaps
         return replace(answer, notes=(*answer.notes, *gap_notes(gaps))) if gaps else answer
 
-    def _question(self, asked: Asked) -> Prepared | Known | KnownParts:
+    def _drawn_or_linear(
+        self,
+        question: Question,
+        given: Mapping[str, Any],
+        draws: int | None,
+        generator: Random,
+        steps: int | None,
+    ) -> Answer:
+        """The answer by draws, or of lines where no draws are asked for."""
+        scm, generated, _ = self._call(generator, steps)
+        watch = Watch(scm=scm, experience=self.experience)
+        if isinstance(question, LinearQuestion) and draws is None:
+            answer = question.answer(given, watch)
+        else:
+            known = question if isinstance(question, Known | KnownParts) else question.known
+            answer = simulate(scm, known, given, self.fitted, draws, generated, watch)
+            judgement = Judgement(self.graph, answer.query, fitted=answer.learned)
+            answer = replace(answer, judgement=judgement)
+        watch.tell("ask")
+        return answer
+
+    def _question(self, asked: Asked) -> Question:
         """A question with a place for everything that is given, ready to be asked again."""
         known = known_question(*asked, self.graph)
         if self.exact is None:
-            return self.finite.prepared(known) or known
+            return self.finite.prepared(known) or self.linear.question(known) or known
         return self.exact.prepared(known, Judgement(self.graph, known.query))
 
     def enumerate(self) -> Enumeration:
@@ -725,6 +747,11 @@ class Model:
     def finite(self) -> FinitePart:
         """The exact model of the nodes whose tables are known, given or fitted."""
         return finite_part(self.scm, self.fitted)
+
+    @cached_property
+    def linear(self) -> LinearPart:
+        """The nodes that are lines with normal noise, by equation or by fit."""
+        return linear_part(self.scm, self.fitted)
 
     def joint(self, nodes: Iterable[str] | None = None) -> Table:
         """P(nodes) (default: all) of finite nodes, from their tables.

@@ -1,0 +1,1 @@
+"""Gaussian: questions to linear equations with normal noise, answered in closed form."""

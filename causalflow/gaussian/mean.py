@@ -1,0 +1,146 @@
+"""Mean: an expectation asked of a linear model, in closed form, evidence anywhere.
+
+    E[y | do(x=1)]            y of the world in which x is set
+    E[y | x=1, w=2]           the regression of y on x and w that the lines imply
+    E[y[x=0] | x=1, y=3]      the posterior of the noise, and y of the other world under it
+    E[y | y[x=0]=2]           evidence of any world: it is another variable of the same noise
+
+A value is given in the text or besides it, one for all rows or one for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from causalflow.errors import EvidenceError
+from causalflow.factors.table import Table
+from causalflow.gaussian.linear_model import Affine, Array, LinearModel
+from causalflow.gaussian.posterior import Posterior
+from causalflow.graph.graph import Graph
+from causalflow.query.answer import ROW, Answer
+from causalflow.query.known import Key, Known, read_given
+from causalflow.query.query import Intervention, Kind, Query, Term, World
+from causalflow.values.column import rank
+
+__all__ = ["Means", "is_closed", "read_numbers"]
+
+
+def is_closed(query: Query, graph: Graph, keys: Mapping[str, Key]) -> bool:
+    """Whether a question asks for a mean of real variables, and leaves open what is given alone."""
+    names = query.variables
+    declared = {**graph.nodes, **graph.exogenous}
+    real = all(declared[name].type.numeric and declared[name].type.scalar for name in names)
+    free = len(query.free_variables) == len(keys)
+    return query.kind is Kind.EXPECTATION and real and free
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Means:
+    """A question with its evidence, and the variables that it is about.
+
+    Attributes:
+        answer: the answer; its note says how much the variable varies around its mean.
+        posterior: the law of the noise given the evidence.
+        evidence: node -> its value in the actual world, a number or one a row, where it is known.
+        worlds: what is set in a world -> the variables of it that were needed.
+    """
+
+    answer: Answer
+    posterior: Posterior
+    evidence: Mapping[str, Array]
+    worlds: Mapping[World, Mapping[str, Affine]]
+
+    @staticmethod
+    def of(model: LinearModel, known: Known, given: Mapping[str, Any]) -> Means:
+        """The closed form.
+
+        Args:
+            model: has a line for all that the question needs.
+            known: the question, of which `is_closed` holds.
+            given: name -> a value, or one a row.
+
+        Raises:
+            EvidenceError: a value that fits no variable, rows that do not fit one another, or
+                evidence of density zero.
+        """
+        form, read = known.query.counterfactual_form(), partial(read_numbers, known.graph)
+        numbers, rows = read_given(form, known.bound(given), read)
+        worlds = _Worlds(model=model, graph=known.graph, given=numbers)
+        conditions = [term.free for term in form.conditions]
+        values = [numbers[term] for term in conditions]
+        variables = [worlds.variable(term) for term in conditions]
+        posterior = Posterior.of(variables, values, len(model.noises))
+        asked = model.number(0.0)
+        for scale, term in zip(known.query.coefficients, form.outcomes, strict=True):
+            asked = asked.plus(float(scale), worlds.variable(term))
+        pairs = zip(conditions, values, strict=True)
+        return Means(
+            answer=_answer(known.query, posterior, asked, rows),
+            posterior=posterior,
+            evidence={term.name: value for term, value in pairs if not term.subscript},
+            worlds=worlds.found,
+        )
+
+
+def _answer(query: Query, posterior: Posterior, asked: Affine, rows: int | None) -> Answer:
+    mean, spread = posterior.expectation(asked), posterior.deviation(asked)
+    if rows is None:
+        table = Table.of((), mean, {})
+    else:
+        table = Table.of((ROW,), np.broadcast_to(mean, (rows,)), {ROW: tuple(range(rows))})
+    around = f"normal around this mean, with standard deviation {spread:.6g}"
+    note = f"closed form of linear equations with normal noise: {around}"
+    return Answer(query=query, table=table, rows=rows is not None, notes=(note,))
+
+
+def read_numbers(graph: Graph, key: Key, value: Any) -> tuple[Array, int | None]:
+    """The numbers of a condition or an intervention; of a column its rows too.
+
+    Raises:
+        EvidenceError: what is no value of the variable, or a gap.
+    """
+    name = key if isinstance(key, str) else key.name
+    declared = graph.nodes.get(name) or graph.exogenous[name]
+    numbers = np.asarray(declared.type.read(value, where=f"node '{name}'"), np.float64)
+    if np.isnan(numbers).any():
+        raise EvidenceError(f"'{name}' has no value in some row; leave it out of the evidence")
+    if rank(value) == 0:
+        return numbers.reshape(()), None
+    return numbers.reshape(-1), numbers.size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Worlds:
+    """The variables of a question's worlds.
+
+    Attributes:
+        model: the lines.
+        graph: the declaration.
+        given: what each key of the question is given.
+        found: what is set in a world -> the variables of it that were needed.
+    """
+
+    model: LinearModel
+    graph: Graph
+    given: Mapping[Key, Array]
+    found: dict[World, dict[str, Affine]] = field(default_factory=dict)
+
+    def variable(self, term: Term) -> Affine:
+        """A term's variable, nested worlds first."""
+        world = self.found.setdefault(term.subscript, {})
+        if term.name not in world:
+            settings = {each.variable: self._value(each) for each in term.subscript}
+            world |= self.model.world(settings, [term.name])
+        return world[term.name]
+
+    def _value(self, each: Intervention) -> Affine:
+        if each.nested is not None:
+            return self.variable(each.nested)
+        if each.value is None:
+            return self.model.number(self.given[each.variable])
+        return self.model.number(read_numbers(self.graph, each.variable, each.value)[0])
