@@ -697,32 +697,20 @@ class Model:
                 self.finite.watch(question.known, given, watch)
                 watch.tell("ask")
         else:
-            answer = self._drawn_or_linear(question, given, draws, generator, steps)
+            scm, generated, _ = self._call(generator, steps)
+            watch = Watch(scm=scm, experience=self.experience)
+            if isinstance(question, LinearQuestion) and draws is None:
+                answer = question.answer(given, watch)
+            else:
+                whole = question if isinstance(question, Known | KnownParts) else question.known
+                answer = simulate(scm, whole, given, self.fitted, draws, generated, watch)
+                judgement = Judgement(self.graph, answer.query, fitted=answer.learned)
+                answer = replace(answer, judgement=judgement)
+            watch.tell("ask")
         if answer.learned and answer.judgement and (left := answer.judgement.open):
             warnings.warn(f"ask: {answer.query}: {left}", CausalflowWarning, stacklevel=2)
         gaps = self.experience.gaps
         return replace(answer, notes=(*answer.notes, *gap_notes(gaps))) if gaps else answer
-
-    def _drawn_or_linear(
-        self,
-        question: Question,
-        given: Mapping[str, Any],
-        draws: int | None,
-        generator: Random,
-        steps: int | None,
-    ) -> Answer:
-        """The answer by draws, or of lines where no draws are asked for."""
-        scm, generated, _ = self._call(generator, steps)
-        watch = Watch(scm=scm, experience=self.experience)
-        if isinstance(question, LinearQuestion) and draws is None:
-            answer = question.answer(given, watch)
-        else:
-            known = question if isinstance(question, Known | KnownParts) else question.known
-            answer = simulate(scm, known, given, self.fitted, draws, generated, watch)
-            judgement = Judgement(self.graph, answer.query, fitted=answer.learned)
-            answer = replace(answer, judgement=judgement)
-        watch.tell("ask")
-        return answer
 
     def _question(self, asked: Asked) -> Question:
         """A question with a place for everything that is given, ready to be asked again."""
