@@ -1,7 +1,7 @@
 """Peers: EconML and DoWhy on the rows of a design, each as its user would call it.
 
-EconML: `LinearDRLearner` for levels, `LinearDML` for a number, nuisances by its own choice
-("auto"), covariates in W, so that one constant effect is told with its interval. DoWhy: back door
+EconML: `LinearDRLearner` for levels, `LinearDML` for a number, nuisances by scikit-learn's gradient
+boosting, covariates in W, so that one constant effect is told with its interval. DoWhy: back door
 by linear regression, its default for effects with an interval.
 """
 
@@ -17,6 +17,8 @@ import pandas as pd
 
 from benchmarks.effects.designs import Columns, Design
 
+BOOSTING: dict[str, Any] = {"max_iter": 60, "max_leaf_nodes": 8, "random_state": 0}
+
 Answer = tuple[float, float, float]
 """The estimate, and the lower and upper end of its interval."""
 
@@ -28,20 +30,32 @@ def covariates(design: Design, columns: Columns) -> list[str]:
 
 def econml(design: Design, columns: Columns) -> Answer:
     """The effect between the design's two treatments."""
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
     w = np.stack([columns[name] for name in covariates(design, columns)], axis=1)
     x, y = columns[design.treatment], np.asarray(columns["y"], dtype=np.float64)
     low, high = design.levels
     if x.dtype.kind == "f":
         from econml.dml import LinearDML
 
-        model = LinearDML(cv=5, random_state=0).fit(y, x, W=w)
+        model = LinearDML(
+            model_y=HistGradientBoostingRegressor(**BOOSTING),
+            model_t=HistGradientBoostingRegressor(**BOOSTING),
+            cv=5,
+            random_state=0,
+        ).fit(y, x, W=w)
         ends = model.const_marginal_ate_interval(alpha=0.05)
         scale = high - low
         found = (model.const_marginal_ate(), *ends)
         return tuple(float(np.ravel(each)[0]) * scale for each in found)  # type: ignore[return-value]
     from econml.dr import LinearDRLearner
 
-    model = LinearDRLearner(cv=5, random_state=0).fit(y, x, W=w)
+    model = LinearDRLearner(
+        model_propensity=HistGradientBoostingClassifier(**BOOSTING),
+        model_regression=HistGradientBoostingRegressor(**BOOSTING),
+        cv=5,
+        random_state=0,
+    ).fit(y, x, W=w)
     ends = model.intercept__interval(T=high, alpha=0.05)
     return float(model.intercept_(T=high)), float(ends[0]), float(ends[1])
 
