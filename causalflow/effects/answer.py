@@ -48,7 +48,7 @@ ASSUMING: Mapping[str, Planner] = {"instrument": plan_instruments}
 
 _NAMED = {**PLANNERS, **ASSUMING}
 
-_ROLES = ("outcome", "treatment")
+_ROLES = ("outcome", "treatment", "effect")
 
 
 def estimate_of(
@@ -177,11 +177,13 @@ def _settings(
     roles = learners if isinstance(learners, Mapping) else dict.fromkeys(_ROLES, learners)
     if wrong := [role for role in roles if role not in _ROLES]:
         raise DataError(f"estimate: learners of '{wrong[0]}'; {one_of(str(wrong[0]), _ROLES)}")
-    outcome, treatment = (read_learners(roles.get(role, "auto")) for role in _ROLES)
+    outcome, treatment = (read_learners(roles.get(role, "auto")) for role in _ROLES[:2])
+    by_mapping = isinstance(learners, Mapping) and "effect" in learners
     is_random = isinstance(generator, np.random.Generator)
     return Settings(
         outcome_learners=outcome,
         treatment_learners=treatment,
+        effect_learners=read_learners(roles["effect"]) if by_mapping else None,
         folds=folds,
         confidence=confidence,
         seed=int(generator.integers(2**31)) if is_random else int(generator or 0),  # type: ignore

@@ -20,7 +20,7 @@ cross-fitting; Manski (1990) for the interval.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -28,6 +28,7 @@ import numpy as np
 from causalflow.effects.adjusting import Adjusting, adjusting
 from causalflow.effects.ask import Ask
 from causalflow.effects.basis import spline_of
+from causalflow.effects.conditional import conditional_answers
 from causalflow.effects.dose import dose_moments
 from causalflow.effects.effect import Effect
 from causalflow.effects.events import (
@@ -38,10 +39,10 @@ from causalflow.effects.events import (
     target_of,
     world_of,
 )
-from causalflow.effects.learners import Learned, learned_levels, learned_mean
+from causalflow.effects.learners import Candidates, Learned, learned_levels, learned_mean
 from causalflow.effects.overlap import Overlap
 from causalflow.effects.positivity import Void, void_of
-from causalflow.effects.problem import Moments, Plan, Problem, assembled
+from causalflow.effects.problem import Moments, Plan, Problem, assembled, told
 from causalflow.effects.projection import Projection, best_size, joint_basis
 from causalflow.effects.rows import Array
 from causalflow.errors import DataError, QueryError
@@ -73,7 +74,10 @@ class BackDoor:
         """The answers."""
         finite = [problem.rows[name].is_finite for name in self.adjusting.treatments]
         if all(finite):
-            return assembled(problem, _Scores(problem, self.adjusting).moments())
+            scores = _Scores(problem, self.adjusting)
+            if problem.settings.effect_learners and self.adjusting.conditions:
+                return scores.conditional(problem.settings.effect_learners)
+            return assembled(problem, scores.moments())
         if len(finite) > 1:
             names = ", ".join(self.adjusting.treatments)
             raise QueryError(
@@ -132,6 +136,39 @@ class _Scores:
             slack=(np.zeros_like(slack), slack) if slack.any() else None,
         )
 
+    def conditional(self, candidates: Candidates) -> Effect:
+        """The answers by learners of the effect given the conditions.
+
+        Raises:
+            QueryError: a condition on the treatment.
+        """
+        if any(self._whom(each) is not None for each in self._problem.question.moments):
+            raise QueryError("estimate: a learner of effects has no condition on the treatment")
+        found = conditional_answers(self._problem, candidates, self._open_score)
+        halves, given = found.deviations, ", ".join(self._adjusting.covariates)
+        answers = Moments(
+            values=found.values,
+            influence=halves * np.sqrt(len(halves)),
+            method=f"back door, adjusted for {given}, learner of doubly robust scores in"
+            f" {self._problem.settings.folds} folds",
+            learners={**self._learners(), "effect | conditions": found.learner},
+            overlap=self._overlap,
+            assumptions=("the bias of the learner of effects is small beside its spread",),
+        )
+        return replace(told(self._problem, answers), rows=len(self._rows), influence=None)
+
+    def _open_score(self, moment: Query) -> Array:
+        """The scores of a moment without conditions.
+
+        Raises:
+            DataError: positivity fails.
+        """
+        found = self._score(moment)
+        if found.open.any():
+            self._opened.add(found.place)
+            raise DataError(f"estimate: {moment}: {self._warnings()[0]}")
+        return found.score
+
     def _moment(self, moment: Query) -> tuple[Array, Array, Array]:
         """The value of a moment, its influence values, and how much it may be larger."""
         group = group_of(self._rows, moment, self._treatment.names)
@@ -149,14 +186,12 @@ class _Scores:
                 f"estimate: {moment}: a condition on a treatment beside one on the number"
                 f" '{next(iter(numbers))}' is not supported; leave one of them out"
             )
-        if found.open.any():
-            self._opened.add(found.place)
-            raise DataError(f"estimate: {moment}: {self._warnings()[0]}")
+        score = self._open_score(moment)
         columns = [self._rows[name].numbers for name in numbers]
         splines = [spline_of(column, self._size(tuple(numbers))) for column in columns]
         projection = Projection(basis=joint_basis(splines, columns), group=group)
         at = joint_basis(splines, [np.array([number]) for number in numbers.values()])
-        value, influence = projection(found.score, at)
+        value, influence = projection(score, at)
         return value[0], influence[:, 0], np.array(0.0)
 
     def _size(self, numbers: tuple[str, ...]) -> int:

@@ -29,7 +29,15 @@ from causalflow.effects.basis import Spline, spline_of
 from causalflow.effects.rows import Array
 from causalflow.errors import CausalflowError, DataError, one_line, one_of
 
-__all__ = ["LEARNERS", "Candidates", "Learned", "learned_levels", "learned_mean", "read_learners"]
+__all__ = [
+    "LEARNERS",
+    "Candidates",
+    "Learned",
+    "learned_levels",
+    "learned_mean",
+    "predicted_by",
+    "read_learners",
+]
 
 LEARNERS = ("linear", "smooth", "boosting")
 Candidates: TypeAlias = Sequence[tuple[str, Any]]
@@ -241,6 +249,27 @@ def _joined(folds: NDArray[Any], parts: Mapping[int, Array]) -> Array:
 def _sorts(own: Any, unknown: bool = False) -> bool:
     """Whether a learner of the user's own classifies; ``unknown`` of those that come with us."""
     return unknown if own is None else hasattr(own, "predict_proba")
+
+
+def predicted_by(candidate: tuple[str, Any], features: Array, target: Array, at: Array) -> Array:
+    """What a learner of all rows predicts at some features, shape (places,).
+
+    Args:
+        candidate: its name, and the user's own estimator or None.
+        features: shape (rows, features).
+        target: shape (rows,).
+        at: shape (places, features).
+
+    Raises:
+        CausalflowError: a learner of the user's own failed.
+    """
+    name, own = candidate
+    every = np.arange(len(target))
+
+    def predicted(learner: Any, train: NDArray[Any], test: NDArray[Any]) -> Array:
+        return np.asarray(learner.fit(features[train], target[train]).predict(at), dtype=np.float64)
+
+    return _tried(name, _regressor(name, own, len(target)), predicted, every, every)
 
 
 def _regressor(name: str, own: Any, rows: int) -> Any:

@@ -25,7 +25,7 @@ from causalflow.effects.question import Question
 from causalflow.effects.rows import Array, Rows
 from causalflow.errors import DataError
 
-__all__ = ["Moments", "Plan", "Planner", "Problem", "Settings", "assembled"]
+__all__ = ["Moments", "Plan", "Planner", "Problem", "Settings", "assembled", "told"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -35,6 +35,7 @@ class Settings:
     Attributes:
         outcome_learners: candidates for the mean of an outcome.
         treatment_learners: candidates for the law of a treatment, or of any other variable.
+        effect_learners: candidates for the effect given covariates; None: a curve along them.
         folds: how many parts the rows are cut into.
         confidence: the share of samples whose intervals hold the truth.
         seed: shuffles the rows, and draws for bands.
@@ -44,6 +45,7 @@ class Settings:
 
     outcome_learners: Candidates
     treatment_learners: Candidates
+    effect_learners: Candidates | None = None
     folds: int = 5
     confidence: float = 0.95
     seed: int = 0
@@ -126,24 +128,33 @@ def assembled(problem: Problem, moments: Moments) -> Effect:
     """
     question = problem.question
     values, influence = question.answers(moments.values, moments.influence)
-    effect = effect_of_influences(
-        values,
-        influence,
-        confidence=problem.settings.confidence,
-        seed=problem.settings.seed,
-        query=str(problem.ask.query),
-        axes=question.axes,
-        cells=question.cells,
-        method=moments.method,
-        dropped=problem.rows.dropped,
-        learners=moments.learners,
-        overlap=moments.overlap,
-        assumptions=(*problem.ask.assumptions, *moments.assumptions, INDEPENDENT),
-        warnings=moments.warnings,
-    )
+    effect = told(problem, replace(moments, values=values, influence=influence))
     if moments.slack is None:
         return effect
     return _opened(effect, question, moments.values, moments.slack)
+
+
+def told(problem: Problem, answers: Moments) -> Effect:
+    """Answers with intervals; of ``answers`` the values are the answers themselves.
+
+    Raises:
+        DataError: an answer that is no finite number.
+    """
+    return effect_of_influences(
+        answers.values,
+        answers.influence,
+        confidence=problem.settings.confidence,
+        seed=problem.settings.seed,
+        query=str(problem.ask.query),
+        axes=problem.question.axes,
+        cells=problem.question.cells,
+        method=answers.method,
+        dropped=problem.rows.dropped,
+        learners=answers.learners,
+        overlap=answers.overlap,
+        assumptions=(*problem.ask.assumptions, *answers.assumptions, INDEPENDENT),
+        warnings=answers.warnings,
+    )
 
 
 def _opened(

@@ -96,6 +96,18 @@ class Rows:
         parts = [self.columns[name].features for name in names]
         return np.hstack([np.empty((len(self), 0)), *parts])
 
+    def features_at(self, values: Mapping[str, Any]) -> Array:
+        """The features of one row with these values, its columns sorted, shape (1, features)."""
+        parts: list[float] = []
+        for name in sorted(values):
+            column, value = self.columns[name], values[name]
+            if column.is_finite:
+                place = column.place(value, name)
+                parts += [float(place == each) for each in range(1, len(column.levels))]
+            else:
+                parts.append(float(value))
+        return np.array([parts])
+
     def feature_names(self, names: Iterable[str]) -> list[str]:
         """Each feature of some columns in words."""
         found: list[str] = []

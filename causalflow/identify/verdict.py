@@ -242,7 +242,7 @@ class Verdict:
                 "auto": it is counted where it can be, else the first that answers is taken.
             learners: "auto", names of `causalflow.effects.learners.LEARNERS`, or estimators of
                 scikit-learn's form, of which the best by cross-validated loss is taken; or a
-                mapping of "outcome" and "treatment" to such.
+                mapping of "outcome", "treatment" and "effect" (given conditions) to such.
             folds: how many parts the rows are cut into for learners.
             at: variable -> the values at which a free number is wanted.
             resamples: how many laws are drawn for the sampling error of what is counted.

@@ -97,6 +97,21 @@ def test_a_learner_of_ones_own_is_named_and_the_best_by_loss_is_taken():
     assert all("KNeighborsRegressor" in how for how in means)
 
 
+def test_an_effect_given_covariates_is_learned_by_a_learner_of_ones_own():
+    from sklearn.linear_model import LinearRegression
+    from sklearn.neighbors import KNeighborsRegressor
+
+    verdict = cf.identify(GRAPH, "E[y[x=1] - y[x=0] | w]")
+    own = [KNeighborsRegressor(3), LinearRegression()]
+    found = verdict.estimate(rows(4, 2_000), learners={"effect": own}, at={"w": [-1, 0, 1]})
+    assert "LinearRegression" in found.learners["effect | conditions"]
+    assert np.all(np.abs(found.values - [1, 2, 3]) < 4 * found.standard_errors)
+    assert np.all(found.standard_errors < 0.3)
+    treated = cf.identify(GRAPH, "E[y[x=1] - y[x=0] | x=1, w=1]")
+    with pytest.raises(cf.QueryError, match="no condition on the treatment"):
+        treated.estimate(rows(4, 500), learners={"effect": own})
+
+
 def test_three_levels_are_a_table_with_a_band():
     random = np.random.default_rng(0)
     w = random.normal(size=1_500)
