@@ -23,7 +23,7 @@ from causalflow.effects.planned import plan_sequence
 from causalflow.effects.problem import Plan, Planner, Problem, Settings
 from causalflow.effects.question import question_of
 from causalflow.effects.refuting import Trial, refuted
-from causalflow.effects.rows import read_rows
+from causalflow.effects.rows import Rows, read_rows
 from causalflow.effects.staged import plan_stages
 from causalflow.errors import DataError, QueryError, one_of
 from causalflow.estimate.counts import UncountableError, counted
@@ -140,9 +140,23 @@ def answered(
     names = sorted(ask.query.variables | plan.variables)
     rows = read_rows(given, names, ask.nodes, levels)
     question = question_of(ask.query, rows, at or {})
+    ask = replace(ask, assumptions=(*ask.assumptions, *_readings(ask, rows, levels or {})))
     problem = Problem(ask=ask, question=question, rows=rows, settings=settings)
     trial = Trial(problem=problem, plan=plan, planner=partial(_planned, method))
     return replace(plan.estimate(problem), refuter=partial(refuted, trial))
+
+
+def _readings(ask: Ask, rows: Rows, levels: Mapping[str, Sequence[Level]]) -> list[str]:
+    """How levels are read that nobody has declared, and names in means.
+
+    Raises:
+        DataError: a query needs an order of levels that only occur.
+    """
+    known = {name: each.levels for name, each in rows.columns.items() if each.is_finite}
+    declared = {name for name, node in ask.nodes.items() if node.type.levels}
+    occurring = {n: found for n, found in known.items() if n not in declared | levels.keys()}
+    check_named(ask.query, occurring, "estimate")
+    return counting_notes(ask.query, known)
 
 
 def _plan(ask: Ask, given: Mapping[str, Any], method: str) -> Plan | None:

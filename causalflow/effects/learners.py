@@ -125,11 +125,11 @@ def learned_mean(
         CausalflowError: a learner of the user's own failed.
     """
     among = np.ones(len(target), dtype=bool) if among is None else among
-    places = [features, *at]
+    settings = [*map(_or_constant, (features, *at))]
 
     def predicted(own: Any, train: NDArray[Any], test: NDArray[Any]) -> Array:
-        fitted = own.fit(features[train], target[train])
-        return np.stack([fitted.predict(each[test]) for each in places], axis=-1)
+        fitted = own.fit(settings[0][train], target[train])
+        return np.stack([fitted.predict(each[test]) for each in settings], axis=-1)
 
     def losses(predictions: Array, rows: NDArray[Any]) -> Array:
         return np.asarray((predictions[:, 0] - target[rows]) ** 2)
@@ -159,7 +159,7 @@ def learned_levels(
     Returns:
         Predictions of shape (rows, levels), each row's with sum one.
     """
-    among = np.ones(len(places), dtype=bool)
+    among, features = np.ones(len(places), dtype=bool), _or_constant(features)
 
     def predicted(own: Any, train: NDArray[Any], test: NDArray[Any]) -> Array:
         shares = np.zeros((int(test.sum()), count))
@@ -301,10 +301,10 @@ def _classifier(name: str, own: Any, rows: int) -> Any:
 def _on_columns(name: str, linear: Any) -> Any:
     """A linear learner on standardised features, or on their splines and products."""
     from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import FunctionTransformer, StandardScaler
+    from sklearn.preprocessing import StandardScaler
 
     scaled = [StandardScaler()] if name == "linear" else [_Smooth(), StandardScaler()]
-    return make_pipeline(FunctionTransformer(_or_constant), *scaled, linear)
+    return make_pipeline(*scaled, linear)
 
 
 def _boosting(rows: int) -> dict[str, Any]:

@@ -117,6 +117,8 @@ class Moments:
     slack: tuple[Array, Array] | None = None
 
 
+_ENOUGH, _DOMINATING = 50, 0.5
+
 INDEPENDENT = "the rows are drawn independently of one another"
 
 
@@ -153,8 +155,20 @@ def told(problem: Problem, answers: Moments) -> Effect:
         learners=answers.learners,
         overlap=answers.overlap,
         assumptions=(*problem.ask.assumptions, *answers.assumptions, INDEPENDENT),
-        warnings=answers.warnings,
+        warnings=(*answers.warnings, *_dominating(answers.influence)),
     )
+
+
+def _dominating(influence: Array) -> list[str]:
+    """A warning where one row holds most of the sampling error of an answer."""
+    squares = influence**2
+    share = float(np.max(squares.max(axis=0) / squares.sum(axis=0).clip(1e-300)))
+    if len(influence) < _ENOUGH or share < _DOMINATING:
+        return []
+    return [
+        f"one row makes {share:.0%} of the sampling error: look for a value that is none, or that"
+        " lies far from all others"
+    ]
 
 
 def _opened(

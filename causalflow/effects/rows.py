@@ -64,7 +64,7 @@ class Column:
         """
         if self.places is None:
             raise DataError(f"estimate: '{name}' has no levels")
-        where = f"'{name}={value}'"
+        where = f"estimate: '{name}={value}'"
         return int(finite(self.levels).read(value, where=where, error=DataError))
 
     def taken(self, chosen: NDArray[Any]) -> Column:

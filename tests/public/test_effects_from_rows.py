@@ -173,6 +173,33 @@ def test_where_a_treatment_was_never_had_the_answer_is_an_interval_that_says_so(
     assert near(untreated, 1)
 
 
+def test_nothing_to_adjust_for_is_a_difference_of_means_with_welchs_error():
+    random = np.random.default_rng(0)
+    x = np.repeat([0, 1], 300)
+    y = random.normal(size=600) * (1 + x) + x
+    found = cf.identify(cf.Graph(edges=["x -> y"]), ATE).estimate({"x": x, "y": y})
+    welch = np.sqrt(y[x == 1].var() / 300 + y[x == 0].var() / 300)
+    assert found.value == pytest.approx(y[x == 1].mean() - y[x == 0].mean(), abs=welch / 20)
+    assert found.standard_error == pytest.approx(welch, rel=0.03)
+
+
+def test_a_row_that_makes_the_error_is_pointed_at():
+    columns = rows(count=300)
+    assert cf.identify(GRAPH, ATE).estimate(columns).warnings == ()
+    columns["y"][7] = 1e6
+    (warning,) = cf.identify(GRAPH, ATE).estimate(columns).warnings
+    assert warning.startswith("one row makes ")
+
+
+def test_a_mean_of_names_that_nobody_has_ordered_is_refused():
+    columns = rows(count=300)
+    columns["y"] = np.where(columns["y"] > 0, "high", "low")
+    with pytest.raises(cf.DataError, match="a mean of 'y' needs numbers"):
+        cf.identify(GRAPH, ATE).estimate(columns)
+    found = cf.identify(GRAPH, "P(y=high | do(x=1))").estimate(columns)
+    assert 0.7 < found.value < 1
+
+
 def test_rows_with_gaps_are_left_out_and_counted():
     columns = rows()
     columns["v"] = np.where(np.arange(1_000) < 100, np.nan, columns["v"])
