@@ -15,7 +15,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -31,14 +31,12 @@ from causalflow.limits import JOINT_CELLS
 from causalflow.query.parse import parse_distribution
 from causalflow.query.query import Query
 from causalflow.values.column import occurring
+from causalflow.values.dataframe import Tabular, table_of
 from causalflow.values.regime import only_observed
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["ROUNDING", "Data", "Observation", "observe"]
 
-Data: TypeAlias = "Table | Mapping[str, Any] | pd.DataFrame"
+Data: TypeAlias = "Table | Tabular"
 Declared: TypeAlias = Mapping[str, tuple[Level, ...]]
 
 ROUNDING = 1e-6
@@ -109,10 +107,10 @@ def _tables(
     """P(v) if it is known, the experiments, and whether the data are rows."""
     if isinstance(data, Table):
         return data, [], False
-    if not isinstance(data, Mapping) and not hasattr(data, "columns"):
+    if (table := table_of(data)) is None:
         kind = type(data).__name__
         raise DataError(f"bounds: data of type {kind}; expected a Table or a DataFrame")
-    columns: dict[str, Any] = {str(name): data[name] for name in list(data)}  # type: ignore[index]
+    columns = {str(name): column for name, column in table.items()}
     if columns and all(isinstance(each, Table) for each in columns.values()):
         return (*_regimes(graph, columns), False)
     axes = [name for name in admg.nodes if name in columns]

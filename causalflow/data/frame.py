@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -29,6 +28,7 @@ from causalflow.frozen import Frozen
 from causalflow.graph.graph import Graph
 from causalflow.graph.node import Node
 from causalflow.mechanisms.mechanism import stored, to_engine, to_scale
+from causalflow.values.dataframe import table_of
 from causalflow.values.image import image_of
 from causalflow.values.regime import read_regimes, regime_column, regime_columns
 
@@ -56,11 +56,11 @@ class Frame:
         A column ``do(NAME)`` is no node's, but says in which rows NAME was set.
 
         Args:
-            data: a pandas DataFrame; a mapping of tensors, arrays or lists; a torch Dataset of
-                mappings; a Frame; or anything whose ``columns`` is such a mapping
-                (`causalflow.data.sets.bar_mnist`). What stands for a level, and what for a missing
-                label: `causalflow.values`; images as float in [0, 1] or uint8, (n, channels,
-                height, width) or (n, height, width).
+            data: a data frame of pandas, polars, pyarrow, ...; a mapping of tensors, arrays or
+                lists; a torch Dataset of mappings; a Frame; or anything whose ``columns`` is such a
+                mapping (`causalflow.data.sets.bar_mnist`). What stands for a level, and what for a
+                missing label: `causalflow.values`; images as float in [0, 1] or uint8, (n,
+                channels, height, width) or (n, height, width).
             graph: gives the columns' names and types.
 
         Raises:
@@ -127,14 +127,10 @@ class Frame:
 
 
 def _as_mapping(data: Any) -> Mapping[str, Any]:
-    if isinstance(data, pd.DataFrame):
-        return {str(name): data[name] for name in data.columns}
-    if isinstance(data, Mapping):
-        return data
     if isinstance(data, Frame):
         return {**data.columns, **data.marks}
-    if isinstance(columns := getattr(data, "columns", None), Mapping):
-        return columns
+    if (table := table_of(data)) is not None:
+        return table
     if hasattr(data, "__getitem__") and hasattr(data, "__len__") and not isinstance(data, str):
         return _collate(data)
     accepted = "a DataFrame, a mapping of columns, a Dataset of mappings or a Frame"

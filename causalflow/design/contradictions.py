@@ -36,7 +36,7 @@ class IndependenceTest:
         independence: the statement.
         p: how often independent columns would look as dependent or more; from 0 to 1.
         adjusted: p, corrected for the number of statements.
-        strength: of the dependence, from 0 to 1: a correlation, or Cramer's V of levels.
+        strength: how dependent they are, from 0 to 1: a correlation, or Cramer's V of levels.
         rows: how many rows were compared.
         method: "strata", "residuals" or "correlation".
         contradicted: whether the rows contradict the statement at the level of the test.

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import combinations, islice
-from typing import Any
 
 from causalflow.admg.admg import ADMG, Names
 from causalflow.admg.separation import separation
@@ -26,7 +25,7 @@ from causalflow.errors import GraphError, shown
 from causalflow.graph.graph import Graph, admg_of
 from causalflow.graph.node import Node
 from causalflow.limits import CUTS
-from causalflow.values.dataframe import columns_of
+from causalflow.values.dataframe import Tabular, columns_of
 
 __all__ = ["Independences", "implied_independences", "separated"]
 
@@ -43,7 +42,9 @@ class Independences(Iterator[Independence]):
         """The next statement."""
         return next(self._found)
 
-    def test(self, rows: Any, *, level: float = 0.05, method: Method = "auto") -> IndependenceTests:
+    def test(
+        self, rows: Tabular, *, level: float = 0.05, method: Method = "auto"
+    ) -> IndependenceTests:
         """All the statements held against rows of data, the least likely first.
 
         A class is compared within strata of what is given, by Pearson's statistic with its exact

@@ -10,7 +10,7 @@ import math
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -19,11 +19,9 @@ from causalflow.factors.table import Table
 from causalflow.graph.node import Level, Node
 from causalflow.limits import COUNTED_CELLS, OCCURRING_LEVELS
 from causalflow.values.column import GAP, entries_of, occurring
+from causalflow.values.dataframe import Tabular, columns_of
 from causalflow.values.finite import finite
 from causalflow.values.regime import only_observed
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["Counts", "UncountableError", "counted", "warn_of_gaps"]
 
@@ -56,7 +54,7 @@ class Counts:
 
 
 def counted(
-    columns: pd.DataFrame | Mapping[str, Any],
+    rows: Tabular,
     names: Sequence[str],
     nodes: Mapping[str, Node],
     levels: Mapping[str, Sequence[Level]],
@@ -64,7 +62,7 @@ def counted(
     """The complete rows of the columns ``names``; warns of those left out.
 
     Args:
-        columns: a data frame, or a mapping of columns.
+        rows: a data frame of any library, or a mapping of columns.
         names: the columns that are needed.
         nodes: what the graph declares.
         levels: the levels of variables for which it declares none; else the values that occur.
@@ -73,9 +71,7 @@ def counted(
         DataError: a missing column, a continuous one, a value that is no level, columns of unequal
             length, no complete row, too many cells, or rows of an experiment.
     """
-    if not isinstance(columns, Mapping) and not hasattr(columns, "columns"):
-        kind = type(columns).__name__
-        raise DataError(f"estimate: expected a data frame or a mapping of columns, given {kind}")
+    columns = columns_of(rows, "estimate")
     if not names:
         return _none_needed(columns)
     only_observed("estimate", {*names, *nodes}, columns)
@@ -106,7 +102,7 @@ def counted(
     return Counts(table=table, rows=rows, dropped=every - rows, occurring=tuple(undeclared))
 
 
-def _none_needed(columns: pd.DataFrame | Mapping[str, Any]) -> Counts:
+def _none_needed(columns: Mapping[str, Any]) -> Counts:
     """All rows, of a formula that is a number."""
     every = [entries_of(column).array.size for _, column in columns.items()]
     rows = max(every, default=0)

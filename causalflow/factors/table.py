@@ -29,6 +29,7 @@ from causalflow.factors.rows import Levels, named_levels, relative_frequencies
 from causalflow.frozen import Frozen
 from causalflow.graph.node import Level
 from causalflow.values.column import GAP
+from causalflow.values.dataframe import Tabular, columns_of
 from causalflow.values.finite import FiniteType, finite
 
 if TYPE_CHECKING:
@@ -137,22 +138,27 @@ class Table:
     @classmethod
     def from_samples(
         cls,
-        columns: Mapping[str, Any] | pd.DataFrame,
+        columns: Tabular,
         levels: Mapping[str, Sequence[Level]] | None = None,
         axes: Sequence[str] | None = None,
     ) -> Table:
         """The empirical distribution of rows.
 
         Args:
-            columns: axis -> the level (or its index) in each row.
+            columns: a data frame of any library, or a mapping: axis -> the level (or its index)
+                in each row.
             levels: axis -> its levels; by default the sorted values that occur.
             axes: which columns, in which order; by default all.
 
         Raises:
             CausalflowError: no rows, columns of unequal length, or a value that is no level.
         """
-        names = tuple(map(str, columns)) if axes is None else tuple(axes)
-        return cls(names, *relative_frequencies({n: columns[n] for n in names}, levels or {}))
+        given = {
+            str(n): column
+            for n, column in columns_of(columns, "from_samples", CausalflowError).items()
+        }
+        names = tuple(given) if axes is None else tuple(axes)
+        return cls(names, *relative_frequencies({n: given[n] for n in names}, levels or {}))
 
     def __reduce__(self) -> tuple[Callable[..., Table], tuple[Any, ...]]:
         """Made anew of its parts, read-only again."""

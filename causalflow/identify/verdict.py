@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -30,10 +30,9 @@ from causalflow.symbolic.evaluate import Data, evaluate
 from causalflow.symbolic.expression import ZERO, Expression, Index
 from causalflow.symbolic.parts import variables
 from causalflow.symbolic.render import to_latex, to_text
+from causalflow.values.dataframe import Tabular
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from causalflow.effects.effect import Effect
     from causalflow.graph.graph import Graph
 
@@ -217,7 +216,7 @@ class Verdict:
 
     def estimate(
         self,
-        rows: pd.DataFrame | Mapping[str, Any],
+        rows: Tabular,
         *,
         levels: Mapping[str, Sequence[Level]] | None = None,
         method: str = "auto",
@@ -236,7 +235,7 @@ class Verdict:
         column that is needed are left out, with a warning.
 
         Args:
-            rows: variable -> its value in each row; a data frame, or a mapping.
+            rows: variable -> its value in each row; a data frame of any library, or a mapping.
             levels: variable -> its levels; by default as the graph declares, else those that occur.
             method: "plug in", which counts; a name of `causalflow.effects.answer.PLANNERS`;
                 "auto": it is counted where it can be, else the first that answers is taken.

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from causalflow.data.pictures import Pictures
 from causalflow.errors import EvidenceError
+from causalflow.values.dataframe import table_of
 
 __all__ = ["Batch", "batches_of", "batches_of_draws", "digest", "generator_of", "read", "rows_in"]
 
@@ -31,14 +32,14 @@ def batches_of(evidence: Any, size: int) -> tuple[Iterator[Batch], int | None]:
     """The batches of evidence, and how many rows they have in all where that is known.
 
     Args:
-        evidence: columns (a mapping, a DataFrame, or anything whose ``columns`` is a mapping), cut
+        evidence: columns (a mapping, a data frame, or anything whose ``columns`` is a mapping), cut
             into batches; or an iterable of mappings, such as a torch DataLoader, taken as it is.
         size: rows of a batch of columns.
 
     Raises:
         EvidenceError: columns of unequal lengths, or a batch that is no mapping.
     """
-    columns = _columns(evidence)
+    columns = table_of(evidence)
     if columns is None:
         return _given(evidence), None
     lengths = {name: len(column) for name, column in columns.items()}
@@ -104,15 +105,6 @@ class _Rows(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self.columns)
-
-
-def _columns(evidence: Any) -> Mapping[str, Any] | None:
-    if isinstance(evidence, Mapping):
-        return evidence
-    if hasattr(evidence, "columns") and hasattr(evidence, "to_dict"):
-        return {str(name): evidence[name] for name in evidence.columns}
-    columns = getattr(evidence, "columns", None)
-    return columns if isinstance(columns, Mapping) else None
 
 
 def _cut(column: Any, rows: range) -> Any:

@@ -26,6 +26,7 @@ from causalflow.limits import DRAWN_NUMBERS, DRAWN_ROWS
 from causalflow.mechanisms.categorical import NOISES
 from causalflow.mechanisms.mechanism import Values, labelled, to_engine
 from causalflow.model.scm import Intervention, StructuralModel
+from causalflow.values.dataframe import table_of
 from causalflow.values.variable import NodeType
 
 __all__ = [
@@ -54,7 +55,7 @@ def read_evidence(scm: StructuralModel, evidence: Any) -> dict[str, Tensor]:
 
     Args:
         scm: the model.
-        evidence: node -> values, a DataFrame, or images alone when the graph has one image node.
+        evidence: node -> values, a data frame, or images alone when the graph has one image node.
 
     Raises:
         EvidenceError: empty, unknown nodes or levels, unequal lengths, ...
@@ -298,9 +299,9 @@ def _check_shared(read: Mapping[str, Mapping[str, Tensor]]) -> None:
 
 
 def _named(scm: StructuralModel, evidence: Any) -> Mapping[str, Any]:
-    """Evidence that is no mapping: a DataFrame, or the images of the one image node."""
-    if hasattr(evidence, "columns") and hasattr(evidence, "to_dict"):
-        return {str(name): evidence[name] for name in evidence.columns}
+    """Evidence that is no mapping: a data frame, or the images of the one image node."""
+    if (table := table_of(evidence)) is not None:
+        return table
     images = [name for name, kind in scm.types.items() if kind.pictured]
     if len(images) != 1:
         raise EvidenceError(

@@ -102,6 +102,7 @@ from causalflow.query.known import (
 from causalflow.training.device import existing_device
 from causalflow.training.options import DISTILL, Fit, FitKeywords, fit_options
 from causalflow.training.report import FitReport
+from causalflow.values.dataframe import Tabular
 
 if TYPE_CHECKING:
     import pandas
@@ -205,10 +206,11 @@ class Model:
         """Fit every mechanism to labelled data.
 
         Args:
-            data: a DataFrame, a mapping of arrays, a torch Dataset of mappings or a data set of
-                `cf.data`, with a column for every node that is learned and for its parents;
-                unlabelled entries are NaN, None or -1. A column ``do(NAME)`` of truth values says
-                in which rows an experiment set NAME: its mechanism is not fitted to them.
+            data: a data frame of any library, a mapping of arrays, a torch Dataset of mappings or a
+                data set of `cf.data`, with a column for every node that is learned and for its
+                parents; unlabelled entries are NaN, None or -1. A column ``do(NAME)`` of truth
+                values says in which rows an experiment set NAME: its mechanism is not fitted to
+                them.
             nodes: fit only these (default: all); the others keep what they have learned.
             steps: gradient steps in all.
             batch_size: rows a step.
@@ -662,7 +664,7 @@ class Model:
     def ask(
         self,
         query: str | AnyQuery,
-        evidence: Mapping[str, object] | pandas.DataFrame | None = None,
+        evidence: Tabular | None = None,
         /,
         *,
         draws: int | None = None,

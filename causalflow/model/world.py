@@ -46,6 +46,8 @@ from causalflow.model.gaps import gap_notes
 from causalflow.model.scm import Intervention, StructuralModel, WorldNoise
 from causalflow.model.support import Watch
 from causalflow.model.world_verdicts import counterfactual_verdict, sample_verdict
+from causalflow.values.dataframe import PANDAS, frame_of, library_of
+from causalflow.values.variable import NodeType
 
 __all__ = ["Repeats", "World", "counterfactual", "predicted", "sampled"]
 
@@ -77,16 +79,33 @@ class World(Mapping[str, Tensor]):
         judge: Callable[[], Verdict | None] = _unjudged,
         latents: Mapping[str, Mapping[str, Tensor]] | None = None,
         repeats: Repeats | None = None,
+        types: Mapping[str, NodeType] | None = None,
+        library: str = PANDAS,
     ) -> None:
         self._values = dict(values)
         self.info = info
         self._judge = judge
         self.latents = latents or {}
         self._repeats = repeats
+        self._types, self._library = types or {}, library
 
-    def judged(self, judge: Callable[[], Verdict | None]) -> World:
-        """The same world, with what makes its verdict when that is asked for."""
-        return World(self._values, self.info, judge, self.latents, self._repeats)
+    def judged(self, judge: Callable[[], Verdict | None], library: str = PANDAS) -> World:
+        """The same world, with what makes its verdict, and the library of its data frame."""
+        return World(
+            self._values, self.info, judge, self.latents, self._repeats, self._types, library
+        )
+
+    def to_dataframe(self) -> Any:
+        """One row a world, a column for each node that is no image: levels by name, and numbers.
+
+        A data frame of the library that the evidence's was of; of pandas, where it was none.
+        """
+        columns = {
+            name: kind.names(kind.read(self[name], where=f"node '{name}'"))
+            for name, kind in self._types.items()
+            if name in self and not kind.pictured
+        }
+        return frame_of(columns, self._library)
 
     @cached_property
     def verdict(self) -> Verdict | None:
@@ -190,7 +209,8 @@ def counterfactual(
     abduction = abduct(scm, values, generator, watch, draws)
     world = predicted(scm, abduction, actions, watch, tried=tried)
     said = single_values(do)
-    return world.judged(partial(counterfactual_verdict, scm.graph, tuple(values), said))
+    judge = partial(counterfactual_verdict, scm.graph, tuple(values), said)
+    return world.judged(judge, library_of(evidence))
 
 
 def predicted(
@@ -231,7 +251,7 @@ def predicted(
         ),
     )
     latents = _latents_of(scm, abduction.noise, values)
-    return World(public, info, latents=latents, repeats=repeats)
+    return World(public, info, latents=latents, repeats=repeats, types=scm.types)
 
 
 def _latents_of(

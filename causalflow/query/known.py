@@ -22,11 +22,10 @@ from causalflow.query.combination import AnyQuery, Combination
 from causalflow.query.parse import parse_query, single_query
 from causalflow.query.query import Query, Term, Value
 from causalflow.values.column import rank
+from causalflow.values.dataframe import Tabular, columns_of
 from causalflow.values.variable import UNTYPED
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from causalflow.graph.graph import Graph
 
 __all__ = [
@@ -44,7 +43,7 @@ __all__ = [
     "with_known",
 ]
 
-Evidence: TypeAlias = "Mapping[str, Any] | pd.DataFrame"
+Evidence: TypeAlias = Tabular
 Asked: TypeAlias = tuple[str | AnyQuery, tuple[str, ...]]
 """A question, and the names of what is known: all that asking again with other values shares."""
 
@@ -55,7 +54,8 @@ Found = TypeVar("Found")
 
 def columns(evidence: Evidence | None) -> dict[str, Any]:
     """What is known, by name."""
-    return {} if evidence is None else {str(name): column for name, column in evidence.items()}
+    table = {} if evidence is None else columns_of(evidence, "ask", EvidenceError)
+    return {str(name): column for name, column in table.items()}
 
 
 def asked(query: str | AnyQuery, given: Mapping[str, Any]) -> Asked:

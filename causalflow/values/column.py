@@ -1,7 +1,7 @@
 """Column: what a user gives for a variable, one value or one a row, as an array of its entries.
 
-Tensors, numpy and masked arrays, pandas (categoricals and nullable columns too), polars, lists and
-single values come in; torch is not imported for it.
+Tensors, numpy and masked arrays, pandas (categoricals and nullable columns too), polars, pyarrow,
+lists and single values come in; torch is not imported for it.
 
 An entry may be a *gap*, which says nothing: None, NaN, NaT, pandas' NA, an empty text, or a word of
 `MISSING`. A text or an object may show a *numeral*: an exact number.
@@ -14,11 +14,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from causalflow.limits import NUMERAL_LETTERS
+from causalflow.values.dataframe import series_of
+
+if TYPE_CHECKING:
+    import narwhals
 
 __all__ = [
     "GAP",
@@ -67,14 +71,14 @@ def entries_of(given: Any) -> Entries:
         return Entries(array=np.where(np.ma.getmaskarray(given), np.nan, given.data.astype(object)))
     if isinstance(given, np.ndarray):
         return Entries(array=_plain(given))
-    if hasattr(given, "to_numpy") and (hasattr(given, "dtype") or hasattr(given, "ndim")):
-        return Entries(array=_from_frame(given))
-    listed = isinstance(given, Sequence) and not isinstance(given, str | bytes)
-    array = np.empty(len(given) if listed else (), dtype=object)
-    for place, entry in enumerate(given if listed else ()):
-        array[place] = entry
-    if not listed:
-        array[()] = given
+    if hasattr(given, "to_numpy") and hasattr(given, "ndim"):
+        return Entries(array=_from_pandas(given))
+    if hasattr(given, "to_numpy") and (series := series_of(given)) is not None:
+        return Entries(array=_from_series(series))
+    if isinstance(given, Sequence) and not isinstance(given, str | bytes):
+        return Entries(array=_objects(given))
+    array = np.empty((), dtype=object)
+    array[()] = given
     return Entries(array=array)
 
 
@@ -136,8 +140,23 @@ def _from_tensor(tensor: Any) -> Array:
         return np.asarray(plain.float().numpy())
 
 
-def _from_frame(column: Any) -> Array:
-    """A column of a data frame; gaps stay what they are, to be read as such (NaT is no column)."""
+def _from_series(series: narwhals.Series[Any]) -> Array:
+    """A column of polars, pyarrow or another library; a gap is None, NaN among floats."""
+    if series.dtype.is_float() or (series.dtype.is_numeric() and not series.null_count()):
+        return np.asarray(series.to_numpy())
+    return _objects(series.to_list())
+
+
+def _objects(entries: Sequence[Any]) -> Array:
+    """One Python object a row, lists too."""
+    array = np.empty(len(entries), dtype=object)
+    for place, entry in enumerate(entries):
+        array[place] = entry
+    return array
+
+
+def _from_pandas(column: Any) -> Array:
+    """A column of pandas; gaps stay what they are, to be read as such (NaT is no column)."""
     if getattr(column, "ndim", 1) > 1:  # two columns of one name
         return np.asarray(column)
     if isinstance(column.dtype, np.dtype) and column.dtype.kind != "O":
