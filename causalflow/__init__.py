@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from causalflow.evaluation.evaluation import Evaluation, evaluate
     from causalflow.evaluation.gallery import Gallery
     from causalflow.factors.table import Table
+    from causalflow.formats.discovery import from_discovery, members
     from causalflow.formats.formats import dumps, load, loads
     from causalflow.formats.networkx import from_networkx, to_networkx
     from causalflow.graph.graph import Graph
@@ -113,6 +114,7 @@ _NAMES = {
     "causalflow.evaluation.evaluation": "Evaluation evaluate",
     "causalflow.evaluation.gallery": "Gallery",
     "causalflow.factors.table": "Table",
+    "causalflow.formats.discovery": "from_discovery members",
     "causalflow.formats.formats": "dumps load loads",
     "causalflow.formats.networkx": "from_networkx to_networkx",
     "causalflow.graph.image_options": "Diffusion Sampling",
@@ -209,6 +211,7 @@ __all__ = [
     "data",
     "dumps",
     "evaluate",
+    "from_discovery",
     "from_networkx",
     "front_door_sets",
     "guided_diffusion",
@@ -220,6 +223,7 @@ __all__ = [
     "is_adjustment_set",
     "load",
     "loads",
+    "members",
     "parse_query",
     "plot_graph",
     "register",

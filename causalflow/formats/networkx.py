@@ -60,7 +60,10 @@ def from_networkx(peer: networkx.DiGraph[Any]) -> Graph:
     if len(peer) > NODES or peer.number_of_edges() > EDGES:
         raise GraphError(f"a networkx graph of more than {NODES:,} nodes or {EDGES:,} edges")
     if not peer.is_directed():
-        raise GraphError("a networkx graph with undirected edges; expected a directed one")
+        raise GraphError(
+            "a networkx graph with undirected edges; expected a directed one, or from_discovery,"
+            " which directs them"
+        )
     usual, edge = (_defaults(peer, key) for key in ("node", "edge"))
     nodes = {str(name): structured({**usual, **g}) for name, g in peer.nodes(data=True)}
     if len(nodes) < len(peer):
