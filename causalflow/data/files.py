@@ -14,13 +14,14 @@ import csv
 import io
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from PIL import Image as Picture
 from torch import Tensor
 
@@ -29,6 +30,7 @@ from causalflow.data.pictures import Pictures
 from causalflow.errors import DataError, one_line, one_of
 from causalflow.files import opened, read_bytes
 from causalflow.limits import CSV_BYTES, CSV_COLUMNS, CSV_LINE_BYTES, PICTURE_BYTES
+from causalflow.values.real import RealType
 
 __all__ = [
     "LINE",
@@ -50,6 +52,7 @@ _OTHER_MARKS = {
     "\t": "cells are separated by commas, not tabs",
 }
 _REMEMBERED = 100_000
+_AT_ONCE = 16_384
 _OTHER_ENCODINGS = {
     b"\xff\xfe\x00\x00": "UTF-32",
     b"\x00\x00\xfe\xff": "UTF-32",
@@ -127,10 +130,16 @@ def named_files(table: pd.DataFrame, path: str, csv: str | Path) -> tuple[str, .
     return files
 
 
-def read_table(path: str | Path) -> pd.DataFrame:
+def read_table(path: str | Path, numbers: Collection[str] = ()) -> pd.DataFrame:
     """The columns of a CSV file; an empty cell is an empty text.
 
-    The index, of the name "line", says on which line of the file a row ends.
+    The index, of the name "line", says on which line of the file a row ends. The cells are held as
+    text for some rows at a time only where their column is one of numbers.
+
+    Args:
+        path: the file.
+        numbers: the columns of numbers: float64, an empty cell NaN; one that has a cell which is no
+            number keeps it as text.
 
     Raises:
         DataError: the file cannot be read, names no or too many columns, or one of them twice, has
@@ -140,16 +149,15 @@ def read_table(path: str | Path) -> pd.DataFrame:
         reader = csv.reader(_lines(path, file), strict=True)
         try:
             header = _header(path, next(filter(None, reader), []))
-            columns: list[list[str]] = [[] for _ in header]
-            lines = list(_rows(path, reader, columns))
+            known: dict[str, str] = {}
+            columns = [_Cells(None if name in numbers else known) for name in header]
+            lines = np.fromiter(_rows(path, reader, columns), dtype=np.int64)
         except (csv.Error, OSError) as mistake:
             _refuse(path, reader.line_num, str(mistake))
-    if not lines:
+    if not len(lines):
         _refuse(path, 1, "a header and no rows")
-    arrays = {
-        name: np.array(cells, dtype=object) for name, cells in zip(header, columns, strict=True)
-    }
-    return pd.DataFrame(arrays, index=pd.Index(lines, name=LINE), dtype=object)
+    arrays = {name: cells.whole() for name, cells in zip(header, columns, strict=True)}
+    return pd.DataFrame(arrays, index=pd.Index(lines, name=LINE), copy=False)
 
 
 def write_png(path: str | Path, image: Tensor) -> None:
@@ -220,17 +228,51 @@ def _header(path: str | Path, names: list[str]) -> list[str]:
     return names
 
 
-def _rows(path: str | Path, reader: Any, columns: list[list[str]]) -> Iterator[int]:
-    """The line on which each row ends, its cells added to the columns; equal texts are one."""
-    known: dict[str, str] = {}
+class _Cells:
+    """The cells of a column, one after another; the older ones as an array."""
+
+    def __init__(self, known: dict[str, str] | None) -> None:
+        """Of texts, of which equal ones are kept once, in ``known``; None: of numbers."""
+        self._known, self._parts, self._latest = known, list[NDArray[Any]](), list[str]()
+
+    def append(self, cell: str) -> None:
+        """One more cell."""
+        if self._known is not None:
+            cell = self._known.get(cell, cell)
+            if len(self._known) < _REMEMBERED:
+                self._known.setdefault(cell, cell)
+        self._latest.append(cell)
+        if len(self._latest) == _AT_ONCE:
+            self._close()
+
+    def whole(self) -> NDArray[Any]:
+        """All of them."""
+        if self._latest:
+            self._close()
+        return np.concatenate(self._parts)
+
+    def _close(self) -> None:
+        part = _numbers(self._latest) if self._known is None else None
+        self._parts.append(np.array(self._latest, dtype=object) if part is None else part)
+        self._latest = []
+
+
+def _numbers(cells: list[str]) -> NDArray[Any] | None:
+    """The numbers of some cells, NaN for a gap; None: one of them is none."""
+    try:
+        return RealType().read(cells, error=DataError)
+    except DataError:
+        return None
+
+
+def _rows(path: str | Path, reader: Any, columns: list[_Cells]) -> Iterator[int]:
+    """The line on which each row ends, its cells added to the columns."""
     for row in reader:
         if row and len(row) != len(columns):
             given, named = len(row), len(columns)
             _refuse(path, reader.line_num, f"{given} cells; the header names {named} columns")
         for column, cell in zip(columns, row, strict=bool(row)):
-            column.append(known.get(cell, cell))
-            if len(known) < _REMEMBERED:
-                known.setdefault(cell, cell)
+            column.append(cell)
         if row:
             yield reader.line_num
 

@@ -105,6 +105,8 @@ class RealType(NodeType):
     def _numbers(self, array: Array, where: str, error: type[CausalflowError]) -> Array:
         if array.dtype.kind in "biuf":
             return array.astype(np.float64)
+        if (plain := _plain_numbers(array)) is not None:
+            return plain
         found = np.empty(array.size, dtype=np.float64)
         for row, entry in enumerate(array.ravel().tolist()):
             number = _number(entry)
@@ -113,6 +115,17 @@ class RealType(NodeType):
                 raise error(f"{place}: not a number: {shown(entry, ENTRY_LETTERS)}")
             found[row] = number
         return found.reshape(array.shape)
+
+
+def _plain_numbers(array: Array) -> Array | None:
+    """The numbers of texts that all are what Python reads as one; None where some are not."""
+    entries = array.ravel().tolist()
+    if not all(isinstance(entry, str) and "_" not in entry for entry in entries):
+        return None
+    try:
+        return np.fromiter(map(float, entries), np.float64, len(entries)).reshape(array.shape)
+    except ValueError:
+        return None
 
 
 def _number(entry: Any) -> float | None:

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import tracemalloc
+
+import numpy as np
+import pandas as pd
 import pytest
 
 import causalflow as cf
@@ -40,3 +44,32 @@ def test_other_marks_between_cells_are_named(tmp_path, mark):
     file.write_text(f"x{mark}y\n1{mark}0,5\n")
     with pytest.raises(DataError, match=r"rows\.csv:1: .*one column, .*cells are separated by"):
         read_table(file)
+
+
+def test_columns_of_numbers_are_held_as_numbers_and_say_where_one_is_none(tmp_path, monkeypatch):
+    monkeypatch.setattr("causalflow.data.files._AT_ONCE", 4)
+    rows = [["1.5"], [""], ["NA"], ["-2e3"], ["7"], ["nan"], [" 3 "]]
+    table = tmp_path / "t.csv"
+    table.write_text("size\n" + "\n".join(f'"{cell}"' for (cell,) in rows) + "\n")
+    found = read_table(table, ["size"])
+    assert found["size"].dtype == "float64"
+    assert found["size"].fillna(-1).tolist() == [1.5, -1, -1, -2000, 7, -1, 3]
+    graph = cf.Graph(nodes={"size": NODES["size"]})
+    table.write_text(table.read_text().replace("nan", "1_0"))
+    with pytest.raises(DataError, match=r"^line 7: node 'size', row 5: not a number: '1_0'$"):
+        Frame.read(read_table(table, ["size"]), graph)
+
+
+def test_a_table_of_numbers_takes_the_memory_of_its_numbers(tmp_path):
+    rows, columns = 60_000, 4
+    names = [f"v{k}" for k in range(columns)]
+    numbers = np.random.default_rng(0).normal(size=(rows, columns))
+    pd.DataFrame(numbers, columns=names).to_csv(tmp_path / "t.csv", index=False)
+    tracemalloc.start()
+    try:
+        found = read_table(tmp_path / "t.csv", names)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert found.to_numpy() == pytest.approx(numbers)
+    assert peak < 40 * rows * columns  # 8 bytes a number and the texts of some rows; 80 as text

@@ -29,6 +29,7 @@ from causalflow.data.sources.source import (
 )
 from causalflow.errors import DataError, one_of
 from causalflow.files import opened
+from causalflow.graph.graph import Graph
 from causalflow.graph.node import images_of
 from causalflow.limits import CSV_BYTES, SOURCE_CELLS, SOURCE_FILES
 
@@ -52,7 +53,7 @@ def is_picture(name: str) -> bool:
 
 
 def _open_table(place: Place) -> Opened:
-    table = _table(place.path)
+    table = _table(place.path, place.graph)
     if place.images is None and (names := list(images_of(place.graph.nodes))):
         raise DataError(
             f"{place.text}: node '{names[0]}' is an image; give --images FOLDER (images= in "
@@ -64,7 +65,7 @@ def _open_table(place: Place) -> Opened:
 
 
 def _open_folder(place: Place) -> Opened:
-    return _named(place, place.path, _table(place.path / LABELS), place.path / LABELS)
+    return _named(place, place.path, _table(place.path / LABELS, place.graph), place.path / LABELS)
 
 
 def _named(place: Place, folder: Path, table: pd.DataFrame, path: Path) -> Opened:
@@ -93,8 +94,10 @@ def _columns(table: pd.DataFrame) -> dict[str, pd.Series]:
     return {str(name): table[name] for name in table.columns}
 
 
-def _table(path: Path) -> pd.DataFrame:
-    return _parquet(path) if path.suffix.lower() == ".parquet" else read_table(path)
+def _table(path: Path, graph: Graph) -> pd.DataFrame:
+    if path.suffix.lower() == ".parquet":
+        return _parquet(path)
+    return read_table(path, [name for name, node in graph.nodes.items() if node.type.numeric])
 
 
 def _parquet(path: Path) -> pd.DataFrame:
@@ -112,7 +115,9 @@ def _parquet(path: Path) -> pd.DataFrame:
                     f"{path}: {rows:,} rows of {columns:,} columns; at most {SOURCE_CELLS:,} "
                     "entries are read"
                 )
-            return content.read().to_pandas(ignore_metadata=True)
+            return content.read().to_pandas(
+                ignore_metadata=True, split_blocks=True, self_destruct=True
+            )
         except DataError:
             raise
         except Exception as mistake:  # pyarrow raises errors of its own, OSError, MemoryError, ...
