@@ -30,7 +30,7 @@ from causalflow.symbolic.evaluate import Data, evaluate
 from causalflow.symbolic.expression import ZERO, Expression, Index
 from causalflow.symbolic.parts import variables
 from causalflow.symbolic.render import to_latex, to_text
-from causalflow.values.dataframe import Tabular
+from causalflow.values.dataframe import Tabular, columns_of
 
 if TYPE_CHECKING:
     from causalflow.effects.effect import Effect
@@ -268,7 +268,7 @@ class Verdict:
         )
         return estimate_of(
             ask,
-            rows,
+            columns_of(rows, "estimate"),
             levels=levels or {},
             method=method,
             learners=learners,

@@ -84,6 +84,16 @@ def test_an_estimate_and_bounds_count_the_same_rows(frame):
     assert str(ends[0]) == str(ends[1])
 
 
+def test_an_effect_of_numbers_is_estimated_from_the_same_rows(frame):
+    random = np.random.default_rng(0)
+    z = random.normal(size=300)
+    x = (random.random(300) < 1 / (1 + np.exp(-z))).astype(int)
+    rows = {"z": z.tolist(), "x": x.tolist(), "y": (z + x + random.normal(size=300)).tolist()}
+    verdict = cf.identify(FORK, "E[y | do(x=1)]")
+    found = [verdict.estimate(each, learners="linear", folds=2) for each in (rows, frame(rows))]
+    assert str(found[0]) == str(found[1])
+
+
 def test_evidence_is_read_alike_and_a_question_asked_by_the_row(frame):
     rows = {"y": ["yes", "no", "yes"]}
     model = cf.compile(COINS)
