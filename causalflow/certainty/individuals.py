@@ -161,7 +161,7 @@ class Individuals(Mapping[str, Ranges]):
         """The first rows with their ranges, one panel a node (of a class: its last level)."""
         from causalflow.certainty.pictures import drawn_ranges
 
-        return drawn_ranges(self.title, list(self.values()), min(self.rows, most))
+        return drawn_ranges(self.title, list(self.values()), self.numbers[:most])
 
 
 def columns(found: Individuals) -> dict[str, list[Any]]:

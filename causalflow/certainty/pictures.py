@@ -16,7 +16,7 @@ __all__ = ["canvas", "drawn_ranges"]
 
 INK, FAINT, GRID = "#1c2733", "#6a717c", "#d0d5dc"
 OWN, OTHER = "#3a6ea5", "#f0a73a"
-WIDTH, HEIGHT = 7.0, 2.4
+WIDTH, HEIGHT, MOST_TICKS = 7.0, 2.4, 20
 
 
 def canvas(panels: int, height: float = HEIGHT) -> tuple[Figure, list[Any]]:
@@ -35,8 +35,15 @@ def canvas(panels: int, height: float = HEIGHT) -> tuple[Figure, list[Any]]:
     return figure, axes
 
 
-def drawn_ranges(title: str, nodes: Sequence[Ranges], rows: int) -> Figure:
-    """The first rows: what was, what would have been, and the ranges of it; one panel a node."""
+def drawn_ranges(title: str, nodes: Sequence[Ranges], numbers: Sequence[int]) -> Figure:
+    """Some rows: what was, what would have been, and the ranges of it; one panel a node.
+
+    Args:
+        title: of the figure.
+        nodes: their ranges; the first rows of each are drawn.
+        numbers: those of the rows that are drawn.
+    """
+    rows = len(numbers)
     figure, axes = canvas(len(nodes))
     figure.suptitle(title, fontsize=10, color=INK)
     at = np.arange(rows)
@@ -55,6 +62,8 @@ def drawn_ranges(title: str, nodes: Sequence[Ranges], rows: int) -> Figure:
         if each.levels is None:
             known = [np.nan if v is None else float(v) for v in each.factual[:rows]]
             axis.plot(at, known, "x", color=OTHER, markersize=5, label="factual")
+        shown = at[:: max(1, rows // MOST_TICKS)]
+        axis.set_xticks(shown, [str(numbers[row]) for row in shown])
         axis.set_ylabel(_label(each, part), fontsize=9, color=INK)
     axes[-1].set_xlabel("row", fontsize=9, color=INK)
     axes[0].legend(

@@ -139,13 +139,27 @@ def test_mistake_in_an_evaluation_is_one_line(cli, words, tmp_path, more, messag
     assert not (tmp_path / "report").exists()
 
 
-def test_a_model_without_data_or_image_is_one_line(cli, sizes, stamps):
+def test_a_model_without_data_is_one_line(cli, sizes, stamps):
     ran = cli("evaluate", stamps / "model.safetensors")
     assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
     assert "no data; give --data" in ran.err
-    ran = cli("evaluate", sizes / "model.safetensors", "--data", sizes / "rows.csv")
-    assert (ran.code, ran.err.count("\n")) == (2, 1)
-    assert "the graph has 0 image nodes; expected one" in ran.err
+    ran = cli("evaluate", sizes / "model.safetensors")
+    assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
+    assert "no data; give --data" in ran.err
+
+
+def test_a_model_without_image_is_held_against_rows(cli, sizes, tmp_path):
+    words = ["evaluate", sizes / "model.safetensors", "--data", sizes / "rows.csv"]
+    ran = cli(*words)
+    assert (ran.code, ran.err) == (0, "")
+    assert "model.safetensors, graph sizes, judged by 200 rows" in ran.out
+    assert sorted(path.name for path in (tmp_path / "report").iterdir()) == [
+        "report.html",
+        "report.json",
+    ]
+    refused = cli(*words, "--do", "color=red")
+    assert (refused.code, refused.out) == (2, "")
+    assert "--do is of models with an image" in refused.err
 
 
 def test_a_damaged_array_file_is_one_line(cli, words, tmp_path):
