@@ -43,6 +43,7 @@ FEWEST = 50
 """Rows of a fit that is judged by a part of them."""
 MOST_ROWS = 20_000
 """Rows that judge, chosen at random."""
+ROUNDING = 1e-9
 MOST_LINES = 24
 """Of the independences, in a text."""
 
@@ -280,7 +281,8 @@ def _shown(frame: Frame) -> dict[str, Any]:
 def _with_error(value: float, error: float) -> str:
     if math.isnan(value):
         return "-"
-    return f"{value:.4g}" + ("" if math.isnan(error) else f" +- {error:.2g}")
+    known = error > ROUNDING * abs(value)
+    return f"{value:.4g}" + (f" +- {error:.2g}" if known else "")
 
 
 def _number(value: float, form: str) -> str:
