@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,13 @@ from typing import Any
 PACKAGES = ("numpy", "opt-einsum", "pgmpy", "pyagrum")
 
 
-def machine() -> dict[str, Any]:
+def machine(packages: Sequence[str] = PACKAGES) -> dict[str, Any]:
     """What a result's file says of it; threads are those that OMP_NUM_THREADS allows."""
     return {
         "processor": processor(),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
-        "packages": {name: _version(name) for name in PACKAGES},
+        "packages": {name: _version(name) for name in packages},
         "threads": os.environ.get("OMP_NUM_THREADS", "default"),
     }
 
