@@ -65,6 +65,7 @@ NEUTRAL: Mapping[str, float] = {
     "bends": math.inf,
     "closed": 0.0,
     "cubes": 0.0,
+    "edges": math.inf,
     "outer": 0.0,
     "reach": math.inf,
     "step": 0.0,

@@ -18,6 +18,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -34,6 +35,7 @@ from causalflow.mechanisms.image.canvas import LatentCanvas
 from causalflow.mechanisms.image.image_mechanism import ImageMechanism
 from causalflow.mechanisms.latent_class import LatentDistrict
 from causalflow.mechanisms.mechanism import Mechanism, Values, module_key, untouched
+from causalflow.mechanisms.regression.regression_mechanism import RegressionMechanism
 from causalflow.model.evidence import check_names
 from causalflow.model.expected_counts import fit_tables
 from causalflow.model.experience import FAR, Experience, experienced, far
@@ -243,7 +245,9 @@ class Trainee(nn.Module):
     def calibrate(self, columns: Values, generator: torch.Generator) -> None:
         """Fit tables, statistics and closed forms in one pass over the labels."""
         for name in self.alone:
-            self._mechanism(name).calibrate(untouched(columns, name), generator)
+            if name not in self._regressions:
+                self._mechanism(name).calibrate(untouched(columns, name), generator)
+        self._calibrate_regressions(columns)
         parts = [part for part in self.joined(columns) if self.is_finite(part)]
         for district in self.districts:
             if any(district.latents.keys() <= set(part.open) for part in parts):
@@ -254,6 +258,23 @@ class Trainee(nn.Module):
             laws = {name: self.tables[name] for name in part.names}
             rows = {name: column[part.usable] for name, column in columns.items()}
             fit_tables(laws, part.open, rows)
+
+    def _calibrate_regressions(self, columns: Values) -> None:
+        """Fit the regressions, which draw nothing: node by node, each on a thread of its own."""
+
+        def fitted(name: str) -> None:
+            self._mechanism(name).calibrate(untouched(columns, name), torch.Generator())
+
+        threads = torch.get_num_threads()
+        workers = min(threads, len(self._regressions))
+        if workers < 2:
+            for name in self._regressions:
+                fitted(name)
+            return
+        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            for done in [pool.submit(fitted, name) for name in self._regressions]:
+                done.result()
+        torch.set_num_threads(threads)
 
     @torch.no_grad()
     def share(self, copies: int) -> None:
@@ -271,6 +292,11 @@ class Trainee(nn.Module):
     def is_finite(self, part: Joined) -> bool:
         """Whether all its laws are tables."""
         return self.tables.keys() >= set(part.names)
+
+    @property
+    def _regressions(self) -> list[str]:
+        """The nodes whose mechanism is a regression."""
+        return [n for n in self.alone if isinstance(self._mechanism(n), RegressionMechanism)]
 
     @property
     def milestones(self) -> tuple[float, ...]:

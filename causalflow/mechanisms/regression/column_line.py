@@ -6,12 +6,15 @@ says nothing of ends, is taken on the log scale; c and s the middle and the spre
 
     T(x) = bent((y - c) / s)
 
-bent where the tails are heavy (`causalflow.nn.tails`).
+bent where the tails are heavy (`causalflow.nn.tails`). Logarithm and bend would make what lies a
+little beyond all rows immense in x; so from the outermost rows on, where x has no end, T is a
+straight line in x, with the slope that it has there.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +38,7 @@ class ColumnLine(nn.Module):
     column: Tensor
     bend: Tensor
     positive: Tensor
+    edges: Tensor
 
     def __init__(self, declared: tuple[float, float]) -> None:
         super().__init__()
@@ -42,6 +46,7 @@ class ColumnLine(nn.Module):
         self.register_buffer("column", torch.tensor([0.0, 1.0], dtype=torch.float64))
         self.register_buffer("bend", torch.tensor(math.inf, dtype=torch.float64))
         self.register_buffer("positive", torch.zeros((), dtype=torch.float64))
+        self.register_buffer("edges", torch.full((2,), math.inf, dtype=torch.float64))
 
     @property
     def support(self) -> tuple[float, float]:
@@ -56,24 +61,51 @@ class ColumnLine(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """T(x) and log dT/dx, shape (n,) each; NaN outside the support."""
+        t, slope = self._inner(x)
+        for sign, edge, (at, flat) in self._straight():
+            beyond = sign * t > edge
+            t = torch.where(beyond, sign * edge + (x - at) * flat.exp(), t)
+            slope = torch.where(beyond, flat, slope)
+        return t, slope
+
+    def value(self, t: Tensor) -> Tensor:
+        """The x with T(x) = t."""
+        x = self._inner_value(t)
+        for sign, edge, (at, flat) in self._straight():
+            x = torch.where(sign * t > edge, at + (t - sign * edge) / flat.exp(), x)
+        return x
+
+    def _inner(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The same, as if there were no straight lines."""
         y, slope = to_real(x, self.support)
         centre, spread = self.column
         t = (self._sign * y - centre) / spread
         return bent(t, self.bend), slope + log_slope(t, self.bend) - spread.log()
 
-    def value(self, t: Tensor) -> Tensor:
-        """The x with T(x) = t."""
+    def _inner_value(self, t: Tensor) -> Tensor:
         centre, spread = self.column
         y = self._sign * (centre + spread * straight(t, self.bend))
         return to_support(y, self.support)
 
+    def _straight(self) -> Iterator[tuple[int, Tensor, tuple[Tensor, Tensor]]]:
+        """Where lines begin: their side of 0, their |t|; x and log dT/dx there."""
+        for sign, edge in ((-1, self.edges[0]), (1, self.edges[1])):
+            if edge.isfinite():
+                at = self._inner_value(sign * edge[None])
+                yield sign, edge, (at[0], self._inner(at)[1][0])
+
     def fit(self, x: Tensor, *, positive: bool) -> None:
         """Set T by a column, on the log scale or not."""
         self.positive.fill_(float(positive))
+        self.edges.fill_(math.inf)
         y, _ = to_real(x, self.support)
         *column, bend = measured(self._sign * y)
         self.column.copy_(torch.stack(column))
         self.bend.copy_(bend)
+        t, _ = self._inner(x)
+        for end, edge in enumerate((-t.min(), t.max())):
+            if math.isinf(self.support[end]) and edge > 0:
+                self.edges[end] = edge
 
     def contains(self, x: Tensor) -> bool:
         """Whether all values are inside the declared support."""

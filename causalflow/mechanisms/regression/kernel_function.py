@@ -124,10 +124,11 @@ class KernelFunction(nn.Module):
         for degree, factors in ((2, self.curve), (3, self.cubes)):
             if factors.any():
                 value = value + _products(z.clamp(self.low, self.high), degree) @ factors
-        if not self.weights.any():
+        used = self.weights.nonzero()[:, 0]
+        if not len(used):
             return value
-        similar = _kernel(z / self.lengths, self.points / self.lengths, bool(self.rough))
-        return value + similar @ self.weights
+        similar = _kernel(z / self.lengths, self.points[used] / self.lengths, bool(self.rough))
+        return value + similar @ self.weights[used]
 
     @property
     def description(self) -> str:
@@ -144,22 +145,38 @@ class KernelFunction(nn.Module):
             part.zero_()
         self.line[0] = value
 
-    def choose(self, z: Tensor, found: Evidence) -> Basis:
+    def choose(self, z: Tensor, found: Evidence, most: int | None = None) -> Basis:
         """Take the kernel, lengths and inducing points; the function's basis for a fit to ``z``."""
+        most = len(self.points) if most is None else min(most, len(self.points))
         self.lengths.copy_(found.log_lengths.exp())
         self.rough.fill_(float(found.rough))
         some = z[torch.randperm(len(z), generator=_generator(3))[:CHUNK].to(z.device)]
         low, high = _bounds(some, alone=found.alone)
         self.low.copy_(low)
         self.high.copy_(high)
-        chosen = _some(z, 0 if found.alone else len(self.points), seed=1)
+        chosen = _some(z, 0 if found.alone else most, seed=1)
         self.points.zero_()
         self.points[: len(chosen)] = chosen
         return Basis(self, len(chosen), found)
 
-    def fit(self, z: Tensor, y: Tensor, found: Evidence, weights: Tensor | None = None) -> None:
-        """The posterior mean given all rows, each with the weight of its inverse noise variance."""
-        basis = self.choose(z, found)
+    def fit(
+        self,
+        z: Tensor,
+        y: Tensor,
+        found: Evidence,
+        weights: Tensor | None = None,
+        most: int | None = None,
+    ) -> None:
+        """The posterior mean given all rows.
+
+        Args:
+            z: inputs, shape (n, p).
+            y: targets, shape (n,).
+            found: what a search found.
+            weights: the rows' inverse noise variances, shape (n,); None: all are the same.
+            most: inducing points at most; None: all there is room for.
+        """
+        basis = self.choose(z, found, most)
         size = basis.raw(z[:1]).shape[1]
         gram, right = z.new_zeros((size, size)), z.new_zeros((size, 1))
         for rows in torch.arange(len(z)).split(CHUNK):

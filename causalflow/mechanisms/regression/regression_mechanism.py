@@ -66,7 +66,8 @@ STAGES = (
 )
 SHAPED, SCALED, VARIED, VARYING = (1, 3, 4, 5), (2, 3, 5), (4, 5), (2, 3, 4, 5)
 """The stages, by number, that have a part."""
-MEAN_POINTS = 300
+MEAN_POINTS, CHOICE_POINTS = 300, 120
+"""Inducing points of the mean, and those of it while stages are chosen."""
 HELD_OUT = 5
 """One row in so many decides."""
 ENOUGH = 100
@@ -333,7 +334,7 @@ class RegressionMechanism(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Fit a mean and one scale to some rows; e and log s of all, shape (n,) each."""
         if searches:
-            self.mean.fit(z[rows], t[rows], searches["mean"])
+            self.mean.fit(z[rows], t[rows], searches["mean"], most=_points(rows))
         else:
             self.mean.constant(t[rows].mean())
         residual = t - self.mean(z)
@@ -347,7 +348,8 @@ class RegressionMechanism(nn.Module):
         residual = t - self.mean(z)
         self.log_scale.fit(z[rows], residual[rows], searches["scale"])
         weights = (-2 * self.log_scale(z[rows])).exp()
-        self.mean.fit(z[rows], t[rows], searches["mean"], weights / weights.mean())
+        weights = weights / weights.mean()
+        self.mean.fit(z[rows], t[rows], searches["mean"], weights, most=_points(rows))
         residual = t - self.mean(z)
         self.log_scale.fit(z[rows], residual[rows], searches["scale"])
         return self._standardised(residual, z)
@@ -423,6 +425,11 @@ def _drawn(n: int, most: int) -> Tensor:
     if n <= most:
         return torch.arange(n)
     return torch.randperm(n, generator=torch.Generator().manual_seed(0))[:most]
+
+
+def _points(rows: Tensor) -> int:
+    """Inducing points of a mean that is fitted to some rows, or to all."""
+    return MEAN_POINTS if rows.all() else CHOICE_POINTS
 
 
 def _gain(likely: Tensor, other: Tensor) -> Tensor:
