@@ -65,10 +65,10 @@ NEUTRAL: Mapping[str, float] = {
     "bends": math.inf,
     "closed": 0.0,
     "cubes": 0.0,
+    "digits": math.inf,
     "edges": math.inf,
     "outer": 0.0,
     "reach": math.inf,
-    "step": 0.0,
 }
 """Buffers of the present that older files lack: their name, and what a model without them does."""
 DTYPES: Mapping[str, torch.dtype] = {

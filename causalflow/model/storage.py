@@ -59,7 +59,7 @@ __all__ = ["Stored", "fingerprint", "frozen_networks", "read", "transplant", "wr
 MOST_TIMES, MOST_MEMBERS = 100, 1_000
 COUNTS = "counts:"
 """What the name of a tensor begins with that holds the counts behind a node's table."""
-OPEN = frozenset({"bend", "bends", "edges", "ends", "reach"})
+OPEN = frozenset({"bend", "bends", "digits", "edges", "ends", "reach"})
 """Buffers that may be infinite: what bends nothing or reaches everywhere, ends of a support."""
 
 MEMBER = "member"

@@ -15,6 +15,10 @@ tails bent (`causalflow.nn.tails`); T an increasing map of the column onto the r
     atoms           `causalflow.mechanisms.regression.atoms`: values that many rows share come
                     first; what is said above is the law G of all others
 
+Where the column has atoms and all its values are whole multiples of a step
+(`causalflow.mechanisms.regression.lattice`), as counts are, the others are too: G is the law of
+what rounds to them.
+
 The noise u ~ N(0, 1) is v where there are no atoms; x increases in it in any case. The laws of
 `STAGES` are fitted to four fifths of the rows, one after the other, those with a scale only where
 there is evidence of one. A later one is taken only where the log-likelihood of the other fifth is
@@ -50,6 +54,7 @@ from causalflow.mechanisms.regression.kernel_function import (
     judged,
     searched,
 )
+from causalflow.mechanisms.regression.lattice import Lattice
 from causalflow.mechanisms.regression.log_scale import LogScale
 from causalflow.mechanisms.regression.monotone_map import MonotoneMap
 from causalflow.nn.tails import bent, measured
@@ -130,6 +135,7 @@ class RegressionMechanism(nn.Module):
         self.log_scale = LogScale(inputs)
         self.shape, self.varying = MonotoneMap(0), MonotoneMap(inputs)
         self.atoms, self.line = Atoms(inputs), ColumnLine(self.node.support)
+        self.lattice = Lattice()
 
     @property
     def description(self) -> str:
@@ -140,6 +146,8 @@ class RegressionMechanism(nn.Module):
             parts.append("log scale")
         if count := self.atoms.count:
             parts.append(f"{count} atom{'s' if count > 1 else ''}")
+        if step := self.lattice.step:
+            parts.append(f"in steps of {step:g}")
         by = f"; +{float(self.gains[stage]):.2g} nats a row over the first alone" if stage else ""
         return f"auto noise: {', '.join(parts)}{by}"
 
@@ -206,12 +214,17 @@ class RegressionMechanism(nn.Module):
         """log density of the value in the node's unit, log mass at an atom: (batch,)."""
         x, z = value.double(), self._inputs(parents, len(value))
         index, shares = self.atoms.index(x), self.atoms.log_shares(z)
+        mass = shares.gather(1, index[:, None] + 1)[:, 0]
+        return mass + torch.where(index < 0, self._log_law(x, z), 0.0)
+
+    def _log_law(self, x: Tensor, z: Tensor) -> Tensor:
+        """log density of G; times a step where values are whole, nearly the mass of a cell."""
         t, slope = self.line(x)
         v, inner = self._score(t, z)
         density = slope + inner - v.square() / 2 - math.log(2 * math.pi) / 2
-        density = torch.where(t.isnan() & ~x.isnan(), -math.inf, density)
-        mass = shares.gather(1, index[:, None] + 1)[:, 0]
-        return mass + torch.where(index < 0, density, 0.0)
+        if self.lattice.step:
+            density = density + math.log(self.lattice.step)
+        return torch.where(t.isnan() & ~x.isnan(), -math.inf, density)
 
     @torch.no_grad()
     def calibrate(self, values: Values, generator: torch.Generator) -> None:
@@ -231,9 +244,13 @@ class RegressionMechanism(nn.Module):
         z = self._inputs(rows, len(x))
         index = self.atoms.find(x, x.new_tensor(self.node.support))
         self.atoms.fit(index, z)
+        self.lattice.digits.fill_(math.inf)
+        if self.atoms.count:
+            self.lattice.find(x)
         rest = index < 0
         if rest.any():
-            self._fit_law(z[rest], x[rest])
+            share = draw_uniform((int(rest.sum()),), torch.Generator().manual_seed(0), x.device)
+            self._fit_law(z[rest], self.lattice.within(x[rest], share))
 
     def _standardise(self, rows: Values, n: int) -> None:
         found = columns(self.parents, rows, n, self.centre.device)
@@ -371,22 +388,26 @@ class RegressionMechanism(nn.Module):
         return None
 
     def draw_noise(self, n: int, generator: torch.Generator) -> Noise:
-        """n draws of u ~ N(0, 1): {"u": (n,)}, and no v (NaN)."""
+        """n draws of u ~ N(0, 1): {"u": (n,)}, no v (NaN), and nothing between whole values."""
         u = draw_normal((n,), generator)
-        return {"u": u, "v": torch.full_like(u, math.nan)}
+        between = {"between": torch.zeros_like(u)} if self.lattice.step else {}
+        return {"u": u, "v": torch.full_like(u, math.nan), **between}
 
     @torch.no_grad()
     def abduct(self, value: Tensor, parents: Values, generator: torch.Generator) -> Noise:
         """u and v that give ``value``, at an atom a u that does, drawn: (batch,) each.
 
         Next to an atom, far from the middle of G, u has fewer digits than v, which is therefore
-        kept as well; NaN at an atom.
+        kept as well; NaN at an atom. Of a whole value, v is drawn in its cell; "between" tells the
+        rows whose value is none.
 
         Raises:
             EvidenceError: a value outside the support.
         """
         x, z = value.double().to(self.centre.device), self._inputs(parents, len(value))
-        index = self.atoms.index(x)
+        index, given = self.atoms.index(x), x
+        if self.lattice.step:
+            x = self.lattice.within(x, draw_uniform((len(x),), generator, x.device))
         v, _ = self._score(self.line(x)[0], z)
         bad = ~v.isfinite() & (index < 0)
         if bad.any():
@@ -399,7 +420,10 @@ class RegressionMechanism(nn.Module):
             return {"u": v, "v": v}
         within = draw_uniform((len(x),), generator, x.device)
         u = self.atoms.noise(index, torch.nan_to_num(v), self._law(z), within)
-        return {"u": u, "v": torch.where(index < 0, v, math.nan)}
+        found = {"u": u, "v": torch.where(index < 0, v, math.nan)}
+        if self.lattice.step:
+            found["between"] = (self.lattice.nearest(given) != given).double()
+        return found
 
     @torch.no_grad()
     def predict(self, parents: Values, noise: Noise) -> Tensor:
@@ -413,7 +437,11 @@ class RegressionMechanism(nn.Module):
         kept = noise["v"].to(v)
         tails = [torch.special.ndtr(torch.where(u < 0, each, -each)) for each in (v, kept)]
         v = torch.where((tails[0] - tails[1]).abs() * law.other <= ROUNDING, kept, v)
-        return torch.where(index < 0, self._under(v, z), self.atoms.values[index.clamp_min(0)])
+        value = self._under(v, z)
+        if self.lattice.step:
+            whole = self.lattice.rounded(value, self.atoms)
+            value = torch.where(noise["between"].to(v) > 0, value, whole)
+        return torch.where(index < 0, value, self.atoms.values[index.clamp_min(0)])
 
     def _under(self, v: Tensor, z: Tensor) -> Tensor:
         """The value of the density's law with the normal score v."""
