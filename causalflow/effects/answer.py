@@ -23,6 +23,7 @@ from causalflow.effects.planned import plan_sequence
 from causalflow.effects.problem import Plan, Planner, Problem, Settings
 from causalflow.effects.question import question_of
 from causalflow.effects.refuting import Trial, refuted
+from causalflow.effects.resampled import plan_formula
 from causalflow.effects.rows import Rows, read_rows
 from causalflow.effects.staged import plan_stages
 from causalflow.errors import DataError, QueryError, one_of
@@ -42,6 +43,7 @@ PLANNERS: Mapping[str, Planner] = {
     "stages": plan_stages,
     "sequential": plan_sequence,
     "mediation": plan_natural,
+    "formula": plan_formula,
 }
 ASSUMING: Mapping[str, Planner] = {"instrument": plan_instruments}
 """Methods that assume more than the graph: taken only where a call names them."""

@@ -22,6 +22,7 @@ from causalflow.effects.nested import set_scores
 from causalflow.effects.nuisances import Nuisances
 from causalflow.effects.problem import Moments, Plan, Problem, assembled
 from causalflow.effects.ratio import ratio_of_means
+from causalflow.effects.resampled import plan_formula
 from causalflow.effects.rows import Array
 from causalflow.errors import QueryError
 from causalflow.query.combination import Combination
@@ -78,16 +79,15 @@ class Staged:
         return self.stages.variables
 
     def estimate(self, problem: Problem) -> Effect:
-        """The answers.
-
-        Raises:
-            QueryError: the treatment is a number.
-        """
+        """The answers; of a treatment that is a number those of the formula (`plan_formula`)."""
         if not problem.rows[self.stages.treatment].is_finite:
-            raise QueryError(
-                f"estimate: '{self.stages.treatment}' is a number, and the graph has no set to"
-                " adjust for; bin it into a few levels, or fit a model and ask it"
-            )
+            plan = plan_formula(problem.ask, frozenset(problem.rows.columns))
+            if plan is None:
+                raise QueryError(
+                    f"estimate: '{self.stages.treatment}' is a number, and the question has no"
+                    " formula of the rows' columns; bin it, or fit a model and ask it"
+                )
+            return plan.estimate(problem)
         nuisances = Nuisances(problem, self.stages.treatment)
         found = [self._moment(problem, nuisances, each) for each in problem.question.moments]
         values, influence = zip(*found, strict=True)

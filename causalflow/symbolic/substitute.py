@@ -10,7 +10,7 @@ averaged.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from operator import is_
 from typing import TypeAlias, cast
 
@@ -29,6 +29,7 @@ from causalflow.symbolic.expression import (
     Weighted,
     Zero,
 )
+from causalflow.symbolic.parts import rebuilt, walk
 from causalflow.symbolic.simplify import factors_of, product_of, sum_of
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "axes_of",
     "bind",
     "indices_taken",
+    "renamed_apart",
     "symbols_of",
     "without_shadows",
     "written",
@@ -60,6 +62,40 @@ def without_shadows(expression: Expression) -> Expression:
         (Index(name='x', primes=1),)
     """
     return _rewrite(expression, {}, expression.free)
+
+
+def renamed_apart(expression: Expression) -> Expression:
+    """The same formula; every index is bound by one sum at most, and by none where it is free.
+
+    Example:
+        >>> from causalflow.symbolic.expression import probability
+        >>> one = Sum((Index("x"),), Product((probability("y", "x"), probability("x"))))
+        >>> [str(each.over[0]) for each in renamed_apart(Product((one, one))).factors]
+        ['x', "x'"]
+    """
+    met = set(expression.free)
+    known = {index for each in walk(expression) for index in _all_indices(each)}
+
+    def visited(node: Expression) -> Expression:
+        if not isinstance(node, Sum):
+            return rebuilt(node, visited)
+        fresh = {index: _fresh(index, met | known) for index in node.over if index in met}
+        over = tuple(fresh.get(index, index) for index in node.over)
+        met.update(over)
+        return Sum(over, visited(_rewrite(node.body, fresh, None)))
+
+    return visited(expression)
+
+
+def _all_indices(node: Expression) -> frozenset[Index]:
+    return node.free | frozenset(node.over) if isinstance(node, Sum) else node.free
+
+
+def _fresh(index: Index, taken: Set[Index]) -> Index:
+    """The index with the fewest primes more that make it differ from those taken."""
+    while index in taken:
+        index = Index(index.name, index.primes + 1)
+    return index
 
 
 _Values: TypeAlias = Mapping[Index, Index | Value]
