@@ -17,12 +17,14 @@ import click
 import numpy as np
 
 import causalflow as cf
-from benchmarks.effects.designs import DESIGNS, Columns, Design
+from benchmarks.effects.designs import ADJUSTED, Columns, Design
+from benchmarks.effects.indirect import INDIRECT
 from benchmarks.effects.peers import PEERS, quiet
 from benchmarks.folders import RESULTS
 from benchmarks.machine import machine
 from benchmarks.markdown import markdown
 
+DESIGNS = (*ADJUSTED, *INDIRECT)
 OURS = "causalflow"
 HEAD = Path(__file__).with_name("head.md")
 Record = dict[str, Any]

@@ -33,6 +33,7 @@ class Design:
         draw: (generator, rows) -> columns.
         treatment: for peers; "": none of them is asked.
         levels: the two treatments that peers compare.
+        way: how peers are to answer it: "back door", "front door" or "instrument".
         options: what `Verdict.estimate` is given beside the rows.
         equations: the law, in short.
     """
@@ -45,6 +46,7 @@ class Design:
     equations: str
     treatment: str = ""
     levels: tuple[float, float] = (0, 1)
+    way: str = "back door"
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -141,7 +143,7 @@ def _many(random: np.random.Generator, rows: int) -> Columns:
 
 ATE = "E[y[x=1] - y[x=0]]"
 
-DESIGNS = (
+ADJUSTED = (
     Design(
         name="linear",
         edges=(*_adjusted("w", "v"), "u -> y"),

@@ -33,6 +33,7 @@ __all__ = [
     "LEARNERS",
     "Candidates",
     "Learned",
+    "Smooth",
     "learned_levels",
     "learned_mean",
     "predicted_by",
@@ -303,7 +304,7 @@ def _on_columns(name: str, linear: Any) -> Any:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    scaled = [StandardScaler()] if name == "linear" else [_Smooth(), StandardScaler()]
+    scaled = [StandardScaler()] if name == "linear" else [Smooth(), StandardScaler()]
     return make_pipeline(*scaled, linear)
 
 
@@ -319,7 +320,7 @@ def _or_constant(features: Array) -> Array:
     return features if features.shape[1] else np.ones((len(features), 1))
 
 
-class _Smooth:
+class Smooth:
     """Splines of features, and the products of each two, as a transformer of scikit-learn."""
 
     def fit(self, features: Array, target: object = None) -> Self:

@@ -154,3 +154,27 @@ def test_refutation_refuses_options_without_sense():
         found.refute(repeats=1)
     with pytest.raises(cf.CausalflowError, match="share between 0 and 1"):
         found.refute(share=1.0)
+
+
+def test_napkin_of_numbers_is_answered_by_its_formula():
+    graph = cf.Graph(edges=["w -> r -> x -> y", "w <-> x", "w <-> y"])
+    random = np.random.default_rng(0)
+    h, k, noise, other = random.normal(size=(4, 2_000))
+    w = h + k + noise
+    r = (random.random(2_000) < chance(w)).astype(int)
+    x = (random.random(2_000) < chance(1.5 * r - 0.75 + h)).astype(int)
+    rows = {"w": w, "r": r, "x": x, "y": 2 * x + k + other}
+    found = cf.identify(graph, "ATE(x -> y)").estimate(rows, resamples=30)
+    assert near(found, 2.0)
+    assert "30 bootstrap samples" in str(found)
+
+
+def test_trial_without_covariates_needs_no_features():
+    random = np.random.default_rng(0)
+    x = random.integers(0, 2, 1_000)
+    rows = {"x": x, "y": 0.7 * x + random.normal(size=1_000)}
+    found = cf.identify(cf.Graph(edges=["x -> y"]), "ATE(x -> y)").estimate(rows)
+    assert near(found, 0.7)
+    # With no covariates the doubly robust score is the difference of the two means.
+    means = [rows["y"][x == level].mean() for level in (1, 0)]
+    assert found.value == pytest.approx(means[0] - means[1], abs=0.01)
