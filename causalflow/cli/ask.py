@@ -60,6 +60,11 @@ MOST_INLINE = 16
     type=click.IntRange(1, DRAWN_ROWS),
     help="How many are simulated.  [default: 100,000, or fewer]",
 )
+@click.option(
+    "--interval",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Probability of a credible interval, such as 0.95, by the counts behind fitted tables.",
+)
 @seed_option
 @steps_option
 @device_option
@@ -69,6 +74,7 @@ def ask(
     query: str,
     given: Sequence[Assignment],
     draws: int | None,
+    interval: float | None,
     seed: int,
     steps: int | None,
     device: str,
@@ -76,13 +82,16 @@ def ask(
 ) -> None:
     """Answer QUERY by a graph FILE (.yaml, .bif) whose equations say it all, or by a fitted model.
 
-    A finite model is answered exactly, in fractions where its numbers are; any other by draws, with
-    their simulation error: what a fit gets wrong is not in it.
+    What is about finite tables, given or fitted, is answered exactly, in fractions where its
+    numbers are, and so are means of lines with normal noise; any other by draws, with their
+    simulation error: what a fit gets wrong is not in it.
     """
+    if is_graph_file(file) and interval is not None:
+        raise CompileError(f"{file}: --interval is of a fitted model; a graph's tables are given")
     if is_graph_file(file) and (exact := _exact(file, query, given)):
         answer = exact
     else:
-        answer = _simulated(file, query, given, draws, seed, steps, device)
+        answer = _by_model(file, query, given, draws, seed, steps, device, interval)
     if as_json:
         say_json(_json(answer))
     else:
@@ -123,7 +132,7 @@ def _is_explicit(graph: Graph) -> bool:
     return all(any(getattr(node, how, None) is not None for how in made) for node in nodes)
 
 
-def _simulated(
+def _by_model(
     file: Path,
     query: str,
     given: Sequence[Assignment],
@@ -131,13 +140,14 @@ def _simulated(
     seed: int,
     steps: int | None,
     device: str,
+    interval: float | None,
 ) -> Answer:
     from causalflow.formats.formats import load
     from causalflow.model.model import compile
 
     model = compile(load(file)) if is_graph_file(file) else load_model(file, device)
     known = _known(model.graph, given, model.habits)
-    return model.ask(query, known, draws=draws, generator=seed, steps=steps)
+    return model.ask(query, known, draws=draws, generator=seed, steps=steps, interval=interval)
 
 
 def _known(
@@ -179,6 +189,9 @@ def _json(answer: Answer) -> dict[str, Any]:
         shown["error"] = answer.error
         shown["error_is"] = answer.error_text
         shown["identifiable"] = _identifiable(answer)
+    if answer.interval is not None:
+        low, high = (records(long_columns(e)) for e in (answer.interval.low, answer.interval.high))
+        shown["interval"] = {"share": answer.interval.share, "low": low, "high": high}
     if answer.assumptions:
         shown["assumptions"] = list(answer.assumptions)
     return shown
@@ -189,6 +202,7 @@ def _text(answer: Answer) -> str:
     verdict: Any = answer.verdict
     warnings = () if verdict is None else verdict.warnings
     lines = [_shown(answer.table), *filter(None, [answer.error_text])]
+    lines += [] if answer.interval is None else [str(answer.interval)]
     lines += [f"warning: {each}" for each in warnings]
     lines += [f"note: {each}" for each in answer.assumptions if each not in warnings]
     if _identifiable(answer) is False and not answer.learned:

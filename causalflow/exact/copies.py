@@ -17,6 +17,7 @@ import numpy as np
 
 from causalflow.errors import CausalflowError, QueryError
 from causalflow.exact.coupling import COUPLINGS, Law, coupled
+from causalflow.exact.drawn_coupling import coupled_draws
 from causalflow.factors.array import Scaled, Values, scaled
 from causalflow.graph.conditional import depends_on_noise
 from causalflow.limits import COUPLED_CELLS, PLAN_CELLS
@@ -196,6 +197,27 @@ class Copies:
             return None
         values = self.conditional.floats[self.copies[0].rows]
         return Factor(axes=self.axes, table=Scaled(values=values))
+
+    def drawn(self, tables: Values) -> Factor:
+        """The copies' table in each of several draws, whose axis is the first and has no name.
+
+        Args:
+            tables: the node's table in each draw, (draws, combinations, levels).
+
+        Raises:
+            CausalflowError: a joint law that is only known exactly.
+        """
+        if len(self.copies) == 1:
+            copy = self.copies[0]
+            return Factor(axes=copy.axes, table=Scaled(values=tables[:, copy.rows]))
+        met, inverse = self._met
+        joints = [
+            coupled_draws(self.conditional.chosen(rows), rows, [tables[:, row] for row in rows])
+            for rows in met.tolist()
+        ]
+        values = np.stack(joints, axis=1)[:, inverse]
+        shape = (len(tables), *self.sizes.values())
+        return Factor(axes=tuple(self.sizes), table=Scaled(values=values.reshape(shape)))
 
     def factor(self) -> Factor:
         """The copies' table.

@@ -73,7 +73,8 @@ class FiniteQuestion:
         conditions: terms without values.
         known: the position of every key that is given, but for the outcomes; arrays hold one
             position for each distinct row.
-        inverse: the distinct row that each row of the batch is.
+        inverse: the distinct row that each row of the batch is; of an inference from drawn tables
+            its rows are the draws.
         choices: the nodes whose noise enters by a choice that the answer depends on.
         domains: those that were asked for.
         impossible: the distinct rows whose evidence has probability zero.
@@ -99,7 +100,9 @@ class FiniteQuestion:
             inference=inference, query=query, form=form, free=free, conditions=conditions, known={}
         )
         question.known, rows = read_given(form, bound, question._places)
-        if rows is not None:
+        if inference.draws is not None:
+            question.inverse = np.arange(inference.draws)
+        elif rows is not None:
             columns = {k: p for k, p in question.known.items() if isinstance(p, np.ndarray)}
             distinct, question.inverse = distinct_rows(list(columns.values()))
             question.known |= dict(zip(columns, distinct, strict=True))
@@ -194,7 +197,7 @@ class FiniteQuestion:
     ) -> tuple[Values, np.ndarray[Any, np.dtype[np.bool_]]]:
         """P(terms | conditions) over the asked and the free keys, some rows at a time."""
         self.choices |= self.inference.choices((*terms, *self.conditions), self.free)
-        if self.inverse is None:
+        if self.inverse is None or self.inference.draws is not None:
             return self._divided(*self._ratio_parts(terms, asked, at, slice(None)), len(asked), 0)
         count = next(len(p) for p in self.known.values() if isinstance(p, np.ndarray))
         every, keep = (*terms, *self.conditions), [*asked, *self.kept()]

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -69,6 +70,8 @@ class Inference:
         structure: the model.
         arithmetic: "fraction" (exact), "float", or "auto": exact where that is quick.
         backend: the library that computes floats; None: numpy, as for fractions.
+        drawn: node -> its table in each of several draws, (draws, combinations of the parents,
+            levels), in place of its own; every result then has the axis of the draws in front.
     """
 
     def __init__(
@@ -76,8 +79,11 @@ class Inference:
         structure: FiniteStructure,
         arithmetic: Arithmetic = "auto",
         backend: Backend | None = None,
+        drawn: Mapping[str, Values] = MappingProxyType({}),
     ) -> None:
         self.structure, self.arithmetic = structure, arithmetic
+        self._drawn = drawn
+        self.draws = next(map(len, drawn.values()), None)
         self._backend = Numpy() if backend is None else backend
         self._compiled: OrderedDict[Hashable, _Compiled] = OrderedDict()
 
@@ -108,9 +114,35 @@ class Inference:
         compiled = self._network(tuple(terms), tuple(free))
         cells = {compiled.axis(key): position for key, position in at.items()}
         kept = tuple(compiled.axis(key) for key in keep)
+        if self.draws is not None:
+            return self._joint_of_draws(compiled.network, kept, cells)
         compiled = self._narrowed(compiled, cells)
         rows = next((len(p) for p in cells.values() if isinstance(p, np.ndarray)), 1)
         return self._program(compiled, kept, frozenset(cells), rows).run(cells)
+
+    def _joint_of_draws(
+        self, network: Network, kept: tuple[str, ...], cells: Mapping[str, Positions]
+    ) -> Scaled:
+        """The contraction of all draws at once; their axis is `ROW_AXIS`."""
+        every = {axis: len(domain.levels) for axis, domain in network.domains.items()}
+        scopes: list[tuple[str, ...]] = [(ROW_AXIS,)]
+        tables = [Scaled(values=np.ones(self.draws or 1))]
+        for factor in network.entered:
+            floats = Scaled(values=factor.table.to_floats())
+            scopes.append(_scope(factor.axes, cells))
+            tables.append(_sliced(factor.axes, floats, cells))
+        for copies in network.copies:
+            drawn = self._drawn.get(copies.conditional.name)
+            shared = copies.conditional.floats[None] if drawn is None else drawn
+            factor = copies.drawn(shared)
+            axes = (ROW_AXIS, *factor.axes)
+            own = _sliced(axes, factor.table, cells)
+            scope = (ROW_AXIS, *_scope(factor.axes, cells))
+            scopes.append(scope if drawn is not None else scope[1:])
+            tables.append(own if drawn is not None else replace(own, values=own.values[0]))
+        plan = make_plan(scopes, {**every, ROW_AXIS: self.draws or 1}, (ROW_AXIS, *kept))
+        plan.check()
+        return run_plan(plan, tables)
 
     def couplings(
         self, terms: Sequence[Term], free: Sequence[str], at: Mapping[Key, Positions]

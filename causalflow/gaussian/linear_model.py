@@ -95,7 +95,7 @@ class LinearModel:
             wanted: names; all that they depend on there have a line.
         """
         needed, noises = set(wanted), self.noises
-        for name in reversed(self.lines):
+        for name in reversed(tuple(self.lines)):
             if name in needed and name not in settings:
                 needed.update(self.lines[name].weights)
         found = {name: each for name, each in settings.items() if name in needed}

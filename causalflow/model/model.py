@@ -29,10 +29,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias, Unpack, overload
 
+import numpy as np
 import torch
 
 from causalflow.data.habit import Habit
-from causalflow.errors import CausalflowWarning, CompileError, EvidenceError
+from causalflow.errors import CausalflowError, CausalflowWarning, CompileError, EvidenceError
 from causalflow.exact.model import ExactModel
 from causalflow.exact.prepared import Prepared
 from causalflow.exact.random_worlds import Enumeration
@@ -56,6 +57,7 @@ from causalflow.model.construction import (
     read_options,
     structural_model,
 )
+from causalflow.model.credible import with_interval
 from causalflow.model.distillation import distilled
 from causalflow.model.evidence import (
     Random,
@@ -670,6 +672,7 @@ class Model:
         draws: int | None = None,
         generator: Random = None,
         steps: int | None = None,
+        interval: float | None = None,
         **known: object,
     ) -> Answer:
         """The answer to a causal question: exact where it has a closed form, else simulated.
@@ -686,9 +689,17 @@ class Model:
                 are named, all but a finite model's answers are simulated.
             generator: the source of randomness, as for `abduct`.
             steps: solver steps, as for `abduct`.
+            interval: the probability of a credible interval, such as 0.95: how far the counts
+                behind fitted tables leave the answer open (a variable of this name: its value).
             known: evidence as keywords.
+
+        Raises:
+            CausalflowError: a question that cannot be read or answered, impossible evidence, or no
+                interval: the answer is not one of counted tables.
         """
         given = {**columns(evidence), **known}
+        if interval is not None and "interval" in {*self.graph.nodes, *self.graph.exogenous}:
+            given, interval = {**given, "interval": interval}, None
         question = remembered(self._questions, asked(query, given), self._question)
         if isinstance(question, Prepared) and (draws is None or self.exact is not None):
             if generator is not None or steps is not None:
@@ -709,10 +720,36 @@ class Model:
                 judgement = Judgement(self.graph, answer.query, fitted=answer.learned)
                 answer = replace(answer, judgement=judgement)
             watch.tell("ask")
+        if interval is not None:
+            answer = self._with_interval(question, given, answer, interval, generator)
         if answer.learned and answer.judgement and (left := answer.judgement.open):
             warnings.warn(f"ask: {answer.query}: {left}", CausalflowWarning, stacklevel=2)
         gaps = self.experience.gaps
         return replace(answer, notes=(*answer.notes, *gap_notes(gaps))) if gaps else answer
+
+    def _with_interval(
+        self,
+        question: Question,
+        given: Mapping[str, Any],
+        answer: Answer,
+        interval: float,
+        generator: Random,
+    ) -> Answer:
+        """The answer with its credible interval.
+
+        Raises:
+            CausalflowError: no share of one, or an answer that is not one of counted tables.
+        """
+        if not (isinstance(interval, float) and 0 < interval < 1):
+            raise CausalflowError(f"ask: interval={interval!r}; expected a number between 0 and 1")
+        if answer.route != "exact" or not isinstance(question, Prepared):
+            raise CausalflowError(
+                f"ask: {answer.query}: interval={interval} needs an answer by counted tables, of "
+                "class nodes that listen to classes alone, without draws=..."
+            )
+        seed = int(torch.randint(2**62, (), generator=read_generator(generator, self.device)))
+        random = np.random.default_rng(seed)
+        return with_interval(self.finite, question.known, given, answer, interval, random)
 
     def _question(self, asked: Asked) -> Question:
         """A question with a place for everything that is given, ready to be asked again."""

@@ -14,7 +14,7 @@ from causalflow.factors.table import Number, Table
 from causalflow.query.combination import AnyQuery, Combination, Part
 from causalflow.query.query import Query
 
-__all__ = ["ROW", "Answer", "Judgement", "combined_answer"]
+__all__ = ["ROW", "Answer", "Interval", "Judgement", "combined_answer"]
 
 ROW = "row"
 """The axis of an answer that has one row for each row of the evidence."""
@@ -37,6 +37,34 @@ class Judgement(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Interval:
+    """Between which ends an answer lies, with a probability.
+
+    Attributes:
+        low: the lower ends, a table like that of the answer.
+        high: the upper ends.
+        share: the probability.
+    """
+
+    low: Table
+    high: Table
+    share: float
+
+    @property
+    def ends(self) -> tuple[float, float] | None:
+        """The two numbers, where the answer is one."""
+        if self.low.axes:
+            return None
+        return float(self.low.values), float(self.high.values)
+
+    def __str__(self) -> str:
+        kind = f"{100 * self.share:g} % interval"
+        if self.ends is not None:
+            return "{}: {:.6g} to {:.6g}".format(kind, *self.ends)
+        return f"{kind}, from\n{self.low}\nto\n{self.high}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Answer:
     """The answer to a query.
 
@@ -52,6 +80,7 @@ class Answer:
         learned: whether it rests on mechanisms that were fitted.
         impossible: the rows of a batch whose evidence has probability zero; their answer is NaN.
         judgement: what identification says, where it was asked.
+        interval: how far the rows leave it open, where that was asked.
     """
 
     query: AnyQuery
@@ -63,6 +92,7 @@ class Answer:
     learned: bool = False
     impossible: tuple[int, ...] = ()
     judgement: Judgement | None = field(default=None, repr=False)
+    interval: Interval | None = None
 
     @property
     def verdict(self) -> object | None:
@@ -98,6 +128,8 @@ class Answer:
             shown = f"{self.query} = {value if self.table.is_exact else format(value, '.6g')}"
         if self.error:
             shown += f"\n{self.error_text}"
+        if self.interval is not None:
+            shown += f"\n{self.interval}"
         return "\n".join([shown, *(f"note: {each}" for each in self.assumptions)])
 
 
