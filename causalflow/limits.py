@@ -36,6 +36,7 @@ __all__ = [
     "EDGES",
     "EDGE_LETTERS",
     "EDGE_LINKS",
+    "EFFECT_CELLS",
     "ENTRY_LETTERS",
     "ENUMERATED_ROWS",
     "EQUATION_CELLS",
@@ -250,6 +251,8 @@ LINEAR_PROGRAM_SECONDS = 60.0
 """Seconds that one linear program may take."""
 COUNTED_CELLS = 2**20
 """The most cells that an estimate counts rows into: its 200 resamples take some 20 seconds then."""
+EFFECT_CELLS = 50_000_000
+"""The most rows times answers of an effect from rows: their influence values take 400 megabytes."""
 ESTIMATE_RESAMPLES = 100_000
 """The most laws that are drawn for a sampling error: more would tell no more digits."""
 DEPENDENCE_LEVELS = 12

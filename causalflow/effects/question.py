@@ -18,7 +18,8 @@ import numpy as np
 
 from causalflow.effects.effect import Cell
 from causalflow.effects.rows import Array, Column, Rows
-from causalflow.errors import QueryError
+from causalflow.errors import DataError, QueryError
+from causalflow.limits import EFFECT_CELLS
 from causalflow.query.combination import AnyQuery, Combination
 from causalflow.query.query import Intervention, Kind, Query, Term, Value, World
 
@@ -27,7 +28,9 @@ __all__ = ["Question", "question_of"]
 Parts = tuple[tuple[float, Query], ...]
 
 GRID = 41
-"""Along a free number: from its 5 % to its 95 % quantile."""
+"""Values along a free number: from its 5 % to its 95 % quantile."""
+GRID_OF_SEVERAL = 7
+"""Values along each of several."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,10 +76,20 @@ def question_of(query: AnyQuery, rows: Rows, at: Mapping[str, Sequence[float]]) 
 
     Raises:
         QueryError: the free distribution of a number.
+        DataError: values of what is no free number, or more answers than memory has room for.
     """
     axes = query.free_variables
-    values = [_along(axis, query, rows, at) for axis in axes]
+    free = [n for n in (_variable(axis, query) for axis in axes) if not rows[n].is_finite]
+    if wrong := sorted(at.keys() - set(free)):
+        raise DataError(f"estimate: at: '{wrong[0]}' is no free number of {query}")
+    grid = GRID if len(free) == 1 else GRID_OF_SEVERAL
+    values = [_along(axis, query, rows, at, grid) for axis in axes]
     cells = tuple(product(*values))
+    if len(cells) * len(rows) > EFFECT_CELLS:
+        raise DataError(
+            f"estimate: {len(cells):,} answers from {len(rows):,} rows are more than"
+            f" {EFFECT_CELLS:,} numbers; name fewer values of {', '.join(axes)} (at=...)"
+        )
     sums = [_parts(query, dict(zip(axes, cell, strict=True)), False) for cell in cells]
     divisors = [_parts(query, dict(zip(axes, cell, strict=True)), True) for cell in cells]
     moments = tuple(dict.fromkeys(each for part in (*sums, *divisors) for _, each in part))
@@ -90,7 +103,7 @@ def question_of(query: AnyQuery, rows: Rows, at: Mapping[str, Sequence[float]]) 
 
 
 def _along(
-    axis: str, query: AnyQuery, rows: Rows, at: Mapping[str, Sequence[float]]
+    axis: str, query: AnyQuery, rows: Rows, at: Mapping[str, Sequence[float]], grid: int
 ) -> list[Value]:
     """The values on an axis."""
     name = _variable(axis, query)
@@ -102,11 +115,11 @@ def _along(
             f"estimate: {query}: '{name}' is a number, of which no table has all values; ask for"
             f" its mean, E[{name} | ...]"
         )
-    return [float(each) for each in at.get(name, _grid(column))]
+    return [float(each) for each in at.get(name, _grid(column, grid))]
 
 
-def _grid(column: Column) -> Array:
-    return np.linspace(*np.quantile(column.numbers, [0.05, 0.95]), GRID)
+def _grid(column: Column, count: int) -> Array:
+    return np.linspace(*np.quantile(column.numbers, [0.05, 0.95]), count)
 
 
 def _queries(query: AnyQuery) -> tuple[Query, ...]:

@@ -236,6 +236,8 @@ def test_finite_columns_are_counted_as_before_unless_a_method_is_named():
         (ATE, {"generator": "x"}, "generator='x'"),
         ("P(y | do(x=1))", {}, "no table has all values"),
         ("E[y[x=7] - y[x=0]]", {}, "x=7"),
+        (ATE, {"at": {"w": [1]}}, "'w' is no free number"),
+        ("E[y[x=1] - y[x=0] | w]", {"at": {"w": range(10**6)}}, "name fewer values of w"),
     ],
 )
 def test_what_cannot_be_is_one_line(query, options, message):
