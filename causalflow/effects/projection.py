@@ -7,8 +7,8 @@ it, b its functions at the place. With Q = mean(g b b^T) and beta = Q^-1 mean(g 
     influence value   w_i (s_i - b_i^T beta)
 
 A constant basis gives the mean of the group. The number of functions is the one of least error at
-rows left out, (s_i - b_i^T beta) / (1 - h_i) with h_i the leverage, and one more: the curve shall
-err by chance rather than by its form.
+rows left out, (s_i - b_i^T beta) / (1 - h_i) with h_i the leverage, and one more, at least four:
+the curve shall err by chance rather than by its form.
 
 Source: Semenova & Chernozhukov (2021), best linear predictors of scores; Allen (1974) for the error
 at rows left out.
@@ -28,6 +28,7 @@ from causalflow.effects.rows import Array
 __all__ = ["Projection", "best_size", "joint_basis"]
 
 _SIZES = (2, 3, 4, 5, 6, 7)
+_LEAST = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -84,7 +85,7 @@ def best_size(score: Array, columns: Sequence[Array], group: NDArray[np.bool_]) 
         splines = [spline_of(column, size) for column in columns]
         basis = joint_basis(splines, columns)
         errors[size] = Projection(basis=basis, group=group).error(score)
-    return min(errors, key=errors.__getitem__) + 1
+    return max(min(errors, key=errors.__getitem__) + 1, _LEAST)
 
 
 def joint_basis(splines: Sequence[Spline], columns: Sequence[Array]) -> Array:
