@@ -83,7 +83,8 @@ def ours(design: Design, columns: Columns) -> tuple[float | None, float, float]:
     verdict = cf.identify(cf.Graph(edges=list(design.edges)), design.query)
     found = verdict.estimate(columns, **design.options)
     low, high = found.interval
-    return found.value, float(low), float(high)
+    value = None if found.value is None else float(found.value)
+    return value, float(low), float(high)  # type: ignore[arg-type]
 
 
 def _records(kept: Path) -> list[Record]:

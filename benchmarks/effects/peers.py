@@ -88,7 +88,7 @@ def _as_dowhy_expects() -> None:
     import networkx
 
     if not hasattr(networkx.algorithms, "d_separated"):
-        networkx.algorithms.d_separated = networkx.is_d_separator
+        setattr(networkx.algorithms, "d_separated", networkx.is_d_separator)  # noqa: B010
         by_label = pd.Series.__getitem__
 
         def by_label_or_place(series: Any, key: Any) -> Any:

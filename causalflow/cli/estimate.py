@@ -161,22 +161,31 @@ def _refuted(found: Estimate | Effect) -> Any:
 
 def _json(found: Estimate | Effect) -> dict[str, Any]:
     """The answers, a row each, and what they rest on."""
+    from causalflow.effects.effect import Effect
+
     shown: dict[str, Any] = {"kind": found.kind, "rows": found.rows, "dropped": found.dropped}
-    if hasattr(found, "to_dataframe"):
-        frame = found.to_dataframe()
-        shown |= {"method": found.method, "learners": dict(found.learners)}
-        shown["estimates"] = records({name: frame[name].tolist() for name in frame})
-        if found.bounds is not None:
-            pairs = zip(*found.bounds, strict=True)
-            shown["bounds"] = [[float(least), float(most)] for least, most in pairs]
-        if found.overlap is not None:
-            table = found.overlap.to_dataframe()
-            shown["overlap"] = records({name: table[name].tolist() for name in table})
+    if isinstance(found, Effect):
+        shown |= _learned(found)
     else:
-        shown["method"] = "plug in"
-        shown["estimates"] = _counted(found)
+        shown |= {"method": "plug in", "estimates": _counted(found)}
     shown["assumptions"] = list(found.assumptions)
     return shown | ({"warnings": list(found.warnings)} if found.warnings else {})
+
+
+def _learned(found: Effect) -> dict[str, Any]:
+    """The answers by learners, with their bounds and overlap where there are any."""
+    shown: dict[str, Any] = {"method": found.method, "learners": dict(found.learners)}
+    shown["estimates"] = _lines(found.to_dataframe())
+    if found.bounds is not None:
+        pairs = zip(*found.bounds, strict=True)
+        shown["bounds"] = [[float(least), float(most)] for least, most in pairs]
+    if found.overlap is not None:
+        shown["overlap"] = _lines(found.overlap.to_dataframe())
+    return shown
+
+
+def _lines(frame: Any) -> list[dict[str, object]]:
+    return records({name: frame[name].tolist() for name in frame})
 
 
 def _counted(found: Estimate) -> list[dict[str, Any]]:

@@ -217,7 +217,7 @@ class _Scores:
                 none = np.zeros(len(target))
                 self._scores[key] = _Score(score=target * share, share=share, open=none)
             else:
-                mean = self._mean(key[:2], target, place)
+                mean = self._mean((key[0], place), target, place)
                 self._scores[key] = self._doubly_robust(target, mean, place, whom, share)
         return self._scores[key]
 

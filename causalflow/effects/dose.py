@@ -11,6 +11,8 @@ through it; with Q = mean(b b^T), the influence value of beta at a row is
 
     Q^-1 ( b(x) (xi - b(x)^T beta) + mean over a of b(a) (mu(a, z) - m(a)) )
 
+of which the first difference is taken with the row left out (`causalflow.effects.projection`).
+
 The density is that of x = e(z) + s(z) r, with r of a law that does not depend on z.
 
 Source: Kennedy, Ma, McHugh & Small (2017) for the pseudo-outcome; Semenova & Chernozhukov (2021)
@@ -202,7 +204,7 @@ class _Curves:
             basis = joint_basis([spline], [self._treatment])
             projection = Projection(basis=basis, group=group)
             beta = projection.coefficients(xi)
-            own = projection.weights(np.eye(basis.shape[1])) * (xi - basis @ beta)[:, None]
+            own = projection.weights(np.eye(basis.shape[1])) * projection.residuals(xi)[:, None]
             nodes = joint_basis([spline], [self._nodes])
             inverse = np.linalg.pinv(basis[group].T @ basis[group] / group.sum())
             shift = (means - mean[:, None]).T @ nodes / len(nodes) @ inverse

@@ -4,11 +4,11 @@ Notation: s_i the score of row i, g_i whether it is in the group, b_i the functi
 it, b its functions at the place. With Q = mean(g b b^T) and beta = Q^-1 mean(g b s),
 
     value             b^T beta = mean(w s),  w_i = g_i b_i^T Q^-1 b
-    influence value   w_i (s_i - b_i^T beta)
+    influence value   w_i r_i, r_i its error when row i is left out
 
 A constant basis gives the mean of the group. The number of functions is the one of least error at
-rows left out, (s_i - b_i^T beta) / (1 - h_i) with h_i the leverage, and one more, at least four:
-the curve shall err by chance rather than by its form.
+rows left out, r_i = (s_i - b_i^T beta) / (1 - h_i) with h_i the leverage, and two more, at least
+five: the curve shall err by chance rather than by its form.
 
 Source: Semenova & Chernozhukov (2021), best linear predictors of scores; Allen (1974) for the error
 at rows left out.
@@ -28,7 +28,8 @@ from causalflow.effects.rows import Array
 __all__ = ["Projection", "best_size", "joint_basis"]
 
 _SIZES = (2, 3, 4, 5, 6, 7)
-_LEAST = 4
+_LEAST = 5
+_LEVERAGE = 0.9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -51,9 +52,7 @@ class Projection:
             at: the functions at the places, shape (places, functions).
         """
         weights = self.weights(at)
-        beta = self.coefficients(score)
-        residual = score - self.basis @ beta
-        return at @ beta, weights * residual[:, None]
+        return at @ self.coefficients(score), weights * self.residuals(score)[:, None]
 
     def coefficients(self, score: Array) -> Array:
         """Beta, shape (functions,)."""
@@ -71,11 +70,13 @@ class Projection:
 
     def error(self, score: Array) -> float:
         """The mean squared error at rows left out."""
-        inside, own = self.basis[self.group], score[self.group]
-        inverse = self._inverse / len(self.group)
-        leverage = np.einsum("ij,jk,ik->i", inside, inverse, inside)
-        residual = own - inside @ self.coefficients(score)
-        return float(np.mean((residual / (1 - leverage.clip(0, 0.99))) ** 2))
+        return float(np.mean(self.residuals(score)[self.group] ** 2))
+
+    def residuals(self, score: Array) -> Array:
+        """The error at each row when it is left out, shape (rows,)."""
+        spread = np.einsum("ij,jk,ik->i", self.basis, self._inverse, self.basis)
+        leverage = (spread / len(self.group)).clip(0, _LEVERAGE) * self.group
+        return np.asarray((score - self.basis @ self.coefficients(score)) / (1 - leverage))
 
 
 def best_size(score: Array, columns: Sequence[Array], group: NDArray[np.bool_]) -> int:
@@ -85,7 +86,7 @@ def best_size(score: Array, columns: Sequence[Array], group: NDArray[np.bool_]) 
         splines = [spline_of(column, size) for column in columns]
         basis = joint_basis(splines, columns)
         errors[size] = Projection(basis=basis, group=group).error(score)
-    return max(min(errors, key=errors.__getitem__) + 1, _LEAST)
+    return max(min(errors, key=errors.__getitem__) + 2, _LEAST)
 
 
 def joint_basis(splines: Sequence[Spline], columns: Sequence[Array]) -> Array:

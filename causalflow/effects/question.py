@@ -119,7 +119,8 @@ def _along(
 
 
 def _grid(column: Column, count: int) -> Array:
-    return np.linspace(*np.quantile(column.numbers, [0.05, 0.95]), count)
+    low, high = np.quantile(column.numbers, [0.05, 0.95])
+    return np.linspace(low, high, count)
 
 
 def _queries(query: AnyQuery) -> tuple[Query, ...]:

@@ -49,8 +49,9 @@ def test_a_projection_is_least_squares_with_its_robust_error():
     at = basis[:3]
     values, influence = projection(score, at)
     assert values == pytest.approx(at @ beta)
-    residual = score[group] - basis[group] @ beta
     bread = np.linalg.inv(basis[group].T @ basis[group])
+    leverage = np.einsum("ij,jk,ik->i", basis[group], bread, basis[group])
+    residual = (score[group] - basis[group] @ beta) / (1 - leverage)
     meat = (basis[group] * residual[:, None] ** 2).T @ basis[group]
     errors = np.sqrt((influence**2).sum(axis=0)) / 600
     assert errors == pytest.approx(np.sqrt(np.diag(at @ bread @ meat @ bread @ at.T)))
@@ -62,15 +63,15 @@ def test_a_constant_basis_gives_the_mean_of_the_group():
     assert values[0] == pytest.approx(X[group, 0].mean())
     own = X[group, 0]
     error = np.sqrt((influence**2).sum()) / 600
-    assert error == pytest.approx(own.std() / np.sqrt(group.sum()))
+    assert error == pytest.approx(own.std() / np.sqrt(group.sum()), rel=5 / group.sum())
 
 
 def test_a_line_gets_few_functions_and_a_wave_many():
     x = np.linspace(-3, 3, 600)
     noise = RANDOM.normal(size=600) / 2
     everyone = np.ones(600, dtype=bool)
-    assert best_size(x + noise, [x], everyone) <= 4
-    assert best_size(np.sin(2 * x) + noise, [x], everyone) >= 6
+    assert best_size(x + noise, [x], everyone) <= 5
+    assert best_size(np.sin(2 * x) + noise, [x], everyone) >= 7
 
 
 @pytest.mark.parametrize(
