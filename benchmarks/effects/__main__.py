@@ -19,6 +19,7 @@ import numpy as np
 import causalflow as cf
 from benchmarks.effects.designs import ADJUSTED, Columns, Design
 from benchmarks.effects.indirect import INDIRECT
+from benchmarks.effects.indirect_peers import PEERS_BY_WAY
 from benchmarks.effects.peers import PEERS, quiet
 from benchmarks.folders import RESULTS
 from benchmarks.machine import machine
@@ -68,7 +69,7 @@ def _measured(
 ) -> Iterator[Record]:
     """The estimates of one data set that are not made yet."""
     columns = design.draw(np.random.default_rng(seed), rows)
-    peers = PEERS if with_peers and design.treatment else {}
+    peers = PEERS_BY_WAY[design.way] if with_peers and design.treatment else {}
     for by, ask in {OURS: ours, **peers}.items():
         if (design.name, by, seed) in done:
             continue
@@ -124,18 +125,19 @@ def report(kept: Path, out: Path) -> None:
 def summary(design: Design, by: str, records: Sequence[Record]) -> Record:
     """What the estimates of one design by one contestant amount to."""
     values = np.array([each["value"] for each in records if each["value"] is not None])
-    holds = [each["low"] <= design.truth <= each["high"] for each in records]
-    widths = [each["high"] - each["low"] for each in records]
+    told = [each for each in records if not np.isnan(each["low"])]
+    holds = [each["low"] <= design.truth <= each["high"] for each in told]
+    widths = [each["high"] - each["low"] for each in told]
     return {
         "design": design.name,
         "by": by,
         "truth": design.truth,
         "sets": len(records),
-        "coverage": float(np.mean(holds)),
+        "coverage": float(np.mean(holds)) if told else None,
         "bias": float(values.mean() - design.truth),
         "bias_error": float(values.std() / np.sqrt(len(values))),
         "rmse": float(np.sqrt(np.mean((values - design.truth) ** 2))),
-        "width": float(np.median(widths)),
+        "width": float(np.median(widths)) if told else None,
         "bounds": len(records) - len(values),
         "seconds": float(np.median([each["seconds"] for each in records])),
     }
@@ -148,10 +150,10 @@ def _text(found: Sequence[Record]) -> str:
             each["design"] if each["by"] == OURS else "",
             each["by"],
             each["sets"],
-            f"{each['coverage']:.1%}",
+            "" if each["coverage"] is None else f"{each['coverage']:.1%}",
             f"{each['bias']:+.4f} ± {each['bias_error']:.4f}",
             f"{each['rmse']:.4f}",
-            f"{each['width']:.3f}",
+            "" if each["width"] is None else f"{each['width']:.3f}",
             each["bounds"] or "",
             f"{each['seconds']:.2f}",
         ]

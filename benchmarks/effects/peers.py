@@ -64,7 +64,7 @@ def dowhy(design: Design, columns: Columns) -> Answer:
     """The effect between the design's two treatments, by linear regression."""
     from dowhy import CausalModel
 
-    _as_dowhy_expects()
+    as_dowhy_expects()
 
     model = CausalModel(
         pd.DataFrame(columns),
@@ -83,7 +83,7 @@ def dowhy(design: Design, columns: Columns) -> Answer:
     return float(estimate.value), float(low), float(high)
 
 
-def _as_dowhy_expects() -> None:
+def as_dowhy_expects() -> None:
     """Give networkx and pandas back what DoWhy 0.12 calls and they have no more."""
     import networkx
 

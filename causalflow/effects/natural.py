@@ -25,7 +25,7 @@ from causalflow.effects.events import group_of, target_of
 from causalflow.effects.nested import felt_scores
 from causalflow.effects.nuisances import Nuisances
 from causalflow.effects.problem import Moments, Plan, Problem, assembled
-from causalflow.effects.ratio import ratio_of_means
+from causalflow.effects.ratio import opened, ratio_of_means
 from causalflow.effects.rows import Array
 from causalflow.errors import QueryError
 from causalflow.query.combination import Combination
@@ -100,7 +100,7 @@ class Mediated:
             )
         nuisances = Nuisances(problem, self.treatment)
         found = [self._moment(problem, nuisances, each) for each in problem.question.moments]
-        values, influence = zip(*found, strict=True)
+        values, influence, slack = zip(*found, strict=True)
         given = ", ".join(sorted(self.covariates)) or "nothing"
         return assembled(
             problem,
@@ -111,11 +111,15 @@ class Mediated:
                 f" scores in {problem.settings.folds} folds",
                 learners=nuisances.learned,
                 overlap=nuisances.overlap(self.covariates),
+                warnings=nuisances.warnings,
+                slack=(np.zeros(len(slack)), np.array(slack)) if any(slack) else None,
             ),
         )
 
-    def _moment(self, problem: Problem, nuisances: Nuisances, moment: Query) -> tuple[float, Array]:
-        """The value of a moment, and its influence values."""
+    def _moment(
+        self, problem: Problem, nuisances: Nuisances, moment: Query
+    ) -> tuple[float, Array, float]:
+        """The value of a moment, its influence values, and how much it may be larger."""
         rows, column = problem.rows, problem.rows[self.treatment]
         group = group_of(rows, moment, [self.treatment]).astype(np.float64)
         target = target_of(rows, moment)
@@ -124,11 +128,13 @@ class Mediated:
         share = group if whom is None else group * nuisances.has(whom)
         term = natural_term(moment.outcomes[0])
         if term is None:
-            return ratio_of_means(target * share, share, moment)
+            return (*ratio_of_means(target * share, share, moment), 0.0)
         own = column.place(term.own, self.treatment)
         stages, felt = self._stages(term, own, problem)
         scores = felt_scores(nuisances, target, stages, self.covariates, felt, whom)
-        return ratio_of_means(group * scores, share, moment)
+        voids = [nuisances.void(level, self.covariates).rows for level in felt]
+        above, slack = opened(group * scores, share, target, np.logical_or.reduce(voids))
+        return (*ratio_of_means(above, share, moment), slack)
 
     def _stages(
         self, term: Natural, own: int, problem: Problem

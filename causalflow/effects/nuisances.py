@@ -19,6 +19,7 @@ from causalflow.admg.admg import Nodes
 from causalflow.design.stages import Stage
 from causalflow.effects.learners import Learned, learned_levels, learned_mean
 from causalflow.effects.overlap import Overlap
+from causalflow.effects.positivity import Void, void_of
 from causalflow.effects.problem import Problem
 from causalflow.effects.rows import Array
 
@@ -41,6 +42,7 @@ class Nuisances:
         self.learned: dict[str, str] = {}
         self._settings, self._folds = problem.settings, problem.folds(column.places)
         self._propensities: dict[Nodes, Array] = {}
+        self._voids: dict[tuple[int, Nodes], Void] = {}
 
     def has(self, level: int) -> NDArray[np.bool_]:
         """The rows that had a level of the treatment, shape (rows,)."""
@@ -64,6 +66,30 @@ class Nuisances:
     def weight(self, level: int, given: Nodes) -> Array:
         """1 / pi_a(v) of the rows that had the level, 0 of others, shape (rows,)."""
         return self.has(level) / self.propensities(given)[:, level].clip(self._settings.least)
+
+    def void(self, level: int, given: Nodes) -> Void:
+        """The rows whose like hardly ever had a level."""
+        key = level, given
+        if key not in self._voids:
+            names = sorted(given)
+            self._voids[key] = void_of(
+                self.rows.features(names),
+                self.rows.feature_names(names),
+                self.has(level),
+                self.propensities(given)[:, level],
+                self._settings.least,
+            )
+        return self._voids[key]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Where positivity fails for the levels that were asked for."""
+        return tuple(
+            f"positivity fails: hardly a row had {self.treatment}={self.levels[level]} where"
+            f" {where}; the outcome there may be anything within its range in the rows"
+            for (level, _), void in self._voids.items()
+            for where in void.words
+        )
 
     def overlap(self, given: Nodes) -> Overlap:
         """The propensities, to be told."""

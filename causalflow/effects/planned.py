@@ -26,6 +26,8 @@ from causalflow.query.query import Query
 
 __all__ = ["Planned", "plan_sequence"]
 
+_POOR = 0.01
+
 
 def plan_sequence(ask: Ask, known: frozenset[str]) -> Plan | None:
     """The plan of treatments one after another, where each has something to adjust for."""
@@ -112,6 +114,7 @@ class _Scored:
             f" {self._problem.settings.folds} folds",
             learners=self._learned,
             overlap=self._overlap,
+            warnings=self._warnings(),
         )
 
     def _moment(self, moment: Query) -> tuple[float, Array]:
@@ -127,6 +130,17 @@ class _Scored:
         self._shares[place] = scored.shares
         self._learned |= scored.learned
         return ratio_of_means(group * scored.scores, group, moment)
+
+    def _warnings(self) -> tuple[str, ...]:
+        """Where a plan had hardly a row."""
+        least = self._problem.settings.least
+        shares = {at: float((each <= least).mean()) for at, each in self._shares.items()}
+        return tuple(
+            f"positivity is poor: the chance of {self._joint.shown[at]} is below {least:g} at"
+            f" {share:.1%} of the rows, and the estimate leans on how it is learned there"
+            for at, share in shares.items()
+            if share > _POOR
+        )
 
     @property
     def _overlap(self) -> Overlap:

@@ -21,12 +21,12 @@ from causalflow.effects.events import group_of, target_of, world_of
 from causalflow.effects.nested import set_scores
 from causalflow.effects.nuisances import Nuisances
 from causalflow.effects.problem import Moments, Plan, Problem, assembled
-from causalflow.effects.ratio import ratio_of_means
+from causalflow.effects.ratio import opened, ratio_of_means
 from causalflow.effects.resampled import plan_formula
 from causalflow.effects.rows import Array
 from causalflow.errors import QueryError
 from causalflow.query.combination import Combination
-from causalflow.query.query import Query, Term
+from causalflow.query.query import Query, Term, World
 
 __all__ = ["Staged", "plan_stages"]
 
@@ -61,7 +61,7 @@ def _is_answered(form: Query, treatment: str, below: Nodes) -> bool:
     return all(_fits(term, treatment, below, worlds) for term in form.conditions)
 
 
-def _fits(term: Term, treatment: str, below: Nodes, worlds: set[object]) -> bool:
+def _fits(term: Term, treatment: str, below: Nodes, worlds: set[World]) -> bool:
     if term.subscript:
         return worlds == {term.subscript} and term.name != treatment
     return term.name == treatment or term.name not in below
@@ -90,7 +90,7 @@ class Staged:
             return plan.estimate(problem)
         nuisances = Nuisances(problem, self.stages.treatment)
         found = [self._moment(problem, nuisances, each) for each in problem.question.moments]
-        values, influence = zip(*found, strict=True)
+        values, influence, slack = zip(*found, strict=True)
         return assembled(
             problem,
             Moments(
@@ -99,6 +99,8 @@ class Staged:
                 method=f"{self._named}, efficient scores in {problem.settings.folds} folds",
                 learners=nuisances.learned,
                 overlap=nuisances.overlap(self.stages.pillow),
+                warnings=nuisances.warnings,
+                slack=(np.zeros(len(slack)), np.array(slack)) if any(slack) else None,
             ),
         )
 
@@ -111,8 +113,10 @@ class Staged:
             return f"front door through {through}" + (f" given {given}" if given else "")
         return f"stages through {through}" if through else "one stage"
 
-    def _moment(self, problem: Problem, nuisances: Nuisances, moment: Query) -> tuple[float, Array]:
-        """The value of a moment, and its influence values."""
+    def _moment(
+        self, problem: Problem, nuisances: Nuisances, moment: Query
+    ) -> tuple[float, Array, float]:
+        """The value of a moment, its influence values, and how much it may be larger."""
         rows, treatment = problem.rows, self.stages.treatment
         group = group_of(rows, moment, [treatment]).astype(np.float64)
         target = target_of(rows, moment) * group
@@ -121,11 +125,13 @@ class Staged:
         world = world_of(moment.outcomes[0].subscript)
         if not world:
             had = group if whom is None else group * nuisances.has(whom)
-            return ratio_of_means(target * (had > 0), had, moment)
+            return (*ratio_of_means(target * (had > 0), had, moment), 0.0)
         level = rows[treatment].place(world[treatment], treatment)
         above = set_scores(nuisances, target, self.stages, level, whom)
         if moment.conditions == () or group.all():
             share = np.ones(len(rows)) if whom is None else 1.0 * nuisances.has(whom)
         else:
             share = set_scores(nuisances, group, self.stages, level, whom)
-        return ratio_of_means(above, share, moment)
+        void = nuisances.void(level, self.stages.pillow).rows
+        above, slack = opened(above, share, target, void)
+        return (*ratio_of_means(above, share, moment), slack)
