@@ -45,7 +45,9 @@ from causalflow.cli.output import (
 from causalflow.cli.rows import (
     DATA_HELP,
     as_evidence,
+    images_option,
     named_model,
+    path_option,
     reading_options,
     spelt_reading,
     supply_of,
@@ -99,7 +101,7 @@ PICTURE = "counterfactual.png"
 )
 @click.option(
     "--image",
-    "images",
+    "pictures",
     type=click.Path(path_type=Path),
     multiple=True,
     help="A factual image file; repeat it for several rows.",
@@ -138,6 +140,8 @@ PICTURE = "counterfactual.png"
     help="A picture with a row for each world, or a .csv of the labels with the ranges of each; "
     f"what they come to is printed.  [default: {PICTURE} where the evidence is a data set's]",
 )
+@images_option
+@path_option
 @reading_options
 @stream_options
 @steps_option
@@ -149,9 +153,11 @@ PICTURE = "counterfactual.png"
 def counterfactual(
     model: Path,
     evidence: Path | None,
-    images: Sequence[Path],
+    pictures: Sequence[Path],
     given: Sequence[Assignment],
     data: str | None,
+    images: Path | None,
+    path_column: str,
     do: Sequence[Assignment],
     draws: int,
     rows: int,
@@ -193,12 +199,16 @@ def counterfactual(
     if output and output.suffix.lower() != ".csv" and not image_names(graph):
         raise CausalflowError(f"{output}: the model has no image; give a .csv file for the labels")
     action = assigned(graph, do, "--do", loaded.habits)
-    source, supply = _evidence(loaded, evidence, images, given, reading), None
+    source, supply = _evidence(loaded, evidence, pictures, given, reading), None
     if data and source:
         raise EvidenceError("counterfactual: --data and other evidence; give one of them")
+    if images and not data:
+        raise EvidenceError("counterfactual: --images without --data; the rows name the pictures")
     if not source:
         most = max(rows, *(number + 1 for number in chosen)) if chosen else rows
-        supply = supply_of(loaded, model, weights, data, most, reading)
+        supply = supply_of(
+            loaded, model, weights, data, most, reading, images=images, path_column=path_column
+        )
         source = as_evidence(graph, supply.rows["test"], most)
         output = output or (Path(PICTURE) if image_names(graph) else None)
     if chosen:

@@ -214,6 +214,9 @@ def supply_of(
     data: str | None,
     rows: int,
     reading: Mapping[str, Any] = MappingProxyType({}),
+    *,
+    images: Path | None = None,
+    path_column: str = "path",
 ) -> Supply:
     """So many rows of what ``--data`` names, else of what there is for the graph file.
 
@@ -232,12 +235,13 @@ def supply_of(
         return supplied(known, wanted, model)
     if is_data_set(data):
         return named(data_set(data), wanted, model.graph)
-    if (names := image_names(model.graph)) and Path(data).suffix.lower() in (".csv", ".parquet"):
+    tabled = Path(data).suffix.lower() in (".csv", ".parquet")
+    if (names := image_names(model.graph)) and tabled and images is None:
         raise DataError(
-            f"--data {data}: node '{names[0]}' is an image; give the folder of the pictures, with "
-            "a labels.csv that names them in a column 'path'"
+            f"--data {data}: node '{names[0]}' is an image; give the folder of the pictures as "
+            f"--images, whose files its column '{path_column}' names, or a folder with labels.csv"
         )
-    content = read_rows(model.graph, data, None, "path", reading, model.habits)
+    content = read_rows(model.graph, data, images, path_column, reading, model.habits)
     return Supply(data=data, origin=Origin.GIVEN, rows=dict.fromkeys(wanted, content))
 
 

@@ -63,7 +63,7 @@ def decode(content: bytes, name: object, channels: int | None = None, cut: str =
     if content.startswith((b"\x93NUMPY", b"PK")):
         return raw_of(array_of(content, name), name, channels)
     if is_dicom(content):
-        return _of_channels(read_dicom(content, name), name, channels)
+        return _of_channels(read_dicom(content, name, cut), name, channels)
     if is_nifti(content):
         return _of_channels(read_nifti(content, name, cut), name, channels)
     with opened_picture(content, name) as picture:

@@ -1,10 +1,11 @@
 """Medical: pictures as scanners write them, DICOM and NIfTI, by the packages of an extra.
 
-DICOM: one picture a file. Its numbers are slope * stored + intercept (Hounsfield units, say) where
-the file gives them; MONOCHROME1, in which large is dark, is inverted. Stored whole numbers without
-slope and sign have their ends, 0 and 2^bits - 1; all else wants a window. The file's own display
-window is not used, as it differs between pictures. A compressed file is read where pydicom finds a
-decoder.
+DICOM: one picture a file, or frames, of which the slice "z=12" or "z=50%" is the picture, counted
+as the file has them; of a series in several files each is a picture of its own. Its numbers are
+slope * stored + intercept (Hounsfield units, say) where the file gives them; MONOCHROME1, in which
+large is dark, is inverted. Stored whole numbers without slope and sign have their ends, 0 and
+2^bits - 1; all else wants a window. The file's own display window is not used, as it differs
+between pictures. A compressed file is read where pydicom finds a decoder.
 
 NIfTI: a volume, turned so that x grows to the right of the patient, y to the front, z to the head
 (RAS+, from the file's affine), its slope and intercept applied. A *slice* of it is the picture,
@@ -79,11 +80,16 @@ def is_nifti(content: bytes) -> bool:
     return head[344:348] == b"n+1\0" or head[4:8] == b"n+2\0"
 
 
-def read_dicom(content: bytes, name: object) -> Raw:
+def read_dicom(content: bytes, name: object, cut: str) -> Raw:
     """The numbers of a DICOM picture.
 
+    Args:
+        content: the bytes of the file.
+        name: the picture in messages.
+        cut: the slice of several frames, as the module says; "": the file has only one.
+
     Raises:
-        DataError: pydicom is not installed, several frames, a palette, a compression without a
+        DataError: pydicom is not installed, no slice named, a palette, a compression without a
             decoder, or a damaged file.
     """
     try:
@@ -99,7 +105,7 @@ def read_dicom(content: bytes, name: object) -> Raw:
             raise DataError(f"{name}: a deflated DICOM file; save it uncompressed")
         found = pydicom.dcmread(io.BytesIO(content))
         _check_dicom(found, name)
-        stored = pixel_array(found)
+        stored = pixel_array(found, index=_frame(found, name, cut))
         values = np.asarray(apply_rescale(stored, found))
     except DataError:
         raise
@@ -122,8 +128,6 @@ def _check_dicom(found: Any, name: object) -> None:
     """One picture, gray or of three colours, of a size that is decoded."""
     if "PixelData" not in found:
         raise DataError(f"{name}: a DICOM file without a picture")
-    if (frames := int(found.get("NumberOfFrames") or 1)) > 1:
-        raise DataError(f"{name}: a DICOM file of {frames:,} frames; expected one picture")
     if (pixels := int(found.Rows) * int(found.Columns)) > PICTURE_PIXELS:
         raise DataError(f"{name}: {pixels:,} pixels; at most {PICTURE_PIXELS:,} are decoded")
     kind = str(found.PhotometricInterpretation)
@@ -131,6 +135,19 @@ def _check_dicom(found: Any, name: object) -> None:
         raise DataError(f"{name}: a DICOM picture of {kind}; expected gray or red, green and blue")
     if int(found.SamplesPerPixel) == 1 and kind not in _GRAY:
         raise DataError(f"{name}: a DICOM picture of {kind}; expected one of {list(_GRAY)}")
+
+
+def _frame(found: Any, name: object, cut: str) -> int:
+    """The place of the frame that is the picture."""
+    frames = int(found.get("NumberOfFrames") or 1)
+    if frames == 1:
+        return 0
+    if SLICE.fullmatch(cut) is None or not cut.startswith("z"):
+        raise DataError(
+            f"{name}: a DICOM file of {frames:,} frames; say which slice is the picture: "
+            "slice=z=50%, or z=12"
+        )
+    return _place((1, 1, frames), name, cut)[1]
 
 
 def read_nifti(content: bytes, name: object, cut: str) -> Raw:

@@ -8,13 +8,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 
 from causalflow.graph.graph import Graph
 from causalflow.graph.image_options import AUTO
+from causalflow.graph.method_options import Diffusers, DiT, PatchUNet, ResidualNet, UNet
 from causalflow.graph.node import Image, Neural, Node, images_of, levels_of
 from causalflow.limits import CATEGORICAL_ROWS, CONFOUNDER_STATES, NETWORK_WEIGHTS
 from causalflow.plugins import BACKBONES, CLASS_NOISES, NODE_TYPES
 from causalflow.values.variable import UNTYPED
+
+_OWN = {
+    each.method: frozenset(slot.name for slot in fields(each)) - {"width", "multipliers", "blocks"}
+    for each in (UNet, PatchUNet, ResidualNet, DiT, Diffusers)
+}
+"""Backbone -> its own options. A file may state width and levels whatever stands in their place."""
 
 __all__ = ["latent_levels", "refusals", "untyped"]
 
@@ -137,6 +145,12 @@ def _picture(name: str, node: Node, parents: Mapping[str, Node]) -> Iterator[str
             f"node '{name}': folder {folder!r} of a network that nothing reads; write "
             "backbone: diffusers beside it"
         )
+    elif foreign := _foreign(node):
+        name_of, wanted, backbone = foreign
+        yield (
+            f"node '{name}': '{name_of}' is an option of backbone {wanted}, and beside backbone "
+            f"'{backbone}' it says nothing; leave one of them out"
+        )
     elif any(_weights(each) > NETWORK_WEIGHTS for each in images_of({name: node}).values()):
         yield (
             f"node '{name}': its U-Net would have more than {NETWORK_WEIGHTS:,} weights; "
@@ -150,6 +164,19 @@ def _unread_folder(node: Node) -> str | None:
     if options is None or options.backbone == "diffusers":
         return None
     return options.folder if options.backbone in (AUTO, *BACKBONES.own) else None
+
+
+def _foreign(node: Node) -> tuple[str, str, str] | None:
+    """An option that is given, the backbones that have it, and the one beside it that has not."""
+    options = node.diffusion
+    if options is None or options.backbone not in _OWN:
+        return None
+    for slot in fields(options):
+        of = [name for name, own in _OWN.items() if slot.name in own]
+        given = getattr(options, slot.name) != slot.default
+        if of and given and options.backbone not in of:
+            return slot.name, " or ".join(map(repr, of)), options.backbone
+    return None
 
 
 def _weights(node: Image) -> int:

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from causalflow.diffusion.denoiser import NetworkCalls
-from causalflow.errors import CausalflowError, EvidenceError
+from causalflow.errors import CausalflowError, EvidenceError, shown
 from causalflow.exact.model import ExactModel
 from causalflow.graph.settings import InForce
 from causalflow.mechanisms.exogenous.draws import ExogenousDraws, abduct_exogenous
@@ -85,12 +85,30 @@ class Abduction:
         info: how it was found.
         known: node -> engine values that were given or read off an image, gaps among them; without
             the images that diffusion models make.
+        ways: observed image -> the options of the solver that read its noise.
     """
 
     noise: WorldNoise
     rows: int
     info: Info
     known: Values = field(default_factory=dict)
+    ways: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+
+    def check_ways(self, scm: StructuralModel) -> None:
+        """Refuse to draw images by another solver than read their noise.
+
+        Raises:
+            EvidenceError: an option that differs.
+        """
+        for name, way in self.ways.items():
+            now = scm.images[name].way
+            if other := [option for option in way if way[option] != now.get(option)]:
+                first = other[0]
+                raise EvidenceError(
+                    f"node '{name}': its noise was abducted with {first}={shown(way[first])} and "
+                    f"is predicted with {first}={shown(now.get(first))}, under which it is another "
+                    "picture's; give both calls the same"
+                )
 
 
 def abduct(
@@ -142,7 +160,8 @@ def _abducted(scm: StructuralModel, values: Values, generator: torch.Generator) 
         ),
     )
     known = _known(scm, values, rows, completions)
-    return Abduction(noise=_merged(noises, rows), rows=n, info=info, known=known)
+    ways = {name: image.way for name, image in scm.images.items() if name in values}
+    return Abduction(noise=_merged(noises, rows), rows=n, info=info, known=known, ways=ways)
 
 
 def _explained(problem: EvidenceError, scm: StructuralModel, values: Values) -> EvidenceError:

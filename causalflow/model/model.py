@@ -529,10 +529,14 @@ class Model:
             sampling: options of image nodes, as for `sample`.
             options: single options, as for `abduct`; without ``residual`` it leaves out what
                 decoding missed.
+
+        Raises:
+            EvidenceError: an image's noise was abducted by another solver, in other steps.
         """
         scm, _, watch = self._call(None, steps, guidance, sampling, options)
         actions = read_interventions(scm, do, abduction.rows)
         check_noise(scm, actions)
+        abduction.check_ways(scm)
         world = predicted(scm, abduction, actions, watch)
         if watch is not None:
             watch.tell("predict")

@@ -23,6 +23,8 @@ from causalflow.values.variable import Look, NodeType
 
 __all__ = ["ImageType", "codes_of", "image_of", "pixels_of"]
 
+COLOURS = (1, 3, 4)
+"""Channels that most pictures have."""
 SLACK = 1e-3
 """How far a pixel may be outside [0, 1]: images of half precision end a little outside."""
 
@@ -73,6 +75,17 @@ class ImageType(NodeType):
     def words(self) -> str:
         """The type and the shape."""
         return "image " + "x".join(map(str, self.shape))
+
+    @property
+    def note(self) -> str:
+        """That channels come first, of a shape that looks as if they came last."""
+        first, across, last = self.shape
+        if not (last in COLOURS and first not in COLOURS and across not in COLOURS):
+            return ""
+        return (
+            f"shape {[*self.shape]} is {first} channels of {across} x {last} pixels; channels come "
+            f"first: a picture of {first} x {across} pixels is {[last, first, across]}"
+        )
 
     def read(
         self, given: Any, *, where: str = "value", error: type[CausalflowError] = EvidenceError

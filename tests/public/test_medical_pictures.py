@@ -65,6 +65,18 @@ def test_dicom_numbers_are_slope_times_stored_plus_intercept_in_the_window(tmp_p
     assert np.allclose(percent, ((0.5 * RAMP - 100 - low) / (high - low)).clip(0, 1), atol=1e-7)
 
 
+def test_a_slice_of_a_dicom_file_of_frames_is_its_frame(tmp_path):
+    frames = np.random.default_rng(1).integers(0, 256, (5, 6, 8), dtype=np.uint8)
+    whole = dicom(frames[0], NumberOfFrames=5, PixelData=frames.tobytes())
+    (tmp_path / "a.dcm").write_bytes(whole)
+    for cut, frame in {"z=0": 0, "z=3": 3, "z=50%": 2, "z=100%": 4}.items():
+        assert np.array_equal(read(listed(tmp_path, "a.dcm"), 6, 8, slice=cut)[0], frames[frame])
+    with pytest.raises(cf.DataError, match="5 frames; say which slice is the picture"):
+        read(listed(tmp_path, "a.dcm"), 6, 8, slice="x=1")
+    with pytest.raises(cf.DataError, match="slice z=5; the volume has 5 along z"):
+        read(listed(tmp_path, "a.dcm"), 6, 8, slice="z=5")
+
+
 def test_dicom_in_which_large_is_dark_is_inverted(tmp_path):
     stored = np.arange(48, dtype=np.uint16).reshape(6, 8) * 80
     kind = {"PhotometricInterpretation": "MONOCHROME1", "BitsStored": 12, "HighBit": 11}
@@ -89,7 +101,7 @@ def test_dicom_of_eight_bits_is_the_same_bytes_as_a_png(tmp_path):
 @pytest.mark.parametrize(
     ("tags", "message"),
     [
-        ({"NumberOfFrames": 3}, "a DICOM file of 3 frames; expected one picture"),
+        ({"NumberOfFrames": 3}, "a DICOM file of 3 frames; say which slice is the picture"),
         ({"Rows": 65535, "Columns": 65535}, "pixels; at most"),
         ({"PhotometricInterpretation": "PALETTE COLOR"}, "a DICOM picture of PALETTE COLOR"),
         ({"TransferSyntaxUID": "1.2.840.10008.1.2.4.80"}, "no DICOM picture that can be read"),

@@ -288,6 +288,16 @@ class ImageMechanism(nn.Module):
         return self.mutilation({name: values[name] for name in self.parents})
 
     @property
+    def way(self) -> dict[str, Any]:
+        """The options that its noise was read with, and that it is drawn with again."""
+        own = (
+            ("difference_times", "difference_weights")
+            if self.options.solver == "difference"
+            else ()
+        )
+        return {name: getattr(self.options, name) for name in ("solver", "steps", "grid", *own)}
+
+    @property
     def reads_by_flow(self) -> bool:
         """Whether its flow has the last word on the numbers that are read off an image."""
         return self.canvas.latent is not None and self.representation is None
