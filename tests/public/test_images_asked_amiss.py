@@ -66,7 +66,9 @@ def test_an_option_of_one_backbone_beside_another_is_refused(options, option, ow
     assert cf.compile(kept)
 
 
-def test_channels_that_come_last_are_told_and_rows_name_pictures_of_another_folder(model, tmp_path):
+def test_channels_that_come_last_are_told_and_rows_name_pictures_of_another_folder(
+    cli, model, tmp_path
+):
     last = tmp_path / "last.yaml"
     last.write_text("nodes: {i: {type: image, shape: [64, 64, 3]}}")
     told = cli("check", last)
