@@ -268,7 +268,7 @@ def read_image(
     Raises:
         DataError: no image file, or one of another size than the node's and no rule for it.
     """
-    from causalflow.data.reading import read_picture
+    from causalflow.data.collection import read_picture
 
     return read_picture(file, node.shape, name, habits.get(name), **spelt)
 

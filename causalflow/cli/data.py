@@ -30,7 +30,7 @@ from causalflow.cli.rows import DATA_HELP, images_option, path_option, read_rows
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from causalflow.data.reading import Collection
+    from causalflow.data.collection import Collection
     from causalflow.data.summary import Summary
     from causalflow.graph.graph import Graph
 

@@ -24,8 +24,8 @@ from causalflow.graph.node import images_of
 from causalflow.plugins import DATA_SETS
 
 if TYPE_CHECKING:
+    from causalflow.data.collection import Collection
     from causalflow.data.habit import Habit
-    from causalflow.data.reading import Collection
     from causalflow.data.sets.catalogue import DataSet
     from causalflow.data.supply import Supply
     from causalflow.graph.graph import Graph
@@ -155,7 +155,7 @@ def read_rows(
     Raises:
         DataError: no such file, one that cannot be read, or images that nothing names.
     """
-    from causalflow.data.reading import read
+    from causalflow.data.collection import read
     from causalflow.data.sources.source import Place, claimed
 
     if not claimed(Place(text=data, graph=graph)) and not Path(data).exists():

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from causalflow.data.collection import Collection, read
 from causalflow.data.files import image_folder
 from causalflow.data.frame import Frame, hide_labels
-from causalflow.data.reading import Collection, Reading, read
+from causalflow.data.reading import Reading
 from causalflow.data.sets.bar_mnist import bar_mnist
 from causalflow.data.sets.catalogue import data_set
 from causalflow.data.sets.causal_circuit import causal_circuit

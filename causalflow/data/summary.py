@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from causalflow.data.collection import Collection, Survey
 from causalflow.data.frame import Frame
 from causalflow.data.habit import ends_text
-from causalflow.data.reading import Collection, Survey
 from causalflow.graph.graph import Graph
 from causalflow.nn.embedding import known
 

@@ -25,9 +25,9 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from causalflow.data.collection import Collection
 from causalflow.data.frame import Frame
 from causalflow.data.habit import Habit
-from causalflow.data.reading import Collection
 from causalflow.errors import CausalflowError, CausalflowWarning, one_line
 from causalflow.graph.node import Node
 from causalflow.mechanisms.categorical import PSEUDO_COUNT, Categorical, smoothed_log
