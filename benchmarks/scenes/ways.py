@@ -30,7 +30,7 @@ from benchmarks.scenes.latent import decoded_again
 from benchmarks.scenes.scene import Columns, Scene
 from causalflow.mechanisms.mechanism import to_public
 
-__all__ = ["WAYS", "Way", "net_path", "pictures"]
+__all__ = ["WAYS", "Way", "net_path", "of_model", "pictures"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +91,8 @@ def pictures(
     elif way.net == "hvae":
         yield from _of_hvae(HVAE.load(path), scene)
     else:
-        yield from _of_model(cf.Model.load(path).to(device), scene, way)
+        model = cf.Model.load(path).to(device)
+        yield from of_model(model, scene, told=way.told, **way.options)
 
 
 def _of_hvae(peer: HVAE, scene: Scene) -> Iterator[tuple[str, Tensor]]:
@@ -102,11 +103,21 @@ def _of_hvae(peer: HVAE, scene: Scene) -> Iterator[tuple[str, Tensor]]:
     yield "null", peer.counterfactual(scene.rows["image"], factual, {})
 
 
-def _of_model(model: cf.Model, scene: Scene, way: Way) -> Iterator[tuple[str, Tensor]]:
-    noise = model.abduct(_public(model, scene.told(way.told)), **way.options)
+def of_model(
+    model: cf.Model, scene: Scene, *, told: float = 1.0, **options: Any
+) -> Iterator[tuple[str, Tensor]]:
+    """The pictures of a model of ours.
+
+    Args:
+        model: fitted.
+        scene: the rows.
+        told: the share of each picture's factual labels that is given.
+        options: of the calls.
+    """
+    noise = model.abduct(_public(model, scene.told(told)), **options)
     for do, values in scene.actions.items():
-        yield do, model.predict(noise, _public(model, values), **way.options)["image"].cpu()
-    yield "null", model.predict(noise, {}, **way.options)["image"].cpu()
+        yield do, model.predict(noise, _public(model, values), **options)["image"].cpu()
+    yield "null", model.predict(noise, {}, **options)["image"].cpu()
 
 
 def _public(model: cf.Model, columns: Columns) -> dict[str, Tensor]:
