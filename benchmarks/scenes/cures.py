@@ -129,7 +129,7 @@ def _page(family: str, rows: int, found: Mapping[str, Mapping[str, Any]]) -> str
     options = [f"* {n}: {dict(CURES[n].image) | dict(CURES[n].fit)}" for n in found if n != "none"]
     about = (
         "Errors in grey levels on validation pictures under every intervention, the mask off: "
-        "drift is that of the pixels that do not truly change. 95 % intervals, pictures drawn again."
+        "drift is that of the pixels that do not truly change. 95 % intervals, pictures redrawn."
     )
     made = f"`{COMMAND}`: {machine()['processor']}, one thread."
     return "\n".join([head, "", about, "", *table(found), "", *options, "", made, ""])

@@ -1,4 +1,4 @@
-"""Cures of what is learned by heart: each is an option that a fit takes, and the page says numbers."""
+"""Cures of what is learned by heart: each is an option that a fit takes; the page says numbers."""
 
 from dataclasses import replace
 
