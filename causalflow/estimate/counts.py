@@ -54,7 +54,7 @@ class Counts:
 
 
 def counted(
-    rows: Tabular,
+    given: Tabular,
     names: Sequence[str],
     nodes: Mapping[str, Node],
     levels: Mapping[str, Sequence[Level]],
@@ -62,7 +62,7 @@ def counted(
     """The complete rows of the columns ``names``; warns of those left out.
 
     Args:
-        rows: a data frame of any library, or a mapping of columns.
+        given: a data frame of any library, or a mapping of columns.
         names: the columns that are needed.
         nodes: what the graph declares.
         levels: the levels of variables for which it declares none; else the values that occur.
@@ -71,7 +71,7 @@ def counted(
         DataError: a missing column, a continuous one, a value that is no level, columns of unequal
             length, no complete row, too many cells, or rows of an experiment.
     """
-    columns = columns_of(rows, "estimate")
+    columns = columns_of(given, "estimate")
     if not names:
         return _none_needed(columns)
     only_observed("estimate", {*names, *nodes}, columns)

@@ -116,7 +116,7 @@ def _graph(graph: PDAG, edges: frozenset[Pair], latent: list[str]) -> Graph:
     places = {name: place for place, name in enumerate(graph.nodes)}
     ordered = sorted(edges, key=lambda edge: (places[edge[0]], places[edge[1]]))
     texts = [f"{written(a)} -> {written(b)}" for a, b in ordered]
-    return Graph(nodes=list(graph.nodes), edges=texts, latent=latent or None)
+    return Graph(nodes=list(graph.nodes), edges=texts, latent=latent)
 
 
 def _read(found: Any, names: Sequence[str] | None, orient: str | Iterable[str]) -> PDAG:

@@ -85,8 +85,9 @@ def frame_of(columns: Mapping[str, Any], library: str = PANDAS) -> Any:
     """
     import narwhals
 
+    backend: Any = library
     try:
-        return narwhals.from_dict(dict(columns), backend=library).to_native()
+        return narwhals.from_dict(dict(columns), backend=backend).to_native()
     except (ImportError, ValueError) as mistake:
         reason = str(mistake).split("\n")[0]
         raise DataError(f"a data frame of {library!r} cannot be made: {reason}") from None
