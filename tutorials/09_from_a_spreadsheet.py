@@ -134,8 +134,8 @@ def doubts(found):
 #
 # A mechanism for each column, fitted to all rows, those with empty cells too: they are filled by
 # what the model thinks of them. So few rows carry straight lines (`noise: linear`) and not much
-# more; `main(noise="auto")` lets the rows choose, and takes half a minute longer. Changing nothing gives the row back. Then one row, had its body
-# mass been 25: the same person, the same luck, with the range that the fit and the row leave open.
+# more; `main(noise="auto")` lets the rows choose, and takes half a minute longer. Changing nothing
+# gives the row back. Then one row, had its body mass been 25: the same person, the same luck.
 #
 #     causalflow fit diabetes.yaml --data diabetes.csv -o diabetes.safetensors
 #     causalflow counterfactual diabetes.safetensors --data diabetes.csv --row 17 --do bmi=25
