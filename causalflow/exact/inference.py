@@ -82,7 +82,7 @@ class Inference:
         drawn: Mapping[str, Values] = MappingProxyType({}),
     ) -> None:
         self.structure, self.arithmetic = structure, arithmetic
-        self._drawn = drawn
+        self._drawn = dict(drawn)
         self.draws = next(map(len, drawn.values()), None)
         self._backend = Numpy() if backend is None else backend
         self._compiled: OrderedDict[Hashable, _Compiled] = OrderedDict()

@@ -216,7 +216,7 @@ class FiniteStructure:
     def __init__(self, graph: Graph, assumed: Mapping[str, str] = MappingProxyType({})) -> None:
         if reason := unsupported(graph):
             raise CompileError(f"graph '{graph.name}': no exact model: {reason}")
-        self.graph, self.assumed = graph, assumed
+        self.graph, self.assumed = graph, dict(assumed)
         self.laws = {name: finite_law(law) or () for name, law in graph.exogenous.items()}
         nodes, exogenous = graph.admg.nodes, tuple(graph.exogenous)
         order, places = _places(nodes), _places(exogenous)
