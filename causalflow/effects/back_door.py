@@ -95,7 +95,7 @@ class _Score:
         score: shape (rows,).
         share: what its mean is divided by, shape (rows,).
         open: the part of each row's share whose outcome is not known.
-        width: of the range of the outcome.
+        width: how wide the range of the outcome is.
         place: the level of the treatment that is set; -1: none.
     """
 

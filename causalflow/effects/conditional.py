@@ -34,7 +34,7 @@ class Conditional:
 
     Attributes:
         values: shape (answers,).
-        deviations: of each half of the rows, the halves' answers less these, (halves, answers).
+        deviations: the answers of each half of the rows less these, shape (halves, answers).
         learner: the candidate that was taken, in words.
     """
 
