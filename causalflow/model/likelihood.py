@@ -235,6 +235,7 @@ class Trainee(nn.Module):
             table = self._mechanism(name)
             if isinstance(table, Categorical) and table.is_table:
                 table.calibrate(untouched(columns, name), torch.Generator())
+        self._fill_tables(columns)
 
     def smooth(self, pseudo_count: float | None) -> None:
         """Set the observations added to each row of the tables; None: as `PSEUDO_COUNT` says."""
@@ -248,13 +249,20 @@ class Trainee(nn.Module):
             if name not in self._regressions:
                 self._mechanism(name).calibrate(untouched(columns, name), generator)
         self._calibrate_regressions(columns)
-        parts = [part for part in self.joined(columns) if self.is_finite(part)]
+        parts = self._finite_parts(columns)
         for district in self.districts:
             if any(district.latents.keys() <= set(part.open) for part in parts):
                 district.begin(columns, generator)
             else:
                 district.calibrate(columns, generator)
-        for part in parts:
+        self._fill_tables(columns)
+
+    def _finite_parts(self, columns: Values) -> list[Joined]:
+        return [part for part in self.joined(columns) if self.is_finite(part)]
+
+    def _fill_tables(self, columns: Values) -> None:
+        """Fit the tables that gaps join to all rows, from what they are."""
+        for part in self._finite_parts(columns):
             laws = {name: self.tables[name] for name in part.names}
             rows = {name: column[part.usable] for name, column in columns.items()}
             fit_tables(laws, part.open, rows)
