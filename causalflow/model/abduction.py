@@ -7,8 +7,8 @@ The rows are taken in groups that miss the same nodes. In each group the evidenc
    in a latent, by its flow from there (`causalflow.diffusion.likeliest`).
 2. Declared exogenous variables come from their equations: solved for, or drawn from the joint
    posterior.
-3. Latent classes, and class nodes that are missing while a descendant is known, are drawn from
-   their exact joint posterior (`causalflow.model.posterior`).
+3. Latent classes, and classes and numbers that are missing while a descendant is known, are drawn
+   from their joint posterior, which is exact for classes (`causalflow.model.posterior`).
 4. A missing node without known descendants stays free: its noise is drawn, not abducted.
 
 Then every mechanism abducts its own noise (`causalflow.model.scm.StructuralModel.abduct`).
@@ -31,11 +31,17 @@ from causalflow.graph.settings import InForce
 from causalflow.mechanisms.exogenous.draws import ExogenousDraws, abduct_exogenous
 from causalflow.mechanisms.mechanism import Noise, Values, labelled
 from causalflow.model.evidence import by_missing
-from causalflow.model.posterior import draw_group, groups, unknowns
+from causalflow.model.posterior import SWEEPS, draw_group, groups, is_finite, unknowns
 from causalflow.model.scm import StructuralModel, WorldNoise
 from causalflow.model.support import Watch
 
 __all__ = ["Abduction", "Completion", "Info", "abduct", "complete", "completed_noise"]
+
+DRAWN = {
+    True: "drawn from its exact posterior under the model",
+    False: f"drawn from its posterior under the model, by a chain of {SWEEPS} sweeps",
+}
+"""How a missing node was found, by whether all that it was drawn with is finite."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,8 +251,10 @@ def complete(scm: StructuralModel, evidence: Values, generator: torch.Generator)
     computed = certain | _compute(scm, values, roots)
     values |= computed
     drawn: dict[str, Tensor] = {}
+    ways: dict[str, str] = {}
     for group in groups(scm, values, unknowns(scm, values)):
         drawn |= draw_group(scm, {**values, **roots}, group, generator)
+        ways |= dict.fromkeys(group.names, DRAWN[is_finite(scm, group)])
     roots |= {name: drawn[name] for name in scm.root_names if name in drawn}
     for name in scm.root_names:
         if name not in roots:
@@ -254,7 +262,7 @@ def complete(scm: StructuralModel, evidence: Values, generator: torch.Generator)
     nodes = {name: value for name, value in drawn.items() if name not in roots}
     inferred = {name: _how_read(scm, values, name) for name in read}
     inferred |= dict.fromkeys(computed, "computed by its equation")
-    inferred |= dict.fromkeys(nodes, "drawn from its exact posterior under the model")
+    inferred |= {name: ways[name] for name in nodes}
     return Completion(
         values=values | nodes,
         roots=roots,

@@ -76,7 +76,10 @@ class Chain:
     def predicted(
         self, values: Values, gaps: Values, generator: torch.Generator
     ) -> dict[str, Tensor]:
-        """The values with every gap drawn given its parents alone: a start."""
+        """The values with every gap drawn given its parents alone: a start.
+
+        A variable without values is unknown in all rows.
+        """
         found = dict(values)
         for name in self.unknown:
             rows = gaps[name].nonzero()[:, 0]
@@ -86,7 +89,8 @@ class Chain:
             else:
                 mechanism = self.scm.mechanism(name)
                 drawn = mechanism.predict(parents, mechanism.draw_noise(len(rows), generator))
-            found[name] = found[name].index_put((rows,), drawn.to(found[name]))
+            old = found.get(name)
+            found[name] = drawn if old is None else old.index_put((rows,), drawn.to(old))
         return found
 
     @torch.no_grad()
@@ -106,7 +110,7 @@ class Chain:
             gaps: unknown variable -> where it is unknown, bool, shape (rows,).
             generator: draws.
             sweeps: how many.
-            like: rows that show what proposals should be like; None: the values themselves.
+            like: rows that show what numbers are like; None: the values themselves; empty: none.
         """
         found = dict(values)
         proposal = self._proposal(values if like is None else like)
@@ -130,7 +134,7 @@ class Chain:
         rest = [name for name in self.scm.order if name in read and name not in names]
         numbers = [name for name in rest if not self._is_finite(name)]
         levels = {n: self.scm.levels(n) for n in rest if self._is_finite(n)}
-        if not names:
+        if not names or not values:
             return None
         columns = (*names, *numbers, *levels)
         rows = all_labelled(values, columns)

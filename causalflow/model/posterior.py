@@ -1,4 +1,4 @@
-"""Posterior of unknown finite variables: exact, joint, by enumeration.
+"""Posterior of unknown variables: exact and joint where they are finite, by a chain where not.
 
 Notation: e the known values, H the unknown finite variables, H = H_1 + H_2 + ... split into groups
 that no likelihood joins. Then
@@ -6,7 +6,8 @@ that no likelihood joins. Then
     p(H_g | e)  proportional to  prod_{i in factors of H_g} p(x_i | pa_i),
 
 a table over the joint states of H_g for each row of the batch. The posterior must be joint:
-replacing every variable by its own marginal is wrong as soon as two of them explain one value.
+replacing every variable by its own marginal is wrong as soon as two of them explain one value. A
+group that has a number is drawn by `causalflow.model.chain`, from a start by its parents alone.
 """
 
 from __future__ import annotations
@@ -20,9 +21,15 @@ from torch import Tensor
 from causalflow.errors import EvidenceError
 from causalflow.limits import POSTERIOR_ROWS, POSTERIOR_STATES
 from causalflow.mechanisms.mechanism import Likely, Values, draw_index
+from causalflow.model.chain import Chain
 from causalflow.model.scm import StructuralModel
 
-__all__ = ["Group", "draw_group", "groups", "unknowns"]
+__all__ = ["SWEEPS", "Group", "draw_group", "groups", "is_finite", "unknowns"]
+
+SWEEPS = 12
+"""Of the chain, for each draw."""
+WORLDS = 2_000
+"""Worlds that show it what numbers are like."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,20 +46,21 @@ class Group:
 
 
 def unknowns(scm: StructuralModel, values: Values) -> list[str]:
-    """The unknown finite variables that bear on ``values``.
+    """The unknown variables that bear on ``values``.
 
-    They are latent classes, and class nodes above a known one.
+    They are latent classes, and classes and numbers above a known node.
 
     Raises:
-        EvidenceError: an unknown variable of another type has a known descendant.
+        EvidenceError: an unknown variable with an equation, or one that is no class or number, has
+            a known descendant.
     """
     above = scm.needed(values) - values.keys()
     found = [name for name in scm.order if name in above]
     for name in found:
-        if name in scm.equations or scm.types[name].levels is None:
+        if name in scm.equations or not scm.types[name].scalar:
             raise EvidenceError(
                 f"node '{name}': missing from the evidence while its descendant "
-                f"'{min(scm.below([name]) & values.keys())}' is given, and only class nodes "
+                f"'{min(scm.below([name]) & values.keys())}' is given, and only classes and numbers "
                 "without an equation can be inferred; give it too, or leave out its descendants"
             )
     informative = [*values, *found]
@@ -104,7 +112,7 @@ def _scopes(scm: StructuralModel, values: Values, unknown: list[str]) -> dict[st
 def draw_group(
     scm: StructuralModel, known: Values, group: Group, generator: torch.Generator
 ) -> dict[str, Tensor]:
-    """A draw of the group from its joint posterior, int64 of shape (batch,) each.
+    """A draw of the group from its joint posterior, shape (batch,) each.
 
     Args:
         scm: the fitted model.
@@ -115,6 +123,8 @@ def draw_group(
     Raises:
         EvidenceError: more than `POSTERIOR_STATES` joint states.
     """
+    if not is_finite(scm, group):
+        return _chained(scm, known, group, generator)
     levels = [scm.levels(name) for name in group.names]
     if math.prod(levels) > POSTERIOR_STATES:
         raise EvidenceError(
@@ -132,6 +142,35 @@ def draw_group(
     ]
     drawn = states[torch.cat(chosen)]
     return {name: drawn[:, column] for column, name in enumerate(group.names)}
+
+
+def is_finite(scm: StructuralModel, group: Group) -> bool:
+    """Whether all variables of a group are finite."""
+    return all(name in scm.latents or scm.types[name].levels is not None for name in group.names)
+
+
+def _chained(
+    scm: StructuralModel, known: Values, group: Group, generator: torch.Generator
+) -> dict[str, Tensor]:
+    """A draw of a group that has a number."""
+    unknown = [name for name in (*scm.latents, *scm.order) if name in group.names]
+    chain = Chain(scm=scm, unknown=unknown, laws=group.factors)
+    gaps = {name: torch.ones(len(next(iter(known.values()))), dtype=torch.bool) for name in unknown}
+    start = chain.predicted(known, gaps, generator)
+    like = _like(scm, group, generator)
+    found = chain.swept(start, gaps, generator, SWEEPS, like)
+    return {name: found[name] for name in unknown}
+
+
+@torch.no_grad()
+def _like(scm: StructuralModel, group: Group, generator: torch.Generator) -> Values:
+    """Worlds of the model, after whose moments numbers are proposed; none where pictures are."""
+    needed = scm.needed(name for name in group.factors if name not in scm.latents)
+    if any(scm.types[name].pictured for name in needed):
+        return {}
+    noise = scm.draw_noise(WORLDS, generator, needed)
+    roots = {name: noise[name]["value"] for name in scm.root_names}
+    return {**roots, **scm.predict(noise, rows=WORLDS)}
 
 
 @torch.no_grad()

@@ -163,3 +163,43 @@ def test_a_hidden_common_cause_is_fitted_with_gaps_too():
     found = model.ask(question, generator=0).value
     truth = float((full["lung"] * full["smoke"]).mean())
     assert found == pytest.approx(truth, abs=0.015)
+
+
+def straight():
+    """y = x + .5 a + .5 e, x = .8 a + .6 e', fitted to many rows."""
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=ROWS)
+    x = 0.8 * a + 0.6 * rng.normal(size=ROWS)
+    y = x + 0.5 * a + 0.5 * rng.normal(size=ROWS)
+    nodes = {name: {"type": "continuous", "noise": "linear"} for name in "axy"}
+    model = cf.compile(cf.Graph(nodes=nodes, edges=["a -> x", "a, x -> y"]))
+    model.fit({"a": a, "x": x, "y": y}, progress=False)
+    return model
+
+
+def test_a_number_missing_above_evidence_is_drawn_from_its_posterior():
+    """y had x been 0 is y - x, and x | a, y is normal: its moments are those of the closed form."""
+    model, rows = straight(), 4000
+    seen = {"y": [2.0] * rows, "a": [None] * (rows // 2) + [0.3] * (rows // 2)}
+    world = model.counterfactual(seen | {"x": [None] * rows}, {"x": 0.0}, generator=1)
+    found = world["y"].numpy().reshape(2, -1)
+    # Var(a, x, y) = (1, 1, 2.3456 ...): x = .8 a + .6 e', y = 1.3 a + .6 e' + .5 e
+    slope = (0.8 * 1.3 + 0.36) / (1.3**2 + 0.36 + 0.25)
+    spread = 1.0 - slope * (0.8 * 1.3 + 0.36)
+    precision = 1 / 0.36 + 1 / 0.25
+    middle = (0.24 / 0.36 + 1.85 / 0.25) / precision
+    for drawn, mean, variance in zip(
+        found, (2 - 2 * slope, 2 - middle), (spread, 1 / precision), strict=True
+    ):
+        assert drawn.mean() == pytest.approx(mean, abs=0.05)  # 4 errors of draws and of the fit
+        assert drawn.std() == pytest.approx(variance**0.5, rel=0.07)
+    assert "chain" in world.info.inferred["x"]
+
+
+def test_rows_with_a_gap_do_not_change_those_without():
+    model = straight()
+    whole = model.counterfactual({"a": [0.1, 1.0], "x": [0.2, 0.5], "y": [0.3, 2.0]}, {"x": 1.0})
+    some = model.counterfactual(
+        {"a": [0.1, None, 1.0], "x": [0.2, None, 0.5], "y": [0.3, 1.0, 2.0]}, {"x": 1.0}
+    )
+    assert np.allclose(some["y"].numpy()[[0, 2]], whole["y"].numpy(), rtol=0, atol=1e-9)
