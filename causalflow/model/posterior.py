@@ -60,8 +60,9 @@ def unknowns(scm: StructuralModel, values: Values) -> list[str]:
         if name in scm.equations or not scm.types[name].scalar:
             raise EvidenceError(
                 f"node '{name}': missing from the evidence while its descendant "
-                f"'{min(scm.below([name]) & values.keys())}' is given, and only classes and numbers "
-                "without an equation can be inferred; give it too, or leave out its descendants"
+                f"'{min(scm.below([name]) & values.keys())}' is given, and only classes and "
+                "numbers without an equation can be inferred; give it too, or leave out its "
+                "descendants"
             )
     informative = [*values, *found]
     latents = [r for r in scm.latents if any(r in scm.parents(name) for name in informative)]
