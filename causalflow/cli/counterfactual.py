@@ -211,6 +211,10 @@ def counterfactual(
         )
         source = as_evidence(graph, supply.rows["test"], most)
         output = output or (Path(PICTURE) if image_names(graph) else None)
+    left = {} if chosen else _left_out(loaded, source)
+    if left:
+        rest = max(map(len, whole_columns(source).values()))
+        chosen = tuple(number for number in range(rest) if number not in left)
     if chosen:
         source = _picked(source, chosen)
     sampling = Sampling(**dict(options))
@@ -243,6 +247,7 @@ def counterfactual(
         for each in open_values(graph, world, len(numbers), label_columns(graph, world))
     ]
     answer = summary(abduction, worlds, output, found, sure) | notes(loaded, source, action)
+    answer["notes"] = [*answer["notes"], *_named_rows(left)]
     if is_graph_file(model):
         answer |= {"model": weights}
     if is_graph_file(model) or supply:
@@ -313,6 +318,29 @@ def _picked(evidence: Mapping[str, Any], chosen: Sequence[int]) -> dict[str, Any
         name: [value[n] for n in chosen] if isinstance(value, list) else value[list(chosen)]
         for name, value in columns.items()
     }
+
+
+def _left_out(model: Model, evidence: Mapping[str, Any]) -> dict[int, str]:
+    """Row with gaps -> why it has no answer; none where no row has one, or there are pictures."""
+    from causalflow.model.abduction import refused
+    from causalflow.model.evidence import read_evidence
+
+    if image_names(model.graph):
+        return {}
+    values = read_evidence(model.scm, evidence)
+    found = refused(model.scm, values)
+    return {} if len(found) == len(next(iter(values.values()))) else found
+
+
+def _named_rows(left: Mapping[int, str]) -> list[str]:
+    """A line for each reason why rows have no answer."""
+    return [
+        one_line(
+            "left out, row " + ", ".join(str(n) for n, why in left.items() if why == reason),
+            f": {reason}",
+        )
+        for reason in dict.fromkeys(left.values())
+    ]
 
 
 def _evidence(

@@ -25,17 +25,17 @@ import torch
 from torch import Tensor
 
 from causalflow.diffusion.denoiser import NetworkCalls
-from causalflow.errors import CausalflowError, EvidenceError, shown
+from causalflow.errors import CausalflowError, EvidenceError, RowError, shown
 from causalflow.exact.model import ExactModel
 from causalflow.graph.settings import InForce
 from causalflow.mechanisms.exogenous.draws import ExogenousDraws, abduct_exogenous
-from causalflow.mechanisms.mechanism import Noise, Values, labelled
+from causalflow.mechanisms.mechanism import Noise, Values, labelled, take
 from causalflow.model.evidence import by_missing
 from causalflow.model.posterior import SWEEPS, draw_group, groups, is_finite, unknowns
 from causalflow.model.scm import StructuralModel, WorldNoise
 from causalflow.model.support import Watch
 
-__all__ = ["Abduction", "Completion", "Info", "abduct", "complete", "completed_noise"]
+__all__ = ["Abduction", "Completion", "Info", "abduct", "complete", "completed_noise", "refused"]
 
 DRAWN = {
     True: "drawn from its exact posterior under the model",
@@ -168,6 +168,28 @@ def _abducted(scm: StructuralModel, values: Values, generator: torch.Generator) 
     known = _known(scm, values, rows, completions)
     ways = {name: image.way for name, image in scm.images.items() if name in values}
     return Abduction(noise=_merged(noises, rows), rows=n, info=info, known=known, ways=ways)
+
+
+def refused(scm: StructuralModel, values: Values) -> dict[int, str]:
+    """Row with gaps -> why its noise cannot be found, by one try of each pattern of gaps.
+
+    Args:
+        scm: the fitted model.
+        values: engine values of some nodes; entries may be unlabelled.
+    """
+    empty = ~torch.stack([labelled(value) for value in values.values()]).any(0)
+    found = dict.fromkeys(empty.nonzero()[:, 0].tolist(), "every cell is empty")
+    rows, generator = (~empty).nonzero()[:, 0], torch.Generator(scm.device).manual_seed(0)
+    for at, part in by_missing(take(values, rows)) if len(rows) else ():
+        if len(part) == len(values):
+            continue
+        try:
+            complete(scm, take(part, at.new_zeros(1)), generator)
+        except RowError:  # of this row's values, not of its gaps
+            continue
+        except EvidenceError as problem:
+            found |= dict.fromkeys(rows[at].tolist(), str(problem))
+    return dict(sorted(found.items()))
 
 
 def _explained(problem: EvidenceError, scm: StructuralModel, values: Values) -> EvidenceError:

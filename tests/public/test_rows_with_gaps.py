@@ -1,5 +1,9 @@
 """Rows with empty cells: fits by expectation-maximisation come to what full rows would give."""
 
+import json
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -203,3 +207,15 @@ def test_rows_with_a_gap_do_not_change_those_without():
         {"a": [0.1, None, 1.0], "x": [0.2, None, 0.5], "y": [0.3, 1.0, 2.0]}, {"x": 1.0}
     )
     assert np.allclose(some["y"].numpy()[[0, 2]], whole["y"].numpy(), rtol=0, atol=1e-9)
+
+
+def test_the_command_names_the_rows_that_have_no_answer_and_answers_the_others(tmp_path):
+    straight().save(tmp_path / "model.safetensors")
+    rows = "a,x,y\n0.1,0.2,0.3\n,,\n,,2.0\n"
+    (tmp_path / "rows.csv").write_text(rows)
+    command = [sys.executable, "-m", "causalflow", "counterfactual", "model.safetensors"]
+    command += ["--evidence", "rows.csv", "--do", "x=0", "--json"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout)
+    assert {row["row"] for row in found["rows"]} == {0, 2}
+    assert any("row 1: every cell is empty" in note for note in found["notes"])
