@@ -26,9 +26,9 @@ def likeliest_parents(
     """The values of those that were read, numbers among them moved.
 
     Args:
-        codec: of the image; no parent has a representation.
-        predictor: of what was read.
-        image: what the flow runs on, shape (batch, channel, height, width).
+        codec: the image's ways; no parent has a representation.
+        predictor: the heads by which the parents were read.
+        image: the pictures or latents that the flow runs on, shape (batch, channel, height, width).
         read: parent -> value, batch rows each.
         known: the other parents, likewise.
     """
