@@ -260,7 +260,7 @@ class Formula:
             found &= self.column(event.name) == self.fixed(event)
         return found
 
-    def _target(self, term: Probability, payload: _Function, rest: Places) -> Array:
+    def _target(self, term: Probability, payload: _Function, rest: Mapping[Index, float]) -> Array:
         """f at each row's own values, times whether it has the outcomes that are fixed."""
         count = len(self._rows)
         places = {i: np.full(count, value) for i, value in {**self._fixed, **rest}.items()}

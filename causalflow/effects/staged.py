@@ -124,7 +124,7 @@ class Staged:
         whom = None if not given else rows[treatment].place(given[0], treatment)
         world = world_of(moment.outcomes[0].subscript)
         if not world:
-            had = group if whom is None else group * nuisances.has(whom)
+            had = np.asarray(group if whom is None else group * nuisances.has(whom))
             return (*ratio_of_means(target * (had > 0), had, moment), 0.0)
         level = rows[treatment].place(world[treatment], treatment)
         above = set_scores(nuisances, target, self.stages, level, whom)
