@@ -19,6 +19,7 @@ import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -140,7 +141,8 @@ def fitted_rows(
     whole, left = _filled(scm, part, frame, sized(options, part.size))
     signal: FitInterrupted | None = None
     try:
-        report = fit(part, whole, left, graph=scm.graph.to_yaml())
+        with _threads(part):
+            report = fit(part, whole, left, graph=scm.graph.to_yaml())
     except FitInterrupted as interruption:
         if interruption.report is None:
             raise
@@ -190,6 +192,17 @@ def _refit(part: Trainee, rows: Frame, options: Fit) -> None:
         raise FitInterrupted(f"{interruption}, while empty cells were filled") from None
 
 
+@contextmanager
+def _threads(part: Trainee) -> Iterator[None]:
+    """One thread where no network is an image's: in small ones, others would only wait."""
+    if not any(True for _ in part.networks()):
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(part.threads)
+
+
 def _habits(data: Any, nodes: Iterable[str]) -> dict[str, Habit]:
     """How the pictures of some nodes were read, if rows were."""
     surveys = data.surveys if isinstance(data, Collection) else {}
@@ -207,11 +220,13 @@ class Trainee(nn.Module):
         nodes: what is fitted: ``names`` and the rest of their districts, without nodes that have
             an equation or a table.
         columns: the nodes whose values that takes.
+        threads: how many torch had when it was made.
     """
 
     def __init__(self, scm: StructuralModel, names: Iterable[str]) -> None:
         super().__init__()
         names = set(names)
+        self.threads = torch.get_num_threads()
         self.districts = [d for d in latent_districts(scm) if d.children.keys() & names]
         shared = {child for district in self.districts for child in district.children}
         alone = names - shared - scm.given
@@ -273,8 +288,7 @@ class Trainee(nn.Module):
         def fitted(name: str) -> None:
             self._mechanism(name).calibrate(untouched(columns, name), torch.Generator())
 
-        threads = torch.get_num_threads()
-        workers = min(threads, len(self._regressions))
+        workers = min(self.threads, len(self._regressions))
         if workers < 2:
             for name in self._regressions:
                 fitted(name)
@@ -282,7 +296,7 @@ class Trainee(nn.Module):
         with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             for done in [pool.submit(fitted, name) for name in self._regressions]:
                 done.result()
-        torch.set_num_threads(threads)
+        torch.set_num_threads(1)  # what the pool has set may be the process's
 
     @torch.no_grad()
     def share(self, copies: int) -> None:

@@ -81,3 +81,38 @@ def test_an_image_above_it_is_refused_before_anything_is_built():
     text = text.replace("edges:", "  scan: {type: image, shape: [1, 16, 16]}\nedges:")
     with pytest.raises(cf.CausalflowError, match="noise 'auto' cannot have the image parent"):
         cf.compile(cf.loads(text, format="yaml"))
+
+
+def test_it_is_the_default_of_tables_alone(tmp_path):
+    table = cf.Graph(nodes={n: {"type": "continuous"} for n in "ab"}, edges=["a -> b"])
+    assert [table.noise_of(name) for name in "ab"] == ["auto", "auto"]
+    picture = {"type": "image", "shape": [1, 8, 8]}
+    nodes = {"a": {"type": "continuous"}, "picture": picture}
+    beside = cf.Graph(nodes=nodes, edges=["a -> picture"])
+    assert beside.noise_of("a") == "flow"
+    named = cf.Graph(nodes={"a": {"type": "continuous", "noise": "linear"}}, edges=[])
+    assert named.noise_of("a") == "linear"
+    assert "noise" not in table.to_yaml()
+    model = cf.compile(table)
+    rng = np.random.default_rng(0)
+    model.fit({"a": rng.normal(size=200), "b": rng.normal(size=200)}, progress=False)
+    model.save(tmp_path / "model.safetensors")
+    again = cf.Model.load(tmp_path / "model.safetensors")
+    assert again.graph == table
+    assert list(again.describe()["mechanism"]) == list(model.describe()["mechanism"])
+
+
+def test_no_row_far_out_makes_a_counterfactual_immense():
+    rng = np.random.default_rng(0)
+    u = rng.normal(size=(3, 1000))
+    a = u[0]
+    b = np.exp(a + 0.5 * np.abs(a) * u[1])
+    model = cf.compile(cf.Graph(nodes={n: {"type": "continuous"} for n in "ab"}, edges=["a -> b"]))
+    model.fit({"a": a, "b": b}, progress=False)
+    odd = {"a": [-2.0, 0.0], "b": [3 * b.max(), 2 * b.max()]}
+    with pytest.warns(cf.SupportWarning):
+        found = np.asarray(model.counterfactual(odd, do={"a": [2.0, 1.0]})["b"])
+    assert (np.abs(found) < 50 * b.max()).all()
+    with pytest.warns(cf.SupportWarning):
+        back = np.asarray(model.counterfactual(odd, do={"a": odd["a"]})["b"])
+    assert np.allclose(back, odd["b"], rtol=1e-9)
