@@ -81,10 +81,18 @@ def _verdict(suites: list[str], fits: list[dict[str, Any]]) -> str:
     losses = {name: behind(_errors(name, fits)) for name in suites}
     lost = [f"{name} (behind {', '.join(who)})" for name, who in losses.items() if who]
     ahead = f"{len(suites) - len(lost)} of {len(suites)}"
+    lowest = sum(_is_lowest(_errors(name, fits)) for name in suites)
+    text += f"* its mean error is the lowest in {lowest} of {len(suites)}\n"
     own = [row["seconds"] for row in fits if row["contestant"] == OWN]
     text = f"* causalflow is first, or within one standard error of the first, in {ahead} suites"
     text += f"; not in {', '.join(lost)}\n" if lost else "\n"
     return text + (f"* its slowest fit took {max(own):.1f} s of CPU\n" if own else "")
+
+
+def _is_lowest(errors: Errors) -> bool:
+    """Whether no other contestant has a lower mean error."""
+    means = {name: mean(each.values()) for name, each in errors.items()}
+    return OWN in means and means[OWN] <= min(means.values())
 
 
 def _columns(rows: list[dict[str, Any]]) -> str:
