@@ -82,10 +82,10 @@ def _verdict(suites: list[str], fits: list[dict[str, Any]]) -> str:
     lost = [f"{name} (behind {', '.join(who)})" for name, who in losses.items() if who]
     ahead = f"{len(suites) - len(lost)} of {len(suites)}"
     lowest = sum(_is_lowest(_errors(name, fits)) for name in suites)
-    text += f"* its mean error is the lowest in {lowest} of {len(suites)}\n"
     own = [row["seconds"] for row in fits if row["contestant"] == OWN]
     text = f"* causalflow is first, or within one standard error of the first, in {ahead} suites"
     text += f"; not in {', '.join(lost)}\n" if lost else "\n"
+    text += f"* its mean error is the lowest in {lowest} of {len(suites)}\n"
     return text + (f"* its slowest fit took {max(own):.1f} s of CPU\n" if own else "")
 
 
