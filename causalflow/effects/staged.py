@@ -129,7 +129,8 @@ class Staged:
         level = rows[treatment].place(world[treatment], treatment)
         above = set_scores(nuisances, target, self.stages, level, whom)
         if moment.conditions == () or group.all():
-            share = np.ones(len(rows)) if whom is None else 1.0 * nuisances.has(whom)
+            kept = np.full(len(rows), True) if whom is None else nuisances.has(whom)
+            share = kept.astype(np.float64)
         else:
             share = set_scores(nuisances, group, self.stages, level, whom)
         void = nuisances.void(level, self.stages.pillow).rows
