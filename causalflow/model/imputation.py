@@ -31,7 +31,7 @@ from causalflow.model.chain import Chain
 from causalflow.model.gaps import Joined
 from causalflow.model.scm import StructuralModel
 
-__all__ = ["completions"]
+__all__ = ["completions", "first_copy"]
 
 ROUNDS, SWEEPS = 12, 3
 """Fits, and sweeps of the chain after each."""
@@ -78,6 +78,14 @@ def completions(
         if late():
             break
     return _stacked(kept)
+
+
+def first_copy(rows: int, copies: int) -> Tensor:
+    """Which rows of so many that come in copies are of the first one: bool, shape (rows,)."""
+    whole = rows // copies // BLOCK * BLOCK * copies
+    found = torch.arange(rows) % (BLOCK * copies) < BLOCK
+    found[whole:] = torch.arange(rows - whole) < (rows - whole) // copies
+    return found
 
 
 def _open(name: str, part: Joined, columns: Mapping[str, Tensor]) -> Tensor:

@@ -41,7 +41,7 @@ from causalflow.model.evidence import check_names
 from causalflow.model.expected_counts import fit_tables
 from causalflow.model.experience import FAR, Experience, experienced, far
 from causalflow.model.gaps import Joined, gap_notes, joined, laws_of, shares, tables_of
-from causalflow.model.imputation import TABLES, completions
+from causalflow.model.imputation import TABLES, completions, first_copy
 from causalflow.model.scm import StructuralModel
 from causalflow.training.device import FitInterrupted
 from causalflow.training.fit import fit
@@ -139,6 +139,7 @@ def fitted_rows(
     """
     part.smooth(options.smoothing)
     whole, left = _filled(scm, part, frame, sized(options, part.size))
+    part.copies = len(whole) // len(frame)
     signal: FitInterrupted | None = None
     try:
         with _threads(part):
@@ -149,7 +150,7 @@ def fitted_rows(
         report, signal = interruption.report, interruption
     if report.resumed_from:
         part.count(parted(whole, left)[0].labels())
-    part.share(len(whole) // len(frame))
+    part.share()
     return report, signal, whole
 
 
@@ -221,12 +222,13 @@ class Trainee(nn.Module):
             an equation or a table.
         columns: the nodes whose values that takes.
         threads: how many torch had when it was made.
+        copies: how many rows of a fit stand for one, as its gaps were filled so many times over.
     """
 
     def __init__(self, scm: StructuralModel, names: Iterable[str]) -> None:
         super().__init__()
         names = set(names)
-        self.threads = torch.get_num_threads()
+        self.threads, self.copies = torch.get_num_threads(), 1
         self.districts = [d for d in latent_districts(scm) if d.children.keys() & names]
         shared = {child for district in self.districts for child in district.children}
         alone = names - shared - scm.given
@@ -286,8 +288,11 @@ class Trainee(nn.Module):
         """Fit the regressions, which draw nothing: node by node, each on a thread of its own."""
 
         def fitted(name: str) -> None:
-            self._mechanism(name).calibrate(untouched(columns, name), torch.Generator())
+            regression = cast(RegressionMechanism, self._mechanism(name))
+            regression.calibrate(untouched(columns, name), torch.Generator(), first)
 
+        rows = len(next(iter(columns.values()), ()))
+        first = first_copy(rows, self.copies) if self.copies > 1 else None
         workers = min(self.threads, len(self._regressions))
         if workers < 2:
             for name in self._regressions:
@@ -299,12 +304,12 @@ class Trainee(nn.Module):
         torch.set_num_threads(1)  # what the pool has set may be the process's
 
     @torch.no_grad()
-    def share(self, copies: int) -> None:
-        """Take the counts of the tables for those of so many copies of the rows."""
-        for name in self.alone if copies > 1 else ():
+    def share(self) -> None:
+        """Take the counts of the tables for those of one copy of the rows."""
+        for name in self.alone if self.copies > 1 else ():
             table = self.tables.get(name)
             if isinstance(table, Categorical) and table.counts is not None:
-                table.counts = table.counts / copies
+                table.counts = table.counts / self.copies
                 table.table.copy_(smoothed_log(table.counts, table.smoothing))
 
     def joined(self, columns: Values) -> list[Joined]:

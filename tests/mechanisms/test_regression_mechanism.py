@@ -13,6 +13,7 @@ from causalflow.errors import CompileError, DataError, EvidenceError
 from causalflow.graph.node import Class, Continuous, Image
 from causalflow.mechanisms.regression.kernel_function import Evidence, KernelFunction
 from causalflow.mechanisms.regression.regression_mechanism import STAGES, RegressionMechanism
+from causalflow.model.imputation import BLOCK, first_copy
 
 ROWS = 1500
 A = {"a": Continuous()}
@@ -230,3 +231,24 @@ def test_what_it_cannot_do_is_said_in_a_line():
     mechanism = fitted({"x": np.random.default_rng(0).gamma(2, size=300)}, support=(0.0, math.inf))
     with pytest.raises(EvidenceError, match="no noise gives the value -1"):
         mechanism.abduct(torch.tensor([-1.0]).double(), {}, generator())
+
+
+@pytest.mark.parametrize("n", [83, 442])
+def test_copies_of_the_rows_say_no_more_than_the_rows(n):
+    """Five equal tables, as from a table without gaps, have one law: what is chosen and fitted."""
+    rng = np.random.default_rng(4)
+    a = rng.normal(size=n)
+    columns = {"a": a, "x": 3 * a + rng.normal(size=n)}
+    blocks = torch.arange(n).split(BLOCK)
+    order = torch.cat([block for block in blocks for _ in range(5)])
+    once, often = (RegressionMechanism("x", Continuous(noise="auto"), A) for _ in range(2))
+    once.calibrate(tensors(**columns), generator())
+    copied = {name: column[order] for name, column in tensors(**columns).items()}
+    often.calibrate(copied, generator(), first_copy(5 * n, 5))
+    noise = {"u": torch.linspace(-2, 2, n).double(), "v": torch.full((n,), math.nan)}
+    at = tensors(a=a)
+    assert often.atoms.count == 0
+    assert often.description == once.description
+    assert np.allclose(often.predict(at, noise), once.predict(at, noise), atol=0.02)
+    assert not first_copy(5 * n, 5)[[BLOCK, 4 * BLOCK + 4, -1]].any()
+    assert (order[first_copy(5 * n, 5)] == torch.arange(n)).all()

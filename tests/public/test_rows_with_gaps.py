@@ -219,3 +219,18 @@ def test_the_command_names_the_rows_that_have_no_answer_and_answers_the_others(t
     found = json.loads(done.stdout)
     assert {row["row"] for row in found["rows"]} == {0, 2}
     assert any("row 1: every cell is empty" in note for note in found["notes"])
+
+
+def test_a_few_rows_with_gaps_are_not_learned_by_heart():
+    """Rows whose gaps are filled several times over are no more rows: x moves y by 2 a unit."""
+    rng = np.random.default_rng(2)
+    x, z = rng.normal(size=(2, 150))
+    y = 2 * x + z + rng.normal(size=150)
+    z[rng.random(150) < 0.2] = np.nan
+    graph = cf.Graph(nodes={n: {"type": "continuous"} for n in "xyz"}, edges=["x, z -> y"])
+    model = cf.compile(graph)
+    model.fit({"x": x, "y": y, "z": z}, progress=False)
+    whole = ~np.isnan(z)
+    rows = {"x": x[whole], "y": y[whole], "z": z[whole]}
+    moved = model.counterfactual(rows, do={"x": rows["x"] / 2}, generator=0)["y"].numpy()
+    assert np.abs(moved - rows["y"] + rows["x"]).max() < 1

@@ -63,15 +63,16 @@ class Atoms(nn.Module):
         """K."""
         return int((self.values < NONE).sum())
 
-    def find(self, x: Tensor, always: Tensor) -> Tensor:
+    def find(self, x: Tensor, always: Tensor, copies: int = 1) -> Tensor:
         """Take the atoms of a column; which row is at which: int64, shape (n,), -1 at none.
 
         Args:
             x: values, shape (n,).
             always: values that are atoms wherever they occur.
+            copies: how many of the rows count as one.
         """
         different, counts = x.unique(return_counts=True)
-        many = (counts > SHARE * len(x)) & (counts >= LEAST)
+        many = (counts > SHARE * len(x)) & (counts >= copies * LEAST)
         found = different[many | torch.isin(different, always)]
         self.values.fill_(NONE)
         self.values[: len(found)] = found
@@ -82,8 +83,8 @@ class Atoms(nn.Module):
         at = torch.searchsorted(self.values, x).clamp(max=MOST - 1)
         return torch.where(self.values[at] == x, at, -1)
 
-    def fit(self, index: Tensor, z: Tensor) -> None:
-        """The likeliest W, given where each row is and its inputs."""
+    def fit(self, index: Tensor, z: Tensor, copies: int = 1) -> None:
+        """The likeliest W, given where each row is and its inputs; ``copies`` rows count as one."""
         centres = z[torch.randperm(len(z), generator=torch.Generator().manual_seed(0))]
         self.centres.zero_()
         self.centres[: len(centres)] = centres[: len(self.centres)]
@@ -91,9 +92,9 @@ class Atoms(nn.Module):
         self.weights.zero_()
         self.weights[: len(shares), 0] = shares.clamp_min(1e-300).log()
         if z.shape[1] and len(shares) > 1:
-            self._descend(self._columns(z), index + 1, len(shares))
+            self._descend(self._columns(z), index + 1, len(shares), copies * RIDGE)
 
-    def _descend(self, columns: Tensor, target: Tensor, kinds: int) -> None:
+    def _descend(self, columns: Tensor, target: Tensor, kinds: int, ridge: float) -> None:
         start = self.weights[:kinds].clone()
         moved = torch.zeros_like(start).requires_grad_(True)
         optimizer = torch.optim.LBFGS([moved], max_iter=STEPS, line_search_fn="strong_wolfe")
@@ -101,7 +102,7 @@ class Atoms(nn.Module):
         def closure() -> Tensor:
             optimizer.zero_grad()
             loss = nn.functional.cross_entropy(columns @ (start + moved).T, target)
-            loss = loss + RIDGE * moved[:, 1:].square().sum() / (2 * len(target))
+            loss = loss + ridge * moved[:, 1:].square().sum() / (2 * len(target))
             loss.backward()
             return loss
 

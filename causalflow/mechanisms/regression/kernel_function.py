@@ -166,6 +166,7 @@ class KernelFunction(nn.Module):
         found: Evidence,
         weights: Tensor | None = None,
         most: int | None = None,
+        copies: int = 1,
     ) -> None:
         """The posterior mean given all rows.
 
@@ -175,6 +176,7 @@ class KernelFunction(nn.Module):
             found: what a search found.
             weights: the rows' inverse noise variances, shape (n,); None: all are the same.
             most: inducing points at most; None: all there is room for.
+            copies: how many of the rows count as one.
         """
         basis = self.choose(z, found, most)
         size = basis.raw(z[:1]).shape[1]
@@ -184,7 +186,7 @@ class KernelFunction(nn.Module):
             weighted = columns if weights is None else columns * weights[rows, None]
             gram, right = gram + weighted.T @ columns, right + weighted.T @ y[rows, None]
         gram, right = basis.scaled(basis.scaled(gram).T), basis.scaled(right)
-        basis.set(torch.linalg.solve(gram + torch.eye(size).to(gram), right)[:, 0])
+        basis.set(torch.linalg.solve(gram + copies * torch.eye(size).to(gram), right)[:, 0])
 
 
 class Basis:

@@ -60,18 +60,18 @@ class LogScale(nn.Module):
         squares = (residual.square() / mean + 1e-6).log() - LOG_SQUARE_MEAN
         return searched(z, squares, noise=LOG_SQUARE, plain=True)
 
-    def fit(self, z: Tensor, residual: Tensor, found: Evidence) -> None:
-        """The likeliest function of the inputs, given its lengths."""
+    def fit(self, z: Tensor, residual: Tensor, found: Evidence, copies: int = 1) -> None:
+        """The likeliest function of the inputs, given its lengths; ``copies`` rows count as one."""
         basis = self.function.choose(z, found)
-        fitted = _scored(basis(z), residual)
+        fitted = _scored(basis(z), residual, copies)
         basis.set(fitted)
         values = basis(z) @ fitted
         self.range.copy_(torch.stack([values.min(), values.max()]))
 
 
-def _scored(design: Tensor, residual: Tensor) -> Tensor:
+def _scored(design: Tensor, residual: Tensor, copies: int) -> Tensor:
     """The columns' weights by Fisher scoring; the prior of each is that of half of log r^2."""
-    prior = torch.full_like(design[0], 4 / LOG_SQUARE)
+    prior = torch.full_like(design[0], copies * 4 / LOG_SQUARE)
     prior[0] = 0.0  # of the constant
     root = torch.linalg.cholesky(2 * design.T @ design + torch.diag(prior))
     at = torch.zeros_like(prior)

@@ -85,8 +85,11 @@ class MonotoneMap(nn.Module):
         steps = torch.cat([self.knots[:1], self.knots.diff()])
         self.rises.copy_(steps[:, None].expand_as(self.rises))
 
-    def fit(self, e: Tensor, z: Tensor) -> None:
-        """Set all to what is likeliest given residuals e, shape (n,), and inputs z, (n, p)."""
+    def fit(self, e: Tensor, z: Tensor, copies: int = 1) -> None:
+        """Set all to what is likeliest given residuals e, shape (n,), and inputs z, (n, p).
+
+        ``copies`` of the rows count as one.
+        """
         self.knots.copy_(_knots(e, len(self.knots)))
         if self.inputs:
             self._place(z)
@@ -94,7 +97,8 @@ class MonotoneMap(nn.Module):
         problem = _Problem(
             values=(values[:, :, None] * shares[:, None]).flatten(1),
             slopes=(slopes[:, :, None] * shares[:, None]).flatten(1),
-            ridge=self._ridge(),
+            ridge=copies * self._ridge(),
+            barrier=copies * BARRIER,
         )
         start = torch.cat([self.knots[:1], self.knots.diff()])  # h(e) = e
         start = start[:, None].expand_as(self.rises).flatten()
@@ -149,8 +153,8 @@ class MonotoneMap(nn.Module):
 class _Problem:
     """max of sum(-h^2 / 2 + log h') - theta . R theta / 2 + barrier, h, h' linear in theta."""
 
-    def __init__(self, values: Tensor, slopes: Tensor, ridge: Tensor) -> None:
-        self.values, self.slopes, self.ridge = values, slopes, ridge
+    def __init__(self, values: Tensor, slopes: Tensor, ridge: Tensor, barrier: float) -> None:
+        self.values, self.slopes, self.ridge, self.barrier = values, slopes, ridge, barrier
 
     def solved(self, theta: Tensor, free: int) -> Tensor:
         """The maximum from a start inside; the first ``free`` numbers may have any sign."""
@@ -174,7 +178,7 @@ class _Problem:
         h, slope = self.values @ theta, self.slopes @ theta
         if not (slope.min() > 0 and theta[bound].min() > 0):
             return -torch.inf
-        inside = BARRIER * theta[bound].log().sum()
+        inside = self.barrier * theta[bound].log().sum()
         return float((slope.log() - h.square() / 2).sum() + inside - theta @ self.ridge @ theta / 2)
 
     def _step(self, theta: Tensor, bound: Tensor) -> Tensor:
@@ -182,9 +186,9 @@ class _Problem:
         relative = self.slopes / (self.slopes @ theta)[:, None]
         inverse = torch.where(bound, 1 / theta, 0.0)
         gradient = relative.sum(0) - self.values.T @ (self.values @ theta)
-        gradient = gradient - self.ridge @ theta + BARRIER * inverse
+        gradient = gradient - self.ridge @ theta + self.barrier * inverse
         bent = self.values.T @ self.values + relative.T @ relative + self.ridge
-        bent = bent + torch.diag(BARRIER * inverse.square() + 1e-9)
+        bent = bent + torch.diag(self.barrier * inverse.square() + 1e-9)
         return torch.linalg.solve(bent, gradient)
 
 

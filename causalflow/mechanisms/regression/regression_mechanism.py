@@ -25,6 +25,11 @@ there is evidence of one. A later one is taken only where the log-likelihood of 
 better by more than two standard errors (without parents: better); a row counts for no more than
 `MOST_GAIN`, lest a few in the tails hide what is gained on all others. Then it is fitted to all
 rows. There is nothing for gradient steps to do.
+
+Where gaps were filled several times over, rows come in copies
+(`causalflow.model.imputation`). All that is chosen is chosen on the first of them, as copies agree
+in their noise too; all that is fitted is fitted to all, and as many of them as there are count as
+one beside priors.
 """
 
 from __future__ import annotations
@@ -227,8 +232,15 @@ class RegressionMechanism(nn.Module):
         return torch.where(t.isnan() & ~x.isnan(), -math.inf, density)
 
     @torch.no_grad()
-    def calibrate(self, values: Values, generator: torch.Generator) -> None:
+    def calibrate(
+        self, values: Values, generator: torch.Generator, first: Tensor | None = None
+    ) -> None:
         """Fit all, over the rows in which all is labelled.
+
+        Args:
+            values: the columns.
+            generator: unused, as nothing is drawn.
+            first: where rows come in copies, which of them are of the first, bool, shape (rows,).
 
         Raises:
             DataError: no such row, or values outside the support.
@@ -242,15 +254,18 @@ class RegressionMechanism(nn.Module):
         x = rows[self.name].double().to(self.centre.device)
         self._standardise(rows, len(x))
         z = self._inputs(rows, len(x))
-        index = self.atoms.find(x, x.new_tensor(self.node.support))
-        self.atoms.fit(index, z)
+        chosen = torch.ones(len(x), dtype=torch.bool) if first is None else first[keep.cpu()]
+        copies = max(1, round(len(x) / max(int(chosen.sum()), 1)))
+        index = self.atoms.find(x, x.new_tensor(self.node.support), copies)
+        self.atoms.fit(index, z, copies)
         self.lattice.digits.fill_(math.inf)
         if self.atoms.count:
             self.lattice.find(x)
         rest = index < 0
         if rest.any():
             share = draw_uniform((int(rest.sum()),), torch.Generator().manual_seed(0), x.device)
-            self._fit_law(z[rest], self.lattice.within(x[rest], share))
+            part = chosen.to(x.device)[rest]
+            self._fit_law(z[rest], self.lattice.within(x[rest], share), part, copies)
 
     def _standardise(self, rows: Values, n: int) -> None:
         found = columns(self.parents, rows, n, self.centre.device)
@@ -262,19 +277,20 @@ class RegressionMechanism(nn.Module):
                 self.bends[column] = bend if node.type.levels is None else math.inf
                 column += 1
 
-    def _fit_law(self, z: Tensor, x: Tensor) -> None:
-        """Choose on a part of the rows, then fit to all."""
+    def _fit_law(self, z: Tensor, x: Tensor, first: Tensor, copies: int) -> None:
+        """Choose on a part of the first copy's rows, then fit to all."""
         if not self.line.contains(x):
             raise DataError(f"node '{self.name}': values outside its support {self.node.support}")
-        some = _drawn(len(x), CHOICE_ROWS).to(x.device)
+        own = first.nonzero()[:, 0] if first.any() else torch.arange(len(x), device=x.device)
+        some = own[_drawn(len(own), CHOICE_ROWS).to(x.device)]
         held = torch.arange(len(some), device=x.device) % HELD_OUT == 0
-        if len(x) < ENOUGH:
+        if len(own) < ENOUGH:
             held = torch.zeros_like(held)
         fitted = some[~held]
         searches = self._choose_line(z[fitted], x[fitted])
         t, _ = self.line(x)
         self._choose_stage(z[some], t[some], held, searches)
-        self._fit_stage(int(self.stage), z, t, searches)
+        self._fit_stage(int(self.stage), z, t, searches, copies)
 
     def _choose_line(self, z: Tensor, x: Tensor) -> dict[str, Evidence]:
         """Set T; the search of the mean that goes with it, none without parents."""
@@ -328,15 +344,15 @@ class RegressionMechanism(nn.Module):
                 self.stage.fill_(stage)
 
     def _fit_stage(
-        self, stage: int, z: Tensor, t: Tensor, searches: Mapping[str, Evidence]
+        self, stage: int, z: Tensor, t: Tensor, searches: Mapping[str, Evidence], copies: int
     ) -> None:
         rows = torch.ones_like(t).bool()
         fitted = self._fit_scaled_residuals if stage in SCALED else self._fit_residuals
-        e, _ = fitted(rows, z, t, searches)
-        self._fit_shapes(stage, e, z)
+        e, _ = fitted(rows, z, t, searches, copies)
+        self._fit_shapes(stage, e, z, copies)
         self.reach.fill_(math.inf)
         if stage in VARYING and searches:
-            self._fit_tails(z[_drawn(len(z), TAIL_ROWS).to(z.device)], len(z))
+            self._fit_tails(z[_drawn(len(z), TAIL_ROWS).to(z.device)], len(z) // copies)
 
     def _fit_tails(self, z: Tensor, n: int) -> None:
         """Beyond where one of n rows lies: the slope that is the median of those there."""
@@ -347,11 +363,17 @@ class RegressionMechanism(nn.Module):
         self.reach.copy_(reach)
 
     def _fit_residuals(
-        self, rows: Tensor, z: Tensor, t: Tensor, searches: Mapping[str, Evidence]
+        self,
+        rows: Tensor,
+        z: Tensor,
+        t: Tensor,
+        searches: Mapping[str, Evidence],
+        copies: int = 1,
     ) -> tuple[Tensor, Tensor]:
         """Fit a mean and one scale to some rows; e and log s of all, shape (n,) each."""
         if searches:
-            self.mean.fit(z[rows], t[rows], searches["mean"], most=_points(rows))
+            most = _points(rows)
+            self.mean.fit(z[rows], t[rows], searches["mean"], most=most, copies=copies)
         else:
             self.mean.constant(t[rows].mean())
         residual = t - self.mean(z)
@@ -359,29 +381,34 @@ class RegressionMechanism(nn.Module):
         return self._standardised(residual, z)
 
     def _fit_scaled_residuals(
-        self, rows: Tensor, z: Tensor, t: Tensor, searches: Mapping[str, Evidence]
+        self,
+        rows: Tensor,
+        z: Tensor,
+        t: Tensor,
+        searches: Mapping[str, Evidence],
+        copies: int = 1,
     ) -> tuple[Tensor, Tensor]:
         """The same with a scale that varies, from what mean and scale were before."""
         residual = t - self.mean(z)
-        self.log_scale.fit(z[rows], residual[rows], searches["scale"])
+        self.log_scale.fit(z[rows], residual[rows], searches["scale"], copies)
         weights = (-2 * self.log_scale(z[rows])).exp()
         weights = weights / weights.mean()
-        self.mean.fit(z[rows], t[rows], searches["mean"], weights, most=_points(rows))
+        self.mean.fit(z[rows], t[rows], searches["mean"], weights, _points(rows), copies)
         residual = t - self.mean(z)
-        self.log_scale.fit(z[rows], residual[rows], searches["scale"])
+        self.log_scale.fit(z[rows], residual[rows], searches["scale"], copies)
         return self._standardised(residual, z)
 
     def _standardised(self, residual: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
         log_scale = self.log_scale(z)
         return residual * (-log_scale).exp(), log_scale
 
-    def _fit_shapes(self, stage: int, e: Tensor, z: Tensor) -> None:
+    def _fit_shapes(self, stage: int, e: Tensor, z: Tensor, copies: int = 1) -> None:
         for shape in (self.shape, self.varying):
             shape.reset()
         if stage in SHAPED:
-            self.shape.fit(e, z)
+            self.shape.fit(e, z, copies)
         if stage in VARIED:
-            self.varying.fit(self.shape.to_noise(e, z)[0], z)
+            self.varying.fit(self.shape.to_noise(e, z)[0], z, copies)
 
     def loss(self, values: Values, generator: torch.Generator) -> Tensor | None:
         """None: `calibrate` does all."""
