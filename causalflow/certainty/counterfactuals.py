@@ -5,11 +5,11 @@ Notation: e the evidence of a row, x' a node's value had ``do`` been done.
     open       what e leaves open under the fitted model: draws of the noise given e; where that
                leaves one value, nothing
     fit        the error of the fitted mechanisms, whose rows were a sample: the spread of x' over
-               the model's members (`causalflow.model.members`)
-    any noise  what no rows can tell (`causalflow.certainty.any_noise`): the noise of a mechanism
-               meets another value of its parents as the mechanism assumes (monotone, Gumbel-max);
-               these ends hold under every other assumption too, and
-               never leave out the interval
+               the model's members (`causalflow.model.ensemble`)
+    any noise  what no rows can tell (`causalflow.certainty.coupling_bounds`): the noise of a
+               mechanism meets another value of its parents as the mechanism assumes (monotone,
+               Gumbel-max); these ends hold under every other assumption too, and never leave out
+               the interval
 
 The interval of a number joins the first two (`causalflow.certainty.ranges`). It rests on the graph
 and on the noise assumed; the last on the graph alone.
@@ -28,7 +28,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from causalflow.certainty.any_noise import bounds, fresh_world
+from causalflow.certainty.coupling_bounds import bounds, fresh_world
 from causalflow.certainty.individuals import Individuals
 from causalflow.certainty.ranges import Parts, Ranges, hull, joined, one_hot, quantiles, spread
 from causalflow.errors import EvidenceError

@@ -159,7 +159,7 @@ class Individuals(Mapping[str, Ranges]):
 
     def plot(self, most: int = MOST_DRAWN) -> Figure:
         """The first rows with their ranges, one panel a node (of a class: its last level)."""
-        from causalflow.certainty.pictures import drawn_ranges
+        from causalflow.certainty.panels import drawn_ranges
 
         return drawn_ranges(self.title, list(self.values()), self.numbers[:most])
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from causalflow.effects.complete_rows import Array, Column
 from causalflow.effects.question import Question
-from causalflow.effects.rows import Array, Column
 from causalflow.values.finite import finite
 
 __all__ = ["units_apart"]

@@ -21,8 +21,8 @@ from typing import Any, Literal
 import numpy as np
 from scipy.stats import norm
 
-from causalflow.effects.overlap import Overlap
-from causalflow.effects.rows import Array
+from causalflow.effects.complete_rows import Array
+from causalflow.effects.nuisance.overlap import Overlap
 from causalflow.errors import CausalflowError, DataError
 
 __all__ = ["Cell", "Effect", "effect_of_influences"]
@@ -153,7 +153,7 @@ class Effect:
         Returns:
             The axes.
         """
-        from causalflow.effects.figures import plot_curve, plot_points
+        from causalflow.effects.charts import plot_curve, plot_points
 
         label = f"{self.query}, {self.unit}" if self.unit else self.query
         ends = (self.values, self.low, self.high)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from causalflow.effects.rows import Array, Rows
+from causalflow.effects.complete_rows import Array, Rows
 from causalflow.errors import DataError, QueryError
 from causalflow.query.query import Kind, Query, Term, Value, World
 

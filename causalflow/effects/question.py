@@ -16,8 +16,8 @@ from itertools import product
 
 import numpy as np
 
+from causalflow.effects.complete_rows import Array, Column, Rows
 from causalflow.effects.effect import Cell
-from causalflow.effects.rows import Array, Column, Rows
 from causalflow.errors import DataError, QueryError
 from causalflow.limits import EFFECT_CELLS
 from causalflow.query.combination import AnyQuery, Combination

@@ -194,7 +194,7 @@ class TableReport:
 
     def plot(self) -> Figure:
         """The transform of each node in ten bins, which calibration makes equal."""
-        from causalflow.certainty.pictures import drawn_transforms
+        from causalflow.certainty.panels import drawn_transforms
 
         shown = {each.node: each.histogram for each in self.nodes if each.histogram}
         return drawn_transforms(f"{self.model}: calibration", shown, self.rows)

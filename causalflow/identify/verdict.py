@@ -237,11 +237,12 @@ class Verdict:
         Args:
             rows: variable -> its value in each row; a data frame of any library, or a mapping.
             levels: variable -> its levels; by default as the graph declares, else those that occur.
-            method: "plug in", which counts; a name of `causalflow.effects.answer.PLANNERS`;
+            method: "plug in", which counts; a name of `causalflow.effects.estimation.PLANNERS`;
                 "auto": it is counted where it can be, else the first that answers is taken.
-            learners: "auto", names of `causalflow.effects.learners.LEARNERS`, or estimators of
-                scikit-learn's form, of which the best by cross-validated loss is taken; or a
-                mapping of "outcome", "treatment" and "effect" (given conditions) to such.
+            learners: "auto", names of `causalflow.effects.nuisance.learners.LEARNERS`, or
+                estimators of scikit-learn's form, of which the best by cross-validated loss is
+                taken; or a mapping of "outcome", "treatment" and "effect" (given conditions) to
+                such.
             folds: how many parts the rows are cut into for learners.
             at: variable -> the values at which a free number is wanted.
             resamples: how many laws are drawn for the sampling error of what is counted.
@@ -254,7 +255,7 @@ class Verdict:
                 the estimand needs an experiment; or the mean of names whose order nobody has
                 declared.
         """
-        from causalflow.effects.answer import estimate_of
+        from causalflow.effects.estimation import estimate_of
 
         ask = Ask(
             query=self.query,

@@ -8,7 +8,7 @@ The rows are taken in groups that miss the same nodes. In each group the evidenc
 2. Declared exogenous variables come from their equations: solved for, or drawn from the joint
    posterior.
 3. Latent classes, and classes and numbers that are missing while a descendant is known, are drawn
-   from their joint posterior, which is exact for classes (`causalflow.model.posterior`).
+   from their joint posterior, which is exact for classes (`causalflow.model.posterior.posterior`).
 4. A missing node without known descendants stays free: its noise is drawn, not abducted.
 
 Then every mechanism abducts its own noise (`causalflow.model.scm.StructuralModel.abduct`).
@@ -31,7 +31,7 @@ from causalflow.graph.settings import InForce
 from causalflow.mechanisms.exogenous.draws import ExogenousDraws, abduct_exogenous
 from causalflow.mechanisms.mechanism import Noise, Values, labelled, take
 from causalflow.model.evidence import by_missing
-from causalflow.model.posterior import SWEEPS, draw_group, groups, is_finite, unknowns
+from causalflow.model.posterior.posterior import SWEEPS, draw_group, groups, is_finite, unknowns
 from causalflow.model.scm import StructuralModel, WorldNoise
 from causalflow.model.support import Watch
 

@@ -6,7 +6,7 @@
                 distance sup_x |F_rows(x) - F_draws(x)|, each draw with the parents of a row
     pictures    digests by which a picture is known again
     habits      how pictures were read (`causalflow.data.habit`)
-    gaps        the share of the rows that did not show a column (`causalflow.model.gaps`)
+    gaps        the share of the rows that did not show a column (`causalflow.model.missing.gaps`)
 
 Nothing here is a weight: a model answers the same without it, and is silent where it would warn.
 """

@@ -38,10 +38,10 @@ from causalflow.mechanisms.latent_class import LatentDistrict
 from causalflow.mechanisms.mechanism import Mechanism, Values, module_key, untouched
 from causalflow.mechanisms.regression.regression_mechanism import RegressionMechanism
 from causalflow.model.evidence import check_names
-from causalflow.model.expected_counts import fit_tables
 from causalflow.model.experience import FAR, Experience, experienced, far
-from causalflow.model.gaps import Joined, gap_notes, joined, laws_of, shares, tables_of
-from causalflow.model.imputation import TABLES, completions, first_copy
+from causalflow.model.missing.expected_counts import fit_tables
+from causalflow.model.missing.gaps import Joined, gap_notes, joined, laws_of, shares, tables_of
+from causalflow.model.missing.imputation import TABLES, completions, first_copy
 from causalflow.model.scm import StructuralModel
 from causalflow.training.device import FitInterrupted
 from causalflow.training.fit import fit

@@ -57,8 +57,8 @@ from causalflow.model.construction import (
     read_options,
     structural_model,
 )
-from causalflow.model.credible import with_interval
 from causalflow.model.distillation import distilled
+from causalflow.model.ensemble import check_members, members
 from causalflow.model.evidence import (
     Random,
     check_count,
@@ -72,12 +72,12 @@ from causalflow.model.evidence import (
     read_generator,
     read_interventions,
 )
+from causalflow.model.exact_part.credible import with_interval
+from causalflow.model.exact_part.finite_part import FinitePart, explicit, finite_part
+from causalflow.model.exact_part.linear_part import LinearPart, LinearQuestion, linear_part
 from causalflow.model.experience import Experience
-from causalflow.model.finite_part import FinitePart, explicit, finite_part
-from causalflow.model.gaps import gap_notes
 from causalflow.model.likelihood import fit_nodes
-from causalflow.model.linear_part import LinearPart, LinearQuestion, linear_part
-from causalflow.model.members import check_members, members
+from causalflow.model.missing.gaps import gap_notes
 from causalflow.model.sampling import simulate
 from causalflow.model.scm import StructuralModel, accelerate
 from causalflow.model.storage import Stored, read, transplant, write
@@ -126,7 +126,7 @@ class Model:
         experience: what it keeps of the rows it was fitted to: ranges, distances, digests of
             pictures (`causalflow.model.experience`).
         members: models like it, fitted to halves of the rows, if the fit was asked for some
-            (`causalflow.model.members`).
+            (`causalflow.model.ensemble`).
     """
 
     def __init__(
@@ -682,8 +682,8 @@ class Model:
         """The answer to a causal question: exact where it has a closed form, else simulated.
 
         It has one where it is about finite tables, or asks for a mean of linear equations with
-        normal noise; what was fitted counts as what is given (`causalflow.model.finite_part`,
-        `causalflow.model.linear_part`).
+        normal noise; what was fitted counts as what is given
+        (`causalflow.model.exact_part.finite_part`, `causalflow.model.exact_part.linear_part`).
 
         Args:
             query: such as ``"P(bar[color=red] | image, bar=absent)"``, or a sum or

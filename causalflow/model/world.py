@@ -42,7 +42,7 @@ from causalflow.model.evidence import (
     read_interventions,
     single_values,
 )
-from causalflow.model.gaps import gap_notes
+from causalflow.model.missing.gaps import gap_notes
 from causalflow.model.scm import Intervention, StructuralModel, WorldNoise
 from causalflow.model.support import Watch
 from causalflow.model.world_verdicts import counterfactual_verdict, sample_verdict

@@ -13,7 +13,7 @@ from causalflow.errors import CompileError, DataError, EvidenceError
 from causalflow.graph.node import Class, Continuous, Image
 from causalflow.mechanisms.regression.kernel_function import Evidence, KernelFunction
 from causalflow.mechanisms.regression.regression_mechanism import STAGES, RegressionMechanism
-from causalflow.model.imputation import BLOCK, first_copy
+from causalflow.model.missing.imputation import BLOCK, first_copy
 
 ROWS = 1500
 A = {"a": Continuous()}

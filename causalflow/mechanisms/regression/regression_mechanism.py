@@ -27,9 +27,9 @@ better by more than two standard errors (without parents: better); a row counts 
 rows. There is nothing for gradient steps to do.
 
 Where gaps were filled several times over, rows come in copies
-(`causalflow.model.imputation`). All that is chosen is chosen on the first of them, as copies agree
-in their noise too; all that is fitted is fitted to all, and as many of them as there are count as
-one beside priors.
+(`causalflow.model.missing.imputation`). All that is chosen is chosen on the first of them, as
+copies agree in their noise too; all that is fitted is fitted to all, and as many of them as there
+are count as one beside priors.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""Estimators: the methods by which rows answer a causal question."""

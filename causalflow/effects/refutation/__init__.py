@@ -1,0 +1,1 @@
+"""Refutation: estimates tried where the answer is known, and against hidden causes."""

@@ -1,0 +1,172 @@
+"""Sensitivity: what a hidden common cause would have to do to change an adjusted estimate.
+
+Notation: treatment d, outcome y, covariates z; a hidden cause u that explains R_d^2 of what is left
+of d given z, and R_y^2 of what is left of y given d and z. With e_y, e_d the residuals of y given
+(d, z) and of d given z, the estimate theta per unit of d is off by at most
+
+    bias = S R_y sqrt(R_d^2 / (1 - R_d^2)),  S = sd(e_y) / sd(e_d)
+
+The *robustness value* is the R^2 at which bias = |theta| when R_y^2 = R_d^2 = R^2: with f = |theta|
+/ S, R^2 = (sqrt(f^4 + 4 f^2) - f^2) / 2. For a risk ratio r >= 1 (or its inverse), the *E-value*
+r + sqrt(r (r - 1)) is how many times likelier u must make both treatment and outcome. A difference
+of numbers is taken for r = exp(.91 theta / sd(y)).
+
+Source: Cinelli & Hazlett (2020), equations 5, 9 and 18; Chernozhukov et al. (2022) for learned
+residuals; VanderWeele & Ding (2017) for the E-value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from causalflow.effects.complete_rows import Array
+
+__all__ = ["Sensitivity", "e_value", "explained", "risk_ratio_of_difference", "robustness_value"]
+
+
+def robustness_value(size: float, scale: float) -> float:
+    """The R^2 of treatment and of outcome at which a hidden cause explains an effect.
+
+    Args:
+        size: theta, or as much of it as shall be explained.
+        scale: S.
+
+    Example:
+        >>> round(robustness_value(0.5, 2.0), 4)
+        0.2207
+    """
+    ratio = (size / scale) ** 2
+    return float((np.sqrt(ratio**2 + 4 * ratio) - ratio) / 2)
+
+
+def e_value(risk_ratio: float) -> float:
+    """How many times likelier a hidden cause must make both to explain a risk ratio.
+
+    Example:
+        >>> round(e_value(3.9), 2), e_value(1.0)
+        (7.26, 1.0)
+    """
+    ratio = max(risk_ratio, 1 / risk_ratio)
+    return float(ratio + np.sqrt(ratio * (ratio - 1)))
+
+
+def risk_ratio_of_difference(difference: float, spread: float) -> float:
+    """About the risk ratio that a difference of means amounts to.
+
+    Args:
+        difference: one mean less the other.
+        spread: the outcome's standard deviation.
+
+    Source: VanderWeele & Ding (2017), Table 2.
+    """
+    return float(np.exp(0.91 * difference / spread))
+
+
+def explained(target: Array, features: Array, column: Array) -> float:
+    """The share of what features leave of a target that another column explains, linearly.
+
+    Args:
+        target: shape (rows,).
+        features: shape (rows, features); a constant is added.
+        column: shape (rows, columns).
+    """
+    base = np.hstack([np.ones((len(target), 1)), features])
+    wide = np.hstack([base, column])
+    short, long = (
+        float(((target - each @ np.linalg.lstsq(each, target)[0]) ** 2).sum())
+        for each in (base, wide)
+    )
+    return max(0.0, 1 - long / short) if short > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sensitivity:
+    """How an estimate depends on a hidden common cause of treatment and outcome.
+
+    Attributes:
+        estimate: the answer.
+        nearest: the end of its interval that is nearest to 0; 0 where the interval holds it.
+        units: by how many units of the treatment the answer's worlds differ.
+        scale: S, per unit of the treatment.
+        risk_ratio: the answer as a risk ratio.
+        nearest_ratio: the nearest end as one.
+        covariates: each covariate -> the (R_d^2, R_y^2) that it has beside the others.
+    """
+
+    estimate: float
+    nearest: float
+    units: float
+    scale: float
+    risk_ratio: float
+    nearest_ratio: float
+    covariates: Mapping[str, tuple[float, float]]
+
+    @property
+    def robustness(self) -> float:
+        """The R^2 of a hidden cause that explains the whole estimate."""
+        return robustness_value(self.estimate, self.scale * abs(self.units))
+
+    @property
+    def robustness_of_sign(self) -> float:
+        """The R^2 of a hidden cause that moves the interval's nearest end to 0."""
+        return robustness_value(self.nearest, self.scale * abs(self.units))
+
+    @property
+    def e_values(self) -> tuple[float, float]:
+        """The E-values of the estimate and of the interval's nearest end."""
+        return e_value(self.risk_ratio), e_value(self.nearest_ratio)
+
+    def adjusted(self, of_treatment: Array, of_outcome: Array) -> Array:
+        """The estimate nearest to 0, or beyond, that a hidden cause leaves possible.
+
+        Args:
+            of_treatment: R_d^2, within [0, 1).
+            of_outcome: R_y^2, within [0, 1].
+        """
+        bias = np.sqrt(of_outcome * of_treatment / (1 - of_treatment))
+        return np.asarray(
+            self.estimate - np.sign(self.estimate) * bias * self.scale * abs(self.units)
+        )
+
+    @property
+    def lines(self) -> list[str]:
+        """A line for each of its findings."""
+        both, sign = self.robustness, self.robustness_of_sign
+        found = [
+            f"a hidden cause that explains {both:.1%} of what is left of treatment and of outcome"
+            " would explain the whole estimate"
+            + (f", {sign:.1%} that its interval excludes 0" if self.nearest else ""),
+            f"E-value {self.e_values[0]:.3g} (of the interval {self.e_values[1]:.3g}): how many"
+            " times likelier it would have to make both",
+        ]
+        strongest = sorted(self.covariates.items(), key=lambda each: -min(each[1]))[:3]
+        return found + [
+            f"one as strong as '{name}' ({of_treatment:.1%} of treatment, {of_outcome:.1%} of"
+            f" outcome) leaves {self.adjusted(np.array(of_treatment), np.array(of_outcome)):.4g}"
+            for name, (of_treatment, of_outcome) in strongest
+        ]
+
+    def plot(self, axes: object = None) -> object:
+        """The estimates that hidden causes leave possible, as contours, with the covariates.
+
+        Args:
+            axes: matplotlib's axes to draw on; None: new ones.
+
+        Returns:
+            The axes.
+        """
+        from causalflow.effects.refutation.contours import plot_contours
+
+        most = min(0.9, max(0.1, 2 * self.robustness, *map(_reach, self.covariates.values()), 0.1))
+        grid = np.linspace(0, most, 80)
+        along, up = np.meshgrid(grid, grid)
+        return plot_contours(
+            (along, up, self.adjusted(along, up)), self.robustness, self.covariates, axes
+        )
+
+
+def _reach(shares: tuple[float, float]) -> float:
+    return 1.15 * max(shares)

@@ -1,0 +1,1 @@
+"""Missing: cells that rows do not show, filled while laws are fitted."""
