@@ -34,7 +34,7 @@ class Individuals(Mapping[str, Ranges]):
     Attributes:
         do: the intervention, as texts.
         numbers: those of the rows.
-        draws: of each row, behind means, probabilities and ranges.
+        draws: how many a row, behind means, probabilities and ranges.
         members: refits that tell the error of the fit; fewer than two: it is not known.
         level: the probability that an interval holds.
         nodes: node -> its `Ranges`; those that are set, and those that are known to stay, are not

@@ -39,7 +39,7 @@ def drawn_ranges(title: str, nodes: Sequence[Ranges], numbers: Sequence[int]) ->
     """Some rows: what was, what would have been, and the ranges of it; one panel a node.
 
     Args:
-        title: of the figure.
+        title: the figure's.
         nodes: their ranges; the first rows of each are drawn.
         numbers: those of the rows that are drawn.
     """

@@ -37,8 +37,8 @@ class Ranges:
 
     Attributes:
         node: its name.
-        unit: of a number, or None.
-        levels: of a class, as texts; None of a number.
+        unit: that of a number, or None.
+        levels: those of a class, as texts; None of a number.
         factual: the value of each row as it is shown; None where it is a gap.
         known: the same as parts, (rows, parts); NaN where it is a gap.
         value: the mean of a number, (rows, 1); the probabilities of the levels, (rows, levels).

@@ -79,10 +79,10 @@ class MechanismFit:
         log_likelihood: nats a row; NaN where the mechanism tells none.
         error: its standard error.
         impossible: rows that the law holds impossible, which the mean leaves out.
-        distance: of the transform from uniform, 0 to 1; NaN where there is none.
+        distance: that of the transform from uniform, 0 to 1; NaN where there is none.
         p: the p-value of that.
         histogram: the shares of the transform in ten bins of equal width; empty without one.
-        relevance: of each parent.
+        relevance: what each parent tells.
     """
 
     node: str

@@ -247,7 +247,7 @@ def end_of_fit(model: Model, data: Any, done: FitReport, options: Fit, name: str
         model: just fitted.
         data: the rows.
         done: what the fit did.
-        options: of the fit.
+        options: those of the fit.
         name: what the reader calls the model.
     """
     frame = Frame.read(data, model.graph)

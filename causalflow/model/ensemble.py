@@ -47,7 +47,7 @@ def check_members(scm: StructuralModel, options: Fit) -> None:
         EvidenceError: the graph has an image.
     """
     pictured = [name for name, kind in scm.types.items() if kind.pictured]
-    if options.members and pictured:
+    if pictured:
         raise EvidenceError(
             f"fit: members={options.members} of a graph with the image '{pictured[0]}'; expected 0:"
             " members are of tables"

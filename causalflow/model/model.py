@@ -237,7 +237,8 @@ class Model:
             "progress": progress,
         }
         chosen = fit_options(options, {**spelt, **further})
-        check_members(self.scm, chosen)
+        if chosen.members:
+            check_members(self.scm, chosen)
         end = time.monotonic() + 60 * chosen.minutes if chosen.minutes else math.inf
         wanted = None if nodes is None else check_names(self.graph, nodes)
         found = fit_nodes(self.scm, data, wanted, chosen)
