@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from causalflow.design.independence import Independence
     from causalflow.design.independences import implied_independences, separated
     from causalflow.design.instruments import Instrument, instruments
+    from causalflow.design.missingness import Missingness, missingness
     from causalflow.effects.effect import Effect
     from causalflow.errors import (
         CausalflowError,
@@ -105,6 +106,7 @@ _NAMES = {
     "causalflow.design.contradictions": "IndependenceTest IndependenceTests",
     "causalflow.design.independences": "implied_independences separated",
     "causalflow.design.instruments": "Instrument instruments",
+    "causalflow.design.missingness": "Missingness missingness",
     "causalflow.errors": (
         "CausalflowError CausalflowWarning CheckpointError CompileError DataError EvidenceError "
         "GraphError QueryError SupportWarning"
@@ -187,6 +189,7 @@ __all__ = [
     "Latent",
     "Leapfrog",
     "Midpoint",
+    "Missingness",
     "Model",
     "OddsBalance",
     "PatchUNet",
@@ -224,6 +227,7 @@ __all__ = [
     "load",
     "loads",
     "members",
+    "missingness",
     "parse_query",
     "plot_graph",
     "register",

@@ -26,6 +26,7 @@ from causalflow.data.pictures import Pictures
 from causalflow.errors import DataError, one_of
 from causalflow.frozen import Frozen
 from causalflow.graph.graph import Graph
+from causalflow.graph.indicator import with_indicators
 from causalflow.graph.node import Node
 from causalflow.mechanisms.mechanism import stored, to_engine, to_scale
 from causalflow.values.dataframe import table_of
@@ -74,7 +75,7 @@ class Frame:
         """
         if isinstance(data, Frame) and graph.nodes.items() <= data.nodes.items():
             return data.of(graph.nodes)
-        given = _as_mapping(data)
+        given = with_indicators(_as_mapping(data), graph.nodes)
         for name in graph.nodes:
             if name not in given:
                 raise DataError(f"node '{name}': no such column in the data; {one_of(name, given)}")

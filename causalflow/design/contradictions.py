@@ -22,6 +22,7 @@ from causalflow.dependence.dependence import Columns, Method, check_method
 from causalflow.dependence.finding import Finding
 from causalflow.design.independence import Independence
 from causalflow.errors import DataError
+from causalflow.graph.indicator import with_indicators
 from causalflow.graph.node import Node
 from causalflow.limits import INDEPENDENCES
 
@@ -142,7 +143,7 @@ def tested(
         raise DataError(f"test: level={level!r}; expected a number between 0 and 1")
     listed, untested = _listed(statements, nodes)
     names = dict.fromkeys(n for each in listed for n in (each.x, each.y, *sorted(each.given)))
-    columns = Columns.read(table, names, nodes)
+    columns = Columns.read(with_indicators(table, nodes), names, nodes)
     found: list[tuple[Independence, Finding]] = []
     for each in listed:
         outcome = columns.test(each.x, each.y, each.given, method)

@@ -159,7 +159,7 @@ def read_rows(
         raise DataError(f"estimate: none of {whole.size:,} rows is complete in {list(names)}")
     if not whole.all():
         gaps = [name for name, each in present.items() if not each.all()]
-        warn_of_gaps(int((~whole).sum()), whole.size, gaps)
+        warn_of_gaps(int((~whole).sum()), whole.size, gaps, nodes)
     return replace(Rows(columns=found).taken(whole), dropped=int((~whole).sum()))
 
 

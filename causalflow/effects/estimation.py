@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from causalflow.design.complete_rows import notes_of_gaps
 from causalflow.effects.ask import Ask
 from causalflow.effects.complete_rows import Rows, read_rows
 from causalflow.effects.effect import Effect
@@ -98,6 +99,7 @@ def _counted(
     """The formula with the rows' relative frequencies put in."""
     assert ask.estimand is not None
     names = sorted(variables(ask.estimand) | {index.name for index in ask.indices})
+    notes = notes_of_gaps(str(ask.query), ask.graph, ask.nodes, ask.estimand, names, given)
     counts = counted(given, names, ask.nodes, levels)
     known = counts.table.levels
     check_named(ask.query, {name: known[name] for name in counts.occurring}, "estimate")
@@ -108,7 +110,7 @@ def _counted(
         resamples=resamples,
         confidence=confidence,
         generator=generator,
-        assumptions=(*ask.assumptions, *counting_notes(ask.query, known)),
+        assumptions=(*ask.assumptions, *notes, *counting_notes(ask.query, known)),
     )
 
 
@@ -140,9 +142,11 @@ def answered(
     if plan is None:
         raise QueryError(f"estimate: {method} does not answer {ask.query} from the columns given")
     names = sorted(ask.query.variables | plan.variables)
+    notes = notes_of_gaps(str(ask.query), ask.graph, ask.nodes, ask.estimand, names, given)
     rows = read_rows(given, names, ask.nodes, levels)
     question = question_of(ask.query, rows, at or {})
-    ask = replace(ask, assumptions=(*ask.assumptions, *_readings(ask, rows, levels or {})))
+    readings = _readings(ask, rows, levels or {})
+    ask = replace(ask, assumptions=(*ask.assumptions, *notes, *readings))
     problem = Problem(ask=ask, question=question, rows=rows, settings=settings)
     trial = Trial(problem=problem, plan=plan, planner=partial(_planned, method))
     return replace(plan.estimate(problem), refuter=partial(refuted, trial))

@@ -16,6 +16,7 @@ import numpy as np
 
 from causalflow.errors import CausalflowWarning, DataError
 from causalflow.factors.table import Table
+from causalflow.graph.indicator import indicators_of
 from causalflow.graph.node import Level, Node
 from causalflow.limits import COUNTED_CELLS, OCCURRING_LEVELS
 from causalflow.values.column import GAP, entries_of, occurring
@@ -93,7 +94,8 @@ def counted(
     if not rows:
         raise DataError(f"estimate: none of {every:,} rows is complete in {list(names)}")
     if rows < every:
-        warn_of_gaps(every - rows, every, [name for name in names if (places[name] == GAP).any()])
+        gapped = [name for name in names if (places[name] == GAP).any()]
+        warn_of_gaps(every - rows, every, gapped, nodes)
     shape = [len(found[name]) for name in names]
     codes = np.ravel_multi_index([place[complete] for place in places.values()], shape)
     counts = np.bincount(codes, minlength=math.prod(shape)).reshape(shape)
@@ -191,9 +193,12 @@ def _check_cells(levels: Mapping[str, Sequence[Level]]) -> None:
         )
 
 
-def warn_of_gaps(dropped: int, every: int, names: Sequence[str]) -> None:
-    """Say that rows are left out for the gaps of some columns."""
-    shown = ", ".join(f"'{name}'" for name in names)
+def warn_of_gaps(dropped: int, every: int, names: Sequence[str], nodes: Mapping[str, Node]) -> None:
+    """Say that rows are left out for gaps of which no node says why they are there."""
+    marked = indicators_of(nodes)
+    shown = ", ".join(f"'{name}'" for name in names if name not in marked)
+    if not shown:
+        return
     warnings.warn(
         f"estimate: {dropped:,} of {every:,} rows are left out, for {shown} is missing there; the"
         " answer is biased unless cells are missing completely at random",

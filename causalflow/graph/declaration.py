@@ -21,6 +21,7 @@ from causalflow.graph.consistency import (
     check_names,
 )
 from causalflow.graph.edges import Link, read_links
+from causalflow.graph.indicator import check_indicators
 from causalflow.graph.latent import read_latent, without_latent
 from causalflow.graph.node import Edge, Exogenous, Node, Symbol
 from causalflow.graph.node_reader import read_exogenous, read_node
@@ -73,6 +74,7 @@ def declare(tree: Value | None) -> Declaration:
     _check_cycle(nodes, edges, links, lines)
     if latent:
         nodes, edges, arcs = without_latent(nodes, edges, arcs, latent)
+    check_indicators(nodes, edges, lines)
     return Declaration(
         name=title,
         nodes=nodes,

@@ -94,6 +94,7 @@ class Class:
             them.
         representation: length of the vector that stands for the node in its images, aligned with
             its level (`causalflow.mechanisms.image.representation`); None: they are told the level.
+        missing: the node whose empty cells it marks (`causalflow.graph.indicator`), if any.
     """
 
     levels: tuple[Level, ...]
@@ -101,6 +102,7 @@ class Class:
     equation: Equation | None = field(default=None, metadata=OWN)
     table: Rows | None = field(default=None, metadata=OWN)
     representation: int | None = None
+    missing: str | None = field(default=None, metadata=OWN)
 
     diffusion: ClassVar[None] = None
 

@@ -16,6 +16,7 @@ from causalflow.equations.equation import Equation, parse_equation
 from causalflow.equations.law import FAMILIES
 from causalflow.errors import one_of
 from causalflow.graph.conditional import probabilities
+from causalflow.graph.indicator import completed_fields
 from causalflow.graph.latent_options import PIXELS
 from causalflow.graph.node import (
     Class,
@@ -78,6 +79,7 @@ def read_node(value: Value, place: Place) -> Node:
         hint = "; without types, list the names: [x, y]" if bare else ""
         form = "a mapping such as {type: class, levels: 2}"
         place.fail(f"expected {form}, not {described(value)}{hint}", value)
+    value = completed_fields(value)
     kind = _node_type(value, place)
     node = _declared(kind, value, place) if kind in _READERS else _variable(kind, value, place)
     _check_equation(node, value.get("equation"), place)
@@ -245,6 +247,7 @@ _READERS: Mapping[type, Mapping[str, Read]] = {
         "equation": _equation,
         "table": _no_table,
         "representation": _length,
+        "missing": text,
     },
     Continuous: {
         "support": _support,

@@ -30,6 +30,7 @@ from causalflow.data.collection import Collection
 from causalflow.data.frame import Frame
 from causalflow.data.habit import Habit
 from causalflow.errors import CausalflowError, CausalflowWarning, one_line
+from causalflow.graph.indicator import indicators_of
 from causalflow.graph.node import Node
 from causalflow.mechanisms.categorical import PSEUDO_COUNT, Categorical, smoothed_log
 from causalflow.mechanisms.image.canvas import LatentCanvas
@@ -40,7 +41,15 @@ from causalflow.mechanisms.regression.regression_mechanism import RegressionMech
 from causalflow.model.evidence import check_names
 from causalflow.model.experience import FAR, Experience, experienced, far
 from causalflow.model.missing.expected_counts import fit_tables
-from causalflow.model.missing.gaps import Joined, gap_notes, joined, laws_of, shares, tables_of
+from causalflow.model.missing.gaps import (
+    Joined,
+    declared_gaps,
+    gap_notes,
+    joined,
+    laws_of,
+    shares,
+    tables_of,
+)
 from causalflow.model.missing.imputation import TABLES, completions, first_copy
 from causalflow.model.scm import StructuralModel
 from causalflow.training.device import FitInterrupted
@@ -110,11 +119,15 @@ def fit_nodes(scm: StructuralModel, data: Any, nodes: Iterable[str] | None, opti
     )
     if apart := far(experience.distances, frame):
         warnings.warn(_warning(apart, scm.graph.nodes), CausalflowWarning, stacklevel=3)
+    if experience.gaps.keys() & indicators_of(scm.graph.nodes).keys():
+        found = declared_gaps(scm.graph, experience.gaps)
+        if not found.recoverable:
+            warnings.warn(f"fit: {found.said}", CausalflowWarning, stacklevel=3)
     report = replace(
         report,
         distances=experience.distances,
         gaps=experience.gaps,
-        assumptions=gap_notes(experience.gaps) if experience.gaps else (),
+        assumptions=gap_notes(experience.gaps, scm.graph),
     )
     if interruption is not None:
         interruption.report = report
@@ -235,6 +248,8 @@ class Trainee(nn.Module):
         self.nodes = [name for name in scm.order if name in shared | alone]
         self.alone = [name for name in self.nodes if name in alone]
         read = {p for n in self.nodes for p in scm.parents(n) if p not in scm.root_names}
+        marks = indicators_of(scm.graph.nodes)
+        read |= {name for name, own in marks.items() if own in self.nodes or own in read}
         self.columns = [name for name in scm.order if name in self.nodes or name in read]
         latents = [root for district in self.districts for root in district.latents.items()]
         modules = {name: scm.module(name) for name in self.nodes} | dict(latents)

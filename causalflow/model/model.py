@@ -730,7 +730,9 @@ class Model:
         if answer.learned and answer.judgement and (left := answer.judgement.open):
             warnings.warn(f"ask: {answer.query}: {left}", CausalflowWarning, stacklevel=2)
         gaps = self.experience.gaps
-        return replace(answer, notes=(*answer.notes, *gap_notes(gaps))) if gaps else answer
+        return (
+            replace(answer, notes=(*answer.notes, *gap_notes(gaps, self.graph))) if gaps else answer
+        )
 
     def _with_interval(
         self,

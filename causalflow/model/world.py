@@ -247,7 +247,7 @@ def predicted(
         assumptions=(
             *regions.assumptions,
             *regions.unsure,
-            *(gap_notes(watch.experience.gaps) if watch and watch.experience.gaps else ()),
+            *(gap_notes(watch.experience.gaps, scm.graph) if watch else ()),
         ),
     )
     latents = _latents_of(scm, abduction.noise, values)

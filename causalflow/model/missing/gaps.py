@@ -22,17 +22,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
+from causalflow.admg.admg import ADMG
+from causalflow.design.missingness import Missingness, missingness_of
+from causalflow.graph.graph import Graph
+from causalflow.graph.indicator import indicators_of
 from causalflow.mechanisms.categorical import Categorical
 from causalflow.mechanisms.latent_class import LatentClass
 from causalflow.mechanisms.mechanism import Values, labelled
 from causalflow.model.scm import StructuralModel
 from causalflow.values.regime import regime_column
 
-__all__ = ["Joined", "gap_notes", "joined", "laws_of", "shares", "tables_of"]
+__all__ = ["Joined", "declared_gaps", "gap_notes", "joined", "laws_of", "shares", "tables_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,19 +90,45 @@ def shares(columns: Values, names: Iterable[str]) -> dict[str, float]:
     return {name: share for name, share in found.items() if share > 0}
 
 
-def gap_notes(gaps: Mapping[str, float]) -> tuple[str, ...]:
+def gap_notes(gaps: Mapping[str, float], graph: Graph) -> tuple[str, ...]:
     """What a model rests on that was fitted to rows with gaps, one sentence each.
 
     Args:
         gaps: column -> share of the rows that do not show it.
+        graph: says of some columns why their cells are empty.
     """
-    if not gaps:
-        return ()
-    listed = ", ".join(f"'{name}' {100 * share:.2g} %" for name, share in gaps.items())
-    return (
-        f"empty cells of the rows it was fitted to ({listed}) are missing at random: whether a "
-        "cell is empty depends on nothing but what its row shows",
-    )
+    marked = gaps.keys() & indicators_of(graph.nodes).keys()
+    others = {name: share for name, share in gaps.items() if name not in marked}
+    notes: list[str] = []
+    if others:
+        notes.append(
+            f"empty cells of the rows it was fitted to ({_listed(others)}) are missing at random: "
+            "whether a cell is empty depends on nothing but what its row shows"
+        )
+    if marked:
+        declared = {name: share for name, share in gaps.items() if name in marked}
+        found = declared_gaps(graph, gaps)
+        notes.append(
+            f"empty cells of the rows it was fitted to ({_listed(declared)}) are missing "
+            f"{found.kind}, by the graph: {found.said}"
+        )
+    return tuple(notes)
+
+
+def declared_gaps(graph: Graph, gaps: Iterable[str]) -> Missingness:
+    """What the graph says of the gaps of some columns."""
+    return _declared(graph.admg, tuple(indicators_of(graph.nodes).items()), tuple(gaps))
+
+
+@lru_cache(maxsize=64)
+def _declared(
+    admg: ADMG, indicators: tuple[tuple[str, str], ...], gaps: tuple[str, ...]
+) -> Missingness:
+    return missingness_of(admg, dict(indicators), gapped=gaps)
+
+
+def _listed(gaps: Mapping[str, float]) -> str:
+    return ", ".join(f"'{name}' {100 * share:.2g} %" for name, share in gaps.items())
 
 
 def joined(
