@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from causalflow.design.complete_rows import notes_of_gaps
+from causalflow.design.left_out import notes_of_gaps
 from causalflow.effects.ask import Ask
 from causalflow.effects.complete_rows import Rows, read_rows
 from causalflow.effects.effect import Effect

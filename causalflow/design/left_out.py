@@ -1,4 +1,4 @@
-"""Complete rows: whether an estimate may leave out the rows with gaps, as the graph says.
+"""Left out: whether an estimate may leave out the rows with gaps, as the graph says.
 
 Without indicators (`causalflow.graph.indicator`) nobody has said why cells are empty, and who
 leaves rows out warns. With them it is right for a formula, or it is refused.
