@@ -30,6 +30,7 @@ __all__ = ["Resampled", "plan_formula"]
 _RESAMPLES = 200
 _PENALTY = 1e-3
 _FEW = 8
+_RARE = 0.05
 
 
 def plan_formula(ask: Ask, known: frozenset[str]) -> Plan | None:
@@ -59,7 +60,8 @@ class Resampled:
         """
         settings = problem.settings
         values = self._answers(problem, problem.rows)
-        drawn = np.stack([*self._redrawn(problem)])
+        found, lacking = self._redrawn(problem)
+        drawn = np.stack(found)
         tail = (1 - settings.confidence) / 2
         low, high = np.quantile(drawn, [tail, 1 - tail], axis=0)
         return Effect(
@@ -76,20 +78,21 @@ class Resampled:
             dropped=problem.rows.dropped,
             learners={"every mean": "splines and products of numbers, strata of levels"},
             assumptions=(*problem.ask.assumptions, INDEPENDENT),
+            warnings=_lacking(lacking, len(drawn)),
         )
 
-    def _redrawn(self, problem: Problem) -> list[Array]:
-        """The answers of rows drawn anew; a draw that lacks a stratum is drawn again."""
+    def _redrawn(self, problem: Problem) -> tuple[list[Array], int]:
+        """The answers of rows drawn anew, and how many draws lacked a stratum and were not used."""
         random, found = np.random.default_rng(problem.settings.seed), []
         count = min(problem.settings.resamples, _RESAMPLES)
-        for _ in range(4 * count):
+        for draws in range(1, 4 * count + 1):
             chosen = random.integers(len(problem.rows), size=len(problem.rows))
             try:
                 found.append(self._answers(problem, problem.rows.taken(chosen)))
             except DataError:
                 continue
             if len(found) == count:
-                return found
+                return found, draws - count
         raise DataError("estimate: too few rows of some combination of levels; merge levels")
 
     def _answers(self, problem: Problem, rows: Rows) -> Array:
@@ -109,6 +112,17 @@ class Resampled:
             }
             found.append(Formula(rows, _smooth, {**free, **fixed}).value(expression))
         return np.array(found)
+
+
+def _lacking(lacking: int, count: int) -> tuple[str, ...]:
+    """A warning where draws that were left out are too many to leave the interval what it is."""
+    share = lacking / (lacking + count)
+    if share <= _RARE:
+        return ()
+    return (
+        f"{share:.0%} of the bootstrap samples lacked some combination of levels and were left out:"
+        " the interval may be too narrow; merge levels",
+    )
 
 
 def _value(rows: Rows, name: str, value: object) -> float:

@@ -11,8 +11,14 @@ The *robustness value* is the R^2 at which bias = |theta| when R_y^2 = R_d^2 = R
 r + sqrt(r (r - 1)) is how many times likelier u must make both treatment and outcome. A difference
 of numbers is taken for r = exp(.91 theta / sd(y)).
 
-Source: Cinelli & Hazlett (2020), equations 5, 9 and 18; Chernozhukov et al. (2022) for learned
-residuals; VanderWeele & Ding (2017) for the E-value.
+A covariate that explains r_d of d beside the others, and r_y of y beside d and the others, is no
+measure of u as it stands: given the covariate too, a cause of the same strength explains
+
+    R_d^2 = r_d / (1 - r_d)
+    R_y^2 = ((1 + g) / sqrt(1 - g^2))^2 r_y / (1 - r_y),  g^2 = r_d^2 / (1 - r_d)^2
+
+Source: Cinelli & Hazlett (2020), equations 5, 9 and 18, section 4.4 and appendix B; Chernozhukov
+et al. (2022) for learned residuals; VanderWeele & Ding (2017) for the E-value.
 """
 
 from __future__ import annotations
@@ -24,7 +30,16 @@ import numpy as np
 
 from causalflow.effects.complete_rows import Array
 
-__all__ = ["Sensitivity", "e_value", "explained", "risk_ratio_of_difference", "robustness_value"]
+__all__ = [
+    "Sensitivity",
+    "as_strong",
+    "e_value",
+    "explained",
+    "risk_ratio_of_difference",
+    "robustness_value",
+]
+
+_MOST = 0.99
 
 
 def robustness_value(size: float, scale: float) -> float:
@@ -82,6 +97,23 @@ def explained(target: Array, features: Array, column: Array) -> float:
     return max(0.0, 1 - long / short) if short > 0 else 0.0
 
 
+def as_strong(of_treatment: float, of_outcome: float) -> tuple[float, float]:
+    """What a hidden cause explains that is as strong as a covariate: R_d^2 and R_y^2, below 1.
+
+    Args:
+        of_treatment: r_d, what the covariate explains of the treatment beside the others.
+        of_outcome: r_y, what it explains of the outcome beside the treatment and the others.
+
+    Example:
+        >>> [round(each, 4) for each in as_strong(0.009081, 0.1090)]
+        [0.0092, 0.1246]
+    """
+    both = min(of_treatment / (1 - of_treatment), _MOST) if of_treatment < 1 else _MOST
+    factor = (1 + both) / (1 - both)
+    outcome = factor * of_outcome / (1 - of_outcome) if of_outcome < 1 else _MOST
+    return both, min(outcome, 1.0)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sensitivity:
     """How an estimate depends on a hidden common cause of treatment and outcome.
@@ -132,6 +164,11 @@ class Sensitivity:
         )
 
     @property
+    def likes(self) -> dict[str, tuple[float, float]]:
+        """Each covariate -> the (R_d^2, R_y^2) of a hidden cause that is as strong."""
+        return {name: as_strong(*shares) for name, shares in self.covariates.items()}
+
+    @property
     def lines(self) -> list[str]:
         """A line for each of its findings."""
         both, sign = self.robustness, self.robustness_of_sign
@@ -142,7 +179,7 @@ class Sensitivity:
             f"E-value {self.e_values[0]:.3g} (of the interval {self.e_values[1]:.3g}): how many"
             " times likelier it would have to make both",
         ]
-        strongest = sorted(self.covariates.items(), key=lambda each: -min(each[1]))[:3]
+        strongest = sorted(self.likes.items(), key=lambda each: -min(each[1]))[:3]
         return found + [
             f"one as strong as '{name}' ({of_treatment:.1%} of treatment, {of_outcome:.1%} of"
             f" outcome) leaves {self.adjusted(np.array(of_treatment), np.array(of_outcome)):.4g}"
@@ -160,11 +197,11 @@ class Sensitivity:
         """
         from causalflow.effects.refutation.contours import plot_contours
 
-        most = min(0.9, max(0.1, 2 * self.robustness, *map(_reach, self.covariates.values()), 0.1))
+        most = min(0.9, max(0.1, 2 * self.robustness, *map(_reach, self.likes.values()), 0.1))
         grid = np.linspace(0, most, 80)
         along, up = np.meshgrid(grid, grid)
         return plot_contours(
-            (along, up, self.adjusted(along, up)), self.robustness, self.covariates, axes
+            (along, up, self.adjusted(along, up)), self.robustness, self.likes, axes
         )
 
 

@@ -6,6 +6,7 @@ import pytest
 from causalflow.effects.refutation.refutation import Check
 from causalflow.effects.refutation.sensitivity import (
     Sensitivity,
+    as_strong,
     e_value,
     explained,
     risk_ratio_of_difference,
@@ -77,3 +78,35 @@ def test_check_fails_where_more_repeats_are_far_than_chance_has(far, passes):
     check = Check(name="x", answer="", expected=0.0, values=distances, distances=distances)
     assert check.passes is passes
     assert ("FAILS" in str(check)) is not passes
+
+
+def test_a_cause_as_strong_as_a_covariate_is_that_of_darfur():
+    """Cinelli & Hazlett (2020), Table 1: once, twice as strong as 'female'; here once."""
+    of_treatment, of_outcome = as_strong(0.009081, 0.10903)
+    assert (of_treatment, of_outcome) == pytest.approx((0.00916, 0.12464), rel=2e-3)
+    found = Sensitivity(
+        estimate=0.09726,
+        nearest=0.0516,
+        units=1.0,
+        scale=0.02326 * np.sqrt(783),
+        risk_ratio=1.0,
+        nearest_ratio=1.0,
+        covariates={"female": (0.009081, 0.10903)},
+    )
+    assert "leaves 0.0752" in found.lines[2] or "leaves 0.0751" in found.lines[2]
+
+
+def test_a_hidden_twin_of_a_covariate_is_as_strong_as_it():
+    """u is independent of z and moves d and y as z does: what it explains is what is told of z."""
+    generator = np.random.default_rng(1)
+    z, u = generator.normal(size=(2, 200_000))
+    d = z + u + 3 * generator.normal(size=len(z))
+    y = 0.5 * d + z + u + generator.normal(size=len(z))
+    nothing = np.zeros((len(z), 0))
+    told = as_strong(explained(d, nothing, z[:, None]), explained(y, d[:, None], z[:, None]))
+    real = (
+        explained(d, z[:, None], u[:, None]),
+        explained(y, np.stack([z, d], axis=1), u[:, None]),
+    )
+    assert told[0] == pytest.approx(real[0], rel=0.03)
+    assert told[1] >= 0.97 * real[1]
