@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from causalflow.errors import DataError, one_of
-from causalflow.graph.node import Class, Edge, Node
+from causalflow.graph.node import Edge, Node
 from causalflow.graph.tree import Fields, Items, Place, Scalar
 from causalflow.values.column import GAP, entries_of, is_gap, is_missing_word
 
@@ -27,26 +27,21 @@ __all__ = [
     "completed_fields",
     "gaps_in",
     "indicators_of",
-    "target_of",
     "with_indicators",
 ]
 
 LEVELS = SHOWN, _ = ("shown", "missing")
 
 
-def target_of(node: Node) -> str | None:
-    """The column whose gaps a node marks; None for a node that marks none."""
-    return node.missing if isinstance(node, Class) else None
-
-
 def indicators_of(nodes: Mapping[str, Node]) -> dict[str, str]:
     """The column of each indicator among the nodes -> the indicator.
 
     Example:
+        >>> from causalflow.graph.node import Class
         >>> indicators_of({"y": Class(levels=(0, 1)), "r": Class(levels=LEVELS, missing="y")})
         {'y': 'r'}
     """
-    found = {name: target_of(node) for name, node in nodes.items()}
+    found = {name: node.missing for name, node in nodes.items()}
     return {target: name for name, target in found.items() if target is not None}
 
 
@@ -70,11 +65,11 @@ def check_indicators(
     """
     found = indicators_of(nodes)
     for name, node in nodes.items():
-        if (target := target_of(node)) is not None:
+        if (target := node.missing) is not None:
             place, line = Place(f"node '{name}': missing"), lines.get(name)
             if target not in nodes:
                 place.fail(f"unknown node '{target}'; {one_of(target, nodes)}", line)
-            if target_of(nodes[target]) is not None or not nodes[target].type.scalar:
+            if nodes[target].missing is not None or not nodes[target].type.scalar:
                 place.fail(f"'{target}' is no column with gaps of its own", line)
             if found[target] != name:
                 place.fail(f"'{found[target]}' marks the gaps of '{target}' already", line)

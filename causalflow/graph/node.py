@@ -76,6 +76,7 @@ class Symbol:
     table: ClassVar[None] = None
     representation: ClassVar[None] = None
     diffusion: ClassVar[None] = None
+    missing: ClassVar[None] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +137,7 @@ class Continuous:
 
     table: ClassVar[None] = None
     diffusion: ClassVar[None] = None
+    missing: ClassVar[None] = None
 
     @property
     def type(self) -> RealType:
@@ -167,6 +169,7 @@ class Image:
     noise: ClassVar[None] = None
     table: ClassVar[None] = None
     representation: ClassVar[None] = None
+    missing: ClassVar[None] = None
 
     @property
     def type(self) -> ImageType:
@@ -196,6 +199,7 @@ class Variable:
     table: ClassVar[None] = None
     representation: ClassVar[None] = None
     diffusion: ClassVar[None] = None
+    missing: ClassVar[None] = None
 
 
 Node: TypeAlias = Symbol | Class | Continuous | Image | Variable
