@@ -11,9 +11,8 @@ from typing import Any, Literal, Self, get_args
 
 import numpy as np
 
-from causalflow.dependence.correlation import correlated
 from causalflow.dependence.finding import Finding
-from causalflow.dependence.residuals import Regressions, compared, features, inputs
+from causalflow.dependence.residuals import Regressions, compared, correlated, features, inputs
 from causalflow.dependence.strata import stratified
 from causalflow.errors import DataError, one_of
 from causalflow.graph.node import Node

@@ -16,8 +16,14 @@ taken, and its residuals are those at left-out rows.
 
 What it cannot see is dependence that leaves all these features uncorrelated.
 
+Where straight lines tell all, for two numbers r is the correlation of what is left of them, each
+regressed on k others in n rows. If all are jointly normal, they are independent given the others if
+and only if it is zero but for chance, and r sqrt(df / (1 - r^2)) has Student's distribution with
+df = n - 2 - k.
+
 Source: Shah & Peters (2020), The hardness of conditional independence testing and the generalised
-covariance measure; Rahimi & Recht (2007) for the cosines; Daudin (1980) for features of both sides.
+covariance measure; Rahimi & Recht (2007) for the cosines; Daudin (1980) for features of both sides;
+Fisher (1924), The distribution of the partial correlation coefficient.
 """
 
 from __future__ import annotations
@@ -29,7 +35,7 @@ import numpy as np
 from causalflow.dependence.finding import Finding
 from causalflow.values.column import Array
 
-__all__ = ["Regressions", "compared", "features", "inputs"]
+__all__ = ["Regressions", "compared", "correlated", "features", "inputs"]
 
 _COSINES = 100
 _WIDTHS = (0.5, 1.0, 2.0)
@@ -164,3 +170,30 @@ def _white(residuals: Array) -> Array:
     values, axes = np.linalg.eigh(centred.T @ centred / len(centred))
     kept = values > _SLIGHT * max(float(values.max()), _SLIGHT)
     return centred @ (axes[:, kept] / np.sqrt(values[kept]))
+
+
+def correlated(x: Array, y: Array, z: Array) -> Finding:
+    """The partial correlation of x and y given z; it sees straight lines only.
+
+    Args:
+        x: numbers, shape (rows,).
+        y: the same of the other column.
+        z: shape (rows, others).
+    """
+    from scipy.special import stdtr
+
+    straight = np.column_stack([np.ones(len(x)), z])
+    pair = np.stack([x, y], axis=1)
+    coefficients, _, order, _ = np.linalg.lstsq(straight, pair, rcond=None)
+    left = pair - straight @ coefficients
+    size = np.sqrt((left**2).sum(axis=0)).prod()
+    r = float(np.clip((left[:, 0] @ left[:, 1]) / size, -1, 1)) if size > 0 else 0.0
+    freedom = len(x) - 1 - int(order)
+    t = abs(r) * np.sqrt(freedom / max(1 - r**2, 1e-300)) if freedom > 0 else 0.0
+    return Finding(
+        p=min(2 * float(stdtr(max(freedom, 1), -t)), 1.0),
+        statistic=float(t),
+        strength=abs(r),
+        rows=len(x),
+        method="correlation",
+    )

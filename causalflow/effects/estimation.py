@@ -23,10 +23,10 @@ from causalflow.effects.estimators.bootstrap import plan_formula
 from causalflow.effects.estimators.front_doors import plan_stages
 from causalflow.effects.estimators.instrumental_variables import plan_instruments
 from causalflow.effects.estimators.mediation import plan_natural
-from causalflow.effects.estimators.planned import plan_sequence
+from causalflow.effects.estimators.sequential import plan_sequence
 from causalflow.effects.nuisance.learners import read_learners
 from causalflow.effects.question import question_of
-from causalflow.effects.refutation.refuting import Trial, refuted
+from causalflow.effects.refutation.refutation import Trial, refuted
 from causalflow.errors import DataError, QueryError, one_of
 from causalflow.estimate.counts import UncountableError, counted
 from causalflow.estimate.plug_in import Answers, Estimate, check_sampling, estimated

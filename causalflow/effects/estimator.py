@@ -4,13 +4,18 @@ A *method* (`Planner`) looks at the graph and the question alone and says whethe
 from which columns (`Plan`). Then the rows are read, and the plan turns the problem into an
 `Effect`. A method that finds moments (`causalflow.effects.question`) gives `Moments`, of which
 `assembled` makes the answers.
+
+Each row is predicted by learners that have not seen its fold: so an error of theirs is independent
+of the row on which it acts.
+
+Source: Chernozhukov et al. (2018), double machine learning, Definition 3.2.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,13 +24,12 @@ from scipy.stats import norm
 from causalflow.effects.ask import Ask
 from causalflow.effects.complete_rows import Array, Rows
 from causalflow.effects.effect import Effect, effect_of_influences
-from causalflow.effects.folds import folds_of
 from causalflow.effects.nuisance.learners import Candidates
 from causalflow.effects.nuisance.overlap import Overlap
 from causalflow.effects.question import Question
 from causalflow.errors import DataError
 
-__all__ = ["Moments", "Plan", "Planner", "Problem", "Settings", "assembled", "told"]
+__all__ = ["Moments", "Plan", "Planner", "Problem", "Settings", "assembled", "folds_of", "told"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -191,3 +195,27 @@ def _opened(
         bounds=(least, most),
         band=None,
     )
+
+
+def folds_of(rows: int, count: int, seed: int, groups: NDArray[Any] | None = None) -> NDArray[Any]:
+    """The fold of each row, shape (rows,), as even as can be in each group.
+
+    Args:
+        rows: how many.
+        count: how many folds, at least two.
+        seed: shuffles the rows.
+        groups: each row's group, such as its treatment, shape (rows,).
+
+    Raises:
+        DataError: fewer rows than folds, or fewer than two folds.
+    """
+    if not isinstance(count, int) or isinstance(count, bool) or not 2 <= count <= rows:
+        raise DataError(
+            f"estimate: folds={count!r}; expected a number from 2 to {rows:,}, the rows"
+        )
+    order = np.random.default_rng(seed).permutation(rows)
+    if groups is not None:
+        order = order[np.argsort(np.asarray(groups)[order], kind="stable")]
+    folds = np.empty(rows, dtype=np.int64)
+    folds[order] = np.arange(rows) % count
+    return folds

@@ -22,8 +22,9 @@ from causalflow.errors import DataError, QueryError
 from causalflow.limits import EFFECT_CELLS
 from causalflow.query.combination import AnyQuery, Combination
 from causalflow.query.query import Intervention, Kind, Query, Term, Value, World
+from causalflow.values.finite import finite
 
-__all__ = ["Question", "question_of"]
+__all__ = ["Question", "question_of", "units_apart"]
 
 Parts = tuple[tuple[float, Query], ...]
 
@@ -202,3 +203,33 @@ def _coefficients(parts: Sequence[Parts], moments: Sequence[Query]) -> Array:
         for scale, moment in part:
             found[row, moments.index(moment)] += scale
     return found
+
+
+_NONE = 1e-9
+
+
+def units_apart(question: Question, column: Column, treatment: str) -> Array | None:
+    """The treatment's value in worlds that are added less that in those subtracted.
+
+    Args:
+        question: a question about one treatment.
+        column: the treatment's.
+        treatment: its name.
+
+    Returns:
+        Shape (answers,); None where an answer is no difference between worlds that set it.
+    """
+    worlds = [moment.outcomes[0].subscript for moment in question.moments]
+    if question.divisors is not None or not all(len(world) == 1 for world in worlds):
+        return None
+    if np.abs(question.sums.sum(axis=1)).max() > _NONE:
+        return None
+    values = [_number(column, world[0].value, treatment) for world in worlds]
+    return np.asarray(question.sums @ np.array(values))
+
+
+def _number(column: Column, value: object, name: str) -> float:
+    """The number that a value of a column counts as."""
+    if column.is_finite:
+        return float(finite(column.levels).numbers[column.place(value, name)])
+    return float(value)  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ import pytest
 
 from causalflow.errors import EvidenceError
 from causalflow.gaussian.linear_model import Line, LinearModel
-from causalflow.gaussian.posterior import Posterior
+from causalflow.gaussian.mean import Posterior
 
 GRAPHS = 100
 MOST = 8

@@ -41,8 +41,7 @@ from causalflow.effects.events import (
     world_of,
 )
 from causalflow.effects.nuisance.learners import Candidates, Learned, learned_levels, learned_mean
-from causalflow.effects.nuisance.overlap import Overlap
-from causalflow.effects.nuisance.positivity import Void, void_of
+from causalflow.effects.nuisance.overlap import Overlap, Void, void_of
 from causalflow.effects.nuisance.smooth_curve import Projection, best_size, joint_basis
 from causalflow.effects.nuisance.spline import spline_of
 from causalflow.errors import DataError, QueryError

@@ -20,7 +20,6 @@ import numpy as np
 from causalflow.admg.admg import Nodes
 from causalflow.design.instruments import instruments
 from causalflow.design.stages import Stage
-from causalflow.effects.apart import units_apart
 from causalflow.effects.ask import Ask
 from causalflow.effects.complete_rows import Array
 from causalflow.effects.effect import Effect, effect_of_influences
@@ -35,6 +34,7 @@ from causalflow.effects.estimators.two_stages import (
 from causalflow.effects.nuisance.learners import learned_mean
 from causalflow.effects.nuisance.nuisances import Nuisances
 from causalflow.effects.nuisance.overlap import Overlap
+from causalflow.effects.question import units_apart
 from causalflow.errors import QueryError
 from causalflow.query.combination import Combination
 

@@ -20,8 +20,7 @@ from causalflow.design.stages import Stage
 from causalflow.effects.complete_rows import Array
 from causalflow.effects.estimator import Problem
 from causalflow.effects.nuisance.learners import Learned, learned_levels, learned_mean
-from causalflow.effects.nuisance.overlap import Overlap
-from causalflow.effects.nuisance.positivity import Void, void_of
+from causalflow.effects.nuisance.overlap import Overlap, Void, void_of
 
 __all__ = ["Nuisances"]
 

@@ -6,10 +6,9 @@ from scipy.stats import norm
 
 from causalflow.effects.complete_rows import read_column, read_rows
 from causalflow.effects.effect import effect_of_influences
-from causalflow.effects.folds import folds_of
+from causalflow.effects.estimator import folds_of
 from causalflow.effects.nuisance.learners import learned_levels, learned_mean, read_learners
-from causalflow.effects.nuisance.overlap import Overlap
-from causalflow.effects.nuisance.positivity import void_of
+from causalflow.effects.nuisance.overlap import Overlap, void_of
 from causalflow.effects.nuisance.smooth_curve import Projection, best_size, joint_basis
 from causalflow.effects.nuisance.spline import spline_of
 from causalflow.errors import DataError
