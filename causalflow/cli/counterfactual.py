@@ -71,6 +71,7 @@ from causalflow.limits import DRAWN_ROWS
 
 if TYPE_CHECKING:
     from causalflow.certainty.individuals import Individuals
+    from causalflow.data.supply import Supply
     from causalflow.model.abduction import Abduction
     from causalflow.model.model import Model
     from causalflow.model.world import World
@@ -211,6 +212,7 @@ def counterfactual(
         )
         source = as_evidence(graph, supply.rows["test"], most)
         output = output or (Path(PICTURE) if image_names(graph) else None)
+    beyond = [] if chosen else _not_taken(supply, rows)
     left = {} if chosen else _left_out(loaded, source)
     if left:
         rest = max(map(len, whole_columns(source).values()))
@@ -247,7 +249,7 @@ def counterfactual(
         for each in open_values(graph, world, len(numbers), label_columns(graph, world))
     ]
     answer = summary(abduction, worlds, output, found, sure) | notes(loaded, source, action)
-    answer["notes"] = [*answer["notes"], *_named_rows(left)]
+    answer["notes"] = [*answer["notes"], *_named_rows(left), *beyond]
     if is_graph_file(model):
         answer |= {"model": weights}
     if is_graph_file(model) or supply:
@@ -330,6 +332,14 @@ def _left_out(model: Model, evidence: Mapping[str, Any]) -> dict[int, str]:
     values = read_evidence(model.scm, evidence)
     found = refused(model.scm, values)
     return {} if len(found) == len(next(iter(values.values()))) else found
+
+
+def _not_taken(supply: Supply | None, rows: int) -> list[str]:
+    """That only the first rows of the user's file were asked for, where it has more."""
+    if supply is None or supply.origin != "given":
+        return []
+    found = max(map(len, supply.rows["test"].columns.values()))
+    return [f"the first {rows} of {found:,} rows; --rows {found} takes all"] if found > rows else []
 
 
 def _named_rows(left: Mapping[int, str]) -> list[str]:

@@ -36,7 +36,7 @@ from causalflow.admg.admg import ADMG
 from causalflow.errors import QueryError, one_of
 from causalflow.query.combination import AnyQuery
 from causalflow.query.contrast import Contrast
-from causalflow.query.query import BARE, QUOTED, Query, Term, Value, literal, unquoted
+from causalflow.query.query import BARE, QUOTED, Query, Term, Value, literal, unknown_node, unquoted
 from causalflow.query.reader import Variables, resolve
 
 __all__ = ["ALIASES", "FORMS", "Cursor", "named_question"]
@@ -102,7 +102,7 @@ class Cursor:
         if known is None and self.admg is not None:
             known = [*self.admg.nodes]
         if known is not None and name not in known:
-            self.fail(f"unknown node '{name}'; {one_of(name, known)}", self.at - len(word))
+            self.fail(unknown_node(name, known), self.at - len(word))
         return name
 
     def level(self, name: str) -> Value:

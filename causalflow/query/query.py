@@ -30,7 +30,7 @@ from enum import Enum
 from fractions import Fraction
 from typing import TypeAlias
 
-from causalflow.errors import QueryError
+from causalflow.errors import QueryError, one_of
 
 __all__ = [
     "BARE",
@@ -47,6 +47,7 @@ __all__ = [
     "World",
     "is_number",
     "literal",
+    "unknown_node",
     "unquoted",
 ]
 
@@ -332,6 +333,20 @@ def is_number(text: str) -> bool:
 def unquoted(text: str) -> str:
     """A name, without quotes and backslashes if it has them."""
     return re.sub(r"\\([\s\S])", r"\1", text[1:-1]) if text[:1] in ("'", '"') else text
+
+
+def unknown_node(name: str, known: Iterable[str]) -> str:
+    """The message that no node is called so, with the way to write one of several words.
+
+    Example:
+        >>> unknown_node("drug", ["drug given", "y"])
+        "unknown node 'drug'; a name of several words is quoted: 'drug given'"
+    """
+    names = [*known]
+    whole = next((each for each in names if name in each.split()), None)
+    if whole is not None and "'" not in whole:
+        return f"unknown node '{name}'; a name of several words is quoted: '{whole}'"
+    return f"unknown node '{name}'; {one_of(name, names)}"
 
 
 def literal(text: str) -> Value:

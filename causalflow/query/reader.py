@@ -20,10 +20,19 @@ from typing import NoReturn, TypeAlias
 
 from lark import Token, Tree
 
-from causalflow.errors import QueryError, one_of
+from causalflow.errors import QueryError
 from causalflow.graph.node import Exogenous, Family, Finite, Node
 from causalflow.query.combination import counted
-from causalflow.query.query import Intervention, Kind, Query, Term, Value, literal, unquoted
+from causalflow.query.query import (
+    Intervention,
+    Kind,
+    Query,
+    Term,
+    Value,
+    literal,
+    unknown_node,
+    unquoted,
+)
 from causalflow.values.finite import finite_of
 from causalflow.values.image import image_of
 from causalflow.values.variable import UNTYPED
@@ -126,7 +135,7 @@ class Reader:
         token = _token(tree)
         name, position = unquoted(str(token)), token.start_pos or 0
         if self.variables is not None and name not in self.variables:
-            self._fail(f"unknown node '{name}'; {one_of(name, self.variables)}", position)
+            self._fail(unknown_node(name, self.variables), position)
         return name, position
 
     def _value(self, name: str, tree: Branch) -> Value | None:

@@ -267,7 +267,7 @@ def _take_shares(path: Path, targets: Mapping[str, Tensor], tensors: Mapping[str
 
 def _check_identity(path: Path, stored: State, identity: Mapping[str, Any], graph: str) -> None:
     """Going on with anything else would be neither the old fit nor a new one."""
-    remedy = "use the same, another checkpoint path, or resume=False to start anew"
+    remedy = "use the same or another path, or delete it (resume=False) to start anew"
     if missing := {"identity", "step", "seconds", "scaler"} - stored.metadata.options.keys():
         raise CheckpointError(f"{path}: the options lack '{min(missing)}'")
     if not _same_graph(stored.metadata.graph, graph):

@@ -7,7 +7,9 @@ of the graph file.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, ClassVar
 
 import numpy as np
@@ -112,7 +114,7 @@ class RealType(NodeType):
             number = _number(entry)
             if number is None:
                 place = f"{where}, row {row}" if array.ndim else where
-                raise error(f"{place}: not a number: {shown(entry, ENTRY_LETTERS)}")
+                raise error(f"{place}: not a number: {shown(entry, ENTRY_LETTERS)}{_remedy(entry)}")
             found[row] = number
         return found.reshape(array.shape)
 
@@ -126,6 +128,24 @@ def _plain_numbers(array: Array) -> Array | None:
         return np.fromiter(map(float, entries), np.float64, len(entries)).reshape(array.shape)
     except ValueError:
         return None
+
+
+_REMEDIES = {
+    r"[+-]?[\d.' ]*\d,\d[\d,]*(\.\d+)?": "thousands carry no separator, decimals a point",
+    r"\d{4}-\d\d?-\d\d?.*|\d\d?[/.]\d\d?[/.]\d{2,4}.*": "a date goes in as a number, such as days",
+    r"[?.-]+|unknown|missing|n\.a\.|#n/a": "leave the cell empty where nothing is known",
+    r"[+-]?[\d.]+\s*%": "write the number without the percent sign",
+}
+"""What a cell of a spreadsheet looks like that shows no number, and what to write."""
+
+
+def _remedy(entry: Any) -> str:
+    """What to write instead of an entry, after a semicolon, where its look tells."""
+    if not isinstance(entry, str | date | np.datetime64):
+        return ""
+    text = str(entry)[:ENTRY_LETTERS].strip().lower()
+    found = (said for look, said in _REMEDIES.items() if re.fullmatch(look, text, re.ASCII))
+    return f"; {said}" if (said := next(found, None)) else ""
 
 
 def _number(entry: Any) -> float | None:

@@ -1,0 +1,52 @@
+"""A spreadsheet as people keep one: cells that show no number, names of words, rows left."""
+
+import numpy as np
+import pytest
+
+import causalflow as cf
+
+GRAPH = cf.loads(
+    "graph: g\nnodes:\n"
+    "  dose: {type: continuous}\n  drug given: {type: class, levels: [No, Yes]}\n"
+    'edges:\n  - dose -> "drug given"\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("cell", "remedy"),
+    [
+        ("79,002", "thousands carry no separator, decimals a point"),
+        ("1,234,567.5", "thousands carry no separator, decimals a point"),
+        ("2023-01-05", "a date goes in as a number, such as days"),
+        (np.datetime64("2023-01-05"), "a date goes in as a number, such as days"),
+        ("5/1/2023", "a date goes in as a number, such as days"),
+        ("?", "leave the cell empty where nothing is known"),
+        ("Unknown", "leave the cell empty where nothing is known"),
+        ("12 %", "write the number without the percent sign"),
+    ],
+)
+def test_a_cell_that_shows_no_number_is_refused_with_what_to_write(cell, remedy):
+    rows = {"dose": np.array([1.5, cell], dtype=object), "drug given": ["Yes", "No"]}
+    with pytest.raises(cf.CausalflowError, match=rf"row 1: not a number: .*; {remedy}$"):
+        cf.compile(GRAPH).fit(rows, progress=False)
+
+
+def test_part_of_a_name_of_several_words_is_refused_with_the_name_in_quotes():
+    for text in ("P(drug=Yes | dose=1)", "TE(dose=1/0 -> drug)"):
+        with pytest.raises(cf.CausalflowError, match="of several words is quoted: 'drug given'"):
+            cf.identify(GRAPH, text)
+
+
+def test_rows_of_a_file_that_are_not_taken_are_told(tmp_path, cli):
+    text = "graph: g\nnodes:\n  x: {type: continuous}\n  y: {type: continuous, noise: linear}\n"
+    random = np.random.default_rng(0)
+    x = random.normal(size=30)
+    lines = [f"{a:.4f},{b:.4f}" for a, b in zip(x, x + random.normal(size=30), strict=True)]
+    (tmp_path / "rows.csv").write_text("x,y\n" + "\n".join(lines) + "\n")
+    model = cf.compile(cf.loads(text + "edges:\n  - x -> y\n"))
+    model.fit({"x": x, "y": x + random.normal(size=30)}, progress=False)
+    model.save(tmp_path / "m.safetensors")
+    words = ["counterfactual", str(tmp_path / "m.safetensors"), "--do", "x=0"]
+    words += ["--data", str(tmp_path / "rows.csv")]
+    assert "the first 8 of 30 rows; --rows 30 takes all" in cli(*words).out
+    assert "takes all" not in cli(*words, "--rows", "30").out
