@@ -50,3 +50,17 @@ def test_rows_of_a_file_that_are_not_taken_are_told(tmp_path, cli):
     words += ["--data", str(tmp_path / "rows.csv")]
     assert "the first 8 of 30 rows; --rows 30 takes all" in cli(*words).out
     assert "takes all" not in cli(*words, "--rows", "30").out
+
+
+def test_a_column_without_any_value_is_refused_by_its_name():
+    rows = {"dose": [np.nan] * 30, "drug given": ["Yes", "No"] * 15}
+    with pytest.raises(cf.CausalflowError, match="node 'dose': every row is missing; leave it out"):
+        cf.compile(GRAPH).fit(rows, progress=False, steps=5)
+
+
+def test_a_curve_over_a_column_of_one_value_is_refused():
+    nodes = "  x: {type: continuous}\n  y: {type: continuous}\n"
+    graph = cf.loads(f"graph: g\nnodes:\n{nodes}edges:\n  - x -> y\n")
+    rows = {"x": [2.0] * 60, "y": np.random.default_rng(0).normal(size=60)}
+    with pytest.raises(cf.CausalflowError, match="every row has one value of 'x'"):
+        cf.identify(graph, "E[y | do(x)]").estimate(rows)

@@ -59,6 +59,9 @@ def dose_moments(problem: Problem, adjusting: Adjusting) -> Moments:
     """
     if len(problem.rows) < _LEAST_ROWS:
         raise DataError(f"estimate: {len(problem.rows)} rows; a curve needs at least {_LEAST_ROWS}")
+    name = adjusting.treatments[0]
+    if np.ptp(problem.rows[name].numbers) == 0:
+        raise DataError(f"estimate: every row has one value of '{name}'; a curve needs several")
     curves = _Curves(problem, adjusting)
     found = [curves.moment(each) for each in problem.question.moments]
     values, influence = (np.stack(each, axis=-1) for each in zip(*found, strict=True))

@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 
 from causalflow.data.frame import Frame
+from causalflow.errors import DataError
 from causalflow.frozen import Frozen
 from causalflow.mechanisms.mechanism import labelled
 from causalflow.model.missing.gaps import Joined
@@ -97,11 +98,17 @@ def _open(name: str, part: Joined, columns: Mapping[str, Tensor]) -> Tensor:
 def _borrowed(
     columns: Mapping[str, Tensor], gaps: Mapping[str, Tensor], generator: torch.Generator
 ) -> dict[str, Tensor]:
-    """The columns with a value of another row in every gap: where the chain begins."""
+    """The columns with a value of another row in every gap: where the chain begins.
+
+    Raises:
+        DataError: a column without any value.
+    """
     found = dict(columns)
     for name, gap in gaps.items():
         if name in columns:
             known = columns[name][labelled(columns[name])]
+            if not len(known):
+                raise DataError(f"node '{name}': every row is missing; leave it out of the graph")
             places = torch.randint(len(known), (int(gap.sum()),), generator=generator)
             found[name] = columns[name].index_put((gap.nonzero()[:, 0],), known[places])
     return found
