@@ -17,7 +17,7 @@ import numpy as np
 
 from causalflow.errors import DataError, one_of
 from causalflow.graph.node import Edge, Node
-from causalflow.graph.tree import Fields, Items, Place, Scalar
+from causalflow.graph.tree import Fields, Items, Place, Scalar, Value
 from causalflow.values.column import GAP, entries_of, is_gap, is_missing_word
 
 __all__ = [
@@ -50,7 +50,8 @@ def completed_fields(value: Fields) -> Fields:
     if value.get("missing") is None:
         return value
     levels = Items(tuple(map(Scalar, LEVELS)), value.line)
-    given = {"type": Scalar("class", line=value.line), "levels": levels}
+    named = Scalar("class", line=value.line)
+    given: dict[str, Value] = {"type": named, "levels": levels}
     own = ((Scalar(key), each) for key, each in given.items() if value.get(key) is None)
     return Fields((*own, *value.pairs), value.line)
 
