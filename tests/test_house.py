@@ -18,9 +18,9 @@ RECORDED = {
     "exact, first": 24,
     "exact, again": 3,
     "verdict": 12,
-    "verdict, from a file": 24,
-    "fit": 46,
-    "evaluate": 105,
+    "verdict, from a file": 25,
+    "fit": 47,
+    "evaluate": 106,
 }
 """Lower a number when a trip gets shorter; the aims stand in `docs/architecture.md`."""
 

@@ -87,7 +87,7 @@ def individuals(
         >>> from causalflow.model.model import compile
         >>> nodes = {"x": {"type": "continuous", "equation": "u"},
         ...          "y": {"type": "continuous", "equation": "2 * x + v"}}
-        >>> noise = {"u": {"normal": [0, 1]}, "v": {"normal": [0, 1]}}
+        >>> noise = {"u": {"type": "normal"}, "v": {"type": "normal"}}
         >>> found = individuals(
         ...     compile(Graph(nodes=nodes, exogenous=noise)), {"x": [1.0], "y": [2.5]}, {"x": 3.0}
         ... )

@@ -36,7 +36,7 @@ from causalflow.mechanisms.categorical import PSEUDO_COUNT, Categorical, smoothe
 from causalflow.mechanisms.image.canvas import LatentCanvas
 from causalflow.mechanisms.image.image_mechanism import ImageMechanism
 from causalflow.mechanisms.latent_class import LatentDistrict
-from causalflow.mechanisms.mechanism import Mechanism, Values, module_key, untouched
+from causalflow.mechanisms.mechanism import Mechanism, Values, labelled, module_key, untouched
 from causalflow.mechanisms.regression.regression_mechanism import RegressionMechanism
 from causalflow.model.evidence import check_names
 from causalflow.model.experience import FAR, Experience, experienced, far
@@ -108,7 +108,7 @@ def fit_nodes(scm: StructuralModel, data: Any, nodes: Iterable[str] | None, opti
                 f"fit: node '{name}' has a distilled network, which a fit would leave as it is; "
                 "fit the model that it was distilled from"
             )
-    frame = Frame.read(data, scm.graph.subgraph(part.columns))
+    frame = _shown(Frame.read(data, scm.graph.subgraph(part.columns)))
     report, interruption, whole = fitted_rows(scm, part, frame, options)
     scm.to(report.device).eval()
     scm.forget()
@@ -137,6 +137,15 @@ def fit_nodes(scm: StructuralModel, data: Any, nodes: Iterable[str] | None, opti
         experience=experience,
         interruption=interruption,
     )
+
+
+def _shown(frame: Frame) -> Frame:
+    """The rows of a table that have a cell; all of them where none has, or beside images."""
+    if any(node.type.pictured for node in frame.nodes.values()):
+        return frame
+    cells = [labelled(column) for name, column in frame.labels().items() if name in frame.nodes]
+    shown = torch.stack(cells).any(dim=0)
+    return frame if shown.all() or not shown.any() else frame.part(shown.nonzero().flatten())
 
 
 def fitted_rows(

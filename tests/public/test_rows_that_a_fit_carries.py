@@ -123,7 +123,7 @@ def test_a_support_open_at_its_end_stays_open_where_no_row_is_there():
 
 def test_rows_that_are_all_ends_are_refused():
     with pytest.raises(cf.DataError, match="every value is an end of its support"):
-        fitted(np.arange(N) % 2, support=[0, 1])
+        fitted(np.arange(N) % 2, support=[0, 1], noise="flow")
 
 
 def test_ordinary_rows_are_standardised_by_mean_and_deviation_as_ever():
