@@ -108,11 +108,14 @@ class Individuals(Mapping[str, Ranges]):
     def notes(self) -> list[str]:
         """What the ranges are and rest on, a line each."""
         numbers = any(each.levels is None for each in self.values())
-        kinds = [
-            "interval: under the noise assumed, what the row leaves open and the error of the fit"
-        ]
+        inside = "interval: under the noise assumed, what the row leaves open"
         if self.members < 2:
-            kinds.append("of the fit: not known; fit with members=20 (--members 20)")
+            kinds = [
+                f"{inside}; the error of the fit is not known, and not in it",
+                "of the fit: not known; fit with members=20 (--members 20)",
+            ]
+        else:
+            kinds = [f"{inside} and the error of the fit"]
         if numbers:
             kinds.append(
                 f"any noise: whatever the noise, {self.share} of all who are alike in what is"
