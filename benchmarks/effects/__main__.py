@@ -117,7 +117,8 @@ def report(kept: Path, out: Path) -> None:
     ]
     out.mkdir(parents=True, exist_ok=True)
     result = {"machine": machine(PACKAGES), "designs": found}
-    (out / "effects.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    text = json.dumps(result, indent=1, allow_nan=False) + "\n"
+    (out / "effects.json").write_text(text, encoding="utf-8")
     (out / "effects.md").write_text(_text(found), encoding="utf-8")
     click.echo(_text(found))
 
@@ -137,10 +138,15 @@ def summary(design: Design, by: str, records: Sequence[Record]) -> Record:
         "bias": float(values.mean() - design.truth),
         "bias_error": float(values.std() / np.sqrt(len(values))),
         "rmse": float(np.sqrt(np.mean((values - design.truth) ** 2))),
-        "width": float(np.median(widths)) if told else None,
+        "width": _number(float(np.median(widths))) if told else None,
         "bounds": len(records) - len(values),
         "seconds": float(np.median([each["seconds"] for each in records])),
     }
+
+
+def _number(value: float) -> float | str:
+    """The number, as JSON has it: "inf" where it is infinite."""
+    return value if np.isfinite(value) else str(value)
 
 
 def _text(found: Sequence[Record]) -> str:
@@ -153,7 +159,7 @@ def _text(found: Sequence[Record]) -> str:
             "" if each["coverage"] is None else f"{each['coverage']:.1%}",
             f"{each['bias']:+.4f} ± {each['bias_error']:.4f}",
             f"{each['rmse']:.4f}",
-            "" if each["width"] is None else f"{each['width']:.3f}",
+            "" if each["width"] is None else f"{float(each['width']):.3f}",
             each["bounds"] or "",
             f"{each['seconds']:.2f}",
         ]
