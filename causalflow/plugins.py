@@ -238,6 +238,10 @@ DATA_SETS = _registry(
         "causal_circuit": "CAUSAL_CIRCUIT",
         "causal_circuit_synthetic": "CAUSAL_CIRCUIT_SYNTHETIC",
         "colored_mnist": "COLORED_MNIST",
+        **{
+            f"confounded_{kind}": f"CONFOUNDED_{kind.upper()}"
+            for kind in ("ascm", "bar_mnist", "frontdoor", "instrument", "mediated", "severity")
+        },
         "masked_mnist": "MASKED_MNIST",
         "mnist": "MNIST",
         "morpho_mnist": "MORPHO_MNIST",

@@ -9,6 +9,7 @@ from causalflow.data.reading import Reading
 from causalflow.data.sets.bar_mnist import bar_mnist
 from causalflow.data.sets.catalogue import data_set
 from causalflow.data.sets.causal_circuit import causal_circuit
+from causalflow.data.sets.confounded.confounded import confounded
 from causalflow.data.sets.digits import digits, mnist
 from causalflow.data.sets.grouped_mnist import colored_mnist, masked_mnist
 from causalflow.data.sets.morpho_mnist import morpho_mnist
@@ -27,6 +28,7 @@ __all__ = [
     "checkpoint_names",
     "checkpoint_path",
     "colored_mnist",
+    "confounded",
     "data_set",
     "digits",
     "hide_labels",

