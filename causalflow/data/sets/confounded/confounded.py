@@ -45,6 +45,7 @@ __all__ = ["Confounded", "confounded"]
 _ROWS = {"train": 20_000, "test": 2_000, "validation": 2_000}
 _DRAWS = 1_000_000
 _SHADES = 4
+_SMALLEST = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -164,8 +165,8 @@ def confounded(
     Args:
         kind: "ascm", "mediated", "bar_mnist", "frontdoor", "severity" or "instrument".
         split: "train", "validation" or "test"; no two share a row, nor a handwritten digit.
-        size: height and width of the pictures, even; default 8 of the four-pixel pictures, 16 of
-            the others, which are the least.
+        size: height and width of the pictures, even, from 8; default 8 of the four-pixel pictures,
+            16 of the others.
         n: number of rows; default 20,000 / 2,000 / 2,000.
         seed: the seed of labels and pictures.
 
@@ -184,8 +185,8 @@ def confounded(
     side = world.size if size is None else size
     if count < 1:
         raise DataError(f"confounded: n is {count}; expected at least 1")
-    if side < world.size or side % 2:
-        raise DataError(f"confounded: size {side}; expected an even one from {world.size}")
+    if side < _SMALLEST or side % 2:
+        raise DataError(f"confounded: size {side}; expected an even one from {_SMALLEST}")
     graph, scm = (load(graph_path(f"{world.graph}{end}")) for end in ("", "_scm"))
     generator = np.random.default_rng([seed, SPLITS.index(split), sorted(WORLDS).index(kind)])
     exogenous = draw_exogenous(scm, count, generator)

@@ -60,7 +60,7 @@ class World:
         graph: the name of the graph file that a learner is told; its truth is NAME_scm.
         attributes: the nodes of the truth that can be read off the picture.
         hidden: the attribute that the hidden cause decides.
-        size: height and width of the pictures unless told, and the least.
+        size: height and width of the pictures unless told.
         draw: values of all nodes and noise to pictures, uint8, shape (n, channels, size, size).
         read: pictures in [0, 1], shape (n, channels, size, size), to the attributes' values.
     """

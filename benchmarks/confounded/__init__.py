@@ -1,0 +1,1 @@
+"""Pictures with a hidden cause: what is identified, kept and bounded, against enumerated truth."""

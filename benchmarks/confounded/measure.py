@@ -1,0 +1,129 @@
+"""Measure: one model of a world, with the hidden cause or without, held against the truth.
+
+    law       total variation between the attributes that 2,000 drawn pictures show under do() and
+              the true law; beside it that of as many true pictures, what drawing alone costs
+    kept      the share of rows whose attribute, which the hidden cause decides, stays under do()
+    pixels    mean absolute difference of the counterfactual picture to the true one, grey levels
+    shares    P(event[do] | given) among the counterfactuals of rows that look like what is given
+
+The fit is kept when it is done; the same command goes on.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import causalflow as cf
+from benchmarks.confounded.questions import CASES, Case, Question
+from causalflow.shipped import graph_path
+
+__all__ = ["SIZE", "WAYS", "fitted", "measured"]
+
+SIZE, DRAWN, ROWS = 8, 2_000, 400
+NET = "diffusion: {width: 16, multipliers: [1, 2], blocks: 1}"
+TRAINING: Mapping[str, Any] = {"batch_size": 128, "learning_rate": 2e-3, "ema": 0.99}
+WAYS: Mapping[str, Mapping[str, str]] = {
+    "ignored": dict.fromkeys(CASES, ""),
+    "as shipped": {kind: case.hidden for kind, case in CASES.items()},
+}
+"""What is written for the hidden edge into the picture, by world."""
+
+
+def graph_of(kind: str, way: str) -> cf.Graph:
+    """The world's graph file with small pictures, a small net, and its hidden edge as the way."""
+    text = graph_path(f"confounded_{kind}").read_text(encoding="utf-8").partition("queries:")[0]
+    shape = rf"shape: [\1, {SIZE}, {SIZE}], {NET}"
+    text = re.sub(r"shape: \[(\d), \d+, \d+\]", shape, text)
+    written = WAYS[way][kind]
+    line = f"  - {written}\n" if written else ""
+    return cf.loads(text.replace(f"  - {CASES[kind].hidden}\n", line))
+
+
+def fitted(kind: str, way: str, seed: int, steps: int, work: Path) -> tuple[cf.Model, float]:
+    """The model of a world, fitted to its 20,000 rows now or by an earlier run; CPU seconds."""
+    path = work / f"{kind}-{way.replace(' ', '_')}-{seed}-{steps}.safetensors"
+    spent = path.with_suffix(".seconds")
+    if not path.exists():
+        start, rows = time.process_time(), _told(kind, "train", seed)
+        model = cf.compile(graph_of(kind, way))
+        model.fit(rows, steps=steps, seed=seed, progress=False, **TRAINING)
+        model.save(path)
+        spent.write_text(str(time.process_time() - start), encoding="utf-8")
+    return cf.Model.load(path), float(spent.read_text(encoding="utf-8"))
+
+
+def _told(kind: str, split: str, seed: int) -> dict[str, Any]:
+    """The columns; the marker's labels are those that a reader reads off the pictures."""
+    rows = cf.data.confounded(kind, split, SIZE, seed=seed)
+    shown = {"marker"} & set(rows.world.attributes)
+    return {**rows.columns, **{name: rows.read(rows.images)[name] for name in shown}}
+
+
+def measured(model: cf.Model, kind: str, seed: int) -> dict[str, Any]:
+    """What a model of a world makes of its questions."""
+    case, rows = CASES[kind], cf.data.confounded(kind, "test", SIZE, n=DRAWN, seed=seed)
+    found: dict[str, Any] = {"arms": [_arm(model, case, rows, act, seed) for act in case.arms]}
+    if case.kept:
+        found["kept"] = _kept(model, case, rows, seed)
+    return found
+
+
+def _arm(
+    model: cf.Model, case: Case, rows: Any, act: Mapping[str, float], seed: int
+) -> dict[str, Any]:
+    truth = rows.law(case.shown, act).values
+    generator = torch.Generator().manual_seed(seed)
+    drawn = model.sample(DRAWN, do=dict(act), generator=generator)["image"]
+    true = rows.true_counterfactual(range(DRAWN), act)["image"]
+    ours, best = (_law(rows.read(p), case.shown, truth.shape) for p in (drawn, true))
+    apart, floor = (float(np.abs(each - truth).sum() / 2) for each in (ours, best))
+    return {"do": dict(act), "apart": apart, "floor": floor, "law": ours.ravel().round(4).tolist()}
+
+
+def _law(read: Mapping[str, Tensor], names: tuple[str, ...], sizes: tuple[int, ...]) -> Any:
+    cells = np.ravel_multi_index([read[name].numpy() for name in names], sizes)
+    return np.bincount(cells, minlength=int(np.prod(sizes))).reshape(sizes) / len(cells)
+
+
+def _kept(model: cf.Model, case: Case, rows: Any, seed: int) -> dict[str, float]:
+    name, changes = case.kept or ("", {})
+    some = range(ROWS)
+    act = {
+        node: 1 - rows.labels[node][:ROWS] if how == "flip" else rows.labels[node][:ROWS] + how
+        for node, how in changes.items()
+    }
+    true = rows.true_counterfactual(some, act)
+    ours = _pictures(model, rows, np.arange(ROWS), act, seed)
+    stays = rows.labels[name][:ROWS] == true[name].numpy()
+    same = (rows.read(ours)[name].numpy() == rows.labels[name][:ROWS])[stays]
+    apart = float((ours - true["image"]).abs().mean() * 255)
+    return {"rows": int(stays.sum()), "share": float(same.mean()), "pixels": apart}
+
+
+def _pictures(model: cf.Model, rows: Any, at: Any, act: Mapping[str, Any], seed: int) -> Tensor:
+    evidence = {n: rows.labels[n][at] for n in rows.graph.nodes if n != "image"}
+    evidence["image"] = rows.images[torch.as_tensor(at)]
+    generator = torch.Generator().manual_seed(seed)
+    world = model.counterfactual(evidence, do=dict(act), generator=generator)
+    return torch.as_tensor(world["image"])
+
+
+def share(model: cf.Model, rows: Any, question: Question, seed: int) -> float:
+    """The share of the event among counterfactuals of test rows that look like what is given."""
+    looks = np.ones(len(rows), dtype=bool)
+    for name, value in question.given.items():
+        looks &= rows.labels[name] == value
+    at = np.flatnonzero(looks)[:ROWS]
+    read = rows.read(_pictures(model, rows, at, dict(question.do), seed))
+    meets = np.ones(len(at), dtype=bool)
+    for name, value in question.event.items():
+        meets &= read[name].numpy() == value
+    return float(meets.mean())
