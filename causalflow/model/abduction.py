@@ -5,11 +5,10 @@ The rows are taken in groups that miss the same nodes. In each group the evidenc
 0. Nodes whose equation has known parents and no exogenous variable are computed.
 1. Parents of an observed image are read off it by its anti-causal predictors (the mode); numbers,
    in a latent, by its flow from there (`causalflow.diffusion.likeliest`).
-2. Declared exogenous variables come from their equations: solved for, or drawn from the joint
-   posterior.
-3. Latent classes, and classes and numbers that are missing while a descendant is known, are drawn
-   from their joint posterior, which is exact for classes (`causalflow.model.posterior.posterior`).
-4. A missing node without known descendants stays free: its noise is drawn, not abducted.
+2. What else is unknown and bears on the evidence, hidden roots and missing nodes, is drawn from its
+   joint posterior (`causalflow.model.posterior.posterior`): exactly where that is a table, a list
+   of points or normal, else by weighed draws, whose worth the answer states.
+3. A missing node without known descendants stays free: its noise is drawn, not abducted.
 
 Then every mechanism abducts its own noise (`causalflow.model.scm.StructuralModel.abduct`).
 
@@ -28,20 +27,20 @@ from causalflow.diffusion.denoiser import NetworkCalls
 from causalflow.errors import CausalflowError, EvidenceError, RowError, shown
 from causalflow.exact.model import ExactModel
 from causalflow.graph.settings import InForce
-from causalflow.mechanisms.exogenous.draws import ExogenousDraws, abduct_exogenous
 from causalflow.mechanisms.mechanism import Noise, Values, labelled, take
 from causalflow.model.evidence import by_missing
-from causalflow.model.posterior.posterior import SWEEPS, draw_group, groups, is_finite, unknowns
+from causalflow.model.posterior.posterior import EXACT, LINEAR, RESAMPLING, ROUTES, draw_unknown
 from causalflow.model.scm import StructuralModel, WorldNoise
 from causalflow.model.support import Watch
 
 __all__ = ["Abduction", "Completion", "Info", "abduct", "complete", "completed_noise", "refused"]
 
 DRAWN = {
-    True: "drawn from its exact posterior under the model",
-    False: f"drawn from its posterior under the model, by a chain of {SWEEPS} sweeps",
+    EXACT: "drawn from its exact posterior under the model",
+    LINEAR: "drawn from its exact posterior under the model",
+    RESAMPLING: "drawn from its posterior under the model, by resampling weighed draws",
 }
-"""How a missing node was found, by whether all that it was drawn with is finite."""
+"""How a missing node was found, by the route."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +55,9 @@ class Info:
         free: nodes of which the evidence says nothing; their noise was drawn.
         open_noise: declared exogenous variables that the evidence leaves more than one value (in
             some row); they were drawn from their posterior.
+        routes: what the evidence left to be found, hidden root or missing node -> how its posterior
+            was drawn: "exact", "linear-Gaussian" or "resampling"
+            (`causalflow.model.posterior.posterior`).
         effective_draws: how many independent draws those of importance sampling were worth, in the
             worst row; None where the posterior is exact.
         undetermined: nodes whose value in this world the evidence leaves open: what the world holds
@@ -79,15 +81,24 @@ class Info:
     settings: InForce = field(default_factory=dict)
     local: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     assumptions: tuple[str, ...] = ()
+    routes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def route(self) -> str:
+        """The least exact of the routes."""
+        return max(self.routes.values(), key=list(ROUTES).index, default=EXACT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Abduction:
     """The noise of factual worlds: `Model.predict` replays them, or their counterfactuals, from it.
 
+    Draw k of row i of the evidence is world k * (rows // draws) + i; all draws weigh the same.
+
     Attributes:
         noise: the noise of each node and hidden root, by name.
-        rows: the number of worlds.
+        rows: the number of worlds, of all draws together.
+        draws: how many of them each row of the evidence has.
         info: how it was found.
         known: node -> engine values that were given or read off an image, gaps among them; without
             the images that diffusion models make.
@@ -97,6 +108,7 @@ class Abduction:
     noise: WorldNoise
     rows: int
     info: Info
+    draws: int = 1
     known: Values = field(default_factory=dict)
     ways: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
@@ -123,6 +135,7 @@ def abduct(
     generator: torch.Generator,
     watch: Watch | None,
     draws: int = 1,
+    route: str | None = None,
 ) -> Abduction:
     """The noise of the worlds of ``values``, drawn so many times.
 
@@ -132,6 +145,7 @@ def abduct(
         generator: draws where several noises fit.
         watch: told of values outside of the mechanisms' ranges; None: they have none.
         draws: the number of draws of every row; draw k of row i is row k * rows + i.
+        route: how what is unknown is drawn, a name of `ROUTES`; None: the best way of each.
 
     Raises:
         EvidenceError: the evidence is impossible, of which a finite model names the part, or
@@ -141,7 +155,7 @@ def abduct(
         watch.evidence(values, scm.order)
     repeated = {name: torch.cat([value] * draws) for name, value in values.items()}
     try:
-        found = _abducted(scm, repeated, generator)
+        found = replace(_abducted(scm, repeated, generator, route), draws=draws)
     except EvidenceError as problem:
         raise _explained(problem, scm, values) from None
     if watch is None:
@@ -149,10 +163,12 @@ def abduct(
     return replace(found, info=replace(found.info, warnings=watch.sentences))
 
 
-def _abducted(scm: StructuralModel, values: Values, generator: torch.Generator) -> Abduction:
+def _abducted(
+    scm: StructuralModel, values: Values, generator: torch.Generator, route: str | None
+) -> Abduction:
     with NetworkCalls(scm.denoisers) as calls:
         rows, parts = zip(*by_missing(values), strict=True)
-        completions = [complete(scm, part, generator) for part in parts]
+        completions = [complete(scm, part, generator, route) for part in parts]
         noises = [scm.abduct(c.values, c.roots, generator) for c in completions]
     n = sum(map(len, rows))
     info = Info(
@@ -164,6 +180,7 @@ def _abducted(scm: StructuralModel, values: Values, generator: torch.Generator) 
         effective_draws=min(
             (c.effective for c in completions if c.effective is not None), default=None
         ),
+        routes={name: way for c in completions for name, way in c.routes.items()},
     )
     known = _known(scm, values, rows, completions)
     ways = {name: image.way for name, image in scm.images.items() if name in values}
@@ -237,6 +254,7 @@ class Completion:
         undetermined: declared exogenous variables that the evidence leaves more than one value.
         effective: how many independent draws those of importance sampling are worth, in the worst
             row; None where none were needed.
+        routes: unknown variable -> the route by which it was drawn.
     """
 
     values: Mapping[str, Tensor]
@@ -245,15 +263,22 @@ class Completion:
     known: Mapping[str, Tensor]
     undetermined: frozenset[str] = frozenset()
     effective: float | None = None
+    routes: Mapping[str, str] = field(default_factory=dict)
 
 
-def complete(scm: StructuralModel, evidence: Values, generator: torch.Generator) -> Completion:
+def complete(
+    scm: StructuralModel,
+    evidence: Values,
+    generator: torch.Generator,
+    route: str | None = None,
+) -> Completion:
     """Fill in what ``evidence`` leaves open.
 
     Args:
         scm: the fitted model.
         evidence: engine values of at least one node, labelled throughout.
         generator: draws from the posteriors.
+        route: how what is unknown is drawn; None: the best way of each.
 
     Raises:
         EvidenceError: the equations cannot produce the evidence, or a missing node can be neither
@@ -265,35 +290,25 @@ def complete(scm: StructuralModel, evidence: Values, generator: torch.Generator)
     values |= certain
     read = _read_images(scm, values)
     values |= read
-    _check_likelihoods(scm, values)
-    exogenous = _exogenous(scm, values, generator)
-    roots = {name: value for part in exogenous for name, value in part.values.items()}
-    known = frozenset(roots)
-    effective = [part.effective for part in exogenous if part.effective is not None]
-    computed = certain | _compute(scm, values, roots)
-    values |= computed
-    drawn: dict[str, Tensor] = {}
-    ways: dict[str, str] = {}
-    for group in groups(scm, values, unknowns(scm, values)):
-        drawn |= draw_group(scm, {**values, **roots}, group, generator)
-        ways |= dict.fromkeys(group.names, DRAWN[is_finite(scm, group)])
-    roots |= {name: drawn[name] for name in scm.root_names if name in drawn}
+    found = draw_unknown(scm, values, generator, route)
+    roots = {name: value for name, value in found.values.items() if name in scm.root_names}
+    nodes = {name: value for name, value in found.values.items() if name not in roots}
+    later = _compute(scm, values | nodes, roots)
+    inferred = {name: _how_read(scm, values, name) for name in read}
+    inferred |= dict.fromkeys([*certain, *later], "computed by its equation")
+    inferred |= {name: DRAWN[found.routes[name]] for name in nodes}
     for name in scm.root_names:
         if name not in roots:
             roots[name] = scm.root(name).draw_noise(n, generator)["value"]
-    nodes = {name: value for name, value in drawn.items() if name not in roots}
-    inferred = {name: _how_read(scm, values, name) for name in read}
-    inferred |= dict.fromkeys(computed, "computed by its equation")
-    inferred |= {name: ways[name] for name in nodes}
     return Completion(
-        values=values | nodes,
+        values={**values, **nodes, **later},
         roots=roots,
         inferred=inferred,
         known={**evidence, **read},
-        undetermined=frozenset(scm.exogenous.keys() - known).union(
-            *(part.undetermined for part in exogenous)
-        ),
-        effective=min(effective, default=None),
+        undetermined=(found.open | (scm.exogenous.keys() - found.values.keys()))
+        & scm.exogenous.keys(),
+        effective=found.worth,
+        routes=found.routes,
     )
 
 
@@ -313,65 +328,6 @@ def _how_read(scm: StructuralModel, values: Values, name: str) -> str:
     if image.reads_by_flow:
         return "read off the image, as what its predictor and its flow hold most probable"
     return "read off the image, as what its predictor holds most probable"
-
-
-def _exogenous(
-    scm: StructuralModel, values: Values, generator: torch.Generator
-) -> list[ExogenousDraws]:
-    """The declared exogenous variables that the evidence bears on, by group."""
-    found: list[ExogenousDraws] = []
-    for group in _linked(scm, values):
-        _check_parents(scm, values, group)
-        mechanisms = {name: scm.equations[name] for name in scm.equations if name in group}
-        read = {name for member in mechanisms for name in scm.hidden_parents[member]}
-        variables = {n: variable for n, variable in scm.exogenous.items() if n in read}
-        found.append(abduct_exogenous(mechanisms, variables, values, generator))
-    return found
-
-
-def _linked(scm: StructuralModel, values: Values) -> list[frozenset[str]]:
-    """The nodes with an equation that bear on the evidence, in groups to be abducted together.
-
-    Two are linked when they share an exogenous variable, or when one is an unknown parent of the
-    other.
-    """
-    above = scm.needed(scm.equations.keys() & values.keys())
-    bearing = [name for name in scm.equations if name in above]
-    groups: list[frozenset[str]] = []
-    for name in bearing:
-        district = scm.graph.district(name) & set(bearing)
-        unknown = (frozenset(scm.graph.parents(name)) & set(bearing)) - values.keys()
-        linked = frozenset({name}) | district | unknown
-        joined = linked.union(*(group for group in groups if group & linked))
-        groups = [group for group in groups if not group & linked] + [joined]
-    return groups
-
-
-def _check_parents(scm: StructuralModel, values: Values, group: frozenset[str]) -> None:
-    """Equations are abducted from all their parents; a missing learned one cannot be inferred."""
-    for name in sorted(group):
-        for parent in sorted(scm.graph.parents(name) - values.keys() - group):
-            raise EvidenceError(
-                f"node '{parent}': missing from the evidence while its descendant '{name}' has an "
-                "equation to be abducted; give it too"
-            )
-
-
-def _check_likelihoods(scm: StructuralModel, values: Values) -> None:
-    """An unknown node with an equation and noise above it must not bear on a learned node.
-
-    Its exogenous variables are drawn given the equations alone, so that the learned node's
-    likelihood would be left out.
-    """
-    missing, above = scm.equations.keys() - values.keys(), scm.needed(values)
-    for name in sorted(missing):
-        random = any(scm.hidden_parents[each] for each in scm.needed([name]) & missing)
-        for child in sorted(scm.graph.children(name) - scm.equations.keys()) if random else ():
-            if child in above:
-                raise EvidenceError(
-                    f"node '{name}': missing from the evidence while its descendant '{child}', "
-                    "which has no equation, is given or above what is given; give it too"
-                )
 
 
 def _compute(scm: StructuralModel, values: Values, roots: Values) -> dict[str, Tensor]:

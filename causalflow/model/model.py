@@ -62,6 +62,7 @@ from causalflow.model.ensemble import check_members, members
 from causalflow.model.evidence import (
     Random,
     check_count,
+    check_drawn,
     check_fitted,
     check_names,
     check_noise,
@@ -484,15 +485,21 @@ class Model:
         self,
         evidence: object,
         *,
+        draws: int = 1,
+        route: str | None = None,
         generator: Random = None,
         steps: int | None = None,
         sampling: Sampling | None = None,
         **options: Unpack[SamplingKeywords],
     ) -> Abduction:
-        """The exogenous noise of factual worlds.
+        """Joint draws of the exogenous noise of factual worlds, given any part of their nodes.
 
         Args:
             evidence: some nodes -> values, or images alone when the graph has one image node.
+            draws: how many of each row, all of the same weight; draw k of row i is world
+                k * rows + i.
+            route: "exact", "linear-Gaussian" or "resampling", for all that the evidence leaves
+                open (`causalflow.model.posterior.posterior`); None: the best of each.
             generator: a generator or a seed (default 0), for where several noises fit.
             steps: solver steps of image nodes.
             sampling: options of image nodes, as for `sample`.
@@ -500,12 +507,15 @@ class Model:
                 image.
 
         Raises:
-            EvidenceError: the evidence does not fit the graph, or is impossible.
+            EvidenceError: the evidence does not fit the graph, or is impossible, or what it leaves
+                open cannot be drawn, or not by that route.
         """
-        scm, draws, watch = self._call(generator, steps, None, sampling, options)
+        scm, random, watch = self._call(generator, steps, None, sampling, options)
         check_fitted(scm, self.fitted, scm.order)
+        check_count("draws", draws)
         values = read_evidence(self.scm, evidence)
-        abduction = abduct(scm, values, draws, watch)
+        check_drawn(scm, draws * len(next(iter(values.values()))))
+        abduction = abduct(scm, values, random, watch, draws, route)
         if watch is not None:
             watch.tell("abduct")
         return abduction

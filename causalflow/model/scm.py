@@ -288,12 +288,18 @@ class StructuralModel(nn.Module):
         return len(levels)
 
     def log_prob(self, name: str, values: Values) -> Tensor:
-        """log p(x | pa) of a node with a likelihood, or log p(u) of a latent class: (batch,)."""
+        """log p(x | pa) of a node with a likelihood, or log p(u) of a latent class: (batch,).
+
+        An equation has 0 where it gives the value, else -inf.
+        """
         if name in self.latents:
             return self.latents[name].log_p[values[name]]
-        module = self.module(name)
+        module, parents = self.module(name), {p: values[p] for p in self.parents(name)}
+        if isinstance(module, EquationMechanism):
+            agree = module.matches(values[name], module.evaluate(parents))
+            return torch.where(agree, 0.0, -torch.inf).double()
         assert isinstance(module, Likely)
-        return module.log_prob(values[name], {p: values[p] for p in self.parents(name)})
+        return module.log_prob(values[name], parents)
 
     def draw_noise(
         self, n: int, generator: torch.Generator, nodes: Iterable[str] | None = None

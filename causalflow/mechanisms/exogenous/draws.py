@@ -2,7 +2,9 @@
 
 Rows that are alike share one posterior. Of it they get a stratified sample in random order: of n
 draws, number k is uniform among the quantiles from k / n to (k + 1) / n. (Quantiles at equal
-distances would do worse than chance where states that are alike follow at that distance.)
+distances would do worse than chance where states that are alike follow at that distance.) A
+posterior that is no list of points and intervals is not drawn from here, but along the graph
+(`causalflow.model.posterior.resampling`).
 
 Source: Douc & Cappe (2005), Comparison of resampling schemes for particle filtering.
 """
@@ -15,7 +17,6 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from causalflow.errors import RowError
 from causalflow.mechanisms.equation.equation_mechanism import EquationMechanism
 from causalflow.mechanisms.exogenous.exogenous import ExogenousVariable
 from causalflow.mechanisms.exogenous.exogenous_posterior import (
@@ -23,17 +24,13 @@ from causalflow.mechanisms.exogenous.exogenous_posterior import (
     count_states,
     exogenous_posterior,
 )
-from causalflow.mechanisms.exogenous.particles import MOST_PARTICLES, TooManyStatesError
-from causalflow.mechanisms.exogenous.visit import NeedsDrawsError
+from causalflow.mechanisms.exogenous.particles import TooManyStatesError
 from causalflow.mechanisms.mechanism import Values, draw_index, draw_uniform
 
-__all__ = ["ExogenousDraws", "abduct_exogenous"]
+__all__ = ["Alike", "ExogenousDraws", "abduct_exogenous", "alike", "stratified"]
 
 CHUNK = 2_000_000
 """Numbers of one variable (rows times states times pixels) that are worked on at a time."""
-FEWEST, MOST = 1 << 12, 1 << 18
-LEAST = 50
-"""Independent draws that the weighted ones of a row must be worth."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,13 +40,10 @@ class ExogenousDraws:
     Attributes:
         values: exogenous name -> (batch,).
         undetermined: the variables that the evidence leaves more than one value in some row.
-        effective: how many independent draws the weighted ones are worth, in the worst row; None
-            where the posterior is exact.
     """
 
     values: Mapping[str, Tensor]
     undetermined: frozenset[str]
-    effective: float | None = None
 
 
 def abduct_exogenous(
@@ -58,7 +52,7 @@ def abduct_exogenous(
     values: Values,
     generator: torch.Generator,
 ) -> ExogenousDraws:
-    """One draw a row from `exogenous_posterior`.
+    """One draw a row from `exogenous_posterior`, where that is exact.
 
     Arguments and errors are those of `exogenous_posterior`; ``generator`` draws.
     """
@@ -73,11 +67,9 @@ def abduct_exogenous(
 
 
 def _joined(parts: list[ExogenousDraws]) -> ExogenousDraws:
-    effective = [part.effective for part in parts if part.effective is not None]
     return ExogenousDraws(
         values={name: torch.cat([part.values[name] for part in parts]) for name in parts[0].values},
         undetermined=frozenset().union(*(part.undetermined for part in parts)),
-        effective=min(effective, default=None),
     )
 
 
@@ -94,7 +86,7 @@ def _drawn(
         return _grouped(mechanisms, exogenous, values, offset, generator)
     try:
         law = exogenous_posterior(mechanisms, exogenous, values, generator, offset)
-    except (TooManyStatesError, NeedsDrawsError):
+    except TooManyStatesError:
         return _grouped(mechanisms, exogenous, values, offset, generator)
     state = draw_index(law.log_weight, generator)[:, None]
     every = torch.ones_like(state, dtype=torch.bool)
@@ -145,7 +137,7 @@ def _undetermined(law: ExogenousPosterior) -> frozenset[str]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Groups:
+class Alike:
     """Rows in groups that have the same values.
 
     Attributes:
@@ -159,15 +151,16 @@ class _Groups:
     back: Tensor
 
 
-def _groups(values: Values) -> _Groups:
+def alike(values: Values) -> Alike:
+    """The rows of some columns in groups that have the same values."""
     columns = [value.flatten(1) if value.dim() > 1 else value[:, None] for value in values.values()]
     table = torch.cat([column.double() for column in columns], 1)
     if bool((table == table[:1]).all()):
-        alike = torch.zeros(len(table), dtype=torch.int64, device=table.device)
+        group = torch.zeros(len(table), dtype=torch.int64, device=table.device)
     else:
-        alike = table.unique(dim=0, return_inverse=True)[1]
-    order, counts = alike.argsort(stable=True), torch.bincount(alike)
-    return _Groups(first=order[counts.cumsum(0) - counts], counts=counts, back=order.argsort())
+        group = table.unique(dim=0, return_inverse=True)[1]
+    order, counts = group.argsort(stable=True), torch.bincount(group)
+    return Alike(first=order[counts.cumsum(0) - counts], counts=counts, back=order.argsort())
 
 
 def _grouped(
@@ -178,41 +171,41 @@ def _grouped(
     generator: torch.Generator,
 ) -> ExogenousDraws:
     """One draw for each of some rows, from one posterior for those that are alike."""
-    groups = _groups(values)
-    copies, step, start = 1, len(groups.first), 0
+    groups = alike(values)
+    step, start = len(groups.first), 0
     parts: list[ExogenousDraws] = []
     while start < len(groups.first):
         rows = groups.first[start : start + step]
         some = {name: value[rows] for name, value in values.items()}
-        row = offset + int(rows[0])
         try:
-            law = exogenous_posterior(mechanisms, exogenous, some, generator, row, copies)
+            law = exogenous_posterior(mechanisms, exogenous, some, generator, offset + int(rows[0]))
         except TooManyStatesError:
             step = max(1, len(rows) // 4)
             continue
-        except NeedsDrawsError:
-            states = count_states(mechanisms, exogenous)
-            copies = min(MOST, max(FEWEST, 2 * int(groups.counts.max()) // states))
-            step = max(1, MOST_PARTICLES // (8 * copies * states))
-            continue
         counts = groups.counts[start : start + step]
-        parts.append(_chosen(law, exogenous, counts, row, generator, copies > 1))
+        state, wanted = stratified(law.log_weight.exp(), counts, generator)
+        parts.append(
+            ExogenousDraws(
+                values=_at(law, exogenous, state, wanted, generator),
+                undetermined=_undetermined(law),
+            )
+        )
         start += step
     joined = _joined(parts)
     return replace(joined, values={n: value[groups.back] for n, value in joined.values.items()})
 
 
-def _chosen(
-    law: ExogenousPosterior,
-    exogenous: Mapping[str, ExogenousVariable],
-    counts: Tensor,
-    offset: int,
-    generator: torch.Generator,
-    weighted: bool,
-) -> ExogenousDraws:
-    """``counts`` draws of each row: stratified resampling, the draws of a row then shuffled."""
-    share = law.log_weight.exp()
-    effective = _effective(law, share, offset) if weighted else None
+def stratified(share: Tensor, counts: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """``counts`` draws of each row by stratified resampling, the draws of a row then shuffled.
+
+    Args:
+        share: the probabilities of the states, shape (rows, states).
+        counts: how many draws each row gets, shape (rows,).
+        generator: draws.
+
+    Returns:
+        The states, shape (rows, most draws), and which of them count, the same shape.
+    """
     place = torch.arange(int(counts.max()), device=share.device).expand(len(counts), -1)
     wanted = place < counts[:, None]
     shift = draw_uniform(tuple(place.shape), generator, share.device)
@@ -222,28 +215,4 @@ def _chosen(
     quantile = torch.minimum(quantile, torch.nextafter(total[:, -1:], total.new_zeros(())))
     state = torch.searchsorted(total, quantile.contiguous(), right=True)
     random = draw_uniform(tuple(place.shape), generator, share.device)
-    state = state.gather(1, torch.where(wanted, random, 2.0).argsort(1))
-    return ExogenousDraws(
-        values=_at(law, exogenous, state, wanted, generator),
-        undetermined=_undetermined(law),
-        effective=effective,
-    )
-
-
-def _effective(law: ExogenousPosterior, share: Tensor, offset: int) -> float:
-    """How many independent draws the weighted ones are worth, in the worst row.
-
-    Raises:
-        RowError: fewer than `LEAST`.
-    """
-    found = 1 / share.square().sum(1)
-    if bool((found < LEAST).any()):
-        row = int((found < LEAST).nonzero()[0])
-        raise RowError(
-            "",
-            offset + row,
-            f"of {share.shape[1]:,} draws of {sorted(law.drawn)} those that agree with the "
-            f"evidence are worth {float(found[row]):.0f} independent ones, fewer than {LEAST}; "
-            "give more of the nodes",
-        )
-    return float(found.min())
+    return state.gather(1, torch.where(wanted, random, 2.0).argsort(1)), wanted

@@ -134,6 +134,17 @@ class ExogenousVariable(nn.Module):
             found = np.clip(np.where(a > self.quartiles[1], above, below), a, b)
         return torch.as_tensor(found, dtype=torch.float64, device=low.device)
 
+    def at_score(self, score: Tensor) -> Tensor:
+        """The value at a standard normal score's place in the law, same shape: a quantile."""
+        share = torch.special.ndtr(score)
+        if self.is_finite:
+            total = self.log_p.exp().cumsum(0).to(score.device)
+            place = torch.searchsorted(total / total[-1], share.reshape(-1), right=True)
+            likely = (self.log_p > -torch.inf).nonzero()[-1, 0].to(score.device)
+            return place.minimum(likely).reshape(score.shape)
+        low, high = (torch.full_like(share, end) for end in self.support)
+        return self.restricted(low, high, share)
+
     def drawn_within(self, low: Tensor, high: Tensor, generator: torch.Generator) -> Tensor:
         """A draw from each interval, shape (n,); ``low`` where the ends are equal.
 

@@ -35,7 +35,7 @@ from causalflow.limits import EXOGENOUS_STATES, WRITTEN_OUT
 from causalflow.mechanisms.equation.equation_mechanism import EquationMechanism
 from causalflow.mechanisms.equation.inversion import names_of, replaced
 from causalflow.mechanisms.exogenous.exogenous import ExogenousVariable
-from causalflow.mechanisms.exogenous.particles import Particles
+from causalflow.mechanisms.exogenous.particles import Draws, Particles
 from causalflow.mechanisms.exogenous.visit import Visit
 from causalflow.mechanisms.mechanism import Values
 
@@ -95,7 +95,10 @@ class ExogenousPosterior:
 
     Attributes:
         values: exogenous name -> its value in each state, shape (batch, states).
-        log_weight: log posterior probabilities, shape (batch, states).
+        log_weight: log posterior probabilities, shape (batch, states); of draws, whose copies are
+            weighed together with what else is known, the logarithm of the weights themselves.
+        order: the order of each weight, shape (batch, states).
+        kind: which nodes the orders come from, as a number, shape (batch, states).
         free: exogenous variables without a value in the states: they follow their prior.
         drawn: those whose value in a state is a draw, or in an interval.
         intervals: exogenous name -> the ends of the interval in each state, shape (batch, states);
@@ -104,6 +107,8 @@ class ExogenousPosterior:
 
     values: Mapping[str, Tensor]
     log_weight: Tensor
+    order: Tensor
+    kind: Tensor
     free: tuple[str, ...] = ()
     drawn: frozenset[str] = frozenset()
     intervals: Mapping[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
@@ -115,7 +120,7 @@ def exogenous_posterior(
     values: Values,
     generator: torch.Generator,
     offset: int = 0,
-    copies: int = 1,
+    draws: Draws | None = None,
 ) -> ExogenousPosterior:
     """The joint posterior of a district's exogenous variables.
 
@@ -126,17 +131,18 @@ def exogenous_posterior(
             nodes of the district are not observed.
         generator: draws within intervals.
         offset: number of the first row, for messages.
-        copies: how many draws each state is repeated for; 1 where nothing has to be drawn.
+        draws: what is drawn; None: nothing may be.
 
     Raises:
         EvidenceError: no exogenous values give the evidence; names the node and the row.
         CompileError: a node's exogenous variables cannot be recovered, or are too many to
             enumerate.
+        NeedsDrawsError: the posterior is no list of points and intervals, and nothing is drawn.
     """
     used = {name: exogenous[name] for name in exogenous if _uses(mechanisms, name)}
     finite = {name: variable for name, variable in used.items() if variable.is_finite}
     _check_states(mechanisms, used)
-    particles = Particles(values, finite, offset, copies)
+    particles = Particles(values, finite, offset, draws)
     visit = Visit(
         particles=particles,
         waiting=constraints(mechanisms, values),
@@ -149,7 +155,9 @@ def exogenous_posterior(
     shape = particles.log_weight.shape
     return ExogenousPosterior(
         values={k: v.reshape(shape) for k, v in particles.world.items() if k in used},
-        log_weight=particles.decided(f"nodes {sorted(mechanisms)}"),
+        log_weight=particles.log_weight if draws is not None else particles.decided(),
+        order=particles.order,
+        kind=particles.kind,
         free=tuple(name for name in used if name not in particles.world),
         drawn=frozenset(particles.undetermined),
         intervals={

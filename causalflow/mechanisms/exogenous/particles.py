@@ -8,7 +8,8 @@ and add their orders; the states of a row's lowest order have all its probabilit
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -18,14 +19,41 @@ from causalflow.mechanisms.exogenous.exogenous import ExogenousVariable
 from causalflow.mechanisms.exogenous.piece import Pieces
 from causalflow.mechanisms.mechanism import Values, draw_uniform
 
-__all__ = ["MOST_PARTICLES", "Particles", "TooManyStatesError"]
+__all__ = [
+    "MOST_PARTICLES",
+    "Draws",
+    "Particles",
+    "TooManyStatesError",
+    "of_lowest_order",
+    "spread_scores",
+]
 
 MOST_PARTICLES = 1 << 24
 """States of all rows together that are held at once."""
+SMALLEST = 1e-16
+"""Probability beyond which no score is drawn."""
 
 
 class TooManyStatesError(Exception):
     """The states of these rows are too many to hold at once: take fewer rows at a time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draws:
+    """What is drawn of each row, so many times: a *copy* of the row for each.
+
+    Attributes:
+        copies: how many draws each row has.
+        given: what differs between the copies of a row, name -> values, shape (rows * copies,).
+        scores: variable drawn from its law -> the standard normal score of its value, shape
+            (rows, copies); one that is missing is drawn, and kept here.
+        strict: whether a row in which no copy explains the evidence is refused.
+    """
+
+    copies: int
+    given: Values = field(default_factory=dict)
+    scores: MutableMapping[str, Tensor] = field(default_factory=dict)
+    strict: bool = True
 
 
 class Particles:
@@ -35,7 +63,7 @@ class Particles:
         values: the evidence.
         finite: exogenous variables to enumerate.
         offset: number of the first row, for messages.
-        copies: how many draws each state is repeated for.
+        draws: what is drawn of each row; None: nothing may be.
 
     Attributes:
         world: name -> value in every (row, state), flattened to one axis.
@@ -44,7 +72,7 @@ class Particles:
         kind: which nodes the order comes from, as a number, shape (rows, states).
         undetermined: the variables that are in an interval, or were drawn, in some state.
         intervals: name -> the ends of the interval in every state, equal where the value is known;
-            without copies, where nothing else depends on the variable.
+            without draws, where nothing else depends on the variable.
     """
 
     def __init__(
@@ -52,10 +80,11 @@ class Particles:
         values: Values,
         finite: Mapping[str, ExogenousVariable],
         offset: int = 0,
-        copies: int = 1,
+        draws: Draws | None = None,
     ) -> None:
         self.rows = max((len(value) for value in values.values()), default=1)
-        self.offset, self.copies = offset, copies
+        self.offset, self.draws = offset, draws
+        copies = 1 if draws is None else draws.copies
         self.device = next((value.device for value in values.values()), torch.device("cpu"))
         grids = [torch.arange(len(variable.log_p)) for variable in finite.values()]
         states = torch.cartesian_prod(*grids).reshape(-1, len(grids)) if grids else None
@@ -72,6 +101,8 @@ class Particles:
             column = states[:, i].to(self.device).repeat(copies)
             self.world[name] = column.repeat(self.rows)
             self.log_weight += variable.log_p.to(self.device)[column]
+        for name, value in ({} if draws is None else draws.given).items():
+            self.world[name] = value.repeat_interleave(self.states // copies, 0)
 
     def _check_size(self, count: int) -> None:
         if self.rows > 1 and self.rows * self.states * count > MOST_PARTICLES:
@@ -85,7 +116,7 @@ class Particles:
     def solve(
         self, variable: ExogenousVariable, pieces: Pieces, generator: torch.Generator
     ) -> Tensor:
-        """A state for each branch of a state; with copies a variable in an interval is drawn.
+        """A state for each branch of a state; with draws a variable in an interval is drawn.
 
         Returns:
             The logarithm of the weights that the branches have, shape (all states,).
@@ -97,7 +128,7 @@ class Particles:
         inside = high > low
         if bool(inside.any()):
             self.undetermined.add(variable.name)
-            if self.copies == 1:
+            if self.draws is None:
                 self.intervals[variable.name] = low, torch.where(inside, high, low)
             else:
                 low = variable.drawn_within(low, torch.where(inside, high, low), generator)
@@ -119,20 +150,15 @@ class Particles:
         self.states *= count
 
     def draw(self, variable: ExogenousVariable, generator: torch.Generator) -> None:
-        """A value of the variable from its law in every state, evenly over its quantiles.
-
-        The first variable's values rise with the state, those of others are shuffled, so that all
-        together are a Latin hypercube.
-        """
-        shape = (self.rows, self.states)
-        share = draw_uniform(shape, generator, self.device)
-        cell = torch.arange(self.states, device=self.device)
-        if self.undetermined:
-            cell = draw_uniform((self.states,), generator, self.device).argsort()
-        low, high = (torch.full(shape, end, dtype=torch.float64) for end in variable.support)
-        share = (cell + share) / self.states
-        value = variable.restricted(low.to(self.device), high.to(self.device), share)
-        self.world[variable.name] = value.reshape(-1)
+        """A value of the variable from its law in every copy of a row, by its score."""
+        assert self.draws is not None
+        shape = (self.rows, self.draws.copies)
+        if variable.name not in self.draws.scores:
+            self.draws.scores[variable.name] = spread_scores(shape, generator, self.device)
+        value = variable.at_score(self.draws.scores[variable.name])
+        self.world[variable.name] = value.reshape(-1).repeat_interleave(
+            self.states // self.draws.copies, 0
+        )
         self.undetermined.add(variable.name)
 
     def weigh(self, log_weight: Tensor, node: str, reason: str) -> None:
@@ -140,30 +166,57 @@ class Particles:
         before = self.log_weight
         self.log_weight = before + log_weight.reshape(before.shape)
         dead = torch.isneginf(self.log_weight).all(1)
-        if dead.any():
+        if (self.draws is None or self.draws.strict) and dead.any():
             row = self.offset + int(dead.nonzero()[0])
-            refusal = ImpossibleError if self.copies == 1 else RowError
+            refusal = ImpossibleError if self.draws is None else RowError
             why = f"no exogenous values give this evidence; {reason}"
             raise refusal(f"node '{node}'", row, why)
 
-    def decided(self, nodes: str) -> Tensor:
+    def decided(self) -> Tensor:
         """log-probabilities of the states of lowest order, shape (rows, states).
 
         Raises:
             RowError: two explanations cannot be compared.
         """
-        alive = ~torch.isneginf(self.log_weight)
-        least = torch.where(alive, self.order, torch.inf).amin(1, keepdim=True)
-        kept = alive & (self.order == least)
-        first = torch.where(kept, self.kind, torch.inf).amin(1, keepdim=True)
-        unlike = (kept & (self.kind != first)).any(1)
-        if unlike.any():
-            row = self.offset + int(unlike.nonzero()[0])
-            raise RowError(
-                nodes,
-                row,
-                "one explanation of this evidence has a probability at one node and a density at "
-                "another, a second the other way round, and these cannot be compared; give less "
-                "evidence, or more",
-            )
+        kept = of_lowest_order(self.log_weight, self.order, self.kind, self.offset)
         return torch.log_softmax(torch.where(kept, self.log_weight, -torch.inf), dim=1)
+
+
+def of_lowest_order(log_weight: Tensor, order: Tensor, kind: Tensor, offset: int = 0) -> Tensor:
+    """Which states explain a row with the lowest order: bool, shape (rows, states).
+
+    Args:
+        log_weight: the logarithm of their weights, shape (rows, states).
+        order: the orders of the weights.
+        kind: which nodes the orders come from, as a number.
+        offset: number of the first row, for messages.
+
+    Raises:
+        RowError: two explanations cannot be compared.
+    """
+    alive = ~torch.isneginf(log_weight)
+    least = torch.where(alive, order, torch.inf).amin(1, keepdim=True)
+    kept = alive & (order == least)
+    first = torch.where(kept, kind, torch.inf).amin(1, keepdim=True)
+    unlike = (kept & (kind != first)).any(1)
+    if unlike.any():
+        raise RowError(
+            "",
+            offset + int(unlike.nonzero()[0]),
+            "one explanation of this evidence has a probability at one node and a density at "
+            "another, a second the other way round, and these cannot be compared; give less "
+            "evidence, or more",
+        )
+    return kept
+
+
+def spread_scores(
+    shape: tuple[int, int], generator: torch.Generator, device: torch.device
+) -> Tensor:
+    """Draws of N(0, 1), those of a row spread evenly over its quantiles, in random order.
+
+    Several such draws together are a Latin hypercube.
+    """
+    cell, shift = (draw_uniform(shape, generator, device) for _ in range(2))
+    share = (cell.argsort(1) + shift) / shape[1]
+    return torch.special.ndtri(share.clamp(SMALLEST, 1 - SMALLEST))

@@ -75,7 +75,7 @@ class Visit:
             self._check(known[0])
         elif choices := self._choices():
             self._solve(*choices[0])
-        elif self.particles.copies == 1:
+        elif self.particles.draws is None:
             raise NeedsDrawsError
         else:
             name = self._to_draw()
@@ -97,7 +97,7 @@ class Visit:
 
     def _reason(self, exact: str) -> str:
         """Why no state is left: impossible for certain, unless variables were drawn."""
-        if self.particles.copies == 1:
+        if self.particles.draws is None:
             return exact
         return "or they lie where no draws of several noises can hit them; give more of the nodes"
 
@@ -133,9 +133,9 @@ class Visit:
                 else met(pieces, these, node, variable, target, particles.world)
             )
         assert pieces is not None
-        if further and particles.copies == 1 and bool(pieces.is_flat.any()):
+        if further and particles.draws is None and bool(pieces.is_flat.any()):
             raise NeedsDrawsError
-        if particles.copies > 1 and nodes[0].node.type.numeric:
+        if particles.draws is not None and nodes[0].node.type.numeric:
             self._check_explained(nodes[0], variable, pieces)
         particles.weigh(
             particles.solve(variable, pieces, self.generator),
@@ -189,7 +189,7 @@ class Visit:
         particles = self.particles
         self.used += 1
         try:
-            world, drawn = particles.world, particles.copies > 1
+            world, drawn = particles.world, particles.draws is not None
             return found(node, variable, target, world, self.used, alone, drawn)
         except UndecidedError as problem:
             row = particles.offset + problem.row // particles.states

@@ -1,192 +1,143 @@
-"""Posterior of unknown variables: exact and joint where they are finite, by a chain where not.
+"""Posterior: one draw a row of the unknown variables given the known ones, knot by knot.
 
-Notation: e the known values, H the unknown finite variables, H = H_1 + H_2 + ... split into groups
-that no likelihood joins. Then
+A knot (`causalflow.model.posterior.knot`) is drawn by the first *route* of these that fits it:
 
-    p(H_g | e)  proportional to  prod_{i in factors of H_g} p(x_i | pa_i),
+    exact              by enumeration of finite variables, or of the points and intervals at which
+                       equations give what is known: the posterior itself
+    linear-Gaussian    lines with normal noise, conditioned in closed form: the posterior itself
+    resampling         weighed draws along the graph, tempered where they are worth too little
 
-a table over the joint states of H_g for each row of the batch. The posterior must be joint:
-replacing every variable by its own marginal is wrong as soon as two of them explain one value. A
-group that has a number is drawn by `causalflow.model.posterior.chain`, from a start by its parents
-alone.
+Source: Pearl (2009), Causality, theorem 7.1.7, step 1.
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from causalflow.errors import EvidenceError
-from causalflow.limits import POSTERIOR_ROWS, POSTERIOR_STATES
-from causalflow.mechanisms.mechanism import Likely, Values, draw_index
-from causalflow.model.posterior.chain import Chain
+from causalflow.errors import EvidenceError, one_of
+from causalflow.mechanisms.exogenous.draws import abduct_exogenous
+from causalflow.mechanisms.exogenous.visit import NeedsDrawsError
+from causalflow.mechanisms.mechanism import Values
+from causalflow.model.posterior.knot import Knot, knots
+from causalflow.model.posterior.levels import draw_levels
+from causalflow.model.posterior.lines import draw_lines, lines_of_knot
+from causalflow.model.posterior.resampling import resampled
 from causalflow.model.scm import StructuralModel
 
-__all__ = ["SWEEPS", "Group", "draw_group", "groups", "is_finite", "unknowns"]
+__all__ = ["EXACT", "LINEAR", "RESAMPLING", "ROUTES", "Drawn", "Route", "draw_unknown"]
 
-SWEEPS = 12
-"""Of the chain, for each draw."""
-WORLDS = 2_000
-"""Worlds that show it what numbers are like."""
+EXACT, LINEAR, RESAMPLING = "exact", "linear-Gaussian", "resampling"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
-    """Unknown variables that must be drawn together.
+class Drawn:
+    """Unknown variables with a value: one draw a row.
 
     Attributes:
-        names: the variables.
-        factors: the nodes and roots whose likelihood depends on them.
+        values: hidden root, or node without an equation -> engine values, shape (rows,).
+        open: the variables that the evidence leaves several values in some row.
+        routes: variable -> the route by which it was drawn.
+        worth: how many independent draws the weighed ones of the worst row are worth; None where
+            all routes are exact.
     """
 
-    names: tuple[str, ...]
-    factors: tuple[str, ...]
+    values: Mapping[str, Tensor]
+    open: frozenset[str]
+    routes: Mapping[str, str] = field(default_factory=dict)
+    worth: float | None = None
 
 
-def unknowns(scm: StructuralModel, values: Values) -> list[str]:
-    """The unknown variables that bear on ``values``.
-
-    They are latent classes, and classes and numbers above a known node.
-
-    Raises:
-        EvidenceError: an unknown variable with an equation, or one that is no class or number, has
-            a known descendant.
-    """
-    above = scm.needed(values) - values.keys()
-    found = [name for name in scm.order if name in above]
-    for name in found:
-        if name in scm.equations or not scm.types[name].scalar:
-            raise EvidenceError(
-                f"node '{name}': missing from the evidence while its descendant "
-                f"'{min(scm.below([name]) & values.keys())}' is given, and only classes and "
-                "numbers without an equation can be inferred; give it too, or leave out its "
-                "descendants"
-            )
-    informative = [*values, *found]
-    latents = [r for r in scm.latents if any(r in scm.parents(name) for name in informative)]
-    return [*latents, *found]
+Route = Callable[[StructuralModel, Values, Knot, torch.Generator], Drawn | None]
+"""How a knot is drawn from the known values; None: the route does not fit it."""
 
 
-def groups(scm: StructuralModel, values: Values, unknown: list[str]) -> list[Group]:
-    """``unknown``, split into groups that no likelihood joins."""
-    scopes = _scopes(scm, values, unknown)
-    joined: list[frozenset[str]] = []
-    for scope in scopes.values():
-        merged = scope.union(*(group for group in joined if group & scope))
-        joined = [group for group in joined if not group & scope] + [merged]
-    return [
-        Group(
-            names=tuple(name for name in unknown if name in group),
-            factors=tuple(name for name, scope in scopes.items() if scope <= group),
-        )
-        for group in joined
-    ]
+def _exact(
+    scm: StructuralModel, known: Values, knot: Knot, generator: torch.Generator
+) -> Drawn | None:
+    if knot.is_explicit(scm):
+        mechanisms = {n: scm.equations[n] for n in scm.equations if n in knot.factors}
+        read = {root for name in mechanisms for root in scm.hidden_parents[name]}
+        variables = {n: variable for n, variable in scm.exogenous.items() if n in read}
+        try:
+            found = abduct_exogenous(mechanisms, variables, known, generator)
+        except NeedsDrawsError:
+            return None
+        return Drawn(values=found.values, open=found.undetermined)
+    if knot.is_finite(scm):
+        values = draw_levels(scm, known, knot, generator)
+        return Drawn(values=values, open=frozenset(values))
+    return None
 
 
-def _scopes(scm: StructuralModel, values: Values, unknown: list[str]) -> dict[str, frozenset[str]]:
-    """What has a likelihood that depends on unknown variables: name -> those variables.
-
-    Raises:
-        EvidenceError: a known node below one of them has a mechanism that tells no likelihood.
-    """
-    told = [name for name in scm.latents if name in unknown]
-    told += [
-        name
-        for name in scm.order
-        if (name in values or name in unknown)
-        and name not in scm.equations
-        and not scm.types[name].pictured
-    ]
-    scopes = {name: frozenset(unknown) & {name, *scm.parents(name)} for name in told}
-    scopes = {name: scope for name, scope in scopes.items() if scope}
-    for name, scope in scopes.items():
-        if name not in scm.latents and not isinstance(scm.module(name), Likely):
-            raise EvidenceError(
-                f"node '{name}': its mechanism tells no likelihood, so {sorted(scope)} cannot be "
-                "inferred from it; give these too, or write `log_prob` for the mechanism"
-            )
-    return scopes
+def _linear(
+    scm: StructuralModel, known: Values, knot: Knot, generator: torch.Generator
+) -> Drawn | None:
+    lines = lines_of_knot(scm, knot)
+    if lines is None:
+        return None
+    values, open_ = draw_lines(scm, lines, known, knot, generator)
+    return Drawn(values=values, open=open_)
 
 
-def draw_group(
-    scm: StructuralModel, known: Values, group: Group, generator: torch.Generator
-) -> dict[str, Tensor]:
-    """A draw of the group from its joint posterior, shape (batch,) each.
+def _resampling(
+    scm: StructuralModel, known: Values, knot: Knot, generator: torch.Generator
+) -> Drawn | None:
+    found = resampled(scm, known, knot, generator)
+    return Drawn(values=found.values, open=found.open, worth=found.worth)
+
+
+ROUTES: Mapping[str, Route] = {EXACT: _exact, LINEAR: _linear, RESAMPLING: _resampling}
+"""The routes by name, the best first."""
+
+
+def draw_unknown(
+    scm: StructuralModel, values: Values, generator: torch.Generator, route: str | None = None
+) -> Drawn:
+    """A draw of all that ``values`` leave open and that bears on them.
 
     Args:
         scm: the fitted model.
-        known: engine values of nodes and roots, the same rows each.
-        group: what to draw.
+        values: engine values of some nodes, labelled throughout, the same rows each.
         generator: draws.
+        route: the route of every knot that leaves something open; None: the best of each.
 
     Raises:
-        EvidenceError: more than `POSTERIOR_STATES` joint states.
+        EvidenceError: values that cannot be, or a knot that the route does not fit.
     """
-    if not is_finite(scm, group):
-        return _chained(scm, known, group, generator)
-    levels = [scm.levels(name) for name in group.names]
-    if math.prod(levels) > POSTERIOR_STATES:
-        raise EvidenceError(
-            f"too little evidence: {math.prod(levels):,} joint states of {list(group.names)} would "
-            f"have to be enumerated, at most {POSTERIOR_STATES:,} are; give one of them"
-        )
-    like = next(iter(known.values()))
-    states = torch.cartesian_prod(*(torch.arange(k, device=like.device) for k in levels))
-    states = states.reshape(-1, len(levels))
-    chunks = torch.arange(len(like), device=like.device).split(
-        max(1, POSTERIOR_ROWS // len(states))
+    drawn: dict[str, Tensor] = {}
+    open_: frozenset[str] = frozenset()
+    routes: dict[str, str] = {}
+    worths = []
+    for knot in knots(scm, values):
+        name, found = _drawn(scm, values, knot, generator, route)
+        equations = {n for n in found.values if n in scm.equations}
+        drawn |= {n: value for n, value in found.values.items() if n not in equations}
+        open_ |= found.open
+        routes |= dict.fromkeys((*knot.roots, *knot.nodes), name)
+        worths += [] if found.worth is None else [found.worth]
+    return Drawn(values=drawn, open=open_, routes=routes, worth=min(worths, default=None))
+
+
+def _drawn(
+    scm: StructuralModel,
+    values: Values,
+    knot: Knot,
+    generator: torch.Generator,
+    route: str | None,
+) -> tuple[str, Drawn]:
+    """The knot's draw by the route that is asked for, or by the first that fits."""
+    if route is not None and route not in ROUTES:
+        raise EvidenceError(f"route={route!r}; {one_of(route, ROUTES)}")
+    chosen = ROUTES if route is None or not (knot.roots or knot.nodes) else {route: ROUTES[route]}
+    for name, draw in chosen.items():
+        if (found := draw(scm, values, knot, generator)) is not None:
+            return name, found
+    unknown = [*knot.roots, *knot.nodes]
+    raise EvidenceError(
+        f"route={route!r} does not fit {unknown}, which the evidence leaves open together; "
+        "leave out the route, or give more of the nodes"
     )
-    chosen = [
-        draw_index(_log_weight(scm, known, rows, group, states), generator) for rows in chunks
-    ]
-    drawn = states[torch.cat(chosen)]
-    return {name: drawn[:, column] for column, name in enumerate(group.names)}
-
-
-def is_finite(scm: StructuralModel, group: Group) -> bool:
-    """Whether all variables of a group are finite."""
-    return all(name in scm.latents or scm.types[name].levels is not None for name in group.names)
-
-
-def _chained(
-    scm: StructuralModel, known: Values, group: Group, generator: torch.Generator
-) -> dict[str, Tensor]:
-    """A draw of a group that has a number."""
-    unknown = [name for name in (*scm.latents, *scm.order) if name in group.names]
-    chain = Chain(scm=scm, unknown=unknown, laws=group.factors)
-    gaps = {name: torch.ones(len(next(iter(known.values()))), dtype=torch.bool) for name in unknown}
-    start = chain.predicted(known, gaps, generator)
-    like = _like(scm, group, generator)
-    found = chain.swept(start, gaps, generator, SWEEPS, like)
-    return {name: found[name] for name in unknown}
-
-
-@torch.no_grad()
-def _like(scm: StructuralModel, group: Group, generator: torch.Generator) -> Values:
-    """Worlds of the model, after whose moments numbers are proposed; none where pictures are."""
-    needed = scm.needed(name for name in group.factors if name not in scm.latents)
-    if any(scm.types[name].pictured for name in needed):
-        return {}
-    noise = scm.draw_noise(WORLDS, generator, needed)
-    roots = {name: noise[name]["value"] for name in scm.root_names}
-    return {**roots, **scm.predict(noise, rows=WORLDS)}
-
-
-@torch.no_grad()
-def _log_weight(
-    scm: StructuralModel, known: Values, rows: Tensor, group: Group, states: Tensor
-) -> Tensor:
-    """log prod p(x_i | pa_i) for each row and joint state, shape (rows, states)."""
-    needed = {name for factor in group.factors for name in (factor, *scm.parents(factor))}
-    values: dict[str, Tensor] = {
-        name: known[name][rows].repeat_interleave(len(states), dim=0)
-        for name in needed
-        if name in known
-    }
-    for column, name in enumerate(group.names):
-        values[name] = states[:, column].repeat(len(rows))
-    terms = [scm.log_prob(name, values) for name in group.factors]
-    return torch.stack(terms).sum(dim=0).reshape(len(rows), len(states))
