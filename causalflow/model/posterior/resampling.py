@@ -124,7 +124,7 @@ def _tempered(row: Knotted, cloud: Cloud, rows: Tensor, counts: Tensor) -> Resam
     """Draws from tempered clouds.
 
     Raises:
-        RowError: of a row they are worth fewer than `LEAST`.
+        RowError: a row of which they are worth fewer than `LEAST`.
     """
     some = row.at(rows)
     found = tempered(some, cloud.at(rows), TEMPERED)

@@ -10,7 +10,8 @@ import torch
 
 import causalflow as cf
 from causalflow.model.construction import CompileOptions, structural_model
-from causalflow.model.posterior.posterior import draw_group, groups, unknowns
+from causalflow.model.posterior.knot import knots
+from causalflow.model.posterior.posterior import draw_unknown
 
 ROWS = 20_000
 LATENTS = ("a <-> b", "b <-> c")
@@ -70,9 +71,9 @@ EVIDENCE = [
 @pytest.mark.parametrize("evidence", EVIDENCE, ids=str)
 def test_draws_follow_the_joint_posterior_of_bayes_rule(scm, evidence):
     values = {name: torch.full((ROWS,), level) for name, level in evidence.items()}
-    drawn, generator = {}, torch.Generator().manual_seed(1)
-    for group in groups(scm, values, unknowns(scm, values)):
-        drawn |= draw_group(scm, values, group, generator)
+    found = draw_unknown(scm, values, torch.Generator().manual_seed(1))
+    drawn = found.values
+    assert set(found.routes.values()) == {"exact"}
     rest, law = bayes(scm, evidence)
     assert set(drawn) <= set(rest)
     # What is not drawn has no known descendant: it is free, and summed out.
@@ -85,4 +86,5 @@ def test_draws_follow_the_joint_posterior_of_bayes_rule(scm, evidence):
 
 def test_what_nothing_is_known_of_is_not_drawn(scm):
     values = {"a": torch.zeros(3, dtype=torch.int64)}
-    assert unknowns(scm, values) == ["a <-> b"]
+    (knot,) = knots(scm, values)
+    assert (knot.roots, knot.nodes) == (("a <-> b",), ())
