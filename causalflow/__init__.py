@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from causalflow import data
+    from causalflow import data, edit
     from causalflow.bounds.bounds import Bounds, bounds
     from causalflow.certainty.counterfactuals import individuals
     from causalflow.certainty.individuals import Individuals
@@ -107,6 +107,7 @@ _NAMES = {
     "causalflow.design.independences": "implied_independences separated",
     "causalflow.design.instruments": "Instrument instruments",
     "causalflow.design.missingness": "Missingness missingness",
+    "causalflow.edit": "edit",
     "causalflow.errors": (
         "CausalflowError CausalflowWarning CheckpointError CompileError DataError EvidenceError "
         "GraphError QueryError SupportWarning"
@@ -213,6 +214,7 @@ __all__ = [
     "compile",
     "data",
     "dumps",
+    "edit",
     "evaluate",
     "from_discovery",
     "from_networkx",

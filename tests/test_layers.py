@@ -20,7 +20,7 @@ LAYERS = [  # lowest first; modules of one layer may import one another, without
     {"graph"},
     {"factors"},
     {"query"},
-    {"formats"},
+    {"formats", "edit"},
     {"shipped"},
     {"symbolic"},
     {"estimate"},

@@ -39,7 +39,7 @@ from causalflow.graph.yaml import from_yaml
 from causalflow.limits import EDGE_LETTERS, EDGE_LINKS, EDGES
 from causalflow.names import NAME_RULE, PLAIN, QUOTED, is_name, unquoted, written
 
-__all__ = ["EDGE_KINDS", "Link", "Links", "parse_links", "read_links", "split_kind"]
+__all__ = ["EDGE_KINDS", "Link", "Links", "parse_chain", "parse_links", "read_links", "split_kind"]
 
 _TOKEN = re.compile(rf"\s*(?:(?P<arrow><->|->|<-)|(?P<comma>,)|(?P<name>{PLAIN}|{QUOTED}))")
 _BEFORE_COLON = re.compile(rf"(?:{QUOTED}|[^:])*")
@@ -79,7 +79,7 @@ def parse_links(text: str) -> Links:
         >>> parse_links("a, b -> c <-> d")
         Links(directed=(('a', 'c'), ('b', 'c')), bidirected=(('c', 'd'),))
     """
-    groups, arrows = _chain(text)
+    groups, arrows = parse_chain(text)
     directed: list[tuple[str, str]] = []
     bidirected: list[tuple[str, str]] = []
     count = sum(len(left) * len(right) for left, right in pairwise(groups))
@@ -94,8 +94,16 @@ def parse_links(text: str) -> Links:
     return Links(tuple(directed), tuple(bidirected))
 
 
-def _chain(text: str) -> tuple[list[list[str]], list[str]]:
-    """The groups of names and the arrows between them; names and separators must alternate."""
+def parse_chain(text: str) -> tuple[list[list[str]], list[str]]:
+    """The groups of names and the arrows between them; names and separators must alternate.
+
+    Raises:
+        GraphError: what cannot be read, with its column.
+
+    Example:
+        >>> parse_chain("a, b -> c <-> d")
+        ([['a', 'b'], ['c'], ['d']], ['->', '<->'])
+    """
     groups: list[list[str]] = [[]]
     arrows: list[str] = []
     expect_name = True

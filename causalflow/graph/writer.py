@@ -35,7 +35,7 @@ from causalflow.graph.node_reader import SUPPORTS
 from causalflow.names import written
 from causalflow.values.variable import UNTYPED
 
-__all__ = ["declaration_yaml", "raw"]
+__all__ = ["declaration_yaml", "flow", "raw"]
 
 WIDTH = 100
 """Characters of a line beyond which a table is written on several."""
@@ -130,18 +130,18 @@ def declaration_yaml(declaration: Declaration) -> str:
 
 def _lines(declaration: Declaration) -> Iterator[str]:
     nodes = declaration.nodes
-    yield f"graph: {_flow(declaration.name)}"
+    yield f"graph: {flow(declaration.name)}"
     yield from _mapping("exogenous", declaration.exogenous)
     links = [raw(edge) for edge in declaration.edges if nodes[edge.target].equation is None]
     links += [f"{written(a)} <-> {written(b)}" for a, b in declaration.bidirected]
     if not any(node.type is UNTYPED for node in nodes.values()):
         yield from _mapping("nodes", nodes)
-        yield from (f"  {_flow(name)}: {{}}" for name in declaration.latent)
+        yield from (f"  {flow(name)}: {{}}" for name in declaration.latent)
     elif declaration.latent or tuple(nodes) != _order(declaration):
-        yield f"nodes: {_flow([*nodes, *declaration.latent])}"
+        yield f"nodes: {flow([*nodes, *declaration.latent])}"
     yield from _list("edges", links)
     if declaration.latent:
-        yield f"latent: {_flow(list(declaration.latent))}"
+        yield f"latent: {flow(list(declaration.latent))}"
     yield from _list("queries", [raw(query) for query in declaration.queries])
 
 
@@ -156,17 +156,17 @@ def _mapping(section: str, entries: Mapping[str, Node] | Mapping[str, Exogenous]
         yield f"{section}:"
         for name, entry in entries.items():
             fields = raw(entry)
-            if "table" in fields and len(_flow(fields)) > WIDTH:
+            if "table" in fields and len(flow(fields)) > WIDTH:
                 yield from _block(name, fields, "  ")
             else:
-                yield f"  {_flow(name)}: {_flow(fields)}"
+                yield f"  {flow(name)}: {flow(fields)}"
 
 
 def _block(name: Level, content: Any, indent: str) -> Iterator[str]:
     """A field with a mapping that is too wide for one line on several."""
-    line = f"{indent}{_flow(name)}: {_flow(content)}"
+    line = f"{indent}{flow(name)}: {flow(content)}"
     if isinstance(content, dict) and len(line) > WIDTH:
-        yield f"{indent}{_flow(name)}:"
+        yield f"{indent}{flow(name)}:"
         for key, part in content.items():
             yield from _block(key, part, f"{indent}  ")
     else:
@@ -183,11 +183,11 @@ def _entry(entry: Any) -> str:
     """An edge without quotes and braces, anything else in flow style."""
     if isinstance(entry, dict) and len(entry) == 1 and "ask" not in entry:
         ((links, kind),) = entry.items()
-        return f"{_flow(links)}: {_flow(kind)}"
-    return _flow(entry)
+        return f"{flow(links)}: {flow(kind)}"
+    return flow(entry)
 
 
-def _flow(value: Any) -> str:
+def flow(value: Any) -> str:
     """The value in YAML's flow style, on one line."""
     match value:
         case None:
@@ -197,9 +197,9 @@ def _flow(value: Any) -> str:
         case str():
             return _quoted(value)
         case dict():
-            return f"{{{', '.join(f'{_flow(k)}: {_flow(v)}' for k, v in value.items())}}}"
+            return f"{{{', '.join(f'{flow(k)}: {flow(v)}' for k, v in value.items())}}}"
         case list():
-            return f"[{', '.join(map(_flow, value))}]"
+            return f"[{', '.join(map(flow, value))}]"
         case int() | Fraction():
             return str(value)
         case _:

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from causalflow.graph.tree import DeclarationError, Fields, Items, Scalar, Value, described
 from causalflow.limits import GRAPH_BYTES, NESTING
 
-__all__ = ["from_yaml"]
+__all__ = ["events", "from_yaml"]
 
 
 @dataclass(slots=True)
@@ -62,7 +62,7 @@ def from_yaml(text: str, first_line: int = 1) -> Value | None:
         raise DeclarationError(f"the file is larger than {GRAPH_BYTES >> 20} MiB", 1)
     root: Value | None = None
     stack: list[_Open] = []
-    for event in _events(text, first_line):
+    for event in events(text, first_line):
         line = event.start_mark.line + first_line
         if root is not None and type(event).__name__ == "DocumentStartEvent":
             raise DeclarationError("a second document starts; a file holds one graph", line)
@@ -106,7 +106,12 @@ _PARSER_SLIPS = (
 )
 
 
-def _events(text: str, first_line: int) -> Iterator[Any]:
+def events(text: str, first_line: int = 1) -> Iterator[Any]:
+    """What a YAML 1.2 parser tells of a text, each event with the marks where it begins and ends.
+
+    Raises:
+        DeclarationError: bad syntax.
+    """
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
