@@ -116,12 +116,12 @@ def edited(text: str, *edits: Edit) -> str:
         GraphError: the text is no graph, before or after an edit; or the edit cannot be made.
 
     Example:
-        >>> print(edited("edges:\n  - a, b -> c  # both\n  - c -> d\n", CutEdge("a", "c"),
-        ...              AddEdge("a", "d", bidirected=True)))
+        >>> print(edited("edges:\n  - a, b -> c  # both\n  - a -> d\n", CutEdge("a", "c"),
+        ...              AddEdge("c", "d", bidirected=True)))
         edges:
           - b -> c  # both
-          - c -> d
-          - a <-> d
+          - a -> d
+          - c <-> d
         <BLANKLINE>
     """
     for edit in edits:
