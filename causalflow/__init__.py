@@ -92,6 +92,7 @@ if TYPE_CHECKING:
     from causalflow.query.query import Query
     from causalflow.training.options import Fit
     from causalflow.training.report import FitReport
+    from causalflow.values.likelihood import above, below, likely, seen, within
 
 __version__ = "0.1.0"
 
@@ -146,6 +147,7 @@ _NAMES = {
     "causalflow.query.query": "Query",
     "causalflow.training.options": "Fit",
     "causalflow.training.report": "FitReport",
+    "causalflow.values.likelihood": "above below likely seen within",
 }
 _PLACES = {name: module for module, names in _NAMES.items() for name in names.split()}
 
@@ -209,7 +211,9 @@ __all__ = [
     "UNet",
     "Verdict",
     "World",
+    "above",
     "adjustment_sets",
+    "below",
     "bounds",
     "compile",
     "data",
@@ -226,6 +230,7 @@ __all__ = [
     "individuals",
     "instruments",
     "is_adjustment_set",
+    "likely",
     "load",
     "loads",
     "members",
@@ -233,8 +238,10 @@ __all__ = [
     "parse_query",
     "plot_graph",
     "register",
+    "seen",
     "separated",
     "to_networkx",
+    "within",
 ]
 
 

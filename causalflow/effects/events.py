@@ -21,7 +21,7 @@ __all__ = ["Treatment", "group_of", "holds", "numbers_given", "target_key", "tar
 
 def target_key(moment: Query) -> tuple[Kind, tuple[tuple[str, Value | None], ...]]:
     """What tells one target from another, whatever the world."""
-    return moment.kind, tuple((term.name, term.value) for term in moment.outcomes)
+    return moment.kind, tuple((term.name, term.level) for term in moment.outcomes)
 
 
 def target_of(rows: Rows, moment: Query) -> Array:

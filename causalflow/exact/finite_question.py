@@ -4,7 +4,10 @@
     E[f(y) | z]   = sum_y f(y) P(y | z), for each term of the combination by itself
 
 Conditions may be given as values in the query, left free (an axis of the answer), or bound to
-evidence: a value, or a column with one value a row. Equal rows are computed once.
+evidence: a value, or a column with one value a row. Equal rows are computed once. What is told of a
+variable short of a value (`causalflow.exact.told`) weighs its axis, which is then summed out:
+
+    P(y | told) = sum_v l(v) P(y, v) / sum_v l(v) P(v)
 
 Of an image the answer shows the codes that have some probability. In an expectation a level counts
 as its own number, or as its position where levels have names.
@@ -13,7 +16,7 @@ as its own number, or as its position where levels have names.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import prod
 from typing import Any
@@ -24,7 +27,16 @@ from causalflow.errors import CausalflowError, EvidenceError, QueryError
 from causalflow.exact.impossible import impossible_note, impossible_text
 from causalflow.exact.inference import Inference, Key, Positions
 from causalflow.exact.structure import Domain
-from causalflow.factors.array import Values, common, distinct_rows, quotients, same_kind, summable
+from causalflow.exact.told import Told, told, weighed
+from causalflow.factors.array import (
+    Scaled,
+    Values,
+    common,
+    distinct_rows,
+    quotients,
+    same_kind,
+    summable,
+)
 from causalflow.factors.table import Table
 from causalflow.graph.node import Level
 from causalflow.limits import PLAN_CELLS
@@ -33,6 +45,7 @@ from causalflow.query.known import read_given
 from causalflow.query.means import counting_notes
 from causalflow.query.query import Kind, Query, Term
 from causalflow.values.finite import finite_of
+from causalflow.values.likelihood import has_likelihoods, told_to_be_set, virtual_notes
 
 __all__ = ["FiniteQuestion", "answer"]
 
@@ -78,6 +91,8 @@ class FiniteQuestion:
         choices: the nodes whose noise enters by a choice that the answer depends on.
         domains: those that were asked for.
         impossible: the distinct rows whose evidence has probability zero.
+        told: conditions that are known short of a value.
+        events: outcomes that are asked about so.
     """
 
     inference: Inference
@@ -90,6 +105,8 @@ class FiniteQuestion:
     choices: dict[str, str] = field(default_factory=dict)
     domains: dict[Key, Domain] = field(default_factory=dict)
     impossible: set[int] = field(default_factory=set)
+    told: dict[Key, Told] = field(default_factory=dict)
+    events: dict[Key, Told] = field(default_factory=dict)
 
     @classmethod
     def of(cls, inference: Inference, query: Query, bound: Mapping[Key, Any]) -> FiniteQuestion:
@@ -99,18 +116,44 @@ class FiniteQuestion:
         question = cls(
             inference=inference, query=query, form=form, free=free, conditions=conditions, known={}
         )
-        question.known, rows = read_given(form, bound, question._places)
+        found, rows = read_given(form, bound, question._read)
+        question.told = {key: each for key, each in found.items() if isinstance(each, Told)}
+        question.known = {k: each for k, each in found.items() if not isinstance(each, Told)}
+        question.events = {
+            t.free: told(question.domain(t.free), t.value)[0] for t in form.outcomes if t.is_told
+        }
         if inference.draws is not None:
             question.inverse = np.arange(inference.draws)
         elif rows is not None:
-            columns = {k: p for k, p in question.known.items() if isinstance(p, np.ndarray)}
-            distinct, question.inverse = distinct_rows(list(columns.values()))
-            question.known |= dict(zip(columns, distinct, strict=True))
+            question._gather()
         return question
 
-    def _places(self, key: Key, value: Any) -> tuple[Positions, int | None]:
-        """Where a value stands; of a column the rows too."""
+    def _gather(self) -> None:
+        """Keep the distinct rows of the batch alone."""
+        columns = {key: p for key, p in self.known.items() if isinstance(p, np.ndarray)}
+        indices = {k: t.index for k, t in self.told.items() if isinstance(t.index, np.ndarray)}
+        distinct, self.inverse = distinct_rows([*columns.values(), *indices.values()])
+        self.known |= dict(zip(columns, distinct, strict=False))
+        for key, index in zip(indices, distinct[len(columns) :], strict=True):
+            self.told[key] = replace(self.told[key], index=index)
+
+    @property
+    def _distinct(self) -> int:
+        """How many distinct rows there are."""
+        assert self.inverse is not None
+        return int(self.inverse.max()) + 1
+
+    def _read(self, key: Key, value: Any) -> tuple[Positions | Told, int | None]:
+        """Where a value stands, or what is told short of one; of a column the rows too.
+
+        Raises:
+            EvidenceError: what is set is no value.
+        """
         domain = self.domain(key)
+        if has_likelihoods(value):
+            if isinstance(key, str):
+                raise told_to_be_set(key, value)
+            return told(domain, value)
         if not domain.is_batch(value):
             return domain.position(value), None
         column = domain.positions(value)
@@ -144,7 +187,7 @@ class FiniteQuestion:
         """
         total = 0
         for terms, asked, at in map(self._terms, self._parts()):
-            every, keep = (*terms, *self.conditions), [*asked, *self.kept()]
+            every, keep = self._every(terms), [*asked, *self.kept(), *self._summed(asked, at)]
             plan = self.inference.plan(every, self.free, keep, [*self.known, *at])
             total += plan.operations
             total += self.inference.couplings(every, self.free, {**self.known, **at})
@@ -161,19 +204,24 @@ class FiniteQuestion:
         at: dict[Key, int] = {
             term.free: self.domain(term.free).position(term.value)
             for term in outcomes
-            if term.value is not None
+            if term.value is not None and not term.is_told
         }
-        return terms, [term for term in terms if term not in at], at
+        return terms, [t for t in terms if t not in at and t not in self.events], at
+
+    def _every(self, terms: Sequence[Term]) -> tuple[Term, ...]:
+        """The terms and the conditions, each once."""
+        return tuple(dict.fromkeys((*terms, *self.conditions)))
+
+    def _summed(self, asked: Sequence[Key], at: Mapping[Key, int]) -> list[Key]:
+        """The axes of what is told that no answer has."""
+        every = dict.fromkeys((*self.told, *self.events))
+        return [k for k in every if k not in asked and k not in at and k not in self.known]
 
     def _distribution(self, part: int | None) -> tuple[Values, np.ndarray[Any, np.dtype[np.bool_]]]:
         """P(outcomes | conditions), or a part of an expectation; and where it has none."""
         values, empty = self._conditional(*self._terms(part))
         if part is None:
-            told = [term for term in self.form.outcomes if term.free in self.known]
-            at: dict[Key, int] = {
-                term.free: self.domain(term.free).position(term.value) for term in told
-            }
-            return _where_told(values, at, self.known), empty
+            return _where_known(values, self._agrees()), empty
         weights = _level_numbers(self.domain(self.form.outcomes[part].free))
         axis = int(self.inverse is not None)
         scale = self.query.coefficients[part]
@@ -181,6 +229,19 @@ class FiniteQuestion:
         numbers = [w * scale if exact else float(w * scale) for w in weights]
         column = np.array(numbers, dtype=object if exact else np.float64)
         return np.asarray((np.moveaxis(values, axis, -1) * column).sum(axis=-1)), empty
+
+    def _agrees(self) -> list[Any]:
+        """Of each outcome that is known, whether it is what is asked about, one or one a row."""
+        found: list[Any] = []
+        for term in self.form.outcomes:
+            place = self.known.get(term.free)
+            if place is None:
+                continue
+            if term.free in self.events:
+                found.append(self.events[term.free].table[0].astype(bool)[place])
+            else:
+                found.append(place == self.domain(term.free).position(term.value))
+        return found
 
     def asked(self) -> list[Key]:
         """The outcomes that are axes of the answer."""
@@ -190,7 +251,7 @@ class FiniteQuestion:
     def kept(self) -> list[Key]:
         """The conditions and interventions that are."""
         keys: list[Key] = [*self.conditions, *self.free]
-        return [key for key in keys if key not in self.known]
+        return [key for key in keys if key not in self.known and key not in self.told]
 
     def _conditional(
         self, terms: Sequence[Term], asked: Sequence[Term], at: Mapping[Key, int]
@@ -199,8 +260,8 @@ class FiniteQuestion:
         self.choices |= self.inference.choices((*terms, *self.conditions), self.free)
         if self.inverse is None or self.inference.draws is not None:
             return self._divided(*self._ratio_parts(terms, asked, at, slice(None)), len(asked), 0)
-        count = next(len(p) for p in self.known.values() if isinstance(p, np.ndarray))
-        every, keep = (*terms, *self.conditions), [*asked, *self.kept()]
+        count = self._distinct
+        every, keep = self._every(terms), [*asked, *self.kept(), *self._summed(asked, at)]
         cells = prod(len(self.domain(key).levels) for key in keep)
         if len(self.inverse) * cells > 4 * PLAN_CELLS:
             raise CausalflowError(
@@ -221,18 +282,36 @@ class FiniteQuestion:
         self, terms: Sequence[Term], asked: Sequence[Term], at: Mapping[Key, int], rows: slice
     ) -> tuple[Values, Values]:
         known = {k: p[rows] if isinstance(p, np.ndarray) else p for k, p in self.known.items()}
-        kept = self.kept()
-        every, cells = (*terms, *self.conditions), {**known, **at}
-        joint = self.inference.joint(every, self.free, (*asked, *kept), cells)
+        kept, cells = self.kept(), {**known, **at}
+        joint = self._weighed(self._every(terms), [*asked, *kept], cells, rows, self.events)
         axes = tuple(range(len(asked)) if self.inverse is None else range(1, len(asked) + 1))
         if not self.conditions:
             numbers = joint.to_array()
             return numbers, np.ones([1] * (numbers.ndim - len(asked)), dtype=numbers.dtype)
-        if not at:
+        if not at and not self.events:
             values = summable(joint)
             return values, np.asarray(values.sum(axis=axes))
-        whole = self.inference.joint(self.conditions, self.free, kept, known)
+        whole = self._weighed(self.conditions, kept, known, rows, {})
         return common(joint, whole)
+
+    def _weighed(
+        self,
+        terms: Sequence[Term],
+        keep: Sequence[Key],
+        cells: Mapping[Key, Positions],
+        rows: slice,
+        events: Mapping[Key, Told],
+    ) -> Scaled:
+        """P(terms, what is told and these events) over ``keep``, in some of the distinct rows."""
+        if not self.told and not events:
+            return self.inference.joint(terms, self.free, keep, cells)
+        said = {key: each.at(rows).weights for key, each in self.told.items()}
+        for key, each in events.items():
+            said[key] = said[key] * each.weights if key in said else each.weights
+        said = {key: weights for key, weights in said.items() if key in terms}
+        summed = [k for k in said if k not in keep and k not in cells]
+        joint = self.inference.joint(terms, self.free, (*keep, *summed), cells)
+        return weighed(joint, (*keep, *summed), said, summed, cells, self.inverse is not None)
 
     def _divided(
         self, joint: Values, whole: Values, asked: int, start: int
@@ -274,15 +353,37 @@ class FiniteQuestion:
 
     def _impossible(self, distinct: int) -> str:
         """Which part of the evidence is impossible."""
+        if self.told and (text := self._told_impossible(distinct)):
+            return text
         cells: dict[Key, int] = {
             key: int(p[distinct]) if isinstance(p, np.ndarray) else p
             for key, p in self.known.items()
         }
         return impossible_text(self.inference, self.form, self.free, cells, self.domain)
 
+    def _told_impossible(self, distinct: int) -> str:
+        """The message, where what is told is a part of what is impossible; else ""."""
+        rows = slice(distinct, distinct + 1)
+        known = {k: p[rows] if isinstance(p, np.ndarray) else p for k, p in self.known.items()}
+        rest = tuple(term for term in self.conditions if term not in self.told)
+        keep = [key for key in self.kept() if key in rest or key in self.free]
+        if rest and not self.inference.joint(rest, self.free, keep, known).values.any():
+            return ""
+        said = []
+        for term in self.conditions:
+            if term in self.told:
+                said.append(f"{term} {self.told[term].said(distinct)}")
+            elif term in known:
+                place = int(np.atleast_1d(known[term])[0])
+                said.append(f"{term}={self.domain(term).levels[place]}")
+            else:
+                said.append(str(term))
+        return f"the evidence has probability zero: P({', '.join(said)}) = 0"
+
     def notes(self, *, empty: bool) -> tuple[str, ...]:
         """What the answer rests on: choices of noise, levels as numbers, impossible cells."""
         found = [self._chosen(name, choice) for name, choice in self.choices.items()]
+        found += virtual_notes(str(key) for key, each in self.told.items() if each.is_virtual)
         if self.query.kind is not Kind.PROBABILITY:
             levels = {t.name: self.domain(t.free).levels for t in self.form.outcomes}
             found += counting_notes(self.query, levels)
@@ -325,13 +426,11 @@ def _key_names(query: Query, form: Query) -> dict[Key, str]:
     return dict(zip([*keys, *query.free_interventions], query.free_variables, strict=True))
 
 
-def _where_told(values: Values, asked: Mapping[Key, int], known: Mapping[Key, Positions]) -> Values:
+def _where_known(values: Values, agrees: Sequence[Any]) -> Values:
     """The values, 0 where what is asked is known to be something else; the rows' axis first."""
-    agree: Any = True
-    for key, place in asked.items():
-        agree = agree & (known[key] == place)
-    if agree is True:
+    if not agrees:
         return values
+    agree = np.logical_and.reduce(np.broadcast_arrays(*agrees))
     by_row = np.reshape(agree, [-1] + [1] * (values.ndim - 1)) if np.ndim(agree) else agree
     return np.asarray(values * np.asarray(by_row, dtype=np.int64), dtype=values.dtype)
 

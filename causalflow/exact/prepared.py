@@ -27,6 +27,7 @@ from causalflow.query.answer import ROW, Answer, Judgement, combined_answer
 from causalflow.query.known import Known, KnownParts
 from causalflow.query.query import Query
 from causalflow.values.column import rank
+from causalflow.values.likelihood import has_likelihoods
 
 __all__ = ["Prepared"]
 
@@ -88,6 +89,8 @@ class Prepared:
 
     def _cell(self, given: Mapping[str, Any]) -> tuple[int, ...] | None:
         """The position of every value; None of a batch, and where a value never occurs."""
+        if any(map(has_likelihoods, given.values())):
+            return None
         if self._domains is None:
             self._domains = tuple(map(self._asked.domain, given))
         try:
@@ -140,6 +143,8 @@ class _Single:
         """The answer, from the table if there is one."""
         bound = self.known.bound(given)
         values = tuple(bound.values())
+        if any(map(has_likelihoods, values)):
+            return answer(self._inference, self.known.query, bound)
         if self._lookup is None and self._keys:
             self._look_up(values)
         if self._lookup is not None and (found := self._lookup.answer(values)) is not None:

@@ -121,7 +121,7 @@ def is_closed(query: Query, graph: Graph, keys: Mapping[str, Key]) -> bool:
     names = query.variables
     declared = {**graph.nodes, **graph.exogenous}
     real = all(declared[name].type.numeric and declared[name].type.scalar for name in names)
-    free = len(query.free_variables) == len(keys)
+    free = len(query.free_variables) == len(keys) and not query.told
     return query.kind is Kind.EXPECTATION and real and free
 
 

@@ -12,7 +12,8 @@ from causalflow.errors import QueryError
 from causalflow.graph.graph import Graph
 from causalflow.identify.identify import identify
 from causalflow.identify.verdict import Verdict
-from causalflow.query.combination import AnyQuery
+from causalflow.query.combination import AnyQuery, Combination
+from causalflow.query.query import Query
 
 __all__ = ["Judgement", "attempt", "left_open"]
 
@@ -21,7 +22,7 @@ __all__ = ["Judgement", "attempt", "left_open"]
 def attempt(graph: Graph, query: str | AnyQuery) -> Verdict | None:
     """The verdict from P(v); None for questions about exogenous variables and the like."""
     try:
-        return identify(graph, query)
+        return identify(graph, query.spread if isinstance(query, Query | Combination) else query)
     except QueryError:
         return None
 

@@ -5,8 +5,10 @@ out, which changes nothing: the term keeps its value (Galles & Pearl 1998, compo
 condition that no intervention reaches is one on the actual world.
 
 Of the conditions, those on the actual world are *evidence* to be abducted if one of them is
-continuous or an image; the others are *kept*: of the draws, those that satisfy them count. What a
-question says of a variable, node or exogenous, is read by `read_value`.
+continuous or an image; the others are *kept*: of the draws, those that satisfy them count. So does
+what is told short of a value (`causalflow.model.told`), in any world: a draw counts with
+probability its weight. What a question says of a variable, node or exogenous, is read by
+`read_value`.
 """
 
 from __future__ import annotations
@@ -27,12 +29,22 @@ from causalflow.graph.node import Exogenous, Level, Node
 from causalflow.limits import SETTINGS
 from causalflow.mechanisms.mechanism import labelled, to_engine
 from causalflow.model.scm import StructuralModel
+from causalflow.model.told import Told, told_alone
 from causalflow.query.cell import free_names
 from causalflow.query.known import Key, Known, read_given
 from causalflow.query.query import Intervention, Query, Term, World
 from causalflow.values.image import ImageType, image_of, pixels_of
+from causalflow.values.likelihood import Likelihood, has_likelihoods, told_to_be_set
 
-__all__ = ["Condition", "DrawnQuestion", "levels_of", "reached", "read_question", "read_value"]
+__all__ = [
+    "Condition",
+    "DrawnQuestion",
+    "declaration",
+    "levels_of",
+    "reached",
+    "read_question",
+    "read_value",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +98,11 @@ class DrawnQuestion:
         return replace(
             self,
             kept=tuple(
-                replace(each, value=None if each.value is None else one(each.value))
+                replace(
+                    each,
+                    value=None if each.value is None else one(each.value),
+                    told=None if each.told is None else each.told.at(torch.tensor([row])),
+                )
                 for each in self.kept
             ),
             evidence={name: one(value) for name, value in self.evidence.items()},
@@ -101,11 +117,18 @@ class Condition:
 
     Attributes:
         term: the term that is conditioned on, without a value.
-        value: one row, or one for each row of the batch; None: an axis of the answer.
+        value: one row, or one for each row of the batch.
+        told: what is known of it short of a value, likewise; neither: an axis of the answer.
     """
 
     term: Term
     value: Tensor | None = None
+    told: Told | None = None
+
+    @property
+    def is_axis(self) -> bool:
+        """Whether nothing is known of it."""
+        return self.value is None and self.told is None
 
 
 def read_question(known: Known, columns: Mapping[str, Any], device: torch.device) -> DrawnQuestion:
@@ -125,11 +148,8 @@ def read_question(known: Known, columns: Mapping[str, Any], device: torch.device
     given, rows = read_given(
         form, known.bound(columns), partial(_read_key, graph=graph, device=device)
     )
-    bound = {key: values for key, values in given.items() if isinstance(key, str)}
-    conditions = [
-        Condition(term=_reduced(graph, term.free), value=given.get(term.free))
-        for term in form.conditions
-    ]
+    bound = {k: v for k, v in given.items() if isinstance(k, str) and isinstance(v, Tensor)}
+    conditions = [_condition(graph, t.free, given.get(t.free)) for t in form.conditions]
     evidence = _evidence(graph, conditions)
     names = zip(parsed.free_variables, free_names(parsed), strict=True)
     return DrawnQuestion(
@@ -150,11 +170,24 @@ def reached(scm: StructuralModel, world: World, names: frozenset[str]) -> frozen
     return scm.needed(names & scm.types.keys(), fixed) - fixed
 
 
+def _condition(graph: Graph, term: Term, given: Tensor | Told | None) -> Condition:
+    """A condition, in the world that reaches it."""
+    reduced = _reduced(graph, term)
+    if isinstance(given, Told):
+        return Condition(term=reduced, told=given)
+    return Condition(term=reduced, value=given)
+
+
 def _read_key(
     key: Key, value: Any, graph: Graph, device: torch.device
-) -> tuple[Tensor, int | None]:
+) -> tuple[Tensor | Told, int | None]:
     """The engine values of a condition or an intervention, and the rows of a batch."""
     name = key if isinstance(key, str) else key.name
+    if has_likelihoods(value):
+        if isinstance(key, str):
+            raise told_to_be_set(key, value)
+        told = told_alone(name, declaration(graph, name).type, value, device)
+        return told, None if isinstance(value, Likelihood) and told.rows == 1 else told.rows
     values, batch = read_value(graph, name, value, device)
     return values, len(values) if batch else None
 
@@ -238,7 +271,7 @@ def _is_met_by_draws(graph: Graph, names: frozenset[str]) -> bool:
 def _check_condition(graph: Graph, condition: Condition) -> None:
     """Refuse a condition that can neither be abducted nor met by a draw."""
     term = condition.term
-    if levels_of(graph, term.name) is not None:
+    if levels_of(graph, term.name) is not None or condition.told is not None:
         return
     if condition.value is None:
         raise QueryError(

@@ -24,11 +24,13 @@ from causalflow.errors import QueryError
 from causalflow.graph.node import Level
 from causalflow.limits import JOINT_CELLS
 from causalflow.mechanisms.mechanism import Noise
-from causalflow.model.drawn_question import levels_of, reached, read_value
+from causalflow.model.drawn_question import declaration, levels_of, reached, read_value
 from causalflow.model.scm import StructuralModel
 from causalflow.model.support import Watch
+from causalflow.model.told import told_alone
 from causalflow.query.query import Intervention, Term, World
 from causalflow.values.image import codes_of, image_of
+from causalflow.values.likelihood import Levels, Span
 from causalflow.values.variable import UNTYPED
 
 __all__ = ["Axis", "Cells", "DrawnWorlds", "Tally", "frequencies", "means"]
@@ -98,6 +100,11 @@ class DrawnWorlds:
 
     def holds(self, term: Term) -> Array:
         """Whether the term has its value, in each draw."""
+        if isinstance(term.value, Levels | Span):
+            value = self.value(term)
+            kind = declaration(self.scm.graph, term.name).type
+            told = told_alone(term.name, kind, term.value, value.device)
+            return np.asarray(told.weights(value).bool().cpu())
         axis = self.axis(term.free)
         place = axis.levels.index(term.value) if term.value in axis.levels else -1
         return np.asarray(axis.index == place)

@@ -106,6 +106,7 @@ from causalflow.training.device import existing_device
 from causalflow.training.options import DISTILL, Fit, FitKeywords, fit_options
 from causalflow.training.report import FitReport
 from causalflow.values.dataframe import Tabular
+from causalflow.values.likelihood import has_likelihoods
 
 if TYPE_CHECKING:
     import pandas
@@ -727,7 +728,8 @@ class Model:
         else:
             scm, generated, _ = self._call(generator, steps)
             watch = Watch(scm=scm, experience=self.experience)
-            if isinstance(question, LinearQuestion) and draws is None:
+            told = any(map(has_likelihoods, given.values()))
+            if isinstance(question, LinearQuestion) and draws is None and not told:
                 answer = question.answer(given, watch)
             else:
                 whole = question if isinstance(question, Known | KnownParts) else question.known

@@ -26,17 +26,19 @@ from causalflow.exact.impossible import impossible_note
 from causalflow.factors.table import Table
 from causalflow.graph.node import Level
 from causalflow.mechanisms.image.image_mechanism import ImageMechanism
-from causalflow.mechanisms.mechanism import Noise
+from causalflow.mechanisms.mechanism import Noise, draw_uniform
 from causalflow.model.abduction import complete, completed_noise
 from causalflow.model.drawn_question import DrawnQuestion, levels_of, read_question, read_value
 from causalflow.model.drawn_worlds import Array, DrawnWorlds, Tally, frequencies, means
 from causalflow.model.evidence import check_count, check_fitted
 from causalflow.model.scm import StructuralModel
 from causalflow.model.support import Watch
+from causalflow.model.told import Told
 from causalflow.query.answer import ROW, Answer, combined_answer
 from causalflow.query.known import Known, KnownParts
 from causalflow.query.means import counting_notes
 from causalflow.query.query import Kind
+from causalflow.values.likelihood import virtual_notes
 
 __all__ = ["DRAWS", "FEWEST", "IMAGE_DRAWS", "simulate"]
 
@@ -208,9 +210,11 @@ class _Run:
         for each in question.kept:
             if each.value is not None:
                 kept &= worlds.meets(each.term, each.value)
+            elif each.told is not None:
+                kept &= self._accepted(each.told, worlds.value(each.term))
         if kept.sum() < FEWEST:
             raise EvidenceError(where + _too_few(question, int(kept.sum()), self.draws))
-        conditions = [worlds.axis(each.term) for each in question.kept if each.value is None]
+        conditions = [worlds.axis(each.term) for each in question.kept if each.is_axis]
         if question.query.kind is Kind.EXPECTATION:
             return means(kept, self._combination(question, worlds), conditions)
         event = np.ones(self.draws, dtype=bool)
@@ -220,13 +224,20 @@ class _Run:
         free = [worlds.axis(term) for term in question.outcomes if term.value is None]
         return frequencies(kept, event, free, conditions)
 
+    def _accepted(self, told: Told, value: Tensor) -> Array:
+        """Whether each draw is kept, with probability its weight; of intervals none is drawn."""
+        weights = told.weights(value)
+        if told.virtual:
+            weights = weights > draw_uniform((len(value),), self.generator, value.device)
+        return np.asarray(weights.bool().cpu())
+
     def _combination(self, question: DrawnQuestion, worlds: DrawnWorlds) -> Array:
         pairs = zip(question.query.coefficients, question.outcomes, strict=True)
         return np.sum([float(c) * worlds.number(term) for c, term in pairs], axis=0)
 
 
 def _too_few(question: DrawnQuestion, kept: int, draws: int) -> str:
-    terms = ", ".join(str(each.term) for each in question.kept if each.value is not None)
+    terms = ", ".join(str(each.term) for each in question.kept if not each.is_axis)
     if not terms:
         return f"{draws:,} draws are asked for, at least {FEWEST} are needed; give more draws"
     return (
@@ -281,6 +292,7 @@ def _notes(run: _Run) -> Iterator[str]:
         yield "cells whose condition no draw satisfies are shown as 0"
     if question.query.is_counterfactual and not _is_marginal(question):
         yield from _noise_notes(scm, question)
+    yield from virtual_notes(str(c.term) for c in question.kept if c.told and c.told.virtual)
     if question.evidence and run.undetermined:
         listed = ", ".join(f"'{name}'" for name in sorted(run.undetermined))
         yield f"the evidence leaves {listed} open: drawn from the posterior"

@@ -29,7 +29,16 @@ from typing import NoReturn, TypeAlias
 from causalflow.errors import QueryError
 from causalflow.query.query import OPENED, Kind, Query, Term
 
-__all__ = ["COUNT", "AnyQuery", "Combination", "Part", "combined", "counted", "read_combination"]
+__all__ = [
+    "COUNT",
+    "AnyQuery",
+    "Combination",
+    "Part",
+    "combined",
+    "counted",
+    "read_combination",
+    "require_values",
+]
 
 Part: TypeAlias = tuple[Fraction, Query]
 
@@ -88,6 +97,20 @@ class Combination:
         """The names of the answer's axes: those of the questions, each once."""
         return tuple(dict.fromkeys(name for part in self.parts for name in part.free_variables))
 
+    @property
+    def told(self) -> tuple[Term, ...]:
+        """The terms that are known, or asked about, short of a value."""
+        return tuple(term for part in self.parts for term in part.told)
+
+    @property
+    def spread(self) -> Combination:
+        """The distributions that the answer is made of, where terms are told."""
+        above, below = (
+            tuple((scale, query.spread) for scale, query in parts)
+            for parts in (self.sum, self.divisor)
+        )
+        return replace(self, sum=above, divisor=below)
+
     def given(self, conditions: tuple[Term, ...]) -> Combination:
         """The same questions where more is known."""
         above, below = (
@@ -103,6 +126,19 @@ class Combination:
 
 
 AnyQuery: TypeAlias = Query | Combination
+
+
+def require_values(query: AnyQuery, what: str) -> None:
+    """Refuse a question whose terms are told short of a value, where only models answer it.
+
+    Raises:
+        QueryError: it names the term, and the distribution that can be asked for.
+    """
+    for term in query.told:
+        raise QueryError(
+            f"{what}: '{term}' is no value; ask for {query.spread}, of which the answer is a "
+            "weighted sum, or ask a model: compile(graph).ask(...)"
+        )
 
 
 def combined(parts: Sequence[Part], divisor: Sequence[Part] = ()) -> AnyQuery:

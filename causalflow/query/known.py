@@ -23,6 +23,7 @@ from causalflow.query.parse import parse_query, single_query
 from causalflow.query.query import Query, Term, Value
 from causalflow.values.column import rank
 from causalflow.values.dataframe import Tabular, columns_of
+from causalflow.values.likelihood import Levels, Span, has_likelihoods
 from causalflow.values.variable import UNTYPED
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class Known:
     graph: Graph
     query: Query
     keys: Mapping[str, Key]
-    stated: Mapping[str, Value]
+    stated: Mapping[str, Value | Levels | Span]
 
     def own(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """What is known of this question, among what is known of several."""
@@ -109,17 +110,21 @@ class Known:
             self._check(name, value, given[name])
         return {key: given[name] for name, key in self.keys.items()}
 
-    def _check(self, name: str, stated: Value, given: Any) -> None:
+    def _check(self, name: str, stated: Value | Levels | Span, given: Any) -> None:
         declared = {**self.graph.nodes, **self.graph.exogenous}[name]
-        if declared.type is UNTYPED or not declared.type.scalar:
+        if isinstance(stated, Levels | Span) or has_likelihoods(given):
+            same = isinstance(given, Levels | Span) and given == stated
+        elif declared.type is UNTYPED or not declared.type.scalar:
             same = rank(given) == 0 and given == stated
         else:
             read = declared.type.read(given, where=f"node '{name}'")
             same = bool((read == declared.type.read(stated)).all())
         if not same:
-            shown = repr(given) if len(repr(given)) < 40 else "another value"
+            first = stated if isinstance(stated, Levels | Span) else repr(stated)
+            second = given if isinstance(given, Levels | Span) else repr(given)
+            second = second if len(str(second)) < 40 else "another value"
             raise EvidenceError(
-                f"evidence: '{name}' is {stated!r} in the query and {shown} besides; give it once"
+                f"evidence: '{name}' is {first} in the query and {second} besides; give it once"
             )
 
 
@@ -197,7 +202,7 @@ def with_known(query: Query, names: Sequence[str], graph: Graph) -> Known:
         >>> print(with_known(single_query("P(y)", graph), ["x"], graph).query)
         P(y | x)
     """
-    stated: dict[str, Value] = {}
+    stated: dict[str, Value | Levels | Span] = {}
     for name in names:
         if name in bindable(query):
             continue

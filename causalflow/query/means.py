@@ -14,6 +14,7 @@ from causalflow.query.combination import AnyQuery, Combination
 from causalflow.query.query import Kind, Query, Term, Value, World
 from causalflow.values.finite import Kind as LevelKind
 from causalflow.values.finite import Level, finite
+from causalflow.values.likelihood import Levels, Span
 
 __all__ = ["check_named", "counting_notes"]
 
@@ -69,7 +70,7 @@ def _stated(query: Query) -> Iterator[tuple[str, Value]]:
     yield from _set(query.do)
     for term in (term for top in query.terms for term in top.walk()):
         yield from _set(term.subscript)
-        if term.value is not None:
+        if term.value is not None and not isinstance(term.value, Levels | Span):
             yield term.name, term.value
 
 

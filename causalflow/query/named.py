@@ -295,7 +295,7 @@ class _Quantity:
 
     def given(self) -> Value:
         """The treatment's level in those whom a counterfactual effect is about."""
-        levels = {term.name: term.value for term in self.whom}
+        levels = {term.name: term.level for term in self.whom}
         level = levels.get(self.contrast.treatment) if levels else self.contrast.control
         if level is None:
             self.fail(f"expected '| {self.contrast.treatment}=level'")

@@ -7,6 +7,10 @@
     P(y[x=1, m[x=0]])                    nested: m takes the value it has in the world x=0
     P(y[x=1, m[]])                       m takes the value it has in the actual world
     P(y[x])                              x is set to any of its levels
+    P(y | age in [60, 70], t > 5)        known short of a value: an interval, a censored value
+    P(y | digit in {3, 5})               one of these levels
+    P(y | digit likely {3: .8, 5: .2})   virtual evidence: likelihoods of levels
+    P(t > 5 | do(x=1))                   an event may be so, too
     E[y[x=1] - 1/2*y[x=0] | z=1]         expectation of a linear combination
     NDE(x -> y; m), ATT(x -> y), ...     quantities with names: see `causalflow.query.named`
     P(y | do(x=1)) - P(y | do(x=0))      sums and ratios: see `causalflow.query.combination`
@@ -45,7 +49,18 @@ from causalflow.graph.node import Exogenous, Family, Finite, Node, Symbol
 from causalflow.limits import QUERY_DEPTH, QUERY_LETTERS
 from causalflow.query.combination import COUNT, AnyQuery, Combination, read_combination
 from causalflow.query.named import named_question
-from causalflow.query.query import BARE, NAME, OPENED, QUOTED, WORD, Intervention, Kind, Query, Term
+from causalflow.query.query import (
+    BARE,
+    NAME,
+    NUMBER,
+    OPENED,
+    QUOTED,
+    WORD,
+    Intervention,
+    Kind,
+    Query,
+    Term,
+)
 from causalflow.query.reader import Branch, Reader, Variables
 
 if TYPE_CHECKING:
@@ -102,7 +117,11 @@ outcomes: event ("," event)*
 given: "|" condition ("," condition)*
 ?condition: event | do
 do: DO event ("," event)* ")"
-event: _name subscript? ("=" value)?
+event: _name subscript? ("=" value | within | among | likely | compared)?
+!within: IN "[" BOUND "," BOUND "]" | IN "(" BOUND "," BOUND ")"
+among: IN "{{" LEVEL ("," LEVEL)* "}}"
+likely: LIKELY "{{" LEVEL ":" WEIGHT ("," LEVEL ":" WEIGHT)* "}}"
+compared: COMPARISON BOUND
 subscript: "[" (event ("," event)*)? "]"
 value: VALUE | QUOTED
 _name: NAME | QUOTED
@@ -120,6 +139,12 @@ E: /[Ee]\s*\[/
 MEAN: /[Ee]\s*\(/
 DO.1: /[Dd][Oo]\s*\(/
 MINUS: "-"
+IN: "in"
+LIKELY: "likely"
+COMPARISON: /[<>]=?/
+BOUND: /{NUMBER}/
+WEIGHT: /{COUNT}\s*\/\s*{COUNT}|{NUMBER}/
+LEVEL: /[^\s,|()\[\]={{}}:'"<>]+|{QUOTED}/
 NAME: /{BARE}/
 COUNT.1: /{COUNT}/
 VALUE: /{WORD}/
@@ -135,7 +160,14 @@ WORDS = {
     "COUNT": "a number",
     "VALUE": "a level or number",
     "EQUAL": "'='",
+    "BOUND": "a number",
+    "WEIGHT": "a number",
+    "LEVEL": "a level or number",
+    "LBRACE": "'{'",
+    "RBRACE": "'}'",
+    "COLON": "':'",
     "LSQB": "'['",
+    "LPAR": "'('",
     "STAR": "'*'",
     "SLASH": "'/'",
     "PLUS": "'+'",

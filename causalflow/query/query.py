@@ -7,6 +7,9 @@ where x is set to 1 and m to the value that it takes in the world where x is set
     Intervention    x=1, x, m[x=0]         sets a variable: to a value, any value, another term's
     Query           P(terms | do(...), terms), E[c1*term + c2*term | ...]
 
+A term may be *told* short of a value (`causalflow.values.likelihood`): ``age in [60, 70]``,
+``t > 5``, ``digit in {3, 5}``, and as a condition ``digit likely {3: 0.8, 5: 0.2}``.
+
 A *free* occurrence has no value: the answer is a table with one axis for each
 (`Query.free_variables`). ``str`` gives the canonical text, which
 `causalflow.query.parse.parse_query` reads back to an equal query. In it stand
@@ -31,6 +34,7 @@ from fractions import Fraction
 from typing import TypeAlias
 
 from causalflow.errors import QueryError, one_of
+from causalflow.values.likelihood import Levels, Span
 
 __all__ = [
     "BARE",
@@ -115,12 +119,12 @@ class Term:
         name: the variable.
         subscript: the interventions that make its world, sorted: values first, then nested terms,
             by variable; none: the actual world.
-        value: a level or number; None: free.
+        value: a level or number; what is known short of one; None: free.
     """
 
     name: str
     subscript: World = ()
-    value: Value | None = None
+    value: Value | Levels | Span | None = None
 
     def __post_init__(self) -> None:
         ordered = tuple(
@@ -146,8 +150,30 @@ class Term:
 
     def __str__(self) -> str:
         inside = f"[{', '.join(map(str, self.subscript))}]" if self.subscript else ""
-        value = "" if self.value is None else f"={_valued(self.value)}"
+        match self.value:
+            case None:
+                value = ""
+            case Levels() | Span() as told:
+                value = f" {told}"
+            case level:
+                value = f"={_valued(level)}"
         return f"{_named(self.name)}{inside}{value}"
+
+    @property
+    def level(self) -> Value | None:
+        """The value, where no less than one is wanted.
+
+        Raises:
+            QueryError: the variable is told short of one.
+        """
+        if isinstance(self.value, Levels | Span):
+            raise QueryError(f"query: '{self}' is no value of '{self.name}'; give one")
+        return self.value
+
+    @property
+    def is_told(self) -> bool:
+        """Whether it is known short of a value."""
+        return isinstance(self.value, Levels | Span)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,6 +261,33 @@ class Query:
     def is_counterfactual(self) -> bool:
         """Whether the question cannot be put with ``do`` alone: several worlds, or nested ones."""
         return not self.is_interventional and any(term.subscript for term in self.terms)
+
+    @property
+    def told(self) -> tuple[Term, ...]:
+        """The terms that are known, or asked about, short of a value."""
+        return tuple(term for term in self.terms if term.is_told)
+
+    @property
+    def spread(self) -> Query:
+        """The distribution that the answer is a weighted sum of, where terms are told.
+
+        Example:
+            >>> z = Term(name="z", value=Span(low=0.0))
+            >>> print(Query(outcomes=(Term(name="y"),), conditions=(z,)).spread)
+            P(y, z)
+        """
+        if not self.told:
+            return self
+        left = tuple(term for term in self.conditions if not term.is_told)
+        moved = tuple(term.free for term in self.conditions if term.is_told)
+        outcomes = (*(term.free if term.is_told else term for term in self.outcomes), *moved)
+        return replace(
+            self,
+            kind=Kind.PROBABILITY,
+            outcomes=tuple(dict.fromkeys(outcomes)),
+            conditions=left,
+            coefficients=(),
+        )
 
     def given(self, conditions: tuple[Term, ...]) -> Query:
         """The same question where more is known."""

@@ -13,14 +13,14 @@ symbol            any
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import NoReturn, TypeAlias
 
 from lark import Token, Tree
 
-from causalflow.errors import QueryError
+from causalflow.errors import CausalflowError, QueryError
 from causalflow.graph.node import Exogenous, Family, Finite, Node
 from causalflow.query.combination import counted
 from causalflow.query.query import (
@@ -35,6 +35,7 @@ from causalflow.query.query import (
 )
 from causalflow.values.finite import finite_of
 from causalflow.values.image import image_of
+from causalflow.values.likelihood import Levels, Span, above, below, likely, within
 from causalflow.values.variable import UNTYPED
 
 __all__ = ["Branch", "Reader", "Variables", "resolve"]
@@ -85,7 +86,14 @@ class Reader:
 
     def _outcome(self, tree: Branch) -> tuple[Term, int]:
         if tree.data == "event":
-            return self._term(tree)
+            term, position = self._term(tree)
+            if isinstance(term.value, Levels) and not term.value.certain:
+                self._fail(
+                    f"'{term}' weighs evidence and is a condition; an event is {term.name} in "
+                    "{...}",
+                    position,
+                )
+            return term, position
         term, position = self._term(_branches(tree)[-1])
         if term.value is not None:
             self._fail(f"an expectation is of variables; give '{term.free}' no value", position)
@@ -109,7 +117,25 @@ class Reader:
         for subscript in _branches(tree, "subscript"):
             if not subscript.children:
                 self._fail(f"'{name}[]' sets nothing; write '{name}'", position)
-        return Term(name=name, subscript=self._world(tree), value=self._value(name, tree)), position
+        value: Value | Levels | Span | None = self._told(name, tree)
+        if value is None:
+            value = self._value(name, tree)
+        return Term(name=name, subscript=self._world(tree), value=value), position
+
+    def _told(self, name: str, tree: Branch) -> Levels | Span | None:
+        """What an event says of a variable short of a value."""
+        for part in tree.children:
+            if not isinstance(part, Tree) or part.data not in TOLD:
+                continue
+            tokens = [child for child in part.children if isinstance(child, Token)]
+            position = tokens[0].start_pos or 0
+            try:
+                found = TOLD[part.data](tokens)
+                return found if self.variables is None else _told(name, self.variables[name], found)
+            except CausalflowError as error:
+                message = getattr(error, "message", str(error)).removeprefix("query: ")
+                self._fail(message, position)
+        return None
 
     def _world(self, tree: Branch) -> tuple[Intervention, ...]:
         """What the subscript of an event sets."""
@@ -123,6 +149,11 @@ class Reader:
         declared = None if self.variables is None else self.variables[name]
         if isinstance(declared, Finite | Family):
             self._fail(f"exogenous variable '{name}' cannot be set", position)
+        if (told := self._told(name, tree)) is not None:
+            self._fail(
+                f"'{name} {told}' says what was seen, and cannot be set; '{name}' takes a value",
+                position,
+            )
         value = self._value(name, tree)
         if not _branches(tree, "subscript"):
             return Intervention(variable=name, value=value), position
@@ -188,7 +219,7 @@ class Reader:
                 continue
             valued = None not in (first.value, term.value)
             if was_outcome and index >= asked:
-                if valued:
+                if valued or term.is_told:
                     continue
                 self._fail(f"'{term.free}' is both an outcome and a condition", position)
             if None not in (first.value, term.value) and first.value != term.value:
@@ -226,6 +257,56 @@ class Reader:
                     f"'{term}' is free as a value and as an intervention; give one a level",
                     position,
                 )
+
+
+def _interval(tokens: Sequence[Token]) -> Span:
+    """``in [60, 70]``; in round brackets without the ends."""
+    _, bracket, low, _, high, _ = tokens
+    span = within(float(low), float(high))
+    return span if bracket == "[" else replace(span, strict=True)
+
+
+def _comparison(tokens: Sequence[Token]) -> Span:
+    """``> 5``, ``<= 2``."""
+    sign, bound = str(tokens[0]), float(tokens[1])
+    span = above(bound) if sign[0] == ">" else below(bound)
+    return replace(span, strict=len(sign) == 1)
+
+
+def _weights(tokens: Sequence[Token]) -> Levels:
+    """``likely {3: 0.8, 5: 0.2}``."""
+    pairs = zip(tokens[1::2], tokens[2::2], strict=True)
+    return likely({literal(str(level)): Fraction(str(weight)) for level, weight in pairs})
+
+
+TOLD: Mapping[str, Callable[[Sequence[Token]], Levels | Span]] = {
+    "within": _interval,
+    "among": lambda tokens: likely([literal(str(level)) for level in tokens[1:]]),
+    "likely": _weights,
+    "compared": _comparison,
+}
+"""How what is told of a variable is read from the tokens of its rule in the grammar."""
+
+
+def _told(name: str, declared: Node | Exogenous, found: Levels | Span) -> Levels | Span:
+    """What is told of a variable, its levels as they are declared.
+
+    Raises:
+        CausalflowError: levels that it does not have, or an interval of what is no number.
+    """
+    kind = declared.type
+    if kind is UNTYPED:
+        return found
+    if isinstance(found, Span):
+        if not kind.numeric:
+            found.of(name, kind, kind.levels or ())
+        return found
+    if kind.numeric:
+        raise QueryError(
+            f"'{name}' is {kind.predicate}: it has no levels; tell an interval, as in {name} in "
+            "[1, 2]"
+        )
+    return likely({resolve(name, declared, level): weight for level, weight in found.weights})
 
 
 def _branches(tree: Branch, data: str | None = None) -> list[Branch]:

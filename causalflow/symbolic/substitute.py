@@ -173,8 +173,8 @@ def symbols_of(query: Query) -> dict[Term, Symbol]:
     used = Counter(query.free_interventions)
     symbols: dict[Term, Symbol] = {}
     for term in query.terms:
-        if term.value is not None:
-            symbols[term] = term.value
+        if (level := term.level) is not None:
+            symbols[term] = level
         else:
             symbols[term] = Index(term.name, used[term.name])
             used[term.name] += 1
@@ -232,7 +232,7 @@ def _numbers(query: Query) -> Linear:
 
 def _values(query: Query) -> dict[str, Value]:
     """The literal values that the query gives to variables of its one world."""
-    values = {t.name: t.value for t in query.terms if t.value is not None}
+    values = {t.name: level for t in query.terms if (level := t.level) is not None}
     for each in query.do:
         if each.value is not None and not isinstance(each.value, Term):
             values[each.variable] = each.value

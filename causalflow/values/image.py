@@ -101,14 +101,20 @@ class ImageType(NodeType):
         Raises:
             CausalflowError: an error of class ``error``, for another shape, or pixels out of range.
         """
+        array = self.shaped(given, where, error)
+        self._check(array, where, error)
+        return array
+
+    def shaped(
+        self, given: Any, where: str = "value", error: type[CausalflowError] = EvidenceError
+    ) -> Array:
+        """The same with any numbers as pixels: for pictures of which not all is seen."""
         array = _numbers(given, where, error)
         if self.depth is not None and array.ndim < 2:
             array = self._decoded(array, where, error)
         if array.dtype != np.uint8:
             array = array.astype(np.float32, copy=False)
-        array = self._with_channels(array, where, error)
-        self._check(array, where, error)
-        return array
+        return self._with_channels(array, where, error)
 
     def show(self, stored: Any) -> Array:
         """The pictures themselves."""

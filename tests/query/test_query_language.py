@@ -253,8 +253,8 @@ P(color{digit})
        ^ expected '=', '[', ',', '|' or ')'; found '{'; the world of a term stands in brackets: y[x=1]
 P(color, do(digit=1))
            ^ expected '=', '[', ',', '|' or ')'; found '('; do(...) stands behind the bar: P(y | do(x=1))
-P(height > 2)
-         ^ expected '=', '[', ',', '|' or ')'; found '>'; an event says that a variable has a level: y=1
+P(height ≠ 2)
+         ^ expected '=', '[', ',', '|' or ')'; found '≠'; an event says that a variable has a level: y=1
 P('color)
   ^ expected a variable; found a quote that is not closed; a quote in a name wants a backslash, or the other quotes: "it's"
 E{digit}
