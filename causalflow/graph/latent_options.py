@@ -40,6 +40,12 @@ class Latent(Options):
         width: channels of the autoencoder's finest level; each coarser one has twice as many.
         folder: where a pretrained autoencoder's files are; None: it is trained with the rest.
         noise: deviations of the noise that the decoder is trained under, of a latent of unit scale.
+        squares: weight of the squared error of a pixel, in [-1, 1], beside its absolute one: above
+            0, few pixels that are far off count as they are seen, and a thin line is kept.
+        reading: weight, while the encoder learns, of the loss by which the parents are read off the
+            latent, so that what they decide is kept in it.
+        pace: by how much faster than the fit's other weights, times their learning rate, the
+            autoencoder learns.
         share: the part of the fit's steps in which the autoencoder is trained alone; afterwards the
             encoder stays as it is, and the decoder goes on beside the flow.
 
@@ -60,6 +66,9 @@ class Latent(Options):
     width: int = option(32, Whole(1, 10_000), phase="network")
     folder: str | None = option(None, Text(), phase="network")
     noise: float = option(0.1, Number(0.0), phase="training")
+    squares: float = option(20.0, Number(0.0), phase="training")
+    reading: float = option(0.02, Number(0.0), phase="training")
+    pace: float = option(2.0, Number(0.0, open="low"), phase="training")
     share: float = option(
         0.25, Number(0.0, 1.0, open="high", text="a number in [0, 1)"), phase="training"
     )

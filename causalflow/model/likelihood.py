@@ -359,6 +359,12 @@ class Trainee(nn.Module):
         for image in self._images():
             image.canvas.reach(share)
 
+    def paces(self) -> Iterator[tuple[nn.Module, float]]:
+        """The autoencoders that learn beside an image, and by how much faster than the rest."""
+        for canvas in (image.canvas for image in self._images()):
+            if canvas.latent is not None and isinstance(canvas, nn.Module):
+                yield canvas, canvas.latent.pace
+
     @property
     def size(self) -> Size:
         """The steps and rows of a fit that says nothing of them."""

@@ -95,6 +95,14 @@ class Networked(Protocol):
         """The networks whose blocks may be cut among processes, or computed again."""
 
 
+@runtime_checkable
+class Paced(Protocol):
+    """A model of whose modules some learn at a rate of their own."""
+
+    def paces(self) -> Iterable[tuple[nn.Module, float]]:
+        """Such modules, and the number by which their rate is multiplied."""
+
+
 def module_of(model: Trainable) -> nn.Module:
     """The module that holds all that fitting changes: the model, or its ``module``."""
     return model if isinstance(model, nn.Module) else cast(Any, model).module
@@ -179,10 +187,10 @@ def set_up(
         swapped = tuple(replace_blocks(module, blocks, cast(Any, fabric.strategy).device_mesh))
         blocks = list(dict.fromkeys(each.trained for each in swapped))
         network = fabric.setup_module(objective, move_to_device=False)
-        adam = _adam(fabric, module, options)
+        adam = _adam(fabric, model, options)
         optimizer = fabric.setup_optimizers(adam)
     else:
-        adam = _adam(fabric, module, options)
+        adam = _adam(fabric, model, options)
         network, optimizer = fabric.setup(objective, adam)
     return Run(
         fabric=fabric,
@@ -198,12 +206,15 @@ def set_up(
     )
 
 
-def _adam(fabric: Fabric, module: nn.Module, options: Fit) -> torch.optim.AdamW:
-    """AdamW of the weights, those that are cut in a group of their own."""
-    weights = [weight for _, weight in trainable(module)]
-    groups = [[w for w in weights if is_shard(w) == kind] for kind in (False, True)]
+def _adam(fabric: Fabric, model: Trainable, options: Fit) -> torch.optim.AdamW:
+    """AdamW of the weights, in groups: those that are cut, those of a pace, apart."""
+    paced = model.paces() if isinstance(model, Paced) else ()
+    pace = {weight: rate for module, rate in paced for weight in module.parameters()}
+    groups: dict[tuple[bool, float], list[Tensor]] = {}
+    for _, weight in trainable(module_of(model)):
+        groups.setdefault((is_shard(weight), pace.get(weight, 1.0)), []).append(weight)
     return torch.optim.AdamW(
-        [{"params": group} for group in groups if group],
+        [{"params": groups[cut, rate], "pace": rate} for cut, rate in sorted(groups)],
         lr=options.learning_rate,
         weight_decay=options.weight_decay,
         fused=fabric.device.type == "cuda",
@@ -306,8 +317,9 @@ def _descend(run: Run, stage: Stage) -> None:
     """One step down the gradient and its place in the average."""
     options, optimizer, step = run.options, run.optimizer, run.state.step - stage.first
     alone = replace(options, steps=stage.steps)
+    rate = options.learning_rate * SCHEDULES.get(options.schedule)(step, alone)
     for group in optimizer.param_groups:
-        group["lr"] = options.learning_rate * SCHEDULES.get(options.schedule)(step, alone)
+        group["lr"] = group["pace"] * rate
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     run.state.follow(options.ema, stage.first)

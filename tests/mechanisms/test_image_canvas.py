@@ -200,7 +200,8 @@ def test_the_encoder_learns_first_and_then_stays_while_the_decoder_goes_on():
         return z, [any(weight.grad is not None for weight in p.parameters()) for p in parts]
 
     z, parts = moved(0.0)
-    assert z is None
+    assert z.requires_grad
+    assert not canvas.settled
     assert parts == [True, True]
     before = {n: b.clone() for n, b in canvas.named_buffers()}
     z, parts = moved(LATENT.share)
@@ -208,6 +209,34 @@ def test_the_encoder_learns_first_and_then_stays_while_the_decoder_goes_on():
     assert not z.requires_grad
     assert all(torch.equal(before[n], b) for n, b in canvas.named_buffers())
     assert torch.allclose(z, canvas.eval().encode(image), atol=1e-6)
+
+
+def test_few_pixels_that_are_far_off_cost_more_than_many_that_are_near():
+    canvas = LatentCanvas((1, 8, 8), Latent(factor=4, channels=1, width=4, squares=20.0, noise=0))
+    canvas.decode = lambda z: torch.zeros(len(z), 1, 8, 8)
+    line, grain = torch.zeros(2, 1, 1, 8, 8)
+    line[..., 3, :] = 0.8
+    grain[...] = 0.1
+    z = torch.zeros(1, 1, 2, 2)
+    found = [float(canvas._error(each, z, generator())) for each in (line, grain)]
+    assert found == pytest.approx([0.1 * (1 + 20 * 0.8), 0.1 * (1 + 20 * 0.1)])
+    canvas.squares = 0.0
+    found = [float(canvas._error(each, z, generator())) for each in (line, grain)]
+    assert found == pytest.approx([0.1, 0.1])
+
+
+@pytest.mark.parametrize("reading", [0.0, 0.5])
+def test_while_the_encoder_learns_the_parents_are_read_off_it(reading):
+    made, (image, parents) = mechanism(latent=replace(LATENT, reading=reading)).train(), rows()
+    made.canvas.reach(0.0)
+    loss = made.loss({"image": image, **parents}, generator())["diffusion"]
+    assert bool(loss.any()) is bool(reading)
+    if not reading:
+        return
+    loss.mean().backward()
+    moved = {n for n, weight in made.named_parameters() if weight.grad is not None}
+    assert {n.split(".")[0] for n in moved} == {"canvas", "predictor"}
+    assert not any(n.startswith("canvas.autoencoder.decoder") for n in moved)
 
 
 def test_the_latent_of_the_data_is_of_unit_scale():
@@ -258,7 +287,7 @@ def test_rows_without_image_cost_nothing_and_are_not_seen():
     made.canvas.reach(0.0)
     losses = made.loss({"image": image, **parents}, generator())
     assert (losses["reconstruction"] > 0).tolist() == [True, False, True, True, False, True]
-    assert not losses["diffusion"].any()
+    assert (losses["diffusion"] != 0).tolist() == [True, False, True, True, False, True]
     made.canvas.reach(1.0)
     losses = made.loss({"image": image, **parents}, generator())
     assert (losses["diffusion"] != 0).tolist() == [True, False, True, True, False, True]

@@ -19,9 +19,15 @@ from 1 at `SAME` to 0 at `OTHER`. A number of z' within `ROUNDING` of z is taken
 a null intervention gives D(z) + r = x, to the precision of a float. Without remainder (``residual:
 false``) x' = D(z'). What is drawn has none.
 
-*Fit*: for a first share of the steps E and D learn alone, by the mean over pixels of
-|x - D(z + s n)|, n ~ N(0, I), whose noise s keeps D smooth; then E stays as it is, z is what the
-flow learns, and D goes on beside it. An autoencoder that was trained elsewhere stays as it is.
+*Fit*: for a first share of the steps E and D learn alone, by the mean over pixels of |e| + q e^2,
+
+    e = x - D(z + s n),     n ~ N(0, I), whose noise s keeps D smooth;
+
+then E stays as it is, z is what the flow learns, and D goes on beside it. By |e| alone a thin line
+that a parent moves, a few pixels that are far off, weighs less than the grain of the ground, and z
+leaves it out; e^2 makes it weigh as much as it is seen. In the same steps the parents are read off
+z (`causalflow.mechanisms.image.parent_reader`), by a loss whose gradient reaches E too: what the
+graph names is to be found in z. An autoencoder that was trained elsewhere stays as it is.
 
 Source: this project's; two stages as in Rombach et al. (2022), High-Resolution Image Synthesis with
 Latent Diffusion Models.
@@ -44,7 +50,7 @@ from causalflow.nn.autoencoder import AUTOENCODERS, Autoencoder
 __all__ = ["Canvas", "LatentCanvas", "Pixels", "canvas_of"]
 
 Shape: TypeAlias = tuple[int, int, int]
-Learned: TypeAlias = tuple[Tensor | None, dict[str, Tensor]]
+Learned: TypeAlias = tuple[Tensor, dict[str, Tensor]]
 
 WINDOW, SAME, OTHER = 5, 0.1, 0.3
 ROUNDING = 1e-5
@@ -61,11 +67,13 @@ class Canvas(Protocol):
         shape: (channels, height, width) of what the flow runs on.
         latent: the options of a latent; None of the pixels.
         begins: the share of a fit's steps after which the flow is fitted.
+        settled: whether z of an image is what it will be, so that the flow can be fitted.
     """
 
     shape: Shape
     latent: Latent | None
     begins: float
+    settled: bool
 
     def encode(self, image: Tensor) -> Tensor:
         """z of images in [-1, 1], shape (batch, *shape)."""
@@ -96,7 +104,7 @@ class Canvas(Protocol):
             generator: draws noise.
 
         Returns:
-            z, None while the flow has not begun; and the losses.
+            z, whose gradient reaches the encoder until it is settled; and the losses.
         """
 
 
@@ -109,6 +117,7 @@ class Pixels:
 
     latent: Latent | None = None
     begins = 0.0
+    settled = True
 
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
@@ -159,7 +168,7 @@ class LatentCanvas(nn.Module):
     def __init__(self, shape: Shape, latent: Latent) -> None:
         super().__init__()
         self.latent: Latent | None = latent
-        self.noise, self.picture = latent.noise, shape
+        self.noise, self.squares, self.picture = latent.noise, latent.squares, shape
         made: Any = AUTOENCODERS.get(latent.autoencoder)(shape[0], latent)
         self.autoencoder = made
         self.factor: int = made.factor
@@ -211,23 +220,24 @@ class LatentCanvas(nn.Module):
         self.settled = share >= self.begins
 
     def learn(self, image: Tensor, generator: torch.Generator) -> Learned:
-        """z, once the encoder is settled; "reconstruction", the mean of |x - D(z + s n)|."""
+        """z; "reconstruction", the mean of |e| + q e^2."""
         rows = labelled(image).nonzero()[:, 0]
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.settled):
             z = self._encoded(image[rows])
         found = torch.full((len(image), *self.shape), torch.nan, dtype=z.dtype, device=z.device)
-        found = found.index_put((rows,), z.detach())
+        found = found.index_put((rows,), z)
         if self.trained:
             return found, {}
         part = slice(None, None, SPARED if self.settled else 1)
         error = self._error(image[rows[part]], z[part], generator)
         loss = image.new_zeros(len(image)).index_put((rows[part],), error * (part.step or 1))
-        return found if self.settled else None, {"reconstruction": loss}
+        return found, {"reconstruction": loss}
 
     def _error(self, image: Tensor, z: Tensor, generator: torch.Generator) -> Tensor:
-        """The mean over pixels of |x - D(z + s n)|, shape (batch,)."""
+        """The mean over pixels of |e| + q e^2, shape (batch,)."""
         noise = torch.randn(z.shape, generator=generator, device=generator.device).to(z)
         error = (self.decode(z + self.noise * noise) - image).abs()
+        error = error * (1 + self.squares * error) if self.squares else error
         return error.flatten(1).mean(dim=1)
 
     def _encoded(self, image: Tensor) -> Tensor:

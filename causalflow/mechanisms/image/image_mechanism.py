@@ -258,9 +258,9 @@ class ImageMechanism(nn.Module):
             image = augmented(image, self.options, generator)
         seen, costs = self.canvas.learn(image, generator)
         parents = {name: values[name] for name in self.parents}
-        error = torch.zeros(len(image), device=image.device)
-        if seen is not None:
-            error = self._loss.of(seen, parents, generator)
+        loss = self._loss
+        learn = loss.of if self.canvas.settled else loss.reading
+        error = learn(seen, parents, generator)
         return {"diffusion": error, **costs} if costs else error
 
     @property
@@ -269,6 +269,7 @@ class ImageMechanism(nn.Module):
             parents=tuple(self.parents),
             pixels=math.prod(self.canvas.shape),
             options=self.options,
+            latent=self.canvas.latent,
             denoiser=self.denoiser,
             reader=self._reader,
             code=self.code,

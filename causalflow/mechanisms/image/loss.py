@@ -47,6 +47,7 @@ from torch import Tensor, nn
 
 from causalflow.diffusion.denoiser import Denoiser
 from causalflow.errors import DataError
+from causalflow.graph.latent_options import Latent
 from causalflow.graph.node import Diffusion, Node, levels_of
 from causalflow.limits import MUTILATION_CELLS
 from causalflow.mechanisms.image.parent_reader import ParentReader
@@ -68,6 +69,7 @@ class ImageLoss:
         parents: the names.
         pixels: d.
         options: the options of the image node.
+        latent: those of its latent; None: it has none.
         denoiser: learns the image given what it is told.
         reader: learns the parents given the image.
         code: learns what else the image shows; None: nothing.
@@ -79,6 +81,7 @@ class ImageLoss:
     parents: Collection[str]
     pixels: int
     options: Diffusion
+    latent: Latent | None
     denoiser: Denoiser
     reader: ParentReader
     code: SemanticCode | None
@@ -101,6 +104,19 @@ class ImageLoss:
             error = error * (weight if self.anticausal else (1 + weight) / 2)
             error = error + weight * self.reader.loss(image, parents, generator)
         return torch.where(seen, error, 0.0)
+
+    def reading(self, image: Tensor, parents: Values, generator: torch.Generator) -> Tensor:
+        """What the prediction alone costs, in the latent's measure, shape (batch,).
+
+        It goes beside an encoder that learns: ``image`` is its latent, and what is hard to read off
+        it reaches the encoder.
+        """
+        seen, latent = labelled(image), self.latent
+        if not self.parents or latent is None or not latent.reading:
+            return torch.zeros(len(image), device=image.device)
+        weight = 1.0 if self.mutilation is None else self.mutilation(parents)
+        error = weight * self.reader.loss(image.nan_to_num(), parents, generator)
+        return torch.where(seen, latent.reading * error, 0.0)
 
     def _told(self, image: Tensor, parents: Values, generator: torch.Generator) -> Values:
         """The parents as the denoiser is told them: missing ones hidden, or drawn."""
