@@ -66,11 +66,11 @@ class Latent(Options):
     width: int = option(32, Whole(1, 10_000), phase="network")
     folder: str | None = option(None, Text(), phase="network")
     noise: float = option(0.1, Number(0.0), phase="training")
-    squares: float = option(20.0, Number(0.0), phase="training")
-    reading: float = option(0.02, Number(0.0), phase="training")
-    pace: float = option(2.0, Number(0.0, open="low"), phase="training")
+    squares: float = option(50.0, Number(0.0), phase="training")
+    reading: float = option(0.05, Number(0.0), phase="training")
+    pace: float = option(2.0, Number(0.0, open="low", text="a number above 0"), phase="training")
     share: float = option(
-        0.25, Number(0.0, 1.0, open="high", text="a number in [0, 1)"), phase="training"
+        0.3, Number(0.0, 1.0, open="high", text="a number in [0, 1)"), phase="training"
     )
 
     def __post_init__(self) -> None:

@@ -64,8 +64,8 @@ class Fit(Options):
     """The options of a fit; every default lives here.
 
     Args:
-        steps: Gradient steps in all; none given: 2000, or 6400 where an image has a latent.
-        batch_size: Rows a step, over all processes and parts; none given: 256, or 32 where an image
+        steps: Gradient steps in all; none given: 2000, or 12000 where an image has a latent.
+        batch_size: Rows a step, over all processes and parts; none given: 256, or 16 where an image
             has a latent.
         accumulate: Parts in which each process takes its rows of a step, one after another, their
             gradients added up: the memory of a part.
@@ -157,7 +157,7 @@ class Size:
     batch_size: int
 
 
-USUAL, LATENT = Size(steps=2000, batch_size=256), Size(steps=6400, batch_size=32)
+USUAL, LATENT = Size(steps=2000, batch_size=256), Size(steps=12000, batch_size=16)
 
 
 def sized(options: Fit, size: Size = USUAL) -> Fit:
