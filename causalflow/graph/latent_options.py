@@ -67,7 +67,7 @@ class Latent(Options):
     folder: str | None = option(None, Text(), phase="network")
     noise: float = option(0.1, Number(0.0), phase="training")
     squares: float = option(50.0, Number(0.0), phase="training")
-    reading: float = option(0.05, Number(0.0), phase="training")
+    reading: float = option(0.1, Number(0.0), phase="training")
     pace: float = option(2.0, Number(0.0, open="low", text="a number above 0"), phase="training")
     share: float = option(
         0.3, Number(0.0, 1.0, open="high", text="a number in [0, 1)"), phase="training"
