@@ -219,7 +219,8 @@ def _transform(
     """t of some of the rows, shape (rows,)."""
     count = len(shown[name])
     chosen = torch.randperm(count, generator=generator, device=generator.device)[:MOST_ROWS]
-    parents = {p: shown[p][chosen].repeat(DRAWS) for p in scm.parents(name)}
+    known = {p: shown[p][chosen].repeat(DRAWS) for p in scm.parents(name)}
+    parents = scm.arguments(name, known)
     mechanism, size = scm.mechanism(name), len(chosen) * DRAWS
     drawn = mechanism.predict(parents, mechanism.draw_noise(size, generator))
     drawn = drawn.expand(size).reshape(DRAWS, len(chosen)).double()

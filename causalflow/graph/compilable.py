@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 
 from causalflow.graph.graph import Graph
+from causalflow.graph.hearing import hearings, latent_arcs, unheard
 from causalflow.graph.image_options import AUTO
 from causalflow.graph.method_options import Diffusers, DiT, PatchUNet, ResidualNet, UNet
 from causalflow.graph.node import Image, Neural, Node, images_of, levels_of
@@ -33,9 +34,10 @@ def untyped(graph: Graph) -> list[str]:
 
 
 def latent_levels(graph: Graph, ends: tuple[str, str], states: int | None) -> int:
-    """The levels of the latent class of ``a <-> b``: as many as its larger end, or ``states``."""
+    """The levels of the latent class of ``a <-> b``: its own, ``states``, or its larger end's."""
     levels = levels_of({name: graph.nodes[name] for name in ends})
-    return states or max(map(len, levels.values()), default=1)
+    said = graph.cause(*ends).states
+    return said or states or max(map(len, levels.values()), default=1)
 
 
 def refusals(graph: Graph, states: int | None = None) -> Iterator[str]:
@@ -52,12 +54,12 @@ def refusals(graph: Graph, states: int | None = None) -> Iterator[str]:
         )
         return
     yield from _representations(graph)
-    latents = [found for ends in graph.bidirected for found in _latent(graph, ends)]
-    yield from latents
+    hidden = list(unheard(graph))
+    yield from hidden
     for name, node in graph.nodes.items():
         if node.equation is None:
             yield from _node(graph, name, node, states)
-    if not latents:
+    if not hidden:
         yield from _joint_states(graph, states)
 
 
@@ -77,24 +79,17 @@ def _representations(graph: Graph) -> Iterator[str]:
             )
 
 
-def _latent(graph: Graph, ends: tuple[str, str]) -> Iterator[str]:
-    for name in ends:
-        node = graph.nodes[name]
-        if node.type.levels is None or node.equation is not None:
-            yield (
-                f"node '{name}': the hidden confounder '{ends[0]} <-> {ends[1]}' can be compiled "
-                "between class nodes only; give it class ends, or declare an exogenous variable "
-                "that the equations of both ends share"
-            )
-            return
-
-
 def _node(graph: Graph, name: str, node: Node, states: int | None) -> Iterator[str]:
     parents = {other: graph.nodes[other] for other in graph.parents(name)}
     if node.table is not None:
         yield from _table(name, parents)
+    elif node.noise == "response" and any(each.listener == name for each in hearings(graph)):
+        yield (
+            f"node '{name}': noise 'response' has a value for each combination of the parents, and "
+            "the noise that it listens to is one more; expected another noise, or none"
+        )
     elif node.noise == "response":
-        hidden = [ends for ends in graph.bidirected if name in ends]
+        hidden = [ends for ends in latent_arcs(graph) if name in ends]
         latent = math.prod(latent_levels(graph, ends, states) for ends in hidden)
         yield from _response(name, _rows(parents) * latent)
     elif (noise := graph.noise_of(name)) in ("linear", "auto"):
@@ -197,7 +192,7 @@ def _rows(parents: Mapping[str, Node]) -> float:
 def _joint_states(graph: Graph, states: int | None) -> Iterator[str]:
     """The latent classes that share children are enumerated together."""
     groups: list[tuple[frozenset[str], list[tuple[str, str]]]] = []
-    for ends in graph.bidirected:
+    for ends in latent_arcs(graph):
         met = [group for group in groups if group[0] & set(ends)]
         joined = frozenset(ends).union(*(nodes for nodes, _ in met))
         pairs = [ends, *(pair for _, found in met for pair in found)]

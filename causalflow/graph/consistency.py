@@ -75,6 +75,9 @@ def _check_bidirected(link: Link, nodes: Mapping[str, Node]) -> None:
                 "use one exogenous variable in both equations instead",
                 link.line,
             )
+    for name in link.cause.on:
+        if name not in nodes:
+            link.place.fail(f"on: unknown node '{name}'; {one_of(name, nodes)}", link.line)
 
 
 def _check_used(link: Link, target: Node) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from causalflow.admg.admg import ADMG
 from causalflow.equations.law import warn_of_rough
+from causalflow.graph.cause import Cause, causes_of
 from causalflow.graph.checks import QueryCheck, read_queries
 from causalflow.graph.conditional import read_tables
 from causalflow.graph.consistency import (
@@ -41,6 +42,7 @@ class Declaration:
     Attributes:
         latent: the names of the declared nodes that nobody observes; the edges are those that they
             leave between the others (`causalflow.graph.latent`).
+        causes: what is said of some of the bidirected edges (`causalflow.graph.cause`).
     """
 
     name: str
@@ -50,6 +52,7 @@ class Declaration:
     exogenous: Mapping[str, Exogenous]
     queries: tuple[QueryCheck, ...]
     latent: tuple[str, ...] = ()
+    causes: tuple[tuple[tuple[str, str], Cause], ...] = ()
 
 
 def declare(tree: Value | None) -> Declaration:
@@ -83,6 +86,11 @@ def declare(tree: Value | None) -> Declaration:
         exogenous=exogenous,
         queries=read_queries(_section(top, "queries")),
         latent=tuple(latent),
+        causes=causes_of(
+            ((link.source, link.target), link.cause)
+            for link in links
+            if (link.source, link.target) in arcs
+        ),
     )
 
 

@@ -4,22 +4,25 @@ An entry is an edge string, or a mapping with one key, the links, and the kind a
 
     - a, b -> c                                   - color -> image: anticausal
     - a <-> b                                     - color -> image: {kind: anticausal, scale: 2}
+    - a <-> b: {cause: noise}                     - a <-> b: {through: c}
 
 Edge strings: ``a, b -> c: kind``, ``a -> b -> c``, ``a <- b``, ``a <-> b``, ``"warm up" -> c``.
 
 An edge string is a chain of groups of names; each arrow joins every name on its left with every
-name on its right. A name stands as `causalflow.names` writes it.
+name on its right. A name stands as `causalflow.names` writes it. What may be said of a ``<->``:
+`causalflow.graph.cause`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
 from causalflow.errors import GraphError, one_of
+from causalflow.graph.cause import Cause, read_cause
 from causalflow.graph.node import Anticausal, EdgeKind, Neural
 from causalflow.graph.tree import (
     Fields,
@@ -160,12 +163,23 @@ EDGE_KINDS: Mapping[str, type[Neural | Anticausal]] = {"neural": Neural, "antica
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """One edge of the file; ``kind`` is None for a bidirected one."""
+    """One edge of the file.
+
+    Attributes:
+        source: the first end.
+        target: the second.
+        kind: None for a bidirected one.
+        line: where it stands.
+        cause: what is said of a bidirected one.
+        implied: whether another edge stands for it, so that it may be declared too.
+    """
 
     source: str
     target: str
     kind: EdgeKind | None
     line: int | None
+    cause: Cause = field(default_factory=Cause)
+    implied: bool = False
 
     @property
     def place(self) -> Place:
@@ -192,13 +206,15 @@ def read_links(value: Value | None) -> tuple[Link, ...]:
 
 def _distinct(links: Iterable[Link]) -> Iterator[Link]:
     first: dict[tuple[object, bool], Link] = {}
-    for link in links:
+    for link in sorted(links, key=lambda link: link.implied):
         if len(first) == EDGES:
             Place("edges").fail(f"more than {EDGES:,} edges", link.line)
         if link.source == link.target:
             link.place.fail("an edge must join two different nodes", link.line)
         ends = (link.source, link.target)
         key = (frozenset(ends), True) if link.kind is None else (ends, False)
+        if key in first and link.implied:
+            continue
         if key in first:
             where = f"; first on line {first[key].line}" if first[key].line else ""
             link.place.fail(f"the edge is declared twice{where}", link.line)
@@ -232,13 +248,20 @@ def _links(links: str, kind: Value | None, line: int | None) -> Iterator[Link]:
     shown = Scalar(" ".join(links.split()))
     place = Place(f"edge {described(shown)}")
     parsed = trusted(lambda: parse_links(links), place, line)
+    if parsed.bidirected and parsed.directed and kind is not None:
+        place.fail("its arrows are of two sorts, and what is said of one is not of both", line)
+    cause, through = Cause(), ()
     if parsed.bidirected and kind is not None:
-        place.fail("a bidirected edge has no kind; leave it out", line)
-    known = Neural() if kind is None else _kind(kind, place, line)
+        cause, through = read_cause(kind, place, line)
+    known = Neural() if kind is None or parsed.bidirected else _kind(kind, place, line)
     for source, target in parsed.directed:
         yield Link(source=source, target=target, kind=known, line=line)
     for source, target in parsed.bidirected:
-        yield Link(source=source, target=target, kind=None, line=line)
+        if not through:
+            yield Link(source=source, target=target, kind=None, line=line, cause=cause)
+        for each in through:
+            yield Link(source=source, target=each, kind=None, line=line, implied=True)
+            yield Link(source=each, target=target, kind=known, line=line, implied=True)
 
 
 def _kind(value: Value, place: Place, line: int | None) -> EdgeKind:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from causalflow.admg.admg import ADMG, Names
 from causalflow.errors import GraphError
 from causalflow.frozen import Frozen
+from causalflow.graph.cause import Cause
 from causalflow.graph.checks import QueryCheck
 from causalflow.graph.declaration import (
     Declaration,
@@ -123,6 +124,11 @@ class Graph:
     def bidirected(self) -> tuple[tuple[str, str], ...]:
         """The declared ``<->`` edges."""
         return self._declaration.bidirected
+
+    def cause(self, first: str, second: str) -> Cause:
+        """What is said of the hidden cause of ``first <-> second``; nothing where there is none."""
+        causes = dict(self._declaration.causes)
+        return causes.get((first, second)) or causes.get((second, first)) or Cause()
 
     @cached_property
     def exogenous(self) -> Mapping[str, Exogenous]:
@@ -296,6 +302,7 @@ class Graph:
                 nodes=nodes,
                 edges=(*declared, *derived_edges(nodes)),
                 bidirected=bidirected,
+                causes=tuple(each for each in self._declaration.causes if each[0] in bidirected),
                 exogenous={name: u for name, u in self.exogenous.items() if name in used},
                 queries=(),
             )
@@ -319,7 +326,8 @@ class Graph:
 
     def _content(self) -> tuple[object, ...]:
         nodes, exogenous = tuple(self.nodes.items()), tuple(self.exogenous.items())
-        content = (self.name, nodes, self.edges, self.bidirected, exogenous)
+        arcs = (self.bidirected, self._declaration.causes)
+        content = (self.name, nodes, self.edges, arcs, exogenous)
         return (*content, self.queries, self.latent)
 
     def __eq__(self, other: object) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 
 from causalflow.equations.equation import Equation
 from causalflow.equations.term import term_text
+from causalflow.graph.cause import Cause, raw_cause
 from causalflow.graph.checks import QueryCheck, nested_answer
 from causalflow.graph.conditional import nested_rows
 from causalflow.graph.declaration import Declaration
@@ -82,6 +83,11 @@ def _raw_edge(edge: Edge) -> Any:
     return {links: {"kind": "anticausal", "scale": edge.kind.scale}}
 
 
+def _raw_arc(pair: tuple[str, str], cause: Cause | None) -> Any:
+    links = " <-> ".join(map(written, pair))
+    return links if cause is None else {links: raw_cause(cause)}
+
+
 def _raw_options(image: Image) -> dict[str, Any]:
     """The options of an image, if it has any to be written."""
     options = _changed(image.diffusion, image.stated)
@@ -133,7 +139,8 @@ def _lines(declaration: Declaration) -> Iterator[str]:
     yield f"graph: {flow(declaration.name)}"
     yield from _mapping("exogenous", declaration.exogenous)
     links = [raw(edge) for edge in declaration.edges if nodes[edge.target].equation is None]
-    links += [f"{written(a)} <-> {written(b)}" for a, b in declaration.bidirected]
+    causes = dict(declaration.causes)
+    links += [_raw_arc(pair, causes.get(pair)) for pair in declaration.bidirected]
     if not any(node.type is UNTYPED for node in nodes.values()):
         yield from _mapping("nodes", nodes)
         yield from (f"  {flow(name)}: {{}}" for name in declaration.latent)

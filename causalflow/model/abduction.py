@@ -26,8 +26,10 @@ from torch import Tensor
 from causalflow.diffusion.denoiser import NetworkCalls
 from causalflow.errors import CausalflowError, EvidenceError, RowError, shown
 from causalflow.exact.model import ExactModel
+from causalflow.graph.hearing import Hearing, noise_name
 from causalflow.graph.settings import InForce
 from causalflow.mechanisms.mechanism import Noise, Values, labelled, take
+from causalflow.mechanisms.own_noise import with_number
 from causalflow.model.evidence import by_missing
 from causalflow.model.posterior.posterior import EXACT, LINEAR, RESAMPLING, ROUTES, draw_unknown
 from causalflow.model.scm import StructuralModel, WorldNoise
@@ -288,7 +290,7 @@ def complete(
     n = len(next(iter(values.values())))
     certain = _compute(scm, values, {})
     values |= certain
-    read = _read_images(scm, values)
+    read = _read_images(scm, values, generator)
     values |= read
     found = draw_unknown(scm, values, generator, route)
     roots = {name: value for name, value in found.values.items() if name in scm.root_names}
@@ -312,19 +314,70 @@ def complete(
     )
 
 
-def _read_images(scm: StructuralModel, values: Values) -> dict[str, Tensor]:
-    """The missing parents of observed images, as their predictors see them."""
+def _read_images(
+    scm: StructuralModel, values: Values, generator: torch.Generator
+) -> dict[str, Tensor]:
+    """The missing parents of observed images, as their predictors see them.
+
+    A missing node that the image listens to is what its noise, as seen, makes of its parents.
+    """
     found: dict[str, Tensor] = {}
     for name, image in scm.images.items():
-        missing = [p for p in image.parents if p not in values and p not in found]
-        if name in values and missing:
-            found |= image.infer(values[name], missing, {**values, **found})
+        known = {**values, **found}
+        unread = [each for each in scm.listened(name) if each.heard not in known]
+        missing = [p for p in image.parents if p in scm.types and p not in known]
+        unread = [each for each in unread if each.heard not in missing]
+        if name in values and (missing or unread):
+            known |= _heard(scm, name, known)
+            read = image.infer(values[name], [*missing, *(e.name for e in unread)], known)
+            found |= {parent: read[parent] for parent in missing}
+            for each in unread:
+                found[each.heard] = _spoken(scm, each, read, {**values, **found}, generator)
     return found
+
+
+def _heard(scm: StructuralModel, name: str, known: Values) -> dict[str, Tensor]:
+    """What an image hears of nodes whose noise can be found."""
+    return {
+        each.name: scm.heard(each, known)
+        for each in scm.listened(name)
+        if known.keys() >= {each.heard, *(() if each.value else scm.parents(each.heard))}
+    }
+
+
+def _spoken(
+    scm: StructuralModel,
+    each: Hearing,
+    read: Values,
+    known: Values,
+    generator: torch.Generator,
+) -> Tensor:
+    """The value of a node whose noise was read off an image.
+
+    Raises:
+        EvidenceError: a parent of it is missing.
+    """
+    if each.value:
+        return read[each.name]
+    for parent in scm.parents(each.heard):
+        if parent not in known:
+            raise EvidenceError(
+                f"node '{each.heard}': missing from the evidence while '{each.listener}' listens "
+                f"to its noise, and its parent '{parent}' is missing too; give one of them"
+            )
+    mechanism = scm.mechanism(each.heard)
+    noise = with_number(mechanism, read[each.name], generator)
+    value = mechanism.predict(scm.arguments(each.heard, known), noise)
+    return value.expand(len(read[each.name]))
 
 
 def _how_read(scm: StructuralModel, values: Values, name: str) -> str:
     """By what a parent was read off the first observed image that shows it."""
-    image = next(i for n, i in scm.images.items() if n in values and name in i.parents)
+    image = next(
+        image
+        for shown, image in scm.images.items()
+        if shown in values and {name, noise_name(name)} & image.parents.keys()
+    )
     if image.reads_by_flow:
         return "read off the image, as what its predictor and its flow hold most probable"
     return "read off the image, as what its predictor holds most probable"

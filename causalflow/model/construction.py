@@ -8,6 +8,7 @@ other nodes                  the mechanism of the node's type (`causalflow.nn.en
                              `ContinuousMechanism`: linear, additive or a monotone flow
   image                      `ImageMechanism`: a diffusion model; anti-causal edges guide it
 a <-> b (class nodes)        `LatentClass`: one hidden class that both ends read as a parent
+a <-> b (others)             one end is told the other's own noise (`causalflow.graph.hearing`)
 exogenous variable           `ExogenousVariable`
 
 What a graph file leaves to the engine are the options of `compile`; what no file can hold are the
@@ -17,10 +18,10 @@ user's own networks and predictors, its *parts*.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -28,9 +29,11 @@ from torch import Tensor, nn
 from causalflow.errors import CausalflowError, CompileError, one_of
 from causalflow.graph.compilable import latent_levels, refusals
 from causalflow.graph.graph import Graph
+from causalflow.graph.hearing import ORDERED, Hearing, hearings, latent_arcs
 from causalflow.graph.node import (
     Class,
     Diffusion,
+    Neural,
     Node,
     diffusion_images,
     with_noise,
@@ -43,6 +46,8 @@ from causalflow.mechanisms.image.classifier import home_of
 from causalflow.mechanisms.image.editor import Editor
 from causalflow.mechanisms.image.image_mechanism import ImageMechanism
 from causalflow.mechanisms.latent_class import LatentClass
+from causalflow.mechanisms.mechanism import Mechanism
+from causalflow.mechanisms.own_noise import check_heard
 from causalflow.model.scm import StructuralModel
 from causalflow.names import written
 from causalflow.nn.engine import Site, engine_of
@@ -209,19 +214,23 @@ def _built(
 ) -> StructuralModel:
     if refusal := next(refusals(graph, options.confounder_states), ""):
         raise CompileError(refusal)
-    latents = {latent_name(*ends): _latent(graph, ends, options) for ends in graph.bidirected}
+    arcs, listening = latent_arcs(graph), hearings(graph)
+    latents = {latent_name(*ends): _latent(graph, ends, options) for ends in arcs}
     hidden = {
         name: (
             *graph.exogenous_parents(name),
-            *(latent_name(*ends) for ends in graph.bidirected if name in ends),
+            *(latent_name(*ends) for ends in arcs if name in ends),
         )
         for name in graph.nodes
     }
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
         mechanisms = {
-            name: _mechanism(graph, name, hidden[name], latents, parts) for name in graph.nodes
+            name: _mechanism(graph, name, hidden[name], latents, listening, parts)
+            for name in graph.nodes
         }
+    for each in listening:
+        check_heard(each.heard, each.listener, cast(Mechanism, mechanisms[each.heard]))
     exogenous = {name: ExogenousVariable(name, law) for name, law in graph.exogenous.items()}
     roots = {name: LatentClass(name, node) for name, node in latents.items()}
     for name, times in editors.items():
@@ -230,7 +239,7 @@ def _built(
             raise CompileError(f"a distilled network of '{name}', which is no image node")
         network = copy.deepcopy(mechanism.denoiser)
         mechanism.edited_by(Editor(network, [0.5] * times, [0.0] * 4))
-    return StructuralModel(graph, mechanisms, {**exogenous, **roots}, hidden)
+    return StructuralModel(graph, mechanisms, {**exogenous, **roots}, hidden, listening)
 
 
 def latent_name(first: str, second: str) -> str:
@@ -247,6 +256,7 @@ def _mechanism(
     name: str,
     hidden: tuple[str, ...],
     latents: Mapping[str, Class],
+    listening: Sequence[Hearing],
     parts: Parts,
 ) -> nn.Module:
     node = graph.nodes[name]
@@ -258,16 +268,22 @@ def _mechanism(
         observed = [edge.source for edge in graph.edges if edge.target == name]
     if node.type.unsaid is not None:
         node = with_noise(node, graph.noise_of(name))
+    if any(each.heard == name and not each.value for each in listening) and node.type.levels:
+        node = with_noise(node, ORDERED)
+    told = {each.name: each.declared(graph) for each in listening if each.listener == name}
     engine = engine_of(node.type)
     assert engine is not None
     site = Site(
         name=name,
         node=node,
         parents={other: graph.nodes[other] for other in observed}
-        | {latent: latents[latent] for latent in hidden},
-        kinds={parent: graph.kind(parent, name) for parent in observed},
+        | {latent: latents[latent] for latent in hidden}
+        | told,
+        kinds={parent: graph.kind(parent, name) for parent in observed}
+        | dict.fromkeys(told, Neural()),
         network=parts.networks.get(name),
         predictors=parts.predictors.get(name),
+        noises=frozenset(n for n, each in told.items() if each.type.levels is None),
     )
     mechanism = engine.mechanism(site)
     if isinstance(mechanism, ImageMechanism) and torch.get_default_device().type != "meta":

@@ -242,7 +242,7 @@ def far(distances: Mapping[str, float], frame: Frame) -> dict[str, float]:
 
 def _ranges(scm: StructuralModel, frame: Frame, name: str) -> dict[str, Range]:
     """The range of a node's own values, and of those of its continuous parents."""
-    read = [each for each in (name, *scm.parents(name)) if each in scm.graph.nodes]
+    read = [each for each in (name, *scm.told(name)) if each in scm.graph.nodes]
     labels, found = untouched(frame.labels(), name), {}
     for column in read:
         if scm.graph.nodes[column].type.numeric:
@@ -256,7 +256,7 @@ def _ranges(scm: StructuralModel, frame: Frame, name: str) -> dict[str, Range]:
 def _unseen(scm: StructuralModel, frame: Frame, name: str) -> dict[str, tuple[int, ...]]:
     """The levels of a node's class parents that no row had."""
     labels, found = untouched(frame.labels(), name), {}
-    for parent in scm.parents(name):
+    for parent in scm.told(name):
         levels = scm.graph.nodes[parent].type.levels if parent in labels else None
         if levels is not None:
             missing = set(range(len(levels))) - set(labels[parent].unique().tolist())
@@ -285,8 +285,9 @@ def _distance(scm: StructuralModel, frame: Frame, name: str, seed: int) -> float
     for batch in chosen.split(BATCH if pictured else most):
         values = {n: value.to(scm.device) for n, value in part.rows(batch).items()}
         seen.append(values[name])
+        told = scm.arguments(name, values)
         for _ in range(-(-ROWS // len(chosen))):
-            drawn.append(mechanism.predict(values, mechanism.draw_noise(len(batch), generator)))
+            drawn.append(mechanism.predict(told, mechanism.draw_noise(len(batch), generator)))
     return _apart(torch.cat(seen).cpu().numpy(), torch.cat(drawn).cpu().numpy())
 
 

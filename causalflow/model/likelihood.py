@@ -3,8 +3,9 @@
 The likelihood of a world factorises over the nodes once every hidden cause is summed out of its
 district, so each mechanism's loss stands alone: a node reads its own column and its parents', and
 the nodes that share a latent class are fitted together, by exact enumeration of it
-(`causalflow.mechanisms.latent_class`). In rows where a node was set its mechanism has no part
-(`causalflow.values.regime`).
+(`causalflow.mechanisms.latent_class`). A node that listens to the own noise of another is told what
+that one's mechanism, as far as it is fitted, abducts of the row. In rows where a node was set its
+mechanism has no part (`causalflow.values.regime`).
 
 An image that is fitted under another law than the data's, with weights w of mean 1
 (`causalflow.mechanisms.image.loss`), would learn little from the few rows that weigh most. So rows
@@ -37,6 +38,7 @@ from causalflow.mechanisms.image.canvas import LatentCanvas
 from causalflow.mechanisms.image.image_mechanism import ImageMechanism
 from causalflow.mechanisms.latent_class import LatentDistrict
 from causalflow.mechanisms.mechanism import Mechanism, Values, labelled, module_key, untouched
+from causalflow.mechanisms.own_noise import column
 from causalflow.mechanisms.regression.regression_mechanism import RegressionMechanism
 from causalflow.model.evidence import check_names
 from causalflow.model.experience import FAR, Experience, experienced, far
@@ -172,6 +174,7 @@ def fitted_rows(
         report, signal = interruption.report, interruption
     if report.resumed_from:
         part.count(parted(whole, left)[0].labels())
+    part.settle(whole.labels(), generator("cpu", options.seed, GAPS))
     part.share()
     return report, signal, whole
 
@@ -240,8 +243,8 @@ class Trainee(nn.Module):
         names: the nodes to fit; those that share a latent class with them are added.
 
     Attributes:
-        nodes: what is fitted: ``names`` and the rest of their districts, without nodes that have
-            an equation or a table.
+        nodes: what is fitted: ``names`` and all that share a hidden cause with them, without nodes
+            that have an equation or a table.
         columns: the nodes whose values that takes.
         threads: how many torch had when it was made.
         copies: how many rows of a fit stand for one, as its gaps were filled so many times over.
@@ -249,7 +252,7 @@ class Trainee(nn.Module):
 
     def __init__(self, scm: StructuralModel, names: Iterable[str]) -> None:
         super().__init__()
-        names = set(names)
+        names = _in_hearing(scm, names)
         self.threads, self.copies = torch.get_num_threads(), 1
         self.districts = [d for d in latent_districts(scm) if d.children.keys() & names]
         shared = {child for district in self.districts for child in district.children}
@@ -268,7 +271,13 @@ class Trainee(nn.Module):
         self.hidden = [name for district in self.districts for name in district.latents]
         self.laws = laws_of(scm, self.hidden, self.nodes, self.columns)
         self.tables = tables_of(scm, self.laws)
+        heard = {each.heard for each in scm.hearings if each.listener in self.nodes}
+        self.listeners = [n for n in self.nodes if scm.listened(n)]
+        self._told = {n: scm.told(n) for n in (*self.nodes, *heard)}
+        self._listened = {n: scm.listened(n) for n in (*self.nodes, *heard)}
+        given = {n: scm.module(n) for n in scm.order if n in heard and n not in self.nodes}
         self.modules_fitted = nn.ModuleDict({module_key(n): m for n, m in modules.items()})
+        self.modules_heard = nn.ModuleDict({module_key(n): m for n, m in given.items()})
 
     def count(self, columns: Values) -> None:
         """Count the rows behind tables again, which the checkpoint of a fit does not hold."""
@@ -287,9 +296,11 @@ class Trainee(nn.Module):
     def calibrate(self, columns: Values, generator: torch.Generator) -> None:
         """Fit tables, statistics and closed forms in one pass over the labels."""
         for name in self.alone:
-            if name not in self._regressions:
+            if name not in (*self._regressions, *self.listeners):
                 self._mechanism(name).calibrate(untouched(columns, name), generator)
         self._calibrate_regressions(columns)
+        for name in self.listeners:
+            self._calibrate_listener(name, columns, generator)
         parts = self._finite_parts(columns)
         for district in self.districts:
             if any(district.latents.keys() <= set(part.open) for part in parts):
@@ -308,6 +319,46 @@ class Trainee(nn.Module):
             rows = {name: column[part.usable] for name, column in columns.items()}
             fit_tables(laws, part.open, rows)
 
+    def _calibrate_listener(self, name: str, columns: Values, generator: torch.Generator) -> None:
+        """Fit what listens, to what the nodes before it have been fitted to say."""
+        mechanism = self._mechanism(name)
+        whole = self._with_heard(name, columns, generator)
+        if isinstance(mechanism, RegressionMechanism):
+            mechanism.calibrate(untouched(whole, name), torch.Generator(), self._first(columns))
+        elif name in self.alone:
+            mechanism.calibrate(untouched(whole, name), generator)
+
+    def settle(self, columns: Values, generator: torch.Generator) -> None:
+        """Fit what one pass determines again, where the noise that it hears has moved since."""
+        for name in self.listeners:
+            moved = {each.heard for each in self._listened[name]} - set(self._regressions)
+            if name in self._regressions and moved & set(self.alone):
+                self._calibrate_listener(name, columns, generator)
+
+    def _with_heard(
+        self, name: str, values: Values, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """The columns, and what a node hears in their rows."""
+        found = dict(values)
+        for each in self._listened.get(name, ()):
+            heard, above = each.heard, None
+            if not each.value:
+                above = self._with_heard(heard, values, generator)
+                above = {parent: above[parent] for parent in self._told[heard]}
+            mechanism = self._mechanism(heard)
+            found[each.name] = column(heard, mechanism, above, values, generator)
+        return found
+
+    def _with_values(self, name: str, values: Values) -> dict[str, Tensor]:
+        """The columns, and of what a node hears in their rows the values that stand for noise."""
+        heard = {each.name: each.heard for each in self._listened.get(name, ()) if each.value}
+        return {**values, **{told: values[own] for told, own in heard.items()}}
+
+    def _first(self, columns: Values) -> Tensor | None:
+        """Which rows are of the first copy, where there are several."""
+        rows = len(next(iter(columns.values()), ()))
+        return first_copy(rows, self.copies) if self.copies > 1 else None
+
     def _calibrate_regressions(self, columns: Values) -> None:
         """Fit the regressions, which draw nothing: node by node, each on a thread of its own."""
 
@@ -315,15 +366,15 @@ class Trainee(nn.Module):
             regression = cast(RegressionMechanism, self._mechanism(name))
             regression.calibrate(untouched(columns, name), torch.Generator(), first)
 
-        rows = len(next(iter(columns.values()), ()))
-        first = first_copy(rows, self.copies) if self.copies > 1 else None
-        workers = min(self.threads, len(self._regressions))
+        first = self._first(columns)
+        names = [name for name in self._regressions if name not in self.listeners]
+        workers = min(self.threads, len(names))
         if workers < 2:
-            for name in self._regressions:
+            for name in names:
                 fitted(name)
             return
         with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            for done in [pool.submit(fitted, name) for name in self._regressions]:
+            for done in [pool.submit(fitted, name) for name in names]:
                 done.result()
         torch.set_num_threads(1)  # what the pool has set may be the process's
 
@@ -386,7 +437,8 @@ class Trainee(nn.Module):
         """
         losses: dict[str, Tensor | None] = {}
         for name in self.alone:
-            loss = self._mechanism(name).loss(untouched(batch, name), generator)
+            rows = self._with_heard(name, batch, generator) if name in self.listeners else batch
+            loss = self._mechanism(name).loss(untouched(rows, name), generator)
             if isinstance(loss, Mapping):
                 losses |= {f"{name}: {what}": part for what, part in loss.items()}
             else:
@@ -408,11 +460,27 @@ class Trainee(nn.Module):
 
     def _mixture(self, columns: Values) -> Tensor | None:
         """q of these rows, of the images that `row_law` has found."""
-        weights = [image.row_weights(columns) for image in self._reweighted]
+        weights = [
+            image.row_weights(self._with_values(image.name, columns)) for image in self._reweighted
+        ]
         return (1 + torch.stack(weights).sum(dim=0)) / (1 + len(weights)) if weights else None
 
     def _mechanism(self, name: str) -> Mechanism:
-        return cast(Mechanism, self.modules_fitted[module_key(name)])
+        key = module_key(name)
+        modules = self.modules_fitted if key in self.modules_fitted else self.modules_heard
+        return cast(Mechanism, modules[key])
+
+
+def _in_hearing(scm: StructuralModel, names: Iterable[str]) -> set[str]:
+    """The nodes, and those that they listen to, or that listen to them."""
+    found: set[str] = set()
+    wider = set(names)
+    while wider - found:
+        found = set(wider)
+        for each in scm.hearings:
+            if found & {each.heard, each.listener}:
+                wider |= {each.heard, each.listener}
+    return found
 
 
 def _networks(image: ImageMechanism) -> Iterator[nn.Module]:

@@ -4,9 +4,9 @@ A `StructuralModel` is a structural causal model (SCM). Notation: V the nodes, U
 variables, x_i = f_i(pa_i, u_i).
 
 Hidden roots are of two kinds: the exogenous variables that the graph file declares, and one latent
-class per ``<->``. Both are values that several nodes may read; what is left of a node's noise
-belongs to its mechanism alone. A world is computed by `predict` in topological order from a noise,
-the interventions overriding mechanisms:
+class per ``<->`` of classes. Both are values that several nodes may read; what is left of a node's
+noise belongs to its mechanism, and to those who listen to it (`causalflow.graph.hearing`). A world
+is computed by `predict` in topological order from a noise, the interventions overriding mechanisms:
 
     counterfactual = abduct (noise of the factual world), act (mutilate), predict (same noise).
 
@@ -19,7 +19,7 @@ Source: Pearl (2009), Causality, section 7.1.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import chain
 from typing import Any, TypeAlias, TypeVar, cast
@@ -30,6 +30,7 @@ from torch import Tensor, nn
 from causalflow.diffusion.denoiser import Denoiser
 from causalflow.errors import CausalflowError, one_of
 from causalflow.graph.graph import Graph
+from causalflow.graph.hearing import Hearing, order
 from causalflow.graph.node import Anticausal
 from causalflow.graph.settings import Settings, in_force, listed, settled
 from causalflow.mechanisms.categorical import Categorical
@@ -38,6 +39,7 @@ from causalflow.mechanisms.exogenous.exogenous import ExogenousVariable
 from causalflow.mechanisms.image.image_mechanism import ImageMechanism
 from causalflow.mechanisms.latent_class import LatentClass
 from causalflow.mechanisms.mechanism import Likely, Mechanism, Noise, Values, module_key
+from causalflow.mechanisms.own_noise import column, number
 from causalflow.nn.replay import Replay
 
 __all__ = [
@@ -66,6 +68,7 @@ class StructuralModel(nn.Module):
         mechanisms: one per node.
         roots: the hidden roots: declared exogenous variables and latent classes.
         hidden_parents: the roots that each node reads.
+        hearings: the nodes that listen to another's own noise.
 
     Attributes:
         settings: what was chosen for image nodes, which the graph declares too.
@@ -78,13 +81,17 @@ class StructuralModel(nn.Module):
         mechanisms: Mapping[str, nn.Module],
         roots: Mapping[str, ExogenousVariable | LatentClass],
         hidden_parents: Mapping[str, tuple[str, ...]],
+        hearings: Sequence[Hearing] = (),
     ) -> None:
         super().__init__()
         self.graph = graph
         self.types = {name: node.type for name, node in graph.nodes.items()}
-        self.order = graph.topological_order()
+        self.order = order(graph)
         self.root_names = tuple(roots)
         self.hidden_parents = dict(hidden_parents)
+        self.hearings = tuple(hearings)
+        self._heard = {each.heard: each for each in hearings}
+        self._values = frozenset(each.heard for each in hearings if each.value)
         self._parents: dict[str, tuple[str, ...]] = dict.fromkeys(roots, ())
         for name in self.order:
             above = graph.parents(name)
@@ -229,7 +236,7 @@ class StructuralModel(nn.Module):
             {
                 "node": name,
                 "type": self._words(name),
-                "parents": ", ".join(self._edge(parent, name) for parent in self.parents(name)),
+                "parents": ", ".join(self._edge(parent, name) for parent in self.told(name)),
                 "mechanism": "; ".join(
                     [cast(Any, module).description, *([listed(used[name])] if name in used else [])]
                 ),
@@ -246,7 +253,7 @@ class StructuralModel(nn.Module):
 
     def _edge(self, parent: str, child: str) -> str:
         """A parent, and the scale of an anti-causal edge."""
-        drawn = parent not in self.root_names and self.types[child].pictured
+        drawn = parent in self.types and self.types[child].pictured
         kind = self.graph.kind(parent, child) if drawn else None
         if isinstance(kind, Anticausal):
             return f"{parent} (anticausal, scale {kind.scale:g})"
@@ -259,15 +266,69 @@ class StructuralModel(nn.Module):
             image.forget()
 
     def parents(self, name: str) -> tuple[str, ...]:
-        """What a mechanism reads: parents in the graph, then hidden roots; nothing for a root."""
-        return self._parents[name]
+        """What a node's law reads: parents in the graph, then hidden roots; nothing for a root.
+
+        Where it listens to the noise of a node, that node and what its law reads come after them.
+        """
+        heard = [each.heard for each in self.listened(name)]
+        further = [
+            p for x in heard for p in (x, *(() if self._heard[x].value else self.parents(x)))
+        ]
+        return tuple(dict.fromkeys((*self._parents[name], *further)))
+
+    def listened(self, name: str) -> list[Hearing]:
+        """Whose noise a node listens to."""
+        return [each for each in self.hearings if each.listener == name]
+
+    def spoken_to(self, listeners: Collection[str]) -> frozenset[str]:
+        """The nodes whose noise some nodes listen to."""
+        return frozenset(each.heard for each in self.hearings if each.listener in listeners)
+
+    def told(self, name: str) -> tuple[str, ...]:
+        """What a mechanism is told: parents in the graph, hidden roots, and noise it listens to."""
+        return (*self._parents[name], *(each.name for each in self.listened(name)))
+
+    def arguments(self, name: str, values: Values) -> dict[str, Tensor]:
+        """What a mechanism is told in rows of these values, which have all that its law reads."""
+        told = {p: values[p] for p in self._parents[name]}
+        for each in self.listened(name):
+            told[each.name] = values[each.name] if each.name in values else self.heard(each, values)
+        return told
+
+    def heard(
+        self, each: Hearing, values: Values, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """The own noise of a node in rows of these values, shape (batch,).
+
+        Without a generator the draws, where several noises give the value, are always the same.
+        """
+        x = each.heard
+        random = generator or torch.Generator(self.device).manual_seed(0)
+        above = None if each.value else self.arguments(x, values)
+        return column(x, self.mechanism(x), above, values, random)
+
+    def spoken(self, name: str, noise: Noise, natural: Tensor | None) -> dict[str, Tensor]:
+        """What those who listen to a node hear of its noise; nothing where nobody does.
+
+        Args:
+            name: the node.
+            noise: its own noise.
+            natural: its value before any intervention on it, where that stands for the noise.
+        """
+        each = self._heard.get(name)
+        if each is None:
+            return {}
+        if each.value:
+            assert natural is not None
+            return {each.name: natural}
+        return {each.name: number(noise)}
 
     def needed(self, wanted: Iterable[str], fixed: Collection[str] = ()) -> frozenset[str]:
         """The nodes that ``wanted`` are computed from, themselves too, where ``fixed`` are set."""
         found = set(wanted)
         for name in reversed(self.order):
             if name in found and name not in fixed:
-                found.update(self._parents[name])
+                found.update(self._parents[name], (each.heard for each in self.listened(name)))
         return frozenset(found.difference(self.root_names))
 
     def below(self, names: Iterable[str], fixed: Collection[str] = ()) -> frozenset[str]:
@@ -294,7 +355,7 @@ class StructuralModel(nn.Module):
         """
         if name in self.latents:
             return self.latents[name].log_p[values[name]]
-        module, parents = self.module(name), {p: values[p] for p in self.parents(name)}
+        module, parents = self.module(name), self.arguments(name, values)
         if isinstance(module, EquationMechanism):
             agree = module.matches(values[name], module.evaluate(parents))
             return torch.where(agree, 0.0, -torch.inf).double()
@@ -330,13 +391,22 @@ class StructuralModel(nn.Module):
         known = {**values, **roots}
         n = len(next(iter(known.values())))
         noise: dict[str, Noise] = {name: {"value": value} for name, value in roots.items()}
-        for name in self.order if nodes is None else [n for n in self.order if n in nodes]:
+        for name in self._speaking(self.order if nodes is None else nodes):
             if name in values:
-                parents = {parent: known[parent] for parent in self.parents(name)}
+                parents = {parent: known[parent] for parent in self.told(name)}
                 noise[name] = self.mechanism(name).abduct(known[name], parents, generator)
+                known |= self.spoken(name, noise[name], known[name])
             else:
                 noise[name] = self.mechanism(name).draw_noise(n, generator)
         return noise
+
+    def _speaking(self, nodes: Collection[str]) -> list[str]:
+        """The nodes in order, and those that they listen to."""
+        wanted = set(nodes)
+        for name in reversed(self.order):
+            if name in wanted:
+                wanted.update(each.heard for each in self.listened(name))
+        return [name for name in self.order if name in wanted]
 
     def predict(
         self,
@@ -356,16 +426,21 @@ class StructuralModel(nn.Module):
         values = {name: noise[name]["value"] for name in self.root_names if name in noise}
         for name in self.order:
             action = do.get(name)
+            fixed = isinstance(action, Tensor)
+            natural = None
+            if name in noise and not (fixed and name not in self._values):
+                natural = self.computed(name, values, noise[name], rows)
+            if name in noise:
+                values |= self.spoken(name, noise[name], natural)
             if isinstance(action, Tensor):
                 values[name] = action
-            elif name in noise:
-                natural = self.computed(name, values, noise[name], rows)
+            elif natural is not None:
                 values[name] = natural if action is None else action(natural)
         return {name: values[name] for name in self.order if name in values}
 
     def computed(self, name: str, values: Values, noise: Noise, rows: int) -> Tensor:
         """A node's value from its parents' and its own noise; ``rows`` of them."""
-        parents = {parent: values[parent] for parent in self.parents(name)}
+        parents = {parent: values[parent] for parent in self.told(name)}
         value = self.mechanism(name).predict(parents, noise)
         return value.expand(rows, *value.shape[1:])  # an equation without parents gives one row
 

@@ -184,7 +184,7 @@ def sampled(
     actions = read_interventions(scm, do, n)
     fixed = {name for name, action in actions.items() if isinstance(action, Tensor)}
     needed = scm.needed(wanted, fixed)
-    check_fitted(scm, fitted, needed - fixed)
+    check_fitted(scm, fitted, (needed - fixed) | scm.spoken_to(needed - fixed))
     drawn = Abduction(noise=scm.draw_noise(n, generator, needed), rows=n, info=Info())
     world = predicted(scm, drawn, actions, watch, wanted, tried=False)
     return world.judged(partial(sample_verdict, scm.graph, tuple(wanted), single_values(do)))
@@ -265,7 +265,7 @@ def _latents_of(
         values: the values of its nodes.
     """
     return {
-        name: image.latents({p: values[p] for p in image.parents}, noise[name])
+        name: image.latents({p: values[p] for p in image.parents if p in values}, noise[name])
         for name, image in scm.images.items()
         if name in noise and image.representation is not None
     }
@@ -359,8 +359,12 @@ class Repeats:
     def _computed(self) -> list[str]:
         """The nodes that depend on no diffusion model under the actions."""
         fixed = self.actions.keys() - self._shifts.keys()
-        pictured = self.scm.images.keys() | self.scm.below(self.scm.images, fixed)
-        return [name for name in self.scm.order if name not in fixed and name not in pictured]
+        return [
+            name
+            for name in self.scm.order
+            if name not in fixed
+            and self.scm.images.keys().isdisjoint(self.scm.needed([name], fixed))
+        ]
 
 
 def _by_draw(action: Callable[[Tensor], Tensor], rows: int) -> Intervention:

@@ -52,6 +52,7 @@ class Site:
         kinds: what each parent's edge compiles to.
         network: a network of the user's own for the node; None: there is none.
         predictors: predictors of the user's own, by parent.
+        noises: the parents that are another node's noise, as a number.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Site:
     kinds: Mapping[str, EdgeKind]
     network: nn.Module | None = None
     predictors: Mapping[str, Callable[..., Tensor]] | None = None
+    noises: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, cast
@@ -76,6 +76,7 @@ class ImageMechanism(nn.Module):
         network: the user's own, in place of the U-Net; see `causalflow.diffusion.denoiser`.
         classifiers: the user's own, by class parent, in place of its learned predictor; see
             `causalflow.mechanisms.image.classifier`.
+        unweighted: the parents whose law is left as it is where rows are weighted.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class ImageMechanism(nn.Module):
         *,
         network: nn.Module | None = None,
         classifiers: Mapping[str, Callable[..., Tensor]] | None = None,
+        unweighted: Collection[str] = (),
     ) -> None:
         super().__init__()
         self.name = name
@@ -107,8 +109,9 @@ class ImageMechanism(nn.Module):
         learned = {n: p for n, p in parents.items() if n not in given and n not in latents}
         self.predictor = AnticausalPredictor(node, learned) if learned else None
         self.classifiers = nn.ModuleDict({module_key(n): c for n, c in given.items()})
+        levels = {n: t for n, t in parents.items() if n not in unweighted}
         self.mutilation = (
-            MutilationWeights(parents) if parents and node.diffusion.reweighted else None
+            MutilationWeights(levels) if levels and node.diffusion.reweighted else None
         )
 
     @property
@@ -245,7 +248,7 @@ class ImageMechanism(nn.Module):
                 part.calibrate(values)
         if self.mutilation is None:
             return
-        if self.scales or all_labelled(values, self.parents).any():
+        if self.scales or all_labelled(values, self.mutilation.parents).any():
             self.mutilation.calibrate(values)
 
     def loss(self, values: Values, generator: torch.Generator) -> Tensor | dict[str, Tensor]:
@@ -286,7 +289,7 @@ class ImageMechanism(nn.Module):
     def row_weights(self, values: Values) -> Tensor:
         """w of each row, shape (n,), of mean 1 over the data."""
         assert self.mutilation is not None, "nothing is re-weighted"
-        return self.mutilation({name: values[name] for name in self.parents})
+        return self.mutilation({name: values[name] for name in self.mutilation.parents})
 
     @property
     def way(self) -> dict[str, Any]:
@@ -439,6 +442,7 @@ def _mechanism(site: Site) -> nn.Module:
         site.kinds,
         network=site.network,
         classifiers=site.predictors,
+        unweighted=site.noises,
     )
 
 

@@ -176,7 +176,7 @@ def _written_out(scm: StructuralModel, fitted: Collection[str]) -> dict[str, Nod
     known = found.keys() | {n for n, law in scm.graph.exogenous.items() if finite_law(law)}
     known |= levels_of(scm.graph.nodes).keys()
     for name in scm.order:
-        if name in fitted and known >= set(scm.parents(name)):
+        if name in fitted and known >= set(scm.parents(name)) and not scm.listened(name):
             node = _node(scm, name)
             if node is not None:
                 found[name] = node

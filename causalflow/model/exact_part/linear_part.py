@@ -146,18 +146,22 @@ def linear_part(scm: StructuralModel, fitted: Collection[str]) -> LinearPart:
         module = scm.module(name)
         line = made.get(name)
         if name in fitted and isinstance(module, ContinuousMechanism):
-            line = _fitted(module)
+            line = _fitted(scm, module)
         if line is not None:
             lines[name] = line
     return LinearPart(scm=scm, model=LinearModel(lines=lines))
 
 
-def _fitted(module: ContinuousMechanism) -> Line | None:
-    """The line of a fitted node; None where it is bent, has ends, or listens to classes."""
+def _fitted(scm: StructuralModel, module: ContinuousMechanism) -> Line | None:
+    """The line of a fitted node; None where it is bent, has ends, or reads classes."""
+    heard = {each.name: each.heard for each in scm.listened(module.name)}
+    if not all(scm.types[name].numeric for name in heard.values()):
+        return None
     numeric = all(kind.type.numeric and kind.type.scalar for kind in module.parents.values())
     unbounded = np.isinf(module.node.support).all()
     if module.node.noise != "linear" or not (numeric and unbounded and module.bend.isinf()):
         return None
     weights = dict(zip(module.tabular, module.weights.tolist(), strict=True))
-    noise = {module.name: float(module.scale)}
+    noise = {own: weights.pop(name) for name, own in heard.items()}
+    noise[module.name] = float(module.scale)
     return Line(intercept=float(module.intercept), weights=weights, noise=noise)

@@ -225,7 +225,7 @@ class Chain:
         generator: torch.Generator,
     ) -> Tensor:
         """The value and others that its noise, moved, would give: shape (candidates, rows)."""
-        n, parents = len(values[name]), {p: values[p] for p in self.scm.parents(name)}
+        n, parents = len(values[name]), self.scm.arguments(name, values)
         more = CANDIDATES - 1 if self._below(name) else 1
         wide = {key: value.repeat(more) for key, value in parents.items()}
         noise = mechanism.draw_noise(more * n, generator)
