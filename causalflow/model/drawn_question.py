@@ -167,7 +167,8 @@ def read_question(known: Known, columns: Mapping[str, Any], device: torch.device
 def reached(scm: StructuralModel, world: World, names: frozenset[str]) -> frozenset[str]:
     """The nodes that ``names`` depend on in a world, themselves among them, but for those set."""
     fixed = frozenset(each.variable for each in world)
-    return scm.needed(names & scm.types.keys(), fixed) - fixed
+    found = scm.needed(names & scm.types.keys(), fixed) - fixed
+    return found | scm.spoken_to(found)
 
 
 def _condition(graph: Graph, term: Term, given: Tensor | Told | None) -> Condition:

@@ -179,7 +179,7 @@ class _Run:
         scm, needed = self.scm, question.needed(self.scm)
         once = complete(scm, question.evidence, self.generator)
         spent = [n for n in question.evidence if n not in needed and self._is_spent(n)]
-        read = {p: once.values[p] for name in spent for p in scm.graph.parents(name)}
+        read = {p: once.values[p] for name in spent for p in scm.parents(name)}
         self.inferred |= {name: how for name, how in once.inferred.items() if name in read}
         evidence = {n: v for n, v in {**question.evidence, **read}.items() if n not in spent}
         if not evidence:

@@ -105,8 +105,8 @@ def test_compile_options_out_of_range_are_refused(model, options):
         (None, ["x -> y"], "have no type"),
         (
             {"x": {"type": "continuous"}, "y": NODES["dose"]},
-            ["x <-> y"],
-            "between class nodes only",
+            ["x <-> y: latent"],
+            "class nodes alone can have",
         ),
         (
             {"i": {"type": "image", "shape": [1, 4, 4], "levels": 2}},
@@ -360,7 +360,7 @@ def test_options_that_are_broken_inside_a_file_are_one_line(model, tmp_path, opt
         "graph: g\nnodes: {x: {type: klass}}",
         "graph: g\nedges: [x -> y]",
         "graph: g\nnodes: {x: {type: class, levels: 2}}\nqueries: [{ask: 'P(x | do('}]",
-        "graph: g\nnodes: {x: {type: continuous}, y: {type: continuous}}\nedges: [x <-> y]",
+        "graph: g\nnodes: {x: {type: continuous}, y: {type: continuous}}\nedges: ['x <-> y: latent']",
         "graph: g\nnodes: {x: {type: class, levels: 2, equation: __import__('os')}}",
     ],
 )

@@ -45,7 +45,7 @@ def refusal(declaration):
 @pytest.mark.parametrize(
     ("nodes", "edges"),
     [
-        (["class", "linear"], ["n0 -> n1", "n0 <-> n1"]),
+        (["class", "linear"], ["n0 -> n1", "n0 <-> n1: latent"]),
         (["many", "many", "many"], ["n0 <-> n1", "n1 <-> n2"]),
         (["flow", "response"], ["n0 -> n1"]),
         (["image", "linear"], ["n0 -> n1"]),
@@ -101,7 +101,7 @@ def test_a_symbolic_file_is_not_meant_to_be_compiled_and_is_ok(cli, tmp_path):
 def test_json_has_the_refusal_among_the_errors(cli, tmp_path):
     declaration = {
         "nodes": {"a": TYPES["class"], "b": TYPES["linear"]},
-        "edges": ["a -> b", "a <-> b"],
+        "edges": ["a -> b", "a <-> b: latent"],
     }
     (tmp_path / "g.yaml").write_text(json.dumps(declaration))
     (result,) = json.loads(cli("check", "g.yaml", "--json").out)
