@@ -235,7 +235,9 @@ def untrained():
 def confounded_picture():
     """A hidden cause of a picture is refused."""
     text = GRAPH.replace("OPTIONS", "").replace("REPRESENTED", "")
-    return refused(cf.compile, cf.loads(text + '  ["color, bar -> image", "color <-> image: latent"]'))
+    return refused(
+        cf.compile, cf.loads(text + '  ["color, bar -> image", "color <-> image: latent"]')
+    )
 
 
 def rows_of(names, seed=0, n=60):

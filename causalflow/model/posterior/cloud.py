@@ -266,6 +266,7 @@ class _Making:
             wide[name] = torch.arange(len(levels), device=self.device).repeat(self._size)
             law = self.scm.log_prob(name, wide).reshape(self._size, len(levels))
             return _quantile(law, self.flat(name))
+        parents = self.scm.arguments(name, parents)
         if isinstance(mechanism, NORMAL):
             noise = dict(mechanism.draw_noise(self._size, self.row.generator))
             noise[next(iter(noise))] = self.flat(name)

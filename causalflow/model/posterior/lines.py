@@ -26,7 +26,7 @@ __all__ = ["draw_lines", "lines_of_knot"]
 def lines_of_knot(scm: StructuralModel, knot: Knot) -> LinearModel | None:
     """The linear model of a knot's roots and factors; None where one of them is no line."""
     names = {*knot.roots, *knot.factors}
-    if any(name in scm.latents for name in names):
+    if any(name in scm.latents for name in names) or not scm.spoken_to(names) <= names:
         return None
     lines: Mapping[str, Line] = linear_part(scm, scm.order).model.lines
     if not names <= lines.keys():
