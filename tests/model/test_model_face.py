@@ -360,7 +360,7 @@ def test_options_that_are_broken_inside_a_file_are_one_line(model, tmp_path, opt
         "graph: g\nnodes: {x: {type: klass}}",
         "graph: g\nedges: [x -> y]",
         "graph: g\nnodes: {x: {type: class, levels: 2}}\nqueries: [{ask: 'P(x | do('}]",
-        "graph: g\nnodes: {x: {type: continuous}, y: {type: continuous}}\nedges: ['x <-> y: latent']",
+        "graph: g\nnodes: {x: {type: continuous}, y: {type: count}}\nedges: ['x <-> y: latent']",
         "graph: g\nnodes: {x: {type: class, levels: 2, equation: __import__('os')}}",
     ],
 )
