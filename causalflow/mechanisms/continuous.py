@@ -307,6 +307,20 @@ class ContinuousMechanism(nn.Module):
     @torch.no_grad()
     def predict(self, parents: Values, noise: Noise) -> Tensor:
         """The value under ``parents`` and ``noise``: float64, shape (batch,)."""
+        return self.made(parents, noise)
+
+    @property
+    def is_smooth(self) -> bool:
+        """Whether no end of the support has a mass."""
+        return not bool(self.closed.any())
+
+    @property
+    def support(self) -> tuple[float, float]:
+        """The declared one."""
+        return self.node.support
+
+    def made(self, parents: Values, noise: Noise) -> Tensor:
+        """The same with gradients."""
         u = noise["u"].to(self.scale.device)
         location, parameters = self._location(parents, len(u))
         residual = straight(self.map.to_residual(u, parameters), self.bend)

@@ -47,6 +47,7 @@ __all__ = [
     "Likely",
     "Mechanism",
     "Noise",
+    "Smooth",
     "Values",
     "all_labelled",
     "chunks",
@@ -117,6 +118,27 @@ class Likely(Protocol):
 
     def log_prob(self, value: Tensor, parents: Values) -> Tensor:
         """log p(value | parents), shape (batch,)."""
+
+
+@runtime_checkable
+class Smooth(Protocol):
+    """A mechanism of one normal noise "u", in which the value increases.
+
+    Attributes:
+        is_smooth: whether the value has a density everywhere, so that it determines u.
+        support: the open interval in which it then lies.
+    """
+
+    @property
+    def is_smooth(self) -> bool:
+        """Whether the value has a density everywhere."""
+
+    @property
+    def support(self) -> tuple[float, float]:
+        """Between which ends the density is."""
+
+    def made(self, parents: Values, noise: Noise) -> Tensor:
+        """What `Mechanism.predict` gives, with gradients."""
 
 
 def to_engine(

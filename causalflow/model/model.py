@@ -79,6 +79,7 @@ from causalflow.model.exact_part.linear_part import LinearPart, LinearQuestion, 
 from causalflow.model.experience import Experience
 from causalflow.model.likelihood import fit_nodes
 from causalflow.model.missing.gaps import gap_notes
+from causalflow.model.pyro.extra import to_pyro
 from causalflow.model.sampling import simulate
 from causalflow.model.scm import StructuralModel, accelerate
 from causalflow.model.storage import Stored, read, transplant, write
@@ -112,6 +113,7 @@ if TYPE_CHECKING:
     import pandas
 
     from causalflow.factors.table import Table
+    from causalflow.model.pyro.program import PyroProgram
     from causalflow.query.combination import AnyQuery
 
 __all__ = ["Model", "compile"]
@@ -824,6 +826,21 @@ class Model:
             CompileError: a node that is no class, or whose parents are not, or that is not fitted.
         """
         return explicit(self.scm, self.fitted)
+
+    def to_pyro(
+        self, nodes: Iterable[str] | None = None, *, noises: Iterable[str] | bool = ()
+    ) -> PyroProgram:
+        """The model as a program of Pyro, which conditions, intervenes and infers (extra ``pyro``).
+
+        Args:
+            nodes: those wanted, with all that they are made from; None: all.
+            noises: nodes whose noise is a site that is drawn, from which the node follows; True:
+                all. The others are sites with a law, whose noise follows where they determine it.
+
+        Raises:
+            CausalflowError: no package pyro, an unknown or unfitted node, a law that Pyro has not.
+        """
+        return to_pyro(self.scm, self.fitted, nodes, noises)
 
     def describe(self) -> pandas.DataFrame:
         """One row a node and hidden root: type, parents, what it compiled to, its parameters."""

@@ -37,6 +37,7 @@ from causalflow.mechanisms.equation.operations import TORCH
 __all__ = [
     "Polynomial",
     "agrees",
+    "branches",
     "coefficients",
     "degree",
     "invert",
@@ -147,35 +148,35 @@ def agrees(given: Tensor, found: Tensor) -> Tensor:
 
 def is_invertible(expression: Expression, unknown: str) -> bool:
     """Whether `invert` can undo the expression, in at most `MOST_BRANCHES`."""
-    return 0 < _branches(expression, unknown) <= MOST_BRANCHES
+    return 0 < branches(expression, unknown) <= MOST_BRANCHES
 
 
 @functools.lru_cache(maxsize=4096)
-def _branches(expression: Expression, unknown: str) -> int:
+def branches(expression: Expression, unknown: str) -> int:
     """In how many branches the expression is undone; 0: it cannot be."""
     if (power := degree(expression, unknown)) in (1, 2):
         return int(power)
     match expression:
         case Unary("negate", inner):
-            return _branches(inner, unknown)
+            return branches(inner, unknown)
         case Call(function, (inner,)) if function in _UNDONE:
-            return _branches(inner, unknown) * (2 if function == "abs" else 1)
+            return branches(inner, unknown) * (2 if function == "abs" else 1)
         case Call("where", (condition, *parts)) if unknown not in names_of(condition):
-            found = [_branches(part, unknown) for part in parts]
+            found = [branches(part, unknown) for part in parts]
             return max(found) if all(found) else 0
         case Binary("**", inner, exponent) if n := _number(exponent):
-            return _branches(inner, unknown) * (1 if n % 2 else 2)
+            return branches(inner, unknown) * (1 if n % 2 else 2)
         case Binary("+" | "-" | "*" | "/" as operator, left, right):
             inside = [part for part in (left, right) if unknown in names_of(part)]
             if len(inside) == 1:
-                return _branches(inside[0], unknown)
+                return branches(inside[0], unknown)
             if not inside:
                 return 0
             if operator == "/" and max(degree(left, unknown), degree(right, unknown)) < 3:
                 return 2
     if (part := _repeated(expression, unknown)) is None:
         return 0
-    return _branches(part, unknown) * _branches(replaced(expression, part, Name(PART)), PART)
+    return branches(part, unknown) * branches(replaced(expression, part, Name(PART)), PART)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -455,6 +455,20 @@ class RegressionMechanism(nn.Module):
     @torch.no_grad()
     def predict(self, parents: Values, noise: Noise) -> Tensor:
         """The value under ``parents`` and ``noise``: float64, shape (batch,)."""
+        return self.made(parents, noise)
+
+    @property
+    def is_smooth(self) -> bool:
+        """Whether there are no atoms."""
+        return not self.atoms.count
+
+    @property
+    def support(self) -> tuple[float, float]:
+        """The declared one, or the positive numbers."""
+        return self.line.support
+
+    def made(self, parents: Values, noise: Noise) -> Tensor:
+        """The same with gradients."""
         u = noise["u"].to(self.centre.device)
         z = self._inputs(parents, len(u))
         if not self.atoms.count:
