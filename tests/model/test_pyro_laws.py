@@ -130,20 +130,35 @@ def test_counterfactual_by_kept_noises_is_the_models_own(mixed):
             torch.testing.assert_close(there[name], ours[name], rtol=0, atol=1e-9)
 
 
-def test_gradients_of_a_fitted_density_are_its_differences(mixed):
-    program = mixed.to_pyro(["y", "z"])
-    given = program.read({"y": [0.3, -0.5], "z": [1.5, 0.7]})
+@pytest.mark.parametrize("noises", [(), ("x",)])
+def test_gradients_of_a_fitted_density_are_its_differences(mixed, noises):
+    program = mixed.to_pyro(["y", "z"], noises=noises)
+    given = program.read({"a": ["low", "high"], "y": [0.3, -0.5], "z": [1.5, 0.7]})
     start, potential, _, _ = initialize_model(
         pyro.condition(program, given), (2,), max_plate_nesting=1
     )
-    assert start.keys() == {"x"}
-    x = start["x"].clone().requires_grad_()
-    (slope,) = torch.autograd.grad(potential({"x": x}), x)
+    ((site, at),) = start.items()
+    assert site == ("noise(x)" if noises else "x")
+    x = at.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(potential({site: x}), x)
     for row in range(2):
         step = torch.zeros(2).double()
         step[row] = 1e-5
-        high, low = (float(potential({"x": start["x"] + s * step}).detach()) for s in (1, -1))
+        high, low = (float(potential({site: at + s * step}).detach()) for s in (1, -1))
         assert (high - low) / 2e-5 == pytest.approx(float(slope[row]), rel=1e-4, abs=1e-5)
+
+
+def test_number_below_an_enumerated_class_is_inferred_by_its_noise_or_refused(mixed):
+    """Its law has an axis for the class; as an unknown it would be one number for each level."""
+    given = {"y": torch.tensor([0.3, -0.5]).double()}
+    for noises, refused in (((), True), (["x"], False)):
+        program = pyro.condition(mixed.to_pyro(["y"], noises=noises), given)
+        if refused:
+            with pytest.raises(cf.EvidenceError, match=r"enumerated.*to_pyro\(noises=\['x'\]\)"):
+                initialize_model(program, (2,), max_plate_nesting=1)
+        else:
+            start, *_ = initialize_model(program, (2,), max_plate_nesting=1)
+            assert {site: at.shape for site, at in start.items()} == {"noise(x)": (2,)}
 
 
 def test_made_node_has_the_gradient_of_its_law(mixed):
@@ -165,9 +180,9 @@ def test_values_with_a_probability_and_others_with_a_density_are_told_apart(atom
     ours = atoms.scm.log_prob("y", zeros) + atoms.scm.log_prob("x", zeros)
     torch.testing.assert_close(told, ours.sum(), rtol=0, atol=1e-9)
     assert "noise(y)" not in traced(program, rows=2).nodes
+    unknown = traced(program, {"y": torch.ones(2).double().requires_grad_()}, 2)
     with pytest.raises(ValueError, match=r"gradients cannot tell apart.*noises=\['y'\]"):
-        y = torch.ones(2).double().requires_grad_()
-        traced(program, {"y": y}, 2).log_prob_sum()
+        unknown.log_prob_sum()
 
 
 def test_program_gives_back_torchs_own_draws_for_a_seed(mixed):

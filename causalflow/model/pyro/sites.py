@@ -21,6 +21,7 @@ from typing import Any, Protocol, cast
 import pyro
 import pyro.distributions as dist
 import torch
+from pyro.distributions.torch_distribution import TorchDistributionMixin
 from pyro.poutine.messenger import Messenger
 from torch import Tensor
 
@@ -45,14 +46,41 @@ def noise_name(node: str) -> str:
 
 
 class Natural(Messenger):  # type: ignore[misc]
-    """Keeps the value of every site as it is without an intervention on it."""
+    """Keeps the value of every site as it is without an intervention on it.
+
+    Attributes:
+        values: site -> value.
+        spread: the sites that were drawn once for each value of one that is enumerated.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.values: dict[str, Tensor] = {}
+        self.spread: set[str] = set()
 
     def _pyro_post_sample(self, msg: Any) -> None:
-        self.values[msg["name"]] = msg["value"]
+        name, value, law = msg["name"], msg["value"], msg["fn"]
+        if not isinstance(law, TorchDistributionMixin):  # a plate
+            return
+        self.values[name] = value
+        plates = {frame.dim for frame in msg["cond_indep_stack"] if frame.vectorized}
+        batch = value.shape[: value.ndim - law.event_dim]
+        enumerated = any(n > 1 and k - len(batch) not in plates for k, n in enumerate(batch))
+        if enumerated and not msg["is_observed"] and not law.has_enumerate_support:
+            self.spread.add(name)
+
+    def check(self, name: str) -> None:
+        """Refuse a number that was drawn once for each value of an enumerated class.
+
+        Raises:
+            EvidenceError: it was; NUTS would take the draws for several unknowns.
+        """
+        if name in self.spread:
+            raise EvidenceError(
+                f"node '{name}': its law depends on a class that is enumerated, so that it would "
+                "be several unknowns in place of one; condition on it, or make it by its noise: "
+                f"to_pyro(noises=['{name}'])"
+            )
 
 
 class NodeSite(Protocol):
@@ -87,6 +115,7 @@ class Told:
     def run(self, given: Batch, natural: Natural) -> Tensor:
         """The node, and its noise where that follows."""
         value: Tensor = pyro.sample(self.name, self._law(given))
+        natural.check(self.name)
         if self._tells_noise:
             follows(noise_name(self.name), self._noise(natural.values[self.name], given), self.name)
         return value
@@ -147,6 +176,7 @@ class SolvedNode:
     def run(self, given: Batch, natural: Natural) -> Tensor:
         """The node, and its noise where that follows."""
         value: Tensor = pyro.sample(self.name, self.solved.law(given))
+        natural.check(self.name)
         if self.solved.is_number:
             noise = self.solved.noise_of(natural.values[self.name], given)
             follows(self.solved.noise.name, noise, self.name)
@@ -274,7 +304,7 @@ def follows(name: str, value: Tensor, node: str) -> None:
         EvidenceError: it is conditioned or intervened on.
     """
     law = CertainLaw(value).mask(False)
-    infer = {"_deterministic": True, FOLLOWS: node}
+    infer: Any = {"_deterministic": True, FOLLOWS: node}
     if pyro.sample(name, law, obs=value, infer=infer) is not value:
         raise EvidenceError(
             f"site '{name}': it follows from node '{node}'; to condition on the noise, or to set "
