@@ -247,6 +247,7 @@ class RenameNode:
         for entry in file.entries:
             if self.old in entry.chain.names:
                 yield from file.with_chains(entry, (entry.chain.renamed(self._of),))
+            yield from self._in_cause(entry.piece)
         for holder in filter(None, map(file.section, ("nodes", "exogenous", "latent"))):
             for number in _numbers(holder, self.old):
                 first, _ = holder.entries()[number]
@@ -255,6 +256,12 @@ class RenameNode:
         for ask in map(_question, _parts(file.section("queries"))):
             if ask is not None:
                 yield from _reworded(ask, renamed_in_question(ask.text or "", self.old, self.new))
+
+    def _in_cause(self, entry: Piece) -> Iterator[Change]:
+        """What is said of a hidden cause names nodes too."""
+        said = entry.pairs[0][1] if entry.is_mapping else entry
+        for scalar in (*_scalars(said.get("through")), *_scalars(said.get("on"))):
+            yield from _reworded(scalar, self._of(scalar.text or ""))
 
     def _in_nodes(self, section: Piece | None) -> Iterator[Change]:
         for _, node in () if section is None else section.pairs:

@@ -93,11 +93,11 @@ class GraphText:
         section = self.section("edges")
         if section is None or not chains or chains == (entry.chain,):
             return
-        first, *others = [
-            entry.letters(self.text, chain, in_brackets=section.in_brackets) for chain in chains
-        ]
-        yield Change(entry.piece.start, entry.piece.end, first)
-        for letters in others:
+        first, *others = chains
+        words = f"{first}{entry.kind}"
+        yield rewritten(entry.links, words, in_brackets=section.in_brackets)
+        for chain in others:
+            letters = entry.letters(self.text, chain, in_brackets=section.in_brackets)
             yield put_behind(self.text, section, entry.number, letters)
 
     def without(self, section: str, numbers: Iterable[int]) -> list[Change]:

@@ -31,6 +31,15 @@ edges:
   - x, z -> image: {kind: anticausal, scale: 3}   # both
   - "z -> x: neural"
 """,
+    "causes": """
+nodes:
+  x: {type: class, levels: 2}
+  ground: {type: class, levels: 3}
+  image: {type: image, shape: [1, 8, 8]}
+edges:
+  - x -> image
+  - x <-> image: {sensitivity: 2, on: [ground, x]}   # a hidden cause
+""",
     "several lines": """edges:
   - a -> b
   - "a,
