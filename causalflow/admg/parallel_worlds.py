@@ -7,8 +7,9 @@ y[x=1] is y in the world do(x = 1), with the subscript cut down to what y can fe
 Every world computes x = f_x(parents, u) with the same f and the same u, so two copies of a node
 whose parents are the same variables are one variable. Worlds therefore share whatever the
 interventions do not reach: only descendants of an intervention are copied. A node set to a constant
-is a root without noise. A node set to *its own copy in an earlier world* is that copy: this is how
-nested counterfactuals are written, y[x=1, m[x=0]] in worlds ({x: 0}, {x: 1, m: m of world 0}).
+is a root without noise. A node set to *a copy in an earlier world* is that copy: this is how nested
+counterfactuals are written, y[x=1, m[x=0]] in worlds ({x: 0}, {x: 1, m: m of world 0}); the copy
+may be another node's, of the same values.
 
 m-separation in the resulting graph is sound for independence; it is not complete, since a copy can
 equal another for some values only (y[x=1] is y where x happens to be 1).
@@ -153,7 +154,7 @@ def parallel_worlds(
     interventions: Sequence[Mapping[str, object]],
     exogenous: Mapping[str, Sequence[str]] | None = None,
 ) -> ParallelWorlds:
-    """One world for each of ``interventions`` (node -> constant, or its copy in an earlier world).
+    """One world for each of ``interventions`` (node -> constant, or a copy in an earlier world).
 
     Args:
         admg: an acyclic graph.
@@ -266,10 +267,10 @@ class _Builder:
         self.resolved[variable.node] = node
 
     def _substitute(self, node: WorldNode, value: WorldNode) -> WorldNode:
-        if value.name != node.name or not 0 <= value.world < node.world:
+        if value.name not in self._position or not 0 <= value.world < node.world:
             raise GraphError(
                 f"'{node.name}' in world {node.world} is set to '{value.name}' of world"
-                f" {value.world}; a substitute is the same node in an earlier world"
+                f" {value.world}; a substitute is a node in an earlier world"
             )
         return self.resolved[value]
 

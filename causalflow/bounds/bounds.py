@@ -38,6 +38,7 @@ from causalflow.query.combination import AnyQuery, Combination, require_values
 from causalflow.query.means import check_named
 from causalflow.query.parse import parse_query
 from causalflow.query.query import Query
+from causalflow.query.regime import policy_variables
 
 __all__ = ["Bounds", "bounds"]
 
@@ -120,6 +121,11 @@ def bounds(
     graph, data = _told(graph, query, data)
     observation = observe(graph, data)
     question = _read(graph, query, observation)
+    if policies := policy_variables(question):
+        raise QueryError(
+            f"bounds: do({policies[0]}) is a policy, of which no bounds are found; ask at single"
+            " values, or identify it"
+        )
     if tolerance is None:
         tolerance = math.inf if observation.is_sample else ROUNDING * observation.numbers
     solver = Solver(observation, tolerance, seed)

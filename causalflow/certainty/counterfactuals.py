@@ -40,6 +40,7 @@ from causalflow.model.evidence import (
     check_drawn,
     check_fitted,
     check_noise,
+    policies_of,
     read_evidence,
     read_generator,
     read_interventions,
@@ -47,6 +48,7 @@ from causalflow.model.evidence import (
 from causalflow.model.model import Model
 from causalflow.model.support import Watch
 from causalflow.model.world import Repeats
+from causalflow.query.policy import Policy
 
 __all__ = ["individuals"]
 
@@ -134,7 +136,7 @@ def _found(
     ]
     nodes = {name: reduce(Ranges.then, (part[name] for part in parts)) for name in names}
     return Individuals(
-        do=tuple(f"{name}={_said(value)}" for name, value in do.items()),
+        do=tuple(_done(model, name, value) for name, value in do.items()),
         numbers=tuple(range(asked.rows)),
         draws=draws,
         members=min(len(each.refits) for each in nodes.values()) if nodes else 0,
@@ -246,6 +248,12 @@ def _shown(asked: Repeats, name: str) -> tuple[Any, ...]:
     return tuple(
         each if known else None for each, known in zip(shown, labelled(value).tolist(), strict=True)
     )
+
+
+def _done(model: Model, name: str, value: object) -> str:
+    """An intervention in a few characters."""
+    policy = policies_of(model.graph, {name: value}).get(name)
+    return str(policy) if isinstance(policy, Policy) else f"{name}={_said(value)}"
 
 
 def _said(value: object) -> str:

@@ -2,7 +2,9 @@
 
 color=red, color=1      a level (`causalflow.values.finite` says what stands for one)
 thickness=2.5           a number in the unit of the graph file
-thickness+=0.5          the factual value and 0.5 more; ``-=`` for less (continuous nodes)
+thickness+=0.5          the factual value and 0.5 more; ``-=`` for less, ``*=`` for times
+dose=1 + age / 50       a function of other nodes (`causalflow.query.policy`)
+drug~{0: 0.3, 1: 0.7}   a draw: probabilities of levels, or a law such as normal(age / 10, 1)
 image=digit.png         an image file
 """
 
@@ -29,6 +31,8 @@ from causalflow.graph.yaml import from_yaml
 from causalflow.limits import MODEL_BYTES, SOLVER_STEPS
 from causalflow.names import QUOTED, unquoted
 from causalflow.options import rules
+from causalflow.query.policy_reader import word_mark
+from causalflow.query.query import NUMBER
 from causalflow.values.image import ImageType, image_of
 from causalflow.values.variable import UNTYPED, NodeType
 
@@ -57,7 +61,7 @@ __all__ = [
     "steps_option",
 ]
 
-_ASSIGNMENT = rf"\s*({QUOTED}|.+?)\s*(\+=|-=|=)\s*(.+?)\s*"
+_ASSIGNMENT = rf"\s*({QUOTED}|.+?)\s*(\+=|-=|\*=|=|~)\s*(.+?)\s*"
 PICTURES = (".png", ".svg", ".pdf")
 
 input_file = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -109,7 +113,7 @@ def is_graph_file(path: Path) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
-    """``node``, one of the operators ``= += -=``, and the text after it."""
+    """``node``, one of the operators ``= += -= *= ~``, and the text after it."""
 
     node: str
     operator: str
@@ -139,7 +143,8 @@ do_option = click.option(
     type=AssignmentType(),
     multiple=True,
     help="Intervention: a level (by index too, where levels are names), a number, an image file; "
-    "NODE+=NUMBER shifts a continuous node. Repeat it for several nodes.",
+    "NODE+=NUMBER shifts it, NODE=EXPRESSION of other nodes is a plan ('dose=1 + age / 50'), "
+    "NODE~LAW a draw ('drug~{0: 0.3, 1: 0.7}'). Repeat it for several nodes.",
 )
 seed_option = click.option(
     "--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Of the draws."
@@ -215,16 +220,28 @@ def assigned(
             raise EvidenceError(f"{where} {each}: unknown node '{each.node}'; {allowed}")
         if each.node in values:
             raise EvidenceError(f"{where} {each}: node '{each.node}' is given twice")
-        values[each.node] = _value(graph.nodes[each.node], each, where, habits)
+        policy = _policy(graph, each) if where == "--do" else None
+        values[each.node] = policy or _value(graph.nodes[each.node], each, where, habits)
     return values
+
+
+def _policy(graph: Graph, given: Assignment) -> str | None:
+    """The text of a policy, as `Model.sample` takes it; None where the node is set to a value."""
+    variables = {**graph.nodes, **graph.exogenous}
+    if given.operator == "=":
+        kind = graph.nodes[given.node].type
+        is_policy = kind.scalar and word_mark(given.node, given.text, variables) is not None
+        return f"= {given.text}" if is_policy else None
+    numeric = given.operator in ("+=", "-=") and graph.nodes[given.node].type.numeric
+    if numeric and re.fullmatch(NUMBER, given.text):
+        return None
+    return f"{given.operator} {given.text}"
 
 
 def _value(node: Node, given: Assignment, where: str, habits: Mapping[str, Habit]) -> Any:
     if given.operator != "=":
-        if where != "--do" or not node.type.numeric:
-            raise EvidenceError(
-                f"{where} {given}: '{given.operator}' is for --do of continuous nodes"
-            )
+        if where != "--do":
+            raise EvidenceError(f"{where} {given}: '{given.operator}' is for --do")
         return _shift(_number(given, where, node.type) * (-1 if given.operator == "-=" else 1))
     if (image := image_of(node.type)) is not None:
         return read_image(image, given.text, given.node, habits)

@@ -32,6 +32,7 @@ from causalflow.estimate.counts import UncountableError, counted
 from causalflow.estimate.plug_in import Answers, Estimate, check_sampling, estimated
 from causalflow.graph.node import Level
 from causalflow.query.means import check_named, counting_notes
+from causalflow.query.regime import policy_variables
 from causalflow.symbolic.parts import variables
 from causalflow.values.dataframe import columns_of, table_of
 
@@ -73,6 +74,8 @@ def estimate_of(
         QueryError: no method answers the question.
         DataError: the rows lack a column or hold what is no value, or an option is none.
     """
+    if method not in ("auto", COUNTING) and (policies := policy_variables(ask.query)):
+        raise QueryError(f"estimate: do({policies[0]}) is a policy, whose answer is counted alone")
     if method not in ("auto", COUNTING, *_NAMED):
         known = ["auto", COUNTING, *_NAMED]
         raise DataError(f"estimate: no method {method!r}; {one_of(str(method), known)}")
@@ -82,7 +85,8 @@ def estimate_of(
         try:
             return _counted(ask, given, levels, resamples, confidence, generator)
         except UncountableError:
-            if method == COUNTING or _plan(ask, columns_of(given, "estimate"), method) is None:
+            alone = method == COUNTING or bool(policy_variables(ask.query))
+            if alone or _plan(ask, columns_of(given, "estimate"), method) is None:
                 raise
     settings = _settings(learners, folds, confidence, generator, resamples)
     return answered(ask, given, settings, method=method, levels=levels, at=at)

@@ -25,6 +25,7 @@ __all__ = [
     "Number",
     "Unary",
     "children",
+    "renamed",
     "term_text",
     "walk",
 ]
@@ -120,6 +121,29 @@ def walk(expression: Expression) -> Iterator[tuple[Expression, int]]:
         node, depth = stack.pop()
         yield node, depth
         stack.extend((child, depth + 1) for child in children(node))
+
+
+def renamed(expression: Expression, names: Mapping[str, str]) -> Expression:
+    """The expression with other names for some of its variables."""
+
+    def inner(part: Expression) -> Expression:
+        return renamed(part, names)
+
+    match expression:
+        case Name(name):
+            return Name(names.get(name, name))
+        case Number() | Constant():
+            return expression
+        case Unary(operator, operand):
+            return Unary(operator, inner(operand))
+        case Binary(operator, left, right):
+            return Binary(operator, inner(left), inner(right))
+        case Comparison(operators, operands):
+            return Comparison(operators, tuple(map(inner, operands)))
+        case Call(function, arguments):
+            return Call(function, tuple(map(inner, arguments)))
+        case _:
+            assert_never(expression)
 
 
 # Binding strength, loosest first, as in the module docstring.

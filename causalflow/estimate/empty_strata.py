@@ -31,8 +31,9 @@ from causalflow.estimate.linear_form import (
 )
 from causalflow.estimate.unknowns import Array, Unknowns
 from causalflow.limits import PLAN_CELLS
-from causalflow.symbolic.evaluate import number_of
+from causalflow.symbolic.evaluate import chosen_table, number_of
 from causalflow.symbolic.expression import (
+    Chosen,
     Event,
     Expression,
     Index,
@@ -94,6 +95,8 @@ class _Formula:
                 name = f"{to_text(node.denominator)} is 0"
                 ends = range_of(node, self.laws)
                 return divided(above, below, ends, self.unknowns, name)
+            case Chosen():
+                return self._chosen(node)
             case Linear():
                 return self._added([self._term(c, event) for c, event in node.terms])
             case Weighted():
@@ -186,6 +189,10 @@ class _Formula:
             form = multiplied(form, each, self.unknowns)
         return form
 
+    def _chosen(self, node: Chosen) -> LinearForm:
+        table = chosen_table(node, self.laws.levels)
+        return LinearForm(axes=table.axes, constant=table.to_numpy().astype(np.float64))
+
     def _term(self, coefficient: Fraction, event: Event) -> LinearForm:
         axes = (str(event.value),) if isinstance(event.value, Index) else ()
         return LinearForm(axes=axes, constant=_numbers(coefficient, event, self.laws))
@@ -228,5 +235,5 @@ def _linears(node: Expression) -> list[Linear]:
             return [each for factor in node.factors for each in _linears(factor)]
         case Ratio():
             return _linears(node.numerator)
-        case Probability() | One() | Zero() | Weighted():
+        case Probability() | Chosen() | One() | Zero() | Weighted():
             return []

@@ -20,6 +20,7 @@ from causalflow.exact import random_worlds
 from causalflow.exact.finite_question import answer
 from causalflow.exact.impossible import require_possible
 from causalflow.exact.inference import Arithmetic, Inference, Key
+from causalflow.exact.policies import Asking, policy_question
 from causalflow.exact.prepared import Prepared
 from causalflow.exact.random_worlds import Enumeration, enumeration
 from causalflow.exact.structure import FiniteStructure, unsupported
@@ -88,6 +89,7 @@ class ExactModel:
             allowed = one_of(arithmetic, ("auto", "fraction", "float"))
             raise CausalflowError(f"unknown arithmetic {arithmetic!r}; {allowed}")
         self.graph = graph
+        self._options = {"arithmetic": arithmetic, "backend": backend, "assumed": assumed}
         self._structure = FiniteStructure(graph, assumed)
         self._inference = Inference(self._structure, arithmetic, backend)
         self._prepared: dict[Asked, Prepared] = {}
@@ -146,7 +148,20 @@ class ExactModel:
             notes: what they say besides.
             learned: whether the tables were fitted.
         """
-        return Prepared(self._inference, question, judgement, notes, learned=learned)
+        wider, known = self.with_policies(question)
+        return Prepared(wider.inference, known, judgement, notes, learned=learned, stated=question)
+
+    def with_policies(self, question: Asking) -> tuple[ExactModel, Asking]:
+        """The model and the question where the question's policies are nodes; themselves if none.
+
+        Raises:
+            QueryError: a policy that is no table over levels.
+        """
+        found = policy_question(question, self.graph)
+        if found is None:
+            return self, question
+        graph, known = found
+        return ExactModel(graph, **self._options), known
 
     def distribution(
         self, evidence: Evidence, do: Mapping[str, Any], targets: Iterable[str] | None = None

@@ -38,6 +38,7 @@ from causalflow.exact.copies import Copies, Copy, Factor
 from causalflow.exact.structure import NEVER, Domain, FiniteStructure
 from causalflow.factors.array import Scaled, scaled
 from causalflow.limits import PLAN_CELLS
+from causalflow.query.policy import Policy
 from causalflow.query.query import Query, Term, World
 
 __all__ = ["ANY", "Factor", "Network", "build_network", "settings"]
@@ -133,9 +134,10 @@ def settings(world: World, worlds: Sequence[World], nodes: frozenset[str]) -> di
         if each.variable not in nodes:
             continue
         nested = each.nested
+        assert not isinstance(each.value, Policy)  # they have become nodes
         if nested is not None:
             earlier = worlds.index(nested.subscript)
-            found[each.variable] = WorldNode(name=each.variable, world=earlier)
+            found[each.variable] = WorldNode(name=nested.name, world=earlier)
         else:
             found[each.variable] = ANY if each.value is None else each.value
     return found

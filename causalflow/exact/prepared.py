@@ -18,6 +18,7 @@ import numpy as np
 from causalflow.errors import EvidenceError, QueryError
 from causalflow.exact.finite_question import FiniteQuestion, answer
 from causalflow.exact.inference import Inference, Key
+from causalflow.exact.policies import asked_as
 from causalflow.exact.structure import NEVER, Domain
 from causalflow.factors.array import Values
 from causalflow.factors.rows import Levels
@@ -47,6 +48,7 @@ class Prepared:
         judgement: what every answer says of identification.
         notes: what every answer says besides.
         learned: whether the model's tables were fitted.
+        stated: the question as it was asked, its policies no nodes yet; None: it has none.
     """
 
     def __init__(
@@ -57,12 +59,13 @@ class Prepared:
         notes: tuple[str, ...] = (),
         *,
         learned: bool = False,
+        stated: Known | KnownParts | None = None,
     ) -> None:
         if isinstance(known, Known):
             self._asked: _Single | _Parts = _Single(inference, known)
         else:
             self._asked = _Parts(inference, known)
-        self.known, self.judgement = known, judgement
+        self.known, self.judgement = stated or known, judgement
         self._notes, self._learned = notes, learned
         self._domains: tuple[Domain, ...] | None = None
         self._answers: dict[tuple[int, ...], Answer] = {}
@@ -78,7 +81,7 @@ class Prepared:
         if found is None:
             found = self._asked.answer(given)
             found = replace(
-                found,
+                asked_as(self.known.query, found),
                 judgement=self.judgement,
                 notes=(*found.notes, *self._notes),
                 learned=self._learned,
@@ -115,7 +118,7 @@ class _Parts:
 
     def answer(self, given: Mapping[str, Any]) -> Answer:
         """The answer, by those to the parts."""
-        answers = {part: each.answer(given) for part, each in self._parts.items()}
+        answers = {part: asked_as(part, each.answer(given)) for part, each in self._parts.items()}
         return combined_answer(self._query, answers)
 
     def domain(self, name: str) -> Domain:

@@ -262,6 +262,17 @@ class Graph:
         """The graph with other options of some nodes; their equations and tables stay."""
         return Graph.of(replace(self._declaration, nodes={**self.nodes, **nodes}))
 
+    def extended(self, nodes: Mapping[str, Node], edges: Sequence[Edge]) -> Graph:
+        """The graph with further nodes, and edges from any into them; nothing else changes."""
+        return Graph.of(
+            replace(
+                self._declaration,
+                nodes={**self.nodes, **nodes},
+                edges=(*self.edges, *edges),
+                queries=(),
+            )
+        )
+
     def anchored(self, folder: str) -> Graph:
         """The graph of a file in ``folder``: pretrained networks lie where the file says."""
         moved = {

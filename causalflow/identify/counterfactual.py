@@ -29,6 +29,7 @@ from causalflow.admg.admg import ADMG
 from causalflow.errors import QueryError, one_of
 from causalflow.graph.node import levels_of
 from causalflow.identify.ctf_factor import CtfWitness
+from causalflow.identify.policy_cases import Levels, by_cases
 from causalflow.identify.problem import Found, Pairs, Problem
 from causalflow.identify.surrogate import enlarged, readings
 from causalflow.identify.two_levels import is_determined
@@ -46,9 +47,11 @@ from causalflow.query.distributions import (
 )
 from causalflow.query.parse import single_query
 from causalflow.query.query import Query, Term
+from causalflow.query.regime import Regime, regime_of
 from causalflow.symbolic.expression import Expression
 from causalflow.symbolic.simplify import product_of, weighted_of
 from causalflow.symbolic.substitute import axes_of, without_shadows
+from causalflow.values.finite import finite_of
 
 if TYPE_CHECKING:
     from causalflow.graph.graph import Graph
@@ -84,10 +87,14 @@ def identify_counterfactual(
         P(y[x=1] | x=0) is not identifiable from every P(v | do(.))
           ctf-factor P(y[x=1], x=0) needs x with two values, 1 and 0: no experiment has both
     """
-    admg, question = _read(graph, query)
+    admg, asked = _read(graph, query)
     sources = sources_of(admg, data)
     pairs = {} if isinstance(graph, ADMG) else _pairs(graph)
-    problem, answer, is_final = _decided(admg, question, sources, pairs)
+    regime = regime_of(asked, admg)
+    question = regime.query
+    problem, answer, is_final = _decided(admg, regime, sources, pairs)
+    if isinstance(answer, CtfWitness) and answer.conflict is not None and regime.policies:
+        answer = by_cases(problem, regime, _types(graph), question) or answer
     if isinstance(answer, CtfWitness) and answer.conflict is not None:
         answer = _by_levels(problem, question, answer.conflict.name) or answer
     failed = isinstance(answer, CtfWitness)
@@ -96,7 +103,7 @@ def identify_counterfactual(
         told = is_determined(problem.admg, question, problem.known, pairs)
         is_final, domain = told is not True, ANY_DOMAIN if told is False else domain
     return Verdict(
-        query=question,
+        query=asked,
         identifiable=not failed if is_final else None,
         estimand=None if isinstance(answer, CtfWitness) else without_shadows(answer),
         data=data_names(data),
@@ -138,6 +145,13 @@ def _pairs(graph: Graph) -> Pairs:
     return {name: (each[0], each[1]) for name, each in finite.items() if len(each) == 2}
 
 
+def _types(graph: Graph | ADMG) -> Levels:
+    """The type of each variable that has levels."""
+    declared = {} if isinstance(graph, ADMG) else graph.nodes
+    types = {name: finite_of(node.type) for name, node in declared.items()}
+    return {name: kind for name, kind in types.items() if kind is not None}
+
+
 def _note(is_final: bool, domain: str) -> str:
     """Why it is unknown, or for which variables the verdict holds if not for all."""
     if is_final:
@@ -157,18 +171,23 @@ def _domain(problem: Problem, answer: Found) -> str:
 
 
 def _decided(
-    admg: ADMG, question: Query, sources: Sequence[Source] | None, pairs: Pairs
+    admg: ADMG, regime: Regime, sources: Sequence[Source] | None, pairs: Pairs
 ) -> tuple[Problem, Found, bool]:
     """The answer or what is in its way, and whether that is final.
 
     Sources that do not cover all variables are made larger first: what these do not tell, no part
     of them does.
     """
-    graphs = [*readings(admg, question.variables, sources)]
+    question = regime.query
+    named = question.variables - regime.policies.keys()
+    graphs = [*readings(admg, named.union(*map(regime.read, regime.policies)), sources)]
     if partial := graphs[-1][2]:
         graphs.insert(0, (graphs[-1][0], enlarged(partial), ()))
     for at, (graph, known, rest) in enumerate(graphs):
-        problem = Problem(admg=graph, known=known, sources=rest, pairs=pairs)
+        wider = regime.graph(graph)
+        problem = Problem(
+            admg=wider, known=known, sources=rest, pairs=pairs, policies=regime.policies
+        )
         answer = problem.answer(question)
         told = not isinstance(answer, CtfWitness)
         if told != bool(partial and at == 0):

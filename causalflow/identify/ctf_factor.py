@@ -253,10 +253,13 @@ class Unnesting:
     Attributes:
         admg: the graph.
         used: the number of indices of each variable that are taken.
+        set_by: the variable that each policy sets (`causalflow.query.regime`): its value is one of
+            that variable's.
     """
 
     admg: ADMG
     used: Counter[str] = field(default_factory=Counter)
+    set_by: Mapping[str, str] = field(default_factory=dict)
     _symbols: dict[_Causes, Index] = field(default_factory=dict)
 
     def fresh(self, name: str) -> Index:
@@ -303,5 +306,5 @@ class Unnesting:
         parents = self.admg.ordered(self.admg.parents(node))
         causes = (node, tuple((parent, values[parent]) for parent in parents))
         if causes not in self._symbols:
-            self._symbols[causes] = self.fresh(node)
+            self._symbols[causes] = self.fresh(self.set_by.get(node, node))
         return self._symbols[causes]

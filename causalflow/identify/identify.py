@@ -93,10 +93,12 @@ def identify(
         return _settled(admg, question, data, declared, certain)
     if left != question:
         return replace(identify(graph, left, data), query=question)
-    if question.is_counterfactual:
+    if question.is_counterfactual or question.policies:
         from causalflow.identify.counterfactual import identify_counterfactual
 
-        found = replace(identify_counterfactual(graph, question, data), declared=declared)
+        found = identify_counterfactual(graph, question, data)
+        asked = question if question.policies else found.query
+        found = replace(found, query=asked, declared=declared)
     else:
         question = question.interventional_form()
         _check(question)
@@ -222,6 +224,8 @@ def _proof(admg: ADMG, query: Query, effect: Effect | None) -> Proof:
 
 def _warned(verdict: Verdict, query: Query, data: DataNames) -> Verdict:
     """The verdict from P(v), with where positivity fails by the graph's own equations."""
+    if query.policies:
+        return verdict
     nodes = {} if verdict.declared is None else verdict.declared.nodes
     given = any(node.equation is not None or node.table is not None for node in nodes.values())
     if verdict.declared is None or not given or data != "observational":

@@ -19,7 +19,7 @@ from an experiment and P(v).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TypeAlias, cast
@@ -41,10 +41,12 @@ from causalflow.identify.kernel import Observed, observed
 from causalflow.identify.surrogate import identify_from
 from causalflow.proof.proof import Step
 from causalflow.query.distributions import Experiments, Source
+from causalflow.query.policy import Policy
 from causalflow.query.query import Kind, Query, Term, Value
 from causalflow.symbolic.expression import (
     ONE,
     ZERO,
+    Chosen,
     Event,
     Expression,
     Index,
@@ -62,7 +64,7 @@ from causalflow.symbolic.simplify import (
 )
 from causalflow.symbolic.substitute import Symbol, bind, indices_taken, symbols_of
 
-__all__ = ["Found", "Pairs", "Problem", "by_complement"]
+__all__ = ["Chance", "Found", "Pairs", "Problem", "by_complement"]
 
 
 Pairs: TypeAlias = Mapping[str, tuple[Level, Level]]
@@ -77,6 +79,9 @@ Symbols: TypeAlias = Mapping[Term, Symbol]
 Found: TypeAlias = Expression | CtfWitness
 
 
+Chance: TypeAlias = Callable[[Symbols, Terms, Terms], Found]
+
+
 _CAUSES = "with each variable as it responds to its direct causes"
 
 
@@ -89,6 +94,7 @@ class Problem:
         sources: other distributions that are known, partial or conditional.
         pairs: the levels of each variable that has two, for `causalflow.identify.problem`.
         flipped: the variables of which an answer took the one level for all but the other.
+        policies: the variables that are policies (`causalflow.query.regime`): their law is known.
     """
 
     admg: ADMG
@@ -97,15 +103,21 @@ class Problem:
     pairs: Pairs = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
     flipped: set[str] = field(default_factory=set)
+    policies: Mapping[str, Policy] = field(default_factory=dict)
 
-    def answer(self, query: Query) -> Found:
-        """The formula of a query, or why there is none."""
-        symbols = symbols_of(query)
+    def answer(self, query: Query, probability: Chance | None = None) -> Found:
+        """The formula of a query, or why there is none.
+
+        Args:
+            query: the question.
+            probability: finds P(outcomes | conditions), in place of `probability`.
+        """
+        symbols, chance = symbols_of(query), probability or self.probability
         if query.kind is Kind.PROBABILITY:
-            return self.probability(symbols, query.outcomes, query.conditions)
+            return chance(symbols, query.outcomes, query.conditions)
         factors = []
         for term in query.outcomes:  # E[a - b] = sum_{a, b} (a - b) P(a) P(b)
-            found = self.probability(symbols, (term,), query.conditions)
+            found = chance(symbols, (term,), query.conditions)
             if isinstance(found, CtfWitness):
                 return found
             factors.append(found)
@@ -125,7 +137,8 @@ class Problem:
 
     def direct(self, symbols: Mapping[Term, Symbol], outcomes: Terms, conditions: Terms) -> Found:
         """The same, for variables of any number of levels."""
-        closure = Unnesting(admg=self.admg, used=indices_taken(symbols))
+        set_by = {name: each.variable for name, each in self.policies.items()}
+        closure = Unnesting(admg=self.admg, used=indices_taken(symbols), set_by=set_by)
         asked, given = (
             [Equality(term.name, closure.value(term), symbols[term]) for term in terms]
             for terms in (outcomes, conditions)
@@ -194,6 +207,8 @@ class Problem:
 
     def _district(self, part: Sequence[Response], closure: Unnesting) -> Found:
         """Q[C] from the first source that tells it."""
+        if (policy := self.policies.get(part[0].name)) is not None:
+            return product_of([_chosen(each, policy) for each in part])
         values = dict(chain.from_iterable(each.assignment for each in part))
         district = frozenset(each.name for each in part)
         self._say("district", f"P({', '.join(map(str, part))}) has one value for each variable")
@@ -331,6 +346,13 @@ def _other(pairs: Pairs, term: Term) -> Term | None:
         return None
     rest = [level for level in pairs[term.name] if str(level) != str(term.value)]
     return replace(term, value=rest[0]) if len(rest) == 1 else None
+
+
+def _chosen(response: Response, policy: Policy) -> Chosen:
+    given = tuple(Event(name, symbol) for name, symbol in response.parents)
+    at = {event.name: event for event in given}
+    ordered = tuple(at[name] for name in policy.reads)
+    return Chosen(policy, Event(policy.variable, response.value), ordered)
 
 
 def _at(formula: Expression, values: Mapping[str, Symbol], closure: Unnesting) -> Expression:

@@ -32,6 +32,7 @@ from causalflow.model.scm import StructuralModel
 from causalflow.model.told import Told, told_alone
 from causalflow.query.cell import free_names
 from causalflow.query.known import Key, Known, read_given
+from causalflow.query.policy import Policy
 from causalflow.query.query import Intervention, Query, Term, World
 from causalflow.values.image import ImageType, image_of, pixels_of
 from causalflow.values.likelihood import Likelihood, has_likelihoods, told_to_be_set
@@ -70,6 +71,12 @@ class DrawnQuestion:
     bound: Mapping[str, Tensor]
     free: Mapping[str, tuple[Level, ...]]
     rows: int | None
+
+    @property
+    def policies(self) -> tuple[Policy, ...]:
+        """The policies of its worlds."""
+        worlds = (each for world in self.wanted for each in world)
+        return tuple(dict.fromkeys(e.value for e in worlds if isinstance(e.value, Policy)))
 
     @property
     def wanted(self) -> Mapping[World, frozenset[str]]:
@@ -166,8 +173,10 @@ def read_question(known: Known, columns: Mapping[str, Any], device: torch.device
 
 def reached(scm: StructuralModel, world: World, names: frozenset[str]) -> frozenset[str]:
     """The nodes that ``names`` depend on in a world, themselves among them, but for those set."""
-    fixed = frozenset(each.variable for each in world)
-    found = scm.needed(names & scm.types.keys(), fixed) - fixed
+    policies = {each.variable: each.value for each in world if isinstance(each.value, Policy)}
+    fixed = {each.variable for each in world} - policies.keys()
+    replaced = fixed | {name for name, each in policies.items() if not each.is_natural}
+    found = scm.needed(names & scm.types.keys(), fixed, policies) - replaced
     return found | scm.spoken_to(found)
 
 
@@ -297,9 +306,19 @@ def _reduced(graph: Graph, term: Term) -> Term:
     """The same variable without the interventions that do not reach it, at any depth."""
     if term.name not in graph.nodes:
         return replace(term, subscript=())
-    above = graph.ancestors(term.name)
+    above = _above(graph, term)
     kept = tuple(_inner(graph, each) for each in term.subscript if each.variable in above)
     return replace(term, subscript=kept)
+
+
+def _above(graph: Graph, term: Term) -> frozenset[str]:
+    """The ancestors of a term's variable, those of what policies on them read too."""
+    above = graph.ancestors(term.name)
+    policies = {e.variable: e.value for e in term.subscript if isinstance(e.value, Policy)}
+    while waiting := policies.keys() & above:
+        for name in waiting:
+            above |= graph.ancestors(policies.pop(name).reads)
+    return above
 
 
 def _inner(graph: Graph, each: Intervention) -> Intervention:

@@ -24,10 +24,12 @@ from causalflow.errors import QueryError
 from causalflow.graph.node import Level
 from causalflow.limits import JOINT_CELLS
 from causalflow.mechanisms.mechanism import Noise
+from causalflow.mechanisms.policy import PolicyAction
 from causalflow.model.drawn_question import declaration, levels_of, reached, read_value
 from causalflow.model.scm import StructuralModel
 from causalflow.model.support import Watch
 from causalflow.model.told import told_alone
+from causalflow.query.policy import Policy
 from causalflow.query.query import Intervention, Term, World
 from causalflow.values.image import codes_of, image_of
 from causalflow.values.likelihood import Levels, Span
@@ -49,6 +51,7 @@ class DrawnWorlds:
         draws: the size of the batch.
         wanted: world -> what is read in it.
         settings: free intervention -> its value, one row.
+        acting: the policies, each with what it draws.
         watch: told of what is set, and of what that moves.
     """
 
@@ -57,6 +60,7 @@ class DrawnWorlds:
     draws: int
     wanted: Mapping[World, frozenset[str]]
     settings: Mapping[str, Tensor]
+    acting: Mapping[Policy, PolicyAction]
     watch: Watch
     _known: dict[World, Mapping[str, Tensor]] = field(default_factory=dict)
 
@@ -117,11 +121,13 @@ class DrawnWorlds:
         )
 
     def _world(self, world: World) -> Mapping[str, Tensor]:
-        actions = {each.variable: self._action(each) for each in world}
+        set_ = {e.variable: self._action(e) for e in world if not isinstance(e.value, Policy)}
+        policies = {e.variable: self.acting[e.value] for e in world if isinstance(e.value, Policy)}
         nodes = reached(self.scm, world, self.wanted[world])
-        for name, value in actions.items():
+        for name, value in set_.items():
             self.watch.setting(name, value, nodes)
-        do = {n: value.expand(self.draws, *value.shape[1:]) for n, value in actions.items()}
+        fixed = {n: value.expand(self.draws, *value.shape[1:]) for n, value in set_.items()}
+        do = self.watch.actions(policies, nodes) | fixed
         noise = {n: each for n, each in self.noise.items() if n in nodes or n in self._roots}
         values = self.scm.predict(noise, do, rows=self.draws)
         self.watch.world(values, do)

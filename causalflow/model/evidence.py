@@ -25,12 +25,20 @@ from causalflow.graph.method_options import Guidance
 from causalflow.limits import DRAWN_NUMBERS, DRAWN_ROWS
 from causalflow.mechanisms.categorical import NOISES
 from causalflow.mechanisms.mechanism import Values, labelled, to_engine
+from causalflow.mechanisms.policy import PolicyAction
 from causalflow.model.scm import Intervention, StructuralModel
+from causalflow.query.policy import Policy
+from causalflow.query.policy_reader import spelt_policy
+from causalflow.query.policy_rows import told
+from causalflow.query.query import Intervention as QueryIntervention
+from causalflow.query.query import Value
+from causalflow.query.regime import parents_under
 from causalflow.values.dataframe import table_of
 from causalflow.values.variable import NodeType
 
 __all__ = [
     "Random",
+    "acting",
     "by_missing",
     "check_count",
     "check_drawn",
@@ -40,6 +48,8 @@ __all__ = [
     "check_number",
     "check_seed",
     "factual_latents",
+    "policies_of",
+    "policy_action",
     "read_call",
     "read_evidence",
     "read_generator",
@@ -79,7 +89,8 @@ def read_interventions(
 
     Args:
         scm: the model.
-        do: node -> value, values, or a function of a continuous node's value.
+        do: node -> value, values, a function of a continuous node's value, or the text of a policy
+            (`causalflow.query.policy`): ``"~ {0: 0.3, 1: 0.7}"``, ``"= z + 1"``, ``"+= 1"``.
         rows: the number of rows of the evidence.
         draws: the values of the rows are repeated so many times.
 
@@ -91,14 +102,53 @@ def read_interventions(
     if not isinstance(given, Mapping):
         raise EvidenceError(f"do={shown(do)}; expected a mapping of node -> value")
     actions: dict[str, Intervention] = {}
+    policies = policies_of(scm.graph, given)
     for name in check_names(scm.graph, given, "the intervention"):
-        value, kind = given[name], scm.types[name]
-        if callable(value) and not isinstance(value, Tensor):
+        value, kind = policies.get(name, given[name]), scm.types[name]
+        if isinstance(value, Policy):
+            actions[name] = policy_action(scm, value)
+        elif callable(value) and not isinstance(value, Tensor):
             actions[name] = _function(name, kind, value)
         else:
             action = _action(name, kind, value, rows, scm.device)
             actions[name] = action.repeat(draws, *[1] * len(kind.shape))
     return actions
+
+
+def policies_of(graph: Graph, do: Mapping[str, Any]) -> dict[str, Policy | Value]:
+    """The policies among what ``do`` sets, by node; a value where one always gives the same.
+
+    Raises:
+        QueryError: one that cannot be read, or reads what comes after its own node.
+    """
+    variables = {**graph.nodes, **graph.exogenous}
+    found = {
+        name: each
+        for name, value in do.items()
+        if name in graph.nodes
+        and isinstance(value, str)
+        and (each := spelt_policy(name, value, variables)) is not None
+    }
+    if any(isinstance(each, Policy) for each in found.values()):
+        world = (QueryIntervention(variable=name, value=found.get(name)) for name in do)
+        parents_under(graph.admg, tuple(world))
+    return found
+
+
+def policy_action(scm: StructuralModel, policy: Policy) -> PolicyAction:
+    """The policy, ready to draw and to act."""
+    names = {policy.variable, *told(policy).reads}
+    return PolicyAction(policy=policy, types={name: scm.types[name] for name in names})
+
+
+def acting(
+    actions: Mapping[str, Intervention], rows: int, generator: torch.Generator
+) -> dict[str, Intervention]:
+    """The interventions, what policies draw being drawn for so many rows."""
+    return {
+        name: each.drawn(rows, generator) if isinstance(each, PolicyAction) else each
+        for name, each in actions.items()
+    }
 
 
 def read_call(

@@ -61,6 +61,7 @@ from causalflow.model.distillation import distilled
 from causalflow.model.ensemble import check_members, members
 from causalflow.model.evidence import (
     Random,
+    acting,
     check_count,
     check_drawn,
     check_fitted,
@@ -533,7 +534,7 @@ class Model:
         sampling: Sampling | None = None,
         **options: Unpack[SamplingKeywords],
     ) -> World:
-        """The worlds with the noise of ``abduction`` under ``do``; draws nothing.
+        """The worlds with the noise of ``abduction`` under ``do``; only policies draw, from seed 0.
 
         Args:
             abduction: the result of `abduct`; one may serve many interventions.
@@ -547,11 +548,11 @@ class Model:
         Raises:
             EvidenceError: an image's noise was abducted by another solver, in other steps.
         """
-        scm, _, watch = self._call(None, steps, guidance, sampling, options)
+        scm, draws, watch = self._call(None, steps, guidance, sampling, options)
         actions = read_interventions(scm, do, abduction.rows)
         check_noise(scm, actions)
         abduction.check_ways(scm)
-        world = predicted(scm, abduction, actions, watch)
+        world = predicted(scm, abduction, acting(actions, abduction.rows, draws), watch)
         if watch is not None:
             watch.tell("predict")
         return world

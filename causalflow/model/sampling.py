@@ -30,7 +30,7 @@ from causalflow.mechanisms.mechanism import Noise, draw_uniform
 from causalflow.model.abduction import complete, completed_noise
 from causalflow.model.drawn_question import DrawnQuestion, levels_of, read_question, read_value
 from causalflow.model.drawn_worlds import Array, DrawnWorlds, Tally, frequencies, means
-from causalflow.model.evidence import check_count, check_fitted
+from causalflow.model.evidence import check_count, check_fitted, policy_action
 from causalflow.model.scm import StructuralModel
 from causalflow.model.support import Watch
 from causalflow.model.told import Told
@@ -151,6 +151,10 @@ class _Run:
         self, question: DrawnQuestion, where: str = ""
     ) -> Iterator[tuple[tuple[Level, ...], float]]:
         noise = self._abducted(question) if question.evidence else self._drawn(question)
+        acting = {
+            each: policy_action(self.scm, each).drawn(self.draws, self.generator)
+            for each in question.policies
+        }
         for setting in product(*question.free.values()):
             values = dict(question.bound)
             for name, level in zip(question.free, setting, strict=True):
@@ -161,6 +165,7 @@ class _Run:
                 draws=self.draws,
                 wanted=question.wanted,
                 settings=values,
+                acting=acting,
                 watch=self.watch,
             )
             tally = self._widened(self._tally(question, worlds, where))

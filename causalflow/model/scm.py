@@ -22,11 +22,13 @@ import copy
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import chain
+from types import MappingProxyType
 from typing import Any, TypeAlias, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 
+from causalflow.admg.admg import ADMG
 from causalflow.diffusion.denoiser import Denoiser
 from causalflow.errors import CausalflowError, one_of
 from causalflow.graph.graph import Graph
@@ -40,7 +42,11 @@ from causalflow.mechanisms.image.image_mechanism import ImageMechanism
 from causalflow.mechanisms.latent_class import LatentClass
 from causalflow.mechanisms.mechanism import Likely, Mechanism, Noise, Values, module_key
 from causalflow.mechanisms.own_noise import column, number
+from causalflow.mechanisms.policy import PolicyAction
 from causalflow.nn.replay import Replay
+from causalflow.query import query
+from causalflow.query.policy import Policy
+from causalflow.query.regime import parents_under
 
 __all__ = [
     "PRECISIONS",
@@ -50,7 +56,7 @@ __all__ = [
     "accelerate",
 ]
 
-Intervention: TypeAlias = Tensor | Callable[[Tensor], Tensor]
+Intervention: TypeAlias = Tensor | Callable[[Tensor], Tensor] | PolicyAction
 WorldNoise: TypeAlias = Mapping[str, Noise]
 Kind = TypeVar("Kind", bound=nn.Module)
 
@@ -323,13 +329,34 @@ class StructuralModel(nn.Module):
             return {each.name: natural}
         return {each.name: number(noise)}
 
-    def needed(self, wanted: Iterable[str], fixed: Collection[str] = ()) -> frozenset[str]:
-        """The nodes that ``wanted`` are computed from, themselves too, where ``fixed`` are set."""
+    def needed(
+        self,
+        wanted: Iterable[str],
+        fixed: Collection[str] = (),
+        policies: Mapping[str, Policy] = MappingProxyType({}),
+    ) -> frozenset[str]:
+        """The nodes that ``wanted`` are computed from, themselves too.
+
+        Args:
+            wanted: nodes.
+            fixed: those that are set: nothing is needed for them.
+            policies: those that are set by a policy, which reads others in place of the parents.
+        """
         found = set(wanted)
-        for name in reversed(self.order):
-            if name in found and name not in fixed:
-                found.update(self._parents[name], (each.heard for each in self.listened(name)))
+        frontier = [*found]
+        while frontier:
+            fresh = self._read(frontier.pop(), fixed, policies) - found
+            found |= fresh
+            frontier.extend(fresh)
         return frozenset(found.difference(self.root_names))
+
+    def _read(self, name: str, fixed: Collection[str], policies: Mapping[str, Policy]) -> set[str]:
+        if name in policies:
+            own = self._parents[name] if policies[name].is_natural else ()
+            return {*own, *policies[name].reads} - {name}
+        if name in fixed:
+            return set()
+        return {*self._parents.get(name, ()), *(each.heard for each in self.listened(name))}
 
     def below(self, names: Iterable[str], fixed: Collection[str] = ()) -> frozenset[str]:
         """The nodes that depend on ``names``, themselves left out, where ``fixed`` are set."""
@@ -419,14 +446,15 @@ class StructuralModel(nn.Module):
 
         Args:
             noise: the noise of each node and hidden root, by name.
-            do: values, or functions of the value that the node would have had.
+            do: values, functions of the value that the node would have had, or policies.
             rows: the size of the batch.
         """
         do = do or {}
         values = {name: noise[name]["value"] for name in self.root_names if name in noise}
-        for name in self.order:
+        for name in self._order_under(do):
             action = do.get(name)
-            fixed = isinstance(action, Tensor)
+            is_plain = isinstance(action, PolicyAction) and not action.is_natural
+            fixed = isinstance(action, Tensor) or is_plain
             natural = None
             if name in noise and not (fixed and name not in self._values):
                 natural = self.computed(name, values, noise[name], rows)
@@ -434,9 +462,30 @@ class StructuralModel(nn.Module):
                 values |= self.spoken(name, noise[name], natural)
             if isinstance(action, Tensor):
                 values[name] = action
+            elif isinstance(action, PolicyAction):
+                if action.reads <= values.keys() and (is_plain or natural is not None):
+                    values[name] = action.act(values, natural, rows)
             elif natural is not None:
                 values[name] = natural if action is None else action(natural)
         return {name: values[name] for name in self.order if name in values}
+
+    def _order_under(self, do: Mapping[str, Intervention]) -> tuple[str, ...]:
+        """The nodes in an order in which they can be computed, what policies read first.
+
+        Raises:
+            QueryError: a policy that reads what comes after its own node.
+        """
+        policies = {n: a.policy for n, a in do.items() if isinstance(a, PolicyAction)}
+        if not policies:
+            return self.order
+        world = tuple(
+            query.Intervention(variable=name, value=policies.get(name))
+            for name in self.graph.nodes
+            if name in policies or isinstance(do.get(name), Tensor)
+        )
+        whole = self.graph.admg
+        heard = frozenset((each.heard, each.listener) for each in self.hearings)
+        return tuple(parents_under(ADMG(whole.nodes, whole.directed | heard), world))
 
     def computed(self, name: str, values: Values, noise: Noise, rows: int) -> Tensor:
         """A node's value from its parents' and its own noise; ``rows`` of them."""

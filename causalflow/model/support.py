@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
 
@@ -27,6 +27,7 @@ import torch
 from torch import Tensor
 
 from causalflow.errors import SupportWarning, one_line
+from causalflow.mechanisms.policy import PolicyAction
 from causalflow.model.experience import Experience
 from causalflow.model.scm import Intervention, StructuralModel
 
@@ -209,6 +210,8 @@ class Watch:
             if isinstance(action, Tensor):
                 self.setting(name, action, computed)
                 watched[name] = action
+            elif isinstance(action, PolicyAction):
+                watched[name] = replace(action, tell=self._policy(name, computed))
             else:
                 watched[name] = self._shift(name, action, computed)
         return watched
@@ -228,6 +231,13 @@ class Watch:
             return given
 
         return watched
+
+    def _policy(self, name: str, used: Collection[str]) -> Callable[[Tensor, Tensor | None], None]:
+        def see(value: Tensor, natural: Tensor | None) -> None:
+            before = natural if self.scm.types[name].numeric else None
+            self._see(name, "do", value, self._readers(name, used), before=before)
+
+        return see
 
     def _readers(self, name: str, used: Collection[str]) -> list[str]:
         """The learned mechanisms that read a node as a parent."""

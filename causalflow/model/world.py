@@ -30,8 +30,10 @@ from causalflow.errors import CausalflowWarning, EvidenceError, one_of
 from causalflow.graph.node import Level
 from causalflow.identify.verdict import Verdict
 from causalflow.mechanisms.mechanism import Values, to_public
+from causalflow.mechanisms.policy import PolicyAction
 from causalflow.model.abduction import Abduction, Info, abduct, completed_noise
 from causalflow.model.evidence import (
+    acting,
     by_missing,
     check_count,
     check_drawn,
@@ -183,10 +185,13 @@ def sampled(
         raise EvidenceError(f"sample: no nodes; {one_of('', scm.graph.nodes)}")
     actions = read_interventions(scm, do, n)
     fixed = {name for name, action in actions.items() if isinstance(action, Tensor)}
-    needed = scm.needed(wanted, fixed)
-    check_fitted(scm, fitted, (needed - fixed) | scm.spoken_to(needed - fixed))
+    policies = {n: a.policy for n, a in actions.items() if isinstance(a, PolicyAction)}
+    replaced = fixed | {name for name, each in policies.items() if not each.is_natural}
+    needed = scm.needed(wanted, fixed, policies)
+    check_fitted(scm, fitted, (needed - replaced) | scm.spoken_to(needed - replaced))
     drawn = Abduction(noise=scm.draw_noise(n, generator, needed), rows=n, info=Info())
-    world = predicted(scm, drawn, actions, watch, wanted, tried=False)
+    ready = acting(actions, n, generator)
+    world = predicted(scm, drawn, ready, watch, wanted, tried=False)
     return world.judged(partial(sample_verdict, scm.graph, tuple(wanted), single_values(do)))
 
 
@@ -207,7 +212,8 @@ def counterfactual(
     actions = read_interventions(scm, do, rows, draws)
     check_noise(scm, actions)
     abduction = abduct(scm, values, generator, watch, draws)
-    world = predicted(scm, abduction, actions, watch, tried=tried)
+    ready = acting(actions, abduction.rows, generator)
+    world = predicted(scm, abduction, ready, watch, tried=tried)
     said = single_values(do)
     judge = partial(counterfactual_verdict, scm.graph, tuple(values), said)
     return world.judged(judge, library_of(evidence))
@@ -321,7 +327,20 @@ class Repeats:
     @property
     def _shifts(self) -> dict[str, Callable[[Tensor], Tensor]]:
         """The actions that are functions: of a column with a value for each row."""
-        return {n: act for n, act in self.actions.items() if not isinstance(act, Tensor)}
+        return {
+            n: act for n, act in self.actions.items() if not isinstance(act, Tensor | PolicyAction)
+        }
+
+    @property
+    def _policies(self) -> dict[str, PolicyAction]:
+        """The actions that are policies."""
+        return {n: act for n, act in self.actions.items() if isinstance(act, PolicyAction)}
+
+    @property
+    def _fixed(self) -> frozenset[str]:
+        """The nodes whose own mechanism is not asked."""
+        natural = {name for name, each in self._policies.items() if each.is_natural}
+        return frozenset(self.actions.keys() - self._shifts.keys() - natural)
 
     def _drawn(self, draws: int, rows: int) -> dict[str, Tensor]:
         """Nothing where the model cannot be asked without its images."""
@@ -346,11 +365,13 @@ class Repeats:
     ) -> dict[str, Tensor]:
         """The labels of rows ``at`` among the repeated ones, which miss the same."""
         actions: dict[str, Intervention] = {
-            name: action[:rows][at % rows] if isinstance(action, Tensor) else _by_draw(action, rows)
+            name: action[:rows][at % rows]
             for name, action in self.actions.items()
+            if isinstance(action, Tensor)
         }
-        fixed = actions.keys() - self._shifts.keys()
-        nodes = frozenset(self._computed()) - fixed
+        actions |= {name: _by_draw(action, rows) for name, action in self._shifts.items()}
+        actions |= acting(self._policies, len(at), generator)
+        nodes = frozenset(self._computed()) - self._fixed
         noise, _ = completed_noise(self.scm, evidence, generator, nodes)
         for name in self.fresh & noise.keys():
             noise[name] = self.scm.mechanism(name).draw_noise(len(at), generator)
@@ -358,12 +379,13 @@ class Repeats:
 
     def _computed(self) -> list[str]:
         """The nodes that depend on no diffusion model under the actions."""
-        fixed = self.actions.keys() - self._shifts.keys()
+        fixed = self._fixed - self._policies.keys()
+        policies = {name: each.policy for name, each in self._policies.items()}
         return [
             name
             for name in self.scm.order
             if name not in fixed
-            and self.scm.images.keys().isdisjoint(self.scm.needed([name], fixed))
+            and self.scm.images.keys().isdisjoint(self.scm.needed([name], fixed, policies))
         ]
 
 

@@ -12,6 +12,8 @@ from causalflow.errors import QueryError
 from causalflow.graph.graph import Graph
 from causalflow.identify.judgement import attempt
 from causalflow.identify.verdict import Verdict
+from causalflow.query.policy import Policy
+from causalflow.query.policy_reader import spelt_policy
 from causalflow.query.query import Intervention, Query, Term, Value
 from causalflow.query.reader import resolve
 
@@ -54,7 +56,11 @@ def _world_of(graph: Graph, do: Mapping[str, object] | None) -> tuple[Interventi
     )
 
 
-def _value(graph: Graph, name: str, value: object) -> Value:
+def _value(graph: Graph, name: str, value: object) -> Value | Policy:
+    if isinstance(value, str):
+        variables = {**graph.nodes, **graph.exogenous}
+        if (policy := spelt_policy(name, value, variables)) is not None:
+            return policy
     if isinstance(value, str | int | float):
         try:
             return resolve(name, graph.nodes[name], value)

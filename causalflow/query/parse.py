@@ -11,6 +11,7 @@
     P(y | digit in {3, 5})               one of these levels
     P(y | digit likely {3: .8, 5: .2})   virtual evidence: likelihoods of levels
     P(t > 5 | do(x=1))                   an event may be so, too
+    P(y | do(x ~ {0: .3, 1: .7}))        a policy: see `causalflow.query.policy`
     E[y[x=1] - 1/2*y[x=0] | z=1]         expectation of a linear combination
     NDE(x -> y; m), ATT(x -> y), ...     quantities with names: see `causalflow.query.named`
     P(y | do(x=1)) - P(y | do(x=0))      sums and ratios: see `causalflow.query.combination`
@@ -49,6 +50,7 @@ from causalflow.graph.node import Exogenous, Family, Finite, Node, Symbol
 from causalflow.limits import QUERY_DEPTH, QUERY_LETTERS
 from causalflow.query.combination import COUNT, AnyQuery, Combination, read_combination
 from causalflow.query.named import named_question
+from causalflow.query.policy_text import marked
 from causalflow.query.query import (
     BARE,
     NAME,
@@ -62,6 +64,7 @@ from causalflow.query.query import (
     Term,
 )
 from causalflow.query.reader import Branch, Reader, Variables
+from causalflow.query.regime import check_policies
 
 if TYPE_CHECKING:
     from causalflow.graph.graph import Graph
@@ -222,7 +225,10 @@ def parse_query(text: str, graph: Graph | ADMG | None = None) -> AnyQuery:
     found: AnyQuery | None = plain_query(text, variables)
     if found is None and re.search(r"[-+*/]", text):
         found = read_combination(text, one)
-    return found or one(text)
+    found = found or one(text)
+    if admg is not None and re.search("[=~]", text):
+        check_policies(found, admg)
+    return found
 
 
 def single_query(text: str, graph: Graph | ADMG | None = None, where: str = "query") -> Query:
@@ -281,7 +287,8 @@ def parse_distribution(text: str, graph: Graph | None = None) -> Query:
 def _read(text: str, variables: Variables | None) -> Query:
     query = plain_query(text, variables)
     if query is None:
-        query = Reader(text=text, variables=variables).query(_tree(text))
+        plain, marks = marked(text)
+        query = Reader(text=text, variables=variables, marks=marks).query(_tree(plain, text))
     return query
 
 
@@ -304,7 +311,8 @@ def _parser() -> Lark:
     return Lark(GRAMMAR, parser="lalr", propagate_positions=True, maybe_placeholders=False)
 
 
-def _tree(text: str) -> Branch:
+def _tree(text: str, written: str = "") -> Branch:
+    """The tree of a text; mistakes are shown in the text as it was written, if that is another."""
     interactive = _parser().parse_interactive(text)
     try:
         for _ in interactive.iter_parse():
@@ -313,6 +321,7 @@ def _tree(text: str) -> Branch:
     except UnexpectedInput as error:
         ended = isinstance(error, UnexpectedToken) and error.token.type == "$END"
         position = len(text.rstrip()) if ended else error.pos_in_stream or 0
+    text = written or text
     accepted = interactive.accepts()
     words = [word for terminal, word in WORDS.items() if terminal in accepted]
     expected = " or ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))

@@ -5,6 +5,7 @@ where x is set to 1 and m to the value that it takes in the world where x is set
 
     Term            y, y[x=1], y[x=1]=0    a variable, the world it lives in, its value (None: free)
     Intervention    x=1, x, m[x=0]         sets a variable: to a value, any value, another term's
+                    x ~ {0: .3, 1: .7}     ... by a policy (`causalflow.query.policy`)
     Query           P(terms | do(...), terms), E[c1*term + c2*term | ...]
 
 A term may be *told* short of a value (`causalflow.values.likelihood`): ``age in [60, 70]``,
@@ -34,6 +35,7 @@ from fractions import Fraction
 from typing import TypeAlias
 
 from causalflow.errors import QueryError, one_of
+from causalflow.query.policy import Policy
 from causalflow.values.likelihood import Levels, Span
 
 __all__ = [
@@ -85,11 +87,11 @@ class Intervention:
     Attributes:
         variable: the variable that is set.
         value: its level or number; None: any (free); a term of the same variable: the value it
-            takes in that term's world.
+            takes in that term's world; a policy: the value that this gives it.
     """
 
     variable: str
-    value: Value | Term | None = None
+    value: Value | Term | Policy | None = None
 
     @property
     def nested(self) -> Term | None:
@@ -102,8 +104,8 @@ class Intervention:
                 return _named(self.variable)
             case Term(subscript=()):
                 return f"{_named(self.variable)}[]"
-            case Term() as term:
-                return str(term)
+            case Term() | Policy():
+                return str(self.value)
             case value:
                 return f"{_named(self.variable)}={_valued(value)}"
 
@@ -207,7 +209,16 @@ class Query:
         """Every variable the query mentions, in subscripts and ``do`` too."""
         mentioned = (term for top in self.terms for term in top.walk())
         names = {name for term in mentioned for name in (term.name, *_targets(term.subscript))}
-        return frozenset(names | set(_targets(self.do)))
+        read = {name for policy in self.policies for name in policy.reads}
+        return frozenset(names | set(_targets(self.do)) | read)
+
+    @property
+    def policies(self) -> tuple[Policy, ...]:
+        """The policies by which it sets variables, in any of its worlds."""
+        terms = (term for top in self.terms for term in top.walk())
+        worlds = (self.do, *(term.subscript for term in terms))
+        every = (each.value for world in worlds for each in world)
+        return tuple(dict.fromkeys(each for each in every if isinstance(each, Policy)))
 
     @property
     def worlds(self) -> tuple[World, ...]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import NoReturn, TypeAlias
 
@@ -23,6 +23,9 @@ from lark import Token, Tree
 from causalflow.errors import CausalflowError, QueryError
 from causalflow.graph.node import Exogenous, Family, Finite, Node
 from causalflow.query.combination import counted
+from causalflow.query.policy import Policy
+from causalflow.query.policy_reader import read_policy, word_mark
+from causalflow.query.policy_text import Mark
 from causalflow.query.query import (
     Intervention,
     Kind,
@@ -51,10 +54,12 @@ class Reader:
     Attributes:
         text: what the user wrote, for the errors.
         variables: the names allowed, with their types; None: any name, any value.
+        marks: the policies of the text, by their place.
     """
 
     text: str
     variables: Variables | None
+    marks: Mapping[int, Mark] = field(default_factory=dict)
 
     def query(self, tree: Branch) -> Query:
         """The query of a whole tree.
@@ -154,13 +159,30 @@ class Reader:
                 f"'{name} {told}' says what was seen, and cannot be set; '{name}' takes a value",
                 position,
             )
-        value = self._value(name, tree)
+        value = self._policy(name, tree)
+        if value is None:
+            value = self._value(name, tree)
         if not _branches(tree, "subscript"):
             return Intervention(variable=name, value=value), position
         if value is not None:
             self._fail(f"'{name}' is set to its value in another world; give no other", position)
         nested = Term(name=name, subscript=self._world(tree))
         return Intervention(variable=name, value=nested), position
+
+    def _policy(self, name: str, tree: Branch) -> Value | Policy | None:
+        """The policy that sets a variable, or what it always gives; None: it is set by none."""
+        for part in _branches(tree, "value"):
+            token = _token(part)
+            position = token.start_pos or 0
+            mark = self.marks.get(position)
+            if mark is None and self.variables is not None and token.type != "QUOTED":
+                mark = word_mark(name, str(token), self.variables)
+            if mark is not None:
+                try:
+                    return read_policy(name, mark, self.variables)
+                except QueryError as error:
+                    raise QueryError(error.message, self.text, position) from None
+        return None
 
     def _name(self, tree: Branch) -> tuple[str, int]:
         token = _token(tree)

@@ -24,7 +24,9 @@ from causalflow.factors.contraction import contract
 from causalflow.factors.table import Table
 from causalflow.graph.node import Level
 from causalflow.query.parse import parse_distribution
+from causalflow.query.policy_rows import policy_rows
 from causalflow.symbolic.expression import (
+    Chosen,
     Event,
     Expression,
     Index,
@@ -46,6 +48,7 @@ from causalflow.values.finite import finite
 __all__ = [
     "MAX_CELLS",
     "Data",
+    "chosen_table",
     "empty_cells",
     "evaluate",
     "number_of",
@@ -101,6 +104,8 @@ class _Evaluator:
                 return self._quotient(node)
             case Ratio():
                 return self.table(node.numerator).divide(self.table(node.denominator))
+            case Chosen():
+                return self._chosen(node)
             case Linear():
                 return self._linear(node)
             case Weighted():
@@ -172,6 +177,13 @@ class _Evaluator:
                 return table.levels[name]
         raise DataError(f"evaluate: no table has an axis '{name}'")
 
+    def _chosen(self, node: Chosen) -> Table:
+        names = [event.name for event in (*node.given, node.outcome)]
+        table = chosen_table(node, {name: self._levels(name) for name in names})
+        if self._exact:
+            return table
+        return Table.of(table.axes, table.values.astype(np.float64), table.levels)
+
     def _linear(self, node: Linear) -> Table:
         axes = _axes(node.free)
         names = {str(index): index.name for index in node.free}
@@ -207,6 +219,31 @@ class _Evaluator:
         exact = np.array([Fraction(value) for value in values], dtype=object)
         array = exact if self._exact else exact.astype(np.float64)
         return Table([axis], array, {axis: self._levels(index.name)})
+
+
+def chosen_table(node: Chosen, levels: Mapping[str, Sequence[Level]]) -> Table:
+    """The policy's probabilities, an axis for each index, those of literals taken.
+
+    Args:
+        node: the policy at its events.
+        levels: those of its variable and of what it reads.
+
+    Raises:
+        QueryError: the policy is not told, or gives what is no level.
+    """
+    own = finite(levels[node.outcome.name])
+    given = {event.name: finite(levels[event.name]) for event in node.given}
+    events = (*node.given, node.outcome)
+    axes = tuple(map(str, range(len(events))))
+    sizes = [len(kind.levels) for kind in (*given.values(), own)]
+    rows = [law for _, law in policy_rows(node.policy, own, given)]
+    values = np.array(rows, dtype=object).reshape(sizes)
+    kinds = dict(zip(axes, (*given.values(), own), strict=True))
+    table = Table.of(axes, values, {axis: kind.levels for axis, kind in kinds.items()})
+    pairs = list(zip(axes, events, strict=True))
+    fixed = {axis: e.value for axis, e in pairs if not isinstance(e.value, Index)}
+    table = table.at(fixed) if fixed else table
+    return table.rename({axis: str(e.value) for axis, e in pairs if isinstance(e.value, Index)})
 
 
 def number_of(level: object, levels: Sequence[Level]) -> Fraction:

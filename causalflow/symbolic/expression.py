@@ -7,6 +7,7 @@ elsewhere: a formula is a function of its free indices.
     Probability   P(outcomes | do(...), given)      events on every side, in the order of names
     Sum           sum over indices of a body        binds its indices in the body only
     Product, Ratio, One, Zero                       0/0 counts as 0
+    Chosen        [x ~ {0: 0.3, 1: 0.7}]            what a policy sets, given what it reads
     Linear        c1*y1 + c2*y2                     numbers as values, for expectations
     Weighted      c1*f1 + c2*f2                     of formulas
 
@@ -26,11 +27,13 @@ from fractions import Fraction
 from functools import lru_cache, singledispatch
 from typing import NamedTuple, TypeAlias
 
+from causalflow.query.policy import Policy
 from causalflow.query.query import Value
 
 __all__ = [
     "ONE",
     "ZERO",
+    "Chosen",
     "Event",
     "Expression",
     "Index",
@@ -233,6 +236,19 @@ class Zero(Written):
 
 
 @dataclass(frozen=True, slots=True)
+class Chosen(Written):
+    """The probability that a policy gives a variable a value, from the values that it reads."""
+
+    policy: Policy
+    outcome: Event
+    given: tuple[Event, ...]
+    free: frozenset[Index] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "free", _indices((self.outcome, *self.given)))
+
+
+@dataclass(frozen=True, slots=True)
 class Linear(Written):
     """A linear combination of values, as a number: sum of coefficient times value."""
 
@@ -255,7 +271,9 @@ class Weighted(Written):
         object.__setattr__(self, "free", frozenset().union(*(f.free for _, f in self.terms)))
 
 
-Expression: TypeAlias = Probability | Sum | Product | Ratio | One | Zero | Linear | Weighted
+Expression: TypeAlias = (
+    Probability | Sum | Product | Ratio | One | Zero | Chosen | Linear | Weighted
+)
 
 ONE = One()
 ZERO = Zero()
@@ -298,6 +316,9 @@ def _rank(factor: Expression) -> Rank:
     match factor:
         case Probability():
             return factor.rank
+        case Chosen():
+            events = tuple(map(event_key, (factor.outcome, *factor.given)))
+            return (1, 0, ((natural(factor.outcome.name),), (str(factor.policy),), events))
         case Linear():
             return (0, 0, tuple((c, event_key(event)) for c, event in factor.terms))
         case Ratio():

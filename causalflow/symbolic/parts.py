@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from causalflow.symbolic.expression import (
+    Chosen,
     Expression,
     Linear,
     One,
@@ -49,6 +50,8 @@ def variables(expression: Expression) -> frozenset[str]:
     for each in walk(expression):
         if isinstance(each, Probability):
             found.update(event.name for event in each.events)
+        elif isinstance(each, Chosen):
+            found.update(event.name for event in (each.outcome, *each.given))
         elif isinstance(each, Linear):
             found.update(event.name for _, event in each.terms)
     return frozenset(found)
@@ -65,7 +68,7 @@ def rebuilt(expression: Expression, change: Callable[[Expression], Expression]) 
             return Ratio(change(expression.numerator), change(expression.denominator))
         case Weighted():
             return Weighted(tuple((c, change(term)) for c, term in expression.terms))
-        case Probability() | Linear() | One() | Zero():
+        case Probability() | Chosen() | Linear() | One() | Zero():
             return expression
 
 
@@ -79,5 +82,5 @@ def _parts(expression: Expression) -> tuple[Expression, ...]:
             return (expression.numerator, expression.denominator)
         case Weighted():
             return tuple(term for _, term in expression.terms)
-        case Probability() | Linear() | One() | Zero():
+        case Probability() | Chosen() | Linear() | One() | Zero():
             return ()

@@ -18,8 +18,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from causalflow.query.policy import Untold, policy_text
 from causalflow.query.query import Term, Value
 from causalflow.symbolic.expression import (
+    Chosen,
     Event,
     Expression,
     Index,
@@ -140,6 +142,8 @@ def _render(node: Expression, style: _Style) -> str:
             return _join(node.factors, style)
         case Ratio():
             return style.ratio(_render(node.numerator, style), _render(node.denominator, style))
+        case Chosen():
+            return _chosen(node, style)
         case Linear():
             return _linear(node, style)
         case Weighted():
@@ -186,16 +190,33 @@ def _event(event: Event, style: _Style) -> str:
 
 
 def _equation(event: Event, style: _Style) -> str:
+    return f"{style.name(event.name)}{style.equals}{_value_of(event, style)}"
+
+
+def _chosen(node: Chosen, style: _Style) -> str:
+    """The policy at its events: ``[x = 1 - z]``, ``[x' = x + 1]``, ``pi(x | z)``."""
+    shown = {event.name: _value_of(event, style) for event in node.given}
+    own, how = _value_of(node.outcome, style), node.policy.how
+    if isinstance(how, Untold) and how.random:
+        given = style.bar + ", ".join(shown.values()) if shown else ""
+        return f"{style.name(how.name)}({own}{given})"
+    text = policy_text(node.policy, own, shown)
+    if not style.is_latex:
+        return f"[{text}]"
+    for sign, other in {"{": r"\{", "}": r"\}", "~": r"\sim", " * ": r" \cdot "}.items():
+        text = text.replace(sign, other)
+    return rf"\left[{text}\right]"
+
+
+def _value_of(event: Event, style: _Style) -> str:
     value = event.value
-    shown = style.index(value) if isinstance(value, Index) else style.value(value)
-    return f"{style.name(event.name)}{style.equals}{shown}"
+    return style.index(value) if isinstance(value, Index) else style.value(value)
 
 
 def _linear(node: Linear, style: _Style) -> str:
     parts: list[str] = []
     for coefficient, event in node.terms:
-        value = event.value
-        shown = style.index(value) if isinstance(value, Index) else style.value(value)
+        shown = _value_of(event, style)
         sign = ("- " if parts else "-") if coefficient < 0 else ("+ " if parts else "")
         size = abs(coefficient)
         parts.append(f"{sign}{'' if size == 1 else f'{size} '}{shown}")
@@ -225,6 +246,8 @@ def _sympify(node: Expression, sympy: Any) -> Any:
             return sympy.Mul(*(_sympify(factor, sympy) for factor in node.factors))
         case Ratio():
             return _sympify(node.numerator, sympy) / _sympify(node.denominator, sympy)
+        case Chosen():
+            return sympy.Symbol(_render(node, _TEXT), nonnegative=True)
         case Linear():
             return sympy.Add(*(_scaled(c, event, sympy) for c, event in node.terms))
         case Weighted():

@@ -29,6 +29,7 @@ from typing import TypeAlias
 from causalflow.symbolic.expression import (
     ONE,
     ZERO,
+    Chosen,
     Event,
     Expression,
     Index,
@@ -70,7 +71,7 @@ def simplify(expression: Expression) -> Expression:
             return ONE
         case Weighted():
             return Weighted(tuple((c, simplify(term)) for c, term in expression.terms))
-        case Probability() | Linear() | One() | Zero():
+        case Probability() | Chosen() | Linear() | One() | Zero():
             return expression
 
 

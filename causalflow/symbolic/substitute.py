@@ -17,6 +17,7 @@ from typing import TypeAlias, cast
 from causalflow.errors import QueryError
 from causalflow.query.query import Kind, Query, Term, Value
 from causalflow.symbolic.expression import (
+    Chosen,
     Event,
     Expression,
     Index,
@@ -119,6 +120,9 @@ def _rewrite(node: Expression, values: _Values, taken: frozenset[Index] | None) 
             above, below = (_rewrite(n, values, taken) for n in (node.numerator, node.denominator))
             same = above is node.numerator and below is node.denominator
             return node if same else Ratio(above, below)
+        case Chosen():
+            given = tuple(_replaced(event, values) for event in node.given)
+            return Chosen(node.policy, _replaced(node.outcome, values), given)
         case Linear():
             return Linear(tuple((c, _replaced(event, values)) for c, event in node.terms))
         case Weighted():

@@ -137,7 +137,8 @@ def _answered(
     drawn: Mapping[str, Values],
 ) -> Values:
     """The answer by each draw of the tables, the draws' axis first."""
-    inference = Inference(part.exact.inference.structure, "float", drawn=drawn)
+    wider, known = part.exact.with_policies(known)
+    inference = Inference(wider.inference.structure, "float", drawn=drawn)
     if isinstance(known, Known):
         return answer(inference, known.query, known.bound(given)).table.values
     answers = {

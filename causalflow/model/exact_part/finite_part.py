@@ -19,9 +19,10 @@ from typing import Any
 
 import torch
 
-from causalflow.errors import CausalflowError, CompileError
+from causalflow.errors import CausalflowError, CompileError, QueryError
 from causalflow.exact.finite_question import FiniteQuestion
 from causalflow.exact.model import ExactModel
+from causalflow.exact.policies import given_levels
 from causalflow.exact.prepared import Prepared
 from causalflow.exact.structure import finite_law
 from causalflow.graph.declaration import Declaration
@@ -34,6 +35,7 @@ from causalflow.model.drawn_question import reached
 from causalflow.model.scm import StructuralModel
 from causalflow.model.support import Watch
 from causalflow.query.known import Key, Known, KnownParts
+from causalflow.query.policy import Policy
 from causalflow.query.query import Intervention, Query
 
 __all__ = ["FinitePart", "explicit", "finite_part"]
@@ -85,6 +87,8 @@ class FinitePart:
     def _places(self, each: Intervention, bound: Mapping[Key, Any]) -> Any:
         """The positions of what a variable is set to, all of them where any value is."""
         domain = self.exact.inference.structure.domain(each.variable)
+        if isinstance(each.value, Policy):
+            return given_levels(self.exact.graph, each.value)
         value = bound.get(each.variable) if each.value is None else each.value
         if value is None:
             return list(range(len(domain.levels)))
@@ -102,7 +106,11 @@ class FinitePart:
 
     def _is_quick(self, known: Known) -> bool:
         """Whether an answer to one row is cheaper than draws."""
-        inference = self.exact.inference
+        try:
+            wider, known = self.exact.with_policies(known)
+        except QueryError:  # simulated, where it is refused or answered
+            return False
+        inference = wider.inference
         question = FiniteQuestion.of(inference, known.query, {})
         first = {key: question.domain(key).levels[0] for key in known.keys.values()}
         try:

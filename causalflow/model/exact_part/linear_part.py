@@ -87,7 +87,7 @@ class LinearPart:
         return replace(means.answer, notes=notes, learned=bool(needed & self.scm.learned))
 
     def _has(self, known: Known) -> bool:
-        if not is_closed(known.query, known.graph, known.keys):
+        if known.query.policies or not is_closed(known.query, known.graph, known.keys):
             return False
         terms = (each for top in known.query.terms for each in top.walk())
         exogenous = {term.name for term in terms} - self.scm.graph.nodes.keys()
