@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from causalflow.errors import DataError, one_of
 from causalflow.query.combination import AnyQuery, Combination
+from causalflow.query.policy import Policy
 from causalflow.query.query import Kind, Query, Term, Value, World
 from causalflow.values.finite import Kind as LevelKind
 from causalflow.values.finite import Level, finite
@@ -76,5 +77,5 @@ def _stated(query: Query) -> Iterator[tuple[str, Value]]:
 
 def _set(world: World) -> Iterator[tuple[str, Value]]:
     for each in world:
-        if each.value is not None and not isinstance(each.value, Term):
+        if each.value is not None and not isinstance(each.value, Term | Policy):
             yield each.variable, each.value

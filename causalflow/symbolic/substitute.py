@@ -15,6 +15,7 @@ from operator import is_
 from typing import TypeAlias, cast
 
 from causalflow.errors import QueryError
+from causalflow.query.policy import Policy
 from causalflow.query.query import Kind, Query, Term, Value
 from causalflow.symbolic.expression import (
     Chosen,
@@ -238,6 +239,6 @@ def _values(query: Query) -> dict[str, Value]:
     """The literal values that the query gives to variables of its one world."""
     values = {t.name: level for t in query.terms if (level := t.level) is not None}
     for each in query.do:
-        if each.value is not None and not isinstance(each.value, Term):
+        if each.value is not None and not isinstance(each.value, Term | Policy):
             values[each.variable] = each.value
     return values
