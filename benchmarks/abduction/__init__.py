@@ -1,0 +1,1 @@
+"""Posterior abduction against closed forms and rejection runs, both written apart from the engine."""
