@@ -1,1 +1,1 @@
-"""Posterior abduction against closed forms and rejection runs, both written apart from the engine."""
+"""Posterior abduction against closed forms and rejection runs, written apart from the engine."""

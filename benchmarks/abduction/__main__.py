@@ -6,6 +6,7 @@ About five minutes of CPU; what was measured is kept in results/abduction.json, 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import click
@@ -17,31 +18,7 @@ from benchmarks.markdown import markdown
 from causalflow.files import whole_file
 
 FILE, PAGE = RESULTS / "abduction.json", RESULTS / "abduction.md"
-HEAD = """# Posterior abduction
-
-Command: `python -m benchmarks.abduction`. Errors are in standard errors (of the draws, and of the judge's where it draws);
-of independent standard normal ones among so many the largest would be about 3.5.
-
-## Linear-Gaussian
-
-{graphs} random graphs of 3 to 8 nodes, a noise of its own for each node, up to two noises that two nodes share. Every pattern of
-known nodes ({patterns:,} in all): E[node had another been set | known] and E[noise | known] by `ask` against the joint normal,
-conditioned by its covariance. {resampled} patterns: means of all noises, and of all nodes of the other world, in {draws:,} draws of
-`abduct` by either route.
-
-{linear}
-
-## Numbers and classes
-
-{models} random explicit models of 4 to 6 nodes: numbers with hyperbolic tangents and noise of varying width, exponentials, classes
-by thresholds, hidden causes of two nodes that are normal or coins; two thirds of the nodes known. Means of the unknown nodes and
-hidden causes, and of the nodes below an intervention, in {draws:,} draws of `abduct`, against exact rejection runs in numpy
-({kept:,} draws kept or more). CPU seconds of ours include compiling, abduction and both worlds.
-
-{mixed}
-
-{table}
-"""
+HEAD = Path(__file__).with_name("head.md")
 
 
 @click.command()
@@ -62,7 +39,7 @@ def main(graphs: int, models: int, resampled: int, draws: int, kept: int) -> Non
             found["linear"][str(seed)] = linear.judged(seed, resampled, draws)
             _keep(found)
     lines, mixed = list(found["linear"].values()), list(found["mixed"].values())
-    text = HEAD.format(
+    text = HEAD.read_text("utf-8").format(
         graphs=len(lines),
         patterns=sum(each["patterns"] for each in lines),
         resampled=sum(each["drawn"] for each in lines),
@@ -83,38 +60,25 @@ def _keep(found: dict[str, Any]) -> None:
 
 
 def _linear(found: list[dict[str, Any]]) -> list[str]:
-    rows = [
-        [
-            "closed form, `ask`",
-            "1",
-            f"{max(each['closed'] for each in found):.1e} (absolute)",
-            "",
-            "",
-        ]
-    ]
+    asked = f"{2 * sum(each['patterns'] for each in found):,}"
+    closed = f"{max(each['closed'] for each in found):.1e} (absolute)"
+    rows = [["closed form, `ask`", asked, closed, "", ""]]
     worth = [number for each in found for number in each["worth"]]
     for route in ("linear-Gaussian", "resampling"):
         errors = np.array([e for each in found for e in each["errors"][route]])
         least = f"{min(worth):,.0f} / {np.median(worth):,.0f}" if route == "resampling" else ""
-        rows.append(
-            [f"`abduct`, {route}", f"{len(errors):,}", f"{errors.max():.2f}", _mean(errors), least]
-        )
-    head = [
-        "route",
-        "means",
-        "largest error",
-        "root mean square",
-        "effective draws, least / median",
-    ]
-    rows[0][1] = f"{2 * sum(each['patterns'] for each in found):,}"
-    return markdown(head, rows)
+        numbers = f"{len(errors):,}", f"{errors.max():.2f}", _mean(errors)
+        rows.append([f"`abduct`, {route}", *numbers, least])
+    head = ["route", "means", "largest error", "root mean square"]
+    return markdown([*head, "effective draws, least / median"], rows)
 
 
 def _said(found: list[dict[str, Any]]) -> str:
     errors = np.array([e for each in found for e in each["errors"]])
     ours, theirs = (sum(each[key] for each in found) for key in ("seconds", "rejection"))
     return (
-        f"{len(errors)} means: the largest error {errors.max():.2f}, root mean square {_mean(errors)}; "
+        f"{len(errors)} means: the largest error {errors.max():.2f}, "
+        f"root mean square {_mean(errors)}; "
         f"CPU seconds in all: ours {ours:.1f}, rejection {theirs:.1f}."
     )
 
