@@ -56,7 +56,7 @@ def main(graphs: int, models: int, resampled: int, draws: int, kept: int) -> Non
 
 def _keep(found: dict[str, Any]) -> None:
     with whole_file(FILE) as path:
-        path.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+        path.write_text(json.dumps(found) + "\n", "utf-8")
 
 
 def _linear(found: list[dict[str, Any]]) -> list[str]:

@@ -157,12 +157,12 @@ def drawn(
     abduction = model.abduct(given, draws=draws, route=route, generator=1)
     effective = abduction.info.effective_draws
     if effective is not None:
-        worth.append(effective)
+        worth.append(round(effective))
     world = model.predict(abduction, {f"v{treated}": value})
     found = []
     pairs = [(abduction.noise[f"u{k}"]["value"], mean) for k, mean in enumerate(noises)]
     for draw, mean in pairs + [(world[f"v{k}"], mean) for k, mean in enumerate(nodes)]:
         error = float(draw.std()) * (1 / draws + (1 / effective if effective else 0)) ** 0.5
         gap = abs(float(draw.mean()) - mean)
-        found.append(float(gap / error if error > 1e-9 else gap * 1e6))
+        found.append(round(float(gap / error if error > 1e-9 else gap * 1e6), 3))
     return found

@@ -207,7 +207,7 @@ class Judged:
         spread = max(float(ours.std()), float(theirs.std()))
         error = spread * (1 / worth + 1 / len(theirs)) ** 0.5
         gap = abs(float(ours.mean()) - float(theirs.mean()))
-        self.errors.append(gap / error if error > 1e-9 else gap * 1e6)
+        self.errors.append(round(gap / error if error > 1e-9 else gap * 1e6, 3))
 
 
 def judged(seed: int, draws: int, kept: int) -> dict[str, Any]:
@@ -251,10 +251,10 @@ def judged(seed: int, draws: int, kept: int) -> dict[str, Any]:
         "nodes": len(names),
         "known": len(known),
         "route": info.route,
-        "worth": info.effective_draws,
+        "worth": info.effective_draws and round(info.effective_draws),
         "errors": found.errors,
         "kept": count,
         "tried": tried,
-        "seconds": seconds,
-        "rejection": rejection,
+        "seconds": round(seconds, 3),
+        "rejection": round(rejection, 3),
     }

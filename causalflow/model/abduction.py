@@ -17,8 +17,9 @@ Source: Pearl (2009), Causality, theorem 7.1.7.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -36,6 +37,8 @@ from causalflow.model.scm import StructuralModel, WorldNoise
 from causalflow.model.support import Watch
 
 __all__ = ["Abduction", "Completion", "Info", "abduct", "complete", "completed_noise", "refused"]
+
+Part, Found = TypeVar("Part"), TypeVar("Found")
 
 DRAWN = {
     EXACT: "drawn from its exact posterior under the model",
@@ -114,6 +117,18 @@ class Abduction:
     known: Values = field(default_factory=dict)
     ways: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
+    def __str__(self) -> str:
+        rows = self.rows // self.draws
+        found = [f"Abduction: {rows:,} row{'s' * (rows != 1)}, draws of each: {self.draws:,}"]
+        for route in dict.fromkeys(self.info.routes.values()):
+            names = sorted(name for name, way in self.info.routes.items() if way == route)
+            worth = self.info.effective_draws if route == RESAMPLING else None
+            end = "" if worth is None else f" (worth {worth:,.0f} independent draws)"
+            found.append(f"  {route}: {', '.join(names)}{end}")
+        if self.info.free:
+            found.append(f"  free, drawn from their laws: {', '.join(self.info.free)}")
+        return "\n".join(found)
+
     def check_ways(self, scm: StructuralModel) -> None:
         """Refuse to draw images by another solver than read their noise.
 
@@ -158,6 +173,9 @@ def abduct(
     repeated = {name: torch.cat([value] * draws) for name, value in values.items()}
     try:
         found = replace(_abducted(scm, repeated, generator, route), draws=draws)
+    except RowError as problem:
+        first = problem.at(problem.row % len(next(iter(values.values()))))
+        raise _explained(first, scm, values) from None
     except EvidenceError as problem:
         raise _explained(problem, scm, values) from None
     if watch is None:
@@ -170,8 +188,10 @@ def _abducted(
 ) -> Abduction:
     with NetworkCalls(scm.denoisers) as calls:
         rows, parts = zip(*by_missing(values), strict=True)
-        completions = [complete(scm, part, generator, route) for part in parts]
-        noises = [scm.abduct(c.values, c.roots, generator) for c in completions]
+        completions = _by_part(rows, parts, lambda part: complete(scm, part, generator, route))
+        noises = _by_part(
+            rows, completions, lambda whole: scm.abduct(whole.values, whole.roots, generator)
+        )
     n = sum(map(len, rows))
     info = Info(
         network_calls=calls.images / n,
@@ -187,6 +207,19 @@ def _abducted(
     known = _known(scm, values, rows, completions)
     ways = {name: image.way for name, image in scm.images.items() if name in values}
     return Abduction(noise=_merged(noises, rows), rows=n, info=info, known=known, ways=ways)
+
+
+def _by_part(
+    rows: Sequence[Tensor], parts: Sequence[Part], find: Callable[[Part], Found]
+) -> list[Found]:
+    """What is found of each group of rows; a refusal names the row among all."""
+    found = []
+    for at, part in zip(rows, parts, strict=True):
+        try:
+            found.append(find(part))
+        except RowError as problem:
+            raise problem.at(int(at[problem.row])) from None
+    return found
 
 
 def refused(scm: StructuralModel, values: Values) -> dict[int, str]:

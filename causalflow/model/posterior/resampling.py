@@ -29,12 +29,14 @@ __all__ = ["LEAST", "Resampled", "resampled"]
 
 LEAST = 50
 """Independent draws that those of a row must be worth."""
-FEWEST, USUAL, MOST = 1 << 9, 1 << 12, 1 << 18
+FEWEST, USUAL, MOST = 1 << 10, 1 << 12, 1 << 18
 """Draws of a row: of many rows, of few, and where hardly any agree with what is known."""
 ENOUGH = 1 / 32
 """Share of the draws that they must be worth not to be tempered."""
 DRAWS = 1 << 20
 """Draws of all rows together that are held at once."""
+SHARED = 1 << 18
+"""Draws of all rows together, where rows have more than the fewest."""
 TEMPERED = 1 << 13
 """Draws of a row that are tempered."""
 GROWTH = 8
@@ -73,7 +75,7 @@ def resampled(
     reads = {name: value for name, value in known.items() if name in knot.reads(scm)}
     groups = alike(reads)
     every = Knotted(scm=scm, knot=knot, known=reads, generator=generator)
-    copies = max(FEWEST, min(USUAL, DRAWS // len(groups.first)))
+    copies = max(FEWEST, min(USUAL, SHARED // len(groups.first)))
     copies = max(copies, min(MOST, 2 * int(groups.counts.max())))
     found = _split(every, groups.first, groups.counts, copies)
     values = {name: value[groups.back] for name, value in found.values.items()}
@@ -100,7 +102,7 @@ def _drawn(row: Knotted, counts: Tensor, copies: int) -> Resampled:
     cloud = row.cloud(copies, strict=copies >= MOST)
     kept = of_lowest_order(cloud.log_weight, cloud.order, cloud.kind)
     cloud = replace(cloud, log_weight=torch.where(kept, cloud.log_weight, -torch.inf))
-    poor = worth(cloud.log_weight) < max(2 * LEAST, ENOUGH * copies)
+    poor = worth(cloud.log_weight) < max(LEAST, ENOUGH * copies)
     few = poor & (kept.sum(1) < 2 * LEAST) & (copies < MOST)
     parts = []
     for places, better in ((~poor, None), (few, _more), (poor & ~few, _tempered)):
@@ -121,23 +123,31 @@ def _more(row: Knotted, cloud: Cloud, rows: Tensor, counts: Tensor) -> Resampled
 
 
 def _tempered(row: Knotted, cloud: Cloud, rows: Tensor, counts: Tensor) -> Resampled:
-    """Draws from tempered clouds.
+    """Draws from tempered clouds, larger ones where they are worth too few.
 
     Raises:
-        RowError: a row of which they are worth fewer than `LEAST`.
+        RowError: a row of which they are worth fewer than `LEAST`, however many there are.
     """
-    some = row.at(rows)
+    some, copies = row.at(rows), cloud.log_weight.shape[1]
     found = tempered(some, cloud.at(rows), TEMPERED)
-    if bool((found.worth < LEAST).any()):
-        place = int((found.worth < LEAST).nonzero()[0])
+    low = found.worth < LEAST
+    if bool(low.any()) and copies >= TEMPERED:
+        place = int(low.nonzero()[0])
         raise RowError(
             "",
             int(rows[place]),
-            f"of {cloud.log_weight.shape[1]:,} draws of {sorted(cloud.values)} those that agree "
-            f"with the evidence are worth {float(found.worth[place]):.0f} independent ones, fewer "
-            f"than {LEAST}; give more of the nodes",
+            f"of {copies:,} draws of {sorted(cloud.values)} those that agree with the evidence are "
+            f"worth {float(found.worth[place]):.0f} independent ones, fewer than {LEAST}; give "
+            "more of the nodes",
         )
-    return _chosen(some, found.cloud, found.worth, counts)
+    good, bad = (~low).nonzero()[:, 0], low.nonzero()[:, 0]
+    parts = []
+    if len(good):
+        chosen = _chosen(some.at(good), found.cloud.at(good), found.worth[good], counts[good])
+        parts.append((good, chosen))
+    if len(bad):
+        parts.append((bad, _split(row, rows[bad], counts[bad], GROWTH * copies)))
+    return _together(parts, counts)
 
 
 def _chosen(row: Knotted, cloud: Cloud, found: Tensor, counts: Tensor) -> Resampled:
