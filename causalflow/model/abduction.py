@@ -10,6 +10,11 @@ The rows are taken in groups that miss the same nodes. In each group the evidenc
    of points or normal, else by weighed draws, whose worth the answer states.
 3. A missing node without known descendants stays free: its noise is drawn, not abducted.
 
+What is told short of a value weighs in (`causalflow.model.told`): a parent that is told is drawn
+from what an image's predictor holds of it, times what is told; the rest of a picture that is seen
+in part is drawn given those pixels and its parents (`causalflow.diffusion.inpainting`); and of the
+worlds of a row one is chosen by what is told of other nodes (`causalflow.model.telling`).
+
 Then every mechanism abducts its own noise (`causalflow.model.scm.StructuralModel.abduct`).
 
 Source: Pearl (2009), Causality, theorem 7.1.7.
@@ -19,6 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TypeVar
 
 import torch
@@ -32,11 +38,24 @@ from causalflow.graph.settings import InForce
 from causalflow.mechanisms.mechanism import Noise, Values, labelled, take
 from causalflow.mechanisms.own_noise import with_number
 from causalflow.model.evidence import by_missing
+from causalflow.model.pictures import Pictures
 from causalflow.model.posterior.posterior import EXACT, LINEAR, RESAMPLING, ROUTES, draw_unknown
 from causalflow.model.scm import StructuralModel, WorldNoise
 from causalflow.model.support import Watch
+from causalflow.model.telling import Telling
+from causalflow.model.told import Told
+from causalflow.values.likelihood import virtual_notes
 
-__all__ = ["Abduction", "Completion", "Info", "abduct", "complete", "completed_noise", "refused"]
+__all__ = [
+    "Abduction",
+    "Completion",
+    "Info",
+    "abduct",
+    "complete",
+    "completed",
+    "completed_noise",
+    "refused",
+]
 
 Part, Found = TypeVar("Part"), TypeVar("Found")
 
@@ -46,6 +65,7 @@ DRAWN = {
     RESAMPLING: "drawn from its posterior under the model, by resampling weighed draws",
 }
 """How a missing node was found, by the route."""
+DRAWN_AS_TOLD = "drawn from its posterior given what is told of it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +128,7 @@ class Abduction:
         known: node -> engine values that were given or read off an image, gaps among them; without
             the images that diffusion models make.
         ways: observed image -> the options of the solver that read its noise.
+        told: node -> what is told of it short of a value, and was not read off an image.
     """
 
     noise: WorldNoise
@@ -116,6 +137,7 @@ class Abduction:
     draws: int = 1
     known: Values = field(default_factory=dict)
     ways: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    told: Mapping[str, Told] = field(default_factory=dict)
 
     def __str__(self) -> str:
         rows = self.rows // self.draws
@@ -153,6 +175,7 @@ def abduct(
     watch: Watch | None,
     draws: int = 1,
     route: str | None = None,
+    told: Mapping[str, Told] = MappingProxyType({}),
 ) -> Abduction:
     """The noise of the worlds of ``values``, drawn so many times.
 
@@ -163,6 +186,7 @@ def abduct(
         watch: told of values outside of the mechanisms' ranges; None: they have none.
         draws: the number of draws of every row; draw k of row i is row k * rows + i.
         route: how what is unknown is drawn, a name of `ROUTES`; None: the best way of each.
+        told: what is told of nodes short of a value, in as many rows, or in all alike.
 
     Raises:
         EvidenceError: the evidence is impossible, of which a finite model names the part, or
@@ -171,8 +195,10 @@ def abduct(
     if watch is not None:
         watch.evidence(values, scm.order)
     repeated = {name: torch.cat([value] * draws) for name, value in values.items()}
+    rows = torch.arange(len(next(iter(values.values())))).repeat(draws)
+    told = {name: each.at(rows) for name, each in told.items()}
     try:
-        found = replace(_abducted(scm, repeated, generator, route), draws=draws)
+        found = replace(_abducted(scm, repeated, generator, route, told), draws=draws)
     except RowError as problem:
         first = problem.at(problem.row % len(next(iter(values.values()))))
         raise _explained(first, scm, values) from None
@@ -184,11 +210,22 @@ def abduct(
 
 
 def _abducted(
-    scm: StructuralModel, values: Values, generator: torch.Generator, route: str | None
+    scm: StructuralModel,
+    values: Values,
+    generator: torch.Generator,
+    route: str | None,
+    told: Mapping[str, Told],
 ) -> Abduction:
     with NetworkCalls(scm.denoisers) as calls:
-        rows, parts = zip(*by_missing(values), strict=True)
-        completions = _by_part(rows, parts, lambda part: complete(scm, part, generator, route))
+        rows, parts = zip(*by_missing(values, told), strict=True)
+        groups = list(zip(rows, parts, strict=True))
+        completions = _by_part(
+            rows,
+            groups,
+            lambda group: completed(
+                scm, group[1], _told_at(told, group[0]), generator, len(group[0]), route
+            ),
+        )
         noises = _by_part(
             rows, completions, lambda whole: scm.abduct(whole.values, whole.roots, generator)
         )
@@ -203,10 +240,20 @@ def _abducted(
             (c.effective for c in completions if c.effective is not None), default=None
         ),
         routes={name: way for c in completions for name, way in c.routes.items()},
+        assumptions=tuple(virtual_notes(name for name, each in told.items() if each.virtual)),
     )
     known = _known(scm, values, rows, completions)
+    left = {n: each for n, each in told.items() if any(n not in c.known for c in completions)}
     ways = {name: image.way for name, image in scm.images.items() if name in values}
-    return Abduction(noise=_merged(noises, rows), rows=n, info=info, known=known, ways=ways)
+    return Abduction(
+        noise=_merged(noises, rows), rows=n, info=info, known=known, ways=ways, told=left
+    )
+
+
+def _told_at(told: Mapping[str, Told], rows: Tensor) -> dict[str, Told]:
+    """What is told in some rows, where any of them is told it."""
+    some = {name: each.at(rows) for name, each in told.items()}
+    return {name: each for name, each in some.items() if any(each.words)}
 
 
 def _by_part(
@@ -264,16 +311,21 @@ def completed_noise(
     evidence: Values,
     generator: torch.Generator,
     nodes: Collection[str] | None = None,
+    told: Mapping[str, Told] = MappingProxyType({}),
+    rows: int | None = None,
 ) -> tuple[dict[str, Noise], Completion]:
     """The noise of ``nodes`` in the worlds of ``evidence``, and how these were completed.
 
     Args:
         scm: the fitted model.
-        evidence: engine values of at least one node, labelled throughout.
+        evidence: engine values of nodes, labelled throughout.
         generator: draws.
         nodes: those to be computed, with all that they depend on; None: all.
+        told: what is told of others short of a value.
+        rows: how many worlds; None: as the evidence has, which is then of at least one node.
     """
-    completion = complete(scm, evidence, generator)
+    count = len(next(iter(evidence.values()))) if rows is None else rows
+    completion = completed(scm, evidence, told, generator, count)
     return scm.abduct(completion.values, completion.roots, generator, nodes), completion
 
 
@@ -299,6 +351,68 @@ class Completion:
     undetermined: frozenset[str] = frozenset()
     effective: float | None = None
     routes: Mapping[str, str] = field(default_factory=dict)
+
+
+def completed(
+    scm: StructuralModel,
+    evidence: Values,
+    told: Mapping[str, Told],
+    generator: torch.Generator,
+    rows: int,
+    route: str | None = None,
+) -> Completion:
+    """Fill in what ``evidence`` leaves open, where nodes are told short of a value.
+
+    Args:
+        scm: the fitted model.
+        evidence: engine values of nodes, labelled throughout; none is needed.
+        told: what is told of other nodes, in as many rows, or in all alike.
+        generator: draws from the posteriors.
+        rows: how many.
+        route: how what is unknown is drawn; None: the best way of each.
+
+    Raises:
+        EvidenceError: as of `complete`, or what is told cannot be, or leaves too few draws.
+    """
+    if not told:
+        return complete(scm, evidence, generator, route)
+    pictures = Pictures(scm=scm, evidence=evidence, told=told, generator=generator)
+    known = pictures.whole()
+    read = {name: how for name, how in pictures.how.items() if name not in evidence}
+    known |= _read_images(scm, known)
+    found: list[Completion] = []
+
+    def drawn(values: Values, count: int) -> Completion:
+        if values:
+            found.append(complete(scm, values, generator, route))
+        else:
+            roots = {n: scm.root(n).draw_noise(count, generator)["value"] for n in scm.root_names}
+            found.append(Completion(values={}, roots=roots, inferred={}, known={}))
+        return found[-1]
+
+    left = {name: each for name, each in told.items() if name not in known}
+    if not left:
+        whole = complete(scm, known, generator, route)
+        return replace(whole, inferred={**whole.inferred, **read}, effective=pictures.worth)
+    telling = Telling(
+        scm=scm,
+        evidence={n: v for n, v in known.items() if not pictures.is_spent(n, known)},
+        told=left,
+        complete=drawn,
+        generator=generator,
+    )
+    chosen = telling.chosen(rows)
+    last = found[-1]
+    worths = [chosen.worth, pictures.worth, *(each.effective for each in found)]
+    return replace(
+        last,
+        values={**known, **chosen.values},
+        roots=chosen.roots,
+        inferred={**last.inferred, **read, **dict.fromkeys(left, DRAWN_AS_TOLD)},
+        known=known,
+        undetermined=last.undetermined | (scm.exogenous.keys() - last.roots.keys()),
+        effective=min((each for each in worths if each is not None), default=None),
+    )
 
 
 def complete(
@@ -431,7 +545,7 @@ def _known(
 ) -> Values:
     """What was given, but for diffusion models' images, or read off those; gaps elsewhere."""
     names = {name for completion in completions for name in completion.known}
-    found = {}
+    found = {n: values[n] for n in values if n not in names and n not in scm.images}
     for name in (name for name in scm.order if name in names and name not in scm.images):
         given = [c.known[name] for c in completions if name in c.known]
         shape = (sum(map(len, rows)), *given[0].shape[1:])

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from math import prod
 from numbers import Integral, Real
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -27,13 +28,16 @@ from causalflow.mechanisms.categorical import NOISES
 from causalflow.mechanisms.mechanism import Values, labelled, to_engine
 from causalflow.mechanisms.policy import PolicyAction
 from causalflow.model.scm import Intervention, StructuralModel
+from causalflow.model.told import Told, read_told
 from causalflow.query.policy import Policy
 from causalflow.query.policy_reader import spelt_policy
-from causalflow.query.policy_rows import told
+from causalflow.query.policy_rows import told as told_of_rows
 from causalflow.query.query import Intervention as QueryIntervention
 from causalflow.query.query import Value
 from causalflow.query.regime import parents_under
+from causalflow.values.column import GAP, is_gap
 from causalflow.values.dataframe import table_of
+from causalflow.values.likelihood import has_likelihoods
 from causalflow.values.variable import NodeType
 
 __all__ = [
@@ -54,6 +58,7 @@ __all__ = [
     "read_evidence",
     "read_generator",
     "read_interventions",
+    "read_told_evidence",
     "single_values",
 ]
 
@@ -73,6 +78,8 @@ def read_evidence(scm: StructuralModel, evidence: Any) -> dict[str, Tensor]:
     given = evidence if isinstance(evidence, Mapping) else _named(scm, evidence)
     if not check_names(scm.graph, given, "the evidence"):
         raise EvidenceError("the evidence is empty; give at least one node")
+    if told := next((name for name, value in given.items() if has_likelihoods(value)), None):
+        raise EvidenceError(f"node '{told}': a likelihood where values are needed; give values")
     types, device = scm.types, scm.device
     values = {n: to_engine(n, types[n], value).to(device) for n, value in given.items()}
     several = {n: len(v) for n, v in values.items() if v.ndim > len(types[n].shape)}
@@ -80,6 +87,46 @@ def read_evidence(scm: StructuralModel, evidence: Any) -> dict[str, Tensor]:
     if not rows:
         raise EvidenceError(f"node '{next(iter(several))}': the evidence has no rows")
     return {n: _expanded(f"node '{n}'", types[n], v, rows) for n, v in values.items()}
+
+
+def read_told_evidence(
+    scm: StructuralModel, evidence: Any
+) -> tuple[dict[str, Tensor], dict[str, Told]]:
+    """Evidence in engine values, and what is told short of values, by node.
+
+    A node that is told is a gap in the rows where it is.
+
+    Args:
+        scm: the model.
+        evidence: as for `read_evidence`; entries and columns may be likelihoods
+            (`causalflow.values.likelihood`).
+
+    Raises:
+        EvidenceError: as of `read_evidence`, or a likelihood that does not fit its node.
+    """
+    given = evidence if isinstance(evidence, Mapping) else _named(scm, evidence)
+    check_names(scm.graph, given, "the evidence")
+    plain, told = dict(given), {}
+    for name in [name for name, value in given.items() if has_likelihoods(value)]:
+        told[name], rest = read_told(name, scm.types[name], plain.pop(name), scm.device)
+        if rest is not None and not all(map(is_gap, rest)):
+            plain[name] = rest
+    values = read_evidence(scm, plain) if plain or not told else {}
+    several = [*map(len, values.values()), *(each.rows for each in told.values())]
+    rows = max(several, default=1)
+    if wrong := next((n for n, each in told.items() if each.rows not in (1, rows)), None):
+        raise EvidenceError(f"node '{wrong}': {told[wrong].rows} rows; expected {rows}, or 1")
+    found = {n: _expanded(f"node '{n}'", scm.types[n], v, rows) for n, v in values.items()}
+    return {**found, **{n: _gaps(scm.types[n], rows) for n in told if n not in found}}, told
+
+
+def _gaps(kind: NodeType, rows: int) -> Tensor:
+    """A column without values."""
+    if kind.levels is not None:
+        return torch.full((rows,), GAP)
+    if kind.pictured:
+        return torch.full((rows, *kind.shape), math.nan)
+    return torch.full((rows,), math.nan, dtype=torch.float64)
 
 
 def read_interventions(
@@ -231,8 +278,14 @@ def single_values(do: Mapping[str, object] | None) -> dict[str, object]:
     return {n: v if isinstance(v, str | int | float) else None for n, v in (do or {}).items()}
 
 
-def by_missing(values: Values) -> list[tuple[Tensor, dict[str, Tensor]]]:
+def by_missing(
+    values: Values, told: Mapping[str, Told] = MappingProxyType({})
+) -> list[tuple[Tensor, dict[str, Tensor]]]:
     """The rows in groups that miss the same labels, each without the columns missing there.
+
+    Args:
+        values: the columns.
+        told: what is told besides, for which a row needs no label.
 
     Raises:
         EvidenceError: a row without any label.
@@ -244,7 +297,7 @@ def by_missing(values: Values) -> list[tuple[Tensor, dict[str, Tensor]]]:
     for index, pattern in enumerate(patterns.tolist()):
         rows = (group == index).nonzero()[:, 0]
         present = [name for name, mark in zip(names, pattern, strict=True) if mark]
-        if not present:
+        if not present and not told:
             raise EvidenceError(f"row {int(rows[0])} of the evidence is unlabelled throughout")
         parts.append((rows, {name: values[name][rows] for name in present}))
     return parts

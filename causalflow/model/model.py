@@ -73,6 +73,7 @@ from causalflow.model.evidence import (
     read_evidence,
     read_generator,
     read_interventions,
+    read_told_evidence,
 )
 from causalflow.model.exact_part.credible import with_interval
 from causalflow.model.exact_part.finite_part import FinitePart, explicit, finite_part
@@ -499,7 +500,9 @@ class Model:
         """Joint draws of the exogenous noise of factual worlds, given any part of their nodes.
 
         Args:
-            evidence: some nodes -> values, or images alone when the graph has one image node.
+            evidence: some nodes -> values, or images alone when the graph has one image node;
+                short of a value ``cf.likely``, ``cf.within``, ``cf.above``, ``cf.below``, one a
+                row or one for all, and ``cf.seen`` for pictures of which a part is seen.
             draws: how many of each row, all of the same weight; draw k of row i is world
                 k * rows + i.
             route: "exact", "linear-Gaussian" or "resampling", for all that the evidence leaves
@@ -517,9 +520,9 @@ class Model:
         scm, random, watch = self._call(generator, steps, None, sampling, options)
         check_fitted(scm, self.fitted, scm.order)
         check_count("draws", draws)
-        values = read_evidence(self.scm, evidence)
+        values, told = read_told_evidence(self.scm, evidence)
         check_drawn(scm, draws * len(next(iter(values.values()))))
-        abduction = abduct(scm, values, random, watch, draws, route)
+        abduction = abduct(scm, values, random, watch, draws, route, told)
         if watch is not None:
             watch.tell("abduct")
         return abduction

@@ -38,6 +38,7 @@ class Told:
 
     Attributes:
         words: how it is said, a row each.
+        ids: a number a row, the same where the same row is repeated.
         virtual: whether some weights are neither 0 nor 1.
         table: of a class, the weights of its levels, shape (rows, levels), float64.
         ends: of a number, the ends of the interval and whether they count: each (rows,).
@@ -45,6 +46,7 @@ class Told:
     """
 
     words: tuple[str, ...]
+    ids: Tensor
     virtual: bool = False
     table: Tensor | None = None
     ends: tuple[Tensor, Tensor, Tensor] | None = None
@@ -62,23 +64,34 @@ class Told:
         return replace(
             self,
             words=tuple(self.words[row] for row in rows.tolist()),
+            ids=self.ids[rows],
             table=None if self.table is None else self.table[rows],
             ends=None if self.ends is None else _each(self.ends, lambda part: part[rows]),
             seen=None if self.seen is None else _each(self.seen, lambda part: part[rows]),
         )
 
-    def weights(self, value: Tensor) -> Tensor:
-        """l of each value: float64, shape (batch,); as many rows are told as there are values."""
+    def weights(self, value: Tensor, rows: Tensor | None = None) -> Tensor:
+        """l of each value: float64, shape (batch,).
+
+        Args:
+            value: engine values.
+            rows: the row that each value is of; None: the only one.
+        """
+        row = torch.zeros_like(value[:1], dtype=torch.int64).reshape(1) if rows is None else rows
+        row = row if self.rows > 1 else torch.zeros_like(row)
         if self.table is not None:
-            table = self.table.expand(len(value), -1)
-            return table.gather(1, value.long()[:, None])[:, 0]
+            return self.table[row, value.long()]
         if self.ends is not None:
-            low, high, strict = self.ends
+            low, high, strict = (end[row] for end in self.ends)
             inside = torch.where(strict, value > low, value >= low)
             return (inside & torch.where(strict, value < high, value <= high)).double()
         assert self.seen is not None
-        pixels, mask = self.seen
+        pixels, mask = (part[row] for part in self.seen)
         return ((value == pixels) | ~mask).flatten(1).all(1).double()
+
+    def said(self, row: int) -> str:
+        """How it is said in a row."""
+        return self.words[row if self.rows > 1 else 0]
 
     @property
     def speaks(self) -> Tensor:
@@ -164,7 +177,7 @@ def _levels(name: str, kind: NodeType, said: Sequence[Likelihood | None]) -> Tol
     table = torch.tensor([rows[each] for each in said], dtype=torch.float64)
     assert table.shape[1] == len(levels)
     virtual = bool(((table > 0) & (table < 1)).any())
-    return Told(words=_words(said), virtual=virtual, table=table)
+    return Told(words=_words(said), ids=torch.arange(len(said)), virtual=virtual, table=table)
 
 
 def _row(name: str, kind: NodeType, said: Likelihood | None) -> list[float]:
@@ -191,6 +204,7 @@ def _spans(name: str, kind: NodeType, said: Sequence[Likelihood | None]) -> Told
     spans = [each if isinstance(each, Span) else Span() for each in said]
     return Told(
         words=_words(said),
+        ids=torch.arange(len(said)),
         ends=(
             torch.tensor([each.low for each in spans], dtype=torch.float64),
             torch.tensor([each.high for each in spans], dtype=torch.float64),
@@ -207,4 +221,6 @@ def _pictures(name: str, kind: NodeType, said: Seen, device: torch.device) -> To
     pixels = to_scale(kind, torch.from_numpy(np.array(pictures)))
     seen = torch.from_numpy(np.array(mask))
     words = (str(said),) * len(pictures)
-    return Told(words=words, seen=(pixels.to(device), seen.to(device)))
+    return Told(
+        words=words, ids=torch.arange(len(words)), seen=(pixels.to(device), seen.to(device))
+    )

@@ -40,13 +40,14 @@ from causalflow.model.evidence import (
     check_fitted,
     check_names,
     check_noise,
-    read_evidence,
     read_interventions,
+    read_told_evidence,
     single_values,
 )
 from causalflow.model.missing.gaps import gap_notes
 from causalflow.model.scm import Intervention, StructuralModel, WorldNoise
 from causalflow.model.support import Watch
+from causalflow.model.told import Told
 from causalflow.model.world_verdicts import counterfactual_verdict, sample_verdict
 from causalflow.values.dataframe import PANDAS, frame_of, library_of
 from causalflow.values.variable import NodeType
@@ -206,12 +207,12 @@ def counterfactual(
     tried: bool = True,
 ) -> World:
     """The worlds of ``evidence`` under ``do``, so many of each row."""
-    values = read_evidence(scm, evidence)
+    values, told = read_told_evidence(scm, evidence)
     rows = len(next(iter(values.values())))
     check_drawn(scm, rows * draws)
     actions = read_interventions(scm, do, rows, draws)
     check_noise(scm, actions)
-    abduction = abduct(scm, values, generator, watch, draws)
+    abduction = abduct(scm, values, generator, watch, draws, told=told)
     ready = acting(actions, abduction.rows, generator)
     world = predicted(scm, abduction, ready, watch, tried=tried)
     said = single_values(do)
@@ -242,7 +243,7 @@ def predicted(
     outside = dict.fromkeys((*abduction.info.warnings, *(watch.sentences if watch else ())))
     for each in regions.unsure:
         warnings.warn(each, CausalflowWarning, stacklevel=4)
-    repeats = Repeats(scm=scm, evidence=abduction.known, actions=actions)
+    repeats = Repeats(scm=scm, evidence=abduction.known, actions=actions, told=abduction.told)
     info = replace(
         abduction.info,
         network_calls=spent,
@@ -251,6 +252,7 @@ def predicted(
         settings=scm.in_force,
         local={name: tuple(share.tolist()) for name, share in regions.shares.items()},
         assumptions=(
+            *abduction.info.assumptions,
             *regions.assumptions,
             *regions.unsure,
             *(gap_notes(watch.experience.gaps, scm.graph) if watch else ()),
@@ -287,6 +289,7 @@ class Repeats:
         actions: the interventions.
         seed: the seed of the draws, which no others share.
         fresh: the nodes whose own noise is drawn whatever the evidence says of it.
+        told: node -> what the evidence says of it short of a value.
     """
 
     scm: StructuralModel
@@ -294,6 +297,7 @@ class Repeats:
     actions: Mapping[str, Intervention] = field(default_factory=dict)
     seed: int = 1
     fresh: frozenset[str] = frozenset()
+    told: Mapping[str, Told] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -350,7 +354,7 @@ class Repeats:
         columns = {n: v[:rows].repeat(draws, *[1] * (v.ndim - 1)) for n, v in self.evidence.items()}
         generator = torch.Generator(self.scm.device).manual_seed(self.seed)
         try:
-            groups = by_missing(columns)
+            groups = by_missing(columns, self.told)
             if self._shifts and len(groups) > 1:
                 return {}
             parts = [(at, self._of(part, at, rows, generator)) for at, part in groups]
@@ -372,7 +376,8 @@ class Repeats:
         actions |= {name: _by_draw(action, rows) for name, action in self._shifts.items()}
         actions |= acting(self._policies, len(at), generator)
         nodes = frozenset(self._computed()) - self._fixed
-        noise, _ = completed_noise(self.scm, evidence, generator, nodes)
+        told = {name: each.at(at % rows) for name, each in self.told.items()}
+        noise, _ = completed_noise(self.scm, evidence, generator, nodes, told, len(at))
         for name in self.fresh & noise.keys():
             noise[name] = self.scm.mechanism(name).draw_noise(len(at), generator)
         return self.scm.predict(noise, actions, rows=len(at))

@@ -259,6 +259,11 @@ class Codec:
         """What the network is told of a noise under ``parents``."""
         return self._conditions(self._told(parents, noise), noise.code)
 
+    def guessed(self, image: Tensor, parents: Values) -> dict[str, Tensor]:
+        """What the network is told of pictures that are a guess, under ``parents``."""
+        code = None if self.code is None else self.code.mean(image, parents)
+        return self._conditions({**parents, **self.represented(image, parents)}, code)
+
     def grain(self, image: Tensor, generator: torch.Generator) -> Tensor | None:
         """g TAU_MIN / (1 - TAU_MIN) eps, float64, shape of the image; None where g is 0."""
         if not self.options.grain:

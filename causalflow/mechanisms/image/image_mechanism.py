@@ -25,6 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from causalflow.diffusion.denoiser import Denoiser
+from causalflow.diffusion.inpainting import inpainted
 from causalflow.diffusion.trajectory import Trajectory
 from causalflow.errors import CompileError, EvidenceError
 from causalflow.graph.image_options import AUTO
@@ -45,7 +46,7 @@ from causalflow.mechanisms.image.codec import Codec, ImageNoise
 from causalflow.mechanisms.image.editor import Editor, Student
 from causalflow.mechanisms.image.likeliest_parents import likeliest_parents
 from causalflow.mechanisms.image.loss import ImageLoss, MutilationWeights
-from causalflow.mechanisms.image.parent_reader import AnticausalPredictor, ParentReader
+from causalflow.mechanisms.image.parent_reader import AnticausalPredictor, ParentReader, Weigh
 from causalflow.mechanisms.image.representation import Representation, represented
 from causalflow.mechanisms.image.semantic_code import SemanticCode
 from causalflow.mechanisms.mechanism import Noise, Values, all_labelled, chunks, module_key, take
@@ -328,6 +329,68 @@ class ImageMechanism(nn.Module):
             return others
         own = {name: read[name] for name in names if name in read}
         return others | self.representation.labels(own)
+
+    @torch.no_grad()
+    def infer_told(
+        self, value: Tensor, weigh: Mapping[str, Weigh], generator: torch.Generator, draws: int = 1
+    ) -> tuple[dict[str, Tensor], float]:
+        """Draws of parents from what the predictor holds of factual images, times weights.
+
+        Args:
+            value: images in [-1, 1].
+            weigh: parent -> the weight of its values, given the row of each.
+            generator: draws.
+            draws: how many of each image, one after the other.
+
+        Returns:
+            Parent -> shape (batch * draws,), and how many independent draws are worth those that
+            one of the worst row was chosen of.
+
+        Raises:
+            EvidenceError: a parent with a representation, or weights under which no value is left.
+        """
+        own = {} if self.representation is None else self.representation.lengths
+        for name in (n for n in weigh if n in own):
+            raise EvidenceError(
+                f"node '{name}': told short of a value while its picture '{self.name}' represents "
+                "it; give the value, or leave it out"
+            )
+        return self._reader.weighed(self.canvas.encode(value), weigh, generator, draws)
+
+    def inpaint(
+        self, value: Tensor, seen: Tensor, parents: Values, generator: torch.Generator
+    ) -> Tensor:
+        """Whole images in [-1, 1], drawn given the pixels that are seen and the parents.
+
+        Args:
+            value: images; what stands where they are not seen does not matter.
+            seen: bool, of the same shape.
+            parents: the values of all parents.
+            generator: draws.
+
+        Raises:
+            EvidenceError: an image in a latent, which pixels do not part, or one that is guided.
+        """
+        in_latent = self.canvas.latent is not None
+        if in_latent or self.scales:
+            why = "is made in a latent" if in_latent else "has anticausal edges"
+            raise EvidenceError(
+                f"node '{self.name}': seen in part, but its picture {why}; give all of it"
+            )
+        parts = []
+        for rows in chunks(torch.arange(len(value), device=value.device)):
+            told = take(parents, rows)
+            parts.append(
+                inpainted(
+                    self.trajectory.velocity,
+                    lambda guess, told=told: self._codec.guessed(guess, told),
+                    value[rows],
+                    seen[rows],
+                    self.options.steps,
+                    generator,
+                )
+            )
+        return torch.cat(parts)
 
     @torch.no_grad()
     def represent(self, value: Tensor, labels: Values) -> dict[str, Tensor]:

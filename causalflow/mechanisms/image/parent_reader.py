@@ -25,8 +25,9 @@ Source: Sanchez & Tsaftaris (2022), Diff-SCM, section 4.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -34,18 +35,23 @@ from torch.nn import functional
 
 from causalflow.diffusion.field import Posterior, Predictor, Time, noise_conditional, of_image
 from causalflow.diffusion.path import TAU_MIN, enter, interpolate
-from causalflow.errors import CompileError, DataError
+from causalflow.errors import CompileError, DataError, RowError
 from causalflow.graph.node import Image, Node
 from causalflow.mechanisms.image.classifier import GivenClassifier
-from causalflow.mechanisms.mechanism import Values, all_labelled, labelled, module_key
+from causalflow.mechanisms.mechanism import Values, all_labelled, draw_index, labelled, module_key
 from causalflow.nn.embedding import TimeEmbedding
 from causalflow.nn.encoder import Encoder
 from causalflow.nn.engine import RealLine, engine_of
 
-__all__ = ["AnticausalPredictor", "ParentReader", "drawn_levels"]
+__all__ = ["AnticausalPredictor", "ParentReader", "Weigh", "drawn_levels"]
+
+Weigh: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+"""The weights of a parent's values, given the row of each."""
 
 FEATURES = 128
 LOG_ROOT = math.log(2 * math.pi) / 2
+OFFERED = 1024
+"""Draws of a number that one is chosen of by what is told of it."""
 AT_END = 5.0
 """Deviations at which a value counts that is an end of its support, where the map has no number."""
 
@@ -103,6 +109,39 @@ class ParentReader:
         learned = [name for name in names if name not in self.given]
         found = self.learned.infer(image, learned) if self.learned is not None and learned else {}
         return found | {n: self.given[n].infer(image) for n in names if n in self.given}
+
+    @torch.no_grad()
+    def weighed(
+        self, image: Tensor, weigh: Mapping[str, Weigh], generator: torch.Generator, draws: int
+    ) -> tuple[dict[str, Tensor], float]:
+        """So many draws of each named parent from its posterior given clean images, times weights.
+
+        Returns:
+            Parent -> shape (batch * draws,), and how many independent draws are worth those that
+            one of the worst row was chosen of; infinite where all values are weighed.
+
+        Raises:
+            RowError: a row in which no value has a weight.
+        """
+        found, worth = {}, math.inf
+        for name, weight in weigh.items():
+            if name in self.given:
+                value, log_p = _every_level(self.given[name].logits(image))
+            else:
+                assert self.learned is not None
+                value, log_p = self.learned.offered(image, name, generator)
+            rows = torch.arange(len(image), device=image.device)
+            at = rows.repeat_interleave(value.shape[1])
+            share = log_p.exp() * weight(value.reshape(-1), at).view(value.shape)
+            if bool((share.sum(1) <= 0).any()):
+                row = int((share.sum(1) <= 0).nonzero()[0])
+                raise RowError(f"node '{name}'", row, "what is told of it, its picture rules out")
+            if value.dtype != torch.int64:
+                worth = min(worth, float((share.sum(1) ** 2 / share.square().sum(1)).min()))
+            wide = share.log().repeat_interleave(draws, 0)
+            chosen = draw_index(wide, generator)
+            found[name] = value.repeat_interleave(draws, 0).gather(1, chosen[:, None])[:, 0]
+        return found, worth
 
 
 class AnticausalPredictor(nn.Module):
@@ -215,6 +254,23 @@ class AnticausalPredictor(nn.Module):
             found[name] = parents[name].index_copy(0, rows, value)
         return found
 
+    def offered(
+        self, image: Tensor, name: str, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Values of a parent given clean images, and the logarithms of their weights.
+
+        All levels of a class, weighed by their probabilities; draws of a number, all alike. Shape
+        (batch, values) each.
+        """
+        tau = torch.full((len(image),), TAU_MIN, device=image.device)
+        output = self.heads[module_key(name)](self._features(enter(image), tau)).float()
+        if name not in self._column:
+            return _every_level(output)
+        shape = (len(image), OFFERED)
+        normal = torch.randn(shape, generator=generator, device=generator.device).to(output)
+        value = self._value(output[:, :1] + _spread(output)[:, None] * normal, name)
+        return value, torch.zeros_like(value, dtype=torch.float64)
+
     def _draw(self, output: Tensor, name: str, generator: torch.Generator) -> Tensor:
         """A value of each row's posterior, shape (batch,)."""
         if name not in self._column:
@@ -250,6 +306,12 @@ class AnticausalPredictor(nn.Module):
         spread = _spread(output)
         found = -((target - output[:, 0]) / spread).square() / 2 - spread.log() - LOG_ROOT
         return torch.where(known, found, 0.0)
+
+
+def _every_level(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """The levels in every row, and the logarithms of their probabilities."""
+    levels = torch.arange(logits.shape[1], device=logits.device).expand(len(logits), -1)
+    return levels, logits.double().log_softmax(dim=1)
 
 
 def drawn_levels(logits: Tensor, generator: torch.Generator) -> Tensor:
