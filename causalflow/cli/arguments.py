@@ -6,6 +6,8 @@ thickness+=0.5          the factual value and 0.5 more; ``-=`` for less, ``*=`` 
 dose=1 + age / 50       a function of other nodes (`causalflow.query.policy`)
 drug~{0: 0.3, 1: 0.7}   a draw: probabilities of levels, or a law such as normal(age / 10, 1)
 image=digit.png         an image file
+age=[60,70], t>5        evidence short of a value: an interval, a censored number
+digit={3: .8, 5: .2}    likelihoods of levels; {3, 5}: one of them
 """
 
 from __future__ import annotations
@@ -33,7 +35,9 @@ from causalflow.names import QUOTED, unquoted
 from causalflow.options import rules
 from causalflow.query.policy_reader import word_mark
 from causalflow.query.query import NUMBER
+from causalflow.values.finite import finite_of
 from causalflow.values.image import ImageType, image_of
+from causalflow.values.likelihood import Levels, Span
 from causalflow.values.variable import UNTYPED, NodeType
 
 if TYPE_CHECKING:
@@ -59,9 +63,10 @@ __all__ = [
     "sampling_option",
     "seed_option",
     "steps_option",
+    "told_in",
 ]
 
-_ASSIGNMENT = rf"\s*({QUOTED}|.+?)\s*(\+=|-=|\*=|=|~)\s*(.+?)\s*"
+_ASSIGNMENT = rf"\s*({QUOTED}|.+?)\s*(\+=|-=|\*=|=|~|[<>]=?)\s*(.+?)\s*"
 PICTURES = (".png", ".svg", ".pdf")
 
 input_file = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -113,11 +118,16 @@ def is_graph_file(path: Path) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
-    """``node``, one of the operators ``= += -= *= ~``, and the text after it."""
+    """``node``, one of the operators ``= += -= *= ~ < <= > >=``, and the text after it."""
 
     node: str
     operator: str
     text: str
+
+    @property
+    def said(self) -> str:
+        """What is said of the node, with the sign that compares it."""
+        return f"{self.operator} {self.text}" if self.operator[0] in "<>" else self.text
 
     def __str__(self) -> str:
         return f"{self.node}{self.operator}{self.text}"
@@ -220,8 +230,8 @@ def assigned(
             raise EvidenceError(f"{where} {each}: unknown node '{each.node}'; {allowed}")
         if each.node in values:
             raise EvidenceError(f"{where} {each}: node '{each.node}' is given twice")
-        policy = _policy(graph, each) if where == "--do" else None
-        values[each.node] = policy or _value(graph.nodes[each.node], each, where, habits)
+        spelt = _policy(graph, each) if where == "--do" else told_in(graph, each.node, each.said)
+        values[each.node] = spelt or _value(graph.nodes[each.node], each, where, habits)
     return values
 
 
@@ -233,12 +243,29 @@ def _policy(graph: Graph, given: Assignment) -> str | None:
         is_policy = kind.scalar and word_mark(given.node, given.text, variables) is not None
         return f"= {given.text}" if is_policy else None
     numeric = given.operator in ("+=", "-=") and graph.nodes[given.node].type.numeric
-    if numeric and re.fullmatch(NUMBER, given.text):
+    if given.operator[0] in "<>" or (numeric and re.fullmatch(NUMBER, given.text)):
         return None
     return f"{given.operator} {given.text}"
 
 
+def told_in(graph: Graph, name: str, text: str) -> Levels | Span | None:
+    """What a text says of a variable short of a value; None where it is one of its values.
+
+    Raises:
+        QueryError: it is of such a form, and does not fit the variable.
+    """
+    from causalflow.query.parse import told_by
+
+    variables = {**graph.nodes, **graph.exogenous}
+    levels = finite_of(variables[name].type)
+    if levels is not None and levels.find(text) is not None:
+        return None
+    return told_by(text, name, variables)
+
+
 def _value(node: Node, given: Assignment, where: str, habits: Mapping[str, Habit]) -> Any:
+    if given.operator[0] in "<>":
+        raise EvidenceError(f"{where} {given}: '{given.operator}' is no value; expected '='")
     if given.operator != "=":
         if where != "--do":
             raise EvidenceError(f"{where} {given}: '{given.operator}' is for --do")

@@ -20,6 +20,7 @@ from causalflow.cli.arguments import (
     read_image,
     seed_option,
     steps_option,
+    told_in,
 )
 from causalflow.cli.output import json_option, records, say, say_json
 from causalflow.errors import CompileError, EvidenceError
@@ -42,6 +43,7 @@ MOST_INLINE = 16
     epilog=examples(
         'causalflow ask graphs/ascm_xy.yaml "P(i[x=1] | i=5)"',
         'causalflow ask graphs/ascm_xy.yaml "P(y[x=1]=1 | x, i)" --given x=0 --given i=6',
+        'causalflow ask graphs/ascm_xy.yaml "P(x | i in {5, 6}, y likely {0: .2, 1: .8})"',
         'causalflow ask graphs/classics/firing_squad.yaml "PN(a=yes/no -> dead=yes/no)"',
         'causalflow ask m.safetensors "P(bar[color=red] | image)" --given image=seven.png',
     ),
@@ -53,7 +55,8 @@ MOST_INLINE = 16
     type=AssignmentType(),
     multiple=True,
     help="The value of a condition or intervention that QUERY leaves free: a level, a number, an "
-    "image file or code.",
+    "image file or code. Short of a value of a condition: 't>5', 'age=[60, 70]', 'digit={3, 5}', "
+    "and likelihoods, 'digit={3: .8, 5: .2}'.",
 )
 @click.option(
     "--draws",
@@ -162,11 +165,13 @@ def _known(
     """
     values: dict[str, Any] = {}
     for each in given:
-        if each.operator != "=":
+        if each.operator in ("+=", "-="):
             raise EvidenceError(f"--given {each}: '{each.operator}' is no value; expected '='")
         if each.node in values:
             raise EvidenceError(f"--given {each}: '{each.node}' is given twice")
-        values[each.node] = _value(graph, each, habits)
+        known = each.node in graph.nodes or each.node in graph.exogenous
+        told = told_in(graph, each.node, each.said) if known else None
+        values[each.node] = told or _value(graph, each, habits)
     return values
 
 

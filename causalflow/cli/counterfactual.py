@@ -31,6 +31,7 @@ from causalflow.cli.arguments import (
     sampling_option,
     seed_option,
     steps_option,
+    told_in,
 )
 from causalflow.cli.output import (
     count,
@@ -68,10 +69,13 @@ from causalflow.errors import CausalflowError, EvidenceError, SupportWarning, on
 from causalflow.graph.image_options import Sampling
 from causalflow.graph.node import images_of
 from causalflow.limits import DRAWN_ROWS
+from causalflow.values import likelihood
+from causalflow.values.image import ImageType, image_of
 
 if TYPE_CHECKING:
     from causalflow.certainty.individuals import Individuals
     from causalflow.data.supply import Supply
+    from causalflow.graph.graph import Graph
     from causalflow.model.abduction import Abduction
     from causalflow.model.model import Model
     from causalflow.model.world import World
@@ -98,7 +102,10 @@ PICTURE = "counterfactual.png"
 )
 @click.argument("model", type=input_file)
 @click.option(
-    "--evidence", type=input_file, help="A .csv: a column a node, empty where a value is unknown."
+    "--evidence",
+    type=input_file,
+    help="A .csv: a column a node, empty where a value is unknown; a cell may say less than a "
+    "value: '> 5', '[60, 70]', '{3, 5}', or likelihoods '{3: .8, 5: .2}'.",
 )
 @click.option(
     "--image",
@@ -108,7 +115,18 @@ PICTURE = "counterfactual.png"
     help="A factual image file; repeat it for several rows.",
 )
 @click.option(
-    "--given", type=AssignmentType(), multiple=True, help="A factual value, the same in every row."
+    "--given",
+    type=AssignmentType(),
+    multiple=True,
+    help="A factual value, the same in every row; short of one: 't>5', 'age=[60, 70]', "
+    "'digit={3: .8, 5: .2}'.",
+)
+@click.option(
+    "--seen",
+    type=AssignmentType(),
+    multiple=True,
+    help="NODE=FILE: a picture that is white where the pixels of the factual images are seen, and "
+    "black where they are not.",
 )
 @click.option("--data", help=f"{DATA_HELP} Its first --rows rows, of a data set's test split.")
 @do_option
@@ -156,6 +174,7 @@ def counterfactual(
     evidence: Path | None,
     pictures: Sequence[Path],
     given: Sequence[Assignment],
+    seen: Sequence[Assignment],
     data: str | None,
     images: Path | None,
     path_column: str,
@@ -219,6 +238,7 @@ def counterfactual(
         chosen = tuple(number for number in range(rest) if number not in left)
     if chosen:
         source = _picked(source, chosen)
+    source = _parted(graph, source, seen)
     sampling = Sampling(**dict(options))
     settings = {"steps": steps, "sampling": sampling}
     if out is not None:
@@ -327,7 +347,7 @@ def _left_out(model: Model, evidence: Mapping[str, Any]) -> dict[int, str]:
     from causalflow.model.abduction import refused
     from causalflow.model.evidence import read_evidence
 
-    if image_names(model.graph):
+    if image_names(model.graph) or any(map(likelihood.has_likelihoods, evidence.values())):
         return {}
     values = read_evidence(model.scm, evidence)
     found = refused(model.scm, values)
@@ -366,10 +386,39 @@ def _evidence(
     parts: list[Mapping[str, Any]] = [assigned(model.graph, given, "--given", model.habits)]
     if table_file is not None:
         frame = read_table(table_file)
-        parts.append({str(name): frame[name].tolist() for name in frame.columns})
+        parts.append(
+            {str(n): _cells(model.graph, str(n), frame[n].tolist()) for n in frame.columns}
+        )
     if files:
         parts.append(_images(model, files, reading))
     return given_once(parts)
+
+
+def _cells(graph: Graph, name: str, column: list[Any]) -> list[Any]:
+    """A column of a table, with likelihoods where a cell says less than a value."""
+    if name not in graph.nodes:
+        return column
+    return [(told_in(graph, name, c) or c) if isinstance(c, str) else c for c in column]
+
+
+def _parted(
+    graph: Graph, evidence: Mapping[str, Any], masks: Sequence[Assignment]
+) -> dict[str, Any]:
+    """The evidence, its pictures seen where the masks are white.
+
+    Raises:
+        EvidenceError: a mask for what is no picture of the evidence.
+    """
+    found = dict(evidence)
+    for each in masks:
+        node = graph.nodes.get(each.node)
+        image = None if node is None else image_of(node.type)
+        if image is None or each.node not in evidence:
+            raise EvidenceError(f"--seen {each}: '{each.node}' is no picture of the evidence")
+        gray = ImageType(shape=(1, *image.shape[1:]))
+        mask = read_image(gray, each.text, each.node, {})[0]
+        found[each.node] = likelihood.seen(evidence[each.node], mask > mask.max() / 2)
+    return found
 
 
 def _repeated(evidence: Mapping[str, Any], draws: int) -> dict[str, Any]:
@@ -378,7 +427,10 @@ def _repeated(evidence: Mapping[str, Any], draws: int) -> dict[str, Any]:
 
     columns: dict[str, Any] = {}
     for name, value in evidence.items():
-        if isinstance(value, torch.Tensor):
+        if isinstance(value, likelihood.Seen):
+            pictures = value.pictures.repeat(draws, 1, 1, 1)
+            columns[name] = likelihood.seen(pictures, value.mask)
+        elif isinstance(value, torch.Tensor):
             columns[name] = value.repeat(draws, *[1] * (value.ndim - 1))
         else:
             columns[name] = (value if isinstance(value, list) else [value]) * draws

@@ -96,6 +96,15 @@ class DrawnQuestion:
         """The nodes whose mechanisms the answer depends on: `needed`, and those of the evidence."""
         return self.needed(scm) | scm.needed(self.evidence)
 
+    @property
+    def told(self) -> Mapping[str, Told]:
+        """Node -> what is told of it in the actual world."""
+        return {
+            each.term.name: each.told
+            for each in self.kept
+            if each.told is not None and not each.term.subscript
+        }
+
     def at(self, row: int) -> DrawnQuestion:
         """The question of one row of the batch."""
 

@@ -184,7 +184,7 @@ def policies_of(graph: Graph, do: Mapping[str, Any]) -> dict[str, Policy | Value
 
 def policy_action(scm: StructuralModel, policy: Policy) -> PolicyAction:
     """The policy, ready to draw and to act."""
-    names = {policy.variable, *told(policy).reads}
+    names = {policy.variable, *told_of_rows(policy).reads}
     return PolicyAction(policy=policy, types={name: scm.types[name] for name in names})
 
 

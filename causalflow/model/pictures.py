@@ -19,7 +19,9 @@ from causalflow.mechanisms.mechanism import Values
 from causalflow.model.scm import StructuralModel
 from causalflow.model.told import Told
 
-__all__ = ["Pictures"]
+__all__ = ["DRAWN_AS_SHOWN", "Pictures"]
+
+DRAWN_AS_SHOWN = "drawn from what the image shows of it, times what is told of it"
 
 
 @dataclass(kw_only=True, eq=False)
@@ -63,9 +65,7 @@ class Pictures:
                 read, worth = image.infer_told(known[name], weigh, self.generator)
                 known |= read
                 self._worth = min(self._worth, worth)
-                self.how |= dict.fromkeys(
-                    parents, "drawn from what the image shows of it, times what is told of it"
-                )
+                self.how |= dict.fromkeys(parents, DRAWN_AS_SHOWN)
         return known
 
     def is_spent(self, name: str, known: Values) -> bool:

@@ -31,6 +31,7 @@ from causalflow.model.abduction import complete, completed_noise
 from causalflow.model.drawn_question import DrawnQuestion, levels_of, read_question, read_value
 from causalflow.model.drawn_worlds import Array, DrawnWorlds, Tally, frequencies, means
 from causalflow.model.evidence import check_count, check_fitted, policy_action
+from causalflow.model.pictures import DRAWN_AS_SHOWN
 from causalflow.model.scm import StructuralModel
 from causalflow.model.support import Watch
 from causalflow.model.told import Told
@@ -84,6 +85,11 @@ def simulate(
         }
         return combined_answer(known.query, answers)
     question = read_question(known, given, generator.device)
+    for name in scm.images.keys() & question.told.keys():
+        raise EvidenceError(
+            f"'{name}': part of a picture that a network makes is no condition of a question; draw "
+            "what it leaves open with counterfactual(...)"
+        )
     used = question.used(scm)
     check_fitted(scm, fitted, used)
     if draws is not None:
@@ -122,6 +128,7 @@ class _Run:
     tallies: list[Tally] = field(default_factory=list)
     undetermined: set[str] = field(default_factory=set)
     impossible: dict[int, ImpossibleError] = field(default_factory=dict)
+    shown: set[str] = field(default_factory=set)
     effective: float = math.inf
     _shared: Mapping[str, Noise] | None = None
 
@@ -182,15 +189,34 @@ class _Run:
     def _abducted(self, question: DrawnQuestion) -> Mapping[str, Noise]:
         """Draws of the noise given the evidence on the actual world."""
         scm, needed = self.scm, question.needed(self.scm)
-        once = complete(scm, question.evidence, self.generator)
+        shown = self._shown(question)
+        known = {**question.evidence, **{name: value[:1] for name, value in shown.items()}}
+        once = complete(scm, known, self.generator)
         spent = [n for n in question.evidence if n not in needed and self._is_spent(n)]
         read = {p: once.values[p] for name in spent for p in scm.parents(name)}
         self.inferred |= {name: how for name, how in once.inferred.items() if name in read}
-        evidence = {n: v for n, v in {**question.evidence, **read}.items() if n not in spent}
+        known = {**question.evidence, **read, **shown}
+        evidence = {n: v for n, v in known.items() if n not in spent}
         if not evidence:
             return self._drawn(question)
         repeated = {n: v.expand(self.draws, *v.shape[1:]) for n, v in evidence.items()}
         return self._noise(repeated, needed)
+
+    def _shown(self, question: DrawnQuestion) -> dict[str, Tensor]:
+        """The parents of observed pictures that are told short of a value: draws of them."""
+        told = question.told
+        found: dict[str, Tensor] = {}
+        for name, image in self.scm.images.items():
+            parents = [p for p in image.parents if p in told and p not in question.evidence]
+            if name in question.evidence and (new := [p for p in parents if p not in found]):
+                weigh = {parent: told[parent].weights for parent in new}
+                value = question.evidence[name]
+                read, worth = image.infer_told(value, weigh, self.generator, self.draws)
+                found |= read
+                self.effective = min(self.effective, worth)
+        self.inferred |= dict.fromkeys(found, DRAWN_AS_SHOWN)
+        self.shown |= found.keys()
+        return found
 
     def _widened(self, tally: Tally) -> Tally:
         """With the error of importance sampling, whose draws are worth fewer independent ones."""
@@ -215,7 +241,9 @@ class _Run:
         for each in question.kept:
             if each.value is not None:
                 kept &= worlds.meets(each.term, each.value)
-            elif each.told is not None:
+            elif each.told is not None and (
+                each.term.subscript or each.term.name not in self.shown
+            ):
                 kept &= self._accepted(each.told, worlds.value(each.term))
         if kept.sum() < FEWEST:
             raise EvidenceError(where + _too_few(question, int(kept.sum()), self.draws))

@@ -65,11 +65,12 @@ from causalflow.query.query import (
 )
 from causalflow.query.reader import Branch, Reader, Variables
 from causalflow.query.regime import check_policies
+from causalflow.values.likelihood import Levels, Span
 
 if TYPE_CHECKING:
     from causalflow.graph.graph import Graph
 
-__all__ = ["parse_distribution", "parse_query", "plain_query", "single_query"]
+__all__ = ["parse_distribution", "parse_query", "plain_query", "single_query", "told_by"]
 
 _PLAIN = re.compile(r"\s*(?:pr?|e)\s*[(\[]", re.IGNORECASE)
 """How a question begins that has no name of its own."""
@@ -254,6 +255,35 @@ def _one(text: str, variables: Variables | None, admg: ADMG | None) -> AnyQuery:
     except QueryError as error:
         start = len(text) - len(text.lstrip())
         raise QueryError(error.message, text, start) from None
+
+
+def told_by(
+    text: str, name: str, variables: Mapping[str, Node | Exogenous]
+) -> Levels | Span | None:
+    """What a text says of a variable short of a value; None: it says none of that.
+
+    Args:
+        text: such as ``in [60, 70]``, ``[60, 70]``, ``> 5``, ``{3, 5}`` or ``{3: .8, 5: .2}``.
+        name: the variable.
+        variables: the names allowed, with their types.
+
+    Raises:
+        QueryError: it is of that form, and does not fit the variable.
+
+    Example:
+        >>> print(told_by("{3: .8, 5: .2}", "digit", {"digit": Symbol()}))
+        likely {3: 0.8, 5: 0.2}
+        >>> told_by("3", "digit", {"digit": Symbol()}) is None
+        True
+    """
+    bare = text.strip()
+    if bare[:1] in ("{", "[", "("):
+        bare = f"likely {bare}" if re.match(r"\{[^{}]*:", bare) else f"in {bare}"
+    if not re.match(r"(?:in|likely)\s*[\[({]|[<>]", bare):
+        return None
+    written = Term(name=name)
+    term = _read(f"P({written} | {written} {bare})", variables).conditions[0]
+    return term.value if isinstance(term.value, Levels | Span) else None
 
 
 def parse_distribution(text: str, graph: Graph | None = None) -> Query:
