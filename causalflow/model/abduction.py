@@ -379,7 +379,7 @@ def completed(
     pictures = Pictures(scm=scm, evidence=evidence, told=told, generator=generator)
     known = pictures.whole()
     read = {name: how for name, how in pictures.how.items() if name not in evidence}
-    known |= _read_images(scm, known)
+    known |= _read_images(scm, known, generator)
     found: list[Completion] = []
 
     def drawn(values: Values, count: int) -> Completion:

@@ -57,6 +57,7 @@ class Pictures:
         """
         known = dict(self.evidence)
         for name, image in self.scm.images.items():
+            self._check(name, known)
             if name in self.told:
                 known[name] = self._painted(name, known)
             parents = [p for p in image.parents if p in self.told and p not in known]
@@ -72,7 +73,18 @@ class Pictures:
         """Whether a picture tells nothing of other nodes, its parents being known."""
         if name not in self.scm.images or self.scm.graph.children(name):
             return False
+        if self.scm.listened(name):
+            return False
         return all(parent in known for parent in self.scm.parents(name))
+
+    def _check(self, name: str, known: Values) -> None:
+        """Refuse what is told beside a picture that hears a hidden cause of another node."""
+        told = [n for n in (name, *self.scm.parents(name)) if n in self.told]
+        if told and (name in known or name in self.told) and self.scm.listened(name):
+            raise EvidenceError(
+                f"node '{told[0]}': told short of a value while the picture '{name}' shares a "
+                "hidden cause with another node; give the value"
+            )
 
     def _painted(self, name: str, known: Values) -> Tensor:
         """The whole pictures of a node that is seen in part."""

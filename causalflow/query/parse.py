@@ -148,7 +148,7 @@ LIKELY: "likely"
 COMPARISON: /[<>]=?/
 BOUND: /{NUMBER}/
 WEIGHT: /{COUNT}\s*\/\s*{COUNT}|{NUMBER}/
-LEVEL: /[^\s,|()\[\]={{}}:'"<>]+|{QUOTED}/
+LEVEL: /[^\s,|()\[\]={{}}:'\"]+|{QUOTED}/
 NAME: /{BARE}/
 COUNT.1: /{COUNT}/
 VALUE: /{WORD}/

@@ -18,7 +18,7 @@ import copy
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, cast
 
 import torch
@@ -379,17 +379,9 @@ class ImageMechanism(nn.Module):
             )
         parts = []
         for rows in chunks(torch.arange(len(value), device=value.device)):
-            told = take(parents, rows)
-            parts.append(
-                inpainted(
-                    self.trajectory.velocity,
-                    lambda guess, told=told: self._codec.guessed(guess, told),
-                    value[rows],
-                    seen[rows],
-                    self.options.steps,
-                    generator,
-                )
-            )
+            told = partial(self._codec.guessed, parents=take(parents, rows))
+            steps, field = self.options.steps, self.trajectory.velocity
+            parts.append(inpainted(field, told, value[rows], seen[rows], steps, generator))
         return torch.cat(parts)
 
     @torch.no_grad()
