@@ -290,8 +290,11 @@ class Query:
         if not self.told:
             return self
         left = tuple(term for term in self.conditions if not term.is_told)
-        moved = tuple(term.free for term in self.conditions if term.is_told)
-        outcomes = (*(term.free if term.is_told else term for term in self.outcomes), *moved)
+        open_ = {term.free for term in self.told}
+        outcomes = (
+            *(t.free if t.free in open_ else t for t in self.outcomes),
+            *sorted(open_, key=str),
+        )
         return replace(
             self,
             kind=Kind.PROBABILITY,
