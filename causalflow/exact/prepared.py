@@ -92,8 +92,6 @@ class Prepared:
 
     def _cell(self, given: Mapping[str, Any]) -> tuple[int, ...] | None:
         """The position of every value; None of a batch, and where a value never occurs."""
-        if any(map(has_likelihoods, given.values())):
-            return None
         if self._domains is None:
             self._domains = tuple(map(self._asked.domain, given))
         try:

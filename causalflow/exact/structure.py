@@ -40,6 +40,7 @@ from causalflow.query.reader import resolve
 from causalflow.values.column import GAP, distinct, entries_of, is_gap, is_tensor, rank
 from causalflow.values.finite import FiniteType, finite_of
 from causalflow.values.image import codes_of, image_of
+from causalflow.values.likelihood import Likelihood
 
 __all__ = ["NEVER", "Domain", "FiniteStructure", "Places", "unsupported"]
 
@@ -79,11 +80,11 @@ class Domain:
 
         Raises:
             EvidenceError: the variable has no such level.
-            TypeError: the value is one for each of several rows.
+            TypeError: the value is one for each of several rows, or less than one.
         """
         key: Any = (value.__class__, value)
         if not isinstance(value, str | int | float | np.generic):
-            if self.is_batch(value):
+            if isinstance(value, Likelihood) or self.is_batch(value):
                 raise TypeError("expected one value")
             array = np.asarray(value)
             if array.dtype == object:
