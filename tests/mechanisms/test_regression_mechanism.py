@@ -11,7 +11,8 @@ from scipy import stats
 
 from causalflow.errors import CompileError, DataError, EvidenceError
 from causalflow.graph.node import Class, Continuous, Image
-from causalflow.mechanisms.regression.kernel_function import Evidence, KernelFunction
+from causalflow.mechanisms.regression.evidence import Evidence
+from causalflow.mechanisms.regression.kernel_function import KernelFunction
 from causalflow.mechanisms.regression.regression_mechanism import STAGES, RegressionMechanism
 from causalflow.model.missing.imputation import BLOCK, first_copy
 

@@ -14,7 +14,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from causalflow.mechanisms.regression.kernel_function import Evidence, KernelFunction, searched
+from causalflow.mechanisms.regression.evidence import Evidence, searched
+from causalflow.mechanisms.regression.kernel_function import KernelFunction
 
 __all__ = ["LogScale"]
 

@@ -53,12 +53,8 @@ from causalflow.mechanisms.mechanism import (
 )
 from causalflow.mechanisms.regression.atoms import Atoms, MixedLaw
 from causalflow.mechanisms.regression.column_line import ColumnLine
-from causalflow.mechanisms.regression.kernel_function import (
-    Evidence,
-    KernelFunction,
-    judged,
-    searched,
-)
+from causalflow.mechanisms.regression.evidence import Evidence, judged, searched
+from causalflow.mechanisms.regression.kernel_function import KernelFunction
 from causalflow.mechanisms.regression.lattice import Lattice
 from causalflow.mechanisms.regression.log_scale import LogScale
 from causalflow.mechanisms.regression.monotone_map import MonotoneMap
