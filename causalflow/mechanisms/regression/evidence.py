@@ -28,7 +28,6 @@ from torch import Tensor
 from causalflow.mechanisms.regression.kernel import (
     LARGEST,
     bounds_of,
-    kernel,
     kernel_slopes,
     root_of,
     seeded,
@@ -36,7 +35,7 @@ from causalflow.mechanisms.regression.kernel import (
     trend,
 )
 
-__all__ = ["WIDE", "Evidence", "judged", "searched"]
+__all__ = ["WIDE", "Evidence", "searched"]
 
 SEARCHED_ROWS, SEARCHED_POINTS = 1000, 80
 """Rows and inducing points of the search."""
@@ -44,8 +43,6 @@ STEPS, MORE_STEPS = 25, 12
 """Quasi-Newton steps of the first kernel and of the last, and of those in between."""
 PLAIN_ROWS, PLAIN_POINTS = 2000, 40
 """Rows and points of a search for the first kernel alone."""
-JUDGED_ROWS, JUDGED_POINTS = 4000, 150
-"""Those on which what two searches found is compared."""
 WIDE = 10.0
 """Prior standard deviation of the trend's weights, in those of the noise."""
 LOG_LENGTHS, LOG_VARIANCES = (-4.0, 6.0), (-12.0, 16.0)
@@ -97,13 +94,6 @@ def searched(z: Tensor, y: Tensor, noise: float | None = None, *, plain: bool = 
     return search.climb(best, STEPS)
 
 
-def judged(z: Tensor, y: Tensor, found: Evidence) -> float:
-    """The log-evidence a row of what a search found, on more rows than it saw."""
-    keep = torch.randperm(len(z), generator=seeded(0))[:JUDGED_ROWS].to(z.device)
-    search = _Search(z[keep], y[keep], None, JUDGED_POINTS)
-    return search.value(found) / len(keep)
-
-
 class _Search:
     """The rows of a search, and the evidence on them."""
 
@@ -150,38 +140,33 @@ class _Search:
 
     def value(self, at: Evidence) -> float:
         """The log-evidence."""
-        return _Weights(self._columns(at)[0], self.y, self.noise).evidence
+        if at.alone:
+            return _Weights(self._trend(at), self.y, self.noise).evidence
+        return self.value_and_slopes(at)[0]
 
     def value_and_slopes(self, at: Evidence) -> tuple[float, Tensor]:
         """The log-evidence with kernels, and its derivatives by log l and log v, shape (p + 1,)."""
-        columns, root = self._columns(at)
-        found = _Weights(columns, self.y, self.noise)
-        plain, deviation = columns.shape[1] - len(root), (at.log_variance / 2).exp()
-        bumps = found.by_columns[:, plain:]
-        by_variance = (bumps * columns[:, plain:]).sum() / 2
-        within = bumps.T @ columns[:, plain:]
-        across = torch.linalg.solve_triangular(root, deviation * bumps, upper=False, left=False)
-        inner = torch.linalg.solve_triangular(root, within, upper=False, left=False)
-        inner = torch.linalg.solve_triangular(root.T, inner, upper=True)
-        points, lengths = self.points / at.log_lengths.exp(), at.log_lengths.exp()
-        by_lengths = _by_lengths(self.z / lengths, points, across, at.rough)
-        by_lengths = by_lengths - _by_lengths(points, points, inner, at.rough) / 2
+        lengths, deviation = at.log_lengths.exp(), (at.log_variance / 2).exp()
+        points, z, plain = self.points / lengths, self.z / lengths, self._trend(at)
+        inner, inner_slopes = kernel_slopes(points, points, at.rough)
+        similar, slopes = kernel_slopes(z, points, at.rough)
+        root = root_of(inner)
+        bumps = deviation * _divided(similar, root.T, upper=True)
+        found = _Weights(torch.cat([plain, bumps], dim=1), self.y, self.noise)
+        pull = found.by_columns[:, plain.shape[1] :]
+        by_variance = (pull * bumps).sum() / 2
+        within = torch.linalg.solve_triangular(root.T, _divided(pull.T @ bumps, root), upper=True)
+        by_lengths = _by_lengths(z, points, deviation * _divided(pull, root) * slopes)
+        by_lengths = by_lengths - _by_lengths(points, points, within * inner_slopes) / 2
         return found.evidence, torch.cat([by_lengths, by_variance[None]])
 
-    def _columns(self, at: Evidence) -> tuple[Tensor, Tensor]:
-        """C, and L."""
+    def _trend(self, at: Evidence) -> Tensor:
+        """T, which is kept."""
         key = at.degree, at.alone
         if key not in self.trends:
             bounds = bounds_of(self.z, alone=at.alone)
             self.trends[key] = WIDE * trend(self.z, at.degree, bounds)
-        if at.alone:
-            return self.trends[key], self.z.new_empty((0, 0))
-        lengths = at.log_lengths.exp()
-        points = self.points / lengths
-        root = root_of(kernel(points, points, at.rough))
-        similar = kernel(self.z / lengths, points, at.rough)
-        bumps = torch.linalg.solve_triangular(root.T, similar, upper=True, left=False)
-        return torch.cat([self.trends[key], (at.log_variance / 2).exp() * bumps], dim=1), root
+        return self.trends[key]
 
 
 class _Weights:
@@ -208,9 +193,13 @@ class _Weights:
         return torch.addmm(torch.outer(residual, self.mean), self.columns, inverse, alpha=-1.0)
 
 
-def _by_lengths(first: Tensor, second: Tensor, pull: Tensor, rough: bool) -> Tensor:
-    """What a pull on each kernel is as a pull on log l, shape (p,)."""
-    weights = pull * kernel_slopes(first, second, rough)[1]
+def _divided(rows: Tensor, root: Tensor, *, upper: bool = False) -> Tensor:
+    """Rows times the inverse of a triangular matrix."""
+    return torch.linalg.solve_triangular(root, rows, upper=upper, left=False)
+
+
+def _by_lengths(first: Tensor, second: Tensor, weights: Tensor) -> Tensor:
+    """What pulls on the squared distances are as pulls on log l, shape (p,)."""
     squares = weights.sum(1) @ first.square() + weights.sum(0) @ second.square()
     return 4 * ((weights.T @ first) * second).sum(0) - 2 * squares
 

@@ -94,9 +94,11 @@ class MonotoneMap(nn.Module):
         if self.inputs:
             self._place(z)
         (values, slopes), shares = self._columns(e), self._shares(z)
+        steepest, at = slopes.max(1)
         problem = _Problem(
             values=(values[:, :, None] * shares[:, None]).flatten(1),
-            slopes=(slopes[:, :, None] * shares[:, None]).flatten(1),
+            at=at,
+            slopes=steepest[:, None] * shares,
             ridge=copies * self._ridge(),
             barrier=copies * BARRIER,
         )
@@ -151,10 +153,24 @@ class MonotoneMap(nn.Module):
 
 
 class _Problem:
-    """max of sum(-h^2 / 2 + log h') - theta . R theta / 2 + barrier, h, h' linear in theta."""
+    """max of sum(-h^2 / 2 + log h') - theta . R theta / 2 + barrier, h, h' linear in theta.
 
-    def __init__(self, values: Tensor, slopes: Tensor, ridge: Tensor, barrier: float) -> None:
-        self.values, self.slopes, self.ridge, self.barrier = values, slopes, ridge, barrier
+    Of a row h' has the rises of one knot alone.
+
+    Args:
+        values: what multiplies theta in h, shape (n, knots * centres).
+        at: the knot whose rises are in h', shape (n,).
+        slopes: what multiplies them, shape (n, centres).
+        ridge: R.
+        barrier: its weight.
+    """
+
+    def __init__(
+        self, values: Tensor, at: Tensor, slopes: Tensor, ridge: Tensor, barrier: float
+    ) -> None:
+        self.values, self.at, self.slopes = values, at, slopes
+        self.ridge, self.barrier = ridge, barrier
+        self.bent = values.T @ values + ridge
 
     def solved(self, theta: Tensor, free: int) -> Tensor:
         """The maximum from a start inside; the first ``free`` numbers may have any sign."""
@@ -174,8 +190,11 @@ class _Problem:
                 break
         return theta
 
+    def _slope(self, theta: Tensor) -> Tensor:
+        return (theta.view(-1, self.slopes.shape[1])[self.at] * self.slopes).sum(1)
+
     def _value(self, theta: Tensor, bound: Tensor) -> float:
-        h, slope = self.values @ theta, self.slopes @ theta
+        h, slope = self.values @ theta, self._slope(theta)
         if not (slope.min() > 0 and theta[bound].min() > 0):
             return -torch.inf
         inside = self.barrier * theta[bound].log().sum()
@@ -183,13 +202,18 @@ class _Problem:
 
     def _step(self, theta: Tensor, bound: Tensor) -> Tensor:
         """Newton's."""
-        relative = self.slopes / (self.slopes @ theta)[:, None]
+        relative = self.slopes / self._slope(theta)[:, None]
         inverse = torch.where(bound, 1 / theta, 0.0)
-        gradient = relative.sum(0) - self.values.T @ (self.values @ theta)
-        gradient = gradient - self.ridge @ theta + self.barrier * inverse
-        bent = self.values.T @ self.values + relative.T @ relative + self.ridge
+        gradient = self._by_knot(relative).flatten() - self.bent @ theta + self.barrier * inverse
+        squares = self._by_knot(relative[:, :, None] * relative[:, None])
+        bent = self.bent + torch.block_diag(*squares)
         bent = bent + torch.diag(self.barrier * inverse.square() + 1e-9)
         return torch.linalg.solve(bent, gradient)
+
+    def _by_knot(self, rows: Tensor) -> Tensor:
+        """The sums over the rows of each knot, shape (knots, ...)."""
+        knots = self.values.shape[1] // self.slopes.shape[1]
+        return rows.new_zeros((knots, *rows.shape[1:])).index_add_(0, self.at, rows)
 
 
 def _knots(e: Tensor, n: int) -> Tensor:

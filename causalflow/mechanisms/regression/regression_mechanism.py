@@ -23,8 +23,9 @@ The noise u ~ N(0, 1) is v where there are no atoms; x increases in it in any ca
 `STAGES` are fitted to four fifths of the rows, one after the other, those with a scale only where
 there is evidence of one. A later one is taken only where the log-likelihood of the other fifth is
 better by more than two standard errors (without parents: better); a row counts for no more than
-`MOST_GAIN`, lest a few in the tails hide what is gained on all others. Then it is fitted to all
-rows. There is nothing for gradient steps to do.
+`MOST_GAIN`, lest a few in the tails hide what is gained on all others. Where T may take the log
+scale the laws are chosen with and without, and by the same rule it does. Then all rows are fitted;
+there is nothing for gradient steps to do.
 
 Where gaps were filled several times over, rows come in copies
 (`causalflow.model.missing.imputation`). All that is chosen is chosen on the first of them, as
@@ -53,7 +54,7 @@ from causalflow.mechanisms.mechanism import (
 )
 from causalflow.mechanisms.regression.atoms import Atoms, MixedLaw
 from causalflow.mechanisms.regression.column_line import ColumnLine
-from causalflow.mechanisms.regression.evidence import Evidence, judged, searched
+from causalflow.mechanisms.regression.evidence import Evidence, searched
 from causalflow.mechanisms.regression.kernel_function import KernelFunction
 from causalflow.mechanisms.regression.lattice import Lattice
 from causalflow.mechanisms.regression.log_scale import LogScale
@@ -282,40 +283,52 @@ class RegressionMechanism(nn.Module):
         held = torch.arange(len(some), device=x.device) % HELD_OUT == 0
         if len(own) < ENOUGH:
             held = torch.zeros_like(held)
-        fitted = some[~held]
-        searches = self._choose_line(z[fitted], x[fitted])
+        searches = self._choose_law(z[some], x[some], held)
         t, _ = self.line(x)
-        self._choose_stage(z[some], t[some], held, searches)
         self._fit_stage(int(self.stage), z, t, searches, copies)
 
-    def _choose_line(self, z: Tensor, x: Tensor) -> dict[str, Evidence]:
-        """Set T; the search of the mean that goes with it, none without parents."""
-        plain, search = self._try_line(False, z, x)
-        if self.line.is_skewed(x):
-            value, other = self._try_line(True, z, x)
-            if value > plain:
-                return other
-            self.line.fit(x, positive=False)
-        return search
+    def _choose_law(self, z: Tensor, x: Tensor, held: Tensor) -> dict[str, Evidence]:
+        """Set T and the stage; the searches that go with them, none without parents."""
+        likely, searches = self._try_line(False, z, x, held)
+        if self.line.is_skewed(x[~held]):
+            stage, gains = self.stage.clone(), self.gains.clone()
+            other, others = self._try_line(True, z, x, held)
+            if _is_better(other, likely, surely=bool(searches)):
+                return others
+            self.line.fit(x[~held], positive=False)
+            self.stage.copy_(stage)
+            self.gains.copy_(gains)
+            self._fit_residuals(~held, z, self.line(x)[0], searches)
+        return searches
 
-    def _try_line(self, positive: bool, z: Tensor, x: Tensor) -> tuple[float, dict[str, Evidence]]:
-        """Set T; the evidence a row of the column there, and the search of its mean."""
-        self.line.fit(x, positive=positive)
+    def _try_line(
+        self, positive: bool, z: Tensor, x: Tensor, held: Tensor
+    ) -> tuple[Tensor, dict[str, Evidence]]:
+        """Set T and the stage; the log density of the rows held out, and the searches.
+
+        Where none are held out it is one number, the evidence a row of all.
+        """
+        self.line.fit(x[~held], positive=positive)
         t, slope = self.line(x)
-        search = {"mean": searched(z, t)} if z.shape[1] else {}
-        value = -float(t.var(correction=0).log()) / 2
-        if search:
-            value = judged(z, t, search["mean"])
-        return value + float(slope.mean()), search
+        searches = {"mean": searched(z[~held], t[~held])} if z.shape[1] else {}
+        likely = self._choose_stage(z, t, held, searches)
+        if len(likely):
+            return likely + slope[held], searches
+        value = searches["mean"].value if searches else -float(t.var(correction=0).log()) / 2
+        return (value + slope.mean())[None], searches
 
     def _choose_stage(
         self, z: Tensor, t: Tensor, held: Tensor, searches: dict[str, Evidence]
-    ) -> None:
-        """Set the stage: the last that is better on the rows held out than those before."""
+    ) -> Tensor:
+        """Set the stage: the last that is better on the rows held out than those before.
+
+        Returns:
+            The log density that it gives T(x) of the rows held out.
+        """
         self.stage.zero_()
         self.gains.zero_()
         if not held.any():
-            return
+            return t.new_empty(0)
         residuals = {False: self._fit_residuals(~held, z, t, searches)}
         if searches:
             e, log_scale = residuals[False]
@@ -333,11 +346,11 @@ class RegressionMechanism(nn.Module):
             likely = slope - log_scale[held] - v.square() / 2
             first = likely if first is None else first
             self.gains[stage] = _gain(likely, first).mean()
-            gain = _gain(likely, likely if best is None else best)
-            doubt = 2 * gain.std() / math.sqrt(len(gain)) if searches else 0.0
-            if best is None or gain.mean() > doubt:
+            if best is None or _is_better(likely, best, surely=bool(searches)):
                 best = likely
                 self.stage.fill_(stage)
+        assert best is not None
+        return best
 
     def _fit_stage(
         self, stage: int, z: Tensor, t: Tensor, searches: Mapping[str, Evidence], copies: int
@@ -495,6 +508,13 @@ def _drawn(n: int, most: int) -> Tensor:
 def _points(rows: Tensor) -> int:
     """Inducing points of a mean that is fitted to some rows, or to all."""
     return MEAN_POINTS if rows.all() else CHOICE_POINTS
+
+
+def _is_better(likely: Tensor, other: Tensor, *, surely: bool) -> bool:
+    """Whether one law is better than another, by more than two standard errors or by anything."""
+    gain = _gain(likely, other)
+    doubt = 2 * gain.std() / math.sqrt(len(gain)) if surely and len(gain) > 1 else 0.0
+    return bool(gain.mean() > doubt)
 
 
 def _gain(likely: Tensor, other: Tensor) -> Tensor:
