@@ -40,6 +40,37 @@ intervals. Settings were chosen on validation pictures, but for the best scales 
 tables, which are of the test pictures themselves, in favour of every way alike. The nets are
 small: trained on two CPU cores, or in a part of an hour of one GPU.
 """
+ROWS_HEAD = """\
+## Rows: tables of numbers and classes
+
+Each page says how it was measured, by which command, and what does not hold.
+"""
+TOLD_OF_ROWS = {
+    "Tables fitted to rows, beside pgmpy": (
+        "fitted",
+        "the parameters of maximum likelihood, and P(d | ten symptoms) exactly, with its time",
+    ),
+    "Counterfactuals of fitted tables": (
+        "tabular",
+        "beside DoWhy gcm and causal normalizing flows,"
+        " on models whose counterfactuals are known; columns of"
+        " every kind against fresh rows",
+    ),
+    "Rows with empty cells": (
+        "gaps",
+        "the error beside that of full rows, and beside the least that there can be",
+    ),
+    "Effects from rows": (
+        "effects",
+        "beside EconML and DoWhy: bias, and how often a 95 % interval holds the truth",
+    ),
+    "How sure a person's counterfactual is": (
+        "individuals",
+        "how often its range holds the true one",
+    ),
+    "A million rows": ("million", "a fit from a file, its seconds and its memory"),
+}
+"""Page -> its file in the results, and what it tells."""
 GRID_HEAD = """\
 ## What the shipped models draw, as they come
 
@@ -66,7 +97,12 @@ def write_page(results: Path, page: Path) -> None:
         for name, each in found.items():
             _write(results / f"{name}.md", "\n".join(_in_full(system, name, each)))
     parts.append("\n".join(section(results.parent)))
-    parts.append(GRID_HEAD)
+    parts.append(ROWS_HEAD)
+    for says, (file, what) in TOLD_OF_ROWS.items():
+        parts.append(
+            f"- [{says}]({os.path.relpath(results.parent, page.parent)}/{file}.md): {what}."
+        )
+    parts += ["", GRID_HEAD]
     for name, grid in GRIDS.items():
         parts.append(f"- {grid.says}. ![{name}]({grid_path(name).relative_to(DOCS)})")
     parts.append("")
