@@ -32,10 +32,11 @@ pairs of nodes. *Full* is the fit to the rows before any cell was emptied; *whol
 the rows without an empty cell. The ratio is that of the two columns before it. Every network is
 emptied by every share.
 
-*Floor*: what no unbiased estimate falls below, by the Cramer-Rao bound: the tables' cells have at
-least the variances of the inverse of the information that the rows show, sum over rows of s s^T, s
-the gradient of a row's log-likelihood at the true tables; its root mean square, as above. Its ratio
-is what the empty cells cost whatever one does; a fit may lie a little below, for its prior.
+*Floor*: what no estimate falls below on average, by the bound of van Trees (Cramer-Rao's, with the
+prior): the inverse of the information that the rows show, sum over rows of s s^T, s the gradient of
+a row's log-likelihood at the true tables, and of the even law from which these were drawn, which
+tells as much as a row of each level does. Its root mean square, as above; its ratio is what the
+empty cells cost whatever one does.
 Command: `{command}`.
 """
 
@@ -119,8 +120,9 @@ class Network:
                 cells.append(np.eye(len(shares))[places % len(shares)] * kept[:, None])
                 cells[-1] -= kept[:, None] * shares
                 maps.append(np.diag(shares) - np.outer(shares, shares))
-        information = self._information(rows, states, chances, np.hstack(cells))
         turned = block_diag(*maps)
+        prior = block_diag(*(len(each) * each for each in maps))
+        information = self._information(rows, states, chances, np.hstack(cells)) + prior
         variances = np.diag(turned @ np.linalg.pinv(information, hermitian=True) @ turned)
         return self._weighted(variances)
 

@@ -36,6 +36,7 @@ Row = dict[str, Any]
 @click.option("--suites", "-s", multiple=True, default=tuple(EQUATIONS), help="Which (all).")
 @click.option("--seeds", default=5, show_default=True, help="Tables of each suite, seeds from 0.")
 @click.option("--contestants", "-c", multiple=True, default=tuple(CONTESTANTS), help="Which (all).")
+@click.option("--fits/--no-fits", default=True, help="The suites.")
 @click.option("--columns/--no-columns", default=True, help="The columns, too.")
 @click.option("--report", "only_report", is_flag=True, help="Write the page, run nothing.")
 @click.option(
@@ -49,6 +50,7 @@ def main(
     suites: Sequence[str],
     seeds: int,
     contestants: Sequence[str],
+    fits: bool,
     columns: bool,
     only_report: bool,
     out: Path,
@@ -65,8 +67,8 @@ def main(
         here = [name for name in contestants if not missing(CONTESTANTS[name][0])]
         result["missing"] = sorted(set(contestants) - set(here))
         for part, rows in (
-            ("fits", _fits(result, suites, seeds, here)),
-            ("floors", _floors(result, suites)),
+            ("fits", _fits(result, suites, seeds if fits else 0, here)),
+            ("floors", _floors(result, suites if fits else ())),
             ("columns", _columns(result, seeds if columns else 0)),
         ):
             for row in rows:
@@ -80,7 +82,7 @@ def _fits(
     result: Row, suites: Sequence[str], seeds: int, contestants: Sequence[str]
 ) -> Iterator[Row]:
     done = {(row["suite"], row["seed"], row["contestant"]) for row in result.get("fits", [])}
-    for contestant in contestants:  # what is imported late is no part of a fit
+    for contestant in contestants if seeds else ():  # what is imported late is no part of a fit
         _fit(suites[0], 0, contestant, rows=WARMING_ROWS)
     for seed in range(seeds):
         for name in suites:

@@ -31,8 +31,8 @@ from causalflow.data.collection import Collection
 from causalflow.data.frame import Frame
 from causalflow.data.habit import Habit
 from causalflow.errors import CausalflowError, CausalflowWarning, one_line
+from causalflow.graph.graph import Graph
 from causalflow.graph.indicator import indicators_of
-from causalflow.graph.node import Node
 from causalflow.mechanisms.categorical import PSEUDO_COUNT, Categorical, smoothed_log
 from causalflow.mechanisms.image.canvas import LatentCanvas
 from causalflow.mechanisms.image.image_mechanism import ImageMechanism
@@ -120,7 +120,7 @@ def fit_nodes(scm: StructuralModel, data: Any, nodes: Iterable[str] | None, opti
         gaps=shares(frame.labels(), part.columns) if part.laws else {},
     )
     if apart := far(experience.distances, frame):
-        warnings.warn(_warning(apart, scm.graph.nodes), CausalflowWarning, stacklevel=3)
+        warnings.warn(_warning(apart, scm.graph), CausalflowWarning, stacklevel=3)
     if experience.gaps.keys() & indicators_of(scm.graph.nodes).keys():
         found = declared_gaps(scm.graph, experience.gaps)
         if not found.recoverable:
@@ -511,13 +511,14 @@ def latent_districts(scm: StructuralModel) -> list[LatentDistrict]:
     ]
 
 
-def _warning(distances: Mapping[str, float], nodes: Mapping[str, Node]) -> str:
+def _warning(distances: Mapping[str, float], graph: Graph) -> str:
     """What to say of nodes whose mechanisms do not draw what their rows hold."""
-    wider = dict.fromkeys((nodes[name].type.noises or ("flow",))[-1] for name in distances)
-    noises = ", ".join(f"noise: {each}" for each in wider)
+    widest = {name: (graph.nodes[name].type.noises or ("flow",))[-1] for name in distances}
+    wider = dict.fromkeys(each for name, each in widest.items() if each != graph.noise_of(name))
+    noises = "".join(f", noise: {each}" for each in wider) + ("," if wider else "")
     said = ", ".join(f"'{name}' {distance:.2g}" for name, distance in distances.items())
     return one_line(
         f"fit: what the mechanism draws differs from the rows in {said}",
         f" (Kolmogorov-Smirnov distance, 0 to 1; {FAR:g} is warned of): answers rest on the "
-        f"mechanism; more steps, {noises}, or another scale of the column may fit better",
+        f"mechanism; more steps{noises} or another scale of the column may fit better",
     )

@@ -80,6 +80,19 @@ def test_another_law_is_not_calibrated():
     assert "'dose' is not calibrated" in str(report)
 
 
+def test_the_widest_noise_is_no_remedy_for_itself():
+    x = np.random.default_rng(0).exponential(size=500) ** 3
+
+    def warned(noise):
+        graph = cf.loads(f"nodes:\n  x: {{type: continuous, noise: {noise}}}\nedges: []")
+        with pytest.warns(cf.CausalflowWarning, match="differs from the rows in 'x'") as caught:
+            cf.compile(graph).fit({"x": x}, steps=1, progress=False)
+        return str(caught[0].message)
+
+    assert "noise: flow" in warned("linear")
+    assert "noise" not in warned("flow").partition("warned of")[2]
+
+
 def test_independences_that_the_rows_contradict_are_named():
     generator = np.random.default_rng(2)
     data = rows(generator, 1000)
