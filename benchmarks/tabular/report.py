@@ -29,12 +29,14 @@ def markdown(result: dict[str, Any]) -> str:
     text = HEAD.read_text(encoding="utf-8").format(machine=f"{machine}, {software}")
     if result.get("missing"):
         text += f"\nNot installed, and not measured: {', '.join(result['missing'])}.\n"
+    if result.get("note"):
+        text += f"\n{result['note']}\n"
     fits = result.get("fits", [])
     suites = [name for name in EQUATIONS if any(row["suite"] == name for row in fits)]
     ran = [name for name in CONTESTANTS if any(row["contestant"] == name for row in fits)]
-    floors = {row["suite"]: row["floor"] for row in result.get("floors", [])}
+    floors = {row["suite"]: (row["floor"], row["ranked"]) for row in result.get("floors", [])}
     lines = [_line(name, ran, fits, floors) for name in suites]
-    heads = ["suite", *ran, "floor", *(f"CPU s: {name}" for name in ran)]
+    heads = ["suite", *ran, "floor", "ranked", *(f"CPU s: {name}" for name in ran)]
     text += "\n" + "\n".join(table(heads, lines)) + "\n\n" + _verdict(suites, fits)
     return text + _columns(result.get("columns", []))
 
@@ -48,13 +50,13 @@ def _errors(name: str, fits: Iterable[Mapping[str, Any]], what: str = "error") -
 
 
 def _line(
-    name: str, ran: list[str], fits: list[dict[str, Any]], floors: Mapping[str, float]
+    name: str, ran: list[str], fits: list[dict[str, Any]], floors: Mapping[str, tuple[float, float]]
 ) -> list[str]:
     errors, seconds = _errors(name, fits), _errors(name, fits, "seconds")
     cells = [_shown(list(errors.get(each, {}).values())) for each in ran]
-    floor = f"{floors[name]:.3f}" if name in floors else "0"
+    least = [f"{each:.3f}" if each else "0" for each in floors.get(name, (0.0, 0.0))]
     times = [f"{mean(seconds[each].values()):.1f}" if each in seconds else "" for each in ran]
-    return [name, *cells, floor, *times]
+    return [name, *cells, *least, *times]
 
 
 def _shown(numbers: list[float]) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.tabular.report import behind
-from benchmarks.tabular.suites import EQUATIONS, draw, floor, parents, score, solve
+from benchmarks.tabular.suites import EQUATIONS, draw, floor, parents, ranked, score, solve
 
 
 def test_the_truth_itself_has_no_error():
@@ -28,6 +28,11 @@ def test_rows_of_equations_that_can_be_inverted_tell_their_noise(name):
 
 def test_the_floor_of_a_square_is_that_of_two_noises_that_rows_do_not_tell_apart():
     assert 0.2 < floor("dcm-chain-nonadditive", rows=60) < 0.7
+
+
+def test_ranks_are_kept_by_equations_that_increase_in_their_noise_and_lost_by_others():
+    assert ranked("cnf-chain-linear", rows=20) < 1e-9
+    assert ranked("dcm-chain-nonadditive", rows=60) > floor("dcm-chain-nonadditive", rows=60)
 
 
 def test_parents_are_those_that_equations_read():
