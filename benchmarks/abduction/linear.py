@@ -6,6 +6,7 @@ The judge conditions the joint normal of (u, x) by its covariance; the engine, n
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -123,15 +124,18 @@ def judged(seed: int, resampled: int, draws: int) -> dict[str, Any]:
         noises, nodes = linear.truth(seen, {treated: value})
         given = {f"v{k}": number for k, number in seen.items()}
         bar = f" | {', '.join(given)}" if given else ""
-        asked = model.ask(f"E[v{outcome}[v{treated}={value}]{bar}]", **given)
-        back = model.ask(f"E[u{noise}{bar}]", **given)
+        asked = model.ask(f"E[v{outcome}[v{treated}={value}]{bar}]", given)
+        back = model.ask(f"E[u{noise}{bar}]", given)
         assert asked.route == back.route == "exact"
-        gaps = float(asked.value) - nodes[outcome], float(back.value) - noises[noise]
+        gaps = asked.table.values - nodes[outcome], back.table.values - noises[noise]
         closed = max(closed, *(abs(float(gap)) for gap in gaps))
         if pattern in some and 0 < len(pattern) < linear.size:
             count += 1
             for route, found in errors.items():
-                found += drawn(model, given, route, draws, noises, nodes, treated, value, worth)
+                own = int(rng.integers(2**31))
+                found += drawn(
+                    model, given, route, draws, noises, nodes, treated, value, worth, own
+                )
     return {
         "nodes": linear.size,
         "patterns": len(patterns),
@@ -152,9 +156,10 @@ def drawn(
     treated: int,
     value: float,
     worth: list[float],
+    seed: int,
 ) -> list[float]:
     """The errors of a route's draws in standard errors: noises, and nodes of the other world."""
-    abduction = model.abduct(given, draws=draws, route=route, generator=1)
+    abduction = model.abduct(given, draws=draws, route=route, generator=seed)
     effective = abduction.info.effective_draws
     if effective is not None:
         worth.append(round(effective))
@@ -164,5 +169,6 @@ def drawn(
     for draw, mean in pairs + [(world[f"v{k}"], mean) for k, mean in enumerate(nodes)]:
         error = float(draw.std()) * (1 / draws + (1 / effective if effective else 0)) ** 0.5
         gap = abs(float(draw.mean()) - mean)
-        found.append(round(float(gap / error if error > 1e-9 else gap * 1e6), 3))
+        if error > 1e-9 or gap > 1e-9:  # what is known exactly has no error
+            found.append(round(gap / error, 3) if error else math.inf)
     return found

@@ -15,6 +15,7 @@ the noises that were kept.
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -106,7 +107,7 @@ class Mixed:
             )
             for name in rng.choice(names, 2, replace=False):
                 reads[name].append(f"h{k}")
-        nodes = {}
+        nodes: dict[str, Node] = {}
         for k, name in enumerate(names):
             parents = sorted(rng.permutation(names[:k])[: rng.integers(0, 4)].tolist())
             nodes[name] = _node(rng, parents, reads[name], nodes)
@@ -207,7 +208,8 @@ class Judged:
         spread = max(float(ours.std()), float(theirs.std()))
         error = spread * (1 / worth + 1 / len(theirs)) ** 0.5
         gap = abs(float(ours.mean()) - float(theirs.mean()))
-        self.errors.append(round(gap / error if error > 1e-9 else gap * 1e6, 3))
+        if error > 1e-9 or gap > 1e-9:  # what is known exactly has no error
+            self.errors.append(round(gap / error, 3) if error else math.inf)
 
 
 def judged(seed: int, draws: int, kept: int) -> dict[str, Any]:

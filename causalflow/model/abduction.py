@@ -57,7 +57,8 @@ __all__ = [
     "refused",
 ]
 
-Part, Found = TypeVar("Part"), TypeVar("Found")
+Part = TypeVar("Part")
+Found = TypeVar("Found")
 
 DRAWN = {
     EXACT: "drawn from its exact posterior under the model",
