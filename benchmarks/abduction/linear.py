@@ -151,10 +151,8 @@ def drawn(
     given: dict[str, float],
     route: str,
     draws: int,
-    noises: Array,
-    nodes: Array,
-    treated: int,
-    value: float,
+    truth: tuple[Array, Array],
+    done: tuple[int, float],
     worth: list[float],
     seed: int,
 ) -> list[float]:
@@ -163,10 +161,10 @@ def drawn(
     effective = abduction.info.effective_draws
     if effective is not None:
         worth.append(round(effective))
-    world = model.predict(abduction, {f"v{treated}": value})
+    world = model.predict(abduction, {f"v{done[0]}": done[1]})
     found = []
-    pairs = [(abduction.noise[f"u{k}"]["value"], mean) for k, mean in enumerate(noises)]
-    for draw, mean in pairs + [(world[f"v{k}"], mean) for k, mean in enumerate(nodes)]:
+    pairs = [(abduction.noise[f"u{k}"]["value"], mean) for k, mean in enumerate(truth[0])]
+    for draw, mean in pairs + [(world[f"v{k}"], mean) for k, mean in enumerate(truth[1])]:
         error = float(draw.std()) * (1 / draws + (1 / effective if effective else 0)) ** 0.5
         gap = abs(float(draw.mean()) - mean)
         if error > 1e-9 or gap > 1e-9:  # what is known exactly has no error
