@@ -19,20 +19,26 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 import causalflow as cf
-from benchmarks.confounded.questions import CASES, Case, Question
+from benchmarks.confounded.bounds import bounds
+from benchmarks.confounded.questions import CASES, Case
 from causalflow.shipped import graph_path
 
 __all__ = ["SIZE", "WAYS", "fitted", "measured"]
 
-SIZE, DRAWN, ROWS = 8, 2_000, 400
+SIZE, DRAWN, ROWS, ASKED = 8, 2_000, 400, 1_000
 NET = "diffusion: {width: 16, multipliers: [1, 2], blocks: 1}"
 TRAINING: Mapping[str, Any] = {"batch_size": 128, "learning_rate": 2e-3, "ema": 0.99}
 WAYS: Mapping[str, Mapping[str, str]] = {
     "ignored": dict.fromkeys(CASES, ""),
-    "as shipped": {kind: case.hidden for kind, case in CASES.items()},
+    "own noise": {kind: case.hidden for kind, case in CASES.items()},
+    "through": {
+        kind: f"{CASES[kind].hidden}: {{through: {name}}}"
+        for kind, name in (("bar_mnist", "slant"), ("frontdoor", "ground"))
+    },
 }
 """What is written for the hidden edge into the picture, by world."""
 
@@ -43,8 +49,16 @@ def graph_of(kind: str, way: str) -> cf.Graph:
     shape = rf"shape: [\1, {SIZE}, {SIZE}], {NET}"
     text = re.sub(r"shape: \[(\d), \d+, \d+\]", shape, text)
     written = WAYS[way][kind]
+    if way == "through":
+        text = text.replace("nodes:\n", f"nodes:\n  {_hidden_node(kind)}\n")
     line = f"  - {written}\n" if written else ""
     return cf.loads(text.replace(f"  - {CASES[kind].hidden}\n", line))
+
+
+def _hidden_node(kind: str) -> str:
+    rows = cf.data.confounded(kind, n=1)
+    levels = ", ".join(rows.scm.nodes[rows.world.hidden].type.levels)
+    return f"{rows.world.hidden}: {{type: class, levels: [{levels}]}}"
 
 
 def fitted(kind: str, way: str, seed: int, steps: int, work: Path) -> tuple[cf.Model, float]:
@@ -61,10 +75,14 @@ def fitted(kind: str, way: str, seed: int, steps: int, work: Path) -> tuple[cf.M
 
 
 def _told(kind: str, split: str, seed: int) -> dict[str, Any]:
-    """The columns; the marker's labels are those that a reader reads off the pictures."""
+    """The columns; of attributes, what a reader reads off the pictures."""
     rows = cf.data.confounded(kind, split, SIZE, seed=seed)
-    shown = {"marker"} & set(rows.world.attributes)
-    return {**rows.columns, **{name: rows.read(rows.images)[name] for name in shown}}
+    return {**rows.columns, **_read(rows)}
+
+
+def _read(rows: Any) -> dict[str, Tensor]:
+    found: dict[str, Tensor] = rows.read(rows.images)
+    return {name: each for name, each in found.items() if name in (rows.world.hidden, "marker")}
 
 
 def measured(model: cf.Model, kind: str, seed: int) -> dict[str, Any]:
@@ -73,7 +91,39 @@ def measured(model: cf.Model, kind: str, seed: int) -> dict[str, Any]:
     found: dict[str, Any] = {"arms": [_arm(model, case, rows, act, seed) for act in case.arms]}
     if case.kept:
         found["kept"] = _kept(model, case, rows, seed)
+    if case.questions:
+        found["shares"] = _shares(model, case, rows, seed)
     return found
+
+
+def _shares(model: cf.Model, case: Case, rows: Any, seed: int) -> list[dict[str, Any]]:
+    """Each question's exact bounds and truth, and the share among counterfactuals of test rows."""
+    some, found = np.arange(ASKED), []
+    values = sorted({question.do[case.treatment] for question in case.questions})
+    acts = {value: {case.treatment: value} for value in values}
+    read = {v: rows.read(_pictures(model, rows, some, act, seed)) for v, act in acts.items()}
+    for question in case.questions:
+        low, high = bounds(case, question, rows)
+        law = rows.law(list(question.event), question.do, question.given).values
+        looks = _meets(rows.labels, question.given)
+        shown = _meets(read[question.do[case.treatment]], question.event)[looks]
+        found.append(
+            {
+                "question": question.text,
+                "low": low,
+                "truth": float(law[tuple(question.event.values())]),
+                "high": high,
+                "share": float(shown.mean()),
+                "rows": len(shown),
+            }
+        )
+    return found
+
+
+def _meets(columns: Mapping[str, Any], values: Mapping[str, int]) -> NDArray[np.bool_]:
+    """Which of the rows that are asked have these values."""
+    every = [np.asarray(columns[name])[:ASKED] == value for name, value in values.items()]
+    return np.logical_and.reduce([np.ones(ASKED, dtype=bool), *every])
 
 
 def _arm(
@@ -109,21 +159,8 @@ def _kept(model: cf.Model, case: Case, rows: Any, seed: int) -> dict[str, float]
 
 
 def _pictures(model: cf.Model, rows: Any, at: Any, act: Mapping[str, Any], seed: int) -> Tensor:
-    evidence = {n: rows.labels[n][at] for n in rows.graph.nodes if n != "image"}
-    evidence["image"] = rows.images[torch.as_tensor(at)]
+    columns = {**rows.labels, **_read(rows), "image": rows.images}
+    evidence = {n: columns[n][at] for n in model.graph.nodes}
     generator = torch.Generator().manual_seed(seed)
     world = model.counterfactual(evidence, do=dict(act), generator=generator)
     return torch.as_tensor(world["image"])
-
-
-def share(model: cf.Model, rows: Any, question: Question, seed: int) -> float:
-    """The share of the event among counterfactuals of test rows that look like what is given."""
-    looks = np.ones(len(rows), dtype=bool)
-    for name, value in question.given.items():
-        looks &= rows.labels[name] == value
-    at = np.flatnonzero(looks)[:ROWS]
-    read = rows.read(_pictures(model, rows, at, dict(question.do), seed))
-    meets = np.ones(len(at), dtype=bool)
-    for name, value in question.event.items():
-        meets &= read[name].numpy() == value
-    return float(meets.mean())

@@ -1,0 +1,105 @@
+"""Report: the page of what was measured, from its lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.confounded.questions import CASES
+from benchmarks.markdown import markdown
+
+__all__ = ["page"]
+
+HEAD = Path(__file__).with_name("head.md")
+Line = dict[str, Any]
+
+
+def page(lines: Sequence[Line]) -> str:
+    """The tables: laws under do(), what is kept, and shares beside bounds."""
+    ordered = sorted(lines, key=lambda line: (list(CASES).index(line["world"]), line["way"]))
+    groups: dict[tuple[str, str, int], list[Line]] = {}
+    for line in ordered:
+        groups.setdefault((line["world"], line["way"], line["steps"]), []).append(line)
+    text = [HEAD.read_text(encoding="utf-8"), *_laws(groups), *_kept(groups), *_shares(groups)]
+    return "\n".join(text) + "\n"
+
+
+Groups = dict[tuple[str, str, int], list[Line]]
+
+
+def _laws(groups: Groups) -> Iterator[str]:
+    yield "## What pictures show under do()\n"
+    yield (
+        "Total variation between the attributes that 2,000 drawn pictures show and the true law, "
+        "by seed; *chance*: that of 2,000 true pictures.\n"
+    )
+    head = [
+        "world",
+        "attributes",
+        "do",
+        "hidden cause",
+        "steps",
+        "apart, by seed",
+        "chance",
+        "CPU s",
+    ]
+    yield from markdown(head, _law_rows(groups))
+    yield ""
+
+
+def _law_rows(groups: Groups) -> Iterator[list[str]]:
+    for (world, way, steps), lines in groups.items():
+        for number, arm in enumerate(lines[0]["arms"]):
+            do = ", ".join(f"{name}={value:g}" for name, value in arm["do"].items())
+            arms = [line["arms"][number] for line in lines]
+            yield [
+                world,
+                ", ".join(CASES[world].shown),
+                do,
+                way,
+                str(steps),
+                _listed(each["apart"] for each in arms),
+                f"{sum(each['floor'] for each in arms) / len(arms):.3f}",
+                f"{sum(line['fit_seconds'] for line in lines) / len(lines):.0f}",
+            ]
+
+
+def _kept(groups: Groups) -> Iterator[str]:
+    yield "## What stays under do()\n"
+    yield (
+        "The share of 400 test rows whose counterfactual picture still shows what the hidden cause "
+        "had decided, and the mean error of its pixels against the true one, in levels of 255.\n"
+    )
+    head = ["world", "attribute", "do", "hidden cause", "kept", "pixels"]
+    rows = []
+    for (world, way, _), lines in groups.items():
+        if kept := CASES[world].kept:
+            found = [line["kept"] for line in lines]
+            shares = ", ".join(f"{100 * each['share']:.1f} %" for each in found)
+            do = f"another {', '.join(kept[1])}"
+            rows.append([world, kept[0], do, way, shares, _listed((f["pixels"] for f in found), 1)])
+    yield from markdown(head, rows)
+    yield ""
+
+
+def _shares(groups: Groups) -> Iterator[str]:
+    yield "## What is not identified\n"
+    yield (
+        "The exact bounds of the graph by linear programs over all ways to respond "
+        "(`benchmarks/confounded/bounds.py`), the truth, and the share in counterfactuals of the "
+        "model.\n"
+    )
+    head = ["world", "question", "low", "truth", "high", "model"]
+    rows = []
+    for (world, way, _), lines in groups.items():
+        if way == "own noise":
+            for number, asked in enumerate(lines[0].get("shares", [])):
+                found = [line["shares"][number]["share"] for line in lines]
+                ends = [f"{asked[end]:.3f}" for end in ("low", "truth", "high")]
+                rows.append([world, f"`{asked['question']}`", *ends, _listed(found)])
+    yield from markdown(head, rows)
+
+
+def _listed(numbers: Any, digits: int = 3) -> str:
+    return ", ".join(f"{each:.{digits}f}" for each in numbers)
