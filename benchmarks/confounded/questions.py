@@ -71,7 +71,7 @@ CASES: Mapping[str, Case] = {
     "mediated": Case(
         hidden="x <-> image",
         arms=({"x": 0}, {"x": 1}),
-        shown=("first", "third"),
+        shown=("first", "second"),
         kept=("first", {"y": "flip"}),
     ),
     "frontdoor": Case(
