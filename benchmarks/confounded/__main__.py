@@ -3,6 +3,7 @@
 \b
     python -m benchmarks.confounded measure --work WORK   fits and measures; goes on when rerun
     python -m benchmarks.confounded report                the committed page
+    python -m benchmarks.confounded draw --work WORK      counterfactual pictures beside the true
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import click
 
 import causalflow as cf
 from benchmarks.confounded.measure import WAYS, fitted, measured
+from benchmarks.confounded.pictures import draw
 from benchmarks.confounded.questions import CASES
 from benchmarks.confounded.report import page
 from benchmarks.folders import RESULTS
@@ -31,6 +33,15 @@ kept_option = click.option(
 )
 
 
+work_option = click.option(
+    "--work",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("confounded"),
+    show_default=True,
+    help="Folder of fitted models.",
+)
+
+
 @click.group(help=__doc__)
 def main() -> None:
     """The commands."""
@@ -38,13 +49,7 @@ def main() -> None:
 
 @main.command()
 @kept_option
-@click.option(
-    "--work",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("confounded"),
-    show_default=True,
-    help="Folder of fitted models.",
-)
+@work_option
 @click.option("--world", "worlds", multiple=True, type=click.Choice(list(CASES)))
 @click.option("--way", "ways", multiple=True, type=click.Choice(list(WAYS)))
 @click.option("--seed", "seeds", multiple=True, type=int, default=(0, 1), show_default=True)
@@ -74,6 +79,20 @@ def measure(
                 with kept.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(key | seconds | found) + "\n")
                 click.echo(f"{kind}, {way}, seed {seed}: {spent:.0f} s")
+
+
+@main.command("draw")
+@work_option
+@click.option("--world", "worlds", multiple=True, default=("frontdoor", "bar_mnist"))
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True)
+def draw_command(work: Path, worlds: tuple[str, ...], out: Path) -> None:
+    """Draw what the models of seed 0 in the folder make of test rows."""
+    models = {}
+    for path in sorted(work.glob("*-0-*.safetensors")):
+        kind, way = path.stem.split("-")[:2]
+        if kind in worlds:
+            models[kind, way.replace("_", " ")] = cf.Model.load(path)
+    draw(models, out)
 
 
 @main.command()

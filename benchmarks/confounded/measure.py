@@ -27,7 +27,7 @@ from benchmarks.confounded.bounds import bounds
 from benchmarks.confounded.questions import CASES, Case
 from causalflow.shipped import graph_path
 
-__all__ = ["SIZE", "WAYS", "fitted", "measured"]
+__all__ = ["SIZE", "WAYS", "fitted", "measured", "pictures_under"]
 
 SIZE, DRAWN, ROWS, ASKED = 8, 2_000, 400, 1_000
 NET = "diffusion: {width: 16, multipliers: [1, 2], blocks: 1}"
@@ -101,7 +101,7 @@ def _shares(model: cf.Model, case: Case, rows: Any, seed: int) -> list[dict[str,
     some, found = np.arange(ASKED), []
     values = sorted({question.do[case.treatment] for question in case.questions})
     acts = {value: {case.treatment: value} for value in values}
-    read = {v: rows.read(_pictures(model, rows, some, act, seed)) for v, act in acts.items()}
+    read = {v: rows.read(pictures_under(model, rows, some, act, seed)) for v, act in acts.items()}
     for question in case.questions:
         low, high = bounds(case, question, rows)
         law = rows.law(list(question.event), question.do, question.given).values
@@ -151,14 +151,16 @@ def _kept(model: cf.Model, case: Case, rows: Any, seed: int) -> dict[str, float]
         for node, how in changes.items()
     }
     true = rows.true_counterfactual(some, act)
-    ours = _pictures(model, rows, np.arange(ROWS), act, seed)
+    ours = pictures_under(model, rows, np.arange(ROWS), act, seed)
     stays = rows.labels[name][:ROWS] == true[name].numpy()
     same = (rows.read(ours)[name].numpy() == rows.labels[name][:ROWS])[stays]
     apart = float((ours - true["image"]).abs().mean() * 255)
     return {"rows": int(stays.sum()), "share": float(same.mean()), "pixels": apart}
 
 
-def _pictures(model: cf.Model, rows: Any, at: Any, act: Mapping[str, Any], seed: int) -> Tensor:
+def pictures_under(
+    model: cf.Model, rows: Any, at: Any, act: Mapping[str, Any], seed: int
+) -> Tensor:
     columns = {**rows.labels, **_read(rows), "image": rows.images}
     evidence = {n: columns[n][at] for n in model.graph.nodes}
     generator = torch.Generator().manual_seed(seed)
