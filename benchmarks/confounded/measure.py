@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,12 @@ from torch import Tensor
 
 import causalflow as cf
 from benchmarks.confounded.bounds import bounds
-from benchmarks.confounded.questions import CASES, Case
+from benchmarks.confounded.questions import CASES, Case, Question
 from causalflow.shipped import graph_path
 
 __all__ = ["SIZE", "WAYS", "fitted", "measured", "pictures_under"]
 
-SIZE, DRAWN, ROWS, ASKED = 8, 2_000, 400, 1_000
+SIZE, DRAWN, ROWS, ASKED, SEEN = 8, 2_000, 400, 1_000, 8_000
 NET = "diffusion: {width: 16, multipliers: [1, 2], blocks: 1}"
 TRAINING: Mapping[str, Any] = {"batch_size": 128, "learning_rate": 2e-3, "ema": 0.99}
 WAYS: Mapping[str, Mapping[str, str]] = {
@@ -102,6 +103,7 @@ def _shares(model: cf.Model, case: Case, rows: Any, seed: int) -> list[dict[str,
     values = sorted({question.do[case.treatment] for question in case.questions})
     acts = {value: {case.treatment: value} for value in values}
     read = {v: rows.read(pictures_under(model, rows, some, act, seed)) for v, act in acts.items()}
+    seen = _drawn(model, rows, seed)
     for question in case.questions:
         low, high = bounds(case, question, rows)
         law = rows.law(list(question.event), question.do, question.given).values
@@ -115,9 +117,41 @@ def _shares(model: cf.Model, case: Case, rows: Any, seed: int) -> list[dict[str,
                 "high": high,
                 "share": float(shown.mean()),
                 "rows": len(shown),
+                "ends": _ends(case, question, seen),
             }
         )
     return found
+
+
+def _drawn(model: cf.Model, rows: Any, seed: int) -> dict[str, Any]:
+    """Rows as the model draws them where nothing is done, with what its pictures show."""
+    world = model.sample(SEEN, generator=torch.Generator().manual_seed(seed))
+    return {**world, **rows.read(world["image"])}
+
+
+def _ends(case: Case, question: Question, drawn: Mapping[str, Any]) -> list[float] | None:
+    """The package's bounds from rows that the model drew; None of questions of several pixels."""
+    own = [case.treatment, case.instrument, *case.strata]
+    shown = sorted({*question.event, *question.given} - set(own))
+    if len(shown) > 1:
+        return None
+    within = np.ones(SEEN, dtype=bool)
+    for name in set(case.strata) & question.given.keys():
+        within &= np.asarray(drawn[name]) == question.given[name]
+    given = {name: value for name, value in question.given.items() if name not in case.strata}
+    graph = _bow(case, shown[0])
+    columns = {name: np.asarray(drawn[name])[within] for name in sorted(graph.nodes)}
+    counts = np.zeros([2] * len(columns))
+    np.add.at(counts, tuple(columns.values()), 1 / within.sum())
+    text = replace(question, given=given).text
+    found = cf.bounds(graph, text, cf.Table(axes=list(columns), values=counts))
+    return [float(found.low), float(found.high)]
+
+
+def _bow(case: Case, shown: str) -> cf.Graph:
+    lot = [f"{case.instrument} -> {case.treatment}"] if case.instrument else []
+    arrow, arc = (f"{case.treatment} {mark} {shown}" for mark in ("->", "<->"))
+    return cf.Graph(edges=[*lot, arrow, arc])
 
 
 def _meets(columns: Mapping[str, Any], values: Mapping[str, int]) -> NDArray[np.bool_]:
@@ -161,6 +195,7 @@ def _kept(model: cf.Model, case: Case, rows: Any, seed: int) -> dict[str, float]
 def pictures_under(
     model: cf.Model, rows: Any, at: Any, act: Mapping[str, Any], seed: int
 ) -> Tensor:
+    """The model's pictures of some rows under an intervention, in [0, 1]."""
     columns = {**rows.labels, **_read(rows), "image": rows.images}
     evidence = {n: columns[n][at] for n in model.graph.nodes}
     generator = torch.Generator().manual_seed(seed)
