@@ -57,7 +57,7 @@ def graph_of(kind: str, way: str) -> cf.Graph:
 
 
 def _hidden_node(kind: str) -> str:
-    rows = cf.data.confounded(kind, n=1)
+    rows: Any = cf.data.confounded(kind, n=1)
     levels = ", ".join(rows.scm.nodes[rows.world.hidden].type.levels)
     return f"{rows.world.hidden}: {{type: class, levels: [{levels}]}}"
 
@@ -144,7 +144,7 @@ def _ends(case: Case, question: Question, drawn: Mapping[str, Any]) -> list[floa
     counts = np.zeros([2] * len(columns))
     np.add.at(counts, tuple(columns.values()), 1 / within.sum())
     text = replace(question, given=given).text
-    found = cf.bounds(graph, text, cf.Table(axes=list(columns), values=counts))
+    found: Any = cf.bounds(graph, text, cf.Table(axes=list(columns), values=counts))
     return [float(found.low), float(found.high)]
 
 

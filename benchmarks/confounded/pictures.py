@@ -40,11 +40,10 @@ def draw(models: Mapping[tuple[str, str], cf.Model], path: Path) -> None:
 
 
 def _lines(kind: str, models: Mapping[str, cf.Model]) -> dict[str, np.ndarray]:
-    rows = cf.data.confounded(kind, "test", SIZE, n=SHOWN)
+    rows, at = cf.data.confounded(kind, "test", SIZE, n=SHOWN), np.arange(SHOWN)
     _, changes = CASES[kind].kept or ("", {})
     act = {name: 1 - rows.labels[name] for name in changes}
-    true = rows.true_counterfactual(range(SHOWN), act)["image"]
-    at = np.arange(SHOWN)
+    true = rows.true_counterfactual(at, act)["image"]
     made = {way: pictures_under(model, rows, at, act, 0) for way, model in models.items()}
     done = f"do(other {', '.join(changes)})"
     every = {"seen": rows.images / 255, f"true {done}": true, **made}
