@@ -30,12 +30,13 @@ from causalflow.shipped import graph_path
 
 __all__ = ["SIZE", "WAYS", "fitted", "measured", "pictures_under"]
 
-SIZE, DRAWN, ROWS, ASKED, SEEN = 8, 2_000, 400, 1_000, 8_000
-NET = "diffusion: {width: 16, multipliers: [1, 2], blocks: 1}"
+SIZE, DRAWN, ROWS, ASKED, SEEN = 8, 2_000, 400, 600, 4_000
+NET = "width: 16, multipliers: [1, 2], blocks: 1"
 TRAINING: Mapping[str, Any] = {"batch_size": 128, "learning_rate": 2e-3, "ema": 0.99}
 WAYS: Mapping[str, Mapping[str, str]] = {
     "ignored": dict.fromkeys(CASES, ""),
     "own noise": {kind: case.hidden for kind, case in CASES.items()},
+    "own noise, code": {kind: case.hidden for kind, case in CASES.items() if case.net},
     "through": {
         kind: f"{CASES[kind].hidden}: {{through: {name}}}"
         for kind, name in (("bar_mnist", "slant"), ("frontdoor", "ground"))
@@ -47,7 +48,8 @@ WAYS: Mapping[str, Mapping[str, str]] = {
 def graph_of(kind: str, way: str) -> cf.Graph:
     """The world's graph file with small pictures, a small net, and its hidden edge as the way."""
     text = graph_path(f"confounded_{kind}").read_text(encoding="utf-8").partition("queries:")[0]
-    shape = rf"shape: [\1, {SIZE}, {SIZE}], {NET}"
+    net = NET if way == "own noise, code" else NET + CASES[kind].net
+    shape = rf"shape: [\1, {SIZE}, {SIZE}], diffusion: {{{net}}}"
     text = re.sub(r"shape: \[(\d), \d+, \d+\]", shape, text)
     written = WAYS[way][kind]
     if way == "through":

@@ -88,7 +88,7 @@ def _shares(groups: Groups) -> Iterator[str]:
     yield (
         "The exact bounds of the graph by linear programs over all ways to respond "
         "(`benchmarks/confounded/bounds.py`) and the truth; the share in counterfactuals of the "
-        "model, and the bounds that `cf.bounds` finds in 8,000 rows that the model drew, by seed.\n"
+        "model, and the bounds that `cf.bounds` finds in rows that the model drew, by seed.\n"
     )
     head = ["world", "hidden cause", "question", "exact", "truth", "share", "found"]
     rows = []
