@@ -133,9 +133,8 @@ def judged(seed: int, resampled: int, draws: int) -> dict[str, Any]:
             count += 1
             for route, found in errors.items():
                 own = int(rng.integers(2**31))
-                found += drawn(
-                    model, given, route, draws, noises, nodes, treated, value, worth, own
-                )
+                truth = noises, nodes
+                found += drawn(model, given, route, draws, truth, (treated, value), worth, own)
     return {
         "nodes": linear.size,
         "patterns": len(patterns),
