@@ -55,6 +55,8 @@ def identify(
     name: ATE, CATE, ATT, ATC, RD, RR, PN, PS, PNS, NDE, NIE, Ctf-DE, Ctf-IE as in ATE(x -> y),
     CATE(x -> y | z=1) or NDE(x -> y; m); CDE(x -> y; m=1); PSE(x -> y; x -> m -> y).
     ATT(x=drug/none -> y) names the levels. Sums and ratios: P(y=1 | do(x=1)) / P(y=1 | do(x=0)).
+    Policies: do(x ~ {0: 0.3, 1: 0.7}) draws, do(x = 1 - z) plans, do(x += 1) shifts, do(x ~ pi(z))
+    is any law given z.
     """
     from causalflow.formats.formats import load
 

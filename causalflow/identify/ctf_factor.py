@@ -35,6 +35,7 @@ from typing import NamedTuple
 
 from causalflow.admg.admg import ADMG
 from causalflow.identify.hedge import Hedge
+from causalflow.query.policy import Policy
 from causalflow.query.query import Intervention, Term
 from causalflow.symbolic.expression import Index, natural
 from causalflow.symbolic.substitute import Symbol
@@ -299,6 +300,8 @@ class Unnesting:
                 return Index(intervention.variable)
             case Term() as nested:
                 return self.value(nested)
+            case Policy():
+                raise AssertionError("policies have become variables")
             case value:
                 return value
 

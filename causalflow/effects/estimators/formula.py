@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from causalflow.effects.complete_rows import Array, Rows
 from causalflow.errors import DataError, QueryError
 from causalflow.symbolic.expression import (
+    Chosen,
     Event,
     Expression,
     Index,
@@ -103,6 +104,8 @@ class Formula:
                 return _ONE
             case Zero():
                 return _scaled(_ONE, 0.0)
+            case Chosen():
+                raise _NoNestedMeanError(f"estimate: {expression} is counted, and not regressed on")
             case Linear():
                 parts = [
                     _scaled(self._number(event), float(scale)) for scale, event in expression.terms
