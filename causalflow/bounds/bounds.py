@@ -38,7 +38,6 @@ from causalflow.query.combination import AnyQuery, Combination, require_values
 from causalflow.query.means import check_named
 from causalflow.query.parse import parse_query
 from causalflow.query.query import Query
-from causalflow.query.regime import policy_variables
 
 __all__ = ["Bounds", "bounds"]
 
@@ -121,7 +120,7 @@ def bounds(
     graph, data = _told(graph, query, data)
     observation = observe(graph, data)
     question = _read(graph, query, observation)
-    if policies := policy_variables(question):
+    if policies := question.policies:
         raise QueryError(
             f"bounds: do({policies[0]}) is a policy, of which no bounds are found; ask at single"
             " values, or identify it"

@@ -29,6 +29,7 @@ from causalflow.design.front_door import front_door_formula, front_door_sets
 from causalflow.design.instruments import instruments
 from causalflow.errors import QueryError
 from causalflow.proof.proof import names_text
+from causalflow.query.policy import Policy
 from causalflow.query.query import Kind, Query, Term, Value
 from causalflow.registry import Registry
 from causalflow.symbolic.expression import Event, Expression, Index, Linear, Probability
@@ -158,20 +159,20 @@ def natural_term(term: Term) -> Natural | None:
     plain = [each for each in term.subscript if each.nested is None]
     nested = [each.nested for each in term.subscript if each.nested is not None]
     worlds = {each.subscript for each in nested}
-    if len(plain) != 1 or len(worlds) > 1 or plain[0].value is None:
+    if len(plain) != 1 or len(worlds) > 1 or isinstance(plain[0].value, Policy | None):
         return None
     (setting,), others = plain, None
     for world in worlds:
         if len(world) != 1 or world[0].variable != setting.variable or world[0].nested:
             return None
         others = world[0].value
-        if others is None:
+        if isinstance(others, Policy | None):
             return None
     names = frozenset(each.name for each in nested)
     if term.name in names | {setting.variable}:
         return None
-    assert not isinstance(setting.value, Term | None)
-    assert not isinstance(others, Term)
+    assert not isinstance(setting.value, Term | Policy | None)
+    assert not isinstance(others, Term | Policy)
     return Natural(
         outcome=term.name,
         treatment=setting.variable,

@@ -32,7 +32,6 @@ from causalflow.estimate.counts import UncountableError, counted
 from causalflow.estimate.plug_in import Answers, Estimate, check_sampling, estimated
 from causalflow.graph.node import Level
 from causalflow.query.means import check_named, counting_notes
-from causalflow.query.regime import policy_variables
 from causalflow.symbolic.parts import variables
 from causalflow.values.dataframe import columns_of, table_of
 
@@ -74,7 +73,7 @@ def estimate_of(
         QueryError: no method answers the question.
         DataError: the rows lack a column or hold what is no value, or an option is none.
     """
-    if method not in ("auto", COUNTING) and (policies := policy_variables(ask.query)):
+    if method not in ("auto", COUNTING) and (policies := ask.query.policies):
         raise QueryError(f"estimate: do({policies[0]}) is a policy, whose answer is counted alone")
     if method not in ("auto", COUNTING, *_NAMED):
         known = ["auto", COUNTING, *_NAMED]
@@ -85,7 +84,7 @@ def estimate_of(
         try:
             return _counted(ask, given, levels, resamples, confidence, generator)
         except UncountableError:
-            alone = method == COUNTING or bool(policy_variables(ask.query))
+            alone = method == COUNTING or bool(ask.query.policies)
             if alone or _plan(ask, columns_of(given, "estimate"), method) is None:
                 raise
     settings = _settings(learners, folds, confidence, generator, resamples)

@@ -10,6 +10,7 @@ Source: Pearl (2009), *Causality*, section 7.1; Balke & Pearl (1994).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -89,7 +90,7 @@ class ExactModel:
             allowed = one_of(arithmetic, ("auto", "fraction", "float"))
             raise CausalflowError(f"unknown arithmetic {arithmetic!r}; {allowed}")
         self.graph = graph
-        self._options = {"arithmetic": arithmetic, "backend": backend, "assumed": assumed}
+        self._remade = partial(ExactModel, arithmetic=arithmetic, backend=backend, assumed=assumed)
         self._structure = FiniteStructure(graph, assumed)
         self._inference = Inference(self._structure, arithmetic, backend)
         self._prepared: dict[Asked, Prepared] = {}
@@ -157,11 +158,10 @@ class ExactModel:
         Raises:
             QueryError: a policy that is no table over levels.
         """
-        found = policy_question(question, self.graph)
-        if found is None:
+        if not question.query.policies:
             return self, question
-        graph, known = found
-        return ExactModel(graph, **self._options), known
+        graph, known = policy_question(question, self.graph)
+        return self._remade(graph), known
 
     def distribution(
         self, evidence: Evidence, do: Mapping[str, Any], targets: Iterable[str] | None = None

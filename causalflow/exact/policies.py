@@ -22,7 +22,7 @@ from causalflow.query.combination import AnyQuery, Combination
 from causalflow.query.known import Known, KnownParts, bindable
 from causalflow.query.policy import Policy
 from causalflow.query.policy_rows import policy_rows
-from causalflow.query.regime import Regime, policy_variables, regime_of
+from causalflow.query.regime import Regime, regime_of
 from causalflow.values.finite import FiniteType, finite_of
 
 __all__ = ["Asking", "asked_as", "given_levels", "policy_question"]
@@ -30,17 +30,13 @@ __all__ = ["Asking", "asked_as", "given_levels", "policy_question"]
 Asking = TypeVar("Asking", Known, KnownParts, Known | KnownParts)
 
 
-def policy_question(known: Asking, graph: Graph) -> tuple[Graph, Asking] | None:
+def policy_question(known: Asking, graph: Graph) -> tuple[Graph, Asking]:
     """The graph with the question's policies as nodes, and the question put to it.
-
-    None where it has none.
 
     Raises:
         QueryError: a policy that is not told, or gives what is no level; a variable without levels.
     """
-    policies = policy_variables(known.query)
-    if not policies:
-        return None
+    policies = known.query.policies
     parts = known.parts if isinstance(known, KnownParts) else {known.query: known}
     regimes = {query: regime_of(each.query, graph.admg) for query, each in parts.items()}
     wider = with_policies(graph, {str(each): each for each in policies if not each.is_idle})

@@ -64,8 +64,8 @@ class Prepared:
         if isinstance(known, Known):
             self._asked: _Single | _Parts = _Single(inference, known)
         else:
-            self._asked = _Parts(inference, known)
-        self.known, self.judgement = stated or known, judgement
+            self._asked = _Parts(inference, known, stated is not None)
+        self.known, self.judgement, self._stated = stated or known, judgement, stated
         self._notes, self._learned = notes, learned
         self._domains: tuple[Domain, ...] | None = None
         self._answers: dict[tuple[int, ...], Answer] = {}
@@ -81,7 +81,7 @@ class Prepared:
         if found is None:
             found = self._asked.answer(given)
             found = replace(
-                asked_as(self.known.query, found),
+                found if self._stated is None else asked_as(self.known.query, found),
                 judgement=self.judgement,
                 notes=(*found.notes, *self._notes),
                 learned=self._learned,
@@ -110,13 +110,16 @@ class Prepared:
 class _Parts:
     """A sum or ratio of questions."""
 
-    def __init__(self, inference: Inference, known: KnownParts) -> None:
+    def __init__(self, inference: Inference, known: KnownParts, has_policies: bool) -> None:
         self._query = known.query
+        self._has_policies = has_policies
         self._parts = {part: _Single(inference, each) for part, each in known.parts.items()}
 
     def answer(self, given: Mapping[str, Any]) -> Answer:
         """The answer, by those to the parts."""
-        answers = {part: asked_as(part, each.answer(given)) for part, each in self._parts.items()}
+        answers = {part: each.answer(given) for part, each in self._parts.items()}
+        if self._has_policies:
+            answers = {part: asked_as(part, each) for part, each in answers.items()}
         return combined_answer(self._query, answers)
 
     def domain(self, name: str) -> Domain:

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import prod
+from typing import TypeAlias
 
 from causalflow.identify.ctf_factor import CtfWitness
 from causalflow.identify.problem import Found, Problem
@@ -32,7 +33,8 @@ from causalflow.values.finite import FiniteType
 
 __all__ = ["Levels", "by_cases"]
 
-Levels = Mapping[str, FiniteType]
+Levels: TypeAlias = Mapping[str, FiniteType]
+Read: TypeAlias = tuple[tuple[str, Value], ...]
 
 MOST = 512
 """Questions that one may fall into."""
@@ -99,7 +101,7 @@ class _Part:
 
     weight: Fraction
     level: Value
-    read: tuple[tuple[str, Value], ...]
+    read: Read
     is_natural: bool
 
 
@@ -112,14 +114,14 @@ def _parts(policy: Policy, levels: Levels) -> list[_Part] | None:
         return None
     own = levels[policy.variable]
     others = [name for name in policy.reads if name != policy.variable]
-    by_read: dict[tuple[tuple[str, Value], ...], dict[Value, tuple[Fraction, ...]]] = {}
+    by_read: dict[Read, dict[Value, tuple[Fraction, ...]]] = {}
     for cell, law in policy_rows(policy, own, {name: levels[name] for name in policy.reads}):
         at = dict(zip(policy.reads, cell, strict=True))
-        read = tuple((name, at[name]) for name in others)
+        read: Read = tuple((name, at[name]) for name in others)
         by_read.setdefault(read, {})[at.get(policy.variable, "")] = law
     found: list[_Part] = []
-    for read, laws in by_read.items():
-        if (split := _parts_at(own, laws, read)) is None:
+    for at_read, laws in by_read.items():
+        if (split := _parts_at(own, laws, at_read)) is None:
             return None
         found += split
     return found
@@ -128,7 +130,7 @@ def _parts(policy: Policy, levels: Levels) -> list[_Part] | None:
 def _parts_at(
     own: FiniteType,
     laws: Mapping[Value, tuple[Fraction, ...]],
-    read: tuple[tuple[str, Value], ...],
+    read: Read,
 ) -> list[_Part] | None:
     found = []
     for place, level in enumerate(own.levels):

@@ -26,7 +26,6 @@ from causalflow.identify.hedge import Hedge
 from causalflow.proof.proof import Proof, Step, latex_question
 from causalflow.query.combination import AnyQuery, Combination
 from causalflow.query.parse import parse_distribution
-from causalflow.query.regime import policy_variables
 from causalflow.symbolic.evaluate import Data, evaluate
 from causalflow.symbolic.expression import ZERO, Expression, Index
 from causalflow.symbolic.parts import variables
@@ -133,7 +132,7 @@ class Verdict:
         """
         if self.graph is None or "P(v)" not in self.data or isinstance(self.query, Combination):
             return ()
-        if policy_variables(self.query):
+        if self.query.policies:
             return ()
         found = short_answers(self.graph, self.query)
         return tuple(each for each in found if each.estimand is not None or not self.identifiable)
@@ -333,7 +332,7 @@ class Verdict:
             reasons = [*(self.witness or filter(None, [self.hedge])), *filter(None, [self.note])]
             start = f"{self.query} is {self.said} from {self._known}"
             is_finite = self.declared is not None and len(self.levels) == len(self.declared.nodes)
-            advice = [f"  {BOUNDS}"] if is_finite and not policy_variables(self.query) else []
+            advice = [f"  {BOUNDS}"] if is_finite and not self.query.policies else []
             shown = (*reasons, *(f"warning: {each}" for each in self.warnings))
             return [start, *(f"  {each}" for each in shown), *advice]
         lines = [f"{self.query} = {to_text(self.estimand)}"]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from causalflow.equations.law import FAMILIES, NOISE
 from causalflow.errors import EvidenceError, GraphError
 from causalflow.mechanisms.equation.operations import TORCH
 from causalflow.mechanisms.mechanism import to_engine
-from causalflow.query.policy import Chances, Draw, Function, Policy
+from causalflow.query.policy import Chances, Draw, Function, Policy, Value
 from causalflow.query.policy_rows import told
 from causalflow.values.finite import finite_of
 from causalflow.values.variable import NodeType
@@ -130,7 +130,7 @@ class PolicyAction:
             )
         return near.argmin(dim=1)
 
-    def _chosen(self, levels: tuple[str | int | float, ...], shares: list[Tensor]) -> Tensor:
+    def _chosen(self, levels: tuple[Value, ...], shares: list[Tensor]) -> Tensor:
         """The level whose part of [0, 1] the uniform number falls into, levels in their order."""
         kind = self.types[self.policy.variable]
         own = finite_of(kind)
@@ -157,7 +157,7 @@ class PolicyAction:
 
     def _quantile(self, family: str, parameters: list[Tensor]) -> Tensor:
         spec = FAMILIES.get(family)
-        given = {p.name: p.default for p in spec.parameters}
+        given: dict[str, Any] = {p.name: p.default for p in spec.parameters}
         for parameter, value in zip(spec.parameters, parameters, strict=False):
             given[parameter.name] = value.cpu().numpy()
         assert self.uniform is not None

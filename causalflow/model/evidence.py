@@ -174,6 +174,7 @@ def policies_of(graph: Graph, do: Mapping[str, Any]) -> dict[str, Policy | Value
         for name, value in do.items()
         if name in graph.nodes
         and isinstance(value, str)
+        and value.lstrip()[:1] in tuple("~=+-*")
         and (each := spelt_policy(name, value, variables)) is not None
     }
     if any(isinstance(each, Policy) for each in found.values()):

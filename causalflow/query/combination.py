@@ -27,6 +27,7 @@ from fractions import Fraction
 from typing import NoReturn, TypeAlias
 
 from causalflow.errors import QueryError
+from causalflow.query.policy import Policy
 from causalflow.query.query import OPENED, Kind, Query, Term
 
 __all__ = [
@@ -91,6 +92,11 @@ class Combination:
     def variables(self) -> frozenset[str]:
         """Every variable that the questions mention."""
         return frozenset().union(*(part.variables for part in self.parts))
+
+    @property
+    def policies(self) -> tuple[Policy, ...]:
+        """The policies of the questions, each once."""
+        return tuple(dict.fromkeys(each for part in self.parts for each in part.policies))
 
     @property
     def free_variables(self) -> tuple[str, ...]:

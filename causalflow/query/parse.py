@@ -227,7 +227,7 @@ def parse_query(text: str, graph: Graph | ADMG | None = None) -> AnyQuery:
     if found is None and re.search(r"[-+*/]", text):
         found = read_combination(text, one)
     found = found or one(text)
-    if admg is not None and re.search("[=~]", text):
+    if admg is not None and found.policies:
         check_policies(found, admg)
     return found
 

@@ -28,7 +28,9 @@ from typing import TypeAlias, assert_never
 from causalflow.equations.equation import Equation
 from causalflow.equations.term import Binary, Name, renamed
 
-__all__ = ["Chances", "Draw", "Function", "How", "Policy", "Untold", "bare", "policy_text"]
+__all__ = ["Chances", "Draw", "Function", "How", "Policy", "Untold", "Value", "bare", "policy_text"]
+
+Value: TypeAlias = str | int | float
 
 _SHIFTS = {"+": "+=", "-": "-=", "*": "*="}
 
@@ -44,7 +46,7 @@ class Function:
 class Chances:
     """A probability for each level, 0 for those not named; no levels: for all, in their order."""
 
-    levels: tuple[str | int | float, ...]
+    levels: tuple[Value, ...]
     shares: tuple[Equation, ...]
 
 
@@ -182,7 +184,7 @@ def bare(name: str) -> str:
     return name if re.fullmatch(r"[^\W\d]\w*", name) else _quoted(name)
 
 
-def _level(value: str | int | float) -> str:
+def _level(value: Value) -> str:
     is_word = isinstance(value, str) and re.fullmatch(r"[^\W\d]\w*", value)
     return str(value) if is_word or not isinstance(value, str) else _quoted(value)
 

@@ -15,10 +15,10 @@ from causalflow.equations.equation import parse_equation
 from causalflow.equations.law import FAMILIES
 from causalflow.errors import GraphError, QueryError
 from causalflow.graph.node import Exogenous, Family, Finite, Node
-from causalflow.query.policy import Chances, Draw, Function, Policy
-from causalflow.query.policy_rows import expression_number, policy_rows
+from causalflow.query.policy import Chances, Draw, Function, Policy, Value
+from causalflow.query.policy_rows import distribution, expression_number, policy_rows
 from causalflow.query.policy_text import Mark, how_of
-from causalflow.query.query import Value, is_number, unknown_node
+from causalflow.query.query import is_number, unknown_node
 from causalflow.values.column import GAP
 from causalflow.values.finite import FiniteType, finite_of
 from causalflow.values.variable import UNTYPED, NodeType
@@ -147,7 +147,7 @@ def _number(policy: Policy, kind: NodeType) -> Value | Policy:
             for each in levels:
                 kind.read(each, where=where, error=QueryError)
             if not policy.reads:
-                policy_rows(policy, FiniteType(levels=levels), {})
+                distribution(policy, [expression_number(policy, each, {}) for each in shares], {})
         case Function(expression) if not policy.reads:
             value: float = kind.show(
                 kind.read(float(expression_number(policy, expression, {})), where=where)

@@ -16,11 +16,11 @@ from typing import Any
 from causalflow.equations.equation import NUMPY, Equation, evaluate
 from causalflow.equations.law import NOISE, shown_number
 from causalflow.errors import GraphError, QueryError
-from causalflow.graph.node import Level, Rows
-from causalflow.query.policy import Chances, Draw, Function, Policy, Untold
+from causalflow.graph.node import Rows
+from causalflow.query.policy import Chances, Draw, Function, Policy, Untold, Value
 from causalflow.values.finite import FiniteType
 
-__all__ = ["expression_number", "policy_rows", "told"]
+__all__ = ["distribution", "expression_number", "policy_rows", "told"]
 
 
 def policy_rows(policy: Policy, own: FiniteType, given: Mapping[str, FiniteType]) -> Rows:
@@ -99,7 +99,7 @@ def _certain(
 def _spread(
     policy: Policy,
     own: FiniteType,
-    levels: Sequence[Level],
+    levels: Sequence[Value],
     numbers: Sequence[Fraction],
     at: Mapping[str, Fraction],
 ) -> tuple[Fraction, ...]:
@@ -111,6 +111,17 @@ def _spread(
     row = [Fraction(0)] * len(own.levels)
     for level, number in zip(levels or own.levels, numbers, strict=True):
         row[own.position(level, where=f"query: '{policy.variable}'", error=QueryError)] += number
+    return distribution(policy, row, at)
+
+
+def distribution(
+    policy: Policy, row: Sequence[Fraction], at: Mapping[str, Fraction]
+) -> tuple[Fraction, ...]:
+    """The probabilities that a policy gives, divided by their sum, which rounding explains.
+
+    Raises:
+        QueryError: one is below 0, or they do not sum to 1.
+    """
     total = sum(row, start=Fraction(0))
     if min(row) < 0 or abs(total - 1) > NOISE:
         shown = ", ".join(map(shown_number, row))

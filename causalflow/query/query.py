@@ -35,7 +35,7 @@ from fractions import Fraction
 from typing import TypeAlias
 
 from causalflow.errors import QueryError, one_of
-from causalflow.query.policy import Policy
+from causalflow.query.policy import Policy, Value
 from causalflow.values.likelihood import Levels, Span
 
 __all__ = [
@@ -56,8 +56,6 @@ __all__ = [
     "unknown_node",
     "unquoted",
 ]
-
-Value: TypeAlias = str | int | float
 
 NAME = r"[^\W\d]\w*"
 """A name that is written without quotes."""

@@ -25,7 +25,7 @@ from causalflow.query.combination import AnyQuery, Combination
 from causalflow.query.policy import Policy
 from causalflow.query.query import Intervention, Query, Term, World
 
-__all__ = ["Regime", "check_policies", "parents_under", "policy_variables", "regime_of"]
+__all__ = ["Regime", "check_policies", "parents_under", "regime_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,12 +67,6 @@ def regime_of(query: Query, admg: ADMG) -> Regime:
             raise QueryError(f"query: a node is called as the policy is written: '{name}'")
     found = replace(form, outcomes=outcomes, conditions=conditions)
     return Regime(query=found, policies=policies)
-
-
-def policy_variables(query: AnyQuery) -> tuple[Policy, ...]:
-    """The policies of a question, or of all parts of a combination."""
-    parts = query.parts if isinstance(query, Combination) else (query,)
-    return tuple(dict.fromkeys(each for part in parts for each in part.policies))
 
 
 def check_policies(query: AnyQuery, admg: ADMG) -> None:
