@@ -150,7 +150,8 @@ class ExactModel:
             learned: whether the tables were fitted.
         """
         wider, known = self.with_policies(question)
-        return Prepared(wider.inference, known, judgement, notes, learned=learned, stated=question)
+        stated = None if wider is self else question
+        return Prepared(wider.inference, known, judgement, notes, learned=learned, stated=stated)
 
     def with_policies(self, question: Asking) -> tuple[ExactModel, Asking]:
         """The model and the question where the question's policies are nodes; themselves if none.

@@ -74,6 +74,8 @@ __all__ = ["parse_distribution", "parse_query", "plain_query", "single_query", "
 
 _PLAIN = re.compile(r"\s*(?:pr?|e)\s*[(\[]", re.IGNORECASE)
 """How a question begins that has no name of its own."""
+_MAY_SET = re.compile(r"~|[-+*]=|=[^,)\]|]*[-+*/(<>^&%]")
+"""What stands in a question that sets a variable by a policy."""
 _NAMES = rf"\s*({NAME}(?:\s*,\s*{NAME})*)\s*"
 _BEHIND = rf"\s*do\s*\({_NAMES}\)\s*(?:,{_NAMES})?|{_NAMES}"
 _FORM = re.compile(rf"\s*[Pp]r?\s*\({_NAMES}(?:\|(?:{_BEHIND}))?\)\s*")
@@ -317,7 +319,7 @@ def parse_distribution(text: str, graph: Graph | None = None) -> Query:
 def _read(text: str, variables: Variables | None) -> Query:
     query = plain_query(text, variables)
     if query is None:
-        plain, marks = marked(text)
+        plain, marks = marked(text) if _MAY_SET.search(text) else (text, {})
         query = Reader(text=text, variables=variables, marks=marks).query(_tree(plain, text))
     return query
 

@@ -47,8 +47,6 @@ class Mark:
 
 def marked(text: str) -> tuple[str, Mapping[int, Mark]]:
     """The text with blanks for its policies, and what these are by the place of the first blank."""
-    if not re.search(r"[~(]|[-+*]=|\[", text):
-        return text, {}
     plain, marks = list(text), {}
     for start, end in _items(text):
         found = _ITEM.match(text, start, end)

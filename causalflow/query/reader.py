@@ -32,6 +32,7 @@ from causalflow.query.query import (
     Query,
     Term,
     Value,
+    is_number,
     literal,
     unknown_node,
     unquoted,
@@ -175,7 +176,8 @@ class Reader:
             token = _token(part)
             position = token.start_pos or 0
             mark = self.marks.get(position)
-            if mark is None and self.variables is not None and token.type != "QUOTED":
+            is_word = token.type != "QUOTED" and not is_number(str(token))
+            if mark is None and self.variables is not None and is_word:
                 mark = word_mark(name, str(token), self.variables)
             if mark is not None:
                 try:
