@@ -40,9 +40,9 @@ class Told:
         words: how it is said, a row each.
         ids: a number a row, the same where the same row is repeated.
         virtual: whether some weights are neither 0 nor 1.
-        table: of a class, the weights of its levels, shape (rows, levels), float64.
-        ends: of a number, the ends of the interval and whether they count: each (rows,).
-        seen: of a picture, its pixels and which of them are seen: (rows, *shape) each.
+        table: the weights of a class's levels, shape (rows, levels), float64.
+        ends: a number's lower and upper end, and whether they are left out: (rows,) each.
+        seen: the pixels of a picture, and which of them are seen: (rows, *shape) each.
     """
 
     words: tuple[str, ...]
