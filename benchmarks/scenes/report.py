@@ -13,6 +13,7 @@ from benchmarks.scenes.scene import FAMILIES, declared
 from benchmarks.scenes.verdicts import verdicts
 from benchmarks.scenes.ways import WAYS
 from causalflow.data.sets.scenes.scenes import CHANGED
+from causalflow.training.options import LATENT
 
 __all__ = ["found_in", "report", "section"]
 
@@ -66,7 +67,7 @@ def _family(family: str, found: Found, folder: Path) -> Iterator[str]:
     for do in next(iter(found["ways"].values())):
         rows = [_line(way, found["ways"][way][do]) for way in WAYS if way in found["ways"]]
         yield from (f"**{do}**", "", *markdown(HEADS, rows), "")
-    yield from (*_beside(found), "")
+    yield from (*_beside(family, found, folder), "")
     if (folder / f"scenes_{family}.png").exists():
         yield from (f"![{family}: factual, true and made pictures](scenes_{family}.png)", "")
     yield from (f"`{found['command']}`: {found['machine']['processor']}, one thread.", "")
@@ -94,8 +95,8 @@ def _cell(score: Found | None, times: float, digits: int) -> str:
     return f"{value} ({low} to {high})"
 
 
-def _beside(found: Found) -> Iterator[str]:
-    """Judges, null interventions, and what the nets took."""
+def _beside(family: str, found: Found, folder: Path) -> Iterator[str]:
+    """Judges, null interventions, and what the nets took, with their logs where they are kept."""
     judged = ", ".join(f"{name} {share:.1%}" for name, share in found["judges"].items())
     yield f"* Right on true counterfactual pictures: {judged}."
     for way, null in found["null"].items():
@@ -106,7 +107,10 @@ def _beside(found: Found) -> Iterator[str]:
     for method, took in found["fits"].items():
         minutes = f"{took['cpu_minutes']:.1f} CPU minutes ({took['minutes']:.1f} by the wall)"
         weights = f"{took['parameters'] / 1e6:.1f} million weights"
-        yield f"* {method}: {minutes}, {took['steps']:,.0f} steps, {weights}: `{took['command']}`."
+        log = f"scenes_{family}_{method}.jsonl"
+        kept = f" ([log]({log}))" if (folder / log).exists() else ""
+        steps = f"{took['steps']:,.0f} steps"
+        yield f"* {method}: {minutes}, {steps}, {weights}: `{took['command']}`{kept}."
 
 
 def section(folder: Path = RESULTS) -> list[str]:
@@ -123,7 +127,7 @@ def section(folder: Path = RESULTS) -> list[str]:
         f"**{met} of {total} lines are met.** An image node in a latent, fitted by the defaults on "
         f"one CPU thread to {given['train']:,} pictures; {given['test']} unseen ones, each parent "
         "set by itself, the worst intervention decides. In the file, by intervention, too: "
-        f"{_ways(found)}."
+        f"{_ways(found)}.{_earlier(found)}"
     )
     made = "`python -m benchmarks.scenes fit ball`, `measure ball`, `report`"
     return [
@@ -142,6 +146,13 @@ def _ways(found: Mapping[str, Any]) -> str:
     """What else was measured, of any family."""
     names = dict.fromkeys(way for one in found.values() for way in one["ways"] if way != "latent")
     return "; ".join(names)
+
+
+def _earlier(found: Mapping[str, Any]) -> str:
+    """Which families were fitted by other steps than today's defaults."""
+    steps = {name: one["fits"].get("latent", {}).get("steps") for name, one in found.items()}
+    names = [name for name, made in steps.items() if made and made != LATENT.steps]
+    return f" By the defaults of an earlier version: {', '.join(names)}." if names else ""
 
 
 def _said(verdict: Any) -> str:

@@ -14,6 +14,7 @@ from benchmarks.scenes.summary import paired_mean, paired_ratio, summary
 from benchmarks.scenes.verdicts import verdicts
 from causalflow.graph.graph import Graph
 from causalflow.mechanisms.mechanism import labelled
+from causalflow.training.options import LATENT
 
 N = 12
 
@@ -255,6 +256,18 @@ def test_the_report_has_a_row_for_every_way_that_was_measured_and_none_for_other
     assert len(section) <= 25
     assert any("attribute right" in line for line in section)
     assert report.section(tmp_path / "none") == []
+
+
+@pytest.mark.parametrize(("steps", "earlier"), [(LATENT.steps, False), (7, True)])
+def test_the_report_says_which_fits_are_not_of_todays_defaults(ball, tmp_path, steps, earlier):
+    took = {"cpu_minutes": 1.0, "minutes": 1.0, "steps": steps, "parameters": 5, "command": "fit"}
+    about = {"says": "a ball", "n": N, "fits": {"latent": took}, "command": "measure"}
+    found = summary(ball, ways()) | about | {"machine": {"processor": "CPU"}, "round_trip": 1e-9}
+    (tmp_path / "scenes_ball.json").write_text(json.dumps(found))
+    assert any("earlier version: ball" in line for line in report.section(tmp_path)) is earlier
+    assert "([log]" not in report.report(tmp_path)
+    (tmp_path / "scenes_ball_latent.jsonl").write_text("")
+    assert "`fit` ([log](scenes_ball_latent.jsonl))." in report.report(tmp_path)
 
 
 def test_every_bound_is_fixed_in_the_file():
