@@ -59,6 +59,8 @@ def test_the_file_says_what_the_diffusion_runs_in_and_is_written_as_it_was_read(
         ("{factr: 4}", "unknown field 'factr'"),
         ("nothing", "expected one of"),
         ("{share: 1}", "share"),
+        ("{pace: 0}", "pace"),
+        ("{squares: -1}", "squares"),
         ("[8, 8]", "expected a mapping of fields"),
     ],
 )
