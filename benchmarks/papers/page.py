@@ -68,7 +68,7 @@ TOLD_OF_ROWS = {
         "individuals",
         "how often its range holds the true one",
     ),
-    "A million rows": ("million", "a fit from a file, its seconds and its memory"),
+    "Many rows": ("million", "a fit from a file, its seconds and its memory"),
 }
 """Page -> its file in the results, and what it tells."""
 GRID_HEAD = """\
