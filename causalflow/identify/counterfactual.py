@@ -93,7 +93,7 @@ def identify_counterfactual(
     regime = regime_of(asked, admg)
     question = regime.query
     problem, answer, is_final = _decided(admg, regime, sources, pairs)
-    if isinstance(answer, CtfWitness) and answer.conflict is not None and regime.policies:
+    if isinstance(answer, CtfWitness) and regime.policies:
         answer = by_cases(problem, regime, _types(graph), question) or answer
     if isinstance(answer, CtfWitness) and answer.conflict is not None:
         answer = _by_levels(problem, question, answer.conflict.name) or answer

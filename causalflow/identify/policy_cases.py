@@ -35,6 +35,7 @@ __all__ = ["Levels", "by_cases"]
 
 Levels: TypeAlias = Mapping[str, FiniteType]
 Read: TypeAlias = tuple[tuple[str, Value], ...]
+Laws: TypeAlias = dict[Value, tuple[Fraction, ...]]
 
 MOST = 512
 """Questions that one may fall into."""
@@ -114,22 +115,37 @@ def _parts(policy: Policy, levels: Levels) -> list[_Part] | None:
         return None
     own = levels[policy.variable]
     others = [name for name in policy.reads if name != policy.variable]
-    by_read: dict[Read, dict[Value, tuple[Fraction, ...]]] = {}
+    by_read: dict[Read, Laws] = {}
     for cell, law in policy_rows(policy, own, {name: levels[name] for name in policy.reads}):
         at = dict(zip(policy.reads, cell, strict=True))
         read: Read = tuple((name, at[name]) for name in others)
         by_read.setdefault(read, {})[at.get(policy.variable, "")] = law
     found: list[_Part] = []
-    for at_read, laws in by_read.items():
+    for at_read, laws in _without_idle(by_read).items():
         if (split := _parts_at(own, laws, at_read)) is None:
             return None
         found += split
     return found
 
 
+def _without_idle(by_read: Mapping[Read, Laws]) -> Mapping[Read, Laws]:
+    """The laws by what the policy reads, without the variables that change none of them."""
+    place = 0
+    while place < len(next(iter(by_read))):
+        found: dict[Read, Laws] = {}
+        for read, laws in by_read.items():
+            rest = (*read[:place], *read[place + 1 :])
+            if found.setdefault(rest, laws) != laws:
+                place += 1
+                break
+        else:
+            by_read = found
+    return by_read
+
+
 def _parts_at(
     own: FiniteType,
-    laws: Mapping[Value, tuple[Fraction, ...]],
+    laws: Laws,
     read: Read,
 ) -> list[_Part] | None:
     found = []

@@ -323,6 +323,14 @@ LITERATURE = [
         expected=False,
     ),
     Case(
+        source="M-bias: a plan that names the collider and is always the same",
+        levels=TWO,
+        edges="x -> y, z <-> x, z <-> y",
+        text="P(y | do(x = min(z + 1, 1)))",
+        regime={"x": plan(lambda v: min(v["z"] + 1, 1))},
+        expected=True,
+    ),
+    Case(
         source="the effect of a policy on the treated (Correa, Lee & Bareinboim 2021)",
         levels=TWO,
         edges=BACK,
@@ -416,7 +424,7 @@ def random_policy(x, before, levels, random):
     return f"{x} ~ {{{parts}}}", lambda v, n: {a: 0.5 * (n == a) + 0.5 * (a == 0) for a in range(k)}
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(60))
 def test_a_random_policy_is_judged_as_models_bear_out(seed):
     said, is_right = judged(random_case(seed))
     assert said is not None
