@@ -110,7 +110,7 @@ def test_noise_that_follows_is_the_one_that_the_model_abducts(mixed):
     values = {n: found.nodes[n]["value"] for n in mixed.graph.nodes}
     noise = mixed.scm.abduct(values, {}, torch.Generator().manual_seed(0))
     for name in ("x", "y", "z"):
-        site = found.nodes[f"noise({name})"]["value"]
+        site = found.nodes[f"noise of {name}"]["value"]
         torch.testing.assert_close(site, noise[name]["u"], rtol=0, atol=1e-12)
 
 
@@ -119,7 +119,7 @@ def test_counterfactual_by_kept_noises_is_the_models_own(mixed):
     values = {n: drawn.nodes[n]["value"] for n in mixed.graph.nodes}
     noise = mixed.scm.abduct(values, {}, torch.Generator().manual_seed(0))
     keys = {"a": "gumbel", "b": "uniform", "n": "z"}
-    kept = {f"noise({n})": noise[n][keys.get(n, "u")] for n in values}
+    kept = {f"noise of {n}": noise[n][keys.get(n, "u")] for n in values}
     program = pyro.condition(mixed.to_pyro(noises=True), kept)
     back = program(ROWS)
     there = pyro.do(program, {"a": torch.tensor(1)})(ROWS)
@@ -138,7 +138,7 @@ def test_gradients_of_a_fitted_density_are_its_differences(mixed, noises):
         pyro.condition(program, given), (2,), max_plate_nesting=1
     )
     ((site, at),) = start.items()
-    assert site == ("noise(x)" if noises else "x")
+    assert site == ("noise of x" if noises else "x")
     x = at.clone().requires_grad_()
     (slope,) = torch.autograd.grad(potential({site: x}), x)
     for row in range(2):
@@ -158,14 +158,14 @@ def test_number_below_an_enumerated_class_is_inferred_by_its_noise_or_refused(mi
                 initialize_model(program, (2,), max_plate_nesting=1)
         else:
             start, *_ = initialize_model(program, (2,), max_plate_nesting=1)
-            assert {site: at.shape for site, at in start.items()} == {"noise(x)": (2,)}
+            assert {site: at.shape for site, at in start.items()} == {"noise of x": (2,)}
 
 
 def test_made_node_has_the_gradient_of_its_law(mixed):
     """The density of a value made of a noise, by the change of variables, is the law's."""
     program = mixed.to_pyro(["x", "y"], noises=["x", "y"])
     u = torch.linspace(-2, 2, 9).double().requires_grad_()
-    given = {"a": torch.zeros(9).long(), "noise(x)": u, "noise(y)": torch.zeros(9).double()}
+    given = {"a": torch.zeros(9).long(), "noise of x": u, "noise of y": torch.zeros(9).double()}
     made = pyro.condition(program, given)(9)
     (slope,) = torch.autograd.grad(made["x"].sum(), u)
     normal = -u.square() / 2 - math.log(2 * math.pi) / 2
@@ -179,7 +179,7 @@ def test_values_with_a_probability_and_others_with_a_density_are_told_apart(atom
     told = traced(program, zeros, 2).log_prob_sum()
     ours = atoms.scm.log_prob("y", zeros) + atoms.scm.log_prob("x", zeros)
     torch.testing.assert_close(told, ours.sum(), rtol=0, atol=1e-9)
-    assert "noise(y)" not in traced(program, rows=2).nodes
+    assert "noise of y" not in traced(program, rows=2).nodes
     unknown = traced(program, {"y": torch.ones(2).double().requires_grad_()}, 2)
     with pytest.raises(ValueError, match=r"gradients cannot tell apart.*noises=\['y'\]"):
         unknown.log_prob_sum()
@@ -189,3 +189,44 @@ def test_program_gives_back_torchs_own_draws_for_a_seed(mixed):
     first, second = (traced(mixed.to_pyro(), rows=3) for _ in range(2))
     for name in mixed.graph.nodes:
         assert torch.equal(first.nodes[name]["value"], second.nodes[name]["value"])
+
+
+LISTENING = """
+nodes:
+  w: {type: continuous, noise: linear}
+  x: {type: continuous, noise: linear}
+  c: {type: class, levels: 2, noise: monotone}
+  y: {type: continuous, noise: linear}
+edges: [w -> x, w -> c, x -> y, c -> y, x <-> y, c <-> y]
+"""
+
+
+@pytest.fixture(scope="module")
+def listening():
+    g = torch.Generator().manual_seed(0)
+    w, u, v, e = (torch.randn(300, generator=g).double() for _ in range(4))
+    x, c = w + u, (v + w > 0).long()
+    return fitted(LISTENING, {"w": w, "x": x, "c": c, "y": x - c + 2 * u + v + e})
+
+
+def test_node_that_listens_hears_the_noise_of_nature_under_an_intervention(listening):
+    program = listening.to_pyro()
+    found = traced(program)
+    values = {n: found.nodes[n]["value"] for n in listening.graph.nodes}
+    heard = {f"noise of {n}": found.nodes[f"noise of {n}"]["value"] for n in ("x", "c")}
+    told = {n: listening.scm.mechanism(n).log_prob(values[n], {**values}) for n in ("w", "x")}
+    told["y"] = listening.scm.mechanism("y").log_prob(values["y"], {**values, **heard})
+    ours = sum(each.sum() for each in told.values())  # that of c is the density of U(0, 1): 1
+    torch.testing.assert_close(found.log_prob_sum(), ours, rtol=0, atol=1e-6)
+    kept = {n: found.nodes[n]["value"] for n in ("w", "x", "noise of c", "noise of y")}
+    again = pyro.condition(program, {n: kept[n] for n in ("w", "x", "noise of c")})
+    with pytest.raises(cf.EvidenceError, match=r"site 'noise of y': it follows from node 'y'"):
+        pyro.condition(program, kept)(ROWS)
+    there = pyro.do(again, {"x": torch.tensor(1.5).double()})
+    site = poutine.trace(there).get_trace(ROWS).nodes["y"]["fn"]
+    do_x = torch.full((ROWS,), 1.5).double()
+    law = listening.scm.mechanism("y")
+    for y in (-1.0, 2.0):
+        at = torch.full((ROWS,), y).double()
+        ours = law.log_prob(at, {"x": do_x, "c": values["c"], **heard})
+        torch.testing.assert_close(site.log_prob(at), ours, rtol=0, atol=1e-9)

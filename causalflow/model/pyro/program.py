@@ -9,7 +9,7 @@ of two ways:
                   another: abduct, act, predict
 
 Both are the same joint law. Declared exogenous variables are sites under their own names; those of
-a fitted node are called "noise(NODE)"; the hidden cause of ``a <-> b`` is a site of that name.
+a fitted node are called "noise of NODE"; the hidden cause of ``a <-> b`` is a site of that name.
 
 A law is had of a fitted node whose mechanism tells a likelihood, and of one with an equation that
 can be solved for a noise of its own (`causalflow.model.pyro.solved`). An equation of which nothing
@@ -31,7 +31,7 @@ import pyro
 import pyro.distributions as dist
 from torch import Tensor
 
-from causalflow.mechanisms.mechanism import to_public, to_scale
+from causalflow.mechanisms.mechanism import Smooth, to_public, to_scale
 from causalflow.model.evidence import check_fitted, check_names, read_evidence
 from causalflow.model.pyro.laws import Batch, exogenous_law
 from causalflow.model.pyro.sites import Certain, Made, Natural, NodeSite, SolvedNode, Told
@@ -78,16 +78,24 @@ class PyroProgram:
 
     def _node(self, name: str, rows: int, known: dict[str, Tensor], natural: Natural) -> Tensor:
         kinds = self.scm.types
-        parents = {p: known[p] for p in self.scm.parents(name) if p in known}
+        parents = {p: known[p] for p in self.scm.told(name) if p in known}
         events = {p: len(kinds[p].shape) if p in kinds else 0 for p in parents}
         shown = self.sites[name].run(Batch.of(parents, events), natural)
         if shown.ndim == len(kinds[name].shape):  # one value, set in all rows
             shown = shown.expand(rows, *shown.shape)
-        value = to_scale(kinds[name], shown)
-        if not kinds[name].pictured:
-            value = value.long() if kinds[name].levels is not None else value.double()
-        known[name] = value
+        known[name] = self._engine(name, shown)
+        for each in self.scm.hearings:
+            if each.heard == name:
+                by_nature = natural.values[name if each.value else each.name]
+                known[each.name] = self._engine(name, by_nature) if each.value else by_nature
         return shown
+
+    def _engine(self, name: str, shown: Tensor) -> Tensor:
+        """The engine value of a node's site."""
+        kind = self.scm.types[name]
+        if kind.pictured:
+            return to_scale(kind, shown)
+        return shown.long() if kind.levels is not None else shown.double()
 
     def read(self, evidence: object) -> dict[str, Tensor]:
         """Evidence as ``pyro.condition`` and ``pyro.do`` take it: one value a row of each node.
@@ -128,7 +136,7 @@ def pyro_program(
     """
     wanted = scm.needed(scm.order if nodes is None else check_names(scm.graph, nodes))
     every = scm.order if noises is True else noises or ()
-    by_noise = frozenset(check_names(scm.graph, every))
+    by_noise = {*check_names(scm.graph, every), *_heard(scm)}
     check_fitted(scm, fitted, wanted)
     order = [name for name in scm.order if name in wanted]
     known = {n: each for n in order if n not in by_noise and (each := _solved(scm, n, order))}
@@ -138,6 +146,12 @@ def pyro_program(
         roots=_roots(scm, order, inside),
         sites={name: _site(scm, name, name in by_noise, known.get(name)) for name in order},
     )
+
+
+def _heard(scm: StructuralModel) -> set[str]:
+    """The nodes that others listen to, and whose value does not tell their noise."""
+    modules = {each.heard: scm.module(each.heard) for each in scm.hearings if not each.value}
+    return {n for n, m in modules.items() if not (isinstance(m, Smooth) and m.is_smooth)}
 
 
 def _solved(scm: StructuralModel, name: str, order: Collection[str]) -> Solved | None:

@@ -26,6 +26,7 @@ from pyro.poutine.messenger import Messenger
 from torch import Tensor
 
 from causalflow.errors import CompileError, EvidenceError
+from causalflow.graph.hearing import noise_name
 from causalflow.mechanisms.categorical import Categorical
 from causalflow.mechanisms.equation.equation_mechanism import EquationMechanism
 from causalflow.mechanisms.equation.inversion import agrees
@@ -34,15 +35,10 @@ from causalflow.model.pyro.laws import Batch, CertainLaw, RowLaw, Rows, flat, ge
 from causalflow.model.pyro.solved import Solved
 from causalflow.values.variable import NodeType
 
-__all__ = ["FOLLOWS", "Certain", "Made", "Natural", "NodeSite", "SolvedNode", "Told", "noise_name"]
+__all__ = ["FOLLOWS", "Certain", "Made", "Natural", "NodeSite", "SolvedNode", "Told"]
 
 FOLLOWS = "follows_from"
 """Marks the site of a noise, with the node that it follows from."""
-
-
-def noise_name(node: str) -> str:
-    """The site of a fitted node's noise."""
-    return f"noise({node})"
 
 
 class Natural(Messenger):  # type: ignore[misc]
