@@ -79,6 +79,7 @@ if TYPE_CHECKING:
     from causalflow.identify.verdict import Verdict
     from causalflow.model.abduction import Abduction
     from causalflow.model.model import Model, compile
+    from causalflow.model.pyro.extra import from_pyro
     from causalflow.model.stream import StreamReport
     from causalflow.model.world import World
     from causalflow.plot.graph import plot_graph
@@ -134,6 +135,7 @@ _NAMES = {
     "causalflow.identify.verdict": "Verdict",
     "causalflow.model.abduction": "Abduction",
     "causalflow.model.model": "Model compile",
+    "causalflow.model.pyro.extra": "from_pyro",
     "causalflow.model.stream": "StreamReport",
     "causalflow.model.world": "World",
     "causalflow.plot.graph": "plot_graph",
@@ -222,6 +224,7 @@ __all__ = [
     "evaluate",
     "from_discovery",
     "from_networkx",
+    "from_pyro",
     "front_door_sets",
     "guided_diffusion",
     "identify",

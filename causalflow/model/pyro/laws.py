@@ -72,12 +72,13 @@ class CertainLaw(TorchDistribution):
     Args:
         value: the value.
         event_dim: the number of its own axes.
+        silent: whether log p is 0 whatever the value is, as of what another site has told already.
     """
 
     arg_constraints: dict[str, Any] = {}  # noqa: RUF012 (torch's own way)
 
-    def __init__(self, value: Tensor, event_dim: int = 0) -> None:
-        self.value = value
+    def __init__(self, value: Tensor, event_dim: int = 0, *, silent: bool = False) -> None:
+        self.value, self.silent = value, silent
         place = value.ndim - event_dim
         super().__init__(value.shape[:place], value.shape[place:], validate_args=False)
 
@@ -89,7 +90,7 @@ class CertainLaw(TorchDistribution):
     def expand(self, batch_shape: Any, _instance: Any = None) -> CertainLaw:
         """The same under more axes."""
         shape = torch.Size(batch_shape) + self.event_shape
-        return CertainLaw(self.value.expand(shape), len(self.event_shape))
+        return CertainLaw(self.value.expand(shape), len(self.event_shape), silent=self.silent)
 
     def sample(self, sample_shape: Any = ()) -> Tensor:
         """The value."""
@@ -100,7 +101,7 @@ class CertainLaw(TorchDistribution):
         same = value == self.value
         for _ in self.event_shape:
             same = same.all(-1)
-        return torch.where(same, 0.0, -torch.inf).double()
+        return torch.where(same | self.silent, 0.0, -torch.inf).double()
 
 
 class RowLaw(TorchDistribution):

@@ -88,7 +88,7 @@ class PyroProgram:
             if each.heard == name:
                 by_nature = natural.values[name if each.value else each.name]
                 known[each.name] = self._engine(name, by_nature) if each.value else by_nature
-        return shown
+        return shown if kinds[name].pictured else known[name]
 
     def _engine(self, name: str, shown: Tensor) -> Tensor:
         """The engine value of a node's site."""

@@ -299,7 +299,7 @@ def follows(name: str, value: Tensor, node: str) -> None:
     Raises:
         EvidenceError: it is conditioned or intervened on.
     """
-    law = CertainLaw(value).mask(False)
+    law = CertainLaw(value, silent=True)
     infer: Any = {"_deterministic": True, FOLLOWS: node}
     if pyro.sample(name, law, obs=value, infer=infer) is not value:
         raise EvidenceError(
