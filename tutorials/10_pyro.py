@@ -124,8 +124,8 @@ def abduction(model, run, rows, draws):
 # %% [markdown]
 # ## Abduct, act, predict
 #
-# What would the recovery have been without any drug? `pyro.do` replaces a dose, but what was seen
-# of the actual world must not be asked of the other one. So the noises are kept and the evidence is
+# What would the recovery have been, had the doctor read a marker of 1? `pyro.do` sets it, but what
+# was seen of the actual world must not be asked of the other one. So the noises are kept and the evidence is
 # let go: `to_pyro(noises=True)` is the same model with every node made by its noise. Conditioned on
 # the drawn noises, under `pyro.do`, it gives the counterfactual of each draw.
 
@@ -135,11 +135,11 @@ def counterfactual(model, drawn):
     draws, rows = drawn["health"].shape[:2]
     noises = {n: drawn[n].reshape(-1) for n in ("health", "u_m", "u_d", "u_r")}
     kept = pyro.condition(model.to_pyro(noises=True), noises)
-    there = pyro.do(kept, {"dose": torch.tensor(0.0)})(draws * rows)
+    there = pyro.do(kept, {"marker": torch.tensor(1.0)})(draws * rows)
     theirs = mean(there["recovery"].view(draws, rows).mean(0))
     people = {name: [value] * (20 * rows) for name, value in PATIENT.items()}
-    ours = mean(model.counterfactual(people, {"dose": 0.0})["recovery"])
-    print(f"recovery without the drug: causalflow {ours[0]:.3f}, Pyro {theirs[0]:.3f}; it was .95")
+    ours = mean(model.counterfactual(people, {"marker": 1.0})["recovery"])
+    print(f"recovery at marker 1: causalflow {ours[0]:.3f}, Pyro {theirs[0]:.3f}; it was .95")
     return apart(ours, theirs)
 
 
