@@ -125,9 +125,9 @@ def abduction(model, run, rows, draws):
 # ## Abduct, act, predict
 #
 # What would the recovery have been, had the doctor read a marker of 1? `pyro.do` sets it, but what
-# was seen of the actual world must not be asked of the other one. So the noises are kept and the evidence is
-# let go: `to_pyro(noises=True)` is the same model with every node made by its noise. Conditioned on
-# the drawn noises, under `pyro.do`, it gives the counterfactual of each draw.
+# was seen of the actual world must not be asked of the other one. So the noises are kept and the
+# evidence is let go: `to_pyro(noises=True)` is the same model with every node made by its noise, on
+# which the drawn noises are held: under `pyro.do`, it gives the counterfactual of each draw.
 
 
 # %%
