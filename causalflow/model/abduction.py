@@ -114,6 +114,17 @@ class Info:
         """The least exact of the routes."""
         return max(self.routes.values(), key=list(ROUTES).index, default=EXACT)
 
+    @property
+    def worth(self) -> tuple[str, ...]:
+        """What weighed draws are worth, in a sentence; none where the posterior is exact."""
+        if self.effective_draws is None:
+            return ()
+        names = sorted(name for name, way in self.routes.items() if way == RESAMPLING)
+        return (
+            f"{', '.join(names)}: drawn from the posterior by weighed draws, worth "
+            f"{self.effective_draws:,.0f} independent ones",
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Abduction:

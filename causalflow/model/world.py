@@ -253,6 +253,7 @@ def predicted(
         local={name: tuple(share.tolist()) for name, share in regions.shares.items()},
         assumptions=(
             *abduction.info.assumptions,
+            *abduction.info.worth,
             *regions.assumptions,
             *regions.unsure,
             *(gap_notes(watch.experience.gaps, scm.graph) if watch else ()),

@@ -103,6 +103,7 @@ def test_equations_and_tables_that_hang_together_are_drawn_from_one_posterior():
     assert found.info.effective_draws > 1_000
     world, other = model.predict(found), model.predict(found, {"c": 0})
     worth = found.info.effective_draws
+    assert any(f"worth {worth:,.0f} independent" in each for each in world.info.assumptions)
     assert within(world["c"].double(), weight[:, 1].sum(), worth)
     assert within(world["z"], float((weight * grid).sum()), worth)
     assert within(other["x"], x - 2 * weight[:, 1].sum(), worth)
