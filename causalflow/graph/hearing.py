@@ -1,21 +1,23 @@
 """Hearing: which end of a ``<->`` listens to the other's own noise, and which have a latent class.
 
-Notation: u_x the own noise of a node x, whose mechanism is x = f(pa, u_x).
+Notation: u_x the own noise of a node x, whose mechanism is x = f(pa, u_x); T^-1 its inverse.
 
 Where an end of ``x <-> y`` is no class, nothing has to be fitted for the hidden cause: the
-mechanism of y is told u_x besides its parents, y = g(pa, u_x, u_y), and u_x is abducted from x. The
-*listener* y is the image, if one end is, and otherwise the later in the graph's order; x is
-*heard*. What is heard:
+mechanism of y is told more than its parents,
 
-    x without observed parents, a class   x itself, as the value that it takes by nature
-    x a class with parents                u_x of U(0, 1), which takes the levels in their order
-    x a number                            u_x of N(0, 1), in which x increases
+    y = g(pa_y, heard, pa_x, u_y)        heard = u_x = T^-1(x; pa_x) of a number, x of a class
 
-That the hidden cause moves x in a rank of its own, the same whatever the parents of x are, is an
-assumption where x has parents; where it has none, (x, y) can have any law this way.
+where x and pa_x are those of nature, before any intervention on x. The *listener* y is the image,
+if one end is, and otherwise the later in the graph's order; x is *heard*, and what else of pa_x the
+listener is told is the *context*. So y's mechanism is P(y | pa_y, x, pa_x), the conditional that
+identification by districts asks for (Tian & Pearl 2002), and no assumption on u_x is made. Where x
+is a number and a parent of y, the context is left out, for then pa_x is what moves x against u_x:
+there that u_x is one number, in which x increases, is an assumption. Where nothing moves x against
+what is heard of it, x is a *bow*: no row has x set to another value than nature's, and where it is
+set the listener hears the value that is set.
 
-Source: the order of the noise as in Imbens & Newey (2009), Identification and estimation of
-triangular simultaneous equations models without additivity.
+Source: Imbens & Newey (2009), Identification and estimation of triangular simultaneous equations
+models without additivity (the listening of a child to its parent's rank).
 """
 
 from __future__ import annotations
@@ -28,10 +30,10 @@ from causalflow.graph.graph import Graph
 from causalflow.graph.node import Class, Continuous, Node, levels_of
 from causalflow.names import written
 
-__all__ = ["ORDERED", "Hearing", "hearings", "latent_arcs", "noise_name", "order", "unheard"]
+__all__ = ["Hearing", "hearings", "latent_arcs", "noise_name", "order", "unheard"]
 
-ORDERED = "monotone"
-"""The noise of a class that is one number."""
+LINEAR = "linear"
+"""The noise of a number that is a line: a listener that is one too needs no context."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,24 +43,32 @@ class Hearing:
     Attributes:
         heard: whose noise it is.
         listener: whose mechanism is told it.
-        value: whether it is the value itself that stands for the noise.
+        value: whether it is the value itself that is told, as of a class.
+        context: the parents of what is heard that the listener is told besides its own.
+        bow: whether what is heard is a parent of the listener, and nothing moves it against that.
     """
 
     heard: str
     listener: str
     value: bool
+    context: tuple[str, ...] = ()
+    bow: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that the listener is told of it."""
+        return (self.name, *self.context)
 
     @property
     def name(self) -> str:
         """What the listener calls it."""
         return noise_name(self.heard)
 
-    def declared(self, graph: Graph) -> Node:
-        """What it is to the listener's mechanism."""
-        node = graph.nodes[self.heard]
-        if node.type.levels is None:
-            return Continuous()
-        return Class(levels=node.type.levels) if self.value else Continuous(support=(0.0, 1.0))
+    def declared(self, graph: Graph) -> dict[str, Node]:
+        """What that is to the listener's mechanism."""
+        levels = graph.nodes[self.heard].type.levels
+        own: Node = Continuous() if levels is None else Class(levels=levels)
+        return {self.name: own, **{name: graph.nodes[name] for name in self.context}}
 
 
 def noise_name(heard: str) -> str:
@@ -91,14 +101,25 @@ def hearings(graph: Graph) -> list[Hearing]:
         if not _is_latent(graph, ends):
             pictured = {name: graph.nodes[name].type.pictured for name in ends}
             heard, listener = sorted(ends, key=lambda name: (pictured[name], place[name]))
-            found.append(Hearing(heard=heard, listener=listener, value=_is_value(graph, heard)))
+            found.append(_hearing(graph, heard, listener))
     return found
 
 
-def _is_value(graph: Graph, heard: str) -> bool:
-    """Whether a node's value is what its noise is, whatever else happens."""
-    levels, parents = graph.nodes[heard].type.levels, graph.parents(heard)
-    return levels is not None and not parents
+def _hearing(graph: Graph, heard: str, listener: str) -> Hearing:
+    is_class = graph.nodes[heard].type.levels is not None
+    lines = all(graph.noise_of(name) == LINEAR for name in (heard, listener))
+    bare = not is_class and (lines or heard in graph.parents(listener))
+    further = frozenset() if bare else graph.parents(heard) - graph.parents(listener)
+    ordered = (each for each in graph.topological_order() if each in further)
+    context = tuple(each for each in ordered if not graph.nodes[each].type.pictured)
+    fixed = is_class or not graph.parents(heard)
+    return Hearing(
+        heard=heard,
+        listener=listener,
+        value=is_class,
+        context=context,
+        bow=fixed and heard in graph.parents(listener),
+    )
 
 
 def order(graph: Graph) -> tuple[str, ...]:
@@ -142,7 +163,6 @@ def _no_latent(graph: Graph, ends: tuple[str, str]) -> Iterator[str]:
 def _unheard(graph: Graph, each: Hearing) -> Iterator[str]:
     ends = f"{each.heard} <-> {each.listener}"
     heard, listener = graph.nodes[each.heard], graph.nodes[each.listener]
-    levels = heard.type.levels is not None
     if any(node.equation is not None for node in (heard, listener)):
         yield (
             f"node '{each.heard}': the hidden confounder '{ends}' joins a node with an equation; "
@@ -158,16 +178,6 @@ def _unheard(graph: Graph, each: Hearing) -> Iterator[str]:
         yield (
             f"node '{each.listener}': the hidden confounder '{ends}' would move it, which a given "
             f"table cannot say; leave out the table, or make '{each.heard}' a class of it"
-        )
-    elif levels and not each.value and heard.noise not in (None, ORDERED):
-        yield (
-            f"node '{each.heard}': '{each.listener}' listens to its noise, which '{heard.noise}' "
-            f"noise of a class with parents has no number for; expected noise: {ORDERED}, or none"
-        )
-    elif levels and not each.value and any(each.heard in pair for pair in latent_arcs(graph)):
-        yield (
-            f"node '{each.heard}': '{each.listener}' listens to its noise, and it has parents and "
-            "a latent class besides; write cause: noise at its other '<->' too"
         )
     elif each.name in graph.nodes:
         yield f"node '{each.name}': a hidden cause has this name; expected another"

@@ -1,11 +1,10 @@
-"""Own noise: what a mechanism's noise is to another mechanism that listens to it, one value a row.
+"""Own noise: what a mechanism's noise is to another mechanism that listens to it, one number a row.
 
 Notation: x = f(pa, u) the node that is heard (`causalflow.graph.hearing`).
 
-    x stands for its noise        f(pa, u), where pa is nothing but hidden
-    class, noise in order         u of U(0, 1)
-    continuous                    u of N(0, 1)
-    count                         z of N(0, 1), whose count is x
+    class         x itself
+    continuous    u of N(0, 1)
+    count         z of N(0, 1), whose count is x
 
 A row in which x was set, or x or a parent of it is missing, tells nothing of u: a gap.
 """
@@ -26,7 +25,7 @@ from causalflow.values.column import GAP
 
 __all__ = ["check_heard", "column", "number", "with_number"]
 
-NUMBERS = ("uniform", "u", "z")
+NUMBERS = ("u", "z")
 """What the number is called in the noise of the mechanisms that have one."""
 HEARD = (Categorical, ContinuousMechanism, RegressionMechanism, CountMechanism)
 
@@ -69,7 +68,7 @@ def column(
     Args:
         name: the node.
         mechanism: its.
-        parents: what its mechanism is told; None where its value stands for its noise.
+        parents: what its mechanism is told; None of a class, whose value is heard.
         values: the columns, gaps and regimes among them.
         generator: draws where several numbers give the value.
     """

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from causalflow.errors import CausalflowError, CompileError, one_of
 from causalflow.graph.compilable import latent_levels, refusals
 from causalflow.graph.graph import Graph
-from causalflow.graph.hearing import ORDERED, Hearing, hearings, latent_arcs
+from causalflow.graph.hearing import Hearing, hearings, latent_arcs
 from causalflow.graph.node import (
     Class,
     Diffusion,
@@ -268,9 +268,8 @@ def _mechanism(
         observed = [edge.source for edge in graph.edges if edge.target == name]
     if node.type.unsaid is not None:
         node = with_noise(node, graph.noise_of(name))
-    if any(each.heard == name and not each.value for each in listening) and node.type.levels:
-        node = with_noise(node, ORDERED)
-    told = {each.name: each.declared(graph) for each in listening if each.listener == name}
+    own = [each for each in listening if each.listener == name]
+    told = {n: node for each in own for n, node in each.declared(graph).items()}
     engine = engine_of(node.type)
     assert engine is not None
     site = Site(
@@ -283,7 +282,7 @@ def _mechanism(
         | dict.fromkeys(told, Neural()),
         network=parts.networks.get(name),
         predictors=parts.predictors.get(name),
-        noises=frozenset(n for n, each in told.items() if each.type.levels is None),
+        noises=frozenset(each.name for each in own if not each.value),
     )
     mechanism = engine.mechanism(site)
     if isinstance(mechanism, ImageMechanism) and torch.get_default_device().type != "meta":

@@ -342,7 +342,7 @@ class Trainee(nn.Module):
         found = dict(values)
         for each in self._listened.get(name, ()):
             heard, above = each.heard, None
-            if not each.value:
+            if not each.value:  # a class is heard as what it is
                 above = self._with_heard(heard, values, generator)
                 above = {parent: above[parent] for parent in self._told[heard]}
             mechanism = self._mechanism(heard)

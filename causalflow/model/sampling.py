@@ -12,7 +12,7 @@ Source: Pearl (2009), *Causality*, theorem 7.1.7.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
@@ -31,6 +31,7 @@ from causalflow.model.abduction import complete, completed_noise
 from causalflow.model.drawn_question import DrawnQuestion, levels_of, read_question, read_value
 from causalflow.model.drawn_worlds import Array, DrawnWorlds, Tally, frequencies, means
 from causalflow.model.evidence import check_count, check_fitted, policy_action
+from causalflow.model.hidden_causes import standing
 from causalflow.model.pictures import DRAWN_AS_SHOWN
 from causalflow.model.scm import StructuralModel
 from causalflow.model.support import Watch
@@ -92,6 +93,7 @@ def simulate(
         )
     used = question.used(scm)
     check_fitted(scm, fitted, used)
+    assumed = _standing(scm, question)
     if draws is not None:
         check_count("draws", draws)
     watch.evidence(question.evidence, used)
@@ -109,10 +111,25 @@ def simulate(
         rows=question.rows is not None,
         error=max((tally.error for tally in run.tallies), default=0.0),
         route="simulated",
-        notes=(*_notes(run), *_unlisted(scm, question, table)),
+        notes=(*_notes(run), *assumed, *_unlisted(scm, question, table)),
         learned=bool(used & scm.learned),
         impossible=tuple(run.impossible),
     )
+
+
+def _standing(scm: StructuralModel, question: DrawnQuestion) -> Iterable[str]:
+    """What is assumed of hidden causes.
+
+    Raises:
+        EvidenceError: an intervention whose law they leave open: no single number answers.
+    """
+    found: dict[str, None] = {}
+    for world, names in question.wanted.items():
+        stands = standing(scm, {each.variable for each in world}, names & scm.types.keys())
+        if stands.open:
+            raise EvidenceError(f"ask: {stands.open}")
+        found |= dict.fromkeys(stands.assumptions)
+    return found
 
 
 @dataclass(kw_only=True, eq=False)

@@ -19,6 +19,7 @@ Source: Pearl (2009), Causality, section 7.1.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import chain
@@ -40,13 +41,22 @@ from causalflow.mechanisms.equation.equation_mechanism import EquationMechanism
 from causalflow.mechanisms.exogenous.exogenous import ExogenousVariable
 from causalflow.mechanisms.image.image_mechanism import ImageMechanism
 from causalflow.mechanisms.latent_class import LatentClass
-from causalflow.mechanisms.mechanism import Likely, Mechanism, Noise, Values, module_key
+from causalflow.mechanisms.mechanism import (
+    Likely,
+    Mechanism,
+    Noise,
+    Values,
+    labelled,
+    module_key,
+    snapped,
+)
 from causalflow.mechanisms.own_noise import column, number
 from causalflow.mechanisms.policy import PolicyAction
 from causalflow.nn.replay import Replay
 from causalflow.query import query
 from causalflow.query.policy import Policy
 from causalflow.query.regime import parents_under
+from causalflow.values.column import GAP
 
 __all__ = [
     "PRECISIONS",
@@ -62,6 +72,8 @@ Kind = TypeVar("Kind", bound=nn.Module)
 
 BY_TIMES = frozenset({"difference_times", "difference_weights"})
 """The options that a call leaves out which names the steps."""
+KEPT_TOLD = "told: "
+"""Before the name of what a node heard in the factual world, in its noise."""
 KEPT = 16
 """How many sets of options the images are kept configured for."""
 
@@ -103,6 +115,11 @@ class StructuralModel(nn.Module):
             above = graph.parents(name)
             observed = [other for other in self.order if other in above]
             self._parents[name] = (*observed, *hidden_parents.get(name, ()))
+        self._natural: dict[str, frozenset[str]] = {}
+        for name in self.order:
+            told = [n for each in self.listened(name) for n in (each.heard, *each.context)]
+            above = (self.needed([each]) for each in told)
+            self._natural[name] = frozenset().union(*above)
         self._mechanisms = nn.ModuleDict({module_key(n): mechanisms[n] for n in self.order})
         self._roots = nn.ModuleDict({module_key(n): root for n, root in roots.items()})
         self.settings: Mapping[str, Settings] = {}
@@ -276,11 +293,10 @@ class StructuralModel(nn.Module):
 
         Where it listens to the noise of a node, that node and what its law reads come after them.
         """
-        heard = [each.heard for each in self.listened(name)]
-        further = [
-            p for x in heard for p in (x, *(() if self._heard[x].value else self.parents(x)))
-        ]
-        return tuple(dict.fromkeys((*self._parents[name], *further)))
+        found = list(self._parents[name])
+        for each in self.listened(name):
+            found += (each.heard, *each.context, *(() if each.value else self.parents(each.heard)))
+        return tuple(dict.fromkeys(found))
 
     def listened(self, name: str) -> list[Hearing]:
         """Whose noise a node listens to."""
@@ -291,15 +307,17 @@ class StructuralModel(nn.Module):
         return frozenset(each.heard for each in self.hearings if each.listener in listeners)
 
     def told(self, name: str) -> tuple[str, ...]:
-        """What a mechanism is told: parents in the graph, hidden roots, and noise it listens to."""
-        return (*self._parents[name], *(each.name for each in self.listened(name)))
+        """What a mechanism is told: parents in the graph, hidden roots, and what it listens to."""
+        further = (told for each in self.listened(name) for told in each.names)
+        return tuple(dict.fromkeys((*self._parents[name], *further)))
 
     def arguments(self, name: str, values: Values) -> dict[str, Tensor]:
         """What a mechanism is told in rows of these values, which have all that its law reads."""
-        told = {p: values[p] for p in self._parents[name]}
-        for each in self.listened(name):
-            told[each.name] = values[each.name] if each.name in values else self.heard(each, values)
-        return told
+        heard = {each.name: each for each in self.listened(name)}
+        return {
+            told: values[told] if told in values else self.heard(heard[told], values)
+            for told in self.told(name)
+        }
 
     def heard(
         self, each: Hearing, values: Values, generator: torch.Generator | None = None
@@ -356,7 +374,7 @@ class StructuralModel(nn.Module):
             return {*own, *policies[name].reads} - {name}
         if name in fixed:
             return set()
-        return {*self._parents.get(name, ()), *(each.heard for each in self.listened(name))}
+        return {*self._parents.get(name, ()), *self._natural.get(name, ())}
 
     def below(self, names: Iterable[str], fixed: Collection[str] = ()) -> frozenset[str]:
         """The nodes that depend on ``names``, themselves left out, where ``fixed`` are set."""
@@ -425,14 +443,26 @@ class StructuralModel(nn.Module):
                 known |= self.spoken(name, noise[name], known[name])
             else:
                 noise[name] = self.mechanism(name).draw_noise(n, generator)
+            noise[name] = {**noise[name], **self._kept(name, known, n)}
         return noise
+
+    def _kept(self, name: str, known: Values, rows: int) -> dict[str, Tensor]:
+        """What a node hears in the factual world, and in all others; gaps where that is unknown."""
+        found = {}
+        for each in self.listened(name):
+            for told in each.names:
+                kind = self.types[each.heard if told == each.name else told]
+                gap = torch.tensor(math.nan).double() if kind.levels is None else torch.tensor(GAP)
+                whole = gap.to(self.device).expand(rows)
+                found[KEPT_TOLD + told] = known.get(told, whole)
+        return found
 
     def _speaking(self, nodes: Collection[str]) -> list[str]:
         """The nodes in order, and those that they listen to."""
         wanted = set(nodes)
         for name in reversed(self.order):
             if name in wanted:
-                wanted.update(each.heard for each in self.listened(name))
+                wanted.update(self._natural[name])
         return [name for name in self.order if name in wanted]
 
     def predict(
@@ -449,15 +479,21 @@ class StructuralModel(nn.Module):
             do: values, functions of the value that the node would have had, or policies.
             rows: the size of the batch.
         """
-        do = do or {}
+        values = self._world(noise, do or {}, rows)
+        return {name: values[name] for name in self.order if name in values}
+
+    def _world(
+        self, noise: WorldNoise, do: Mapping[str, Intervention], rows: int
+    ) -> dict[str, Tensor]:
+        """The values of a world, and what its nodes hear of one another."""
         values = {name: noise[name]["value"] for name in self.root_names if name in noise}
         for name in self._order_under(do):
-            action = do.get(name)
+            action, natural = do.get(name), None
             is_plain = isinstance(action, PolicyAction) and not action.is_natural
             fixed = isinstance(action, Tensor) or is_plain
-            natural = None
             if name in noise and not (fixed and name not in self._values):
-                natural = self.computed(name, values, noise[name], rows)
+                told = {**values, **self._heard_in(name, values, noise, do, rows)}
+                natural = self.computed(name, told, noise[name], rows)
             if name in noise:
                 values |= self.spoken(name, noise[name], natural)
             if isinstance(action, Tensor):
@@ -467,7 +503,60 @@ class StructuralModel(nn.Module):
                     values[name] = action.act(values, natural, rows)
             elif natural is not None:
                 values[name] = natural if action is None else action(natural)
-        return {name: values[name] for name in self.order if name in values}
+        return values
+
+    def _heard_in(
+        self,
+        name: str,
+        values: Values,
+        noise: WorldNoise,
+        do: Mapping[str, Intervention],
+        rows: int,
+    ) -> dict[str, Tensor]:
+        """What a node hears in a world: what it heard in the factual one, if anything is known.
+
+        Else what the others are by nature there, under those interventions alone that are
+        ancestors of the node: leaving out the rest changes nothing (Galles & Pearl 1998).
+        """
+        bows = {each.name: each for each in self.listened(name) if each.bow and each.heard in do}
+        set_to = {told: self._bowed(each, values, noise, rows) for told, each in bows.items()}
+        names = [told for each in self.listened(name) for told in each.names if told not in bows]
+        own = {told: noise[name].get(KEPT_TOLD + told) for told in names}
+        kept = {told: value for told, value in own.items() if value is not None}
+        if len(kept) == len(names) and all(bool(labelled(value).all()) for value in kept.values()):
+            return kept | set_to
+        relevant = self._relevant(name, do)
+        if len(relevant) < len(do):
+            acts = {n: do[n] for n in relevant}
+            read = (each.reads for each in acts.values() if isinstance(each, PolicyAction))
+            part = self.needed(self._natural[name].union(*read)).union(self.root_names)
+            values = self._world({n: noise[n] for n in noise if n in part}, acts, rows)
+        return set_to | {
+            told: torch.where(labelled(kept[told]), kept[told], values[told])
+            if told in kept
+            else values[told]
+            for told in names
+        }
+
+    def _bowed(self, each: Hearing, values: Values, noise: WorldNoise, rows: int) -> Tensor:
+        """What is heard of a bow that is set: the noise by which nature gives that value."""
+        x = each.heard
+        value = values[x].expand(rows)
+        if each.value:
+            return value
+        random = torch.Generator(self.device).manual_seed(0)
+        told = {p: values[p] for p in self.told(x)}
+        found = number(self.mechanism(x).abduct(value, told, random))
+        kept = noise[each.listener].get(KEPT_TOLD + each.name)
+        return found if kept is None else snapped(found, kept)
+
+    def _relevant(self, name: str, do: Collection[str]) -> frozenset[str]:
+        """The interventions that are ancestors of a node where all of them are made."""
+        found = {name}
+        for other in reversed(self.order):
+            if other in found and (other == name or other not in do):
+                found.update(self._parents[other])
+        return frozenset(found).intersection(do)
 
     def _order_under(self, do: Mapping[str, Intervention]) -> tuple[str, ...]:
         """The nodes in an order in which they can be computed, what policies read first.

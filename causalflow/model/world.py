@@ -44,6 +44,7 @@ from causalflow.model.evidence import (
     read_told_evidence,
     single_values,
 )
+from causalflow.model.hidden_causes import Standing, standing
 from causalflow.model.missing.gaps import gap_notes
 from causalflow.model.scm import Intervention, StructuralModel, WorldNoise
 from causalflow.model.support import Watch
@@ -190,7 +191,10 @@ def sampled(
     replaced = fixed | {name for name, each in policies.items() if not each.is_natural}
     needed = scm.needed(wanted, fixed, policies)
     check_fitted(scm, fitted, (needed - replaced) | scm.spoken_to(needed - replaced))
-    drawn = Abduction(noise=scm.draw_noise(n, generator, needed), rows=n, info=Info())
+    stands = standing(scm, actions.keys(), wanted)
+    info = Info(assumptions=stands.notes)
+    drawn = Abduction(noise=scm.draw_noise(n, generator, needed), rows=n, info=info)
+    _tell(stands, "sample")
     ready = acting(actions, n, generator)
     world = predicted(scm, drawn, ready, watch, wanted, tried=False)
     return world.judged(partial(sample_verdict, scm.graph, tuple(wanted), single_values(do)))
@@ -212,12 +216,31 @@ def counterfactual(
     check_drawn(scm, rows * draws)
     actions = read_interventions(scm, do, rows, draws)
     check_noise(scm, actions)
+    stands = Standing() if _is_null(values, actions, draws) else standing(scm, actions, scm.order)
+    _tell(stands, "counterfactual")
     abduction = abduct(scm, values, generator, watch, draws, told=told)
+    info = replace(abduction.info, assumptions=(*abduction.info.assumptions, *stands.notes))
     ready = acting(actions, abduction.rows, generator)
-    world = predicted(scm, abduction, ready, watch, tried=tried)
+    world = predicted(scm, replace(abduction, info=info), ready, watch, tried=tried)
     said = single_values(do)
     judge = partial(counterfactual_verdict, scm.graph, tuple(values), said)
     return world.judged(judge, library_of(evidence))
+
+
+def _tell(stands: Standing, call: str) -> None:
+    """Warn whoever called the model's method of that name of what is not identified."""
+    if stands.open:
+        warnings.warn(f"{call}: {stands.open}", CausalflowWarning, stacklevel=4)
+
+
+def _is_null(values: Values, actions: Mapping[str, Intervention], draws: int) -> bool:
+    """Whether everything that is set is what it is already."""
+    return all(
+        isinstance(action, Tensor)
+        and name in values
+        and torch.equal(action, torch.cat([values[name]] * draws))
+        for name, action in actions.items()
+    )
 
 
 def predicted(
