@@ -79,6 +79,7 @@ from causalflow.model.exact_part.credible import with_interval
 from causalflow.model.exact_part.finite_part import FinitePart, explicit, finite_part
 from causalflow.model.exact_part.linear_part import LinearPart, LinearQuestion, linear_part
 from causalflow.model.experience import Experience
+from causalflow.model.family import Family, Reader, family
 from causalflow.model.likelihood import fit_nodes
 from causalflow.model.missing.gaps import gap_notes
 from causalflow.model.pyro.extra import to_pyro
@@ -782,6 +783,35 @@ class Model:
         if self.exact is None:
             return self.finite.prepared(known) or self.linear.question(known) or known
         return self.exact.prepared(known, Judgement(self.graph, known.query))
+
+    def family(
+        self,
+        query: str,
+        rows: object = None,
+        *,
+        read: Mapping[str, Reader] | None = None,
+        ratio: float | None = None,
+        n: int = 2000,
+        generator: Random = None,
+    ) -> Family:
+        """The ends between which a question's answer lies, where a hidden cause leaves it open.
+
+        Args:
+            query: of class nodes and attributes, such as ``"P(dark=1 | do(x=1))"``.
+            rows: columns of labels and the picture; None: ``n`` draws of the model.
+            read: attribute -> function of pictures in [0, 1], (rows, channels, height, width), that
+                gives each its level, 0, 1, ...
+            ratio: the largest density ratio between what is not seen and what is
+                (`causalflow.model.family`); None: as the graph says of the attributes it is on.
+            n: draws of the model.
+            generator: their seed.
+
+        Raises:
+            CausalflowError: a question that cannot be read or bounded, or an impossible ratio.
+        """
+        return family(
+            self, query, read or {}, rows, ratio, lambda: self.sample(n, generator=generator)
+        )
 
     def enumerate(self) -> Enumeration:
         """The whole table of a finite model: exogenous values, the world they make, P."""
