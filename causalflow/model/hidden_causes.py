@@ -73,7 +73,7 @@ def _standing(
     if _identified(graph, listeners, done):
         for name in listeners:
             _check_told(graph, [each for each in own if each.listener == name], done, text)
-        return Standing()
+        return Standing(assumptions=tuple(_by_rank(each) for each in own if _bare(graph, each)))
     if ranked and _identified(_without(graph, ranked), listeners, done):
         return Standing(assumptions=tuple(map(_by_rank, ranked)))
     bows = [
@@ -100,10 +100,16 @@ def _without(graph: Graph, hearings: Collection[Hearing]) -> Graph:
     return Graph(nodes=list(graph.nodes), edges=[*links, *(f'"{a}" <-> "{b}"' for a, b in kept)])
 
 
+def _bare(graph: Graph, each: Hearing) -> bool:
+    """Whether the rank of a number is heard without the parents that it is a rank given."""
+    further = graph.parents(each.heard) - graph.parents(each.listener) - {*each.context}
+    return not each.value and bool(further)
+
+
 def _by_rank(each: Hearing) -> str:
     return (
         f"the hidden cause of '{each.heard}' and '{each.listener}' moves '{each.heard}' by one "
-        f"number in which it increases (rank), and what is set lies where rows have that rank"
+        "number in which it increases (rank), and what is set lies where rows have that rank"
     )
 
 
@@ -114,12 +120,13 @@ def _check_told(
     listener = next(iter(hearings)).listener
     heard = {each.heard for each in hearings}
     told = graph.parents(listener) | heard.union(*(each.context for each in hearings))
+    told |= graph.parents({each.heard for each in hearings if _bare(graph, each)})
     part = graph.admg.subgraph(graph.ancestors({listener, *told}))
     district = part.district(listener)
+    unheard = (district | part.parents(district)) - told - {listener}
     if done & district:
-        unheard = district - heard - {listener}
-    else:
-        unheard = (district | part.parents(district)) - told - {listener}
+        moved = district & part.descendants(done & district)
+        unheard |= moved - heard - {listener}
     if unheard:
         raise EvidenceError(
             f"{text} is identified, but draws would not have that law: '{listener}' hears of "

@@ -97,7 +97,7 @@ def law_of(order, edges, arcs, random):
 
 
 def test_every_identified_law_of_random_graphs_is_drawn_right_or_refused():
-    drawn, refused, n = 0, 0, 40_000
+    drawn, n = 0, 40_000
     for seed in range(40):
         random = np.random.default_rng(seed)
         order = [f"v{k}" for k in range(int(random.integers(3, 5)))]
@@ -121,14 +121,13 @@ def test_every_identified_law_of_random_graphs_is_drawn_right_or_refused():
                 try:
                     world = model.sample(n, do={x: 1}, nodes=[y], generator=0)
                 except (cf.EvidenceError, cf.CausalflowWarning):
-                    refused += 1
                     continue
             assert verdict.identifiable
             truth = np.take(law({x: 1}), 1, axis=order.index(y)).sum()
             share = float(world[y].double().mean())
             assert abs(share - truth) < 0.03, (seed, x, y)  # 5 errors of 40,000 rows, cut in parts
             drawn += 1
-    assert (drawn, refused) > (80, 30)
+    assert drawn > 80
 
 
 def front_door(n=6000, seed=0):
