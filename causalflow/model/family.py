@@ -43,8 +43,6 @@ from causalflow.values.dataframe import table_of
 if TYPE_CHECKING:
     import pandas
 
-    from causalflow.model.model import Model
-
 __all__ = ["Family", "Reader", "family"]
 
 Reader = Callable[[torch.Tensor], Any]
@@ -98,7 +96,7 @@ class Family:
 
 
 def family(
-    model: Model,
+    graph: Graph,
     query: str,
     read: Mapping[str, Reader],
     rows: object,
@@ -108,7 +106,7 @@ def family(
     """The ends of a question.
 
     Args:
-        model: a fitted model.
+        graph: the fitted model's.
         query: of class nodes and of attributes, every variable with a value.
         read: attribute -> how it is read off the picture.
         rows: columns of labels, and the picture; None: the model's own draws.
@@ -120,18 +118,18 @@ def family(
             name, more than one picture, or no ratio.
     """
     columns = dict((table_of(rows) if rows is not None else draws()) or {})
-    image = _image(model.graph, read)
+    image = _image(graph, read)
     attributes = {name: _levels(name, each, columns, image) for name, each in read.items()}
-    graph = _with_attributes(model.graph, attributes, image)
-    frame = _frame(model.graph, columns, attributes)
-    ends = bounds(graph, query, frame)
-    question = parse_query(query, graph)
-    chosen = _declared(model.graph, question) if ratio is None else ratio
+    shown = _with_attributes(graph, attributes, image)
+    frame = _frame(graph, columns, attributes)
+    ends = bounds(shown, query, frame)
+    question = parse_query(query, shown)
+    chosen = _declared(graph, question) if ratio is None else ratio
     drawn = (
         () if rows is not None else ("the rows are draws of the model: its fit is not included",)
     )
     found = Family(query=question, bounds=ends, rows=len(frame), assumptions=drawn)
-    return found if chosen is None else _at_ratio(found, graph, frame, chosen)
+    return found if chosen is None else _at_ratio(found, shown, frame, chosen)
 
 
 def _image(graph: Graph, read: Mapping[str, Reader]) -> str:

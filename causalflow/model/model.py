@@ -810,7 +810,7 @@ class Model:
             CausalflowError: a question that cannot be read or bounded, or an impossible ratio.
         """
         return family(
-            self, query, read or {}, rows, ratio, lambda: self.sample(n, generator=generator)
+            self.graph, query, read or {}, rows, ratio, lambda: self.sample(n, generator=generator)
         )
 
     def enumerate(self) -> Enumeration:
