@@ -32,8 +32,6 @@ import pyro.distributions as dist
 from torch import Tensor
 
 from causalflow.mechanisms.mechanism import Smooth, to_public, to_scale
-from causalflow.errors import CompileError
-from causalflow.mechanisms.mechanism import to_public, to_scale
 from causalflow.model.evidence import check_fitted, check_names, read_evidence
 from causalflow.model.pyro.laws import Batch, exogenous_law
 from causalflow.model.pyro.sites import Certain, Made, Natural, NodeSite, SolvedNode, Told
@@ -137,12 +135,6 @@ def pyro_program(
         CausalflowError: an unknown or unfitted node, a noise or a law that Pyro has none for.
     """
     wanted = scm.needed(scm.order if nodes is None else check_names(scm.graph, nodes))
-    for each in scm.hearings:
-        if each.listener in wanted:
-            raise CompileError(
-                f"to_pyro: node '{each.listener}' listens to the noise of '{each.heard}' by "
-                "'<->', which no site has; ask the model itself, or leave the node out of nodes="
-            )
     every = scm.order if noises is True else noises or ()
     by_noise = {*check_names(scm.graph, every), *_heard(scm)}
     check_fitted(scm, fitted, wanted)
