@@ -32,8 +32,8 @@ class Piece:
     Attributes:
         start: where its first letter stands.
         end: the place behind its last letter.
-        text: of a scalar, what it says, without quotes.
-        quote: of a scalar, the mark it is quoted by; empty where there is none.
+        text: what a scalar says, without quotes.
+        quote: the mark that a scalar is quoted by; empty where there is none.
         is_mapping: whether it is a mapping: its parts are keys and values in turn.
         in_brackets: whether a list or mapping is in flow style.
         parts: what is in a list or mapping.
