@@ -39,7 +39,14 @@ from causalflow.mechanisms.mechanism import Noise, Values, labelled, take
 from causalflow.mechanisms.own_noise import with_number
 from causalflow.model.evidence import by_missing
 from causalflow.model.pictures import Pictures
-from causalflow.model.posterior.posterior import EXACT, LINEAR, RESAMPLING, ROUTES, draw_unknown
+from causalflow.model.posterior.posterior import (
+    EXACT,
+    LINEAR,
+    PYRO,
+    RESAMPLING,
+    ROUTES,
+    draw_unknown,
+)
 from causalflow.model.scm import StructuralModel, WorldNoise
 from causalflow.model.support import Watch
 from causalflow.model.telling import Telling
@@ -64,6 +71,7 @@ DRAWN = {
     EXACT: "drawn from its exact posterior under the model",
     LINEAR: "drawn from its exact posterior under the model",
     RESAMPLING: "drawn from its posterior under the model, by resampling weighed draws",
+    PYRO: "drawn from its posterior under the model, by a chain of Pyro's NUTS",
 }
 """How a missing node was found, by the route."""
 DRAWN_AS_TOLD = "drawn from its posterior given what is told of it"
@@ -156,7 +164,7 @@ class Abduction:
         found = [f"Abduction: {rows:,} row{'s' * (rows != 1)}, draws of each: {self.draws:,}"]
         for route in dict.fromkeys(self.info.routes.values()):
             names = sorted(name for name, way in self.info.routes.items() if way == route)
-            worth = self.info.effective_draws if route == RESAMPLING else None
+            worth = self.info.effective_draws if route in (RESAMPLING, PYRO) else None
             end = "" if worth is None else f" (worth {worth:,.0f} independent draws)"
             found.append(f"  {route}: {', '.join(names)}{end}")
         if self.info.free:

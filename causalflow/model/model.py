@@ -506,7 +506,7 @@ class Model:
                 row or one for all, and ``cf.seen`` for pictures of which a part is seen.
             draws: how many of each row, all of the same weight; draw k of row i is world
                 k * rows + i.
-            route: "exact", "linear-Gaussian" or "resampling", for all that the evidence leaves
+            route: "exact", "linear-Gaussian", "resampling" or "pyro", for all the evidence leaves
                 open (`causalflow.model.posterior.posterior`); None: the best of each.
             generator: a generator or a seed (default 0), for where several noises fit.
             steps: solver steps of image nodes.

@@ -6,6 +6,7 @@ A knot (`causalflow.model.posterior.knot`) is drawn by the first *route* of thes
                        equations give what is known: the posterior itself
     linear-Gaussian    lines with normal noise, conditioned in closed form: the posterior itself
     resampling         weighed draws along the graph, tempered where they are worth too little
+    pyro               a chain of Pyro's NUTS, of numbers alone, where it is asked for by name
 
 Source: Pearl (2009), Causality, theorem 7.1.7, step 1.
 """
@@ -26,11 +27,12 @@ from causalflow.model.posterior.knot import Knot, knots
 from causalflow.model.posterior.levels import draw_levels
 from causalflow.model.posterior.lines import draw_lines, lines_of_knot
 from causalflow.model.posterior.resampling import resampled
+from causalflow.model.pyro.extra import check_pyro
 from causalflow.model.scm import StructuralModel
 
-__all__ = ["EXACT", "LINEAR", "RESAMPLING", "ROUTES", "Drawn", "Route", "draw_unknown"]
+__all__ = ["EXACT", "LINEAR", "PYRO", "RESAMPLING", "ROUTES", "Drawn", "Route", "draw_unknown"]
 
-EXACT, LINEAR, RESAMPLING = "exact", "linear-Gaussian", "resampling"
+EXACT, LINEAR, RESAMPLING, PYRO = "exact", "linear-Gaussian", "resampling", "pyro"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +92,24 @@ def _resampling(
     return Drawn(values=found.values, open=found.open, worth=found.worth)
 
 
-ROUTES: Mapping[str, Route] = {EXACT: _exact, LINEAR: _linear, RESAMPLING: _resampling}
+def _pyro(
+    scm: StructuralModel, known: Values, knot: Knot, generator: torch.Generator
+) -> Drawn | None:
+    check_pyro("route='pyro'")
+    from causalflow.model.pyro.nuts import chained
+
+    found = chained(scm, known, knot, generator)
+    if found is None:
+        return None
+    return Drawn(values=found.values, open=frozenset(found.values), worth=found.worth)
+
+
+ROUTES: Mapping[str, Route] = {
+    EXACT: _exact,
+    LINEAR: _linear,
+    RESAMPLING: _resampling,
+    PYRO: _pyro,
+}
 """The routes by name, the best first."""
 
 
