@@ -250,7 +250,7 @@ def _links(links: str, kind: Value | None, line: int | None) -> Iterator[Link]:
     parsed = trusted(lambda: parse_links(links), place, line)
     if parsed.bidirected and parsed.directed and kind is not None:
         place.fail("its arrows are of two sorts, and what is said of one is not of both", line)
-    cause, through = Cause(), ()
+    cause, through = Cause(), tuple[str, ...]()
     if parsed.bidirected and kind is not None:
         cause, through = read_cause(kind, place, line)
     known = Neural() if kind is None or parsed.bidirected else _kind(kind, place, line)

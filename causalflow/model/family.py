@@ -213,13 +213,16 @@ def _at_ratio(found: Family, graph: Graph, frame: pandas.DataFrame, ratio: float
     question = found.query
     if not (isinstance(ratio, int | float) and ratio >= 1):
         raise CausalflowError(f"family: ratio={ratio!r}; expected a number of at least 1")
-    plain = isinstance(question, Query) and question.kind is Kind.PROBABILITY
-    if not (plain and len(question.do) == 1 and not question.conditions):
+    if not (
+        isinstance(question, Query)
+        and question.kind is Kind.PROBABILITY
+        and len(question.do) == 1
+        and not question.conditions
+    ):
         raise QueryError(
             f"family: {question}: a density ratio answers P(event | do(x=v)) alone; leave out "
             "ratio= for the unrestricted ends"
         )
-    assert isinstance(question, Query)
     (done,) = question.do
     strata = _strata(graph, done.variable, frame)
     event = np.ones(len(frame), dtype=bool)

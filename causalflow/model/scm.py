@@ -118,8 +118,7 @@ class StructuralModel(nn.Module):
         self._natural: dict[str, frozenset[str]] = {}
         for name in self.order:
             told = [n for each in self.listened(name) for n in (each.heard, *each.context)]
-            above = (self.needed([each]) for each in told)
-            self._natural[name] = frozenset().union(*above)
+            self._natural[name] = frozenset().union(*(self.needed([each]) for each in told))
         self._mechanisms = nn.ModuleDict({module_key(n): mechanisms[n] for n in self.order})
         self._roots = nn.ModuleDict({module_key(n): root for n, root in roots.items()})
         self.settings: Mapping[str, Settings] = {}
