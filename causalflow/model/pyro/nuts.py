@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pyro
 import torch
@@ -136,5 +137,5 @@ def _worlds(
     at = order[(within * number) // counts[row]]
     given = {name: value[row] for name, value in held.items()}
     given |= {name: draws[at, row] for name, draws in samples.items()}
-    trace = poutine.trace(pyro.condition(program, given)).get_trace(len(row))
-    return {name: trace.nodes[name]["value"] for name in (*knot.roots, *knot.nodes)}
+    sites: Any = poutine.trace(pyro.condition(program, given)).get_trace(len(row)).nodes
+    return {name: sites[name]["value"] for name in (*knot.roots, *knot.nodes)}
