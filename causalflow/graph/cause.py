@@ -12,7 +12,7 @@ through      the cause reaches the second end through the named node alone: ``x 
              ``ground -> image`` stand for the edge
 sensitivity  the largest ratio, and its inverse the smallest, of what is not seen of the
              attributes ``on`` to what is seen, where a question is not identified
-             (`causalflow.model.family`)
+             (`causalflow.model.hidden.family`)
 """
 
 from __future__ import annotations

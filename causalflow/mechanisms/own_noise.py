@@ -23,11 +23,13 @@ from causalflow.mechanisms.mechanism import Mechanism, Noise, Values, all_labell
 from causalflow.mechanisms.regression.regression_mechanism import RegressionMechanism
 from causalflow.values.column import GAP
 
-__all__ = ["check_heard", "column", "number", "with_number"]
+__all__ = ["NORMAL", "check_heard", "column", "number", "with_number"]
 
 NUMBERS = ("u", "z")
 """What the number is called in the noise of the mechanisms that have one."""
-HEARD = (Categorical, ContinuousMechanism, RegressionMechanism, CountMechanism)
+NORMAL = (ContinuousMechanism, RegressionMechanism, CountMechanism)
+"""Mechanisms whose noise has one normal number."""
+HEARD = (Categorical, *NORMAL)
 
 
 def check_heard(name: str, listener: str, mechanism: Mechanism) -> None:

@@ -10,10 +10,10 @@ The rows are taken in groups that miss the same nodes. In each group the evidenc
    of points or normal, else by weighed draws, whose worth the answer states.
 3. A missing node without known descendants stays free: its noise is drawn, not abducted.
 
-What is told short of a value weighs in (`causalflow.model.told`): a parent that is told is drawn
-from what an image's predictor holds of it, times what is told; the rest of a picture that is seen
-in part is drawn given those pixels and its parents (`causalflow.diffusion.inpainting`); and of the
-worlds of a row one is chosen by what is told of other nodes (`causalflow.model.telling`).
+What is told short of a value weighs in (`causalflow.model.told.told`): a parent that is told is
+drawn from what an image's predictor holds of it, times what is told; the rest of a picture that is
+seen in part is drawn given those pixels and its parents (`causalflow.diffusion.inpainting`); and of
+the worlds of a row one is chosen by what is told of other nodes (`causalflow.model.told.telling`).
 
 Then every mechanism abducts its own noise (`causalflow.model.scm.StructuralModel.abduct`).
 
@@ -38,7 +38,6 @@ from causalflow.graph.settings import InForce
 from causalflow.mechanisms.mechanism import Noise, Values, labelled, take
 from causalflow.mechanisms.own_noise import with_number
 from causalflow.model.evidence import by_missing
-from causalflow.model.pictures import Pictures
 from causalflow.model.posterior.posterior import (
     EXACT,
     LINEAR,
@@ -49,8 +48,9 @@ from causalflow.model.posterior.posterior import (
 )
 from causalflow.model.scm import StructuralModel, WorldNoise
 from causalflow.model.support import Watch
-from causalflow.model.telling import Telling
-from causalflow.model.told import Told
+from causalflow.model.told.pictures import Pictures
+from causalflow.model.told.telling import Telling
+from causalflow.model.told.told import Told
 from causalflow.values.likelihood import virtual_notes
 
 __all__ = [

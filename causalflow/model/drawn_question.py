@@ -6,7 +6,7 @@ condition that no intervention reaches is one on the actual world.
 
 Of the conditions, those on the actual world are *evidence* to be abducted if one of them is
 continuous or an image; the others are *kept*: of the draws, those that satisfy them count. So does
-what is told short of a value (`causalflow.model.told`), in any world: a draw counts with
+what is told short of a value (`causalflow.model.told.told`), in any world: a draw counts with
 probability its weight. What a question says of a variable, node or exogenous, is read by
 `read_value`.
 """
@@ -29,7 +29,7 @@ from causalflow.graph.node import Exogenous, Level, Node
 from causalflow.limits import SETTINGS
 from causalflow.mechanisms.mechanism import labelled, to_engine
 from causalflow.model.scm import StructuralModel
-from causalflow.model.told import Told, told_alone
+from causalflow.model.told.told import Told, told_alone
 from causalflow.query.cell import free_names
 from causalflow.query.known import Key, Known, read_given
 from causalflow.query.policy import Policy

@@ -28,7 +28,7 @@ from causalflow.mechanisms.policy import PolicyAction
 from causalflow.model.drawn_question import declaration, levels_of, reached, read_value
 from causalflow.model.scm import StructuralModel
 from causalflow.model.support import Watch
-from causalflow.model.told import told_alone
+from causalflow.model.told.told import told_alone
 from causalflow.query.policy import Policy
 from causalflow.query.query import Intervention, Term, World
 from causalflow.values.image import codes_of, image_of

@@ -28,7 +28,7 @@ from causalflow.mechanisms.categorical import NOISES
 from causalflow.mechanisms.mechanism import Values, labelled, to_engine
 from causalflow.mechanisms.policy import PolicyAction
 from causalflow.model.scm import Intervention, StructuralModel
-from causalflow.model.told import Told, read_told
+from causalflow.model.told.told import Told, read_told
 from causalflow.query.policy import Policy
 from causalflow.query.policy_reader import spelt_policy
 from causalflow.query.policy_rows import told as told_of_rows

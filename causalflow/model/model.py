@@ -79,7 +79,7 @@ from causalflow.model.exact_part.credible import with_interval
 from causalflow.model.exact_part.finite_part import FinitePart, explicit, finite_part
 from causalflow.model.exact_part.linear_part import LinearPart, LinearQuestion, linear_part
 from causalflow.model.experience import Experience
-from causalflow.model.family import Family, Reader, family
+from causalflow.model.hidden.family import Family, Reader, family
 from causalflow.model.likelihood import fit_nodes
 from causalflow.model.missing.gaps import gap_notes
 from causalflow.model.pyro.extra import to_pyro
@@ -802,7 +802,8 @@ class Model:
             read: attribute -> function of pictures in [0, 1], (rows, channels, height, width), that
                 gives each its level, 0, 1, ...
             ratio: the largest density ratio between what is not seen and what is
-                (`causalflow.model.family`); None: as the graph says of the attributes it is on.
+                (`causalflow.model.hidden.family`); None: as the graph says of the attributes it is
+                on.
             n: draws of the model.
             generator: their seed.
 

@@ -31,11 +31,11 @@ from causalflow.model.abduction import complete, completed_noise
 from causalflow.model.drawn_question import DrawnQuestion, levels_of, read_question, read_value
 from causalflow.model.drawn_worlds import Array, DrawnWorlds, Tally, frequencies, means
 from causalflow.model.evidence import check_count, check_fitted, policy_action
-from causalflow.model.hidden_causes import standing
-from causalflow.model.pictures import DRAWN_AS_SHOWN
+from causalflow.model.hidden.standing import standing
 from causalflow.model.scm import StructuralModel
 from causalflow.model.support import Watch
-from causalflow.model.told import Told
+from causalflow.model.told.pictures import DRAWN_AS_SHOWN
+from causalflow.model.told.told import Told
 from causalflow.query.answer import ROW, Answer, combined_answer
 from causalflow.query.known import Known, KnownParts
 from causalflow.query.means import counting_notes

@@ -44,11 +44,11 @@ from causalflow.model.evidence import (
     read_told_evidence,
     single_values,
 )
-from causalflow.model.hidden_causes import Standing, standing
+from causalflow.model.hidden.standing import Standing, standing
 from causalflow.model.missing.gaps import gap_notes
 from causalflow.model.scm import Intervention, StructuralModel, WorldNoise
 from causalflow.model.support import Watch
-from causalflow.model.told import Told
+from causalflow.model.told.told import Told
 from causalflow.model.world_verdicts import counterfactual_verdict, sample_verdict
 from causalflow.values.dataframe import PANDAS, frame_of, library_of
 from causalflow.values.variable import NodeType

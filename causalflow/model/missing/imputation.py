@@ -1,7 +1,7 @@
 """Imputation: gaps of numbers, or among numbers and classes, drawn by the model that they are for.
 
 Stochastic expectation-maximisation: fit the laws to completed rows, draw the gaps from their
-posterior under those laws (`causalflow.model.posterior.chain`), `ROUNDS` times. The gaps that the
+posterior under those laws (`causalflow.model.missing.chain`), `ROUNDS` times. The gaps that the
 last rounds drew make as many completed tables, to which everything is fitted at last, all of them
 together.
 
@@ -29,8 +29,8 @@ from causalflow.data.frame import Frame
 from causalflow.errors import DataError
 from causalflow.frozen import Frozen
 from causalflow.mechanisms.mechanism import labelled
+from causalflow.model.missing.chain import Chain
 from causalflow.model.missing.gaps import Joined
-from causalflow.model.posterior.chain import Chain
 from causalflow.model.scm import StructuralModel
 
 __all__ = ["completions", "first_copy"]

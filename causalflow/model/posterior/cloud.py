@@ -34,7 +34,7 @@ from causalflow.mechanisms.exogenous.exogenous_posterior import (
 )
 from causalflow.mechanisms.exogenous.particles import Draws, spread_scores
 from causalflow.mechanisms.mechanism import Noise, Values, draw_index
-from causalflow.model.posterior.chain import NORMAL
+from causalflow.mechanisms.own_noise import NORMAL, with_number
 from causalflow.model.posterior.knot import Knot
 from causalflow.model.scm import StructuralModel
 
@@ -268,8 +268,7 @@ class _Making:
             return _quantile(law, self.flat(name))
         parents = self.scm.arguments(name, parents)
         if isinstance(mechanism, NORMAL):
-            noise = dict(mechanism.draw_noise(self._size, self.row.generator))
-            noise[next(iter(noise))] = self.flat(name)
+            noise = with_number(mechanism, self.flat(name), self.row.generator)
             return mechanism.predict(parents, noise)
         if name not in self.noises:
             self.noises[name] = mechanism.draw_noise(self._size, self.row.generator)

@@ -24,7 +24,7 @@ from causalflow.errors import RowError
 from causalflow.mechanisms.exogenous.draws import alike, stratified
 from causalflow.mechanisms.mechanism import Values
 from causalflow.model.scm import StructuralModel
-from causalflow.model.told import Told
+from causalflow.model.told.told import Told
 
 __all__ = ["LEAST", "Chosen", "Telling", "World"]
 

@@ -11,7 +11,7 @@ posterior of the unknowns given what is known. A *sweep* draws each unknown give
                 the parents' prediction, r near 1 looks close by (`CORRELATIONS`).
 
     together    all numbers of a row that have a density, by
-                `causalflow.model.posterior.normal_proposal`: drawn from N candidates and the
+                `causalflow.model.missing.normal_proposal`: drawn from N candidates and the
                 value that is there, with probability proportional to density over proposal; where
                 laws are linear and normal that is a draw from q
 
@@ -33,7 +33,6 @@ import torch
 from torch import Tensor
 
 from causalflow.mechanisms.continuous import ContinuousMechanism
-from causalflow.mechanisms.count import CountMechanism
 from causalflow.mechanisms.mechanism import (
     Mechanism,
     Noise,
@@ -44,19 +43,18 @@ from causalflow.mechanisms.mechanism import (
     natural,
     take,
 )
+from causalflow.mechanisms.own_noise import NORMAL
 from causalflow.mechanisms.regression.regression_mechanism import RegressionMechanism
-from causalflow.model.posterior.normal_proposal import NormalProposal
+from causalflow.model.missing.normal_proposal import NormalProposal
 from causalflow.model.scm import StructuralModel
 from causalflow.values.regime import regime_column
 
-__all__ = ["NORMAL", "Chain"]
+__all__ = ["Chain"]
 
 CORRELATIONS = (0.0, 0.9, 0.99)
 CANDIDATES = 5
 CELLS = 1 << 20
 """Numbers that are drawn at once."""
-NORMAL = (ContinuousMechanism, RegressionMechanism, CountMechanism)
-"""Mechanisms whose noise is one normal number, its first entry."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Hidden causes: what a model whose nodes listen to one another may say of an intervention.
+"""Standing: what a model whose nodes listen to one another may say of an intervention.
 
 Notation: y a listener, x what it hears (`causalflow.graph.hearing`), An(y) the ancestors of y.
 
@@ -6,7 +6,7 @@ Notation: y a listener, x what it hears (`causalflow.graph.hearing`), An(y) the 
     by rank          it follows where the noise of a number is one number in which it increases
     open             it does not: what is drawn is one member of a family of models that fit the
                      rows equally well, that in which rows where x is not what it is set to would
-                     answer as those where it is; `causalflow.model.family` has the ends
+                     answer as those where it is; `causalflow.model.hidden.family` has the ends
 
 y is told x and the parents of x, which is the conditional that identification asks for as long as
 x has no other hidden cause in common with an ancestor of y that y has none in common with. Where it

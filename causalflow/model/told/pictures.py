@@ -17,7 +17,7 @@ from torch import Tensor
 from causalflow.errors import EvidenceError
 from causalflow.mechanisms.mechanism import Values
 from causalflow.model.scm import StructuralModel
-from causalflow.model.told import Told
+from causalflow.model.told.told import Told
 
 __all__ = ["DRAWN_AS_SHOWN", "Pictures"]
 
