@@ -21,6 +21,7 @@ from benchmarks.folders import RESULTS
 from benchmarks.machine import machine
 from benchmarks.markdown import markdown
 from causalflow.files import whole_file
+from causalflow.graph.node import levels_of
 
 NETWORKS = ("asia", "sachs", "alarm")
 ROWS, SYMPTOMS = 10_000, 10
@@ -45,16 +46,16 @@ def rows_of(graph: cf.Graph) -> dict[str, list[str]]:
     """Rows of a network, by names of levels."""
     drawn = cf.compile(graph).sample(ROWS, generator=0)
     return {
-        name: [str(node.type.levels[place]) for place in drawn[name].tolist()]
-        for name, node in graph.nodes.items()
+        name: [str(levels[place]) for place in drawn[name].tolist()]
+        for name, levels in levels_of(graph.nodes).items()
     }
 
 
 def blank(graph: cf.Graph) -> cf.Graph:
     """The graph without its tables."""
     nodes = {
-        name: {"type": "class", "levels": [str(level) for level in node.type.levels]}
-        for name, node in graph.nodes.items()
+        name: {"type": "class", "levels": [str(level) for level in levels]}
+        for name, levels in levels_of(graph.nodes).items()
     }
     return cf.Graph(nodes=nodes, edges=[f"'{e.source}' -> '{e.target}'" for e in graph.edges])
 
@@ -104,7 +105,7 @@ def fitted_by_pgmpy(graph: cf.Graph, rows: Mapping[str, Sequence[str]]) -> Any:
 
     network = DiscreteBayesianNetwork([(e.source, e.target) for e in graph.edges])
     network.add_nodes_from(list(graph.nodes))
-    levels = {name: list(node.type.levels) for name, node in graph.nodes.items()}
+    levels = {name: list(each) for name, each in levels_of(graph.nodes).items()}
     fit = MaximumLikelihoodEstimator(network, pd.DataFrame(rows), state_names=levels)
     network.add_cpds(*fit.get_parameters(n_jobs=1))
     return network

@@ -50,7 +50,7 @@ def parents() -> dict[str, list[str]]:
     rng, found = np.random.default_rng(0), dict[str, list[str]]()
     for k in range(COLUMNS):
         before = [j for j in range(k) if k not in CLASSES or j in CLASSES]
-        chosen = rng.permutation(before)[: rng.integers(1, PARENTS + 1)] if before else []
+        chosen = list(rng.permutation(before)[: rng.integers(1, PARENTS + 1)]) if before else []
         found[f"x{k}"] = [f"x{j}" for j in sorted(chosen)]
     return found
 

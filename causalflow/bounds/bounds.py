@@ -34,7 +34,7 @@ from causalflow.graph.graph import Graph
 from causalflow.graph.node import Level, levels_of
 from causalflow.limits import BOUND_CELLS
 from causalflow.query.cell import close, free_names
-from causalflow.query.combination import AnyQuery, Combination, require_values
+from causalflow.query.combination import AnyQuery, Combination, no_value
 from causalflow.query.means import check_named
 from causalflow.query.parse import parse_query
 from causalflow.query.query import Query
@@ -178,7 +178,8 @@ def _read(graph: Graph | ADMG, query: str | AnyQuery, observation: Observation) 
     """The query, checked against the graph and the observed nodes."""
     declared = None if isinstance(graph, ADMG) else graph
     question = parse_query(str(query), declared)
-    require_values(question, "bounds")
+    if question.told:
+        raise no_value(question, "bounds")
     for name in sorted(question.variables):
         if name in observation.hidden:
             raise QueryError(f"bounds: '{name}' is hidden: the data have no such variable")

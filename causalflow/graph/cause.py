@@ -18,7 +18,7 @@ sensitivity  the largest ratio, and its inverse the smallest, of what is not see
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from causalflow.graph.tree import (
@@ -38,7 +38,7 @@ from causalflow.graph.tree import (
 )
 from causalflow.limits import CONFOUNDER_STATES
 
-__all__ = ["CAUSES", "Cause", "causes_of", "raw_cause", "read_cause"]
+__all__ = ["CAUSES", "Cause", "raw_cause", "read_cause"]
 
 CAUSES = ("noise", "latent")
 LARGEST_RATIO = 1e6
@@ -61,8 +61,10 @@ class Cause:
     on: tuple[str, ...] = ()
 
 
-def read_cause(value: Value, place: Place, line: int | None) -> tuple[Cause, tuple[str, ...]]:
-    """What an edge's value says, and the nodes through which its cause reaches the second end.
+def read_cause(
+    value: Value, place: Place, line: int | None
+) -> tuple[Cause | None, tuple[str, ...]]:
+    """What an edge's value says, if anything, and the nodes that its cause goes through.
 
     Raises:
         DeclarationError: what cannot be read, or does not go together.
@@ -75,7 +77,7 @@ def read_cause(value: Value, place: Place, line: int | None) -> tuple[Cause, tup
     if through is not None:
         if len(value.pairs) > 1:
             place.fail("through stands alone; say the rest of the edge that it leaves", line)
-        return Cause(), _names(through, place.within("through"))
+        return None, _names(through, place.within("through"))
     found = Cause(**declared_fields(Cause, value, place, _READ))
     if found.states is not None and found.cause != "latent":
         place.fail("states are those of a latent class; expected cause: latent beside it", line)
@@ -87,7 +89,7 @@ def read_cause(value: Value, place: Place, line: int | None) -> tuple[Cause, tup
         )
     if found.sensitivity is not None and found.cause == "latent":
         place.fail("sensitivity stands beside cause: noise, not beside a latent class", line)
-    return found, ()
+    return (found if found != Cause() else None), ()
 
 
 def _names(value: Value, place: Place) -> tuple[str, ...]:
@@ -119,10 +121,3 @@ def _raw(value: object) -> object:
     if isinstance(value, float) and math.isfinite(value) and value == int(value):
         return int(value)
     return value
-
-
-def causes_of(
-    links: Iterable[tuple[tuple[str, str], Cause]],
-) -> tuple[tuple[tuple[str, str], Cause], ...]:
-    """What is said of some pairs, of those of which anything is."""
-    return tuple((pair, cause) for pair, cause in links if cause != Cause())

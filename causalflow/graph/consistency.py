@@ -75,7 +75,7 @@ def _check_bidirected(link: Link, nodes: Mapping[str, Node]) -> None:
                 "use one exogenous variable in both equations instead",
                 link.line,
             )
-    for name in link.cause.on:
+    for name in link.cause.on if link.cause is not None else ():
         if name not in nodes:
             link.place.fail(f"on: unknown node '{name}'; {one_of(name, nodes)}", link.line)
 

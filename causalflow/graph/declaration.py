@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from causalflow.admg.admg import ADMG
 from causalflow.equations.law import warn_of_rough
-from causalflow.graph.cause import Cause, causes_of
+from causalflow.graph.cause import Cause
 from causalflow.graph.checks import QueryCheck, read_queries
 from causalflow.graph.conditional import read_tables
 from causalflow.graph.consistency import (
@@ -86,10 +86,10 @@ def declare(tree: Value | None) -> Declaration:
         exogenous=exogenous,
         queries=read_queries(_section(top, "queries")),
         latent=tuple(latent),
-        causes=causes_of(
+        causes=tuple(
             ((link.source, link.target), link.cause)
             for link in links
-            if (link.source, link.target) in arcs
+            if link.cause is not None and (link.source, link.target) in arcs
         ),
     )
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -170,7 +170,7 @@ class Link:
         target: the second.
         kind: None for a bidirected one.
         line: where it stands.
-        cause: what is said of a bidirected one.
+        cause: what is said of a bidirected one, if anything is.
         implied: whether another edge stands for it, so that it may be declared too.
     """
 
@@ -178,7 +178,7 @@ class Link:
     target: str
     kind: EdgeKind | None
     line: int | None
-    cause: Cause = field(default_factory=Cause)
+    cause: Cause | None = None
     implied: bool = False
 
     @property
@@ -250,9 +250,8 @@ def _links(links: str, kind: Value | None, line: int | None) -> Iterator[Link]:
     parsed = trusted(lambda: parse_links(links), place, line)
     if parsed.bidirected and parsed.directed and kind is not None:
         place.fail("its arrows are of two sorts, and what is said of one is not of both", line)
-    cause, through = Cause(), tuple[str, ...]()
-    if parsed.bidirected and kind is not None:
-        cause, through = read_cause(kind, place, line)
+    said = kind if parsed.bidirected else None
+    cause, through = (None, ()) if said is None else read_cause(said, place, line)
     known = Neural() if kind is None or parsed.bidirected else _kind(kind, place, line)
     for source, target in parsed.directed:
         yield Link(source=source, target=target, kind=known, line=line)

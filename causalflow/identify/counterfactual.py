@@ -35,7 +35,7 @@ from causalflow.identify.surrogate import enlarged, readings
 from causalflow.identify.two_levels import is_determined
 from causalflow.identify.verdict import Verdict
 from causalflow.query.cell import close, free_names
-from causalflow.query.combination import require_values
+from causalflow.query.combination import no_value
 from causalflow.query.distributions import (
     ANY_DOMAIN,
     MORE_LEVELS,
@@ -199,7 +199,8 @@ def _read(graph: Graph | ADMG, query: str | Query) -> tuple[ADMG, Query]:
     admg = graph if isinstance(graph, ADMG) else graph.admg
     if isinstance(query, str):
         query = single_query(query, graph, "identify_counterfactual")
-    require_values(query, "identify")
+    if query.told:
+        raise no_value(query, "identify")
     for name in sorted(query.variables.difference(admg.nodes)):
         raise QueryError(f"identify: unknown node '{name}'; {one_of(name, admg.nodes)}")
     question = query.counterfactual_form()

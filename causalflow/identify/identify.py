@@ -30,7 +30,7 @@ from causalflow.identify.verdict import Verdict
 from causalflow.proof.proof import Line, Proof, Step
 from causalflow.proof.rules import Chance
 from causalflow.query.cell import settled
-from causalflow.query.combination import AnyQuery, Combination, Part, require_values
+from causalflow.query.combination import AnyQuery, Combination, Part, no_value
 from causalflow.query.distributions import (
     ANY_DOMAIN,
     POSITIVITY,
@@ -114,7 +114,8 @@ def _read(graph: Graph | ADMG, query: str | AnyQuery) -> tuple[ADMG, AnyQuery]:
         query = parse_query(query, graph)
     if not hasattr(query, "variables"):
         raise QueryError(f"identify: a query of type {type(query).__name__}; expected a text")
-    require_values(query, "identify")
+    if query.told:
+        raise no_value(query, "identify")
     known = frozenset(admg.nodes)
     for name in sorted(query.variables - known):
         if declared is not None and name in declared.exogenous:

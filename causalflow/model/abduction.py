@@ -543,7 +543,7 @@ def _how_read(scm: StructuralModel, values: Values, name: str) -> str:
     image = next(
         image
         for shown, image in scm.images.items()
-        if shown in values and {name, noise_name(name)} & image.parents.keys()
+        if shown in values and (name in image.parents or noise_name(name) in image.parents)
     )
     if image.reads_by_flow:
         return "read off the image, as what its predictor and its flow hold most probable"

@@ -797,7 +797,7 @@ class Model:
         """The ends between which a question's answer lies, where a hidden cause leaves it open.
 
         Args:
-            query: of class nodes and attributes, such as ``"P(dark=1 | do(x=1))"``.
+            query: a question about class nodes and attributes, such as ``"P(dark=1 | do(x=1))"``.
             rows: columns of labels and the picture; None: ``n`` draws of the model.
             read: attribute -> function of pictures in [0, 1], (rows, channels, height, width), that
                 gives each its level, 0, 1, ...

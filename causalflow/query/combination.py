@@ -37,8 +37,8 @@ __all__ = [
     "Part",
     "combined",
     "counted",
+    "no_value",
     "read_combination",
-    "require_values",
 ]
 
 Part: TypeAlias = tuple[Fraction, Query]
@@ -134,17 +134,17 @@ class Combination:
 AnyQuery: TypeAlias = Query | Combination
 
 
-def require_values(query: AnyQuery, what: str) -> None:
-    """Refuse a question whose terms are told short of a value, where only models answer it.
+def no_value(query: AnyQuery, what: str) -> QueryError:
+    """Why a question with a term that is told short of a value is not answered without a model.
 
-    Raises:
-        QueryError: it names the term, and the distribution that can be asked for.
+    Args:
+        query: the question; at least one of its terms is `told`.
+        what: who refuses it.
     """
-    for term in query.told:
-        raise QueryError(
-            f"{what}: '{term}' is no value; ask for {query.spread}, of which the answer is a "
-            "weighted sum, or ask a model: compile(graph).ask(...)"
-        )
+    return QueryError(
+        f"{what}: '{query.told[0]}' is no value; ask for {query.spread}, of which the answer is a "
+        "weighted sum, or ask a model: compile(graph).ask(...)"
+    )
 
 
 def combined(parts: Sequence[Part], divisor: Sequence[Part] = ()) -> AnyQuery:

@@ -107,7 +107,7 @@ def family(
 
     Args:
         graph: the fitted model's.
-        query: of class nodes and of attributes, every variable with a value.
+        query: a question about class nodes and attributes, every variable with a value.
         read: attribute -> how it is read off the picture.
         rows: columns of labels, and the picture; None: the model's own draws.
         ratio: L; None: what the graph says of the hidden cause's attributes, if anything.
