@@ -36,7 +36,7 @@ TRAINING: Mapping[str, Any] = {"batch_size": 128, "learning_rate": 2e-3, "ema": 
 WAYS: Mapping[str, Mapping[str, str]] = {
     "ignored": dict.fromkeys(CASES, ""),
     "own noise": {kind: case.hidden for kind, case in CASES.items()},
-    "own noise, code": {kind: case.hidden for kind, case in CASES.items() if case.net},
+    "own noise, code": {kind: case.hidden for kind, case in CASES.items() if not case.code},
     "through": {
         kind: f"{CASES[kind].hidden}: {{through: {name}}}"
         for kind, name in (("bar_mnist", "slant"), ("frontdoor", "ground"))
@@ -48,7 +48,7 @@ WAYS: Mapping[str, Mapping[str, str]] = {
 def graph_of(kind: str, way: str) -> cf.Graph:
     """The world's graph file with small pictures, a small net, and its hidden edge as the way."""
     text = graph_path(f"confounded_{kind}").read_text(encoding="utf-8").partition("queries:")[0]
-    net = NET if way == "own noise, code" else NET + CASES[kind].net
+    net = f"{NET}, code: {32 if way == 'own noise, code' else CASES[kind].code}"
     shape = rf"shape: [\1, {SIZE}, {SIZE}], diffusion: {{{net}}}"
     text = re.sub(r"shape: \[(\d), \d+, \d+\]", shape, text)
     written = WAYS[way][kind]

@@ -49,7 +49,7 @@ class Case:
         treatment: of the bounds; the picture's only parent that has a hidden cause.
         strata: nodes that the treatment does not move.
         instrument: what moves the treatment alone, by lot; "" where nothing does.
-        net: options of the picture's network besides those of all.
+        code: length of the picture's semantic code.
     """
 
     hidden: str
@@ -60,7 +60,7 @@ class Case:
     treatment: str = ""
     strata: tuple[str, ...] = ()
     instrument: str = ""
-    net: str = ""
+    code: int = 32
 
 
 def _asked(treatment: str, *asked: tuple[Values, int, Values]) -> tuple[Question, ...]:
@@ -114,7 +114,7 @@ CASES: Mapping[str, Case] = {
         shown=("first", "third"),
         treatment="x",
         strata=("y",),
-        net=", code: 0",
+        code=0,
         questions=_asked(
             "x",
             ({"first": 1}, 1, {}),
@@ -139,7 +139,7 @@ CASES: Mapping[str, Case] = {
         shown=("spot",),
         treatment="treated",
         instrument="letter",
-        net=", code: 0",
+        code=0,
         questions=_asked(
             "treated",
             ({"spot": 1}, 0, {}),

@@ -88,8 +88,9 @@ class Diffusion(Options):
         blocks: residual blocks a level.
         predictor_width: channels of the anti-causal predictor's first level.
         code: length of the semantic code (`causalflow.mechanisms.image.semantic_code`); 0: none;
-            None: 32 if every parent conditions the network, and 0 if one is anti-causal: of what
-            the network is not told, the code would tell it, and keep it under do().
+            None: 32 if every parent conditions the network, and 0 if one is anti-causal or the
+            image listens to a hidden cause (`causalflow.graph.hearing`): of what the network is
+            not told, the code would tell it, and keep it under do().
         prediction: what the network predicts: "velocity" (eps - x_0), "noise" (eps), "data" (x_0),
             or "v" (alpha eps - sigma x_0, where alpha^2 + sigma^2 = 1).
         backbone: the network itself: a name, or a method such as ``cf.UNet(width=64)``; "auto" is

@@ -283,6 +283,7 @@ def _mechanism(
         network=parts.networks.get(name),
         predictors=parts.predictors.get(name),
         noises=frozenset(each.name for each in own if not each.value),
+        listens=bool(own),
     )
     mechanism = engine.mechanism(site)
     if isinstance(mechanism, ImageMechanism) and torch.get_default_device().type != "meta":

@@ -53,6 +53,7 @@ class Site:
         network: a network of the user's own for the node; None: there is none.
         predictors: predictors of the user's own, by parent.
         noises: the parents that are another node's noise, as a number.
+        listens: whether the node hears another's noise or value beside its parents.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Site:
     network: nn.Module | None = None
     predictors: Mapping[str, Callable[..., Tensor]] | None = None
     noises: frozenset[str] = frozenset()
+    listens: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -195,6 +195,22 @@ def bow(n=5000, seed=0):
     return {"x": x, "y": (random.random(n) < np.where(hidden, 0.7, 0.2) + 0.1 * x).astype(int)}
 
 
+@pytest.mark.parametrize("code", [None, 8])
+def test_a_picture_that_listens_has_no_code_but_one_that_is_stated(tmp_path, code):
+    said = {} if code is None else {"code": code}
+    image = {**IMAGE, "diffusion": {**IMAGE["diffusion"], **said}}
+    edges = ["x -> image", "x <-> image"]
+    model = cf.compile(cf.Graph(nodes={"x": CLASS, "image": image}, edges=edges))
+    deaf = cf.compile(cf.Graph(nodes={"x": CLASS, "image": image}, edges=edges[:1]))
+    rows = {"x": [0, 1] * 8, "image": np.zeros((16, 1, 4, 4), np.uint8)}
+    model.fit(rows, steps=1, progress=False)
+    model.save(tmp_path / "model.safetensors")
+    told = "none (it listens to a hidden cause)" if code is None else "8"
+    for each in (model, cf.Model.load(tmp_path / "model.safetensors")):
+        assert f"code {told}" in str(each.describe().mechanism.iloc[-1])
+    assert f"code {code or 32}" in str(deaf.describe().mechanism.iloc[-1])
+
+
 def test_a_bow_is_two_ends_never_one_number():
     rows = bow()
     edges = ["x -> y", {"x <-> y": {"cause": "noise", "sensitivity": 2, "on": ["y"]}}]

@@ -90,12 +90,14 @@ class ImageMechanism(nn.Module):
         network: nn.Module | None = None,
         classifiers: Mapping[str, Callable[..., Tensor]] | None = None,
         unweighted: Collection[str] = (),
+        listens: bool = False,
     ) -> None:
         super().__init__()
         self.name = name
         self.canvas = canvas_of(node, network)
-        neural = all(isinstance(kind, Neural) for kind in kinds.values())
-        self.options = _resolved(node.diffusion, self.canvas, neural)
+        self.listens = listens
+        coded = all(isinstance(kind, Neural) for kind in kinds.values()) and not listens
+        self.options = _resolved(node.diffusion, self.canvas, coded)
         given = given_classifiers(name, node, parents, classifiers or {}, self.canvas)
         node = replace(node, shape=self.canvas.shape, diffusion=self.options)
         self.parents = dict(parents)
@@ -122,7 +124,8 @@ class ImageMechanism(nn.Module):
         size = "x".join(map(str, self.canvas.shape))
         where = "" if latent is None else f" in a {latent.autoencoder} latent of {size}"
         steps = self.trajectory.steps
-        text = f"diffusion{where}, {options.solver}, {steps} steps, code {options.code or 'none'}"
+        none = "none (it listens to a hidden cause)" if self.listens else "none"
+        text = f"diffusion{where}, {options.solver}, {steps} steps, code {options.code or none}"
         text += f", backbone {words}" if (words := options.backbone_in_words) else ""
         if self.mutilation is None:
             return text
@@ -474,14 +477,14 @@ class ImageMechanism(nn.Module):
         return ParentReader(learned=self.predictor, given=cast(Any, given))
 
 
-def _resolved(options: Diffusion, canvas: Canvas, neural: bool) -> Diffusion:
+def _resolved(options: Diffusion, canvas: Canvas, coded: bool) -> Diffusion:
     """The options with what their defaults stand for: the backbone, the length of the code."""
     backbone, code = options.backbone, options.code
     if backbone == AUTO:
         small = canvas.latent is not None and max(canvas.shape[1:]) <= SMALL
         backbone = "residual" if small else "unet"
     if code is None:
-        code = DEFAULT_CODE if neural and canvas.latent is None else 0
+        code = DEFAULT_CODE if coded and canvas.latent is None else 0
     return replace(options, backbone=backbone, code=code)
 
 
@@ -498,6 +501,7 @@ def _mechanism(site: Site) -> nn.Module:
         network=site.network,
         classifiers=site.predictors,
         unweighted=site.noises,
+        listens=site.listens,
     )
 
 
