@@ -13,8 +13,9 @@ image has z ~ N(0, I).
 z is part of the image's exogenous noise: it stays as it is under do(), and must therefore not
 depend on the parents, which the weight of KL has to see to. It cannot for a parent that the
 denoiser is not told (an anti-causal one): telling it pays more than KL costs, so by default a node
-with such an edge has no code. Nor has one that listens to a hidden cause (`causalflow.graph.hearing`):
-what is open of it given the parents, the code would settle by the factual image, for all of do().
+with such an edge has no code. Nor has one that listens to a hidden cause
+(`causalflow.graph.hearing`): what is open of it given the parents, the code would settle by the
+factual image, for all of do().
 
 How much a code tells of the parents is its `dependence`, which can be added to the loss. With z_i
 the code of row i, d its length, a_i the value of a parent, and K and L the n x n matrices
