@@ -90,7 +90,9 @@ class ExactModel:
             allowed = one_of(arithmetic, ("auto", "fraction", "float"))
             raise CausalflowError(f"unknown arithmetic {arithmetic!r}; {allowed}")
         self.graph = graph
-        self._remade = partial(ExactModel, arithmetic=arithmetic, backend=backend, assumed=assumed)
+        self._remade = partial(
+            ExactModel, arithmetic=arithmetic, backend=backend, assumed=dict(assumed)
+        )
         self._structure = FiniteStructure(graph, assumed)
         self._inference = Inference(self._structure, arithmetic, backend)
         self._prepared: dict[Asked, Prepared] = {}
