@@ -16,7 +16,7 @@ edges:
   - age, sex -> dose
   - age, dose -> spent
 """
-ROWS = 1500
+ROWS = 3000
 
 
 def world(noise, dose=None):
