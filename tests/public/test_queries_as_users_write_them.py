@@ -489,11 +489,12 @@ def test_a_variable_set_to_another_is_a_policy_and_to_a_quoted_name_a_level():
     policy = str(cf.identify(graph, "P(y | do(x = z))"))
     assert policy == "P(y | do(x = (z))) = sum_{x, z} P(y | x, z) [x = z] P(z)"
     level = cf.parse_query("P(y | do(x = 'z'))", graph)
-    assert level.do[0].value == "z" and not level.policies
+    assert level.do[0].value == "z"
+    assert not level.policies
     assert cf.identify(graph, level).identifiable
 
 
 def test_an_event_of_numbers_is_read_and_identification_says_who_answers_it(graph):
     assert str(cf.parse_query("P(y > 1)", graph)) == "P(y > 1)"
-    with pytest.raises(cf.QueryError, match="ask for P.y., of which the answer is a weighted sum"):
+    with pytest.raises(cf.QueryError, match=r"ask for P\(y\), of which the answer is a weighted sum"):
         cf.identify(graph, "P(y > 1)")
