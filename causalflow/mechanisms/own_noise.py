@@ -50,9 +50,8 @@ def number(noise: Noise) -> Tensor:
     return next(noise[key] for key in NUMBERS if key in noise)
 
 
-def with_number(mechanism: Mechanism, given: Tensor, generator: torch.Generator) -> Noise:
-    """A noise of the mechanism's that has this number, and is drawn in all else."""
-    drawn = mechanism.draw_noise(len(given), generator)
+def with_number(drawn: Noise, given: Tensor) -> Noise:
+    """The noise that has this number, and is as it was drawn in all else."""
     key = next(key for key in NUMBERS if key in drawn)
     return {**drawn, key: given.to(drawn[key])}
 

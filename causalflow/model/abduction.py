@@ -533,9 +533,10 @@ def _spoken(
                 f"to its noise, and its parent '{parent}' is missing too; give one of them"
             )
     mechanism = scm.mechanism(each.heard)
-    noise = with_number(mechanism, read[each.name], generator)
+    heard = read[each.name]
+    noise = with_number(mechanism.draw_noise(len(heard), generator), heard)
     value = mechanism.predict(scm.arguments(each.heard, known), noise)
-    return value.expand(len(read[each.name]))
+    return value.expand(len(heard))
 
 
 def _how_read(scm: StructuralModel, values: Values, name: str) -> str:

@@ -268,8 +268,8 @@ class _Making:
             return _quantile(law, self.flat(name))
         parents = self.scm.arguments(name, parents)
         if isinstance(mechanism, NORMAL):
-            noise = with_number(mechanism, self.flat(name), self.row.generator)
-            return mechanism.predict(parents, noise)
+            drawn = mechanism.draw_noise(self._size, self.row.generator)
+            return mechanism.predict(parents, with_number(drawn, self.flat(name)))
         if name not in self.noises:
             self.noises[name] = mechanism.draw_noise(self._size, self.row.generator)
         return mechanism.predict(parents, self.noises[name])
