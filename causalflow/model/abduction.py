@@ -413,7 +413,13 @@ def completed(
     left = {name: each for name, each in told.items() if name not in known}
     if not left:
         whole = complete(scm, known, generator, route)
-        return replace(whole, inferred={**whole.inferred, **read}, effective=pictures.worth)
+        weighed = () if pictures.worth is None else read
+        return replace(
+            whole,
+            inferred={**whole.inferred, **read},
+            effective=_least(pictures.worth, whole.effective),
+            routes={**whole.routes, **dict.fromkeys(weighed, RESAMPLING)},
+        )
     telling = Telling(
         scm=scm,
         evidence={n: v for n, v in known.items() if not pictures.is_spent(n, known)},
@@ -423,7 +429,7 @@ def completed(
     )
     chosen = telling.chosen(rows)
     last = found[-1]
-    worths = [chosen.worth, pictures.worth, *(each.effective for each in found)]
+    drawn_too = (*chosen.values.keys() - known.keys(), *last.routes)
     return replace(
         last,
         values={**known, **chosen.values},
@@ -431,8 +437,14 @@ def completed(
         inferred={**last.inferred, **read, **dict.fromkeys(left, DRAWN_AS_TOLD)},
         known=known,
         undetermined=last.undetermined | (scm.exogenous.keys() - last.roots.keys()),
-        effective=min((each for each in worths if each is not None), default=None),
+        effective=_least(chosen.worth, pictures.worth, *(each.effective for each in found)),
+        routes=dict.fromkeys(sorted(drawn_too), RESAMPLING),
     )
+
+
+def _least(*worths: float | None) -> float | None:
+    """The smallest of those that there are."""
+    return min((each for each in worths if each is not None), default=None)
 
 
 def complete(

@@ -61,18 +61,15 @@ from causalflow.model.distillation import distilled
 from causalflow.model.ensemble import check_members, members
 from causalflow.model.evidence import (
     Random,
-    acting,
     check_count,
     check_drawn,
     check_fitted,
     check_names,
-    check_noise,
     check_seed,
     factual_latents,
     read_call,
     read_evidence,
     read_generator,
-    read_interventions,
     read_told_evidence,
 )
 from causalflow.model.exact_part.credible import with_interval
@@ -94,7 +91,7 @@ from causalflow.model.stream import (
 )
 from causalflow.model.support import Watch
 from causalflow.model.tensors import Tensors
-from causalflow.model.world import World, counterfactual, predicted, sampled
+from causalflow.model.world import World, counterfactual, replayed, sampled
 from causalflow.options import read_size
 from causalflow.query.answer import Answer
 from causalflow.query.known import (
@@ -553,10 +550,7 @@ class Model:
             EvidenceError: an image's noise was abducted by another solver, in other steps.
         """
         scm, draws, watch = self._call(None, steps, guidance, sampling, options)
-        actions = read_interventions(scm, do, abduction.rows)
-        check_noise(scm, actions)
-        abduction.check_ways(scm)
-        world = predicted(scm, abduction, acting(actions, abduction.rows, draws), watch)
+        world = replayed(scm, abduction, do, draws, watch)
         if watch is not None:
             watch.tell("predict")
         return world

@@ -12,7 +12,7 @@ Source: Pearl (2009), *Causality*, theorem 7.1.7.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
@@ -31,7 +31,7 @@ from causalflow.model.abduction import complete, completed_noise
 from causalflow.model.drawn_question import DrawnQuestion, levels_of, read_question, read_value
 from causalflow.model.drawn_worlds import Array, DrawnWorlds, Tally, frequencies, means
 from causalflow.model.evidence import check_count, check_fitted, policy_action
-from causalflow.model.hidden.standing import standing
+from causalflow.model.hidden.standing import assumed_of
 from causalflow.model.scm import StructuralModel
 from causalflow.model.support import Watch
 from causalflow.model.told.pictures import DRAWN_AS_SHOWN
@@ -93,7 +93,7 @@ def simulate(
         )
     used = question.used(scm)
     check_fitted(scm, fitted, used)
-    assumed = _standing(scm, question)
+    assumed = assumed_of(scm, question.wanted)
     if draws is not None:
         check_count("draws", draws)
     watch.evidence(question.evidence, used)
@@ -115,21 +115,6 @@ def simulate(
         learned=bool(used & scm.learned),
         impossible=tuple(run.impossible),
     )
-
-
-def _standing(scm: StructuralModel, question: DrawnQuestion) -> Iterable[str]:
-    """What is assumed of hidden causes.
-
-    Raises:
-        EvidenceError: an intervention whose law they leave open: no single number answers.
-    """
-    found: dict[str, None] = {}
-    for world, names in question.wanted.items():
-        stands = standing(scm, {each.variable for each in world}, names & scm.types.keys())
-        if stands.open:
-            raise EvidenceError(f"ask: {stands.open}")
-        found |= dict.fromkeys(stands.assumptions)
-    return found
 
 
 @dataclass(kw_only=True, eq=False)

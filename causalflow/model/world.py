@@ -53,7 +53,7 @@ from causalflow.model.world_verdicts import counterfactual_verdict, sample_verdi
 from causalflow.values.dataframe import PANDAS, frame_of, library_of
 from causalflow.values.variable import NodeType
 
-__all__ = ["Repeats", "World", "counterfactual", "predicted", "sampled"]
+__all__ = ["Repeats", "World", "counterfactual", "replayed", "sampled"]
 
 TRIED_ROWS, TRIED = 256, 20
 """Rows and draws that tell which nodes are open: a level of probability .14 is seen in 95 %."""
@@ -225,6 +225,29 @@ def counterfactual(
     said = single_values(do)
     judge = partial(counterfactual_verdict, scm.graph, tuple(values), said)
     return world.judged(judge, library_of(evidence))
+
+
+def replayed(
+    scm: StructuralModel,
+    abduction: Abduction,
+    do: Mapping[str, Any] | None,
+    generator: torch.Generator,
+    watch: Watch | None,
+) -> World:
+    """The worlds with the noise of an abduction under ``do``.
+
+    Raises:
+        EvidenceError: an image's noise was abducted by another solver, in other steps.
+    """
+    actions = read_interventions(scm, do, abduction.rows)
+    check_noise(scm, actions)
+    abduction.check_ways(scm)
+    null = _is_null(abduction.known, actions, 1)
+    stands = Standing() if null else standing(scm, actions, scm.order)
+    _tell(stands, "predict")
+    info = replace(abduction.info, assumptions=(*abduction.info.assumptions, *stands.notes))
+    ready = acting(actions, abduction.rows, generator)
+    return predicted(scm, replace(abduction, info=info), ready, watch)
 
 
 def _tell(stands: Standing, call: str) -> None:

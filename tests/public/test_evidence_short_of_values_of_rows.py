@@ -53,6 +53,8 @@ def test_a_censored_number_weighs_all_that_is_unknown(mixed):
     shares = [p * mass for p, (_, mass) in zip((0.6, 0.4), parts, strict=True)]
     high = shares[1] / sum(shares)
     worth = world.info.effective_draws
+    assert world.info.route == "resampling"
+    assert not any(each.startswith(":") for each in world.info.assumptions)
     close(world["c"], high, worth)
     means = []
     for c, (mean, _) in enumerate(parts):

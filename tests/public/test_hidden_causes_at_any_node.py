@@ -234,6 +234,50 @@ def test_a_bow_is_two_ends_never_one_number():
     assert "density ratio" in str(found)
 
 
+def test_replayed_noise_says_what_is_open_too():
+    rows = bow()
+    edges = ["x -> y", {"x <-> y": {"cause": "noise", "sensitivity": 2, "on": ["y"]}}]
+    model = cf.compile(cf.Graph(nodes={"x": CLASS, "y": CLASS}, edges=edges))
+    model.fit(rows, progress=False)
+    noise = model.abduct({n: v[:9] for n, v in rows.items()})
+    assert not model.predict(noise).info.assumptions
+    assert not model.predict(noise, {"x": rows["x"][:9]}).info.assumptions
+    with pytest.warns(cf.CausalflowWarning, match="predict: .* one member of a family"):
+        assert "not identified" in model.predict(noise, {"x": 1}).info.assumptions[0]
+
+
+@pytest.mark.parametrize("noise", ["linear", "auto"])
+def test_a_bow_of_numbers_has_no_closed_form_either(noise):
+    random = np.random.default_rng(0)
+    hidden = random.normal(size=4000)
+    t = hidden + 0.7 * random.normal(size=4000)
+    rows = {"t": t, "y": t + 2 * hidden + random.normal(size=4000)}
+    nodes = {name: {"type": "continuous", "noise": noise} for name in rows}
+    model = cf.compile(cf.Graph(nodes=nodes, edges=["t -> y", "t <-> y"]))
+    model.fit(rows, progress=False)
+    for query in ("E[y | do(t=1)]", "E[y[t=1] - y[t=0]]", "E[y[t=1] | t=0, y=1]"):
+        with pytest.raises(cf.EvidenceError, match="not identified"):
+            model.ask(query)
+    assert abs(model.ask("E[y | t=1]").value - (1 + 2 / 1.49)) < 0.2
+    with pytest.warns(cf.CausalflowWarning, match="one member of a family"):
+        world = model.sample(4000, do={"t": 1.0}, generator=0)
+    assert abs(float(world["y"].mean()) - (1 + 2 / 1.49)) < 0.2  # that of rows with t = 1
+
+
+def test_an_instrument_of_lines_says_that_a_rank_is_assumed():
+    random = np.random.default_rng(0)
+    z, hidden = random.normal(size=(2, 6000))
+    t = z + hidden + 0.5 * random.normal(size=6000)
+    rows = {"z": z, "t": t, "y": 1.5 * t + 2 * hidden + 0.3 * random.normal(size=6000)}
+    nodes = {name: {"type": "continuous", "noise": "linear"} for name in rows}
+    model = cf.compile(cf.Graph(nodes=nodes, edges=["z -> t -> y", "t <-> y"]))
+    model.fit(rows, progress=False)
+    with pytest.warns(cf.CausalflowWarning, match="not identifiable from P"):
+        answer = model.ask("E[y | do(t=1)]")
+    assert abs(answer.value - 1.5) < 0.15
+    assert any("(rank)" in each for each in answer.notes)
+
+
 def test_attributes_are_read_off_the_picture():
     rows = bow()
     pictures = np.where(rows["y"], 0.2, 0.8)[:, None, None, None] + np.zeros((1, 1, 4, 4))

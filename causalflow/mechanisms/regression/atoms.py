@@ -80,7 +80,7 @@ class Atoms(nn.Module):
 
     def index(self, x: Tensor) -> Tensor:
         """Which atom each value is: int64, shape (n,); -1: none."""
-        at = torch.searchsorted(self.values, x).clamp(max=MOST - 1)
+        at = torch.searchsorted(self.values, x.contiguous()).clamp(max=MOST - 1)
         return torch.where(self.values[at] == x, at, -1)
 
     def fit(self, index: Tensor, z: Tensor, copies: int = 1) -> None:

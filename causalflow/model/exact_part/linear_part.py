@@ -24,10 +24,12 @@ from causalflow.gaussian.mean import Means, is_closed
 from causalflow.identify.judgement import Judgement
 from causalflow.mechanisms.continuous import ContinuousMechanism
 from causalflow.model.drawn_question import reached
+from causalflow.model.hidden.standing import assumed_of
 from causalflow.model.scm import StructuralModel
 from causalflow.model.support import Watch
 from causalflow.query.answer import Answer, combined_answer
 from causalflow.query.known import Known, KnownParts
+from causalflow.query.query import World
 
 __all__ = ["LinearPart", "LinearQuestion", "linear_part"]
 
@@ -83,7 +85,8 @@ class LinearPart:
         means = Means.of(self.model, known, given)
         needed = self._needed(known)
         self._watch(means, needed, watch)
-        notes = (*means.answer.notes, *self._assumed(known, needed), *watch.sentences)
+        hidden = assumed_of(self.scm, _worlds(known))
+        notes = (*means.answer.notes, *self._assumed(known, needed), *hidden, *watch.sentences)
         return replace(means.answer, notes=notes, learned=bool(needed & self.scm.learned))
 
     def _has(self, known: Known) -> bool:
@@ -95,9 +98,7 @@ class LinearPart:
 
     def _needed(self, known: Known) -> frozenset[str]:
         """The nodes whose mechanisms the answer depends on."""
-        terms = [each for top in known.query.counterfactual_form().terms for each in top.walk()]
-        found = (reached(self.scm, each.subscript, frozenset({each.name})) for each in terms)
-        return frozenset().union(*found)
+        return frozenset().union(*(reached(self.scm, *each) for each in _worlds(known).items()))
 
     def _assumed(self, known: Known, needed: frozenset[str]) -> Collection[str]:
         """What a counterfactual takes for granted of fitted lines."""
@@ -124,6 +125,15 @@ class LinearPart:
                 if name in self.scm.graph.nodes
             }
             watch.world({n: each for n, each in moved.items() if n in read}, done)
+
+
+def _worlds(known: Known) -> dict[World, frozenset[str]]:
+    """World -> the variables that a question reads in it."""
+    found: dict[World, frozenset[str]] = {}
+    for top in known.query.counterfactual_form().terms:
+        for each in top.walk():
+            found[each.subscript] = found.get(each.subscript, frozenset()) | {each.name}
+    return found
 
 
 _NORMAL = np.array([NormalDist().inv_cdf((k + 0.5) / QUANTILES) for k in range(QUANTILES)])

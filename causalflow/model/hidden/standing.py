@@ -15,7 +15,7 @@ has, an identified law may differ from that of the draws, and they are refused.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -24,8 +24,9 @@ from causalflow.graph.graph import Graph
 from causalflow.graph.hearing import Hearing
 from causalflow.model.scm import StructuralModel
 from causalflow.model.world_verdicts import sample_verdict
+from causalflow.query.query import World
 
-__all__ = ["Standing", "standing"]
+__all__ = ["Standing", "assumed_of", "standing"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +61,26 @@ def standing(scm: StructuralModel, done: Collection[str], wanted: Collection[str
     if not listeners:
         return Standing()
     return _standing(scm.graph, scm.hearings, frozenset(done), listeners)
+
+
+def assumed_of(scm: StructuralModel, worlds: Mapping[World, Collection[str]]) -> tuple[str, ...]:
+    """What a question assumes of hidden causes: a sentence each.
+
+    Args:
+        scm: the model.
+        worlds: world -> the variables that are read in it.
+
+    Raises:
+        EvidenceError: an intervention whose law they leave open: no single number answers.
+    """
+    found: dict[str, None] = {}
+    for world, names in worlds.items():
+        done = {each.variable for each in world}
+        stands = standing(scm, done, scm.types.keys() & names)
+        if stands.open:
+            raise EvidenceError(f"ask: {stands.open}")
+        found |= dict.fromkeys(stands.assumptions)
+    return tuple(found)
 
 
 @lru_cache(maxsize=256)
