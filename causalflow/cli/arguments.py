@@ -66,7 +66,8 @@ __all__ = [
     "told_in",
 ]
 
-_ASSIGNMENT = rf"\s*({QUOTED}|.+?)\s*(\+=|-=|\*=|=|~|[<>]=?)\s*(.+?)\s*"
+_SAID = r"(?<=\s)(?:in|likely)(?=\s*[\[({])"
+_ASSIGNMENT = rf"\s*({QUOTED}|.+?)\s*(\+=|-=|\*=|=|~|[<>]=?|{_SAID})\s*(.+?)\s*"
 PICTURES = (".png", ".svg", ".pdf")
 
 input_file = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -118,7 +119,7 @@ def is_graph_file(path: Path) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
-    """``node``, one of the operators ``= += -= *= ~ < <= > >=``, and the text after it."""
+    """``node``, an operator, ``= += -= *= ~ < <= > >= in likely``, and the text after it."""
 
     node: str
     operator: str
@@ -127,10 +128,16 @@ class Assignment:
     @property
     def said(self) -> str:
         """What is said of the node, with the sign that compares it."""
-        return f"{self.operator} {self.text}" if self.operator[0] in "<>" else self.text
+        return f"{self.operator} {self.text}" if self.is_told else self.text
+
+    @property
+    def is_told(self) -> bool:
+        """Whether it says less than a value."""
+        return self.operator in ("<", "<=", ">", ">=", "in", "likely")
 
     def __str__(self) -> str:
-        return f"{self.node}{self.operator}{self.text}"
+        space = " " if self.operator.isalpha() else ""
+        return f"{self.node}{space}{self.operator}{space}{self.text}"
 
 
 class AssignmentType(click.ParamType):
@@ -243,7 +250,7 @@ def _policy(graph: Graph, given: Assignment) -> str | None:
         is_policy = kind.scalar and word_mark(given.node, given.text, variables) is not None
         return f"= {given.text}" if is_policy else None
     numeric = given.operator in ("+=", "-=") and graph.nodes[given.node].type.numeric
-    if given.operator[0] in "<>" or (numeric and re.fullmatch(NUMBER, given.text)):
+    if given.is_told or (numeric and re.fullmatch(NUMBER, given.text)):
         return None
     return f"{given.operator} {given.text}"
 
@@ -264,8 +271,9 @@ def told_in(graph: Graph, name: str, text: str) -> Levels | Span | None:
 
 
 def _value(node: Node, given: Assignment, where: str, habits: Mapping[str, Habit]) -> Any:
-    if given.operator[0] in "<>":
-        raise EvidenceError(f"{where} {given}: '{given.operator}' is no value; expected '='")
+    if given.is_told:
+        said = "" if where != "--do" else ", which says what was seen, and sets nothing"
+        raise EvidenceError(f"{where} {given}: '{given.operator}' is no value{said}; expected '='")
     if given.operator != "=":
         if where != "--do":
             raise EvidenceError(f"{where} {given}: '{given.operator}' is for --do")

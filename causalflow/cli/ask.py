@@ -165,7 +165,7 @@ def _known(
     """
     values: dict[str, Any] = {}
     for each in given:
-        if each.operator in ("+=", "-="):
+        if each.operator in ("+=", "-=", "*=", "~"):
             raise EvidenceError(f"--given {each}: '{each.operator}' is no value; expected '='")
         if each.node in values:
             raise EvidenceError(f"--given {each}: '{each.node}' is given twice")

@@ -34,6 +34,7 @@ from causalflow.cli.arguments import (
     told_in,
 )
 from causalflow.cli.output import (
+    Open,
     count,
     image_names,
     json_option,
@@ -264,10 +265,8 @@ def counterfactual(
     sure = _sure(loaded, source, action, do, numbers, draws, seed)
     columns = world_columns(graph, worlds, draws, numbers)
     write(graph, worlds, columns, sure, output)
-    found = [
-        dataclasses.replace(each, row=numbers[each.row])
-        for each in open_values(graph, world, len(numbers), label_columns(graph, world))
-    ]
+    drawn = {label: _open(graph, each, numbers) for label, each in worlds.items()}
+    found = drawn[named(do)]
     answer = summary(abduction, worlds, output, found, sure) | notes(loaded, source, action)
     answer["notes"] = [*answer["notes"], *_named_rows(left), *beyond]
     if is_graph_file(model):
@@ -277,8 +276,16 @@ def counterfactual(
     if as_json:
         say_json({"do": list(map(str, do)), "rows": records(columns), **answer})
     else:
-        lines = table_lines(graph, columns, found, named(do), sure, output is not None)
+        lines = table_lines(graph, columns, drawn, named(do), sure, output is not None)
         say("\n".join([*lines, *filter(None, [text(answer)])]))
+
+
+def _open(graph: Graph, world: World, numbers: Sequence[int]) -> list[Open]:
+    """What is open in a world, by the numbers of its rows."""
+    return [
+        dataclasses.replace(each, row=numbers[each.row])
+        for each in open_values(graph, world, len(numbers), label_columns(graph, world))
+    ]
 
 
 def _asked(

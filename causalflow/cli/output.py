@@ -299,14 +299,14 @@ def open_values(
 
 
 def marked(
-    columns: Mapping[str, Sequence[Any]], found: Sequence[Open], label: str
+    columns: Mapping[str, Sequence[Any]], drawn: Mapping[str, Sequence[Open]]
 ) -> dict[str, list[Any]]:
-    """The columns of a table, in the world ``label`` a draw marked as one."""
-    open_cells = {(each.row, each.node) for each in found}
+    """The columns of a table, what is open in the world of a line marked as a draw."""
+    cells = {(label, each.row, each.node) for label, found in drawn.items() for each in found}
     at = list(zip(columns["row"], columns["world"], strict=True))
     return {
         name: [
-            f"{_text(value)} (draw)" if world == label and (row, name) in open_cells else value
+            f"{_text(value)} (draw)" if (world, row, name) in cells else value
             for value, (row, world) in zip(values, at, strict=True)
         ]
         for name, values in columns.items()

@@ -116,7 +116,7 @@ def _beside(columns: Mapping[str, list[Any]], sure: Individuals | None) -> dict[
 def table_lines(
     graph: Graph,
     columns: Mapping[str, list[Any]],
-    found: Sequence[Open],
+    drawn: Mapping[str, Sequence[Open]],
     label: str,
     sure: Individuals | None,
     written: bool,
@@ -126,7 +126,7 @@ def table_lines(
     Args:
         graph: the declaration.
         columns: a line a row, draw and world.
-        found: what the evidence leaves open.
+        drawn: the label of each world -> what the evidence leaves open in it.
         label: that of the counterfactual world.
         sure: how sure the rows are; None: of a model with images.
         written: whether a file has the rows.
@@ -134,9 +134,9 @@ def table_lines(
     if sure is not None and written:
         yield from [*sure.summary(), "", *sure.notes()]
         return
-    yield table(headers(graph, columns if "draw" in columns else marked(columns, found, label)))
+    yield table(headers(graph, columns if "draw" in columns else marked(columns, drawn)))
     yield ""
-    yield from open_lines(found, label)
+    yield from open_lines(drawn[label], label)
     if sure is not None and sure:
         yield from [*sure.table(), *sure.notes()]
 

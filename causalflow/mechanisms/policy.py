@@ -116,6 +116,9 @@ class PolicyAction:
     def _engine(self, value: Tensor) -> Tensor:
         """The numbers as engine values of the variable."""
         kind, name = self.types[self.policy.variable], self.policy.variable
+        if bool((none := ~value.isfinite()).any()):
+            row = int(none.nonzero()[0])
+            raise EvidenceError(f"do({self.policy}) gives {float(value[row]):g} in row {row}")
         levels = finite_of(kind)
         if levels is None:
             return to_engine(f"do({self.policy})", kind, value)
@@ -162,10 +165,13 @@ class PolicyAction:
             given[parameter.name] = value.cpu().numpy()
         assert self.uniform is not None
         law = spec.frozen({name: value for name, value in given.items() if value is not None})
-        found = np.asarray(law.ppf(self.uniform.cpu().numpy()), dtype=np.float64)
+        with np.errstate(all="ignore"):
+            found = np.asarray(law.ppf(self.uniform.cpu().numpy()), dtype=np.float64)
         if np.isnan(found).any():
             row = int(np.isnan(found).argmax())
+            own = zip(spec.parameters, parameters, strict=False)
+            shown = ", ".join(f"{each.name} {float(value[row]):g}" for each, value in own)
             raise EvidenceError(
-                f"do({self.policy}) has parameters that are out of range in row {row}"
+                f"do({self.policy}) has parameters out of range in row {row}: {shown}"
             )
         return self._engine(torch.as_tensor(found, device=self.uniform.device))

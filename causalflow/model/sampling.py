@@ -332,7 +332,7 @@ def _notes(run: _Run) -> Iterator[str]:
         listed = ", ".join(f"'{name}'" for name in sorted(run.undetermined))
         yield f"the evidence leaves {listed} open: drawn from the posterior"
     if run.effective < math.inf:
-        yield f"by importance sampling, worth {run.effective:,.0f} independent draws"
+        yield f"drawn from weighed draws that are worth {run.effective:,.0f} independent ones"
     for name, how in run.inferred.items():
         if name not in scm.equations:
             yield f"'{name}' was {how}"

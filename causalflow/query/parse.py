@@ -187,7 +187,8 @@ WORDS = {
 HINTS = (
     (r"[_^]?\{", "the world of a term stands in brackets: y[x=1]"),
     (r"(?i)(?<=do)\s*\(|do\s*\(", "do(...) stands behind the bar: P(y | do(x=1))"),
-    (r"[<>≤≥≠!]", "an event says that a variable has a level: y=1"),
+    (r"~", "a law is set in do(x ~ {0: 0.3, 1: 0.7}); what was seen is x likely {0: 0.8, 1: 0.2}"),
+    (r"[<>≤≥≠!]|\w+\s*[<>]", "an event is y=1, y in {0, 1}, or of a number y > 5, y in [5, 6]"),
     (r"[&;∧∩]|and\b|(?<=[;&]\s)\w", "events are separated by commas"),
     (r"['\"]", 'a quote in a name wants a backslash, or the other quotes: "it\'s"'),
     (r"(?<=[^\W\d_]\s)\w|(?<=\w)-", "a name or level of several words is quoted: 'two words'"),

@@ -88,7 +88,8 @@ def read_policy(name: str, mark: Mark, variables: Variables | None) -> Value | P
 
 def _check_read(policy: Policy, read: str, variables: Variables) -> None:
     if read not in variables:
-        raise QueryError(f"query: do({policy}): {unknown_node(read, variables)}")
+        counted = _counted(read, variables[policy.variable])
+        raise QueryError(f"query: do({policy}): {unknown_node(read, variables)}{counted}")
     declared = variables[read]
     if isinstance(declared, Finite | Family):
         raise QueryError(
@@ -99,6 +100,14 @@ def _check_read(policy: Policy, read: str, variables: Variables) -> None:
             f"query: do({policy}) reads {declared.type.word} node '{read}'; a policy reads levels"
             " and numbers"
         )
+
+
+def _counted(word: str, declared: Node | Exogenous) -> str:
+    """How a level that is named in an expression is written there."""
+    levels = finite_of(declared.type)
+    if levels is None or word not in levels.levels:
+        return ""
+    return f"; levels count as numbers in an expression: {word} is {levels.levels.index(word)}"
 
 
 def _finite(policy: Policy, levels: FiniteType) -> Value | Policy:

@@ -61,8 +61,8 @@ def told(policy: Policy) -> Policy:
     if isinstance(policy.how, Untold):
         known = "normal(0, 1) or {0: 0.3, 1: 0.7}" if policy.how.random else "z + 1"
         raise QueryError(
-            f"query: do({policy}) does not say what '{policy.how.name}' is, which is enough to"
-            f" identify it and no more; for a number write it out, as in {known}"
+            f"query: do({policy}) names '{policy.how.name}' and does not say what it is: enough to"
+            f" identify the question, not to compute it; write it out, as in {known}"
         )
     return policy
 

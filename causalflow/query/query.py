@@ -85,7 +85,8 @@ class Intervention:
     Attributes:
         variable: the variable that is set.
         value: its level or number; None: any (free); a term of the same variable: the value it
-            takes in that term's world; a policy: the value that this gives it.
+            takes in that term's world; a policy: the value that this gives it; a term called as a
+            policy is written: the same (`causalflow.query.regime`).
     """
 
     variable: str
@@ -100,6 +101,8 @@ class Intervention:
         match self.value:
             case None:
                 return _named(self.variable)
+            case Term(name=name, subscript=world) if name != self.variable:
+                return f"{name}[{', '.join(map(str, world))}]" if world else name
             case Term(subscript=()):
                 return f"{_named(self.variable)}[]"
             case Term() | Policy():

@@ -157,7 +157,8 @@ class Reader:
             self._fail(f"exogenous variable '{name}' cannot be set", position)
         if (told := self._told(name, tree)) is not None:
             self._fail(
-                f"'{name} {told}' says what was seen, and cannot be set; '{name}' takes a value",
+                f"'{name} {told}' says what was seen, and cannot be set; '{name}' takes a value, or"
+                " draws one by ~",
                 position,
             )
         value = self._policy(name, tree)
@@ -247,7 +248,9 @@ class Reader:
                     continue
                 self._fail(f"'{term.free}' is both an outcome and a condition", position)
             if None not in (first.value, term.value) and first.value != term.value:
-                self._fail(f"'{term.free}' has two values, {first} and {term}", position)
+                ranges = isinstance(first.value, Span) and isinstance(term.value, Span)
+                remedy = f"; give one interval, as in {term.free} in [1, 2]" if ranges else ""
+                self._fail(f"'{term.free}' has two values, {first} and {term}{remedy}", position)
             self._fail(f"'{term.free}' appears twice", position)
 
     def _check_do(

@@ -203,6 +203,11 @@ def likely(levels: Mapping[Any, Any] | Iterable[Any]) -> Levels:
     kept = tuple((level, weight) for level, weight in weighed if weight)
     if not kept:
         raise EvidenceError("likely: no level has a weight above 0; the evidence is impossible")
+    if len(weighed) == 1 and isinstance(levels, Mapping) and kept[0][1] != 1:
+        raise EvidenceError(
+            f"likely: only {shown(kept[0][0])} has a weight, and levels not named have none: that "
+            "is certainty; give the others theirs, or the level as a value"
+        )
     if len({weight for _, weight in kept}) == 1:
         kept = tuple((level, Fraction(1)) for level, _ in kept)
     return Levels(weights=kept)
@@ -312,9 +317,14 @@ def _weight(level: Any, weight: Any) -> Fraction:
         number = exact(weight)
     if number is None or number < 0:
         raise EvidenceError(
-            f"likely: {shown(level)} has the weight {shown(weight)}; expected a number, 0 or more"
+            f"likely: {shown(level)} has the weight {_weight_text(weight)}; expected a number, 0 or"
+            " more"
         )
     return number
+
+
+def _weight_text(weight: Any) -> str:
+    return _number_text(weight) if isinstance(weight, Fraction) else shown(weight)
 
 
 def _plain(level: Any) -> Level:

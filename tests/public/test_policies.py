@@ -164,7 +164,7 @@ def test_what_a_policy_cannot_be_is_said_in_one_line():
         "P(well | do(drug ~ {no: 0.3, yes: 0.3}))": "sum to 1",
         "P(well | do(drug ~ {no: 1, maybe: 0}))": "unknown level 'maybe'",
         "P(well | do(drug ~ normal(0, 1)))": "has levels",
-        "P(well | do(drug ~ pi(sick)))": "does not say what 'pi' is",
+        "P(well | do(drug ~ pi(sick)))": "names 'pi' and does not say what it is",
         "P(well | do(drug = other + 1))": "unknown node 'other'",
         "P(well | do(drug = (1 + )))": "expected",
     }
