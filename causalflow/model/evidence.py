@@ -37,7 +37,7 @@ from causalflow.query.query import Value
 from causalflow.query.regime import parents_under
 from causalflow.values.column import GAP, is_gap
 from causalflow.values.dataframe import table_of
-from causalflow.values.likelihood import has_likelihoods
+from causalflow.values.likelihood import has_likelihoods, told_to_be_set
 from causalflow.values.variable import NodeType
 
 __all__ = [
@@ -152,6 +152,8 @@ def read_interventions(
     policies = policies_of(scm.graph, given)
     for name in check_names(scm.graph, given, "the intervention"):
         value, kind = policies.get(name, given[name]), scm.types[name]
+        if has_likelihoods(value):
+            raise told_to_be_set(name, value)
         if isinstance(value, Policy):
             actions[name] = policy_action(scm, value)
         elif callable(value) and not isinstance(value, Tensor):

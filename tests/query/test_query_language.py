@@ -254,7 +254,7 @@ P(color{digit})
 P(color, do(digit=1))
            ^ expected '=', '[', ',', '|' or ')'; found '('; do(...) stands behind the bar: P(y | do(x=1))
 P(height ≠ 2)
-         ^ expected '=', '[', ',', '|' or ')'; found '≠'; an event says that a variable has a level: y=1
+         ^ expected '=', '[', ',', '|' or ')'; found '≠'; an event is y=1, y in {0, 1}, or of a number y > 5, y in [5, 6]
 P('color)
   ^ expected a variable; found a quote that is not closed; a quote in a name wants a backslash, or the other quotes: "it's"
 E{digit}

@@ -122,14 +122,25 @@ def family(
     attributes = {name: _levels(name, each, columns, image) for name, each in read.items()}
     shown = _with_attributes(graph, attributes, image)
     frame = _frame(graph, columns, attributes)
-    ends = bounds(shown, query, frame)
     question = parse_query(query, shown)
+    _check_levels(shown, question)
+    ends = bounds(shown, query, frame)
     chosen = _declared(graph, question) if ratio is None else ratio
     drawn = (
         () if rows is not None else ("the rows are draws of the model: its fit is not included",)
     )
     found = Family(query=question, bounds=ends, rows=len(frame), assumptions=drawn)
     return found if chosen is None else _at_ratio(found, shown, frame, chosen)
+
+
+def _check_levels(graph: Graph, question: AnyQuery) -> None:
+    """Refuse a question about numbers."""
+    numbers = sorted(n for n in question.variables if graph.nodes[n].type.numeric)
+    if numbers and (question.told or graph.nodes[numbers[0]].type.levels is None):
+        raise QueryError(
+            f"family: '{numbers[0]}' is {graph.nodes[numbers[0]].type.predicate}; ends are told of "
+            "levels: make it a class of ranges in the graph, or ask about a class"
+        )
 
 
 def _image(graph: Graph, read: Mapping[str, Reader]) -> str:

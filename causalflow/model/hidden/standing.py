@@ -100,12 +100,21 @@ def _standing(
     bows = [
         f"'{each.heard} <-> {each.listener}'" for each in own if each.bow and each.heard in done
     ]
-    why = f", for {' and '.join(bows)} beside the arrow leave no row that tells" if bows else ""
+    leave = "leave" if len(bows) > 1 else "leaves"
+    why = f": {' and '.join(bows)} beside the arrow {leave} no row that tells" if bows else ""
     return Standing(
-        open=f"{text} is not identified from the data{why}: these are draws of one member of a "
+        open=f"{text} is not identified from the data{why}. A draw is of one member of a "
         "family of models, in which rows with another value would answer as those that have it "
-        "(density ratio 1); model.family(...) gives the ends"
+        f"(density ratio 1); {_remedy(graph, (*listeners, *done))}"
     )
+
+
+def _remedy(graph: Graph, names: Collection[str]) -> str:
+    """What gives the ends, which are told of levels alone."""
+    numbers = sorted(name for name in names if graph.nodes[name].type.numeric)
+    if not numbers:
+        return "model.family(...) gives the ends"
+    return f"for the ends, make {numbers} classes of ranges and ask model.family(...)"
 
 
 def _identified(graph: Graph, outcomes: Collection[str], done: Collection[str]) -> bool:
