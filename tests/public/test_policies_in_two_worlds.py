@@ -95,3 +95,22 @@ def test_a_world_says_by_which_route_what_is_told_was_drawn():
     world = model.counterfactual({"y": [5.0], "age": [cf.within(60, 61)]}, do={"t": "= age / 10"})
     assert world.info.routes["age"] == "resampling"
     assert world.info.worth[0].startswith("age")
+
+
+def test_ends_are_told_of_levels_and_of_numbers_it_is_said_what_to_do():
+    graph = cf.Graph(
+        nodes={"x": {"type": "class", "levels": 2}, "y": {"type": "continuous"}},
+        edges=["x -> y", "x <-> y"],
+    )
+    rows = {"x": [0, 1] * 20, "y": [0.1 * k for k in range(40)]}
+    model = cf.compile(graph)
+    model.fit(rows, progress=False)
+    with pytest.raises(cf.CausalflowError, match=r"'x <-> y' beside the arrow leaves no row.*"):
+        model.ask("E[y | do(x=1)]")
+    with pytest.raises(cf.CausalflowError, match=r"for the ends, make \['y'\] classes of ranges"):
+        model.ask("E[y | do(x=1)]")
+    for text in ("E[y | do(x=1)]", "P(y > 1 | do(x=1))"):
+        with pytest.raises(cf.CausalflowError, match="'y' is continuous; ends are told of levels"):
+            model.family(text, rows)
+    with pytest.raises(cf.CausalflowError, match="which says what was seen of it"):
+        model.counterfactual({"x": [1], "y": [0.5]}, do={"y": cf.above(1)})
