@@ -191,12 +191,18 @@ def test_a_constant_links_nothing() -> None:
     assert worlds.separated(*_fork(worlds))
 
 
+def test_a_node_set_to_another_of_an_earlier_world_is_that_one() -> None:
+    worlds = twin_network(graph("x -> y", "y -> z"), {"y": WorldNode(name="x", world=0)})
+    assert worlds.at("y", 1) == worlds.at("x", 0)
+    assert worlds.at("z", 1) != worlds.at("z", 0)
+
+
 @pytest.mark.parametrize(
     ("ask", "message"),
     [
         (lambda g: twin_network(g, {"q": 1}), "unknown node 'q'"),
         (lambda g: twin_network(g, {"x": [1]}), "'x' in world 1 is a list; .*hashable"),
-        (lambda g: twin_network(g, {"y": WorldNode(name="x", world=0)}), "is the same node"),
+        (lambda g: twin_network(g, {"y": WorldNode(name="q", world=0)}), "is a node in an earlier"),
         (lambda g: twin_network(g, {"y": WorldNode(name="y", world=1)}), "in an earlier world"),
         (lambda g: twin_network(g, {}).at("y", 2), "unknown world 2"),
         (lambda g: twin_network(g, {}).at("q", 0), "unknown node 'q'"),

@@ -130,6 +130,23 @@ def test_counterfactual_by_kept_noises_is_the_models_own(mixed):
             torch.testing.assert_close(there[name], ours[name], rtol=0, atol=1e-9)
 
 
+@pytest.mark.parametrize("noises", [(), True])
+def test_levels_that_are_numbers_are_positions_by_law_and_by_noise(noises):
+    text = """
+    nodes:
+      a: {type: class, levels: [3, 5]}
+      b: {type: class, levels: [0, 2], noise: monotone}
+    edges: [a -> b]
+    """
+    model = fitted(text, {"a": [3, 5] * 20, "b": [0, 2, 0, 2] * 10})
+    found = traced(model.to_pyro(noises=noises))
+    shown = found.nodes["_RETURN"]["value"]
+    for name in ("a", "b"):
+        assert set(found.nodes[name]["value"].tolist()) == {0, 1}
+        assert torch.equal(shown[name], found.nodes[name]["value"])
+    assert torch.equal(shown["a"], shown["b"])  # as in the rows: what b reads is a's position
+
+
 @pytest.mark.parametrize("noises", [(), ("x",)])
 def test_gradients_of_a_fitted_density_are_its_differences(mixed, noises):
     program = mixed.to_pyro(["y", "z"], noises=noises)
@@ -213,20 +230,18 @@ def test_node_that_listens_hears_the_noise_of_nature_under_an_intervention(liste
     program = listening.to_pyro()
     found = traced(program)
     values = {n: found.nodes[n]["value"] for n in listening.graph.nodes}
-    heard = {f"noise of {n}": found.nodes[f"noise of {n}"]["value"] for n in ("x", "c")}
-    told = {n: listening.scm.mechanism(n).log_prob(values[n], {**values}) for n in ("w", "x")}
-    told["y"] = listening.scm.mechanism("y").log_prob(values["y"], {**values, **heard})
-    ours = sum(each.sum() for each in told.values())  # that of c is the density of U(0, 1): 1
+    heard = {"noise of x": found.nodes["noise of x"]["value"], "noise of c": values["c"]}
+    laws = {n: listening.scm.mechanism(n) for n in values}
+    ours = sum(laws[n].log_prob(values[n], {**values, **heard}).sum() for n in values)
     torch.testing.assert_close(found.log_prob_sum(), ours, rtol=0, atol=1e-6)
-    kept = {n: found.nodes[n]["value"] for n in ("w", "x", "noise of c", "noise of y")}
-    again = pyro.condition(program, {n: kept[n] for n in ("w", "x", "noise of c")})
+    kept = {n: found.nodes[n]["value"] for n in ("w", "x", "c", "noise of y")}
+    again = pyro.condition(program, {n: kept[n] for n in ("w", "x", "c")})
     with pytest.raises(cf.EvidenceError, match=r"site 'noise of y': it follows from node 'y'"):
         pyro.condition(program, kept)(ROWS)
     there = pyro.do(again, {"x": torch.tensor(1.5).double()})
     site = poutine.trace(there).get_trace(ROWS).nodes["y"]["fn"]
     do_x = torch.full((ROWS,), 1.5).double()
-    law = listening.scm.mechanism("y")
     for y in (-1.0, 2.0):
         at = torch.full((ROWS,), y).double()
-        ours = law.log_prob(at, {"x": do_x, "c": values["c"], **heard})
+        ours = laws["y"].log_prob(at, {**values, "x": do_x, **heard})
         torch.testing.assert_close(site.log_prob(at), ours, rtol=0, atol=1e-9)

@@ -34,7 +34,15 @@ from torch import Tensor
 from causalflow.mechanisms.mechanism import Smooth, to_public, to_scale
 from causalflow.model.evidence import check_fitted, check_names, read_evidence
 from causalflow.model.pyro.laws import Batch, exogenous_law
-from causalflow.model.pyro.sites import Certain, Made, Natural, NodeSite, SolvedNode, Told
+from causalflow.model.pyro.sites import (
+    Certain,
+    Made,
+    Natural,
+    NodeSite,
+    SolvedNode,
+    Told,
+    site_value,
+)
 from causalflow.model.pyro.solved import Solved, solved
 from causalflow.model.scm import StructuralModel
 
@@ -88,7 +96,7 @@ class PyroProgram:
             if each.heard == name:
                 by_nature = natural.values[name if each.value else each.name]
                 known[each.name] = self._engine(name, by_nature) if each.value else by_nature
-        return shown if kinds[name].pictured else known[name]
+        return shown if kinds[name].pictured else site_value(kinds[name], known[name])
 
     def _engine(self, name: str, shown: Tensor) -> Tensor:
         """The engine value of a node's site."""

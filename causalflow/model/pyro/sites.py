@@ -35,7 +35,7 @@ from causalflow.model.pyro.laws import Batch, CertainLaw, RowLaw, Rows, flat, ge
 from causalflow.model.pyro.solved import Solved
 from causalflow.values.variable import NodeType
 
-__all__ = ["FOLLOWS", "Certain", "Made", "Natural", "NodeSite", "SolvedNode", "Told"]
+__all__ = ["FOLLOWS", "Certain", "Made", "Natural", "NodeSite", "SolvedNode", "Told", "site_value"]
 
 FOLLOWS = "follows_from"
 """Marks the site of a noise, with the node that it follows from."""
@@ -77,6 +77,11 @@ class Natural(Messenger):  # type: ignore[misc]
                 "be several unknowns in place of one; condition on it, or make it by its noise: "
                 f"to_pyro(noises=['{name}'])"
             )
+
+
+def site_value(kind: NodeType, value: Tensor) -> Tensor:
+    """What the site of a node has for an engine value: a class its position, others as shown."""
+    return value if kind.levels is not None else to_public(kind, value)
 
 
 class NodeSite(Protocol):
@@ -148,7 +153,7 @@ class Told:
     def _drawn(self, rows: Rows, n: int) -> Tensor:
         noise = self.mechanism.draw_noise(n, generator())
         made = self.mechanism.predict(rows, noise)
-        return to_public(self.kind, made.expand(n, *made.shape[1:]))
+        return site_value(self.kind, made.expand(n, *made.shape[1:]))
 
     def _noise(self, value: Tensor, given: Batch) -> Tensor:
         shape = torch.broadcast_shapes(value.shape, given.shape)
@@ -233,7 +238,7 @@ class Made:
         rows |= {key: value.expand(n, *value.shape) for key, value in self.constant.items()}
         smooth = isinstance(self.mechanism, Smooth)
         make = cast(Smooth, self.mechanism).made if smooth else self.mechanism.predict
-        made = to_public(self.kind, make(given.rows(shape), rows))
+        made = site_value(self.kind, make(given.rows(shape), rows))
         return certain(self.name, self.kind, made.reshape(*shape, *self.kind.shape), natural)
 
 
@@ -266,7 +271,7 @@ class Certain:
     def run(self, given: Batch, natural: Natural) -> Tensor:
         """The node."""
         n = given.shape.numel()
-        made = to_public(self.kind, self.mechanism.predict(given.rows(given.shape)))
+        made = site_value(self.kind, self.mechanism.predict(given.rows(given.shape)))
         made = made.expand(n, *self.kind.shape).reshape(*given.shape, *self.kind.shape)
         return certain(self.name, self.kind, made, natural)
 
