@@ -6,8 +6,8 @@ thickness+=0.5          the factual value and 0.5 more; ``-=`` for less, ``*=`` 
 dose=1 + age / 50       a function of other nodes (`causalflow.query.policy`)
 drug~{0: 0.3, 1: 0.7}   a draw: probabilities of levels, or a law such as normal(age / 10, 1)
 image=digit.png         an image file
-age=[60,70], t>5        evidence short of a value: an interval, a censored number
-digit={3: .8, 5: .2}    likelihoods of levels; {3, 5}: one of them
+age in [60, 70], t>5    evidence short of a value: an interval, a censored number
+digit likely {3: .8, 5: .2}    likelihoods of levels; ``in {3, 5}``: one of them
 """
 
 from __future__ import annotations

@@ -55,8 +55,8 @@ MOST_INLINE = 16
     type=AssignmentType(),
     multiple=True,
     help="The value of a condition or intervention that QUERY leaves free: a level, a number, an "
-    "image file or code. Short of a value of a condition: 't>5', 'age=[60, 70]', 'digit={3, 5}', "
-    "and likelihoods, 'digit={3: .8, 5: .2}'.",
+    "image file or code. Short of a value of a condition: 't>5', 'age in [60, 70]', 'digit in {3, "
+    "5}', and likelihoods, 'digit likely {3: .8, 5: .2}'.",
 )
 @click.option(
     "--draws",

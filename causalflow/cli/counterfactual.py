@@ -119,8 +119,8 @@ PICTURE = "counterfactual.png"
     "--given",
     type=AssignmentType(),
     multiple=True,
-    help="A factual value, the same in every row; short of one: 't>5', 'age=[60, 70]', "
-    "'digit={3: .8, 5: .2}'.",
+    help="A factual value, the same in every row; short of one: 't>5', 'age in [60, 70]', "
+    "'digit likely {3: .8, 5: .2}'.",
 )
 @click.option(
     "--seen",

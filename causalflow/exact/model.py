@@ -38,6 +38,7 @@ from causalflow.query.known import (
     KnownParts,
     asked,
     columns,
+    known_once,
     known_question,
     remembered,
 )
@@ -124,7 +125,7 @@ class ExactModel:
                 its variable.
             CausalflowError: the question is too wide; checked before anything is allocated.
         """
-        given = {**columns(evidence), **known}
+        given = known_once(columns(evidence), known)
         return remembered(self._prepared, asked(query, given), self._prepare).answer(given)
 
     def _prepare(self, asked: Asked) -> Prepared:

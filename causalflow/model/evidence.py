@@ -30,7 +30,7 @@ from causalflow.mechanisms.policy import PolicyAction
 from causalflow.model.scm import Intervention, StructuralModel
 from causalflow.model.told.told import Told, read_told
 from causalflow.query.policy import Policy
-from causalflow.query.policy_reader import spelt_policy
+from causalflow.query.policy_reader import Variables, spelt_policy, word_mark
 from causalflow.query.policy_rows import told as told_of_rows
 from causalflow.query.query import Intervention as QueryIntervention
 from causalflow.query.query import Value
@@ -171,6 +171,8 @@ def policies_of(graph: Graph, do: Mapping[str, Any]) -> dict[str, Policy | Value
         QueryError: one that cannot be read, or reads what comes after its own node.
     """
     variables = {**graph.nodes, **graph.exogenous}
+    for name, value in do.items():
+        _check_spelling(name, value, variables)
     found = {
         name: each
         for name, value in do.items()
@@ -183,6 +185,19 @@ def policies_of(graph: Graph, do: Mapping[str, Any]) -> dict[str, Policy | Value
         world = (QueryIntervention(variable=name, value=found.get(name)) for name in do)
         parents_under(graph.admg, tuple(world))
     return found
+
+
+def _check_spelling(name: str, value: object, variables: Variables) -> None:
+    """Refuse what is a policy by its form and lacks the sign that it begins with."""
+    if isinstance(value, Mapping):
+        raise EvidenceError(
+            f"do({name}): a law is a text that begins with '~', as in '~ {{0: 0.3, 1: 0.7}}'"
+        )
+    is_word = isinstance(value, str) and name in variables and variables[name].type.scalar
+    if is_word and word_mark(name, str(value).strip(), variables) is not None:
+        raise EvidenceError(
+            f"do({name}): '{value}' is no value; a plan begins with '=', as in '= {value}'"
+        )
 
 
 def policy_action(scm: StructuralModel, policy: Policy) -> PolicyAction:

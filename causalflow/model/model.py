@@ -100,6 +100,7 @@ from causalflow.query.known import (
     KnownParts,
     asked,
     columns,
+    known_once,
     known_question,
     remembered,
 )
@@ -714,7 +715,7 @@ class Model:
             CausalflowError: a question that cannot be read or answered, impossible evidence, or no
                 interval: the answer is not one of counted tables.
         """
-        given = {**columns(evidence), **known}
+        given = known_once(columns(evidence), known)
         if interval is not None and "interval" in {*self.graph.nodes, *self.graph.exogenous}:
             given, interval = {**given, "interval": interval}, None
         question = remembered(self._questions, asked(query, given), self._question)

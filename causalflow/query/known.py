@@ -38,6 +38,7 @@ __all__ = [
     "asked",
     "bindable",
     "columns",
+    "known_once",
     "known_question",
     "read_given",
     "remembered",
@@ -63,6 +64,17 @@ def asked(query: str | AnyQuery, given: Mapping[str, Any]) -> Asked:
     """The key under which a question is remembered."""
     known = isinstance(query, str | Query | Combination)
     return query if known else str(query), tuple(given)
+
+
+def known_once(rows: Mapping[str, Any], keywords: Mapping[str, Any]) -> dict[str, Any]:
+    """What is known, of two places.
+
+    Raises:
+        EvidenceError: a variable is in both.
+    """
+    if twice := sorted(rows.keys() & keywords.keys()):
+        raise EvidenceError(f"evidence: '{twice[0]}' is given twice, in rows and as a keyword")
+    return {**rows, **keywords}
 
 
 def remembered(kept: dict[Asked, Found], key: Asked, make: Callable[[Asked], Found]) -> Found:

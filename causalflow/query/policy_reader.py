@@ -23,7 +23,7 @@ from causalflow.values.column import GAP
 from causalflow.values.finite import FiniteType, finite_of
 from causalflow.values.variable import UNTYPED, NodeType
 
-__all__ = ["read_policy", "spelt_policy", "word_mark"]
+__all__ = ["Variables", "read_policy", "spelt_policy", "word_mark"]
 
 _SPELT = re.compile(r"\s*(~|\+=|-=|\*=|=)\s*(.+?)\s*", re.DOTALL)
 

@@ -114,3 +114,13 @@ def test_ends_are_told_of_levels_and_of_numbers_it_is_said_what_to_do():
             model.family(text, rows)
     with pytest.raises(cf.CausalflowError, match="which says what was seen of it"):
         model.counterfactual({"x": [1], "y": [0.5]}, do={"y": cf.above(1)})
+
+
+def test_what_is_known_or_set_in_the_wrong_place_or_form_is_refused():
+    model = cf.compile(cf.loads(CLINIC))
+    with pytest.raises(cf.CausalflowError, match="'y' is given twice"):
+        model.ask("P(y[x=1])", {"y": "ill"}, y="well")
+    with pytest.raises(cf.CausalflowError, match="a plan begins with '=', as in '= 1 - z'"):
+        model.sample(3, do={"x": "1 - z"})
+    with pytest.raises(cf.CausalflowError, match="a law is a text that begins with '~'"):
+        model.counterfactual({"y": ["ill"]}, do={"x": {"none": 0.3, "drug": 0.7}})
