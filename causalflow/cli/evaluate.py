@@ -30,6 +30,7 @@ from causalflow.cli.gallery import (
 from causalflow.cli.output import count, image_names, json_option, say, say_json, table
 from causalflow.cli.rows import (
     DATA_HELP,
+    FILES_HELP,
     READING,
     drawn,
     images_option,
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 __all__ = ["evaluate"]
 
 SPLITS = ("test", "validation")
+NO_DATA = f"evaluate: no data; give --data. {FILES_HELP}; or a data set, which --help lists"
 
 
 class ActionType(click.ParamType):
@@ -277,7 +279,7 @@ def _table(
         raise EvidenceError(f"evaluate: --{unfit[0]} is of models with an image; this has none")
     known = shipped_data(file, weights) if data is None else None
     if data is None and known is None:
-        raise EvidenceError(f"evaluate: no data; give --data. {DATA_HELP}")
+        raise EvidenceError(NO_DATA)
     named = known.name if known is not None else str(data)
     rows = (
         drawn(model.graph, named, split, n=None)
@@ -319,7 +321,7 @@ def _subject(
 
     known = shipped_data(file, weights) if data is None else None
     if data is None and known is None:
-        raise EvidenceError(f"evaluate: no data; give --data. {DATA_HELP}")
+        raise EvidenceError(NO_DATA)
     if data is not None and not is_data_set(data):
         rows = read_rows(model.graph, data, images, path_column, reading, model.habits)
         return from_rows(model.graph, Path(data).name or data, rows, n, seed)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DATA_HELP",
+    "FILES_HELP",
     "READING",
     "as_evidence",
     "drawn",
@@ -47,11 +48,12 @@ __all__ = [
     "supply_of",
 ]
 
-DATA_HELP = (
+FILES_HELP = (
     "A folder with labels.csv and the images that it names, or with a folder a level; a .csv, "
     ".parquet, .npz or .h5 file with a column a node; a .tar, or name-{000..009}.tar; a saved "
-    f"Hugging Face data set; or a data set: {', '.join(DATA_SETS)}."
+    "Hugging Face data set"
 )
+DATA_HELP = f"{FILES_HELP}; or a data set: {', '.join(DATA_SETS)}."
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
