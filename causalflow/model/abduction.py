@@ -1,28 +1,16 @@
 """Abduction: the noise of factual worlds, whatever part of them was observed.
 
-The rows are taken in groups that miss the same nodes. In each group the evidence is *completed*:
-
-0. Nodes whose equation has known parents and no exogenous variable are computed.
-1. Parents of an observed image are read off it by its anti-causal predictors (the mode); numbers,
-   in a latent, by its flow from there (`causalflow.diffusion.likeliest`).
-2. What else is unknown and bears on the evidence, hidden roots and missing nodes, is drawn from its
-   joint posterior (`causalflow.model.posterior.posterior`): exactly where that is a table, a list
-   of points or normal, else by weighed draws, whose worth the answer states.
-3. A missing node without known descendants stays free: its noise is drawn, not abducted.
-
-What is told short of a value weighs in (`causalflow.model.told.told`): a parent that is told is
-drawn from what an image's predictor holds of it, times what is told; the rest of a picture that is
-seen in part is drawn given those pixels and its parents (`causalflow.diffusion.inpainting`); and of
-the worlds of a row one is chosen by what is told of other nodes (`causalflow.model.told.telling`).
-
-Then every mechanism abducts its own noise (`causalflow.model.scm.StructuralModel.abduct`).
+The rows are taken in groups that miss the same nodes. In each group the evidence is *completed*
+(`causalflow.model.completion`): what it leaves open, and bears on it, is found or drawn from its
+posterior, and missing nodes without known descendants stay free: their noise is drawn. Then every
+mechanism abducts its own noise (`causalflow.model.scm.StructuralModel.abduct`).
 
 Source: Pearl (2009), Causality, theorem 7.1.7.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TypeVar
@@ -33,48 +21,23 @@ from torch import Tensor
 from causalflow.diffusion.denoiser import NetworkCalls
 from causalflow.errors import CausalflowError, EvidenceError, RowError, shown
 from causalflow.exact.model import ExactModel
-from causalflow.graph.hearing import Hearing, noise_name
 from causalflow.graph.settings import InForce
 from causalflow.mechanisms.mechanism import Noise, Values, labelled, take
-from causalflow.mechanisms.own_noise import with_number
+from causalflow.model.completion import Completion, complete, completed
 from causalflow.model.evidence import by_missing
-from causalflow.model.posterior.posterior import (
-    EXACT,
-    LINEAR,
-    PYRO,
-    RESAMPLING,
-    ROUTES,
-    draw_unknown,
-)
+from causalflow.model.posterior.posterior import EXACT, PYRO, RESAMPLING, ROUTES, check_route
 from causalflow.model.scm import StructuralModel, WorldNoise
 from causalflow.model.support import Watch
-from causalflow.model.told.pictures import Pictures
-from causalflow.model.told.telling import Telling
 from causalflow.model.told.told import Told
 from causalflow.values.likelihood import virtual_notes
 
-__all__ = [
-    "Abduction",
-    "Completion",
-    "Info",
-    "abduct",
-    "complete",
-    "completed",
-    "completed_noise",
-    "refused",
-]
+__all__ = ["Abduction", "Info", "abduct", "refused"]
 
 Part = TypeVar("Part")
 Found = TypeVar("Found")
 
-DRAWN = {
-    EXACT: "drawn from its exact posterior under the model",
-    LINEAR: "drawn from its exact posterior under the model",
-    RESAMPLING: "drawn from its posterior under the model, by resampling weighed draws",
-    PYRO: "drawn from its posterior under the model, by a chain of Pyro's NUTS",
-}
-"""How a missing node was found, by the route."""
-DRAWN_AS_TOLD = "drawn from its posterior given what is told of it"
+WEIGHED = {RESAMPLING: "weighed draws", PYRO: "the draws of a chain of Pyro's NUTS"}
+"""The routes whose draws are worth fewer independent ones, in words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +53,7 @@ class Info:
         open_noise: declared exogenous variables that the evidence leaves more than one value (in
             some row); they were drawn from their posterior.
         routes: what the evidence left to be found, hidden root or missing node -> how its posterior
-            was drawn: "exact", "linear-Gaussian" or "resampling"
+            was drawn: "exact", "linear-Gaussian", "resampling" or "pyro"
             (`causalflow.model.posterior.posterior`).
         effective_draws: how many independent draws those of importance sampling were worth, in the
             worst row; None where the posterior is exact.
@@ -124,13 +87,17 @@ class Info:
 
     @property
     def worth(self) -> tuple[str, ...]:
-        """What weighed draws are worth, in a sentence; none where the posterior is exact."""
+        """What such draws are worth, a sentence a route; none where the posterior is exact."""
         if self.effective_draws is None:
             return ()
-        names = sorted(name for name, way in self.routes.items() if way == RESAMPLING)
-        return (
-            f"{', '.join(names)}: drawn from the posterior by weighed draws, worth "
-            f"{self.effective_draws:,.0f} independent ones",
+        named = {
+            way: sorted(n for n, each in self.routes.items() if each == way) for way in WEIGHED
+        }
+        return tuple(
+            f"{', '.join(names)}: drawn from the posterior by {WEIGHED[way]}, worth "
+            f"{self.effective_draws:,.0f} independent ones"
+            for way, names in named.items()
+            if names
         )
 
 
@@ -149,6 +116,7 @@ class Abduction:
             the images that diffusion models make.
         ways: observed image -> the options of the solver that read its noise.
         told: node -> what is told of it short of a value, and was not read off an image.
+        route: the route that was asked for; None: the best of each (`Info.route` has what came).
     """
 
     noise: WorldNoise
@@ -158,13 +126,14 @@ class Abduction:
     known: Values = field(default_factory=dict)
     ways: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     told: Mapping[str, Told] = field(default_factory=dict)
+    route: str | None = None
 
     def __str__(self) -> str:
         rows = self.rows // self.draws
         found = [f"Abduction: {rows:,} row{'s' * (rows != 1)}, draws of each: {self.draws:,}"]
         for route in dict.fromkeys(self.info.routes.values()):
             names = sorted(name for name, way in self.info.routes.items() if way == route)
-            worth = self.info.effective_draws if route in (RESAMPLING, PYRO) else None
+            worth = self.info.effective_draws if route in WEIGHED else None
             end = "" if worth is None else f" (worth {worth:,.0f} independent draws)"
             found.append(f"  {route}: {', '.join(names)}{end}")
         if self.info.free:
@@ -212,21 +181,21 @@ def abduct(
         EvidenceError: the evidence is impossible, of which a finite model names the part, or
             leaves open what cannot be inferred.
     """
+    check_route(route)
     if watch is not None:
         watch.evidence(values, scm.order)
     repeated = {name: torch.cat([value] * draws) for name, value in values.items()}
     rows = torch.arange(len(next(iter(values.values())))).repeat(draws)
     told = {name: each.at(rows) for name, each in told.items()}
     try:
-        found = replace(_abducted(scm, repeated, generator, route, told), draws=draws)
+        found = _abducted(scm, repeated, generator, route, told)
     except RowError as problem:
         first = problem.at(problem.row % len(next(iter(values.values()))))
         raise _explained(first, scm, values) from None
     except EvidenceError as problem:
         raise _explained(problem, scm, values) from None
-    if watch is None:
-        return found
-    return replace(found, info=replace(found.info, warnings=watch.sentences))
+    seen = () if watch is None else watch.sentences
+    return replace(found, draws=draws, route=route, info=replace(found.info, warnings=seen))
 
 
 def _abducted(
@@ -250,16 +219,10 @@ def _abducted(
             rows, completions, lambda whole: scm.abduct(whole.values, whole.roots, generator)
         )
     n = sum(map(len, rows))
-    info = Info(
+    info = replace(
+        _info(scm, completions),
         network_calls=calls.images / n,
         round_trip_error=_round_trip_error(scm, completions, noises),
-        inferred={name: how for c in completions for name, how in c.inferred.items()},
-        free=tuple(name for name in scm.order if any(name not in c.values for c in completions)),
-        open_noise=tuple(sorted(frozenset().union(*(c.undetermined for c in completions)))),
-        effective_draws=min(
-            (c.effective for c in completions if c.effective is not None), default=None
-        ),
-        routes={name: way for c in completions for name, way in c.routes.items()},
         assumptions=tuple(virtual_notes(name for name, each in told.items() if each.virtual)),
     )
     known = _known(scm, values, rows, completions)
@@ -267,6 +230,18 @@ def _abducted(
     ways = {name: image.way for name, image in scm.images.items() if name in values}
     return Abduction(
         noise=_merged(noises, rows), rows=n, info=info, known=known, ways=ways, told=left
+    )
+
+
+def _info(scm: StructuralModel, completions: Sequence[Completion]) -> Info:
+    """How the groups of rows were completed."""
+    worths = (each.effective for each in completions if each.effective is not None)
+    return Info(
+        inferred={name: how for c in completions for name, how in c.inferred.items()},
+        free=tuple(name for name in scm.order if any(name not in c.values for c in completions)),
+        open_noise=tuple(sorted(frozenset().union(*(c.undetermined for c in completions)))),
+        effective_draws=min(worths, default=None),
+        routes={name: way for c in completions for name, way in c.routes.items()},
     )
 
 
@@ -324,253 +299,6 @@ def _explained(problem: EvidenceError, scm: StructuralModel, values: Values) -> 
     except CausalflowError:  # too wide a question for exact inference
         return problem
     return problem
-
-
-def completed_noise(
-    scm: StructuralModel,
-    evidence: Values,
-    generator: torch.Generator,
-    nodes: Collection[str] | None = None,
-    told: Mapping[str, Told] = MappingProxyType({}),
-    rows: int | None = None,
-) -> tuple[dict[str, Noise], Completion]:
-    """The noise of ``nodes`` in the worlds of ``evidence``, and how these were completed.
-
-    Args:
-        scm: the fitted model.
-        evidence: engine values of nodes, labelled throughout.
-        generator: draws.
-        nodes: those to be computed, with all that they depend on; None: all.
-        told: what is told of others short of a value.
-        rows: how many worlds; None: as the evidence has, which is then of at least one node.
-    """
-    count = len(next(iter(evidence.values()))) if rows is None else rows
-    completion = completed(scm, evidence, told, generator, count)
-    return scm.abduct(completion.values, completion.roots, generator, nodes), completion
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Completion:
-    """Evidence with every unobserved value found or drawn.
-
-    Attributes:
-        values: every node but the free ones.
-        roots: every hidden root.
-        inferred: node -> how its value was found.
-        known: the evidence, and what was read off its images.
-        undetermined: declared exogenous variables that the evidence leaves more than one value.
-        effective: how many independent draws those of importance sampling are worth, in the worst
-            row; None where none were needed.
-        routes: unknown variable -> the route by which it was drawn.
-    """
-
-    values: Mapping[str, Tensor]
-    roots: Mapping[str, Tensor]
-    inferred: Mapping[str, str]
-    known: Mapping[str, Tensor]
-    undetermined: frozenset[str] = frozenset()
-    effective: float | None = None
-    routes: Mapping[str, str] = field(default_factory=dict)
-
-
-def completed(
-    scm: StructuralModel,
-    evidence: Values,
-    told: Mapping[str, Told],
-    generator: torch.Generator,
-    rows: int,
-    route: str | None = None,
-) -> Completion:
-    """Fill in what ``evidence`` leaves open, where nodes are told short of a value.
-
-    Args:
-        scm: the fitted model.
-        evidence: engine values of nodes, labelled throughout; none is needed.
-        told: what is told of other nodes, in as many rows, or in all alike.
-        generator: draws from the posteriors.
-        rows: how many.
-        route: how what is unknown is drawn; None: the best way of each.
-
-    Raises:
-        EvidenceError: as of `complete`, or what is told cannot be, or leaves too few draws.
-    """
-    if not told:
-        return complete(scm, evidence, generator, route)
-    pictures = Pictures(scm=scm, evidence=evidence, told=told, generator=generator)
-    known = pictures.whole()
-    read = {name: how for name, how in pictures.how.items() if name not in evidence}
-    known |= _read_images(scm, known, generator)
-    found: list[Completion] = []
-
-    def drawn(values: Values, count: int) -> Completion:
-        if values:
-            found.append(complete(scm, values, generator, route))
-        else:
-            roots = {n: scm.root(n).draw_noise(count, generator)["value"] for n in scm.root_names}
-            found.append(Completion(values={}, roots=roots, inferred={}, known={}))
-        return found[-1]
-
-    left = {name: each for name, each in told.items() if name not in known}
-    if not left:
-        whole = complete(scm, known, generator, route)
-        weighed = () if pictures.worth is None else read
-        return replace(
-            whole,
-            inferred={**whole.inferred, **read},
-            effective=_least(pictures.worth, whole.effective),
-            routes={**whole.routes, **dict.fromkeys(weighed, RESAMPLING)},
-        )
-    telling = Telling(
-        scm=scm,
-        evidence={n: v for n, v in known.items() if not pictures.is_spent(n, known)},
-        told=left,
-        complete=drawn,
-        generator=generator,
-    )
-    chosen = telling.chosen(rows)
-    last = found[-1]
-    drawn_too = (*chosen.values.keys() - known.keys(), *last.routes)
-    return replace(
-        last,
-        values={**known, **chosen.values},
-        roots=chosen.roots,
-        inferred={**last.inferred, **read, **dict.fromkeys(left, DRAWN_AS_TOLD)},
-        known=known,
-        undetermined=last.undetermined | (scm.exogenous.keys() - last.roots.keys()),
-        effective=_least(chosen.worth, pictures.worth, *(each.effective for each in found)),
-        routes=dict.fromkeys(sorted(drawn_too), RESAMPLING),
-    )
-
-
-def _least(*worths: float | None) -> float | None:
-    """The smallest of those that there are."""
-    return min((each for each in worths if each is not None), default=None)
-
-
-def complete(
-    scm: StructuralModel,
-    evidence: Values,
-    generator: torch.Generator,
-    route: str | None = None,
-) -> Completion:
-    """Fill in what ``evidence`` leaves open.
-
-    Args:
-        scm: the fitted model.
-        evidence: engine values of at least one node, labelled throughout.
-        generator: draws from the posteriors.
-        route: how what is unknown is drawn; None: the best way of each.
-
-    Raises:
-        EvidenceError: the equations cannot produce the evidence, or a missing node can be neither
-            inferred nor left free.
-    """
-    values = dict(evidence)
-    n = len(next(iter(values.values())))
-    certain = _compute(scm, values, {})
-    values |= certain
-    read = _read_images(scm, values, generator)
-    values |= read
-    found = draw_unknown(scm, values, generator, route)
-    roots = {name: value for name, value in found.values.items() if name in scm.root_names}
-    nodes = {name: value for name, value in found.values.items() if name not in roots}
-    later = _compute(scm, values | nodes, roots)
-    inferred = {name: _how_read(scm, values, name) for name in read}
-    inferred |= dict.fromkeys([*certain, *later], "computed by its equation")
-    inferred |= {name: DRAWN[found.routes[name]] for name in nodes}
-    for name in scm.root_names:
-        if name not in roots:
-            roots[name] = scm.root(name).draw_noise(n, generator)["value"]
-    return Completion(
-        values={**values, **nodes, **later},
-        roots=roots,
-        inferred=inferred,
-        known={**evidence, **read},
-        undetermined=(found.open | (scm.exogenous.keys() - found.values.keys()))
-        & scm.exogenous.keys(),
-        effective=found.worth,
-        routes=found.routes,
-    )
-
-
-def _read_images(
-    scm: StructuralModel, values: Values, generator: torch.Generator
-) -> dict[str, Tensor]:
-    """The missing parents of observed images, as their predictors see them.
-
-    A missing node that the image listens to is what its noise, as seen, makes of its parents.
-    """
-    found: dict[str, Tensor] = {}
-    for name, image in scm.images.items():
-        known = {**values, **found}
-        unread = [each for each in scm.listened(name) if each.heard not in known]
-        missing = [p for p in image.parents if p in scm.types and p not in known]
-        unread = [each for each in unread if each.heard not in missing]
-        if name in values and (missing or unread):
-            known |= _heard(scm, name, known)
-            read = image.infer(values[name], [*missing, *(e.name for e in unread)], known)
-            found |= {parent: read[parent] for parent in missing}
-            for each in unread:
-                found[each.heard] = _spoken(scm, each, read, {**values, **found}, generator)
-    return found
-
-
-def _heard(scm: StructuralModel, name: str, known: Values) -> dict[str, Tensor]:
-    """What an image hears of nodes whose noise can be found."""
-    return {
-        each.name: scm.heard(each, known)
-        for each in scm.listened(name)
-        if known.keys() >= {each.heard, *(() if each.value else scm.parents(each.heard))}
-    }
-
-
-def _spoken(
-    scm: StructuralModel,
-    each: Hearing,
-    read: Values,
-    known: Values,
-    generator: torch.Generator,
-) -> Tensor:
-    """The value of a node whose noise was read off an image.
-
-    Raises:
-        EvidenceError: a parent of it is missing.
-    """
-    if each.value:
-        return read[each.name]
-    for parent in scm.parents(each.heard):
-        if parent not in known:
-            raise EvidenceError(
-                f"node '{each.heard}': missing from the evidence while '{each.listener}' listens "
-                f"to its noise, and its parent '{parent}' is missing too; give one of them"
-            )
-    mechanism = scm.mechanism(each.heard)
-    heard = read[each.name]
-    noise = with_number(mechanism.draw_noise(len(heard), generator), heard)
-    value = mechanism.predict(scm.arguments(each.heard, known), noise)
-    return value.expand(len(heard))
-
-
-def _how_read(scm: StructuralModel, values: Values, name: str) -> str:
-    """By what a parent was read off the first observed image that shows it."""
-    image = next(
-        image
-        for shown, image in scm.images.items()
-        if shown in values and (name in image.parents or noise_name(name) in image.parents)
-    )
-    if image.reads_by_flow:
-        return "read off the image, as what its predictor and its flow hold most probable"
-    return "read off the image, as what its predictor holds most probable"
-
-
-def _compute(scm: StructuralModel, values: Values, roots: Values) -> dict[str, Tensor]:
-    """The missing nodes with an equation whose arguments are known."""
-    rows = len(next(iter(values.values())))
-    known, found = {**values, **roots}, {}
-    for name in scm.equations:
-        if name not in known and all(parent in known for parent in scm.parents(name)):
-            known[name] = found[name] = scm.computed(name, known, {}, rows)
-    return found
 
 
 def _known(

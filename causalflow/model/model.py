@@ -29,11 +29,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias, Unpack, overload
 
-import numpy as np
 import torch
 
 from causalflow.data.habit import Habit
-from causalflow.errors import CausalflowError, CausalflowWarning, CompileError, EvidenceError
+from causalflow.errors import CausalflowWarning, CompileError
 from causalflow.exact.model import ExactModel
 from causalflow.exact.prepared import Prepared
 from causalflow.exact.random_worlds import Enumeration
@@ -79,15 +78,16 @@ from causalflow.model.experience import Experience
 from causalflow.model.hidden.family import Family, Reader, family
 from causalflow.model.likelihood import fit_nodes
 from causalflow.model.missing.gaps import gap_notes
+from causalflow.model.posterior.posterior import check_route
 from causalflow.model.pyro.extra import to_pyro
 from causalflow.model.sampling import simulate
 from causalflow.model.scm import StructuralModel, accelerate
 from causalflow.model.storage import Stored, read, transplant, write
 from causalflow.model.stream import (
     StreamReport,
-    Target,
     stream_counterfactuals,
     stream_draws,
+    target_of,
 )
 from causalflow.model.support import Watch
 from causalflow.model.tensors import Tensors
@@ -469,7 +469,7 @@ class Model:
         """
         seed = generator if out is None else check_seed(generator)
         scm, draws, watch = self._call(seed, steps, guidance, sampling, options)
-        target = _target(out, batch_size, shards, shard_batches, progress=progress)
+        target = target_of(out, batch_size, shards, shard_batches, progress=progress)
         try:
             if target is None:
                 return sampled(scm, self.fitted, n, do, nodes, draws, watch)
@@ -563,6 +563,7 @@ class Model:
         do: Mapping[str, object],
         n: int = 1,
         *,
+        route: str | None = None,
         generator: Random = None,
         steps: int | None = None,
         guidance: float | str | Guidance | None = None,
@@ -582,6 +583,7 @@ class Model:
         do: object,
         n: int = 1,
         *,
+        route: str | None = None,
         generator: Random = None,
         steps: int | None = None,
         guidance: float | str | Guidance | None = None,
@@ -600,6 +602,7 @@ class Model:
         do: Any,
         n: int = 1,
         *,
+        route: str | None = None,
         generator: Random = None,
         steps: int | None = None,
         guidance: float | str | Guidance | None = None,
@@ -625,6 +628,7 @@ class Model:
                 intervention.
             n: draws per row, where the evidence leaves the noise open; draw k of row i is row
                 k * rows + i.
+            route: how what the evidence leaves open is drawn, as for `abduct`.
             generator: the source of randomness, as for `abduct`; with ``out`` a seed.
             steps: solver steps of image nodes, each way.
             guidance: how strongly images are guided, as for `sample`.
@@ -645,13 +649,14 @@ class Model:
         scm, draws, watch = self._call(seed, steps, guidance, sampling, options)
         check_count("n", n)
         check_fitted(scm, self.fitted, scm.order)
-        target = _target(out, batch_size, shards, shard_batches, progress=progress)
+        target = target_of(out, batch_size, shards, shard_batches, progress=progress)
         if target is None:
-            world = counterfactual(scm, evidence, do, n, draws, watch)
+            world = counterfactual(scm, evidence, do, n, draws, watch, route=route)
             if watch is not None:
                 watch.tell("counterfactual")
             return world
         asked = {"do": do, "n": n, **call_options(steps, guidance, sampling, options)}
+        asked |= {} if route is None else {"route": route}
         try:
             return stream_counterfactuals(scm, evidence, target, asked, watch, check_seed(seed))
         finally:
@@ -691,6 +696,7 @@ class Model:
         generator: Random = None,
         steps: int | None = None,
         interval: float | None = None,
+        route: str | None = None,
         **known: object,
     ) -> Answer:
         """The answer to a causal question: exact where it has a closed form, else simulated.
@@ -704,11 +710,12 @@ class Model:
                 ratio of several.
             evidence: free conditions and interventions of the query -> a value, or one a row.
             draws: how many are simulated; by default as in `causalflow.model.sampling`. Where they
-                are named, all but a finite model's answers are simulated.
+                or a route are named, all but a finite model's answers are simulated.
             generator: the source of randomness, as for `abduct`.
             steps: solver steps, as for `abduct`.
             interval: the probability of a credible interval, such as 0.95: how far the counts
                 behind fitted tables leave the answer open (a variable of this name: its value).
+            route: how what the evidence leaves open is drawn, as for `abduct` (likewise).
             known: evidence as keywords.
 
         Raises:
@@ -716,10 +723,15 @@ class Model:
                 interval: the answer is not one of counted tables.
         """
         given = known_once(columns(evidence), known)
-        if interval is not None and "interval" in {*self.graph.nodes, *self.graph.exogenous}:
+        named = {*self.graph.nodes, *self.graph.exogenous}
+        if interval is not None and "interval" in named:
             given, interval = {**given, "interval": interval}, None
+        if route is not None and "route" in named:
+            given, route = {**given, "route": route}, None
+        check_route(route)
+        is_drawn = draws is not None or route is not None
         question = remembered(self._questions, asked(query, given), self._question)
-        if isinstance(question, Prepared) and (draws is None or self.exact is not None):
+        if isinstance(question, Prepared) and (not is_drawn or self.exact is not None):
             if generator is not None or steps is not None:
                 self._call(generator, steps)
             answer = question.answer(given)
@@ -731,46 +743,23 @@ class Model:
             scm, generated, _ = self._call(generator, steps)
             watch = Watch(scm=scm, experience=self.experience)
             told = any(map(has_likelihoods, given.values()))
-            if isinstance(question, LinearQuestion) and draws is None and not told:
+            if isinstance(question, LinearQuestion) and not (is_drawn or told):
                 answer = question.answer(given, watch)
             else:
                 whole = question if isinstance(question, Known | KnownParts) else question.known
-                answer = simulate(scm, whole, given, self.fitted, draws, generated, watch)
+                answer = simulate(scm, whole, given, self.fitted, draws, generated, watch, route)
                 judgement = Judgement(self.graph, answer.query, fitted=answer.learned)
                 answer = replace(answer, judgement=judgement)
             watch.tell("ask")
         if interval is not None:
-            answer = self._with_interval(question, given, answer, interval, generator)
+            random = read_generator(generator, self.device)
+            answer = with_interval(self.finite, question, given, answer, interval, random)
         if answer.learned and answer.judgement and (left := answer.judgement.open):
             warnings.warn(f"ask: {answer.query}: {left}", CausalflowWarning, stacklevel=2)
         gaps = self.experience.gaps
         return (
             replace(answer, notes=(*answer.notes, *gap_notes(gaps, self.graph))) if gaps else answer
         )
-
-    def _with_interval(
-        self,
-        question: Question,
-        given: Mapping[str, Any],
-        answer: Answer,
-        interval: float,
-        generator: Random,
-    ) -> Answer:
-        """The answer with its credible interval.
-
-        Raises:
-            CausalflowError: no share of one, or an answer that is not one of counted tables.
-        """
-        if not (isinstance(interval, float) and 0 < interval < 1):
-            raise CausalflowError(f"ask: interval={interval!r}; expected a number between 0 and 1")
-        if answer.route != "exact" or not isinstance(question, Prepared):
-            raise CausalflowError(
-                f"ask: {answer.query}: interval={interval} needs an answer by counted tables, of "
-                "class nodes that listen to classes alone, without draws=..."
-            )
-        seed = int(torch.randint(2**62, (), generator=read_generator(generator, self.device)))
-        random = np.random.default_rng(seed)
-        return with_interval(self.finite, question.known, given, answer, interval, random)
 
     def _question(self, asked: Asked) -> Question:
         """A question with a place for everything that is given, ready to be asked again."""
@@ -944,28 +933,6 @@ class Model:
         known = kept.ranges or kept.unseen or kept.gaps
         watch = Watch(scm=scm, experience=self.experience) if known else None
         return scm, read_generator(generator, self.device), watch
-
-
-def _target(
-    out: str | Path | None,
-    batch_size: int,
-    shards: str | None,
-    shard_batches: int,
-    *,
-    progress: bool,
-) -> Target | None:
-    """Where a stream goes; None: the answers stay in memory."""
-    if out is None:
-        if shards is not None:
-            raise EvidenceError(f"shards={shards!r} without out=...; name the folder")
-        return None
-    return Target(
-        out=out,
-        batch_size=batch_size,
-        shards=shards,
-        shard_batches=shard_batches,
-        progress=progress,
-    )
 
 
 def compile(

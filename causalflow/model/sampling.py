@@ -27,7 +27,7 @@ from causalflow.factors.table import Table
 from causalflow.graph.node import Level
 from causalflow.mechanisms.image.image_mechanism import ImageMechanism
 from causalflow.mechanisms.mechanism import Noise, draw_uniform
-from causalflow.model.abduction import complete, completed_noise
+from causalflow.model.completion import complete, completed_noise
 from causalflow.model.drawn_question import DrawnQuestion, levels_of, read_question, read_value
 from causalflow.model.drawn_worlds import Array, DrawnWorlds, Tally, frequencies, means
 from causalflow.model.evidence import check_count, check_fitted, policy_action
@@ -60,6 +60,7 @@ def simulate(
     draws: int | None,
     generator: torch.Generator,
     watch: Watch,
+    route: str | None = None,
 ) -> Answer:
     """The answer, estimated.
 
@@ -72,6 +73,7 @@ def simulate(
             `DRAWS`.
         generator: draws.
         watch: told of what lies outside of the mechanisms' ranges.
+        route: how what the evidence leaves open is drawn; None: the best way of each.
 
     Raises:
         QueryError: a term has no table, such as the probability of a
@@ -81,7 +83,7 @@ def simulate(
     """
     if isinstance(known, KnownParts):
         answers = {
-            part: simulate(scm, each, each.own(given), fitted, draws, generator, watch)
+            part: simulate(scm, each, each.own(given), fitted, draws, generator, watch, route)
             for part, each in known.parts.items()
         }
         return combined_answer(known.query, answers)
@@ -103,6 +105,7 @@ def simulate(
         draws=draws or _default(scm, question),
         generator=generator,
         watch=watch,
+        route=route,
     )
     table = _table(scm, question, run.cells(), list(run.impossible))
     return Answer(
@@ -126,6 +129,7 @@ class _Run:
     draws: int
     generator: torch.Generator
     watch: Watch
+    route: str | None = None
     inferred: dict[str, str] = field(default_factory=dict)
     tallies: list[Tally] = field(default_factory=list)
     undetermined: set[str] = field(default_factory=set)
@@ -193,7 +197,7 @@ class _Run:
         scm, needed = self.scm, question.needed(self.scm)
         shown = self._shown(question)
         known = {**question.evidence, **{name: value[:1] for name, value in shown.items()}}
-        once = complete(scm, known, self.generator)
+        once = complete(scm, known, self.generator, self.route)
         spent = [n for n in question.evidence if n not in needed and self._is_spent(n)]
         read = {p: once.values[p] for name in spent for p in scm.parents(name)}
         self.inferred |= {name: how for name, how in once.inferred.items() if name in read}
@@ -231,7 +235,9 @@ class _Run:
 
     def _noise(self, evidence: Mapping[str, Tensor], needed: frozenset[str]) -> Mapping[str, Noise]:
         """The noise of the needed nodes, of so many worlds as the evidence has rows."""
-        noise, completion = completed_noise(self.scm, evidence, self.generator, needed)
+        noise, completion = completed_noise(
+            self.scm, evidence, self.generator, needed, route=self.route
+        )
         self.inferred |= completion.inferred
         self.undetermined |= completion.undetermined
         if completion.effective is not None:

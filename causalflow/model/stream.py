@@ -67,6 +67,7 @@ __all__ = [
     "stream",
     "stream_counterfactuals",
     "stream_draws",
+    "target_of",
 ]
 
 Answers = Mapping[str, Tensor]
@@ -128,6 +129,28 @@ class Target:
         return {"shards": self.shards, "shard_batches": self.shard_batches}
 
 
+def target_of(
+    out: str | Path | None,
+    batch_size: int,
+    shards: str | None,
+    shard_batches: int,
+    *,
+    progress: bool,
+) -> Target | None:
+    """Where a stream goes; None: the answers stay in memory."""
+    if out is None:
+        if shards is not None:
+            raise EvidenceError(f"shards={shards!r} without out=...; name the folder")
+        return None
+    return Target(
+        out=out,
+        batch_size=batch_size,
+        shards=shards,
+        shard_batches=shard_batches,
+        progress=progress,
+    )
+
+
 def stream_counterfactuals(
     scm: StructuralModel,
     evidence: Any,
@@ -156,7 +179,9 @@ def stream_counterfactuals(
         draws = generator_of(scm.device, seed, index)
         action = do(batch) if callable(do) else do
         with _watched(watch, scm) as own:
-            return counterfactual(scm, batch, action, 1, draws, own, tried=False)
+            return counterfactual(
+                scm, batch, action, 1, draws, own, tried=False, route=asked.get("route")
+            )
 
     identity = {**_identity(scm, asked, seed), **target.identity}
     return _watched_stream(answer, batches, target, scm.graph, identity, total, watch)

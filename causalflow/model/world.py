@@ -31,7 +31,8 @@ from causalflow.graph.node import Level
 from causalflow.identify.verdict import Verdict
 from causalflow.mechanisms.mechanism import Values, to_public
 from causalflow.mechanisms.policy import PolicyAction
-from causalflow.model.abduction import Abduction, Info, abduct, completed_noise
+from causalflow.model.abduction import Abduction, Info, abduct
+from causalflow.model.completion import completed_noise
 from causalflow.model.evidence import (
     acting,
     by_missing,
@@ -209,6 +210,7 @@ def counterfactual(
     watch: Watch | None,
     *,
     tried: bool = True,
+    route: str | None = None,
 ) -> World:
     """The worlds of ``evidence`` under ``do``, so many of each row."""
     values, told = read_told_evidence(scm, evidence)
@@ -218,7 +220,7 @@ def counterfactual(
     check_noise(scm, actions)
     stands = Standing() if _is_null(values, actions, draws) else standing(scm, actions, scm.order)
     _tell(stands, "counterfactual")
-    abduction = abduct(scm, values, generator, watch, draws, told=told)
+    abduction = abduct(scm, values, generator, watch, draws, route, told)
     info = replace(abduction.info, assumptions=(*abduction.info.assumptions, *stands.notes))
     ready = acting(actions, abduction.rows, generator)
     world = predicted(scm, replace(abduction, info=info), ready, watch, tried=tried)
@@ -289,7 +291,13 @@ def predicted(
     outside = dict.fromkeys((*abduction.info.warnings, *(watch.sentences if watch else ())))
     for each in regions.unsure:
         warnings.warn(each, CausalflowWarning, stacklevel=4)
-    repeats = Repeats(scm=scm, evidence=abduction.known, actions=actions, told=abduction.told)
+    repeats = Repeats(
+        scm=scm,
+        evidence=abduction.known,
+        actions=actions,
+        told=abduction.told,
+        route=abduction.route,
+    )
     info = replace(
         abduction.info,
         network_calls=spent,
@@ -337,6 +345,7 @@ class Repeats:
         seed: the seed of the draws, which no others share.
         fresh: the nodes whose own noise is drawn whatever the evidence says of it.
         told: node -> what the evidence says of it short of a value.
+        route: how what is unknown is drawn; None: the best way of each.
     """
 
     scm: StructuralModel
@@ -345,6 +354,7 @@ class Repeats:
     seed: int = 1
     fresh: frozenset[str] = frozenset()
     told: Mapping[str, Told] = field(default_factory=dict)
+    route: str | None = None
 
     @property
     def rows(self) -> int:
@@ -424,7 +434,7 @@ class Repeats:
         actions |= acting(self._policies, len(at), generator)
         nodes = frozenset(self._computed()) - self._fixed
         told = {name: each.at(at % rows) for name, each in self.told.items()}
-        noise, _ = completed_noise(self.scm, evidence, generator, nodes, told, len(at))
+        noise, _ = completed_noise(self.scm, evidence, generator, nodes, told, len(at), self.route)
         for name in self.fresh & noise.keys():
             noise[name] = self.scm.mechanism(name).draw_noise(len(at), generator)
         return self.scm.predict(noise, actions, rows=len(at))

@@ -22,10 +22,12 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 
 from causalflow.errors import CausalflowError
 from causalflow.exact.finite_question import answer
 from causalflow.exact.inference import Inference
+from causalflow.exact.prepared import Prepared
 from causalflow.factors.array import Values
 from causalflow.factors.table import Table
 from causalflow.model.exact_part.finite_part import FinitePart
@@ -46,25 +48,45 @@ PRIOR = 0.5
 
 def with_interval(
     part: FinitePart,
+    question: object,
+    given: Mapping[str, Any],
+    found: Answer,
+    share: float,
+    generator: torch.Generator,
+) -> Answer:
+    """The answer with its credible interval.
+
+    Args:
+        part: the tables, of which all that were fitted and are needed have counts.
+        question: the question as it was prepared, if it was.
+        given: name -> a value, or one a row.
+        found: the answer without it.
+        share: the probability of the interval, between 0 and 1.
+        generator: draws the tables.
+
+    Raises:
+        CausalflowError: no share of one, an answer that is not one of tables, a table that is not
+            of counts, too many rows, or too wide a question.
+    """
+    if not (isinstance(share, float) and 0 < share < 1):
+        raise CausalflowError(f"ask: interval={share!r}; expected a number between 0 and 1")
+    if found.route != "exact" or not isinstance(question, Prepared):
+        raise CausalflowError(
+            f"ask: {found.query}: interval={share} needs an answer by counted tables, of "
+            "class nodes that listen to classes alone, without draws=..."
+        )
+    random = np.random.default_rng(int(torch.randint(2**62, (), generator=generator)))
+    return _with_interval(part, question.known, given, found, share, random)
+
+
+def _with_interval(
+    part: FinitePart,
     known: Known | KnownParts,
     given: Mapping[str, Any],
     found: Answer,
     share: float,
     random: np.random.Generator,
 ) -> Answer:
-    """The answer with its credible interval.
-
-    Args:
-        part: the tables, of which all that were fitted and are needed have counts.
-        known: the question.
-        given: name -> a value, or one a row.
-        found: the answer without it.
-        share: the probability of the interval, between 0 and 1.
-        random: draws the tables.
-
-    Raises:
-        CausalflowError: a table that is not of counts, too many rows, or too wide a question.
-    """
     parts = known.parts.values() if isinstance(known, KnownParts) else [known]
     needed = frozenset().union(*(part.needed(each.query) for each in parts))
     names = sorted(needed & part.scm.learned)

@@ -30,7 +30,17 @@ from causalflow.model.posterior.resampling import resampled
 from causalflow.model.pyro.extra import check_pyro
 from causalflow.model.scm import StructuralModel
 
-__all__ = ["EXACT", "LINEAR", "PYRO", "RESAMPLING", "ROUTES", "Drawn", "Route", "draw_unknown"]
+__all__ = [
+    "EXACT",
+    "LINEAR",
+    "PYRO",
+    "RESAMPLING",
+    "ROUTES",
+    "Drawn",
+    "Route",
+    "check_route",
+    "draw_unknown",
+]
 
 EXACT, LINEAR, RESAMPLING, PYRO = "exact", "linear-Gaussian", "resampling", "pyro"
 
@@ -113,6 +123,16 @@ ROUTES: Mapping[str, Route] = {
 """The routes by name, the best first."""
 
 
+def check_route(route: str | None) -> None:
+    """Refuse what is the name of no route.
+
+    Raises:
+        EvidenceError: another name.
+    """
+    if route is not None and route not in ROUTES:
+        raise EvidenceError(f"route={route!r}; {one_of(route, ROUTES)}")
+
+
 def draw_unknown(
     scm: StructuralModel, values: Values, generator: torch.Generator, route: str | None = None
 ) -> Drawn:
@@ -149,8 +169,7 @@ def _drawn(
     route: str | None,
 ) -> tuple[str, Drawn]:
     """The knot's draw by the route that is asked for, or by the first that fits."""
-    if route is not None and route not in ROUTES:
-        raise EvidenceError(f"route={route!r}; {one_of(route, ROUTES)}")
+    check_route(route)
     chosen = ROUTES if route is None or not (knot.roots or knot.nodes) else {route: ROUTES[route]}
     for name, draw in chosen.items():
         if (found := draw(scm, values, knot, generator)) is not None:
