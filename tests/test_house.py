@@ -14,13 +14,13 @@ from causalflow.registry import Registry
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORDED = {
-    "counterfactual": 33,
+    "counterfactual": 34,
     "exact, first": 25,
     "exact, again": 3,
     "verdict": 12,
     "verdict, from a file": 25,
     "fit": 47,
-    "evaluate": 111,
+    "evaluate": 112,
 }
 """Lower a number when a trip gets shorter; the aims stand in `docs/architecture.md`."""
 

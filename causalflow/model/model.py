@@ -469,7 +469,11 @@ class Model:
         """
         seed = generator if out is None else check_seed(generator)
         scm, draws, watch = self._call(seed, steps, guidance, sampling, options)
-        target = target_of(out, batch_size, shards, shard_batches, progress=progress)
+        target = (
+            None
+            if out is None and shards is None
+            else target_of(out, batch_size, shards, shard_batches, progress=progress)
+        )
         try:
             if target is None:
                 return sampled(scm, self.fitted, n, do, nodes, draws, watch)
@@ -649,7 +653,11 @@ class Model:
         scm, draws, watch = self._call(seed, steps, guidance, sampling, options)
         check_count("n", n)
         check_fitted(scm, self.fitted, scm.order)
-        target = target_of(out, batch_size, shards, shard_batches, progress=progress)
+        target = (
+            None
+            if out is None and shards is None
+            else target_of(out, batch_size, shards, shard_batches, progress=progress)
+        )
         if target is None:
             world = counterfactual(scm, evidence, do, n, draws, watch, route=route)
             if watch is not None:
@@ -728,7 +736,8 @@ class Model:
             given, interval = {**given, "interval": interval}, None
         if route is not None and "route" in named:
             given, route = {**given, "route": route}, None
-        check_route(route)
+        if route is not None:
+            check_route(route)
         is_drawn = draws is not None or route is not None
         question = remembered(self._questions, asked(query, given), self._question)
         if isinstance(question, Prepared) and (not is_drawn or self.exact is not None):

@@ -136,12 +136,14 @@ def target_of(
     shard_batches: int,
     *,
     progress: bool,
-) -> Target | None:
-    """Where a stream goes; None: the answers stay in memory."""
+) -> Target:
+    """Where a stream goes.
+
+    Raises:
+        EvidenceError: a kind of shards, and no folder for them.
+    """
     if out is None:
-        if shards is not None:
-            raise EvidenceError(f"shards={shards!r} without out=...; name the folder")
-        return None
+        raise EvidenceError(f"shards={shards!r} without out=...; name the folder")
     return Target(
         out=out,
         batch_size=batch_size,
