@@ -173,7 +173,7 @@ def _chosen(
     telling = Telling(scm=scm, evidence=evidence, told=told, complete=drawn, generator=generator)
     chosen, last = telling.chosen(rows), found[-1]
     above = (scm.hidden_parents.get(name, ()) for name in scm.needed(told))
-    weighed = {*last.routes, *chosen.values.keys() - evidence.keys()}.union(*above)
+    weighed = {*last.routes, *told}.union(*above)
     return replace(
         last,
         values=chosen.values,
