@@ -285,7 +285,11 @@ def told_by(
     if not re.match(r"(?:in|likely)\s*[\[({]|[<>]", bare):
         return None
     written = Term(name=name)
-    term = _read(f"P({written} | {written} {bare})", variables).conditions[0]
+    try:
+        term = _read(f"P({written} | {written} {bare})", variables).conditions[0]
+    except QueryError as error:
+        said = error.message.removeprefix("query: ")
+        raise QueryError(f"evidence: '{name}' is told '{text}': {said}") from None
     return term.value if isinstance(term.value, Levels | Span) else None
 
 

@@ -135,6 +135,7 @@ _REMEDIES = {
     r"\d{4}-\d\d?-\d\d?.*|\d\d?[/.]\d\d?[/.]\d{2,4}.*": "a date goes in as a number, such as days",
     r"[?.-]+|unknown|missing|n\.a\.|#n/a": "leave the cell empty where nothing is known",
     r"[+-]?[\d.]+\s*%": "write the number without the percent sign",
+    r"[\d.]+\s*(-|to|\.\.)\s*[\d.]+": "an interval, which is evidence, is written [60, 70]",
 }
 """What a cell of a spreadsheet looks like that shows no number, and what to write."""
 

@@ -47,3 +47,13 @@ def test_factual_values_that_nobody_gave_are_marked_as_draws(cli, file):
     factual = next(line for line in ran.out.splitlines() if "factual" in line)
     assert factual.count("(draw)") == 3
     assert not factual.rstrip().endswith("(draw)")
+
+
+def test_a_cell_that_cannot_be_is_named_as_it_was_written(cli, file, tmp_path):
+    for cell, said in {
+        "[70, 60]": "'age' is told '[70, 60]': no interval: 70 to 60",
+        "60-70": "not a number: '60-70'; an interval, which is evidence, is written [60, 70]",
+    }.items():
+        (tmp_path / "rows.csv").write_text(f'age,y\n"{cell}",13\n')
+        ran = cli("counterfactual", file, "--evidence", tmp_path / "rows.csv", "--do", "t=3")
+        assert (ran.code, said in ran.err) == (2, True)

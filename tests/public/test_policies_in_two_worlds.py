@@ -124,3 +124,13 @@ def test_what_is_known_or_set_in_the_wrong_place_or_form_is_refused():
         model.sample(3, do={"x": "1 - z"})
     with pytest.raises(cf.CausalflowError, match="a law is a text that begins with '~'"):
         model.counterfactual({"y": ["ill"]}, do={"x": {"none": 0.3, "drug": 0.7}})
+
+
+def test_a_density_ratio_asks_for_a_value_of_each_variable():
+    two = {"type": "class", "levels": 2}
+    model = cf.compile(cf.Graph(nodes={"x": two, "y": two}, edges=["x -> y", "x <-> y"]))
+    rows = {"x": [0, 1] * 20, "y": [0, 1, 1, 1] * 10}
+    model.fit(rows, progress=False)
+    for text in ("P(y | do(x=1))", "P(y=1 | do(x))"):
+        with pytest.raises(cf.CausalflowError, match="with a value for each variable"):
+            model.family(text, rows, ratio=2)

@@ -229,10 +229,11 @@ def _at_ratio(found: Family, graph: Graph, frame: pandas.DataFrame, ratio: float
         and question.kind is Kind.PROBABILITY
         and len(question.do) == 1
         and not question.conditions
+        and not question.free_variables
     ):
         raise QueryError(
-            f"family: {question}: a density ratio answers P(event | do(x=v)) alone; leave out "
-            "ratio= for the unrestricted ends"
+            f"family: {question}: a density ratio answers P(event | do(x=v)) alone, with a value "
+            "for each variable; leave out ratio= for the unrestricted ends"
         )
     (done,) = question.do
     strata = _strata(graph, done.variable, frame)
