@@ -19,6 +19,7 @@ Source: Pearl (2009), Causality, theorem 7.1.7.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
@@ -31,7 +32,7 @@ from torch import Tensor
 from causalflow.certainty.coupling_bounds import bounds, fresh_world
 from causalflow.certainty.individuals import Individuals
 from causalflow.certainty.ranges import Parts, Ranges, hull, joined, one_hot, quantiles, spread
-from causalflow.errors import EvidenceError
+from causalflow.errors import CausalflowWarning, EvidenceError
 from causalflow.mechanisms.mechanism import labelled
 from causalflow.model.abduction import abduct
 from causalflow.model.evidence import (
@@ -45,6 +46,7 @@ from causalflow.model.evidence import (
     read_generator,
     read_interventions,
 )
+from causalflow.model.hidden.standing import standing
 from causalflow.model.model import Model
 from causalflow.model.support import Watch
 from causalflow.model.world import Repeats
@@ -105,12 +107,16 @@ def individuals(
     check_noise(scm, actions)
     draw = read_generator(generator, model.device)
     watch = Watch(scm=scm, experience=model.experience)
+    stands = standing(scm, actions, scm.order)
+    if stands.open:
+        warnings.warn(f"individuals: {stands.open}", CausalflowWarning, stacklevel=2)
     abduct(scm, values, draw, watch)  # refuses what is impossible, and warns
     watch.actions(actions, scm.order)
     watch.tell("individuals")
     seed = int(torch.randint(2**62, (), generator=draw, device=draw.device))
     asked = Repeats(scm=scm, evidence=values, actions=actions, seed=seed)
-    return _found(model, asked, do, draws, level)
+    found = _found(model, asked, do, draws, level)
+    return replace(found, assumptions=(*found.assumptions, *stands.notes))
 
 
 def _check(model: Model, draws: int, level: float) -> None:

@@ -14,6 +14,9 @@ high in one and low in the other.
              at the widest over the pa' of such draws; where x is not known p is 1; where pa' = pa,
              x' is x
 
+Where a hidden cause that x listens to leaves P(x' | do) open, no row tells that law: all values,
+and all probabilities, are possible. A class that listens has these where the law is known, too.
+
 Source: Frechet (1951); Tian & Pearl (2000), Probabilities of causation, section 4.
 """
 
@@ -29,6 +32,7 @@ from torch import Tensor
 
 from causalflow.certainty.ranges import Ends, Parts, one_hot, quantiles
 from causalflow.mechanisms.mechanism import Likely, labelled
+from causalflow.model.hidden.standing import standing
 from causalflow.model.world import Repeats
 
 __all__ = ["bounds", "fresh_world"]
@@ -63,7 +67,11 @@ def bounds(
         level: what the range of a number holds.
     """
     levels = asked.levels(name)
-    ends = _frechet(asked, name, world) if levels else quantiles(world[name], level)[:, None]
+    if standing(asked.scm, asked.actions, {name}).open:
+        extent = (0.0, 1.0) if levels else asked.scm.types[name].extent
+        ends = np.tile(np.array(extent, np.float64), (*value.shape, 1))
+    else:
+        ends = _frechet(asked, name, world) if levels else quantiles(world[name], level)[:, None]
     same = ~_changed(asked)
     ends[same] = np.repeat(value[same][..., None], 2, axis=-1)
     return ends
@@ -85,7 +93,8 @@ def _frechet(asked: Repeats, name: str, world: Mapping[str, Tensor]) -> Ends:
     scm, count = asked.scm, len(asked.levels(name))
     parents, module = scm.parents(name), scm.module(name)
     wide = np.tile([0.0, 1.0], (asked.rows, count, 1))
-    if not isinstance(module, Likely) or any(parent in scm.root_names for parent in parents):
+    hidden = bool(scm.listened(name)) or any(parent in scm.root_names for parent in parents)
+    if hidden or not isinstance(module, Likely):
         return wide
     draws = min(MOST_DRAWS, len(world[name]))
     other = {parent: _drawn(asked, parent, world, draws) for parent in parents}

@@ -111,16 +111,16 @@ def _check(scm: StructuralModel, calls: int) -> None:
     if not scm.images:
         raise CompileError(f"distill: graph '{scm.graph.name}' has no image that a diffusion makes")
     for name, image in scm.images.items():
-        _check_image(name, image, scm.hidden_parents[name])
+        _check_image(name, image, (*scm.hidden_parents[name], *scm.listened(name)))
 
 
-def _check_image(name: str, image: ImageMechanism, hidden: Collection[str]) -> None:
+def _check_image(name: str, image: ImageMechanism, hidden: Collection[object]) -> None:
     if image.trajectory.guides or image.options.balance != "none":
         raise CompileError(
             f"distill: node '{name}' is decoded under guidance, which a distilled network is not"
         )
     if hidden or not image.parents:
-        raise CompileError(f"distill: node '{name}' has no parents, or a hidden one, to be set")
+        raise CompileError(f"distill: node '{name}' has no parents, or a hidden cause, to be set")
     if image.denoiser.trained or image.editor is not None:
         raise CompileError(
             f"distill: the network of node '{name}' was trained elsewhere, or distilled already"

@@ -382,6 +382,11 @@ def transplant(name: str, donor: StructuralModel, receiver: StructuralModel) -> 
                 f"transplant: node '{name}' of {whose} reads the hidden cause '{hidden[0]}', which "
                 "belongs to its own graph; fit the node instead"
             )
+        if heard := scm.listened(name):
+            raise CompileError(
+                f"transplant: node '{name}' of {whose} listens to the noise of '{heard[0].heard}', "
+                "which another mechanism there makes; fit the node instead"
+            )
         if name in scm.given:
             raise CompileError(
                 f"transplant: the graph of {whose} gives the mechanism of node '{name}', by an "

@@ -246,6 +246,34 @@ def test_replayed_noise_says_what_is_open_too():
         assert "not identified" in model.predict(noise, {"x": 1}).info.assumptions[0]
 
 
+def test_of_a_bow_no_row_tells_what_holds_whatever_the_noise():
+    rows = bow()
+    model = cf.compile(cf.Graph(nodes={"x": CLASS, "y": CLASS}, edges=["x -> y", "x <-> y: noise"]))
+    model.fit(rows, progress=False)
+    few = {name: value[:20] for name, value in rows.items()}
+    with pytest.warns(cf.CausalflowWarning, match="individuals: .* not identified"):
+        found = cf.individuals(model, few, {"x": 1}, draws=50)
+    assert "not identified" in found.assumptions[-1]
+    ends, changed = found["y"].any_noise, few["x"] == 0
+    assert (ends[changed] == [0, 1]).all()
+    assert (ends[~changed, :, 0] == ends[~changed, :, 1]).all()
+
+
+def test_a_mechanism_that_listens_is_neither_taken_over_nor_distilled():
+    rows, nodes = bow(), {"x": CLASS, "y": NUMBER}
+    graph = cf.Graph(nodes=nodes, edges=["x -> y", "x <-> y"])
+    donor = cf.compile(graph)
+    donor.fit({**rows, "y": rows["y"] + 0.5}, progress=False)
+    with pytest.raises(cf.CompileError, match="'y' of the donor listens to the noise of 'x'"):
+        cf.compile(graph).transplant("y", donor)
+    seen = {"x": [0, 1] * 8, "image": np.zeros((16, 1, 4, 4), np.uint8)}
+    pictured = cf.Graph(nodes={"x": CLASS, "image": IMAGE}, edges=["x -> image", "x <-> image"])
+    model = cf.compile(pictured)
+    model.fit(seen, steps=1, progress=False)
+    with pytest.raises(cf.CompileError, match="a hidden cause, to be set"):
+        model.distill(seen, steps=1, progress=False)
+
+
 @pytest.mark.parametrize("noise", ["linear", "auto"])
 def test_a_bow_of_numbers_has_no_closed_form_either(noise):
     random = np.random.default_rng(0)
