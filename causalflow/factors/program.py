@@ -292,10 +292,11 @@ class Program:
     def _exact(self, step: ReadyStep, numbers: Sequence[Scaled], batched: Any) -> Scaled:
         bound = step.terms * prod(each.bound for each in numbers)
         plain = [np.asarray(each.values) for each in numbers]  # a cell of objects is no array
-        arrays = plain if bound < INT64 else [each.astype(object) for each in plain]
+        dtype = np.int64 if bound < INT64 else object  # numpy would make a cell of objects unsigned
+        arrays = [each.astype(dtype, copy=False) for each in plain]
         scales = [each.scale for each in numbers if each.scale is not None]
         scale = scales[0] * scales[1] if len(scales) > 1 else scales[0]
-        return reduced(np.asarray(step.product(self._backend, arrays, batched)), scale)
+        return reduced(np.asarray(step.product(self._backend, arrays, batched), dtype=dtype), scale)
 
     def _rescaled(
         self, values: Any, exponent: Exponent, by_row: bool
