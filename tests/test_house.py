@@ -14,7 +14,7 @@ from causalflow.registry import Registry
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORDED = {
-    "counterfactual": 34,
+    "counterfactual": 36,
     "exact, first": 25,
     "exact, again": 3,
     "verdict": 12,

@@ -193,8 +193,10 @@ def _check_spelling(name: str, value: object, variables: Variables) -> None:
         raise EvidenceError(
             f"do({name}): a law is a text that begins with '~', as in '~ {{0: 0.3, 1: 0.7}}'"
         )
-    is_word = isinstance(value, str) and name in variables and variables[name].type.scalar
-    if is_word and word_mark(name, str(value).strip(), variables) is not None:
+    if not isinstance(value, str) or name not in variables or not variables[name].type.scalar:
+        return
+    named = any(each in value for each in variables)
+    if named and word_mark(name, value.strip(), variables) is not None:
         raise EvidenceError(
             f"do({name}): '{value}' is no value; a plan begins with '=', as in '= {value}'"
         )
