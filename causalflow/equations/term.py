@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
@@ -25,6 +25,7 @@ __all__ = [
     "Number",
     "Unary",
     "children",
+    "rebuilt",
     "renamed",
     "term_text",
     "walk",
@@ -125,14 +126,20 @@ def walk(expression: Expression) -> Iterator[tuple[Expression, int]]:
 
 def renamed(expression: Expression, names: Mapping[str, str]) -> Expression:
     """The expression with other names for some of its variables."""
+    if isinstance(expression, Name):
+        return Name(names.get(expression.name, expression.name))
+    return rebuilt(expression, lambda part: renamed(part, names))
 
-    def inner(part: Expression) -> Expression:
-        return renamed(part, names)
 
+def rebuilt(expression: Expression, inner: Callable[[Expression], Expression]) -> Expression:
+    """The same operation on what ``inner`` makes of its operands; a leaf is itself.
+
+    Example:
+        >>> print(term_text(rebuilt(Binary("+", Name("x"), Number(1)), lambda part: Name("y"))))
+        y + y
+    """
     match expression:
-        case Name(name):
-            return Name(names.get(name, name))
-        case Number() | Constant():
+        case Name() | Number() | Constant():
             return expression
         case Unary(operator, operand):
             return Unary(operator, inner(operand))

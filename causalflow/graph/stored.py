@@ -12,18 +12,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, Any
 
 from causalflow.equations.equation import Equation
 from causalflow.equations.term import (
     Binary,
-    Call,
     Comparison,
-    Constant,
     Expression,
     Name,
     Number,
     Unary,
+    rebuilt,
 )
 from causalflow.graph.node import Node
 
@@ -113,18 +112,6 @@ def _sum(terms: Sequence[Expression]) -> Expression:
 
 def _replaced(expression: Expression, names: Mapping[str, Expression]) -> Expression:
     """The expression with other expressions for some names."""
-    match expression:
-        case Name(name):
-            return names.get(name, expression)
-        case Number() | Constant():
-            return expression
-        case Unary(operator, operand):
-            return Unary(operator, _replaced(operand, names))
-        case Binary(operator, left, right):
-            return Binary(operator, _replaced(left, names), _replaced(right, names))
-        case Comparison(operators, operands):
-            return Comparison(operators, tuple(_replaced(each, names) for each in operands))
-        case Call(function, arguments):
-            return Call(function, tuple(_replaced(each, names) for each in arguments))
-        case _:
-            assert_never(expression)
+    if isinstance(expression, Name):
+        return names.get(expression.name, expression)
+    return rebuilt(expression, lambda part: _replaced(part, names))

@@ -25,11 +25,11 @@ from causalflow.equations.equation import evaluate
 from causalflow.equations.term import (
     Binary,
     Call,
-    Comparison,
     Expression,
     Name,
     Number,
     Unary,
+    rebuilt,
     walk,
 )
 from causalflow.mechanisms.equation.operations import TORCH
@@ -194,23 +194,9 @@ def _repeated(expression: Expression, unknown: str) -> Expression | None:
 
 def replaced(expression: Expression, part: Expression, by: Expression) -> Expression:
     """The expression with one part exchanged wherever it stands."""
-
-    def inner(each: Expression) -> Expression:
-        return replaced(each, part, by)
-
     if expression == part:
         return by
-    match expression:
-        case Unary(operator, operand):
-            return Unary(operator, inner(operand))
-        case Binary(operator, left, right):
-            return Binary(operator, inner(left), inner(right))
-        case Comparison(operators, operands):
-            return Comparison(operators, tuple(map(inner, operands)))
-        case Call(function, arguments):
-            return Call(function, tuple(map(inner, arguments)))
-        case _:
-            return expression
+    return rebuilt(expression, lambda each: replaced(each, part, by))
 
 
 def invert(

@@ -23,13 +23,13 @@ from torch import Tensor
 from causalflow.errors import RowError
 from causalflow.mechanisms.exogenous.draws import alike, stratified
 from causalflow.mechanisms.mechanism import Values
+from causalflow.model.posterior.resampling import LEAST
+from causalflow.model.posterior.tempering import worth
 from causalflow.model.scm import StructuralModel
 from causalflow.model.told.told import Told
 
-__all__ = ["LEAST", "Chosen", "Telling", "World"]
+__all__ = ["Chosen", "Telling", "World"]
 
-LEAST = 50
-"""Independent draws that those of a row must be worth."""
 FEWEST, USUAL, MOST = 1 << 7, 1 << 10, 1 << 16
 """Draws of a row: of many rows, of few, and where hardly any agree with what is told."""
 GROWTH = 8
@@ -152,8 +152,7 @@ class Telling:
         for name, told in self.told.items():
             weight = weight * told.weights(values[name], at)
         share = weight.view(len(rows), copies)
-        worth = share.sum(1).square() / share.square().sum(1).clamp_min(1e-300)
-        return _Cloud(values=values, roots=world.roots, share=share, worth=worth)
+        return _Cloud(values=values, roots=world.roots, share=share, worth=worth(share.log()))
 
     def _below(self, world: World, draws: int) -> dict[str, Tensor]:
         """The nodes that are told and below what is known, with all that they depend on."""
