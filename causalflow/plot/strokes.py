@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from causalflow.plot.arrangement import RING
 from causalflow.plot.routes import Box, Curve
 from causalflow.plot.style import EdgeStyle, NodeStyle
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["RING", "draw_ground", "draw_halo", "draw_line", "draw_shape", "text_width"]
+__all__ = ["draw_ground", "draw_halo", "draw_line", "draw_shape", "text_width"]
 
 HEAD_LENGTH, HEAD_WIDTH = 0.13, 0.10
-RING, BAND, HALO = 0.05, 0.32, 0.3
+BAND, HALO = 0.32, 0.3
 
 
 def text_width(text: str, size: float) -> float:
