@@ -324,6 +324,7 @@ COMMANDS = _registry(
         "counterfactual": "causalflow.cli.counterfactual:counterfactual",
         "evaluate": "causalflow.cli.evaluate:evaluate",
         "demo": "causalflow.cli.demo:demo",
+        "app": "causalflow.cli.app:app",
     },
 )
 

@@ -43,6 +43,7 @@ LAYERS = [  # lowest first; modules of one layer may import one another, without
     {"evaluation"},
     {"demo"},
     {"__init__"},
+    {"app"},
     {"cli", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

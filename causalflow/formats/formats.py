@@ -149,22 +149,30 @@ def load(path: str | os.PathLike[str], format: str | None = None) -> Graph:
         GraphError: the file cannot be read, or ``file:line:`` and the first mistake in it.
     """
     source = str(path)
+    text = text_of(path)
+    name = source.lower().removesuffix(".gz")
+    kind = format_of(text, Path(name).suffix) if format is None else FORMATS.get(format)
+    if len(text) > kind.limit or len(text.encode()) > kind.limit:
+        raise GraphError(f"{source}:1: the file is larger than {kind.limit >> 20} MiB")
+    return kind.read(text, source).anchored(os.path.dirname(os.path.abspath(source)))
+
+
+def text_of(path: str | os.PathLike[str]) -> str:
+    """The text of a graph file, unpacked, whatever it declares.
+
+    Raises:
+        GraphError: the file cannot be read, holds a model, or is not UTF-8.
+    """
     content = _content(path)
     if int.from_bytes(content[:8], "little") < len(content) and content[8:9] == b"{":
-        raise GraphError(f"{source}: a model file, not a graph; causalflow.Model.load reads it")
+        raise GraphError(f"{path}: a model file, not a graph; causalflow.Model.load reads it")
     try:
-        text = content.decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise GraphError(
-            f"{source}:{line}: byte {content[error.start]:#04x} is not UTF-8; "
-            "save the file as UTF-8"
+            f"{path}:{line}: byte {content[error.start]:#04x} is not UTF-8; save the file as UTF-8"
         ) from None
-    name = source.lower().removesuffix(".gz")
-    kind = format_of(text, Path(name).suffix) if format is None else FORMATS.get(format)
-    if len(content) > kind.limit:
-        raise GraphError(f"{source}:1: the file is larger than {kind.limit >> 20} MiB")
-    return kind.read(text, source).anchored(os.path.dirname(os.path.abspath(source)))
 
 
 def _content(path: str | os.PathLike[str]) -> bytes:

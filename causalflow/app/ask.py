@@ -1,0 +1,9 @@
+"""Ask: questions to finite models, answered with numbers."""
+
+from __future__ import annotations
+
+from causalflow.app.handler import Handler
+
+__all__ = ["HANDLERS"]
+
+HANDLERS: dict[str, Handler] = {}

@@ -1,0 +1,9 @@
+"""Know: what follows from the graph alone."""
+
+from __future__ import annotations
+
+from causalflow.app.handler import Handler
+
+__all__ = ["HANDLERS"]
+
+HANDLERS: dict[str, Handler] = {}

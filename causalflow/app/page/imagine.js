@@ -1,0 +1,8 @@
+/** Imagine: counterfactual pictures of a fitted model. */
+
+/** Builds the pane once and follows the store.
+ * @param {HTMLElement} element
+ * @param {import("./store.js").Store} store
+ * @param {import("./api.js").Api} api
+ */
+export function mount(element, store, api) {}

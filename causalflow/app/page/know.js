@@ -1,0 +1,8 @@
+/** Know: what follows from the graph alone. */
+
+/** Builds the pane once and follows the store.
+ * @param {HTMLElement} element
+ * @param {import("./store.js").Store} store
+ * @param {import("./api.js").Api} api
+ */
+export function mount(element, store, api) {}

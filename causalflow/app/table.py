@@ -1,0 +1,9 @@
+"""Table: counterfactual rows of a fitted table model."""
+
+from __future__ import annotations
+
+from causalflow.app.handler import Handler
+
+__all__ = ["HANDLERS"]
+
+HANDLERS: dict[str, Handler] = {}

@@ -1,0 +1,176 @@
+"""The page in a real browser: a server of its own, Chromium, and what no page may do.
+
+A test that takes `page` fails, whatever else it holds, if the page asked anything of another place,
+said an error to the console, threw one, or met its own content security policy.
+
+    CHROMIUM    the browser; by default the system's
+    SHOTS       a folder in which screenshots are kept; by default none is
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CHROMIUM = (
+    os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+)
+STEP = 30_000  # milliseconds that one step may take on a machine that is busy with others
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--font-render-hinting=none"]
+
+
+def pytest_collection_modifyitems(items):
+    """Tests of this folder alone are skipped where there is no browser, with the reason."""
+    here = Path(__file__).parent
+    own = [item for item in items if here in item.path.parents]
+    reason = lacking()
+    if reason:
+        for item in own:
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def lacking():
+    if CHROMIUM is None:
+        return "no Chromium: apt-get install --no-install-recommends chromium fonts-dejavu-core"
+    for module in ("playwright", "axe_playwright_python", "starlette", "uvicorn"):
+        try:
+            __import__(module)
+        except ModuleNotFoundError:
+            return f"no {module}: pip install '.[app,test]'"
+    return None
+
+
+class Server:
+    """``causalflow app`` as a user starts it, at a port of its own."""
+
+    def __init__(self, *args):
+        command = [sys.executable, "-m", "causalflow", "app", "--port", "0", "--no-browser", *args]
+        self._process = subprocess.Popen(
+            [str(part) for part in command], stdout=subprocess.PIPE, stderr=None, text=True
+        )
+        said = self._process.stdout.readline()
+        assert "http://" in said, f"causalflow app said: {said!r}"
+        self.address = "http://" + said.split("http://")[1].split()[0]
+
+    def close(self):
+        self._process.terminate()
+        self._process.wait(timeout=30)
+        self._process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def serve():
+    """Starts servers; all are closed at the end."""
+    started = []
+
+    def start(*args):
+        started.append(Server(*args))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.close()
+
+
+@pytest.fixture(scope="session")
+def server(serve):
+    """The page started without a file."""
+    return serve()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as tool:
+        found = tool.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def watched(browser):
+    """New pages, in a context of their own each, of which every trespass is written down."""
+    contexts, wrongs = [], []
+
+    def new(width=1280, height=800, scheme="light", **options):
+        context = browser.new_context(
+            viewport={"width": width, "height": height},
+            color_scheme=scheme,
+            reduced_motion="reduce",
+            **options,
+        )
+        context.set_default_timeout(STEP)
+        contexts.append(context)
+        page = context.new_page()
+        page.allowed = set()  # statuses of answers that the test asks for, as 400
+        page.on("request", lambda each: foreign(page, each.url, wrongs))
+        page.on("pageerror", lambda each: wrongs.append(f"threw: {each}"))
+        page.on("console", lambda each: complaint(page, each, wrongs))
+        return page
+
+    yield new
+    for context in contexts:
+        context.close()
+    assert wrongs == []
+
+
+def foreign(page, url, wrongs):
+    own = page.url.split("/")[:3]
+    if not url.startswith(("data:", "blob:")) and url.split("/")[:3] != own and own[0] == "http:":
+        wrongs.append(f"asked {url}")
+
+
+def complaint(page, message, wrongs):
+    """Chromium says each answer of 4xx to the console; the page shows it as it should."""
+    text = message.text
+    expected = any(f"status of {status}" in text for status in {400, *page.allowed})
+    if message.type == "error" and not expected:
+        wrongs.append(f"console: {text}")
+
+
+@pytest.fixture
+def page(watched, server):
+    """The page, opened and ready."""
+    return opened(watched(), server.address)
+
+
+def opened(page, address, pane=None):
+    """Go to the page, and to one of its panes, by its tab."""
+    page.goto(address)
+    page.wait_for_selector("html[data-ready]")
+    if pane:
+        page.get_by_role("tab", name=pane).click()
+    return page
+
+
+@pytest.fixture
+def violations():
+    """What axe-core finds wrong with a page: nothing, if it is to pass."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    def found(page):
+        results = Axe().run(page).response["violations"]
+        return [
+            f"{each['id']}: {node['html'][:200]}: {node['failureSummary'][:300]}"
+            for each in results
+            for node in each["nodes"]
+        ]
+
+    return found
+
+
+@pytest.fixture
+def shot():
+    """Keep a screenshot, where a folder is named for them."""
+
+    def keep(page, name):
+        folder = os.environ.get("SHOTS")
+        if folder:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            page.screenshot(path=str(Path(folder) / f"{name}.png"))
+
+    return keep
