@@ -3,6 +3,8 @@
 import contextlib
 import io
 import os
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -125,3 +127,35 @@ def stamps(tmp_path_factory):
     ran = call("fit", folder / "graph.yaml", *data, *steps, "-o", model)
     assert ran.code == 0, ran.err
     return folder
+
+
+class Server:
+    """``causalflow app`` as a user starts it, at a port of its own."""
+
+    def __init__(self, *args):
+        command = [sys.executable, "-m", "causalflow", "app", "--port", "0", "--no-browser", *args]
+        self._process = subprocess.Popen(
+            [str(part) for part in command], stdout=subprocess.PIPE, stderr=None, text=True
+        )
+        said = self._process.stdout.readline()
+        assert "http://" in said, f"causalflow app said: {said!r}"
+        self.address = "http://" + said.split("http://")[1].split()[0]
+
+    def close(self):
+        self._process.terminate()
+        self._process.wait(timeout=30)
+        self._process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def serve():
+    """Starts servers; all are closed at the end."""
+    started = []
+
+    def start(*args):
+        started.append(Server(*args))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.close()

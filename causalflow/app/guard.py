@@ -31,8 +31,6 @@ BODY_BYTES = 1 << 20
 """Bytes of a question: the text of the largest graph file that is read."""
 UPLOAD_BYTES = 8 << 20
 """Bytes of a picture that is given."""
-BODY_SECONDS = 15.0
-"""Seconds in which a body must have come."""
 JSON = "application/json"
 PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp")
 
@@ -189,7 +187,7 @@ def headers_of(scope: Scope) -> dict[str, list[str]]:
     return found
 
 
-async def body_of(scope: Scope, receive: Receive, limit: int) -> bytes:
+async def body_of(scope: Scope, receive: Receive, limit: int, seconds: float) -> bytes:
     """The body, if it has no more bytes than that and comes in time.
 
     Raises:
@@ -201,7 +199,7 @@ async def body_of(scope: Scope, receive: Receive, limit: int) -> bytes:
         raise too_large
     parts, size = [], 0
     try:
-        async with asyncio.timeout(BODY_SECONDS):
+        async with asyncio.timeout(seconds):
             while True:
                 message = await receive()
                 if message["type"] != "http.request":
@@ -213,7 +211,7 @@ async def body_of(scope: Scope, receive: Receive, limit: int) -> bytes:
                 if not message.get("more_body", False):
                     return b"".join(parts)
     except TimeoutError:
-        raise RefusedError(408, f"the body did not come within {BODY_SECONDS:g} s") from None
+        raise RefusedError(408, f"the body did not come within {seconds:g} s") from None
 
 
 async def refuse(send: Send, refusal: RefusedError) -> None:

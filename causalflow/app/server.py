@@ -65,6 +65,7 @@ class Start:
         plugins: modules that register methods of the user's own.
         quick: what the processes of quick handlers may take.
         slow: what those of slow ones may.
+        body_seconds: in which the body of a request must have come.
     """
 
     host: str = "127.0.0.1"
@@ -76,6 +77,7 @@ class Start:
     plugins: tuple[str, ...] = ()
     quick: Limits = QUICK
     slow: Limits = SLOW
+    body_seconds: float = 15.0
 
     def opening(self) -> dict[str, Any]:
         """What a worker is told at first."""
@@ -89,6 +91,7 @@ def application(start: Start) -> Guard:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        await crews.warm()
         yield
         await crews.close()
 
@@ -121,6 +124,10 @@ class _Crews:
     def __init__(self, start: Start) -> None:
         self._quick = Crew(start.opening(), start.quick)
         self._slow = Crew(start.opening(), start.slow)
+        self._seconds = start.body_seconds
+
+    async def warm(self) -> None:
+        await self._quick.warm()
 
     async def close(self) -> None:
         await asyncio.gather(self._quick.close(), self._slow.close())
@@ -132,7 +139,7 @@ class _Crews:
         async def body() -> Mapping[str, Any]:
             if name not in HANDLERS:
                 raise RefusedError(404, "there is no such question")
-            return _read(await body_of(request.scope, request.receive, BODY_BYTES))
+            return _read(await self._body(request, BODY_BYTES))
 
         return _Answering(self, name, body)
 
@@ -140,10 +147,13 @@ class _Crews:
         """The picture in the body, decoded, as a small PNG that the page can send along."""
 
         async def body() -> Mapping[str, Any]:
-            content = await body_of(request.scope, request.receive, UPLOAD_BYTES)
+            content = await self._body(request, UPLOAD_BYTES)
             return {"file": base64.b64encode(content).decode()}
 
         return _Answering(self, "upload", body)
+
+    async def _body(self, request: Request, limit: int) -> bytes:
+        return await body_of(request.scope, request.receive, limit, self._seconds)
 
     async def run(self, name: str, body: Event, tell: Callable[[Event], None]) -> Event:
         crew = self._slow if HANDLERS[name].slow else self._quick
@@ -213,7 +223,9 @@ def _ended(end: Event) -> tuple[int, Mapping[str, Any]]:
     if "answer" in end:
         return 200, {"answer": end["answer"]}
     if "fault" in end:
-        message = f"a fault of causalflow, please report it: {end['fault']}"
+        message = (
+            f"a fault of causalflow ({end['fault']}); its terminal says where, please report it"
+        )
         return 500, {"error": {"message": message, "line": None, "column": None}}
     return (503 if "busy" in end else 400), {"error": end["mistake"]}
 

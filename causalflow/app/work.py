@@ -54,8 +54,8 @@ class _Member:
         self._opening = opening
         self._process: asyncio.subprocess.Process | None = None
 
-    async def ask(self, name: str, body: Event) -> None:
-        """Start a job."""
+    async def begin(self) -> None:
+        """Start the process, if that has not been done."""
         if self._process is None:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "causalflow.app.worker"),
@@ -64,6 +64,10 @@ class _Member:
                 limit=_LINE_BYTES,
             )
             self._write(self._opening)
+
+    async def ask(self, name: str, body: Event) -> None:
+        """Start a job."""
+        await self.begin()
         self._write(line({"name": name, "body": body}))
 
     def _write(self, text: bytes) -> None:
@@ -128,9 +132,10 @@ class Crew:
         self._waiting += 1
         try:
             async with self._changed:
-                patience = self.limits.patience if self._members else 0.0
+                if not self._members:
+                    self._join()
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(patience):
+                    async with asyncio.timeout(self.limits.patience):
                         await self._changed.wait_for(lambda: self._free)
                 if not self._free and len(self._members) < self.limits.processes:
                     self._join()
@@ -168,6 +173,11 @@ class Crew:
             else:
                 self._members.remove(member)
             self._changed.notify_all()
+
+    async def warm(self) -> None:
+        """Start a process before anybody asks."""
+        self._join()
+        await self._members[0].begin()
 
     async def close(self) -> None:
         """End every process."""

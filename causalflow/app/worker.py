@@ -2,7 +2,7 @@
 
     asked      the start's values; then {"name": "draw", "body": {...}}, a line each
     answers    {"progress": 0.3, "said": "..."}, any number of them; then one of
-               {"answer": {...}}, {"mistake": `Problem`}, {"fault": "KeyError: ..."}
+               {"answer": {...}}, {"mistake": `Problem`}, {"fault": "KeyError"}
 
 It is run by `causalflow.app.work` as ``python -m causalflow.app.worker``, and ends with its input.
 """
@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 
 from causalflow.app.handler import Handler, Session
 from causalflow.app.problem import problem
-from causalflow.errors import CausalflowError, CausalflowWarning, one_line
+from causalflow.errors import CausalflowError, CausalflowWarning
 from causalflow.plugins import import_plugin
 
 __all__ = ["line", "main", "reply"]
@@ -51,7 +51,7 @@ def reply(handler: Handler, body: Mapping[str, Any], session: Session) -> dict[s
         return {"mistake": problem("nested too deep to be read; write it flatter")}
     except Exception as fault:
         traceback.print_exc()
-        return {"fault": one_line(f"{type(fault).__name__}: {fault}")}
+        return {"fault": type(fault).__name__}
 
 
 def _limited(memory: int | None) -> None:

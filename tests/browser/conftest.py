@@ -9,8 +9,6 @@ said an error to the console, threw one, or met its own content security policy.
 
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -41,38 +39,6 @@ def lacking():
         except ModuleNotFoundError:
             return f"no {module}: pip install '.[app,test]'"
     return None
-
-
-class Server:
-    """``causalflow app`` as a user starts it, at a port of its own."""
-
-    def __init__(self, *args):
-        command = [sys.executable, "-m", "causalflow", "app", "--port", "0", "--no-browser", *args]
-        self._process = subprocess.Popen(
-            [str(part) for part in command], stdout=subprocess.PIPE, stderr=None, text=True
-        )
-        said = self._process.stdout.readline()
-        assert "http://" in said, f"causalflow app said: {said!r}"
-        self.address = "http://" + said.split("http://")[1].split()[0]
-
-    def close(self):
-        self._process.terminate()
-        self._process.wait(timeout=30)
-        self._process.stdout.close()
-
-
-@pytest.fixture(scope="session")
-def serve():
-    """Starts servers; all are closed at the end."""
-    started = []
-
-    def start(*args):
-        started.append(Server(*args))
-        return started[-1]
-
-    yield start
-    for server in started:
-        server.close()
 
 
 @pytest.fixture(scope="session")
@@ -133,18 +99,23 @@ def complaint(page, message, wrongs):
 
 
 @pytest.fixture
-def page(watched, server):
+def page(watched, opened, server):
     """The page, opened and ready."""
     return opened(watched(), server.address)
 
 
-def opened(page, address, pane=None):
-    """Go to the page, and to one of its panes, by its tab."""
-    page.goto(address)
-    page.wait_for_selector("html[data-ready]")
-    if pane:
-        page.get_by_role("tab", name=pane).click()
-    return page
+@pytest.fixture
+def opened():
+    """Goes to the page, and to one of its panes, by its tab."""
+
+    def go(page, address, pane=None):
+        page.goto(address)
+        page.wait_for_selector("html[data-ready]")
+        if pane:
+            page.get_by_role("tab", name=pane).click()
+        return page
+
+    return go
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The page as a whole: it opens, its tabs work by mouse and by key, its address holds its state."""
 
 import pytest
-from conftest import opened
 
 PANES = ["Draw", "Know", "Ask", "Imagine", "Table"]
 
@@ -33,7 +32,7 @@ def test_arrow_keys_go_from_tab_to_tab(page):
 
 @pytest.mark.parametrize("name", PANES)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_pane_violates_a_rule_of_axe(watched, server, violations, shot, name, scheme):
+def test_no_pane_violates_a_rule_of_axe(watched, opened, server, violations, shot, name, scheme):
     page = opened(watched(scheme=scheme), server.address, name)
     page.wait_for_timeout(1000)
     shot(page, f"{name.lower()}-{scheme}")
@@ -41,14 +40,14 @@ def test_no_pane_violates_a_rule_of_axe(watched, server, violations, shot, name,
 
 
 @pytest.mark.parametrize("name", PANES)
-def test_no_pane_is_wider_than_a_telephone(watched, server, shot, name):
+def test_no_pane_is_wider_than_a_telephone(watched, opened, server, shot, name):
     page = opened(watched(360, 740), server.address, name)
     page.wait_for_timeout(1000)
     shot(page, f"{name.lower()}-narrow")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
-def test_link_opens_the_same_page_elsewhere(page, watched, server):
+def test_link_opens_the_same_page_elsewhere(page, watched, opened, server):
     page.get_by_label("File name").fill("mine.yaml")
     page.keyboard.press("Tab")
     page.get_by_role("tab", name="Know").click()
