@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from causalflow.design.independences import implied_independences, separated
     from causalflow.design.instruments import Instrument, instruments
     from causalflow.design.missingness import Missingness, missingness
+    from causalflow.design.paths import GraphPath, paths
     from causalflow.effects.effect import Effect
     from causalflow.errors import (
         CausalflowError,
@@ -109,6 +110,7 @@ _NAMES = {
     "causalflow.design.independences": "implied_independences separated",
     "causalflow.design.instruments": "Instrument instruments",
     "causalflow.design.missingness": "Missingness missingness",
+    "causalflow.design.paths": "GraphPath paths",
     "causalflow.edit": "edit",
     "causalflow.errors": (
         "CausalflowError CausalflowWarning CheckpointError CompileError DataError EvidenceError "
@@ -184,6 +186,7 @@ __all__ = [
     "Gallery",
     "Graph",
     "GraphError",
+    "GraphPath",
     "GroupedGuidance",
     "Heun",
     "Independence",
@@ -239,6 +242,7 @@ __all__ = [
     "members",
     "missingness",
     "parse_query",
+    "paths",
     "plot_graph",
     "register",
     "seen",

@@ -218,6 +218,8 @@ CUTS = 2_000
 """Cuts after which the search for separating sets ends, which ten variables cannot reach."""
 ADJUSTMENT_TRIALS = 5_000
 """Sets tried for a front door or an instrument: their number doubles with each node."""
+PATH_STEPS = 2_000
+"""Beginnings of paths between two nodes that are followed: a second of a graph of fifty nodes."""
 SUBSETS = 1 << 16
 """Subsets of which all adjustment sets, not only the minimal ones, are picked: a second of work."""
 

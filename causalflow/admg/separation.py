@@ -19,7 +19,7 @@ Source: Richardson (2003), section 2.1; Shachter (1998) for the search.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
@@ -27,7 +27,17 @@ from typing import NamedTuple
 from causalflow.admg.admg import ADMG, Names
 from causalflow.errors import GraphError
 
-__all__ = ["Separation", "Separations", "bits_of", "separation"]
+__all__ = [
+    "Separation",
+    "Separations",
+    "bits_of",
+    "colliders",
+    "edges_at",
+    "follow",
+    "opening_text",
+    "separation",
+    "steps_towards",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,14 +65,14 @@ class Separation:
         return self.text
 
 
-class _State(NamedTuple):
+class State(NamedTuple):
     """Where a walk has come to, and whether its last edge has an arrow head there."""
 
     node: str
     head: bool
 
 
-_Steps = dict[_State, tuple[_State | None, str]]
+_Steps = dict[State, tuple[State | None, str]]
 
 
 def separation(admg: ADMG, x: Names, y: Names, given: Names = ()) -> Separation:
@@ -80,13 +90,13 @@ def separation(admg: ADMG, x: Names, y: Names, given: Names = ()) -> Separation:
     """
     starts, ends, fixed = (admg.ordered(names) for names in (x, y, given))
     _require_disjoint(starts, ends, fixed)
-    downward = _steps_towards(admg, fixed)
+    downward = steps_towards(admg, fixed)
     steps: _Steps = {}
     last = _search(admg, starts, frozenset(ends), frozenset(fixed), downward, steps)
     if last is None:
         return Separation(separated=True, text=_statement(starts, ends, fixed))
     path, marks = _retrace(last, steps)
-    openings = tuple(_follow(node, downward) for node in _colliders(path, marks))
+    openings = tuple(follow(node, downward) for node in colliders(path, marks))
     text = _render(path, marks, openings)
     return Separation(separated=False, path=path, marks=marks, openings=openings, text=text)
 
@@ -101,7 +111,7 @@ def _require_disjoint(*sets: tuple[str, ...]) -> None:
         seen.add(name)
 
 
-def _steps_towards(admg: ADMG, targets: tuple[str, ...]) -> dict[str, str]:
+def steps_towards(admg: ADMG, targets: tuple[str, ...]) -> dict[str, str]:
     """For each ancestor of the targets, the next node on a shortest directed path to one."""
     following = {name: name for name in targets}
     queue = deque(targets)
@@ -121,17 +131,17 @@ def _search(
     given: frozenset[str],
     opened: dict[str, str],
     steps: _Steps,
-) -> _State | None:
+) -> State | None:
     """Breadth first over states; ``steps`` records how each was reached; the state that ends it."""
-    queue: deque[_State] = deque()
+    queue: deque[State] = deque()
     for start in starts:
-        steps[_State(start, False)] = (None, "")
-        queue.append(_State(start, False))
+        steps[State(start, False)] = (None, "")
+        queue.append(State(start, False))
     while queue:
         state = queue.popleft()
         if state.node in ends:
             return state
-        for head, mark, following in _edges(admg, state.node):
+        for head, mark, following in edges_at(admg, state.node):
             collider = state.head and head
             passable = state.node in opened if collider else state.node not in given
             if passable and following not in steps:
@@ -140,17 +150,17 @@ def _search(
     return None
 
 
-def _edges(admg: ADMG, node: str) -> Iterator[tuple[bool, str, _State]]:
+def edges_at(admg: ADMG, node: str) -> Iterator[tuple[bool, str, State]]:
     """The edges at ``node``: arrow head here?, the mark as read from here, the state beyond."""
     for child in admg.ordered(admg.children(node)):
-        yield False, "->", _State(child, True)
+        yield False, "->", State(child, True)
     for parent in admg.ordered(admg.parents(node)):
-        yield True, "<-", _State(parent, False)
+        yield True, "<-", State(parent, False)
     for sibling in admg.ordered(admg.siblings(node)):
-        yield True, "<->", _State(sibling, True)
+        yield True, "<->", State(sibling, True)
 
 
-def _retrace(last: _State, steps: _Steps) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _retrace(last: State, steps: _Steps) -> tuple[tuple[str, ...], tuple[str, ...]]:
     path, marks = [last.node], []
     before, mark = steps[last]
     while before is not None:
@@ -160,13 +170,15 @@ def _retrace(last: _State, steps: _Steps) -> tuple[tuple[str, ...], tuple[str, .
     return tuple(reversed(path)), tuple(reversed(marks))
 
 
-def _colliders(path: tuple[str, ...], marks: tuple[str, ...]) -> Iterator[str]:
+def colliders(path: tuple[str, ...], marks: tuple[str, ...]) -> Iterator[str]:
+    """The inner nodes of a path at which both of its edges have an arrow head."""
     for node, (before, after) in zip(path[1:], pairwise(marks), strict=False):
         if before.endswith(">") and after.startswith("<"):
             yield node
 
 
-def _follow(node: str, downward: dict[str, str]) -> tuple[str, ...]:
+def follow(node: str, downward: Mapping[str, str]) -> tuple[str, ...]:
+    """A directed path, by the next node of each as `steps_towards` has them."""
     chain = [node]
     while downward[chain[-1]] != chain[-1]:
         chain.append(downward[chain[-1]])
@@ -177,10 +189,11 @@ def _render(
     path: tuple[str, ...], marks: tuple[str, ...], openings: tuple[tuple[str, ...], ...]
 ) -> str:
     line = path[0] + "".join(f" {m} {node}" for m, node in zip(marks, path[1:], strict=True))
-    return ", ".join([line, *map(_render_opening, openings)])
+    return ", ".join([line, *map(opening_text, openings)])
 
 
-def _render_opening(chain: tuple[str, ...]) -> str:
+def opening_text(chain: tuple[str, ...]) -> str:
+    """What opens a collider: it is given, or a node that it leads to."""
     if len(chain) == 1:
         return f"open at collider {chain[0]} as it is given"
     return f"open at collider {chain[0]} as {chain[-1]} is given ({' -> '.join(chain)})"

@@ -260,7 +260,7 @@ def identify_district(
         if around == district:  # line 6
             formula = kernel.factor(district)
             reason = "{} is a district: its factor is the product of its conditionals"
-            record.append(Step("line 6", reason, (district,), _claim(district), formula))
+            record.append(Step("line 6", reason, (district,), district, formula))
             return Factor(district, kernel, formula)
         ancestors = kernel.region.ancestors(district)
         if ancestors != kernel.region.members:  # line 2
@@ -275,11 +275,7 @@ def identify_district(
             kernel = kernel.district(around)
             reason = "{} lies in the district {}: go on within it, with its own distribution"
             whole = partial(kernel.factor, around)
-            record.append(Step("line 7", reason, (district, around), _claim(around), later=whole))
-
-
-def _claim(nodes: Nodes) -> str:
-    return f"Q[{', '.join(sorted(nodes))}]"
+            record.append(Step("line 7", reason, (district, around), around, later=whole))
 
 
 def _hedge(problem: _Problem, region: ADMG, inner: Nodes, experiment: Nodes) -> Hedge:

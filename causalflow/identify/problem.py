@@ -336,8 +336,7 @@ def _by_complements(
 
 
 def _say(problem: Problem, rule: str, reason: str, terms: Terms, formula: Expression) -> None:
-    claim = f"P({', '.join(map(str, terms))})"
-    problem.steps.append(Step(rule, reason, (), claim, formula))
+    problem.steps.append(Step(rule, reason, (), Query(outcomes=terms), formula))
 
 
 def _other(pairs: Pairs, term: Term) -> Term | None:

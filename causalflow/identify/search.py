@@ -232,7 +232,7 @@ class _Writer:
                 return parts[0]
 
     def _step(self, chance: _Chance, way: _Way, formula: Expression) -> Step:
-        claim = str(self._shown(chance).formula)
+        claim = self._shown(chance).formula
         if not way.rule.startswith("rule"):
             return Step(way.rule, _REASONS[way.rule], (), claim, formula)
         use = str(use_of(self.admg, self._shown(way.parts[0]), self._shown(chance)))

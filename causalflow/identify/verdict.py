@@ -23,13 +23,15 @@ from causalflow.factors.contraction import with_mass_one
 from causalflow.factors.table import Table, with_declared_levels
 from causalflow.graph.node import Level, levels_of
 from causalflow.identify.hedge import Hedge
-from causalflow.proof.proof import Proof, Step, latex_question
+from causalflow.proof.proof import Proof, Step
 from causalflow.query.combination import AnyQuery, Combination
 from causalflow.query.parse import parse_distribution
 from causalflow.symbolic.evaluate import Data, evaluate
 from causalflow.symbolic.expression import ZERO, Expression, Index
 from causalflow.symbolic.parts import variables
-from causalflow.symbolic.render import to_latex, to_text
+from causalflow.symbolic.question import question
+from causalflow.symbolic.render import formula, to_text
+from causalflow.symbolic.style import LATEX, MATHML, latex_words, pieces
 from causalflow.values.dataframe import Tabular, columns_of
 
 if TYPE_CHECKING:
@@ -299,10 +301,24 @@ class Verdict:
 
     def latex(self) -> str:
         """The query and its estimand, or the statement that there is none."""
-        query = latex_question(str(self.query))
+        query = question(self.query, LATEX)
         if self.estimand is None:
-            return rf"{query} \quad \text{{{self.said} from {self._known}}}"
-        return f"{query} = {to_latex(self.estimand)}"
+            return rf"{query} \quad \text{{{self.said} from {latex_words(self._known)}}}"
+        return LATEX.both(query, formula(self.estimand, LATEX))
+
+    def mathml(self) -> str:
+        """The query and its estimand if there is one: an element ``<math>`` for each factor.
+
+        Example:
+            >>> from causalflow.graph.graph import Graph
+            >>> from causalflow.identify.identify import identify
+            >>> identify(Graph(edges=["x -> y", "x <-> y"]), "P(y)").mathml().count("<math")
+            2
+        """
+        asked = question(self.query, MATHML)
+        if self.estimand is not None:
+            asked = MATHML.both(asked, formula(self.estimand, MATHML))
+        return " ".join(pieces(asked))
 
     def derivation_latex(self) -> str:
         """The derivation as a numbered list."""

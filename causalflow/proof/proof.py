@@ -18,8 +18,13 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from causalflow.proof.rules import Use
+from causalflow.query.combination import AnyQuery, Combination
+from causalflow.query.parse import parse_query
+from causalflow.query.query import Query
 from causalflow.symbolic.expression import Expression
-from causalflow.symbolic.render import latex_name, to_latex, to_text
+from causalflow.symbolic.question import question, question_latex
+from causalflow.symbolic.render import formula, to_latex, to_text
+from causalflow.symbolic.style import LATEX, TEXT, Style, latex_name, latex_words
 
 __all__ = ["Line", "Proof", "Step", "names_latex", "names_text"]
 
@@ -74,11 +79,13 @@ class Proof:
     def latex(self) -> str:
         """The lines as an ``align*`` environment, each with its reasons below."""
         if self.missing:
-            return rf"\text{{no do-calculus proof: {_escaped(self.missing)}}}"
-        rows = [rf"& {latex_question(self.question)}"]
+            return rf"\text{{no do-calculus proof: {latex_words(self.missing)}}}"
+        rows = [rf"& {question_latex(parse_query(self.question))}"]
         for line in self.lines:
             rows.append(rf"&\quad = {to_latex(line.formula)}")
-            reasons = [use.latex() for use in line.uses] or [rf"\text{{{_escaped(line.reason)}}}"]
+            reasons = [use.latex() for use in line.uses] or [
+                rf"\text{{{latex_words(line.reason)}}}"
+            ]
             rows += [rf"&\qquad {reason}" for reason in reasons]
         body = " \\\\\n".join(rows)
         return f"\\begin{{align*}}\n{body}\n\\end{{align*}}"
@@ -91,6 +98,8 @@ class Proof:
 
 
 Part: TypeAlias = frozenset[str] | tuple[frozenset[str], ...]
+Claim: TypeAlias = str | frozenset[str] | AnyQuery | Expression
+"""The left side of a step: a word, the variables of a district's factor, or what they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +110,7 @@ class Step:
         rule: the line of the algorithm or the rule, such as "line 6".
         reason: a sentence with a ``{}`` for each of ``sets``; as it stands if there are none.
         sets: sets of variables, or several of them.
-        claim: the left side of the formula, such as "Q[x, y]".
+        claim: the left side of the formula; of "Q[x, y]" its variables.
         formula: its right side, if the step gives one.
         later: makes the right side when it is read, where that takes time.
     """
@@ -109,7 +118,7 @@ class Step:
     rule: str
     reason: str
     sets: tuple[Part, ...] = ()
-    claim: str = ""
+    claim: Claim = ""
     formula: Expression | None = None
     later: Callable[[], Expression] | None = field(default=None, compare=False, repr=False)
 
@@ -119,38 +128,50 @@ class Step:
         return self.later() if self.formula is None and self.later is not None else self.formula
 
     def __str__(self) -> str:
-        line = f"{self.rule}: {self._because(names_text)}"
-        right = self.right
-        return line if right is None else f"{line}: {self.claim} = {to_text(right)}"
+        line = f"{self.rule}: {self.because}"
+        equation = self.equation(TEXT)
+        return f"{line}: {equation}" if equation else line
 
     def latex(self) -> str:
         """The step as text with mathematics between dollar signs."""
-        line = f"{self.rule}: {self._because(names_latex)}"
-        right = self.right
-        return line if right is None else f"{line}: ${self.claim} = {to_latex(right)}$"
+        line = f"{latex_words(self.rule)}: {self._because(names_latex, latex_words)}"
+        equation = self.equation(LATEX)
+        return f"{line}: ${equation}$" if equation else line
 
-    def _because(self, show: Callable[[frozenset[str]], str]) -> str:
+    @property
+    def because(self) -> str:
+        """The reason with its sets, as text."""
+        return self._because(names_text, str)
+
+    def equation(self, style: Style) -> str:
+        """Claim and formula in a style; empty if the step gives none."""
+        right = self.right
+        if right is None:
+            return ""
+        return style.both(_claimed(self.claim, style), formula(right, style))
+
+    def _because(self, show: Callable[[frozenset[str]], str], plain: Callable[[str], str]) -> str:
         """The reason with its sets, each as it is shown."""
+        if not self.sets:
+            return plain(self.reason)
         named = (
             show(part) if isinstance(part, frozenset) else ", ".join(map(show, part))
             for part in self.sets
         )
-        return self.reason.format(*named) if self.sets else self.reason
+        return self.reason.format(*named)
 
 
-def _escaped(text: str) -> str:
-    return text.replace("_", r"\_")
-
-
-def latex_question(text: str) -> str:
-    r"""A query's text in LaTeX.
-
-    Example:
-        >>> latex_question("P(y | do(x_1))")
-        'P(y \\mid \\mathrm{do}(x\\_1))'
-    """
-    query = text.replace("|", r"\mid").replace("do(", r"\mathrm{do}(")
-    return query.replace("_", r"\_")
+def _claimed(claim: Claim, style: Style) -> str:
+    match claim:
+        case str():
+            return style.name(claim)
+        case frozenset():
+            names = style.joined(map(style.name, sorted(claim)))
+            return style.chance(style.name("Q"), names, "", "[]")
+        case Query() | Combination():
+            return question(claim, style)
+        case _:
+            return formula(claim, style)
 
 
 def names_text(names: Iterable[str]) -> str:

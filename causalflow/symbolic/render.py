@@ -1,4 +1,4 @@
-r"""Render: a formula as text, LaTeX and a sympy expression; no bound index shadows another.
+r"""Render: a formula as text, LaTeX, MathML and a sympy expression; no bound index shadows another.
 
 >>> from causalflow.symbolic.expression import probability
 >>> from causalflow.symbolic.simplify import product_of, sum_of
@@ -12,14 +12,9 @@ sum_m P(m | x) sum_x' P(y | m, x') P(x')
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from causalflow.query.policy import Untold, policy_text
-from causalflow.query.query import Term, Value
 from causalflow.symbolic.expression import (
     Chosen,
     Event,
@@ -37,22 +32,41 @@ from causalflow.symbolic.expression import (
     as_latex,
     as_text,
 )
+from causalflow.symbolic.style import LATEX, MATHML, TEXT, Style, pieces, scaled
 from causalflow.symbolic.substitute import without_shadows
 
 if TYPE_CHECKING:
     import sympy
 
-__all__ = ["latex_name", "to_latex", "to_sympy", "to_text"]
+__all__ = ["formula", "to_latex", "to_mathml", "to_sympy", "to_text"]
+
+_PRIVATE = 0xE000
+"""The first letter of Unicode's that no text has: it stands for what is written already."""
 
 
 def to_text(expression: Expression) -> str:
     """The formula in one line of plain text."""
-    return _render(without_shadows(expression), _TEXT)
+    return formula(expression, TEXT)
 
 
 def to_latex(expression: Expression) -> str:
     """The formula in LaTeX's mathematics mode."""
-    return _render(without_shadows(expression), _LATEX)
+    return formula(expression, LATEX)
+
+
+def to_mathml(expression: Expression) -> str:
+    """The formula in MathML: an element ``<math>`` for each factor or term, which wrap as words do.
+
+    Example:
+        >>> to_mathml(One())
+        '<math displaystyle="true"><mn>1</mn></math>'
+    """
+    return " ".join(pieces(formula(expression, MATHML)))
+
+
+def formula(expression: Expression, style: Style) -> str:
+    """The formula in a style; in MathML what `causalflow.symbolic.style.pieces` cuts."""
+    return _render(without_shadows(expression), style)
 
 
 as_text.register(Written, to_text)
@@ -69,75 +83,14 @@ def to_sympy(expression: Expression) -> sympy.Expr:
     return _sympify(without_shadows(expression), sympy)
 
 
-_LATEX_SIGNS = {letter: rf"\{letter}" for letter in "#$%&_{} "}
-_LATEX_SIGNS |= {"\\": r"\backslash ", "^": r"\wedge ", "~": r"\sim "}
-
-
-@lru_cache(maxsize=65_536)
-def latex_name(name: str) -> str:
-    r"""A variable in LaTeX: single letters and numbered ones as symbols, words upright.
-
-    Example:
-        >>> latex_name("v10"), latex_name("blood_pressure")
-        ('v_{10}', '\\mathrm{blood\\_pressure}')
-    """
-    if found := re.fullmatch(r"([^\W\d_])_?([0-9]*)", name):
-        return found[1] + (f"_{{{found[2]}}}" if found[2] else "")
-    if found := re.fullmatch(r"([^\W\d_])_([^\W_]+)", name):
-        return f"{found[1]}_{{{found[2]}}}"
-    escaped = "".join(_LATEX_SIGNS.get(letter, letter) for letter in name)
-    return rf"\mathrm{{{escaped}}}"
-
-
-@lru_cache(maxsize=65_536)
-def _text_name(name: str) -> str:
-    return str(Term(name=name))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Style:
-    """What differs between the two forms."""
-
-    bar: str
-    do: str
-    space: str
-    equals: str
-    is_latex: bool
-
-    def name(self, name: str) -> str:
-        return latex_name(name) if self.is_latex else _text_name(name)
-
-    def value(self, value: Value) -> str:
-        if not self.is_latex:
-            return str(Term(name="v", value=value)).removeprefix("v=")
-        return rf"\mathrm{{{value}}}" if isinstance(value, str) else str(value)
-
-    def index(self, index: Index) -> str:
-        name = self.name(index.name)
-        return name + "'" * index.primes if index.primes else name
-
-    def total(self, over: Iterable[Index]) -> str:
-        indices = [self.index(index) for index in over]
-        if self.is_latex:
-            return rf"\sum_{{{', '.join(indices)}}} "
-        return f"sum_{indices[0]} " if len(indices) == 1 else f"sum_{{{', '.join(indices)}}} "
-
-    def ratio(self, above: str, below: str) -> str:
-        return rf"\frac{{{above}}}{{{below}}}" if self.is_latex else f"[{above}] / [{below}]"
-
-
-_TEXT = _Style(bar=" | ", do="do", space=" ", equals="=", is_latex=False)
-_LATEX = _Style(bar=r" \mid ", do=r"\mathrm{do}", space=r"\, ", equals="=", is_latex=True)
-
-
-def _render(node: Expression, style: _Style) -> str:
+def _render(node: Expression, style: Style) -> str:
     match node:
         case Probability():
             return _probability(node, style)
         case Sum():
             body = _render(node.body, style)
-            bracketed = isinstance(node.body, Weighted)
-            return style.total(node.over) + (f"({body})" if bracketed else body)
+            whole = style.bracketed(body) if isinstance(node.body, Weighted) else body
+            return style.total([_index(index, style) for index in node.over]) + whole
         case Product():
             return _join(node.factors, style)
         case Ratio():
@@ -149,95 +102,88 @@ def _render(node: Expression, style: _Style) -> str:
         case Weighted():
             return _weighted(node, style)
         case One():
-            return "1"
+            return style.value(1)
         case Zero():
-            return "0"
+            return style.value(0)
 
 
-def _join(factors: tuple[Expression, ...], style: _Style) -> str:
+def _join(factors: tuple[Expression, ...], style: Style) -> str:
     """Factors side by side; a sum reaches to the end, so one that is not last gets brackets."""
     texts = []
     for position, factor in enumerate(factors):
         text = _render(factor, style)
         ends = position == len(factors) - 1
         bracketed = isinstance(factor, Weighted) or (isinstance(factor, Sum) and not ends)
-        if isinstance(factor, Ratio) and not style.is_latex:
+        if isinstance(factor, Ratio) and style is TEXT:
             bracketed = True
-        texts.append(f"({text})" if bracketed else text)
+        texts.append(style.bracketed(text) if bracketed else text)
     line = texts[0]
     for factor, text in zip(factors[1:], texts[1:], strict=True):
-        line += (" " if isinstance(factor, Sum) else style.space) + text
+        line += (style.before_sum if isinstance(factor, Sum) else style.space) + text
     return line
 
 
-def _probability(node: Probability, style: _Style) -> str:
+def _probability(node: Probability, style: Style) -> str:
     outcomes, given, do = (_events(part, style) for part in (node.outcomes, node.given, node.do))
-    behind = [f"{style.do}({', '.join(do)})"] if do else []
-    condition = style.bar + ", ".join(behind + given) if behind or given else ""
-    return f"P({', '.join(outcomes)}{condition})"
+    behind = [style.do(style.joined(do))] if do else []
+    return style.chance(style.name("P"), style.joined(outcomes), style.joined(behind + given))
 
 
-def _events(events: tuple[Event, ...], style: _Style) -> list[str]:
+def _events(events: tuple[Event, ...], style: Style) -> list[str]:
     return [_event(event, style) for event in events]
 
 
-def _event(event: Event, style: _Style) -> str:
+def _event(event: Event, style: Style) -> str:
     """An index of the variable itself stands for the event; anything else is written out."""
-    if isinstance(event.value, Index):
-        own = event.value.name == event.name
-        return style.index(event.value) if own else _equation(event, style)
-    return _equation(event, style)
+    if isinstance(event.value, Index) and event.value.name == event.name:
+        return _index(event.value, style)
+    return style.equal(style.name(event.name), _value_of(event, style))
 
 
-def _equation(event: Event, style: _Style) -> str:
-    return f"{style.name(event.name)}{style.equals}{_value_of(event, style)}"
-
-
-def _chosen(node: Chosen, style: _Style) -> str:
+def _chosen(node: Chosen, style: Style) -> str:
     """The policy at its events: ``[x = 1 - z]``, ``[x' = x + 1]``, ``pi(x | z)``."""
-    shown = {event.name: _value_of(event, style) for event in node.given}
-    own, how = _value_of(node.outcome, style), node.policy.how
+    own, *read = (_value_of(event, style) for event in (node.outcome, *node.given))
+    how = node.policy.how
     if isinstance(how, Untold) and how.random:
-        given = style.bar + ", ".join(shown.values()) if shown else ""
-        return f"{style.name(how.name)}({own}{given})"
-    text = policy_text(node.policy, own, shown)
-    if not style.is_latex:
-        return f"[{text}]"
-    for sign, other in {"{": r"\{", "}": r"\}", "~": r"\sim", " * ": r" \cdot "}.items():
-        text = text.replace(sign, other)
-    return rf"\left[{text}\right]"
+        return style.chance(style.name(how.name), own, style.joined(read))
+    blanks = [chr(_PRIVATE + place) for place in range(1 + len(read))]
+    known = dict(zip((event.name for event in node.given), blanks[1:], strict=True))
+    text = policy_text(node.policy, blanks[0], known)
+    written = dict(zip(blanks, (own, *read), strict=True))
+    return style.bracketed(style.words(text, written), "[]")
 
 
-def _value_of(event: Event, style: _Style) -> str:
+def _index(index: Index, style: Style) -> str:
+    return style.index(index.name, index.primes)
+
+
+def _value_of(event: Event, style: Style) -> str:
     value = event.value
-    return style.index(value) if isinstance(value, Index) else style.value(value)
+    return _index(value, style) if isinstance(value, Index) else style.value(value)
 
 
-def _linear(node: Linear, style: _Style) -> str:
-    parts: list[str] = []
+def _linear(node: Linear, style: Style) -> str:
+    line = ""
     for coefficient, event in node.terms:
-        shown = _value_of(event, style)
-        sign = ("- " if parts else "-") if coefficient < 0 else ("+ " if parts else "")
-        size = abs(coefficient)
-        parts.append(f"{sign}{'' if size == 1 else f'{size} '}{shown}")
-    return parts[0] if len(parts) == 1 else f"({' '.join(parts)})"
+        sign = scaled(coefficient, style, first=not line)
+        line += sign + _value_of(event, style)
+    return line if len(node.terms) == 1 else style.bracketed(line)
 
 
-def _weighted(node: Weighted, style: _Style) -> str:
+def _weighted(node: Weighted, style: Style) -> str:
     """Sums reach to the end of the line, so each term but a probability stands in brackets."""
     line = ""
     for coefficient, term in node.terms:
-        sign = (" - " if line else "-") if coefficient < 0 else (" + " if line else "")
-        size = "" if abs(coefficient) == 1 else f"{abs(coefficient)} "
         text = _render(term, style)
-        line += sign + size + (text if isinstance(term, Probability) else f"[{text}]")
+        whole = text if isinstance(term, Probability) else style.bracketed(text, "[]")
+        line += scaled(coefficient, style, first=not line) + whole
     return line
 
 
 def _sympify(node: Expression, sympy: Any) -> Any:
     match node:
         case Probability():
-            return sympy.Symbol(_render(node, _TEXT), nonnegative=True)
+            return sympy.Symbol(_render(node, TEXT), nonnegative=True)
         case Sum():
             body = _sympify(node.body, sympy)
             total = sympy.Function("Sum")
@@ -247,7 +193,7 @@ def _sympify(node: Expression, sympy: Any) -> Any:
         case Ratio():
             return _sympify(node.numerator, sympy) / _sympify(node.denominator, sympy)
         case Chosen():
-            return sympy.Symbol(_render(node, _TEXT), nonnegative=True)
+            return sympy.Symbol(_render(node, TEXT), nonnegative=True)
         case Linear():
             return sympy.Add(*(_scaled(c, event, sympy) for c, event in node.terms))
         case Weighted():

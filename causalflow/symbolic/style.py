@@ -1,0 +1,339 @@
+r"""Style: the signs in which formulas and questions are written, as text, as LaTeX or as MathML.
+
+A style turns the parts of a formula into strings, and joins strings that are made already: a name,
+a value, a probability, a sum's sign, a fraction. `causalflow.symbolic.render` writes formulas in
+any of them, `causalflow.symbolic.question` what is asked.
+
+A name is set in one way wherever it stands in mathematics: a single letter as a symbol, a number
+behind it as its subscript, any other word upright:
+
+    y    y    y_1, v10    y and v with a subscript    blood_pressure    upright
+
+MathML has no line breaks that browsers heed. So a formula in MathML is cut where a line may end,
+between its factors and its terms, by `BREAK`: `pieces` gives an element ``<math>`` for each, which
+wrap as words do. Within a fraction nothing is cut.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Protocol
+from xml.sax.saxutils import escape
+
+from causalflow.query.query import Term, Value
+
+__all__ = ["LATEX", "MATHML", "TEXT", "Style", "latex_name", "latex_words", "pieces", "scaled"]
+
+BREAK = "\n"
+"""Where a line of MathML may end."""
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+class Style(Protocol):
+    """How the parts of a formula are written; what it takes is written already, names excepted."""
+
+    space: str
+    before_sum: str
+
+    def name(self, name: str) -> str:
+        """A variable."""
+
+    def index(self, name: str, primes: int) -> str:
+        """A value that ranges over the levels of a variable."""
+
+    def value(self, value: Value) -> str:
+        """A level or a number."""
+
+    def number(self, number: object) -> str:
+        """A coefficient, with the blank behind it."""
+
+    def words(self, text: str, names: Mapping[str, str] = NOTHING) -> str:
+        """What has no form of its own, such as a policy, and how the names in it are written."""
+
+    def sign(self, sign: str) -> str:
+        """A plus or a minus, with the blanks around it."""
+
+    def joined(self, parts: Iterable[str]) -> str:
+        """Parts with commas between them."""
+
+    def equal(self, left: str, right: str) -> str:
+        """left = right."""
+
+    def both(self, left: str, right: str) -> str:
+        """An equation of two formulas."""
+
+    def bracketed(self, inside: str, brackets: str = "()") -> str:
+        """A part in brackets."""
+
+    def chance(self, head: str, outcomes: str, condition: str, brackets: str = "()") -> str:
+        """P(outcomes | condition), or what else is called so."""
+
+    def do(self, events: str) -> str:
+        """What is set."""
+
+    def total(self, over: Sequence[str]) -> str:
+        """The sign of a sum and its indices, with the blank behind them."""
+
+    def ratio(self, above: str, below: str) -> str:
+        """A fraction."""
+
+
+_SYMBOL = re.compile(r"([^\W\d_])(?:_?([0-9]+)|_([^\W_]+))?")
+_LATEX_SIGNS = {letter: rf"\{letter}" for letter in "#$%&_{} "}
+_LATEX_SIGNS |= {"\\": r"\backslash ", "^": r"\wedge ", "~": r"\sim "}
+_LATEX_WORDS = {letter: rf"\{letter}" for letter in "#$%&_{}"}
+_LATEX_WORDS |= {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
+
+
+@lru_cache(maxsize=65_536)
+def _symbol(name: str) -> tuple[str, str] | None:
+    """A letter and its subscript, if the name is set so; None: it is a word."""
+    found = _SYMBOL.fullmatch(name)
+    return (found[1], found[2] or found[3] or "") if found else None
+
+
+@lru_cache(maxsize=65_536)
+def latex_name(name: str) -> str:
+    r"""A variable in LaTeX: single letters and numbered ones as symbols, words upright.
+
+    Example:
+        >>> latex_name("v10"), latex_name("blood_pressure")
+        ('v_{10}', '\\mathrm{blood\\_pressure}')
+    """
+    if (symbol := _symbol(name)) is None:
+        return _latex_upright(name)
+    letter, below = symbol
+    return f"{letter}_{{{below}}}" if below else letter
+
+
+def latex_words(text: str) -> str:
+    r"""A text in LaTeX's text mode.
+
+    Example:
+        >>> print(latex_words("x_1 of {x_1}"))
+        x\_1 of \{x\_1\}
+    """
+    return "".join(_LATEX_WORDS.get(letter, letter) for letter in text)
+
+
+def _latex_upright(text: str) -> str:
+    return rf"\mathrm{{{''.join(_LATEX_SIGNS.get(letter, letter) for letter in text)}}}"
+
+
+@lru_cache(maxsize=65_536)
+def _text_name(name: str) -> str:
+    return str(Term(name=name))
+
+
+def _cut(text: str, names: Mapping[str, str]) -> list[str]:
+    """A text cut at the names in it, which have the odd places."""
+    known = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
+    return re.split(rf"(?<!\w)({known})(?!\w)", text) if known else [text]
+
+
+class _Text:
+    """One line of plain text."""
+
+    space = before_sum = " "
+
+    def name(self, name: str) -> str:
+        return _text_name(name)
+
+    def index(self, name: str, primes: int) -> str:
+        return self.name(name) + "'" * primes
+
+    def value(self, value: Value) -> str:
+        return str(Term(name="v", value=value)).removeprefix("v=")
+
+    def number(self, number: object) -> str:
+        return f"{number} "
+
+    def words(self, text: str, names: Mapping[str, str] = NOTHING) -> str:
+        return "".join(names.get(part, part) for part in _cut(text, names))
+
+    def sign(self, sign: str) -> str:
+        return sign
+
+    def joined(self, parts: Iterable[str]) -> str:
+        return ", ".join(parts)
+
+    def equal(self, left: str, right: str) -> str:
+        return f"{left}={right}"
+
+    def both(self, left: str, right: str) -> str:
+        return f"{left} = {right}"
+
+    def bracketed(self, inside: str, brackets: str = "()") -> str:
+        return f"{brackets[0]}{inside}{brackets[1]}"
+
+    def chance(self, head: str, outcomes: str, condition: str, brackets: str = "()") -> str:
+        behind = f" | {condition}" if condition else ""
+        return f"{head}{brackets[0]}{outcomes}{behind}{brackets[1]}"
+
+    def do(self, events: str) -> str:
+        return f"do({events})"
+
+    def total(self, over: Sequence[str]) -> str:
+        return f"sum_{over[0]} " if len(over) == 1 else f"sum_{{{self.joined(over)}}} "
+
+    def ratio(self, above: str, below: str) -> str:
+        return f"[{above}] / [{below}]"
+
+
+class _Latex(_Text):
+    """LaTeX's mathematics mode."""
+
+    space = r"\, "
+
+    def name(self, name: str) -> str:
+        return latex_name(name)
+
+    def value(self, value: Value) -> str:
+        return _latex_upright(value) if isinstance(value, str) else str(value)
+
+    def words(self, text: str, names: Mapping[str, str] = NOTHING) -> str:
+        return "".join(names.get(part) or _latex_formula(part) for part in _cut(text, names))
+
+    def bracketed(self, inside: str, brackets: str = "()") -> str:
+        left, right = (r"\left[", r"\right]") if brackets == "[]" else brackets
+        return f"{left}{inside}{right}"
+
+    def chance(self, head: str, outcomes: str, condition: str, brackets: str = "()") -> str:
+        behind = rf" \mid {condition}" if condition else ""
+        return f"{head}{brackets[0]}{outcomes}{behind}{brackets[1]}"
+
+    def do(self, events: str) -> str:
+        return rf"\mathrm{{do}}({events})"
+
+    def total(self, over: Sequence[str]) -> str:
+        return rf"\sum_{{{self.joined(over)}}} "
+
+    def ratio(self, above: str, below: str) -> str:
+        return rf"\frac{{{above}}}{{{below}}}"
+
+
+def _latex_formula(text: str) -> str:
+    """What a question says by words and signs, in mathematics mode."""
+    signs = {"{": r"\{", "}": r"\}", "_": r"\_", "%": r"\%", "~": r"\sim", " * ": r" \cdot "}
+    for sign, other in signs.items():
+        text = text.replace(sign, other)
+    return re.sub(r"(?<!\\)( ?)\b([^\W\d_]{2,})\b( ?)", _latex_word, text)
+
+
+def _latex_word(found: re.Match[str]) -> str:
+    before, word, after = found.groups()
+    return before.replace(" ", r"\ ") + rf"\mathrm{{{word}}}" + after.replace(" ", r"\ ")
+
+
+class _MathML:
+    """Presentation elements of MathML; `BREAK` stands where a line may end."""
+
+    space = before_sum = BREAK
+
+    def name(self, name: str) -> str:
+        if (symbol := _symbol(name)) is None:
+            return _element("mi", name, upright=len(name) == 1)
+        letter, below = symbol
+        return (
+            f"<msub>{_element('mi', letter)}{_below(below)}</msub>"
+            if below
+            else (_element("mi", letter))
+        )
+
+    def index(self, name: str, primes: int) -> str:
+        return (
+            f"<msup>{self.name(name)}<mo>{'′' * primes}</mo></msup>"
+            if primes
+            else (self.name(name))
+        )
+
+    def value(self, value: Value) -> str:
+        return _element("mtext", value) if isinstance(value, str) else self.number(value)
+
+    def number(self, number: object) -> str:
+        return _element("mn", str(number).replace("-", "−"))
+
+    def words(self, text: str, names: Mapping[str, str] = NOTHING) -> str:
+        parts = (names.get(p) or (p and _element("mtext", p)) for p in _cut(text, names))
+        return "".join(parts)
+
+    def sign(self, sign: str) -> str:
+        if not sign:
+            return ""
+        before = BREAK if sign.startswith(" ") else ""
+        return f"{before}<mo>{sign.strip().replace('-', '−')}</mo>"
+
+    def joined(self, parts: Iterable[str]) -> str:
+        return '<mo separator="true">,</mo>'.join(parts)
+
+    def equal(self, left: str, right: str) -> str:
+        return f"{left}<mo>=</mo>{right}"
+
+    def both(self, left: str, right: str) -> str:
+        return left + BREAK + "<mo>=</mo>" + right
+
+    def bracketed(self, inside: str, brackets: str = "()") -> str:
+        left, right = (f'<mo stretchy="false">{bracket}</mo>' for bracket in brackets)
+        return f"{left}{inside}{right}"
+
+    def chance(self, head: str, outcomes: str, condition: str, brackets: str = "()") -> str:
+        behind = f"<mo>∣</mo>{condition}" if condition else ""
+        return head + self.bracketed(outcomes + behind, brackets)
+
+    def do(self, events: str) -> str:
+        return "<mi>do</mi>" + self.bracketed(events)
+
+    def total(self, over: Sequence[str]) -> str:
+        return f'<munder><mo movablelimits="false">∑</mo>{_row(self.joined(over))}</munder>'
+
+    def ratio(self, above: str, below: str) -> str:
+        whole = f"<mfrac>{_row(above)}{_row(below)}</mfrac>"
+        return whole.replace(BREAK, '<mspace width="0.17em"/>')
+
+
+def scaled(coefficient: Fraction, style: Style, *, first: bool) -> str:
+    """The sign of a term, and its coefficient where that is not 1.
+
+    Args:
+        coefficient: of the term.
+        style: how it is written.
+        first: whether no term stands before it.
+    """
+    minus = "-" if first else " - "
+    plus = "" if first else " + "
+    size = abs(coefficient)
+    sign = style.sign(minus if coefficient < 0 else plus)
+    return sign + ("" if size == 1 else style.number(size))
+
+
+def _element(tag: str, text: str, *, upright: bool = False) -> str:
+    kind = ' mathvariant="normal"' if upright else ""
+    return f"<{tag}{kind}>{escape(text)}</{tag}>"
+
+
+def _below(text: str) -> str:
+    """A subscript."""
+    return _element("mn" if text.isdecimal() else "mi", text)
+
+
+def _row(inside: str) -> str:
+    return f"<mrow>{inside}</mrow>"
+
+
+def pieces(mathml: str) -> tuple[str, ...]:
+    """The elements of a formula that is written as MathML, one for each part that stays whole.
+
+    Example:
+        >>> pieces(MATHML.name("x") + BREAK + MATHML.name("v10"))[0]
+        '<math displaystyle="true"><mi>x</mi></math>'
+    """
+    return tuple(f'<math displaystyle="true">{part}</math>' for part in mathml.split(BREAK))
+
+
+TEXT: Style = _Text()
+LATEX: Style = _Latex()
+MATHML: Style = _MathML()
