@@ -17,8 +17,8 @@ RECORDED = {
     "counterfactual": 36,
     "exact, first": 25,
     "exact, again": 3,
-    "verdict": 12,
-    "verdict, from a file": 25,
+    "verdict": 13,
+    "verdict, from a file": 26,
     "fit": 47,
     "evaluate": 112,
 }

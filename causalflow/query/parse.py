@@ -70,7 +70,14 @@ from causalflow.values.likelihood import Levels, Span
 if TYPE_CHECKING:
     from causalflow.graph.graph import Graph
 
-__all__ = ["parse_distribution", "parse_query", "plain_query", "single_query", "told_by"]
+__all__ = [
+    "expected_after",
+    "parse_distribution",
+    "parse_query",
+    "plain_query",
+    "single_query",
+    "told_by",
+]
 
 _PLAIN = re.compile(r"\s*(?:pr?|e)\s*[(\[]", re.IGNORECASE)
 """How a question begins that has no name of its own."""
@@ -346,6 +353,22 @@ def _check_size(text: str) -> None:
 @functools.cache
 def _parser() -> Lark:
     return Lark(GRAMMAR, parser="lalr", propagate_positions=True, maybe_placeholders=False)
+
+
+def expected_after(text: str) -> frozenset[str]:
+    """The terminals of the grammar that may come behind the beginning of one question.
+
+    Example:
+        >>> sorted(expected_after("P(y |"))
+        ['DO', 'NAME', 'QUOTED']
+    """
+    interactive = _parser().parse_interactive(text)
+    try:
+        for _ in interactive.iter_parse():
+            pass
+    except UnexpectedInput:
+        return frozenset()
+    return frozenset(interactive.accepts())
 
 
 def _tree(text: str, written: str = "") -> Branch:

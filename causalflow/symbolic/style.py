@@ -299,7 +299,7 @@ def scaled(coefficient: Fraction, style: Style, *, first: bool) -> str:
     """The sign of a term, and its coefficient where that is not 1.
 
     Args:
-        coefficient: of the term.
+        coefficient: the factor of the term.
         style: how it is written.
         first: whether no term stands before it.
     """
