@@ -1,8 +1,8 @@
 """Completion: evidence with every value that it leaves open found or drawn.
 
 0. Nodes whose equation has known parents and no exogenous variable are computed.
-1. Parents of an observed image are read off it by its anti-causal predictors (the mode); numbers,
-   in a latent, by its flow from there (`causalflow.diffusion.likeliest`).
+1. Parents of an observed image are read off it by its anti-causal predictors (the mode); in a
+   latent by its flow from there (`causalflow.diffusion.likeliest`).
 2. What else is unknown and bears on the evidence, hidden roots and missing nodes, is drawn from its
    joint posterior (`causalflow.model.posterior.posterior`): exactly where that is a table, a list
    of points or normal, else by weighed draws, whose worth the answer states.

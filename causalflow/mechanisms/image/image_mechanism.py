@@ -307,7 +307,7 @@ class ImageMechanism(nn.Module):
 
     @property
     def reads_by_flow(self) -> bool:
-        """Whether its flow has the last word on the numbers that are read off an image."""
+        """Whether its flow has the last word on what is read off an image."""
         return self.canvas.latent is not None and self.representation is None
 
     def infer(

@@ -232,6 +232,12 @@ class AnticausalPredictor(nn.Module):
         heads = [self.heads[module_key(name)](features).float() for name in names]
         return torch.stack([h[:, 0] for h in heads], 1), torch.stack([_spread(h) for h in heads], 1)
 
+    def odds(self, image: Tensor, names: list[str]) -> dict[str, Tensor]:
+        """The logarithms of the probabilities of class parents, shape (batch, levels) each."""
+        tau = torch.full((len(image),), TAU_MIN, device=image.device)
+        features = self._features(enter(image), tau)
+        return {n: _every_level(self.heads[module_key(n)](features))[1] for n in names}
+
     def valued(self, numbers: Tensor, names: list[str]) -> dict[str, Tensor]:
         """The values of such numbers."""
         return {n: self._value(each, n) for n, each in zip(names, numbers.mT, strict=True)}
