@@ -37,10 +37,17 @@ def line(message: Mapping[str, Any]) -> bytes:
     return json.dumps(message, allow_nan=False).encode() + b"\n"
 
 
+class _Asked(dict[str, Any]):
+    """A request's JSON; what it lacks is the asker's mistake."""
+
+    def __missing__(self, name: str) -> Any:
+        raise CausalflowError(f"the question lacks '{name}'")
+
+
 def reply(handler: Handler, body: Mapping[str, Any], session: Session) -> dict[str, Any]:
     """What a handler answers, or the mistake or the fault that kept it from answering."""
     try:
-        answer = dict(handler.run(body, session))
+        answer = dict(handler.run(_Asked(body), session))
         line(answer)
         return {"answer": answer}
     except CausalflowError as mistake:

@@ -23,7 +23,7 @@ from typing import NoReturn, TextIO
 import click
 
 from causalflow import __version__
-from causalflow.cli.output import MISTAKE
+from causalflow.cli.output import IMPORTED, MISTAKE
 from causalflow.errors import CausalflowError, CausalflowWarning, one_line
 from causalflow.plugins import COMMANDS, import_plugin
 from causalflow.training.processes import PeerError, first_to_say, own_rank
@@ -65,6 +65,7 @@ class _Commands(MutableMapping[str, click.Command]):
 def _import(context: click.Context, parameter: click.Parameter, modules: tuple[str, ...]) -> None:
     for module in modules:
         import_plugin(module)
+        context.meta.setdefault(IMPORTED, []).append(module)
 
 
 def _with_option(*, hidden: bool = False) -> click.Option:

@@ -9,7 +9,7 @@ from warnings import warn
 import click
 
 from causalflow.cli.arguments import examples
-from causalflow.cli.output import say
+from causalflow.cli.output import IMPORTED, say
 from causalflow.errors import CausalflowError, CausalflowWarning, GraphError
 from causalflow.limits import GRAPH_BYTES
 
@@ -75,6 +75,7 @@ def app(
         host=host,
         models=tuple(str(_model(each)) for each in models),
         data=None if data is None else str(data.resolve()),
+        plugins=tuple(click.get_current_context().meta.get(IMPORTED, ())),
         **_graph(graph),
     )
     listener = listening(host, port)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from causalflow.model.world import World
 
 __all__ = [
+    "IMPORTED",
     "MISTAKE",
     "Open",
     "captions",
@@ -54,6 +55,8 @@ __all__ = [
 ]
 
 MISTAKE = 2
+IMPORTED = "causalflow.imported"
+"""Where a click context keeps the names of the modules that ``--with`` imported."""
 GAP = "  "
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
