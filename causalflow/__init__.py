@@ -76,6 +76,7 @@ if TYPE_CHECKING:
         UNet,
     )
     from causalflow.graph.settings import Settings
+    from causalflow.hub.pretrained import from_pretrained
     from causalflow.identify.identify import identify
     from causalflow.identify.verdict import Verdict
     from causalflow.model.abduction import Abduction
@@ -133,6 +134,7 @@ _NAMES = {
         "PreservingBalance PrintedBalance ResidualNet StoppingBalance UNet"
     ),
     "causalflow.graph.settings": "Settings",
+    "causalflow.hub.pretrained": "from_pretrained",
     "causalflow.identify.identify": "identify",
     "causalflow.identify.verdict": "Verdict",
     "causalflow.model.abduction": "Abduction",
@@ -227,6 +229,7 @@ __all__ = [
     "evaluate",
     "from_discovery",
     "from_networkx",
+    "from_pretrained",
     "from_pyro",
     "front_door_sets",
     "guided_diffusion",

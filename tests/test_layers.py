@@ -41,6 +41,7 @@ LAYERS = [  # lowest first; modules of one layer may import one another, without
     {"plot"},
     {"certainty"},
     {"evaluation"},
+    {"hub"},
     {"demo"},
     {"__init__"},
     {"app"},

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["figures"]
+__all__ = ["captions", "figures"]
 
 COLUMNS = 8
 _INK, _FAINT, _GRID = "#1f2328", "#656d76", "#d8dee4"
@@ -85,7 +85,7 @@ def _strips(bench: Bench) -> Iterator[tuple[str, str, Figure]]:
             shown["undone"] = outcome.returned[rows]
         worlds = {"factual": own.subject.rows, query: outcome.world}
         texts = {
-            name: _captions(bench.graph, {n: v[rows] for n, v in world.items()})
+            name: captions(bench.graph, {n: v[rows] for n, v in world.items()})
             for name, world in worlds.items()
         }
         about = "A column is one picture. Below each, the labels of its world."
@@ -96,18 +96,18 @@ def _worlds(bench: Bench, decoded: Tensor) -> Figure:
     graph, image, rows = bench.graph, bench.image, slice(0, COLUMNS)
     factual = {name: values[rows] for name, values in bench.subject.rows.items()}
     shown: dict[str, Tensor] = {"factual": factual[image]}
-    texts = {"factual": _captions(graph, factual)}
+    texts = {"factual": captions(graph, factual)}
     shown["do()\nno residual"] = decoded[rows]
     for outcome in bench.worlds.outcomes:
         query = outcome.action.query
         shown[query] = outcome.world[image][rows]
-        texts[query] = _captions(graph, {n: v[rows] for n, v in outcome.world.items()})
+        texts[query] = captions(graph, {n: v[rows] for n, v in outcome.world.items()})
         if truth := bench.truths.get(query):
             shown[f"true\n{query}"] = truth[image][rows]
     return image_grid(shown, texts)
 
 
-def _captions(graph: Graph, world: Columns) -> list[str]:
+def captions(graph: Graph, world: Columns) -> list[str]:
     """One short text a row: ``7 red present``."""
     columns = [_texts(graph, name, world[name]) for name in graph.nodes if name in world]
     lines = zip(*(column for column in columns if column), strict=True)

@@ -82,6 +82,7 @@ from causalflow.model.posterior.posterior import check_route
 from causalflow.model.pyro.extra import to_pyro
 from causalflow.model.sampling import simulate
 from causalflow.model.scm import StructuralModel, accelerate
+from causalflow.model.sharing import CardKeywords, save_pretrained
 from causalflow.model.storage import Stored, read, transplant, write
 from causalflow.model.stream import (
     StreamReport,
@@ -900,6 +901,36 @@ class Model:
             members=self.members,
         )
         write(path, stored, self.parts, limit, bits)
+
+    def save_pretrained(
+        self,
+        folder: str | Path,
+        *,
+        bits: int = 32,
+        piece: str | int = PIECE_BYTES,
+        **card: Unpack[CardKeywords],
+    ) -> list[Path]:
+        """Write a folder that others can read: graph, weights, digests, card and pictures.
+
+        `cf.from_pretrained` reads it. A model that was saved there before is replaced; what else
+        the folder holds is kept.
+
+        Args:
+            folder: it is made if it is not there.
+            bits: the size of a weight, as for `save`.
+            piece: the largest size of a file, as for `save`.
+            card: what README.md says: ``name``, ``about``, ``limits``, ``license``; scores by
+                ``data`` (rows, or the name of a data set) or ``evaluation`` (of `cf.evaluate`), of
+                ``n`` pictures under ``do`` (`causalflow.model.sharing.CardKeywords`).
+
+        Returns:
+            The files.
+
+        Raises:
+            CheckpointError: as for `save`; or the folder holds other files of these names.
+            CausalflowError: data that do not fit the graph, or a text that is none.
+        """
+        return save_pretrained(self, folder, bits, piece, card)
 
     @staticmethod
     def load(

@@ -1,0 +1,155 @@
+"""Pretrained: a model to a folder and back, byte for byte, wherever the folder lies.
+
+save              what `Model.save_pretrained` does
+save_weights      the same of weights that stand in a file already, which are copied as they are
+from_pretrained   the model of a folder; of a name without one, the model that ships under it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Unpack
+
+import torch
+
+from causalflow.errors import CheckpointError, one_of, shown
+from causalflow.evaluation.evaluation import Evaluation, evaluate
+from causalflow.evaluation.table_report import TableReport
+from causalflow.graph.node import images_of
+from causalflow.hub.card import Account, card
+from causalflow.hub.model_folder import CARD, check_place, read_folder, write_folder
+from causalflow.hub.specimens import draw_specimens
+from causalflow.limits import PIECE_BYTES
+from causalflow.model.model import Model
+from causalflow.model.sharing import CardKeywords
+from causalflow.shipped import checkpoint_names, checkpoint_path
+
+__all__ = ["from_pretrained", "save", "save_weights"]
+
+PLACE = "folder or owner/name"
+"""Stands on a card for where the reader has the model from."""
+
+
+def save(
+    model: Model,
+    folder: str | Path,
+    *,
+    bits: int = 32,
+    piece: str | int = PIECE_BYTES,
+    place: str = PLACE,
+    **said: Unpack[CardKeywords],
+) -> list[Path]:
+    """What `Model.save_pretrained` does; ``place`` is where its card says that the model is."""
+
+    def weights(path: Path) -> None:
+        model.save(path, piece=piece, bits=bits)
+
+    return save_weights(model, folder, weights, place=place, **said)
+
+
+def save_weights(
+    model: Model,
+    folder: str | Path,
+    weights: Callable[[Path], None],
+    *,
+    place: str = PLACE,
+    **said: Unpack[CardKeywords],
+) -> list[Path]:
+    """Write the folder of a model whose weights ``weights`` writes to a path.
+
+    Raises:
+        CheckpointError: what `write_folder` refuses.
+        CausalflowError: data that the model cannot be measured on, a text that is none.
+    """
+    check_place(folder)
+    texts = {name: _text(name, said.get(name, "")) for name in ("name", "about", "limits")}
+    license = _text("license", said.get("license", ""))
+    found = _measured(model, said)
+
+    def about(made: Path) -> None:
+        account = Account(
+            model=model,
+            name=texts["name"] or model.graph.name,
+            place=place,
+            about=texts["about"],
+            limits=texts["limits"],
+            license=license,
+            evaluation=found,
+            specimens=draw_specimens(model, made, found, said.get("do")),
+        )
+        (made / CARD).write_bytes(card(account).encode())
+
+    return write_folder(model, folder, weights, about)
+
+
+def _text(name: str, given: object) -> str:
+    if not isinstance(given, str):
+        raise CheckpointError(f"save_pretrained: {name}={shown(given)}; expected a text")
+    return given
+
+
+def _measured(model: Model, said: CardKeywords) -> Evaluation | TableReport | None:
+    """What is known of how good the model is."""
+    given, data = said.get("evaluation"), said.get("data")
+    if isinstance(given, Evaluation | TableReport):
+        return given
+    if given is not None:
+        raise CheckpointError(
+            f"save_pretrained: evaluation={shown(given)}; expected what cf.evaluate returns"
+        )
+    if data is None:
+        return None
+    name = said.get("name") or model.graph.name
+    if not images_of(model.graph.nodes):
+        return evaluate(model, data, name=name)
+    return evaluate(model, data, do=said.get("do"), n=said.get("n", 100), name=name)
+
+
+def from_pretrained(
+    place: str | Path,
+    device: str = "cpu",
+    *,
+    networks: Mapping[str, torch.nn.Module] | None = None,
+    predictors: Mapping[str, Mapping[str, Callable[..., torch.Tensor]]] | None = None,
+) -> Model:
+    """Read a model that `Model.save_pretrained` wrote; every file is checked, nothing is executed.
+
+    Args:
+        place: the folder; or the name of a model that comes with the package, as "morpho_mnist".
+        device: where the weights go.
+        networks: the networks that the model was compiled with, as for `Model.load`.
+        predictors: the predictors that it was compiled with, alike.
+
+    Raises:
+        CheckpointError: no such place, or files that are missing, foreign or altered.
+        CausalflowError: no such device.
+
+    Example:
+        model = cf.from_pretrained("my_model")
+        world = model.counterfactual(rows, do={"color": "red"})
+    """
+
+    def load(path: Path) -> Model:
+        return Model.load(path, device, networks=networks, predictors=predictors)
+
+    return read_folder(_folder(place), load)
+
+
+def _folder(place: Any) -> Path:
+    """Where a model lies that is named by its folder or by its name.
+
+    Raises:
+        CheckpointError: nowhere.
+    """
+    if not isinstance(place, str | Path):
+        raise CheckpointError(f"from_pretrained: {shown(place)}; expected a folder or a name")
+    if str(place) and Path(place).is_dir():
+        return Path(place)
+    if str(place) in checkpoint_names():
+        return checkpoint_path(str(place)).parent
+    known = one_of(place, checkpoint_names())
+    raise CheckpointError(
+        f"from_pretrained: {shown(str(place))} is no folder, nor a model that comes with the "
+        f"package; {known}"
+    )
