@@ -173,7 +173,7 @@ def test_weights_of_another_graph_are_refused_even_with_a_digest_that_fits(copy,
     digest = hashlib.sha256(text).hexdigest()
     config["files"]["graph.yaml"] = {"bytes": len(text), "sha256": digest}
     (copy / "config.json").write_text(json.dumps(config))
-    with pytest.raises(cf.CheckpointError, match="graph.yaml is not the graph"):
+    with pytest.raises(cf.CheckpointError, match=r"graph\.yaml is not the graph"):
         cf.from_pretrained(copy)
 
 
@@ -197,7 +197,7 @@ def test_files_of_others_are_kept_and_never_written_over(table, copy, tmp_path):
     other = tmp_path / "project"
     other.mkdir()
     (other / "README.md").write_text("mine")
-    with pytest.raises(cf.CheckpointError, match="holds 'README.md', and no model"):
+    with pytest.raises(cf.CheckpointError, match=r"holds 'README\.md', and no model"):
         table.save_pretrained(other)
     assert [path.name for path in other.iterdir()] == ["README.md"]
     (tmp_path / "file").write_text("")
