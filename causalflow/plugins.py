@@ -325,6 +325,8 @@ COMMANDS = _registry(
         "evaluate": "causalflow.cli.evaluate:evaluate",
         "demo": "causalflow.cli.demo:demo",
         "app": "causalflow.cli.app:app",
+        "new": "causalflow.cli.new:new",
+        "completion": "causalflow.cli.completion:completion",
     },
 )
 

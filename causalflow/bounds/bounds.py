@@ -28,6 +28,7 @@ import numpy as np
 from causalflow.admg.admg import ADMG
 from causalflow.bounds.interval import KINDS, BoundsKind, Solver
 from causalflow.bounds.observation import ROUNDING, Data, Observation, observe
+from causalflow.display import html_of
 from causalflow.errors import CausalflowError, DataError, QueryError, one_of
 from causalflow.factors.table import Table
 from causalflow.graph.graph import Graph
@@ -59,6 +60,9 @@ class Bounds:
     kind: BoundsKind
     query: AnyQuery
     assumptions: tuple[str, ...] = ()
+
+    def _repr_html_(self) -> str:
+        return html_of(self)
 
     def __str__(self) -> str:
         notes = [f"note: {each}" for each in self.assumptions]

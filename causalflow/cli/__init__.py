@@ -24,6 +24,7 @@ import click
 
 from causalflow import __version__
 from causalflow.cli.output import IMPORTED, MISTAKE
+from causalflow.cli.tasks import Commands
 from causalflow.errors import CausalflowError, CausalflowWarning, one_line
 from causalflow.plugins import COMMANDS, import_plugin
 from causalflow.training.processes import PeerError, first_to_say, own_rank
@@ -83,6 +84,7 @@ def _with_option(*, hidden: bool = False) -> click.Option:
 
 
 @click.group(
+    cls=Commands,
     commands=_Commands(),
     invoke_without_command=True,
     params=[_with_option()],
@@ -123,8 +125,8 @@ def run(args: Sequence[str] | None = None) -> int:
         return _ended(_usage(mistake), MISTAKE)
     except click.Abort as stopped:
         return _ended(str(stopped.__cause__ or "") or "interrupted", INTERRUPTED)
-    except SystemExit:  # click's way to end on a broken pipe, having silenced both streams
-        return BROKEN_PIPE
+    except SystemExit as end:  # click's way to end on a broken pipe, and after a completion
+        return BROKEN_PIPE if end.code else 0
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from causalflow.errors import CausalflowError, EvidenceError, GraphError, one_of
 from causalflow.files import opened
@@ -55,6 +56,7 @@ __all__ = [
     "device_option",
     "do_option",
     "examples",
+    "files",
     "guidance_option",
     "input_file",
     "is_graph_file",
@@ -103,6 +105,11 @@ class OutputFile(click.ParamType):
         if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
             self.fail(f"'{path}' cannot be written: '{folder}' is no folder to write to")
         return path
+
+
+def files(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    """What a shell completes an argument by: the names of files."""
+    return [CompletionItem(begun, type="file")]
 
 
 def is_graph_file(path: Path) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from causalflow.cli.arguments import examples
+from causalflow.cli.arguments import examples, files
 from causalflow.cli.output import MISTAKE, count, json_option, say, say_json
 from causalflow.errors import GraphError
 
@@ -22,7 +22,7 @@ __all__ = ["check", "checked", "summary"]
     short_help="Check graph files and their queries.",
     epilog=examples("causalflow check graphs/*.yaml", "causalflow check --json g.yaml"),
 )
-@click.argument("files", nargs=-1, required=True)
+@click.argument("files", nargs=-1, required=True, shell_complete=files)
 @json_option
 @click.pass_context
 def check(context: click.Context, files: Sequence[str], as_json: bool) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from causalflow.cli.arguments import PICTURES, OutputFile, examples, seed_option
+from causalflow.cli.arguments import PICTURES, OutputFile, examples, files, seed_option
 from causalflow.cli.output import (
     captions,
     count,
@@ -48,7 +48,7 @@ MOST_LEVELS = 20
         "causalflow data graph.yaml --data scans --window 1%,99% --slice z=50% --json",
     ),
 )
-@click.argument("file")
+@click.argument("file", shell_complete=files)
 @click.option("--data", "source", required=True, help=DATA_HELP)
 @click.option(
     "-o", "--output", type=OutputFile(*PICTURES), help="A picture of rows drawn at random."

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from causalflow.cli.arguments import PICTURES, Assignment, AssignmentType, OutputFile, examples
+from causalflow.cli.arguments import (
+    PICTURES,
+    Assignment,
+    AssignmentType,
+    OutputFile,
+    examples,
+    files,
+)
 from causalflow.cli.identify import decided
 from causalflow.cli.output import json_option, records, say, say_json, write_figure
 from causalflow.errors import CausalflowError, DataError
@@ -31,7 +38,7 @@ __all__ = ["estimate"]
         'causalflow estimate g.yaml "E[y | do(dose)]" --data rows.csv --at dose=0,10,20',
     ),
 )
-@click.argument("file")
+@click.argument("file", shell_complete=files)
 @click.argument("query")
 @click.option("--data", required=True, help="A .csv, .parquet, .npz or .h5 file, a column a node.")
 @click.option("--method", default="auto", show_default=True, help="How it is estimated, by name.")

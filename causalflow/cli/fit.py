@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from causalflow.cli.arguments import OutputFile, examples
+from causalflow.cli.arguments import OutputFile, examples, files
 from causalflow.cli.data import short_form
 from causalflow.cli.output import count, image_names, json_option, say, say_json, table
 from causalflow.cli.rows import (
@@ -80,7 +80,7 @@ def fit_options(command: Command) -> Command:
         "causalflow fit bar_mnist_frontdoor.yaml --data bar_mnist_frontdoor -o bar.safetensors",
     ),
 )
-@click.argument("file")
+@click.argument("file", shell_complete=files)
 @click.option("--data", required=True, help=DATA_HELP)
 @click.option("-o", "--output", type=OutputFile(), required=True, help="The model file to write.")
 @images_option

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from causalflow.cli.arguments import examples
+from causalflow.cli.arguments import examples, files
 from causalflow.cli.output import json_option, say, say_json
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from causalflow.identify.verdict import Verdict
     from causalflow.proof.proof import Proof
 
-__all__ = ["data_option", "decided", "first_hedge", "identify"]
+__all__ = ["as_record", "data_option", "decided", "first_hedge", "identify"]
 
 WHOLE = ("observational", "experimental")
 
@@ -37,7 +37,7 @@ data_option = click.option(
         'causalflow identify g.yaml "P(y | do(x))" --data "P(v)" --data "P(v | do(z))"',
     ),
 )
-@click.argument("file")
+@click.argument("file", shell_complete=files)
 @click.argument("query")
 @data_option
 @click.option("--explain", is_flag=True, help="Show the derivation, and shorter answers if any.")
@@ -62,7 +62,7 @@ def identify(
 
     verdict = decided(load(file), query, data)
     if as_json:
-        say_json(_json(verdict, explain, proof))
+        say_json(as_record(verdict, explain, proof))
     else:
         say(verdict.text(explain=explain, proof=proof))
 
@@ -83,7 +83,7 @@ def first_hedge(verdict: Verdict) -> Hedge | None:
     return next((hedge for hedges in factors for hedge in hedges), None)
 
 
-def _json(verdict: Verdict, explain: bool, proof: bool) -> dict[str, Any]:
+def as_record(verdict: Verdict, explain: bool = False, proof: bool = False) -> dict[str, Any]:
     """The verdict, with the reasons if there is no estimand, and the steps if they are wanted."""
     from causalflow.symbolic.render import to_latex, to_text
 

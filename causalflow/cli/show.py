@@ -16,11 +16,12 @@ from causalflow.cli.arguments import (
     PICTURES,
     OutputFile,
     examples,
+    files,
     input_file,
     is_graph_file,
     load_model,
 )
-from causalflow.cli.identify import data_option, decided, first_hedge
+from causalflow.cli.identify import as_record, data_option, decided, first_hedge
 from causalflow.cli.output import json_option, records, say, say_json, table
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ __all__ = ["describe", "draw", "enumerate"]
         'causalflow draw graphs/literature/bow.yaml --query "P(y | do(x))"',
     ),
 )
-@click.argument("file")
+@click.argument("file", shell_complete=files)
 @click.option(
     "-o",
     "--output",
@@ -46,7 +47,10 @@ __all__ = ["describe", "draw", "enumerate"]
 )
 @click.option("--query", help="A causal question: if data cannot answer it, the hedge is shown.")
 @data_option
-def draw(file: str, output: Path | None, query: str | None, data: Sequence[str]) -> None:
+@json_option
+def draw(
+    file: str, output: Path | None, query: str | None, data: Sequence[str], as_json: bool
+) -> None:
     """Draw the graph of FILE: node types by shape, hidden confounders as dashed edges.
 
     Prints the path of the picture; with a query, its verdict below.
@@ -59,7 +63,12 @@ def draw(file: str, output: Path | None, query: str | None, data: Sequence[str])
     path = output or Path(f"{Path(file).stem}.png")
     hedge = None if verdict is None else first_hedge(verdict)
     title = None if verdict is None or hedge is not None else _title(verdict)
-    say(str(plot_graph(graph, path, highlight=hedge, title=title)))
+    written = plot_graph(graph, path, highlight=hedge, title=title)
+    if as_json:
+        told = None if verdict is None else {"query": str(verdict.query), **as_record(verdict)}
+        say_json({"picture": written, "verdict": told})
+        return
+    say(str(written))
     if verdict is not None:
         say(verdict.text())
 
@@ -110,7 +119,7 @@ def _model(path: Path) -> Model:
     short_help="The whole table of a small finite model.",
     epilog=examples("causalflow enumerate graphs/ascm_xy.yaml"),
 )
-@click.argument("file")
+@click.argument("file", shell_complete=files)
 @json_option
 def enumerate(file: str, as_json: bool) -> None:
     """Write out graph FILE, a finite model: every combination of exogenous values.

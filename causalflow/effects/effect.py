@@ -21,6 +21,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy.stats import norm
 
+from causalflow.display import html_of
 from causalflow.effects.complete_rows import Array
 from causalflow.effects.nuisance.overlap import Overlap
 from causalflow.errors import CausalflowError, DataError
@@ -166,6 +167,9 @@ class Effect:
     @property
     def _is_curve(self) -> bool:
         return self.band is not None and all(isinstance(cell[0], float) for cell in self.cells)
+
+    def _repr_html_(self) -> str:
+        return html_of(self)
 
     def __str__(self) -> str:
         return "\n".join([*self._answers(), *self._notes()])

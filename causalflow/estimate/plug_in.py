@@ -23,6 +23,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from causalflow.display import html_of
 from causalflow.errors import DataError
 from causalflow.estimate.counts import Counts
 from causalflow.estimate.empty_strata import form_of, range_of
@@ -88,6 +89,9 @@ class Estimate:
         if self.low.axes:
             return self.low, self.high
         return self.low.values.item(), self.high.values.item()
+
+    def _repr_html_(self) -> str:
+        return html_of(self)
 
     def __str__(self) -> str:
         left_out = f" ({self.dropped:,} more are incomplete)" if self.dropped else ""

@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from causalflow.errors import EvidenceError
 from causalflow.evaluation.task import Action, Columns, Subject, image_node

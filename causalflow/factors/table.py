@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from causalflow.display import html_of
 from causalflow.errors import CausalflowError, one_of
 from causalflow.factors.array import Values, numbers, spread
 from causalflow.factors.rows import Levels, named_levels, relative_frequencies
@@ -307,6 +308,9 @@ class Table:
         if frozenset(self.axes) != frozenset(other.axes) or self.levels != other.levels:
             return False
         return bool(np.allclose(self.to_numpy(), other.to_numpy(self.axes), atol=atol, rtol=rtol))
+
+    def _repr_html_(self) -> str:
+        return html_of(self)
 
     def __str__(self) -> str:
         return aligned_text(self)

@@ -14,6 +14,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from causalflow.admg.admg import ADMG, Names
+from causalflow.display import svg_of
 from causalflow.errors import GraphError
 from causalflow.frozen import Frozen
 from causalflow.graph.cause import Cause
@@ -348,6 +349,9 @@ class Graph:
     def __hash__(self) -> int:
         """The hash of the content."""
         return hash(self._content())
+
+    def _repr_svg_(self) -> str | None:
+        return svg_of(self)
 
     def __repr__(self) -> str:
         """The name and the edges, or how many there are."""

@@ -16,6 +16,7 @@ import numpy as np
 
 from causalflow.admg.admg import ADMG
 from causalflow.design.formulas import ShortAnswer, short_answers
+from causalflow.display import html_of
 from causalflow.effects.ask import Ask
 from causalflow.errors import DataError, QueryError
 from causalflow.estimate.plug_in import Answers, Estimate, unsettled
@@ -324,6 +325,9 @@ class Verdict:
         """The derivation as a numbered list."""
         items = "\n".join(rf"  \item {step.latex()}" for step in self.derivation)
         return f"\\begin{{enumerate}}\n{items}\n\\end{{enumerate}}"
+
+    def _repr_html_(self) -> str:
+        return html_of(self)
 
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.latex()}$"

@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, Unpack, overload
 import torch
 
 from causalflow.data.habit import Habit
+from causalflow.display import html_of
 from causalflow.errors import CausalflowWarning, CompileError
 from causalflow.exact.model import ExactModel
 from causalflow.exact.prepared import Prepared
@@ -196,6 +197,9 @@ class Model:
     def __repr__(self) -> str:
         state = "fitted" if self.fitted == set(self.scm.order) else "untrained"
         return f"Model({self.graph.name!r}, {len(self.scm.order)} nodes, {state})"
+
+    def _repr_html_(self) -> str:
+        return html_of(self)
 
     def fit(
         self,

@@ -36,7 +36,7 @@ from pathlib import Path
 from typing import Any
 
 from torch import Tensor
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from causalflow.errors import DataError, EvidenceError
 from causalflow.files import alone, written

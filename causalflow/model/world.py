@@ -26,6 +26,7 @@ from torch import Tensor
 
 from causalflow.diffusion.denoiser import NetworkCalls
 from causalflow.diffusion.locality import Regions
+from causalflow.display import html_of
 from causalflow.errors import CausalflowWarning, EvidenceError, one_of
 from causalflow.graph.node import Level
 from causalflow.identify.verdict import Verdict
@@ -75,6 +76,7 @@ class World(Mapping[str, Tensor]):
     Attributes:
         latents: the representations of each image's parents in this world, (rows, length).
         info: how the values came about, and which of them are draws.
+        types: each node's type.
     """
 
     def __init__(
@@ -92,12 +94,12 @@ class World(Mapping[str, Tensor]):
         self._judge = judge
         self.latents = latents or {}
         self._repeats = repeats
-        self._types, self._library = types or {}, library
+        self.types, self._library = types or {}, library
 
     def judged(self, judge: Callable[[], Verdict | None], library: str = PANDAS) -> World:
         """The same world, with what makes its verdict, and the library of its data frame."""
         return World(
-            self._values, self.info, judge, self.latents, self._repeats, self._types, library
+            self._values, self.info, judge, self.latents, self._repeats, self.types, library
         )
 
     def to_dataframe(self) -> Any:
@@ -107,7 +109,7 @@ class World(Mapping[str, Tensor]):
         """
         columns = {
             name: kind.names(kind.read(self[name], where=f"node '{name}'"))
-            for name, kind in self._types.items()
+            for name, kind in self.types.items()
             if name in self and not kind.pictured
         }
         return frame_of(columns, self._library)
@@ -160,6 +162,9 @@ class World(Mapping[str, Tensor]):
         shapes = ", ".join(f"{name}: {tuple(value.shape)}" for name, value in self.items())
         drawn = ", ".join(map(self._shown, self.info.undetermined))
         return f"World({shapes}{f'; one draw of several: {drawn}' if drawn else ''})"
+
+    def _repr_html_(self) -> str:
+        return html_of(self)
 
     def _shown(self, name: str) -> str:
         """An undetermined node, of a single row with the probabilities of its levels."""

@@ -36,6 +36,7 @@ __all__ = [
     "Arrangement",
     "Line",
     "Mark",
+    "Measure",
     "Point",
     "arranged",
 ]

@@ -5,15 +5,13 @@ Below the graph stands a legend, in centred rows: what its shapes and lines stan
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from causalflow.graph.graph import Graph
 from causalflow.plot.arrangement import (
     CAPTION_SIZE,
-    MARGIN,
     NAME_SIZE,
     SMALL_SIZE,
     Arrangement,
@@ -21,13 +19,13 @@ from causalflow.plot.arrangement import (
     Point,
     arranged,
 )
+from causalflow.plot.legend import LEGEND_SIZE, Key, legend_entries, placed
 from causalflow.plot.routes import Box
 from causalflow.plot.strokes import draw_ground, draw_halo, draw_line, draw_shape, text_width
 from causalflow.plot.style import (
     BIDIRECTED,
     INNER_GROUND,
     OUTER_GROUND,
-    EdgeStyle,
     Highlight,
     NodeStyle,
 )
@@ -36,78 +34,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["draw_figure", "draw_legend", "legend_entries"]
-
-Entry: TypeAlias = NodeStyle | EdgeStyle
-
-ROW = 0.27
-SIZE = 8.5
-
-
-def legend_entries(nodes: Iterable[NodeStyle], edges: Iterable[EdgeStyle]) -> list[Entry]:
-    """What needs explaining, each once: nothing in a purely symbolic graph."""
-    shapes = list(dict.fromkeys(nodes))
-    lines = [style for style in dict.fromkeys(edges) if style.legend]
-    return [*shapes, *lines] if any(style.legend != "variable" for style in shapes) else []
-
-
-def draw_legend(
-    axes: Axes, entries: Sequence[Entry], low: Point, high: Point
-) -> tuple[Point, Point]:
-    """Rows under the drawing, as wide as it is (5.7 inches at least); the new corners."""
-    if not entries:
-        return low, high
-    rows = list(_rows(entries, max(high[0] - low[0] - 2 * MARGIN, 5.7)))
-    top = low[1] - 0.06
-    for number, row in enumerate(rows):
-        left = (low[0] + high[0] - _row_width(row)) / 2
-        for x, style in row:
-            _draw_entry(axes, style, left + x, top - (number + 0.5) * ROW)
-    wider = max(map(_row_width, rows)) + 2 * MARGIN - (high[0] - low[0])
-    extra = max(0.0, wider / 2)
-    return (low[0] - extra, top - len(rows) * ROW - 0.1), (high[0] + extra, high[1])
-
-
-def _rows(entries: Sequence[Entry], widest: float) -> Iterator[list[tuple[float, Entry]]]:
-    """The entries with their distance from the row's left end."""
-    row: list[tuple[float, Entry]] = []
-    x = 0.0
-    for style in entries:
-        if row and x + _entry_width(style) > widest:
-            yield row
-            row, x = [], 0.0
-        row.append((x, style))
-        x += _entry_width(style) + 0.24
-    yield row
-
-
-def _row_width(row: Sequence[tuple[float, Entry]]) -> float:
-    return row[-1][0] + _entry_width(row[-1][1])
-
-
-def _swatch_width(style: Entry) -> float:
-    return 0.26 if isinstance(style, NodeStyle) else 0.42
-
-
-def _entry_width(style: Entry) -> float:
-    return _swatch_width(style) + 0.09 + text_width(style.legend, SIZE)
-
-
-def _draw_entry(axes: Axes, style: Entry, x: float, y: float) -> None:
-    if isinstance(style, NodeStyle):
-        ellipse = style.shape == "ellipse"
-        draw_shape(axes, style, Box(x=x + 0.13, y=y, width=0.24, height=0.16, ellipse=ellipse), 1.0)
-    else:
-        straight = np.linspace([x, y], [x + 0.42, y], 9)
-        draw_line(axes, style, straight, both=style is BIDIRECTED)
-    axes.text(
-        x + _swatch_width(style) + 0.09,
-        y,
-        style.legend,
-        size=SIZE,
-        va="center_baseline",
-        color="#4a525d",
-    )
+__all__ = ["draw_figure"]
 
 
 def draw_figure(
@@ -119,10 +46,10 @@ def draw_figure(
     highlight: Highlight | None = None,
 ) -> Figure:
     """The figure; its size follows from the graph."""
-    from matplotlib.figure import Figure
+    from causalflow.plot.figure import ShownFigure
 
     plan = arranged(graph, text_width, exogenous=exogenous, highlight=highlight)
-    figure = Figure()
+    figure = ShownFigure()
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
     if highlight is not None:
@@ -135,10 +62,22 @@ def draw_figure(
     entries = legend_entries((m.style for m in plan.marks), (e.style for e in plan.lines))
     if highlight is not None:
         entries, title = highlight.legend, title or highlight.title
-    low, high = draw_legend(axes, entries if legend else [], low, high)
+    keys, low, high = placed(entries if legend else [], low, high, text_width)
+    for key in keys:
+        _draw_key(axes, key)
     high = _draw_title(axes, title, low, high)
     _fit(figure, axes, low, high)
     return figure
+
+
+def _draw_key(axes: Axes, key: Key) -> None:
+    """An entry of the legend."""
+    if isinstance(key.style, NodeStyle):
+        draw_shape(axes, key.style, key.box, 1.0)
+    else:
+        draw_line(axes, key.style, np.linspace(*key.line, 9), both=key.style is BIDIRECTED)
+    words = {"va": "center_baseline", "color": "#4a525d"}
+    axes.text(key.words, key.y, key.style.legend, size=LEGEND_SIZE, **words)  # type: ignore[arg-type]
 
 
 def _draw_grounds(axes: Axes, highlight: Highlight, plan: Arrangement) -> None:

@@ -129,13 +129,14 @@ def _canvas(
     label_width: float, columns: int, heights: Sequence[float], title: str | None
 ) -> tuple[Figure, _Place]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+
+    from causalflow.plot.figure import ShownFigure
 
     header = _TITLE if title else 0.0
     left = _MARGIN + label_width
     width = max(left + columns * _CELL, _TITLE_INCH * len(title or "")) + _MARGIN
     size = (width, 2 * _MARGIN + header + sum(heights))
-    figure = Figure(size, facecolor="white")
+    figure = ShownFigure(size, facecolor="white")
     FigureCanvasAgg(figure)
     top = size[1] - _MARGIN - header
     tops = [top - sum(heights[:row]) for row in range(len(heights))]

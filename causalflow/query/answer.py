@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from causalflow.display import html_of
 from causalflow.errors import EvidenceError
 from causalflow.factors.table import Number, Table
 from causalflow.query.combination import AnyQuery, Combination, Part
@@ -119,6 +120,9 @@ class Answer:
             return ""
         fit = "; error of fit not included" if self.learned else ""
         return f"simulation error at most {self.error:.2g} (standard error of the draws{fit})"
+
+    def _repr_html_(self) -> str:
+        return html_of(self)
 
     def __str__(self) -> str:
         value = self.value

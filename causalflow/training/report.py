@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from causalflow.display import html_of
+
 __all__ = ["FitReport"]
 
 
@@ -37,3 +39,6 @@ class FitReport:
     members: int = 0
     gaps: Mapping[str, float] = field(default_factory=dict)
     assumptions: tuple[str, ...] = ()
+
+    def _repr_html_(self) -> str:
+        return html_of(self)

@@ -1,0 +1,148 @@
+"""The command line as somebody meets it: help by task, completion, a first graph file, JSON."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+
+import causalflow as cf
+
+TABLE = """id,age,sex,"dose, mg",smoker,note,site,score
+""" + "\n".join(
+    f"{row},{20 + 3 * row % 47}.5,{'mf'[row % 2]},{row / 7:.3f},{['yes', 'no', ''][row % 3]},"
+    f"n{row},A,{[1, 2, 5][row % 3]}"
+    for row in range(40)
+)
+
+
+def test_help_lists_every_command_once_by_task_with_an_example_each(cli):
+    shown = cli("--help").out
+    tasks = shown.split("Options:")[1].split("\n\n")[1:]
+    examples = [block for block in tasks if "\n  $ causalflow " in block]
+    assert len(examples) == 5
+    names = re.findall(r"^  (\w+)  ", "\n".join(tasks), re.MULTILINE)
+    assert len(names) == len(set(names))
+    assert {"check", "identify", "ask", "fit", "counterfactual", "new", "completion"} <= set(names)
+    for example in re.findall(r"\$ causalflow (\w+)", shown):
+        assert example in names
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_what_the_shell_runs(cli, shell):
+    ran = cli("completion", shell)
+    assert ran.code == 0
+    assert f"_CAUSALFLOW_COMPLETE={shell}_complete" in ran.out
+    assert cli("completion", "tcsh").code == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "options"),
+    [
+        ("causalflow ide", ["plain,identify"]),
+        ("causalflow identify --expl", ["plain,--explain"]),
+        ("causalflow identify gra", ["file,gra"]),
+        ("causalflow completion z", ["plain,zsh"]),
+    ],
+)
+def test_a_shell_completes_commands_options_choices_and_files(words, options):
+    asked = {"_CAUSALFLOW_COMPLETE": "bash_complete", "COMP_WORDS": words}
+    asked["COMP_CWORD"] = str(len(words.split()) - 1)
+    command = [sys.executable, "-m", "causalflow"]
+    ran = subprocess.run(
+        command, env={**os.environ, **asked}, capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.split() == options
+
+
+def test_new_guesses_types_says_so_and_its_file_checks(cli, tmp_path):
+    (tmp_path / "my rows.csv").write_text(TABLE)
+    ran = cli("new", "my rows.csv")
+    assert ran.code == 0, ran.err
+    text = (tmp_path / "my rows.yaml").read_text()
+    assert text.count("# guessed: ") == 5
+    assert cli("check", "my rows.yaml").code == 0
+    graph = cf.load(tmp_path / "my rows.yaml")
+    assert list(graph.nodes) == ["age", "sex", "dose, mg", "smoker", "score"]
+    assert graph.nodes["smoker"].type.levels == ("no", "yes")
+    assert graph.nodes["score"].type.levels == ("1", "2", "5")
+    for name, why in (
+        ("id", "numbers the rows"),
+        ("note", "different texts"),
+        ("site", "the same"),
+    ):
+        assert re.search(rf"# left out: {name}: .*{why}", text)
+    # what is written as an example is one, when it is no comment any more
+    added = text.replace("edges: []\n", "").replace("# edges:", "edges:").replace("#   - ", "  - ")
+    assert len(cf.loads(added.replace("# queries:", "queries:")).edges) == 1
+
+
+def test_new_reads_a_graph_that_a_fit_takes(cli, tmp_path):
+    (tmp_path / "rows.csv").write_text(TABLE)
+    assert cli("new", "rows.csv").code == 0
+    ran = cli(
+        "fit", "rows.yaml", "--data", "rows.csv", "-o", "m.safetensors", "--steps", 2, "--json"
+    )
+    assert ran.code == 0, ran.err
+
+
+def test_new_keeps_what_is_there(cli, tmp_path):
+    (tmp_path / "rows.csv").write_text(TABLE)
+    (tmp_path / "rows.yaml").write_text("mine")
+    ran = cli("new", "rows.csv")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == "rows.yaml: is there already, and is kept; name another by --output\n"
+    assert (tmp_path / "rows.yaml").read_text() == "mine"
+
+
+def pictures(folder, names, size):
+    for name in names:
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB" if len(size) == 3 else "L", size[:2]).save(file)
+
+
+def test_new_reads_pictures_with_labels_and_a_folder_a_level(cli, tmp_path):
+    pictures(tmp_path / "named", [f"{i}.png" for i in range(8)], (10, 12))
+    table = "path,digit\n" + "\n".join(f"{i}.png,{i % 3}" for i in range(8))
+    (tmp_path / "named" / "labels.csv").write_text(table)
+    pictures(tmp_path / "tree", ["cat/1.png", "guinea pig/1.png"], (9, 7, 3))
+    for folder, edge, shape in (
+        ("named", ("digit", "image"), (1, 12, 10)),
+        ("tree", ("label", "image"), (3, 7, 9)),
+    ):
+        told = json.loads(cli("new", folder, "--json").out)
+        assert list(told["nodes"]) == [edge[0], "image"]
+        graph = cf.load(tmp_path / told["file"])
+        assert [(each.source, each.target) for each in graph.edges] == [edge]
+        assert tuple(graph.nodes["image"].type.shape) == shape
+        assert cli("data", told["file"], "--data", folder).code == 0
+
+
+def test_new_says_what_it_cannot_read(cli, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "bad.csv").write_text("a,b\n1\n")
+    for source in ("empty", "bad.csv", "nowhere"):
+        ran = cli("new", source)
+        assert (ran.code, ran.out) == (2, "")
+        assert len(ran.err.splitlines()) == 1
+    assert list(tmp_path.glob("*.yaml")) == []
+
+
+def test_a_hostile_header_makes_no_other_file(cli, tmp_path):
+    (tmp_path / "rows.csv").write_text('"x: {\ny",a#b,"nodes",true\n' + "1,2,3,x\n2,3,1,y\n" * 9)
+    assert cli("new", "rows.csv").code == 0
+    assert list(cf.load(tmp_path / "rows.yaml").nodes) == ["a#b", "nodes", "true"]
+
+
+def test_draw_says_its_verdict_as_json(cli, tmp_path):
+    (tmp_path / "bow.yaml").write_text("edges: [x -> y, x <-> y]\n")
+    told = json.loads(cli("draw", "bow.yaml", "--query", "P(y | do(x))", "--json").out)
+    assert told["picture"] == "bow.png"
+    assert told["verdict"]["identifiable"] is False
+    assert json.loads(cli("draw", "bow.yaml", "--json").out)["verdict"] is None
