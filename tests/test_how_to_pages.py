@@ -1,4 +1,4 @@
-"""The pages of docs/how-to: every example runs as it is printed.
+"""The pages of docs/how-to and docs/explanation: every example runs as it is printed.
 
 A fenced block is what its first line says: ``python NAME.py``, ``yaml NAME.yaml`` and ``text NAME``
 are files; ``python`` alone is run, all of a page in one namespace; ``console`` holds commands, each
@@ -16,8 +16,9 @@ import pytest
 
 from causalflow.cli import run
 
-FOLDER = Path(__file__).resolve().parents[1] / "docs" / "how-to"
-PAGES = sorted(path for path in FOLDER.glob("*.md") if path.stem != "README")
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+FOLDERS = (DOCS / "how-to", DOCS / "explanation")
+PAGES = sorted(path for folder in FOLDERS for path in folder.glob("*.md") if path.stem != "index")
 BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -67,7 +68,12 @@ def test_every_kind_of_addition_has_its_page():
     assert {page.stem for page in PAGES} >= {*wanted.split(), "identification-rule", "cli-command"}
 
 
+def test_every_task_that_people_ask_for_has_its_page():
+    wanted = "your-own-pictures confounded-picture missing-labels export-to-pyro fit-at-scale"
+    assert {page.stem for page in PAGES} >= set(wanted.split())
+
+
 def test_links_of_the_pages_lead_somewhere():
-    for page in [*PAGES, FOLDER / "README.md"]:
+    for page in [*PAGES, *(folder / "index.md" for folder in FOLDERS)]:
         for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
             assert target.startswith("http") or (page.parent / target).exists(), (page.name, target)

@@ -33,8 +33,13 @@ def test_constraints_pin_every_requirement_within_its_bounds(text):
     assert requirement.specifier.contains(installed)
 
 
-@pytest.mark.parametrize("text", PROJECT["optional-dependencies"]["benchmarks"])
-def test_constraints_pin_the_peers_that_the_benchmarks_stand_beside(text):
+def beside():
+    extras = PROJECT["optional-dependencies"]
+    return [*extras["benchmarks"], *extras["docs"]]
+
+
+@pytest.mark.parametrize("text", beside())
+def test_constraints_pin_the_peers_of_the_benchmarks_and_what_builds_the_site(text):
     requirement = Requirement(text)
     assert requirement.specifier.contains(pin(requirement))
 
