@@ -24,6 +24,7 @@ from causalflow.cli.arguments import (
 )
 from causalflow.cli.output import json_option, records, say, say_json
 from causalflow.errors import CompileError, EvidenceError
+from causalflow.graph.compilable import is_explicit
 from causalflow.limits import DRAWN_ROWS
 from causalflow.values.image import image_of
 
@@ -107,32 +108,16 @@ def _exact(file: Path, query: str, given: Sequence[Assignment]) -> Answer | None
     Raises:
         CompileError: the graph says too little to be a model.
     """
-    from dataclasses import replace
-
-    from causalflow.exact.model import ExactModel
+    from causalflow.exact.judged import judged_answer
     from causalflow.exact.structure import unsupported
-    from causalflow.exact.verification import missing_support
     from causalflow.formats.formats import load
-    from causalflow.identify.judgement import Judgement
 
     graph = load(file)
     if reason := unsupported(graph):
-        if _is_explicit(graph):
+        if is_explicit(graph):
             return None
         raise CompileError(f"{file}: {reason}; fit a model to data and ask that: causalflow fit")
-    model = ExactModel(graph)
-    answer = model.ask(query, _known(graph, given))
-    judgement = Judgement(graph, answer.query)
-    empty = missing_support(model, verdict) if (verdict := judgement.verdict) and not given else ()
-    notes = (f"positivity fails: {each}: the answer rests on the model" for each in empty)
-    return replace(answer, judgement=judgement, notes=(*answer.notes, *notes))
-
-
-def _is_explicit(graph: Graph) -> bool:
-    """Whether every node has an equation or a table: nothing is left to be fitted."""
-    nodes = graph.nodes.values()
-    made = ("equation", "table")
-    return all(any(getattr(node, how, None) is not None for how in made) for node in nodes)
+    return judged_answer(graph, query, _known(graph, given))
 
 
 def _by_model(

@@ -12,11 +12,10 @@ from causalflow.cli.output import json_option, say, say_json
 
 if TYPE_CHECKING:
     from causalflow.graph.graph import Graph
-    from causalflow.identify.hedge import Hedge
     from causalflow.identify.verdict import Verdict
     from causalflow.proof.proof import Proof
 
-__all__ = ["as_record", "data_option", "decided", "first_hedge", "identify"]
+__all__ = ["as_record", "data_option", "decided", "identify"]
 
 WHOLE = ("observational", "experimental")
 
@@ -73,14 +72,6 @@ def decided(graph: Graph, query: str, data: Sequence[str]) -> Verdict:
 
     named = tuple(data) or WHOLE[:1]
     return decide(graph, query, named[0] if len(named) == 1 else list(named))
-
-
-def first_hedge(verdict: Verdict) -> Hedge | None:
-    """A hedge that forbids the answer, of the question itself or of a factor of it."""
-    if verdict.hedge is not None:
-        return verdict.hedge
-    factors = (getattr(each, "hedges", ()) for each in verdict.witness)
-    return next((hedge for hedges in factors for hedge in hedges), None)
 
 
 def as_record(verdict: Verdict, explain: bool = False, proof: bool = False) -> dict[str, Any]:

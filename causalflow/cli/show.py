@@ -21,7 +21,7 @@ from causalflow.cli.arguments import (
     is_graph_file,
     load_model,
 )
-from causalflow.cli.identify import as_record, data_option, decided, first_hedge
+from causalflow.cli.identify import as_record, data_option, decided
 from causalflow.cli.output import json_option, records, say, say_json, table
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def draw(
     graph = load(file)
     verdict = None if query is None else decided(graph, query, data)
     path = output or Path(f"{Path(file).stem}.png")
-    hedge = None if verdict is None else first_hedge(verdict)
+    hedge = None if verdict is None else verdict.nearest_hedge
     title = None if verdict is None or hedge is not None else _title(verdict)
     written = plot_graph(graph, path, highlight=hedge, title=title)
     if as_json:

@@ -25,12 +25,18 @@ _OWN = {
 }
 """Backbone -> its own options. A file may state width and levels whatever stands in their place."""
 
-__all__ = ["latent_levels", "refusals", "untyped"]
+__all__ = ["is_explicit", "latent_levels", "refusals", "untyped"]
 
 
 def untyped(graph: Graph) -> list[str]:
     """The nodes without a type."""
     return [name for name, node in graph.nodes.items() if node.type is UNTYPED]
+
+
+def is_explicit(graph: Graph) -> bool:
+    """Whether every node has an equation or a table: nothing is left to be fitted."""
+    nodes = graph.nodes.values()
+    return all(node.equation is not None or node.table is not None for node in nodes)
 
 
 def latent_levels(graph: Graph, ends: tuple[str, str], states: int | None) -> int:

@@ -263,6 +263,10 @@ class Graph:
         """The graph with other options of some nodes; their equations and tables stay."""
         return Graph.of(replace(self._declaration, nodes={**self.nodes, **nodes}))
 
+    def with_laws(self, laws: Mapping[str, Exogenous]) -> Graph:
+        """The graph with other distributions of some exogenous variables."""
+        return Graph.of(replace(self._declaration, exogenous={**self.exogenous, **laws}))
+
     def extended(self, nodes: Mapping[str, Node], edges: Sequence[Edge]) -> Graph:
         """The graph with further nodes, and edges from any into them; nothing else changes."""
         return Graph.of(

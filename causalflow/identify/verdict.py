@@ -95,6 +95,14 @@ class Verdict:
         return self.estimand == ZERO
 
     @property
+    def nearest_hedge(self) -> Hedge | None:
+        """A hedge that forbids the answer, of the question itself or of a factor of it."""
+        if self.hedge is not None:
+            return self.hedge
+        factors = (getattr(each, "hedges", ()) for each in self.witness)
+        return next((hedge for hedges in factors for hedge in hedges), None)
+
+    @property
     def levels(self) -> Mapping[str, tuple[Level, ...]]:
         """The declared levels of each variable that has finitely many."""
         nodes = {} if self.declared is None else self.declared.nodes

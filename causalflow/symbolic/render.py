@@ -59,7 +59,7 @@ def to_mathml(expression: Expression) -> str:
 
     Example:
         >>> to_mathml(One())
-        '<math displaystyle="true"><mn>1</mn></math>'
+        '<math xmlns="http://www.w3.org/1998/Math/MathML" displaystyle="true"><mn>1</mn></math>'
     """
     return " ".join(pieces(formula(expression, MATHML)))
 

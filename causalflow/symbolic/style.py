@@ -329,10 +329,12 @@ def pieces(mathml: str) -> tuple[str, ...]:
 
     Example:
         >>> pieces(MATHML.name("x") + BREAK + MATHML.name("v10"))[0]
-        '<math displaystyle="true"><mi>x</mi></math>'
+        '<math xmlns="http://www.w3.org/1998/Math/MathML" displaystyle="true"><mi>x</mi></math>'
     """
-    return tuple(f'<math displaystyle="true">{part}</math>' for part in mathml.split(BREAK))
+    return tuple(f"{_MATH}{part}</math>" for part in mathml.split(BREAK))
 
+
+_MATH = '<math xmlns="http://www.w3.org/1998/Math/MathML" displaystyle="true">'
 
 TEXT: Style = _Text()
 LATEX: Style = _Latex()

@@ -17,7 +17,7 @@ def elements(mathml):
 
 def _text(node):
     parts = [_text(child) for child in node]
-    match node.tag:
+    match node.tag.removeprefix("{http://www.w3.org/1998/Math/MathML}"):
         case "mi" | "mn" | "mo" | "mtext":
             assert not parts, f"<{node.tag}> holds text alone"
             return SIGNS.get(node.text, node.text).replace("−", "-")

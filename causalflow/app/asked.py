@@ -1,0 +1,139 @@
+"""Asked: what a request says of the graph, of roles and of the question, read and checked.
+
+    {"text": "edges: [x -> y]", "format": "yaml",
+     "roles": {"treatments": ["x"], "outcomes": ["y"], "adjusted": [], "unobserved": []},
+     "query": "P(y | do(x))"}
+
+A query that is given is the question. Else it is P(outcomes | do(treatments)). The unobserved are
+taken out of the graph: what they join is joined by bidirected edges, or by what leads through them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from causalflow.admg.admg import ADMG
+from causalflow.admg.projection import latent_projection
+from causalflow.app.handler import Session
+from causalflow.errors import CausalflowError, GraphError
+from causalflow.formats.formats import loads
+from causalflow.graph.graph import Graph
+from causalflow.query.combination import AnyQuery
+from causalflow.query.parse import parse_query
+from causalflow.query.query import Intervention, Query, Term
+
+__all__ = ["Asked", "asked_of", "graph_of", "text_of"]
+
+_GRAPHS = 16
+_ROLES = ("treatments", "outcomes", "adjusted", "unobserved")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A question to a graph, and the roles of its nodes.
+
+    Attributes:
+        graph: as the text declares it.
+        file: the name of the file that the page saves it as.
+        seen: the same without what is unobserved.
+        treatments: what is set.
+        outcomes: what is asked about.
+        adjusted: what is held fixed.
+        query: the question; None: none yet, as no outcome is named.
+    """
+
+    graph: Graph
+    file: str
+    seen: Graph | ADMG
+    treatments: tuple[str, ...]
+    outcomes: tuple[str, ...]
+    adjusted: tuple[str, ...]
+    query: AnyQuery | None
+
+    @property
+    def admg(self) -> ADMG:
+        """The algebra of what is seen."""
+        return self.seen if isinstance(self.seen, ADMG) else self.seen.admg
+
+
+def text_of(request: Mapping[str, Any], name: str, most: int = 100_000) -> str:
+    """A text of the request, empty where it has none.
+
+    Raises:
+        CausalflowError: it is no text, or longer than ``most``.
+    """
+    found = request.get(name) or ""
+    if not isinstance(found, str):
+        raise CausalflowError(f"'{name}' is {type(found).__name__}; expected a text")
+    if len(found) > most:
+        raise CausalflowError(f"'{name}' has {len(found):,} letters; at most {most:,} are read")
+    return found
+
+
+def graph_of(request: Mapping[str, Any], session: Session) -> Graph:
+    """The graph that the request's text declares.
+
+    Raises:
+        GraphError: the first mistake in it, with its line.
+    """
+    text, format = text_of(request, "text", 1 << 20), text_of(request, "format") or None
+    return session.cache.keep("graph", (text, format), lambda: loads(text, format), most=_GRAPHS)
+
+
+def asked_of(request: Mapping[str, Any], session: Session) -> Asked:
+    """What the request asks.
+
+    Raises:
+        GraphError: a mistake in the graph, or a role of a node that is not there.
+        QueryError: the question cannot be read, or does not fit the graph.
+    """
+    graph = graph_of(request, session)
+    roles = _roles(request, graph)
+    hidden = roles["unobserved"]
+    seen = latent_projection(graph.admg, hidden) if hidden else graph
+    text = text_of(request, "query").strip()
+    found = parse_query(text, seen) if text else _effect(roles["treatments"], roles["outcomes"])
+    if text and isinstance(found, Query):
+        roles |= _named_roles(found, roles)
+    return Asked(
+        graph=graph,
+        file=text_of(request, "name") or "graph.yaml",
+        seen=seen,
+        treatments=roles["treatments"],
+        outcomes=roles["outcomes"],
+        adjusted=roles["adjusted"],
+        query=found,
+    )
+
+
+def _roles(request: Mapping[str, Any], graph: Graph) -> dict[str, tuple[str, ...]]:
+    """The nodes of each role, in declared order."""
+    given = request.get("roles") or {}
+    if not isinstance(given, Mapping) or not all(isinstance(each, list) for each in given.values()):
+        raise GraphError(f"roles: expected lists of names under {', '.join(_ROLES)}")
+    found = {role: graph.admg.ordered(map(str, given.get(role, ()))) for role in _ROLES}
+    taken = [name for names in found.values() for name in names]
+    for name in taken:
+        if taken.count(name) > 1:
+            raise GraphError(f"roles: '{name}' has two; a node has one")
+    return found
+
+
+def _effect(treatments: tuple[str, ...], outcomes: tuple[str, ...]) -> Query | None:
+    if not outcomes:
+        return None
+    return Query(
+        outcomes=tuple(Term(name=name) for name in outcomes),
+        do=tuple(Intervention(variable=name) for name in treatments),
+    )
+
+
+def _named_roles(query: Query, roles: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Whom a question sets and asks about; with what is still adjusted for."""
+    worlds = [query.do, *(term.subscript for term in query.outcomes)]
+    set_ = tuple(dict.fromkeys(each.variable for world in worlds for each in world))
+    outcomes = tuple(dict.fromkeys(term.name for term in query.outcomes if term.name not in set_))
+    adjusted = tuple(name for name in roles["adjusted"] if name not in (*set_, *outcomes))
+    return {"treatments": set_, "outcomes": outcomes, "adjusted": adjusted}
