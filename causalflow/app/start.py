@@ -12,7 +12,7 @@ from causalflow.shipped import graph_names, graph_path
 __all__ = ["HANDLERS"]
 
 _WELCOME = """\
-# Double click the drawing to add a node; drag from a node's rim to draw an edge.
+# Tar is a front door from smoking to cancer (Pearl, Causality, 2009, figure 3.5).
 graph: smoking
 edges:
   - smoking -> tar -> cancer
