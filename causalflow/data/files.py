@@ -40,6 +40,7 @@ __all__ = [
     "named_files",
     "png_of",
     "read_table",
+    "table_in",
     "write_png",
 ]
 
@@ -146,14 +147,30 @@ def read_table(path: str | Path, numbers: Collection[str] = ()) -> pd.DataFrame:
             no rows, or a row of another length.
     """
     with opened(path, DataError, limit=CSV_BYTES) as file:
-        reader = csv.reader(_lines(path, file), strict=True)
-        try:
-            header = _header(path, next(filter(None, reader), []))
-            known: dict[str, str] = {}
-            columns = [_Cells(None if name in numbers else known) for name in header]
-            lines = np.fromiter(_rows(path, reader, columns), dtype=np.int64)
-        except (csv.Error, OSError) as mistake:
-            _refuse(path, reader.line_num, str(mistake))
+        return table_in(file, path, numbers)
+
+
+def table_in(
+    file: io.BufferedReader, path: str | Path, numbers: Collection[str] = ()
+) -> pd.DataFrame:
+    """The columns of a CSV file that is open, as `read_table` has them.
+
+    Args:
+        file: the bytes.
+        path: the file in messages.
+        numbers: as for `read_table`.
+
+    Raises:
+        DataError: as of `read_table`.
+    """
+    reader = csv.reader(_lines(path, file), strict=True)
+    try:
+        header = _header(path, next(filter(None, reader), []))
+        known: dict[str, str] = {}
+        columns = [_Cells(None if name in numbers else known) for name in header]
+        lines = np.fromiter(_rows(path, reader, columns), dtype=np.int64)
+    except (csv.Error, OSError) as mistake:
+        _refuse(path, reader.line_num, str(mistake))
     if not len(lines):
         _refuse(path, 1, "a header and no rows")
     arrays = {name: cells.whole() for name, cells in zip(header, columns, strict=True)}

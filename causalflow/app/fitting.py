@@ -1,0 +1,90 @@
+"""Fitting: a model of the rows that a user opens in the page, for the graph on it.
+
+The rows come as the text of a CSV file and are not written anywhere. A fit is found again by its
+graph, its rows and its options, as long as it is among the last that were made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from causalflow.app.fitted import FIT, MOST_FITS, Fitted
+from causalflow.app.handler import Session
+from causalflow.errors import CausalflowWarning, DataError
+from causalflow.formats.formats import loads
+from causalflow.graph.graph import Graph
+
+if TYPE_CHECKING:
+    import pandas
+
+    from causalflow.model.model import Model
+
+__all__ = ["fit_rows"]
+
+MINUTES = 2.0
+MOST_MEMBERS = 20
+FILE = "rows.csv"
+
+
+def fit_rows(session: Session, request: Mapping[str, Any]) -> Fitted:
+    """The model of the request's ``csv`` for the graph that is its ``text``.
+
+    Its ``members``, 0 to `MOST_MEMBERS`, tell the error of the fit.
+
+    Raises:
+        CausalflowError: a graph or rows that cannot be read or fitted.
+    """
+    text, rows, format = (request.get(name) for name in ("text", "csv", "format"))
+    members = request.get("members", 0)
+    if not isinstance(text, str) or not isinstance(rows, str):
+        raise DataError("expected 'text', the graph, and 'csv', the rows")
+    if isinstance(members, bool) or not isinstance(members, int):
+        raise DataError(f"members: {str(members)[:40]}; expected a number")
+    if not 0 <= members <= MOST_MEMBERS:
+        raise DataError(f"members: {members}; expected 0 to {MOST_MEMBERS}")
+    content = json.dumps([text, rows, format, members])
+    name = FIT + hashlib.sha256(content.encode()).hexdigest()[:32]
+    graph = loads(text, format if isinstance(format, str) else None)
+    return session.cache.keep(
+        "fit", name, lambda: _fit(session, name, graph, rows, members), most=MOST_FITS
+    )
+
+
+def _fit(session: Session, name: str, graph: Graph, rows: str, members: int) -> Fitted:
+    session.progress(0.05, "reading the rows")
+    from causalflow.model.model import compile
+
+    table = _table(rows)
+    model = compile(graph)
+    said = f"fitting {len(model.scm.learned)} nodes to {len(table):,} rows"
+    session.progress(0.2, said + (f", and {members} halves of them" if members else ""))
+    notes = _fitted(model, table, members)
+    session.progress(0.95, "drawing from the model")
+    several = f", members={members}" if members else ""
+    python = (
+        'cf.compile(cf.load("graph.yaml"))  # the graph on the page, saved\n'
+        f'model.fit(cf.data.read("{FILE}", model.graph){several}, minutes={MINUTES:g})'
+    )
+    return Fitted(key=(name,), name=name, python=python, model=model, rows=table, notes=notes)
+
+
+def _fitted(model: Model, table: pandas.DataFrame, members: int) -> tuple[str, ...]:
+    """Fit, and what the fit says: what it warns of and what it assumes."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", CausalflowWarning)
+        report = model.fit(table, members=members, minutes=MINUTES, progress=False, device="cpu")
+    ended = ("the fit ended in time, before its last step",) if report.stopped else ()
+    said = dict.fromkeys(str(each.message) for each in told)
+    return (*said, *(f"assumes: {each}" for each in report.assumptions), *ended)
+
+
+def _table(rows: str) -> pandas.DataFrame:
+    from causalflow.data.files import table_in
+
+    content: Any = io.BytesIO(rows.encode("utf-8", errors="replace"))
+    return table_in(io.BufferedReader(content), FILE)

@@ -1,0 +1,153 @@
+"""Table: rows as they would have been, by the handlers of the page, against `cf.individuals`."""
+
+import contextlib
+import io
+import json
+import math
+
+import numpy as np
+import pytest
+
+import causalflow as cf
+from causalflow.app.handler import Session
+from causalflow.app.table import HANDLERS
+from causalflow.errors import CausalflowError
+
+LINE = """
+graph: line
+nodes:
+  group: {type: class, levels: [a, b]}
+  dose:  {type: continuous, unit: mg}
+  pain:  {type: continuous}
+edges: [group -> dose, group -> pain, dose -> pain]
+"""
+GIVEN = """
+graph: given
+exogenous: {u: {type: normal}, v: {type: normal}}
+nodes:
+  x: {type: continuous, equation: u}
+  y: {type: continuous, unit: m, equation: 2 * x + v}
+"""
+
+
+@pytest.fixture(scope="module")
+def session():
+    return Session()
+
+
+def ask(session, name, **body):
+    reply = HANDLERS[name].run(json.loads(json.dumps(body)), session)
+    return json.loads(json.dumps(reply, allow_nan=False))
+
+
+def rows_as_csv(n=120):
+    random = np.random.default_rng(0)
+    group = random.integers(0, 2, n)
+    dose = group + random.normal(size=n)
+    pain = 3 - 2 * dose + group + 0.1 * random.normal(size=n)
+    lines = [f"{'ab'[g]},{d:.4f},{p:.4f}" for g, d, p in zip(group, dose, pain, strict=True)]
+    lines[5] = "b,,1.5"
+    return "group,dose,pain\n" + "\n".join(lines) + "\n"
+
+
+def test_models_without_pictures_are_listed_and_each_answers(session):
+    names = [each["name"] for each in ask(session, "table_models")["models"]]
+    assert "scene_phantom_scm" in names
+    for name in names:
+        start = ask(session, "table_start", model=name)
+        control = start["controls"][0]
+        value = control["levels"][-1] if "levels" in control else control["high"]
+        row = {"from": "data", "number": 0}
+        reply = ask(session, "table", model=name, row=row, do={control["name"]: value})
+        assert {each["node"] for each in reply["nodes"]} == {e["name"] for e in start["controls"]}
+        assert reply["badge"]["kind"] == "given"
+
+
+def test_row_of_the_graph_on_the_page_is_answered_exactly(session):
+    row = {"from": "values", "given": {"x": 1.0, "y": 2.5}}
+    body = {"model": "page", "text": GIVEN, "row": row, "do": {"x": 3.0}}
+    reply = ask(session, "table", **body)
+    (x, y) = reply["nodes"]
+    assert (x["set"], x["value"], x["factual"]) == (True, 3.0, 1.0)
+    assert y["parts"][0]["value"] == pytest.approx(6.5)
+    assert y["unit"] == "m"
+
+
+def test_graph_that_has_to_be_fitted_says_so(session):
+    with pytest.raises(CausalflowError, match=r"node 'dose' of the graph .* open the rows"):
+        ask(session, "table_start", model="page", text=LINE)
+
+
+def test_rows_are_fitted_and_their_answers_have_ranges(session):
+    said = []
+    told = Session(cache=session.cache, progress=lambda share, text: said.append((share, text)))
+    name = ask(told, "table_fit", text=LINE, csv=rows_as_csv())["model"]
+    assert [share for share, _ in said] == sorted(share for share, _ in said)
+    assert "fitting 3 nodes to 120 rows" in said[1][1]
+    start = ask(session, "table_start", model=name)
+    assert start["rows"]["labels"]["dose"][5] is None
+    assert any("missing at random" in each for each in start["notes"])
+    row = {"from": "data", "number": 0}
+    reply = ask(session, "table", model=name, row=row, do={"dose": 0.5})
+    pain = next(each for each in reply["nodes"] if each["node"] == "pain")["parts"][0]
+    assert pain["any_noise"][0] <= pain["interval"][0] <= pain["value"] <= pain["interval"][1]
+    assert math.isfinite(pain["any_noise"][1])
+    assert reply["badge"]["kind"] == "bounds"
+    again = len(said)
+    ask(told, "table_fit", text=LINE, csv=rows_as_csv())
+    assert len(said) == again  # found among those that were made
+
+
+def test_python_lines_print_the_same_table(session, tmp_path, monkeypatch):
+    (tmp_path / "graph.yaml").write_text(LINE)
+    (tmp_path / "rows.csv").write_text(rows_as_csv())
+    monkeypatch.chdir(tmp_path)
+    name = ask(session, "table_fit", text=LINE, csv=rows_as_csv())["model"]
+    for model, do in ((name, {"dose": 0.5}), ("dose", {"dose": "none"})):
+        body = {"model": model, "row": {"from": "data", "number": 2}, "do": do}
+        reply = ask(session, "table", **body)
+        place = {}
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            exec(reply["python"], place)
+        shown = [part for each in reply["nodes"] for part in each.get("parts", ())]
+        assert json.loads(json.dumps(place["found"].record())) == shown
+
+
+def test_fit_that_is_no_longer_kept_says_so():
+    with pytest.raises(CausalflowError, match="fit the rows again"):
+        ask(Session(), "table_start", model="fit:0123")
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("table_start", {"model": "scene_ball"}),
+        ("table_start", {"model": None}),
+        ("table_fit", {"text": LINE, "csv": "group;dose;pain\na;1;2\n"}),
+        ("table_fit", {"text": LINE, "csv": "group,dose\na,1\n"}),
+        ("table_fit", {"text": LINE, "csv": "group,dose,pain\nc,1,2\n"}),
+        ("table_fit", {"text": LINE, "csv": "group,dose,pain\na,one,2\n"}),
+        ("table_fit", {"text": LINE, "csv": ""}),
+        ("table_fit", {"text": "edges: [a -> b]", "csv": "a,b\n1,2\n"}),
+        ("table_fit", {"text": "edges: [a -> ]", "csv": "a,b\n1,2\n"}),
+        ("table_fit", {"text": LINE, "csv": "group,dose,pain\na,1,2\n", "members": 10**6}),
+        ("table", {"model": "dose", "row": {"from": "data", "number": 0}, "do": {"dose": "lots"}}),
+        ("table", {"model": "dose", "row": {"from": "values", "given": {}}, "do": {"dose": 1}}),
+        ("table", {"model": "dose", "row": {"from": "values", "given": [1]}, "do": {"dose": 1}}),
+        ("table", {"model": "dose", "row": {"from": "picture", "png": "x"}, "do": {"dose": 1}}),
+    ],
+)
+def test_what_cannot_be_answered_is_refused_in_one_line(session, name, body):
+    with pytest.raises(CausalflowError) as refused:
+        ask(session, name, **body)
+    assert "\n" not in str(refused.value)
+
+
+def test_individuals_are_what_is_shown(session):
+    body = {"model": "page", "text": GIVEN, "do": {"x": 0.0}}
+    body["row"] = {"from": "values", "given": {"y": 1.0}}
+    reply = ask(session, "table", **body)
+    model = cf.compile(cf.loads(GIVEN))
+    found = cf.individuals(model, {"y": 1.0}, {"x": 0.0}, draws=200, generator=0)
+    (y,) = [part for each in reply["nodes"] for part in each.get("parts", ())]
+    assert y == json.loads(json.dumps(found.record()[0]))
