@@ -128,7 +128,7 @@ def quoted(text: str) -> str:
     r"""A text of several lines as Python, to be read.
 
     Example:
-        >>> print(quoted("a: 1"))
+        >>> quoted("a: 1")
         "'''\na: 1\n'''"
     """
     plain = "\\" not in text and "'''" not in text
