@@ -68,6 +68,7 @@ NEUTRAL: Mapping[str, float] = {
     "digits": math.inf,
     "edges": math.inf,
     "outer": 0.0,
+    "power": 1.0,
     "reach": math.inf,
 }
 """Buffers of the present that older files lack: their name, and what a model without them does."""

@@ -73,6 +73,30 @@ def test_the_counterfactual_of_a_curved_mean_is_the_true_one(seed):
     assert np.sqrt(np.mean((found - 0.5 - u) ** 2)) < 0.12  # the noise's deviation is 1
 
 
+def test_a_cubed_sum_is_taken_on_the_scale_of_its_root_and_undone():
+    rng = np.random.default_rng(2)
+    a, u = rng.normal(size=ROWS), rng.normal(size=ROWS)
+    x = (4 + a + 0.7 * u) ** 3
+    mechanism = fitted({"a": a, "x": x}, A)
+    assert mechanism.description == "auto noise: line, cube root scale"
+    noise = mechanism.abduct(torch.as_tensor(x), tensors(a=a), generator())
+    assert np.sqrt(np.mean((noise["u"].numpy() - u) ** 2)) < 0.1
+    again = mechanism.predict(tensors(a=a), noise).numpy()
+    assert np.abs(again / x - 1).max() < 1e-12
+    found = mechanism.predict(tensors(a=np.full(ROWS, 0.5)), noise).numpy()
+    assert np.median(np.abs(found / (4.5 + 0.7 * u) ** 3 - 1)) < 0.02
+
+
+def test_the_density_on_the_root_scale_adds_up_to_one():
+    rng = np.random.default_rng(3)
+    x = (4 + rng.normal(size=ROWS)) ** 3
+    mechanism = fitted({"x": x})
+    assert mechanism.line.scale == "cube root scale"
+    at = torch.linspace(-40, 1500, 400_001, dtype=torch.float64)
+    density = mechanism.log_prob(at, {}).exp()
+    assert float(torch.trapezoid(density, at)) == pytest.approx(1, abs=1e-3)
+
+
 def test_a_scale_that_varies_is_found_and_undone():
     rng = np.random.default_rng(1)
     a, u = rng.uniform(-2, 2, 3000), rng.normal(size=3000)

@@ -19,7 +19,7 @@ from causalflow.design.stages import Stages, stages_of
 from causalflow.effects.ask import Ask
 from causalflow.effects.complete_rows import Array
 from causalflow.effects.effect import Effect
-from causalflow.effects.estimator import Moments, Plan, Problem, assembled
+from causalflow.effects.estimator import Moments, Plan, Problem, assembled, averaged
 from causalflow.effects.estimators.bootstrap import plan_formula
 from causalflow.effects.estimators.nested_means import set_scores
 from causalflow.effects.estimators.ratio import opened, ratio_of_means
@@ -89,20 +89,21 @@ class Staged:
                     " formula of the rows' columns; bin it, or fit a model and ask it"
                 )
             return plan.estimate(problem)
+        return assembled(problem, averaged(problem, self._moments))
+
+    def _moments(self, problem: Problem) -> Moments:
+        """The moments of the question by one cut of the rows."""
         nuisances = Nuisances(problem, self.stages.treatment)
         found = [self._moment(problem, nuisances, each) for each in problem.question.moments]
         values, influence, slack = zip(*found, strict=True)
-        return assembled(
-            problem,
-            Moments(
-                values=np.array(values),
-                influence=np.stack(influence, axis=1),
-                method=f"{self._named}, efficient scores in {problem.settings.folds} folds",
-                learners=nuisances.learned,
-                overlap=nuisances.overlap(self.stages.pillow),
-                warnings=nuisances.warnings,
-                slack=(np.zeros(len(slack)), np.array(slack)) if any(slack) else None,
-            ),
+        return Moments(
+            values=np.array(values),
+            influence=np.stack(influence, axis=1),
+            method=f"{self._named}, efficient scores in {problem.settings.folds} folds",
+            learners=nuisances.learned,
+            overlap=nuisances.overlap(self.stages.pillow),
+            warnings=nuisances.warnings,
+            slack=(np.zeros(len(slack)), np.array(slack)) if any(slack) else None,
         )
 
     @property

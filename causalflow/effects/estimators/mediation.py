@@ -22,7 +22,7 @@ from causalflow.design.stages import Stage
 from causalflow.effects.ask import Ask
 from causalflow.effects.complete_rows import Array
 from causalflow.effects.effect import Effect
-from causalflow.effects.estimator import Moments, Plan, Problem, assembled
+from causalflow.effects.estimator import Moments, Plan, Problem, assembled, averaged
 from causalflow.effects.estimators.nested_means import felt_scores
 from causalflow.effects.estimators.ratio import opened, ratio_of_means
 from causalflow.effects.events import group_of, target_of
@@ -98,22 +98,23 @@ class Mediated:
                 f"estimate: '{self.treatment}' is a number; its natural effects need a treatment of"
                 " a few levels: bin it, or fit a model and ask it"
             )
+        return assembled(problem, averaged(problem, self._moments))
+
+    def _moments(self, problem: Problem) -> Moments:
+        """The moments of the question by one cut of the rows."""
         nuisances = Nuisances(problem, self.treatment)
         found = [self._moment(problem, nuisances, each) for each in problem.question.moments]
         values, influence, slack = zip(*found, strict=True)
         given = ", ".join(sorted(self.covariates)) or "nothing"
-        return assembled(
-            problem,
-            Moments(
-                values=np.array(values),
-                influence=np.stack(influence, axis=1),
-                method=f"mediation by {', '.join(self.mediators)}, adjusted for {given}, efficient"
-                f" scores in {problem.settings.folds} folds",
-                learners=nuisances.learned,
-                overlap=nuisances.overlap(self.covariates),
-                warnings=nuisances.warnings,
-                slack=(np.zeros(len(slack)), np.array(slack)) if any(slack) else None,
-            ),
+        return Moments(
+            values=np.array(values),
+            influence=np.stack(influence, axis=1),
+            method=f"mediation by {', '.join(self.mediators)}, adjusted for {given}, efficient"
+            f" scores in {problem.settings.folds} folds",
+            learners=nuisances.learned,
+            overlap=nuisances.overlap(self.covariates),
+            warnings=nuisances.warnings,
+            slack=(np.zeros(len(slack)), np.array(slack)) if any(slack) else None,
         )
 
     def _moment(

@@ -23,9 +23,9 @@ The noise u ~ N(0, 1) is v where there are no atoms; x increases in it in any ca
 `STAGES` are fitted to four fifths of the rows, one after the other, those with a scale only where
 there is evidence of one. A later one is taken only where the log-likelihood of the other fifth is
 better by more than two standard errors (without parents: better); a row counts for no more than
-`MOST_GAIN`, lest a few in the tails hide what is gained on all others. Where T may take the log
-scale the laws are chosen with and without, and by the same rule it does. Then all rows are fitted;
-there is nothing for gradient steps to do.
+`MOST_GAIN`, lest a few in the tails hide what is gained on all others. Where T may take another
+scale the laws are chosen on each, from the mildest on as long as they gain, and by the same rule it
+does. Then all rows are fitted; there is nothing for gradient steps to do.
 
 Where gaps were filled several times over, rows come in copies
 (`causalflow.model.missing.imputation`). All that is chosen is chosen on the first of them, as
@@ -37,6 +37,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -53,7 +54,7 @@ from causalflow.mechanisms.mechanism import (
     draw_uniform,
 )
 from causalflow.mechanisms.regression.atoms import Atoms, MixedLaw
-from causalflow.mechanisms.regression.column_line import ColumnLine
+from causalflow.mechanisms.regression.column_line import SCALES, ColumnLine
 from causalflow.mechanisms.regression.evidence import Evidence, searched
 from causalflow.mechanisms.regression.kernel_function import KernelFunction
 from causalflow.mechanisms.regression.lattice import Lattice
@@ -85,6 +86,25 @@ MOST_ROWS, CHOICE_ROWS, TAIL_ROWS = 200_000, 25_000, 1000
 """Rows that are fitted, those that choose, and those of the tails, drawn where there are more."""
 ROUNDING = 4e-16
 """Of a probability: v may differ by as much from what was abducted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Trial:
+    """What was chosen on one scale of the column.
+
+    Attributes:
+        power: the scale's.
+        likely: the log density of each row held out; where none is, the evidence a row of all.
+        searches: of the mean, and of the scale where it varies.
+        stage: which of `STAGES`.
+        gains: each stage's.
+    """
+
+    power: float
+    likely: Tensor
+    searches: dict[str, Evidence]
+    stage: Tensor
+    gains: Tensor
 
 
 class RegressionMechanism(nn.Module):
@@ -144,8 +164,8 @@ class RegressionMechanism(nn.Module):
         """What was chosen, and by how much."""
         stage = int(self.stage)
         parts = [STAGES[stage].replace("mean", self.mean.description, 1)]
-        if self.line.positive:
-            parts.append("log scale")
+        if scale := self.line.scale:
+            parts.append(scale)
         if count := self.atoms.count:
             parts.append(f"{count} atom{'s' if count > 1 else ''}")
         if step := self.lattice.step:
@@ -289,33 +309,38 @@ class RegressionMechanism(nn.Module):
 
     def _choose_law(self, z: Tensor, x: Tensor, held: Tensor) -> dict[str, Evidence]:
         """Set T and the stage; the searches that go with them, none without parents."""
-        likely, searches = self._try_line(False, z, x, held)
-        if self.line.is_skewed(x[~held]):
-            stage, gains = self.stage.clone(), self.gains.clone()
-            other, others = self._try_line(True, z, x, held)
-            if _is_better(other, likely, surely=bool(searches)):
-                return others
-            self.line.fit(x[~held], positive=False)
-            self.stage.copy_(stage)
-            self.gains.copy_(gains)
-            self._fit_residuals(~held, z, self.line(x)[0], searches)
-        return searches
+        best = last = self._try_scale(1.0, z, x, held)
+        for power in [*SCALES][1:] if self.line.is_skewed(x[~held]) else ():
+            before, last = last, self._try_scale(power, z, x, held)
+            if _is_better(last.likely, best.likely, surely=bool(best.searches)):
+                best = last
+            if not _is_better(last.likely, before.likely, surely=False):
+                break
+        if best is not last:
+            self.line.fit(x[~held], power=best.power)
+            self.stage.copy_(best.stage)
+            self.gains.copy_(best.gains)
+            self._fit_residuals(~held, z, self.line(x)[0], best.searches)
+        return best.searches
 
-    def _try_line(
-        self, positive: bool, z: Tensor, x: Tensor, held: Tensor
-    ) -> tuple[Tensor, dict[str, Evidence]]:
-        """Set T and the stage; the log density of the rows held out, and the searches.
-
-        Where none are held out it is one number, the evidence a row of all.
-        """
-        self.line.fit(x[~held], positive=positive)
+    def _try_scale(self, power: float, z: Tensor, x: Tensor, held: Tensor) -> _Trial:
+        """Set T and the stage on a scale."""
+        self.line.fit(x[~held], power=power)
         t, slope = self.line(x)
         searches = {"mean": searched(z[~held], t[~held])} if z.shape[1] else {}
         likely = self._choose_stage(z, t, held, searches)
         if len(likely):
-            return likely + slope[held], searches
-        value = searches["mean"].value if searches else -float(t.var(correction=0).log()) / 2
-        return (value + slope.mean())[None], searches
+            likely = likely + slope[held]
+        else:
+            value = searches["mean"].value if searches else -float(t.var(correction=0).log()) / 2
+            likely = (value + slope.mean())[None]
+        return _Trial(
+            power=power,
+            likely=likely,
+            searches=searches,
+            stage=self.stage.clone(),
+            gains=self.gains.clone(),
+        )
 
     def _choose_stage(
         self, z: Tensor, t: Tensor, held: Tensor, searches: dict[str, Evidence]
