@@ -136,7 +136,7 @@ class Sharding:
             **_FORMAT,
             "rows": sum(shard.rows for shard in written),
             "asked": asked,
-            "graph": self.graph.to_yaml(),
+            "graph": self.graph.to_yaml(layout=False),
             "shards": [shard.record() for shard in written],
         }
         with whole_file(self.out / INDEX) as part:

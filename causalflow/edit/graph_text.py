@@ -120,7 +120,7 @@ class GraphText:
         holder = self.section(section)
         if holder is not None:
             return put_behind(self.text, holder, len(holder.entries()) - 1, letters)
-        dash = "" if section == "nodes" else "- "
+        dash = "" if section in ("nodes", "layout") else "- "
         empty = next(((k, v) for k, v in self.top.pairs if k.text == section), None)
         if empty is not None:
             return Change(empty[0].end, empty[0].end + 1, f":\n  {dash}{letters}")

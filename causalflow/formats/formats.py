@@ -11,9 +11,10 @@ Each but YAML has a module of its name here; they are loaded when they are first
 beginning tells its format, comments left out; where it tells none, its file's name does. A file may
 be packed by gzip. A mistake names file and line.
 
-The own format is YAML, with the sections graph, exogenous, nodes, edges, latent and queries. A
-class node may have a ``table`` of its probabilities given its parents: a list, or mappings from the
-levels of each parent, in the order in which the edges name the parents:
+The own format is YAML, with the sections graph, exogenous, nodes, edges, latent, queries and layout
+(where variables are drawn). A class node may have a ``table`` of its probabilities given its
+parents: a list, or mappings from the levels of each parent, in the order in which the edges name
+the parents:
 
     nodes:
       rain: {type: class, levels: [no, yes], table: [4/5, 0.2]}

@@ -26,13 +26,14 @@ from causalflow.graph.indicator import check_indicators
 from causalflow.graph.latent import read_latent, without_latent
 from causalflow.graph.node import Edge, Exogenous, Node, Symbol
 from causalflow.graph.node_reader import read_exogenous, read_node
+from causalflow.graph.positions import Positions, read_positions
 from causalflow.graph.tree import Fields, Items, Place, Scalar, Value, described, record, text
 from causalflow.limits import NODES
 from causalflow.names import NAME_RULE, is_name, written
 
 __all__ = ["Declaration", "declare", "derived_edges"]
 
-SECTIONS = ("graph", "exogenous", "nodes", "edges", "latent", "queries")
+SECTIONS = ("graph", "exogenous", "nodes", "edges", "latent", "queries", "layout")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,7 @@ class Declaration:
         latent: the names of the declared nodes that nobody observes; the edges are those that they
             leave between the others (`causalflow.graph.latent`).
         causes: what is said of some of the bidirected edges (`causalflow.graph.cause`).
+        layout: where variables are drawn (`causalflow.graph.positions`).
     """
 
     name: str
@@ -53,6 +55,7 @@ class Declaration:
     queries: tuple[QueryCheck, ...]
     latent: tuple[str, ...] = ()
     causes: tuple[tuple[tuple[str, str], Cause], ...] = ()
+    layout: Positions = ()
 
 
 def declare(tree: Value | None) -> Declaration:
@@ -75,6 +78,7 @@ def declare(tree: Value | None) -> Declaration:
     edges = (*_declared_edges(links, nodes), *derived_edges(nodes))
     arcs = tuple((link.source, link.target) for link in links if link.kind is None)
     _check_cycle(nodes, edges, links, lines)
+    layout = read_positions(_section(top, "layout"), (*nodes, *exogenous))
     if latent:
         nodes, edges, arcs = without_latent(nodes, edges, arcs, latent)
     check_indicators(nodes, edges, lines)
@@ -91,6 +95,7 @@ def declare(tree: Value | None) -> Declaration:
             for link in links
             if link.cause is not None and (link.source, link.target) in arcs
         ),
+        layout=layout,
     )
 
 

@@ -47,7 +47,7 @@ __all__ = ["Graph", "QueryCheck", "admg_of"]
 class Graph:
     """A causal graph: typed nodes, edges and what each compiles to, equations, queries.
 
-    Two graphs are equal when they declare the same, in the same order.
+    Two graphs are equal when they declare the same, in the same order, wherever it is drawn.
 
     Example:
         >>> graph = Graph(
@@ -69,6 +69,7 @@ class Graph:
         queries: Sequence[Any] = (),
         name: str = "graph",
         latent: str | Collection[str] = (),
+        layout: Mapping[str, Sequence[float]] | None = None,
     ) -> None:
         """Declare a graph.
 
@@ -81,6 +82,7 @@ class Graph:
             name: shown in pictures and tables.
             latent: nodes that nobody observes; bidirected edges stand for them (the graph is the
                 latent projection), and `Graph.latent` keeps their names.
+            layout: name -> (x, y), where a variable is drawn (`Graph.layout`).
 
         Raises:
             GraphError: the first mistake.
@@ -91,7 +93,8 @@ class Graph:
             "edges": edges,
             "latent": sorted(hidden) if isinstance(hidden, Set) else hidden,
         }
-        given = {key: _plain(part) for key, part in (sections | {"queries": queries}).items()}
+        sections |= {"queries": queries, "layout": layout}
+        given = {key: _plain(part) for key, part in sections.items()}
         self._set(
             declare(from_python({key: part for key, part in given.items() if part is not None}))
         )
@@ -145,6 +148,14 @@ class Graph:
     def latent(self) -> tuple[str, ...]:
         """The names of the declared nodes that nobody observes; they are not among `nodes`."""
         return self._declaration.latent
+
+    @cached_property
+    def layout(self) -> Mapping[str, tuple[float, float]]:
+        """Name -> (x, y), where the file draws a variable: x to the right, y down, 100 an inch.
+
+        Latent and exogenous variables may be among them. Equality does not look at it.
+        """
+        return Frozen(dict(self._declaration.layout))
 
     @cached_property
     def admg(self) -> ADMG:
@@ -312,6 +323,7 @@ class Graph:
         equations = [e for node in nodes.values() if (e := node.equation) is not None]
         used = frozenset().union(*(equation.names for equation in equations))
         declared = tuple(edge for edge in edges if nodes[edge.target].equation is None)
+        drawn = {*nodes, *used, *self.latent}
         return Graph.of(
             replace(
                 self._declaration,
@@ -321,12 +333,18 @@ class Graph:
                 causes=tuple(each for each in self._declaration.causes if each[0] in bidirected),
                 exogenous={name: u for name, u in self.exogenous.items() if name in used},
                 queries=(),
+                layout=tuple(each for each in self._declaration.layout if each[0] in drawn),
             )
         )
 
-    def to_yaml(self) -> str:
-        """The text of a graph file; `causalflow.formats.formats.loads` gives an equal graph."""
-        return declaration_yaml(self._declaration)
+    def to_yaml(self, *, layout: bool = True) -> str:
+        """The text of a graph file; `causalflow.formats.formats.loads` gives an equal graph.
+
+        Args:
+            layout: whether it says where the variables are drawn.
+        """
+        said = self._declaration
+        return declaration_yaml(said if layout else replace(said, layout=()))
 
     def __reduce__(self) -> tuple[Callable[[Declaration], Graph], tuple[Declaration]]:
         """What is computed from the declaration is computed again."""

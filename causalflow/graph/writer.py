@@ -36,7 +36,7 @@ from causalflow.graph.node_reader import SUPPORTS
 from causalflow.names import written
 from causalflow.values.variable import UNTYPED
 
-__all__ = ["declaration_yaml", "flow", "raw"]
+__all__ = ["declaration_yaml", "flow", "point", "raw"]
 
 WIDTH = 100
 """Characters of a line beyond which a table is written on several."""
@@ -150,6 +150,19 @@ def _lines(declaration: Declaration) -> Iterator[str]:
     if declaration.latent:
         yield f"latent: {flow(list(declaration.latent))}"
     yield from _list("queries", [raw(query) for query in declaration.queries])
+    if declaration.layout:
+        yield "layout:"
+        yield from (f"  {flow(name)}: {point(*centre)}" for name, centre in declaration.layout)
+
+
+def point(x: float, y: float) -> str:
+    """A position as a file says it.
+
+    Example:
+        >>> point(12.0, 0.5)
+        '[12, 0.5]'
+    """
+    return flow([int(each) if float(each).is_integer() else float(each) for each in (x, y)])
 
 
 def _order(declaration: Declaration) -> tuple[str, ...]:

@@ -57,7 +57,7 @@ def distilled(
     told = {name: asdict(image.options) for name, image in scm.images.items()}
     further = {"calls": calls, "teacher": repr(sorted(teacher.items())), "of": repr(told)}
     further["weights"] = tensor_digest(scm.state_dict())[:16]
-    report = fit(pupils, frame, options, graph=scm.graph.to_yaml(), further=further)
+    report = fit(pupils, frame, options, graph=scm.graph.to_yaml(layout=False), further=further)
     other = copy.deepcopy(scm).to(report.device)
     settings = {}
     for name, student in pupils.students.items():

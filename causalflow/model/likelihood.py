@@ -167,7 +167,7 @@ def fitted_rows(
     signal: FitInterrupted | None = None
     try:
         with _threads(part):
-            report = fit(part, whole, left, graph=scm.graph.to_yaml())
+            report = fit(part, whole, left, graph=scm.graph.to_yaml(layout=False))
     except FitInterrupted as interruption:
         if interruption.report is None:
             raise

@@ -133,7 +133,7 @@ def write(path: str | Path, model: Stored, parts: Parts, piece: int, bits: int =
     if counts:
         texts["smoothing"] = {name: scm.tables[name].smoothing for name in counts}
     kept = {COUNTS + name: each for name, each in counts.items()}
-    metadata = Metadata(kind="model", graph=scm.graph.to_yaml(), options=texts)
+    metadata = Metadata(kind="model", graph=scm.graph.to_yaml(layout=False), options=texts)
     save_state(path, {**packed(tensors, bits), **kept}, metadata, piece)
 
 

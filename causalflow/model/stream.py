@@ -251,7 +251,9 @@ def _identity(scm: StructuralModel, asked: Mapping[str, Any], seed: int) -> dict
     """What two calls must share: the model, how its images are computed, and what is asked."""
     images = {name: asdict(image.options) for name, image in scm.images.items()}
     precisions = sorted({each.replay.precision for each in scm.denoisers if each.replay})
-    settings = sha256(repr((scm.graph.to_yaml(), images, precisions)).encode()).hexdigest()[:16]
+    settings = sha256(
+        repr((scm.graph.to_yaml(layout=False), images, precisions)).encode()
+    ).hexdigest()[:16]
     identity = {**asked, "model": fingerprint(scm), "do": _described(asked["do"]), "seed": seed}
     if any(node.type.note for node in scm.graph.nodes.values()):
         identity["reading"] = READING  # of rows: an earlier one took numbers for indices

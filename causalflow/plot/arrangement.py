@@ -14,7 +14,7 @@ import numpy as np
 
 from causalflow.admg.admg import ADMG
 from causalflow.graph.graph import Graph
-from causalflow.plot.layout import layered_layout
+from causalflow.plot.layout import layered_layout, settled
 from causalflow.plot.routes import Box, Curve, Wire, route
 from causalflow.plot.style import (
     BIDIRECTED,
@@ -119,7 +119,7 @@ def arranged(
     marks, lines = _marks(graph, exogenous, highlight, measure), _lines(graph, exogenous)
     directed = frozenset((line.source, line.target) for line in lines if not line.both)
     sizes = {mark.name: (mark.width, mark.height) for mark in marks}
-    places = layered_layout(ADMG(tuple(sizes), directed), sizes)
+    places = settled(layered_layout(ADMG(tuple(sizes), directed), sizes), graph.layout, sizes)
     boxes = {mark.name: _box(mark, *places[mark.name]) for mark in marks}
     wires = [Wire(source=e.source, target=e.target, bowed=e.both) for e in lines]
     curves = route(wires, boxes)

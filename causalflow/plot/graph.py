@@ -3,6 +3,8 @@
 Node types differ by shape and colour (`causalflow.plot.style`), anti-causal edges have hollow
 heads, bidirected edges are dashed with two heads, declared exogenous variables are small. The
 format follows from the file's suffix; ``.dot`` is graphviz's source text and needs no program.
+Where the graph says at which places its nodes stand, they stand there, drawn by matplotlib; in
+graphviz's source they are pinned for neato.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from causalflow.graph.graph import Graph
 from causalflow.graph.node import Node
 from causalflow.identify.hedge import Hedge
 from causalflow.plot.images import draw_to
+from causalflow.plot.layout import INCH
 from causalflow.plot.style import (
     BIDIRECTED,
     EXOGENOUS,
@@ -104,7 +107,7 @@ def _write(graph: Graph, path: Path, look: _Look, dpi: float) -> None:
     with whole_file(path) as part:
         if suffix == ".dot":
             part.write_text(_source(graph, look), encoding="utf-8")
-        elif shutil.which("dot"):
+        elif shutil.which("dot") and not graph.layout:
             part.write_bytes(_render(_source(graph, look, dpi), suffix.lstrip(".")))
         else:
             draw_to(_figure(graph, look), part, suffix.removeprefix("."), dpi)
@@ -155,7 +158,7 @@ def dot_source(
     settings |= {"label": title, "labelloc": "t"} if title else {}
     settings |= {"dpi": f"{dpi:g}"} if dpi else {}
     nodes = {
-        name: {**given, **_dot_node(name, graph.nodes[name], look)}
+        name: {**given, **_dot_node(name, graph.nodes[name], look), **_pinned(graph, name)}
         for name, given in plain.nodes.items()
     }
     shown = exogenous and bool(graph.exogenous)
@@ -168,6 +171,14 @@ def dot_source(
 
 def _implied(link: Link) -> bool:
     return link.attributes.get("implied") == "true"
+
+
+def _pinned(graph: Graph, name: str) -> Attributes:
+    """Where neato is to draw a node."""
+    if name not in graph.layout:
+        return {}
+    x, y = graph.layout[name]
+    return {"pos": f"{x / INCH:g},{-y / INCH:g}!"}
 
 
 def _dot_node(name: str, node: Node, highlight: Highlight | None) -> Attributes:

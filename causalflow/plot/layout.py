@@ -5,7 +5,8 @@ layers is a chain through *dummies*, one in each layer between. Within layers th
 best of some barycentre sweeps (fewest crossings); heights then minimise the squared bends of the
 chains, layer by layer, subject to a gap between neighbours (isotonic regression).
 
-Lengths are inches; y grows upward.
+Lengths are inches; y grows upward. What a graph file says of positions (`causalflow.graph.positions`)
+goes before: `settled` puts the others among them.
 
 Source: Sugiyama, Tagawa & Toda (1981); Brandes & Koepf (2001) for the goal of straight chains.
 """
@@ -14,16 +15,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from statistics import median
 from typing import TypeAlias
 
 from causalflow.admg.admg import ADMG
 
-__all__ = ["layered_layout"]
+__all__ = ["INCH", "layered_layout", "settled"]
 
+Point: TypeAlias = tuple[float, float]
 Item: TypeAlias = tuple[str, str, int]
 Layer: TypeAlias = list[Item]
 Links: TypeAlias = Mapping[Item, Sequence[Item]]
 
+INCH = 100
+"""Units of a graph file's ``layout:`` in an inch; its y grows downward."""
 SWEEPS = 12
 DUMMY_HEIGHT = 0.1
 
@@ -49,6 +54,52 @@ def layered_layout(
     rows = _rows(layers, before, after, heights, row_gap)
     columns = _columns(layers, sizes, column_gap)
     return {name: (columns[depth[name]], rows[_node(name)]) for name in dag.nodes}
+
+
+def settled(
+    layered: Mapping[str, Point],
+    stated: Mapping[str, Point],
+    sizes: Mapping[str, Point],
+    gap: float = 0.2,
+) -> dict[str, Point]:
+    """The centres as a graph file states them, and those of the other nodes free of them.
+
+    Args:
+        layered: the centre of each node as `layered_layout` has it.
+        stated: those that the file states, in its units.
+        sizes: width and height of each node.
+        gap: least distance between a node that had no place and its neighbours.
+    """
+    fixed = {n: (x / INCH, -y / INCH) for n, (x, y) in stated.items() if n in layered}
+    if not fixed:
+        return dict(layered)
+    moved = [(fixed[n][0] - layered[n][0], fixed[n][1] - layered[n][1]) for n in fixed]
+    right, up = (median(each) for each in zip(*moved, strict=True))
+    places = dict(fixed)
+    for name, (x, y) in layered.items():
+        if name not in fixed:
+            places[name] = _free((x + right, y + up), name, places, sizes, gap)
+    return {name: places[name] for name in layered}
+
+
+def _free(
+    wanted: Point,
+    name: str,
+    taken: Mapping[str, Point],
+    sizes: Mapping[str, Point],
+    gap: float,
+) -> Point:
+    """The first place at or below the wanted one where the node lies on no other."""
+    x, y = wanted
+    near = sorted(
+        (taken[other][1], (sizes[name][1] + sizes[other][1]) / 2 + gap)
+        for other in taken
+        if abs(taken[other][0] - x) < (sizes[name][0] + sizes[other][0]) / 2 + gap
+    )
+    for centre, apart in reversed(near):
+        if abs(centre - y) < apart:
+            y = centre - apart
+    return x, y
 
 
 def _node(name: str) -> Item:
