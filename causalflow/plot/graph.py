@@ -215,7 +215,7 @@ def _dot_link(link: Link, graph: Graph, highlight: Highlight | None) -> Link:
 def _with_exogenous(document: Document, graph: Graph) -> Document:
     small = {"fontsize": "9", "width": "0.3", "height": "0.3", "margin": "0.02"}
     nodes = {
-        name: {**_look(EXOGENOUS), **small, "tooltip": f"{name}: exogenous"}
+        name: {**_look(EXOGENOUS), **small, **_pinned(graph, name), "tooltip": f"{name}: exogenous"}
         for name in graph.exogenous
     }
     thin = {"color": EXOGENOUS.line, "arrowsize": "0.6"}

@@ -5,8 +5,8 @@ layers is a chain through *dummies*, one in each layer between. Within layers th
 best of some barycentre sweeps (fewest crossings); heights then minimise the squared bends of the
 chains, layer by layer, subject to a gap between neighbours (isotonic regression).
 
-Lengths are inches; y grows upward. What a graph file says of positions (`causalflow.graph.positions`)
-goes before: `settled` puts the others among them.
+Lengths are inches; y grows upward. Where a graph file says where a node is drawn
+(`causalflow.graph.positions`), it is drawn there: `settled` puts the others among them.
 
 Source: Sugiyama, Tagawa & Toda (1981); Brandes & Koepf (2001) for the goal of straight chains.
 """
