@@ -14,7 +14,7 @@ from causalflow.errors import CausalflowError, QueryError, one_line
 
 __all__ = ["Problem", "problem"]
 
-_PLACED = re.compile(r"<text>:(\d+): (.*)", re.DOTALL)
+_PLACED = re.compile(r"<text>(?::(\d+))?(?::(\d+))?: (.*)", re.DOTALL)
 
 
 class Problem(TypedDict):
@@ -38,5 +38,6 @@ def problem(error: CausalflowError | str) -> Problem:
         return Problem(message=one_line(error.message), line=1, column=error.position + 1)
     text = str(error)
     if placed := _PLACED.fullmatch(text):
-        return Problem(message=placed[2], line=int(placed[1]), column=None)
+        line, column = (None if place is None else int(place) for place in placed.groups()[:2])
+        return Problem(message=placed[3], line=line, column=column)
     return Problem(message=one_line(text), line=None, column=None)

@@ -178,7 +178,7 @@ def _pinned(graph: Graph, name: str) -> Attributes:
     if name not in graph.layout:
         return {}
     x, y = graph.layout[name]
-    return {"pos": f"{x / INCH:g},{-y / INCH:g}!"}
+    return {"pos": f"{x / INCH:g},{0 - y / INCH:g}!"}
 
 
 def _dot_node(name: str, node: Node, highlight: Highlight | None) -> Attributes:
