@@ -77,7 +77,7 @@ def test_what_is_shown_stays_and_what_the_file_places_stands_there():
         ("edges: [x -> y]\nnodez: {}\n", 2, "unknown field 'nodez'"),
         ("edges: [x -> y\n", 2, "not YAML"),
         ("edges: [x -> y]\nqueries:\n  - P(y | do(z))\n", 3, "unknown node 'z'"),
-        ("digraph { a -> }", 1, "column"),
+        ("digraph { a -> }", 1, "unexpected"),
     ],
 )
 def test_a_mistake_is_shown_at_its_line(text, line, says):

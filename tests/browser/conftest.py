@@ -142,6 +142,6 @@ def shot():
         folder = os.environ.get("SHOTS")
         if folder:
             Path(folder).mkdir(parents=True, exist_ok=True)
-            page.screenshot(path=str(Path(folder) / f"{name}.png"))
+            page.screenshot(path=str(Path(folder) / f"{name}.png"), caret="initial")
 
     return keep

@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import opened
 
 import causalflow as cf
 
@@ -39,8 +38,8 @@ class Drawing:
         return self
 
     def names(self):
-        nodes = self.page.locator(".graph .node").all()
-        return sorted(each.get_attribute("data-key")[5:] for each in nodes)
+        keys = "[...document.querySelectorAll('.graph .node')].map((each) => each.dataset.key)"
+        return sorted(key.removeprefix("node ") for key in self.page.evaluate(keys))
 
     def node(self, name):
         return self.page.locator(f'[data-key="node {name}"]')
@@ -120,7 +119,7 @@ def test_mouse_draws_moves_and_deletes(drawing, shot):
     assert "- x -> m -> y   # the way\n" in drawing.text
 
 
-def test_keyboard_alone_builds_a_graph(watched, server, shot):
+def test_keyboard_alone_builds_a_graph(watched, opened, server, shot):
     page = opened(watched(), server.address)
     drawing = Drawing(page)
     page.get_by_role("button", name="New").focus()
@@ -129,7 +128,7 @@ def test_keyboard_alone_builds_a_graph(watched, server, shot):
     page.get_by_role("button", name="Add node").focus()
     for name in ("cause", "effect"):
         page.keyboard.press("Enter")
-        page.wait_for_function("document.activeElement.classList.contains('name-field')")
+        drawing.until(lambda: page.evaluate("document.activeElement.className") == "name-field")
         page.keyboard.type(name)
         page.keyboard.press("Enter")
         drawing.until(lambda name=name: name in drawing.names())
@@ -235,7 +234,8 @@ def test_examples_are_opened_arranged_and_saved(drawing, shot, tmp_path):
         caught.value.save_as(tmp_path / button)
     assert cf.loads((tmp_path / "Save").read_text()) == drawing.graph
     picture = (tmp_path / "SVG").read_text()
-    assert re.findall(r"<text[^>]*>([^<]*)</text>", picture) == list(drawing.graph.nodes)
+    words = re.findall(r"<text[^>]*>([^<]*)</text>", picture)
+    assert {*drawing.graph.nodes, *drawing.graph.exogenous} <= set(words)
     assert "var(" not in picture
     assert (tmp_path / "PNG").read_bytes().startswith(b"\x89PNG")
 
@@ -248,7 +248,7 @@ def test_names_are_only_text(drawing):
     assert drawing.page.locator(".graph img").count() == 0
 
 
-def test_narrow_page_draws_by_touch(watched, server, shot):
+def test_narrow_page_draws_by_touch(watched, opened, server, shot):
     page = opened(watched(360, 740, scheme="dark", has_touch=True), server.address)
     drawing = Drawing(page).reads(GRAPH)
     page.get_by_role("button", name="Hidden cause", exact=True).tap()

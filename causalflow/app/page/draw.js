@@ -24,7 +24,7 @@ export function mount(element, store, api) {
   const hint = h("p", { class: "hint", role: "status" });
   const key = h("div");
   let drawing = { nodes: [], edges: [], positions: {}, placed: [] };
-  let yaml = store.get().text; // the text as YAML, which edits are made of
+  let read = { text: null, yaml: "" }; // the text that was drawn last, and the YAML that edits are made of
   let selected = null;
   let moved = {}; // positions that the file does not say yet
   let mode = { on: false, bidirected: false };
@@ -68,7 +68,7 @@ export function mount(element, store, api) {
     view.element.classList.toggle("stale", !answer.drawn);
     text.mark(answer.problems);
     if (!answer.drawn) return;
-    yaml = answer.text;
+    read = { text: asked, yaml: answer.text };
     if (answer.text !== asked && document.activeElement !== text.area) {
       return store.set({ text: answer.text, format: "yaml" }, { undo: `read ${answer.format}` });
     }
@@ -83,7 +83,7 @@ export function mount(element, store, api) {
   function verify(asked) {
     clearTimeout(timers.check);
     timers.check = setTimeout(async () => {
-      const answer = await api.post("check", { text: yaml }, { lane: "check" }).catch(() => null);
+      const answer = await api.post("check", { text: read.yaml }, { lane: "check" }).catch(() => null);
       if (answer && asked === store.get().text) text.mark(answer.problems);
     }, CHECKED);
   }
@@ -99,7 +99,7 @@ export function mount(element, store, api) {
     const { node, edge } = find(selected) ?? {};
     const target = edge && drawing.nodes.find(({ name }) => name === edge.to);
     panel.show({ node, edge, target, key: selected, roles: store.get().roles, empty: !drawing.nodes.length });
-    text.point(yaml === store.get().text ? (node ?? edge)?.line ?? null : null);
+    text.point(read.yaml === store.get().text ? (node ?? edge)?.line ?? null : null);
   }
 
   function find(sought) {
@@ -134,9 +134,8 @@ export function mount(element, store, api) {
     queue = queue.then(async () => {
       const wasMoved = moved;
       try {
-        const answer = await api.post("edit", { text: yaml, edits }, { lane: "edit" });
+        const answer = await api.post("edit", { text: await current(), edits }, { lane: "edit" });
         if (!answer) return;
-        yaml = answer.text;
         store.set({ text: answer.text, format: "yaml", ...also?.(store.get()) }, { undo: label });
         say("");
       } catch ({ message }) {
@@ -147,6 +146,12 @@ export function mount(element, store, api) {
       after?.();
     });
     return queue;
+  }
+
+  /** The text as YAML; what is no graph stays as it is, and an edit of it says why. */
+  async function current() {
+    if (read.text !== store.get().text) await redraw();
+    return read.text === store.get().text ? read.yaml : store.get().text;
   }
 
   /** All positions: as soon as one is chosen by hand, the file keeps them. */
@@ -240,7 +245,7 @@ export function mount(element, store, api) {
 
   async function arrange() {
     try {
-      const answer = await api.post("arrange", { text: yaml });
+      const answer = await api.post("arrange", { text: await current() });
       if (!answer) return;
       fitting = true;
       await edit([{ kind: "place_nodes", positions: answer.positions }], "arrange");
@@ -276,7 +281,7 @@ export function mount(element, store, api) {
   }
 
   const files = fileTools({
-    state: () => ({ ...store.get(), text: yaml === "" ? store.get().text : yaml }),
+    state: () => ({ ...store.get(), text: read.text === store.get().text ? read.yaml : store.get().text }),
     api, opened, view: () => view, refused: (message) => say(message, true),
   });
   element.append(h("div", { class: "draw" },
