@@ -72,10 +72,11 @@ export function mount(element, store, api) {
     if (answer.text !== asked && document.activeElement !== text.area) {
       return store.set({ text: answer.text, format: "yaml" }, { undo: `read ${answer.format}` });
     }
+    const known = drawing.nodes.some(({ name }) => name in answer.positions);
     drawing = { ...answer, positions: { ...answer.positions, ...moved } };
     if (selected && !find(selected)) selected = null;
     render();
-    if (fitting || !view.sees()) fit();
+    if (fitting || !known || !view.sees()) fit();
     if (!answer.problems.length) verify(asked);
   }
 

@@ -186,7 +186,7 @@ function nodeElement(group, node, box, look) {
     outline(box, "shape", 0),
     s("text", { class: "name", y: node.label ? -3 : 5 }, node.name),
     node.label ? s("text", { class: "label", y: 13 }, node.label) : null,
-    roles.map((role, k) => tag(ROLES[role], role, -box.height / 2 - 9 - 17 * k)),
+    roles.map((role, k) => tag(ROLES[role], role, -box.height / 2 - 12 - 18 * k)),
   ]);
   return group;
 }
