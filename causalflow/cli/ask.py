@@ -1,9 +1,10 @@
-"""``causalflow ask``: the answer to a causal question, exact from a graph file or simulated."""
+"""``causalflow ask``: the answers to causal questions, exact from a graph file or simulated."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from causalflow.cli.arguments import (
     steps_option,
     told_in,
 )
+from causalflow.cli.conversation import converse
 from causalflow.cli.output import json_option, records, say, say_json
 from causalflow.errors import CompileError, EvidenceError
 from causalflow.graph.compilable import is_explicit
@@ -47,10 +49,12 @@ MOST_INLINE = 16
         'causalflow ask graphs/ascm_xy.yaml "P(x | i in {5, 6}, y likely {0: .2, 1: .8})"',
         'causalflow ask graphs/classics/firing_squad.yaml "PN(a=yes/no -> dead=yes/no)"',
         'causalflow ask m.safetensors "P(bar[color=red] | image)" --given image=seven.png',
+        "causalflow ask graphs/ascm_xy.yaml -i",
     ),
 )
 @click.argument("file", type=click.Path(path_type=Path))
-@click.argument("query")
+@click.argument("query", required=False)
+@click.option("-i", "--interactive", is_flag=True, help="Ask for one QUERY after the other.")
 @click.option(
     "--given",
     type=AssignmentType(),
@@ -73,9 +77,12 @@ MOST_INLINE = 16
 @steps_option
 @device_option
 @json_option
+@click.pass_context
 def ask(
+    context: click.Context,
     file: Path,
-    query: str,
+    query: str | None,
+    interactive: bool,
     given: Sequence[Assignment],
     draws: int | None,
     interval: float | None,
@@ -89,21 +96,39 @@ def ask(
     What is about finite tables, given or fitted, is answered exactly, in fractions where its
     numbers are, and so are means of lines with normal noise; any other by draws, with their
     simulation error: what a fit gets wrong is not in it.
+
+    With -i questions are typed, one after the other; the tab key completes them.
     """
+    if query is None and not interactive:
+        raise click.MissingParameter(ctx=context, param_type="argument", param_hint="'QUERY'")
     if is_graph_file(file) and interval is not None:
         raise CompileError(f"{file}: --interval is of a fitted model; a graph's tables are given")
-    if is_graph_file(file) and (exact := _exact(file, query, given)):
-        answer = exact
-    else:
-        answer = _by_model(file, query, given, draws, seed, steps, device, interval)
-    if as_json:
-        say_json(_json(answer))
-    else:
-        say(_text(answer))
+    asked = _exact(file, given) if is_graph_file(file) else None
+    asked = asked or _by_model(file, given, draws, seed, steps, device, interval)
+
+    def tell(question: str) -> None:
+        answer = asked.answer(question)
+        if as_json:
+            say_json(_json(answer))
+        else:
+            say(_text(answer))
+
+    if query is not None:
+        tell(query)
+    if interactive:
+        converse(asked.graph, tell)
 
 
-def _exact(file: Path, query: str, given: Sequence[Assignment]) -> Answer | None:
-    """The answer of a finite model; None where equations or laws are continuous.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """What is asked: its graph, and the function from a question to its answer."""
+
+    graph: Graph
+    answer: Callable[[str], Answer]
+
+
+def _exact(file: Path, given: Sequence[Assignment]) -> _Asked | None:
+    """A finite model; None where equations or laws are continuous.
 
     Raises:
         CompileError: the graph says too little to be a model.
@@ -117,25 +142,32 @@ def _exact(file: Path, query: str, given: Sequence[Assignment]) -> Answer | None
         if is_explicit(graph):
             return None
         raise CompileError(f"{file}: {reason}; fit a model to data and ask that: causalflow fit")
-    return judged_answer(graph, query, _known(graph, given))
+
+    def found(query: str) -> Answer:
+        return judged_answer(graph, query, _known(graph, given))
+
+    return _Asked(graph=graph, answer=found)
 
 
 def _by_model(
     file: Path,
-    query: str,
     given: Sequence[Assignment],
     draws: int | None,
     seed: int,
     steps: int | None,
     device: str,
     interval: float | None,
-) -> Answer:
+) -> _Asked:
     from causalflow.formats.formats import load
     from causalflow.model.model import compile
 
     model = compile(load(file)) if is_graph_file(file) else load_model(file, device)
-    known = _known(model.graph, given, model.habits)
-    return model.ask(query, known, draws=draws, generator=seed, steps=steps, interval=interval)
+
+    def found(query: str) -> Answer:
+        known = _known(model.graph, given, model.habits)
+        return model.ask(query, known, draws=draws, generator=seed, steps=steps, interval=interval)
+
+    return _Asked(graph=model.graph, answer=found)
 
 
 def _known(

@@ -72,9 +72,9 @@ def badge(word: str, colour: str = "currentColor") -> Html:
     return f'<span style="{style}; white-space: nowrap">{text(word)}</span>'
 
 
-def formula(latex: str) -> Html:
-    """A formula, set by the notebook."""
-    return f'<div style="margin: .4em 0">$\\displaystyle {escape(latex)}$</div>'
+def formula(mathml: Html) -> Html:
+    """A formula in MathML, which browsers set."""
+    return f'<div style="margin: .4em 0; font-size: 1.1em">{mathml}</div>'
 
 
 def table(columns: Mapping[str, Sequence[object]], *, bars: str = "", more: int = 0) -> Html:

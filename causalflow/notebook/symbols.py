@@ -53,7 +53,7 @@ def verdict_view(verdict: Verdict) -> Html:
     same = f"the same for every value of {constant}" if constant else ""
     return block(
         title(verdict.query, badge(said, colour), f"<span>{text(known)}</span>"),
-        *([formula(verdict.latex())] if verdict.estimand is not None else []),
+        *([formula(verdict.mathml())] if verdict.estimand is not None else []),
         _hedge(verdict),
         listed([*verdict.witness, *filter(None, [verdict.note, same])]),
         listed(verdict.warnings, "warning"),

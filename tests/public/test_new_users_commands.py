@@ -1,5 +1,6 @@
 """The command line as somebody meets it: help by task, completion, a first graph file, JSON."""
 
+import io
 import json
 import os
 import re
@@ -146,3 +147,90 @@ def test_draw_says_its_verdict_as_json(cli, tmp_path):
     assert told["picture"] == "bow.png"
     assert told["verdict"]["identifiable"] is False
     assert json.loads(cli("draw", "bow.yaml", "--json").out)["verdict"] is None
+
+
+@pytest.fixture
+def table_graph(tmp_path):
+    path = tmp_path / "dose.yaml"
+    path.write_text(
+        "exogenous:\n  u: {p: [0.5, 0.5]}\n  e: {p: [0.25, 0.75]}\nnodes:\n"
+        "  x: {type: class, levels: [low, high], equation: u}\n"
+        "  y: {type: class, levels: 2, equation: x & e}\n"
+    )
+    return path
+
+
+@pytest.fixture
+def said(cli, monkeypatch):
+    """What the prompt says to lines that are typed."""
+
+    def talk(*words, lines):
+        monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(lines) + "\n"))
+        return cli("ask", *words)
+
+    return talk
+
+
+def test_the_prompt_answers_one_question_after_the_other(said, table_graph):
+    ran = said(table_graph, "-i", lines=["P(y=1 | do(x=high))", "", "nodes", "quit", "P(y)"])
+    assert ran.code == 0
+    assert ran.out.splitlines()[:2] == ["> P(y=1 | do(x=high))", "3/4"]
+    assert "x: low | high" in ran.out
+    assert "P(y)" not in ran.out
+
+
+def test_the_prompt_marks_a_mistake_at_its_place_and_goes_on(said, table_graph):
+    ran = said(table_graph, "-i", lines=["P(y | do(z=1))", "P(y=1 | x=high)"])
+    assert ran.code == 0
+    mark, message = ran.err.splitlines()
+    assert mark.index("^") == "> P(y | do(z=1))".index("z")
+    assert message == "query: unknown node 'z'; expected one of ['x', 'y', 'u', 'e']"
+    assert "3/4" in ran.out
+
+
+def test_the_prompt_prints_json_and_a_question_may_come_first(said, table_graph):
+    ran = said(table_graph, "P(x)", "-i", "--json", lines=["P(y)"])
+    shown = ran.out.replace("> P(y)\n", "")
+    first, end = json.JSONDecoder().raw_decode(shown)
+    second = json.loads(shown[end:])
+    assert [each["table"][0]["p"] for each in (first, second)] == [0.5, 0.625]
+
+
+def test_without_a_question_ask_says_what_is_missing(cli, table_graph):
+    ran = cli("ask", table_graph)
+    assert ran.code == 2
+    assert ran.err == "causalflow ask: Missing argument 'QUERY'. (see 'causalflow ask --help')\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="terminals of a POSIX system")
+def test_the_tab_key_completes_what_is_typed(table_graph):
+    pytest.importorskip("readline", reason="Python without readline")
+    import pty
+
+    main, other = pty.openpty()
+    command = [sys.executable, "-m", "causalflow", "ask", str(table_graph), "-i"]
+    ran = subprocess.Popen(command, stdin=other, stdout=other, stderr=other)
+    os.close(other)
+    seen = b""
+    while b"> " not in seen:
+        seen += os.read(main, 1000)
+    os.write(main, b"P(y=1 | do(x=hi\t))\nquit\n")
+    while chunk := _read(main):
+        seen += chunk
+    os.close(main)
+    assert ran.wait(60) == 0
+    assert b"do(x=high))" in seen
+    assert b"3/4" in seen
+
+
+def _read(terminal):
+    """What is there to be read; nothing when the other end is closed."""
+    try:
+        return os.read(terminal, 1000)
+    except OSError:
+        return b""
+
+
+@pytest.mark.parametrize("command", ["check", "identify", "draw", "new", "evaluate", "sample"])
+def test_what_prints_prints_json(cli, command):
+    assert re.search(r"--json +Print JSON", cli(command, "--help").out)
