@@ -80,6 +80,8 @@ class CausalflowError(ValueError):
     """A mistake the user can mend; the base of all errors raised on purpose.
 
     Its text is one line of under `ERROR_LETTERS` letters, whatever it quotes.
+
+    Example: ``except cf.CausalflowError as mistake: print(mistake)`` shows every refusal in a line.
     """
 
     def __str__(self) -> str:
@@ -87,7 +89,10 @@ class CausalflowError(ValueError):
 
 
 class GraphError(CausalflowError):
-    """A mistake in a graph file or in the arguments of ``Graph``."""
+    """A mistake in a graph file or in the arguments of ``Graph``.
+
+    Example: ``cf.Graph(edges=["x -> y", "y -> x"])``, which has a cycle.
+    """
 
 
 class QueryError(CausalflowError):
@@ -121,11 +126,17 @@ class QueryError(CausalflowError):
 
 
 class CompileError(CausalflowError):
-    """A graph that cannot be turned into a model."""
+    """A graph that cannot be turned into a model.
+
+    Example: ``cf.compile(cf.Graph(edges=["x -> y"]))``, whose nodes have no types.
+    """
 
 
 class DataError(CausalflowError):
-    """Training data that do not fit the graph."""
+    """Training data that do not fit the graph.
+
+    Example: ``model.fit({"x": [0, 1]})`` where the graph has a node y too.
+    """
 
 
 class MissingDataError(DataError):
@@ -133,7 +144,10 @@ class MissingDataError(DataError):
 
 
 class EvidenceError(CausalflowError):
-    """Evidence or an intervention that the model cannot take."""
+    """Evidence or an intervention that the model cannot take.
+
+    Example: ``model.sample(2, do={"x": 7})`` where x has two levels.
+    """
 
 
 class RowError(EvidenceError):
@@ -163,15 +177,24 @@ class ImpossibleError(RowError):
 
 
 class CheckpointError(CausalflowError):
-    """A model file that is missing, truncated, foreign or altered."""
+    """A model file that is missing, truncated, foreign or altered.
+
+    Example: ``cf.Model.load("graph.yaml")``, which is no model.
+    """
 
 
 class CausalflowWarning(UserWarning):
-    """What an answer rests on and its reader should know; the base of every warning raised here."""
+    """What an answer rests on and its reader should know; the base of every warning raised here.
+
+    Example: ``warnings.simplefilter("error", cf.CausalflowWarning)`` makes each of them an error.
+    """
 
 
 class SupportWarning(CausalflowWarning):
-    """A value outside the range that a fitted model has seen of a node."""
+    """A value outside the range that a fitted model has seen of a node.
+
+    Example: ``model.sample(2, do={"age": 200})`` of a model that was fitted to ages up to 90.
+    """
 
 
 def one_of(given: object, allowed: Iterable[object]) -> str:

@@ -1,4 +1,7 @@
-"""Data: how rows and pictures enter, and the data sets that come with the package."""
+"""Data: how rows and pictures enter, and the data sets that come with the package.
+
+Example: ``cf.data.bar_mnist("frontdoor")`` or ``cf.data.read("folder", graph)``, for ``model.fit``.
+"""
 
 from __future__ import annotations
 

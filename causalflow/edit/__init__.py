@@ -1,6 +1,7 @@
 """Edits of a graph file's text: its comments, order and options stay.
 
-text = cf.edit.edited(text, cf.edit.CutEdge("x", "y"), cf.edit.RenameNode("m", "dose"))
+Example:
+    text = cf.edit.edited(text, cf.edit.CutEdge("x", "y"), cf.edit.RenameNode("m", "dose"))
 """
 
 from causalflow.edit.edges import (

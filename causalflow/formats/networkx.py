@@ -29,7 +29,12 @@ __all__ = ["from_networkx", "to_networkx"]
 
 
 def to_networkx(graph: Graph) -> networkx.MultiDiGraph[str]:
-    """The graph as a networkx multigraph: a pair of nodes may have an edge of each kind."""
+    """The graph as a networkx multigraph: a pair of nodes may have an edge of each kind.
+
+    Example:
+        >>> sorted(to_networkx(Graph(edges=["x -> y"])).edges())
+        [('x', 'y')]
+    """
     import networkx
 
     result: networkx.MultiDiGraph[str] = networkx.MultiDiGraph(
@@ -48,6 +53,11 @@ def to_networkx(graph: Graph) -> networkx.MultiDiGraph[str]:
 
 def from_networkx(peer: networkx.DiGraph[Any]) -> Graph:
     """The graph of any directed networkx graph; attributes that it does not know are left alone.
+
+    Example:
+        >>> import networkx
+        >>> from_networkx(networkx.DiGraph([("x", "y")])).edges[0].target
+        'y'
 
     Raises:
         GraphError: undirected edges, or what is not a causal graph.

@@ -12,15 +12,26 @@ __all__ = ["FitReport"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitReport:
-    """What a fit did; ``losses`` are averages over the last steps, ``images`` the rows seen.
+    """What a fit did.
 
-    ``held_out``: the least loss of held-out rows, None where there are none; ``best_step``: after
-    how many steps it was, whose weights the fitted model holds. ``distances``: how far the draws of
-    a model's continuous nodes are from the rows, 0 to 1 (Kolmogorov-Smirnov). ``stopped``: why it
-    ended before its last step, "minutes" or "signal"; else "". ``members``: how many models were
-    fitted to halves of the rows. ``gaps``: columns of a table with empty cells, and the share of
-    the rows that these are. ``assumptions``: what the fitted model rests on beside the graph, one
-    sentence each.
+    Attributes:
+        steps: gradient steps in all; 0 of a fit in closed form.
+        images: rows that were seen, each as often as it was.
+        seconds: how long it took.
+        losses: node -> its loss, averaged over the last steps.
+        parameters: the numbers that were trained.
+        device: where.
+        precision: of the numbers.
+        processes: how many fitted together.
+        resumed_from: the step after which a killed fit went on.
+        held_out: the least loss of held-out rows, None where there are none.
+        best_step: after how many steps that was, whose weights the fitted model holds.
+        distances: how far the draws of continuous nodes are from the rows, 0 to 1
+            (Kolmogorov-Smirnov).
+        stopped: why it ended before its last step, "minutes" or "signal"; else "".
+        members: how many models were fitted to halves of the rows.
+        gaps: columns of a table with empty cells, and the share of the rows that these are.
+        assumptions: what the fitted model rests on beside the graph, one sentence each.
     """
 
     steps: int

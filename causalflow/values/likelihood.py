@@ -231,6 +231,8 @@ def above(low: float) -> Span:
 
     Raises:
         EvidenceError: no finite number.
+
+    Example: ``model.counterfactual({"t": [3.1, cf.above(5)]}, do={"drug": 1})``.
     """
     return _span(low, math.inf, strict=True)
 
@@ -240,6 +242,8 @@ def below(high: float) -> Span:
 
     Raises:
         EvidenceError: no finite number.
+
+    Example: ``model.ask("P(y | dose)", dose=cf.below(0.2))``.
     """
     return _span(-math.inf, high, strict=True)
 
