@@ -36,7 +36,6 @@ from causalflow.app.guard import (
     hosts_of,
     refuse,
 )
-from causalflow.app.panes import HANDLERS
 from causalflow.app.work import Crew, Event, Limits
 
 __all__ = ["Start", "application"]
@@ -91,7 +90,7 @@ def application(start: Start) -> Guard:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        await crews.warm()
+        crews.warm()
         yield
         await crews.close()
 
@@ -121,13 +120,16 @@ async def _file(request: Request) -> Response:
 class _Crews:
     """The processes of quick and of slow handlers, and the two routes that ask them."""
 
+    _handlers: asyncio.Future[Mapping[str, bool]]
+
     def __init__(self, start: Start) -> None:
         self._quick = Crew(start.opening(), start.quick)
         self._slow = Crew(start.opening(), start.slow)
         self._seconds = start.body_seconds
 
-    async def warm(self) -> None:
-        await self._quick.warm()
+    def warm(self) -> None:
+        """Start the first process before anybody asks."""
+        self._handlers = asyncio.ensure_future(self._quick.handlers())
 
     async def close(self) -> None:
         await asyncio.gather(self._quick.close(), self._slow.close())
@@ -137,7 +139,7 @@ class _Crews:
         name = request.path_params["name"]
 
         async def body() -> Mapping[str, Any]:
-            if name not in HANDLERS:
+            if name not in await asyncio.shield(self._handlers):
                 raise RefusedError(404, "there is no such question")
             return _read(await self._body(request, BODY_BYTES))
 
@@ -156,7 +158,7 @@ class _Crews:
         return await body_of(request.scope, request.receive, limit, self._seconds)
 
     async def run(self, name: str, body: Event, tell: Callable[[Event], None]) -> Event:
-        crew = self._slow if HANDLERS[name].slow else self._quick
+        crew = self._slow if (await asyncio.shield(self._handlers))[name] else self._quick
         return await crew.run(name, body, tell)
 
 

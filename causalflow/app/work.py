@@ -53,9 +53,10 @@ class _Member:
     def __init__(self, opening: bytes) -> None:
         self._opening = opening
         self._process: asyncio.subprocess.Process | None = None
+        self._handlers: Mapping[str, bool] = {}
 
-    async def begin(self) -> None:
-        """Start the process, if that has not been done."""
+    async def begin(self) -> Mapping[str, bool]:
+        """Start the process, if that has not been done; the handlers that it has."""
         if self._process is None:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "causalflow.app.worker"),
@@ -64,6 +65,8 @@ class _Member:
                 limit=_LINE_BYTES,
             )
             self._write(self._opening)
+            self._handlers = (await self.event()).get("handlers", {})
+        return self._handlers
 
     async def ask(self, name: str, body: Event) -> None:
         """Start a job."""
@@ -174,10 +177,13 @@ class Crew:
                 self._members.remove(member)
             self._changed.notify_all()
 
-    async def warm(self) -> None:
-        """Start a process before anybody asks."""
-        self._join()
-        await self._members[0].begin()
+    async def handlers(self) -> Mapping[str, bool]:
+        """The handlers by name, and whether each is slow, as a process tells that is started."""
+        member = await self._taken()
+        try:
+            return await member.begin()
+        finally:
+            self._give_back(member, over=True, grace=0.0)
 
     async def close(self) -> None:
         """End every process."""

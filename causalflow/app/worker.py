@@ -1,7 +1,8 @@
 """Worker: the process that runs handlers, one at a time, asked and answering by lines of JSON.
 
     asked      the start's values; then {"name": "draw", "body": {...}}, a line each
-    answers    {"progress": 0.3, "said": "..."}, any number of them; then one of
+    answers    to the start {"handlers": {"draw": False, ...}}, whether each is slow; to a question
+               {"progress": 0.3, "said": "..."}, any number of them, then one of
                {"answer": {...}}, {"mistake": `Problem`}, {"fault": "KeyError"}
 
 It is run by `causalflow.app.work` as ``python -m causalflow.app.worker``, and ends with its input.
@@ -101,6 +102,7 @@ def main() -> None:
     from causalflow.app.panes import HANDLERS
 
     session = _opened(start, say)
+    say({"handlers": {name: handler.slow for name, handler in HANDLERS.items()}})
     warnings.simplefilter("ignore", CausalflowWarning)  # a handler shows those it asks for
     while asking := asked.readline():
         request = json.loads(asking)
