@@ -13,9 +13,10 @@ from causalflow.formats.formats import loads
 from causalflow.graph.graph import Graph
 from causalflow.graph.node import Diffusion, images_of
 
-__all__ = ["departures"]
+__all__ = ["ANOTHER", "departures"]
 
 MOST = 6
+ANOTHER = "it is another graph: it shares no node with the model"
 
 
 def departures(model: Graph, text: object, format: object = None) -> list[str]:
@@ -39,7 +40,7 @@ def departures(model: Graph, text: object, format: object = None) -> list[str]:
 
 def _said(model: Graph, given: Graph) -> Iterator[str]:
     if not model.nodes.keys() & given.nodes.keys():
-        yield "it is another graph: it shares no node with the model"
+        yield ANOTHER
         return
     yield from _apart("node", model.nodes, given.nodes)
     yield from _apart("edge", _edges(model), _edges(given))

@@ -179,7 +179,7 @@ def test_picture_of_any_size_becomes_the_models(session):
 def test_graph_that_departs_from_the_model_is_told_apart(session):
     text = graph_path("morpho_mnist").read_text()
     fits = ask(session, "imagine_fits", model="morpho_mnist", text=text)
-    assert fits == {"fits": True, "departures": []}
+    assert fits == {"fits": True, "departures": [], "other": False}
     queries = text + "  - {ask: 'P(digit)'}\n"
     assert ask(session, "imagine_fits", model="morpho_mnist", text=queries)["fits"]
     cut = text.replace("  - thickness -> intensity\n", "").replace("levels: 10", "levels: 9")

@@ -1,0 +1,48 @@
+/** Ranges: what is not known of a number or of a class, drawn. */
+
+import { shown } from "./controls.js";
+import { h, s } from "./dom.js";
+
+const WIDTH = 320;
+const HEIGHT = 34;
+const EDGE = 6;
+
+/**
+ * @typedef {{level: string|null, factual: any, value: number, interval: [number, number], any_noise: [number, number]}} Part
+ */
+
+/** A number on its axis: a thin line whatever the noise, a thick one under the noise assumed, a dot
+ * for the mean, a mark where it was.
+ * @param {Part} part
+ * @param {import("./controls.js").Control} control
+ * @param {string} share the level of the ranges, in percent
+ */
+export function rangeBar(part, control, share) {
+  const known = [part.value, ...part.interval, ...part.any_noise, part.factual ?? part.value];
+  const low = Math.min(control.low, ...known);
+  const high = Math.max(control.high, ...known);
+  const at = (value) => EDGE + ((WIDTH - 2 * EDGE) * (value - low)) / (high - low || 1);
+  const said = `interval ${shown(part.interval[0])} to ${shown(part.interval[1])}; whatever the noise ${shown(part.any_noise[0])} to ${shown(part.any_noise[1])}`;
+  const line = (name, [from, to], y) => s("line", { class: name, x1: at(from), x2: at(to), y1: y, y2: y });
+  return h("div", {},
+    s("svg", { class: "range-bar", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${share}: ${said}` },
+      line("axis", [low, high], 20), line("any-noise", part.any_noise, 20), line("interval", part.interval, 20),
+      part.factual === null ? null : s("line", { class: "was", x1: at(part.factual), x2: at(part.factual), y1: 8, y2: 32 }),
+      s("circle", { class: "mean", cx: at(part.value), cy: 20, r: 5 })),
+    h("p", { class: "small muted" }, said));
+}
+
+/** The levels of a class, each with its probability and the ends that hold whatever the noise.
+ * @param {Part[]} parts
+ */
+export function levelBars(parts) {
+  return h("table", { class: "table level-bars" },
+    h("thead", {}, h("tr", {}, ["level", "probability", "", "whatever the noise"].map((each) => h("th", { scope: "col" }, each)))),
+    h("tbody", {}, parts.map((each) => h("tr", {},
+      h("th", { scope: "row" }, each.level),
+      h("td", { class: "number" }, each.value.toFixed(3)),
+      h("td", { class: "bar-cell" }, s("svg", { class: "level-bar", viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true" },
+        s("rect", { class: "bar-ground", width: 100, height: 10 }), s("rect", { class: "bar", width: 100 * each.value, height: 10 }),
+        s("rect", { class: "bar-ends", x: 100 * each.any_noise[0], width: Math.max(0.5, 100 * (each.any_noise[1] - each.any_noise[0])), y: 8, height: 2 }))),
+      h("td", { class: "number" }, `${each.any_noise[0].toFixed(2)} to ${each.any_noise[1].toFixed(2)}`)))));
+}
