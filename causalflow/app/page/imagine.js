@@ -251,6 +251,6 @@ function build(element) {
           keep("factual", h("button", { type: "button", class: "button", hidden: true }, "Save factual.png"))),
         h("details", {}, h("summary", {}, "Python that repeats it"),
           h("div", { class: "scroll" }, keep("python", h("pre", { class: "mono small", tabindex: "0" }))), copyButton("Copy Python", () => at.python.textContent)),
-        keep("film", h("div", { class: "stack" }))))));
+        keep("film", h("div", { class: "stack" })))))));
   return at;
 }

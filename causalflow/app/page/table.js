@@ -211,6 +211,6 @@ function build(element) {
             h("div", { class: "scroll" }, keep("python", h("pre", { class: "mono small", tabindex: "0" }))), copyButton("Copy Python", () => at.python.textContent)))),
       h("section", { class: "panel stack", "aria-label": "Rows" },
         h("div", { class: "row apart" }, h("h2", {}, "Start from a row"), keep("about", h("span", { class: "small muted" }))),
-        keep("rows", h("div", { class: "scroll rows" }))))));
+        keep("rows", h("div", { class: "scroll rows" })))))));
   return at;
 }
