@@ -84,10 +84,10 @@ function slider(control, on) {
   const band = h("span", { class: "control-band", "aria-hidden": "true" });
   const mark = h("span", { class: "control-mark", "aria-hidden": "true", hidden: true });
   const says = h("span", { class: "small muted", id: `${id}-says` }, fitted ? `fitted ${shown(fitted[0])} to ${shown(fitted[1])}` : "");
-  const share = (value) => `${(100 * (value - low)) / (high - low)}%`;
+  const share = (value) => String((value - low) / (high - low || 1));
   if (fitted) {
-    band.style.left = share(fitted[0]);
-    band.style.right = `calc(100% - ${share(fitted[1])})`;
+    band.style.setProperty("--from", share(fitted[0]));
+    band.style.setProperty("--to", share(fitted[1]));
   }
   band.hidden = !fitted;
   const rounded = () => Number((Math.round(Number(range.value) / step) * step).toFixed(10));
@@ -119,7 +119,7 @@ function slider(control, on) {
       range.setAttribute("aria-valuetext", withUnit(value.after, control.unit));
       if (document.activeElement !== exact) exact.value = shown(value.after);
       mark.hidden = value.before === null;
-      if (value.before !== null) mark.style.left = share(within(value.before));
+      if (value.before !== null) mark.style.setProperty("--at", share(within(value.before)));
       const outside = fitted && (value.after < fitted[0] || value.after > fitted[1]);
       range.toggleAttribute("data-outside", Boolean(outside));
     },

@@ -9,7 +9,7 @@ import { createStart, firstRow } from "./start_row.js";
 
 export const BADGES = {
   identified: ["good", "identified"],
-  given: ["good", "by the graph's own equations"],
+  given: ["good", "given by the graph"],
   bounds: ["part", "bounds"],
   model: ["model", "model-dependent"],
   unchanged: ["none", "nothing changed"],
@@ -230,27 +230,44 @@ function build(element) {
         keep("says", h("span", { class: "muted", role: "status" }))),
       keep("problem", h("div", {})),
       keep("start", h("div", { class: "stack" }))),
-    keep("body", h("div", { class: "columns imagine-columns", hidden: true },
-      h("section", { class: "panel stack", "aria-label": "What if" },
-        h("div", { class: "row apart" }, h("h2", {}, "What if"), keep("back", h("button", { type: "button", class: "button quiet", disabled: true }, "Let all go"))),
+    keep("body", h("div", { class: "answer-grid", hidden: true },
+      h("section", { class: "panel stack answer-first", "aria-label": "The picture" },
+        keep("pictures", h("div", { class: "pictures" })),
+        h("p", { class: "small muted difference-key" }, h("span", { class: "key darker" }), "darker ", h("span", { class: "key brighter" }), "brighter; full colour from half of black to white"),
+        keep("badge", h("div", { class: "row badge-line" }))),
+      whatIf(keep, [
         keep("fits", h("div", { class: "note stack", hidden: true },
           h("p", {}, keep("apart", h("span", {})), " What is shown here follows the graph that the model was fitted with."),
           keep("departures", h("ul", {})),
-          keep("graph", h("button", { type: "button", class: "button" }, "Put the model's graph on the page")))),
+          h("div", {}, keep("graph", h("button", { type: "button", class: "button" }, "Put the model's graph on the page"))))),
         keep("controls", h("div", { class: "stack" })),
-        h("label", { class: "row small" }, "Draws of what the row leaves open", keep("draws", h("select", {}, count)))),
-      h("section", { class: "panel stack", "aria-label": "The picture" },
-        h("h2", {}, "As it would have been"),
-        keep("pictures", h("div", { class: "pictures" })),
-        h("p", { class: "small muted difference-key" }, h("span", { class: "key darker" }), "darker ", h("span", { class: "key brighter" }), "brighter; full colour from half of black to white"),
-        keep("badge", h("div", { class: "row badge-line" })),
+        h("label", { class: "row small" }, "Draws of what the row leaves open", keep("draws", h("select", {}, count)))]),
+      h("section", { class: "panel stack answer-rest", "aria-label": "The answer" },
+        h("h2", {}, "What moved"),
         keep("moved", h("div", { class: "scroll" })),
         h("details", {}, h("summary", {}, "What the answer rests on"), keep("notes", h("ul", { class: "small" }))),
         keep("numbers", h("p", { class: "small muted" })),
+        pythonOf(keep),
         h("div", { class: "row" }, keep("sheet", h("button", { type: "button", class: "button" }, "Save PNG")),
           keep("factual", h("button", { type: "button", class: "button", hidden: true }, "Save factual.png"))),
-        h("details", {}, h("summary", {}, "Python that repeats it"),
-          h("div", { class: "scroll" }, keep("python", h("pre", { class: "mono small", tabindex: "0" }))), copyButton("Copy Python", () => at.python.textContent)),
-        keep("film", h("div", { class: "stack" })))))));
+        keep("film", h("div", { class: "stack" }))))));
   return at;
+}
+
+/** The panel of the controls: `back`, and what is in it.
+ * @param {(name: string, made: HTMLElement) => HTMLElement} keep
+ * @param {HTMLElement[]} children
+ */
+export function whatIf(keep, children) {
+  return h("section", { class: "panel stack answer-controls", "aria-label": "What if" },
+    h("div", { class: "row apart" }, h("h2", {}, "What if"), keep("back", h("button", { type: "button", class: "button quiet", disabled: true }, "Let all go"))),
+    children);
+}
+
+/** The lines of Python that repeat an answer, `python`, and a button that copies them.
+ * @param {(name: string, made: HTMLElement) => HTMLElement} keep
+ */
+export function pythonOf(keep) {
+  const lines = keep("python", h("pre", { class: "mono small", tabindex: "0" }));
+  return h("details", {}, h("summary", {}, "Python that repeats it"), h("div", { class: "scroll" }, lines), copyButton("Copy Python", () => lines.textContent));
 }

@@ -3,7 +3,7 @@
 import { shown } from "./controls.js";
 import { h, s } from "./dom.js";
 
-const WIDTH = 320;
+const WIDTH = 480;
 const HEIGHT = 34;
 const EDGE = 6;
 

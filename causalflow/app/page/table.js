@@ -2,8 +2,8 @@
  * `table: {model, row, do}`; the rows of a file stay in this tab and are sent when they are fitted. */
 
 import { createControls, shown, withUnit } from "./controls.js";
-import { badge, copyButton, fill, h, problem } from "./dom.js";
-import { BADGES } from "./imagine.js";
+import { badge, fill, h, problem } from "./dom.js";
+import { BADGES, pythonOf, whatIf } from "./imagine.js";
 import { levelBars, rangeBar } from "./ranges.js";
 
 const PAGE = "page";
@@ -196,21 +196,17 @@ function build(element) {
         keep("fit", h("button", { type: "button", class: "button", disabled: true }, "Fit again")),
         keep("filed", h("span", { class: "small muted" }))),
       keep("problem", h("div", {}))),
-    keep("body", h("div", { class: "stack wide", hidden: true },
-      h("div", { class: "columns imagine-columns" },
-        h("section", { class: "panel stack", "aria-label": "What if" },
-          h("div", { class: "row apart" }, h("h2", {}, "What if"), keep("back", h("button", { type: "button", class: "button quiet", disabled: true }, "Let all go"))),
-          keep("controls", h("div", { class: "stack" }))),
-        h("section", { class: "panel stack", "aria-label": "The row" },
-          h("h2", {}, "As it would have been"),
-          keep("badge", h("div", { class: "row badge-line" })),
-          keep("answer", h("div", { class: "stack", "aria-live": "polite" })),
-          h("details", {}, h("summary", {}, "What the answer rests on"), keep("notes", h("ul", { class: "small" })), keep("fitted", h("ul", { class: "small" }))),
-          keep("numbers", h("p", { class: "small muted" })),
-          h("details", {}, h("summary", {}, "Python that repeats it"),
-            h("div", { class: "scroll" }, keep("python", h("pre", { class: "mono small", tabindex: "0" }))), copyButton("Copy Python", () => at.python.textContent)))),
-      h("section", { class: "panel stack", "aria-label": "Rows" },
+    keep("body", h("div", { class: "answer-grid", hidden: true },
+      h("section", { class: "panel stack answer-first", "aria-label": "The answer" },
+        h("h2", {}, "As it would have been"),
+        keep("badge", h("div", { class: "row badge-line" })),
+        keep("answer", h("div", { class: "stack", "aria-live": "polite" })),
+        h("details", {}, h("summary", {}, "What the answer rests on"), keep("notes", h("ul", { class: "small" })), keep("fitted", h("ul", { class: "small" }))),
+        keep("numbers", h("p", { class: "small muted" })),
+        pythonOf(keep)),
+      whatIf(keep, [keep("controls", h("div", { class: "stack" }))]),
+      h("section", { class: "panel stack answer-rest", "aria-label": "Rows" },
         h("div", { class: "row apart" }, h("h2", {}, "Start from a row"), keep("about", h("span", { class: "small muted" }))),
-        keep("rows", h("div", { class: "scroll rows" })))))));
+        keep("rows", h("div", { class: "scroll rows", tabindex: "0", role: "group", "aria-label": "Rows to start from" })))))));
   return at;
 }
