@@ -160,6 +160,7 @@ export function mount(element, store, api) {
       view.fits.hidden = found.fits;
       view.apart.textContent = found.other ? "The graph on the page is another one." : "The graph on the page no longer fits this model.";
       view.departures.hidden = found.other;
+      view.fits.toggleAttribute("data-other", found.other);
       fill(view.departures, found.departures.map((each) => h("li", {}, each)));
     } catch (mistake) {
       fail(mistake);
@@ -250,7 +251,7 @@ function build(element) {
         pythonOf(keep),
         h("div", { class: "row" }, keep("sheet", h("button", { type: "button", class: "button" }, "Save PNG")),
           keep("factual", h("button", { type: "button", class: "button", hidden: true }, "Save factual.png"))),
-        keep("film", h("div", { class: "stack" }))))));
+        keep("film", h("div", { class: "stack" })))))));
   return at;
 }
 

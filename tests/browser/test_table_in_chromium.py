@@ -1,0 +1,69 @@
+"""Table as a person would use it: a row, a slider, ranges; rows of one's own that are fitted."""
+
+import numpy as np
+
+WAIT = 120_000
+GRAPH = """graph: line
+nodes:
+  dose: {type: continuous, unit: mg}
+  pain: {type: continuous}
+edges: [dose -> pain]
+"""
+
+
+def says(page, text):
+    page.get_by_text(text).first.wait_for(timeout=WAIT)
+
+
+def rows_as_csv():
+    random = np.random.default_rng(0)
+    dose = random.normal(size=60)
+    pain = 3 - 2 * dose + 0.1 * random.normal(size=60)
+    lines = (f"{d:.3f},{p:.3f}" for d, p in zip(dose, pain, strict=True))
+    return ("dose,pain\n" + "\n".join(lines)).encode()
+
+
+def test_row_is_answered_with_its_ranges(page, shot, violations):
+    page.get_by_role("tab", name="Table").click()
+    page.locator("#pane-table .rows input").nth(2).wait_for(timeout=WAIT)
+    page.locator("#pane-table .rows input").nth(2).check()
+    page.get_by_text("Nothing is set.").wait_for(timeout=WAIT)
+    page.get_by_role("spinbutton", name="age").fill("80")
+    page.keyboard.press("Enter")
+    page.locator(".range-bar").wait_for(timeout=WAIT)
+    says(page, "would be")
+    shot(page, "table-row")
+    assert violations(page) == []
+
+
+def test_rows_that_cannot_be_fitted_are_refused_where_they_were_given(
+    watched, opened, server, shot
+):
+    page = opened(watched(360, 740), server.address, "Table")
+    page.locator("#pane-table .rows input").first.wait_for(timeout=WAIT)
+    chosen = page.locator("#pane-table select").first
+    chosen.select_option("page")
+    page.locator("#pane-table .problem").wait_for(timeout=WAIT)
+    assert "has to be fitted" in page.locator("#pane-table .problem").inner_text()
+    page.get_by_label("Or fit the graph on the page").set_input_files(
+        {"name": "no.csv", "mimeType": "text/csv", "buffer": b"a;b\n1;2\n"}
+    )
+    page.get_by_text("separated by commas, not ';'").wait_for(timeout=WAIT)
+    shot(page, "table-narrow-refused")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_fitted_rows_answer_whatever_the_noise(watched, opened, serve, shot, tmp_path):
+    graph = tmp_path / "line.yaml"
+    graph.write_text(GRAPH)
+    page = opened(watched(), serve(graph).address, "Table")
+    page.locator("#pane-table .rows input").first.wait_for(timeout=WAIT)
+    page.get_by_label("Or fit the graph on the page").set_input_files(
+        {"name": "rows.csv", "mimeType": "text/csv", "buffer": rows_as_csv()}
+    )
+    page.get_by_text("your rows").wait_for(timeout=WAIT)
+    page.get_by_role("spinbutton", name="dose").fill("1")
+    page.keyboard.press("Enter")
+    page.locator(".range-bar").wait_for(timeout=WAIT)
+    says(page, "whatever the noise")
+    shot(page, "table-fitted")
