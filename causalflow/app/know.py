@@ -45,7 +45,9 @@ Reply = dict[str, Any]
 def know(request: Mapping[str, Any], session: Session) -> Reply:
     """The verdict on the question that roles or a query put, and what the graph implies."""
     asked = asked_of(request, session)
-    return {**_judged(asked, request.get("data") or "observational"), **_design(asked)}
+    roles = {role: list(getattr(asked, role)) for role in ("treatments", "outcomes", "adjusted")}
+    judged = _judged(asked, request.get("data") or "observational")
+    return {"roles": roles, **judged, **_design(asked)}
 
 
 def _judged(asked: Asked, data: Any) -> Reply:

@@ -1,8 +1,162 @@
-/** Ask: questions to finite models, answered with numbers. */
+/** Ask: questions to a graph that says it all, answered with a table, bars, and what they rest on. */
+
+import { badge, copyButton, fill, h } from "./dom.js";
+import { createQueryBox } from "./query_box.js";
+import { createRoots } from "./ask_roots.js";
+import { formula } from "./know_said.js";
+
+const REST = 150;
+const KINDS = { identified: "good", "rests on the model": "model", unknown: "part", none: "none" };
+const WORDS = { identified: "Data would tell it", "rests on the model": "Rests on the model", unknown: "Unknown whether data tell it", none: "Of exogenous variables" };
 
 /** Builds the pane once and follows the store.
  * @param {HTMLElement} element
  * @param {import("./store.js").Store} store
  * @param {import("./api.js").Api} api
  */
-export function mount(element, store, api) {}
+export function mount(element, store, api) {
+  const examples = h("div", { class: "row", role: "group", "aria-label": "The file's own questions" });
+  const answer = h("section", { class: "panel stack", "aria-live": "polite" });
+  const side = h("section", { class: "panel stack" });
+  const local = { model: null, text: null, ranges: null };
+  const box = createQueryBox({
+    id: "ask-query",
+    label: "Question",
+    complete: (query, at) => api.post("complete", { ...graph(), query, at }, { lane: "complete" }).catch(() => null),
+    changed: (query) => store.set({ query }, { undo: "write the question" }),
+    entered: () => refresh(),
+  });
+  const roots = createRoots((weights) => store.set({ ask: { ...store.get().ask, weights } }, { undo: "move a distribution" }));
+
+  fill(element, h("div", { class: "columns" },
+    h("div", { class: "stack wide" }, h("section", { class: "panel stack" }, h("h2", {}, "Ask the graph"), box.element, examples), answer),
+    side,
+  ));
+
+  const graph = () => ({ text: store.get().text, format: store.get().format, name: store.get().name });
+  const weights = () => store.get().ask.weights ?? {};
+
+  async function model() {
+    const { text } = store.get();
+    if (local.text !== text) {
+      local.model = await api.post("ask_model", graph());
+      if (local.model === null) return;
+      local.text = text;
+    }
+    const { queries, roots: list } = local.model;
+    fill(examples, queries.slice(0, 6).map((query) => h("button", { type: "button", class: "chip mono", onclick: () => store.set({ query }, { undo: "choose a question" }) }, query)));
+    side.hidden = !list.length;
+    if (!side.hidden && !side.contains(roots.element)) {
+      fill(side, h("h2", {}, "What if causes were likelier?"), h("p", { class: "muted small" }, "Each variable that nothing moves has its distribution. Move it, and the answer follows; the file stays as it is."), roots.element);
+    }
+    roots.show(list, weights());
+  }
+
+  async function refresh() {
+    const { query } = store.get();
+    box.show(query);
+    try {
+      await model();
+      if (local.model === null) return;
+      if (local.model.how === "none") return say(h("h2", {}, "No numbers yet"), h("p", {}, local.model.why), h("p", { class: "muted" }, "Know answers what follows from arrows alone. Numbers need a table or an equation at each node; the examples named ascm_xy and classics have them."));
+      if (!query.trim()) return say(h("p", { class: "muted" }, "Write a question: suggestions come as you type. P(y | do(x=1)) sets x; P(y[x=1] | x=0) asks what y would have been."));
+      const name = local.model.how === "exact" ? "ask" : "ask_drawn";
+      const reply = await api.post(name, { ...graph(), query, weights: used() }, { lane: "ask" });
+      if (reply === null) return;
+      box.mistake(null);
+      local.ranges = null;
+      tell(reply);
+      if (name === "ask" && reply.identifiable === false) await ranges(reply, query);
+    } catch (problem) {
+      box.mistake(problem);
+      answer.classList.add("stale");
+    }
+  }
+
+  const used = () => Object.fromEntries(Object.entries(weights()).filter(([name]) => local.model.roots.some((root) => root.name === name)));
+
+  /** What the observed distribution alone would leave open, beside the answer. */
+  async function ranges(reply, query) {
+    try {
+      const found = await api.post("ask_bounds", { ...graph(), query, weights: used() }, { lane: "bounds" });
+      if (found === null || store.get().query !== query) return;
+      local.ranges = found;
+    } catch (problem) {
+      local.ranges = { rows: [], kind: "", notes: [problem.message] };
+    }
+    tell(reply);
+  }
+
+  function say(...content) {
+    box.mistake(null);
+    answer.classList.remove("stale");
+    answer.hidden = false;
+    fill(answer, content);
+  }
+
+  function tell(reply) {
+    const found = local.ranges;
+    const rangeOf = new Map((found?.rows ?? []).map((row) => [row.levels.join("\n"), row]));
+    say(
+      h("div", { class: "row apart" }, badge(KINDS[reply.badge], WORDS[reply.badge]), h("span", { class: "muted small" }, reply.exact ? "exact" : reply.error || reply.route)),
+      formula(reply.mathml),
+      reply.axes.length || found ? table(reply, rangeOf) : h("p", { class: "figure" }, number(reply.rows[0])),
+      reply.cells > reply.rows.length ? h("p", { class: "note" }, `the first ${reply.rows.length} of ${reply.cells} cells are shown`) : null,
+      [...reply.notes, ...(found?.notes ?? [])].map((each) => h("p", { class: "note" }, each)),
+      found?.kind ? h("p", { class: "note" }, `Bounds from P(v) alone (${found.kind}): where the answer could lie in any model with the same arrows and data.`) : null,
+      h("div", { class: "row", role: "group", "aria-label": "Copy the answer" }, copyButton("Copy text", () => reply.plain), copyButton("Copy Python", () => reply.python)),
+    );
+  }
+
+  let timer = 0;
+  const soon = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => { if (store.get().pane === "ask") refresh(); }, REST);
+  };
+  store.subscribe((state, before) => {
+    const asked = ["text", "format", "query", "ask"].some((key) => state[key] !== before[key]);
+    if (asked || (state.pane === "ask" && before.pane !== "ask")) soon();
+  });
+  refresh();
+}
+
+function number(row) {
+  if (row.exact === null || row.exact === String(row.p)) return [h("b", {}, short(row.p))];
+  return [h("b", {}, row.exact), h("span", { class: "muted" }, ` ≈ ${short(row.p)}`)];
+}
+
+const short = (value) => String(Number(value.toPrecision(4)));
+
+/** The cells with their numbers and bars; bounds are a line along the bar. */
+function table(reply, rangeOf) {
+  const isShare = reply.rows.every(({ p }) => p >= 0 && p <= 1);
+  const most = isShare ? 1 : Math.max(...reply.rows.map(({ p }) => Math.abs(p)), 1e-12);
+  const head = [...reply.axes.map((axis) => h("th", { scope: "col" }, axis)), h("th", { scope: "col", class: "number" }, "value"), rangeOf.size ? h("th", { scope: "col", class: "number" }, "bounds") : null, h("th", { scope: "col", class: "bars" }, h("span", { class: "visually-hidden" }, "bar"))];
+  const rows = reply.rows.map((row) => {
+    const range = rangeOf.get(row.levels.join("\n"));
+    return h("tr", {},
+      row.levels.map((level) => h("th", { scope: "row" }, level)),
+      h("td", { class: "number" }, number(row)),
+      rangeOf.size ? h("td", { class: "number" }, range ? `${short(range.low)} to ${short(range.high)}` : "") : null,
+      h("td", { class: "bars" }, bar(row.p / most, range && isShare ? range : null)),
+    );
+  });
+  return h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Answer" }, h("table", { class: "table answer" }, h("thead", {}, h("tr", {}, head)), h("tbody", {}, rows)));
+}
+
+function bar(share, range) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  const add = (tag, attributes) => {
+    const child = document.createElementNS(svg.namespaceURI, tag);
+    for (const [name, value] of Object.entries(attributes)) child.setAttribute(name, value);
+    svg.append(child);
+  };
+  svg.setAttribute("viewBox", "0 0 100 12");
+  svg.setAttribute("preserveAspectRatio", "none");
+  svg.setAttribute("class", "bar");
+  svg.setAttribute("aria-hidden", "true");
+  add("rect", { class: "ground", x: 0, y: 2, width: 100, height: 8 });
+  add("rect", { class: share < 0 ? "fill minus" : "fill", x: 0, y: 2, width: Math.min(100, 100 * Math.abs(share)), height: 8 });
+  if (range) add("rect", { class: "range", x: 100 * range.low, y: 4.5, width: Math.max(0.8, 100 * (range.high - range.low)), height: 3 });
+  return svg;
+}
