@@ -13,6 +13,7 @@ engine's own sentences.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any
@@ -28,6 +29,7 @@ from causalflow.exact.structure import unsupported
 from causalflow.factors.table import Table
 from causalflow.graph.compilable import is_explicit
 from causalflow.graph.graph import Graph
+from causalflow.graph.node import levels_of
 from causalflow.identify.verdict import Verdict
 from causalflow.query.answer import Answer
 from causalflow.query.completion import completion
@@ -40,6 +42,8 @@ MOST_ROWS = 256
 """Cells of an answer that are listed."""
 DRAWS = 20_000
 """Worlds that an answer by draws is counted in."""
+FEW_STATES = 32
+"""Joint values of all nodes up to which bounds are found at once."""
 
 Reply = dict[str, Any]
 
@@ -120,10 +124,19 @@ def _answered(answer: Answer, request: Mapping[str, Any], graph: Graph) -> Reply
         "error": answer.error_text,
         "identifiable": None if verdict is None else verdict.identifiable,
         "badge": "none" if verdict is None else _BADGES[verdict.identifiable],
+        "bounded": _bounded(verdict, graph),
         "notes": list(dict.fromkeys([*answer.assumptions, *_open(verdict)])),
         "plain": str(answer),
         "python": _python(answer, request, graph),
     }
+
+
+def _bounded(verdict: Verdict | None, graph: Graph) -> str:
+    """Whether bounds are worth asking for, and whether they take no longer than the answer."""
+    if verdict is None or verdict.identifiable or unsupported(graph) or verdict.query.policies:
+        return "no"
+    states = math.prod(map(len, levels_of(graph.nodes).values()))
+    return "at once" if states <= FEW_STATES else "when asked"
 
 
 _BADGES = {True: "identified", False: "rests on the model", None: "unknown"}

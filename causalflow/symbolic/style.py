@@ -245,11 +245,8 @@ class _MathML:
         )
 
     def index(self, name: str, primes: int) -> str:
-        return (
-            f"<msup>{self.name(name)}<mo>{'′' * primes}</mo></msup>"
-            if primes
-            else (self.name(name))
-        )
+        prime = '<mo lspace="0" rspace="0">′</mo>'
+        return _row(self.name(name) + prime * primes) if primes else self.name(name)
 
     def value(self, value: Value) -> str:
         return _element("mtext", value) if isinstance(value, str) else self.number(value)

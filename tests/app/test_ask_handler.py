@@ -88,6 +88,8 @@ def test_exogenous_laws_are_roots_too():
 
 def test_bounds_hold_the_answer_of_the_model():
     query = "P(y=1 | do(x=1))"
+    assert run("ask", BOW, query=query)["bounded"] == "at once"
+    assert run("ask", BOW, query="P(y)")["bounded"] == "no"
     (ends,), (row,) = (run(name, BOW, query=query)["rows"] for name in ("ask_bounds", "ask"))
     assert ends["low"] < row["p"] < ends["high"]
 

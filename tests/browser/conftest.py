@@ -145,3 +145,21 @@ def shot():
             page.screenshot(path=str(Path(folder) / f"{name}.png"), caret="initial")
 
     return keep
+
+
+@pytest.fixture
+def holding():
+    """Opens the link of a page that holds a state, as one would be sent it."""
+    script = """async (state) => {
+        const { written } = await import("./page/address.js");
+        const { blank } = await import("./page/store.js");
+        location.hash = await written({ ...blank(), ...state });
+    }"""
+
+    def open_link(page, **state):
+        page.evaluate(script, state)
+        page.wait_for_function(
+            "(name) => !document.querySelector(`#pane-${name}`).hidden", arg=state["pane"]
+        )
+
+    return open_link

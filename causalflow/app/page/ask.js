@@ -1,6 +1,6 @@
 /** Ask: questions to a graph that says it all, answered with a table, bars, and what they rest on. */
 
-import { badge, copyButton, fill, h } from "./dom.js";
+import { badge, copyButton, fill, h, s } from "./dom.js";
 import { createQueryBox } from "./query_box.js";
 import { createRoots } from "./ask_roots.js";
 import { formula } from "./know_said.js";
@@ -66,7 +66,7 @@ export function mount(element, store, api) {
       box.mistake(null);
       local.ranges = null;
       tell(reply);
-      if (name === "ask" && reply.identifiable === false) await ranges(reply, query);
+      if (reply.bounded === "at once") await ranges(reply, query);
     } catch (problem) {
       box.mistake(problem);
       answer.classList.add("stale");
@@ -104,13 +104,15 @@ export function mount(element, store, api) {
       reply.cells > reply.rows.length ? h("p", { class: "note" }, `the first ${reply.rows.length} of ${reply.cells} cells are shown`) : null,
       [...reply.notes, ...(found?.notes ?? [])].map((each) => h("p", { class: "note" }, each)),
       found?.kind ? h("p", { class: "note" }, `Bounds from P(v) alone (${found.kind}): where the answer could lie in any model with the same arrows and data.`) : null,
-      h("div", { class: "row", role: "group", "aria-label": "Copy the answer" }, copyButton("Copy text", () => reply.plain), copyButton("Copy Python", () => reply.python)),
+      h("div", { class: "row", role: "group", "aria-label": "Copy the answer" }, copyButton("Copy text", () => reply.plain), copyButton("Copy Python", () => reply.python),
+        reply.bounded === "when asked" && !found ? h("button", { type: "button", class: "button", onclick: () => ranges(reply, store.get().query) }, "Bounds from P(v) alone") : null),
     );
   }
 
   let timer = 0;
   const soon = () => {
     clearTimeout(timer);
+    api.cancel("bounds");
     timer = setTimeout(() => { if (store.get().pane === "ask") refresh(); }, REST);
   };
   store.subscribe((state, before) => {
@@ -144,19 +146,11 @@ function table(reply, rangeOf) {
   return h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Answer" }, h("table", { class: "table answer" }, h("thead", {}, h("tr", {}, head)), h("tbody", {}, rows)));
 }
 
+/** A bar for a number of at most 1, and below it what bounds leave. */
 function bar(share, range) {
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  const add = (tag, attributes) => {
-    const child = document.createElementNS(svg.namespaceURI, tag);
-    for (const [name, value] of Object.entries(attributes)) child.setAttribute(name, value);
-    svg.append(child);
-  };
-  svg.setAttribute("viewBox", "0 0 100 12");
-  svg.setAttribute("preserveAspectRatio", "none");
-  svg.setAttribute("class", "bar");
-  svg.setAttribute("aria-hidden", "true");
-  add("rect", { class: "ground", x: 0, y: 2, width: 100, height: 8 });
-  add("rect", { class: share < 0 ? "fill minus" : "fill", x: 0, y: 2, width: Math.min(100, 100 * Math.abs(share)), height: 8 });
-  if (range) add("rect", { class: "range", x: 100 * range.low, y: 4.5, width: Math.max(0.8, 100 * (range.high - range.low)), height: 3 });
-  return svg;
+  return s("svg", { class: "bar", viewBox: "0 0 100 12", preserveAspectRatio: "none", "aria-hidden": "true" },
+    s("rect", { class: "ground", x: 0, y: 0, width: 100, height: 8 }),
+    s("rect", { class: share < 0 ? "fill minus" : "fill", x: 0, y: 0, width: Math.min(100, 100 * Math.abs(share)), height: 8 }),
+    range ? s("rect", { class: "range", x: 100 * range.low, y: 9, width: Math.max(0.8, 100 * (range.high - range.low)), height: 3 }) : null,
+  );
 }

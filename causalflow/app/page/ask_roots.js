@@ -50,15 +50,21 @@ export function createRoots(changed) {
 
   function card(root) {
     const all = root.levels.map((level, k) => [level, k]);
+    const put = () => {
+      const { [root.name]: gone, ...rest } = weights;
+      weights = rest;
+      told(root);
+      changed(weights);
+    };
+    const reset = h("button", { type: "button", class: "button quiet", "data-reset": true, "aria-label": `${root.name} as in the file`, onclick: put }, "As in the file");
     const shown = root.levels.length === 2 ? all.slice(1) : all.slice(0, MOST);
-    return h("fieldset", { class: "root", "data-root": root.name },
-      h("legend", {}, root.name, root.exogenous ? h("span", { class: "muted small" }, " exogenous") : null),
+    return h("div", { class: "root", role: "group", "aria-label": `Distribution of ${root.name}`, "data-root": root.name },
+      h("div", { class: "row apart" }, h("h3", {}, root.name, root.exogenous ? " (exogenous)" : ""), reset),
       shown.map(([level, k]) => h("label", { class: "slider" },
         h("span", {}, `P(${root.name}=${level})`),
         h("input", { type: "range", min: "0", max: "1", step: "0.01", "data-level": k, oninput: (event) => move(root, k, Number(event.target.value)) }),
         h("output", { "data-level": k }),
       )),
-      h("button", { type: "button", class: "button quiet", "data-reset": true, "aria-label": `${root.name} as in the file`, onclick: () => { const { [root.name]: gone, ...rest } = weights; weights = rest; told(root); changed(weights); } }, "As in the file"),
     );
   }
 

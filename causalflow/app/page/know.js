@@ -22,7 +22,7 @@ const EMPTY = { nodes: [], edges: [], positions: {} };
 export function mount(element, store, api) {
   const view = createGraphView("The graph: choose a node to give it the role");
   const parts = Object.fromEntries(["verdict", "steps", "sets", "paths", "independences"].map((name) => [name, h("section", { class: "panel stack", hidden: true })]));
-  const mistake = h("div");
+  const mistake = h("div", { class: "slot" });
   const query = h("input", { id: "know-query", class: "mono", spellcheck: "false", autocomplete: "off", autocapitalize: "off" });
   const data = h("select", { id: "know-data" }, h("option", { value: "observational" }, "P(v): what is observed"), h("option", { value: "experimental" }, "every experiment P(v | do(.))"), h("option", { value: "named" }, "distributions that I name"));
   const named = h("input", { class: "mono", "aria-label": "Distributions, separated by semicolons", value: "P(v); P(v | do(x))", hidden: true });
@@ -31,7 +31,7 @@ export function mount(element, store, api) {
   const local = { brush: "treatments", drawing: EMPTY, reply: null, way: null, at: 0, path: null, show: "paths", fitted: "" };
 
   fill(element, h("div", { class: "columns" },
-    h("div", { class: "stack wide" },
+    h("div", { class: "know-first" },
       h("section", { class: "panel stack" },
         h("h2", {}, "Whom do you ask about?"),
         h("p", { class: "muted small" }, "Pick a role, then click nodes. With a node in focus the keys t, o, a and u do the same."),
@@ -39,8 +39,6 @@ export function mount(element, store, api) {
         h("div", { class: "know-graph" }, view.element),
         shown,
       ),
-      parts.paths,
-      parts.independences,
     ),
     h("div", { class: "stack wide" },
       h("section", { class: "panel stack" },
@@ -48,7 +46,7 @@ export function mount(element, store, api) {
         h("div", { class: "row" }, h("div", { class: "field" }, h("label", { for: "know-data" }, "Data that are known"), data), named),
         mistake,
       ),
-      parts.verdict, parts.steps, parts.sets,
+      parts.verdict, parts.steps, parts.sets, parts.paths, parts.independences,
     ),
   ));
 

@@ -5,7 +5,7 @@ import { kindOf } from "./know_marks.js";
 
 const KINDS = { identified: "good", "not identified": "bad", unknown: "part", none: "none" };
 const WORDS = { identified: "Identifiable", "not identified": "Not identifiable", unknown: "Unknown", none: "No question yet" };
-const PATHS = { causal: ["good", "causal, open"], biasing: ["bad", "open"], blocked: ["none", "blocked"] };
+const PATHS = { causal: ["causal", "open, causal"], biasing: ["part", "open"], blocked: ["none", "blocked"] };
 
 /** Formulas of the server's, each factor an element, which wrap as words do.
  * @param {string} mathml
@@ -125,7 +125,7 @@ export function paths(reply, chosen, choose) {
  * @param {object} reply
  */
 export function independences({ independences: { found, more } }) {
-  const said = found.map((each) => h("li", { class: "mono" }, each.replace("_||_", "⫫")));
+  const said = found.map((each) => h("li", { class: "mono" }, each.replace("_||_", "⊥")));
   return [
     h("h2", {}, "Independences that data would show"),
     said.length ? h("ul", { class: "plain small" }, said) : h("p", { class: "muted small" }, "None: every two variables may depend on one another."),

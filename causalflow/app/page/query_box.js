@@ -54,7 +54,7 @@ export function createQueryBox({ id, label, complete, changed, entered }) {
     look();
   }
 
-  input.addEventListener("input", () => { changed(input.value); look(); });
+  input.addEventListener("input", () => { close(); changed(input.value); look(); });
   input.addEventListener("focus", look);
   input.addEventListener("blur", close);
   input.addEventListener("keydown", (event) => {
