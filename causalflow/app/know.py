@@ -116,7 +116,7 @@ def _proof(verdict: Verdict) -> list[Reply]:
     if not proof:
         return []
     start = " ".join(pieces(question(verdict.query, MATHML)))
-    nothing = {"removed_in": [], "removed_out": [], "nodes": []}
+    nothing: Reply = {"removed_in": [], "removed_out": [], "nodes": []}
     first = {"rule": "question", "text": "", "mathml": start, "graph": nothing}
     return [first, *map(_line, proof.lines)]
 
@@ -180,7 +180,8 @@ def _design(asked: Asked) -> Reply:
 
 def _listed(find: Callable[[], Iterable[Found]], show: Callable[[Found], Any]) -> Reply:
     """The first of what is found, as they are shown, and what is said of the rest."""
-    found, more = [], ""
+    found: list[Any] = []
+    more = ""
     try:
         for each in find():
             if len(found) == MOST:

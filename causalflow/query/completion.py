@@ -22,7 +22,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from causalflow.graph.graph import Graph
-from causalflow.graph.node import levels_of
 from causalflow.query.named import ALIASES, FORMS
 from causalflow.query.parse import expected_after
 from causalflow.query.query import BARE, OPENED, QUOTED, Intervention, Term, unquoted
@@ -157,6 +156,6 @@ def _variables(graph: Graph, before: str) -> Iterator[str]:
 
 def _levels(name: str, graph: Graph) -> Iterator[str]:
     """The levels of a variable as a question writes them."""
-    levels = levels_of({**graph.nodes, **graph.exogenous}).get(name, ())
-    for level in levels:
+    declared = graph.nodes.get(name) or graph.exogenous.get(name)
+    for level in (declared.type.levels if declared else None) or ():
         yield str(Intervention(variable="v", value=level)).removeprefix("v=")

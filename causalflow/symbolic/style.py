@@ -199,8 +199,9 @@ class _Latex(_Text):
         return "".join(names.get(part) or _latex_formula(part) for part in _cut(text, names))
 
     def bracketed(self, inside: str, brackets: str = "()") -> str:
-        left, right = (r"\left[", r"\right]") if brackets == "[]" else brackets
-        return f"{left}{inside}{right}"
+        if brackets == "[]":
+            return rf"\left[{inside}\right]"
+        return f"{brackets[0]}{inside}{brackets[1]}"
 
     def chance(self, head: str, outcomes: str, condition: str, brackets: str = "()") -> str:
         behind = rf" \mid {condition}" if condition else ""

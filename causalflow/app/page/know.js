@@ -4,6 +4,7 @@ import { fill, h, problem } from "./dom.js";
 import { createGraphView, nodeKey } from "./graph_view.js";
 import { markHedge, markPaths, markStep } from "./know_marks.js";
 import * as said from "./know_said.js";
+import { createQueryBox } from "./query_box.js";
 
 const ROLES = [
   ["treatments", "Treatment", "t"],
@@ -23,7 +24,13 @@ export function mount(element, store, api) {
   const view = createGraphView("The graph: choose a node to give it the role");
   const parts = Object.fromEntries(["verdict", "steps", "sets", "paths", "independences"].map((name) => [name, h("section", { class: "panel stack", hidden: true })]));
   const mistake = h("div", { class: "slot" });
-  const query = h("input", { id: "know-query", class: "mono", spellcheck: "false", autocomplete: "off", autocapitalize: "off" });
+  const box = createQueryBox({
+    id: "know-query",
+    label: "Question",
+    complete: (query, at) => api.post("complete", { text: store.get().text, format: store.get().format, query, at }, { lane: "complete" }).catch(() => null),
+    changed: (query) => store.set({ query }, { undo: "write the question" }),
+    entered: () => refresh(),
+  });
   const data = h("select", { id: "know-data" }, h("option", { value: "observational" }, "P(v): what is observed"), h("option", { value: "experimental" }, "every experiment P(v | do(.))"), h("option", { value: "named" }, "distributions that I name"));
   const named = h("input", { class: "mono", "aria-label": "Distributions, separated by semicolons", value: "P(v); P(v | do(x))", hidden: true });
   const brushes = h("div", { class: "row", role: "group", "aria-label": "A click makes a node the" });
@@ -42,7 +49,7 @@ export function mount(element, store, api) {
     ),
     h("div", { class: "stack wide" },
       h("section", { class: "panel stack" },
-        h("div", { class: "field" }, h("label", { for: "know-query" }, "Question"), query),
+        box.element,
         h("div", { class: "row" }, h("div", { class: "field" }, h("label", { for: "know-data" }, "Data that are known"), data), named),
         mistake,
       ),
@@ -169,15 +176,20 @@ export function mount(element, store, api) {
       if (reply === null) return;
       if (reply.question !== local.reply?.question) Object.assign(local, { at: 0, path: null, show: reply.hedge ? "hedge" : "paths" });
       local.reply = reply;
-      if (document.activeElement !== query) query.value = reply.question ?? "";
-      query.placeholder = "P(y | do(x))";
-      fill(mistake);
+      box.show(reply.question ?? "");
+      blame(null);
     } catch (error) {
       local.reply = null;
-      fill(mistake, problem(error));
+      blame(error);
     }
     tell();
     redraw();
+  }
+
+  /** A mistake at its place in the question, or with its line in the graph. */
+  function blame(error) {
+    box.mistake(error?.column ? error : null);
+    fill(mistake, error && !error.column ? problem(error) : null);
   }
 
   /** The roles of nodes that are still there. */
@@ -191,7 +203,6 @@ export function mount(element, store, api) {
     timer = setTimeout(() => { if (store.get().pane === "know") refresh(); }, REST);
   }
 
-  query.addEventListener("input", () => store.set({ query: query.value }, { undo: "write the question" }));
   data.addEventListener("change", () => { named.hidden = data.value !== "named"; soon(); });
   named.addEventListener("input", soon);
   new ResizeObserver(() => { if (local.drawing.nodes.length) { local.fitted = ""; redraw(); } }).observe(view.element);
