@@ -137,7 +137,7 @@ export function mount(element, store, api) {
     if (!node || node.latent || node.exogenous) return;
     const { roles } = store.get();
     const without = Object.fromEntries(Object.entries(roles).map(([each, names]) => [each, names.filter((other) => other !== name)]));
-    role(roles[brush].includes(name) ? without : { ...without, [brush]: [...without[brush], name] }, "choose a role");
+    role(roles[brush].includes(name) ? without : { ...without, [brush]: [...without[brush], name] }, `make ${name} ${brush}`);
   }
 
   view.element.addEventListener("click", (event) => {
