@@ -10,9 +10,13 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from press.links import ROOT
+
+if TYPE_CHECKING:
+    from causalflow import Answer, Graph, Verdict
+    from causalflow.exact.verification import Verification
 
 __all__ = ["drawn", "gallery"]
 
@@ -82,23 +86,31 @@ def _title(path: Path) -> str:
 
 
 def _page(path: Path, home: str) -> str:
-    from causalflow.cli.check import checked
+    import causalflow as cf
+    from causalflow.exact.verification import verify
+    from causalflow.identify.positivity import overlaps
+    from causalflow.shipped import checkpoint_for
 
     text = path.read_text(encoding="utf-8")
     place = path.relative_to(ROOT).as_posix()
-    found = checked(str(path))
+    graph = cf.load(path)
     name = _name(path).removeprefix("gallery/")
     up = "../" * name.count("/")
+    pictures = any(node.type.shape for node in graph.nodes.values())
+    fitted = checkpoint_for(graph) if pictures else None
+    asked = [_asked(each) for each in verify(graph)]
     parts = [
         f"# {_title(path).capitalize()}",
         _head(text),
         f"![The graph {_title(path)}, drawn]({up}drawn/{name}.svg){{.drawn}}",
-        _counted(found),
-        *_verdicts(found["queries"]),
-        *(f"```{{note}}\n{note}\n```" for note in [*found["warnings"], *found["notes"]]),
+        _counted(graph),
+        fitted and f'A fitted model ships for it: `cf.from_pretrained("{fitted.stem}")`.',
+        *(f"```{{warning}}\nPositivity fails: {each}\n```" for each in overlaps(graph)),
+        asked and "## What can be known",
+        *asked,
         f"## The file\n\n`{place}`",
         f"```yaml\n{text.rstrip()}\n```",
-        f"{home}. `causalflow check {place}` prints what this page shows.",
+        f"{home}. `causalflow check {place}` prints the verdicts and numbers of this page.",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -110,41 +122,49 @@ def _head(text: str) -> str:
         if not line.startswith("#"):
             break
         lines.append(line.lstrip("# "))
-    return re.sub(r"([*_<])", r"\\\1", "\n".join(lines))
+    parts = "\n".join(lines).split("`")
+    parts[::2] = [re.sub(r"([*_<\[$])", r"\\\1", part) for part in parts[::2]]
+    return "`".join(parts)
 
 
-def _counted(found: dict[str, Any]) -> str:
-    nodes, edges, hidden = (found[key] for key in ("nodes", "edges", "hidden_confounders"))
-    latent = f" Never observed: {', '.join(found['latent'])}." if found["latent"] else ""
-    return f"{nodes} nodes, {edges} edges, {hidden} hidden common causes.{latent}"
+def _counted(graph: Graph) -> str:
+    hidden = len(graph.admg.bidirected)
+    said = f"{_number(len(graph.nodes), 'node')}, {_number(len(graph.edges), 'edge')}"
+    if hidden:
+        said += f", {_number(hidden, 'hidden common cause')}"
+    latent = f" Never observed: {', '.join(graph.latent)}." if graph.latent else ""
+    return f"{said}.{latent}"
 
 
-def _verdicts(queries: list[dict[str, Any]]) -> Iterator[str]:
-    """A line for each question of the file: the verdict, the formula and the number."""
-    if not queries:
-        return
-    yield "## What can be known"
-    for each in queries:
-        lines = [f"`{each['ask']}`", f": {_verdict(each)}"]
-        if each["estimand"]:
-            lines.append(f"\n  ```text\n  {each['estimand']}\n  ```")
-        if each["answer"] is not None:
-            lines.append(f"\n  The model's answer: {_answer(each['answer'])}")
-        yield "\n".join(lines)
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def _verdict(each: dict[str, Any]) -> str:
-    match each["verdict"]:
+def _asked(each: Verification) -> str:
+    """A question of the file: the verdict, the formula and the model's number."""
+    verdict, answer = each.verdict, each.answer
+    lines = [f"### `{each.check.ask}`", _said(verdict)]
+    if verdict is not None and verdict.estimand is not None:
+        lines.append(f'<p class="formula">{verdict.mathml()}</p>')
+    elif verdict is not None:
+        lines.append(f"```text\n{verdict}\n```")
+    if answer is not None:
+        lines.append(f"By the model itself: {_answer(answer)}")
+    return "\n\n".join(lines + [f"*{each}*" for each in each.warnings])
+
+
+def _said(verdict: Verdict | None) -> str:
+    match None if verdict is None else verdict.identifiable:
         case True:
-            return "**identified** from what is observed:"
+            return "**Identified** from what is observed:"
         case False:
-            return "**not identified** from what is observed."
+            return "**Not identified** from what is observed."
         case _:
-            return "unknown." if each["unknown"] else "answered by the model itself."
+            return "Answered by the model itself." if verdict is None else "Unknown."
 
 
-def _answer(answer: Any) -> str:
-    if isinstance(answer, dict):
-        shown = ", ".join(f"{level}: {number}" for level, number in list(answer.items())[:12])
-        return f"`{shown}{', ...' if len(answer) > 12 else ''}`"
-    return f"`{answer}`"
+def _answer(answer: Answer) -> str:
+    if answer.value is not None:
+        return f"`{answer.value}`"
+    cells = [f"{level}: {number}" for level, number in answer.table.to_dict().items()]
+    return f"`{', '.join(cells[:12])}{', ...' if len(cells) > 12 else ''}`"

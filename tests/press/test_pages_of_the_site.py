@@ -109,9 +109,10 @@ def test_every_shipped_graph_is_on_a_page_of_the_gallery():
 
 def test_a_page_of_the_gallery_has_verdicts_formulas_and_numbers():
     text = _page(ROOT / "graphs" / "classics" / "smoking_tar.yaml", "Classics")
-    assert "**identified**" in text
+    assert "**Identified**" in text
+    assert "<math" in text
     text = _page(ROOT / "graphs" / "literature" / "bow.yaml", "Literature")
-    assert "**not identified**" in text
+    assert "**Not identified**" in text
     assert "x <-> y" in text
 
 
