@@ -12,6 +12,7 @@ from pathlib import Path
 from docutils import nodes
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
+from sphinx.domains.python import PyObject
 from sphinx.environment import BuildEnvironment
 
 from press import mathml
@@ -37,6 +38,10 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("source-read", _links)
     app.connect("missing-reference", _type)
     app.connect("autodoc-process-docstring", _sentence, priority=100)
+    app.connect("autodoc-process-signature", _readable)
+    for field in PyObject.doc_field_types:
+        if field.name == "variable":
+            field.label = "Attributes"
     mathml.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -71,6 +76,13 @@ def _sentence(
     """A property is said by a sentence, whose colon does not part a type from what it is."""
     if what in ("property", "attribute"):
         lines.insert(0, "")
+
+
+def _readable(
+    app: Sphinx, what: str, name: str, thing: object, options: object, given: str | None, back: str
+) -> tuple[str | None, str] | None:
+    """A default that is made anew each time is dots, so that Sphinx can read the signature."""
+    return (given.replace("<factory>", "..."), back) if given and "<factory>" in given else None
 
 
 def _type(

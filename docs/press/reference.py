@@ -101,8 +101,10 @@ def _entry(name: str) -> Iterator[str]:
             yield _rst(_directive(f"causalflow.{name}.{each}", getattr(thing, each)))
         return
     yield _rst(_directive(f"causalflow.{name}", thing))
-    if dataclasses.is_dataclass(thing) and any(
-        _is_option(each) for each in dataclasses.fields(thing)
+    if (
+        isinstance(thing, type)
+        and dataclasses.is_dataclass(thing)
+        and any(_is_option(each) for each in dataclasses.fields(thing))
     ):
         yield _fields(thing)
 
