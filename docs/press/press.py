@@ -73,9 +73,12 @@ def _links(app: Sphinx, name: str, source: list[str]) -> None:
 def _sentence(
     app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]
 ) -> None:
-    """A property is said by a sentence, whose colon does not part a type from what it is."""
-    if what in ("property", "attribute"):
-        lines.insert(0, "")
+    r"""A property is said by a sentence, whose colon does not part a type from what it is.
+
+    A backslash at the end of a line is nothing in a page; napoleon reads types in first lines only.
+    """
+    if what in ("property", "attribute") and lines:
+        lines.insert(0, "\\")
 
 
 def _readable(
