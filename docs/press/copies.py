@@ -18,9 +18,15 @@ def copies(repository: str) -> Iterator[tuple[str, str]]:
     for path in sorted(_RESULTS.rglob("*.md")):
         name = path.relative_to(_RESULTS).with_suffix("").as_posix()
         homes[path.relative_to(ROOT).as_posix()] = f"measured/{name}"
+    cards = sorted((ROOT / "checkpoints").glob("*/README.md"))
+    for path in cards:
+        homes[path.relative_to(ROOT).as_posix()] = f"models/{path.parent.name}"
     for home, page in homes.items():
         text = (ROOT / home).read_text(encoding="utf-8")
-        yield page, rewritten(_headed(text, page), home, page, repository) + _contents(page)
+        below = ["*", "papers/*"] if page == "measured/index" else []
+        if page == "project/checkpoints" and cards:
+            below = ["../models/*"]
+        yield page, rewritten(_headed(text, page), home, page, repository) + _contents(below)
 
 
 def _headed(text: str, page: str) -> str:
@@ -31,8 +37,7 @@ def _headed(text: str, page: str) -> str:
     return f"# {title.capitalize()}\n\n{text}"
 
 
-def _contents(page: str) -> str:
+def _contents(below: list[str]) -> str:
     """What the sidebar shows below a page."""
-    if page != "measured/index":
-        return ""
-    return "\n```{toctree}\n:hidden:\n:glob:\n\n*\npapers/*\n```\n"
+    listed = "\n".join(below)
+    return f"\n```{{toctree}}\n:hidden:\n:glob:\n\n{listed}\n```\n" if below else ""

@@ -89,7 +89,7 @@ def _page(path: Path, home: str) -> str:
     import causalflow as cf
     from causalflow.exact.verification import verify
     from causalflow.identify.positivity import overlaps
-    from causalflow.shipped import checkpoint_for
+    from causalflow.shipped import checkpoint_for, checkpoint_names, checkpoint_path
 
     text = path.read_text(encoding="utf-8")
     place = path.relative_to(ROOT).as_posix()
@@ -98,13 +98,14 @@ def _page(path: Path, home: str) -> str:
     up = "../" * name.count("/")
     pictures = any(node.type.shape for node in graph.nodes.values())
     fitted = checkpoint_for(graph) if pictures else None
+    known = [each for each in checkpoint_names() if checkpoint_path(each) == fitted]
     asked = [_asked(each) for each in verify(graph)]
     parts = [
         f"# {_title(path).capitalize()}",
         _head(text),
         f"![The graph {_title(path)}, drawn]({up}drawn/{name}.svg){{.drawn}}",
         _counted(graph),
-        fitted and f'A fitted model ships for it: `cf.from_pretrained("{fitted.stem}")`.',
+        *(f'A fitted model ships for it: `cf.from_pretrained("{each}")`.' for each in known),
         *(f"```{{warning}}\nPositivity fails: {each}\n```" for each in overlaps(graph)),
         asked and "## What can be known",
         *asked,

@@ -28,6 +28,7 @@ _PLACES = {"README.md": "index", "graphs": "gallery/index", "tutorials": "learn/
 _RULES = (
     (re.compile(r"docs/(.+)\.md"), r"\1", ".md"),
     (re.compile(r"benchmarks/results/(.+)\.md"), r"measured/\1", ".md"),
+    (re.compile(r"checkpoints/(\w+)/README\.md"), r"models/\1", ".md"),
     (re.compile(r"graphs/(.+)\.yaml"), r"gallery/\1", ".md"),
     (re.compile(r"tutorials/(\d.+)\.py"), r"learn/\1", ".ipynb"),
 )

@@ -26,7 +26,7 @@ __all__ = ["setup"]
 
 _SHORT = {"np": "numpy", "pd": "pandas"}
 """Packages that annotations call by another name."""
-_MADE = ("gallery", "reference", "project", "measured")
+_MADE = ("gallery", "reference", "project", "measured", "models")
 """The folders that hold made pages alone."""
 
 
