@@ -12,7 +12,7 @@ from causalflow.shipped import graph_names, graph_path
 __all__ = ["HANDLERS"]
 
 _WELCOME = """\
-# Tar is a front door from smoking to cancer (Pearl, Causality, 2009, figure 3.5).
+# Pearl (2009), Causality, figure 3.5: the front door
 graph: smoking
 edges:
   - smoking -> tar -> cancer
@@ -20,6 +20,7 @@ edges:
 queries:
   - P(cancer | do(smoking))
 """
+_ROLES = {"treatments": ["smoking"], "outcomes": ["cancer"]}
 
 
 def _start(request: Mapping[str, Any], session: Session) -> Mapping[str, Any]:
@@ -29,7 +30,8 @@ def _start(request: Mapping[str, Any], session: Session) -> Mapping[str, Any]:
         "name": session.name if given else "smoking.yaml",
         "text": session.graph if given else _WELCOME,
         "format": session.format,
-        "given": given,
+        "roles": {} if given else _ROLES,
+        "pane": "imagine" if session.models and not given else "draw",
         "version": __version__,
         "examples": list(graph_names()),
     }
