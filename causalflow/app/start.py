@@ -12,7 +12,7 @@ from causalflow.shipped import graph_names, graph_path
 __all__ = ["HANDLERS"]
 
 _WELCOME = """\
-# Pearl (2009), Causality, figure 3.5: the front door
+# The front door (Pearl 2009, figure 3.5)
 graph: smoking
 edges:
   - smoking -> tar -> cancer
