@@ -4,10 +4,23 @@ import { badge, copyButton, fill, h, s } from "./dom.js";
 import { createQueryBox } from "./query_box.js";
 import { createRoots } from "./ask_roots.js";
 import { formula } from "./know_said.js";
+import { blank } from "./store.js";
 
 const REST = 150;
 const KINDS = { identified: "good", "rests on the model": "model", unknown: "part", none: "none" };
 const WORDS = { identified: "Data would tell it", "rests on the model": "Rests on the model", unknown: "Unknown whether data tell it", none: "Of exogenous variables" };
+
+const NUMBERED = { "Kidney stones": "classics/kidney_stones", "Monty Hall": "classics/monty_hall", "Firing squad": "classics/firing_squad" };
+
+/** Buttons that open examples whose nodes have numbers. */
+function numbered(store, api) {
+  const open = async (example) => {
+    const { name, text, format } = await api.post("example", { name: example });
+    store.set({ name, text, format, roles: blank().roles, query: "" }, { undo: "open an example" });
+  };
+  return h("div", { class: "row" }, Object.entries(NUMBERED).map(([title, name]) =>
+    h("button", { type: "button", class: "button", onclick: () => open(name) }, title)));
+}
 
 /** Builds the pane once and follows the store.
  * @param {HTMLElement} element
@@ -58,7 +71,7 @@ export function mount(element, store, api) {
     try {
       await model();
       if (local.model === null) return;
-      if (local.model.how === "none") return say(h("h2", {}, "No numbers yet"), h("p", {}, local.model.why), h("p", { class: "muted" }, "Know answers what follows from arrows alone. Numbers need a table or an equation at each node; the examples named ascm_xy and classics have them."));
+      if (local.model.how === "none") return say(h("h2", {}, "No numbers yet"), h("p", {}, local.model.why), h("p", { class: "muted" }, "Know answers what follows from arrows alone. Numbers need a table or an equation at each node. These examples have them:"), numbered(store, api));
       if (!query.trim()) return say(h("p", { class: "muted" }, "Write a question: suggestions come as you type. P(y | do(x=1)) sets x; P(y[x=1] | x=0) asks what y would have been."));
       const name = local.model.how === "exact" ? "ask" : "ask_drawn";
       const reply = await api.post(name, { ...graph(), query, weights: used() }, { lane: "ask" });

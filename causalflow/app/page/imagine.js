@@ -99,8 +99,7 @@ export function mount(element, store, api) {
       controls.build(found.controls);
       start.build(found.rows, Object.keys(found.images).length === 1);
       film.build(found.controls);
-      view.body.hidden = false;
-      view.says.textContent = "";
+      view.says.textContent = "Finding the noise of the first picture…";
       if (!of().row) change({ row: firstRow(found.rows) });
       else ask();
       fits();
@@ -124,11 +123,18 @@ export function mount(element, store, api) {
       answered = draft ? "" : asked;
       if (!draft) answer = found;
       fill(view.problem);
+      open();
       render(found, set, performance.now() - begun, draft);
     } catch (mistake) {
+      open();
       fail(mistake);
     }
     view.body.removeAttribute("aria-busy");
+  }
+
+  function open() {
+    view.body.hidden = false;
+    view.says.textContent = "";
   }
 
   function render(found, set, milliseconds, draft) {
