@@ -146,7 +146,9 @@ def fit(
             judged = _judged(model, content, report, Fit(**options), output.name)
         if as_json:
             told = {} if judged is None else {"report": judged.record()}
-            say_json({"model": output, **dataclasses.asdict(report), **told})
+            record = dataclasses.asdict(dataclasses.replace(report, history=()))
+            record.pop("history")  # --log writes it
+            say_json({"model": output, **record, **told})
         else:
             said = _summary(report, output, "images" if image_names(graph) else "rows")
             say(said + ("" if judged is None else f"\n\n{judged}"))

@@ -22,6 +22,7 @@ from causalflow.errors import DataError
 from causalflow.files import read_bytes
 from causalflow.limits import PICTURE_BYTES
 from causalflow.names import is_name, written
+from causalflow.values.column import is_missing_word, numeral
 
 __all__ = ["Guess", "Sketch", "sketch_of"]
 
@@ -169,7 +170,7 @@ def _pictures(folder: Path) -> list[Path]:
 
 def _guess(name: str, cells: Sequence[str]) -> Guess:
     """The guess of one column."""
-    known = [cell for cell in cells if cell]
+    known = [cell.strip() for cell in cells if not is_missing_word(cell)]
     values = list(dict.fromkeys(known))
     gaps = f", {len(cells) - len(known):,} cells empty" if len(known) < len(cells) else ""
     if not is_name(name):
@@ -180,7 +181,7 @@ def _guess(name: str, cells: Sequence[str]) -> Guess:
         return Guess(name=name, entry="", why="it is the same in every row")
     numbers = [number for number in map(_number, values) if number is not None]
     if len(numbers) == len(values):
-        return _of_numbers(name, numbers, len(known), gaps)
+        return _of_numbers(name, sorted(set(numbers)), len(known), gaps)
     if len(values) > min(MOST_LEVELS, max(len(known) // 2, 2)):
         return Guess(
             name=name, entry="", why=f"{len(values):,} different texts in {len(known):,} rows"
@@ -193,12 +194,12 @@ def _guess(name: str, cells: Sequence[str]) -> Guess:
 def _of_numbers(name: str, numbers: Sequence[float], rows: int, gaps: str) -> Guess:
     """The guess of a column whose cells are all numbers."""
     whole = all(number == int(number) for number in numbers)
-    low, high = min(numbers), max(numbers)
+    low, high = numbers[0], numbers[-1]
     if whole and len(numbers) == rows and (high - low + 1) == rows > MOST_NUMBERS:
         return Guess(name=name, entry="", why="it numbers the rows")
     span = f"{low:g} to {high:g}"
     if whole and len(numbers) <= MOST_NUMBERS:
-        levels = sorted(map(int, numbers))
+        levels = [*map(int, numbers)]
         plain = levels == list(range(len(levels)))
         entry = f"{{type: class, levels: {len(levels) if plain else levels}}}"
         return Guess(name=name, entry=entry, why=f"{len(levels)} whole numbers, {span}{gaps}")
@@ -224,11 +225,11 @@ def _picture(name: str, files: Sequence[Path]) -> Guess:
 
 
 def _number(cell: str) -> float | None:
+    found = numeral(cell)
     try:
-        number = float(cell)
-    except ValueError:
+        return None if found is None else float(found)
+    except OverflowError:
         return None
-    return number if abs(number) < float("inf") else None
 
 
 def _free(name: str, taken: Mapping[str, object]) -> str:

@@ -20,6 +20,7 @@ from causalflow.notebook.parts import (
     Html,
     badge,
     block,
+    curve,
     facts,
     folded,
     listed,
@@ -133,6 +134,7 @@ def report_view(report: FitReport) -> Html:
     end = badge(f"stopped: {report.stopped}", OPEN) if report.stopped else badge("fitted", GOOD)
     return block(
         title("fit", end),
+        curve([(step, sum(each.values())) for step, each in report.history], "loss by step"),
         table(columns) if names else "",
         table({"what": [*told], "how much": [*told.values()]}),
         listed(report.assumptions, "note"),

@@ -116,4 +116,4 @@ def _printed(given: object) -> Html:
     most = 2 * MOST_ROWS
     more = [f"… {len(lines) - most:,} more lines"] if len(lines) > most else []
     shown = "\n".join(text(line) for line in [*lines[:most], *more])
-    return block(f'<pre style="margin: 0; background: none">{shown}</pre>')
+    return block(f'<pre style="margin: 0; background: none; white-space: pre-wrap">{shown}</pre>')

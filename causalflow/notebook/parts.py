@@ -11,6 +11,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from itertools import islice
+from math import isfinite
 from typing import TypeAlias
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Html",
     "badge",
     "block",
+    "curve",
     "facts",
     "folded",
     "formula",
@@ -37,7 +39,7 @@ Html: TypeAlias = str
 GOOD, WRONG, OPEN = "#009e73", "#d55e00", "#e69f00"
 """Green, vermillion and orange of Okabe and Ito (2008), which all eyes tell apart."""
 
-MOST_ROWS, MOST_LINES, LONGEST = 12, 5, 300
+MOST_ROWS, MOST_LINES, LONGEST, MOST_POINTS = 12, 5, 300, 300
 _FAINT = "opacity: .7; font-size: .9em"
 _CELL = "padding: .15em .7em .15em 0"
 
@@ -139,6 +141,33 @@ def folded(summary: str, *parts: Html) -> Html:
     """Parts that are shown when their summary is opened."""
     inner = "".join(parts)
     return f"<details><summary>{text(summary)}</summary>{inner}</details>" if inner else ""
+
+
+def curve(points: Sequence[tuple[float, float]], said: str) -> Html:
+    """A line through points from left to right, with the numbers at its ends; "" of fewer than two.
+
+    Args:
+        points: places and heights.
+        said: what it shows, in words.
+    """
+    known = [(x, y) for x, y in points if isfinite(y)]
+    if len(known) < 2:
+        return ""
+    left, right = known[0][0], known[-1][0]
+    low, high = min(y for _, y in known), max(y for _, y in known)
+    across, up = max(right - left, 1e-12), max(high - low, 1e-12)
+    kept = known[:: max(1, len(known) // MOST_POINTS)]
+    drawn = " ".join(
+        f"{4 + 292 * (x - left) / across:.1f},{56 - 52 * (y - low) / up:.1f}"
+        for x, y in dict.fromkeys([*kept, known[-1]])
+    )
+    ends = f"{number(known[0][1])} to {number(known[-1][1])}, {left:,} to {right:,}"
+    return (
+        f'<div style="margin: .3em 0"><svg role="img" aria-label="{text(said)}" width="300" '
+        f'height="60" viewBox="0 0 300 60"><polyline points="{drawn}" fill="none" '
+        f'stroke="#0072b2" stroke-width="2"/></svg>'
+        f'<div style="{_FAINT}">{text(said)}: {text(ends)}</div></div>'
+    )
 
 
 def picture(png: bytes, said: str, width: int) -> Html:

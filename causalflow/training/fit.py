@@ -185,7 +185,7 @@ def _follow(
                 kept.write(run)
             if over or why:
                 break
-        report = _report(run.fabric, state.module, options, state, log.losses, begun)
+        report = _report(run.fabric, state.module, options, state, log, begun)
         report = replace(report, stopped=why)
         if why == "signal" or (why and not _usable(run)):
             raise FitInterrupted(_interrupted(report, options), report if _usable(run) else None)
@@ -308,14 +308,14 @@ def _report(
     module: nn.Module,
     options: Fit,
     state: TrainingState | None = None,
-    losses: Mapping[str, float] | None = None,
+    log: TrainingLog | None = None,
     begun: int = 0,
 ) -> FitReport:
     return FitReport(
         steps=state.step if state else 0,
         images=state.step * options.batch_size if state else 0,
         seconds=state.seconds if state else 0.0,
-        losses=losses or {},
+        losses=log.losses if log else {},
         parameters=sum(weight.numel() for _, weight in trainable(module)),
         device=str(fabric.device),
         precision=str(fabric.strategy.precision.precision),
@@ -323,4 +323,5 @@ def _report(
         resumed_from=begun,
         held_out=state.best.loss if state and state.best else None,
         best_step=state.best.step if state and state.best else None,
+        history=tuple(log.history) if log else (),
     )

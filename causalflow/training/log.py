@@ -32,6 +32,9 @@ MEMORY = 50
 class TrainingLog:
     """The bar and the file of one fit; use it as a context manager.
 
+    Attributes:
+        history: step -> each node's loss, averaged since the entry before.
+
     Args:
         steps: How many steps the fit has in all.
         start: How many are done already.
@@ -73,6 +76,7 @@ class TrainingLog:
         self._sums: dict[str, float] = {}
         self._lines = 0
         self._held: float | None = None
+        self.history: list[tuple[int, Mapping[str, float]]] = []
 
     def __enter__(self) -> TrainingLog:
         return self
@@ -129,6 +133,7 @@ class TrainingLog:
 
     def _write(self, step: int, seconds: float) -> None:
         losses = {name: round(total / self._lines, 6) for name, total in self._sums.items()}
+        self.history.append((step, losses))
         self._sums, self._lines = {}, 0
         if self._file is None:
             return

@@ -31,6 +31,8 @@ class FitReport:
         stopped: why it ended before its last step, "minutes" or "signal"; else "".
         members: how many models were fitted to halves of the rows.
         gaps: columns of a table with empty cells, and the share of the rows that these are.
+        history: (step, losses by node), each loss averaged over the steps since the one before; of
+            a fit that went on, from there.
         assumptions: what the fitted model rests on beside the graph, one sentence each.
     """
 
@@ -50,6 +52,7 @@ class FitReport:
     members: int = 0
     gaps: Mapping[str, float] = field(default_factory=dict)
     assumptions: tuple[str, ...] = ()
+    history: tuple[tuple[int, Mapping[str, float]], ...] = ()
 
     def _repr_html_(self) -> str:
         return html_of(self)

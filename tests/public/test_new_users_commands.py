@@ -92,6 +92,16 @@ def test_new_reads_a_graph_that_a_fit_takes(cli, tmp_path):
     assert ran.code == 0, ran.err
 
 
+def test_new_reads_numbers_and_gaps_as_a_fit_does(cli, tmp_path):
+    cells = ["1", "1.0", "NA", " 2", "nan", "", "2.0", "None"]
+    rows = [f"{cell},{0.5 * i},79 002" for i, cell in enumerate(cells * 3)]
+    (tmp_path / "rows.csv").write_text("\n".join(["grade,weight,zip", *rows, "1,7e400,12 %"]))
+    told = json.loads(cli("new", "rows.csv", "--json").out)
+    assert told["nodes"]["grade"]["entry"] == "{type: class, levels: [1, 2]}"
+    assert "12 cells empty" in told["nodes"]["grade"]["why"]
+    assert cli("data", "rows.yaml", "--data", "rows.csv").code == 0
+
+
 def test_new_keeps_what_is_there(cli, tmp_path):
     (tmp_path / "rows.csv").write_text(TABLE)
     (tmp_path / "rows.yaml").write_text("mine")

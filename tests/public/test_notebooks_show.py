@@ -158,6 +158,17 @@ def test_a_large_graph_is_told_not_drawn_and_a_large_table_is_cut():
     assert "… 488 more rows" in table
 
 
+def test_a_fit_by_steps_shows_how_its_loss_fell():
+    nodes = {name: {"type": "continuous", "noise": "flow"} for name in "xy"}
+    model = cf.compile(cf.Graph(nodes=nodes, edges=["x -> y"]))
+    rows = {"x": [0.1 * i for i in range(40)], "y": [0.2 * i for i in range(40)]}
+    report = model.fit(rows, steps=4, log_every=1, progress=False)
+    assert [step for step, _ in report.history] == [1, 2, 3, 4]
+    assert all(each.keys() == {"x", "y"} for _, each in report.history)
+    (points,) = re.findall(r'<polyline points="([^"]*)"', report._repr_html_())
+    assert len(points.split()) == 4
+
+
 def test_a_drawing_fits_on_a_screen():
     width, height = re.search(
         r'width="(\d+)" height="(\d+)"',
