@@ -198,7 +198,7 @@ def _of_numbers(name: str, numbers: Sequence[float], rows: int, gaps: str) -> Gu
     if whole and len(numbers) == rows and (high - low + 1) == rows > MOST_NUMBERS:
         return Guess(name=name, entry="", why="it numbers the rows")
     span = f"{low:g} to {high:g}"
-    if whole and len(numbers) <= MOST_NUMBERS:
+    if whole and len(numbers) <= min(MOST_NUMBERS, max(rows // 2, 2)):
         levels = [*map(int, numbers)]
         plain = levels == list(range(len(levels)))
         entry = f"{{type: class, levels: {len(levels) if plain else levels}}}"
