@@ -35,6 +35,8 @@ __all__ = ["HANDLERS", "MOST"]
 
 MOST = 24
 """Sets, statements or paths of one kind that are listed."""
+INSTRUMENT_NODES = 60
+"""Variables among which instruments are looked for: a second; of a hundred it takes ten."""
 SETS_A_PAIR = 2
 """Separating sets of each pair of nodes that are independent."""
 
@@ -164,16 +166,12 @@ def _design(asked: Asked) -> Reply:
     implied = _listed(lambda: implied_independences(seen, most=SETS_A_PAIR), str)
     if not x or not y or set(x) & set(y):
         return {"independences": implied, "adjustment": None, "paths": None}
-    single = len(x) == len(y) == 1
-    none: Reply = {"found": [], "more": ""}
     return {
         "independences": implied,
         "adjustment": _listed(lambda: adjustment_sets(seen, x, y), sorted),
         "adjusted": _adjusted(asked),
         "front_doors": _listed(lambda: front_door_sets(seen, x, y), sorted),
-        "instruments": _listed(lambda: instruments(seen, x[0], y[0]), _instrument)
-        if single
-        else none,
+        "instruments": _instruments(asked),
         "paths": _listed(lambda: _paths(asked), _path),
     }
 
@@ -200,6 +198,17 @@ def _adjusted(asked: Asked) -> Reply:
         return {"names": list(z), "valid": False, "mathml": ""}
     shown = to_mathml(adjustment_formula(x, y, frozenset(z)))
     return {"names": list(z), "valid": True, "mathml": shown}
+
+
+def _instruments(asked: Asked) -> Reply:
+    """The instruments of one treatment and one outcome, where the graph is not too large."""
+    x, y = asked.treatments, asked.outcomes
+    if len(x) != 1 or len(y) != 1:
+        return {"found": [], "more": "of one treatment and one outcome only"}
+    if len(asked.admg.nodes) > INSTRUMENT_NODES:
+        more = f"cf.instruments(graph, {x[0]!r}, {y[0]!r}) lists them in Python; here they are"
+        return {"found": [], "more": f"{more} looked for among {INSTRUMENT_NODES} variables"}
+    return _listed(lambda: instruments(asked.seen, x[0], y[0]), _instrument)
 
 
 def _instrument(found: Instrument) -> Reply:

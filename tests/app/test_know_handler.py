@@ -73,6 +73,17 @@ def test_the_sets_are_those_of_the_public_functions():
     assert asked(FRONT)["front_doors"]["found"] == [["m"]]
 
 
+def test_instruments_are_not_looked_for_where_that_takes_long():
+    chain = "edges: [" + ", ".join(f"v{i} -> v{i + 1}" for i in range(70)) + "]"
+    assert asked(chain, "v30", "v60")["instruments"]["found"] == []
+    assert (
+        "cf.instruments(graph, 'v30', 'v60')" in asked(chain, "v30", "v60")["instruments"]["more"]
+    )
+    assert asked(chain, "v3 v4", "v6")["instruments"]["more"] == (
+        "of one treatment and one outcome only"
+    )
+
+
 def test_adjusting_opens_and_blocks_paths_and_its_formula_stands_where_it_is_right():
     before, after = asked(FORK), asked(FORK, adjusted="z")
     paths = {path["text"]: path["open"] for path in before["paths"]["found"]}

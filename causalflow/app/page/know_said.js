@@ -74,7 +74,7 @@ const inBraces = (names) => (names.length ? `{${names.join(", ")}}` : "nothing")
 function list(title, { found, more }, show, empty) {
   return h("div", { class: "stack" },
     h("h3", {}, title),
-    found.length ? h("div", { class: "row" }, found.map(show)) : h("p", { class: "muted small" }, empty),
+    found.length ? h("div", { class: "row" }, found.map(show)) : more ? null : h("p", { class: "muted small" }, empty),
     more ? h("p", { class: "note" }, more) : null,
   );
 }
