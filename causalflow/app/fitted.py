@@ -96,7 +96,7 @@ def listed(session: Session) -> list[dict[str, Any]]:
 
     A file that cannot be read has the reason as its ``problem``.
     """
-    return [_line(name, place, session) for name, place in _places(session).items()]
+    return [_line(name, place, session) for name, place in _known(session).items()]
 
 
 def pictured(graph: Graph) -> list[str]:
@@ -116,7 +116,7 @@ def fitted(session: Session, request: Mapping[str, Any]) -> Fitted:
         return _of_page(session, request.get("text"), request.get("format"))
     if isinstance(name, str) and name.startswith(FIT):
         return session.cache.keep("fit", name, _gone, most=MOST_FITS)
-    places = _places(session)
+    places = _known(session)
     if not isinstance(name, str) or name not in places:
         raise EvidenceError(f"no model {str(name)[:100]!r} on this page; {one_of(name, places)}")
     place = places[name]
@@ -146,6 +146,11 @@ def controls(session: Session, given: Fitted) -> list[dict[str, Any]]:
     return session.cache.keep(
         "controls", key, lambda: list(_controls(given.model)), most=MOST_MODELS
     )
+
+
+def _known(session: Session) -> dict[str, _Place]:
+    """The places of all models, looked for once: folders are slow beside a picture."""
+    return session.cache.keep("places", session.models, lambda: _places(session), most=1)
 
 
 def _places(session: Session) -> dict[str, _Place]:

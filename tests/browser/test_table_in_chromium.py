@@ -44,7 +44,7 @@ def test_rows_that_cannot_be_fitted_are_refused_where_they_were_given(
     chosen = page.locator("#pane-table select").first
     chosen.select_option("page")
     page.locator("#pane-table .problem").wait_for(timeout=WAIT)
-    assert "has to be fitted" in page.locator("#pane-table .problem").inner_text()
+    assert "have no type" in page.locator("#pane-table .problem").inner_text()
     page.get_by_label("Or fit the graph on the page").set_input_files(
         {"name": "no.csv", "mimeType": "text/csv", "buffer": b"a;b\n1;2\n"}
     )
