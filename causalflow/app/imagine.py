@@ -255,7 +255,9 @@ def _predicted(
 
 def _notes(kept: Kept, world: World, told: list[str]) -> list[str]:
     info = world.info
-    notes = [f"inferred: {name}, {how}" for name, how in info.inferred.items()]
+    ways = dict.fromkeys(info.inferred.values())
+    named = {way: [n for n, how in info.inferred.items() if how == way] for way in ways}
+    notes = [f"inferred: {', '.join(names)}, {way}" for way, names in named.items()]
     notes += told
     notes += [f"assumes: {each}" for each in info.assumptions if each not in told]
     notes += [f"settings of {each}" for each in in_words(info.settings)]

@@ -63,7 +63,7 @@ def test_picture_of_ones_own_is_read_and_changed(watched, opened, server, shot):
     )
     page.get_by_text("a picture of your own").wait_for(timeout=WAIT)
     page.get_by_text("What the answer rests on").click()
-    says(page, "inferred: hue")
+    says(page, "inferred: stripe")
     page.get_by_label("Open a picture").set_input_files(
         {"name": "no.png", "mimeType": "image/png", "buffer": b"no picture at all"}
     )
