@@ -10,7 +10,7 @@ import hashlib
 import io
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from causalflow.app.fitted import FIT, MOST_FITS, Fitted
@@ -18,13 +18,15 @@ from causalflow.app.handler import Session
 from causalflow.errors import CausalflowWarning, DataError
 from causalflow.formats.formats import loads
 from causalflow.graph.graph import Graph
+from causalflow.values.variable import UNTYPED
 
 if TYPE_CHECKING:
     import pandas
 
+    from causalflow.data.sketch import Guess
     from causalflow.model.model import Model
 
-__all__ = ["fit_rows"]
+__all__ = ["fit_rows", "typed"]
 
 MINUTES = 2.0
 MOST_MEMBERS = 20
@@ -53,6 +55,38 @@ def fit_rows(session: Session, request: Mapping[str, Any]) -> Fitted:
     return session.cache.keep(
         "fit", name, lambda: _fit(session, name, graph, rows, members), most=MOST_FITS
     )
+
+
+def typed(request: Mapping[str, Any]) -> dict[str, Any]:
+    """The request's ``text`` with types guessed from its ``csv``, and each guess with its reason.
+
+    Nodes that have a type keep it. Where the graph has a node that is no column the text is a first
+    graph of all columns, without an edge, and ``new`` says so.
+
+    Raises:
+        CausalflowError: a graph or rows that cannot be read.
+    """
+    from causalflow import edit
+    from causalflow.data.sketch import sketch_in
+
+    text, rows, format = (request.get(name) for name in ("text", "csv", "format"))
+    if not isinstance(text, str) or not isinstance(rows, str):
+        raise DataError("expected 'text', the graph, and 'csv', the rows")
+    sketch = sketch_in(_table(rows), FILE)
+    graph = loads(text, format if isinstance(format, str) else None)
+    said = {guess.name: guess for guess in sketch.guesses}
+    if not graph.nodes.keys() <= said.keys():
+        kept = [guess for guess in sketch.guesses if guess.entry]
+        return {"text": sketch.text("graph.yaml"), "new": True, "guesses": _shown(kept)}
+    bare = [said[name] for name, node in graph.nodes.items() if node.type == UNTYPED]
+    if lost := next((guess for guess in bare if not guess.entry), None):
+        raise DataError(f"column '{lost.name}' is no variable: {lost.why}")
+    edits = [edit.TypeNode(g.name, g.entry, others="{type: continuous}") for g in bare]
+    return {"text": edit.edited(text, *edits), "new": False, "guesses": _shown(bare)}
+
+
+def _shown(guesses: Sequence[Guess]) -> list[dict[str, str]]:
+    return [{"node": each.name, "entry": each.entry, "why": each.why} for each in guesses]
 
 
 def _fit(session: Session, name: str, graph: Graph, rows: str, members: int) -> Fitted:

@@ -1,6 +1,7 @@
 """Table: counterfactual rows of a model without pictures, with what is not known of them.
 
     table_models   the models, and the graph on the page where it needs no fit
+    table_types    the graph on the page with types guessed from rows of one's own
     table_fit      a model of rows of one's own, for the graph on the page
     table_start    a model's controls, and the rows that it can start from
     table          what a row would have been, node by node, with its ranges
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from causalflow.app.factual import Factual, factual, shown_rows
 from causalflow.app.fitted import Fitted, controls, fitted, listed, pictured
-from causalflow.app.fitting import fit_rows
+from causalflow.app.fitting import fit_rows, typed
 from causalflow.app.handler import Handler, Session
 from causalflow.app.imagine import asked_of, badge_of
 from causalflow.errors import CausalflowWarning, EvidenceError
@@ -36,6 +37,10 @@ DRAWS = 200
 
 def _models(request: Request, session: Session) -> Reply:
     return {"models": [each for each in listed(session) if not each["pictures"]]}
+
+
+def _types(request: Request, session: Session) -> Reply:
+    return typed(request)
 
 
 def _fit(request: Request, session: Session) -> Reply:
@@ -133,6 +138,7 @@ def _python(given: Fitted, row: Factual, do: Mapping[str, Any]) -> str:
 
 HANDLERS: dict[str, Handler] = {
     "table_models": Handler(_models),
+    "table_types": Handler(_types, slow=True),
     "table_fit": Handler(_fit, slow=True),
     "table_start": Handler(_start, slow=True),
     "table": Handler(_table, slow=True),

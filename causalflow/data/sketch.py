@@ -15,6 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pandas import DataFrame
+
 from causalflow.data.decoding import decode
 from causalflow.data.files import inside, named_files, read_table
 from causalflow.data.sources.folders import LABELS, is_picture
@@ -24,7 +26,7 @@ from causalflow.limits import PICTURE_BYTES
 from causalflow.names import is_name, written
 from causalflow.values.column import is_missing_word, numeral
 
-__all__ = ["Guess", "Sketch", "sketch_of"]
+__all__ = ["Guess", "Sketch", "sketch_in", "sketch_of"]
 
 MOST_LEVELS, MOST_NUMBERS, LOOKED_AT, LARGE = 40, 10, 50, 96
 _WORD = r"[A-Za-z_][\w-]*"
@@ -134,14 +136,21 @@ def sketch_of(path: Path, images: Path | None = None, column: str = "path") -> S
     table = path / LABELS if path.is_dir() else path
     folder = path if path.is_dir() else images
     rows = read_table(table)
-    columns = {str(name): [*map(str, rows[name])] for name in rows.columns}
-    guesses = [_guess(n, cells) for n, cells in columns.items() if folder is None or n != column]
     if folder is None:
-        return Sketch(source=str(path), rows=len(rows), guesses=guesses)
+        return sketch_in(rows, str(path))
+    columns = {str(name): [*map(str, rows[name])] for name in rows.columns}
+    guesses = [_guess(name, cells) for name, cells in columns.items() if name != column]
     files = [inside(folder, name) for name in named_files(rows, column, table)[:LOOKED_AT]]
     picture = _free("image", columns)
     guesses.append(_picture(picture, files))
     return Sketch(source=str(path), rows=len(rows), guesses=guesses, picture=picture)
+
+
+def sketch_in(rows: DataFrame, source: str) -> Sketch:
+    """The sketch for a table that was read (`causalflow.data.files.read_table`), of no pictures."""
+    columns = {str(name): [*map(str, rows[name])] for name in rows.columns}
+    guesses = [_guess(name, cells) for name, cells in columns.items()]
+    return Sketch(source=source, rows=len(rows), guesses=guesses)
 
 
 def _of_tree(path: Path) -> Sketch:

@@ -113,6 +113,25 @@ def test_python_lines_print_the_same_table(session, tmp_path, monkeypatch):
         assert json.loads(json.dumps(place["found"].record())) == shown
 
 
+def test_types_of_a_bare_graph_are_guessed_from_the_rows(session):
+    bare = "# mine\nedges:\n  - group -> dose   # why\n  - dose -> pain\n"
+    found = ask(session, "table_types", text=bare, csv=rows_as_csv())
+    assert "# mine" in found["text"]
+    assert "# why" in found["text"]
+    assert not found["new"]
+    assert [each["node"] for each in found["guesses"]] == ["group", "dose", "pain"]
+    graph = cf.loads(found["text"])
+    assert graph.nodes["group"].type.levels == ("a", "b")
+    assert graph.nodes["dose"].type.numeric
+    assert ask(session, "table_types", text=LINE, csv=rows_as_csv())["text"] == LINE
+
+
+def test_rows_of_another_graph_begin_one_of_their_own(session):
+    found = ask(session, "table_types", text="edges: [smoking -> cancer]", csv=rows_as_csv())
+    assert found["new"]
+    assert list(cf.loads(found["text"]).nodes) == ["group", "dose", "pain"]
+
+
 def test_fit_that_is_no_longer_kept_says_so():
     with pytest.raises(CausalflowError, match="fit the rows again"):
         ask(Session(), "table_start", model="fit:0123")

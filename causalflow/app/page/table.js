@@ -47,10 +47,12 @@ export function mount(element, store, api) {
     }
     file = { name: given.name, csv: await given.text() };
     view.fit.disabled = false;
+    view.types.disabled = false;
     view.filed.textContent = file.name;
     await fit();
   });
   view.fit.addEventListener("click", () => fit());
+  view.types.addEventListener("click", () => types());
 
   async function fit() {
     const { text, format } = store.get();
@@ -66,6 +68,20 @@ export function mount(element, store, api) {
       fail(mistake);
     }
     view.fit.disabled = false;
+  }
+
+  async function types() {
+    const { text, format } = store.get();
+    try {
+      const found = await api.post("table_types", { text, format, csv: file.csv }, { lane: "table-fit" });
+      if (!found) return;
+      store.set({ text: found.text, format: "yaml" }, { undo: "guess the types" });
+      fill(view.problem, h("div", { class: "note stack" },
+        h("p", {}, found.new ? "A first graph of your columns is on the page; it has no edge yet. Draw what causes what, then fit." : "The types are in the graph on the page; read them, then fit."),
+        h("ul", { class: "small" }, found.guesses.map(({ node, entry, why }) => h("li", {}, h("b", {}, node), ` ${entry}: ${why}`)))));
+    } catch (mistake) {
+      fail(mistake);
+    }
   }
 
   function option(name, text) {
@@ -194,6 +210,7 @@ function build(element) {
         h("label", { class: "row small" }, "Or fit the graph on the page to your rows ", keep("file", h("input", { type: "file", accept: ".csv,text/csv" }))),
         h("label", { class: "row small" }, keep("members", h("input", { type: "checkbox" })), "tell the error of the fit (slower)"),
         keep("fit", h("button", { type: "button", class: "button", disabled: true }, "Fit again")),
+        keep("types", h("button", { type: "button", class: "button", disabled: true }, "Guess the types")),
         keep("filed", h("span", { class: "small muted" }))),
       keep("problem", h("div", {}))),
     keep("body", h("div", { class: "answer-grid", hidden: true },
