@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import dataclasses
 from functools import cache
 from importlib import import_module
 from itertools import chain
@@ -84,7 +85,12 @@ def _sentence(
 def _readable(
     app: Sphinx, what: str, name: str, thing: object, options: object, given: str | None, back: str
 ) -> tuple[str | None, str] | None:
-    """A default that is made anew each time is dots, so that Sphinx can read the signature."""
+    """A class of options takes its fields; a default that is made anew each time is dots."""
+    if isinstance(thing, type) and dataclasses.is_dataclass(thing) and "**given" in (given or ""):
+        fields = [
+            f"{each.name}: {each.type} = {each.default!r}" for each in dataclasses.fields(thing)
+        ]
+        return f"(*, {', '.join(fields)})", back
     return (given.replace("<factory>", "..."), back) if given and "<factory>" in given else None
 
 

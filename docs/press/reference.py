@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 from collections.abc import Iterator, Mapping
 
@@ -101,12 +100,6 @@ def _entry(name: str) -> Iterator[str]:
             yield _rst(_directive(f"causalflow.{name}.{each}", getattr(thing, each)))
         return
     yield _rst(_directive(f"causalflow.{name}", thing))
-    if (
-        isinstance(thing, type)
-        and dataclasses.is_dataclass(thing)
-        and any(_is_option(each) for each in dataclasses.fields(thing))
-    ):
-        yield _fields(thing)
 
 
 def _directive(path: str, thing: object) -> str:
@@ -119,20 +112,6 @@ def _directive(path: str, thing: object) -> str:
 
 def _rst(text: str) -> str:
     return f"```{{eval-rst}}\n{text}\n```"
-
-
-def _is_option(field: dataclasses.Field[object]) -> bool:
-    return "rule" in field.metadata
-
-
-def _fields(thing: type) -> str:
-    """The options of a class of options: name, type, default."""
-    rows = []
-    for each in dataclasses.fields(thing):
-        if each.init and each.default is not dataclasses.MISSING:
-            kind = str(each.type).replace("|", "\\|")
-            rows.append(f"| `{each.name}` | `{kind}` | `{each.default!r}` |".replace("\n", " "))
-    return "| option | type | default |\n|---|---|---|\n" + "\n".join(rows)
 
 
 def _commands() -> str:

@@ -126,6 +126,17 @@ def test_every_public_name_and_command_is_in_the_reference():
     assert "`alf`" in made["reference/registries"]
 
 
+@pytest.mark.parametrize("text", [r"\hat x_0", r"\bar\alpha_t"])
+@pytest.mark.parametrize("block", [True, False])
+def test_an_index_stands_behind_a_letter_with_an_accent(text, block):
+    pytest.importorskip("sphinx")
+    from press.mathml import formula
+
+    made = formula(text, block)
+    assert "<msub><mover" in made
+    assert "munder" not in made
+
+
 def test_texts_that_stand_elsewhere_become_pages():
     made = dict(copies(""))
     assert {"project/changelog", "project/contributing", "measured/exact"} <= made.keys()
