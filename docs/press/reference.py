@@ -94,7 +94,7 @@ def _entry(name: str) -> Iterator[str]:
     thing = getattr(cf, name)
     yield f"## {name}"
     if inspect.ismodule(thing):
-        yield _rst(f".. py:module:: causalflow.{name}\n   :no-typesetting:\n   :no-index:")
+        yield _rst(f".. py:module:: causalflow.{name}\n   :no-typesetting:")
         yield _first(name)
         for each in thing.__all__:
             yield _rst(_directive(f"causalflow.{name}.{each}", getattr(thing, each)))
