@@ -167,6 +167,7 @@ async def first_picture() -> dict[str, Any]:
             track = page.locator("#pane-imagine input[type=range]:visible").first
             await page.wait_for_selector("#pane-imagine .picture img")
             box = await track.bounding_box()
+            assert box is not None
             await track.click(position={"x": box["width"] * 0.8, "y": box["height"] / 2})
             await page.wait_for_selector('#pane-imagine .picture img[alt*=" had "]')
             clicks = await page.evaluate("window.clicks")

@@ -313,6 +313,7 @@ export function mount(element, store, api) {
     } else if (state.roles !== before.roles) {
       render();
     }
+    if (state.name !== before.name && state.text !== before.text) fitting = true;
     if (state.pane === "draw" && before.pane !== "draw" && fitting) requestAnimationFrame(fit);
   });
 }
