@@ -323,6 +323,7 @@ COMMANDS = _registry(
         "sample": "causalflow.cli.sample:sample",
         "counterfactual": "causalflow.cli.counterfactual:counterfactual",
         "evaluate": "causalflow.cli.evaluate:evaluate",
+        "share": "causalflow.cli.share:share",
         "demo": "causalflow.cli.demo:demo",
         "app": "causalflow.cli.app:app",
         "new": "causalflow.cli.new:new",

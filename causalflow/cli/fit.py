@@ -62,9 +62,10 @@ def fit_options(command: Command) -> Command:
             names, shape["show_default"] = f"--{flag}", "by the graph"
         else:
             names = f"--{flag}"
-            shape["type"] = (
+            kind: Any = (
                 OutputFile(devices=field.name == "log") if default is None else type(default)
             )
+            shape["type"] = str if field.name == "logger" else kind
         if field.name == "checkpoint":
             shape["show_default"] = f"MODEL{RESUME}"
         help_text = " ".join(helps.get(field.name, "").replace(", or None", "").split())

@@ -258,7 +258,8 @@ def end_of_fit(model: Model, data: Any, done: FitReport, options: Fit, name: str
     if not again:
         return table_report(model, frame, name=name, note=OWN)
     trial = compile(model.graph, **asdict(model.options))
-    alone = replace(options, held_out=HELD_OUT, members=0, checkpoint=None, log=None)
+    silent = replace(options, log=None, logger=None)
+    alone = replace(silent, held_out=HELD_OUT, members=0, checkpoint=None)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", CausalflowWarning)

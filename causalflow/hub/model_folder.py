@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -42,6 +43,7 @@ __all__ = [
     "WEIGHTS",
     "Config",
     "check_place",
+    "copy_folder",
     "file_names",
     "ranges",
     "read_config",
@@ -101,18 +103,40 @@ def write_folder(
         CheckpointError: it is a file, holds files of these names that are no model's, or cannot be
             written.
     """
+
+    def make(made: Path) -> None:
+        weights(made / WEIGHTS)
+        about(made)
+        _describe(made, model)
+
+    return _settled(folder, make)
+
+
+def copy_folder(source: Path, folder: str | Path) -> list[Path]:
+    """Copy the files of a model's folder as they are, in place of those of a model that is there.
+
+    Raises:
+        CheckpointError: as for `write_folder`.
+    """
+
+    def make(made: Path) -> None:
+        for name in file_names(source):
+            shutil.copyfile(source / name, made / name)
+
+    return _settled(folder, make)
+
+
+def _settled(folder: str | Path, make: Callable[[Path], None]) -> list[Path]:
+    """Have files made aside, and move them to their places."""
     target = Path(os.path.realpath(folder))
     check_place(folder)
     with alone(target, CheckpointError), written(folder, CheckpointError):
         remove_leftovers(target)
         with TemporaryDirectory(
             dir=target.parent, prefix=f".{target.name}.", suffix=".part", ignore_cleanup_errors=True
-        ) as aside:
-            made = Path(aside)
-            weights(made / WEIGHTS)
-            about(made)
-            _describe(made, model)
-            return _settle(made, target)
+        ) as made:
+            make(Path(made))
+            return _moved(Path(made), target)
 
 
 def check_place(folder: str | Path) -> None:
@@ -165,7 +189,7 @@ def _write(path: Path, text: str) -> None:
         part.write_bytes(text.encode())
 
 
-def _settle(made: Path, target: Path) -> list[Path]:
+def _moved(made: Path, target: Path) -> list[Path]:
     """Move the files to their places, config.json last, and drop what older ones left."""
     target.mkdir(parents=True, exist_ok=True)
     names = sorted((each.name for each in made.iterdir()), key=lambda name: (name == CONFIG, name))

@@ -2,13 +2,15 @@
 
 save              what `Model.save_pretrained` does
 save_weights      the same of weights that stand in a file already, which are copied as they are
-from_pretrained   the model of a folder; of a name without one, the model that ships under it
+push              what `Model.push_to_hub` does
+from_pretrained   the model of a folder, of a repository on a hub, or one that ships
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Unpack
 
 import torch
@@ -19,13 +21,15 @@ from causalflow.evaluation.table_report import TableReport
 from causalflow.graph.node import images_of
 from causalflow.hub.card import Account, card
 from causalflow.hub.model_folder import CARD, check_place, read_folder, write_folder
+from causalflow.hub.repository import fetch, is_repository
+from causalflow.hub.repository import push as push_folder
 from causalflow.hub.specimens import draw_specimens
 from causalflow.limits import PIECE_BYTES
 from causalflow.model.model import Model
 from causalflow.model.sharing import CardKeywords
 from causalflow.shipped import checkpoint_names, checkpoint_path
 
-__all__ = ["from_pretrained", "save", "save_weights"]
+__all__ = ["from_pretrained", "place_of_model", "push", "save", "save_weights"]
 
 PLACE = "folder or owner/name"
 """Stands on a card for where the reader has the model from."""
@@ -106,18 +110,44 @@ def _measured(model: Model, said: CardKeywords) -> Evaluation | TableReport | No
     return evaluate(model, data, do=said.get("do"), n=said.get("n", 100), name=name)
 
 
+def push(
+    model: Model,
+    repository: str,
+    *,
+    private: bool = False,
+    branch: str | None = None,
+    token: str | None = None,
+    message: str = "A causalflow model",
+    **given: Any,
+) -> str:
+    """Upload the folder of a model, as `Model.push_to_hub` says; ``given`` is for `save`."""
+    if not isinstance(repository, str) or not is_repository(repository):
+        raise CheckpointError(f"push_to_hub: {shown(repository)}; expected owner/name")
+    with TemporaryDirectory(prefix="causalflow-") as made:
+        folder = Path(made) / "model"
+        save(model, folder, place=repository, **given)
+        return push_folder(
+            folder, repository, private=private, branch=branch, token=token, message=message
+        )
+
+
 def from_pretrained(
     place: str | Path,
     device: str = "cpu",
     *,
+    revision: str | None = None,
+    token: str | None = None,
     networks: Mapping[str, torch.nn.Module] | None = None,
     predictors: Mapping[str, Mapping[str, Callable[..., torch.Tensor]]] | None = None,
 ) -> Model:
     """Read a model that `Model.save_pretrained` wrote; every file is checked, nothing is executed.
 
     Args:
-        place: the folder; or the name of a model that comes with the package, as "morpho_mnist".
+        place: the folder; owner/name of a repository on a model hub (extra ``hub``); or the name
+            of a model that comes with the package, as "morpho_mnist". A folder wins.
         device: where the weights go.
+        revision: of a repository, a branch, tag or commit; None: the main branch.
+        token: of a reader of a repository that is private; None: the one that is logged in.
         networks: the networks that the model was compiled with, as for `Model.load`.
         predictors: the predictors that it was compiled with, alike.
 
@@ -133,14 +163,14 @@ def from_pretrained(
     def load(path: Path) -> Model:
         return Model.load(path, device, networks=networks, predictors=predictors)
 
-    return read_folder(_folder(place), load)
+    return read_folder(place_of_model(place, revision, token), load)
 
 
-def _folder(place: Any) -> Path:
-    """Where a model lies that is named by its folder or by its name.
+def place_of_model(place: Any, revision: str | None = None, token: str | None = None) -> Path:
+    """The folder of a model that `from_pretrained` is told of; fetched, if it is on a hub.
 
     Raises:
-        CheckpointError: nowhere.
+        CheckpointError: there is none, or it cannot be fetched.
     """
     if not isinstance(place, str | Path):
         raise CheckpointError(f"from_pretrained: {shown(place)}; expected a folder or a name")
@@ -148,8 +178,10 @@ def _folder(place: Any) -> Path:
         return Path(place)
     if str(place) in checkpoint_names():
         return checkpoint_path(str(place)).parent
+    if isinstance(place, str) and is_repository(place):
+        return fetch(place, revision, token)
     known = one_of(place, checkpoint_names())
     raise CheckpointError(
-        f"from_pretrained: {shown(str(place))} is no folder, nor a model that comes with the "
-        f"package; {known}"
+        f"from_pretrained: {shown(str(place))} is no folder, no owner/name of a repository, nor a "
+        f"model that comes with the package; {known}"
     )

@@ -83,7 +83,8 @@ def members(
         raise DataError(
             f"fit: members={options.members} of {len(frame)} rows; expected {FEWEST_ROWS} at least"
         )
-    alone = replace(options, checkpoint=None, log=None, progress=False, held_out=0.0, members=0)
+    silent = replace(options, log=None, logger=None, progress=False)
+    alone = replace(silent, checkpoint=None, held_out=0.0, members=0)
     found = []
     for k in range(options.members):
         if time.monotonic() >= end:

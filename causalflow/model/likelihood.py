@@ -37,7 +37,14 @@ from causalflow.mechanisms.categorical import PSEUDO_COUNT, Categorical, smoothe
 from causalflow.mechanisms.image.canvas import LatentCanvas
 from causalflow.mechanisms.image.image_mechanism import ImageMechanism
 from causalflow.mechanisms.latent_class import LatentDistrict
-from causalflow.mechanisms.mechanism import Mechanism, Values, labelled, module_key, untouched
+from causalflow.mechanisms.mechanism import (
+    Mechanism,
+    Values,
+    all_labelled,
+    labelled,
+    module_key,
+    untouched,
+)
 from causalflow.mechanisms.own_noise import column
 from causalflow.mechanisms.regression.regression_mechanism import RegressionMechanism
 from causalflow.model.evidence import check_names
@@ -195,6 +202,7 @@ def _filled(scm: StructuralModel, part: Trainee, frame: Frame, options: Fit) -> 
         devices=1,
         checkpoint=None,
         log=None,
+        logger=None,
         progress=False,
     )
     whole = completions(
@@ -253,7 +261,7 @@ class Trainee(nn.Module):
     def __init__(self, scm: StructuralModel, names: Iterable[str]) -> None:
         super().__init__()
         names = _in_hearing(scm, names)
-        self.threads, self.copies = torch.get_num_threads(), 1
+        self.threads, self.copies, self._reached = torch.get_num_threads(), 1, 0.0
         self.districts = [d for d in latent_districts(scm) if d.children.keys() & names]
         shared = {child for district in self.districts for child in district.children}
         alone = names - shared - scm.given
@@ -407,6 +415,7 @@ class Trainee(nn.Module):
 
     def reach(self, share: float) -> None:
         """Tell the images which of them was reached last."""
+        self._reached = share
         for image in self._images():
             image.canvas.reach(share)
 
@@ -451,6 +460,22 @@ class Trainee(nn.Module):
             for name, loss in losses.items()
             if loss is not None
         }
+
+    def pictures(self, batch: Values, generator: torch.Generator) -> dict[str, Tensor]:
+        """Draws of the images whose parents are all in the batch, in [0, 1], grey or in colours."""
+        found = {}
+        for image in self._images():
+            parents = {name: batch[name] for name in image.parents if name in batch}
+            if len(parents) < len(image.parents) or image.canvas.begins > self._reached:
+                continue
+            whole = all_labelled(parents, parents) if parents else torch.ones(8, dtype=torch.bool)
+            told = {name: values[whole] for name, values in parents.items()}
+            noise = image.draw_noise(int(whole.sum()), generator)
+            drawn = image.predict(told, noise)
+            image.forget()
+            if len(drawn) and drawn.shape[1] in (1, 3):
+                found[image.name] = ((drawn + 1) / 2).clamp(0, 1)
+        return found
 
     def networks(self) -> Iterator[nn.Module]:
         """The networks of the images, which hold nearly all weights and are run by being called."""

@@ -83,7 +83,7 @@ from causalflow.model.posterior.posterior import check_route
 from causalflow.model.pyro.extra import to_pyro
 from causalflow.model.sampling import simulate
 from causalflow.model.scm import StructuralModel, accelerate
-from causalflow.model.sharing import CardKeywords, save_pretrained
+from causalflow.model.sharing import CardKeywords, push_to_hub, save_pretrained
 from causalflow.model.storage import Stored, read, transplant, write
 from causalflow.model.stream import (
     StreamReport,
@@ -935,6 +935,50 @@ class Model:
             CausalflowError: data that do not fit the graph, or a text that is none.
         """
         return save_pretrained(self, folder, bits, piece, card)
+
+    def push_to_hub(
+        self,
+        repository: str,
+        *,
+        private: bool = False,
+        branch: str | None = None,
+        token: str | None = None,
+        message: str = "A causalflow model",
+        bits: int = 32,
+        piece: str | int = PIECE_BYTES,
+        **card: Unpack[CardKeywords],
+    ) -> str:
+        """Share the model on a model hub, as one commit of all its files (extra ``hub``).
+
+        `cf.from_pretrained` reads it, by the same name.
+
+        Args:
+            repository: owner/name; it is made if it is not there.
+            private: whether a new repository is hidden from others.
+            branch: where the commit goes; None: the main branch.
+            token: of a writer; None: that of HF_TOKEN, or the one that is logged in.
+            message: the commit's.
+            bits: the size of a weight, as for `save`.
+            piece: the largest size of a file, as for `save`.
+            card: what README.md says, as for `save_pretrained`.
+
+        Returns:
+            The address of the commit.
+
+        Raises:
+            CheckpointError: no such name or right, no network, or what `save_pretrained` refuses.
+        """
+        return push_to_hub(
+            self,
+            repository,
+            private=private,
+            branch=branch,
+            token=token,
+            message=message,
+            bits=bits,
+            piece=piece,
+            card=card,
+        )
 
     @staticmethod
     def load(

@@ -12,7 +12,7 @@ from typing import Any, TypedDict, cast
 
 from causalflow.registry import loaded
 
-__all__ = ["CardKeywords", "save_pretrained"]
+__all__ = ["CardKeywords", "push_to_hub", "save_pretrained"]
 
 
 class CardKeywords(TypedDict, total=False):
@@ -45,3 +45,21 @@ def save_pretrained(
     """Write the folder of a `Model`; returns its files."""
     save: Any = loaded("causalflow.hub.pretrained:save")
     return cast(list[Path], save(model, folder, bits=bits, piece=piece, **card))
+
+
+def push_to_hub(
+    model: object,
+    repository: str,
+    *,
+    private: bool,
+    branch: str | None,
+    token: str | None,
+    message: str,
+    bits: int,
+    piece: str | int,
+    card: CardKeywords,
+) -> str:
+    """Upload the folder of a `Model`; returns the address of the commit."""
+    push: Any = loaded("causalflow.hub.pretrained:push")
+    where = {"private": private, "branch": branch, "token": token, "message": message}
+    return str(push(model, repository, **where, bits=bits, piece=piece, **card))

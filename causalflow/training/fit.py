@@ -4,7 +4,8 @@
     step       `causalflow.training.loop`: loss, gradient, AdamW, average (EMA) of the weights
     look       `causalflow.training.heldout`: the loss of rows that are held out, if any are
     keep       `causalflow.training.state`: the checkpoint, written every so many seconds
-    tell       `causalflow.training.log`: progress bar and JSON lines
+    tell       `causalflow.training.log`: progress bar and JSON lines;
+               `causalflow.training.logger`: whoever else wants to know
 
 The fitted model holds the averaged weights. A fit that was killed and resumed ends with the weights
 of one that was not: bit by bit on the CPU, on a GPU as far as its kernels repeat themselves.
@@ -19,7 +20,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import nn
@@ -32,8 +33,10 @@ from causalflow.pieces import remove_strays
 from causalflow.training.device import FitInterrupted, launch, signals
 from causalflow.training.heldout import HeldOut, parted
 from causalflow.training.log import TrainingLog
+from causalflow.training.logger import Teller, read_logger, strip
 from causalflow.training.loop import (
     DivergedError,
+    Pictured,
     Run,
     Trainable,
     Weighted,
@@ -48,6 +51,7 @@ from causalflow.training.report import FitReport
 from causalflow.training.stages import Staged, stage_at
 from causalflow.training.state import (
     CALIBRATION,
+    SHOWN_NOISE,
     Rows,
     TrainingState,
     data_digest,
@@ -62,6 +66,9 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 __all__ = ["Fit", "FitInterrupted", "FitReport", "Trainable", "fit"]
+
+SHOWN = 8
+"""Pictures that a logger is shown side by side."""
 
 
 def fit(
@@ -181,8 +188,11 @@ def _follow(
             why = "" if over else "signal" if step.stopped else "minutes" if step.late else ""
             state.seconds = before + time.monotonic() - start
             log.add(step.done, step.losses, state.seconds, ends=over or why == "minutes")
+            if _shows(run, step.done, ends=over):
+                log.picture(step.done, _pictures(run, frame))
             if kept is not None and (step.due or over or why):
                 kept.write(run)
+                log.kept()
             if over or why:
                 break
         report = _report(run.fabric, state.module, options, state, log, begun)
@@ -190,6 +200,24 @@ def _follow(
         if why == "signal" or (why and not _usable(run)):
             raise FitInterrupted(_interrupted(report, options), report if _usable(run) else None)
     return report
+
+
+def _shows(run: Run, step: int, *, ends: bool) -> bool:
+    """Whether a logger is shown pictures after so many steps; of shares no process has a whole."""
+    options, every = run.options, run.options.log_pictures
+    shown = options.logger is not None and bool(every) and isinstance(run.model, Pictured)
+    first = run.fabric.is_global_zero and not run.swapped
+    return shown and first and (ends or step % every == 0)
+
+
+def _pictures(run: Run, frame: Rows) -> dict[str, Any]:
+    """Image node -> draws of the averaged weights, under the labels of the first rows."""
+    device, model = run.fabric.device, cast(Pictured, run.model)
+    rows = frame.rows(torch.arange(min(SHOWN, len(frame))))
+    batch = {name: each.to(device) for name, each in rows.items()}
+    with run.state.averaged():
+        drawn = model.pictures(batch, generator(device, run.options.seed, SHOWN_NOISE))
+    return {name: strip(each) for name, each in drawn.items()}
 
 
 def _usable(run: Run) -> bool:
@@ -300,6 +328,9 @@ def _log(run: Run, frame: Rows) -> TrainingLog:
         progress=options.progress and first,
         header={"options": identity(options), **machine},
         unit="image" if pictures else "row",
+        teller=Teller(
+            read_logger(options.logger) if first else None, at_once=options.checkpoint is None
+        ),
     )
 
 

@@ -23,6 +23,7 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from causalflow.errors import CausalflowError, CausalflowWarning
+from causalflow.training.logger import Teller
 
 __all__ = ["TrainingLog", "read_log"]
 
@@ -44,6 +45,7 @@ class TrainingLog:
         progress: Whether to show the bar.
         header: What the first line holds.
         unit: What a row is called in the bar.
+        teller: Who is told the same numbers.
     """
 
     def __init__(
@@ -57,7 +59,9 @@ class TrainingLog:
         progress: bool,
         header: Mapping[str, Any],
         unit: str,
+        teller: Teller | None = None,
     ) -> None:
+        self._teller = teller or Teller(None, at_once=True)
         self._path = path
         self.steps, self.start, self.batch_size, self.every = steps, start, batch_size, every
         self._file = None if path is None else _open(path, start, header)
@@ -135,6 +139,9 @@ class TrainingLog:
         losses = {name: round(total / self._lines, 6) for name, total in self._sums.items()}
         self.history.append((step, losses))
         self._sums, self._lines = {}, 0
+        told = {"loss": sum(losses.values())} | {f"loss/{n}": each for n, each in losses.items()}
+        held = {} if self._held is None else {"held_out": self._held}
+        self._teller.add(step, {**told, **held, "seconds": float(seconds)})
         if self._file is None:
             return
         line = {
@@ -151,6 +158,15 @@ class TrainingLog:
             self._file.flush()
         except OSError as error:
             self._stop(error)
+
+    def picture(self, step: int, pictures: Mapping[str, Any]) -> None:
+        """Take note of what image nodes look like after ``step`` steps."""
+        for name, picture in pictures.items():
+            self._teller.add(step, {f"pictures/{name}": picture})
+
+    def kept(self) -> None:
+        """Take note that a checkpoint has all steps so far."""
+        self._teller.kept()
 
     def _stop(self, error: OSError) -> None:
         """Go on without the file: what is learned is worth more than what is told of it."""

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DivergedError",
+    "Pictured",
     "Run",
     "Step",
     "Trainable",
@@ -93,6 +94,16 @@ class Networked(Protocol):
 
     def networks(self) -> Iterable[nn.Module]:
         """The networks whose blocks may be cut among processes, or computed again."""
+
+
+@runtime_checkable
+class Pictured(Protocol):
+    """A model that can draw what its image nodes look like while it is fitted."""
+
+    def pictures(
+        self, batch: Mapping[str, Tensor], generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """Image node -> draws under the labels of a batch, in [0, 1], (batch, 1 or 3, ...)."""
 
 
 @runtime_checkable

@@ -102,7 +102,10 @@ class Fit(Options):
         resume: Go on from the checkpoint if there is one; graph, data and options must be its own.
         progress: Show a progress bar on standard error.
         log: JSON lines file, or None.
-        log_every: Steps between two lines of it.
+        log_every: Steps between two lines of it, and between two that a logger is told.
+        logger: Who is told the losses: "csv:FOLDER", "tensorboard:FOLDER", "wandb:PROJECT", one of
+            Lightning's loggers, a function (step, values), or None.
+        log_pictures: Steps between two pictures of an image node that a logger is told; 0: none.
     """
 
     title: ClassVar[str] = "fit"
@@ -141,6 +144,8 @@ class Fit(Options):
     progress: bool = option(True)
     log: str | Path | None = option(None)
     log_every: int = option(50, _EVERY)
+    logger: Any = option(None)
+    log_pictures: int = option(500, _SEED)
 
     def refused(self, name: str, value: object, rule: Rule) -> str:
         """What an error says of a value."""
@@ -195,6 +200,8 @@ class FitKeywords(TypedDict, total=False):
     resume: bool
     log: str | Path | None
     log_every: int
+    logger: Any
+    log_pictures: int
 
 
 def fit_options(options: Fit | None, given: Mapping[str, Any]) -> Fit:

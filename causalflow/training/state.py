@@ -52,7 +52,7 @@ __all__ = [
     "trainable",
 ]
 
-CALIBRATION, EPOCH, STEP, DRAW, HELD, MEMBER, GAPS = range(7)
+CALIBRATION, EPOCH, STEP, DRAW, HELD, MEMBER, GAPS, SHOWN_NOISE = range(8)
 SCALER = {"scale", "growth_factor", "backoff_factor", "growth_interval", "_growth_tracker"}
 """What a gradient scaler keeps; a fit without one keeps nothing."""
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
