@@ -11,7 +11,7 @@ from dataclasses import replace
 from causalflow.errors import CausalflowError
 from causalflow.formats.formats import loads
 from causalflow.graph.graph import Graph
-from causalflow.graph.node import Diffusion, images_of
+from causalflow.graph.node import Diffusion, images_of, with_noise
 
 __all__ = ["ANOTHER", "departures"]
 
@@ -72,6 +72,6 @@ def _declared(graph: Graph) -> dict[str, object]:
     images = images_of(graph.nodes)
     plain = {n: replace(each, diffusion=Diffusion(), latent=None) for n, each in images.items()}
     return {
-        name: replace(node, noise=None) if getattr(node, "noise", None) is not None else node
+        name: node if node.noise is None else with_noise(node, None)
         for name, node in {**graph.nodes, **plain}.items()
     }

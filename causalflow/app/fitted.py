@@ -37,6 +37,7 @@ FIRST = ("scene_ball", "morpho_mnist")
 EQUATIONS = ("scene_phantom_scm", "scene_face_scm", "classics/dose", "classics/firing_squad")
 """Graphs without pictures that need no fit."""
 PAGE, FIT = "page", "fit:"
+WEIGHTS = "model.safetensors"
 MOST_MODELS, MOST_FITS = 4, 3
 ROOM = 0.15
 DRAWN = 500
@@ -67,11 +68,12 @@ class Fitted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Place:
-    """Where a model is: a file of weights, or a graph file that needs none."""
+    """Where a model is: a file of weights, in a folder of its own or not, or a graph file."""
 
     path: Path
     python: str
     shipped: bool
+    folder: Path | None = None
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -155,11 +157,7 @@ def _known(session: Session) -> dict[str, _Place]:
 
 def _places(session: Session) -> dict[str, _Place]:
     ship = {checkpoint_path(name): name for name in checkpoint_names()}
-    found = {
-        path.name: _Place(path=path, python=f"cf.Model.load({str(path)!r})", shipped=False)
-        for path in session.models
-        if path not in ship
-    }
+    found = {path.name: _given(path) for path in session.models if path not in ship}
     first = (ship[path] for path in session.models if path in ship)
     for name in dict.fromkeys((*first, *FIRST, *checkpoint_names())):
         line = f'cf.Model.load(cf.data.checkpoint_path("{name}"))'
@@ -169,6 +167,14 @@ def _places(session: Session) -> dict[str, _Place]:
         line = f"cf.compile(cf.loads({quoted(path.read_text(encoding='utf-8'))}))"
         found[path.stem] = _Place(path=path, python=line, shipped=True)
     return found
+
+
+def _given(path: Path) -> _Place:
+    """The place of a file that `Model.save` wrote, or of a folder that `save_pretrained` did."""
+    if path.is_dir():
+        line = f"cf.from_pretrained({str(path)!r})"
+        return _Place(path=path / WEIGHTS, python=line, shipped=False, folder=path)
+    return _Place(path=path, python=f"cf.Model.load({str(path)!r})", shipped=False)
 
 
 def _stat(place: _Place) -> tuple[Any, ...]:
@@ -218,6 +224,7 @@ def _gone() -> Fitted:
 
 def _loaded(name: str, place: _Place, key: tuple[Any, ...]) -> Fitted:
     from causalflow.data.sets.catalogue import data_set_of
+    from causalflow.hub.pretrained import from_pretrained
     from causalflow.model.model import Model, compile
 
     if place.path.suffix == ".yaml":
@@ -227,8 +234,8 @@ def _loaded(name: str, place: _Place, key: tuple[Any, ...]) -> Fitted:
         key=key,
         name=name,
         python=place.python,
-        model=Model.load(place.path),
-        data_set=known and known.name,
+        model=from_pretrained(place.folder) if place.folder else Model.load(place.path),
+        data_set=known.name if known else None,
     )
 
 

@@ -191,7 +191,9 @@ def test_graph_that_departs_from_the_model_is_told_apart(session):
     assert other["departures"] == ["it is another graph: it shares no node with the model"]
 
 
-def test_model_given_at_the_start_comes_first(tmp_path):
+@pytest.fixture(scope="module")
+def small():
+    """A model of pictures of 8 x 8 pixels."""
     graph = cf.loads(
         "nodes: {a: {type: class, levels: 2}, image: {type: image, shape: [1, 8, 8], "
         "diffusion: {width: 8, multipliers: [1], steps: 2}}}\nedges: [a -> image]"
@@ -199,8 +201,21 @@ def test_model_given_at_the_start_comes_first(tmp_path):
     model = cf.compile(graph)
     rows = {"a": [0, 1] * 4, "image": np.zeros((8, 1, 8, 8), np.uint8)}
     model.fit(rows, steps=2, progress=False)
+    return model
+
+
+def test_model_of_a_folder_is_asked_as_its_file_is(small, tmp_path):
+    small.save_pretrained(tmp_path / "mine")
+    session = Session(models=(tmp_path / "mine",))
+    assert ask(session, "imagine_models")["models"][0]["name"] == "mine"
+    row = {"from": "drawn", "seed": 0}
+    reply = ask(session, "imagine", model="mine", row=row, do={"a": 1})
+    assert "cf.from_pretrained(" in reply["python"]
+
+
+def test_model_given_at_the_start_comes_first(small, tmp_path):
     path = tmp_path / "mine.safetensors"
-    model.save(path)
+    small.save(path)
     session = Session(models=(path,))
     assert ask(session, "imagine_models")["models"][0]["name"] == "mine.safetensors"
     start = ask(session, "imagine_start", model="mine.safetensors")
