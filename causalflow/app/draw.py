@@ -25,6 +25,7 @@ from causalflow.formats.formats import FORMATS, format_of, loads
 from causalflow.graph.compilable import refusals, untyped
 from causalflow.graph.graph import Graph
 from causalflow.graph.positions import REACH
+from causalflow.graph.writer import sections_yaml
 from causalflow.query.parse import parse_query
 
 __all__ = ["EDITS", "HANDLERS"]
@@ -92,7 +93,10 @@ def _as_yaml(text: str, format: Any) -> tuple[str, str]:
         format = next((name for name in FORMATS if FORMATS.get(name) is found), "yaml")
     if format == "yaml":
         return text, format
-    return loads(text, format).to_yaml(), str(format)
+    graph = loads(text, format)
+    said = FORMATS.get(str(format)).sections
+    made = graph.to_yaml() if said is None else sections_yaml(said(text, "<text>"))
+    return made, str(format)
 
 
 def _asked_amiss(graph: Graph) -> Iterator[Problem]:

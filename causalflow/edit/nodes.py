@@ -190,7 +190,7 @@ class TypeNode:
                 return Change(value.start, value.end, self.fields)
         return file.with_entry("nodes", f"{flow(self.name)}: {self.fields}")
 
-    def _fields(self, name: str | None, hidden: set[str | None]) -> str:
+    def _fields(self, name: str, hidden: set[str | None]) -> str:
         if name == self.name:
             return self.fields
         return "{}" if name in hidden else self.others

@@ -21,6 +21,7 @@ from typing import Any, TypeAlias
 
 from causalflow.errors import GraphError, one_of
 from causalflow.formats.marks import MARKS, is_latent, read_arrow, with_role
+from causalflow.formats.positions import positions
 from causalflow.formats.statements import Document
 from causalflow.graph.graph import Graph
 from causalflow.graph.node import Edge, Node
@@ -37,6 +38,7 @@ __all__ = [
     "graph_attributes",
     "graph_of",
     "node_attributes",
+    "sections_of",
     "structured",
     "texts_of",
 ]
@@ -51,16 +53,27 @@ _CLASSES = {
 _MARKS = ("->", "<-", "<->")
 
 Raw: TypeAlias = Mapping[str, Any]
+Sections: TypeAlias = Mapping[str, Any]
+"""The sections of a graph file, in their order."""
 Connection: TypeAlias = tuple[str, str, str, Raw]
 """Source, mark, target and attributes of an edge."""
 
 STRUCTURED = ("options", "exogenous", "queries", "latents")
-KEPT = MARKS.union(STRUCTURED, {"implied", "name"})
+KEPT = MARKS.union(STRUCTURED, {"implied", "name", "pos"})
 """The attributes that mean something; all others are styling."""
 
 
 def graph_of(document: Document, source: str, kinds: Collection[str]) -> Graph:
     """The graph of a text in braces, whose kind is one of ``kinds``.
+
+    Raises:
+        GraphError: it is of another kind, or what is not a causal graph.
+    """
+    return _graph(sections_of(document, source, kinds))
+
+
+def sections_of(document: Document, source: str, kinds: Collection[str]) -> Sections:
+    """What a text in braces says, in the sections of a graph file: latent nodes keep their edges.
 
     Raises:
         GraphError: it is of another kind, or what is not a causal graph.
@@ -77,7 +90,7 @@ def graph_of(document: Document, source: str, kinds: Collection[str]) -> Graph:
         for link in document.links
         if link.source not in drawn
     ]
-    return assembled(attributes, nodes, links)
+    return {**_sections(attributes, nodes, links), "layout": positions(document)}
 
 
 def _require_one_graph(kind: str, source: str, allowed: Collection[str]) -> None:
@@ -108,18 +121,32 @@ def assembled(
         links: the edges.
         hidden: further names of latent nodes.
     """
+    return _graph(_sections(attributes, nodes, links, hidden))
+
+
+def _graph(sections: Sections) -> Graph:
+    others = {key: value for key, value in sections.items() if key != "graph"}
+    return Graph(name=sections["graph"], **others)
+
+
+def _sections(
+    attributes: Mapping[str, Any],
+    nodes: Mapping[str, Raw],
+    links: Iterable[Connection],
+    hidden: Iterable[str] = (),
+) -> dict[str, Any]:
     declared = [str(name) for name in _listed(attributes, "latents")]
     named = dict.fromkeys([*hidden, *declared])
     nodes = {**nodes, **{name: {} for name in named if name not in nodes}}
     latent = [name for name, given in nodes.items() if is_latent(name, given) or name in named]
-    return Graph(
-        nodes=_declared_nodes(nodes),
-        edges=_edges(links, frozenset(latent)),
-        exogenous=_exogenous_of(attributes) or None,
-        queries=_listed(attributes, "queries") or _role_query(nodes),
-        name=str(attributes.get("name") or "graph"),
-        latent=latent,
-    )
+    return {
+        "graph": str(attributes.get("name") or "graph"),
+        "exogenous": _exogenous_of(attributes) or None,
+        "nodes": _declared_nodes(nodes),
+        "edges": _edges(links, frozenset(latent)),
+        "latent": latent,
+        "queries": _listed(attributes, "queries") or _role_query(nodes),
+    }
 
 
 def _exogenous_of(attributes: Raw) -> Raw:

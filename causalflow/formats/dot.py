@@ -13,15 +13,18 @@ import re
 
 from causalflow.formats.attributes import (
     KEPT,
+    Sections,
     arcs_of,
     edge_attributes,
     graph_attributes,
     graph_of,
     node_attributes,
+    sections_of,
     texts_of,
 )
 from causalflow.formats.braces import parse_document
 from causalflow.formats.formats import NAME, Format
+from causalflow.formats.positions import pinned
 from causalflow.formats.statements import Document, Link
 from causalflow.graph.graph import Graph
 
@@ -42,6 +45,10 @@ def from_dot(text: str, source: str = "DOT text") -> Graph:
     return graph_of(parse_document(text, source, KEPT), source, ("digraph",))
 
 
+def _sections(text: str, source: str) -> Sections:
+    return sections_of(parse_document(text, source, KEPT), source, ("digraph",))
+
+
 def to_dot(graph: Graph) -> str:
     """DOT text without styling (`causalflow.plot.graph` draws)."""
     return str(dot_document(graph))
@@ -60,7 +67,10 @@ def dot_document(graph: Graph) -> Document:
         kind="digraph",
         name=graph.name,
         attributes=texts_of(graph_attributes(graph)),
-        nodes={name: texts_of(node_attributes(node)) for name, node in graph.nodes.items()},
+        nodes={
+            name: {**texts_of(node_attributes(node)), **pinned(graph.layout, name)}
+            for name, node in graph.nodes.items()
+        },
         links=tuple(links),
     )
 
@@ -70,4 +80,5 @@ DOT = Format(
     begins=re.compile(rf"(?:strict\s+)?(?:di)?graph\b\s*{NAME}\s*\{{", re.IGNORECASE),
     read=from_dot,
     write=to_dot,
+    sections=_sections,
 )

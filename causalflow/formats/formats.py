@@ -28,7 +28,7 @@ import gzip
 import os
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -56,6 +56,8 @@ class Format:
         read: the graph of a text, whose name for messages is the second argument.
         write: the text of a graph.
         limit: the most bytes of a file.
+        sections: what a text says in the sections of a graph file, where latent nodes keep the
+            edges that a `Graph` has left behind; None: no more than the graph does.
     """
 
     suffixes: tuple[str, ...]
@@ -63,6 +65,7 @@ class Format:
     read: Callable[[str, str], Graph]
     write: Callable[[Graph], str]
     limit: int = GRAPH_BYTES
+    sections: Callable[[str, str], Mapping[str, Any]] | None = None
 
 
 def _from_yaml(text: str, source: str) -> Graph:

@@ -36,7 +36,7 @@ from causalflow.graph.node_reader import SUPPORTS
 from causalflow.names import written
 from causalflow.values.variable import UNTYPED
 
-__all__ = ["declaration_yaml", "flow", "point", "raw"]
+__all__ = ["declaration_yaml", "flow", "point", "raw", "sections_yaml"]
 
 WIDTH = 100
 """Characters of a line beyond which a table is written on several."""
@@ -153,6 +153,36 @@ def _lines(declaration: Declaration) -> Iterator[str]:
     if declaration.layout:
         yield "layout:"
         yield from (f"  {flow(name)}: {point(*centre)}" for name, centre in declaration.layout)
+
+
+def sections_yaml(sections: Mapping[str, Any]) -> str:
+    """The YAML text of a graph file's sections in raw form; those that say nothing are left out.
+
+    Example:
+        >>> print(sections_yaml({"edges": ["u -> x"], "latent": ["u"], "queries": []}), end="")
+        edges:
+          - u -> x
+        latent: [u]
+    """
+    lines = []
+    for section, content in sections.items():
+        if isinstance(content, dict) and content:
+            rows = (f"  {flow(name)}: {flow(_listed(each))}" for name, each in content.items())
+            lines += [f"{section}:", *rows]
+        elif section in ("edges", "queries"):
+            lines += _list(section, content)
+        elif content:
+            lines.append(f"{section}: {flow(content)}")
+    return "\n".join(lines) + "\n"
+
+
+def _listed(value: Any) -> Any:
+    """Numbers as a file says them; positions come as pairs."""
+    return (
+        [int(each) if each.is_integer() else each for each in value]
+        if isinstance(value, tuple)
+        else value
+    )
 
 
 def point(x: float, y: float) -> str:

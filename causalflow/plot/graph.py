@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING
 from causalflow.errors import GraphError, one_of
 from causalflow.files import whole_file, written
 from causalflow.formats.dot import dot_document
+from causalflow.formats.positions import pinned
 from causalflow.formats.statements import Attributes, Document, Link
 from causalflow.graph.graph import Graph
 from causalflow.graph.node import Node
 from causalflow.identify.hedge import Hedge
 from causalflow.plot.images import draw_to
-from causalflow.plot.layout import INCH
 from causalflow.plot.style import (
     BIDIRECTED,
     EXOGENOUS,
@@ -158,7 +158,7 @@ def dot_source(
     settings |= {"label": title, "labelloc": "t"} if title else {}
     settings |= {"dpi": f"{dpi:g}"} if dpi else {}
     nodes = {
-        name: {**given, **_dot_node(name, graph.nodes[name], look), **_pinned(graph, name)}
+        name: {**given, **_dot_node(name, graph.nodes[name], look)}
         for name, given in plain.nodes.items()
     }
     shown = exogenous and bool(graph.exogenous)
@@ -171,14 +171,6 @@ def dot_source(
 
 def _implied(link: Link) -> bool:
     return link.attributes.get("implied") == "true"
-
-
-def _pinned(graph: Graph, name: str) -> Attributes:
-    """Where neato is to draw a node."""
-    if name not in graph.layout:
-        return {}
-    x, y = graph.layout[name]
-    return {"pos": f"{x / INCH:g},{0 - y / INCH:g}!"}
 
 
 def _dot_node(name: str, node: Node, highlight: Highlight | None) -> Attributes:
@@ -215,7 +207,12 @@ def _dot_link(link: Link, graph: Graph, highlight: Highlight | None) -> Link:
 def _with_exogenous(document: Document, graph: Graph) -> Document:
     small = {"fontsize": "9", "width": "0.3", "height": "0.3", "margin": "0.02"}
     nodes = {
-        name: {**_look(EXOGENOUS), **small, **_pinned(graph, name), "tooltip": f"{name}: exogenous"}
+        name: {
+            **_look(EXOGENOUS),
+            **small,
+            **pinned(graph.layout, name),
+            "tooltip": f"{name}: exogenous",
+        }
         for name in graph.exogenous
     }
     thin = {"color": EXOGENOUS.line, "arrowsize": "0.6"}

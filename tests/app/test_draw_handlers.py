@@ -106,7 +106,17 @@ def test_texts_of_other_tools_become_yaml():
     drawn = reply("draw", text='dag { x -> m -> y; x <-> y; m [pos="1,2"] }')
     assert drawn["format"] == "dagitty"
     assert loads(drawn["text"], "yaml").admg == loads("edges: [x -> m -> y, x <-> y]").admg
-    assert {each["line"] for each in drawn["edges"]} == {3, 4, 5}
+    assert {each["line"] for each in drawn["edges"]} == {4, 5, 6}
+
+
+def test_latent_nodes_of_dagitty_keep_their_edges_and_places():
+    text = 'dag { u [latent, pos="1,0"] x [pos="0,1"] y [pos="2,1"] u -> {x y} x -> y }'
+    drawn = reply("draw", text=text)
+    arrows = {(each["from"], each["to"]) for each in drawn["edges"]}
+    assert arrows == {("u", "x"), ("u", "y"), ("x", "y")}
+    assert loads(drawn["text"], "yaml") == loads(text)
+    assert drawn["positions"]["u"][1] < drawn["positions"]["x"][1]
+    assert drawn["positions"]["u"][0] - drawn["positions"]["x"][0] > 60
 
 
 def test_several_edits_are_made_or_none():

@@ -192,7 +192,7 @@ def test_selection_has_name_type_and_roles(drawing, violations, shot):
     drawing.node("m").click()
     page.get_by_role("button", name="Unobserved").click()
     drawing.until(lambda: drawing.graph.latent == ("m",))
-    assert page.locator(".graph .latent").count() == 1
+    drawing.until(lambda: page.locator(".graph .latent").count() == 1)
 
 
 def test_what_cannot_be_done_says_why(drawing):

@@ -101,3 +101,15 @@ def test_places_begin_and_go_on_in_every_style(before):
     assert twice == once.replace("[2, 3]", "[2.5, 3]")
     with pytest.raises(cf.GraphError, match="unknown node 'z'"):
         cf.edit.edited(once, cf.edit.PlaceNodes({"z": (0, 0)}))
+
+
+def test_places_of_other_tools_are_read_and_written():
+    graph = cf.Graph(edges=["x -> m", "m -> y"], layout={"x": (0, 0), "m": (150, -80)})
+    for format in ("yaml", "dagitty", "dot"):
+        assert cf.loads(cf.dumps(graph, format), format).layout == graph.layout
+    small = cf.loads('dag { bb="0,0,1,1" x [pos="0.1,0.5"] y [pos="0.3,0.5"] x -> y }').layout
+    assert small["x"][1] == small["y"][1]
+    assert small["y"][0] - small["x"][0] == pytest.approx(130, abs=0.2)
+    points = cf.loads('digraph { x [pos="72,144"] y [pos="odd"] x -> y }').layout
+    assert points == {"x": (100, -200)}
+    assert cf.loads('dag { x [pos="1e400,1"] y [pos="2,2"] x -> y }').layout.keys() == {"y"}
