@@ -164,12 +164,9 @@ class TypeNode:
         if section is not None and section.is_mapping:
             yield self._own(file, section)
             return
-        named = _parts(section) or [
-            name for entry in file.entries for group in entry.chain.groups for name in group
-        ]
-        names = list(
-            dict.fromkeys(each.text if isinstance(each, Piece) else each for each in named)
-        )
+        listed = [part.text or "" for part in _parts(section)]
+        ends = (name for entry in file.entries for group in entry.chain.groups for name in group)
+        names = list(dict.fromkeys(listed or ends))
         hidden = {part.text for part in _parts(file.section("latent"))} - {self.name}
         if not self.others and set(names) - hidden != {self.name}:
             raise GraphError(f"the nodes have no types; '{self.name}' cannot be the only one")
