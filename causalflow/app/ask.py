@@ -123,7 +123,7 @@ def _answered(answer: Answer, request: Mapping[str, Any], graph: Graph) -> Reply
         "route": answer.route,
         "error": answer.error_text,
         "identifiable": None if verdict is None else verdict.identifiable,
-        "badge": "none" if verdict is None else _BADGES[verdict.identifiable],
+        "badge": _badge(answer, verdict),
         "bounded": _bounded(verdict, graph),
         "notes": list(dict.fromkeys([*answer.assumptions, *_open(verdict)])),
         "plain": str(answer),
@@ -140,6 +140,14 @@ def _bounded(verdict: Verdict | None, graph: Graph) -> str:
 
 
 _BADGES = {True: "identified", False: "rests on the model", None: "unknown"}
+
+
+def _badge(answer: Answer, verdict: Verdict | None) -> str:
+    """What kind of answer it is; an identified one that data do not reach everywhere is in part."""
+    if verdict is None:
+        return "none"
+    fails = any(note.startswith("positivity fails") for note in answer.assumptions)
+    return "identified in part" if verdict and fails else _BADGES[verdict.identifiable]
 
 
 def _open(verdict: Verdict | None) -> list[str]:

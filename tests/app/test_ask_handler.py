@@ -62,6 +62,13 @@ def test_an_answer_says_whether_data_tell_it():
     assert any("not identifiable from P(v)" in note for note in open_["notes"])
 
 
+def test_an_answer_that_data_do_not_reach_everywhere_is_identified_in_part():
+    text = RAIN.replace("table: [4/5, 1/5]", "table: [1, 0]")
+    reply = run("ask", text, query="P(wet | do(rain=yes))")
+    assert (reply["identifiable"], reply["badge"]) == (True, "identified in part")
+    assert any(note.startswith("positivity fails") for note in reply["notes"])
+
+
 def test_what_is_given_is_known():
     assert table(run("ask", RAIN, query="P(rain | wet)", given={"wet": "no"})) == {
         ("no",): "40/41",

@@ -7,8 +7,8 @@ import { formula } from "./know_said.js";
 import { blank } from "./store.js";
 
 const REST = 150;
-const KINDS = { identified: "good", "rests on the model": "model", unknown: "part", none: "none" };
-const WORDS = { identified: "Data would tell it", "rests on the model": "Rests on the model", unknown: "Unknown whether data tell it", none: "Of exogenous variables" };
+const KINDS = { identified: "good", "identified in part": "part", "rests on the model": "model", unknown: "part", none: "none" };
+const WORDS = { identified: "Data would tell it", "identified in part": "Data would tell it in part", "rests on the model": "Rests on the model", unknown: "Unknown whether data tell it", none: "Of exogenous variables" };
 
 const NUMBERED = { "Kidney stones": "classics/kidney_stones", "Monty Hall": "classics/monty_hall", "Firing squad": "classics/firing_squad" };
 
