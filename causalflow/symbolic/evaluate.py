@@ -279,8 +279,12 @@ def empty_cells(expression: Expression, data: Data) -> tuple[str, ...]:
         ('P(x) is 0 at x=0',)
     """
     found = dict.fromkeys(_denominators(without_shadows(expression)))
-    zeros = ((denominator, _zeros(evaluate(denominator, data))) for denominator in found)
-    return tuple(f"{to_text(each)} is 0 at {cells}" for each, cells in zeros if cells)
+    tables = ((denominator, evaluate(denominator, data)) for denominator in found)
+    return tuple(
+        f"{to_text(each)} is 0{' at ' if table.axes else ''}{_zeros(table)}"
+        for each, table in tables
+        if not table.values.all()
+    )
 
 
 def _denominators(expression: Expression) -> Iterator[Expression]:
