@@ -53,6 +53,22 @@ def test_rows_that_cannot_be_fitted_are_refused_where_they_were_given(
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
+def test_types_of_the_graph_on_the_page_are_guessed(watched, opened, serve, shot, tmp_path):
+    graph = tmp_path / "bare.yaml"
+    graph.write_text("# mine\nedges: [dose -> pain]\n")
+    page = opened(watched(), serve(graph).address, "Table")
+    page.locator("#pane-table .rows input").first.wait_for(timeout=WAIT)
+    page.get_by_label("Or fit the graph on the page").set_input_files(
+        {"name": "rows.csv", "mimeType": "text/csv", "buffer": rows_as_csv()}
+    )
+    says(page, "have no type")
+    page.get_by_role("button", name="Guess the types").click()
+    says(page, "The types are in the graph on the page")
+    shot(page, "table-types")
+    page.get_by_role("button", name="Fit again").click()
+    says(page, "your rows")
+
+
 def test_fitted_rows_answer_whatever_the_noise(watched, opened, serve, shot, tmp_path):
     graph = tmp_path / "line.yaml"
     graph.write_text(GRAPH)

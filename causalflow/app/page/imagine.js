@@ -145,7 +145,7 @@ export function mount(element, store, api) {
     fill(view.badge, badge(kind, label), h("span", { class: "small" }, found.badge.words));
     view.badge.title = found.badge.question ?? "";
     fill(view.moved, movedTable(found.moved));
-    fill(view.notes, found.notes.map((each) => h("li", {}, each)));
+    fill(view.notes, [found.badge.words, ...found.notes].map((each) => h("li", {}, each)));
     const calls = found.calls.abduction + found.calls.prediction;
     view.numbers.textContent = `${draft ? "Preview by fewer steps. " : ""}${Math.round(milliseconds)} ms from slider to picture: `
       + `noise ${spent(found.milliseconds.abduction)}, prediction ${spent(found.milliseconds.prediction)}, pictures ${spent(found.milliseconds.pictures)}. `
