@@ -103,8 +103,10 @@ class Drawing:
         return self._settled({**known, **stated})
 
     def arranged(self) -> dict[str, list[int]]:
-        """The centre of each variable in columns."""
-        return self._settled({})
+        """The centre of each variable in columns, the first at the left and top."""
+        found = self._settled({})
+        left, top = (min((at[k] for at in found.values()), default=0) for k in (0, 1))
+        return {name: [x - left, y - top] for name, (x, y) in found.items()}
 
     def _settled(self, stated: Mapping[str, tuple[float, float]]) -> dict[str, list[int]]:
         sizes = {

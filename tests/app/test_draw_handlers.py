@@ -46,6 +46,7 @@ def test_every_shipped_graph_is_drawn_in_columns(name):
     places = reply("arrange", text=TEXTS[name])["positions"]
     assert overlapping(drawn["nodes"], places) == []
     assert all(places[source][0] < places[target][0] for source, target in arrows)
+    assert [min(place[k] for place in places.values()) for k in (0, 1)] == [0, 0]
     assert reply("arrange", text=TEXTS[name])["positions"] == places
     lines = TEXTS[name].splitlines()
     for edge in drawn["edges"]:

@@ -198,7 +198,7 @@ function outline({ width, height, round }, name, more, shift = 0) {
 }
 
 function tag(word, role, y) {
-  const width = 6.4 * word.length + 14;
+  const width = 6.8 * word.length + 18;
   return s("g", { class: `tag ${role}`, transform: `translate(0 ${y})` },
     s("rect", { x: -width / 2, y: -8, width, height: 16, rx: 8 }),
     s("text", { y: 4 }, word),
