@@ -1,6 +1,6 @@
 """What a model keeps of the rows it was fitted to, written into a file that lacks it.
 
-    python -m benchmarks.experience checkpoints/morpho_mnist.safetensors
+    python -m benchmarks.experience checkpoints/morpho_mnist/model.safetensors
 
 A model that was fitted before models kept the ranges of their rows (`causalflow.model.experience`)
 is silent about do(thickness=50). Its rows are drawn again, as `benchmarks.nets` drew them, and what
@@ -19,12 +19,13 @@ from causalflow.checkpoint import load_state, save_state
 from causalflow.data.frame import Frame
 from causalflow.model.experience import experienced
 from causalflow.model.model import Model
+from causalflow.shipped import checkpoint_name
 
 
 def add_experience(path: Path) -> None:
     """Write into a model file what its rows say; the file bears the name of its net."""
     nets = {shipped: net for net, shipped in SHIPPED.items()}
-    net = NETS[nets.get(path.stem, path.stem)]
+    net = NETS[nets.get(name := checkpoint_name(path), name)]
     model, state = Model.load(path), load_state(path, kind="model")
     frame = Frame.read(net.rows(), model.graph)
     known = experienced(model.scm, frame, model.scm.learned & model.fitted)

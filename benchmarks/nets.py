@@ -97,8 +97,8 @@ NETS = {
 
 
 def net_path(folder: Path, name: str) -> Path:
-    """The file of a net: NAME.safetensors, or the name of its graph file where it ships."""
-    shipped = folder / f"{SHIPPED.get(name, name)}.safetensors"
+    """The file of a net: NAME.safetensors; of one that ships, in the folder of its graph's name."""
+    shipped = folder / SHIPPED.get(name, name) / "model.safetensors"
     return shipped if shipped.exists() else folder / f"{name}.safetensors"
 
 

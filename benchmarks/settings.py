@@ -34,13 +34,14 @@ from ruamel.yaml import YAML
 import causalflow as cf
 from benchmarks.folders import RESULTS
 from benchmarks.machine import machine
-from benchmarks.nets import CHECKPOINTS
+from benchmarks.nets import CHECKPOINTS, net_path
 from causalflow.checkpoint import load_state, save_state, tensor_digest
 from causalflow.errors import SupportWarning
 from causalflow.evaluation.axioms import true_error
 from causalflow.files import whole_file
 from causalflow.graph.settings import Settings, read_settings
 from causalflow.model.model import Model
+from causalflow.shipped import checkpoint_name
 
 SEARCHED = RESULTS / "settings.json"
 Scores = dict[str, float]
@@ -62,21 +63,21 @@ def recommended(net: str) -> dict[str, Settings]:
 def write_settings(path: Path) -> None:
     """Write what is recommended into a model's file, which bears the name of its net."""
     state = load_state(path, kind="model")
-    record = {node: each.record() for node, each in recommended(path.stem).items()}
+    record = {node: each.record() for node, each in recommended(checkpoint_name(path)).items()}
     read_settings(Model.load(path).graph, record)
     kept = {name: value for name, value in state.metadata.options.items() if name != "settings"}
     options = {**kept, "settings": record} if record else kept
     if options != state.metadata.options:
         save_state(path, state.tensors, replace(state.metadata, options=options))
     assert tensor_digest(load_state(path).tensors) == tensor_digest(state.tensors)
-    click.echo(f"{path.name}: {json.dumps(record)}")
+    click.echo(f"{checkpoint_name(path)}: {json.dumps(record)}")
 
 
 def search(net: str, pictures: int) -> dict[str, Any]:
     """The scores of everything tried on a net."""
     score, tried = _scorer(net, pictures), []
     for given in declared()["search"][net]["tried"]:
-        model = Model.load(CHECKPOINTS / f"{net}.safetensors")
+        model = Model.load(net_path(CHECKPOINTS, net))
         own = {name: value for name, value in given.items() if name == "scales"}
         model.scm = model.scm.settled({"image": Settings(options=given.get("options", {}), **own)})
         with warnings.catch_warnings():
@@ -158,7 +159,7 @@ def search_command(nets: tuple[str, ...]) -> None:
 @click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
 def write_command(paths: tuple[Path, ...]) -> None:
     """Write into the model files PATHS, or into all checkpoints, what is recommended for them."""
-    for path in paths or sorted(CHECKPOINTS.glob("*.safetensors")):
+    for path in paths or sorted(CHECKPOINTS.glob("*/model.safetensors")):
         write_settings(path)
 
 

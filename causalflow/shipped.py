@@ -3,12 +3,13 @@
 A wheel holds them inside the package; in a checkout, and an editable install of it, they lie beside
 the package.
 
-A checkpoint bears the name of its graph file: ``morpho_mnist.safetensors`` was fitted with
-``graphs/morpho_mnist.yaml``; its log and its command lie beside it. It is taken for a graph only if
-that declares the same: nodes, edges and what they compile to, exogenous variables, and every option
-of training that it states, be it the default. The graph's name, its queries, the scales of
-anti-causal edges and the options of inference may differ: no weight depends on them. Where the
-graph does not state them, they are the checkpoint's own (`causalflow.graph.settings`).
+A checkpoint is a folder that bears the name of its graph file: ``morpho_mnist/model.safetensors``
+was fitted with ``graphs/morpho_mnist.yaml``; its card and its log lie beside it. It is taken
+for a graph only if that declares the same: nodes, edges and what they compile to, exogenous
+variables, and every option of training that it states, be it the default. The graph's name, its
+queries, the scales of anti-causal edges and the options of inference may differ: no weight depends
+on them. Where the graph does not state them, they are the checkpoint's own
+(`causalflow.graph.settings`).
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from causalflow.names import written
 __all__ = [
     "at_size",
     "checkpoint_for",
+    "checkpoint_name",
     "checkpoint_names",
     "checkpoint_path",
     "graph_names",
@@ -59,7 +61,7 @@ def shipped_folder(name: str) -> Path:
     return inside if inside.is_dir() else _PACKAGE.parent / name
 
 
-_CHECKPOINTS = shipped_folder("checkpoints")
+_CHECKPOINTS, _WEIGHTS = shipped_folder("checkpoints"), "model.safetensors"
 
 
 def checkpoint_path(name: str) -> Path:
@@ -69,20 +71,31 @@ def checkpoint_path(name: str) -> Path:
         CheckpointError: there is no such checkpoint.
 
     Example:
-        >>> checkpoint_path("morpho_mnist").name
-        'morpho_mnist.safetensors'
+        >>> checkpoint_path("morpho_mnist").parts[-2:]
+        ('morpho_mnist', 'model.safetensors')
     """
     stem = name.removesuffix(".safetensors")
     if stem not in checkpoint_names():
         known = one_of(stem, checkpoint_names())
         raise CheckpointError(f"no checkpoint '{name}' comes with the package; {known}")
-    return _CHECKPOINTS / f"{stem}.safetensors"
+    return _CHECKPOINTS / stem / _WEIGHTS
 
 
 def checkpoint_names() -> tuple[str, ...]:
     """The names of all checkpoints that come with the package, sorted."""
-    stems = (path.stem for path in _CHECKPOINTS.glob("*.safetensors"))
-    return tuple(sorted(stem for stem in stems if "." not in stem))  # a.resume: of a fit under way
+    return tuple(sorted(path.parent.name for path in _CHECKPOINTS.glob(f"*/{_WEIGHTS}")))
+
+
+def checkpoint_name(path: Path) -> str:
+    """The name of a model by its file: of one in a folder that was shared, the folder's.
+
+    Example:
+        >>> checkpoint_name(checkpoint_path("morpho_mnist"))
+        'morpho_mnist'
+        >>> checkpoint_name(Path("nets/mine.safetensors"))
+        'mine'
+    """
+    return path.parent.name if path.name == _WEIGHTS else path.stem
 
 
 def checkpoint_for(graph: Graph) -> Path | None:
@@ -92,7 +105,7 @@ def checkpoint_for(graph: Graph) -> Path | None:
     their names; the only checkpoint that fits serves a graph of any name.
     """
     fitting = [path for path in map(checkpoint_path, checkpoint_names()) if _fits(graph, path)]
-    named = [path for path in fitting if path.stem == graph.name.replace("-", "_")]
+    named = [path for path in fitting if checkpoint_name(path) == graph.name.replace("-", "_")]
     return named[0] if named else fitting[0] if len(fitting) == 1 else None
 
 

@@ -27,6 +27,7 @@ from benchmarks.few.search import BEGIN, GRAIN, MANY, chosen, options_of, search
 from benchmarks.few.studies import STUDIES
 from benchmarks.folders import RESULTS, ROOT
 from benchmarks.machine import machine
+from benchmarks.nets import net_path
 from causalflow.files import whole_file
 from causalflow.training.options import DISTILL
 
@@ -91,7 +92,7 @@ def measure_command(
 ) -> None:
     """Measure every net, leap-frog first, and write the tables."""
     for net in only or STUDIES:
-        model, grain = cf.Model.load(nets / f"{net}.safetensors"), GRAIN.get(net, 0.0)
+        model, grain = cf.Model.load(net_path(nets, net)), GRAIN.get(net, 0.0)
         settings = {MANY_NAME: {**MANY, "grain": grain}}
         for each in calls:
             if point := chosen(SETTINGS, net, each):
@@ -121,7 +122,7 @@ def distill_command(
     for net in only or TRAINING:
         times, weights = BEGIN[12]
         path = _distilled(work, net)
-        editor = cf.Model.load(nets / f"{net}.safetensors").distill(
+        editor = cf.Model.load(net_path(nets, net)).distill(
             TRAINING[net](),
             calls=4,
             teacher=cf.Sampling(solver=cf.Difference(times=times, weights=weights)),

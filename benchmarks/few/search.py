@@ -21,6 +21,7 @@ import numpy as np
 
 import causalflow as cf
 from benchmarks.few.studies import STUDIES, Study
+from benchmarks.nets import net_path
 from causalflow.evaluation.axioms import pixel_errors
 from causalflow.files import whole_file
 
@@ -64,7 +65,7 @@ def search(nets: Path, path: Path, net: str, calls: int, tries: int) -> None:
     if len(listed) >= tries:
         return
     study = STUDIES[net]("validation", PICTURES, quick=True)
-    model = cf.Model.load(nets / f"{net}.safetensors")
+    model = cf.Model.load(net_path(nets, net))
     many = found[net].get("alf 20")
     if many is None:
         many = found[net]["alf 20"] = errors(model, study, {**MANY, "grain": GRAIN.get(net, 0.0)})

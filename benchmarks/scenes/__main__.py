@@ -135,10 +135,10 @@ def report_command(out: Path) -> None:
 @click.argument("family")
 @nets_option
 def ship_command(family: str, nets: Path) -> None:
-    """checkpoints/scene_FAMILY.safetensors and its log."""
-    path, shipped = net_path(nets, family, "latent"), CHECKPOINTS / f"scene_{family}.safetensors"
-    Model.load(path).save(shipped, bits=SHIPPED_BITS)
-    shipped.with_suffix(".jsonl").write_bytes(path.with_suffix(".jsonl").read_bytes())
+    """checkpoints/scene_FAMILY/model.safetensors and its log."""
+    path, shipped = net_path(nets, family, "latent"), CHECKPOINTS / f"scene_{family}"
+    Model.load(path).save_pretrained(shipped, bits=SHIPPED_BITS, license="mit")
+    (shipped / "log.jsonl").write_bytes(path.with_suffix(".jsonl").read_bytes())
 
 
 main.add_command(sizes)

@@ -86,12 +86,13 @@ def _shipped(graph: Graph) -> Iterator[str]:
     if not diffusion_images(graph.nodes):
         return
     from causalflow.graph.settings import in_words
-    from causalflow.shipped import checkpoint_for, settings_for
+    from causalflow.shipped import checkpoint_for, checkpoint_name, settings_for
 
     path = checkpoint_for(graph)
     if path is not None:
         found = "; ".join(in_words(settings_for(graph, path)))
-        yield f"checkpoint '{path.stem}' ships for it" + (f", drawn with {found}" if found else "")
+        name = checkpoint_name(path)
+        yield f"checkpoint '{name}' ships for it" + (f", drawn with {found}" if found else "")
 
 
 def _refusals(graph: Graph) -> list[str]:

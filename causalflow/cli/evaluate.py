@@ -238,7 +238,7 @@ def evaluate(
     spelt = spelt_reading(reading)
     if not image_names(loaded.graph):
         unused = {"do": do, "metrics": metrics, "images": images, "option": options}
-        name = (weights or model).name
+        name = _called(weights or model)
         _table(loaded, name, data, model, weights, split, seed, spelt, unused, out, as_json)
         return
     subject = _subject(loaded, model, weights, data, images, path_column, split, n, seed, spelt)
@@ -252,11 +252,18 @@ def evaluate(
         sampling=Sampling(**dict(options)) if options else None,
         judge_epochs=judge_epochs,
         seed=seed,
-        name=(weights or model).name,
+        name=_called(weights or model),
         progress=progress,
     )
     assert isinstance(judged, Evaluation)  # the model has an image
     _tell(judged, weights or model, out, as_json)
+
+
+def _called(file: Path) -> str:
+    """How a report calls the model of a file."""
+    from causalflow.shipped import checkpoint_name
+
+    return f"{checkpoint_name(file)}{file.suffix}"
 
 
 def _table(

@@ -203,10 +203,13 @@ def _missing(file: Path) -> CheckpointError:
 def shipped_data(file: Path, checkpoint: Path | None) -> DataSet | None:
     """The data set that belongs to a graph file, or to the checkpoint that ships for it."""
     from causalflow.data.sets.catalogue import data_set_of
+    from causalflow.shipped import checkpoint_name
 
     if not is_graph_file(file):
         return None
-    return data_set_of(file.stem) or (data_set_of(checkpoint.stem) if checkpoint else None)
+    return data_set_of(file.stem) or (
+        data_set_of(checkpoint_name(checkpoint)) if checkpoint else None
+    )
 
 
 def supply_of(

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from benchmarks.folders import RESULTS
-from benchmarks.nets import CHECKPOINTS
+from benchmarks.nets import CHECKPOINTS, net_path
 from benchmarks.papers.diff_scm.experiment import PAPER_NET, chosen
 from benchmarks.papers.experiment import read_tables
 from benchmarks.settings import SEARCHED, declared, recommended, taken, write_settings
@@ -64,13 +64,13 @@ def test_the_scale_of_diff_scm_is_that_of_its_own_search():
 
 def test_every_setting_says_what_it_was_chosen_on():
     for net in declared()["recommended"]:
-        assert (CHECKPOINTS / f"{net}.safetensors").exists()
+        assert net_path(CHECKPOINTS, net).exists()
         assert all("validation pictures" in each.chosen for each in recommended(net).values())
 
 
 def test_writing_settings_touches_no_tensor_and_nothing_else(tmp_path):
     path = tmp_path / "diff_scm_mnist.safetensors"
-    before = load_state(CHECKPOINTS / path.name)
+    before = load_state(net_path(CHECKPOINTS, path.stem))
     plain = {k: v for k, v in before.metadata.options.items() if k != "settings"}
     save_state(
         path,
@@ -87,4 +87,4 @@ def test_writing_settings_touches_no_tensor_and_nothing_else(tmp_path):
     after = load_state(path)
     assert tensor_digest(after.tensors) == tensor_digest(before.tensors)
     assert after.metadata == before.metadata
-    assert path.read_bytes() == (CHECKPOINTS / path.name).read_bytes()
+    assert path.read_bytes() == (net_path(CHECKPOINTS, path.stem)).read_bytes()

@@ -1,7 +1,6 @@
 import json
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -12,7 +11,7 @@ from causalflow.graph.graph import Graph
 from causalflow.graph.image_options import Diffusion
 from causalflow.graph.latent_options import Latent
 from causalflow.graph.node import Anticausal, Image
-from causalflow.model.model import Model
+from causalflow.hub.pretrained import from_pretrained
 from causalflow.shipped import (
     checkpoint_for,
     checkpoint_names,
@@ -23,7 +22,7 @@ from causalflow.shipped import (
 )
 
 MEGABYTE = 1_000_000
-FOLDER = checkpoint_path("morpho_mnist").parent
+FOLDER = checkpoint_path("morpho_mnist").parents[1]
 
 
 def changed(graph, **parts):
@@ -35,7 +34,7 @@ def changed(graph, **parts):
 @pytest.mark.parametrize("name", checkpoint_names())
 def test_every_checkpoint_is_that_of_its_graph_file(name):
     assert checkpoint_for(load(graph_path(name))) == checkpoint_path(name)
-    model = Model.load(checkpoint_path(name))
+    model = from_pretrained(name)  # every file held against its digest
     assert model.fitted >= set(model.graph.nodes)
     assert data_set_of(name) is not None
 
@@ -43,7 +42,7 @@ def test_every_checkpoint_is_that_of_its_graph_file(name):
 @pytest.mark.parametrize("name", checkpoint_names())
 def test_every_checkpoint_has_a_log_a_command_and_at_most_four_megabytes_or_eight(name):
     path = checkpoint_path(name)
-    first, *steps = path.with_suffix(".jsonl").read_text(encoding="utf-8").splitlines()
+    first, *steps = (path.parent / "log.jsonl").read_text(encoding="utf-8").splitlines()
     assert json.loads(first)["options"]["seed"] >= 0
     assert json.loads(steps[-1])["step"] > 0
     (row,) = [
@@ -55,7 +54,7 @@ def test_every_checkpoint_has_a_log_a_command_and_at_most_four_megabytes_or_eigh
 
 
 def test_checkpoints_take_at_most_thirty_two_megabytes():
-    assert sum(path.stat().st_size for path in FOLDER.iterdir()) <= 32 * MEGABYTE
+    assert sum(path.stat().st_size for path in FOLDER.rglob("*.*")) <= 32 * MEGABYTE
 
 
 def test_no_checkpoint_pretends_to_be_of_a_graph_it_was_not_fitted_with():
@@ -138,4 +137,6 @@ def test_what_a_file_states_outlives_every_way_of_writing_it():
 def test_an_unknown_name_is_told_the_nearest():
     with pytest.raises(CheckpointError, match="did you mean 'morpho_mnist'"):
         checkpoint_path("morpho-mnist")
-    assert checkpoint_path("morpho_mnist.safetensors").parent == Path(FOLDER)
+    assert (
+        checkpoint_path("morpho_mnist.safetensors") == FOLDER / "morpho_mnist" / "model.safetensors"
+    )

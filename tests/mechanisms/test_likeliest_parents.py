@@ -9,7 +9,7 @@ import causalflow as cf
 from causalflow.diffusion.likeliest import ITERATIONS, SWEEPS, TIMES
 from causalflow.mechanisms.mechanism import module_key
 
-CHECKPOINT = Path(__file__).parents[2] / "checkpoints" / "scene_ball.safetensors"
+CHECKPOINT = Path(__file__).parents[2] / "checkpoints" / "scene_ball" / "model.safetensors"
 N = 12
 
 

@@ -7,7 +7,7 @@ import torch
 
 import causalflow as cf
 
-CHECKPOINT = Path(__file__).parents[2] / "checkpoints" / "scene_ball.safetensors"
+CHECKPOINT = Path(__file__).parents[2] / "checkpoints" / "scene_ball" / "model.safetensors"
 N = 24
 
 

