@@ -146,8 +146,8 @@ def from_pretrained(
         place: the folder; owner/name of a repository on a model hub (extra ``hub``); or the name
             of a model that comes with the package, as "morpho_mnist". A folder wins.
         device: where the weights go.
-        revision: of a repository, a branch, tag or commit; None: the main branch.
-        token: of a reader of a repository that is private; None: the one that is logged in.
+        revision: a branch, tag or commit of a repository; None: the main branch.
+        token: a reader's, of a private repository; None: the one that is logged in.
         networks: the networks that the model was compiled with, as for `Model.load`.
         predictors: the predictors that it was compiled with, alike.
 

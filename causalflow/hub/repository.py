@@ -39,7 +39,7 @@ def fetch(repository: str, revision: str | None = None, token: str | None = None
     Args:
         repository: owner/name.
         revision: a branch, tag or commit; None: the main branch.
-        token: of a reader, where it is private.
+        token: a reader's, where it is private.
 
     Raises:
         CheckpointError: no such repository or file, no network, or no model.
@@ -77,8 +77,8 @@ def push(
         repository: owner/name.
         private: whether a new repository is hidden from others.
         branch: where the commit goes; None: the main branch.
-        token: of a writer.
-        message: of the commit.
+        token: a writer's.
+        message: the commit's.
 
     Returns:
         The address of the commit.
