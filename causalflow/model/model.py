@@ -956,7 +956,7 @@ class Model:
             repository: owner/name; it is made if it is not there.
             private: whether a new repository is hidden from others.
             branch: where the commit goes; None: the main branch.
-            token: of a writer; None: that of HF_TOKEN, or the one that is logged in.
+            token: a writer's; None: that of HF_TOKEN, or the one that is logged in.
             message: the commit's.
             bits: the size of a weight, as for `save`.
             piece: the largest size of a file, as for `save`.
