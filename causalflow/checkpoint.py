@@ -70,8 +70,14 @@ NEUTRAL: Mapping[str, float] = {
     "outer": 0.0,
     "power": 1.0,
     "reach": math.inf,
+    "scored": 0.0,
+    "scores.centres": 0.0,
+    "scores.knots": 0.0,
+    "scores.rises": 0.0,
+    "scores.width": 0.0,
 }
-"""Buffers of the present that older files lack: their name, and what a model without them does."""
+"""Buffers of the present that older files lack: how their names end, and what a model without them
+does."""
 DTYPES: Mapping[str, torch.dtype] = {
     "F64": torch.float64,
     "F32": torch.float32,
@@ -303,18 +309,19 @@ def copy_into(
     with torch.no_grad():
         for name, target in targets.items():
             if _is_newer(name, tensors):
-                target.fill_(NEUTRAL[_last(name)])
+                target.fill_(NEUTRAL[_ending(name)])
             else:
                 target.copy_(tensors[name])
 
 
 def _is_newer(name: str, tensors: Mapping[str, Tensor]) -> bool:
     """Whether a file lacks a tensor because it is older."""
-    return name not in tensors and _last(name) in NEUTRAL
+    return name not in tensors and bool(_ending(name))
 
 
-def _last(name: str) -> str:
-    return name.rpartition(".")[2]
+def _ending(name: str) -> str:
+    """Which of `NEUTRAL` a name ends in; empty: none."""
+    return next((end for end in NEUTRAL if f".{name}".endswith(f".{end}")), "")
 
 
 def _defect(path: str | Path, what: str) -> CheckpointError:

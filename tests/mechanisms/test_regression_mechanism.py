@@ -11,6 +11,7 @@ from scipy import stats
 
 from causalflow.errors import CompileError, DataError, EvidenceError
 from causalflow.graph.node import Class, Continuous, Image
+from causalflow.mechanisms.regression.column_line import Scale
 from causalflow.mechanisms.regression.evidence import Evidence
 from causalflow.mechanisms.regression.kernel_function import KernelFunction
 from causalflow.mechanisms.regression.regression_mechanism import STAGES, RegressionMechanism
@@ -87,11 +88,32 @@ def test_a_cubed_sum_is_taken_on_the_scale_of_its_root_and_undone():
     assert np.median(np.abs(found / (4.5 + 0.7 * u) ** 3 - 1)) < 0.02
 
 
+def test_columns_of_any_law_that_depend_as_normal_ones_are_taken_by_their_normal_scores():
+    rng = np.random.default_rng(4)
+    a, u = rng.normal(size=ROWS), rng.normal(size=ROWS)
+    made = lambda t: 1 / (1 + np.exp(-1.5 * t))  # noqa: E731
+    mechanism = fitted({"a": a, "x": made(a + u)}, A)
+    assert mechanism.description == "auto noise: line, normal scores"
+    noise = mechanism.abduct(torch.as_tensor(made(a + u)), tensors(a=a), generator())
+    again = mechanism.predict(tensors(a=a), noise).numpy()
+    assert np.abs(again - made(a + u)).max() < 1e-9
+    found = mechanism.predict(tensors(a=np.full(ROWS, 0.5)), noise).numpy()
+    assert np.median(np.abs(found - made(0.5 + u))) < 0.04
+    assert np.quantile(np.abs(found - made(0.5 + u)), 0.95) < 0.12
+
+
+def test_a_log_normal_column_is_a_line_on_the_log_scale():
+    rng = np.random.default_rng(0)
+    a, u = rng.normal(size=ROWS), rng.normal(size=ROWS)
+    mechanism = fitted({"a": a, "x": np.exp(1 + 0.8 * a + 0.5 * u)}, A)
+    assert mechanism.description == "auto noise: line, log scale"
+
+
 def test_the_density_on_the_root_scale_adds_up_to_one():
     rng = np.random.default_rng(3)
     x = (4 + rng.normal(size=ROWS)) ** 3
     mechanism = fitted({"x": x})
-    assert mechanism.line.scale == "cube root scale"
+    assert mechanism.line.scale is Scale.ROOT
     at = torch.linspace(-40, 1500, 400_001, dtype=torch.float64)
     density = mechanism.log_prob(at, {}).exp()
     assert float(torch.trapezoid(density, at)) == pytest.approx(1, abs=1e-3)

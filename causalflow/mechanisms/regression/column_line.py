@@ -1,37 +1,48 @@
 """Column line: an increasing map T of a column onto the real line, where its law is plain.
 
 Notation: x a value; y = x, or its log or logit where the support has ends
-(`causalflow.mechanisms.continuous`); where a skewed column of positive numbers, whose support says
-nothing of ends, is taken on another scale, y = log x (the power 0) or y = x^(1/3), odd, of which a
-cubed sum becomes a sum and its law nearly normal; c and s the middle and the spread of y:
+(`causalflow.mechanisms.continuous`); c and s the middle and the spread of y:
 
-    T(x) = bent((y - c) / s)
+    T(x) = H(bent((y - c) / s))
 
-bent where the tails are heavy (`causalflow.nn.tails`). Logarithm and bend would make what lies a
-little beyond all rows immense in x; so from the outermost rows on, where x has no end, T is a
-straight line in x, with the slope that it has there.
+bent where the tails are heavy (`causalflow.nn.tails`). A column may be taken on another `Scale`:
+where it is skewed and positive, and its support says nothing of ends, y = x^(1/3), odd, or log x;
+any column by its normal scores, H the map that makes its law normal
+(`causalflow.mechanisms.regression.monotone_map`; else H is left out). Logarithm and bend would make
+what lies a little beyond all rows immense in x; so from the outermost rows on, where x has no end,
+T is a straight line in x, with the slope that it has there.
 
 Source: Box & Cox (1964), powers and the logarithm as one family, judged by the likelihood of x;
-Wilson & Hilferty (1931), the cube root.
+Wilson & Hilferty (1931), the cube root; Liu, Lafferty & Wasserman (2009), normal scores of columns
+that depend on one another.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from enum import StrEnum
 
 import torch
 from torch import Tensor, nn
 
 from causalflow.mechanisms.continuous import to_real, to_support
+from causalflow.mechanisms.regression.monotone_map import MonotoneMap
 from causalflow.nn.tails import bent, log_slope, measured, straight
 
-__all__ = ["SCALES", "ColumnLine"]
+__all__ = ["ColumnLine", "Scale"]
 
-SCALES = {1.0: "", 1 / 3: "cube root scale", 0.0: "log scale"}
-"""The powers that a column may be taken to, the mildest first, and what each is called."""
 SKEWED = 1.0
 """Skewness from which a column of positive numbers may be taken on another scale."""
+
+
+class Scale(StrEnum):
+    """On which scale a column is taken, in words."""
+
+    PLAIN = ""
+    ROOT = "cube root scale"
+    LOG = "log scale"
+    SCORES = "normal scores"
 
 
 class ColumnLine(nn.Module):
@@ -45,6 +56,7 @@ class ColumnLine(nn.Module):
         bend: of the tails, shape (); infinite where there is none.
         positive: whether y = log x, shape ().
         power: that of y = x^p, shape (); 1 where y = log x.
+        scored: whether there is an H, shape ().
         edges: the |t| of the outermost rows, shape (2,), infinite where x has an end.
     """
 
@@ -52,6 +64,7 @@ class ColumnLine(nn.Module):
     bend: Tensor
     positive: Tensor
     power: Tensor
+    scored: Tensor
     edges: Tensor
 
     def __init__(self, declared: tuple[float, float]) -> None:
@@ -61,7 +74,9 @@ class ColumnLine(nn.Module):
         self.register_buffer("bend", torch.tensor(math.inf, dtype=torch.float64))
         self.register_buffer("positive", torch.zeros((), dtype=torch.float64))
         self.register_buffer("power", torch.ones((), dtype=torch.float64))
+        self.register_buffer("scored", torch.zeros((), dtype=torch.float64))
         self.register_buffer("edges", torch.full((2,), math.inf, dtype=torch.float64))
+        self.scores = MonotoneMap(0)
 
     @property
     def support(self) -> tuple[float, float]:
@@ -69,9 +84,13 @@ class ColumnLine(nn.Module):
         return (0.0, math.inf) if self.positive else self.declared
 
     @property
-    def scale(self) -> str:
-        """What the scale is called; empty where values are taken as they are."""
-        return SCALES[0.0] if self.positive else SCALES[float(self.power)]
+    def scale(self) -> Scale:
+        """On which scale the column is taken."""
+        if self.scored:
+            return Scale.SCORES
+        if self.positive:
+            return Scale.LOG
+        return Scale.PLAIN if self.power == 1 else Scale.ROOT
 
     @property
     def _sign(self) -> float:
@@ -100,9 +119,15 @@ class ColumnLine(nn.Module):
         y, slope = self._scaled(x)
         centre, spread = self.column
         t = (self._sign * y - centre) / spread
-        return bent(t, self.bend), slope + log_slope(t, self.bend) - spread.log()
+        t, slope = bent(t, self.bend), slope + log_slope(t, self.bend) - spread.log()
+        if not self.scored:
+            return t, slope
+        score, rise = self.scores.to_noise(t, _nothing(t))
+        return score, slope + rise
 
     def _inner_value(self, t: Tensor) -> Tensor:
+        if self.scored:
+            t = self.scores.to_residual(t, _nothing(t))
         centre, spread = self.column
         y = self._sign * (centre + spread * straight(t, self.bend))
         return to_support(_power(y, 1 / self.power), self.support)
@@ -121,16 +146,21 @@ class ColumnLine(nn.Module):
                 at = self._inner_value(sign * edge[None])
                 yield sign, edge, (at[0], self._inner(at)[1][0])
 
-    def fit(self, x: Tensor, *, power: float = 1.0) -> None:
-        """Set T by a column, on the scale of a power in `SCALES`."""
-        self.positive.fill_(float(power == 0))
-        self.power.fill_(power or 1.0)
+    def fit(self, x: Tensor, scale: Scale = Scale.PLAIN) -> None:
+        """Set T by a column, on a scale."""
+        self.positive.fill_(float(scale is Scale.LOG))
+        self.power.fill_(1 / 3 if scale is Scale.ROOT else 1.0)
+        self.scored.zero_()
         self.edges.fill_(math.inf)
         y, _ = self._scaled(x)
         *column, bend = measured(self._sign * y)
         self.column.copy_(torch.stack(column))
         self.bend.copy_(bend)
         t, _ = self._inner(x)
+        if scale is Scale.SCORES:
+            self.scores.fit(t, _nothing(t))
+            self.scored.fill_(1.0)
+            t, _ = self._inner(x)
         for end, edge in enumerate((-t.min(), t.max())):
             if math.isinf(self.support[end]) and edge > 0:
                 self.edges[end] = edge
@@ -139,14 +169,19 @@ class ColumnLine(nn.Module):
         """Whether all values are inside the declared support."""
         return bool(to_real(x, self.declared)[0].isfinite().all())
 
-    def is_skewed(self, x: Tensor) -> bool:
-        """Whether other scales are worth a try: skewed, positive, and nothing said of the ends."""
+    def bending(self, x: Tensor) -> tuple[Scale, ...]:
+        """Those worth a try, the mildest first: skewed, positive, and nothing said of the ends."""
         if any(map(math.isfinite, self.declared)) or not x.min() > 0:
-            return False
+            return ()
         apart = (x - x.mean()) / x.std(correction=0)
-        return bool(apart.pow(3).mean() > SKEWED)
+        return (Scale.ROOT, Scale.LOG) if apart.pow(3).mean() > SKEWED else ()
 
 
 def _power(y: Tensor, power: Tensor) -> Tensor:
     """y to a power, odd in y."""
     return y if power == 1 else y.sign() * y.abs() ** power
+
+
+def _nothing(t: Tensor) -> Tensor:
+    """Inputs of a map that has none."""
+    return t.new_empty((len(t), 0))

@@ -23,9 +23,10 @@ The noise u ~ N(0, 1) is v where there are no atoms; x increases in it in any ca
 `STAGES` are fitted to four fifths of the rows, one after the other, those with a scale only where
 there is evidence of one. A later one is taken only where the log-likelihood of the other fifth is
 better by more than two standard errors (without parents: better); a row counts for no more than
-`MOST_GAIN`, lest a few in the tails hide what is gained on all others. Where T may take another
-scale the laws are chosen on each, from the mildest on as long as they gain, and by the same rule it
-does. Then all rows are fitted; there is nothing for gradient steps to do.
+`MOST_GAIN`, lest a few in the tails hide what is gained on all others. Where T may bend the column,
+or a shape is wanted, the laws are chosen on a second scale too, that on which a normal law is the
+likeliest; it is taken by the same rule, or where fewer parts are better on it by anything. Then all
+rows are fitted; there is nothing for gradient steps to do.
 
 Where gaps were filled several times over, rows come in copies
 (`causalflow.model.missing.imputation`). All that is chosen is chosen on the first of them, as
@@ -54,7 +55,7 @@ from causalflow.mechanisms.mechanism import (
     draw_uniform,
 )
 from causalflow.mechanisms.regression.atoms import Atoms, MixedLaw
-from causalflow.mechanisms.regression.column_line import SCALES, ColumnLine
+from causalflow.mechanisms.regression.column_line import ColumnLine, Scale
 from causalflow.mechanisms.regression.evidence import Evidence, searched
 from causalflow.mechanisms.regression.kernel_function import KernelFunction
 from causalflow.mechanisms.regression.lattice import Lattice
@@ -84,6 +85,8 @@ MOST_GAIN = 5.0
 """Nats that a row of those held out can count for or against a stage."""
 MOST_ROWS, CHOICE_ROWS, TAIL_ROWS = 200_000, 25_000, 1000
 """Rows that are fitted, those that choose, and those of the tails, drawn where there are more."""
+SCORES_FREE = 40
+"""Free parameters that normal scores count for: their knots, less what the ridges hold."""
 ROUNDING = 4e-16
 """Of a probability: v may differ by as much from what was abducted."""
 
@@ -93,18 +96,23 @@ class _Trial:
     """What was chosen on one scale of the column.
 
     Attributes:
-        power: the scale's.
+        scale: which.
         likely: the log density of each row held out; where none is, the evidence a row of all.
         searches: of the mean, and of the scale where it varies.
         stage: which of `STAGES`.
         gains: each stage's.
     """
 
-    power: float
+    scale: Scale
     likely: Tensor
     searches: dict[str, Evidence]
     stage: Tensor
     gains: Tensor
+
+    def is_better(self, other: _Trial) -> bool:
+        """Whether it is, by more than chance where there are parents; with fewer parts at all."""
+        surely = bool(self.searches) and bool(self.stage >= other.stage)
+        return _is_better(self.likely, other.likely, surely=surely)
 
 
 class RegressionMechanism(nn.Module):
@@ -309,23 +317,35 @@ class RegressionMechanism(nn.Module):
 
     def _choose_law(self, z: Tensor, x: Tensor, held: Tensor) -> dict[str, Evidence]:
         """Set T and the stage; the searches that go with them, none without parents."""
-        best = last = self._try_scale(1.0, z, x, held)
-        for power in [*SCALES][1:] if self.line.is_skewed(x[~held]) else ():
-            before, last = last, self._try_scale(power, z, x, held)
-            if _is_better(last.likely, best.likely, surely=bool(best.searches)):
-                best = last
-            if not _is_better(last.likely, before.likely, surely=False):
-                break
+        best = last = self._try_scale(Scale.PLAIN, z, x, held)
+        bending = self.line.bending(x[~held])
+        wants_shape = best.searches and int(best.stage) in SHAPED
+        if others := [*bending, *([Scale.SCORES] if wants_shape else [])]:
+            normal = {scale: self._normal_evidence(scale, z[~held], x[~held]) for scale in others}
+            last = self._try_scale(max(others, key=normal.__getitem__), z, x, held)
+            best = last if last.is_better(best) else best
         if best is not last:
-            self.line.fit(x[~held], power=best.power)
+            self.line.fit(x[~held], best.scale)
             self.stage.copy_(best.stage)
             self.gains.copy_(best.gains)
             self._fit_residuals(~held, z, self.line(x)[0], best.searches)
         return best.searches
 
-    def _try_scale(self, power: float, z: Tensor, x: Tensor, held: Tensor) -> _Trial:
+    def _normal_evidence(self, scale: Scale, z: Tensor, x: Tensor) -> float:
+        """How likely a row is on a scale by a smooth mean and one normal law about it, log.
+
+        Normal scores, fitted to the rows, pay for it (Akaike).
+        """
+        self.line.fit(x, scale)
+        t, slope = self.line(x)
+        found = float(slope.mean()) - (SCORES_FREE / len(x) if scale is Scale.SCORES else 0.0)
+        if not z.shape[1]:
+            return found - float(t.var(correction=0).log()) / 2
+        return found + searched(z, t, plain=True).value
+
+    def _try_scale(self, scale: Scale, z: Tensor, x: Tensor, held: Tensor) -> _Trial:
         """Set T and the stage on a scale."""
-        self.line.fit(x[~held], power=power)
+        self.line.fit(x[~held], scale)
         t, slope = self.line(x)
         searches = {"mean": searched(z[~held], t[~held])} if z.shape[1] else {}
         likely = self._choose_stage(z, t, held, searches)
@@ -335,7 +355,7 @@ class RegressionMechanism(nn.Module):
             value = searches["mean"].value if searches else -float(t.var(correction=0).log()) / 2
             likely = (value + slope.mean())[None]
         return _Trial(
-            power=power,
+            scale=scale,
             likely=likely,
             searches=searches,
             stage=self.stage.clone(),
