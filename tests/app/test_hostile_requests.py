@@ -34,7 +34,7 @@ class Listening:
     def __init__(self):
         self.listener = listening("127.0.0.1", 0)
         self.port = int(address(self.listener).rstrip("/").rsplit(":", 1)[1])
-        start = Start(quick=Limits(seconds=20.0, memory=3 << 30), body_seconds=1.0)
+        start = Start(quick=Limits(seconds=300.0, memory=3 << 30), body_seconds=5.0)
         self.server = uvicorn.Server(
             uvicorn.Config(application(start), log_level="error", ws="none")
         )
@@ -50,7 +50,7 @@ class Listening:
 
     def ask(self, method, path, headers=JSON, body=None):
         """The status, the kind and the content of an answer."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=600)
         try:
             connection.request(method, path, body=body, headers=dict(headers))
             answer = connection.getresponse()
@@ -60,7 +60,7 @@ class Listening:
 
     def send(self, content, wait=0.0, more=b""):
         """The status of what bytes are answered with."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=60) as line:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=600) as line:
             line.sendall(content)
             if more:
                 time.sleep(wait)
