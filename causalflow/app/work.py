@@ -34,7 +34,7 @@ class Limits:
         processes: how many there are at most.
         waiting: how many jobs may wait for one; more are refused.
         patience: seconds that a job waits for a process before another is started.
-        seconds: that one job may take.
+        seconds: that one job may take, once its process has started.
         grace: seconds that a job whose asker has gone may still take.
         memory: bytes of a process; None: as many as the system gives.
     """
@@ -53,24 +53,33 @@ class _Member:
     def __init__(self, opening: bytes) -> None:
         self._opening = opening
         self._process: asyncio.subprocess.Process | None = None
-        self._handlers: Mapping[str, bool] = {}
+        self._beginning: asyncio.Task[Mapping[str, bool]] | None = None
 
     async def begin(self) -> Mapping[str, bool]:
-        """Start the process, if that has not been done; the handlers that it has."""
-        if self._process is None:
+        """Start the process, if that has not been done; the handlers that it has.
+
+        An asker who goes does not end the start: the next one finds it under way.
+        """
+        if self._beginning is None:
+            self._beginning = asyncio.get_running_loop().create_task(self._begun())
+        return await asyncio.shield(self._beginning)
+
+    async def _begun(self) -> Mapping[str, bool]:
+        try:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "causalflow.app.worker"),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 limit=_LINE_BYTES,
             )
-            self._write(self._opening)
-            self._handlers = (await self.event()).get("handlers", {})
-        return self._handlers
+        except OSError:
+            self._beginning = None
+            raise
+        self._write(self._opening)
+        return (await self.event()).get("handlers", {})
 
-    async def ask(self, name: str, body: Event) -> None:
-        """Start a job."""
-        await self.begin()
+    def ask(self, name: str, body: Event) -> None:
+        """Start a job in the process, which has begun."""
         self._write(line({"name": name, "body": body}))
 
     def _write(self, text: bytes) -> None:
@@ -87,6 +96,8 @@ class _Member:
 
     async def end(self) -> None:
         """End the process, whatever it does."""
+        if self._beginning is not None and self._process is None:
+            await asyncio.wait({self._beginning})
         if self._process is not None:
             with suppress(ProcessLookupError):
                 self._process.kill()
@@ -116,10 +127,12 @@ class Crew:
         if self._waiting >= self.limits.waiting:
             return {"mistake": _BUSY, "busy": True}
         member = await self._taken()
-        over = False
+        over = True
         try:
+            await member.begin()
+            over = False
+            member.ask(name, body)
             async with asyncio.timeout(self.limits.seconds):
-                await member.ask(name, body)
                 while "progress" in (event := await member.event()):
                     tell(event)
             over = "lost" not in event

@@ -100,6 +100,21 @@ def test_work_whose_asker_has_gone_ends():
     assert first["answer"] != second["answer"]
 
 
+@pytest.mark.parametrize("turns", [1, 2, 3, 5, 9])
+def test_asker_who_goes_while_the_process_starts_leaves_it_to_the_next(turns):
+    async def use(crew):
+        leaver = asyncio.ensure_future(crew.run("loop", {}, untold))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        leaver.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await leaver
+        async with asyncio.timeout(60):
+            return await crew.run("kept", {"key": 1}, untold)
+
+    assert "kept" in crewed(use, processes=1)["answer"]
+
+
 def test_short_work_whose_asker_has_gone_keeps_its_process():
     async def use(crew):
         first = await crew.run("kept", {"key": 1}, untold)
