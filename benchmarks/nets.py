@@ -37,6 +37,7 @@ class Net:
     graph: Any
     data: dict[str, Any]
     image: dict[str, Any] = field(default_factory=dict)
+    latent: dict[str, Any] | None = None
     start: str | None = None
     steps: int = 3_500
     batch: int = 256
@@ -53,15 +54,9 @@ class Net:
         given: dict[str, Any] = {"file": self.graph} if named else self.graph
         graph = cf.load(graph_path(given["file"]))
         graph = at_size(graph, given["size"]) if "size" in given else graph
-        if (color := given.get("color")) is None:
-            return graph
-        kind = Neural() if color == "neural" else Anticausal(scale=color)
-        edges = [
-            replace(edge, kind=kind) if (edge.source, edge.target) == ("color", "image") else edge
-            for edge in graph.edges
-        ]
-        shared = [f"{first} <-> {second}" for first, second in graph.bidirected]
-        return cf.Graph(nodes=graph.nodes, edges=[*edges, *shared], name=graph.name)
+        if (color := given.get("color")) is not None:
+            graph = _colored(graph, Neural() if color == "neural" else Anticausal(scale=color))
+        return graph if self.latent is None else _in_latent(graph, cf.Latent(**self.latent))
 
     def rows(self) -> Any:
         """Its training data."""
@@ -88,6 +83,26 @@ class Net:
         nodes = {name: node for name, node in graph.nodes.items() if isinstance(node, Image)}
         own = {k: tuple(v) if isinstance(v, list) else v for k, v in self.image.items()}
         return {name: replace(node.diffusion, **{**given, **own}) for name, node in nodes.items()}
+
+
+def _colored(graph: Any, kind: Any) -> Any:
+    """The graph, its edge from the color into the image made something else."""
+    import causalflow as cf
+
+    edges = [
+        replace(edge, kind=kind) if (edge.source, edge.target) == ("color", "image") else edge
+        for edge in graph.edges
+    ]
+    shared = [f"{first} <-> {second}" for first, second in graph.bidirected]
+    return cf.Graph(nodes=graph.nodes, edges=[*edges, *shared], name=graph.name)
+
+
+def _in_latent(graph: Any, latent: Any) -> Any:
+    """The graph, its images in a latent."""
+    from causalflow.graph.node import images_of
+
+    images = images_of(graph.nodes)
+    return graph.with_nodes({name: replace(node, latent=latent) for name, node in images.items()})
 
 
 NETS = {
