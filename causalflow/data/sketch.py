@@ -23,13 +23,14 @@ from causalflow.data.sources.folders import LABELS, is_picture
 from causalflow.errors import DataError
 from causalflow.files import read_bytes
 from causalflow.limits import PICTURE_BYTES
-from causalflow.names import is_name, written
+from causalflow.names import is_name, quoted_unless_word, written
 from causalflow.values.column import is_missing_word, numeral
 
 __all__ = ["Guess", "Sketch", "sketch_in", "sketch_of"]
 
 MOST_LEVELS, MOST_NUMBERS, LOOKED_AT, LARGE = 40, 10, 50, 96
-_WORD = r"[A-Za-z_][\w-]*"
+_WORD = r"[^\W\d][\w-]*"
+_DATE = r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([T ].*)?|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d\d)([T ].*)?"
 _NO_WORDS = {"true", "false", "null", "nan"}
 
 
@@ -81,7 +82,7 @@ class Sketch:
         graph = _one_line(shlex.quote(file))
         yield f"#   causalflow check {graph}"
         yield f"#   causalflow fit {graph} --data {data} -o model.safetensors"
-        name = re.sub(r"[^0-9A-Za-z]+", "-", Path(file).stem).strip("-")
+        name = re.sub(r"[\W_]+", "-", Path(file).stem).strip("-")
         yield f"graph: {_scalar(name or 'new')}"
 
     def _nodes(self) -> Iterator[str]:
@@ -112,12 +113,12 @@ class Sketch:
             yield f"{indent}{_quoted(f'{written(labels[0])} -> {written(labels[1])}')}"
 
     def _ask(self) -> Iterator[str]:
-        labels = [name for name in self.nodes if re.fullmatch(_WORD.replace("-", ""), name)]
+        labels = [quoted_unless_word(name) for name in self.nodes]
         if len(labels) > 1:
-            ask = f"P({labels[1]} | do({labels[0]}))"
+            ask = _quoted(f"P({labels[1]} | do({labels[0]}))")
             yield "# What the graph should answer; causalflow check holds it to that:"
             yield "# queries:"
-            yield f'#   - {{ask: "{ask}", identifiable: true}}'
+            yield f"#   - {{ask: {ask}, identifiable: true}}"
 
 
 def sketch_of(path: Path, images: Path | None = None, column: str = "path") -> Sketch:
@@ -191,6 +192,8 @@ def _guess(name: str, cells: Sequence[str]) -> Guess:
     numbers = [number for number in map(_number, values) if number is not None]
     if len(numbers) == len(values):
         return _of_numbers(name, sorted(set(numbers)), len(known), gaps)
+    if all(re.fullmatch(_DATE, value) for value in values):
+        return Guess(name=name, entry="", why="dates; days since one of them are a number")
     if len(values) > min(MOST_LEVELS, max(len(known) // 2, 2)):
         return Guess(
             name=name, entry="", why=f"{len(values):,} different texts in {len(known):,} rows"
@@ -247,7 +250,7 @@ def _free(name: str, taken: Mapping[str, object]) -> str:
 
 def _scalar(text: str) -> str:
     """A text as YAML has it."""
-    plain = re.fullmatch(_WORD, text, re.ASCII) and text.lower() not in _NO_WORDS
+    plain = re.fullmatch(_WORD, text) and text.lower() not in _NO_WORDS
     return text if plain else _quoted(text)
 
 

@@ -10,8 +10,8 @@ behind it as its subscript, any other word upright:
     y    y    y_1, v10    y and v with a subscript    blood_pressure    upright
 
 MathML has no line breaks that browsers heed. So a formula in MathML is cut where a line may end,
-between its factors and its terms, by `BREAK`: `pieces` gives an element ``<math>`` for each, which
-wrap as words do. Within a fraction nothing is cut.
+between its factors and its terms, and at the commas of a long factor, by `BREAK`: `pieces` gives
+an element ``<math>`` for each, which wrap as words do. Within a fraction nothing is cut.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ __all__ = ["LATEX", "MATHML", "TEXT", "Style", "latex_name", "latex_words", "pie
 
 BREAK = "\n"
 """Where a line of MathML may end."""
+LONG = 48
+"""Letters of a factor above which a line may end within it."""
+_COMMA = '<mo separator="true">,</mo>'
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -266,7 +269,7 @@ class _MathML:
         return f"{before}<mo>{sign.strip().replace('-', '−')}</mo>"
 
     def joined(self, parts: Iterable[str]) -> str:
-        return '<mo separator="true">,</mo>'.join(parts)
+        return _COMMA.join(parts)
 
     def equal(self, left: str, right: str) -> str:
         return f"{left}<mo>=</mo>{right}"
@@ -280,7 +283,7 @@ class _MathML:
 
     def chance(self, head: str, outcomes: str, condition: str, brackets: str = "()") -> str:
         behind = f"<mo>∣</mo>{condition}" if condition else ""
-        return head + self.bracketed(outcomes + behind, brackets)
+        return _cut_at_commas(head + self.bracketed(outcomes + behind, brackets))
 
     def do(self, events: str) -> str:
         return "<mi>do</mi>" + self.bracketed(events)
@@ -316,6 +319,17 @@ def _element(tag: str, text: str, *, upright: bool = False) -> str:
 def _below(text: str) -> str:
     """A subscript."""
     return _element("mn" if text.isdecimal() else "mi", text)
+
+
+def _cut_at_commas(mathml: str) -> str:
+    """A factor too long for a line, which may then end behind a comma that no element holds."""
+    if len(re.sub("<[^>]*>", "", mathml)) <= LONG:
+        return mathml
+    whole, depth = "", 0
+    for part in mathml.split(_COMMA):
+        whole += (_COMMA + ("" if depth else BREAK) if whole else "") + part
+        depth += part.count("<m") - part.count("</m") - part.count("/>")
+    return whole
 
 
 def _row(inside: str) -> str:

@@ -102,6 +102,25 @@ def test_new_reads_numbers_and_gaps_as_a_fit_does(cli, tmp_path):
     assert cli("data", "rows.yaml", "--data", "rows.csv").code == 0
 
 
+def test_new_writes_names_of_any_language_plainly_and_an_example_question(cli, tmp_path):
+    levels = {
+        "sé jour": ["court", "long"],
+        "âge": ["élevé", "bas"],
+        "entrée": ["2019-05-19", "2020-1-2"],
+    }
+    levels["sortie"] = ["19/05/2019", "02.06.2020"]
+    rows = [",".join(each[i % 2] for each in levels.values()) for i in range(12)]
+    (tmp_path / "hôpital.csv").write_text("\n".join([",".join(levels), *rows]), encoding="utf-8")
+    assert cli("new", "hôpital.csv").code == 0
+    text = (tmp_path / "hôpital.yaml").read_text(encoding="utf-8")
+    assert "graph: hôpital\n" in text
+    assert "  âge: {type: class, levels: [bas, élevé]}" in text
+    assert len(re.findall(r"# left out: (?:entrée|sortie): dates; days since", text)) == 2
+    asked = text.replace("# queries:", "queries:").replace("#   - {ask", "  - {ask")
+    (query,) = cf.loads(asked).queries
+    assert (query.ask, query.identifiable) == ('P(âge | do("sé jour"))', True)
+
+
 def test_new_keeps_what_is_there(cli, tmp_path):
     (tmp_path / "rows.csv").write_text(TABLE)
     (tmp_path / "rows.yaml").write_text("mine")

@@ -85,6 +85,16 @@ def split(mathml):
     return re.findall(r"<math .*?</math>", mathml)
 
 
+def test_a_long_factor_is_cut_at_its_commas_and_reads_back_as_its_text():
+    edges = ["blood_pressure, stage_of_disease, age, smoking_habit -> death", "age -> drug"]
+    graph = cf.Graph(edges=[*edges, "drug -> death"])
+    estimand = cf.identify(graph, "P(death | do(drug))").estimand
+    parts = split(to_mathml(estimand))
+    assert len(parts) > to_text(estimand).count(" P(") + 3
+    assert max(len(read(part)) for part in parts if "munder" not in part) <= 24
+    assert alike(to_mathml(estimand), to_text(estimand))
+
+
 def test_a_name_is_set_in_one_way_in_a_question_and_in_its_answer():
     verdict = cf.identify(
         cf.Graph(edges=["blood_pressure -> x_1 -> y", "blood_pressure -> y"]), "P(y | do(x_1))"
