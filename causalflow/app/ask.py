@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
-from causalflow.app.asked import graph_of, text_of
+from causalflow.app.asked import graph_of, own_questions, text_of
 from causalflow.app.handler import Handler, Session
 from causalflow.app.weighed import Root, roots_of, weighed
 from causalflow.bounds.bounds import bounds
@@ -57,7 +57,7 @@ def ask_model(request: Mapping[str, Any], session: Session) -> Reply:
         "how": "exact" if reason is None else "drawn" if explicit else "none",
         "why": reason or "",
         "roots": [_root(root) for root in roots_of(graph)],
-        "queries": list(dict.fromkeys(check.ask for check in graph.queries)),
+        "queries": own_questions(graph),
     }
 
 

@@ -24,7 +24,7 @@ from causalflow.query.combination import AnyQuery
 from causalflow.query.parse import parse_query
 from causalflow.query.query import Intervention, Query, Term
 
-__all__ = ["Asked", "asked_of", "graph_of", "text_of"]
+__all__ = ["Asked", "asked_of", "graph_of", "own_questions", "text_of"]
 
 _GRAPHS = 16
 _ROLES = ("treatments", "outcomes", "adjusted", "unobserved")
@@ -80,6 +80,11 @@ def graph_of(request: Mapping[str, Any], session: Session) -> Graph:
     """
     text, format = text_of(request, "text", 1 << 20), text_of(request, "format") or None
     return session.cache.keep("graph", (text, format), lambda: loads(text, format), most=_GRAPHS)
+
+
+def own_questions(graph: Graph) -> list[str]:
+    """The questions that the graph's file asks, each once."""
+    return list(dict.fromkeys(check.ask for check in graph.queries))
 
 
 def asked_of(request: Mapping[str, Any], session: Session) -> Asked:

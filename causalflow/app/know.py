@@ -1,8 +1,9 @@
 """Know: what follows from the graph alone, as one types and clicks.
 
-    know   {text, roles, query, data} -> the verdict with its formula, its steps one by one, and
-           what textbooks read off the graph: adjustment sets, instruments, front doors,
-           independences, and the paths from treatments to outcomes, open or blocked
+    know   {text, roles, query, data} -> the verdict with its formula, its steps one by one, the
+           file's own questions, and what textbooks read off the graph: adjustment sets,
+           instruments, front doors, independences, and the paths from treatments to
+           outcomes, open or blocked
 
 Whatever is said of the graph is the engine's own sentence. Lists are cut at `MOST`, and say so.
 """
@@ -13,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any, TypeVar
 
-from causalflow.app.asked import Asked, asked_of
+from causalflow.app.asked import Asked, asked_of, own_questions
 from causalflow.app.handler import Handler, Session
 from causalflow.design.adjustment import adjustment_formula, adjustment_sets, is_adjustment_set
 from causalflow.design.front_door import front_door_sets
@@ -49,7 +50,8 @@ def know(request: Mapping[str, Any], session: Session) -> Reply:
     asked = asked_of(request, session)
     roles = {role: list(getattr(asked, role)) for role in ("treatments", "outcomes", "adjusted")}
     judged = _judged(asked, request.get("data") or "observational")
-    return {"roles": roles, **judged, **_design(asked)}
+    own = own_questions(asked.graph)
+    return {"roles": roles, "queries": own, **judged, **_design(asked)}
 
 
 def _judged(asked: Asked, data: Any) -> Reply:

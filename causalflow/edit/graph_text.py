@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from causalflow.edit.chain import Chain
-from causalflow.edit.source import Change, Piece, pieces, put_behind, rewritten, taken_out
+from causalflow.edit.source import Change, Piece, pieces, put_behind, rewritten, scalar, taken_out
 from causalflow.graph.edges import split_kind
 from causalflow.graph.writer import flow
 
@@ -140,4 +140,4 @@ class GraphText:
         section = self.section("edges")
         if section is not None and section.in_brackets:
             return flow(f"{links}: {kind}" if kind else links)
-        return f"{flow(links)}: {kind}" if kind else flow(links)
+        return f"{scalar(links)}: {kind}" if kind else scalar(links)

@@ -22,7 +22,7 @@ from causalflow.errors import GraphError
 from causalflow.graph.writer import flow
 from causalflow.graph.yaml import events, from_yaml
 
-__all__ = ["Change", "Piece", "changed", "pieces", "put_behind", "rewritten", "taken_out"]
+__all__ = ["Change", "Piece", "changed", "pieces", "put_behind", "rewritten", "scalar", "taken_out"]
 
 
 @dataclass(slots=True)
@@ -130,8 +130,19 @@ def rewritten(piece: Piece, text: str, *, in_brackets: bool = False) -> Change:
     if piece.quote == '"':
         shown = flow(text)
         return Change(piece.start, piece.end, shown if shown[:1] == '"' else f'"{shown}"')
-    letters = text if not piece.quote and _stays_plain(text, in_brackets) else flow(text)
-    return Change(piece.start, piece.end, letters)
+    return Change(piece.start, piece.end, scalar(text, in_brackets=in_brackets))
+
+
+def scalar(text: str, *, in_brackets: bool = False) -> str:
+    """The text as a scalar says it: without quotes where YAML reads it as it stands.
+
+    Example:
+        >>> print(scalar('tar -> "lung cancer"'))
+        tar -> "lung cancer"
+        >>> print(scalar('"lung cancer" -> tar'))
+        '"lung cancer" -> tar'
+    """
+    return text if _stays_plain(text, in_brackets) else flow(text)
 
 
 def _stays_plain(text: str, in_brackets: bool) -> bool:

@@ -261,9 +261,11 @@ _WORDS = frozenset({"null", "true", "false"})
 
 
 def _quoted(text: str) -> str:
-    """The text itself where YAML reads it back as it is, else in double quotes."""
+    """The text itself where YAML reads it back as it is, else in quotes that need no escapes."""
     if _SAFE.fullmatch(text) and text.lower() not in _WORDS:
         return text
+    if '"' in text and text.isprintable():
+        return "'" + text.replace("'", "''") + "'"
     return f'"{"".join(map(_escaped, text))}"'
 
 

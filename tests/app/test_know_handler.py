@@ -66,6 +66,11 @@ def test_without_roles_there_is_no_verdict_but_what_the_graph_implies():
     assert reply["independences"]["found"] == ["z _||_ w", "y _||_ w | x, z"]
 
 
+def test_the_files_own_questions_are_there_to_choose():
+    text = f"{FORK}\nqueries: ['P(y | do(x))', 'P(y | x)', 'P(y | do(x))']\n"
+    assert asked(text, "", "")["queries"] == ["P(y | do(x))", "P(y | x)"]
+
+
 def test_the_sets_are_those_of_the_public_functions():
     reply = asked(FORK)
     assert reply["adjustment"] == {"found": [["z"]], "more": ""}

@@ -119,23 +119,39 @@ def test_mouse_draws_moves_and_deletes(drawing, shot):
     assert "- x -> m -> y   # the way\n" in drawing.text
 
 
+def test_nodes_stay_where_they_are_put_into_an_empty_drawing(drawing):
+    page = drawing.page
+    page.get_by_role("button", name="New").click()
+    drawing.until(lambda: drawing.names() == [])
+    canvas = page.locator(".canvas svg").bounding_box()
+    for name, share in (("left cause", 0.25), ("effect", 0.5)):
+        place = (canvas["x"] + canvas["width"] * share, canvas["y"] + canvas["height"] / 2)
+        page.mouse.dblclick(*place)
+        page.locator(".name-field").wait_for()
+        page.keyboard.type(name)
+        page.keyboard.press("Enter")
+        drawing.until(lambda name=name: name in drawing.names())
+        assert drawing.middle(name) == pytest.approx(place, abs=2)
+    drawing.drag(drawing.rim("left cause"), drawing.middle("effect"))
+    drawing.until(lambda: "- '\"left cause\" -> effect'" in drawing.text)
+
+
 def test_keyboard_alone_builds_a_graph(watched, opened, server, shot):
     page = opened(watched(), server.address)
     drawing = Drawing(page)
     page.get_by_role("button", name="New").focus()
     page.keyboard.press("Enter")
     drawing.until(lambda: drawing.names() == [])
-    page.get_by_role("button", name="Add node").focus()
+    focused = "document.activeElement.dataset.key ?? document.activeElement.className"
     for name in ("cause", "effect"):
-        page.keyboard.press("Enter")
-        drawing.until(lambda: page.evaluate("document.activeElement.className") == "name-field")
+        page.keyboard.press("n")
+        drawing.until(lambda: page.evaluate(focused) == "name-field")
         page.keyboard.type(name)
         page.keyboard.press("Enter")
-        drawing.until(lambda name=name: name in drawing.names())
-        page.get_by_role("button", name="Add node").focus()
+        drawing.until(lambda name=name: page.evaluate(focused) == f"node {name}")
     drawing.node("cause").focus()
     page.keyboard.press("e")
-    page.keyboard.press("Tab")
+    page.keyboard.press("Shift+Tab")  # round the nodes, and no further
     page.keyboard.press("Enter")
     drawing.until(lambda: drawing.edge("cause", "->", "effect").count() == 1)
     drawing.node("cause").focus()

@@ -69,6 +69,25 @@ def test_a_hedge_is_shown_where_there_is_no_answer(know, violations, shot):
     assert violations(page) == []
 
 
+def test_the_files_own_question_is_one_click_and_hidden_causes_are_marked(know):
+    page = know(
+        "edges: [x -> y, u -> x, u -> y, z -> x, z -> y]\nlatent: [u]\nqueries: [P(y | do(x))]"
+    )
+    own = page.locator("#pane-know").get_by_role("group", name="The file's own questions")
+    own.get_by_role("button", name="P(y | do(x))").click()
+    page.locator("#pane-know .edge.hedge").nth(2).wait_for()
+    marked = page.locator("#pane-know .edge.hedge").evaluate_all(
+        "all => all.map((each) => each.getAttribute('aria-label')).sort()"
+    )
+    assert marked == ["u causes x", "u causes y", "x causes y"]
+    page.get_by_role("button", name="Paths", exact=True).click()
+    page.get_by_role("button", name="x <-> y", exact=True).click()
+    shown = page.locator("#pane-know .edge.path").evaluate_all(
+        "all => all.map((each) => each.getAttribute('aria-label')).sort()"
+    )
+    assert shown == ["u causes x", "u causes y"]
+
+
 def test_each_step_has_its_own_graph(know):
     page = know(FORK)
     ask(page)

@@ -1,7 +1,7 @@
 /** Ask: questions to a graph that says it all, answered with a table, bars, and what they rest on. */
 
 import { badge, copyButton, fill, h, s } from "./dom.js";
-import { createQueryBox } from "./query_box.js";
+import { createOwnQuestions, createQueryBox } from "./query_box.js";
 import { createRoots } from "./ask_roots.js";
 import { formula } from "./know_said.js";
 import { blank } from "./store.js";
@@ -28,7 +28,7 @@ function numbered(store, api) {
  * @param {import("./api.js").Api} api
  */
 export function mount(element, store, api) {
-  const examples = h("div", { class: "row", role: "group", "aria-label": "The file's own questions" });
+  const examples = createOwnQuestions((query) => store.set({ query }, { undo: "choose a question" }));
   const answer = h("section", { class: "panel stack", "aria-live": "polite" });
   const side = h("section", { class: "panel stack" });
   const local = { model: null, text: null, ranges: null };
@@ -42,7 +42,7 @@ export function mount(element, store, api) {
   const roots = createRoots((weights) => store.set({ ask: { ...store.get().ask, weights } }, { undo: "move a distribution" }));
 
   fill(element, h("div", { class: "columns" },
-    h("div", { class: "stack wide" }, h("section", { class: "panel stack" }, h("h2", {}, "Ask the graph"), box.element, examples), answer),
+    h("div", { class: "stack wide" }, h("section", { class: "panel stack" }, h("h2", {}, "Ask the graph"), box.element, examples.element), answer),
     side,
   ));
 
@@ -57,7 +57,7 @@ export function mount(element, store, api) {
       local.text = text;
     }
     const { queries, roots: list } = local.model;
-    fill(examples, queries.slice(0, 6).map((query) => h("button", { type: "button", class: "chip mono", onclick: () => store.set({ query }, { undo: "choose a question" }) }, query)));
+    examples.show(queries);
     side.hidden = !list.length;
     if (!side.hidden && !side.contains(roots.element)) {
       fill(side, h("h2", {}, "What if causes were likelier?"), h("p", { class: "muted small" }, "Each variable that nothing moves has its distribution. Move it, and the answer follows; the file stays as it is."), roots.element);

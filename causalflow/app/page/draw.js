@@ -29,6 +29,7 @@ export function mount(element, store, api) {
   let moved = {}; // positions that the file does not say yet
   let mode = { on: false, bidirected: false };
   let fitting = true;
+  let made = null; // the text that a gesture made: what is in sight stays where it is
   let queue = Promise.resolve();
   let timers = { frame: 0, check: 0, hint: 0 };
 
@@ -38,6 +39,7 @@ export function mount(element, store, api) {
   });
   const panel = createPanel({
     rename, type, role, hide, remove, reverse, bend, compile,
+    leave: () => { if (selected) view.focus(selected); },
     join: (name, bidirected) => { joined.begin(name, bidirected); view.focus(nodeKey(name)); },
   });
   const joined = listen(view, {
@@ -72,7 +74,7 @@ export function mount(element, store, api) {
     if (answer.text !== asked && document.activeElement !== text.area) {
       return store.set({ text: answer.text, format: "yaml" }, { undo: `read ${answer.format}` });
     }
-    const known = drawing.nodes.some(({ name }) => name in answer.positions);
+    const known = asked === made || drawing.nodes.some(({ name }) => name in answer.positions);
     drawing = { ...answer, positions: { ...answer.positions, ...moved } };
     if (selected && !find(selected)) selected = null;
     render();
@@ -137,6 +139,7 @@ export function mount(element, store, api) {
       try {
         const answer = await api.post("edit", { text: await current(), edits }, { lane: "edit" });
         if (!answer) return;
+        made = answer.text;
         store.set({ text: answer.text, format: "yaml", ...also?.(store.get()) }, { undo: label });
         say("");
       } catch ({ message }) {
@@ -182,7 +185,11 @@ export function mount(element, store, api) {
 
   function rename(old, name) {
     const inRoles = (each) => (each === old ? name : each);
-    edit([{ kind: "rename_node", old, new: name }], "rename", () => select(nodeKey(find(nodeKey(name)) ? name : old)), roleless(inRoles));
+    const shown = () => {
+      select(nodeKey(find(nodeKey(name)) ? name : old));
+      if (document.activeElement === document.body) view.focus(selected);
+    };
+    edit([{ kind: "rename_node", old, new: name }], "rename", shown, roleless(inRoles));
   }
 
   /** The roles with other names, as a part of the state; nothing stands for a name that goes. */

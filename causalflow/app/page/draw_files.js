@@ -33,7 +33,10 @@ export function fileTools({ state, api, opened, view, refused }) {
   const tool = (text, title, run) => h("button", { type: "button", class: "button quiet", title, onclick: run }, text);
   const stem = () => state().name.replace(/\.[a-z]+$/i, "") || "graph";
   return h("div", { class: "row tools" },
-    tool("New", "Begin with an empty graph", () => opened({ name: "graph.yaml", text: "" })),
+    tool("New", "Begin with an empty graph", () => {
+      opened({ name: "graph.yaml", text: "" });
+      view().element.focus();
+    }),
     tool("Open", "Open a graph file: YAML, dagitty, DOT, GML or BIF", () => chooser.click()),
     chooser,
     examples,

@@ -2,6 +2,7 @@
 
 import { s } from "./dom.js";
 import { contains } from "./graph_shapes.js";
+import { nodeKey } from "./graph_view.js";
 
 const STILL = 4; // pixels that a pointer may move and have clicked
 const STEP = 10;
@@ -105,6 +106,9 @@ function keys(event, view, commands, joined) {
     else commands.select(null);
   } else if (joined.from && name && (event.key === "Enter" || event.key === " ")) {
     joined.end(name, event.altKey);
+  } else if (joined.from && (event.key === "Tab" || arrow)) {
+    const back = event.key === "Tab" ? event.shiftKey : arrow[0] + arrow[1] < 0;
+    view.focus(nodeBeside(view, name ?? joined.from.name, back ? -1 : 1));
   } else if (arrow && name) {
     const box = view.boxes.get(name);
     const step = event.shiftKey ? 5 * STEP : STEP;
@@ -139,6 +143,12 @@ function keys(event, view, commands, joined) {
   event.preventDefault();
 }
 
+/** The key of the node that stands some places behind another in the graph; after the last comes the first. */
+function nodeBeside(view, name, places) {
+  const names = [...view.boxes.keys()];
+  return nodeKey(names[(names.indexOf(name) + places + names.length) % names.length]);
+}
+
 /** An edge that is being drawn: where it begins, and a line to where it leads. */
 function createJoining(view, commands) {
   const line = s("path", { class: "drawn", d: "" });
@@ -148,7 +158,7 @@ function createJoining(view, commands) {
       joined.from = { name, bidirected };
       view.above.append(line);
       const what = bidirected ? "Hidden cause of" : "Edge from";
-      if (spoken) commands.say(`${what} ${name}: choose the other node (Tab and Enter, or click); Escape ends it.`);
+      if (spoken) commands.say(`${what} ${name}: choose the other node (Tab or arrows, then Enter; or click). Escape ends it.`);
     },
     show(place) {
       const start = view.boxes.get(joined.from.name);

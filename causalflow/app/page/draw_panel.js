@@ -15,6 +15,7 @@ export const FIELDS = {
 /**
  * @param {object} commands
  * @param {(old: string, name: string) => void} commands.rename
+ * @param {() => void} commands.leave to the drawing
  * @param {(name: string, fields: string) => void} commands.type
  * @param {(name: string, role: string) => void} commands.role
  * @param {(name: string, hidden: boolean) => void} commands.hide
@@ -32,7 +33,7 @@ export function createPanel(commands) {
   function nodeRows(node, key, roles) {
     const name = h("input", { class: "name-field", value: node.name, spellcheck: "false", autocomplete: "off" });
     name.addEventListener("change", () => { if (name.value.trim() !== node.name) commands.rename(node.name, name.value.trim()); });
-    name.addEventListener("keydown", (event) => { if (event.key === "Enter") name.blur(); });
+    name.addEventListener("keydown", (event) => { if (event.key === "Enter") commands.leave(); });
     return [
       h("div", { class: "row" },
         h("label", { class: "field" }, h("span", {}, "Name"), name),
@@ -119,7 +120,7 @@ function chip(text, pressed, run, disabled) {
 }
 
 function beginning() {
-  return h("p", { class: "note" }, "An empty graph. Double-click in the drawing to add a node, or open an example.");
+  return h("p", { class: "note" }, "An empty graph. Double-click in the drawing to add a node (or press ", h("kbd", {}, "n"), "), or open an example.");
 }
 
 function helps() {

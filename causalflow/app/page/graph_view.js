@@ -16,6 +16,7 @@ import { route } from "./graph_shapes.js";
  */
 
 const MARGIN = 48;
+const STEEP = 0.4; // rise of an edge, of its width, from which it comes from above or below
 const ROLES = { treatments: "treatment", outcomes: "outcome", adjusted: "adjusted" };
 const CAUSED = { "->": "causes", "<->": "shares a hidden cause with" };
 
@@ -78,7 +79,8 @@ export function createGraphView(label) {
       const focused = element.contains(document.activeElement) ? document.activeElement.dataset.key : null;
       const curves = route(drawing.edges, boxes);
       kept(layer.edges, drawing.edges.map((edge, k) => [edgeKey(edge), (old) => edgeElement(old, edge, curves[k], look)]));
-      kept(layer.nodes, drawing.nodes.map((node) => [nodeKey(node.name), (old) => nodeElement(old, node, boxes.get(node.name), look)]));
+      const risen = rises(drawing.edges, boxes);
+      kept(layer.nodes, drawing.nodes.map((node) => [nodeKey(node.name), (old) => nodeElement(old, node, boxes.get(node.name), look, risen.get(node.name) > 0 ? 1 : -1)]));
       resized();
       if (focused && document.activeElement?.dataset?.key !== focused) this.focus(focused);
     },
@@ -171,7 +173,20 @@ function edgeElement(group, edge, curve, look) {
   return group;
 }
 
-function nodeElement(group, node, box, look) {
+/** How many more edges of each node come from above than from below. */
+function rises(edges, boxes) {
+  const risen = new Map();
+  for (const { from, to } of edges) {
+    const [dx, dy] = [boxes.get(to).x - boxes.get(from).x, boxes.get(to).y - boxes.get(from).y];
+    if (Math.abs(dy) < STEEP * Math.abs(dx)) continue;
+    risen.set(to, (risen.get(to) ?? 0) + Math.sign(dy));
+    risen.set(from, (risen.get(from) ?? 0) - Math.sign(dy));
+  }
+  return risen;
+}
+
+/** A node; its roles stand on the side that fewer edges come from: -1 above, 1 below. */
+function nodeElement(group, node, box, look, side) {
   const key = nodeKey(node.name);
   const roles = Object.keys(ROLES).filter((role) => look.roles?.[role]?.includes(node.name));
   const words = ["node", node.type, node.latent ? "latent" : "", node.exogenous ? "exogenous" : "", ...roles, look.selected === key ? "selected" : "", look.mark?.(key) ?? ""];
@@ -179,14 +194,14 @@ function nodeElement(group, node, box, look) {
   const said = [node.name, node.latent ? "latent" : node.exogenous ? "exogenous" : node.type, node.label, ...roles.map((role) => ROLES[role])];
   group.setAttribute("aria-label", said.filter(Boolean).join(", "));
   group.setAttribute("transform", `translate(${box.x} ${box.y})`);
-  refill(group, [said, box.width, box.height, box.round, node.type], () => [
+  refill(group, [said, box.width, box.height, box.round, node.type, side], () => [
     s("title", {}, said.filter(Boolean).join(", ")),
     outline(box, "rim", 9),
     node.type === "image" ? outline(box, "shape behind", 0, 4) : null,
     outline(box, "shape", 0),
     s("text", { class: "name", y: node.label ? -3 : 5 }, node.name),
     node.label ? s("text", { class: "label", y: 13 }, node.label) : null,
-    roles.map((role, k) => tag(ROLES[role], role, -box.height / 2 - 12 - 18 * k)),
+    roles.map((role, k) => tag(ROLES[role], role, side * (box.height / 2 + 12 + 18 * k))),
   ]);
   return group;
 }

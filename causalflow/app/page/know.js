@@ -4,7 +4,7 @@ import { fill, h, problem } from "./dom.js";
 import { createGraphView, nodeKey } from "./graph_view.js";
 import { markHedge, markPaths, markStep } from "./know_marks.js";
 import * as said from "./know_said.js";
-import { createQueryBox } from "./query_box.js";
+import { createOwnQuestions, createQueryBox } from "./query_box.js";
 
 const ROLES = [
   ["treatments", "Treatment", "t"],
@@ -31,6 +31,7 @@ export function mount(element, store, api) {
     changed: (query) => store.set({ query }, { undo: "write the question" }),
     entered: () => refresh(),
   });
+  const own = createOwnQuestions((query) => store.set({ query }, { undo: "choose a question" }));
   const data = h("select", { id: "know-data" }, h("option", { value: "observational" }, "P(v): what is observed"), h("option", { value: "experimental" }, "every experiment P(v | do(.))"), h("option", { value: "named" }, "distributions that I name"));
   const named = h("input", { class: "mono", "aria-label": "Distributions, separated by semicolons", value: "P(v); P(v | do(x))", hidden: true });
   const brushes = h("div", { class: "row", role: "group", "aria-label": "A click makes a node the" });
@@ -50,6 +51,7 @@ export function mount(element, store, api) {
     h("div", { class: "stack wide" },
       h("section", { class: "panel stack" },
         box.element,
+        own.element,
         h("div", { class: "row" }, h("div", { class: "field" }, h("label", { for: "know-data" }, "Data that are known"), data), named),
         mistake,
       ),
@@ -58,8 +60,10 @@ export function mount(element, store, api) {
   ));
 
   function marks() {
-    const { drawing, reply, show, path } = local;
+    const { reply, show, path } = local;
     if (!reply) return new Map();
+    const unseen = local.drawing.nodes.filter((node) => node.latent || node.exogenous).map(({ name }) => name);
+    const drawing = { ...local.drawing, hidden: [...unseen, ...store.get().roles.unobserved] };
     if (show === "hedge" && reply.hedge) return markHedge(drawing, reply.hedge);
     if (show === "step" && steps().length) return markStep(drawing, steps()[local.at].graph);
     const all = reply.paths?.found ?? [];
@@ -177,6 +181,7 @@ export function mount(element, store, api) {
       if (reply.question !== local.reply?.question) Object.assign(local, { at: 0, path: null, show: reply.hedge ? "hedge" : "paths" });
       local.reply = reply;
       box.show(reply.question ?? "");
+      own.show(reply.queries);
       blame(null);
     } catch (error) {
       local.reply = null;

@@ -3,20 +3,21 @@
 import { edgeKey, nodeKey } from "./graph_view.js";
 
 /**
- * @typedef {import("./graph_view.js").Drawing} Drawing
+ * @typedef {import("./graph_view.js").Drawing & {hidden: string[]}} Drawing with the nodes that are not observed
  * @typedef {Map<string, string>} Marks the key of a node or an edge -> its classes
  */
 
 /** The edges of a drawing that stand for one edge of a path: its own, or those of a hidden node. */
-function edgesBetween({ edges }, one, mark, other) {
+function edgesBetween({ edges, hidden }, one, mark, other) {
   const [from, to, kind] = mark === "<-" ? [other, one, "->"] : [one, other, mark];
   const own = edges.filter((edge) => edge.kind === kind && joins(edge, from, to));
   if (own.length) return own;
-  const touched = (end) => edges.filter((edge) => edge.from === end || edge.to === end);
-  const far = (edge, end) => (edge.from === end ? edge.to : edge.from);
-  const between = new Set(touched(from).map((edge) => far(edge, from)));
-  const middle = touched(to).map((edge) => far(edge, to)).find((node) => between.has(node));
-  return middle === undefined ? [] : [...touched(from).filter((edge) => far(edge, from) === middle), ...touched(to).filter((edge) => far(edge, to) === middle)];
+  const arrow = (start, end) => edges.find((edge) => edge.kind === "->" && joins(edge, start, end));
+  for (const node of hidden) {
+    const through = [kind === "<->" ? arrow(node, from) : arrow(from, node), arrow(node, to)];
+    if (through.every(Boolean)) return through;
+  }
+  return [];
 }
 
 function joins(edge, from, to) {
@@ -65,8 +66,12 @@ export function markHedge(drawing, hedge) {
   for (const [from, to] of hedge.edges) {
     for (const edge of edgesBetween(drawing, from, "->", to)) marks.set(edgeKey(edge), "hedge");
   }
+  const hidden = new Set(drawing.hidden);
+  const caused = (node) => drawing.edges.filter((edge) => edge.kind === "->" && edge.from === node && forest.has(edge.to));
   for (const edge of drawing.edges) {
-    if (edge.kind === "<->" && forest.has(edge.from) && forest.has(edge.to)) marks.set(edgeKey(edge), "hedge");
+    const isShared = hidden.has(edge.from) && caused(edge.from).length > 1;
+    const joinsBoth = edge.kind === "<->" && forest.has(edge.from);
+    if ((joinsBoth || isShared) && forest.has(edge.to)) marks.set(edgeKey(edge), "hedge");
   }
   return marks;
 }

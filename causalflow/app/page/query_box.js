@@ -3,6 +3,24 @@
 import { fill, h } from "./dom.js";
 
 const SHOWN = 12;
+const OWN = 6;
+
+/** The questions that a graph's file asks, as buttons.
+ * @param {(query: string) => void} choose
+ */
+export function createOwnQuestions(choose) {
+  const element = h("div", { class: "row", role: "group", "aria-label": "The file's own questions" });
+  return {
+    element,
+    /** Show the first of some. */
+    show(queries) {
+      const said = JSON.stringify(queries);
+      if (element.dataset.shown === said) return;
+      element.dataset.shown = said;
+      fill(element, queries.slice(0, OWN).map((query) => h("button", { type: "button", class: "chip mono", onclick: () => choose(query) }, query)));
+    },
+  };
+}
 
 /** A box for a question.
  * @param {{id: string, label: string, complete: (text: string, at: number) => Promise<{from: number, options: string[]}|null>, changed: (text: string) => void, entered: () => void}} does
