@@ -15,7 +15,7 @@ from typing import Any
 
 from causalflow.errors import GraphError, one_of, shown
 from causalflow.graph.graph import Graph
-from causalflow.graph.node import Class, Finite, Level
+from causalflow.graph.node import Finite, Level, Node
 
 __all__ = ["Root", "roots_of", "weighed"]
 
@@ -51,9 +51,9 @@ def roots_of(graph: Graph) -> tuple[Root, ...]:
         if isinstance(law, Finite)
     ]
     tables = [
-        Root(name=name, levels=node.levels, shares=node.table[0][1], exogenous=False)
+        Root(name=name, levels=node.type.levels, shares=node.table[0][1], exogenous=False)
         for name, node in graph.nodes.items()
-        if isinstance(node, Class) and node.table and not graph.parents(name)
+        if node.table and node.type.levels and not graph.parents(name)
     ]
     return (*laws, *tables)
 
@@ -66,16 +66,16 @@ def weighed(graph: Graph, weights: Mapping[str, Any]) -> Graph:
     """
     roots = {root.name: root for root in roots_of(graph)}
     laws: dict[str, Finite] = {}
-    nodes: dict[str, Class] = {}
+    nodes: dict[str, Node] = {}
     for name, given in weights.items():
         if name not in roots:
             raise GraphError(f"weights: '{name}' is no root; {one_of(name, roots)}")
         shares = _shares(roots[name], given)
-        node = graph.nodes.get(name)
-        if isinstance(node, Class):
-            nodes[name] = replace(node, table=(((), shares),))
-        else:
+        if roots[name].exogenous:
             laws[name] = Finite(p=shares)
+        else:
+            changed: dict[str, Any] = {"table": (((), shares),)}
+            nodes[name] = replace(graph.nodes[name], **changed)
     changed = graph.with_laws(laws) if laws else graph
     return changed.with_nodes(nodes) if nodes else changed
 

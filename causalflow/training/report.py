@@ -21,7 +21,7 @@ class FitReport:
         losses: node -> its loss, averaged over the last steps.
         parameters: the numbers that were trained.
         device: where.
-        precision: of the numbers.
+        precision: the type of the numbers.
         processes: how many fitted together.
         resumed_from: the step after which a killed fit went on.
         held_out: the least loss of held-out rows, None where there are none.

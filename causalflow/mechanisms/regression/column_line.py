@@ -53,7 +53,7 @@ class ColumnLine(nn.Module):
 
     Attributes:
         column: c and s.
-        bend: of the tails, shape (); infinite where there is none.
+        bend: the one of the tails, shape (); infinite where there is none.
         positive: whether y = log x, shape ().
         power: that of y = x^p, shape (); 1 where y = log x.
         scored: whether there is an H, shape ().

@@ -98,7 +98,7 @@ class _Trial:
     Attributes:
         scale: which.
         likely: the log density of each row held out; where none is, the evidence a row of all.
-        searches: of the mean, and of the scale where it varies.
+        searches: the mean's, and the scale's where it varies.
         stage: which of `STAGES`.
         gains: each stage's.
     """
