@@ -328,10 +328,14 @@ def _log(run: Run, frame: Rows) -> TrainingLog:
         progress=options.progress and first,
         header={"options": identity(options), **machine},
         unit="image" if pictures else "row",
-        teller=Teller(
-            read_logger(options.logger) if first else None, at_once=options.checkpoint is None
-        ),
+        teller=_teller(options) if first else None,
     )
+
+
+def _teller(options: Fit) -> Teller | None:
+    if options.logger is None:
+        return None
+    return Teller(read_logger(options.logger), at_once=options.checkpoint is None)
 
 
 def _report(

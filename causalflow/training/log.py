@@ -45,7 +45,7 @@ class TrainingLog:
         progress: Whether to show the bar.
         header: What the first line holds.
         unit: What a row is called in the bar.
-        teller: Who is told the same numbers.
+        teller: Who is told the same numbers, if anybody.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class TrainingLog:
         unit: str,
         teller: Teller | None = None,
     ) -> None:
-        self._teller = teller or Teller(None, at_once=True)
+        self._teller = teller
         self._path = path
         self.steps, self.start, self.batch_size, self.every = steps, start, batch_size, every
         self._file = None if path is None else _open(path, start, header)
@@ -141,7 +141,7 @@ class TrainingLog:
         self._sums, self._lines = {}, 0
         told = {"loss": sum(losses.values())} | {f"loss/{n}": each for n, each in losses.items()}
         held = {} if self._held is None else {"held_out": self._held}
-        self._teller.add(step, {**told, **held, "seconds": float(seconds)})
+        self._tell(step, {**told, **held, "seconds": float(seconds)})
         if self._file is None:
             return
         line = {
@@ -162,11 +162,16 @@ class TrainingLog:
     def picture(self, step: int, pictures: Mapping[str, Any]) -> None:
         """Take note of what image nodes look like after ``step`` steps."""
         for name, picture in pictures.items():
-            self._teller.add(step, {f"pictures/{name}": picture})
+            self._tell(step, {f"pictures/{name}": picture})
 
     def kept(self) -> None:
         """Take note that a checkpoint has all steps so far."""
-        self._teller.kept()
+        if self._teller is not None:
+            self._teller.kept()
+
+    def _tell(self, step: int, values: dict[str, Any]) -> None:
+        if self._teller is not None:
+            self._teller.add(step, values)
 
     def _stop(self, error: OSError) -> None:
         """Go on without the file: what is learned is worth more than what is told of it."""
