@@ -38,7 +38,7 @@ Request = Mapping[str, Any]
 Reply = dict[str, Any]
 
 MOST_DRAWS, MOST_FRAMES = 6, 12
-DRAFT_STEPS = 6
+DRAFT_STEPS = 4
 """Solver steps of a preview, while a slider moves: a third of the time, nearly the picture."""
 MOST_ABDUCTIONS = 24
 

@@ -9,6 +9,7 @@ said an error to the console, threw one, or met its own content security policy.
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ import pytest
 CHROMIUM = (
     os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 )
-STEP = 30_000  # milliseconds that one step may take on a machine that is busy with others
+STEP = 240_000  # milliseconds that one step may take on a machine that is busy with others
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--font-render-hinting=none"]
 
 
@@ -24,8 +25,7 @@ def pytest_collection_modifyitems(items):
     """Tests of this folder alone are skipped where there is no browser, with the reason."""
     here = Path(__file__).parent
     own = [item for item in items if here in item.path.parents]
-    reason = lacking()
-    if reason:
+    if own and (reason := lacking()):
         for item in own:
             item.add_marker(pytest.mark.skip(reason=reason))
 
@@ -33,6 +33,8 @@ def pytest_collection_modifyitems(items):
 def lacking():
     if CHROMIUM is None:
         return "no Chromium: apt-get install --no-install-recommends chromium fonts-dejavu-core"
+    if subprocess.run([CHROMIUM, "--version"], capture_output=True, check=False).returncode:
+        return f"{CHROMIUM} does not run: it may be a stub of another package"
     for module in ("playwright", "axe_playwright_python", "starlette", "uvicorn"):
         try:
             __import__(module)
@@ -73,7 +75,10 @@ def watched(browser):
         contexts.append(context)
         page = context.new_page()
         page.allowed = set()  # statuses of answers that the test asks for, as 400
-        page.on("request", lambda each: foreign(page, each.url, wrongs))
+        page.asking = set()  # requests that are under way
+        page.on("request", lambda each: asked(page, each, wrongs))
+        page.on("requestfinished", lambda each: page.asking.discard(each))
+        page.on("requestfailed", lambda each: page.asking.discard(each))
         page.on("pageerror", lambda each: wrongs.append(f"threw: {each}"))
         page.on("console", lambda each: complaint(page, each, wrongs))
         return page
@@ -84,7 +89,9 @@ def watched(browser):
     assert wrongs == []
 
 
-def foreign(page, url, wrongs):
+def asked(page, request, wrongs):
+    page.asking.add(request)
+    url = request.url
     own = page.url.split("/")[:3]
     if not url.startswith(("data:", "blob:")) and url.split("/")[:3] != own and own[0] == "http:":
         wrongs.append(f"asked {url}")
@@ -116,6 +123,35 @@ def opened():
         return page
 
     return go
+
+
+@pytest.fixture
+def settled():
+    """Waits until a page has had all its answers, and has drawn them."""
+    drawn = "() => new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))"
+
+    def wait(page):
+        for _ in range(STEP // 50):
+            page.evaluate(drawn)
+            if not page.asking:
+                return page
+            page.wait_for_timeout(50)
+        raise AssertionError(f"not answered: {[each.url for each in page.asking]}")
+
+    return wait
+
+
+@pytest.fixture
+def linked():
+    """The address of a page as it is now, by its button."""
+
+    def link(page):
+        page.evaluate("history.replaceState(null, '', location.pathname)")
+        page.get_by_role("button", name="Copy link").click()
+        page.wait_for_function("location.hash.length > 20")
+        return page.url
+
+    return link
 
 
 @pytest.fixture

@@ -72,7 +72,7 @@ class Drawing:
 
     def until(self, holds):
         """Wait for what is to come, and show the text where it does not."""
-        for _ in range(300):
+        for _ in range(2400):
             if holds():
                 return
             self.page.wait_for_timeout(100)

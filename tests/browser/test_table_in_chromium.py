@@ -2,7 +2,7 @@
 
 import numpy as np
 
-WAIT = 120_000
+WAIT = 240_000
 GRAPH = """graph: line
 nodes:
   dose: {type: continuous, unit: mg}
@@ -53,10 +53,8 @@ def test_rows_that_cannot_be_fitted_are_refused_where_they_were_given(
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
-def test_types_of_the_graph_on_the_page_are_guessed(watched, opened, serve, shot, tmp_path):
-    graph = tmp_path / "bare.yaml"
-    graph.write_text("# mine\nedges: [dose -> pain]\n")
-    page = opened(watched(), serve(graph).address, "Table")
+def test_types_of_the_graph_on_the_page_are_guessed(page, holding, shot):
+    holding(page, text="# mine\nedges: [dose -> pain]\n", pane="table")
     page.locator("#pane-table .rows input").first.wait_for(timeout=WAIT)
     page.get_by_label("Or fit the graph on the page").set_input_files(
         {"name": "rows.csv", "mimeType": "text/csv", "buffer": rows_as_csv()}
@@ -69,10 +67,8 @@ def test_types_of_the_graph_on_the_page_are_guessed(watched, opened, serve, shot
     says(page, "your rows")
 
 
-def test_fitted_rows_answer_whatever_the_noise(watched, opened, serve, shot, tmp_path):
-    graph = tmp_path / "line.yaml"
-    graph.write_text(GRAPH)
-    page = opened(watched(), serve(graph).address, "Table")
+def test_fitted_rows_answer_whatever_the_noise(page, holding, shot):
+    holding(page, text=GRAPH, pane="table")
     page.locator("#pane-table .rows input").first.wait_for(timeout=WAIT)
     page.get_by_label("Or fit the graph on the page").set_input_files(
         {"name": "rows.csv", "mimeType": "text/csv", "buffer": rows_as_csv()}
