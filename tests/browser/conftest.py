@@ -90,10 +90,12 @@ def watched(browser):
 
 
 def asked(page, request, wrongs):
-    page.asking.add(request)
     url = request.url
+    if url.startswith(("data:", "blob:")):
+        return
+    page.asking.add(request)
     own = page.url.split("/")[:3]
-    if not url.startswith(("data:", "blob:")) and url.split("/")[:3] != own and own[0] == "http:":
+    if url.split("/")[:3] != own and own[0] == "http:":
         wrongs.append(f"asked {url}")
 
 
