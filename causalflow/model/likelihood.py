@@ -222,8 +222,11 @@ def _refit(part: Trainee, rows: Frame, options: Fit) -> None:
     """Fit completed rows; what a signal leaves cannot be used, as gaps are still to be drawn."""
     try:
         fit(part, rows, options)
-    except FitInterrupted as interruption:
-        raise FitInterrupted(f"{interruption}, while empty cells were filled") from None
+    except FitInterrupted:
+        raise FitInterrupted(
+            "fit stopped while empty cells were filled, of which nothing is kept; the same call "
+            "begins with them again"
+        ) from None
 
 
 @contextmanager
