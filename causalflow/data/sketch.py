@@ -29,6 +29,7 @@ from causalflow.values.column import is_missing_word, numeral
 __all__ = ["Guess", "Sketch", "sketch_in", "sketch_of"]
 
 MOST_LEVELS, MOST_NUMBERS, LOOKED_AT, LARGE = 40, 10, 50, 96
+_RESIZE = "--resize cover"
 _WORD = r"[^\W\d][\w-]*"
 _DATE = r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([T ].*)?|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d\d)([T ].*)?"
 _NO_WORDS = {"true", "false", "null", "nan"}
@@ -81,7 +82,8 @@ class Sketch:
         yield "# Read every line, mend what is wrong, and say under edges: what causes what. Then:"
         graph = _one_line(shlex.quote(file))
         yield f"#   causalflow check {graph}"
-        yield f"#   causalflow fit {graph} --data {data} -o model.safetensors"
+        resize = " --resize cover" if any(_RESIZE in guess.why for guess in self.guesses) else ""
+        yield f"#   causalflow fit {graph} --data {data}{resize} -o model.safetensors"
         name = re.sub(r"[\W_]+", "-", Path(file).stem).strip("-")
         yield f"graph: {_scalar(name or 'new')}"
 
@@ -104,13 +106,13 @@ class Sketch:
             yield "edges:"
             causes = ", ".join(map(written, labels))
             edge = f"{causes} -> {written(self.picture)}"
-            yield f"  - {_quoted(edge)}  # guessed: what the labels tell of is seen in the picture"
+            yield f"  - {_edge(edge)}  # guessed: what the labels tell of is seen in the picture"
         else:
             yield "edges: []"
             yield "# edges:"
         if len(labels) > 1:
             indent = "  # - " if self.picture else "#   - "
-            yield f"{indent}{_quoted(f'{written(labels[0])} -> {written(labels[1])}')}"
+            yield f"{indent}{_edge(f'{written(labels[0])} -> {written(labels[1])}')}"
 
     def _ask(self) -> Iterator[str]:
         labels = [quoted_unless_word(name) for name in self.nodes]
@@ -230,9 +232,9 @@ def _picture(name: str, files: Sequence[Path]) -> Guess:
     shape = max(shapes, key=shapes.__getitem__)
     why = "the size of the first pictures"
     if len(shapes) > 1:
-        why = f"the commonest of {len(shapes)} sizes; fit with --resize cover"
+        why = f"the commonest of {len(shapes)} sizes; fit with {_RESIZE}"
     if max(shape[1:]) > LARGE:
-        why += f"; [{shape[0]}, 64, 64] with --resize cover is learned much sooner"
+        why += f"; [{shape[0]}, 64, 64] with {_RESIZE} is learned much sooner"
     return Guess(name=name, entry=f"{{type: image, shape: {list(shape)}}}", why=why)
 
 
@@ -256,6 +258,11 @@ def _scalar(text: str) -> str:
 
 def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
+
+
+def _edge(text: str) -> str:
+    """An edge as YAML has it: in single quotes where its names have double ones."""
+    return f"'{text}'" if '"' in text and "'" not in text and "\\" not in text else _quoted(text)
 
 
 def _one_line(text: str) -> str:

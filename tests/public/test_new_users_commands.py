@@ -154,6 +154,19 @@ def test_new_reads_pictures_with_labels_and_a_folder_a_level(cli, tmp_path):
         assert cli("data", told["file"], "--data", folder).code == 0
 
 
+def test_new_writes_names_of_several_words_plainly_and_the_fit_that_takes_all_sizes(cli, tmp_path):
+    pictures(tmp_path / "skin", ["a.png", "b.png"], (20, 20, 3))
+    pictures(tmp_path / "skin", ["c.png"], (30, 20, 3))
+    rows = "path,sun exposure,size mm\na.png,low,3.5\nb.png,high,4.5\nc.png,low,5.5\n"
+    (tmp_path / "skin" / "labels.csv").write_text(rows)
+    file = tmp_path / "skin.yaml"
+    cli("new", tmp_path / "skin", "-o", file)
+    lines = file.read_text().splitlines()
+    assert any(line.endswith("--resize cover -o model.safetensors") for line in lines)
+    assert any("""- '"sun exposure", "size mm" -> image'""" in line for line in lines)
+    assert {edge.source for edge in cf.load(file).edges} == {"sun exposure", "size mm"}
+
+
 def test_new_says_what_it_cannot_read(cli, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "bad.csv").write_text("a,b\n1\n")
