@@ -97,7 +97,7 @@ if TYPE_CHECKING:
     from causalflow.training.report import FitReport
     from causalflow.values.likelihood import above, below, likely, seen, within
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _NAMES = {
     "causalflow.bounds.bounds": "Bounds bounds",
