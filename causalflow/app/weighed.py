@@ -76,8 +76,8 @@ def weighed(graph: Graph, weights: Mapping[str, Any]) -> Graph:
         else:
             changed: dict[str, Any] = {"table": (((), shares),)}
             nodes[name] = replace(graph.nodes[name], **changed)
-    changed = graph.with_laws(laws) if laws else graph
-    return changed.with_nodes(nodes) if nodes else changed
+    graph = graph.with_laws(laws) if laws else graph
+    return graph.with_nodes(nodes) if nodes else graph
 
 
 def _shares(root: Root, given: Any) -> tuple[Fraction, ...]:
