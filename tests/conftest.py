@@ -18,6 +18,9 @@ from causalflow.plugins import REGISTRIES
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+collect_ignore = ["conftest.py"]
+"""Files of fixtures hold no examples, and two of one name cannot both be looked at for them."""
+
 LABELS = """
 graph: sizes
 nodes:

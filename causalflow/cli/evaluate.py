@@ -263,7 +263,8 @@ def _called(file: Path) -> str:
     """How a report calls the model of a file."""
     from causalflow.shipped import checkpoint_name
 
-    return f"{checkpoint_name(file)}{file.suffix}"
+    is_shared = (file.parent / "config.json").exists()
+    return f"{checkpoint_name(file)}{file.suffix}" if is_shared else file.name
 
 
 def _table(

@@ -129,7 +129,7 @@ def rewritten(piece: Piece, text: str, *, in_brackets: bool = False) -> Change:
         return Change(piece.start, piece.end, "'" + text.replace("'", "''") + "'")
     if piece.quote == '"':
         shown = flow(text)
-        return Change(piece.start, piece.end, shown if shown[:1] == '"' else f'"{shown}"')
+        return Change(piece.start, piece.end, shown if shown[:1] in ("'", '"') else f'"{shown}"')
     return Change(piece.start, piece.end, scalar(text, in_brackets=in_brackets))
 
 

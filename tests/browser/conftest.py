@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+collect_ignore = ["conftest.py"]
 CHROMIUM = (
     os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 )

@@ -140,7 +140,7 @@ def test_an_index_stands_behind_a_letter_with_an_accent(text, block):
 def test_texts_that_stand_elsewhere_become_pages():
     made = dict(copies(""))
     assert {"project/changelog", "project/contributing", "measured/exact"} <= made.keys()
-    assert all(text.lstrip().startswith("#") for text in made.values())
+    assert all(text.lstrip().startswith(("# ", "---\n")) for text in made.values())
 
 
 def test_links_that_lead_nowhere_are_found(tmp_path):

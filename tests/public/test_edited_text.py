@@ -213,7 +213,7 @@ def test_a_graph_from_nothing():
     )
     assert text == (
         "nodes:\n  x: {type: class, levels: 2}\n  dose of it: {type: continuous}\n"
-        'edges:\n  - "x -> \\"dose of it\\""\n  - "x <-> \\"dose of it\\""\n'
+        'edges:\n  - x -> "dose of it"\n  - x <-> "dose of it"\n'
     )
 
 

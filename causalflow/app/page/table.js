@@ -28,7 +28,11 @@ export function mount(element, store, api) {
   let started = null;
   let file = null;
 
-  const fail = (mistake) => fill(view.problem, problem(mistake));
+  let failures = 0;
+  const fail = (mistake) => {
+    failures += 1;
+    fill(view.problem, problem(mistake));
+  };
   const controls = createControls(view.controls, {
     onset: (name, value) => change({ do: { ...of().do, [name]: value } }, `set ${name}`),
     onfree(name) {
@@ -139,10 +143,11 @@ export function mount(element, store, api) {
     const { row, do: set = {} } = of();
     if (!started || !row) return;
     for (const input of view.rows.querySelectorAll("input")) input.checked = Number(input.value) === row.number;
+    const before = failures;
     try {
       const found = await api.post("table", { ...asked(), row, do: set }, { lane: "table" });
-      if (!found) return;
-      fill(view.problem);
+      if (!found || !started) return;
+      if (failures === before) fill(view.problem); // what failed meanwhile is still to be read
       render(found, set);
     } catch (mistake) {
       fail(mistake);
