@@ -31,7 +31,7 @@ from causalflow.graph.image_options import Diffusion
 from causalflow.graph.node import Node
 from causalflow.graph.tree import Place, reader
 from causalflow.graph.yaml import from_yaml
-from causalflow.limits import MODEL_BYTES, SOLVER_STEPS
+from causalflow.limits import DRAWN_ROWS, MODEL_BYTES, SOLVER_STEPS
 from causalflow.names import QUOTED, unquoted
 from causalflow.options import rules
 from causalflow.query.policy_reader import word_mark
@@ -61,6 +61,7 @@ __all__ = [
     "input_file",
     "is_graph_file",
     "load_model",
+    "measured_option",
     "read_image",
     "sampling_option",
     "seed_option",
@@ -172,6 +173,14 @@ do_option = click.option(
 )
 seed_option = click.option(
     "--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Of the draws."
+)
+measured_option = click.option(
+    "-n",
+    "--n",
+    type=click.IntRange(2, DRAWN_ROWS),
+    default=100,
+    show_default=True,
+    help="Pictures measured on.",
 )
 steps_option = click.option(
     "--steps",

@@ -17,6 +17,7 @@ from causalflow.cli.arguments import (
     examples,
     guidance_option,
     input_file,
+    measured_option,
     sampling_option,
     steps_option,
 )
@@ -44,7 +45,6 @@ from causalflow.cli.rows import (
 )
 from causalflow.errors import EvidenceError
 from causalflow.graph.image_options import Sampling
-from causalflow.limits import DRAWN_ROWS
 from causalflow.training.processes import own_rank
 
 if TYPE_CHECKING:
@@ -102,14 +102,7 @@ class NamesType(click.ParamType):
     show_default=True,
     help="The folder of the report: report.json and report.html.",
 )
-@click.option(
-    "-n",
-    "--n",
-    type=click.IntRange(2, DRAWN_ROWS),
-    default=100,
-    show_default=True,
-    help="Pictures measured on.",
-)
+@measured_option
 @click.option(
     "--split",
     type=click.Choice(SPLITS),

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from causalflow.cli.arguments import AssignmentType, assigned, examples, load_model
+from causalflow.cli.arguments import AssignmentType, assigned, examples, load_model, measured_option
 from causalflow.cli.output import image_names, json_option, say, say_json
 from causalflow.cli.rows import DATA_HELP, drawn, images_option, is_data_set, path_option, read_rows
-from causalflow.limits import DRAWN_ROWS
 
 if TYPE_CHECKING:
     from causalflow.cli.arguments import Assignment
@@ -43,14 +42,7 @@ HUB = "hf://"
 @click.option("--data", help=f"Rows by which the model is measured for its card. {DATA_HELP}")
 @images_option
 @path_option
-@click.option(
-    "-n",
-    "--n",
-    type=click.IntRange(2, DRAWN_ROWS),
-    default=100,
-    show_default=True,
-    help="Pictures measured on.",
-)
+@measured_option
 @click.option(
     "--do",
     type=AssignmentType(),

@@ -142,6 +142,7 @@ class _Text:
     """One line of plain text."""
 
     space = before_sum = " "
+    given = " | "
 
     def name(self, name: str) -> str:
         return _text_name(name)
@@ -174,7 +175,7 @@ class _Text:
         return f"{brackets[0]}{inside}{brackets[1]}"
 
     def chance(self, head: str, outcomes: str, condition: str, brackets: str = "()") -> str:
-        behind = f" | {condition}" if condition else ""
+        behind = f"{self.given}{condition}" if condition else ""
         return f"{head}{brackets[0]}{outcomes}{behind}{brackets[1]}"
 
     def do(self, events: str) -> str:
@@ -190,7 +191,7 @@ class _Text:
 class _Latex(_Text):
     """LaTeX's mathematics mode."""
 
-    space = r"\, "
+    space, given = r"\, ", r" \mid "
 
     def name(self, name: str) -> str:
         return latex_name(name)
@@ -205,10 +206,6 @@ class _Latex(_Text):
         if brackets == "[]":
             return rf"\left[{inside}\right]"
         return f"{brackets[0]}{inside}{brackets[1]}"
-
-    def chance(self, head: str, outcomes: str, condition: str, brackets: str = "()") -> str:
-        behind = rf" \mid {condition}" if condition else ""
-        return f"{head}{brackets[0]}{outcomes}{behind}{brackets[1]}"
 
     def do(self, events: str) -> str:
         return rf"\mathrm{{do}}({events})"

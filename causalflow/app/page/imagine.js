@@ -76,8 +76,7 @@ export function mount(element, store, api) {
     try {
       const found = await api.post("imagine_models", {});
       if (!found) return;
-      fill(view.model, found.models.map((each) => h("option", { value: each.name, disabled: Boolean(each.problem) },
-        each.problem ? `${each.name}: ${each.problem}` : `${each.title}: ${each.about}`)));
+      fill(view.model, modelOptions(found.models));
       if (of().model) await load();
       else change({ model: found.models.find((each) => !each.problem).name, row: null, do: {} });
     } catch (mistake) {
@@ -259,6 +258,14 @@ function build(element) {
           keep("factual", h("button", { type: "button", class: "button", hidden: true }, "Save factual.png"))),
         keep("film", h("div", { class: "stack" })))))));
   return at;
+}
+
+/** The options of a list of models; one that cannot be read says why.
+ * @param {{name: string, title: string, about: string, problem: string|null}[]} models
+ */
+export function modelOptions(models) {
+  return models.map((each) => h("option", { value: each.name, disabled: Boolean(each.problem) },
+    each.problem ? `${each.name}: ${each.problem}` : `${each.title}: ${each.about}`));
 }
 
 /** The panel of the controls: `back`, and what is in it.

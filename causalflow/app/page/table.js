@@ -3,7 +3,7 @@
 
 import { createControls, shown, withUnit } from "./controls.js";
 import { badge, fill, h, problem } from "./dom.js";
-import { BADGES, pythonOf, whatIf } from "./imagine.js";
+import { BADGES, modelOptions, pythonOf, whatIf } from "./imagine.js";
 import { levelBars, rangeBar } from "./ranges.js";
 
 const PAGE = "page";
@@ -96,9 +96,7 @@ export function mount(element, store, api) {
     try {
       const found = await api.post("table_models", {});
       if (!found) return;
-      fill(view.model, h("option", { value: PAGE }, "the graph on the page, by its equations and tables"), found.models.map((each) => h("option", {
-        value: each.name, disabled: Boolean(each.problem),
-      }, each.problem ? `${each.name}: ${each.problem}` : `${each.title}: ${each.about}`)));
+      fill(view.model, h("option", { value: PAGE }, "the graph on the page, by its equations and tables"), modelOptions(found.models));
       if (of().model) await load();
       else change({ model: found.models.find((each) => !each.problem).name, row: null, do: {} });
     } catch (mistake) {
