@@ -28,6 +28,7 @@ export function mount(element, store, api) {
   const change = (patch, undo) => store.set({ imagine: { ...of(), ...patch } }, undo ? { undo } : {});
   let started = null;
   let answer = null;
+  let isCompared = false;
   let answered = "";
   let isMoving = false;
   let resting = 0;
@@ -93,6 +94,7 @@ export function mount(element, store, api) {
       const found = await api.post("imagine_start", { model }, { lane: "imagine-start" });
       if (!found) return;
       started = found;
+      isCompared = false;
       answer = null;
       answered = "";
       controls.build(found.controls);
@@ -101,7 +103,6 @@ export function mount(element, store, api) {
       view.says.textContent = "Finding the noise of the first picture…";
       if (!of().row) change({ row: firstRow(found.rows) });
       else ask();
-      fits();
     } catch (mistake) {
       view.says.textContent = "";
       fail(mistake);
@@ -129,6 +130,8 @@ export function mount(element, store, api) {
       fail(mistake);
     }
     view.body.removeAttribute("aria-busy");
+    if (!isCompared) fits(); // by the process that has the model by now
+    isCompared = true;
   }
 
   function open() {
