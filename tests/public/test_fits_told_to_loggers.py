@@ -22,17 +22,6 @@ ROWS = {
 SHORT = {"steps": 6, "batch_size": 8, "log_every": 2, "progress": False, "device": "cpu"}
 
 
-ARMED = []
-
-
-@cf.register("schedule", "deadly")
-def deadly(step, options):
-    if step == 3 and ARMED:
-        ARMED.clear()
-        raise MemoryError
-    return 1.0
-
-
 class Told(list):
     """Keeps what it is told."""
 
@@ -105,10 +94,18 @@ def test_what_was_told_are_the_lines_of_the_log(tmp_path):
 
 
 @pytest.mark.parametrize("every", [0.0, 1000.0])
-def test_a_fit_that_was_killed_and_resumed_tells_every_step_once(tmp_path, every):
+def test_a_fit_that_was_killed_and_resumed_tells_every_step_once(tmp_path, every, restored):
     """Whether checkpoints are written after each step or at the end alone."""
+    armed = [True]
+
+    @cf.register("schedule", "deadly")
+    def deadly(step, options):
+        if step == 3 and armed:
+            armed.clear()
+            raise MemoryError
+        return 1.0
+
     told, options = Told(), {"checkpoint_every": every, "log_pictures": 0, "schedule": "deadly"}
-    ARMED.append(True)
     with pytest.raises(MemoryError):
         fitted(told, checkpoint=tmp_path / "fit.resume", **options)
     assert told.steps == ([2] if every == 0 else [])

@@ -96,7 +96,7 @@ def test_a_model_that_is_saved_answers_the_same(fitted, tmp_path):
 
 
 @pytest.mark.parametrize("stop", [3, 5, 8])
-def test_a_fit_that_was_stopped_in_either_stage_ends_as_one_that_was_not(tmp_path, stop):
+def test_a_fit_that_was_stopped_in_either_stage_ends_as_one_that_was_not(tmp_path, stop, restored):
     declared, calls = graph(latent=cf.Latent(factor=4, channels=2, width=4, share=0.5)), []
 
     @cf.register("schedule", "interrupted")
