@@ -46,6 +46,7 @@ export function mount(element, store, api) {
     select, addNode, remove, reverse, bend, say, place,
     open: (opening) => { select(opening); panel.enter(); },
     joining: () => mode,
+    placeOf: (name) => drawing.positions[name],
     addEdge: (source, target, bidirected) =>
       edit([{ kind: "add_edge", source, target, bidirected }], "draw an edge", () => select(null)),
     shift(places) {

@@ -13,6 +13,7 @@ const REST = 350; // milliseconds after the last arrow key at which a move is ma
  * @property {(key: string|null) => void} select
  * @property {(place: {x: number, y: number}, from?: {name: string, bidirected: boolean}) => void} addNode
  * @property {(source: string, target: string, bidirected: boolean) => void} addEdge
+ * @property {(name: string) => [number, number]} placeOf a node, as of the last command
  * @property {(places: Record<string, [number, number]>) => void} shift shows nodes elsewhere
  * @property {() => void} place makes it so in the file
  * @property {(key: string) => void} remove
@@ -110,9 +111,9 @@ function keys(event, view, commands, joined) {
     const back = event.key === "Tab" ? event.shiftKey : arrow[0] + arrow[1] < 0;
     view.focus(nodeBeside(view, name ?? joined.from.name, back ? -1 : 1));
   } else if (arrow && name) {
-    const box = view.boxes.get(name);
+    const [x, y] = commands.placeOf(name); // which the frame that is drawn may be behind
     const step = event.shiftKey ? 5 * STEP : STEP;
-    commands.shift({ [name]: [Math.round(box.x) + step * arrow[0], Math.round(box.y) + step * arrow[1]] });
+    commands.shift({ [name]: [Math.round(x) + step * arrow[0], Math.round(y) + step * arrow[1]] });
     clearTimeout(resting);
     resting = setTimeout(commands.place, REST);
   } else if (arrow && !key) {
