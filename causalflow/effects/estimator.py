@@ -123,6 +123,8 @@ class Moments:
         warnings: what makes the answers doubtful.
         slack: where positivity fails, how far below and above its value each moment may be, two of
             shape (moments,).
+        cuts: their values by each of several cuts of the rows into folds, of which ``values`` are
+            the mean; shape (cuts, moments).
     """
 
     values: Array
@@ -133,6 +135,7 @@ class Moments:
     assumptions: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     slack: tuple[Array, Array] | None = None
+    cuts: Array | None = None
 
 
 _ENOUGH, _DOMINATING = 50, 0.5
@@ -145,13 +148,16 @@ def averaged(problem: Problem, found: Callable[[Problem], Moments]) -> Moments:
     """The mean of moments over cuts of the rows into folds; what is said of them is the first's.
 
     For means of means, which differ from cut to cut: the mean differs less, and so does its error.
+    How far the cuts lie apart is added to it (`assembled`).
     """
     each = [found(replace(problem, cut=cut)) for cut in range(_CUTS)]
     slacks = [moments.slack for moments in each if moments.slack is not None]
+    cuts = np.stack([moments.values for moments in each])
     return replace(
         each[0],
         method=f"{each[0].method}, the mean of {_CUTS} cuts",
-        values=np.mean([moments.values for moments in each], axis=0),
+        values=cuts.mean(axis=0),
+        cuts=cuts,
         influence=np.mean([moments.influence for moments in each], axis=0),
         warnings=tuple(dict.fromkeys(line for moments in each for line in moments.warnings)),
         slack=None if not slacks else tuple(np.max(slacks, axis=0)),
@@ -161,15 +167,29 @@ def averaged(problem: Problem, found: Callable[[Problem], Moments]) -> Moments:
 def assembled(problem: Problem, moments: Moments) -> Effect:
     """The answers of a problem from its moments, with intervals.
 
+    The variance of a mean over cuts is that of its rows and the mean square by which the cuts
+    miss it.
+
     Raises:
         DataError: an answer that is no finite number.
+
+    Source: Chernozhukov et al. (2018), Definition 3.3, for the mean.
     """
     question = problem.question
     values, influence = question.answers(moments.values, moments.influence)
+    if moments.cuts is not None:
+        cuts = [question.answers(cut, moments.influence)[0] for cut in moments.cuts]
+        influence = influence * _widening(influence, np.stack(cuts) - values)
     effect = told(problem, replace(moments, values=values, influence=influence))
     if moments.slack is None:
         return effect
     return _opened(effect, question, moments.values, moments.slack)
+
+
+def _widening(influence: Array, missed: Array) -> Array:
+    """By how much the errors grow when what the cuts missed joins them; shape (answers,)."""
+    variance = (influence**2).sum(axis=0) / len(influence) ** 2
+    return np.sqrt(1 + (missed**2).mean(axis=0) / variance.clip(1e-300))
 
 
 def told(problem: Problem, answers: Moments) -> Effect:
