@@ -165,6 +165,21 @@ def test_marginals_are_met(law, support):
     assert stats.ks_2samp(found, truth).statistic < 0.03
 
 
+@pytest.mark.parametrize("seed", [0, 2, 3])
+def test_a_shape_that_a_fifth_of_the_rows_does_not_tell_surely_is_found_by_all(seed):
+    """A normal law cut at 0 and 1 is no normal one on the logit scale, by .03 at most."""
+
+    def shares(rng, n):
+        a = rng.normal(size=n)
+        return a, np.clip(rng.normal(0.5 + a / 5, 0.4), 0, 1)
+
+    a, x = shares(np.random.default_rng(seed), 5_000)
+    mechanism = fitted({"a": a, "x": x}, A, support=(0.0, 1.0))
+    others, law = shares(np.random.default_rng(9), 400_000)
+    found = drawn(mechanism, tensors(a=others), len(others))
+    assert stats.ks_2samp(found, law).statistic < 0.02
+
+
 def test_the_law_adds_up_to_one_and_its_atom_to_its_share():
     rng = np.random.default_rng(4)
     mechanism = fitted(zero_inflated(rng, 4000), A)

@@ -22,7 +22,8 @@ what rounds to them.
 The noise u ~ N(0, 1) is v where there are no atoms; x increases in it in any case. The laws of
 `STAGES` are fitted to four fifths of the rows, one after the other, those with a scale only where
 there is evidence of one. A later one is taken only where the log-likelihood of the other fifth is
-better by more than two standard errors (without parents: better); a row counts for no more than
+better by more than two standard errors (without parents: better), or a shape where it is so on all
+rows, each held out in its turn; a row counts for no more than
 `MOST_GAIN`, lest a few in the tails hide what is gained on all others. Where T may bend the column,
 or a shape is wanted, the laws are chosen on a second scale too, that on which a normal law is the
 likeliest; it is taken by the same rule, or where fewer parts are better on it by anything. Then all
@@ -75,6 +76,8 @@ STAGES = (
 )
 SHAPED, SCALED, VARIED, VARYING = (1, 3, 4, 5), (2, 3, 5), (4, 5), (2, 3, 4, 5)
 """The stages, by number, that have a part."""
+UNSHAPED = {1: 0, 3: 2}
+"""Those that are another and a shape."""
 MEAN_POINTS, CHOICE_POINTS = 300, 120
 """Inducing points of the mean, and those of it while stages are chosen."""
 HELD_OUT = 5
@@ -391,11 +394,30 @@ class RegressionMechanism(nn.Module):
             likely = slope - log_scale[held] - v.square() / 2
             first = likely if first is None else first
             self.gains[stage] = _gain(likely, first).mean()
-            if best is None or _is_better(likely, best, surely=bool(searches)):
+            if (
+                best is None
+                or _is_better(likely, best, surely=bool(searches))
+                or self._is_shaped(stage, e, z, _gain(likely, best))
+            ):
                 best = likely
                 self.stage.fill_(stage)
         assert best is not None
         return best
+
+    def _is_shaped(self, stage: int, e: Tensor, z: Tensor, gain: Tensor) -> bool:
+        """Whether the residuals have a shape, where a fifth of them says so, but not surely.
+
+        Each row is judged by the shape of the other fifths; ``gain`` is that of the fifth held out.
+        """
+        if UNSHAPED.get(stage) != int(self.stage) or not gain.mean() > 0:
+            return False
+        likely = torch.empty_like(e)
+        for part in range(HELD_OUT):
+            rows = torch.arange(len(e), device=e.device) % HELD_OUT == part
+            self._fit_shapes(stage, e[~rows], z[~rows])
+            v, slope = self._shaped(e[rows], z[rows])
+            likely[rows] = slope - v.square() / 2
+        return _is_better(likely, -e.square() / 2, surely=True)
 
     def _fit_stage(
         self, stage: int, z: Tensor, t: Tensor, searches: Mapping[str, Evidence], copies: int
