@@ -32,8 +32,9 @@ def _laws(groups: Groups) -> Iterator[str]:
     yield "## What pictures show under do()\n"
     yield (
         "Total variation between the attributes that 2,000 drawn pictures show and the true law, "
-        "by seed; *of 16,000*: the same of more drawn ones; *chance*: that of 2,000 true pictures. In bar_mnist but through the slant, in "
-        "ascm and in instrument it is not identified: drawn is one member of a family.\n"
+        "by seed; *of 16,000*: the same of more drawn ones; *chance*: that of 2,000 true pictures. "
+        "In bar_mnist but through the slant, in ascm and in instrument it is not identified: drawn "
+        "is one member of a family.\n"
     )
     head = [
         "world",
