@@ -41,6 +41,8 @@ SEARCHED_ROWS, SEARCHED_POINTS = 1000, 80
 """Rows and inducing points of the search."""
 STEPS, MORE_STEPS = 25, 12
 """Quasi-Newton steps of the first kernel and of the last, and of those in between."""
+SETTLED = 1e-5
+"""Nats a row: a search ends where a step gains less."""
 PLAIN_ROWS, PLAIN_POINTS = 2000, 40
 """Rows and points of a search for the first kernel alone."""
 WIDE = 10.0
@@ -121,7 +123,11 @@ class _Search:
         place = torch.cat([start.log_lengths, start.log_variance[None]])
         best = [replace(start, value=-math.inf)]
         optimizer = torch.optim.LBFGS(
-            [place], max_iter=steps, max_eval=3 * steps // 2, line_search_fn="strong_wolfe"
+            [place],
+            max_iter=steps,
+            max_eval=3 * steps // 2,
+            tolerance_change=SETTLED,
+            line_search_fn="strong_wolfe",
         )
 
         def closure() -> Tensor:
