@@ -1,11 +1,13 @@
 """Asked: what a request says of the graph, of roles and of the question, read and checked.
 
     {"text": "edges: [x -> y]", "format": "yaml",
-     "roles": {"treatments": ["x"], "outcomes": ["y"], "adjusted": [], "unobserved": []},
+     "roles": {"treatments": ["x"], "outcomes": ["y"], "given": [], "adjusted": [],
+               "unobserved": []},
      "query": "P(y | do(x))"}
 
-A query that is given is the question. Else it is P(outcomes | do(treatments)). The unobserved are
-taken out of the graph: what they join is joined by bidirected edges, or by what leads through them.
+A query is the question where there is one. Else it is P(outcomes | do(treatments), given). The
+unobserved are taken out of the graph: what they join is joined by bidirected edges, or by what
+leads through them.
 """
 
 from __future__ import annotations
@@ -17,17 +19,17 @@ from typing import Any
 from causalflow.admg.admg import ADMG
 from causalflow.admg.projection import latent_projection
 from causalflow.app.handler import Session
-from causalflow.errors import CausalflowError, GraphError
+from causalflow.errors import CausalflowError, GraphError, QueryError
 from causalflow.formats.formats import loads
 from causalflow.graph.graph import Graph
 from causalflow.query.combination import AnyQuery
 from causalflow.query.parse import parse_query
 from causalflow.query.query import Intervention, Query, Term
 
-__all__ = ["Asked", "asked_of", "graph_of", "own_questions", "text_of"]
+__all__ = ["Asked", "asked_of", "first_roles", "graph_of", "own_questions", "text_of"]
 
 _GRAPHS = 16
-_ROLES = ("treatments", "outcomes", "adjusted", "unobserved")
+_ROLES = ("treatments", "outcomes", "given", "adjusted", "unobserved")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,7 @@ class Asked:
         seen: the same without what is unobserved.
         treatments: what is set.
         outcomes: what is asked about.
+        given: what is known to be so of those who are asked about.
         adjusted: what is held fixed.
         query: the question; None: none yet, as no outcome is named.
     """
@@ -49,6 +52,7 @@ class Asked:
     seen: Graph | ADMG
     treatments: tuple[str, ...]
     outcomes: tuple[str, ...]
+    given: tuple[str, ...]
     adjusted: tuple[str, ...]
     query: AnyQuery | None
 
@@ -87,6 +91,20 @@ def own_questions(graph: Graph) -> list[str]:
     return list(dict.fromkeys(check.ask for check in graph.queries))
 
 
+def first_roles(graph: Graph) -> dict[str, list[str]] | None:
+    """The roles of the file's own first question, where these say all of it; else None."""
+    for text in own_questions(graph)[:1]:
+        try:
+            query = parse_query(text, graph)
+        except CausalflowError:
+            return None
+        if isinstance(query, Query):
+            roles = _named_roles(query, {"adjusted": ()})
+            if str(query) == str(_effect(roles)):
+                return {role: list(names) for role, names in roles.items()}
+    return None
+
+
 def asked_of(request: Mapping[str, Any], session: Session) -> Asked:
     """What the request asks.
 
@@ -99,7 +117,7 @@ def asked_of(request: Mapping[str, Any], session: Session) -> Asked:
     hidden = roles["unobserved"]
     seen = latent_projection(graph.admg, hidden) if hidden else graph
     text = text_of(request, "query").strip()
-    found = parse_query(text, seen) if text else _effect(roles["treatments"], roles["outcomes"])
+    found = _parsed(text, graph, seen) if text else _effect(roles)
     if text and isinstance(found, Query):
         roles |= _named_roles(found, roles)
     return Asked(
@@ -108,6 +126,7 @@ def asked_of(request: Mapping[str, Any], session: Session) -> Asked:
         seen=seen,
         treatments=roles["treatments"],
         outcomes=roles["outcomes"],
+        given=roles["given"],
         adjusted=roles["adjusted"],
         query=found,
     )
@@ -126,19 +145,39 @@ def _roles(request: Mapping[str, Any], graph: Graph) -> dict[str, tuple[str, ...
     return found
 
 
-def _effect(treatments: tuple[str, ...], outcomes: tuple[str, ...]) -> Query | None:
-    if not outcomes:
+def _parsed(text: str, graph: Graph, seen: Graph | ADMG) -> AnyQuery:
+    """The question that a text puts.
+
+    Raises:
+        QueryError: it cannot be read, or it names what is unobserved.
+    """
+    try:
+        return parse_query(text, seen)
+    except QueryError as error:
+        unseen = [name for name in graph.nodes if name not in seen.nodes and name in text]
+        if not unseen:
+            raise
+        parse_query(text, graph)
+        said = f"query: '{unseen[0]}' is unobserved; a question names what is observed"
+        raise QueryError(said, error.text, error.position) from None
+
+
+def _effect(roles: Mapping[str, tuple[str, ...]]) -> Query | None:
+    if not roles["outcomes"]:
         return None
     return Query(
-        outcomes=tuple(Term(name=name) for name in outcomes),
-        do=tuple(Intervention(variable=name) for name in treatments),
+        outcomes=tuple(Term(name=name) for name in roles["outcomes"]),
+        do=tuple(Intervention(variable=name) for name in roles["treatments"]),
+        conditions=tuple(Term(name=name) for name in roles["given"]),
     )
 
 
 def _named_roles(query: Query, roles: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-    """Whom a question sets and asks about; with what is still adjusted for."""
+    """What a question sets, asks about and is given; with what is still adjusted for."""
     worlds = [query.do, *(term.subscript for term in query.outcomes)]
     set_ = tuple(dict.fromkeys(each.variable for world in worlds for each in world))
     outcomes = tuple(dict.fromkeys(term.name for term in query.outcomes if term.name not in set_))
-    adjusted = tuple(name for name in roles["adjusted"] if name not in (*set_, *outcomes))
-    return {"treatments": set_, "outcomes": outcomes, "adjusted": adjusted}
+    known = dict.fromkeys(term.name for term in query.conditions)
+    given = tuple(name for name in known if name not in (*set_, *outcomes))
+    adjusted = tuple(name for name in roles["adjusted"] if name not in (*set_, *outcomes, *given))
+    return {"treatments": set_, "outcomes": outcomes, "given": given, "adjusted": adjusted}

@@ -1,6 +1,7 @@
 """Draw: the graph as text and as a drawing, each following the other.
 
-    draw      {text, shown} -> nodes, edges, positions, problems; another format's text as YAML
+    draw      {text, shown} -> nodes, edges, positions, problems, the roles of the file's own first
+              question; another format's text as YAML
     edit      {text, edits: [{kind: cut_edge, source: x, target: y}, ...]} -> {text}
     arrange   {text} -> {positions} in columns, from causes to effects
     check     {text} -> {problems}: what ``causalflow check`` says of a file
@@ -16,6 +17,7 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from causalflow import edit
+from causalflow.app.asked import first_roles
 from causalflow.app.drawing import drawing_of
 from causalflow.app.handler import Handler, Session
 from causalflow.app.problem import Problem, problem
@@ -74,6 +76,7 @@ def _draw(request: Mapping[str, Any], session: Session) -> _Reply:
             "placed": [name for name, _ in drawing.declaration.layout],
             "title": drawing.declaration.name,
             "problems": list(_asked_amiss(drawing.graph)),
+            "roles": first_roles(drawing.graph),
             "text": text,
             "format": read_as,
             "drawn": True,

@@ -3,7 +3,7 @@
     know   {text, roles, query, data} -> the verdict with its formula, its steps one by one, the
            file's own questions, and what textbooks read off the graph: adjustment sets,
            instruments, front doors, independences, and the paths from treatments to
-           outcomes, open or blocked
+           outcomes, open or blocked; and of which effect, where the question is about more
 
 Whatever is said of the graph is the engine's own sentence. Lists are cut at `MOST`, and say so.
 """
@@ -27,7 +27,9 @@ from causalflow.graph.graph import Graph
 from causalflow.identify.hedge import Hedge
 from causalflow.identify.identify import identify
 from causalflow.identify.verdict import Verdict
+from causalflow.names import quoted_unless_word
 from causalflow.proof.proof import Line, Step
+from causalflow.query.query import Kind, Query
 from causalflow.symbolic.question import question
 from causalflow.symbolic.render import formula, to_mathml
 from causalflow.symbolic.style import MATHML, pieces
@@ -41,6 +43,7 @@ INSTRUMENT_NODES = 60
 SETS_A_PAIR = 2
 """Separating sets of each pair of nodes that are independent."""
 
+_SHOWN = ("treatments", "outcomes", "given", "adjusted")
 Found = TypeVar("Found")
 Reply = dict[str, Any]
 
@@ -48,7 +51,7 @@ Reply = dict[str, Any]
 def know(request: Mapping[str, Any], session: Session) -> Reply:
     """The verdict on the question that roles or a query put, and what the graph implies."""
     asked = asked_of(request, session)
-    roles = {role: list(getattr(asked, role)) for role in ("treatments", "outcomes", "adjusted")}
+    roles = {role: list(getattr(asked, role)) for role in _SHOWN}
     judged = _judged(asked, request.get("data") or "observational")
     own = own_questions(asked.graph)
     return {"roles": roles, "queries": own, **judged, **_design(asked)}
@@ -170,12 +173,33 @@ def _design(asked: Asked) -> Reply:
         return {"independences": implied, "adjustment": None, "paths": None}
     return {
         "independences": implied,
+        "effect": _effect(asked),
         "adjustment": _listed(lambda: adjustment_sets(seen, x, y), sorted),
         "adjusted": _adjusted(asked),
         "front_doors": _listed(lambda: front_door_sets(seen, x, y), sorted),
         "instruments": _instruments(asked),
         "paths": _listed(lambda: _paths(asked), _path),
     }
+
+
+def _effect(asked: Asked) -> str:
+    """The effect that sets are of, where the question is about more; else nothing."""
+    query = asked.query
+    if not isinstance(query, Query) or _is_effect(query, set(asked.treatments)):
+        return ""
+    names = [
+        ", ".join(map(quoted_unless_word, each)) for each in (asked.outcomes, asked.treatments)
+    ]
+    return f"P({names[0]} | do({names[1]}))"
+
+
+def _is_effect(query: Query, treatments: set[str]) -> bool:
+    """Whether the question is about what the treatments do to all: its law, or its mean."""
+    worlds = [{each.variable for each in term.subscript} for term in query.outcomes]
+    if query.conditions:
+        return False
+    means = query.kind is Kind.EXPECTATION and all(world == treatments for world in worlds)
+    return means or not any(worlds)
 
 
 def _listed(find: Callable[[], Iterable[Found]], show: Callable[[Found], Any]) -> Reply:
@@ -218,9 +242,9 @@ def _instrument(found: Instrument) -> Reply:
 
 
 def _paths(asked: Asked) -> Iterator[GraphPath]:
-    """The paths of every pair, given what is adjusted for."""
+    """The paths of every pair, given what is known and what is adjusted for."""
     for one, other in product(asked.treatments, asked.outcomes):
-        yield from paths(asked.seen, one, other, asked.adjusted)
+        yield from paths(asked.seen, one, other, (*asked.given, *asked.adjusted))
 
 
 def _path(found: GraphPath) -> Reply:

@@ -5,7 +5,7 @@ Torch is imported by a slow handler when it runs, not by the modules: the page o
 
 from __future__ import annotations
 
-from causalflow.app import ask, draw, imagine, know, start, table, upload
+from causalflow.app import ask, draw, imagine, know, numbered, start, table, upload
 from causalflow.app.handler import Handler
 
 __all__ = ["HANDLERS"]
@@ -16,6 +16,7 @@ HANDLERS: dict[str, Handler] = {
     **draw.HANDLERS,
     **know.HANDLERS,
     **ask.HANDLERS,
+    **numbered.HANDLERS,
     **imagine.HANDLERS,
     **table.HANDLERS,
 }

@@ -186,8 +186,9 @@ def _identify(problem: _Problem) -> Expression | _Reasons:
     region, y, steps = problem.region, problem.outcomes, problem.steps
     relevant = region.ancestors(y)  # line 2
     if relevant != region.members:
-        reason = "{} are no ancestors of {}: leave them out"
-        steps.append(Step("line 2", reason, (region.members - relevant, y)))
+        rest = region.members - relevant
+        reason = _of(rest, "{} are no ancestors of {}: leave them out")
+        steps.append(Step("line 2", reason, (rest, y)))
         region = region.subgraph(relevant)
     x = problem.treatments & relevant
     if not x and OBSERVATION in problem.experiments:  # line 1
@@ -197,17 +198,32 @@ def _identify(problem: _Problem) -> Expression | _Reasons:
     inner = region.subgraph(relevant - x)
     kept = inner.ancestors(y)  # line 3
     if kept != inner.members:
+        rest = inner.members - kept
         reason = "{} reach {} only through {}: setting them too changes nothing (rule 3)"
-        steps.append(Step("line 3", reason, (inner.members - kept, y, x)))
+        steps.append(Step("line 3", _of(rest, reason), (rest, y, x)))
     return _by_districts(problem, region, kept)
+
+
+_SINGULAR = {"are no ancestors": "is no ancestor", "reach": "reaches", "them": "it"}
+
+
+def _of(names: Nodes, reason: str) -> str:
+    """The reason as it is said of so many names: of one in the singular."""
+    for many, one in _SINGULAR.items() if len(names) == 1 else ():
+        reason = reason.replace(many, one)
+    return reason
 
 
 def _by_districts(problem: _Problem, region: ADMG, kept: Nodes) -> Expression | _Reasons:
     """Line 4: the sum over ``kept - y`` of the product of its districts' factors."""
     districts, y, steps = region.subgraph(kept).causal_districts(), problem.outcomes, problem.steps
-    whole = "sum their product over {}" if kept != y else "the answer is their product"
-    reason = f"{{}} fall into the districts {{}}: {whole}"
-    steps.append(Step("line 4", reason, (kept, districts, kept - y)))
+    if len(districts) > 1:
+        whole = "sum their product over {}" if kept != y else "the answer is their product"
+        reason = f"{{}} fall into the districts {{}}: {whole}"
+        steps.append(Step("line 4", reason, (kept, districts, kept - y)))
+    else:
+        whole = "sum its factor over {}" if kept != y else "the answer is its factor"
+        steps.append(Step("line 4", f"{{}} is one district: {whole}", (kept, kept - y)))
     for district in districts:
         found = _from_any(problem, region, district)
         if isinstance(found, tuple):
@@ -264,8 +280,9 @@ def identify_district(
             return Factor(district, kernel, formula)
         ancestors = kernel.region.ancestors(district)
         if ancestors != kernel.region.members:  # line 2
-            reason = "for {}, leave out {}, which are no ancestors of it"
-            record.append(Step("line 2", reason, (district, kernel.region.members - ancestors)))
+            rest = kernel.region.members - ancestors
+            reason = _of(rest, "for {}, leave out {}, which are no ancestors of it")
+            record.append(Step("line 2", reason, (district, rest)))
             kernel = kernel.marginal(ancestors)
         elif around == ancestors:  # line 5
             reason = "{} is one district with {} below it: a hedge"

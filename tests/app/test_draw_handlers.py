@@ -97,6 +97,20 @@ def test_check_says_what_the_command_line_says():
     assert all(reply("check", text=TEXTS[n])["problems"] == [] for n in ("ascm_xy", "pendulum"))
 
 
+@pytest.mark.parametrize(
+    ("queries", "roles"),
+    [
+        ("P(y | do(x), z)", {"treatments": ["x"], "outcomes": ["y"], "given": ["z"]}),
+        ("P(y | do(x=1))", None),
+        ("ETT(x -> y)", None),
+        ("P(q)", None),
+    ],
+)
+def test_roles_are_those_of_the_first_question_where_they_say_all_of_it(queries, roles):
+    text = f"edges: [z -> x -> y]\nqueries: ['{queries}', 'P(x | do(z))']\n"
+    assert reply("draw", text=text)["roles"] == (roles and {**roles, "adjusted": []})
+
+
 def test_nothing_yet_is_no_mistake():
     assert reply("draw", text="# soon\n")["problems"] == []
     node = {"kind": "add_node", "name": "x"}

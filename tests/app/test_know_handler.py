@@ -44,6 +44,33 @@ def test_a_query_that_is_typed_is_the_question():
     assert reply["question"] == "P(y[x=1] | x=0)"
 
 
+def test_what_is_given_is_a_condition_and_its_paths_are_given_it():
+    roles = {"treatments": ["x"], "outcomes": ["y"], "given": ["m"]}
+    text = "edges: [a -> m, b -> m, a -> x, b -> y, x -> y]"
+    reply = HANDLERS["know"].run({"text": text, "roles": roles}, Session())
+    assert reply["question"] == "P(y | do(x), m)"
+    assert "x <- a -> m <- b -> y, open at collider m as it is given" in [
+        path["text"] for path in reply["paths"]["found"]
+    ]
+    assert reply["roles"] == asked(text, "", "", query="P(y | do(x), m)")["roles"]
+
+
+@pytest.mark.parametrize(
+    ("query", "effect"),
+    [
+        ("P(y | do(x))", ""),
+        ("TE(x -> y)", ""),
+        ("E[y | do(x=1)]", ""),
+        ("P(y | do(x), m)", "P(y | do(x))"),
+        ("ETT(x -> y)", "P(y | do(x))"),
+        ("NDE(x -> y)", "P(y | do(x, m))"),
+        ("PNS(x -> y)", "P(y | do(x))"),
+    ],
+)
+def test_sets_say_of_which_effect_they_are_where_more_is_asked(query, effect):
+    assert asked(FRONT, "", "", query=query)["effect"] == effect
+
+
 def test_a_proof_has_the_graph_of_each_step():
     lines = asked(FORK)["proof"]
     (second,) = [line for line in lines if line["rule"] == "rule 2"]
@@ -118,7 +145,7 @@ def test_experiments_may_be_named_as_data():
         ({"query": "P(y | do(x), q)"}, "unknown node 'q'"),
         ({"query": "P(y | do("}, "expected a variable"),
         ({"query": 3}, "expected a text"),
-        ({"unobserved": "x", "treatments": "", "query": "P(y | do(x))"}, "unknown node 'x'"),
+        ({"unobserved": "x", "treatments": "", "query": "P(y | do(x))"}, "'x' is unobserved"),
         ({"data": ["P(nowhere)"]}, "nowhere"),
         ({"data": 7}, "data"),
     ],

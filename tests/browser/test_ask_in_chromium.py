@@ -41,7 +41,7 @@ def test_the_files_own_question_is_one_click_and_its_answer_a_fraction(ask):
 def test_what_data_leave_open_has_bounds_and_says_so(ask, violations, shot):
     page = ask(query="P(y | do(x=1))")
     page.get_by_role("columnheader", name="bounds").wait_for()
-    assert [row[:2] for row in cells(page)] == [["0", "7/20 ≈ 0.35"], ["1", "13/20 ≈ 0.65"]]
+    assert [row[:2] for row in cells(page)] == [["0", "7/20 = 0.35"], ["1", "13/20 = 0.65"]]
     assert page.get_by_text("Rests on the model").is_visible()
     assert page.get_by_text("is not identifiable from P(v)").is_visible()
     shot(page, "ask-bounds")
@@ -89,8 +89,12 @@ def test_a_slider_changes_a_law_and_the_answer_and_is_undone(ask):
     page.get_by_text("3/10").first.wait_for()
 
 
-def test_a_graph_without_numbers_says_what_it_lacks(ask):
-    page = ask("edges: [x -> y]")
+def test_a_graph_without_numbers_says_what_it_lacks_and_is_given_examples(ask):
+    page = ask("edges: [x -> y]", query="P(y=1 | do(x=1))")
+    page.get_by_text("No numbers yet").wait_for()
+    page.get_by_role("button", name="Give this graph example numbers").click()
+    page.get_by_text("2/3").wait_for()
+    page.get_by_role("button", name="Undo").click()
     page.get_by_text("No numbers yet").wait_for()
 
 

@@ -112,6 +112,21 @@ def test_a_set_is_a_button_that_adjusts_and_blocks_paths(know):
     assert page.get_by_text("blocked by z, which is given").is_visible()
 
 
+def test_a_written_question_stays_where_a_role_is_none_of_its_own(know):
+    page = know(FORK)
+    question = page.get_by_label("Question").first
+    question.fill("ETT(x -> y)")
+    page.locator("#pane-know .node.treatments").wait_for()
+    page.get_by_role("button", name="Adjusted", exact=True).click()
+    node(page, "z").click()
+    page.locator("#pane-know .node.adjusted").wait_for()
+    assert question.input_value() == "ETT(x -> y)"
+    page.get_by_role("button", name="Given", exact=True).click()
+    node(page, "z").click()
+    page.locator("#pane-know .node.given").wait_for()
+    assert question.input_value() == "P(y | do(x), z)"
+
+
 def test_a_path_that_is_pressed_is_shown_alone(know):
     page = know(FORK)
     ask(page)
@@ -130,6 +145,7 @@ def test_a_question_that_is_typed_is_judged_and_a_mistake_is_said(know):
     ).wait_for()
     box.fill("P(y | do(q))")
     page.get_by_role("alert").filter(has_text="unknown node 'q'").wait_for()
+    page.get_by_text("Step by step").wait_for(state="hidden")
 
 
 def test_the_pane_fits_a_telephone(know, shot):

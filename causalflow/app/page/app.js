@@ -61,7 +61,7 @@ function head(store) {
   share.addEventListener("click", async () => {
     history.replaceState(null, "", `#${await address.written(store.get())}`);
     await copy(location.href);
-    say("The link is copied: it opens this page as it is now, on any machine where causalflow app runs here.");
+    say(`The link is copied. It opens this page as it is now, wherever causalflow app runs at ${location.host}.`);
   });
   document.addEventListener("keydown", (event) => {
     if (!(event.ctrlKey || event.metaKey) || event.target.matches("input, textarea:not([data-undo])")) return;

@@ -71,7 +71,7 @@ export function mount(element, store, api) {
     try {
       await model();
       if (local.model === null) return;
-      if (local.model.how === "none") return say(h("h2", {}, "No numbers yet"), h("p", {}, local.model.why), h("p", { class: "muted" }, "Know answers what follows from arrows alone. Numbers need a table or an equation at each node. These examples have them:"), numbered(store, api));
+      if (local.model.how === "none") return say(h("h2", {}, "No numbers yet"), h("p", {}, local.model.why), local.model.fillable ? invited() : null, h("p", { class: "muted" }, "Know answers what follows from arrows alone. Numbers need a table or an equation at each node. These examples have them:"), numbered(store, api));
       if (!query.trim()) return say(h("p", { class: "muted" }, "Write a question: suggestions come as you type. P(y | do(x=1)) sets x; P(y[x=1] | x=0) asks what y would have been."));
       const name = local.model.how === "exact" ? "ask" : "ask_drawn";
       const reply = await api.post(name, { ...graph(), query, weights: used() }, { lane: "ask" });
@@ -84,6 +84,22 @@ export function mount(element, store, api) {
       box.mistake(problem);
       answer.classList.add("stale");
     }
+  }
+
+  /** An offer to make numbers up for arrows that have none. */
+  function invited() {
+    const fill = async () => {
+      try {
+        const reply = await api.post("numbers", graph());
+        if (reply) store.set({ text: reply.text, format: "yaml" }, { undo: "give example numbers" });
+      } catch ({ message }) {
+        say(h("p", { class: "problem" }, message));
+      }
+    };
+    return h("div", { class: "stack" },
+      h("div", { class: "row" }, h("button", { type: "button", class: "button primary", onclick: fill }, "Give this graph example numbers")),
+      h("p", { class: "muted small" }, "Each node gets the levels 0 and 1, likelier to be 1 the more of its causes are. They are made up, and stand in the text of Draw, to be replaced by yours; Undo takes them back."),
+    );
   }
 
   const used = () => Object.fromEntries(Object.entries(weights()).filter(([name]) => local.model.roots.some((root) => root.name === name)));
@@ -137,7 +153,17 @@ export function mount(element, store, api) {
 
 function number(row) {
   if (row.exact === null || row.exact === String(row.p)) return [h("b", {}, short(row.p))];
-  return [h("b", {}, row.exact), h("span", { class: "muted" }, ` ≈ ${short(row.p)}`)];
+  return [h("b", {}, row.exact), h("span", { class: "muted" }, ` ${isSame(row.exact, short(row.p)) ? "=" : "≈"} ${short(row.p)}`)];
+}
+
+/** Whether a fraction is a decimal number, and not only near to it. */
+function isSame(fraction, decimal) {
+  const [, whole, rest = "", power = "0"] = decimal.match(/^(-?\d+)(?:\.(\d+))?(?:e([+-]?\d+))?$/) ?? [];
+  if (whole === undefined) return false;
+  const [top, bottom = "1"] = fraction.split("/");
+  const places = rest.length - Number(power);
+  const [left, right] = [BigInt(top), BigInt(whole + rest) * BigInt(bottom)];
+  return places >= 0 ? left * 10n ** BigInt(places) === right : left === right * 10n ** BigInt(-places);
 }
 
 const short = (value) => String(Number(value.toPrecision(4)));

@@ -65,6 +65,7 @@ export function createRoots(changed) {
         h("input", { type: "range", min: "0", max: "1", step: "0.01", "data-level": k, oninput: (event) => move(root, k, Number(event.target.value)) }),
         h("output", { "data-level": k }),
       )),
+      shown.length === MOST && all.length > MOST ? h("p", { class: "muted small" }, `The first ${MOST} of ${all.length} levels have sliders; the others share what these leave.`) : null,
     );
   }
 

@@ -10,6 +10,7 @@ import { listen } from "./draw_gestures.js";
 import { createPanel, FIELDS } from "./draw_panel.js";
 import { createText } from "./draw_text.js";
 import { createGraphView, edgeKey, legend, nodeKey } from "./graph_view.js";
+import { blank } from "./store.js";
 
 const LETTERS = "xyzabcdfghijklmnoqrstuvw";
 const CHECKED = 700; // milliseconds at rest after which the file's own questions are verified
@@ -30,6 +31,7 @@ export function mount(element, store, api) {
   let mode = { on: false, bidirected: false };
   let fitting = true;
   let made = null; // the text that a gesture made: what is in sight stays where it is
+  let asking = false; // whether the file's own first question is still to be taken over
   let queue = Promise.resolve();
   let timers = { frame: 0, check: 0, hint: 0 };
 
@@ -75,6 +77,8 @@ export function mount(element, store, api) {
     if (answer.text !== asked && document.activeElement !== text.area) {
       return store.set({ text: answer.text, format: "yaml" }, { undo: `read ${answer.format}` });
     }
+    if (asking && answer.roles) store.set({ roles: { ...blank().roles, ...answer.roles } });
+    asking = false;
     const known = asked === made || drawing.nodes.some(({ name }) => name in answer.positions);
     drawing = { ...answer, positions: { ...answer.positions, ...moved } };
     if (selected && !find(selected)) selected = null;
@@ -205,10 +209,10 @@ export function mount(element, store, api) {
   }
 
   function role(name, wanted) {
-    const { roles } = store.get();
+    const roles = { ...blank().roles, ...store.get().roles };
     const without = Object.fromEntries(Object.entries(roles).map(([each, names]) => [each, names.filter((other) => other !== name)]));
     const next = roles[wanted].includes(name) ? without : { ...without, [wanted]: [...without[wanted], name] };
-    store.set({ roles: next }, { undo: "choose a role" });
+    store.set({ roles: next, query: "" }, { undo: "choose a role" });
   }
 
   function hide(name, isHidden) {
@@ -270,8 +274,8 @@ export function mount(element, store, api) {
     moved = {};
     drawing = { ...drawing, positions: {} };
     text.area.blur();
-    const roles = { treatments: [], outcomes: [], adjusted: [], unobserved: [] };
-    store.set({ name, text: given, format: null, roles, query: "" }, { undo: label });
+    asking = true;
+    store.set({ name, text: given, format: null, roles: blank().roles, query: "" }, { undo: label });
   }
 
   // --- the pane
@@ -321,7 +325,7 @@ export function mount(element, store, api) {
     } else if (state.roles !== before.roles) {
       render();
     }
-    if (state.name !== before.name && state.text !== before.text) fitting = true;
+    if (state.text !== before.text && (state.name !== before.name || before.pane !== "draw")) fitting = true;
     if (state.pane === "draw" && before.pane !== "draw" && fitting) requestAnimationFrame(fit);
   });
 }
@@ -329,7 +333,7 @@ export function mount(element, store, api) {
 /** A place in sight that no node is near. */
 function roomFor(view) {
   const middle = view.middle();
-  const near = ({ x, y }) => [...view.boxes.values()].some((box) => Math.abs(box.x - x) < 80 && Math.abs(box.y - y) < 60);
+  const near = ({ x, y }) => [...view.boxes.values()].some((box) => Math.abs(box.x - x) < 120 && Math.abs(box.y - y) < 90);
   for (let k = 0; k < 60; k++) {
     const place = { x: middle.x + 30 * k * Math.cos(k), y: middle.y + 22 * k * Math.sin(k) };
     if (!near(place)) return place;

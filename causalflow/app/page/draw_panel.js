@@ -2,7 +2,7 @@
 
 import { fill, h } from "./dom.js";
 
-const ROLES = [["treatments", "Treatment"], ["outcomes", "Outcome"], ["adjusted", "Adjusted"]];
+const ROLES = [["treatments", "Treatment"], ["outcomes", "Outcome"], ["given", "Given"], ["adjusted", "Adjusted"]];
 
 /** What a node of a type is given at first. */
 export const FIELDS = {

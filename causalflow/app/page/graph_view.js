@@ -10,14 +10,14 @@ import { route } from "./graph_shapes.js";
  * @property {Record<string, [number, number]>} positions
  *
  * @typedef {object} Look what is shown beside the graph itself
- * @property {Record<string, string[]>} [roles] treatments, outcomes, adjusted
+ * @property {Record<string, string[]>} [roles] treatments, outcomes, given, adjusted
  * @property {string|null} [selected] the key of a node or an edge
  * @property {(key: string) => string} [mark] further classes of a node or an edge
  */
 
 const MARGIN = 48;
 const STEEP = 0.4; // rise of an edge, of its width, from which it comes from above or below
-const ROLES = { treatments: "treatment", outcomes: "outcome", adjusted: "adjusted" };
+const ROLES = { treatments: "treatment", outcomes: "outcome", given: "given", adjusted: "adjusted" };
 const CAUSED = { "->": "causes", "<->": "shares a hidden cause with" };
 
 /** The key of a node. */

@@ -5,13 +5,16 @@ import { createGraphView, nodeKey } from "./graph_view.js";
 import { markHedge, markPaths, markStep } from "./know_marks.js";
 import * as said from "./know_said.js";
 import { createOwnQuestions, createQueryBox } from "./query_box.js";
+import { blank } from "./store.js";
 
 const ROLES = [
   ["treatments", "Treatment", "t"],
   ["outcomes", "Outcome", "o"],
+  ["given", "Given", "g"],
   ["adjusted", "Adjusted", "a"],
   ["unobserved", "Unobserved", "u"],
 ];
+const ASKED = ["treatments", "outcomes", "given"]; // the roles that make the question
 const REST = 120; // milliseconds without a change after which the engine is asked
 const EMPTY = { nodes: [], edges: [], positions: {} };
 
@@ -41,8 +44,11 @@ export function mount(element, store, api) {
   fill(element, h("div", { class: "columns" },
     h("div", { class: "know-first" },
       h("section", { class: "panel stack" },
-        h("h2", {}, "Whom do you ask about?"),
-        h("p", { class: "muted small" }, "Pick a role, then click nodes. With a node in focus the keys t, o, a and u do the same."),
+        h("div", { class: "row apart" },
+          h("h2", {}, "What do you ask about?"),
+          h("button", { type: "button", class: "button quiet", title: "Take all roles and the question away", onclick: () => store.set({ roles: blank().roles, query: "" }, { undo: "clear the roles" }) }, "Clear"),
+        ),
+        h("p", { class: "muted small" }, "Pick a role, then click nodes. With a node in focus the keys t, o, g, a and u do the same."),
         brushes,
         h("div", { class: "know-graph" }, view.element),
         shown,
@@ -52,7 +58,7 @@ export function mount(element, store, api) {
       h("section", { class: "panel stack" },
         box.element,
         own.element,
-        h("div", { class: "row" }, h("div", { class: "field" }, h("label", { for: "know-data" }, "Data that are known"), data), named),
+        h("div", { class: "row know-data" }, h("div", { class: "field" }, h("label", { for: "know-data" }, "Data that are known"), data), named),
         mistake,
       ),
       parts.verdict, parts.steps, parts.sets, parts.paths, parts.independences,
@@ -85,17 +91,18 @@ export function mount(element, store, api) {
       local.fitted = names;
       view.fit();
     }
+    if (!local.reply?.hedge && local.show === "hedge") local.show = "paths";
     const modes = [["paths", "Paths", local.reply?.paths], ["step", "This step", steps().length], ["hedge", "Hedge", local.reply?.hedge]].filter(([, , has]) => has);
     fill(shown, modes.length > 1 ? ["Show", modes.map(([name, word]) => h("button", { type: "button", class: "chip", "aria-pressed": String(local.show === name), onclick: () => { local.show = name; redraw(); } }, word))] : null);
   }
 
   function tell() {
     const { reply } = local;
-    parts.verdict.hidden = parts.independences.hidden = !reply;
+    for (const part of Object.values(parts)) part.hidden = !reply;
     if (!reply) return;
     fill(parts.verdict, said.verdict(reply));
     tellSteps();
-    section(parts.sets, said.sets(reply, (names) => role({ ...store.get().roles, adjusted: names }, "adjust")));
+    section(parts.sets, said.sets(reply, (names) => store.set({ roles: { ...store.get().roles, ...reply.roles, adjusted: names } }, { undo: "adjust" })));
     tellPaths();
     fill(parts.independences, said.independences(reply));
   }
@@ -132,16 +139,16 @@ export function mount(element, store, api) {
     }) : []);
   }
 
-  function role(roles, label) {
-    store.set({ roles, query: "" }, { undo: label });
-  }
-
   function give(name, brush) {
     const node = local.drawing.nodes.find((each) => each.name === name);
     if (!node || node.latent || node.exogenous) return;
-    const { roles } = store.get();
+    const { roles: kept, query } = store.get();
+    const roles = { ...blank().roles, ...kept, ...local.reply?.roles };
+    const had = Object.keys(roles).find((each) => roles[each].includes(name));
     const without = Object.fromEntries(Object.entries(roles).map(([each, names]) => [each, names.filter((other) => other !== name)]));
-    role(roles[brush].includes(name) ? without : { ...without, [brush]: [...without[brush], name] }, `make ${name} ${brush}`);
+    const next = had === brush ? without : { ...without, [brush]: [...without[brush], name] };
+    const isAsked = [had, brush].some((each) => ASKED.includes(each));
+    store.set({ roles: next, query: isAsked ? "" : query }, { undo: `make ${name} ${brush}` });
   }
 
   view.element.addEventListener("click", (event) => {
@@ -158,8 +165,7 @@ export function mount(element, store, api) {
 
   function brush(next) {
     local.brush = next;
-    fill(brushes, ROLES.map(([name, word, letter]) => h("button", { type: "button", class: "chip", "data-role": name, "aria-pressed": String(name === next), "aria-keyshortcuts": letter, onclick: () => { brush(name); brushes.querySelector("[aria-pressed=true]").focus(); } }, word)),
-      h("button", { type: "button", class: "button quiet", onclick: () => role({ treatments: [], outcomes: [], adjusted: [], unobserved: [] }, "clear the roles") }, "Clear"));
+    fill(brushes, ROLES.map(([name, word, letter]) => h("button", { type: "button", class: "chip", "data-role": name, "aria-pressed": String(name === next), "aria-keyshortcuts": letter, onclick: () => { brush(name); brushes.querySelector("[aria-pressed=true]").focus(); } }, word)));
   }
 
   let timer = 0;

@@ -91,6 +91,7 @@ export function sets(reply, adjust) {
   const told = (text) => h("span", { class: "told" }, text);
   return [
     h("h2", {}, "What to adjust for, and other ways"),
+    reply.effect ? h("p", { class: "note" }, "Of the effect ", h("span", { class: "mono" }, reply.effect), ", which is not all that is asked.") : null,
     list("Adjustment sets", reply.adjustment, button, "No set of observed variables will do."),
     names.length || valid
       ? h("div", { class: "stack" },

@@ -37,6 +37,7 @@ export function createQueryBox({ id, label, complete, changed, entered }) {
   let options = [];
   let from = 0;
   let chosen = -1;
+  let asked = 0; // how often what may come next was asked for, or is no longer wanted
 
   function show() {
     list.hidden = !options.length;
@@ -48,6 +49,7 @@ export function createQueryBox({ id, label, complete, changed, entered }) {
   }
 
   function close() {
+    asked += 1;
     options = [];
     chosen = -1;
     show();
@@ -55,8 +57,9 @@ export function createQueryBox({ id, label, complete, changed, entered }) {
 
   async function look() {
     const { value, selectionStart: at } = input;
+    const own = (asked += 1);
     const found = await complete(value, at);
-    if (found === null || input.value !== value || document.activeElement !== input) return;
+    if (found === null || own !== asked || input.value !== value || document.activeElement !== input) return;
     options = found.options.slice(0, SHOWN);
     from = found.from;
     chosen = -1;
@@ -85,8 +88,8 @@ export function createQueryBox({ id, label, complete, changed, entered }) {
       event.preventDefault();
       if (chosen >= 0) take(chosen);
       else { close(); entered(); }
-    } else if (event.key === "Escape" && options.length) {
-      event.stopPropagation();
+    } else if (event.key === "Escape") {
+      if (options.length) event.stopPropagation();
       close();
     } else if (event.key === "Tab" && chosen >= 0 && !event.shiftKey) {
       event.preventDefault();

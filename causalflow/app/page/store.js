@@ -5,7 +5,7 @@
  * @property {string} name the file's name
  * @property {string} text the graph file
  * @property {string|null} format null: told by how the text begins
- * @property {{treatments: string[], outcomes: string[], adjusted: string[], unobserved: string[]}} roles
+ * @property {{treatments: string[], outcomes: string[], given: string[], adjusted: string[], unobserved: string[]}} roles
  * @property {string} query
  * @property {"draw"|"know"|"ask"|"imagine"|"table"} pane
  * @property {object} ask
@@ -32,7 +32,7 @@ export function blank() {
     name: "graph.yaml",
     text: "",
     format: "yaml",
-    roles: { treatments: [], outcomes: [], adjusted: [], unobserved: [] },
+    roles: { treatments: [], outcomes: [], given: [], adjusted: [], unobserved: [] },
     query: "",
     pane: "draw",
     ask: {},
