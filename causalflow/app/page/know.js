@@ -186,7 +186,7 @@ export function mount(element, store, api) {
       if (reply === null) return;
       if (reply.question !== local.reply?.question) Object.assign(local, { at: 0, path: null, show: reply.hedge ? "hedge" : "paths" });
       local.reply = reply;
-      box.show(reply.question ?? "");
+      box.show(asked.trim() || (reply.question ?? ""));
       own.show(reply.queries);
       blame(null);
     } catch (error) {
