@@ -67,7 +67,8 @@ def source_of(query: Query, nodes: Iterable[str]) -> Source:
     if observed == {"v"} and "v" not in known:
         observed = known - do - seen
     if unknown := sorted((observed | seen | do) - known):
-        raise QueryError(f"data: {query} names {unknown}, which the graph does not have")
+        names = ", ".join(f"'{name}'" for name in unknown)
+        raise QueryError(f"data: {query} names {names}, which the graph does not have")
     return Source(observed=observed, treatments=do, conditions=seen)
 
 
