@@ -6,7 +6,8 @@ A request names it:
                                          given when the page was started
     {"from": "drawn", "seed": 5}         a row drawn from the model
     {"from": "picture", "png": "data:...", "given": {"digit": 7}}
-                                         a picture of one's own, and what is known besides
+                                         a picture of one's own, and what is known besides;
+                                         "made" has what was done to it
     {"from": "values", "given": {...}}   values by node
 
 Data are read from where they lie; none are fetched. Where a data set of the package cannot be had
@@ -92,7 +93,7 @@ def factual(session: Session, given: Fitted, asked: object) -> Factual:
     known = _labels(given, asked.get("given", {}))
     if source == "values":
         return Factual(evidence=known, python=(f"evidence = {known!r}",), about="given")
-    return _of_picture(given, asked.get("png"), known)
+    return _of_picture(given, asked.get("png"), known, str(asked.get("made") or "")[:200])
 
 
 def key_of(asked: object) -> str:
@@ -144,7 +145,7 @@ def _users(session: Session, given: Fitted) -> Rows | None:
         found = read(place, graph, like=given.model.habits)
     except DataError:
         return None
-    line = f"rows = cf.data.read({place!r}, model.graph).columns"
+    line = f"rows = cf.data.read({place!r}, model.graph, like=model.habits).columns"
     return Rows(columns=_first(given, found), python=line, about=f"the first rows of {place}")
 
 
@@ -217,7 +218,7 @@ def _is_gap(values: Any) -> bool:
     return isinstance(values, list) and values[0] is None
 
 
-def _of_picture(given: Fitted, png: object, known: Mapping[str, Any]) -> Factual:
+def _of_picture(given: Fitted, png: object, known: Mapping[str, Any], made: str) -> Factual:
     """A picture of one's own as the only image of a graph."""
     model = given.model
     images = pictured(model.graph)
@@ -226,14 +227,16 @@ def _of_picture(given: Fitted, png: object, known: Mapping[str, Any]) -> Factual
     name = images[0]
     shape = model.graph.nodes[name].type.shape
     evidence = {**known, name: picture_of(png, shape, model.habits.get(name))}
+    told = "".join(f"{node!r}: {value!r}, " for node, value in known.items())
     lines = (
         "import numpy",
         "from PIL import Image",
         'pixels = numpy.asarray(Image.open("factual.png"))  # saved from the page',
-        f'evidence = {{**{known!r}, "{name}": pixels.reshape({shape[1]}, {shape[2]}, -1)'
-        ".transpose(2, 0, 1)[None]}",
+        f"image = pixels.reshape({shape[1]}, {shape[2]}, -1).transpose(2, 0, 1)[None]",
+        f'evidence = {{{told}"{name}": image}}',
     )
-    return Factual(evidence=evidence, python=lines, about="a picture of your own")
+    about = "a picture of your own" + (f": {made}" if made else "")
+    return Factual(evidence=evidence, python=lines, about=about)
 
 
 def _labels(given: Fitted, asked: object) -> dict[str, Any]:

@@ -162,9 +162,12 @@ class Guard:
         if "content-encoding" in headers:
             raise RefusedError(415, "a packed body is not read; send it as it is")
         given = _single(headers, "content-type").partition(";")[0].strip().lower()
-        allowed = PICTURES if path == "/upload" else (JSON,)
-        if given not in allowed:
-            raise RefusedError(415, f"the Content-Type must be {' or '.join(allowed)}")
+        if path == "/upload":
+            if given not in PICTURES:
+                kinds = ", ".join(each.removeprefix("image/").upper() for each in PICTURES)
+                raise RefusedError(415, f"no picture that can be read; give one of {kinds}")
+        elif given != JSON:
+            raise RefusedError(415, f"the Content-Type must be {JSON}")
 
 
 def _own(host: str) -> Iterable[str]:
@@ -187,13 +190,15 @@ def headers_of(scope: Scope) -> dict[str, list[str]]:
     return found
 
 
-async def body_of(scope: Scope, receive: Receive, limit: int, seconds: float) -> bytes:
-    """The body, if it has no more bytes than that and comes in time.
+async def body_of(
+    scope: Scope, receive: Receive, limit: int, seconds: float, what: str = "body"
+) -> bytes:
+    """The body, ``what`` in messages, if it has no more bytes than that and comes in time.
 
     Raises:
         RefusedError: it has more, comes too slowly, or its sender has gone.
     """
-    too_large = RefusedError(413, f"the body has more than {limit >> 20} MB")
+    too_large = RefusedError(413, f"the {what} has more than {limit >> 20} MB")
     said = headers_of(scope).get("content-length", ["0"])[0]
     if not said.isdecimal() or int(said[:20]) > limit:
         raise too_large

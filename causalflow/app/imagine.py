@@ -23,7 +23,7 @@ from causalflow.app.departure import ANOTHER, departures
 from causalflow.app.factual import Factual, factual, key_of, shown_rows
 from causalflow.app.fitted import Fitted, controls, fitted, listed, pictured
 from causalflow.app.handler import Handler, Session
-from causalflow.app.picture import FULL, data_uri, difference, picture_of, unit
+from causalflow.app.picture import FULL, data_uri, difference, made, picture_of, unit
 from causalflow.errors import CausalflowWarning, EvidenceError
 from causalflow.graph.settings import in_words
 from causalflow.identify.judgement import left_open
@@ -81,7 +81,10 @@ def _start(request: Request, session: Session) -> Reply:
 
 
 def _picture(request: Request, session: Session) -> Reply:
-    """An uploaded picture as the model sees it: its size, its channels."""
+    """An uploaded picture as the model sees it, and ``about``, what was done to it for that.
+
+    ``size`` is the (width, height) that its file had, where the page sends a smaller one.
+    """
     given = fitted(session, request)
     names = pictured(given.model.graph)
     if len(names) != 1:
@@ -90,7 +93,9 @@ def _picture(request: Request, session: Session) -> Reply:
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", CausalflowWarning)
         image = picture_of(request.get("png"), kind.shape, given.model.habits.get(names[0]))
-    return {"png": data_uri(unit(image, kind.depth)[0]), "notes": [str(w.message) for w in told]}
+    about = made(request.get("png"), request.get("size"), kind.shape)
+    notes = [str(each.message) for each in told]
+    return {"png": data_uri(unit(image, kind.depth)[0]), "about": about, "notes": notes}
 
 
 def _fits(request: Request, session: Session) -> Reply:
@@ -108,6 +113,8 @@ def _imagine(request: Request, session: Session) -> Reply:
     world, told = _predicted(given, kept.abduction, do, steps)
     middle = time.perf_counter()
     pictures = [_shown(given, name, kept.world, world) for name in pictured(given.model.graph)]
+    if draws > 1 and all(len(set(each["counterfactual"])) == 1 for each in pictures):
+        told.append("the row leaves nothing of the pictures open: all draws are the same")
     end = time.perf_counter()
     return {
         "pictures": pictures,
@@ -188,8 +195,9 @@ def moved(
 ) -> list[Reply]:
     """A line a control: its value before and after, by how much it moved, whether it was set.
 
-    ``open`` says that the evidence leaves it open: ``after`` is one draw; of a class ``shares`` has
-    the probability of each level.
+    ``inferred`` has how its value before was found, None where the evidence gives it. ``open`` says
+    that the evidence leaves it open: ``after`` is one draw; of a class ``shares`` has the
+    probability of each level.
     """
     old, new = (world.to_dataframe().iloc[0] for world in (before, after))
     open_nodes = after.info.undetermined
@@ -198,6 +206,7 @@ def moved(
     for control in controls(session, given):
         name = control["name"]
         line = {"node": name, "unit": control["unit"], "set": name in do, "open": False}
+        line["inferred"] = before.info.inferred.get(name)
         line |= {"before": _plain(old[name]), "after": _plain(new[name])}
         if "levels" not in control:
             line["change"] = line["after"] - line["before"]
@@ -254,10 +263,13 @@ def _predicted(
 
 
 def _notes(kept: Kept, world: World, told: list[str]) -> list[str]:
+    from causalflow.model.unlike import unlike
+
     info = world.info
     ways = dict.fromkeys(info.inferred.values())
     named = {way: [n for n, how in info.inferred.items() if how == way] for way in ways}
     notes = [f"inferred: {', '.join(names)}, {way}" for way, names in named.items()]
+    notes += unlike(kept.abduction)
     notes += told
     notes += [f"assumes: {each}" for each in info.assumptions if each not in told]
     notes += [f"settings of {each}" for each in in_words(info.settings)]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from causalflow.data.decoding import Raw
     from causalflow.data.habit import Habit
 
-__all__ = ["FULL", "data_uri", "difference", "picture_of", "unit"]
+__all__ = ["FULL", "data_uri", "difference", "made", "picture_of", "unit"]
 
 FULL = 0.5
 DARKER, BRIGHTER = (0.0, 114 / 255, 178 / 255), (213 / 255, 94 / 255, 0.0)
@@ -81,6 +81,34 @@ def picture_of(given: object, shape: tuple[int, ...], habit: Habit | None = None
     channels, height, width = shape
     pictures = Pictures(source=_Upload(content), manner=replace(manner, workers=0))
     return pictures.of_shape((channels, height, width))[[0]]
+
+
+def made(given: object, size: object, shape: tuple[int, ...]) -> str:
+    """What is done to an uploaded picture to bring it to an image's shape, in words.
+
+    Args:
+        given: the address that holds its file.
+        size: the (width, height) of the file that it was made of; anything else: its own.
+        shape: that of the image node, (channels, height, width).
+    """
+    from causalflow.data.decoding import opened_picture
+
+    with opened_picture(_content(given), NAME) as header:
+        own, grey = header.size, header.mode in ("1", "L", "I", "I;16", "F")
+    match size:
+        case [int(width), int(height)]:
+            own = (width, height)
+    wide, high = own
+    channels, height, width = shape
+    said = [f"{wide} x {high} pixels"]
+    if own != (width, height):
+        cut = "" if wide * height == high * width else " and cut"
+        said.append(f"scaled{cut} to {width} x {height}")
+    if grey and channels == 3:
+        said.append("grey: its three colours are alike")
+    if not grey and channels == 1:
+        said.append("its colours made grey")
+    return ", ".join(said)
 
 
 @dataclass(frozen=True, slots=True)

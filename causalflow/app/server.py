@@ -149,13 +149,13 @@ class _Crews:
         """The picture in the body, decoded, as a small PNG that the page can send along."""
 
         async def body() -> Mapping[str, Any]:
-            content = await self._body(request, UPLOAD_BYTES)
+            content = await self._body(request, UPLOAD_BYTES, "picture")
             return {"file": base64.b64encode(content).decode()}
 
         return _Answering(self, "upload", body)
 
-    async def _body(self, request: Request, limit: int) -> bytes:
-        return await body_of(request.scope, request.receive, limit, self._seconds)
+    async def _body(self, request: Request, limit: int, what: str = "body") -> bytes:
+        return await body_of(request.scope, request.receive, limit, self._seconds, what)
 
     async def run(self, name: str, body: Event, tell: Callable[[Event], None]) -> Event:
         crew = self._slow if (await asyncio.shield(self._handlers))[name] else self._quick

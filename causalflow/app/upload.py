@@ -55,12 +55,24 @@ def _small(picture: Any) -> Mapping[str, Any]:
     if width * height > PIXELS:
         limit = f"{PIXELS:,} pixels"
         raise DataError(f"the picture has {width} by {height} pixels; give one of at most {limit}")
-    grey = picture.mode in ("1", "L", "I", "I;16", "F")
-    small = picture.convert("L" if grey else "RGB")
+    small = _eight_bits(picture)
+    width, height = small.size
     small.thumbnail((SIDE, SIDE))
     file = io.BytesIO()
     small.save(file, format="PNG")
     return {"picture": data_uri(file.getvalue()), "width": width, "height": height}
+
+
+def _eight_bits(picture: Any) -> Any:
+    """Grey or in colours, of 8 bits; 16 bits are scaled, and turned as the camera notes (EXIF)."""
+    import numpy as np
+    from PIL import Image as Picture
+    from PIL import ImageOps
+
+    if picture.mode.startswith("I"):
+        return Picture.fromarray((np.asarray(picture) / 257).round().astype(np.uint8))
+    turned = ImageOps.exif_transpose(picture)
+    return turned.convert("L" if picture.mode in ("1", "L", "F") else "RGB")
 
 
 HANDLERS: dict[str, Handler] = {"upload": Handler(_upload)}

@@ -212,6 +212,8 @@ def counterfactual(
     draws (or -n, if more), and three ranges: what the row leaves open with the error of the fit,
     that error alone (fit --members), and what holds whatever the noise.
     """
+    from causalflow.model.unlike import unlike
+
     if not do:
         raise EvidenceError("counterfactual: give at least one intervention, as in --do color=red")
     check_alone(out, output, shards)
@@ -268,7 +270,8 @@ def counterfactual(
     drawn = {label: _open(graph, each, numbers) for label, each in worlds.items()}
     found = drawn[named(do)]
     answer = summary(abduction, worlds, output, found, sure) | notes(loaded, source, action)
-    answer["notes"] = [*answer["notes"], *_named_rows(left), *beyond]
+    odd = unlike(abduction, numbers)
+    answer["notes"] = [*answer["notes"], *odd, *_named_rows(left), *beyond]
     if is_graph_file(model):
         answer |= {"model": weights}
     if is_graph_file(model) or supply:

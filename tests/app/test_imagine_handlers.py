@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 import causalflow as cf
+from causalflow.app import upload
 from causalflow.app.factual import ROWS, _of_set
 from causalflow.app.fitted import controls, fitted
 from causalflow.app.handler import Session
@@ -288,3 +289,44 @@ def test_picture_of_too_many_pixels_is_refused_before_it_is_decoded(session):
     png = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
     with pytest.raises(CausalflowError, match="5,000 x 5,000"):
         ask(session, "imagine_picture", model="scene_ball", png=png)
+
+
+def test_picture_of_ones_own_says_what_was_done_to_it_and_that_it_is_strange(session):
+    """A photograph, so to speak, for a model of grey digits: it is read, and it is said so."""
+    rng = np.random.default_rng(0)
+    file = io.BytesIO()
+    Image.fromarray(rng.integers(0, 255, (40, 60, 3), dtype=np.uint8)).save(file, "PNG")
+    png = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+    seen = ask(session, "imagine_picture", model="morpho_mnist", png=png, size=[600, 400])
+    assert seen["about"] == "600 x 400 pixels, scaled and cut to 28 x 28, its colours made grey"
+    row = {"from": "picture", "png": seen["png"], "made": seen["about"]}
+    reply = ask(session, "imagine", model="morpho_mnist", row=row, do={})
+    assert reply["row"] == f"a picture of your own: {seen['about']}"
+    assert all("read off the image" in each["inferred"] for each in reply["moved"])
+    assert any(each.startswith("image: unlike the pictures") for each in reply["notes"])
+    drawn = ask(session, "imagine", model="morpho_mnist", row={"from": "drawn", "seed": 1}, do={})
+    assert not any("unlike" in each for each in drawn["notes"])
+    assert all(each["inferred"] is None for each in drawn["moved"])
+
+
+def test_draws_that_are_all_the_same_are_said_to_be(session):
+    row = {"from": "drawn", "seed": 5}
+    reply = ask(session, "imagine", model="scene_ball", row=row, do={"size": 7.0}, draws=2)
+    assert "the row leaves nothing of the pictures open: all draws are the same" in reply["notes"]
+
+
+@pytest.mark.parametrize("kind", ["16 bits", "turned"])
+def test_uploaded_picture_keeps_its_greys_and_its_head_up(session, kind):
+    """A picture of 16 bits is scaled, not cut off at white; a camera's turn is honoured."""
+    ramp = np.linspace(0, 255, 20).round().astype(np.uint8)[None].repeat(10, 0)
+    file = io.BytesIO()
+    if kind == "16 bits":
+        Image.fromarray(ramp.astype(np.uint16) * 257).save(file, "PNG")
+    else:
+        exif = Image.Exif()
+        exif[0x0112] = 6  # to be turned by a quarter, clockwise
+        Image.fromarray(np.rot90(ramp)).save(file, "PNG", exif=exif)
+    content = base64.b64encode(file.getvalue()).decode()
+    reply = upload.HANDLERS["upload"].run({"file": content}, session)
+    assert (reply["width"], reply["height"]) == (20, 10)
+    assert np.array_equal(pixels(reply["picture"]), ramp)

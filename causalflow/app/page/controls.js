@@ -20,6 +20,7 @@ import { fill, h } from "./dom.js";
  * @property {string|number|null} before
  * @property {string|number|null} after
  * @property {boolean} set
+ * @property {string|null} [inferred] how the value was found, where the row does not tell it
  */
 
 /** A number as the page shows it.
@@ -67,10 +68,12 @@ function head(control, on, id) {
   const state = h("span", { class: "small muted control-state" });
   const title = h("span", { class: "control-title", id }, control.name,
     control.unit ? h("span", { class: "muted small" }, ` ${control.unit}`) : null);
-  const show = ({ before, after, set }) => {
+  const show = ({ before, after, set, inferred = null }) => {
     free.hidden = !set;
     const moved = !set && before !== null && shown(before) !== shown(after);
-    state.textContent = set ? `set, was ${shown(before)}` : moved ? `moves, was ${shown(before)}` : "";
+    const change = set ? `set, was ${shown(before)}` : moved ? `moves, was ${shown(before)}` : "";
+    state.textContent = [change, inferred ? "inferred" : ""].filter(Boolean).join(", ");
+    state.title = inferred ?? "";
   };
   return { row: h("div", { class: "row apart control-head" }, h("span", { class: "row" }, title, state), free), show };
 }
@@ -84,6 +87,7 @@ function slider(control, on) {
   const band = h("span", { class: "control-band", "aria-hidden": "true" });
   const mark = h("span", { class: "control-mark", "aria-hidden": "true", hidden: true });
   const says = h("span", { class: "small muted", id: `${id}-says` }, fitted ? `fitted ${shown(fitted[0])} to ${shown(fitted[1])}` : "");
+  const beyond = h("span", { class: "small control-beyond", role: "status" });
   const share = (value) => String((value - low) / (high - low || 1));
   if (fitted) {
     band.style.setProperty("--from", share(fitted[0]));
@@ -93,6 +97,8 @@ function slider(control, on) {
   const rounded = () => Number((Math.round(Number(range.value) / step) * step).toFixed(10));
   const within = (value) => Math.min(Math.max(value, low), high);
   let isHeld = false;
+  let now = null;
+  let end = null; // the end that a number beyond it was taken back to
   range.addEventListener("pointerdown", () => { isHeld = true; });
   for (const end of ["pointerup", "pointercancel", "blur"]) range.addEventListener(end, () => { isHeld = false; });
   range.addEventListener("input", () => { exact.value = shown(within(rounded())); on.onset(name, within(rounded()), false); });
@@ -106,15 +112,22 @@ function slider(control, on) {
     range.dispatchEvent(new Event("change"));
   });
   exact.addEventListener("change", () => {
-    if (exact.value !== "" && Number.isFinite(exact.valueAsNumber)) on.onset(name, within(exact.valueAsNumber), true);
+    const typed = exact.valueAsNumber;
+    const value = Number.isFinite(typed) ? within(typed) : null;
+    end = value === typed ? null : value;
+    beyond.textContent = end === null ? "" : `${shown(typed)} is beyond ${shown(low)} to ${withUnit(high, control.unit)}: ${shown(end)} is set`;
+    exact.value = shown(value ?? now);
+    if (value !== null) on.onset(name, value, true);
   });
   const track = h("span", { class: "control-track" }, band, mark, range);
   return {
     name,
-    element: h("div", { class: "control" }, top.row, h("div", { class: "control-line" }, track, exact), says),
+    element: h("div", { class: "control" }, top.row, h("div", { class: "control-line" }, track, exact), says, beyond),
     show(value) {
       top.show(value);
       if (value.after === null) return;
+      now = value.after;
+      if (end !== value.after) beyond.textContent = "";
       if (!isHeld || !value.set) range.value = String(value.after);
       range.setAttribute("aria-valuetext", withUnit(value.after, control.unit));
       if (document.activeElement !== exact) exact.value = shown(value.after);

@@ -52,9 +52,11 @@ export function mount(element, store, api) {
     onrow: (row) => change({ row }, "choose a row"),
     async onfile(file) {
       try {
-        const { picture } = await api.upload(file);
-        const seen = await api.post("imagine_picture", { model: of().model, png: picture });
-        if (seen) change({ row: { from: "picture", png: seen.png } }, "open a picture");
+        const { picture, width, height } = await api.upload(file);
+        const seen = await api.post("imagine_picture", { model: of().model, png: picture, size: [width, height] });
+        if (!seen) return;
+        fill(view.problem);
+        change({ row: { from: "picture", png: seen.png, made: seen.about } }, "open a picture");
       } catch (mistake) {
         fail(mistake);
       }
@@ -148,9 +150,11 @@ export function mount(element, store, api) {
     view.badge.title = found.badge.question ?? "";
     fill(view.moved, movedTable(found.moved));
     fill(view.notes, [found.badge.words, ...found.notes].map((each) => h("li", {}, each)));
+    const { abduction, prediction, pictures } = found.milliseconds;
+    const way = Math.max(0, Math.round(milliseconds) - [abduction, prediction, pictures].reduce((sum, each) => sum + Math.round(each), 0));
     const calls = found.calls.abduction + found.calls.prediction;
     view.numbers.textContent = `${draft ? "Preview by fewer steps. " : ""}${Math.round(milliseconds)} ms from slider to picture: `
-      + `noise ${spent(found.milliseconds.abduction)}, prediction ${spent(found.milliseconds.prediction)}, pictures ${spent(found.milliseconds.pictures)}. `
+      + `noise ${spent(abduction)}, prediction ${spent(prediction)}, pictures ${spent(pictures)}, the way there and back ${way} ms. `
       + `${shown(calls)} network calls (${shown(found.calls.abduction)} to find the noise, ${shown(found.calls.prediction)} to draw).`;
     view.python.textContent = found.python;
     view.factual.hidden = of().row?.from !== "picture";
@@ -216,9 +220,9 @@ function movedTable(moved) {
   const head = h("tr", {}, ["node", "was", "would be", "change"].map((each, at) => h("th", { scope: "col", class: at ? "number" : null }, each)));
   const lines = changed.map(({ node, unit, before, after, change, set, open, shares }) => h("tr", {},
     h("th", { scope: "row" }, node, set ? h("span", { class: "muted" }, " set") : null),
-    h("td", { class: "number" }, shown(before)),
+    h("td", { class: "number" }, withUnit(before, unit)),
     h("td", { class: "number" }, withUnit(after, unit), open ? h("span", { class: "muted" }, ` one draw${drawn(shares)}`) : null),
-    h("td", { class: "number" }, change === undefined ? "" : `${change > 0 ? "+" : ""}${shown(change)}`)));
+    h("td", { class: "number" }, change === undefined ? "" : `${change > 0 ? "+" : ""}${withUnit(change, unit)}`)));
   return [h("table", { class: "table" }, h("thead", {}, head), h("tbody", {}, lines)), stay];
 }
 
@@ -242,7 +246,7 @@ function build(element) {
     keep("body", h("div", { class: "answer-grid", hidden: true },
       h("section", { class: "panel stack answer-first", "aria-label": "The picture" },
         keep("pictures", h("div", { class: "pictures" })),
-        h("p", { class: "small muted difference-key" }, h("span", { class: "key darker" }), "darker ", h("span", { class: "key brighter" }), "brighter; full colour from half of black to white"),
+        h("p", { class: "small muted difference-key" }, h("span", { class: "key darker" }), "darker ", h("span", { class: "key brighter" }), "brighter; the deeper, the more: full colour from half of the way between black and white on"),
         keep("badge", h("div", { class: "row badge-line" }))),
       whatIf(keep, [
         keep("fits", h("div", { class: "note stack", hidden: true },
@@ -264,11 +268,11 @@ function build(element) {
 }
 
 /** The options of a list of models; one that cannot be read says why.
- * @param {{name: string, title: string, about: string, problem: string|null}[]} models
+ * @param {{name: string, shipped: boolean, title: string, about: string, problem: string|null}[]} models
  */
 export function modelOptions(models) {
   return models.map((each) => h("option", { value: each.name, disabled: Boolean(each.problem) },
-    each.problem ? `${each.name}: ${each.problem}` : `${each.title}: ${each.about}`));
+    each.problem ? `${each.name}: ${each.problem}` : `${each.shipped ? each.title : each.name}: ${each.about}`));
 }
 
 /** The panel of the controls: `back`, and what is in it.
