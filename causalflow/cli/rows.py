@@ -236,7 +236,9 @@ def supply_of(
     if data is None:
         known = shipped_data(file, weights)
         if known is None:
-            raise EvidenceError("counterfactual: no evidence; give --image, --evidence or --given")
+            raise EvidenceError(
+                "counterfactual: no evidence; give --image, --data, --evidence or --given"
+            )
         return supplied(known, wanted, model)
     if is_data_set(data):
         return named(data_set(data), wanted, model.graph)

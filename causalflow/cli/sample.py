@@ -17,7 +17,7 @@ from causalflow.cli.arguments import (
     do_option,
     examples,
     guidance_option,
-    input_file,
+    model_file,
     sampling_option,
     seed_option,
     steps_option,
@@ -67,7 +67,7 @@ COLUMNS, MOST_IMAGES = 8, 64
         "--shards tar",
     ),
 )
-@click.argument("model", type=input_file)
+@click.argument("model", type=model_file)
 @click.option(
     "-n", "draws", type=click.IntRange(1, DRAWN_ROWS), default=8, show_default=True, help="Draws."
 )
@@ -106,8 +106,9 @@ def sample(
 ) -> None:
     """Draw from MODEL: P(nodes), or P(nodes | do(...)).
 
-    MODEL is a model file, or a graph file whose nodes all have equations or tables, or for which a
-    fitted model ships.
+    MODEL is a model file, a folder of "causalflow share", a graph file whose nodes all have
+    equations or tables, or for which a fitted model ships, or the name of such a model.
+
     Without an output file the labels are printed, and no image is made unless a label needs it. A
     picture shows the first 64 draws.
     """

@@ -17,9 +17,9 @@ from causalflow.cli.arguments import (
     OutputFile,
     examples,
     files,
-    input_file,
     is_graph_file,
     load_model,
+    model_file,
 )
 from causalflow.cli.identify import as_record, data_option, decided
 from causalflow.cli.output import json_option, records, say, say_json, table
@@ -85,7 +85,7 @@ def _title(verdict: Verdict) -> str:
         "causalflow describe model.safetensors", "causalflow describe graph.yaml --json"
     ),
 )
-@click.argument("model_or_graph", type=input_file)
+@click.argument("model_or_graph", type=model_file)
 @json_option
 def describe(model_or_graph: Path, as_json: bool) -> None:
     """Show what each node of a model is made by, or of a graph file would be."""

@@ -160,7 +160,7 @@ def _verdict(model: Model, question: str) -> tuple[str, str, str]:
     if verdict.identifiable:
         return question, "yes", str(verdict.estimand)
     decided = "no" if verdict.identifiable is False else "unknown"
-    return question, decided, " ".join(" ".join(rest or [first]).split())
+    return question, decided, "; ".join(" ".join(each.split()) for each in rest or [first])
 
 
 def _learned(model: Model) -> Iterator[str]:

@@ -25,9 +25,11 @@ from tqdm.auto import tqdm
 from causalflow.errors import CausalflowError, CausalflowWarning
 from causalflow.training.logger import Teller
 
-__all__ = ["TrainingLog", "read_log"]
+__all__ = ["MEMORY", "TrainingLog", "read_log"]
 
 MEMORY = 50
+THOUSANDS = 100_000
+"""Pictures or rows of a run from which on its bar counts them in thousands."""
 
 
 class TrainingLog:
@@ -68,8 +70,8 @@ class TrainingLog:
         self._bar = tqdm(
             total=steps * batch_size,
             initial=start * batch_size,
-            unit=unit,
-            unit_scale=True,
+            unit=f" {unit}s",
+            unit_scale=steps * batch_size >= THOUSANDS,
             desc="fit",
             disable=not progress,
             mininterval=0.5,

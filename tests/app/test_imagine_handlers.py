@@ -303,9 +303,11 @@ def test_picture_of_ones_own_says_what_was_done_to_it_and_that_it_is_strange(ses
     reply = ask(session, "imagine", model="morpho_mnist", row=row, do={})
     assert reply["row"] == f"a picture of your own: {seen['about']}"
     assert all("read off the image" in each["inferred"] for each in reply["moved"])
-    assert any(each.startswith("image: unlike the pictures") for each in reply["notes"])
+    assert [each.split(" (")[0] for each in reply["doubts"]] == [
+        "image: unlike the pictures that the model was fitted to"
+    ]
     drawn = ask(session, "imagine", model="morpho_mnist", row={"from": "drawn", "seed": 1}, do={})
-    assert not any("unlike" in each for each in drawn["notes"])
+    assert drawn["doubts"] == []
     assert all(each["inferred"] is None for each in drawn["moved"])
 
 

@@ -103,7 +103,7 @@ def test_an_explicit_graph_needs_no_checkpoint(cli):
     assert [row["thickness"] for row in json.loads(ran.out)["rows"]] == [2, 3]
     ran = cli("counterfactual", GRAPHS / "morphomnist_scm.yaml", "--do", "thickness=3")
     assert (ran.code, ran.err.count("\n")) == (2, 1)
-    assert "no evidence; give --image, --evidence or --given" in ran.err
+    assert "no evidence; give --image, --data, --evidence or --given" in ran.err
 
 
 def test_an_evaluation_on_drawn_pictures_claims_nothing_of_real_ones(cli, tmp_path, monkeypatch):

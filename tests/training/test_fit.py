@@ -513,7 +513,7 @@ def test_the_bar_shows_losses_of_all_nodes_and_pictures(capsys):
     fitted(progress=True)
     shown = capsys.readouterr().err
     assert "fit: 100%" in shown
-    assert "image/s" in shown
+    assert "images/s" in shown
     for name in ("loss=", "size=", "image="):
         assert name in shown
 

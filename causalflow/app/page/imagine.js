@@ -148,6 +148,7 @@ export function mount(element, store, api) {
     const [kind, label] = BADGES[found.badge.kind];
     fill(view.badge, badge(kind, label), h("span", { class: "small" }, found.badge.words));
     view.badge.title = found.badge.question ?? "";
+    fill(view.doubts, found.doubts.map((each) => h("p", { class: "note small" }, each)));
     fill(view.moved, movedTable(found.moved));
     fill(view.notes, [found.badge.words, ...found.notes].map((each) => h("li", {}, each)));
     const { abduction, prediction, pictures } = found.milliseconds;
@@ -242,11 +243,12 @@ function build(element) {
         h("label", { class: "field imagine-model" }, h("span", {}, "Model"), keep("model", h("select", {}))),
         keep("says", h("span", { class: "muted", role: "status" }))),
       keep("problem", h("div", {})),
-      keep("start", h("div", { class: "stack" }))),
+      keep("start", h("div", { class: "stack" })),
+      keep("doubts", h("div", { role: "status" }))),
     keep("body", h("div", { class: "answer-grid", hidden: true },
       h("section", { class: "panel stack answer-first", "aria-label": "The picture" },
         keep("pictures", h("div", { class: "pictures" })),
-        h("p", { class: "small muted difference-key" }, h("span", { class: "key darker" }), "darker ", h("span", { class: "key brighter" }), "brighter; the deeper, the more: full colour from half of the way between black and white on"),
+        h("p", { class: "small muted difference-key" }, h("span", { class: "key darker" }), "darker ", h("span", { class: "key brighter" }), "brighter; full colour: by half of black to white, or more"),
         keep("badge", h("div", { class: "row badge-line" }))),
       whatIf(keep, [
         keep("fits", h("div", { class: "note stack", hidden: true },
