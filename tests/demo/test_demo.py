@@ -1,4 +1,4 @@
-"""The shipped model keeps what the README says of it, on held-out real digits."""
+"""The shipped model keeps what docs/models.md says of it, on held-out real digits."""
 
 import json
 from pathlib import Path
