@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 __all__ = ["Factual", "Rows", "factual", "key_of", "rows_of", "shown_rows"]
 
 ROWS = 24
+"""Rows that are listed; of a model with pictures all that can be chosen."""
+MOST_ROWS = 20_000
+"""Rows of a table that can be chosen by their number."""
 MOST_SEED = 2**31
 DRAWN_SEED = 2
 _SOURCES = ("data", "drawn", "picture", "values")
@@ -113,7 +116,7 @@ def shown_rows(session: Session, given: Fitted) -> dict[str, Any] | None:
     if rows is None:
         return None
     images = [name for name in pictured(given.model.graph) if name in rows.columns]
-    labels = {name: list(each) for name, each in rows.columns.items() if name not in images}
+    labels = {name: each[:ROWS] for name, each in rows.columns.items() if name not in images}
     pictures = {
         name: [data_uri(each) for each in unit(rows.columns[name], nodes[name].type.depth)]
         for name in images
@@ -142,11 +145,11 @@ def _users(session: Session, given: Fitted) -> Rows | None:
 
     graph, place = given.model.graph, str(session.data)
     try:
-        found = read(place, graph, like=given.model.habits)
+        columns = _first(given, read(place, graph, like=given.model.habits))
     except DataError:
         return None
     line = f"rows = cf.data.read({place!r}, model.graph, like=model.habits).columns"
-    return Rows(columns=_first(given, found), python=line, about=f"the first rows of {place}")
+    return Rows(columns=columns, python=line, about=place)
 
 
 def _of_set(given: Fitted, name: str) -> Rows | None:
@@ -177,7 +180,7 @@ def _size(given: Fitted) -> int | None:
 
 
 def _first(given: Fitted, rows: Any) -> dict[str, Any]:
-    """The columns of the first rows, labels by name, pictures in memory."""
+    """The columns of the rows that can be chosen, labels by name, pictures in memory."""
     import torch
 
     from causalflow.data.frame import Frame
@@ -185,7 +188,7 @@ def _first(given: Fitted, rows: Any) -> dict[str, Any]:
 
     graph = given.model.graph
     frame = Frame.read(rows, graph)
-    first = torch.arange(min(ROWS, len(frame)))
+    first = torch.arange(min(ROWS if pictured(graph) else MOST_ROWS, len(frame)))
     columns: dict[str, Any] = {}
     for name, column in frame.of(graph.nodes).columns.items():
         values: Tensor = column[first]

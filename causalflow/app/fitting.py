@@ -1,7 +1,8 @@
 """Fitting: a model of the rows that a user opens in the page, for the graph on it.
 
-The rows come as the text of a CSV file and are not written anywhere. A fit is found again by its
-graph, its rows and its options, as long as it is among the last that were made.
+The rows come as the text of a CSV file, which is not written anywhere, or are those of the file
+that was given when the page was started. A fit is found again by its graph, its rows and its
+options, as long as it is among the last that were made.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import io
 import json
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from causalflow.app.fitted import FIT, MOST_FITS, Fitted
@@ -26,30 +28,39 @@ if TYPE_CHECKING:
     from causalflow.data.sketch import Guess
     from causalflow.model.model import Model
 
-__all__ = ["fit_rows", "typed"]
+__all__ = ["fit_rows", "given_rows", "typed"]
 
 MINUTES = 2.0
 MOST_MEMBERS = 20
 FILE = "rows.csv"
 
 
+def given_rows(session: Session) -> str | None:
+    """The name of the table that was given when the page was started; None where none was."""
+    given = session.data
+    return None if given is None or given.suffix.lower() != ".csv" else given.name
+
+
 def fit_rows(session: Session, request: Mapping[str, Any]) -> Fitted:
     """The model of the request's ``csv`` for the graph that is its ``text``.
+
+    Where the request has no ``csv`` its rows are those that were given at the start.
 
     Its ``members``, 0 to `MOST_MEMBERS`, tell the error of the fit.
 
     Raises:
         CausalflowError: a graph or rows that cannot be read or fitted.
     """
-    text, rows, format = (request.get(name) for name in ("text", "csv", "format"))
+    text, format = request.get("text"), request.get("format")
     members = request.get("members", 0)
-    if not isinstance(text, str) or not isinstance(rows, str):
+    if not isinstance(text, str):
         raise DataError("expected 'text', the graph, and 'csv', the rows")
+    rows = _Source.of(session, request)
     if isinstance(members, bool) or not isinstance(members, int):
         raise DataError(f"members: {str(members)[:40]}; expected a number")
     if not 0 <= members <= MOST_MEMBERS:
         raise DataError(f"members: {members}; expected 0 to {MOST_MEMBERS}")
-    content = json.dumps([text, rows, format, members])
+    content = json.dumps([text, rows.key, format, members])
     name = FIT + hashlib.sha256(content.encode()).hexdigest()[:32]
     graph = loads(text, format if isinstance(format, str) else None)
     return session.cache.keep(
@@ -57,8 +68,8 @@ def fit_rows(session: Session, request: Mapping[str, Any]) -> Fitted:
     )
 
 
-def typed(request: Mapping[str, Any]) -> dict[str, Any]:
-    """The request's ``text`` with types guessed from its ``csv``, and each guess with its reason.
+def typed(session: Session, request: Mapping[str, Any]) -> dict[str, Any]:
+    """The request's ``text`` with types guessed from its rows, and each guess with its reason.
 
     Nodes that have a type keep it. Where the graph has a node that is no column the text is a first
     graph of all columns, without an edge, and ``new`` says so.
@@ -69,10 +80,11 @@ def typed(request: Mapping[str, Any]) -> dict[str, Any]:
     from causalflow import edit
     from causalflow.data.sketch import sketch_in
 
-    text, rows, format = (request.get(name) for name in ("text", "csv", "format"))
-    if not isinstance(text, str) or not isinstance(rows, str):
+    text, format = request.get("text"), request.get("format")
+    if not isinstance(text, str):
         raise DataError("expected 'text', the graph, and 'csv', the rows")
-    sketch = sketch_in(_table(rows), FILE)
+    rows = _Source.of(session, request)
+    sketch = sketch_in(rows.table(), rows.name)
     graph = loads(text, format if isinstance(format, str) else None)
     said = {guess.name: guess for guess in sketch.guesses}
     if not graph.nodes.keys() <= said.keys():
@@ -89,20 +101,62 @@ def _shown(guesses: Sequence[Guess]) -> list[dict[str, str]]:
     return [{"node": each.name, "entry": each.entry, "why": each.why} for each in guesses]
 
 
-def _fit(session: Session, name: str, graph: Graph, rows: str, members: int) -> Fitted:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Source:
+    """Where the rows of a fit come from.
+
+    Attributes:
+        key: what tells them from others.
+        name: the file's name.
+        python: what `cf.data.read` is given for them.
+        csv: their text; None: they are in the file ``python``.
+    """
+
+    key: Any
+    name: str
+    python: str
+    csv: str | None
+
+    @staticmethod
+    def of(session: Session, request: Mapping[str, Any]) -> _Source:
+        """The request's ``csv``, or what was given at the start."""
+        csv, given = request.get("csv"), session.data
+        if isinstance(csv, str):
+            return _Source(key=csv, name=FILE, python=FILE, csv=csv)
+        if csv is not None or given is None or given_rows(session) is None:
+            raise DataError("expected 'text', the graph, and 'csv', the rows")
+        try:
+            stat = given.stat()
+        except OSError:
+            raise DataError(f"{given}: the file is gone") from None
+        key = [str(given), stat.st_mtime_ns, stat.st_size]
+        return _Source(key=key, name=given.name, python=str(given), csv=None)
+
+    def table(self) -> pandas.DataFrame:
+        """The rows."""
+        from causalflow.data.files import read_table, table_in
+
+        if self.csv is None:
+            return read_table(self.python)
+        content: Any = io.BytesIO(self.csv.encode("utf-8", errors="replace"))
+        return table_in(io.BufferedReader(content), FILE)
+
+
+def _fit(session: Session, name: str, graph: Graph, rows: _Source, members: int) -> Fitted:
     session.progress(0.05, "reading the rows")
     from causalflow.model.model import compile
+    from causalflow.training.progress import followed
 
-    table = _table(rows)
+    table = rows.table()
     model = compile(graph)
-    said = f"fitting {len(model.scm.learned)} nodes to {len(table):,} rows"
-    session.progress(0.2, said + (f", and {members} halves of them" if members else ""))
-    notes = _fitted(model, table, members)
+    session.progress(0.1, f"fitting {len(model.scm.learned)} nodes to {len(table):,} rows")
+    with followed(lambda share, said: session.progress(0.1 + 0.85 * share, said)):
+        notes = _fitted(model, table, members)
     session.progress(0.95, "drawing from the model")
     several = f", members={members}" if members else ""
     python = (
         'cf.compile(cf.load("graph.yaml"))  # the graph on the page, saved\n'
-        f'model.fit(cf.data.read("{FILE}", model.graph){several}, minutes={MINUTES:g})'
+        f"model.fit(cf.data.read({rows.python!r}, model.graph){several}, minutes={MINUTES:g})"
     )
     return Fitted(key=(name,), name=name, python=python, model=model, rows=table, notes=notes)
 
@@ -115,10 +169,3 @@ def _fitted(model: Model, table: pandas.DataFrame, members: int) -> tuple[str, .
     ended = ("the fit ended in time, before its last step",) if report.stopped else ()
     said = dict.fromkeys(str(each.message) for each in told)
     return (*said, *(f"assumes: {each}" for each in report.assumptions), *ended)
-
-
-def _table(rows: str) -> pandas.DataFrame:
-    from causalflow.data.files import table_in
-
-    content: Any = io.BytesIO(rows.encode("utf-8", errors="replace"))
-    return table_in(io.BufferedReader(content), FILE)

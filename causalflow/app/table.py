@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from causalflow.app.factual import Factual, factual, shown_rows
 from causalflow.app.fitted import Fitted, controls, fitted, listed, pictured
-from causalflow.app.fitting import fit_rows, typed
+from causalflow.app.fitting import fit_rows, given_rows, typed
 from causalflow.app.handler import Handler, Session
 from causalflow.app.imagine import asked_of, badge_of
 from causalflow.errors import CausalflowWarning, EvidenceError
@@ -36,11 +36,12 @@ DRAWS = 200
 
 
 def _models(request: Request, session: Session) -> Reply:
-    return {"models": [each for each in listed(session) if not each["pictures"]]}
+    models = [each for each in listed(session) if not each["pictures"]]
+    return {"models": models, "rows": given_rows(session)}
 
 
 def _types(request: Request, session: Session) -> Reply:
-    return typed(request)
+    return typed(session, request)
 
 
 def _fit(request: Request, session: Session) -> Reply:

@@ -123,6 +123,13 @@ class Individuals(Mapping[str, Ranges]):
             )
         if any(each.levels for each in self.values()):
             kinds.append("any noise, of a probability: its bounds, whatever the noise")
+        if any(
+            each.levels and ((each.value > 0) & (each.value < 1)).any() for each in self.values()
+        ):
+            kinds.append(
+                f"probability: a share of the {self.draws:,} draws, off by up to"
+                f" {self.draws**-0.5:.2g} (two standard errors at most)"
+            )
         return kinds + [f"assumes, beside the graph: {each}" for each in self.assumptions]
 
     def record(self) -> list[dict[str, Any]]:

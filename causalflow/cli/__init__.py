@@ -24,6 +24,7 @@ import click
 
 from causalflow import __version__
 from causalflow.cli.output import IMPORTED, MISTAKE
+from causalflow.cli.spelling import spelt
 from causalflow.cli.tasks import Commands
 from causalflow.errors import CausalflowError, CausalflowWarning, one_line
 from causalflow.plugins import COMMANDS, import_plugin
@@ -146,7 +147,9 @@ def _warned() -> Iterator[None]:
         ) -> None:
             if issubclass(category, CausalflowWarning):
                 if own_rank() == 0:
-                    click.echo(f"warning: {message}", err=True)
+                    context = click.get_current_context(silent=True)
+                    said = spelt(str(message), context.command) if context else str(message)
+                    click.echo(f"warning: {said}", err=True)
             else:
                 other(message, category, filename, lineno, file, line)
 

@@ -9,6 +9,7 @@ import dataclasses
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -401,10 +402,10 @@ def _evidence(
     parts: list[Mapping[str, Any]] = [assigned(model.graph, given, "--given", model.habits)]
     if table_file is not None:
         frame = read_table(table_file)
-        _check_no_files(model.graph, table_file, [str(name) for name in frame.columns])
-        parts.append(
-            {str(n): _cells(model.graph, str(n), frame[n].tolist()) for n in frame.columns}
-        )
+        columns = [*map(str, frame.columns)]
+        _check_no_files(model.graph, table_file, columns)
+        names = _of_nodes(model.graph, columns, table_file)
+        parts.append({n: _cells(model.graph, n, frame[n].tolist()) for n in names})
     if files:
         parts.append(given_images(model, files, reading))
     return given_once(parts)
@@ -418,6 +419,25 @@ def _check_no_files(graph: Graph, table: Path, columns: Sequence[str]) -> None:
             f"--evidence {table}: its column '{PATH}' names pictures; --data FOLDER reads them "
             f"with their labels, as does --data {table} --images FOLDER"
         )
+
+
+def _of_nodes(graph: Graph, columns: Sequence[str], file: Path) -> list[str]:
+    """The columns of a file that are nodes, and names that look like a node's written wrong.
+
+    Warns of the others, which are left out; where none is a node all stay, to be refused.
+    """
+    lacking = {name.lower() for name in graph.nodes if name not in columns}
+    left = [
+        name
+        for name in columns
+        if name not in graph.nodes and not get_close_matches(name.lower(), lacking)
+    ]
+    if not left or graph.nodes.keys().isdisjoint(columns):
+        return [*columns]
+    shown = ", ".join(f"'{name}'" for name in left)
+    said = f"{file}: no node has the name of a column and it is left out: {shown}"
+    warnings.warn(one_line(said), CausalflowWarning, stacklevel=2)
+    return [name for name in columns if name not in left]
 
 
 def _cells(graph: Graph, name: str, column: list[Any]) -> list[Any]:

@@ -41,12 +41,19 @@ __all__ = ["estimate"]
 @click.argument("file", shell_complete=files)
 @click.argument("query")
 @click.option("--data", required=True, help="A .csv, .parquet, .npz or .h5 file, a column a node.")
-@click.option("--method", default="auto", show_default=True, help="How it is estimated, by name.")
+@click.option(
+    "--method",
+    default="auto",
+    show_default=True,
+    help='How it is estimated: auto, "plug in", "back door", stages, sequential, mediation, formula '
+    "or instrument.",
+)
 @click.option(
     "--learners",
     default="auto",
     show_default=True,
-    help='Learners by name, such as "linear,boosting"; the best by cross-validated loss is taken.',
+    help="Learners, with commas between: linear, smooth, boosting; the best by cross-validated loss "
+    "is taken.",
 )
 @click.option("--folds", default=5, show_default=True, help="Parts that the rows are cut into.")
 @click.option(
@@ -97,7 +104,8 @@ def estimate(
     )
     checked = _refuted(found) if refute else None
     if as_json:
-        say_json(_json(found) | ({} if checked is None else {"refutation": str(checked)}))
+        asked = {"query": query, "confidence": confidence}
+        say_json(asked | _json(found) | ({} if checked is None else {"refutation": str(checked)}))
     else:
         say("\n".join(map(str, filter(None.__ne__, [found, checked]))))
     if plot is not None:

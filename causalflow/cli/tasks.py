@@ -1,10 +1,15 @@
-"""Tasks: the help page of all commands, by what one wants to do, with an example of each."""
+"""Tasks: all commands by what one wants to do, with an example of each, as the help page has them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import click
+
+from causalflow.cli.spelling import spelt
+from causalflow.errors import CausalflowError
+from causalflow.training.processes import PeerError
 
 __all__ = ["TASKS", "Commands", "Task"]
 
@@ -55,7 +60,26 @@ _FURTHER = "Further"
 
 
 class Commands(click.Group):
-    """The group of all commands; its help lists them by task, those of no task last."""
+    """The group of all commands; its help lists them by task, those of no task last.
+
+    What a command refuses is said with its options as they are typed.
+    """
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command.
+
+        Raises:
+            CausalflowError: the user's mistake, in the words of the command line.
+        """
+        try:
+            return super().invoke(ctx)
+        except PeerError:
+            raise
+        except CausalflowError as mistake:
+            command = self.get_command(ctx, ctx.invoked_subcommand or "")
+            if command is None:
+                raise
+            raise CausalflowError(spelt(str(mistake), command)) from mistake
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands by task."""

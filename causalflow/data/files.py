@@ -238,7 +238,7 @@ def _header(path: str | Path, names: list[str]) -> list[str]:
         _refuse(path, 1, f"{len(names):,} columns; at most {CSV_COLUMNS:,} are read")
     for mark, shown in _OTHER_MARKS.items():
         if len(names) == 1 and mark in names[0]:
-            _refuse(path, 1, f"one column, {one_line(names[0])[:60]!r}: {shown}")
+            _refuse(path, 1, f"one column, {names[0][:60]!r}: {shown}")
     twice, times = Counter(names).most_common(1)[0]
     if times > 1:
         _refuse(path, 1, f"column {one_line(twice)[:100]!r} is there {times} times")

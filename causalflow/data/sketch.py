@@ -29,6 +29,8 @@ from causalflow.values.column import is_missing_word, numeral
 __all__ = ["Guess", "Sketch", "sketch_in", "sketch_of"]
 
 MOST_LEVELS, MOST_NUMBERS, LOOKED_AT, LARGE = 40, 10, 50, 96
+MOST_TEXTS = 3
+"""Different texts that may stand for gaps in a column of numbers."""
 _RESIZE = "--resize cover"
 _WORD = r"[^\W\d][\w-]*"
 _DATE = r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([T ].*)?|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d\d)([T ].*)?"
@@ -197,12 +199,29 @@ def _guess(name: str, cells: Sequence[str]) -> Guess:
     if all(re.fullmatch(_DATE, value) for value in values):
         return Guess(name=name, entry="", why="dates; days since one of them are a number")
     if len(values) > min(MOST_LEVELS, max(len(known) // 2, 2)):
+        if spoilt := _spoilt(name, values, known):
+            return spoilt
         return Guess(
             name=name, entry="", why=f"{len(values):,} different texts in {len(known):,} rows"
         )
     levels = ", ".join(map(_scalar, sorted(values)))
     entry = f"{{type: class, levels: [{levels}]}}"
     return Guess(name=name, entry=entry, why=f"{len(values)} different texts{gaps}")
+
+
+def _spoilt(name: str, values: Sequence[str], known: Sequence[str]) -> Guess | None:
+    """The guess of a column of numbers in which a few texts stand for gaps, if it is one."""
+    numbers = [number for number in map(_number, values) if number is not None]
+    texts = [value for value in values if _number(value) is None]
+    cells = sum(cell in texts for cell in known)
+    if len(texts) > MOST_TEXTS or len(numbers) <= MOST_NUMBERS or 2 * cells > len(known):
+        return None
+    shown = ", ".join(map(_quoted, sorted(texts)))
+    why = (
+        f"{len(numbers):,} different numbers, {min(numbers):g} to {max(numbers):g}; but {shown} in "
+        f"{cells:,} cells is none: leave these empty, or a fit refuses the column"
+    )
+    return Guess(name=name, entry="{type: continuous}", why=_one_line(why))
 
 
 def _of_numbers(name: str, numbers: Sequence[float], rows: int, gaps: str) -> Guess:

@@ -82,7 +82,7 @@ def question_of(query: AnyQuery, rows: Rows, at: Mapping[str, Sequence[float]]) 
     axes = query.free_variables
     free = [n for n in (_variable(axis, query) for axis in axes) if not rows[n].is_finite]
     if wrong := sorted(at.keys() - set(free)):
-        raise DataError(f"estimate: at: '{wrong[0]}' is no free number of {query}")
+        raise DataError(f"estimate: at='{wrong[0]}' is no free number of {query}")
     grid = GRID if len(free) == 1 else GRID_OF_SEVERAL
     values = [_along(axis, query, rows, at, grid) for axis in axes]
     cells = tuple(product(*values))

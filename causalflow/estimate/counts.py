@@ -196,12 +196,12 @@ def _check_cells(levels: Mapping[str, Sequence[Level]]) -> None:
 def warn_of_gaps(dropped: int, every: int, names: Sequence[str], nodes: Mapping[str, Node]) -> None:
     """Say that rows are left out for gaps of which no node says why they are there."""
     marked = indicators_of(nodes)
-    shown = ", ".join(f"'{name}'" for name in names if name not in marked)
+    shown = " or ".join(f"'{name}'" for name in names if name not in marked)
     if not shown:
         return
     warnings.warn(
         f"estimate: {dropped:,} of {every:,} rows are left out, for {shown} is missing there; the"
-        " answer is biased unless cells are missing completely at random",
+        " answer may be biased unless cells are missing completely at random",
         CausalflowWarning,
         stacklevel=4,
     )

@@ -228,11 +228,13 @@ def check_sampling(resamples: object, confidence: object, generator: object) -> 
         DataError: fewer than two resamples, a confidence outside (0, 1), or no generator.
     """
     whole = isinstance(resamples, int) and not isinstance(resamples, bool)
-    share = isinstance(confidence, float | int) and 0 < confidence < 1
-    if not (whole and share) or not 2 <= resamples <= ESTIMATE_RESAMPLES:  # type: ignore[operator]
+    if not whole or not 2 <= resamples <= ESTIMATE_RESAMPLES:  # type: ignore[operator]
         raise DataError(
-            f"estimate: resamples={resamples!r}, confidence={confidence!r}; expected resamples of"
-            f" 2 to {ESTIMATE_RESAMPLES:,} and a confidence between 0 and 1"
+            f"estimate: resamples={resamples!r}; expected a number from 2 to {ESTIMATE_RESAMPLES:,}"
+        )
+    if not (isinstance(confidence, float | int) and 0 < confidence < 1):
+        raise DataError(
+            f"estimate: confidence={confidence!r}; expected a share between 0 and 1, such as 0.95"
         )
     seeds = isinstance(generator, int) and generator >= 0
     if not (seeds or generator is None or isinstance(generator, np.random.Generator)):

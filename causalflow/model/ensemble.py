@@ -32,6 +32,7 @@ from causalflow.model.evidence import check_names
 from causalflow.model.likelihood import Trainee, fitted_rows
 from causalflow.model.scm import StructuralModel
 from causalflow.training.options import Fit
+from causalflow.training.progress import followed, stage
 from causalflow.training.state import MEMBER, generator
 
 __all__ = ["FEWEST_ROWS", "check_members", "members"]
@@ -86,15 +87,17 @@ def members(
     silent = replace(options, log=None, logger=None, progress=False)
     alone = replace(silent, checkpoint=None, held_out=0.0, members=0)
     found = []
-    for k in range(options.members):
+    every = range(options.members)
+    for k in stage(every, len(every), "fitting members", "member", shown=options.progress):
         if time.monotonic() >= end:
             break
         order = torch.randperm(len(frame), generator=generator("cpu", options.seed, MEMBER, k))
         half = frame.part(order[: len(frame) // 2].sort().values)
         member, part = _begun(scm, compiled, parts, wanted)
-        report, _, _ = fitted_rows(member, part, half, _within(alone, end))
+        with followed(None):
+            report, _, completed = fitted_rows(member, part, half, _within(alone, end))
         member.to(report.device).eval()
-        if not report.stopped:
+        if not report.stopped and not completed.note:
             found.append(member)
     return tuple(found)
 

@@ -59,12 +59,13 @@ from causalflow.model.missing.gaps import (
     shares,
     tables_of,
 )
-from causalflow.model.missing.imputation import TABLES, completions, first_copy
+from causalflow.model.missing.imputation import ROUNDS, TABLES, Completed, completions, first_copy
 from causalflow.model.scm import StructuralModel
 from causalflow.training.device import FitInterrupted
 from causalflow.training.fit import fit
 from causalflow.training.heldout import parted
 from causalflow.training.options import LATENT, USUAL, Fit, Size, sized
+from causalflow.training.progress import followed
 from causalflow.training.report import FitReport
 from causalflow.training.state import GAPS, generator
 
@@ -122,12 +123,14 @@ def fit_nodes(scm: StructuralModel, data: Any, nodes: Iterable[str] | None, opti
     scm.to(report.device).eval()
     scm.forget()
     experience = replace(
-        experienced(scm, frame, part.nodes, completed=whole),
+        experienced(scm, frame, part.nodes, completed=whole.frame),
         habits=_habits(data, part.nodes),
         gaps=shares(frame.labels(), part.columns) if part.laws else {},
     )
     if apart := far(experience.distances, frame):
         warnings.warn(_warning(apart, scm.graph), CausalflowWarning, stacklevel=3)
+    if whole.note:
+        warnings.warn(f"fit: {whole.note}", CausalflowWarning, stacklevel=3)
     if experience.gaps.keys() & indicators_of(scm.graph.nodes).keys():
         found = declared_gaps(scm.graph, experience.gaps)
         if not found.recoverable:
@@ -159,7 +162,7 @@ def _shown(frame: Frame) -> Frame:
 
 def fitted_rows(
     scm: StructuralModel, part: Trainee, frame: Frame, options: Fit
-) -> tuple[FitReport, FitInterrupted | None, Frame]:
+) -> tuple[FitReport, FitInterrupted | None, Completed]:
     """Fit a part of a model; the signal that ended it, if the model can be used; the rows it saw.
 
     Args:
@@ -169,7 +172,8 @@ def fitted_rows(
         options: how.
     """
     part.smooth(options.smoothing)
-    whole, left = _filled(scm, part, frame, sized(options, part.size))
+    completed, left = _filled(scm, part, frame, sized(options, part.size))
+    whole = completed.frame
     part.copies = len(whole) // len(frame)
     signal: FitInterrupted | None = None
     try:
@@ -183,14 +187,16 @@ def fitted_rows(
         part.count(parted(whole, left)[0].labels())
     part.settle(whole.labels(), generator("cpu", options.seed, GAPS))
     part.share()
-    return report, signal, whole
+    return report, signal, completed
 
 
-def _filled(scm: StructuralModel, part: Trainee, frame: Frame, options: Fit) -> tuple[Frame, Fit]:
+def _filled(
+    scm: StructuralModel, part: Trainee, frame: Frame, options: Fit
+) -> tuple[Completed, Fit]:
     """The rows with those gaps drawn that no sum over levels takes care of; what time is left."""
     mixed = [each for each in part.joined(frame.labels()) if not part.is_finite(each)]
     if not mixed:
-        return frame, options
+        return Completed(frame=frame, rounds=ROUNDS), options
     begun, half = time.monotonic(), 30 * options.minutes
     fitted = Trainee(scm, {name for each in mixed for name in each.names} & set(part.nodes))
     brief = replace(
@@ -213,6 +219,7 @@ def _filled(scm: StructuralModel, part: Trainee, frame: Frame, options: Fit) -> 
         generator=generator("cpu", options.seed, GAPS),
         tables=1 if options.held_out else TABLES,
         late=lambda: bool(half) and time.monotonic() - begun > half,
+        shown=options.progress,
     )
     spent = (time.monotonic() - begun) / 60 if options.minutes else 0.0
     return whole, replace(options, minutes=options.minutes - min(spent, options.minutes / 2))
@@ -221,7 +228,8 @@ def _filled(scm: StructuralModel, part: Trainee, frame: Frame, options: Fit) -> 
 def _refit(part: Trainee, rows: Frame, options: Fit) -> None:
     """Fit completed rows; what a signal leaves cannot be used, as gaps are still to be drawn."""
     try:
-        fit(part, rows, options)
+        with followed(None):
+            fit(part, rows, options)
     except FitInterrupted:
         raise FitInterrupted(
             "fit stopped while empty cells were filled, of which nothing is kept; the same call "

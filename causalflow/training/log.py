@@ -24,6 +24,7 @@ from tqdm.auto import tqdm
 
 from causalflow.errors import CausalflowError, CausalflowWarning
 from causalflow.training.logger import Teller
+from causalflow.training.progress import told
 
 __all__ = ["MEMORY", "TrainingLog", "read_log"]
 
@@ -140,10 +141,11 @@ class TrainingLog:
     def _write(self, step: int, seconds: float) -> None:
         losses = {name: round(total / self._lines, 6) for name, total in self._sums.items()}
         self.history.append((step, losses))
+        told(step, self.steps, "fitting, step")
         self._sums, self._lines = {}, 0
-        told = {"loss": sum(losses.values())} | {f"loss/{n}": each for n, each in losses.items()}
+        means = {"loss": sum(losses.values())} | {f"loss/{n}": each for n, each in losses.items()}
         held = {} if self._held is None else {"held_out": self._held}
-        self._tell(step, {**told, **held, "seconds": float(seconds)})
+        self._tell(step, {**means, **held, "seconds": float(seconds)})
         if self._file is None:
             return
         line = {

@@ -63,7 +63,7 @@ def test_types_of_the_graph_on_the_page_are_guessed(page, holding, shot):
     page.get_by_role("button", name="Guess the types").click()
     says(page, "The types are in the graph on the page")
     shot(page, "table-types")
-    page.get_by_role("button", name="Fit again").click()
+    page.get_by_role("button", name="Fit to rows.csv").click()
     says(page, "your rows")
 
 

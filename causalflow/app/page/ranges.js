@@ -15,17 +15,19 @@ const EDGE = 6;
  * for the mean, a mark where it was.
  * @param {Part} part
  * @param {import("./controls.js").Control} control
- * @param {string} share the level of the ranges, in percent
+ * @param {{level: string, members: number}} found the level of the ranges, in percent; without members
+ *   the error of the fit is not in the interval
  */
-export function rangeBar(part, control, share) {
+export function rangeBar(part, control, { level, members }) {
   const known = [part.value, ...part.interval, ...part.any_noise, part.factual ?? part.value];
   const low = Math.min(control.low, ...known);
   const high = Math.max(control.high, ...known);
   const at = (value) => EDGE + ((WIDTH - 2 * EDGE) * (value - low)) / (high - low || 1);
-  const said = `interval ${shown(part.interval[0])} to ${shown(part.interval[1])}; whatever the noise ${shown(part.any_noise[0])} to ${shown(part.any_noise[1])}`;
+  const kind = members ? "interval" : "interval without the error of the fit";
+  const said = `${level} ${kind} ${shown(part.interval[0])} to ${shown(part.interval[1])}; whatever the noise ${shown(part.any_noise[0])} to ${shown(part.any_noise[1])}`;
   const line = (name, [from, to], y) => s("line", { class: name, x1: at(from), x2: at(to), y1: y, y2: y });
   return h("div", {},
-    s("svg", { class: "range-bar", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${share}: ${said}` },
+    s("svg", { class: "range-bar", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": said },
       line("axis", [low, high], 20), line("any-noise", part.any_noise, 20), line("interval", part.interval, 20),
       part.factual === null ? null : s("line", { class: "was", x1: at(part.factual), x2: at(part.factual), y1: 8, y2: 32 }),
       s("circle", { class: "mean", cx: at(part.value), cy: 20, r: 5 })),

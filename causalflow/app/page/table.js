@@ -49,14 +49,22 @@ export function mount(element, store, api) {
       fail({ message: `${given.name} has ${given.size.toLocaleString()} bytes; the page takes ${MOST.toLocaleString()}: fit it by "causalflow fit", and start the page with --model`, line: null });
       return;
     }
-    file = { name: given.name, csv: await given.text() };
-    view.fit.disabled = false;
-    view.types.disabled = false;
-    view.filed.textContent = file.name;
+    take({ name: given.name, csv: await given.text() });
     await fit();
   });
+
+  /** The rows that a fit is made of, from now on; without `csv` those that were given at the start. */
+  function take(rows) {
+    file = rows;
+    view.fit.disabled = false;
+    view.types.disabled = false;
+    view.fit.textContent = `Fit to ${file.name}`;
+  }
   view.fit.addEventListener("click", () => fit());
   view.types.addEventListener("click", () => types());
+  view.number.addEventListener("change", () => {
+    if (view.number.value !== "" && view.number.reportValidity()) change({ row: { from: "data", number: Number(view.number.value) } }, "choose a row");
+  });
 
   async function fit() {
     const { text, format } = store.get();
@@ -97,11 +105,19 @@ export function mount(element, store, api) {
       const found = await api.post("table_models", {});
       if (!found) return;
       fill(view.model, h("option", { value: PAGE }, "the graph on the page, by its equations and tables"), modelOptions(found.models));
+      if (found.rows) take({ name: found.rows });
       if (of().model) await load();
+      else if (found.rows && found.models.every((each) => each.shipped)) offer(found.rows);
       else change({ model: found.models.find((each) => !each.problem).name, row: null, do: {} });
     } catch (mistake) {
       fail(mistake);
     }
+  }
+
+  /** Rows were given at the start, and no model: nothing is chosen before they are fitted. */
+  function offer(name) {
+    view.model.prepend(h("option", { value: "", selected: true }, "none yet"));
+    fill(view.problem, h("p", { class: "note" }, `${name} was given at the start. Fit the graph on the page to it, and ask what one of its rows would have been.`));
   }
 
   async function load() {
@@ -116,7 +132,9 @@ export function mount(element, store, api) {
       controls.build(found.controls);
       rows(found);
       view.body.hidden = false;
-      fill(view.fitted, found.notes.map((each) => h("li", {}, each)));
+      const [assumed, warned] = [true, false].map((is) => found.notes.filter((each) => each.startsWith("assumes:") === is));
+      fill(view.fitted, assumed.map((each) => h("li", {}, each)));
+      fill(view.warned, warned.map((each) => h("p", { class: "note small" }, each)));
       if (of().row) ask();
       else change({ row: { from: "data", number: 0 } });
     } catch (mistake) {
@@ -127,20 +145,25 @@ export function mount(element, store, api) {
   }
 
   function rows({ rows: given, controls: known }) {
+    const listed = given.labels[known[0].name].length;
     const head = h("tr", {}, h("th", { scope: "col" }, "row"), known.map(({ name, unit }) => h("th", { scope: "col" }, name, unit ? h("span", { class: "muted" }, ` ${unit}`) : null)));
-    const lines = Array.from({ length: given.count }, (_, at) => h("tr", {},
+    const lines = Array.from({ length: listed }, (_, at) => h("tr", {},
       h("th", { scope: "row" }, h("label", { class: "row" }, h("input", {
         type: "radio", name: "table-row", value: at, "aria-label": `row ${at}`, onchange: () => change({ row: { from: "data", number: at } }, "choose a row"),
       }), String(at))),
       known.map(({ name }) => h("td", {}, given.labels[name][at] === null ? h("span", { class: "muted" }, "empty") : shown(given.labels[name][at])))));
     fill(view.rows, h("table", { class: "table" }, h("thead", {}, head), h("tbody", {}, lines)));
     view.about.textContent = given.about;
+    view.number.max = given.count - 1;
+    view.any.hidden = given.count === listed;
+    view.most.textContent = `of 0 to ${(given.count - 1).toLocaleString("en")}; the first ${listed} are below`;
   }
 
   async function ask() {
     const { row, do: set = {} } = of();
     if (!started || !row) return;
     for (const input of view.rows.querySelectorAll("input")) input.checked = Number(input.value) === row.number;
+    view.number.value = row.number ?? "";
     const before = failures;
     try {
       const found = await api.post("table", { ...asked(), row, do: set }, { lane: "table" });
@@ -197,7 +220,7 @@ function answered(found, known, set) {
     return h("section", { class: "stack node-answer", "aria-label": each.node },
       h("div", { class: "row apart" }, h("h3", {}, each.node),
         isNumber ? h("span", {}, `was ${shown(each.factual)}, would be `, h("b", {}, withUnit(each.parts[0].value, each.unit))) : h("span", {}, `was ${shown(each.factual)}`)),
-      isNumber ? rangeBar(each.parts[0], control, found.level) : levelBars(each.parts));
+      isNumber ? rangeBar(each.parts[0], control, found) : levelBars(each.parts));
   });
 }
 
@@ -211,15 +234,15 @@ function build(element) {
         h("label", { class: "field imagine-model" }, h("span", {}, "Model"), keep("model", h("select", {})))),
       h("div", { class: "row" },
         h("label", { class: "row small" }, "Or fit the graph on the page to your rows ", keep("file", h("input", { type: "file", accept: ".csv,text/csv" }))),
-        h("label", { class: "row small" }, keep("members", h("input", { type: "checkbox" })), "tell the error of the fit (slower)"),
-        keep("fit", h("button", { type: "button", class: "button", disabled: true }, "Fit again")),
-        keep("types", h("button", { type: "button", class: "button", disabled: true }, "Guess the types")),
-        keep("filed", h("span", { class: "small muted" }))),
+        h("label", { class: "row small" }, keep("members", h("input", { type: "checkbox" })), `with the error of the fit (${MEMBERS} refits: minutes)`),
+        keep("fit", h("button", { type: "button", class: "button", disabled: true }, "Fit")),
+        keep("types", h("button", { type: "button", class: "button", disabled: true }, "Guess the types"))),
       keep("problem", h("div", {}))),
     keep("body", h("div", { class: "answer-grid", hidden: true },
       h("section", { class: "panel stack answer-first", "aria-label": "The answer" },
         h("h2", {}, "As it would have been"),
         keep("badge", h("div", { class: "row badge-line" })),
+        keep("warned", h("div", { class: "stack" })),
         keep("answer", h("div", { class: "stack", "aria-live": "polite" })),
         h("details", {}, h("summary", {}, "What the answer rests on"), keep("notes", h("ul", { class: "small" })), keep("fitted", h("ul", { class: "small" }))),
         keep("numbers", h("p", { class: "small muted" })),
@@ -227,6 +250,7 @@ function build(element) {
       whatIf(keep, [keep("controls", h("div", { class: "stack" }))]),
       h("section", { class: "panel stack answer-rest", "aria-label": "Rows" },
         h("div", { class: "row apart" }, h("h2", {}, "Start from a row"), keep("about", h("span", { class: "small muted" }))),
+        keep("any", h("label", { class: "row small" }, "Row", keep("number", h("input", { class: "row-number", type: "number", min: 0, step: 1 })), keep("most", h("span", { class: "muted" })))),
         keep("rows", h("div", { class: "scroll rows", tabindex: "0", role: "group", "aria-label": "Rows to start from" })))))));
   return at;
 }

@@ -19,7 +19,7 @@ estimation and asymptotic results; Rubin (1987), Multiple imputation.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -32,8 +32,9 @@ from causalflow.mechanisms.mechanism import labelled
 from causalflow.model.missing.chain import Chain
 from causalflow.model.missing.gaps import Joined
 from causalflow.model.scm import StructuralModel
+from causalflow.training.progress import stage
 
-__all__ = ["completions", "first_copy"]
+__all__ = ["Completed", "completions", "first_copy"]
 
 ROUNDS, SWEEPS = 12, 3
 """Fits, and sweeps of the chain after each."""
@@ -41,6 +42,29 @@ TABLES = 5
 MOST_ROWS = 200_000
 """Rows of all completed tables together, beyond which there are fewer of them."""
 BLOCK = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed:
+    """Rows without gaps.
+
+    Attributes:
+        frame: the rows with their gaps filled, so many times over.
+        rounds: how often the laws were fitted and the gaps drawn.
+    """
+
+    frame: Frame
+    rounds: int
+
+    @property
+    def note(self) -> str:
+        """What a fit to them rests on, if fewer rounds than are due were taken; else ""."""
+        if self.rounds == ROUNDS:
+            return ""
+        return (
+            f"empty cells were filled in {self.rounds} of {ROUNDS} rounds, as half of the minutes "
+            "was over: what fills them may still resemble the rows at large; give more minutes"
+        )
 
 
 def completions(
@@ -51,7 +75,9 @@ def completions(
     generator: torch.Generator,
     tables: int,
     late: Callable[[], bool],
-) -> Frame:
+    *,
+    shown: bool = False,
+) -> Completed:
     """The rows with their gaps filled, so many times over.
 
     Args:
@@ -62,6 +88,7 @@ def completions(
         generator: draws.
         tables: the most completed tables.
         late: whether to end with the next of them.
+        shown: whether to show a bar.
     """
     columns = frame.labels()
     hidden = {name: torch.zeros(len(frame), dtype=torch.int64) for name in scm.latents}
@@ -70,16 +97,19 @@ def completions(
     values = {**hidden, **_borrowed(columns, gaps, generator)}
     kept: list[Frame] = []
     count = max(1, min(tables, MOST_ROWS // len(frame)))
-    for left in reversed(range(ROUNDS)):
+    rounds = stage(range(1, ROUNDS + 1), ROUNDS, "filling empty cells", "round", shown=shown)
+    for done in rounds:
         whole = _with(frame, values, gaps)
         refit(whole)
         for chain in chains:
             values = chain.swept(values, gaps, generator, SWEEPS)
-        if left < count or late():
+        over = late()
+        if done > ROUNDS - count or over:
             kept.append(_with(frame, values, gaps))
-        if late():
+        if over:
+            rounds.close()
             break
-    return _stacked(kept)
+    return Completed(frame=_stacked(kept), rounds=done)
 
 
 def first_copy(rows: int, copies: int) -> Tensor:
