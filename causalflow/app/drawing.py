@@ -112,8 +112,10 @@ class Drawing:
         sizes = {
             each["name"]: (each["width"] / INCH, each["height"] / INCH) for each in self.nodes()
         }
-        arrows = [(each["from"], each["to"]) for each in self.edges() if each["kind"] == "->"]
-        dag = ADMG(self.names, arrows)
+        ends = [(each["from"], each["to"], each["kind"]) for each in self.edges()]
+        arrows = [(a, b) for a, b, kind in ends if kind == "->"]
+        hidden = [frozenset((a, b)) for a, b, kind in ends if kind == "<->" and a != b]
+        dag = ADMG(self.names, arrows, hidden)
         layered = layered_layout(dag, sizes, column_gap=0.7, row_gap=0.5)
         places = settled(layered, stated, sizes)
         return {name: [round(x * INCH), round(-y * INCH)] for name, (x, y) in places.items()}

@@ -145,12 +145,12 @@ class _Source:
 def _fit(session: Session, name: str, graph: Graph, rows: _Source, members: int) -> Fitted:
     session.progress(0.05, "reading the rows")
     from causalflow.model.model import compile
-    from causalflow.training.progress import followed
+    from causalflow.training.progress import followed, rising
 
     table = rows.table()
     model = compile(graph)
     session.progress(0.1, f"fitting {len(model.scm.learned)} nodes to {len(table):,} rows")
-    with followed(lambda share, said: session.progress(0.1 + 0.85 * share, said)):
+    with followed(rising(session.progress, 0.1, 0.95)):
         notes = _fitted(model, table, members)
     session.progress(0.95, "drawing from the model")
     several = f", members={members}" if members else ""
@@ -166,6 +166,10 @@ def _fitted(model: Model, table: pandas.DataFrame, members: int) -> tuple[str, .
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", CausalflowWarning)
         report = model.fit(table, members=members, minutes=MINUTES, progress=False, device="cpu")
-    ended = ("the fit ended in time, before its last step",) if report.stopped else ()
+    ended = f"the fit ended after {report.steps:,} steps, as its {MINUTES:g} minutes were over"
     said = dict.fromkeys(str(each.message) for each in told)
-    return (*said, *(f"assumes: {each}" for each in report.assumptions), *ended)
+    return (
+        *said,
+        *(f"assumes: {each}" for each in report.assumptions),
+        *([ended] if report.stopped else ()),
+    )

@@ -141,7 +141,10 @@ def _exact(file: Path, given: Sequence[Assignment]) -> _Asked | None:
     if reason := unsupported(graph):
         if is_explicit(graph):
             return None
-        raise CompileError(f"{file}: {reason}; fit a model to data and ask that: causalflow fit")
+        raise CompileError(
+            f"{file}: {reason}; fit a model to data and ask that: causalflow fit; or have rows "
+            "answer: causalflow estimate"
+        )
 
     def found(query: str) -> Answer:
         return judged_answer(graph, query, _known(graph, given))

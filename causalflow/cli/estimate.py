@@ -52,8 +52,8 @@ __all__ = ["estimate"]
     "--learners",
     default="auto",
     show_default=True,
-    help="Learners, with commas between: linear, smooth, boosting; the best by cross-validated loss "
-    "is taken.",
+    help="Learners, with commas between: linear, smooth, boosting; the best by cross-validated "
+    "loss is taken.",
 )
 @click.option("--folds", default=5, show_default=True, help="Parts that the rows are cut into.")
 @click.option(

@@ -1,4 +1,4 @@
-"""Tasks: all commands by what one wants to do, with an example of each, as the help page has them."""
+"""Tasks: all commands by what one wants to do, as the help page has them, an example of each."""
 
 from __future__ import annotations
 

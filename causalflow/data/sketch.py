@@ -110,11 +110,9 @@ class Sketch:
             edge = f"{causes} -> {written(self.picture)}"
             yield f"  - {_edge(edge)}  # guessed: what the labels tell of is seen in the picture"
         else:
-            yield "edges: []"
-            yield "# edges:"
+            yield "edges:"
         if len(labels) > 1:
-            indent = "  # - " if self.picture else "#   - "
-            yield f"{indent}{_edge(f'{written(labels[0])} -> {written(labels[1])}')}"
+            yield f"  # - {_edge(f'{written(labels[0])} -> {written(labels[1])}')}"
 
     def _ask(self) -> Iterator[str]:
         labels = [quoted_unless_word(name) for name in self.nodes]
@@ -217,11 +215,12 @@ def _spoilt(name: str, values: Sequence[str], known: Sequence[str]) -> Guess | N
     if len(texts) > MOST_TEXTS or len(numbers) <= MOST_NUMBERS or 2 * cells > len(known):
         return None
     shown = ", ".join(map(_quoted, sorted(texts)))
+    where = "1 cell" if cells == 1 else f"{cells:,} cells"
     why = (
-        f"{len(numbers):,} different numbers, {min(numbers):g} to {max(numbers):g}; but {shown} in "
-        f"{cells:,} cells is none: leave these empty, or a fit refuses the column"
+        f"numbers, {min(numbers):g} to {max(numbers):g}, but for {shown} in {where}: leave what is "
+        "no number empty, and it is type: continuous"
     )
-    return Guess(name=name, entry="{type: continuous}", why=_one_line(why))
+    return Guess(name=name, entry="", why=_one_line(why))
 
 
 def _of_numbers(name: str, numbers: Sequence[float], rows: int, gaps: str) -> Guess:

@@ -193,12 +193,12 @@ class Link:
 
 
 def read_links(value: Value | None) -> tuple[Link, ...]:
-    """Every link of ``edges:``, each once and between different nodes.
+    """Every link of ``edges:``, each once and between different nodes; an empty one has none.
 
     Raises:
         DeclarationError: the first mistake, with its line.
     """
-    if value is None:
+    if value is None or (isinstance(value, Scalar) and value.empty):
         return ()
     entries = items(value, Place("edges"), "edges such as 'a -> b'")
     return tuple(_distinct(link for entry in entries for link in _entry(entry)))

@@ -119,7 +119,9 @@ def arranged(
     marks, lines = _marks(graph, exogenous, highlight, measure), _lines(graph, exogenous)
     directed = frozenset((line.source, line.target) for line in lines if not line.both)
     sizes = {mark.name: (mark.width, mark.height) for mark in marks}
-    places = settled(layered_layout(ADMG(tuple(sizes), directed), sizes), graph.layout, sizes)
+    hidden = frozenset(frozenset((line.source, line.target)) for line in lines if line.both)
+    layered = layered_layout(ADMG(tuple(sizes), directed, hidden), sizes)
+    places = settled(layered, graph.layout, sizes)
     boxes = {mark.name: _box(mark, *places[mark.name]) for mark in marks}
     wires = [Wire(source=e.source, target=e.target, bowed=e.both) for e in lines]
     curves = route(wires, boxes)

@@ -3,7 +3,8 @@
 Notation: a node's layer is the length of the longest path that ends in it. An edge over several
 layers is a chain through *dummies*, one in each layer between. Within layers the order is the
 best of some barycentre sweeps (fewest crossings); heights then minimise the squared bends of the
-chains, layer by layer, subject to a gap between neighbours (isotonic regression).
+chains, layer by layer, subject to a gap between neighbours (isotonic regression). Nodes that no
+edge joins stand below the others, in rows.
 
 Lengths are inches; y grows upward. Where a graph file says where a node is drawn
 (`causalflow.graph.positions`), it is drawn there: `settled` puts the others among them.
@@ -13,6 +14,7 @@ Source: Sugiyama, Tagawa & Toda (1981); Brandes & Koepf (2001) for the goal of s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from statistics import median
@@ -42,11 +44,50 @@ def layered_layout(
     """The centre (x, y) of each node, no two nodes overlapping.
 
     Args:
-        dag: its directed edges are drawn; the bidirected ones have no say.
+        dag: its directed edges say which column a node is in; the bidirected ones only whether it
+            is joined to another at all.
         sizes: width and height of each node.
         column_gap: least distance between the borders of neighbouring columns.
         row_gap: least distance between the borders of neighbours in a column.
     """
+    joined = {end for pair in (*dag.directed, *dag.bidirected) for end in pair}
+    apart = [name for name in dag.nodes if name not in joined]
+    together = ADMG([name for name in dag.nodes if name in joined], dag.directed)
+    places = _layered(together, sizes, column_gap, row_gap)
+    found = {**places, **_in_rows(apart, places, sizes, row_gap)}
+    return {name: found[name] for name in dag.nodes}
+
+
+def _in_rows(
+    names: Sequence[str],
+    above: Mapping[str, Point],
+    sizes: Mapping[str, tuple[float, float]],
+    gap: float,
+) -> dict[str, Point]:
+    """Nodes in rows as wide as what stands above them, or about as many rows as columns."""
+    if not names:
+        return {}
+    width = max(sizes[name][0] for name in names) + gap
+    height = max(sizes[name][1] for name in names) + gap
+    ends = [(x - sizes[n][0] / 2, x + sizes[n][0] / 2) for n, (x, _) in above.items()]
+    left = min((low for low, _ in ends), default=0.0)
+    wide = max((high for _, high in ends), default=0.0) - left + gap
+    columns = max(math.ceil(math.sqrt(len(names))), int(wide / width))
+    low = min((y - sizes[n][1] / 2 for n, (_, y) in above.items()), default=gap)
+    top = low - (2 * gap if above else gap) - (height - gap) / 2
+    return {
+        name: (left + (k % columns + 0.5) * width - gap / 2, top - k // columns * height)
+        for k, name in enumerate(names)
+    }
+
+
+def _layered(
+    dag: ADMG,
+    sizes: Mapping[str, tuple[float, float]],
+    column_gap: float,
+    row_gap: float,
+) -> dict[str, Point]:
+    """The centres of nodes in columns from causes to effects."""
     depth = _depths(dag)
     layers, before, after = _with_dummies(dag, depth)
     layers = _least_crossings(layers, before, after)

@@ -14,7 +14,7 @@ from contextvars import ContextVar
 
 from tqdm.auto import tqdm
 
-__all__ = ["Follower", "followed", "stage", "told"]
+__all__ = ["Follower", "followed", "rising", "stage", "told"]
 
 Follower = Callable[[float, str], None]
 """Called with the share of a stage that is done, 0 to 1, and with what is being done."""
@@ -30,6 +30,26 @@ def followed(follower: Follower | None) -> Iterator[None]:
         yield
     finally:
         _FOLLOWER.reset(token)
+
+
+def rising(follower: Follower, low: float, high: float) -> Follower:
+    """A follower of several stages by one bar, which never falls: each fills half of what is left.
+
+    Args:
+        follower: told the share of the bar.
+        low: where the first stage begins.
+        high: what the last never passes.
+    """
+    begun, last = low, 0.0
+
+    def follow(share: float, what: str) -> None:
+        nonlocal begun, last
+        if share < last:
+            begun += (high - begun) / 2
+        last = share
+        follower(begun + share * (high - begun) / 2, what)
+
+    return follow
 
 
 def told(at: int, total: int, what: str) -> None:

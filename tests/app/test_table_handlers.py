@@ -98,6 +98,38 @@ def test_rows_are_fitted_and_their_answers_have_ranges(session):
     assert len(said) == again  # found among those that were made
 
 
+def test_rows_given_at_the_start_are_fitted_and_any_of_them_is_asked_about(tmp_path):
+    place = tmp_path / "mine.csv"
+    place.write_text(rows_as_csv())
+    given = Session(data=place)
+    assert ask(given, "table_models")["rows"] == "mine.csv"
+    assert ask(Session(data=tmp_path), "table_models")["rows"] is None
+    assert ask(given, "table_types", text="edges: [smoking -> cancer]")["new"]
+    # a model of other columns does not stumble over them
+    assert ask(given, "table_start", model="dose")["rows"]["about"] == "drawn from the model"
+    name = ask(given, "table_fit", text=LINE)["model"]
+    start = ask(given, "table_start", model=name)
+    assert (start["rows"]["count"], len(start["rows"]["labels"]["dose"])) == (120, 24)
+    reply = ask(given, "table", model=name, row={"from": "data", "number": 99}, do={"dose": 0.5})
+    shown = rows_as_csv().splitlines()[100].split(",")
+    assert reply["nodes"][1]["factual"] == pytest.approx(float(shown[1]), rel=1e-4)
+    assert str(place) in reply["python"]
+    with pytest.raises(CausalflowError, match="expected 'text', the graph"):
+        ask(Session(), "table_fit", text=LINE)
+
+
+def test_a_fit_tells_the_page_its_stages_by_a_bar_that_never_falls():
+    said = []
+    told = Session(progress=lambda share, text: said.append((share, text)))
+    text = LINE.replace("[group -> dose,", "[dose -> group,")
+    text = text.replace("group -> pain, ", "pain -> group, ")
+    ask(told, "table_fit", text=text, csv=rows_as_csv(60))
+    shares = [share for share, _ in said]
+    assert shares == sorted(shares)
+    assert any("filling empty cells, round 12 of 12" in each for _, each in said)
+    assert any("fitting, step 2,000 of 2,000" in each for _, each in said)
+
+
 def test_python_lines_print_the_same_table(session, tmp_path, monkeypatch):
     (tmp_path / "graph.yaml").write_text(LINE)
     (tmp_path / "rows.csv").write_text(rows_as_csv())

@@ -94,6 +94,18 @@ def test_a_chain_is_a_straight_line() -> None:
     assert len({round(box.y, 9) for box in boxes_of(dag).values()}) == 1
 
 
+def test_nodes_that_nothing_joins_stand_in_rows_below_the_others() -> None:
+    names = tuple("abcdefghi")
+    alone = boxes_of(ADMG(names))
+    assert len({box.x for box in alone.values()}) == len({box.y for box in alone.values()}) == 3
+    boxes = boxes_of(ADMG(names, frozenset({("a", "b"), ("b", "c")})))
+    below = {boxes[name].y for name in "defghi"}
+    assert max(below) < min(boxes[name].y for name in "abc")
+    assert max(below) > boxes["a"].y - 2
+    for a, b in combinations(boxes.values(), 2):
+        assert abs(a.x - b.x) > 0.8 or abs(a.y - b.y) > 0.5
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_edges_end_at_the_borders_of_their_nodes_and_pass_through_no_other(seed: int) -> None:
     dag = random_dag(seed, 9)

@@ -47,6 +47,20 @@ def ask(cli, folder):
     return asked
 
 
+def test_columns_that_are_no_nodes_are_left_out_and_said(cli, folder):
+    rows = pd.read_csv(folder / "rows.csv").head(3)
+    rows.assign(patient=["P1", "P2", "P3"]).to_csv(folder / "more.csv", index=False)
+    words = ["counterfactual", folder / "model.safetensors", "--do", "sex=m", "--evidence"]
+    ran = cli(*words, folder / "more.csv")
+    assert ran.code == 0, ran.err
+    assert "column and it is left out: 'patient'" in ran.err
+    rows.rename(columns={"dose": "doze"}).to_csv(folder / "wrong.csv", index=False)
+    ran = cli(*words, folder / "wrong.csv")
+    assert ran.code == 2
+    assert "unknown node 'doze'" in ran.err
+    assert "did you mean 'dose'?" in ran.err
+
+
 def test_rows_are_chosen_by_their_number(ask, folder):
     found = json.loads(ask("--row", 17, "--row", 3, "--json"))
     assert [row["row"] for row in found["rows"]] == [17, 17, 3, 3]

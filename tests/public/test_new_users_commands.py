@@ -79,8 +79,26 @@ def test_new_guesses_types_says_so_and_its_file_checks(cli, tmp_path):
     ):
         assert re.search(rf"# left out: {name}: .*{why}", text)
     # what is written as an example is one, when it is no comment any more
-    added = text.replace("edges: []\n", "").replace("# edges:", "edges:").replace("#   - ", "  - ")
+    added = text.replace("  # - ", "  - ").replace("#   - ", "  - ")
     assert len(cf.loads(added.replace("# queries:", "queries:")).edges) == 1
+
+
+def test_new_says_which_texts_keep_a_column_from_being_one_of_numbers(cli, tmp_path):
+    cells = [str(80 + 0.5 * k) for k in range(60)] + ["?"] * 4
+    (tmp_path / "rows.csv").write_text("\n".join(["pressure,x", *(f"{c},{c}" for c in cells)]))
+    ran = cli("new", "rows.csv")
+    assert ran.code == 2 or 'numbers, 80 to 109.5, but for "?" in 4 cells' in ran.out, ran.err
+
+
+def test_edges_are_added_to_the_file_that_new_writes(cli, tmp_path):
+    (tmp_path / "rows.csv").write_text(TABLE)
+    assert cli("new", "rows.csv").code == 0
+    text = (tmp_path / "rows.yaml").read_text()
+    added = cf.edit.edited(text, cf.edit.AddEdge("age", "sex"), cf.edit.AddEdge("age", "smoker"))
+    assert [line for line in added.splitlines() if line not in text.splitlines()] == [
+        "  - age -> sex",
+        "  - age -> smoker",
+    ]
 
 
 def test_new_reads_a_graph_that_a_fit_takes(cli, tmp_path):

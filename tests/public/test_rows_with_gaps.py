@@ -235,3 +235,13 @@ def test_a_few_rows_with_gaps_are_not_learned_by_heart():
     rows = {"x": x[whole], "y": y[whole], "z": z[whole]}
     moved = model.counterfactual(rows, do={"x": rows["x"] / 2}, generator=0)["y"].numpy()
     assert np.abs(moved - rows["y"] + rows["x"]).max() < 1
+
+
+def test_a_fit_whose_minutes_end_while_cells_are_filled_says_so():
+    rng = np.random.default_rng(0)
+    age = rng.normal(size=60)
+    dose = np.where(rng.random(60) < 0.3, np.nan, age + rng.normal(size=60))
+    columns = {"age": age, "sex": rng.integers(0, 2, 60), "dose": dose, "pain": age}
+    model = cf.compile(cf.loads(NUMBERS, format="yaml"))
+    with pytest.warns(cf.CausalflowWarning, match="filled in 1 of 12 rounds"):
+        model.fit(columns, minutes=1e-7, progress=False)

@@ -36,6 +36,7 @@ export function createGraphView(label) {
   const view = { x: 0, y: 0, scale: 1 };
   let shown = { nodes: [], edges: [], positions: {} };
   let boxes = new Map();
+  let bends = []; // the middles of the edges, which may lie outside of all nodes
 
   function resized() {
     const { clientWidth: width, clientHeight: height } = element;
@@ -46,7 +47,7 @@ export function createGraphView(label) {
   function fit() {
     const { clientWidth: width, clientHeight: height } = element;
     if (!boxes.size || !width || !height) return;
-    const [left, top, right, bottom] = extent(boxes, MARGIN);
+    const [left, top, right, bottom] = extent(boxes, bends, MARGIN);
     view.scale = Math.min(width / (right - left), height / (bottom - top), 1.25);
     view.x = (left + right) / 2 - width / view.scale / 2;
     view.y = (top + bottom) / 2 - height / view.scale / 2;
@@ -64,7 +65,7 @@ export function createGraphView(label) {
 
     /** Whether every node is in sight. */
     sees() {
-      const [left, top, right, bottom] = extent(boxes, 0);
+      const [left, top, right, bottom] = extent(boxes, bends, 0);
       const { clientWidth: width, clientHeight: height } = element;
       return left >= view.x && top >= view.y && right <= view.x + width / view.scale && bottom <= view.y + height / view.scale;
     },
@@ -78,6 +79,7 @@ export function createGraphView(label) {
       boxes = new Map(drawing.nodes.map((node) => [node.name, boxOf(node, drawing.positions)]));
       const focused = element.contains(document.activeElement) ? document.activeElement.dataset.key : null;
       const curves = route(drawing.edges, boxes);
+      bends = curves.map((curve) => curve.middle);
       kept(layer.edges, drawing.edges.map((edge, k) => [edgeKey(edge), (old) => edgeElement(old, edge, curves[k], look)]));
       const risen = rises(drawing.edges, boxes);
       kept(layer.nodes, drawing.nodes.map((node) => [nodeKey(node.name), (old) => nodeElement(old, node, boxes.get(node.name), look, risen.get(node.name) > 0 ? 1 : -1)]));
@@ -115,7 +117,7 @@ export function createGraphView(label) {
     },
 
     /** The drawing with a margin around it: left, top, right, bottom. */
-    extent: () => extent(boxes, MARGIN),
+    extent: () => extent(boxes, bends, MARGIN),
     get drawing() { return shown; },
   };
 }
@@ -126,8 +128,8 @@ function boxOf(node, positions) {
   return { x, y, width: node.width, height: node.height, round };
 }
 
-function extent(boxes, margin) {
-  const all = [...boxes.values()];
+function extent(boxes, bends, margin) {
+  const all = [...boxes.values(), ...bends.map((point) => ({ ...point, width: 0, height: 0 }))];
   return [
     Math.min(...all.map((box) => box.x - box.width / 2)) - margin,
     Math.min(...all.map((box) => box.y - box.height / 2)) - margin,
