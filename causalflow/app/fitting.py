@@ -11,7 +11,7 @@ import hashlib
 import io
 import json
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from causalflow.data.sketch import Guess
     from causalflow.model.model import Model
+    from causalflow.training.report import FitReport
 
 __all__ = ["fit_rows", "given_rows", "typed"]
 
@@ -166,10 +167,16 @@ def _fitted(model: Model, table: pandas.DataFrame, members: int) -> tuple[str, .
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", CausalflowWarning)
         report = model.fit(table, members=members, minutes=MINUTES, progress=False, device="cpu")
-    ended = f"the fit ended after {report.steps:,} steps, as its {MINUTES:g} minutes were over"
     said = dict.fromkeys(str(each.message) for each in told)
-    return (
-        *said,
-        *(f"assumes: {each}" for each in report.assumptions),
-        *([ended] if report.stopped else ()),
-    )
+    assumed = (f"assumes: {each}" for each in report.assumptions)
+    return (*said, *_cut_short(report, members), *assumed)
+
+
+def _cut_short(report: FitReport, members: int) -> Iterator[str]:
+    """What the minutes of a fit in the page did not suffice for."""
+    longer = 'takes its time by "causalflow fit"; start the page with --model then'
+    if report.stopped:
+        yield f"the fit ended after {report.steps:,} steps, at {MINUTES:g} minutes; it {longer}"
+    if report.members < members:
+        made = f"{report.members} of {members} refits were made in {MINUTES:g} minutes"
+        yield f"{made}; a fit {longer}"

@@ -109,7 +109,9 @@ class Individuals(Mapping[str, Ranges]):
         """What the ranges are and rest on, a line each."""
         numbers = any(each.levels is None for each in self.values())
         inside = "interval: under the noise assumed, what the row leaves open"
-        if self.members < 2:
+        if self.members < 2 and not self.assumptions:
+            kinds = [inside]
+        elif self.members < 2:
             kinds = [
                 f"{inside}; the error of the fit is not known, and not in it",
                 "of the fit: not known; fit with members=20 (--members 20)",

@@ -69,7 +69,13 @@ from causalflow.cli.worlds import (
     world_columns,
     write,
 )
-from causalflow.errors import CausalflowError, EvidenceError, SupportWarning, one_line
+from causalflow.errors import (
+    CausalflowError,
+    CausalflowWarning,
+    EvidenceError,
+    SupportWarning,
+    one_line,
+)
 from causalflow.graph.image_options import Sampling
 from causalflow.limits import DRAWN_ROWS
 from causalflow.values import likelihood

@@ -45,8 +45,8 @@ __all__ = ["estimate"]
     "--method",
     default="auto",
     show_default=True,
-    help='How it is estimated: auto, "plug in", "back door", stages, sequential, mediation, formula '
-    "or instrument.",
+    help='How it is estimated: auto, "plug in", "back door", stages, sequential, mediation, '
+    "formula or instrument.",
 )
 @click.option(
     "--learners",

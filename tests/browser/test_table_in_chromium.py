@@ -36,6 +36,26 @@ def test_row_is_answered_with_its_ranges(page, shot, violations):
     assert violations(page) == []
 
 
+def test_bars_of_levels_are_as_long_as_their_probabilities(page):
+    page.get_by_role("tab", name="Table").click()
+    widths = page.evaluate(
+        """async () => {
+          const { levelBars } = await import("/page/ranges.js");
+          const parts = [0.25, 0.75].map((value) => ({ level: "x", value, any_noise: [0, 1] }));
+          const table = levelBars(parts);
+          document.querySelector("#pane-table").append(table);
+          const bars = [...table.querySelectorAll("rect")];
+          const wide = bars.map((each) => each.getBoundingClientRect().width);
+          table.remove();
+          return wide;
+        }"""
+    )
+    ground, quarter, ends, _, rest, _ = widths
+    assert ground == ends > 0
+    assert abs(quarter / ground - 0.25) < 0.01
+    assert abs(rest / ground - 0.75) < 0.01
+
+
 def test_rows_that_cannot_be_fitted_are_refused_where_they_were_given(
     watched, opened, server, shot
 ):

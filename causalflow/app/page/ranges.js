@@ -15,15 +15,15 @@ const EDGE = 6;
  * for the mean, a mark where it was.
  * @param {Part} part
  * @param {import("./controls.js").Control} control
- * @param {{level: string, members: number}} found the level of the ranges, in percent; without members
- *   the error of the fit is not in the interval
+ * @param {{level: string, members: number, badge: {kind: string}}} found the level of the ranges, in
+ *   percent; of a fit without members its error is not in the interval
  */
-export function rangeBar(part, control, { level, members }) {
+export function rangeBar(part, control, { level, members, badge }) {
   const known = [part.value, ...part.interval, ...part.any_noise, part.factual ?? part.value];
   const low = Math.min(control.low, ...known);
   const high = Math.max(control.high, ...known);
   const at = (value) => EDGE + ((WIDTH - 2 * EDGE) * (value - low)) / (high - low || 1);
-  const kind = members ? "interval" : "interval without the error of the fit";
+  const kind = members || badge.kind === "given" ? "interval" : "interval without the error of the fit";
   const said = `${level} ${kind} ${shown(part.interval[0])} to ${shown(part.interval[1])}; whatever the noise ${shown(part.any_noise[0])} to ${shown(part.any_noise[1])}`;
   const line = (name, [from, to], y) => s("line", { class: name, x1: at(from), x2: at(to), y1: y, y2: y });
   return h("div", {},
@@ -44,7 +44,7 @@ export function levelBars(parts) {
       h("th", { scope: "row" }, each.level),
       h("td", { class: "number" }, each.value.toFixed(3)),
       h("td", { class: "bar-cell" }, s("svg", { class: "level-bar", viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true" },
-        s("rect", { class: "bar-ground", width: 100, height: 10 }), s("rect", { class: "bar", width: 100 * each.value, height: 10 }),
+        s("rect", { class: "bar-ground", width: 100, height: 10 }), s("rect", { class: "bar-share", width: 100 * each.value, height: 10 }),
         s("rect", { class: "bar-ends", x: 100 * each.any_noise[0], width: Math.max(0.5, 100 * (each.any_noise[1] - each.any_noise[0])), y: 8, height: 2 }))),
       h("td", { class: "number" }, `${each.any_noise[0].toFixed(2)} to ${each.any_noise[1].toFixed(2)}`)))));
 }

@@ -63,7 +63,8 @@ class Completed:
             return ""
         return (
             f"empty cells were filled in {self.rounds} of {ROUNDS} rounds, as half of the minutes "
-            "was over: what fills them may still resemble the rows at large; give more minutes"
+            "was over: what fills them may still resemble the rows at large; fit with more minutes,"
+            " or none"
         )
 
 
