@@ -19,8 +19,8 @@ RECORDED = {
     "exact, again": 3,
     "verdict": 13,
     "verdict, from a file": 27,
-    "fit": 47,
-    "evaluate": 116,
+    "fit": 48,
+    "evaluate": 117,
 }
 """Lower a number when a trip gets shorter; the aims stand in `docs/architecture.md`."""
 

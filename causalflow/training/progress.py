@@ -8,7 +8,7 @@ program that has no terminal, such as the what-if page, follows them all by `fol
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -58,7 +58,9 @@ def told(at: int, total: int, what: str) -> None:
         follower(at / max(total, 1), f"{what} {at:,} of {total:,}")
 
 
-def stage(items: Iterable[int], total: int, what: str, unit: str, *, shown: bool) -> Iterator[int]:
+def stage(
+    items: Iterable[int], total: int, what: str, unit: str, *, shown: bool
+) -> Generator[int, None, None]:
     """The items, with a bar on standard error and word to whoever follows.
 
     Args:
