@@ -292,7 +292,9 @@ def counterfactual(
         say_json({"do": list(map(str, do)), "rows": records(columns), **answer})
     else:
         lines = table_lines(graph, columns, drawn, named(do), sure, output is not None)
-        say("\n".join([*lines, *filter(None, [text(answer)])]))
+        unseen = image_names(graph) and output is None
+        end = ["no picture is written: -o FILE.png writes one"] if unseen else []
+        say("\n".join([*lines, *filter(None, [text(answer)]), *end]))
 
 
 def _open(graph: Graph, world: World, numbers: Sequence[int]) -> list[Open]:

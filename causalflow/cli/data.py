@@ -15,6 +15,7 @@ import click
 
 from causalflow.cli.arguments import PICTURES, OutputFile, examples, files, seed_option
 from causalflow.cli.output import (
+    below,
     captions,
     count,
     image_names,
@@ -166,6 +167,8 @@ def _preview(graph: Graph, found: Collection, rows: int, seed: int) -> Figure:
         pictures = pixels(graph.nodes[name], frame.columns[name][chosen])
         colours = pictures[:, :3] if pictures.shape[1] > 2 else pictures[:, :1]
         for at in range(0, len(chosen), COLUMNS):
-            line = name if not at else f"{name} {at // COLUMNS + 1}"
-            grid[line], under[line] = colours[at : at + COLUMNS], texts[at : at + COLUMNS]
-    return image_grid(grid, under)
+            shown = colours[at : at + COLUMNS]
+            line = f"{name}\n{at + 1} to {at + len(shown)}"
+            grid[line], under[line] = shown, texts[at : at + COLUMNS]
+    note = "; ".join(filter(None, ["rows drawn at random", below(graph, labels)]))
+    return image_grid(grid, under, note=note)

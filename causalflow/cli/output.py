@@ -34,6 +34,7 @@ __all__ = [
     "IMPORTED",
     "MISTAKE",
     "Open",
+    "below",
     "captions",
     "count",
     "headers",
@@ -195,6 +196,12 @@ def captions(graph: Graph, world: Mapping[str, Tensor], rows: Iterable[int]) -> 
     """One short text a row: ``7 red present``."""
     columns = label_columns(graph, world).values()
     return [" ".join(map(_short, (values[row] for values in columns))) for row in rows]
+
+
+def below(graph: Graph, world: Mapping[str, Tensor]) -> str | None:
+    """What `captions` are: ``below each: digit, thickness [px]``; None: there are none."""
+    names = [_with_unit(name, graph.nodes[name]) for name in label_columns(graph, world)]
+    return f"below each: {', '.join(names)}" if names else None
 
 
 def pixels(node: Node, images: Tensor) -> Tensor:

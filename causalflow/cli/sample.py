@@ -23,6 +23,7 @@ from causalflow.cli.arguments import (
     steps_option,
 )
 from causalflow.cli.output import (
+    below,
     captions,
     headers,
     image_names,
@@ -202,4 +203,4 @@ def _grid(graph: Graph, world: World, images: Sequence[str]) -> Figure:
         for span in spans:
             label = f"{name}\n{span.start} to {span.stop - 1}"
             rows[label], texts[label] = shown[span.start : span.stop], captions(graph, world, span)
-    return image_grid(rows, texts)
+    return image_grid(rows, texts, note=below(graph, world))

@@ -8,12 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
+from warnings import warn
 
 import click
 
 from causalflow.cli.arguments import AssignmentType, assigned, examples, load_model, measured_option
 from causalflow.cli.output import image_names, json_option, say, say_json
 from causalflow.cli.rows import DATA_HELP, drawn, images_option, is_data_set, path_option, read_rows
+from causalflow.errors import CausalflowWarning
 
 if TYPE_CHECKING:
     from causalflow.cli.arguments import Assignment
@@ -124,6 +126,7 @@ def _written(
     model: Model, weights: Path, target: str, said: Any, private: bool, message: str
 ) -> dict[str, Any]:
     """Write a folder anew, and send it where it is to go."""
+    from causalflow.hub.model_folder import CARD
     from causalflow.hub.pretrained import save_weights
     from causalflow.pieces import read_index
 
@@ -134,6 +137,9 @@ def _written(
             model.save(path)
 
     if not target.startswith(HUB):
+        if (Path(target) / CARD).exists() and not said:
+            words = f"{target}: its card is written anew, without what was said for the one before"
+            warn(words, CausalflowWarning, stacklevel=1)
         return {"written": save_weights(model, target, copy, place=target, **said)}
     with TemporaryDirectory(prefix="causalflow-") as made:
         folder = Path(made) / "model"

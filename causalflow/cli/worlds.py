@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from causalflow.cli.arguments import Assignment
 from causalflow.cli.output import (
     Open,
+    below,
     captions,
     headers,
     image_names,
@@ -152,7 +153,7 @@ def _grid(graph: Graph, worlds: Mapping[str, World]) -> Figure:
             title = label if len(names) == 1 else f"{name}\n{label}"
             rows[title] = pixels(graph.nodes[name], world[name][:MOST_COLUMNS])
             texts[title] = captions(graph, world, range(len(rows[title])))
-    return image_grid(rows, texts)
+    return image_grid(rows, texts, note=below(graph, next(iter(worlds.values()))))
 
 
 def summary(

@@ -16,7 +16,7 @@ import os
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,7 @@ class Survey:
         return Habit(resize=self.resize, window=self.window, slice=self.slice, ends=self.ends)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Collection:
     """Rows that were read, as `Model.fit`, `cf.evaluate` and `Model.counterfactual` take them.
 
@@ -91,9 +91,14 @@ class Collection:
     """
 
     about: str
-    columns: Mapping[str, Any] = field(repr=False)
+    columns: Mapping[str, Any]
     surveys: Mapping[str, Survey]
     skipped: tuple[tuple[str, str], ...] = ()
+
+    def __repr__(self) -> str:
+        rows = max(map(len, self.columns.values()), default=0)
+        left = f", {len(self.skipped):,} left out" if self.skipped else ""
+        return f"Collection({self.about}: {rows:,} rows of {', '.join(self.columns)}{left})"
 
 
 def read(

@@ -175,7 +175,7 @@ def _fitted(
             device=device,
             progress=progress,
         )
-        how = f"a classifier {about}, {epochs} epochs"
+        how = f"a classifier {about}, {epochs} epoch{'s' * (epochs != 1)}"
         return replace(
             _judge(name, node, how, classifier, classifier), features=classifier.features
         )

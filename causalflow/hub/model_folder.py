@@ -238,6 +238,8 @@ def read_config(folder: str | Path) -> Config:
         CheckpointError: there is none, or another program's, or one that is damaged.
     """
     path = Path(folder) / CONFIG
+    if not path.exists():
+        raise CheckpointError(f"{folder}: no folder of a model: it has no {CONFIG}")
     content = read_bytes(path, CheckpointError, limit=CONFIG_BYTES)
     try:
         whole = json.loads(content.decode())

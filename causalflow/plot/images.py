@@ -32,6 +32,7 @@ _CAPTION = 0.19
 _CAPTION_LINE = 0.13  # every further line of a caption
 _CAPTION_WIDTH = 15  # letters of a caption as wide as an image
 _TITLE = 0.4
+_NOTE_INCH = 0.075
 _MARGIN = 0.15
 _INK, _FAINT = "#1f2328", "#656d76"
 
@@ -41,6 +42,7 @@ def image_grid(
     captions: Mapping[str, Sequence[str]] | None = None,
     *,
     title: str | None = None,
+    note: str | None = None,
 ) -> Figure:
     """A figure with one row of images per entry of ``rows``.
 
@@ -49,6 +51,7 @@ def image_grid(
             length.
         captions: label -> one short text per image, shown under it ("7 red, bar").
         title: shown on top.
+        note: shown below all, in small letters, such as what the captions are.
 
     Raises:
         DataError: no rows, misshapen images, or captions that do not match them.
@@ -64,7 +67,12 @@ def image_grid(
     heights = [_CELL + _caption_height(texts.get(label, ())) for label in pictures]
     columns = max(len(images) for images in pictures.values())
     label_width = _LABEL_INCH * max(max(map(len, label.split("\n"))) for label in pictures) + 0.2
-    figure, place = _canvas(label_width, columns, heights, title)
+    lines = textwrap.wrap(note or "", round((label_width + columns * _CELL) / _NOTE_INCH))
+    room = [*heights, _CAPTION * len(lines)]
+    figure, place = _canvas(label_width, columns, room, title)
+    if lines:
+        foot = (_MARGIN / place.size[0], _MARGIN / place.size[1])
+        figure.text(*foot, "\n".join(lines), ha="left", va="bottom", fontsize=8, color=_FAINT)
     for row, (label, images) in enumerate(pictures.items()):
         _draw_row(figure, place, row, label, images, texts.get(label, ()))
     return figure

@@ -61,7 +61,12 @@ def test_picture_of_ones_own_is_read_and_changed(watched, opened, server, shot):
     page.get_by_label("Open a picture").set_input_files(
         {"name": "ball.png", "mimeType": "image/png", "buffer": large.getvalue()}
     )
-    page.get_by_text("a picture of your own").wait_for(timeout=WAIT)
+    says(page, "a picture of your own: 200 x 200 pixels, scaled to 64 x 64")
+    exact = page.get_by_label("size, exact value")
+    exact.fill("40")
+    exact.press("Enter")
+    says(page, "40 is beyond 5 to 15 px: 15 is set")
+    assert exact.input_value() == "15"
     page.get_by_text("What the answer rests on").click()
     says(page, "inferred: stripe")
     page.get_by_label("Open a picture").set_input_files(

@@ -5,8 +5,9 @@ import shutil
 
 import pytest
 
+import causalflow as cf
 from causalflow.cli.given_images import image_files
-from causalflow.errors import EvidenceError
+from causalflow.errors import CheckpointError, EvidenceError
 from causalflow.model.model import Model
 
 
@@ -64,3 +65,23 @@ def test_table_that_names_pictures_is_no_evidence_by_itself(cli, shared):
 def test_folder_without_pictures_is_refused(tmp_path):
     with pytest.raises(EvidenceError, match="no picture lies in this folder"):
         image_files([tmp_path], 8)
+
+
+def test_card_that_is_written_over_is_told_of(cli, stamps, shared, tmp_path):
+    shutil.copytree(shared / "stamps", tmp_path / "card")
+    ran = cli("share", stamps / "model.safetensors", tmp_path / "card")
+    assert ran.code == 0
+    assert "its card is written anew, without what was said for the one before" in ran.err
+    again = cli("share", stamps / "model.safetensors", tmp_path / "card", "--license", "mit")
+    assert again.err == ""
+
+
+def test_answer_that_writes_no_picture_says_how(cli, shared):
+    given = ("--image", shared / "pictures", "--rows", 1, "--do", "color=red")
+    ran = cli("counterfactual", shared / "stamps", *given)
+    assert ran.out.endswith("no picture is written: -o FILE.png writes one\n")
+
+
+def test_folder_of_no_model_is_refused_by_what_it_lacks(shared):
+    with pytest.raises(CheckpointError, match=r"no folder of a model: it has no config\.json"):
+        cf.from_pretrained(shared / "pictures")
