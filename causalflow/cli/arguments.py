@@ -86,8 +86,7 @@ class InputFile(click.Path):
         """The path; of a folder, how rows in one are given."""
         if Path(str(value)).is_dir():
             self.fail(f"'{value}' is a folder; expected a file. Rows in a folder: --data {value}")
-        path: Path = super().convert(value, param, ctx)
-        return path
+        return Path(os.fsdecode(super().convert(value, param, ctx)))
 
 
 input_file = InputFile()
