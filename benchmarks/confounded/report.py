@@ -75,14 +75,15 @@ def _kept(groups: Groups) -> Iterator[str]:
         "The share of 400 test rows whose counterfactual picture still shows what the hidden cause "
         "had decided, and the mean error of its pixels against the true one, in levels of 255.\n"
     )
-    head = ["world", "attribute", "do", "hidden cause", "kept", "pixels"]
+    head = ["world", "attribute", "do", "hidden cause", "steps", "kept", "pixels"]
     rows = []
-    for (world, way, _), lines in groups.items():
+    for (world, way, steps), lines in groups.items():
         if kept := CASES[world].kept:
             found = [line["kept"] for line in lines]
             shares = ", ".join(f"{100 * each['share']:.1f} %" for each in found)
             do = f"another {', '.join(kept[1])}"
-            rows.append([world, kept[0], do, way, shares, _listed((f["pixels"] for f in found), 1)])
+            pixels = _listed((each["pixels"] for each in found), 1)
+            rows.append([world, kept[0], do, way, str(steps), shares, pixels])
     yield from markdown(head, rows)
     yield ""
 
@@ -94,16 +95,17 @@ def _shares(groups: Groups) -> Iterator[str]:
         "(`benchmarks/confounded/bounds.py`) and the truth; the share in counterfactuals of the "
         "model, and the bounds that `cf.bounds` finds in rows that the model drew, by seed.\n"
     )
-    head = ["world", "hidden cause", "question", "exact", "truth", "share", "found"]
+    head = ["world", "hidden cause", "steps", "question", "exact", "truth", "share", "found"]
     rows = []
-    for (world, way, _), lines in groups.items():
+    for (world, way, steps), lines in groups.items():
         for number, asked in enumerate(lines[0].get("shares", []) if way != "ignored" else []):
             found = [line["shares"][number] for line in lines]
             ends = [each["ends"] for each in found if each["ends"]]
             exact, told = _interval(asked["low"], asked["high"]), f"{asked['truth']:.3f}"
             shares = _listed(each["share"] for each in found)
             pairs = ", ".join(_interval(*each) for each in ends)
-            rows.append([world, way, f"`{asked['question']}`", exact, told, shares, pairs])
+            asking = f"`{asked['question']}`"
+            rows.append([world, way, str(steps), asking, exact, told, shares, pairs])
     yield from markdown(head, rows)
 
 
