@@ -16,7 +16,7 @@ from causalflow.graph.node import Diffusion, images_of, with_noise
 __all__ = ["ANOTHER", "departures"]
 
 MOST = 6
-ANOTHER = "it is another graph: it shares no node with the model"
+ANOTHER = "it is another graph: it shares less than half of the model's nodes"
 
 
 def departures(model: Graph, text: object, format: object = None) -> list[str]:
@@ -39,7 +39,7 @@ def departures(model: Graph, text: object, format: object = None) -> list[str]:
 
 
 def _said(model: Graph, given: Graph) -> Iterator[str]:
-    if not model.nodes.keys() & given.nodes.keys():
+    if 2 * len(model.nodes.keys() & given.nodes.keys()) < len(model.nodes):
         yield ANOTHER
         return
     yield from _apart("node", model.nodes, given.nodes)

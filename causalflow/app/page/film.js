@@ -1,6 +1,6 @@
 /** Film: the pictures along one control, all else as it is set. */
 
-import { shown, withUnit } from "./controls.js";
+import { withUnit } from "./controls.js";
 import { fill, h } from "./dom.js";
 import { saveSheet } from "./pictures.js";
 
@@ -13,6 +13,7 @@ import { saveSheet } from "./pictures.js";
 export function createFilm(element, api, asked, on) {
   let frames = [];
   let node = "";
+  let unit = null;
   const along = h("select", {});
   const make = h("button", { type: "button", class: "button" }, "Show the film");
   const keep = h("button", { type: "button", class: "button", hidden: true }, "Save film");
@@ -31,13 +32,13 @@ export function createFilm(element, api, asked, on) {
     make.disabled = false;
   });
   keep.addEventListener("click", () => saveSheet("film.png", frames.map(({ value, pictures }) => (
-    { uri: Object.values(pictures)[0], caption: `${node} = ${shown(value)}` }))));
+    { uri: Object.values(pictures)[0], caption: `${node} = ${withUnit(value, unit)}` }))));
 
   function show(found) {
-    ({ frames, node } = found);
+    ({ frames, node, unit } = found);
     fill(strip, frames.map(({ value, pictures }) => h("button", {
-      type: "button", class: "frame", title: `Set ${node} to ${shown(value)}`, onclick: () => on.onset(node, value),
-    }, Object.values(pictures).map((uri) => h("img", { src: uri, alt: "" })), h("span", { class: "small" }, withUnit(value, found.unit)))));
+      type: "button", class: "frame", title: `Set ${node} to ${withUnit(value, unit)}`, onclick: () => on.onset(node, value),
+    }, Object.values(pictures).map((uri) => h("img", { src: uri, alt: "" })), h("span", { class: "small" }, withUnit(value, unit)))));
     keep.hidden = false;
     old.hidden = true;
   }

@@ -33,6 +33,7 @@ export function mount(element, store, api) {
   let isMoving = false;
   let resting = 0;
 
+  const done = (set) => words(set, Object.fromEntries((started?.controls ?? []).map(({ name, unit }) => [name, unit])));
   const fail = (mistake) => fill(view.problem, problem(mistake));
   const controls = createControls(view.controls, {
     onset(name, value, isLast) {
@@ -70,7 +71,7 @@ export function mount(element, store, api) {
   view.model.addEventListener("change", () => change({ model: view.model.value, row: null, do: {} }, "choose a model"));
   view.draws.addEventListener("change", () => change({ draws: Number(view.draws.value) }, "draws"));
   view.back.addEventListener("click", () => change({ do: {} }, "let all go"));
-  view.sheet.addEventListener("click", () => answer && saveSheet("counterfactual.png", sheet(answer, of().do)));
+  view.sheet.addEventListener("click", () => answer && saveSheet("counterfactual.png", sheet(answer, done(of().do ?? {}))));
   view.factual.addEventListener("click", () => answer && save("factual.png", answer.pictures[0].factual));
   view.graph.addEventListener("click", () => started && store.set(
     { text: started.graph, format: "yaml", name: `${started.model}.yaml` }, { undo: "open the model's graph" }));
@@ -142,7 +143,7 @@ export function mount(element, store, api) {
   }
 
   function render(found, set, milliseconds, draft) {
-    showPictures(view.pictures, found.pictures, words(set));
+    showPictures(view.pictures, found.pictures, done(set));
     controls.show(Object.fromEntries(found.moved.map((each) => [each.node, each])));
     start.show(of().row, found.row);
     const [kind, label] = BADGES[found.badge.kind];
@@ -194,9 +195,9 @@ export function mount(element, store, api) {
   begin();
 }
 
-/** What is set, in words. */
-function words(set) {
-  const done = Object.entries(set).map(([name, value]) => `${name} = ${shown(value)}`).join(", ");
+/** What is set, in words, with the unit of each node. */
+function words(set, units) {
+  const done = Object.entries(set).map(([name, value]) => `${name} = ${withUnit(value, units[name])}`).join(", ");
   return done ? `had ${done}` : "as it is";
 }
 
@@ -204,10 +205,10 @@ function spent(milliseconds) {
   return milliseconds ? `${Math.round(milliseconds)} ms` : "kept";
 }
 
-function sheet(answer, set) {
+function sheet(answer, caption) {
   return answer.pictures.flatMap((each) => [
     { uri: each.factual, caption: "as it was" },
-    ...each.counterfactual.map((uri) => ({ uri, caption: words(set ?? {}) })),
+    ...each.counterfactual.map((uri) => ({ uri, caption })),
     { uri: each.difference[0], caption: "what differs" },
   ]);
 }
