@@ -120,4 +120,4 @@ def test_evidence_of_a_command_is_answered_to_a_folder(graph, tmp_path):
     assert "3 rows in 1 batch, 1 of them before" in again.stdout
     other = command("counterfactual", graph, *options, "--seed", 4)
     assert (other.returncode, other.stderr.count("\n")) == (2, 1)
-    assert "begun with seed=0, now seed=4" in other.stderr
+    assert "begun with --seed 0, now --seed 4" in other.stderr

@@ -257,7 +257,7 @@ def test_a_fit_says_once_what_it_read_and_a_counterfactual_reads_alike(animals, 
     assert "expected 8x8, or a rule" in cli(*ask, "--resize", "refuse").err
     assert cli(*ask, "--given", "animal=cat", "--given", "weight=3").code == 0
     percent = cli(*ask, "--resize", "cover", "--window", "1%,99%")
-    assert "window=1%,99% is found in rows; give the numbers that it was" in percent.err
+    assert "--window 1%,99% is found in rows; give the numbers that it was" in percent.err
 
 
 def test_every_option_of_reading_is_one_of_the_commands(cli):
