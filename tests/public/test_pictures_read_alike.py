@@ -92,13 +92,14 @@ def test_what_is_spelt_out_wins_and_is_told(scans, cli):
     folder(scans / "new", a=flat(1500))
     pictures, told = seen(cli, "--image", "new/a.png", "--window", "0,3000", "--resize", "stretch")
     assert torch.allclose(pictures, torch.tensor(0.5), atol=STEP)
-    assert "resize=cover, now resize=stretch; window=1000,3000, now window=0,3000" in told
+    assert "--resize cover, now --resize stretch; " in told
+    assert "--window 1000,3000, now --window 0,3000" in told
     assert told.count("\n") == 1
     _, told = seen(cli, "--image", "new/a.png", "--window", "1000,3000", "--resize", "cover")
     assert told == ""
     pictures, told = seen(cli, "--image", "new/a.png", "--window", "")
     assert torch.allclose(pictures, torch.tensor(1500 / 65535), atol=STEP)
-    assert "window=1000,3000, now window=none" in told
+    assert "--window 1000,3000, now --window none" in told
 
 
 def test_a_picture_of_another_depth_is_told(scans, cli):
