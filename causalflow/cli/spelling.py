@@ -1,9 +1,9 @@
 """Spelling: options in a message as the command line writes them, ``--folds 1`` for ``folds=1``.
 
 The package speaks of its arguments as Python has them. Here, in one place, those that the command
-has an option for are rewritten. What stands in quotes, in brackets or in a call, such as a question
-about a node of the same name, stays as it is; so does what says that it is Python's, and an option
-that the message names in both ways.
+has an option for are rewritten. What stands in quotes, in brackets, in a call or behind an option,
+such as a question about a node of the same name, stays as it is; so does what says that it is
+Python's, and an option that the message names in both ways.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import click
 __all__ = ["spelt"]
 
 _KEPT = re.compile(
-    r"((?<![\w=])'[^']*'|(?<![\w=])\"[^\"]*\"|\w\((?:[^()]|\([^()]*\))*\)|\[[^\]]*\]|\{[^}]*\})"
+    r"(--[\w-]+ [^\s:;,]+|(?<![\w=])'[^']*'|(?<![\w=])\"[^\"]*\""
+    r"|\w\((?:[^()]|\([^()]*\))*\)|\[[^\]]*\]|\{[^}]*\})"
 )
 _VALUE = r"(?:'(?P<quoted>[^']*)'|(?P<plain>[^\s;,()']*))"
 

@@ -27,6 +27,7 @@ from causalflow.plugins import COMMANDS
             "give --images FOLDER (images= in Python)",
         ),
         ("fit", "with members=20 (--members 20)", "with members=20 (--members 20)"),
+        ("counterfactual", "--do steps=few: 'few' is no number; do(seed=3)", None),
         ("fit", "node 'x': levels=3, {seed=1}, [seed=1], 'seed=1'", None),
     ],
 )
