@@ -74,7 +74,7 @@ def conditional_answers(
         score = np.sum([scale * score_of(moment) for scale, moment in contrast], axis=0)
         own = np.array([each == contrast for each in contrasts])
         best = learned_mean(candidates, features, score, problem.folds())
-        learner = f"{best.learner} (loss {best.losses[best.learner]:.4g})"
+        learner = str(best)
         chosen = [each for each in candidates if each[0] == best.learner]
         values[own], deviations[:, own] = _halved(problem, chosen, features, score, at[own])
     return Conditional(values=values, deviations=deviations, learner=learner)

@@ -62,14 +62,16 @@ class Learned:
             probabilities, shape (rows, levels).
         learner: the name of the candidate that was taken.
         losses: each candidate's loss on rows that it has not seen.
+        loss: what the loss is.
     """
 
     predictions: Array
     learner: str
     losses: Mapping[str, float]
+    loss: str = "squared error"
 
     def __str__(self) -> str:
-        return f"{self.learner} (loss {self.losses[self.learner]:.4g})"
+        return f"{self.learner} ({self.loss} {self.losses[self.learner]:.4g})"
 
 
 def read_learners(given: object) -> tuple[tuple[str, Any], ...]:
@@ -177,7 +179,7 @@ def learned_levels(
 
     makers = {n: partial(_classifier, n, own) for n, own in candidates if _sorts(own, True)}
     makers = makers or {"linear": partial(_classifier, "linear", None)}
-    return _best(makers, predicted, losses, folds, among)
+    return replace(_best(makers, predicted, losses, folds, among), loss="log loss")
 
 
 def _best(
