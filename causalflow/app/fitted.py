@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -157,7 +157,8 @@ def _known(session: Session) -> dict[str, _Place]:
 
 def _places(session: Session) -> dict[str, _Place]:
     ship = {checkpoint_path(name): name for name in checkpoint_names()}
-    found = {path.name: _given(path) for path in session.models if path not in ship}
+    own = [path for path in session.models if path not in ship]
+    found = {_named(path, own): _given(path) for path in own}
     first = (ship[path] for path in session.models if path in ship)
     for name in dict.fromkeys((*first, *FIRST, *checkpoint_names())):
         line = f'cf.Model.load(cf.data.checkpoint_path("{name}"))'
@@ -167,6 +168,18 @@ def _places(session: Session) -> dict[str, _Place]:
         line = f"cf.compile(cf.loads({quoted(path.read_text(encoding='utf-8'))}))"
         found[path.stem] = _Place(path=path, python=line, shipped=True)
     return found
+
+
+def _named(path: Path, among: Sequence[Path]) -> str:
+    """The end of a path that tells it from the others.
+
+    Example:
+        >>> _named(Path("/a/b.safetensors"), [Path("/c/b.safetensors"), Path("/a/b.safetensors")])
+        'a/b.safetensors'
+    """
+    ends = ("/".join(path.parts[-n:]) for n in range(1, len(path.parts)))
+    others = [each.as_posix() for each in among if each != path]
+    return next((end for end in ends if not any(o.endswith(f"/{end}") for o in others)), str(path))
 
 
 def _given(path: Path) -> _Place:

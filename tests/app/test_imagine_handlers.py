@@ -334,3 +334,16 @@ def test_uploaded_picture_keeps_its_greys_and_its_head_up(session, kind):
     reply = upload.HANDLERS["upload"].run({"file": content}, session)
     assert (reply["width"], reply["height"]) == (20, 10)
     assert np.array_equal(pixels(reply["picture"]), ramp)
+
+
+def test_models_of_the_same_file_name_are_told_apart(tmp_path):
+    paths = [tmp_path / each / "model.safetensors" for each in ("first", "second")]
+    model = cf.from_pretrained("diff_scm_mnist")
+    for path in paths:
+        path.parent.mkdir()
+        model.save(path)
+    models = ask(Session(models=tuple(paths)), "imagine_models")["models"]
+    assert [each["name"] for each in models[:2]] == [
+        "first/model.safetensors",
+        "second/model.safetensors",
+    ]
