@@ -43,6 +43,20 @@ def test_two_clicks_ask_and_the_verdict_stands_beside_the_drawing(know, violatio
     assert violations(page) == []
 
 
+def test_clicks_that_are_faster_than_the_answers_all_count(know):
+    page = know(FORK)
+    page.evaluate("""() => {
+        const pane = document.querySelector("#pane-know");
+        const click = (name) => pane.querySelector(`.node[data-key="node ${name}"]`)
+            .dispatchEvent(new MouseEvent("click", { bubbles: true }));
+        click("x");
+        pane.querySelector("[data-role=outcomes]").click();
+        click("y");
+    }""")
+    page.locator("#pane-know .node.outcomes").wait_for()
+    assert page.get_by_label("Question").first.input_value() == "P(y | do(x))"
+
+
 def test_keys_give_roles_to_the_node_in_focus(know):
     page = know(FORK)
     for name, role in (("x", "treatments"), ("y", "outcomes"), ("z", "adjusted")):
@@ -125,6 +139,16 @@ def test_a_written_question_stays_where_a_role_is_none_of_its_own(know):
     node(page, "z").click()
     page.locator("#pane-know .node.given").wait_for()
     assert question.input_value() == "P(y | do(x), z)"
+
+
+def test_data_that_are_named_begin_with_an_experiment_on_the_treatment(know):
+    page = know("""edges: ['"warm up" -> y', '"warm up" <-> y']""")
+    ask(page, "warm up")
+    page.get_by_text("Not identifiable", exact=True).wait_for()
+    page.get_by_label("Data that are known").select_option("named")
+    page.get_by_text("Identifiable", exact=True).wait_for()
+    box = page.get_by_label("Distributions, separated by semicolons")
+    assert box.input_value() == 'P(v); P(v | do("warm up"))'
 
 
 def test_a_path_that_is_pressed_is_shown_alone(know):

@@ -36,7 +36,7 @@ export function mount(element, store, api) {
   });
   const own = createOwnQuestions((query) => store.set({ query }, { undo: "choose a question" }));
   const data = h("select", { id: "know-data" }, h("option", { value: "observational" }, "P(v): what is observed"), h("option", { value: "experimental" }, "every experiment P(v | do(.))"), h("option", { value: "named" }, "distributions that I name"));
-  const named = h("input", { class: "mono", "aria-label": "Distributions, separated by semicolons", value: "P(v); P(v | do(x))", hidden: true });
+  const named = h("input", { class: "mono", "aria-label": "Distributions, separated by semicolons", hidden: true });
   const brushes = h("div", { class: "row", role: "group", "aria-label": "A click makes a node the" });
   const shown = h("div", { class: "row small", role: "group", "aria-label": "Shown on the drawing" });
   const local = { brush: "treatments", drawing: EMPTY, reply: null, way: null, at: 0, path: null, show: "paths", fitted: "" };
@@ -102,7 +102,7 @@ export function mount(element, store, api) {
     if (!reply) return;
     fill(parts.verdict, said.verdict(reply));
     tellSteps();
-    section(parts.sets, said.sets(reply, (names) => store.set({ roles: { ...store.get().roles, ...reply.roles, adjusted: names } }, { undo: "adjust" })));
+    section(parts.sets, said.sets(reply, (names) => store.set({ roles: { ...rolesNow(), adjusted: names } }, { undo: "adjust" })));
     tellPaths();
     fill(parts.independences, said.independences(reply));
   }
@@ -139,11 +139,22 @@ export function mount(element, store, api) {
     }) : []);
   }
 
+  /** The roles as they are clicked; those that make a written question are the question's own. */
+  function rolesNow() {
+    const { roles: kept, query } = store.get();
+    const roles = { ...blank().roles, ...kept };
+    if (!query.trim() || !local.reply) return roles;
+    const asked = Object.fromEntries(ASKED.map((each) => [each, local.reply.roles[each]]));
+    const taken = Object.values(asked).flat();
+    const others = Object.entries(roles).map(([each, names]) => [each, names.filter((name) => !taken.includes(name))]);
+    return { ...Object.fromEntries(others), ...asked };
+  }
+
   function give(name, brush) {
     const node = local.drawing.nodes.find((each) => each.name === name);
     if (!node || node.latent || node.exogenous) return;
-    const { roles: kept, query } = store.get();
-    const roles = { ...blank().roles, ...kept, ...local.reply?.roles };
+    const { query } = store.get();
+    const roles = rolesNow();
     const had = Object.keys(roles).find((each) => roles[each].includes(name));
     const without = Object.fromEntries(Object.entries(roles).map(([each, names]) => [each, names.filter((other) => other !== name)]));
     const next = had === brush ? without : { ...without, [brush]: [...without[brush], name] };
@@ -214,7 +225,19 @@ export function mount(element, store, api) {
     timer = setTimeout(() => { if (store.get().pane === "know") refresh(); }, REST);
   }
 
-  data.addEventListener("change", () => { named.hidden = data.value !== "named"; soon(); });
+  /** What is known where an experiment with the first treatment was made: to begin with. */
+  function experiment() {
+    const name = local.reply?.roles.treatments[0];
+    if (name === undefined) return "P(v)";
+    const isWord = /^[\p{L}_][\p{L}\p{N}_]*$/u.test(name);
+    return `P(v); P(v | do(${isWord ? name : `"${name.replace(/["\\]/g, "\\$&")}"`}))`;
+  }
+
+  data.addEventListener("change", () => {
+    named.hidden = data.value !== "named";
+    named.value ||= experiment();
+    soon();
+  });
   named.addEventListener("input", soon);
   new ResizeObserver(() => { if (local.drawing.nodes.length) { local.fitted = ""; redraw(); } }).observe(view.element);
   store.subscribe((state, before) => {
