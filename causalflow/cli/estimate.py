@@ -102,12 +102,16 @@ def estimate(
         confidence=confidence,
         generator=seed,
     )
-    checked = _refuted(found) if refute else None
+    checked = getattr(found, "refute", None) if refute else None
+    if refute and checked is None:
+        raise CausalflowError("--refute: the estimate is of counted rows; name a --method")
     if as_json:
         asked = {"query": query, "confidence": confidence}
-        say_json(asked | _json(found) | ({} if checked is None else {"refutation": str(checked)}))
+        say_json(asked | _json(found) | ({} if checked is None else {"refutation": str(checked())}))
     else:
-        say("\n".join(map(str, filter(None.__ne__, [found, checked]))))
+        say(str(found))  # before the checks, which take longer
+        if checked is not None:
+            say(str(checked()))
     if plot is not None:
         write_figure(plot, _drawn(found, "plot"))
     if overlap is not None:
@@ -161,17 +165,6 @@ def _drawn(found: Estimate | Effect, what: str) -> Any:
     if drawn is None or not hasattr(drawn, "plot"):
         raise CausalflowError(f"--{what}: the estimate is of counted rows and has no such picture")
     return np.ravel(drawn.plot())[0].figure
-
-
-def _refuted(found: Estimate | Effect) -> Any:
-    """The checks of an effect.
-
-    Raises:
-        CausalflowError: counted rows have none.
-    """
-    if not hasattr(found, "refute"):
-        raise CausalflowError("--refute: the estimate is of counted rows; name a --method")
-    return found.refute()
 
 
 def _json(found: Estimate | Effect) -> dict[str, Any]:
