@@ -59,7 +59,7 @@ from causalflow.model.missing.gaps import (
     shares,
     tables_of,
 )
-from causalflow.model.missing.imputation import ROUNDS, TABLES, Completed, completions, first_copy
+from causalflow.model.missing.imputation import TABLES, Completed, completions, first_copy
 from causalflow.model.scm import StructuralModel
 from causalflow.training.device import FitInterrupted
 from causalflow.training.fit import fit
@@ -196,7 +196,7 @@ def _filled(
     """The rows with those gaps drawn that no sum over levels takes care of; what time is left."""
     mixed = [each for each in part.joined(frame.labels()) if not part.is_finite(each)]
     if not mixed:
-        return Completed(frame=frame, rounds=ROUNDS), options
+        return Completed(frame=frame), options
     begun, half = time.monotonic(), 30 * options.minutes
     fitted = Trainee(scm, {name for each in mixed for name in each.names} & set(part.nodes))
     brief = replace(

@@ -50,22 +50,11 @@ class Completed:
 
     Attributes:
         frame: the rows with their gaps filled, so many times over.
-        rounds: how often the laws were fitted and the gaps drawn.
+        note: what a fit to them rests on, if fewer rounds than are due were taken; else "".
     """
 
     frame: Frame
-    rounds: int
-
-    @property
-    def note(self) -> str:
-        """What a fit to them rests on, if fewer rounds than are due were taken; else ""."""
-        if self.rounds == ROUNDS:
-            return ""
-        return (
-            f"empty cells were filled in {self.rounds} of {ROUNDS} rounds, as half of the minutes "
-            "was over: what fills them may still resemble the rows at large; fit with more minutes,"
-            " or none"
-        )
+    note: str = ""
 
 
 def completions(
@@ -110,7 +99,17 @@ def completions(
         if over:
             rounds.close()
             break
-    return Completed(frame=_stacked(kept), rounds=done)
+    return Completed(frame=_stacked(kept), note=_cut_short(done))
+
+
+def _cut_short(rounds: int) -> str:
+    """What is to be said of so many rounds."""
+    if rounds == ROUNDS:
+        return ""
+    return (
+        f"empty cells were filled in {rounds} of {ROUNDS} rounds, as half of the minutes was over: "
+        "what fills them may still resemble the rows at large; fit with more minutes, or none"
+    )
 
 
 def first_copy(rows: int, copies: int) -> Tensor:
