@@ -30,8 +30,10 @@ from benchmarks.counterfactual.trials import SHOWN, as_data
 from causalflow.errors import CausalflowError
 from causalflow.evaluation.score import mean_score
 
-TABLE = ("morpho", "bar", "bar_papers", "bar_anticausal", "morpho_plain", "bar_nulls")
-TABLE += ("morpho_latent", "bar_latent")
+TABLE: tuple[str, ...] = (
+    *("morpho", "bar", "bar_papers", "bar_anticausal", "morpho_plain", "bar_nulls"),
+    *("morpho_latent", "bar_latent"),
+)
 FULL, ALONE, PARTLY = "labels_all", "labels_fifth_only", ("labels_fifth", "labels_fifth_posterior")
 AGAINST = {
     "morpho": [("morpho", PAPERS), ("morpho_plain", "default")],
