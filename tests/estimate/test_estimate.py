@@ -65,5 +65,5 @@ def test_unfit_estimates_are_errors():
     verdict = identify(FRONT_DOOR, "P(y | do(x))")
     with pytest.raises(DataError, match=r"no column \['m'\]"):
         verdict.estimate({"x": [0], "y": [0]})
-    with pytest.raises(DataError, match="confidence between 0 and 1"):
+    with pytest.raises(DataError, match=r"confidence=1\.0; expected a share between 0 and 1"):
         verdict.estimate({"x": [0], "m": [0], "y": [0]}, confidence=1.0)
