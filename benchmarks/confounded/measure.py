@@ -31,7 +31,7 @@ from causalflow.shipped import graph_path
 
 __all__ = ["SIZE", "WAYS", "fitted", "measured", "pictures_under"]
 
-SIZE, DRAWN, MORE, ROWS, ASKED, SEEN = 8, 2_000, 16_000, 400, 600, 4_000
+SIZE, DRAWN, MORE, ROWS, ASKED, SEEN = 8, 2_000, 16_000, 400, 2_000, 4_000
 NET = "width: 16, multipliers: [1, 2], blocks: 1"
 TRAINING: Mapping[str, Any] = {"batch_size": 128, "learning_rate": 2e-3, "ema": 0.99}
 WAYS: Mapping[str, Mapping[str, str]] = {

@@ -93,7 +93,8 @@ def _shares(groups: Groups) -> Iterator[str]:
     yield (
         "The exact bounds of the graph by linear programs over all ways to respond "
         "(`benchmarks/confounded/bounds.py`) and the truth; the share in counterfactuals of the "
-        "model, and the bounds that `cf.bounds` finds in rows that the model drew, by seed.\n"
+        "model with its standard error, and the bounds that `cf.bounds` finds in rows that the "
+        "model drew, by seed.\n"
     )
     head = ["world", "hidden cause", "steps", "question", "exact", "truth", "share", "found"]
     rows = []
@@ -102,11 +103,17 @@ def _shares(groups: Groups) -> Iterator[str]:
             found = [line["shares"][number] for line in lines]
             ends = [each["ends"] for each in found if each["ends"]]
             exact, told = _interval(asked["low"], asked["high"]), f"{asked['truth']:.3f}"
-            shares = _listed(each["share"] for each in found)
+            shares = ", ".join(map(_share, found))
             pairs = ", ".join(_interval(*each) for each in ends)
             asking = f"`{asked['question']}`"
             rows.append([world, way, str(steps), asking, exact, told, shares, pairs])
     yield from markdown(head, rows)
+
+
+def _share(found: Line) -> str:
+    """A share with its standard error."""
+    share, rows = found["share"], found["rows"]
+    return f"{share:.3f} ± {(share * (1 - share) / rows) ** 0.5:.3f}"
 
 
 def _interval(low: float, high: float) -> str:
