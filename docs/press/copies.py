@@ -23,7 +23,7 @@ def copies(repository: str) -> Iterator[tuple[str, str]]:
         homes[path.relative_to(ROOT).as_posix()] = f"models/{path.parent.name}"
     for home, page in homes.items():
         text = (ROOT / home).read_text(encoding="utf-8")
-        below = ["*", "papers/*"] if page == "measured/index" else []
+        below = ["*", "*/*"] if page == "measured/index" else []
         if page == "project/checkpoints" and cards:
             below = ["../models/*"]
         yield page, rewritten(_headed(text, page), home, page, repository) + _contents(below)
