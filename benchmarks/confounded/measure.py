@@ -31,7 +31,7 @@ from causalflow.shipped import graph_path
 
 __all__ = ["SIZE", "WAYS", "fitted", "measured", "pictures_under"]
 
-SIZE, DRAWN, MORE, ROWS, ASKED, SEEN = 8, 2_000, 16_000, 400, 2_000, 4_000
+SIZE, DRAWN, MORE, ROWS, ASKED = 8, 2_000, 16_000, 400, 2_000
 NET = "width: 16, multipliers: [1, 2], blocks: 1"
 TRAINING: Mapping[str, Any] = {"batch_size": 128, "learning_rate": 2e-3, "ema": 0.99}
 WAYS: Mapping[str, Mapping[str, str]] = {
@@ -128,7 +128,7 @@ def _shares(model: cf.Model, case: Case, rows: Any, seed: int) -> list[dict[str,
 
 def _drawn(model: cf.Model, rows: Any, seed: int) -> dict[str, Any]:
     """Rows as the model draws them where nothing is done, with what its pictures show."""
-    world = model.sample(SEEN, generator=torch.Generator().manual_seed(seed))
+    world = model.sample(MORE, generator=torch.Generator().manual_seed(seed))
     return {**world, **rows.read(world["image"])}
 
 
@@ -138,7 +138,7 @@ def _ends(case: Case, question: Question, drawn: Mapping[str, Any]) -> list[floa
     shown = sorted({*question.event, *question.given} - set(own))
     if len(shown) > 1:
         return None
-    within = np.ones(SEEN, dtype=bool)
+    within = np.ones(MORE, dtype=bool)
     for name in set(case.strata) & question.given.keys():
         within &= np.asarray(drawn[name]) == question.given[name]
     given = {name: value for name, value in question.given.items() if name not in case.strata}
