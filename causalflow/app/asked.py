@@ -154,10 +154,10 @@ def _parsed(text: str, graph: Graph, seen: Graph | ADMG) -> AnyQuery:
     try:
         return parse_query(text, seen)
     except QueryError as error:
-        unseen = [name for name in graph.nodes if name not in seen.nodes and name in text]
+        named = parse_query(text, graph).variables
+        unseen = [name for name in graph.nodes if name in named and name not in seen.nodes]
         if not unseen:
             raise
-        parse_query(text, graph)
         said = f"query: '{unseen[0]}' is unobserved; a question names what is observed"
         raise QueryError(said, error.text, error.position) from None
 

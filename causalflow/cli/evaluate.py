@@ -255,9 +255,10 @@ def evaluate(
 
 def _called(file: Path) -> str:
     """How a report calls the model of a file."""
+    from causalflow.hub.model_folder import CONFIG
     from causalflow.shipped import checkpoint_name
 
-    is_shared = (file.parent / "config.json").exists()
+    is_shared = (file.parent / CONFIG).exists()
     return f"{checkpoint_name(file)}{file.suffix}" if is_shared else file.name
 
 

@@ -126,6 +126,11 @@ def test_adjusting_opens_and_blocks_paths_and_its_formula_stands_where_it_is_rig
     assert "<munder>" in after["adjusted"]["mathml"]
 
 
+def test_the_unobserved_node_that_a_question_names_is_said_not_one_with_its_letter():
+    with pytest.raises(cf.CausalflowError, match="'mild' is unobserved"):
+        asked("edges: [x -> m, m -> mild, mild -> y]", unobserved="m mild", query="P(mild | do(x))")
+
+
 def test_what_is_unobserved_is_a_hidden_cause():
     assert asked(FORK, unobserved="z")["identifiable"] is False
     assert asked("edges: [x -> m, m -> y]", unobserved="m")["identifiable"] is True
