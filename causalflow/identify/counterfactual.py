@@ -33,13 +33,12 @@ from causalflow.identify.policy_cases import Levels, by_cases
 from causalflow.identify.problem import Found, Pairs, Problem
 from causalflow.identify.surrogate import enlarged, readings
 from causalflow.identify.two_levels import is_determined
-from causalflow.identify.verdict import Verdict
+from causalflow.identify.verdict import Verdict, positivity
 from causalflow.query.cell import close, free_names
 from causalflow.query.combination import no_value
 from causalflow.query.distributions import (
     ANY_DOMAIN,
     MORE_LEVELS,
-    POSITIVITY,
     DataNames,
     Source,
     data_names,
@@ -98,6 +97,7 @@ def identify_counterfactual(
     if isinstance(answer, CtfWitness) and answer.conflict is not None:
         answer = _by_levels(problem, question, answer.conflict.name) or answer
     failed = isinstance(answer, CtfWitness)
+    estimand = None if isinstance(answer, CtfWitness) else without_shadows(answer)
     domain = _domain(problem, answer) if is_final else ""
     if domain == MORE_LEVELS:
         told = is_determined(problem.admg, question, problem.known, pairs)
@@ -105,12 +105,12 @@ def identify_counterfactual(
     return Verdict(
         query=asked,
         identifiable=not failed if is_final else None,
-        estimand=None if isinstance(answer, CtfWitness) else without_shadows(answer),
+        estimand=estimand,
         data=data_names(data),
         witness=(answer,) if failed and is_final else (),
         note=_note(is_final, domain),
         derivation=tuple(problem.steps),
-        assumptions=(POSITIVITY, *([domain] if domain and is_final else [])),
+        assumptions=(*positivity(estimand), *([domain] if domain and is_final else [])),
         indices=axes_of(question),
         graph=admg,
     )

@@ -37,10 +37,23 @@ from causalflow.admg.admg import ADMG
 from causalflow.identify.hedge import Hedge
 from causalflow.query.policy import Policy
 from causalflow.query.query import Intervention, Term
-from causalflow.symbolic.expression import Index, natural
+from causalflow.symbolic.expression import Chosen, Event, Index, natural
+from causalflow.symbolic.render import formula
+from causalflow.symbolic.style import TEXT, Style
 from causalflow.symbolic.substitute import Symbol
 
-__all__ = ["CtfFactor", "CtfWitness", "Equality", "Response", "Unnesting", "conflict_in"]
+__all__ = [
+    "CONFLICT",
+    "CtfFactor",
+    "CtfWitness",
+    "Equality",
+    "Response",
+    "Unnesting",
+    "conflict_in",
+]
+
+
+CONFLICT = "ctf-factor {} needs {} with two values, {} and {}: no experiment has both"
 
 
 class Equality(NamedTuple):
@@ -59,21 +72,40 @@ class Response:
         name: the variable W.
         parents: each parent and its symbol, in declared order.
         value: the symbol of W's own value.
+        policy: the policy that W is (`causalflow.query.regime`), if it is one.
     """
 
     name: str
     parents: tuple[tuple[str, Symbol], ...]
     value: Symbol
+    policy: Policy | None = None
 
     @property
     def assignment(self) -> tuple[tuple[str, Symbol], ...]:
         """All variables that it gives a value to: parents, then W."""
         return (*self.parents, (self.name, self.value))
 
+    @property
+    def chosen(self) -> Chosen | None:
+        """The probability of the value, if a policy gives it: it rests on nothing else."""
+        if self.policy is None:
+            return None
+        given = {name: Event(name, symbol) for name, symbol in self.parents}
+        read = tuple(given[name] for name in self.policy.reads)
+        return Chosen(self.policy, Event(self.policy.variable, self.value), read)
+
+    def shown(self, style: Style) -> str:
+        """The response as a term of a question is written."""
+        if (chosen := self.chosen) is not None:
+            return formula(chosen, style)
+        name = style.name(self.name)
+        if self.parents:
+            world = (_valued(style.name(n), n, symbol, style) for n, symbol in self.parents)
+            name = style.chance(name, style.joined(world), "", "[]")
+        return _valued(name, self.name, self.value, style)
+
     def __str__(self) -> str:
-        inside = ", ".join(_name(name) + _value(name, symbol) for name, symbol in self.parents)
-        world = f"[{inside}]" if inside else ""
-        return f"{_name(self.name)}{world}{_value(self.name, self.value)}"
+        return self.shown(TEXT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,10 +198,17 @@ class CtfFactor:
     def _assignments(self) -> Iterator[tuple[str, Symbol]]:
         return chain.from_iterable(each.assignment for each in self.responses)
 
-    def __str__(self) -> str:
+    def shown(self, style: Style) -> str:
+        """The sum in a style; what a policy gives stands before the probability of the rest."""
         over = sorted(self.indices, key=lambda index: (natural(index.name), index.primes))
-        total = f"sum_{{{', '.join(map(str, over))}}} " if over else ""
-        return f"{total}P({', '.join(map(str, self.responses))})"
+        total = style.total([style.index(*each) for each in over]) if over else ""
+        chosen = [each.shown(style) for each in self.responses if each.policy is not None]
+        rest = [each.shown(style) for each in self.responses if each.policy is None]
+        whole = style.chance(style.name("P"), style.joined(rest), "")
+        return total + style.space.join([*chosen, *([whole] if rest else [])])
+
+    def __str__(self) -> str:
+        return self.shown(TEXT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,13 +225,16 @@ class CtfWitness:
     conflict: Equality | None = None
     hedges: tuple[Hedge, ...] = ()
 
+    @property
+    def whole(self) -> CtfFactor:
+        """The probability of its responses."""
+        return CtfFactor(responses=self.factor, summed=frozenset())
+
     def __str__(self) -> str:
-        text = f"ctf-factor P({', '.join(map(str, self.factor))})"
         if self.conflict is not None:
-            name, one, other = self.conflict
-            return f"{text} needs {name} with two values, {one} and {other}: no experiment has both"
+            return CONFLICT.format(self.whole, *map(str, self.conflict))
         reasons = "; ".join(map(str, self.hedges)) or "every experiment known sets some of it"
-        return f"{text}: {reasons}"
+        return f"ctf-factor {self.whole}: {reasons}"
 
 
 def conflict_in(district: Sequence[Response]) -> Equality | None:
@@ -219,7 +261,7 @@ def _renamed(response: Response, renamed: Mapping[Index, Symbol]) -> Response:
     if renamed.keys().isdisjoint(symbol for _, symbol in response.assignment):
         return response
     parents = tuple((name, _followed(symbol, renamed)) for name, symbol in response.parents)
-    return Response(response.name, parents, _followed(response.value, renamed))
+    return replace(response, parents=parents, value=_followed(response.value, renamed))
 
 
 def _merged(responses: Iterable[Response]) -> tuple[tuple[Response, ...], list[Equality]]:
@@ -233,15 +275,12 @@ def _merged(responses: Iterable[Response]) -> tuple[tuple[Response, ...], list[E
     return tuple(found.values()), equal
 
 
-def _name(name: str) -> str:
-    return str(Term(name=name))
-
-
-def _value(name: str, symbol: Symbol) -> str:
-    """``=value``; nothing where it is the variable's own index."""
-    if isinstance(symbol, Index):
-        return "" if symbol == Index(name) else f"={symbol}"
-    return str(Term(name="v", value=symbol)).removeprefix("v")
+def _valued(written: str, name: str, symbol: Symbol, style: Style) -> str:
+    """What is written of a variable, and its value where that is not the variable's own index."""
+    if symbol == Index(name):
+        return written
+    own = style.index(*symbol) if isinstance(symbol, Index) else style.value(symbol)
+    return style.equal(written, own)
 
 
 _Causes = tuple[str, tuple[tuple[str, Symbol], ...]]
@@ -254,13 +293,13 @@ class Unnesting:
     Attributes:
         admg: the graph.
         used: the number of indices of each variable that are taken.
-        set_by: the variable that each policy sets (`causalflow.query.regime`): its value is one of
-            that variable's.
+        policies: the variables that are policies (`causalflow.query.regime`): the value of each is
+            one of the variable that it sets.
     """
 
     admg: ADMG
     used: Counter[str] = field(default_factory=Counter)
-    set_by: Mapping[str, str] = field(default_factory=dict)
+    policies: Mapping[str, Policy] = field(default_factory=dict)
     _symbols: dict[_Causes, Index] = field(default_factory=dict)
 
     def fresh(self, name: str) -> Index:
@@ -281,7 +320,10 @@ class Unnesting:
 
     def factor(self) -> CtfFactor:
         """All responses met, at any value of theirs."""
-        responses = tuple(Response(*causes, symbol) for causes, symbol in self._symbols.items())
+        responses = tuple(
+            Response(name, parents, symbol, self.policies.get(name))
+            for (name, parents), symbol in self._symbols.items()
+        )
         return CtfFactor(responses=responses, summed=frozenset(self._symbols.values()))
 
     def _needed(self, name: str, world: Mapping[str, Intervention]) -> Iterable[str]:
@@ -309,5 +351,6 @@ class Unnesting:
         parents = self.admg.ordered(self.admg.parents(node))
         causes = (node, tuple((parent, values[parent]) for parent in parents))
         if causes not in self._symbols:
-            self._symbols[causes] = self.fresh(self.set_by.get(node, node))
+            policy = self.policies.get(node)
+            self._symbols[causes] = self.fresh(node if policy is None else policy.variable)
         return self._symbols[causes]

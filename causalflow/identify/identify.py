@@ -26,7 +26,7 @@ from causalflow.identify.derive import UnprovedError, prove_effect
 from causalflow.identify.id import OBSERVATION, Effect, identify_effect
 from causalflow.identify.positivity import left_overlaps
 from causalflow.identify.surrogate import identify_from
-from causalflow.identify.verdict import Verdict
+from causalflow.identify.verdict import Verdict, positivity
 from causalflow.proof.proof import Line, Proof, Step
 from causalflow.proof.rules import Chance
 from causalflow.query.cell import settled
@@ -135,7 +135,7 @@ def _settled(
         identifiable=True,
         estimand=estimand,
         data=data_names(data),
-        derivation=(Step(rule="conditions", reason=reason, formula=estimand),),
+        derivation=(Step("conditions", reason, (), query, estimand),),
         assumptions=("the conditions have positive probability",),
         indices=axes_of(query),
         graph=admg,
@@ -163,16 +163,17 @@ def _verdict(admg: ADMG, query: Query, data: DataNames, declared: Graph | None) 
         effect = identify_from(admg, outcomes, treatments, conditions, sources)
     is_joint = sources is None or bool(experiments)
     shown = answered if is_joint else written  # the laws of `answered` need one joint distribution
+    estimand = None if effect.estimand is None else shown(query, effect.estimand)
     return Verdict(
         query=query,
         identifiable=effect.identifiable,
-        estimand=None if effect.estimand is None else shown(query, effect.estimand),
+        estimand=estimand,
         data=names,
         hedge=next(iter(effect.hedges), None),
         witness=effect.witness,
         note=effect.note,
         derivation=effect.steps,
-        assumptions=(POSITIVITY, *([ANY_DOMAIN] if effect.is_final else [])),
+        assumptions=(*positivity(estimand), *([ANY_DOMAIN] if effect.is_final else [])),
         graph=admg,
         declared=declared,
         prove=partial(_proof, admg, query, effect if experiments else None),
@@ -254,16 +255,18 @@ def combined_verdict(question: Combination, identify: Callable[[Query], Verdict]
         failed = [each for each in [identify(mean)] if each.identifiable is False] or failed
     single = failed[0].identifiable if len(failed) == 1 else None
     hedges = (verdict.hedge for verdict in failed)
+    estimand = None if failed else _formula(question, verdicts)
+    assumed = _all(verdict.assumptions for verdict in found)
     return replace(
         found[0],
         query=question,
         identifiable=single if failed else True,
-        estimand=None if failed else _formula(question, verdicts),
+        estimand=estimand,
         hedge=next((hedge for hedge in hedges if hedge is not None), None),
         witness=_all(verdict.witness for verdict in failed),
         note=_note(failed),
         derivation=_all(verdict.derivation for verdict in found),
-        assumptions=_all(verdict.assumptions for verdict in found),
+        assumptions=(*positivity(estimand), *(each for each in assumed if each != POSITIVITY)),
         warnings=_all(verdict.warnings for verdict in found),
         indices=_indices(question, found),
         prove=partial(Proof, question=str(question), missing=_APART),

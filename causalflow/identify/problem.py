@@ -28,6 +28,7 @@ from causalflow.admg.admg import ADMG, Nodes
 from causalflow.errors import QueryError
 from causalflow.graph.node import Level
 from causalflow.identify.ctf_factor import (
+    CONFLICT,
     CtfFactor,
     CtfWitness,
     Equality,
@@ -39,14 +40,13 @@ from causalflow.identify.hedge import Hedge, hedge_of
 from causalflow.identify.id import Factor, identify_district
 from causalflow.identify.kernel import Observed, observed
 from causalflow.identify.surrogate import identify_from
-from causalflow.proof.proof import Step
+from causalflow.proof.proof import Part, Step
 from causalflow.query.distributions import Experiments, Source
 from causalflow.query.policy import Policy
 from causalflow.query.query import Kind, Query, Term, Value
 from causalflow.symbolic.expression import (
     ONE,
     ZERO,
-    Chosen,
     Event,
     Expression,
     Index,
@@ -137,8 +137,8 @@ class Problem:
 
     def direct(self, symbols: Mapping[Term, Symbol], outcomes: Terms, conditions: Terms) -> Found:
         """The same, for variables of any number of levels."""
-        set_by = {name: each.variable for name, each in self.policies.items()}
-        closure = Unnesting(admg=self.admg, used=indices_taken(symbols), set_by=set_by)
+        used = indices_taken(symbols)
+        closure = Unnesting(admg=self.admg, used=used, policies=self.policies)
         asked, given = (
             [Equality(term.name, closure.value(term), symbols[term]) for term in terms]
             for terms in (outcomes, conditions)
@@ -162,9 +162,10 @@ class Problem:
         wanted = frozenset(seen.current(each.left) for each in asked) & seen.summed
         every = seen.without_barren(wanted)
         linked = every.relevant(self.admg, wanted)
-        self._say("unnest", f"{_CAUSES}, outcomes and conditions: {every}")
-        if away := [str(each) for each in every.responses if each not in linked.responses]:
-            self._say("cancel", f"not linked with the outcomes, given the rest: {', '.join(away)}")
+        reason = f"{_CAUSES}, outcomes and conditions"
+        self.steps.append(Step("unnest", reason, formula=every))
+        if away := tuple(each for each in every.responses if each not in linked.responses):
+            self._say("cancel", "not linked with the outcomes, given the rest: {}", away)
         above = self._sum("numerator", linked.unified(asked), closure)
         if isinstance(above, CtfWitness) or above == ZERO:
             return above
@@ -181,12 +182,12 @@ class Problem:
             self._say("impossible", "one variable would have two values: the probability is 0")
             return ZERO
         factor = factor.without_barren()
-        self._say(rule, f"{_CAUSES}: {factor}")
+        self.steps.append(Step(rule, _CAUSES, formula=factor))
         parts = factor.districts(self.admg)
         for part in parts:
             if (conflict := conflict_in(part)) is not None:
                 witness = CtfWitness(factor=part, conflict=conflict)
-                self._say("conflict", str(witness))
+                self._say("conflict", CONFLICT, witness.whole, *map(str, conflict))
                 return witness
         factors: list[Expression] = [self._same(each, closure) for each in factor.equalities]
         for part in parts:
@@ -207,11 +208,12 @@ class Problem:
 
     def _district(self, part: Sequence[Response], closure: Unnesting) -> Found:
         """Q[C] from the first source that tells it."""
-        if (policy := self.policies.get(part[0].name)) is not None:
-            return product_of([_chosen(each, policy) for each in part])
+        if chosen := [each.chosen for each in part if each.chosen is not None]:
+            return product_of(chosen)
         values = dict(chain.from_iterable(each.assignment for each in part))
         district = frozenset(each.name for each in part)
-        self._say("district", f"P({', '.join(map(str, part))}) has one value for each variable")
+        whole = CtfFactor(responses=tuple(part), summed=frozenset())
+        self._say("district", "{} has one value for each variable", whole)
         if self.known is None:
             sides = district, values.keys() - district
             own, do = (tuple(Event(name, values[name]) for name in sorted(s)) for s in sides)
@@ -259,8 +261,8 @@ class Problem:
                 return source.treatments, source.conditions
         return (self.known[0] if self.known and Nodes() not in self.known else Nodes()), Nodes()
 
-    def _say(self, rule: str, text: str) -> None:
-        self.steps.append(Step(rule, text))
+    def _say(self, rule: str, reason: str, *named: Part) -> None:
+        self.steps.append(Step(rule, reason, named))
 
 
 def by_complement(
@@ -345,13 +347,6 @@ def _other(pairs: Pairs, term: Term) -> Term | None:
         return None
     rest = [level for level in pairs[term.name] if str(level) != str(term.value)]
     return replace(term, value=rest[0]) if len(rest) == 1 else None
-
-
-def _chosen(response: Response, policy: Policy) -> Chosen:
-    given = tuple(Event(name, symbol) for name, symbol in response.parents)
-    at = {event.name: event for event in given}
-    ordered = tuple(at[name] for name in policy.reads)
-    return Chosen(policy, Event(policy.variable, response.value), ordered)
 
 
 def _at(formula: Expression, values: Mapping[str, Symbol], closure: Unnesting) -> Expression:

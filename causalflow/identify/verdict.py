@@ -26,9 +26,10 @@ from causalflow.graph.node import Level, levels_of
 from causalflow.identify.hedge import Hedge
 from causalflow.proof.proof import Proof, Step
 from causalflow.query.combination import AnyQuery, Combination
+from causalflow.query.distributions import POSITIVITY
 from causalflow.query.parse import parse_distribution
 from causalflow.symbolic.evaluate import Data, evaluate
-from causalflow.symbolic.expression import ZERO, Expression, Index
+from causalflow.symbolic.expression import ZERO, Expression, Index, conditions
 from causalflow.symbolic.parts import variables
 from causalflow.symbolic.question import question
 from causalflow.symbolic.render import formula, to_text
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from causalflow.effects.effect import Effect
     from causalflow.graph.graph import Graph
 
-__all__ = ["Verdict"]
+__all__ = ["Verdict", "positivity"]
 
 BOUNDS = (
     "every variable is finite: bounds(graph, query, table) tells how far data narrow the answer"
@@ -379,6 +380,11 @@ class Verdict:
         yield f"Proof: {proof}" if proof else str(proof)
         if proof and proof.formula != self.estimand:
             yield "  (the last line is another form of the estimand)"
+
+
+def positivity(estimand: Expression | None) -> tuple[str, ...]:
+    """What an estimand assumes of P(v), if there is one and it conditions on something."""
+    return (POSITIVITY,) if estimand is not None and conditions(estimand) else ()
 
 
 def _levels(name: str, tables: tuple[Table, ...]) -> tuple[Level, ...]:

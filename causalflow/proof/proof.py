@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from causalflow.proof.rules import Use
 from causalflow.query.combination import AnyQuery, Combination
@@ -97,7 +97,16 @@ class Proof:
         return self.latex() if self else f"${self.latex()}$"
 
 
-Part: TypeAlias = frozenset[str] | tuple[frozenset[str], ...]
+class Shown(Protocol):
+    """What is no formula of the data, and is written as one."""
+
+    def shown(self, style: Style) -> str:
+        """It in a style."""
+
+
+Named: TypeAlias = frozenset[str] | Shown | str
+"""What a reason names: variables, what is written as a formula, or words."""
+Part: TypeAlias = Named | tuple[Named, ...]
 Claim: TypeAlias = str | frozenset[str] | AnyQuery | Expression
 """The left side of a step: a word, the variables of a district's factor, or what they are."""
 
@@ -109,8 +118,8 @@ class Step:
     Attributes:
         rule: the line of the algorithm or the rule, such as "line 6".
         reason: a sentence with a ``{}`` for each of ``sets``; as it stands if there are none.
-        sets: sets of variables, or several of them.
-        claim: the left side of the formula; of "Q[x, y]" its variables.
+        sets: sets of variables and what else it names, or several of them.
+        claim: the left side of the formula, if it has one; of "Q[x, y]" its variables.
         formula: its right side, if the step gives one.
         later: makes the right side when it is read, where that takes time.
     """
@@ -119,11 +128,11 @@ class Step:
     reason: str
     sets: tuple[Part, ...] = ()
     claim: Claim = ""
-    formula: Expression | None = None
+    formula: Expression | Shown | None = None
     later: Callable[[], Expression] | None = field(default=None, compare=False, repr=False)
 
     @property
-    def right(self) -> Expression | None:
+    def right(self) -> Expression | Shown | None:
         """The right side of the formula, made if need be."""
         return self.later() if self.formula is None and self.later is not None else self.formula
 
@@ -134,28 +143,29 @@ class Step:
 
     def latex(self) -> str:
         """The step as text with mathematics between dollar signs."""
-        line = f"{latex_words(self.rule)}: {self._because(names_latex, latex_words)}"
+        line = f"{latex_words(self.rule)}: {self._because(_latex)}"
         equation = self.equation(LATEX)
         return f"{line}: ${equation}$" if equation else line
 
     @property
     def because(self) -> str:
         """The reason with its sets, as text."""
-        return self._because(names_text, str)
+        return self._because(_text)
 
     def equation(self, style: Style) -> str:
         """Claim and formula in a style; empty if the step gives none."""
         right = self.right
         if right is None:
             return ""
-        return style.both(_claimed(self.claim, style), formula(right, style))
+        written = right.shown(style) if hasattr(right, "shown") else formula(right, style)
+        return style.both(_claimed(self.claim, style), written) if self.claim else written
 
-    def _because(self, show: Callable[[frozenset[str]], str], plain: Callable[[str], str]) -> str:
-        """The reason with its sets, each as it is shown."""
+    def _because(self, show: Callable[[Named], str]) -> str:
+        """The reason with what it names, each as it is shown."""
         if not self.sets:
-            return plain(self.reason)
+            return show(self.reason)
         named = (
-            show(part) if isinstance(part, frozenset) else ", ".join(map(show, part))
+            ", ".join(map(show, part)) if isinstance(part, tuple) else show(part)
             for part in self.sets
         )
         return self.reason.format(*named)
@@ -172,6 +182,26 @@ def _claimed(claim: Claim, style: Style) -> str:
             return question(claim, style)
         case _:
             return formula(claim, style)
+
+
+def _text(named: Named) -> str:
+    match named:
+        case str():
+            return named
+        case frozenset():
+            return names_text(named)
+        case _:
+            return named.shown(TEXT)
+
+
+def _latex(named: Named) -> str:
+    match named:
+        case str():
+            return latex_words(named)
+        case frozenset():
+            return names_latex(named)
+        case _:
+            return f"${named.shown(LATEX)}$"
 
 
 def names_text(names: Iterable[str]) -> str:

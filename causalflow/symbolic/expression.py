@@ -311,6 +311,28 @@ def probability(
     return Probability(own_events(outcomes), own_events(given), own_events(do))
 
 
+def conditions(expression: Expression) -> bool:
+    """Whether a formula conditions on something: it has a conditional probability, or a ratio.
+
+    Example:
+        >>> conditions(probability("y", "x")), conditions(probability("y", do="x"))
+        (True, False)
+    """
+    match expression:
+        case Probability():
+            return bool(expression.given)
+        case Ratio():
+            return True
+        case Sum():
+            return conditions(expression.body)
+        case Product():
+            return any(map(conditions, expression.factors))
+        case Weighted():
+            return any(conditions(term) for _, term in expression.terms)
+        case One() | Zero() | Chosen() | Linear():
+            return False
+
+
 def _rank(factor: Expression) -> Rank:
     """The order of factors: probabilities, the most conditions first; then what they make up."""
     match factor:
