@@ -87,7 +87,7 @@ class Individuals(Mapping[str, Ranges]):
         """The lines of a table of the first rows."""
         head = ("row", "node", "factual", "would have been", "interval", "of the fit", "any noise")
         lines = [
-            (str(number), *_line(ranges, row))
+            (str(number), *_line(ranges, row, self.members > 1))
             for row, number in enumerate(self.numbers[:most])
             for ranges in self.nodes.values()
         ]
@@ -109,6 +109,8 @@ class Individuals(Mapping[str, Ranges]):
         """What the ranges are and rest on, a line each."""
         numbers = any(each.levels is None for each in self.values())
         inside = "interval: under the noise assumed, what the row leaves open"
+        if self.members < 2 and any(_leaves_one(each) for each in self.values()):
+            inside += ", - where that is one value"
         if self.members < 2 and not self.assumptions:
             kinds = [inside]
         elif self.members < 2:
@@ -192,17 +194,27 @@ def columns(found: Individuals) -> dict[str, list[Any]]:
     return columns
 
 
-def _line(each: Ranges, row: int) -> tuple[str, ...]:
-    """The cells of a row and node."""
+def _leaves_one(each: Ranges) -> bool:
+    """Whether the interval of some row is one value, as it is shown."""
+    return any(_is_one(ends) for row in each.interval for ends in row)
+
+
+def _line(each: Ranges, row: int, knows_fit: bool) -> tuple[str, ...]:
+    """The cells of a row and node; an interval of one value is none, unless a fit's error made it.
+
+    Args:
+        each: the node's ranges.
+        row: which of its rows.
+        knows_fit: whether the interval has the error of the fit in it.
+    """
     part = int(np.argmax(each.value[row])) if each.levels else 0
     value = _number(each.value[row, part])
     said = value if each.levels is None else f"{each.levels[part]}: {value}"
-    ends = (
-        _ends(None if e is None else e[row, part])
-        for e in (each.interval, each.fit, each.any_noise)
-    )
+    own = each.interval[row, part]
+    interval = "-" if _is_one(own) and not knows_fit else _ends(own)
+    rest = (_ends(None if e is None else e[row, part]) for e in (each.fit, each.any_noise))
     node = f"{each.node} [{each.unit}]" if each.unit else each.node
-    return (node, _shown(each.factual[row]), said, *ends)
+    return (node, _shown(each.factual[row]), said, interval, *rest)
 
 
 def _means(each: Ranges, level: float) -> Iterator[tuple[str, ...]]:
@@ -230,8 +242,16 @@ def _number(value: float) -> str:
     return f"{value:.4g}"
 
 
+def _is_one(ends: Any) -> bool:
+    """Whether both ends are shown alike."""
+    return _number(ends[0]) == _number(ends[1])
+
+
 def _ends(ends: Any) -> str:
-    return "-" if ends is None else f"{_number(ends[0])} to {_number(ends[1])}"
+    """The ends as they are shown: one number where both are."""
+    if ends is None:
+        return "-"
+    return _number(ends[0]) if _is_one(ends) else f"{_number(ends[0])} to {_number(ends[1])}"
 
 
 def _aligned(lines: list[tuple[str, ...]]) -> list[str]:

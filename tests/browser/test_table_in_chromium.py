@@ -97,5 +97,38 @@ def test_fitted_rows_answer_whatever_the_noise(page, holding, shot):
     page.get_by_role("spinbutton", name="dose").fill("1")
     page.keyboard.press("Enter")
     page.locator(".range-bar").wait_for(timeout=WAIT)
+    says(page, "the row leaves one value under the fitted model, the error of the fit not in it")
     says(page, "whatever the noise")
+    assert page.locator(".range-bar .interval").count() == 0
     shot(page, "table-fitted")
+
+
+def test_ranges_are_said_with_what_is_in_them(page):
+    said = page.evaluate(
+        """async () => {
+          const { levelBars, rangeBar } = await import("/page/ranges.js");
+          const part = (interval) => ({ factual: 1, value: 0.78, interval, any_noise: [0.5, 2] });
+          const found = (members, kind) => ({ level: "95 %", members, badge: { kind } });
+          const bar = (interval, members, kind) =>
+            rangeBar(part(interval), { low: 0, high: 3 }, found(members, kind)).innerText;
+          const levels = [0.2, 0.8].map((value) =>
+            ({ level: "x", value, interval: [value - 0.1, value + 0.1], any_noise: [0, 1] }));
+          return [
+            bar([0.78, 0.78], 0, "bounds"), bar([0.78, 0.78], 0, "given"),
+            bar([0.78, 0.78], 10, "bounds"), bar([0.7, 0.9], 10, "bounds"),
+            bar([0.7, 0.9], 0, "bounds"),
+            levelBars(levels, { level: "95 %", members: 10 }).innerText,
+            levelBars(levels, { level: "95 %", members: 0 }).innerText,
+          ];
+        }"""
+    )
+    rest = "; whatever the noise 0.5 to 2"
+    assert [each.strip() for each in said[:5]] == [
+        f"the row leaves one value under the fitted model, the error of the fit not in it{rest}",
+        f"the row leaves one value{rest}",
+        f"95 % interval 0.78{rest}",
+        f"95 % interval 0.7 to 0.9{rest}",
+        f"95 % interval without the error of the fit 0.7 to 0.9{rest}",
+    ]
+    assert "0.70 to 0.90" in said[5]
+    assert "interval" not in said[6]

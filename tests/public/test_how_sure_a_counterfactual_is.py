@@ -1,5 +1,7 @@
 """Counterfactuals of rows come with ranges, and the ranges hold the truth as often as they say."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -124,6 +126,32 @@ def test_a_fit_without_members_says_that_its_error_is_not_known(fitted):
     found = cf.individuals(model, rows, {"x": 0.0})
     assert found["y"].fit is None
     assert "of the fit: not known; fit with members=20 (--members 20)" in str(found)
+
+
+def cells(found, row=2):
+    """A line of the printed table, by its columns."""
+    head, *lines = found.table()[1:]
+    names = ["row", "node", "factual", "would have been", "interval", "of the fit", "any noise"]
+    ends = pairwise([*map(head.index, names), None])
+    return dict(zip(names, (lines[row][a:b].strip() for a, b in ends), strict=True))
+
+
+def test_a_row_that_the_fit_leaves_one_value_has_no_interval_without_members(fitted):
+    with_members, rows = fitted
+    model = cf.compile(cf.loads(LINE, format="yaml"))
+    model.fit(line(np.random.default_rng(5), 300)[0], progress=False)
+    found = cf.individuals(model, rows, {"x": 0.0})
+    assert cells(found)["interval"] == "-"
+    assert " to " in cells(found)["any noise"]
+    assert "what the row leaves open, - where that is one value; the error of the fit" in str(found)
+    known = cf.individuals(with_members, rows, {"x": 0.0})
+    assert " to " in cells(known)["interval"]
+    assert "one value" not in str(known)
+    same = cf.individuals(with_members, rows, {"x": rows["x"]})
+    assert cells(same)["interval"] == cells(same)["would have been"]
+    missing = cf.individuals(model, {"x": rows["x"]}, {"x": 0.0})
+    assert " to " in cells(missing)["interval"]
+    assert "one value" not in str(missing)
 
 
 def test_a_null_intervention_leaves_nothing_open(fitted):

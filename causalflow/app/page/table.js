@@ -220,7 +220,7 @@ function answered(found, known, set) {
     return h("section", { class: "stack node-answer", "aria-label": each.node },
       h("div", { class: "row apart" }, h("h3", {}, each.node),
         isNumber ? h("span", {}, `was ${shown(each.factual)}, would be `, h("b", {}, withUnit(each.parts[0].value, each.unit))) : h("span", {}, `was ${shown(each.factual)}`)),
-      isNumber ? rangeBar(each.parts[0], control, found) : levelBars(each.parts));
+      isNumber ? rangeBar(each.parts[0], control, found) : levelBars(each.parts, found));
   });
 }
 
