@@ -1,8 +1,8 @@
 """Ask: questions to a graph that says it all, answered with numbers.
 
-    ask_model   {text} -> its roots and their distributions, the file's own questions, and whether
-                it is answered exactly, by draws, or why not at all, and whether example numbers
-                (`causalflow.app.numbered`) would help
+    ask_model   {text, roles} -> its roots and their distributions, the file's own questions, and
+                whether it is answered exactly, by draws, or why not at all, and whether example
+                numbers (`causalflow.app.numbered`) would help
     ask         {text, query, given, weights} -> the table of a finite model, in fractions
     ask_drawn   the same of a model with continuous equations, by draws, with their error
     ask_bounds  the same -> what P(v) of the model alone would say: a range for each cell
@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
-from causalflow.app.asked import graph_of, own_questions, text_of
+from causalflow.app.asked import graph_of, hidden_in, own_questions, text_of
 from causalflow.app.handler import Handler, Session
 from causalflow.app.numbered import can_be_numbered
 from causalflow.app.weighed import Root, roots_of, weighed
@@ -60,7 +60,7 @@ def ask_model(request: Mapping[str, Any], session: Session) -> Reply:
         "why": reason or "",
         "fillable": can_be_numbered(graph),
         "roots": [_root(root) for root in roots_of(graph)],
-        "queries": own_questions(graph),
+        "queries": own_questions(graph, hidden_in(request)),
     }
 
 

@@ -12,8 +12,9 @@ leads through them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from causalflow.admg.admg import ADMG
@@ -22,13 +23,23 @@ from causalflow.app.handler import Session
 from causalflow.errors import CausalflowError, GraphError, QueryError
 from causalflow.formats.formats import loads
 from causalflow.graph.graph import Graph
-from causalflow.query.combination import AnyQuery
+from causalflow.query.combination import AnyQuery, Combination
 from causalflow.query.parse import parse_query
 from causalflow.query.query import Intervention, Query, Term
 
-__all__ = ["Asked", "asked_of", "first_roles", "graph_of", "own_questions", "text_of"]
+__all__ = [
+    "Asked",
+    "asked_of",
+    "first_question",
+    "graph_of",
+    "hidden_in",
+    "own_questions",
+    "roles_of",
+    "text_of",
+]
 
 _GRAPHS = 16
+_LISTED = 24
 _ROLES = ("treatments", "outcomes", "given", "adjusted", "unobserved")
 
 
@@ -86,23 +97,55 @@ def graph_of(request: Mapping[str, Any], session: Session) -> Graph:
     return session.cache.keep("graph", (text, format), lambda: loads(text, format), most=_GRAPHS)
 
 
-def own_questions(graph: Graph) -> list[str]:
-    """The questions that the graph's file asks, each once."""
-    return list(dict.fromkeys(check.ask for check in graph.queries))
+def own_questions(graph: Graph, hidden: Collection[str] = ()) -> list[str]:
+    """The first questions that the graph's file asks and that can be asked, each once.
+
+    Args:
+        graph: what the file declares.
+        hidden: names of what is unobserved, which a question does not name.
+    """
+    return [text for text, _ in islice(_own(graph, hidden), _LISTED)]
 
 
-def first_roles(graph: Graph) -> dict[str, list[str]] | None:
-    """The roles of the file's own first question, where these say all of it; else None."""
-    for text in own_questions(graph)[:1]:
+def _own(graph: Graph, hidden: Collection[str] = ()) -> Iterator[tuple[str, AnyQuery]]:
+    for text in dict.fromkeys(check.ask for check in graph.queries):
         try:
             query = parse_query(text, graph)
         except CausalflowError:
-            return None
-        if isinstance(query, Query):
-            roles = _named_roles(query, {"adjusted": ()})
-            if str(query) == str(_effect(roles)):
-                return {role: list(names) for role, names in roles.items()}
-    return None
+            continue
+        if query.variables.isdisjoint(hidden):
+            yield text, query
+
+
+def hidden_in(request: Mapping[str, Any]) -> frozenset[str]:
+    """The names that the request's roles call unobserved, whether or not the graph has them."""
+    roles = request.get("roles")
+    names = roles.get("unobserved") if isinstance(roles, Mapping) else ()
+    return frozenset(map(str, names)) if isinstance(names, list) else frozenset()
+
+
+def first_question(graph: Graph) -> dict[str, Any]:
+    """The first of the file's own questions: its ``roles``, and its text as ``query``.
+
+    The text is empty where the roles say all of the question; both are where none can be asked.
+    """
+    text, query = next(_own(graph), ("", None))
+    if query is None:
+        return {"roles": {}, "query": ""}
+    roles = _named_roles(query, {"adjusted": ()})
+    says_all = str(query) == str(_effect(roles))
+    shown = {role: list(names) for role, names in roles.items()}
+    return {"roles": shown, "query": "" if says_all else text}
+
+
+def roles_of(text: str, graph: Graph) -> dict[str, list[str]] | None:
+    """The roles that make a question; None where it cannot be read."""
+    try:
+        query = parse_query(text, graph)
+    except CausalflowError:
+        return None
+    named = _named_roles(query, {"adjusted": ()})
+    return {role: list(names) for role, names in named.items() if role != "adjusted"}
 
 
 def asked_of(request: Mapping[str, Any], session: Session) -> Asked:
@@ -118,7 +161,7 @@ def asked_of(request: Mapping[str, Any], session: Session) -> Asked:
     seen = latent_projection(graph.admg, hidden) if hidden else graph
     text = text_of(request, "query").strip()
     found = _parsed(text, graph, seen) if text else _effect(roles)
-    if text and isinstance(found, Query):
+    if text and found is not None:
         roles |= _named_roles(found, roles)
     return Asked(
         graph=graph,
@@ -172,12 +215,16 @@ def _effect(roles: Mapping[str, tuple[str, ...]]) -> Query | None:
     )
 
 
-def _named_roles(query: Query, roles: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+def _named_roles(
+    query: AnyQuery, roles: Mapping[str, tuple[str, ...]]
+) -> dict[str, tuple[str, ...]]:
     """What a question sets, asks about and is given; with what is still adjusted for."""
-    worlds = [query.do, *(term.subscript for term in query.outcomes)]
+    parts = query.parts if isinstance(query, Combination) else (query,)
+    terms = [term for part in parts for term in part.outcomes]
+    worlds = [*(part.do for part in parts), *(term.subscript for term in terms)]
     set_ = tuple(dict.fromkeys(each.variable for world in worlds for each in world))
-    outcomes = tuple(dict.fromkeys(term.name for term in query.outcomes if term.name not in set_))
-    known = dict.fromkeys(term.name for term in query.conditions)
+    outcomes = tuple(dict.fromkeys(term.name for term in terms if term.name not in set_))
+    known = dict.fromkeys(term.name for part in parts for term in part.conditions)
     given = tuple(name for name in known if name not in (*set_, *outcomes))
     adjusted = tuple(name for name in roles["adjusted"] if name not in (*set_, *outcomes, *given))
     return {"treatments": set_, "outcomes": outcomes, "given": given, "adjusted": adjusted}

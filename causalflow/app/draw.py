@@ -1,13 +1,15 @@
 """Draw: the graph as text and as a drawing, each following the other.
 
-    draw      {text, shown} -> nodes, edges, positions, problems, the roles of the file's own first
-              question; another format's text as YAML
-    edit      {text, edits: [{kind: cut_edge, source: x, target: y}, ...]} -> {text}
+    draw      {text, shown, query} -> nodes, edges, positions, problems, the file's own first
+              question, the roles of the question that is asked; another format's text as YAML
+    edit      {text, query, edits: [{kind: cut_edge, source: x, target: y}, ...]} -> {text, query}
     arrange   {text} -> {positions} in columns, from causes to effects
     check     {text} -> {problems}: what ``causalflow check`` says of a file
 
 ``shown`` are the positions of the nodes on the page: those that the file does not place stay there.
-An edit is one of `causalflow.edit`, with its attributes; ``compiled`` is the kind of an edge.
+An edit is one of `causalflow.edit`, with its attributes; ``compiled`` is the kind of an edge. The
+question on the page follows as those of the file do: a node's name changes there too, and one that
+names a node which is gone is none any more.
 """
 
 from __future__ import annotations
@@ -17,10 +19,11 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from causalflow import edit
-from causalflow.app.asked import first_roles
+from causalflow.app.asked import first_question, roles_of, text_of
 from causalflow.app.drawing import drawing_of
 from causalflow.app.handler import Handler, Session
 from causalflow.app.problem import Problem, problem
+from causalflow.edit.mentions import named_in_question, renamed_in_question
 from causalflow.errors import CausalflowError, GraphError, one_of, shown
 from causalflow.exact.verification import verify
 from causalflow.formats.formats import FORMATS, format_of, loads
@@ -76,7 +79,8 @@ def _draw(request: Mapping[str, Any], session: Session) -> _Reply:
             "placed": [name for name, _ in drawing.declaration.layout],
             "title": drawing.declaration.name,
             "problems": list(_asked_amiss(drawing.graph)),
-            "roles": first_roles(drawing.graph),
+            "first": first_question(drawing.graph),
+            "asked": roles_of(text_of(request, "query"), drawing.graph),
             "text": text,
             "format": read_as,
             "drawn": True,
@@ -159,7 +163,22 @@ def _edit(request: Mapping[str, Any], session: Session) -> _Reply:
     given = request.get("edits", [request.get("edit")])
     if not isinstance(given, list):
         raise GraphError("edits are a list")
-    return {"text": edit.edited(_text(request), *map(_one_edit, given))}
+    edits = [*map(_one_edit, given)]
+    text, query = edit.edited(_text(request), *edits), text_of(request, "query")
+    for each in edits:
+        query = _followed(query, each)
+    return {"text": text, "query": query}
+
+
+def _followed(query: str, made: edit.Edit) -> str:
+    """The question on the page after an edit."""
+    match made:
+        case edit.RenameNode(old, new):
+            return renamed_in_question(query, old, new)
+        case edit.DropNode(name) | edit.HideNode(name):
+            return "" if name in named_in_question(query) else query
+        case _:
+            return query
 
 
 def _one_edit(given: Any) -> edit.Edit:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any, TypeVar
 
-from causalflow.app.asked import Asked, asked_of, own_questions
+from causalflow.app.asked import Asked, asked_of, hidden_in, own_questions
 from causalflow.app.handler import Handler, Session
 from causalflow.design.adjustment import adjustment_formula, adjustment_sets, is_adjustment_set
 from causalflow.design.front_door import front_door_sets
@@ -53,7 +53,7 @@ def know(request: Mapping[str, Any], session: Session) -> Reply:
     asked = asked_of(request, session)
     roles = {role: list(getattr(asked, role)) for role in _SHOWN}
     judged = _judged(asked, request.get("data") or "observational")
-    own = own_questions(asked.graph)
+    own = own_questions(asked.graph, hidden_in(request))
     return {"roles": roles, "queries": own, **judged, **_design(asked)}
 
 
@@ -106,8 +106,9 @@ def _hedge(hedge: Hedge) -> Reply:
 
 def _step(step: Step) -> Reply:
     """A line of the algorithm; in its drawing the variables that it speaks of."""
-    parts = [{part} if isinstance(part, frozenset) else set(part) for part in step.sets]
-    named = frozenset().union(*(names for part in parts for names in part))
+    parts = [part if isinstance(part, tuple) else (part,) for part in step.sets]
+    names = [each for part in parts for each in part if isinstance(each, frozenset)]
+    named = frozenset().union(*names)
     equation = step.equation(MATHML)
     return {
         "rule": step.rule,
@@ -185,7 +186,7 @@ def _design(asked: Asked) -> Reply:
 def _effect(asked: Asked) -> str:
     """The effect that sets are of, where the question is about more; else nothing."""
     query = asked.query
-    if not isinstance(query, Query) or _is_effect(query, set(asked.treatments)):
+    if query is None or (isinstance(query, Query) and _is_effect(query, set(asked.treatments))):
         return ""
     names = [
         ", ".join(map(quoted_unless_word, each)) for each in (asked.outcomes, asked.treatments)

@@ -10,8 +10,9 @@ behind it as its subscript, any other word upright:
     y    y    y_1, v10    y and v with a subscript    blood_pressure    upright
 
 MathML has no line breaks that browsers heed. So a formula in MathML is cut where a line may end,
-between its factors and its terms, and at the commas of a long factor, by `BREAK`: `pieces` gives
-an element ``<math>`` for each, which wrap as words do. Within a fraction nothing is cut.
+between its factors and its terms, in a long factor at the commas, the bar and where a world begins,
+and behind a wide sum, by `BREAK`: `pieces` gives an element ``<math>`` for each, which wrap as
+words do. The indices of a wide sum stand below one another. Within a fraction nothing is cut.
 """
 
 from __future__ import annotations
@@ -32,7 +33,11 @@ BREAK = "\n"
 """Where a line of MathML may end."""
 LONG = 48
 """Letters of a factor above which a line may end within it."""
+WIDE = 24
+"""Letters of a sum's indices above which they stand below one another."""
 _COMMA = '<mo separator="true">,</mo>'
+_BAR = "<mo>∣</mo>"
+_WORLD = '<mo stretchy="false">[</mo>'
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -132,7 +137,7 @@ def _text_name(name: str) -> str:
     return str(Term(name=name))
 
 
-def _cut(text: str, names: Mapping[str, str]) -> list[str]:
+def _parted(text: str, names: Mapping[str, str]) -> list[str]:
     """A text cut at the names in it, which have the odd places."""
     known = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
     return re.split(rf"(?<!\w)({known})(?!\w)", text) if known else [text]
@@ -157,7 +162,7 @@ class _Text:
         return f"{number} "
 
     def words(self, text: str, names: Mapping[str, str] = NOTHING) -> str:
-        return "".join(names.get(part, part) for part in _cut(text, names))
+        return "".join(names.get(part, part) for part in _parted(text, names))
 
     def sign(self, sign: str) -> str:
         return sign
@@ -200,7 +205,7 @@ class _Latex(_Text):
         return _latex_upright(value) if isinstance(value, str) else str(value)
 
     def words(self, text: str, names: Mapping[str, str] = NOTHING) -> str:
-        return "".join(names.get(part) or _latex_formula(part) for part in _cut(text, names))
+        return "".join(names.get(part) or _latex_formula(part) for part in _parted(text, names))
 
     def bracketed(self, inside: str, brackets: str = "()") -> str:
         if brackets == "[]":
@@ -256,7 +261,7 @@ class _MathML:
         return _element("mn", str(number).replace("-", "−"))
 
     def words(self, text: str, names: Mapping[str, str] = NOTHING) -> str:
-        parts = (names.get(p) or (p and _element("mtext", p)) for p in _cut(text, names))
+        parts = (names.get(p) or (p and _element("mtext", p)) for p in _parted(text, names))
         return "".join(parts)
 
     def sign(self, sign: str) -> str:
@@ -279,14 +284,18 @@ class _MathML:
         return f"{left}{inside}{right}"
 
     def chance(self, head: str, outcomes: str, condition: str, brackets: str = "()") -> str:
-        behind = f"<mo>∣</mo>{condition}" if condition else ""
-        return _cut_at_commas(head + self.bracketed(outcomes + behind, brackets))
+        behind = _BAR + condition if condition else ""
+        return _cut(head + self.bracketed(outcomes + behind, brackets))
 
     def do(self, events: str) -> str:
         return "<mi>do</mi>" + self.bracketed(events)
 
     def total(self, over: Sequence[str]) -> str:
-        return f'<munder><mo movablelimits="false">∑</mo>{_row(self.joined(over))}</munder>'
+        wide = _letters("".join(over)) > WIDE
+        rows = f"<mtable>{''.join(map(_table_row, over, _commas(over)))}</mtable>"
+        below = rows if wide and len(over) > 1 else _row(self.joined(over))
+        sign = f'<munder><mo movablelimits="false">∑</mo>{below}</munder>'
+        return sign + BREAK if wide else sign
 
     def ratio(self, above: str, below: str) -> str:
         whole = f"<mfrac>{_row(above)}{_row(below)}</mfrac>"
@@ -318,13 +327,28 @@ def _below(text: str) -> str:
     return _element("mn" if text.isdecimal() else "mi", text)
 
 
-def _cut_at_commas(mathml: str) -> str:
-    """A factor too long for a line, which may then end behind a comma that no element holds."""
-    if len(re.sub("<[^>]*>", "", mathml)) <= LONG:
+def _letters(mathml: str) -> int:
+    """How many letters it shows."""
+    return len(re.sub("<[^>]*>", "", mathml))
+
+
+def _commas(parts: Sequence[str]) -> list[str]:
+    """What stands behind each of some parts."""
+    return [_COMMA] * (len(parts) - 1) + [""]
+
+
+def _table_row(*cells: str) -> str:
+    return f"<mtr><mtd>{''.join(cells)}</mtd></mtr>"
+
+
+def _cut(mathml: str) -> str:
+    """A factor too long for a line, which may then end behind a mark that no element holds."""
+    if _letters(mathml) <= LONG:
         return mathml
     whole, depth = "", 0
-    for part in mathml.split(_COMMA):
-        whole += (_COMMA + ("" if depth else BREAK) if whole else "") + part
+    marks = (_COMMA, _BAR, _WORLD)
+    for part in re.split(f"({'|'.join(map(re.escape, marks))})", mathml.replace(BREAK, "")):
+        whole += part + (BREAK if part in marks and not depth else "")
         depth += part.count("<m") - part.count("</m") - part.count("/>")
     return whole
 

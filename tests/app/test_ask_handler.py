@@ -193,3 +193,11 @@ def test_every_option_leads_on():
 def test_a_cursor_in_the_middle_completes_there():
     reply = run("complete", RAIN, query="P(w | do(rain=yes))", at=3)
     assert (reply["from"], reply["options"][0]) == (2, "wet")
+
+
+def test_own_questions_that_name_what_is_unobserved_or_gone_are_not_offered():
+    text = RAIN.replace('"]', '", "P(wet)", "P(gone)"]')
+    assert run("ask_model", text)["queries"] == ["P(wet | do(rain=yes))", "P(wet)"]
+    hidden = run("ask_model", text, roles={"unobserved": ["rain", "no node"]})
+    assert hidden["queries"] == ["P(wet)"]
+    assert run("ask_model", text, roles={"unobserved": "rain"})["queries"][0].startswith("P(wet |")

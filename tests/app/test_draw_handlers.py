@@ -98,23 +98,56 @@ def test_check_says_what_the_command_line_says():
 
 
 @pytest.mark.parametrize(
-    ("queries", "roles"),
+    ("first", "roles", "is_all"),
     [
-        ("P(y | do(x), z)", {"treatments": ["x"], "outcomes": ["y"], "given": ["z"]}),
-        ("P(y | do(x=1))", None),
-        ("ETT(x -> y)", None),
-        ("P(q)", None),
+        ("P(y | do(x), z)", ("x", "y", "z"), True),
+        ("P(y=1 | do(x=1))", ("x", "y", ""), False),
+        ("P(y[x=1]=1 | z=0)", ("x", "y", "z"), False),
+        ("P(y | do(x=1)) - P(y | z)", ("x", "y", "z"), False),
+        ("P(y | x)", ("", "y", "x"), True),
     ],
 )
-def test_roles_are_those_of_the_first_question_where_they_say_all_of_it(queries, roles):
-    text = f"edges: [z -> x -> y]\nqueries: ['{queries}', 'P(x | do(z))']\n"
-    assert reply("draw", text=text)["roles"] == (roles and {**roles, "adjusted": []})
+def test_the_first_question_gives_its_roles_and_its_text_where_they_do_not_say_all(
+    first, roles, is_all
+):
+    text = f"edges: [z -> x -> y]\nqueries: ['{first}', 'P(x | do(z))']\n"
+    names = dict(zip(("treatments", "outcomes", "given"), map(list, roles), strict=True))
+    found = reply("draw", text=text)["first"]
+    assert found == {"roles": {**names, "adjusted": []}, "query": "" if is_all else first}
+
+
+def test_a_first_question_that_names_what_is_gone_gives_way_to_the_next():
+    found = reply("draw", text="edges: [z -> x]\nqueries: ['P(q)', 'P(x | do(z))']\n")["first"]
+    assert found["roles"]["treatments"] == ["z"]
+    assert reply("draw", text="edges: [z -> x]\n")["first"] == {"roles": {}, "query": ""}
+
+
+def test_the_question_on_the_page_gives_the_drawing_its_roles():
+    text = "edges: [z -> x -> y]\n"
+    asked = reply("draw", text=text, query="P(y=1 | do(x=1), z=0)")["asked"]
+    assert asked == {"treatments": ["x"], "outcomes": ["y"], "given": ["z"]}
+    assert reply("draw", text=text, query="P(y | do(")["asked"] is None
+    assert reply("draw", text=text)["asked"] is None
+
+
+@pytest.mark.parametrize(
+    ("edit", "query"),
+    [
+        ({"kind": "rename_node", "old": "x", "new": "dose mg"}, "P(y=x | do('dose mg'=1))"),
+        ({"kind": "drop_node", "name": "x"}, ""),
+        ({"kind": "hide_node", "name": "y"}, ""),
+        ({"kind": "cut_edge", "source": "x", "target": "y"}, "P(y=x | do(x=1))"),
+    ],
+)
+def test_the_question_on_the_page_follows_an_edit(edit, query):
+    asked = {"text": "edges: [z -> x -> y]\n", "query": "P(y=x | do(x=1))"}
+    assert reply("edit", **asked, edits=[edit])["query"] == query
 
 
 def test_nothing_yet_is_no_mistake():
     assert reply("draw", text="# soon\n")["problems"] == []
     node = {"kind": "add_node", "name": "x"}
-    assert reply("edit", text="", edit=node) == {"text": "nodes: [x]\n"}
+    assert reply("edit", text="", edit=node)["text"] == "nodes: [x]\n"
 
 
 def test_texts_of_other_tools_become_yaml():

@@ -98,6 +98,27 @@ def test_the_files_own_questions_are_there_to_choose():
     assert asked(text, "", "")["queries"] == ["P(y | do(x))", "P(y | x)"]
 
 
+def test_own_questions_are_offered_only_where_they_can_be_asked():
+    text = f"{FORK}\nqueries: ['P(y | do(x))', 'P(y | z)', 'P(y | gone)']\n"
+    assert asked(text, "", "")["queries"] == ["P(y | do(x))", "P(y | z)"]
+    assert asked(text, "", "", unobserved="z")["queries"] == ["P(y | do(x))"]
+
+
+def test_a_sum_of_questions_gives_its_roles_too():
+    reply = asked(FORK, "", "", query="P(y | do(x=1)) - P(y | do(x=0))")
+    assert reply["roles"]["treatments"] == ["x"]
+    assert reply["roles"]["outcomes"] == ["y"]
+    assert reply["effect"] == "P(y | do(x))"
+    assert reply["adjustment"]["found"] == [["z"]]
+
+
+def test_a_step_of_a_counterfactual_is_shown_as_a_formula():
+    first = asked(BOW, "", "", query="P(y[x=1] | x=0)")["steps"][0]
+    assert first["rule"] == "unnest"
+    assert "sum" not in first["text"]
+    assert "<munder>" in first["mathml"]
+
+
 def test_the_sets_are_those_of_the_public_functions():
     reply = asked(FORK)
     assert reply["adjustment"] == {"found": [["z"]], "more": ""}

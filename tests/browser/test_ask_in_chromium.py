@@ -68,6 +68,52 @@ def test_a_question_is_completed_by_keys(ask):
     page.get_by_text("13/20").wait_for()
 
 
+OWN = BOW.replace('"]', '", "P(x=1)"]')
+
+
+@pytest.mark.parametrize("pane", ["ask", "know"])
+def test_the_files_own_questions_are_reachable_while_a_question_is_typed(ask, pane):
+    from playwright.sync_api import expect
+
+    page = ask(OWN, query="P(y=1 | do(x=1))")
+    page.get_by_role("tab", name=pane.title()).click()
+    shown = page.locator(f"#pane-{pane}")
+    field = shown.get_by_role("combobox", name="Question")
+    field.fill("")
+    shown.get_by_role("listbox").wait_for()
+    shown.get_by_role("button", name="P(x=1)", exact=True).click(timeout=5_000)
+    expect(field).to_have_value("P(x=1)", timeout=60_000)
+
+
+def test_behind_a_finished_question_nothing_pops_up(ask, settled):
+    page = ask(query="P(y=1 | do(x=1))")
+    page.get_by_text("13/20").wait_for()
+    box(page).click()
+    settled(page)
+    assert page.get_by_role("option").count() == 0
+    box(page).press("End")
+    page.keyboard.type(" ")
+    settled(page)
+    page.wait_for_timeout(200)
+    assert page.get_by_role("option").count() == 0
+    page.keyboard.type("- ")
+    page.get_by_role("option", name="P(", exact=True).wait_for()
+
+
+def test_an_own_question_that_names_what_is_unobserved_is_not_offered(ask, settled):
+    page = ask(OWN)
+    page.get_by_role("button", name="P(x=1)", exact=True).wait_for()
+    page.get_by_role("tab", name="Know").click()
+    page.locator('#pane-know .node[data-key="node x"]').focus()
+    page.keyboard.press("u")
+    page.locator("#pane-know .node.unobserved").wait_for()
+    page.get_by_role("tab", name="Ask").click()
+    own = page.locator("#pane-ask").get_by_role("group", name="The file's own questions")
+    own.get_by_role("button").first.wait_for(state="detached")
+    page.get_by_role("button", name="Undo").click()
+    own.get_by_role("button", name="P(x=1)", exact=True).wait_for()
+
+
 def test_a_mistake_has_a_caret_at_its_place(ask, violations):
     page = ask(query="P(y | do(q=1))")
     page.locator("#pane-ask .caret").wait_for()

@@ -189,6 +189,81 @@ def test_every_step_is_undone_and_done_again(drawing):
     drawing.until(lambda: drawing.names() == ["x", "y"])
 
 
+def test_nothing_outside_is_selected_by_a_drag_that_starts_in_the_drawing(drawing):
+    selectable = "getComputedStyle(document.querySelector('#pane-draw .helps')).userSelect"
+    box = drawing.box("x", ".shape")
+    mouse = drawing.page.mouse
+    assert drawing.page.evaluate(selectable) == "auto"
+    mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    mouse.down()
+    mouse.move(600, 700, steps=4)
+    assert drawing.page.evaluate(selectable) == "none"
+    mouse.up()
+    drawing.until(lambda: drawing.page.evaluate(selectable) == "auto")
+
+
+def inside(drawing):
+    """Whether all nodes are within the drawing's frame."""
+    return drawing.page.evaluate("""() => {
+      const frame = document.querySelector("#pane-draw .canvas").getBoundingClientRect();
+      const shapes = [...document.querySelectorAll("#pane-draw .node .shape")];
+      return shapes.map((each) => each.getBoundingClientRect())
+        .every(({ left, right }) => left >= frame.left && right <= frame.right);
+    }""")
+
+
+def test_a_drawing_in_sight_stays_so_when_the_window_shrinks(drawing):
+    drawing.reads("edges: [aaaaaaaaaa -> bbbbbbbbbb -> cccccccccc -> dddddddddd -> eeeeeeeeee]\n")
+    assert inside(drawing)
+    drawing.page.set_viewport_size({"width": 360, "height": 740})
+    drawing.until(lambda: inside(drawing))
+    drawing.page.set_viewport_size({"width": 1280, "height": 800})
+    drawing.until(lambda: inside(drawing))
+
+
+def test_a_drawing_that_was_zoomed_keeps_its_scale_when_the_window_shrinks(drawing):
+    drawing.page.get_by_role("button", name="Zoom in").click()
+    before = drawing.box("x", ".shape")["width"]
+    drawing.page.set_viewport_size({"width": 800, "height": 740})
+    assert abs(drawing.box("x", ".shape")["width"] - before) < 1
+
+
+LEVELS = """
+nodes: {treatment: {type: class, levels: [A, B]}, recovery: {type: class, levels: 2}}
+edges: [treatment -> recovery]
+queries: ["P(recovery=1 | do(treatment=A))", "P(recovery=1 | treatment=A)"]
+"""
+
+
+def test_every_question_gives_the_drawing_its_roles(page, holding):
+    page.evaluate(
+        """(text) => {
+          const data = new DataTransfer();
+          data.setData("text/plain", text);
+          const area = document.querySelector("#pane-draw textarea");
+          area.select();
+          area.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true }));
+        }""",
+        LEVELS,
+    )
+    page.locator("#pane-draw .node.treatments").wait_for()
+    assert page.locator("#pane-draw .node.outcomes").count() == 1
+    page.get_by_role("tab", name="Know").click()
+    question = page.locator("#pane-know").get_by_role("combobox", name="Question")
+    page.locator("#pane-know .node.treatments").wait_for()
+    assert question.input_value() == "P(recovery=1 | do(treatment=A))"
+    page.get_by_role("button", name="P(recovery=1 | treatment=A)", exact=True).click()
+    page.locator("#pane-know .node.given").wait_for()
+    page.get_by_role("tab", name="Draw").click()
+    page.locator("#pane-draw .node.given").wait_for()
+    page.locator("#pane-draw .node.given").click()
+    page.get_by_role("button", name="Treatment", exact=True).click()
+    page.locator("#pane-draw .node.treatments").wait_for()
+    page.get_by_role("tab", name="Know").click()
+    page.locator("#pane-know .node.treatments").wait_for()
+    assert question.input_value() == "P(recovery | do(treatment))"
+
+
 def test_selection_has_name_type_and_roles(drawing, violations, shot):
     page = drawing.page
     drawing.node("x").click()

@@ -46,6 +46,10 @@ def test_slider_moves_the_picture_and_says_what_it_rests_on(page, shot, violatio
     page.locator(".frame img").nth(1).wait_for(timeout=WAIT)
     shot(page, "imagine-moved")
     assert violations(page) == []
+    page.set_viewport_size({"width": 360, "height": 740})
+    strip, last = (page.locator(each).last.bounding_box() for each in (".film", ".frame"))
+    assert last["x"] + last["width"] <= strip["x"] + strip["width"] + 1  # in rows, not in one line
+    page.set_viewport_size({"width": 1280, "height": 800})
     page.get_by_role("button", name="Let size be as it was").click()
     page.get_by_text("Nothing is set.").wait_for(timeout=WAIT)
     page.get_by_role("button", name="Undo").click()

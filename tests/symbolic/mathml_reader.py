@@ -32,7 +32,7 @@ def _text(node):
         case "mfrac":
             above, below = parts
             return f"[{above}]/[{below}]"
-        case "mrow" | "math":
+        case "mrow" | "math" | "mtable" | "mtr" | "mtd":
             return "".join(parts)
         case "mspace":
             return ""

@@ -95,6 +95,21 @@ def test_a_long_factor_is_cut_at_its_commas_and_reads_back_as_its_text():
     assert alike(to_mathml(estimand), to_text(estimand))
 
 
+def test_a_factor_and_a_sum_of_long_names_are_cut_behind_each_of_them():
+    causes = ["systolic_blood_pressure_morning", "genetic_predisposition_unknown"]
+    drug, death = "treatment_with_beta_blockers", "survival_after_five_years"
+    edges = [f"{each} -> {end}" for each in causes for end in (drug, death)]
+    verdict = cf.identify(
+        cf.Graph(edges=[*edges, f"{drug} -> {death}"]), f"P({death} | do({drug}))"
+    )
+    parts = split(verdict.mathml())
+    assert read(parts[0]) == f"P({death}|"
+    assert read(parts[1]) == f"do({drug}))"
+    assert parts[2].count("<mtr>") == 2
+    assert max(len(read(part)) for part in parts if "munder" not in part) <= 34
+    assert alike(to_mathml(verdict.estimand), to_text(verdict.estimand))
+
+
 def test_a_name_is_set_in_one_way_in_a_question_and_in_its_answer():
     verdict = cf.identify(
         cf.Graph(edges=["blood_pressure -> x_1 -> y", "blood_pressure -> y"]), "P(y | do(x_1))"

@@ -44,9 +44,9 @@ async function opening(api) {
   const kept = await address.read(location.hash);
   if (kept) return { ...blank(), ...kept };
   try {
-    const { name, text, format, roles, pane } = await api.post("start", {});
+    const { name, text, format, roles, query, pane } = await api.post("start", {});
     const first = blank();
-    return { ...first, name, text, format, pane, roles: { ...first.roles, ...roles } };
+    return { ...first, name, text, format, pane, query, roles: { ...first.roles, ...roles } };
   } catch (problem) {
     say(problem.message);
     return blank();

@@ -15,8 +15,8 @@ const NUMBERED = { "Kidney stones": "classics/kidney_stones", "Monty Hall": "cla
 /** Buttons that open examples whose nodes have numbers. */
 function numbered(store, api) {
   const open = async (example) => {
-    const { name, text, format } = await api.post("example", { name: example });
-    store.set({ name, text, format, roles: blank().roles, query: "" }, { undo: "open an example" });
+    const { roles, ...opened } = await api.post("example", { name: example });
+    store.set({ ...opened, roles: { ...blank().roles, ...roles } }, { undo: "open an example" });
   };
   return h("div", { class: "row" }, Object.entries(NUMBERED).map(([title, name]) =>
     h("button", { type: "button", class: "button", onclick: () => open(name) }, title)));
@@ -31,7 +31,7 @@ export function mount(element, store, api) {
   const examples = createOwnQuestions((query) => store.set({ query }, { undo: "choose a question" }));
   const answer = h("section", { class: "panel stack", "aria-live": "polite" });
   const side = h("section", { class: "panel stack" });
-  const local = { model: null, text: null, ranges: null };
+  const local = { model: null, read: null, ranges: null };
   const box = createQueryBox({
     id: "ask-query",
     label: "Question",
@@ -42,7 +42,7 @@ export function mount(element, store, api) {
   const roots = createRoots((weights) => store.set({ ask: { ...store.get().ask, weights } }, { undo: "move a distribution" }));
 
   fill(element, h("div", { class: "columns" },
-    h("div", { class: "stack wide" }, h("section", { class: "panel stack" }, h("h2", {}, "Ask the graph"), box.element, examples.element), answer),
+    h("div", { class: "stack wide" }, h("section", { class: "panel stack" }, h("h2", {}, "Ask the graph"), examples.element, box.element), answer),
     side,
   ));
 
@@ -50,11 +50,12 @@ export function mount(element, store, api) {
   const weights = () => store.get().ask.weights ?? {};
 
   async function model() {
-    const { text } = store.get();
-    if (local.text !== text) {
-      local.model = await api.post("ask_model", graph());
+    const roles = { unobserved: store.get().roles.unobserved };
+    const asked = JSON.stringify([graph(), roles]);
+    if (local.read !== asked) {
+      local.model = await api.post("ask_model", { ...graph(), roles });
       if (local.model === null) return;
-      local.text = text;
+      local.read = asked;
     }
     const { queries, roots: list } = local.model;
     examples.show(queries);
@@ -145,7 +146,7 @@ export function mount(element, store, api) {
     timer = setTimeout(() => { if (store.get().pane === "ask") refresh(); }, REST);
   };
   store.subscribe((state, before) => {
-    const asked = ["text", "format", "query", "ask"].some((key) => state[key] !== before[key]);
+    const asked = ["text", "format", "query", "ask", "roles"].some((key) => state[key] !== before[key]);
     if (asked || (state.pane === "ask" && before.pane !== "ask")) soon();
   });
   refresh();

@@ -10,7 +10,7 @@ import { listen } from "./draw_gestures.js";
 import { createPanel, FIELDS } from "./draw_panel.js";
 import { createText } from "./draw_text.js";
 import { createGraphView, edgeKey, legend, nodeKey } from "./graph_view.js";
-import { blank } from "./store.js";
+import { blank, rolesWith } from "./store.js";
 
 const LETTERS = "xyzabcdfghijklmnoqrstuvw";
 const CHECKED = 700; // milliseconds at rest after which the file's own questions are verified
@@ -25,7 +25,7 @@ export function mount(element, store, api) {
   const hint = h("p", { class: "hint", role: "status" });
   const key = h("div");
   let drawing = { nodes: [], edges: [], positions: {}, placed: [] };
-  let read = { text: null, yaml: "" }; // the text that was drawn last, and the YAML that edits are made of
+  let read = { text: null, yaml: "", query: "", asked: null }; // what was drawn last: the text, the YAML that edits are made of, the question and its roles
   let selected = null;
   let moved = {}; // positions that the file does not say yet
   let mode = { on: false, bidirected: false };
@@ -62,10 +62,10 @@ export function mount(element, store, api) {
   // --- what is shown
 
   async function redraw() {
-    const { text: asked, format } = store.get();
+    const { text: asked, format, query } = store.get();
     let answer;
     try {
-      answer = await api.post("draw", { text: asked, format, shown: drawing.positions }, { lane: "draw" });
+      answer = await api.post("draw", { text: asked, format, query, shown: drawing.positions }, { lane: "draw" });
     } catch (problem) {
       return text.mark([problem]);
     }
@@ -73,11 +73,11 @@ export function mount(element, store, api) {
     view.element.classList.toggle("stale", !answer.drawn);
     text.mark(answer.problems);
     if (!answer.drawn) return;
-    read = { text: asked, yaml: answer.text };
+    read = { text: asked, yaml: answer.text, query, asked: answer.asked ?? null };
     if (answer.text !== asked && document.activeElement !== text.area) {
       return store.set({ text: answer.text, format: "yaml" }, { undo: `read ${answer.format}` });
     }
-    if (asking && answer.roles) store.set({ roles: { ...blank().roles, ...answer.roles } });
+    if (asking && answer.first) takeOver(answer.first);
     asking = false;
     const known = asked === made || drawing.nodes.some(({ name }) => name in answer.positions);
     drawing = { ...answer, positions: { ...answer.positions, ...moved } };
@@ -85,6 +85,18 @@ export function mount(element, store, api) {
     render();
     if (fitting || !known || !view.sees()) fit();
     if (!answer.problems.length) verify(asked);
+  }
+
+  /** The file's own first question becomes the page's. */
+  function takeOver({ roles, query }) {
+    read = { ...read, query, asked: query ? roles : null };
+    store.set({ roles: { ...blank().roles, ...roles }, query });
+  }
+
+  /** The roles that are shown: those of the question, where one is written. */
+  function rolesNow() {
+    const { roles, query } = store.get();
+    return rolesWith(roles, query && query === read.query ? read.asked : null);
   }
 
   /** The file's own questions, held against the engine when the text is at rest. */
@@ -97,8 +109,7 @@ export function mount(element, store, api) {
   }
 
   function render() {
-    const { roles } = store.get();
-    view.draw(drawing, { roles, selected });
+    view.draw(drawing, { roles: rolesNow(), selected });
     show();
     key.replaceChildren(legend(drawing));
   }
@@ -106,7 +117,7 @@ export function mount(element, store, api) {
   function show() {
     const { node, edge } = find(selected) ?? {};
     const target = edge && drawing.nodes.find(({ name }) => name === edge.to);
-    panel.show({ node, edge, target, key: selected, roles: store.get().roles, empty: !drawing.nodes.length });
+    panel.show({ node, edge, target, key: selected, roles: rolesNow(), empty: !drawing.nodes.length });
     text.point(read.yaml === store.get().text ? (node ?? edge)?.line ?? null : null);
   }
 
@@ -142,10 +153,10 @@ export function mount(element, store, api) {
     queue = queue.then(async () => {
       const wasMoved = moved;
       try {
-        const answer = await api.post("edit", { text: await current(), edits }, { lane: "edit" });
+        const answer = await api.post("edit", { text: await current(), edits, query: store.get().query }, { lane: "edit" });
         if (!answer) return;
         made = answer.text;
-        store.set({ text: answer.text, format: "yaml", ...also?.(store.get()) }, { undo: label });
+        store.set({ text: answer.text, query: answer.query, format: "yaml", ...also?.(store.get()) }, { undo: label });
         say("");
       } catch ({ message }) {
         say(message, true);
@@ -209,7 +220,7 @@ export function mount(element, store, api) {
   }
 
   function role(name, wanted) {
-    const roles = { ...blank().roles, ...store.get().roles };
+    const roles = rolesNow();
     const without = Object.fromEntries(Object.entries(roles).map(([each, names]) => [each, names.filter((other) => other !== name)]));
     const next = roles[wanted].includes(name) ? without : { ...without, [wanted]: [...without[wanted], name] };
     store.set({ roles: next, query: "" }, { undo: "choose a role" });
@@ -326,6 +337,7 @@ export function mount(element, store, api) {
       render();
     }
     if (state.text !== before.text && (state.name !== before.name || before.pane !== "draw")) fitting = true;
+    if (state.pane === "draw" && state.text === before.text && state.query !== read.query) redraw();
     if (state.pane === "draw" && before.pane !== "draw" && fitting) requestAnimationFrame(fit);
   });
 }

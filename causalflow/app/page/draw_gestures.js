@@ -42,7 +42,9 @@ export function listen(view, commands) {
     drag = { key, name, place, x: event.clientX, y: event.clientY, moved: false, kind: name ? (isEdge ? "edge" : "node") : key ? "edge line" : "pan" };
     if (name) drag.offset = { x: place.x - view.boxes.get(name).x, y: place.y - view.boxes.get(name).y };
     svg.setPointerCapture(event.pointerId);
+    document.documentElement.classList.add("dragging");
   });
+  svg.addEventListener("lostpointercapture", () => document.documentElement.classList.remove("dragging"));
 
   svg.addEventListener("pointermove", (event) => {
     if (joined.from && !drag) return void joined.show(view.at(event));

@@ -33,7 +33,7 @@ export function createGraphView(label) {
   const ground = s("rect", { class: "ground", fill: "none" });
   const layer = { edges: s("g"), nodes: s("g"), above: s("g") };
   const element = s("svg", { class: "graph", role: "group", "aria-label": label }, ground, layer.edges, layer.nodes, layer.above);
-  const view = { x: 0, y: 0, scale: 1 };
+  const view = { x: 0, y: 0, scale: 1, isWhole: false }; // isWhole: it was fitted, and nobody has moved it since
   let shown = { nodes: [], edges: [], positions: {} };
   let boxes = new Map();
   let bends = []; // the middles of the edges, which may lie outside of all nodes
@@ -51,10 +51,11 @@ export function createGraphView(label) {
     view.scale = Math.min(width / (right - left), height / (bottom - top), 1.25);
     view.x = (left + right) / 2 - width / view.scale / 2;
     view.y = (top + bottom) / 2 - height / view.scale / 2;
+    view.isWhole = true;
     resized();
   }
 
-  new ResizeObserver(resized).observe(element);
+  new ResizeObserver(() => (view.isWhole ? fit() : resized())).observe(element);
 
   return {
     element,
@@ -101,6 +102,7 @@ export function createGraphView(label) {
     pan(dx, dy) {
       view.x -= dx / view.scale;
       view.y -= dy / view.scale;
+      view.isWhole = false;
       resized();
     },
 
@@ -109,6 +111,7 @@ export function createGraphView(label) {
       view.x = centre.x - ((centre.x - view.x) * view.scale) / scale;
       view.y = centre.y - ((centre.y - view.y) * view.scale) / scale;
       view.scale = scale;
+      view.isWhole = false;
       resized();
     },
 

@@ -5,7 +5,7 @@ import { createGraphView, nodeKey } from "./graph_view.js";
 import { markHedge, markPaths, markStep } from "./know_marks.js";
 import * as said from "./know_said.js";
 import { createOwnQuestions, createQueryBox } from "./query_box.js";
-import { blank } from "./store.js";
+import { blank, rolesWith } from "./store.js";
 
 const ROLES = [
   ["treatments", "Treatment", "t"],
@@ -56,8 +56,8 @@ export function mount(element, store, api) {
     ),
     h("div", { class: "stack wide" },
       h("section", { class: "panel stack" },
-        box.element,
         own.element,
+        box.element,
         h("div", { class: "row know-data" }, h("div", { class: "field" }, h("label", { for: "know-data" }, "Data that are known"), data), named),
         mistake,
       ),
@@ -139,15 +139,9 @@ export function mount(element, store, api) {
     }) : []);
   }
 
-  /** The roles as they are clicked; those that make a written question are the question's own. */
   function rolesNow() {
-    const { roles: kept, query } = store.get();
-    const roles = { ...blank().roles, ...kept };
-    if (!query.trim() || !local.reply) return roles;
-    const asked = Object.fromEntries(ASKED.map((each) => [each, local.reply.roles[each]]));
-    const taken = Object.values(asked).flat();
-    const others = Object.entries(roles).map(([each, names]) => [each, names.filter((name) => !taken.includes(name))]);
-    return { ...Object.fromEntries(others), ...asked };
+    const { roles, query } = store.get();
+    return rolesWith(roles, query.trim() && local.reply ? local.reply.roles : null);
   }
 
   function give(name, brush) {
@@ -239,7 +233,7 @@ export function mount(element, store, api) {
     soon();
   });
   named.addEventListener("input", soon);
-  new ResizeObserver(() => { if (local.drawing.nodes.length) { local.fitted = ""; redraw(); } }).observe(view.element);
+  new ResizeObserver(() => { if (local.drawing.nodes.length && !local.fitted) redraw(); }).observe(view.element);
   store.subscribe((state, before) => {
     const asked = ["text", "format", "roles", "query", "name"].some((key) => state[key] !== before[key]);
     if (asked || (state.pane === "know" && before.pane !== "know")) soon();

@@ -4,12 +4,13 @@ import { fill, h } from "./dom.js";
 
 const SHOWN = 12;
 const OWN = 6;
+const SIGN = /^\s*[-+/*]\s*$/; // what may stand behind a question that is finished
 
 /** The questions that a graph's file asks, as buttons.
  * @param {(query: string) => void} choose
  */
 export function createOwnQuestions(choose) {
-  const element = h("div", { class: "row", role: "group", "aria-label": "The file's own questions" });
+  const element = h("div", { class: "row", role: "group", "aria-label": "The file's own questions", hidden: true });
   return {
     element,
     /** Show the first of some. */
@@ -17,6 +18,7 @@ export function createOwnQuestions(choose) {
       const said = JSON.stringify(queries);
       if (element.dataset.shown === said) return;
       element.dataset.shown = said;
+      element.hidden = !queries.length;
       fill(element, queries.slice(0, OWN).map((query) => h("button", { type: "button", class: "chip mono", onclick: () => choose(query) }, query)));
     },
   };
@@ -57,10 +59,11 @@ export function createQueryBox({ id, label, complete, changed, entered }) {
 
   async function look() {
     const { value, selectionStart: at } = input;
+    if (at === 0 && value) return;
     const own = (asked += 1);
     const found = await complete(value, at);
     if (found === null || own !== asked || input.value !== value || document.activeElement !== input) return;
-    options = found.options.slice(0, SHOWN);
+    options = found.options.every((option) => SIGN.test(option)) ? [] : found.options.slice(0, SHOWN);
     from = found.from;
     chosen = -1;
     show();
@@ -76,7 +79,7 @@ export function createQueryBox({ id, label, complete, changed, entered }) {
   }
 
   input.addEventListener("input", () => { close(); changed(input.value); look(); });
-  input.addEventListener("focus", look);
+  input.addEventListener("focus", () => setTimeout(look)); // the click that gives it puts the caret first
   input.addEventListener("blur", close);
   input.addEventListener("keydown", (event) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];

@@ -41,6 +41,19 @@ export function blank() {
   };
 }
 
+/** The roles as they are clicked; those that make a written question are the question's own.
+ * @param {State["roles"]} kept
+ * @param {Record<string, string[]>|null} asked treatments, outcomes and given of the question; null: none is written
+ */
+export function rolesWith(kept, asked) {
+  const roles = { ...blank().roles, ...kept };
+  if (!asked) return roles;
+  const { treatments, outcomes, given } = asked;
+  const taken = new Set([...treatments, ...outcomes, ...given]);
+  const others = Object.entries(roles).map(([each, names]) => [each, names.filter((name) => !taken.has(name))]);
+  return { ...Object.fromEntries(others), treatments, outcomes, given };
+}
+
 /** A store. `set` with `{undo: label}` can be undone; quick steps of one label are one.
  * @param {State} initial
  * @returns {Store}
