@@ -187,8 +187,9 @@ def _identify(problem: _Problem) -> Expression | _Reasons:
     relevant = region.ancestors(y)  # line 2
     if relevant != region.members:
         rest = region.members - relevant
-        reason = _of(rest, "{} are no ancestors of {}: leave them out")
-        steps.append(Step("line 2", reason, (rest, y)))
+        one = "{} is no ancestor of {}: leave it out"
+        many = "{} are no ancestors of {}: leave them out"
+        steps.append(Step("line 2", one if len(rest) == 1 else many, (rest, y)))
         region = region.subgraph(relevant)
     x = problem.treatments & relevant
     if not x and OBSERVATION in problem.experiments:  # line 1
@@ -199,19 +200,10 @@ def _identify(problem: _Problem) -> Expression | _Reasons:
     kept = inner.ancestors(y)  # line 3
     if kept != inner.members:
         rest = inner.members - kept
-        reason = "{} reach {} only through {}: setting them too changes nothing (rule 3)"
-        steps.append(Step("line 3", _of(rest, reason), (rest, y, x)))
+        one = "{} reaches {} only through {}: setting it too changes nothing (rule 3)"
+        many = "{} reach {} only through {}: setting them too changes nothing (rule 3)"
+        steps.append(Step("line 3", one if len(rest) == 1 else many, (rest, y, x)))
     return _by_districts(problem, region, kept)
-
-
-_SINGULAR = {"are no ancestors": "is no ancestor", "reach": "reaches", "them": "it"}
-
-
-def _of(names: Nodes, reason: str) -> str:
-    """The reason as it is said of so many names: of one in the singular."""
-    for many, one in _SINGULAR.items() if len(names) == 1 else ():
-        reason = reason.replace(many, one)
-    return reason
 
 
 def _by_districts(problem: _Problem, region: ADMG, kept: Nodes) -> Expression | _Reasons:
@@ -243,7 +235,8 @@ def _from_any(problem: _Problem, region: ADMG, district: Nodes) -> Factor | _Rea
         if district.isdisjoint(experiment):
             base = observed(region.subgraph(region.members - experiment), experiment)
             if experiment:
-                reason = "for {}, ask the data in which {} are set"
+                is_set = "is set" if len(experiment) == 1 else "are set"
+                reason = f"for {{}}, ask the data in which {{}} {is_set}"
                 problem.steps.append(Step("experiment", reason, (district, experiment)))
             found = identify_district(base, district, problem.steps)
             if isinstance(found, Factor):
@@ -281,7 +274,8 @@ def identify_district(
         ancestors = kernel.region.ancestors(district)
         if ancestors != kernel.region.members:  # line 2
             rest = kernel.region.members - ancestors
-            reason = _of(rest, "for {}, leave out {}, which are no ancestors of it")
+            those = "is no ancestor" if len(rest) == 1 else "are no ancestors"
+            reason = f"for {{}}, leave out {{}}, which {those} of it"
             record.append(Step("line 2", reason, (district, rest)))
             kernel = kernel.marginal(ancestors)
         elif around == ancestors:  # line 5

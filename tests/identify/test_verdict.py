@@ -66,7 +66,7 @@ def test_expectation_is_the_mean_of_the_identified_distribution():
 def test_experiment_that_a_factor_comes_from_is_named():
     graph = Graph(edges=["z -> x -> y", "z <-> x", "z <-> y"])
     text = identify(graph, "P(y | do(x))", ["P(v | do(z))"]).text(explain=True)
-    assert "experiment: for {y}, ask the data in which {z} are set" in text
+    assert "experiment: for {y}, ask the data in which {z} is set" in text
 
 
 def test_verdict_is_true_when_identifiable_and_shows_itself_in_a_notebook():
