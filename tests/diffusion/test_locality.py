@@ -213,7 +213,7 @@ def test_who_listens_is_told_the_share_of_each_picture_and_what_is_unsure():
     assert "(33% of the picture, 0% to 75% by row)" in said
     assert said.endswith("a change of the whole picture fills it in 1 of 3 rows")
     (unsure,) = regions.unsure
-    assert "in 1 of 3 rows" in unsure
+    assert "in 1 of the 3 pictures whose parents do() changed" in unsure
 
 
 def test_the_options_of_a_trajectory_set_the_mask():
