@@ -105,7 +105,8 @@ def judged(seed: int, resampled: int, draws: int) -> dict[str, Any]:
 
     Returns:
         ``closed``: the largest error of E[noise | seen] and E[node[do] | seen] in closed form;
-        ``errors``: those of both routes' draws in standard errors; ``worth``: the effective draws.
+        ``errors``: for each route the number of means of its draws, their largest error in standard
+        errors, and the sum of the errors' squares; ``worth``: the effective draws.
     """
     rng = np.random.default_rng(seed)
     linear = Linear.random(rng)
@@ -129,7 +130,7 @@ def judged(seed: int, resampled: int, draws: int) -> dict[str, Any]:
         assert asked.route == back.route == "exact"
         gaps = asked.table.values - nodes[outcome], back.table.values - noises[noise]
         closed = max(closed, *(abs(float(gap)) for gap in gaps))
-        if pattern in some and 0 < len(pattern) < linear.size:
+        if pattern and pattern in some:
             count += 1
             for route, found in errors.items():
                 own = int(rng.integers(2**31))
@@ -140,9 +141,15 @@ def judged(seed: int, resampled: int, draws: int) -> dict[str, Any]:
         "patterns": len(patterns),
         "drawn": count,
         "closed": closed,
-        "errors": errors,
+        "errors": {route: _summary(found) for route, found in errors.items()},
         "worth": worth,
     }
+
+
+def _summary(errors: list[float]) -> dict[str, float]:
+    numbers = np.array(errors)
+    squares = float(numbers @ numbers)
+    return {"means": len(errors), "largest": max(errors, default=0.0), "squares": squares}
 
 
 def drawn(
