@@ -30,10 +30,11 @@ from causalflow.query.distributions import POSITIVITY
 from causalflow.query.parse import parse_distribution
 from causalflow.symbolic.evaluate import Data, evaluate
 from causalflow.symbolic.expression import ZERO, Expression, Index, conditions
+from causalflow.symbolic.latex import latex_words
 from causalflow.symbolic.parts import variables
 from causalflow.symbolic.question import question
 from causalflow.symbolic.render import formula, to_text
-from causalflow.symbolic.style import LATEX, MATHML, latex_words, pieces
+from causalflow.symbolic.style import LATEX, MATHML, pieces
 from causalflow.values.dataframe import Tabular, columns_of
 
 if TYPE_CHECKING:

@@ -22,9 +22,10 @@ from causalflow.query.combination import AnyQuery, Combination
 from causalflow.query.parse import parse_query
 from causalflow.query.query import Query
 from causalflow.symbolic.expression import Expression
+from causalflow.symbolic.latex import latex_name, latex_words
 from causalflow.symbolic.question import question, question_latex
 from causalflow.symbolic.render import formula, to_latex, to_text
-from causalflow.symbolic.style import LATEX, TEXT, Style, latex_name, latex_words
+from causalflow.symbolic.style import LATEX, TEXT, Style
 
 __all__ = ["Line", "Proof", "Step", "names_latex", "names_text"]
 

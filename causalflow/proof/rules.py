@@ -21,8 +21,8 @@ from typing import NamedTuple
 from causalflow.admg.admg import ADMG, Nodes
 from causalflow.admg.separation import separation
 from causalflow.symbolic.expression import Probability, probability
+from causalflow.symbolic.latex import latex_name
 from causalflow.symbolic.render import to_latex, to_text
-from causalflow.symbolic.style import latex_name
 
 __all__ = ["Chance", "Use", "holds", "use_of"]
 

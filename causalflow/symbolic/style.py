@@ -26,8 +26,9 @@ from typing import Protocol
 from xml.sax.saxutils import escape
 
 from causalflow.query.query import Term, Value
+from causalflow.symbolic.latex import latex_name, latex_upright, symbol
 
-__all__ = ["LATEX", "MATHML", "TEXT", "Style", "latex_name", "latex_words", "pieces", "scaled"]
+__all__ = ["LATEX", "MATHML", "TEXT", "Style", "pieces", "scaled"]
 
 BREAK = "\n"
 """Where a line of MathML may end."""
@@ -88,48 +89,6 @@ class Style(Protocol):
 
     def ratio(self, above: str, below: str) -> str:
         """A fraction."""
-
-
-_SYMBOL = re.compile(r"([^\W\d_])(?:_?([0-9]+)|_([^\W_]+))?")
-_LATEX_SIGNS = {letter: rf"\{letter}" for letter in "#$%&_{} "}
-_LATEX_SIGNS |= {"\\": r"\backslash ", "^": r"\wedge ", "~": r"\sim "}
-_LATEX_WORDS = {letter: rf"\{letter}" for letter in "#$%&_{}"}
-_LATEX_WORDS |= {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
-
-
-@lru_cache(maxsize=65_536)
-def _symbol(name: str) -> tuple[str, str] | None:
-    """A letter and its subscript, if the name is set so; None: it is a word."""
-    found = _SYMBOL.fullmatch(name)
-    return (found[1], found[2] or found[3] or "") if found else None
-
-
-@lru_cache(maxsize=65_536)
-def latex_name(name: str) -> str:
-    r"""A variable in LaTeX: single letters and numbered ones as symbols, words upright.
-
-    Example:
-        >>> latex_name("v10"), latex_name("blood_pressure")
-        ('v_{10}', '\\mathrm{blood\\_pressure}')
-    """
-    if (symbol := _symbol(name)) is None:
-        return _latex_upright(name)
-    letter, below = symbol
-    return f"{letter}_{{{below}}}" if below else letter
-
-
-def latex_words(text: str) -> str:
-    r"""A text in LaTeX's text mode.
-
-    Example:
-        >>> print(latex_words("x_1 of {x_1}"))
-        x\_1 of \{x\_1\}
-    """
-    return "".join(_LATEX_WORDS.get(letter, letter) for letter in text)
-
-
-def _latex_upright(text: str) -> str:
-    return rf"\mathrm{{{''.join(_LATEX_SIGNS.get(letter, letter) for letter in text)}}}"
 
 
 @lru_cache(maxsize=65_536)
@@ -202,7 +161,7 @@ class _Latex(_Text):
         return latex_name(name)
 
     def value(self, value: Value) -> str:
-        return _latex_upright(value) if isinstance(value, str) else str(value)
+        return latex_upright(value) if isinstance(value, str) else str(value)
 
     def words(self, text: str, names: Mapping[str, str] = NOTHING) -> str:
         return "".join(names.get(part) or _latex_formula(part) for part in _parted(text, names))
@@ -241,9 +200,9 @@ class _MathML:
     space = before_sum = BREAK
 
     def name(self, name: str) -> str:
-        if (symbol := _symbol(name)) is None:
+        if (found := symbol(name)) is None:
             return _element("mi", name, upright=len(name) == 1)
-        letter, below = symbol
+        letter, below = found
         return (
             f"<msub>{_element('mi', letter)}{_below(below)}</msub>"
             if below

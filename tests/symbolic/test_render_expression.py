@@ -67,3 +67,23 @@ def test_sympy_form_keeps_the_structure():
     assert str(found) == "P(y | x)*P(z)/P(z | x)"
     total = to_sympy(Sum((X,), Product((probability("y", "x"), probability("x")))))
     assert str(total) == "Sum(P(x)*P(y | x), x)"
+
+
+@pytest.mark.parametrize(
+    ("name", "latex"),
+    [
+        ("β", r"\beta"),
+        ("Ω_1", r"\Omega_{1}"),
+        ("x_α", r"x_{\alpha}"),
+        ("größe", r"\text{größe}"),
+        ("é1", r"\text{é}_{1}"),
+        ("薬", r"\text{薬}"),
+        ("naïve_T", r"\text{naïve\_T}"),
+        ("a^b", r"\text{a\textasciicircum{}b}"),
+        ("αβ_x", r"\text{$\alpha$$\beta$\_x}"),
+        ("warm up %", r"\mathrm{warm\ up\ \%}"),
+        ("x'", r"\mathrm{x'}"),
+    ],
+)
+def test_letters_that_mathematics_lacks_are_commands_or_text_in_latex(name, latex):
+    assert to_latex(probability([name])) == f"P({latex})"
