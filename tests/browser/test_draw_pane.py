@@ -235,7 +235,8 @@ queries: ["P(recovery=1 | do(treatment=A))", "P(recovery=1 | treatment=A)"]
 """
 
 
-def test_every_question_gives_the_drawing_its_roles(page, holding):
+def test_every_question_gives_the_drawing_its_roles(page):
+    drawn = Drawing(page)
     page.evaluate(
         """(text) => {
           const data = new DataTransfer();
@@ -251,7 +252,7 @@ def test_every_question_gives_the_drawing_its_roles(page, holding):
     page.get_by_role("tab", name="Know").click()
     question = page.locator("#pane-know").get_by_role("combobox", name="Question")
     page.locator("#pane-know .node.treatments").wait_for()
-    assert question.input_value() == "P(recovery=1 | do(treatment=A))"
+    drawn.until(lambda: question.input_value() == "P(recovery=1 | do(treatment=A))")
     page.get_by_role("button", name="P(recovery=1 | treatment=A)", exact=True).click()
     page.locator("#pane-know .node.given").wait_for()
     page.get_by_role("tab", name="Draw").click()
@@ -261,7 +262,7 @@ def test_every_question_gives_the_drawing_its_roles(page, holding):
     page.locator("#pane-draw .node.treatments").wait_for()
     page.get_by_role("tab", name="Know").click()
     page.locator("#pane-know .node.treatments").wait_for()
-    assert question.input_value() == "P(recovery | do(treatment))"
+    drawn.until(lambda: question.input_value() == "P(recovery | do(treatment))")
 
 
 def test_selection_has_name_type_and_roles(drawing, violations, shot):
