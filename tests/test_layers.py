@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 LAYERS = [  # lowest first; modules of one layer may import one another, without cycles
     {"limits", "errors", "names", "registry", "plugins", "frozen", "options", "files", "header"}
-    | {"pieces", "display"},
+    | {"pieces", "display", "bar"},
     {"values"},
     {"equations"},
     {"admg"},

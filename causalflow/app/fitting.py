@@ -26,12 +26,13 @@ if TYPE_CHECKING:
     import pandas
 
     from causalflow.data.sketch import Guess
-    from causalflow.model.model import Model
     from causalflow.training.report import FitReport
 
 __all__ = ["fit_rows", "given_rows", "typed"]
 
 MINUTES = 2.0
+OVER = "as half of the minutes was over"
+"""What a fit says whose empty cells the clock left half filled."""
 MOST_MEMBERS = 20
 FILE = "rows.csv"
 
@@ -148,35 +149,51 @@ def _fit(session: Session, name: str, graph: Graph, rows: _Source, members: int)
     from causalflow.model.model import compile
     from causalflow.training.progress import followed, rising
 
-    table = rows.table()
     model = compile(graph)
-    session.progress(0.1, f"fitting {len(model.scm.learned)} nodes to {len(table):,} rows")
-    with followed(rising(session.progress, 0.1, 0.95)):
-        notes = _fitted(model, table, members)
-    session.progress(0.95, "drawing from the model")
-    several = f", members={members}" if members else ""
-    python = (
-        'cf.compile(cf.load("graph.yaml"))  # the graph on the page, saved\n'
-        f"model.fit(cf.data.read({rows.python!r}, model.graph){several}, minutes={MINUTES:g})"
-    )
-    return Fitted(key=(name,), name=name, python=python, model=model, rows=table, notes=notes)
-
-
-def _fitted(model: Model, table: pandas.DataFrame, members: int) -> tuple[str, ...]:
-    """Fit, and what the fit says: what it warns of and what it assumes."""
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", CausalflowWarning)
-        report = model.fit(table, members=members, minutes=MINUTES, progress=False, device="cpu")
+        table = rows.table()
+        session.progress(0.1, f"fitting {len(model.scm.learned)} nodes to {len(table):,} rows")
+        with followed(rising(session.progress, 0.1, 0.95)):
+            report = model.fit(
+                table, members=members, minutes=MINUTES, progress=False, device="cpu"
+            )
+    session.progress(0.95, "drawing from the model")
     said = dict.fromkeys(str(each.message) for each in told)
     assumed = (f"assumes: {each}" for each in report.assumptions)
-    return (*said, *_cut_short(report, members), *assumed)
+    python = (
+        'cf.compile(cf.load("graph.yaml"))  # the graph on the page, saved\n'
+        f"model.fit(cf.data.read({rows.python!r}, model.graph){_options(report, [*said])})"
+    )
+    return Fitted(
+        key=(name,),
+        name=name,
+        python=python,
+        model=model,
+        rows=table,
+        notes=(*said, *_cut_short(report, members), *assumed),
+    )
+
+
+def _options(report: FitReport, said: Sequence[str]) -> str:
+    """The options that repeat a fit: its clock is none of them, unless that cut it short.
+
+    Members are made one after the other, each by itself: those that there was time for are asked.
+    """
+    members = f", members={report.members}" if report.members else ""
+    cut = report.stopped or any(OVER in each for each in said)
+    clock = f", minutes={MINUTES:g}" if cut else ""
+    return f'{members}{clock}, device="cpu"'
 
 
 def _cut_short(report: FitReport, members: int) -> Iterator[str]:
     """What the minutes of a fit in the page did not suffice for."""
     longer = 'takes its time by "causalflow fit"; start the page with --model then'
     if report.stopped:
-        yield f"the fit ended after {report.steps:,} steps, at {MINUTES:g} minutes; it {longer}"
+        yield (
+            f"the fit ended after {report.steps:,} steps, at {MINUTES:g} minutes, and its Python "
+            f"ends where the clock has it; it {longer}"
+        )
     if report.members < members:
         made = f"{report.members} of {members} refits were made in {MINUTES:g} minutes"
         yield f"{made}; a fit {longer}"

@@ -8,12 +8,19 @@ from warnings import warn
 
 import click
 
-from causalflow.cli.arguments import examples
+from causalflow.cli.arguments import examples, shipped_or_file
+from causalflow.cli.choices import among
 from causalflow.cli.output import IMPORTED, say
 from causalflow.errors import CausalflowError, CausalflowWarning, GraphError
 from causalflow.limits import GRAPH_BYTES
 
 __all__ = ["app"]
+
+
+def _graphs() -> tuple[str, ...]:
+    from causalflow.shipped import graph_names
+
+    return graph_names()
 
 
 @click.command(
@@ -24,11 +31,12 @@ __all__ = ["app"]
         "causalflow app graph.yaml --model model.safetensors --data rows.csv",
     ),
 )
-@click.argument("graph", required=False)
+@click.argument("graph", required=False, shell_complete=among(_graphs, file=True))
 @click.option(
     "--model",
     "models",
     multiple=True,
+    shell_complete=shipped_or_file,
     help="A fitted model, by its file or by the name of one that ships; may be given again.",
 )
 @click.option(

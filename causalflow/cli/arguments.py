@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
+from causalflow.cli.choices import among
 from causalflow.errors import CausalflowError, EvidenceError, GraphError, one_of
 from causalflow.files import opened
 from causalflow.formats.formats import PACKED
@@ -33,7 +34,7 @@ from causalflow.graph.tree import Place, reader
 from causalflow.graph.yaml import from_yaml
 from causalflow.limits import DRAWN_ROWS, MODEL_BYTES, SOLVER_STEPS
 from causalflow.names import QUOTED, unquoted
-from causalflow.options import rules
+from causalflow.options import Names, rules
 from causalflow.query.policy_reader import word_mark
 from causalflow.query.query import NUMBER
 from causalflow.values.finite import finite_of
@@ -67,6 +68,7 @@ __all__ = [
     "read_image",
     "sampling_option",
     "seed_option",
+    "shipped_or_file",
     "steps_option",
     "told_in",
 ]
@@ -115,7 +117,20 @@ class ModelFile(InputFile):
             return graph_path(name)
         return super().convert(value, param, ctx)
 
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """The models that ship, and files."""
+        return shipped_or_file(ctx, param, incomplete)
 
+
+def _shipped() -> tuple[str, ...]:
+    from causalflow.shipped import checkpoint_names
+
+    return checkpoint_names()
+
+
+shipped_or_file = among(_shipped, file=True)
 model_file = ModelFile()
 
 
@@ -255,6 +270,17 @@ class SamplingType(click.ParamType):
             self.fail(f"'{value}': unknown option '{name}'; {one_of(name, allowed)}")
         return name, reader(allowed[name])(tree, Place(f"--option {name}"))
 
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """The names of the options, then the names that one of them takes."""
+        allowed = rules(Diffusion, "call")
+        name, sign, _ = incomplete.partition("=")
+        known = allowed.get(name) if sign else None
+        values = known if isinstance(known, Names) else ()
+        whole = [f"{name}={each}" for each in values] if sign else [f"{n}=" for n in allowed]
+        return among(lambda: whole)(ctx, param, incomplete)
+
 
 sampling_option = click.option(
     "-O",
@@ -266,7 +292,11 @@ sampling_option = click.option(
     "guidance_interval=[0.1, 0.9]. Repeat it for several.",
 )
 device_option = click.option(
-    "--device", default="auto", show_default=True, help="auto (CUDA, else CPU), cpu, cuda, cuda:1."
+    "--device",
+    default="auto",
+    show_default=True,
+    shell_complete=among(lambda: ("auto", "cpu", "cuda")),
+    help="auto (CUDA, else CPU), cpu, cuda, cuda:1.",
 )
 
 

@@ -206,33 +206,50 @@ def _value(graph: Graph, given: Assignment, habits: Mapping[str, Habit]) -> Any:
 
 
 def _json(answer: Answer) -> dict[str, Any]:
-    """Route and table, a row a cell; how far to trust it, where there is more to say."""
+    """Question, route and table, a row a cell; how far to trust it, where there is more to say.
+
+    The numbers of a table are ``p`` where they are probabilities, else ``value``: means, effects,
+    ratios.
+    """
     from causalflow.factors.table import long_columns
 
-    shown: dict[str, Any] = {"route": answer.route, "table": records(long_columns(answer.table))}
+    numbers = "p" if answer.of_probabilities else "value"
+
+    def cells(table: Table) -> list[dict[str, object]]:
+        return records(long_columns(table, numbers))
+
+    shown: dict[str, Any] = {"query": str(answer.query), "route": answer.route}
+    shown["table"] = cells(answer.table)
     if answer.route != "exact":
         shown["error"] = answer.error
         shown["error_is"] = answer.error_text
-        shown["identifiable"] = _identifiable(answer)
+    shown["identifiable"] = _identifiable(answer)
     if answer.interval is not None:
-        low, high = (records(long_columns(e)) for e in (answer.interval.low, answer.interval.high))
-        shown["interval"] = {"share": answer.interval.share, "low": low, "high": high}
-    if answer.assumptions:
-        shown["assumptions"] = list(answer.assumptions)
+        ends = answer.interval
+        shown["interval"] = {"share": ends.share, "low": cells(ends.low), "high": cells(ends.high)}
+    warnings, assumptions = _rests_on(answer)
+    shown |= {"warnings": warnings} if warnings else {}
+    shown |= {"assumptions": assumptions} if assumptions else {}
     return shown
+
+
+def _rests_on(answer: Answer) -> tuple[list[str], list[str]]:
+    """The warnings of the answer's verdict, and all that it rests on."""
+    verdict: Any = answer.verdict
+    warnings = [] if verdict is None else list(verdict.warnings)
+    notes = list(answer.assumptions)
+    if _identifiable(answer) is False and not answer.learned:
+        notes.append("not identifiable from P(v): the answer rests on the model")
+    return warnings, notes
 
 
 def _text(answer: Answer) -> str:
     """The answer in one line where it fits, and what it rests on."""
-    verdict: Any = answer.verdict
-    warnings = () if verdict is None else verdict.warnings
+    warnings, notes = _rests_on(answer)
     lines = [_shown(answer.table), *filter(None, [answer.error_text])]
     lines += [] if answer.interval is None else [str(answer.interval)]
     lines += [f"warning: {each}" for each in warnings]
-    lines += [f"note: {each}" for each in answer.assumptions if each not in warnings]
-    if _identifiable(answer) is False and not answer.learned:
-        lines.append("note: not identifiable from P(v): the answer rests on the model")
-    return "\n".join(lines)
+    return "\n".join([*lines, *(f"note: {each}" for each in notes if each not in warnings)])
 
 
 def _shown(table: Table) -> str:

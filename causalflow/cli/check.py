@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
+from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,13 +23,20 @@ __all__ = ["check", "checked", "summary"]
 
 @click.command(
     short_help="Check graph files and their queries.",
-    epilog=examples("causalflow check graphs/*.yaml", "causalflow check --json g.yaml"),
+    epilog=examples(
+        "causalflow check graphs/*.yaml",
+        "causalflow check my_model",
+        "causalflow check --json g.yaml",
+    ),
 )
 @click.argument("files", nargs=-1, required=True, shell_complete=files)
 @json_option
 @click.pass_context
 def check(context: click.Context, files: Sequence[str], as_json: bool) -> None:
     """Check graph FILES: fields, types, edges, cycles, and every query against its graph.
+
+    Of a folder every graph file in it is checked (.yaml, .bif, .dot, ...; no .json): of one of
+    "causalflow share", its graph.yaml.
 
     A file that gives its nodes types is also checked for what `compile` would refuse without data:
     "cannot be compiled". One that only names them is symbolic, and is not.
@@ -37,7 +47,7 @@ def check(context: click.Context, files: Sequence[str], as_json: bool) -> None:
     function of the others. Goes on after a mistake; the exit code is 2 if any file has one.
     """
     results = []
-    for file in files:
+    for file in chain.from_iterable(map(_files_of, files)):
         results.append(checked(file))
         if not as_json:
             _show(results[-1])
@@ -49,13 +59,32 @@ def check(context: click.Context, files: Sequence[str], as_json: bool) -> None:
         context.exit(MISTAKE)
 
 
+def _files_of(place: str) -> list[str]:
+    """A file, or the graph files in a folder by name; the folder itself where it has none."""
+    if not os.path.isdir(place):
+        return [place]
+    inside = sorted(path for path in Path(place).iterdir() if path.is_file())
+    return [str(path) for path in inside if path.name.lower().endswith(_endings())] or [place]
+
+
+def _endings() -> tuple[str, ...]:
+    """How the names of graph files end; one in .json is named by itself, as more is kept so."""
+    from causalflow.formats.formats import FORMATS
+
+    plain = {each for name in FORMATS for each in FORMATS.get(name).suffixes} - {".json"}
+    return tuple(sorted(plain | {f"{each}.gz" for each in plain}))
+
+
 def checked(file: str) -> dict[str, Any]:
-    """What there is to say about a file, as JSON shows it."""
+    """What there is to say about a file, as JSON shows it; a folder has no graph file."""
     from causalflow.exact.verification import verify
     from causalflow.formats.formats import load
     from causalflow.identify.positivity import overlaps
 
     try:
+        if os.path.isdir(file):
+            shown = ", ".join(each for each in _endings() if not each.endswith(".gz"))
+            raise GraphError(f"{file}: a folder without a graph file; expected one of {shown}")
         graph = load(file)
     except GraphError as error:
         return {"file": file, "ok": False, "errors": [str(error)], "warnings": [], "queries": []}

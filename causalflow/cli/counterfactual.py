@@ -54,6 +54,7 @@ from causalflow.cli.rows import (
     named_model,
     path_option,
     reading_options,
+    set_or_file,
     spelt_reading,
     supply_of,
 )
@@ -79,6 +80,7 @@ from causalflow.errors import (
 from causalflow.graph.image_options import Sampling
 from causalflow.limits import DRAWN_ROWS
 from causalflow.values import likelihood
+from causalflow.values.column import located
 from causalflow.values.image import ImageType, image_of
 
 if TYPE_CHECKING:
@@ -139,7 +141,11 @@ PICTURE, PATH = "counterfactual.png", "path"
     help="NODE=FILE: a picture that is white where the pixels of the factual images are seen, and "
     "black where they are not.",
 )
-@click.option("--data", help=f"{DATA_HELP} Its first --rows rows, of a data set's test split.")
+@click.option(
+    "--data",
+    shell_complete=set_or_file,
+    help=f"{DATA_HELP} Its first --rows rows, of a data set's test split.",
+)
 @do_option
 @click.option(
     "-n",
@@ -413,7 +419,7 @@ def _evidence(
         columns = [*map(str, frame.columns)]
         _check_no_files(model.graph, table_file, columns)
         names = _of_nodes(model.graph, columns, table_file)
-        parts.append({n: _cells(model.graph, n, frame[n].tolist()) for n in names})
+        parts.append({n: _cells(model.graph, n, frame[n]) for n in names})
     if files:
         parts.append(given_images(model, files, reading))
     return given_once(parts)
@@ -448,11 +454,23 @@ def _of_nodes(graph: Graph, columns: Sequence[str], file: Path) -> list[str]:
     return [name for name in columns if name not in left]
 
 
-def _cells(graph: Graph, name: str, column: list[Any]) -> list[Any]:
-    """A column of a table, with likelihoods where a cell says less than a value."""
-    if name not in graph.nodes:
-        return column
-    return [(told_in(graph, name, c) or c) if isinstance(c, str) else c for c in column]
+def _cells(graph: Graph, name: str, column: Any) -> list[Any]:
+    """A column of a table, with likelihoods where a cell says less than a value.
+
+    Raises:
+        EvidenceError: a cell says nothing of the node.
+    """
+    cells, node = column.tolist(), graph.nodes.get(name)
+    if node is None:
+        return list(cells)
+    found = [told_in(graph, name, cell) or cell for cell in cells]
+    if node.type.scalar:
+        values = [cell if isinstance(cell, str) else None for cell in found]
+        try:
+            node.type.read(values, where=f"node '{name}'", error=EvidenceError)
+        except EvidenceError as mistake:
+            raise located(mistake, column) from None
+    return found
 
 
 def _parted(

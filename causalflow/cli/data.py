@@ -26,7 +26,14 @@ from causalflow.cli.output import (
     table,
     write_figure,
 )
-from causalflow.cli.rows import DATA_HELP, images_option, path_option, read_rows, reading_options
+from causalflow.cli.rows import (
+    DATA_HELP,
+    images_option,
+    path_option,
+    read_rows,
+    reading_options,
+    set_or_file,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -50,7 +57,7 @@ MOST_LEVELS = 20
     ),
 )
 @click.argument("file", shell_complete=files)
-@click.option("--data", "source", required=True, help=DATA_HELP)
+@click.option("--data", "source", required=True, shell_complete=set_or_file, help=DATA_HELP)
 @click.option(
     "-o", "--output", type=OutputFile(*PICTURES), help="A picture of rows drawn at random."
 )
@@ -95,11 +102,10 @@ def data(
         say("\n\n".join(_text(held, output)))
 
 
-def short_form(found: Collection, graph: Graph) -> str:
+def short_form(held: Summary) -> str:
     """What rows hold, a line a node."""
-    from causalflow.data.summary import pictures_text, summary
+    from causalflow.data.summary import pictures_text
 
-    held = summary(found, graph)
     lines = {"data": f"{count(held.rows, 'row')}, {held.about}"}
     lines |= {name: each.text() for name, each in held.labels.items()}
     lines |= {name: pictures_text(each) for name, each in held.pictures.items()}

@@ -17,6 +17,7 @@ from causalflow.cli.arguments import (
     examples,
     files,
 )
+from causalflow.cli.choices import among, spaced
 from causalflow.cli.identify import decided
 from causalflow.cli.output import json_option, records, say, say_json, write_figure
 from causalflow.errors import CausalflowError, DataError
@@ -40,18 +41,25 @@ __all__ = ["estimate"]
 )
 @click.argument("file", shell_complete=files)
 @click.argument("query")
-@click.option("--data", required=True, help="A .csv, .parquet, .npz or .h5 file, a column a node.")
+@click.option(
+    "--data",
+    required=True,
+    shell_complete=files,
+    help="A .csv, .parquet, .npz or .h5 file, a column a node.",
+)
 @click.option(
     "--method",
     default="auto",
     show_default=True,
-    help='How it is estimated: auto, "plug in", "back door", stages, sequential, mediation, '
-    "formula or instrument.",
+    shell_complete=among(lambda: _methods()),
+    help="How it is estimated: auto, plug-in, back-door, stages, sequential, mediation, formula "
+    "or instrument.",
 )
 @click.option(
     "--learners",
     default="auto",
     show_default=True,
+    shell_complete=among(lambda: _learners(), listed=True),
     help="Learners, with commas between: linear, smooth, boosting; the best by cross-validated "
     "loss is taken.",
 )
@@ -95,7 +103,7 @@ def estimate(
     graph = load(file)
     found = decided(graph, query, ()).estimate(
         _columns(graph, data),
-        method=method,
+        method=spaced(method, _methods()),
         learners=learners if learners == "auto" else [*map(str.strip, learners.split(","))],
         folds=folds,
         at=_places(at),
@@ -116,6 +124,20 @@ def estimate(
         write_figure(plot, _drawn(found, "plot"))
     if overlap is not None:
         write_figure(overlap, _drawn(found, "overlap"))
+
+
+def _methods() -> Sequence[str]:
+    """The names of the methods, as Python has them."""
+    from causalflow.effects.estimation import ASSUMING, COUNTING, PLANNERS
+
+    return ["auto", COUNTING, *PLANNERS, *ASSUMING]
+
+
+def _learners() -> Sequence[str]:
+    """The names of the learners."""
+    from causalflow.effects.nuisance.learners import LEARNERS
+
+    return ["auto", *LEARNERS]
 
 
 def _columns(graph: Graph, data: str) -> Mapping[str, Any]:
@@ -139,7 +161,13 @@ def _numbers(column: Any) -> Any:
         return column
     numbers = np.array(found, dtype=np.float64)
     whole = not any(gaps) and bool(np.all(numbers == np.round(numbers)))
-    return numbers.astype(np.int64) if whole and np.abs(numbers).max() < 2**53 else numbers
+    if whole and np.abs(numbers).max() < 2**53:
+        numbers = numbers.astype(np.int64)
+    if not hasattr(column, "attrs"):
+        return numbers
+    made = type(column)(numbers, index=column.index, name=column.name)
+    made.attrs = column.attrs
+    return made
 
 
 def _places(at: Sequence[Assignment]) -> dict[str, list[float]]:
@@ -183,6 +211,8 @@ def _json(found: Estimate | Effect) -> dict[str, Any]:
 def _learned(found: Effect) -> dict[str, Any]:
     """The answers by learners, with their bounds and overlap where there are any."""
     shown: dict[str, Any] = {"method": found.method, "learners": dict(found.learners)}
+    if found.unit:
+        shown["unit"] = found.unit
     shown["estimates"] = _lines(found.to_dataframe())
     if found.bounds is not None:
         pairs = zip(*found.bounds, strict=True)

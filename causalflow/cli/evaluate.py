@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from causalflow.cli.arguments import (
     Assignment,
@@ -21,6 +22,7 @@ from causalflow.cli.arguments import (
     sampling_option,
     steps_option,
 )
+from causalflow.cli.choices import among, spaced
 from causalflow.cli.gallery import (
     FOLDERS,
     gallery_options,
@@ -40,11 +42,13 @@ from causalflow.cli.rows import (
     path_option,
     read_rows,
     reading_options,
+    set_or_file,
     shipped_data,
     spelt_reading,
 )
 from causalflow.errors import EvidenceError
 from causalflow.graph.image_options import Sampling
+from causalflow.plugins import METRICS
 from causalflow.training.processes import own_rank
 
 if TYPE_CHECKING:
@@ -71,14 +75,22 @@ class ActionType(click.ParamType):
         return tuple(AssignmentType().convert(part, param, ctx) for part in parts)
 
 
-class NamesType(click.ParamType):
-    """Reads names with commas between."""
+class MetricsType(click.ParamType):
+    """Reads names of metrics with commas between."""
 
     name = "name[,name]"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> list[str]:
         """The names."""
-        return value if isinstance(value, list) else [name.strip() for name in value.split(",")]
+        if isinstance(value, list):
+            return value
+        return [spaced(name.strip(), METRICS) for name in value.split(",")]
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """The names that are known."""
+        return among(lambda: METRICS, listed=True)(ctx, param, incomplete)
 
 
 @click.command(
@@ -94,7 +106,11 @@ class NamesType(click.ParamType):
     ),
 )
 @click.argument("model", type=model_file, required=False)
-@click.option("--data", help=f"{DATA_HELP}  [default: that of a graph file whose model ships]")
+@click.option(
+    "--data",
+    shell_complete=set_or_file,
+    help=f"{DATA_HELP}  [default: that of a graph file whose model ships]",
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -128,7 +144,7 @@ class NamesType(click.ParamType):
 @sampling_option
 @click.option(
     "--metrics",
-    type=NamesType(),
+    type=MetricsType(),
     help="What is measured, names with commas between.  [default: all that come with the package]",
 )
 @click.option(

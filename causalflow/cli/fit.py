@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from causalflow.cli.arguments import OutputFile, examples, files
+from causalflow.cli.choices import among
 from causalflow.cli.data import short_form
 from causalflow.cli.output import count, image_names, json_option, say, say_json, table
 from causalflow.cli.rows import (
@@ -27,10 +28,11 @@ from causalflow.cli.rows import (
     path_option,
     read_rows,
     reading_options,
+    set_or_file,
 )
 from causalflow.errors import CausalflowError, CausalflowWarning
 from causalflow.limits import CIRCUIT_SIDE, DRAWN_ROWS
-from causalflow.options import Number
+from causalflow.options import Names, Number
 from causalflow.pieces import remove_strays, size_of
 from causalflow.training.options import Fit
 
@@ -66,6 +68,8 @@ def fit_options(command: Command) -> Command:
                 OutputFile(devices=field.name == "log") if default is None else type(default)
             )
             shape["type"] = str if field.name == "logger" else kind
+        if isinstance(rule := field.metadata["rule"], Names):
+            shape["shell_complete"] = among(rule.__iter__)
         if field.name == "checkpoint":
             shape["show_default"] = f"MODEL{RESUME}"
         help_text = " ".join(helps.get(field.name, "").replace(", or None", "").split())
@@ -82,7 +86,7 @@ def fit_options(command: Command) -> Command:
     ),
 )
 @click.argument("file", shell_complete=files)
-@click.option("--data", required=True, help=DATA_HELP)
+@click.option("--data", required=True, shell_complete=set_or_file, help=DATA_HELP)
 @click.option("-o", "--output", type=OutputFile(), required=True, help="The model file to write.")
 @images_option
 @path_option
@@ -124,18 +128,21 @@ def fit(
     is then, and goes on alike; a second Ctrl-C ends it at once. The seed is also that of the
     initial weights.
     """
+    from causalflow.data.summary import summary
     from causalflow.formats.formats import load
 
     graph = load(file)
     reading = {name: options.pop(name) for name in READING}
     Fit(**options)
     kept = options["checkpoint"] or output.with_name(output.name + RESUME)
+    held = None
     if is_data_set(data):
         content = drawn(graph, data, "train", n=rows, size=size)
     else:
         content = read_rows(graph, data, images, path_column, reading)
+        held = summary(content, graph)
         if not as_json:
-            say(short_form(content, graph) + "\n")
+            say(short_form(held) + "\n")
     model, report, interruption = _fitted(graph, content, {**options, "checkpoint": kept})
     if _is_first_process():
         model.save(output, piece=options["piece"])
@@ -146,7 +153,8 @@ def fit(
         if with_report and interruption is None and not image_names(graph):
             judged = _judged(model, content, report, Fit(**options), output.name)
         if as_json:
-            told = {} if judged is None else {"report": judged.record()}
+            told = {} if held is None else {"data": held.record()}
+            told |= {} if judged is None else {"report": judged.record()}
             record = dataclasses.asdict(dataclasses.replace(report, history=()))
             record.pop("history")  # --log writes it
             say_json({"model": output, **record, **told})

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from causalflow.cli.arguments import examples, files
+from causalflow.cli.choices import among
 from causalflow.cli.output import json_option, say, say_json
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ WHOLE = ("observational", "experimental")
 data_option = click.option(
     "--data",
     multiple=True,
+    shell_complete=among(lambda: WHOLE),
     help="A distribution that is known, such as P(y, z | do(x)); repeat it for several. Or "
     "observational: P(v); experimental: every P(v | do(.)).  [default: observational]",
 )
@@ -80,6 +82,8 @@ def as_record(verdict: Verdict, explain: bool = False, proof: bool = False) -> d
 
     estimand = verdict.estimand
     shown: dict[str, Any] = {
+        "query": str(verdict.query),
+        "data": list(verdict.data),
         "identifiable": verdict.identifiable,
         "estimand": None if estimand is None else to_text(estimand),
         "latex": None if estimand is None else to_latex(estimand),
@@ -87,7 +91,10 @@ def as_record(verdict: Verdict, explain: bool = False, proof: bool = False) -> d
     if verdict.warnings:
         shown["warnings"] = list(verdict.warnings)
     if verdict.identifiable is False:
-        shown["witness"] = [str(each) for each in verdict.witness]
+        reasons = verdict.witness or filter(None, [verdict.hedge])
+        shown["witness"] = [str(each) for each in reasons]
+    if verdict.constant_in:
+        shown["constant_in"] = list(verdict.constant_in)
     if verdict.note:
         shown["note"] = verdict.note
     if explain:

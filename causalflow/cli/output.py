@@ -199,9 +199,11 @@ def captions(graph: Graph, world: Mapping[str, Tensor], rows: Iterable[int]) -> 
 
 
 def below(graph: Graph, world: Mapping[str, Tensor]) -> str | None:
-    """What `captions` are: ``below each: digit, thickness [px]``; None: there are none."""
+    """What `captions` of pictures that a model drew are, with units; None: there are none."""
+    from causalflow.plot.images import ASKED
+
     names = [_with_unit(name, graph.nodes[name]) for name in label_columns(graph, world)]
-    return f"below each: {', '.join(names)}" if names else None
+    return f"below each: {', '.join(names)}, {ASKED}" if names else None
 
 
 def pixels(node: Node, images: Tensor) -> Tensor:

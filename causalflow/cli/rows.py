@@ -9,7 +9,7 @@ graph.yaml      in place of a model: the checkpoint that was made for the graph,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,9 +18,11 @@ import click
 from click.core import ParameterSource
 
 from causalflow.cli.arguments import is_graph_file, load_model
+from causalflow.cli.choices import among
 from causalflow.cli.output import image_names
 from causalflow.errors import CheckpointError, DataError, EvidenceError, one_of
 from causalflow.graph.node import images_of
+from causalflow.options import Names, rules
 from causalflow.plugins import DATA_SETS
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ __all__ = [
     "path_option",
     "read_rows",
     "reading_options",
+    "set_or_file",
     "shipped_data",
     "spelt_reading",
     "supply_of",
@@ -54,6 +57,8 @@ FILES_HELP = (
     "Hugging Face data set"
 )
 DATA_HELP = f"{FILES_HELP}; or a data set: {', '.join(DATA_SETS)}."
+
+set_or_file = among(lambda: DATA_SETS, file=True)
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -74,8 +79,22 @@ def spelt_reading(reading: Mapping[str, Any]) -> dict[str, Any]:
 def _reading_option(name: str, default: Any, text: str) -> Callable[[Command], Command]:
     flag = f"--{name.replace('_', '-')}"
     return click.option(
-        flag, name, type=type(default), default=default, show_default=default != "", help=text
+        flag,
+        name,
+        type=type(default),
+        default=default,
+        show_default=default != "",
+        shell_complete=among(lambda: _rule(name)),
+        help=text,
     )
+
+
+def _rule(name: str) -> Iterable[str]:
+    """The names that a field of Reading takes, if it takes any."""
+    from causalflow.data.reading import Reading
+
+    found = rules(Reading).get(name)
+    return found if isinstance(found, Names) else ()
 
 
 # The fields, defaults and helps of Reading, which imports torch: a test holds the two together.

@@ -12,9 +12,25 @@ from warnings import warn
 
 import click
 
-from causalflow.cli.arguments import AssignmentType, assigned, examples, load_model, measured_option
+from causalflow.cli.arguments import (
+    AssignmentType,
+    assigned,
+    examples,
+    files,
+    load_model,
+    measured_option,
+    shipped_or_file,
+)
 from causalflow.cli.output import image_names, json_option, say, say_json
-from causalflow.cli.rows import DATA_HELP, drawn, images_option, is_data_set, path_option, read_rows
+from causalflow.cli.rows import (
+    DATA_HELP,
+    drawn,
+    images_option,
+    is_data_set,
+    path_option,
+    read_rows,
+    set_or_file,
+)
 from causalflow.errors import CausalflowWarning
 
 if TYPE_CHECKING:
@@ -35,13 +51,17 @@ HUB = "hf://"
         "causalflow share morpho_mnist copy --data morpho_mnist",
     ),
 )
-@click.argument("source")
-@click.argument("target")
+@click.argument("source", shell_complete=shipped_or_file)
+@click.argument("target", shell_complete=files)
 @click.option("--name", default="", help="What the card calls the model.  [default: the graph's]")
 @click.option("--about", default="", help="What the model is for, for its card.")
 @click.option("--limits", default="", help="What it should not be used for, for its card.")
 @click.option("--license", "terms", default="", help="Of the weights, for the card: mit.")
-@click.option("--data", help=f"Rows by which the model is measured for its card. {DATA_HELP}")
+@click.option(
+    "--data",
+    shell_complete=set_or_file,
+    help=f"Rows by which the model is measured for its card. {DATA_HELP}",
+)
 @images_option
 @path_option
 @measured_option
@@ -52,6 +72,7 @@ HUB = "hf://"
     help="The intervention that is measured and pictured, NODE=VALUE; repeat it for a joint one.",
 )
 @click.option("--private", is_flag=True, help="Hide a new repository from others.")
+@click.option("--progress/--no-progress", default=True, help="Show bars on standard error.")
 @click.option("--message", default="A causalflow model", show_default=True, help="The commit's.")
 @json_option
 def share(
@@ -63,6 +84,7 @@ def share(
     n: int,
     do: tuple[Assignment, ...],
     private: bool,
+    progress: bool,
     message: str,
     as_json: bool,
     **texts: str,
@@ -86,7 +108,7 @@ def share(
                 said |= {"data": _rows(model, data, images, path_column), "n": n}
             if do:
                 said |= {"do": assigned(model.graph, do, "--do", model.habits)}
-            told = _written(model, weights, target, said, private, message)
+            told = _written(model, weights, target, said, progress, private, message)
         else:
             told = _copied(folder, target, private, message)
     say_json(told) if as_json else say("\n".join(f"written: {each}" for each in told["written"]))
@@ -123,7 +145,13 @@ def _rows(model: Model, data: str, images: Path | None, path_column: str) -> Any
 
 
 def _written(
-    model: Model, weights: Path, target: str, said: Any, private: bool, message: str
+    model: Model,
+    weights: Path,
+    target: str,
+    said: Any,
+    progress: bool,
+    private: bool,
+    message: str,
 ) -> dict[str, Any]:
     """Write a folder anew, and send it where it is to go."""
     from causalflow.hub.model_folder import CARD
@@ -140,10 +168,12 @@ def _written(
         if (Path(target) / CARD).exists() and not said:
             words = f"{target}: its card is written anew, without what was said for the one before"
             warn(words, CausalflowWarning, stacklevel=1)
+        said = {**said, "progress": progress}
         return {"written": save_weights(model, target, copy, place=target, **said)}
     with TemporaryDirectory(prefix="causalflow-") as made:
         folder = Path(made) / "model"
-        save_weights(model, folder, copy, place=_parted(target)[0], **said)
+        place = _parted(target)[0]
+        save_weights(model, folder, copy, place=place, progress=progress, **said)
         return _copied(folder, target, private, message)
 
 

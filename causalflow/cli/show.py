@@ -65,7 +65,7 @@ def draw(
     title = None if verdict is None or hedge is not None else _title(verdict)
     written = plot_graph(graph, path, highlight=hedge, title=title)
     if as_json:
-        told = None if verdict is None else {"query": str(verdict.query), **as_record(verdict)}
+        told = None if verdict is None else as_record(verdict)
         say_json({"picture": written, "verdict": told})
         return
     say(str(written))

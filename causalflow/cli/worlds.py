@@ -144,7 +144,7 @@ def table_lines(
 
 def _grid(graph: Graph, worlds: Mapping[str, World]) -> Figure:
     """A row a world and image node, a column a row of the evidence, as far as there is room."""
-    from causalflow.plot.images import image_grid
+    from causalflow.plot.images import asked, image_grid
 
     names = image_names(graph)
     rows, texts = {}, {}
@@ -152,7 +152,8 @@ def _grid(graph: Graph, worlds: Mapping[str, World]) -> Figure:
         for label, world in worlds.items():
             title = label if len(names) == 1 else f"{name}\n{label}"
             rows[title] = pixels(graph.nodes[name], world[name][:MOST_COLUMNS])
-            texts[title] = captions(graph, world, range(len(rows[title])))
+            own = captions(graph, world, range(len(rows[title])))
+            texts[title] = own if label == FACTUAL else asked(own)
     return image_grid(rows, texts, note=below(graph, next(iter(worlds.values()))))
 
 

@@ -1,8 +1,9 @@
 """Files that users keep rows in: a CSV file of labels, and a folder of the images that it names.
 
 A table is read as columns of text, so that a level called ``None`` or ``01`` stays what it is; what
-a text means depends on its node. The file is UTF-8, its first line names the columns, and every row
-has a cell for each; a blank line is no row.
+a text means depends on its node. The first line of the file names the columns, and every row has a
+cell for each; a blank line is no row. What is written otherwise than UTF-8 with commas is read
+where that is certain (`causalflow.data.dialect`).
 
 The images that a table names are read later, when their rows are asked for
 (`causalflow.data.pictures`); none outside of their folder is ever opened.
@@ -17,7 +18,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,14 +27,15 @@ from PIL import Image as Picture
 from torch import Tensor
 
 from causalflow.data.decoding import Raw, decode
+from causalflow.data.dialect import COMMA, dialect_of, lines_of, refuse, with_points
 from causalflow.data.pictures import Pictures
 from causalflow.errors import DataError, one_line, one_of
 from causalflow.files import opened, read_bytes
-from causalflow.limits import CSV_BYTES, CSV_COLUMNS, CSV_LINE_BYTES, PICTURE_BYTES
+from causalflow.limits import CSV_BYTES, CSV_COLUMNS, PICTURE_BYTES
+from causalflow.values.column import FILE, LINE
 from causalflow.values.real import RealType
 
 __all__ = [
-    "LINE",
     "Files",
     "image_folder",
     "inside",
@@ -46,20 +48,13 @@ __all__ = [
 
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
-LINE = "line"
-"""The name of a table's index: the lines of the file."""
 _OTHER_MARKS = {
     ";": "cells are separated by commas, not ';', and numbers have a point, not a comma",
     "\t": "cells are separated by commas, not tabs",
 }
+_NOTHING: NDArray[Any] = np.array([], dtype=object)
 _REMEMBERED = 100_000
 _AT_ONCE = 16_384
-_OTHER_ENCODINGS = {
-    b"\xff\xfe\x00\x00": "UTF-32",
-    b"\x00\x00\xfe\xff": "UTF-32",
-    b"\xff\xfe": "UTF-16",
-    b"\xfe\xff": "UTF-16",
-}
 
 
 def image_folder(
@@ -131,27 +126,34 @@ def named_files(table: pd.DataFrame, path: str, csv: str | Path) -> tuple[str, .
     return files
 
 
-def read_table(path: str | Path, numbers: Collection[str] = ()) -> pd.DataFrame:
+def read_table(
+    path: str | Path, numbers: Collection[str] = (), names: Collection[str] = ()
+) -> pd.DataFrame:
     """The columns of a CSV file; an empty cell is an empty text.
 
-    The index, of the name "line", says on which line of the file a row ends. The cells are held as
-    text for some rows at a time only where their column is one of numbers.
+    The index, of the name "line", says on which line of the file a row ends; the attribute "file"
+    names the file. The cells are held as text for some rows at a time only where their column is
+    one of numbers. Warns of what is taken for another encoding, mark or decimal comma.
 
     Args:
         path: the file.
         numbers: the columns of numbers: float64, an empty cell NaN; one that has a cell which is no
             number keeps it as text.
+        names: columns whose texts are names, whatever commas they have.
 
     Raises:
         DataError: the file cannot be read, names no or too many columns, or one of them twice, has
             no rows, or a row of another length.
     """
     with opened(path, DataError, limit=CSV_BYTES) as file:
-        return table_in(file, path, numbers)
+        return table_in(file, path, numbers, names)
 
 
 def table_in(
-    file: io.BufferedReader, path: str | Path, numbers: Collection[str] = ()
+    file: io.BufferedReader,
+    path: str | Path,
+    numbers: Collection[str] = (),
+    names: Collection[str] = (),
 ) -> pd.DataFrame:
     """The columns of a CSV file that is open, as `read_table` has them.
 
@@ -159,22 +161,33 @@ def table_in(
         file: the bytes.
         path: the file in messages.
         numbers: as for `read_table`.
+        names: as for `read_table`.
 
     Raises:
         DataError: as of `read_table`.
     """
-    reader = csv.reader(_lines(path, file), strict=True)
+    dialect = dialect_of(path, file)
+    lines = lines_of(path, file, dialect.encoding)
+    reader = csv.reader(lines, delimiter=dialect.mark, strict=True)
+    usual = dialect.mark == COMMA
     try:
         header = _header(path, next(filter(None, reader), []))
         known: dict[str, str] = {}
-        columns = [_Cells(None if name in numbers else known) for name in header]
-        lines = np.fromiter(_rows(path, reader, columns), dtype=np.int64)
+        columns = [_Cells(None if usual and name in numbers else known) for name in header]
+        ends = np.fromiter(_rows(path, reader, columns), dtype=np.int64)
     except (csv.Error, OSError) as mistake:
-        _refuse(path, reader.line_num, str(mistake))
-    if not len(lines):
-        _refuse(path, 1, "a header and no rows")
+        refuse(path, reader.line_num, str(mistake))
+    if not len(ends):
+        refuse(path, 1, "a header and no rows")
     arrays = {name: cells.whole() for name, cells in zip(header, columns, strict=True)}
-    return pd.DataFrame(arrays, index=pd.Index(lines, name=LINE), copy=False)
+    pointed = {} if usual else with_points(path, arrays, names)
+    dialect.tell(path, bool(pointed))
+    for name in () if usual else numbers:
+        found = _numbers(pointed.get(name, arrays.get(name, _NOTHING)).tolist())
+        pointed |= {} if found is None or name not in arrays else {name: found}
+    table = pd.DataFrame({**arrays, **pointed}, index=pd.Index(ends, name=LINE), copy=False)
+    table.attrs[FILE] = str(path)
+    return table
 
 
 def write_png(path: str | Path, image: Tensor) -> None:
@@ -211,37 +224,17 @@ def png_of(image: Tensor, name: object) -> bytes:
     return content.getvalue()
 
 
-def _lines(path: str | Path, file: io.BufferedReader) -> Iterator[str]:
-    """The lines as text, each within the limit."""
-    start = file.peek(4)[:4]
-    for mark, encoding in _OTHER_ENCODINGS.items():
-        if start.startswith(mark):
-            _refuse(path, 1, f"the file is {encoding}; save it as UTF-8")
-    number = 0
-    while line := file.readline(CSV_LINE_BYTES + 1):
-        number += 1
-        if len(line) > CSV_LINE_BYTES:
-            _refuse(path, number, f"a line of more than {CSV_LINE_BYTES:,} bytes")
-        if b"\0" in line:
-            _refuse(path, number, "a null byte; a CSV file is text, best saved as UTF-8")
-        try:
-            yield line.decode("utf-8-sig" if number == 1 else "utf-8")
-        except UnicodeDecodeError as mistake:
-            byte = line[mistake.start]
-            _refuse(path, number, f"byte {byte:#04x} is not UTF-8; save the file as UTF-8")
-
-
 def _header(path: str | Path, names: list[str]) -> list[str]:
     if not any(names):
-        _refuse(path, 1, "no header; expected the names of the columns")
+        refuse(path, 1, "no header; expected the names of the columns")
     if len(names) > CSV_COLUMNS:
-        _refuse(path, 1, f"{len(names):,} columns; at most {CSV_COLUMNS:,} are read")
+        refuse(path, 1, f"{len(names):,} columns; at most {CSV_COLUMNS:,} are read")
     for mark, shown in _OTHER_MARKS.items():
         if len(names) == 1 and mark in names[0]:
-            _refuse(path, 1, f"one column, {names[0][:60]!r}: {shown}")
+            refuse(path, 1, f"one column, {names[0][:60]!r}: {shown}")
     twice, times = Counter(names).most_common(1)[0]
     if times > 1:
-        _refuse(path, 1, f"column {one_line(twice)[:100]!r} is there {times} times")
+        refuse(path, 1, f"column {one_line(twice)[:100]!r} is there {times} times")
     return names
 
 
@@ -287,15 +280,11 @@ def _rows(path: str | Path, reader: Any, columns: list[_Cells]) -> Iterator[int]
     for row in reader:
         if row and len(row) != len(columns):
             given, named = len(row), len(columns)
-            _refuse(path, reader.line_num, f"{given} cells; the header names {named} columns")
+            refuse(path, reader.line_num, f"{given} cells; the header names {named} columns")
         for column, cell in zip(columns, row, strict=bool(row)):
             column.append(cell)
         if row:
             yield reader.line_num
-
-
-def _refuse(path: str | Path, line: int, what: str) -> NoReturn:
-    raise DataError(f"{path}:{line}: no readable CSV file: {what}") from None
 
 
 def inside(folder: Path, file: str) -> Path:

@@ -11,7 +11,6 @@ Partly labelled data: the labels of some rows are hidden, their images stay. Exp
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +20,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from causalflow.data.files import LINE
 from causalflow.data.pictures import Pictures
 from causalflow.errors import DataError, one_of
 from causalflow.frozen import Frozen
@@ -29,6 +27,7 @@ from causalflow.graph.graph import Graph
 from causalflow.graph.indicator import with_indicators
 from causalflow.graph.node import Node
 from causalflow.mechanisms.mechanism import stored, to_engine, to_scale
+from causalflow.values.column import located
 from causalflow.values.dataframe import table_of
 from causalflow.values.image import image_of
 from causalflow.values.regime import read_regimes, regime_column, regime_columns
@@ -78,7 +77,8 @@ class Frame:
         given = with_indicators(_as_mapping(data), graph.nodes)
         for name in graph.nodes:
             if name not in given:
-                raise DataError(f"node '{name}': no such column in the data; {one_of(name, given)}")
+                missing = f"node '{name}': no such column in the data; {one_of(name, given)}"
+                raise located(DataError(missing), next(iter(given.values()), None))
         columns = {name: _column(name, node, given[name]) for name, node in graph.nodes.items()}
         found = read_regimes(graph.nodes, given)
         regimes = {name: torch.from_numpy(was_set) for name, was_set in found.items()}
@@ -174,23 +174,12 @@ def _column(name: str, node: Node, value: Any) -> Tensor | Pictures:
         return value.of_shape(image.shape)
     if node.type.pictured:
         return stored(name, node.type, value, DataError)
-    try:
-        column = to_engine(name, node.type, value, DataError)
-    except DataError as mistake:
-        raise _with_line(name, value, mistake) from None
+    column = to_engine(name, node.type, value, DataError)
     if column.ndim != 1 + len(node.type.shape):
         raise DataError(
             f"node '{name}': a column of shape {tuple(column.shape)}; expected one value a row"
         )
     return column
-
-
-def _with_line(name: str, value: Any, mistake: DataError) -> DataError:
-    """The mistake, with the line of its row where the column was read from a file."""
-    row = re.match(rf"node '{re.escape(name)}', row (\d+)", str(mistake))
-    if row is None or getattr(getattr(value, "index", None), "name", None) != LINE:
-        return mistake
-    return DataError(f"line {value.index[int(row[1])]:,}: {mistake}")
 
 
 def _check_lengths(columns: Mapping[str, Tensor | Pictures]) -> None:

@@ -36,7 +36,7 @@ from causalflow.evaluation.readers import (
 from causalflow.formats.formats import load
 from causalflow.model.model import Model, compile
 from causalflow.model.world import World
-from causalflow.plot.images import image_grid, save_figure
+from causalflow.plot.images import asked, image_grid, save_figure
 from causalflow.shipped import graph_path
 
 __all__ = [
@@ -246,7 +246,10 @@ def _picture(factual: Mapping[str, Tensor], decoded: World, worlds: Mapping[str,
     }
     return image_grid(
         {label: world["image"][:COLUMNS] for label, world in shown.items()},
-        {label: _captions(world) for label, world in shown.items()},
+        {
+            label: asked(_captions(world)) if label.startswith("do(") else _captions(world)
+            for label, world in shown.items()
+        },
         title="Counterfactuals of held-out real digits: digit -> color -> bar, digit <-> bar",
     )
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from causalflow.errors import DataError, one_of
 from causalflow.estimate.counts import warn_of_gaps
 from causalflow.graph.node import Level, Node
-from causalflow.values.column import GAP, entries_of, occurring
+from causalflow.values.column import GAP, entries_of, located, occurring
 from causalflow.values.finite import FiniteType, finite
 from causalflow.values.real import RealType
 
@@ -80,10 +80,12 @@ class Rows:
     Attributes:
         columns: each variable's column, all of one length.
         dropped: how many rows were left out, for a cell is missing.
+        assumed: what leaving them out rests on, a sentence; "": nothing.
     """
 
     columns: Mapping[str, Column]
     dropped: int = 0
+    assumed: str = ""
 
     def __len__(self) -> int:
         return next((len(each.numbers) for each in self.columns.values()), 0)
@@ -145,11 +147,9 @@ def read_rows(
     """
     for name in names:
         if name not in given:
-            raise DataError(f"estimate: the rows have no column '{name}'; {one_of(name, given)}")
-    found = {
-        name: read_column(name, given[name], nodes.get(name), (levels or {}).get(name))
-        for name in names
-    }
+            missing = f"estimate: the rows have no column '{name}'; {one_of(name, given)}"
+            raise located(DataError(missing), next(iter(given.values()), None))
+    found = {name: _located_column(name, given[name], nodes, levels or {}) for name in names}
     lengths = {name: len(each.numbers) for name, each in found.items()}
     if len(set(lengths.values())) > 1:
         raise DataError(f"estimate: expected columns of one length; given {lengths}")
@@ -157,10 +157,19 @@ def read_rows(
     whole = np.logical_and.reduce([*present.values()])
     if not whole.any():
         raise DataError(f"estimate: none of {whole.size:,} rows is complete in {list(names)}")
-    if not whole.all():
-        gaps = [name for name, each in present.items() if not each.all()]
-        warn_of_gaps(int((~whole).sum()), whole.size, gaps, nodes)
-    return replace(Rows(columns=found).taken(whole), dropped=int((~whole).sum()))
+    gaps = [name for name, each in present.items() if not each.all()]
+    dropped = int((~whole).sum())
+    assumed = warn_of_gaps(dropped, whole.size, gaps, nodes)
+    return replace(Rows(columns=found).taken(whole), dropped=dropped, assumed=assumed)
+
+
+def _located_column(
+    name: str, given: Any, nodes: Mapping[str, Node], levels: Mapping[str, Sequence[Level]]
+) -> Column:
+    try:
+        return read_column(name, given, nodes.get(name), levels.get(name))
+    except DataError as mistake:
+        raise located(mistake, given) from None
 
 
 def _present(column: Column) -> NDArray[np.bool_]:

@@ -149,7 +149,8 @@ def answered(
     rows = read_rows(given, names, ask.nodes, levels)
     question = question_of(ask.query, rows, at or {})
     readings = _readings(ask, rows, levels or {})
-    ask = replace(ask, assumptions=(*ask.assumptions, *notes, *readings))
+    gaps = [rows.assumed] if rows.assumed else []
+    ask = replace(ask, assumptions=(*ask.assumptions, *notes, *gaps, *readings))
     problem = Problem(ask=ask, question=question, rows=rows, settings=settings)
     trial = Trial(problem=problem, plan=plan, planner=partial(_planned, method))
     return replace(plan.estimate(problem), refuter=partial(refuted, trial))

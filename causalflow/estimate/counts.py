@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from causalflow.errors import CausalflowWarning, DataError
 from causalflow.factors.table import Table
 from causalflow.graph.indicator import indicators_of
 from causalflow.graph.node import Level, Node
 from causalflow.limits import COUNTED_CELLS, OCCURRING_LEVELS
-from causalflow.values.column import GAP, entries_of, occurring
+from causalflow.values.column import GAP, entries_of, located, occurring
 from causalflow.values.dataframe import Tabular, columns_of
 from causalflow.values.finite import finite
 from causalflow.values.regime import only_observed
@@ -46,11 +47,13 @@ class Counts:
         rows: how many rows are counted.
         dropped: how many had a gap.
         occurring: the columns of which no levels are known but those that occur.
+        assumed: what leaving them out rests on, a sentence; "": nothing.
     """
 
     table: Table
     rows: int
     dropped: int
+    assumed: str = ""
     occurring: tuple[str, ...] = ()
 
 
@@ -79,13 +82,11 @@ def counted(
     if unknown := [name for name in levels if name not in columns]:
         raise DataError(f"estimate: levels of {unknown}, which are no columns of the rows")
     if missing := [name for name in names if name not in columns]:
-        raise DataError(f"estimate: the rows have no column {missing}")
+        lacking = DataError(f"estimate: the rows have no column {missing}")
+        raise located(lacking, next(iter(columns.values()), None))
     found = {name: _levels(name, columns[name], nodes.get(name), levels) for name in names}
     _check_cells(found)
-    places = {
-        name: finite(found[name]).read(columns[name], where=f"column '{name}'", error=DataError)
-        for name in names
-    }
+    places = {name: _places(name, columns[name], found[name]) for name in names}
     lengths = {name: place.size for name, place in places.items()}
     if len(set(lengths.values())) > 1 or any(place.ndim != 1 for place in places.values()):
         raise DataError(f"estimate: expected columns of one length; given {lengths}")
@@ -93,15 +94,28 @@ def counted(
     every, rows = len(complete), int(complete.sum())
     if not rows:
         raise DataError(f"estimate: none of {every:,} rows is complete in {list(names)}")
-    if rows < every:
-        gapped = [name for name in names if (places[name] == GAP).any()]
-        warn_of_gaps(every - rows, every, gapped, nodes)
+    gapped = [name for name in names if (places[name] == GAP).any()]
+    assumed = warn_of_gaps(every - rows, every, gapped, nodes)
     shape = [len(found[name]) for name in names]
     codes = np.ravel_multi_index([place[complete] for place in places.values()], shape)
     counts = np.bincount(codes, minlength=math.prod(shape)).reshape(shape)
     table = Table(names, counts.astype(np.float64), found)
     undeclared = [n for n in names if n not in levels and not _declared(nodes.get(n))]
-    return Counts(table=table, rows=rows, dropped=every - rows, occurring=tuple(undeclared))
+    return Counts(
+        table=table,
+        rows=rows,
+        dropped=every - rows,
+        assumed=assumed,
+        occurring=tuple(undeclared),
+    )
+
+
+def _places(name: str, column: Any, levels: tuple[Level, ...]) -> NDArray[np.int64]:
+    """The positions of a column's entries among the levels."""
+    try:
+        return finite(levels).read(column, where=f"column '{name}'", error=DataError)
+    except DataError as mistake:
+        raise located(mistake, column) from None
 
 
 def _none_needed(columns: Mapping[str, Any]) -> Counts:
@@ -193,15 +207,20 @@ def _check_cells(levels: Mapping[str, Sequence[Level]]) -> None:
         )
 
 
-def warn_of_gaps(dropped: int, every: int, names: Sequence[str], nodes: Mapping[str, Node]) -> None:
-    """Say that rows are left out for gaps of which no node says why they are there."""
+def warn_of_gaps(dropped: int, every: int, names: Sequence[str], nodes: Mapping[str, Node]) -> str:
+    """Say that rows are left out for gaps of which no node says why they are there.
+
+    Returns:
+        What that assumes; "" where nothing is left out so.
+    """
     marked = indicators_of(nodes)
     shown = " or ".join(f"'{name}'" for name in names if name not in marked)
-    if not shown:
-        return
+    if not shown or not dropped:
+        return ""
     warnings.warn(
         f"estimate: {dropped:,} of {every:,} rows are left out, for {shown} is missing there; the"
         " answer may be biased unless cells are missing completely at random",
         CausalflowWarning,
         stacklevel=4,
     )
+    return f"cells of {shown} are missing completely at random"

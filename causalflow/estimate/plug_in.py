@@ -217,6 +217,7 @@ def _assumptions(counts: Counts, given: Sequence[str], is_point: bool) -> tuple[
     if counts.occurring:
         names = ", ".join(f"'{name}'" for name in counts.occurring)
         found.append(f"of {names} no levels are known but those that occur in the rows")
+    found += [counts.assumed] if counts.assumed else []
     found.append("the rows are drawn independently of one another")
     return tuple(found)
 

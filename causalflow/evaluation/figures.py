@@ -20,7 +20,7 @@ from causalflow.evaluation.bench import Bench, Measure
 from causalflow.evaluation.task import Columns
 from causalflow.graph.graph import Graph
 from causalflow.plot.graph import plot_graph
-from causalflow.plot.images import image_grid
+from causalflow.plot.images import ASKED, asked, image_grid
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,7 +44,8 @@ def figures(bench: Bench, measures: Sequence[Measure]) -> Iterator[tuple[str, st
         yield (
             "Counterfactuals",
             "A column is one picture, kept from the judges. Below each picture, the labels of its "
-            "world; the null intervention without the residual shows what the model itself draws.",
+            f"world, {ASKED}; the null intervention without the residual shows what the model "
+            "itself draws.",
             _worlds(bench, bench.worlds.decoded),
         )
     if shares := [each for each in measures if _is_share(each)]:
@@ -88,7 +89,8 @@ def _strips(bench: Bench) -> Iterator[tuple[str, str, Figure]]:
             name: captions(bench.graph, {n: v[rows] for n, v in world.items()})
             for name, world in worlds.items()
         }
-        about = "A column is one picture. Below each, the labels of its world."
+        texts[query] = asked(texts[query])
+        about = f"A column is one picture. Below each, the labels of its world, {ASKED}."
         yield f"Counterfactuals, {query}", about, image_grid(shown, texts)
 
 
@@ -101,7 +103,8 @@ def _worlds(bench: Bench, decoded: Tensor) -> Figure:
     for outcome in bench.worlds.outcomes:
         query = outcome.action.query
         shown[query] = outcome.world[image][rows]
-        texts[query] = captions(graph, {n: v[rows] for n, v in outcome.world.items()})
+        own = captions(graph, {n: v[rows] for n, v in outcome.world.items()})
+        texts[query] = asked(own)
         if truth := bench.truths.get(query):
             shown[f"true\n{query}"] = truth[image][rows]
     return image_grid(shown, texts)

@@ -26,8 +26,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from tqdm.auto import tqdm
 
+from causalflow.bar import tqdm
 from causalflow.errors import DataError
 from causalflow.evaluation.kept import kept_or_fitted
 

@@ -19,8 +19,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
+from causalflow.bar import tqdm
 from causalflow.errors import EvidenceError
 from causalflow.evaluation.task import Action, Columns, Subject, image_node
 from causalflow.graph.graph import Graph

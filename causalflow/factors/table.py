@@ -360,13 +360,18 @@ def long_frame(table: Table) -> pd.DataFrame:
     return pd.DataFrame(long_columns(table))
 
 
-def long_columns(table: Table) -> dict[str, list[Any]]:
-    """A column for each axis, and ``p``; fractions get a column ``exact`` too; an entry a cell."""
+def long_columns(table: Table, numbers: str = "p") -> dict[str, list[Any]]:
+    """A column for each axis and one of the numbers, an entry a cell.
+
+    Args:
+        table: the table; fractions get a column ``exact`` too.
+        numbers: the name of their column: probabilities are ``p``.
+    """
     cells = list(table.cells())
     columns: dict[str, list[Any]] = {
         axis: [cell[place] for cell in cells] for place, axis in enumerate(table.axes)
     }
-    columns[_unused("p", table.axes)] = [float(value) for value in table.values.flat]
+    columns[_unused(numbers, table.axes)] = [float(value) for value in table.values.flat]
     if table.is_exact:
         columns[_unused("exact", table.axes)] = [_number(value) for value in table.values.flat]
     return columns

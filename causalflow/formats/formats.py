@@ -158,7 +158,12 @@ def load(path: str | os.PathLike[str], format: str | None = None) -> Graph:
     kind = format_of(text, Path(name).suffix) if format is None else FORMATS.get(format)
     if len(text) > kind.limit or len(text.encode()) > kind.limit:
         raise GraphError(f"{source}:1: the file is larger than {kind.limit >> 20} MiB")
-    return kind.read(text, source).anchored(os.path.dirname(os.path.abspath(source)))
+    try:
+        graph = kind.read(text, source)
+    except GraphError as mistake:  # of the whole, such as a cycle, a format names no place
+        said = str(mistake)
+        raise GraphError(said if said.startswith(source) else f"{source}: {said}") from None
+    return graph.anchored(os.path.dirname(os.path.abspath(source)))
 
 
 def text_of(path: str | os.PathLike[str]) -> str:

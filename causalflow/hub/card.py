@@ -28,6 +28,8 @@ from causalflow.model.storage import frozen_networks
 __all__ = ["Account", "card"]
 
 MOST_QUESTIONS = 12
+TIME = "time"
+"""The metric that is the machine's, not the model's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -42,6 +44,7 @@ class Account:
         limits: what it is not for, in its author's words.
         license: the terms on which the weights are given.
         evaluation: how good it is, if that was measured.
+        command: the command that measures the same again; "": none does.
         specimens: its pictures.
     """
 
@@ -52,6 +55,7 @@ class Account:
     limits: str = ""
     license: str = ""
     evaluation: Evaluation | TableReport | None = None
+    command: str = ""
     specimens: Sequence[Specimen] = field(default_factory=tuple)
 
 
@@ -64,7 +68,7 @@ def card(account: Account) -> str:
         _nodes(account.model),
         _known(account),
         _learned(account.model),
-        _scores(account.evaluation),
+        _scores(account.evaluation, account.command),
         _limits(account),
         ["## License", account.license or "Not stated: ask before you use it."],
     )
@@ -184,7 +188,8 @@ def _learned(model: Model) -> Iterator[str]:
         yield f"`{_code(name)}`: {share:.1%} of the rows did not show it."
 
 
-def _scores(found: Evaluation | TableReport | None) -> Iterator[str]:
+def _scores(found: Evaluation | TableReport | None, command: str) -> Iterator[str]:
+    """The numbers, but for those of the machine that they were measured on."""
     yield "## Scores"
     match found:
         case None:
@@ -195,8 +200,10 @@ def _scores(found: Evaluation | TableReport | None) -> Iterator[str]:
             yield _list(found.record()["notes"])
         case Evaluation():
             bench = found.bench
-            yield f"{len(bench.subject):,} pictures of {_plain(bench.subject.about)}."
-            shown = columns(found.measures, bench.subject.kind)
+            again = f" `{_code(command)}` measures it again." if command else ""
+            yield f"{len(bench.subject):,} pictures of {_plain(bench.subject.about)}.{again}"
+            kept = [each for each in found.measures if each.name != TIME]
+            shown = columns(kept, bench.subject.kind)
             cells = (map(str, each) for each in shown.values())
             yield _table(list(shown), zip(*cells, strict=True))
             judges = (f"judge of {name}: {judge.how}" for name, judge in bench.judges.items())

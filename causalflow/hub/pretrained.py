@@ -8,7 +8,9 @@ from_pretrained   the model of a folder, of a repository on a hub, or one that s
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Unpack
@@ -23,16 +25,21 @@ from causalflow.hub.card import Account, card
 from causalflow.hub.model_folder import CARD, check_place, read_folder, write_folder
 from causalflow.hub.repository import fetch, is_repository
 from causalflow.hub.repository import push as push_folder
-from causalflow.hub.specimens import draw_specimens
+from causalflow.hub.specimens import MOST_SPECIMENS, draw_specimens
 from causalflow.limits import PIECE_BYTES
 from causalflow.model.model import Model
 from causalflow.model.sharing import CardKeywords
 from causalflow.shipped import checkpoint_names, checkpoint_path
+from causalflow.training.progress import parts
 
 __all__ = ["from_pretrained", "place_of_model", "push", "save", "save_weights"]
 
 PLACE = "folder or owner/name"
 """Stands on a card for where the reader has the model from."""
+MEASURED = 100
+"""Pictures that a model is measured on, where the call does not say how many."""
+MOST_PARTS = 2 + MOST_SPECIMENS
+"""Of the writing of a folder: the weights, the pictures, the card."""
 
 
 def save(
@@ -69,22 +76,25 @@ def save_weights(
     check_place(folder)
     texts = {name: _text(name, said.get(name, "")) for name in ("name", "about", "limits")}
     license = _text("license", said.get("license", ""))
-    found = _measured(model, said)
+    account = Account(
+        model=model,
+        name=texts["name"] or model.graph.name,
+        place=place,
+        about=texts["about"],
+        limits=texts["limits"],
+        license=license,
+        evaluation=_measured(model, said),
+        command=_command(model, place, said),
+    )
+    with parts(MOST_PARTS, shown=said.get("progress", True)) as begin:
 
-    def about(made: Path) -> None:
-        account = Account(
-            model=model,
-            name=texts["name"] or model.graph.name,
-            place=place,
-            about=texts["about"],
-            limits=texts["limits"],
-            license=license,
-            evaluation=found,
-            specimens=draw_specimens(model, made, found, said.get("do")),
-        )
-        (made / CARD).write_bytes(card(account).encode())
+        def about(made: Path) -> None:
+            drawn = draw_specimens(model, made, account.evaluation, said.get("do"), begin)
+            begin("card")
+            (made / CARD).write_bytes(card(replace(account, specimens=drawn)).encode())
 
-    return write_folder(model, folder, weights, about)
+        begin("weights")
+        return write_folder(model, folder, weights, about)
 
 
 def _text(name: str, given: object) -> str:
@@ -104,10 +114,23 @@ def _measured(model: Model, said: CardKeywords) -> Evaluation | TableReport | No
         )
     if data is None:
         return None
-    name = said.get("name") or model.graph.name
+    told = {"name": said.get("name") or model.graph.name, "progress": said.get("progress", True)}
     if not images_of(model.graph.nodes):
-        return evaluate(model, data, name=name)
-    return evaluate(model, data, do=said.get("do"), n=said.get("n", 100), name=name)
+        return evaluate(model, data, **told)
+    return evaluate(model, data, do=said.get("do"), n=said.get("n", MEASURED), **told)
+
+
+def _command(model: Model, place: str, said: CardKeywords) -> str:
+    """The command that measures a model with images by a data set as its card does, if one does."""
+    data, do = said.get("data"), said.get("do") or {}
+    if not isinstance(data, str) or said.get("evaluation") or not images_of(model.graph.nodes):
+        return ""
+    if not all(isinstance(value, str | int | float) for value in do.values()):
+        return ""
+    action = ",".join(f"{name}={value}" for name, value in do.items())
+    words = [shlex.quote("MODEL" if place == PLACE else place), "--data", data]
+    words += ["--n", str(said.get("n", MEASURED)), *(["--do", shlex.quote(action)] if do else [])]
+    return " ".join(["causalflow evaluate", *words])
 
 
 def push(

@@ -9,7 +9,7 @@ counterfactual.png   pictures, and what they would have been: the first ones of 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,11 @@ from causalflow.graph.node import images_of
 from causalflow.model.model import Model
 from causalflow.model.world import World
 from causalflow.plot.graph import plot_graph
-from causalflow.plot.images import image_grid, save_figure
+from causalflow.plot.images import ASKED, asked, image_grid, save_figure
 
-__all__ = ["Specimen", "draw_specimens"]
+__all__ = ["MOST_SPECIMENS", "Specimen", "draw_specimens"]
 
+MOST_SPECIMENS = 3
 SHOWN = 8
 DPI = 110
 NEAR = 0.8
@@ -54,6 +55,7 @@ def draw_specimens(
     folder: Path,
     found: Evaluation | TableReport | None,
     do: Mapping[str, object] | None,
+    begin: Callable[[str], None],
 ) -> list[Specimen]:
     """Draw what can be drawn of a model into a folder.
 
@@ -62,15 +64,19 @@ def draw_specimens(
         folder: where the files go.
         found: its evaluation, if there is one.
         do: the intervention that is shown; None: one on a parent of the picture.
+        begin: told the name of each picture that begins.
     """
+    begin("graph")
     plot_graph(model.graph, folder / "graph.png", dpi=DPI)
     shown = [Specimen(file="graph.png", about=f"The graph {model.graph.name}.")]
     if not _pictured(model) or not model.fitted >= set(model.scm.order):
         return shown
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SupportWarning)
+        begin("samples")
         rows = model.sample(SHOWN)
         shown.append(_drawn(model, rows, folder))
+        begin("counterfactual")
         if isinstance(found, Evaluation):
             return [*shown, _judged(found, folder)]
         if set_to := dict(do or _intervention(model)):
@@ -107,7 +113,8 @@ def _changed(model: Model, rows: World, do: Mapping[str, Any], folder: Path) -> 
     names, shown, texts = _pictured(model), dict[str, Any](), dict[str, list[str]]()
     for title, each in (("factual", rows), (query, world)):
         shown |= {title if len(names) == 1 else f"{n}\n{title}": each[n] for n in names}
-        texts[list(shown)[-1]] = captions(model.graph, each)
+        own = captions(model.graph, each)
+        texts[list(shown)[-1]] = own if each is rows else asked(own)
     save_figure(image_grid(shown, texts), folder / "counterfactual.png", dpi=DPI)
     verdict = world.verdict
     return Specimen(
@@ -122,7 +129,7 @@ def _changed(model: Model, rows: World, do: Mapping[str, Any], folder: Path) -> 
 def _below(model: Model) -> str:
     """What stands below each picture."""
     names = [n for n, node in model.graph.nodes.items() if node.type.scalar]
-    return f"; below each: {', '.join(names)}" if names else ""
+    return f"; below each: {', '.join(names)}, {ASKED}" if names else ""
 
 
 def _short(value: object) -> str:

@@ -39,7 +39,7 @@ from torch import Tensor
 
 from causalflow.errors import CausalflowError, EvidenceError
 from causalflow.nn.embedding import known as labelled
-from causalflow.values.column import GAP
+from causalflow.values.column import GAP, located
 from causalflow.values.regime import regime_column
 from causalflow.values.variable import NodeType
 
@@ -166,7 +166,10 @@ def to_engine(
         >>> to_engine("color", finite(("green", "red")), ["red", 0, None])
         tensor([ 1,  0, -1])
     """
-    return to_scale(kind, stored(name, kind, value, error))
+    try:
+        return to_scale(kind, stored(name, kind, value, error))
+    except CausalflowError as mistake:
+        raise located(mistake, value) from None
 
 
 def stored(

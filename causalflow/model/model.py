@@ -925,7 +925,8 @@ class Model:
             piece: the largest size of a file, as for `save`.
             card: what README.md says: ``name``, ``about``, ``limits``, ``license``; scores by
                 ``data`` (rows, or the name of a data set) or ``evaluation`` (of `cf.evaluate`), of
-                ``n`` pictures under ``do`` (`causalflow.model.sharing.CardKeywords`).
+                ``n`` pictures under ``do``; and whether bars show the ``progress``
+                (`causalflow.model.sharing.CardKeywords`).
 
         Returns:
             The files.

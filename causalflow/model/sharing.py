@@ -27,6 +27,7 @@ class CardKeywords(TypedDict, total=False):
         evaluation: what `cf.evaluate` has found, in place of measuring again.
         n: pictures measured on.
         do: the intervention that is measured and pictured, node -> value.
+        progress: show bars on standard error; default True.
     """
 
     name: str
@@ -37,6 +38,7 @@ class CardKeywords(TypedDict, total=False):
     evaluation: object
     n: int
     do: Mapping[str, object]
+    progress: bool
 
 
 def save_pretrained(

@@ -36,8 +36,8 @@ from pathlib import Path
 from typing import Any
 
 from torch import Tensor
-from tqdm.auto import tqdm
 
+from causalflow.bar import tqdm
 from causalflow.errors import DataError, EvidenceError
 from causalflow.files import alone, written
 from causalflow.graph.graph import Graph

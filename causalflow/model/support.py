@@ -50,6 +50,7 @@ class Outside:
         rows: the number of all rows.
         least: the least of the values outside.
         largest: the largest of them.
+        unit: that of the numbers, if the node declares one.
     """
 
     node: str
@@ -60,13 +61,15 @@ class Outside:
     rows: int
     least: float
     largest: float
+    unit: str | None = None
 
     def __str__(self) -> str:
         start = {"evidence": "evidence ", "do": "do(", "moved": ""}[self.how] + self.node
         end = ")" if self.how == "do" else ""
         after = " after the intervention" if self.how == "moved" else ""
         low, high, least, largest = told_apart(self.low, self.high, self.least, self.largest)
-        within = f"outside {low} to {high}, the range that was fitted to"
+        unit = f" {self.unit}" if self.unit else ""
+        within = f"outside {low} to {high}{unit}, the range that was fitted to"
         if self.least == self.largest and self.count == self.rows:
             return f"{start}={least}{end}{after} is {within}"
         values = least if self.largest == self.least else f"from {least} to {largest}"
@@ -83,6 +86,7 @@ class Outside:
             rows=self.rows + other.rows,
             least=min(self.least, other.least),
             largest=max(self.largest, other.largest),
+            unit=self.unit,
         )
 
 
@@ -282,6 +286,7 @@ class Watch:
             rows=value.numel(),
             least=float(values.min()) if len(values) else math.inf,
             largest=float(values.max()) if len(values) else -math.inf,
+            unit=self.scm.types[name].unit,
         )
         self._note(seen)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["draw_to", "image_grid", "save_figure"]
+__all__ = ["ASKED", "asked", "draw_to", "image_grid", "save_figure"]
 
 _CELL = 0.92  # inches: an image with its share of the gap
 _GAP = 0.07
@@ -35,6 +35,19 @@ _TITLE = 0.4
 _NOTE_INCH = 0.075
 _MARGIN = 0.15
 _INK, _FAINT = "#1f2328", "#656d76"
+
+ASKED = "as asked of the picture, not read off it"
+"""Ends a sentence on the labels below pictures that a model drew."""
+
+
+def asked(captions: Sequence[str]) -> list[str]:
+    """The captions of pictures that answer an intervention, which they need not show.
+
+    Example:
+        >>> asked(["7 red"])
+        ['asked: 7 red']
+    """
+    return [f"asked: {caption}" if caption else "" for caption in captions]
 
 
 def image_grid(

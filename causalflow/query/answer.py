@@ -13,7 +13,7 @@ from causalflow.display import html_of
 from causalflow.errors import EvidenceError
 from causalflow.factors.table import Number, Table
 from causalflow.query.combination import AnyQuery, Combination, Part
-from causalflow.query.query import Query
+from causalflow.query.query import Kind, Query
 
 __all__ = ["ROW", "Answer", "Interval", "Judgement", "combined_answer"]
 
@@ -104,6 +104,11 @@ class Answer:
     def assumptions(self) -> tuple[str, ...]:
         """What the answer rests on beside the graph, one sentence each."""
         return self.notes if self.judgement is None else (*self.notes, *self.judgement.notes)
+
+    @property
+    def of_probabilities(self) -> bool:
+        """Whether its numbers are probabilities, and no means, differences or ratios."""
+        return isinstance(self.query, Query) and self.query.kind is Kind.PROBABILITY
 
     @property
     def value(self) -> Number | np.ndarray[Any, np.dtype[Any]] | None:

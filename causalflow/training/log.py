@@ -20,8 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from tqdm.auto import tqdm
-
+from causalflow.bar import tqdm
 from causalflow.errors import CausalflowError, CausalflowWarning
 from causalflow.training.logger import Teller
 from causalflow.training.progress import told

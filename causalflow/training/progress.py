@@ -12,9 +12,9 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from tqdm.auto import tqdm
+from causalflow.bar import tqdm
 
-__all__ = ["Follower", "followed", "rising", "stage", "told"]
+__all__ = ["Follower", "followed", "parts", "rising", "stage", "told"]
 
 Follower = Callable[[float, str], None]
 """Called with the share of a stage that is done, 0 to 1, and with what is being done."""
@@ -56,6 +56,28 @@ def told(at: int, total: int, what: str) -> None:
     """Say to whoever follows which of all is being done, or has just been."""
     if (follower := _FOLLOWER.get()) is not None:
         follower(at / max(total, 1), f"{what} {at:,} of {total:,}")
+
+
+@contextmanager
+def parts(total: int, *, shown: bool) -> Iterator[Callable[[str], None]]:
+    """A bar of a work in parts; what it gives is told the name of each part that begins.
+
+    Args:
+        total: how many there are at most.
+        shown: whether to show the bar.
+    """
+    begun = 0
+    with tqdm(total=total, unit="part", disable=not shown, mininterval=0) as bar:
+
+        def begin(what: str) -> None:
+            nonlocal begun
+            bar.update(min(begun, 1))
+            bar.set_description(what)
+            begun += 1
+
+        yield begin
+        bar.total = begun
+        bar.update(min(begun, 1))
 
 
 def stage(

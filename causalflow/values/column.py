@@ -14,10 +14,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 
+from causalflow.errors import CausalflowError
 from causalflow.limits import NUMERAL_LETTERS
 from causalflow.values.dataframe import series_of
 
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
     import narwhals
 
 __all__ = [
+    "FILE",
     "GAP",
+    "LINE",
     "MISSING",
     "Array",
     "Entries",
@@ -37,6 +40,7 @@ __all__ = [
     "is_gap",
     "is_missing_word",
     "is_tensor",
+    "located",
     "numeral",
     "occurring",
     "rank",
@@ -195,6 +199,22 @@ def is_gap(entry: object) -> bool:
     except ArithmeticError:  # a signalling NaN
         return True
     return isinstance(different, bool | np.bool_) and bool(different)
+
+
+FILE, LINE = "file", "line"
+"""A table that was read from a file names it in this attribute, and its lines in this index."""
+
+Mistake = TypeVar("Mistake", bound=CausalflowError)
+
+
+def located(mistake: Mistake, column: Any) -> Mistake:
+    """The mistake, with the file and the line of its row where the column was read from one."""
+    file = getattr(column, "attrs", {}).get(FILE)
+    if file is None or str(mistake).startswith(f"{file}:"):
+        return mistake
+    row = re.search(r", row (\d+)\b", str(mistake))
+    at = f":{column.index[int(row[1])]}" if row and column.index.name == LINE else ""
+    return type(mistake)(f"{file}{at}: {mistake}")
 
 
 Number = int | float | Fraction | Decimal | np.number[Any]

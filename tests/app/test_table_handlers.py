@@ -138,11 +138,31 @@ def test_python_lines_print_the_same_table(session, tmp_path, monkeypatch):
     for model, do in ((name, {"dose": 0.5}), ("dose", {"dose": "none"})):
         body = {"model": model, "row": {"from": "data", "number": 2}, "do": do}
         reply = ask(session, "table", **body)
+        assert "minutes" not in reply["python"]  # a clock would end elsewhere on a busy machine
         place = {}
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             exec(reply["python"], place)
         shown = [part for each in reply["nodes"] for part in each.get("parts", ())]
         assert json.loads(json.dumps(place["found"].record())) == shown
+
+
+def test_python_of_a_fit_that_the_clock_cut_says_so(monkeypatch):
+    monkeypatch.setattr("causalflow.app.fitting.MINUTES", 1e-5)
+    own = Session()
+    name = ask(own, "table_fit", text=LINE, csv=rows_as_csv(), members=2)["model"]
+    start = ask(own, "table_start", model=name)
+    assert any("0 of 2 refits" in each for each in start["notes"])
+    row = {"from": "data", "number": 2}
+    lines = ask(own, "table", model=name, row=row, do={"dose": 0.5})["python"]
+    assert "minutes=1e-05" in lines
+    assert "members" not in lines
+
+
+def test_rows_with_semicolons_are_fitted_and_it_is_said(session):
+    rows = rows_as_csv().replace(",", ";").replace(".", ",")
+    name = ask(session, "table_fit", text=LINE, csv=rows)["model"]
+    notes = ask(session, "table_start", model=name)["notes"]
+    assert "rows.csv: read with semicolons between cells, decimal commas" in notes
 
 
 def test_types_of_a_bare_graph_are_guessed_from_the_rows(session):

@@ -66,7 +66,7 @@ def test_rows_that_cannot_be_fitted_are_refused_where_they_were_given(
     page.locator("#pane-table .problem").wait_for(timeout=WAIT)
     assert "have no type" in page.locator("#pane-table .problem").inner_text()
     page.get_by_label("Or fit the graph on the page").set_input_files(
-        {"name": "no.csv", "mimeType": "text/csv", "buffer": b"a;b\n1;2\n"}
+        {"name": "no.csv", "mimeType": "text/csv", "buffer": b"a;b\n1;2;3\n"}
     )
     page.get_by_text("separated by commas, not ';'").wait_for(timeout=WAIT)
     shot(page, "table-narrow-refused")

@@ -14,7 +14,28 @@ def test_ask_of_continuous_equations_is_simulated_without_training(cli):
     shown = json.loads(cli("ask", GRAPHS / "morphomnist_scm.yaml", query, "--json").out)
     assert (shown["route"], shown["identifiable"]) == ("simulated", False)
     assert 0 <= shown["error"] < 1e-9
-    assert abs(shown["table"][0]["p"] - 227.915) < 1e-3
+    assert abs(shown["table"][0]["value"] - 227.915) < 1e-3
+    assert shown["query"] == "E[intensity[thickness=3.0] | thickness=2.0, intensity=150.0]"
+
+
+@pytest.mark.parametrize(
+    ("asked", "number"),
+    [
+        ("P(y=1 | do(x=1))", "p"),
+        ("PNS(x -> y)", "p"),
+        ("ATE(x -> y)", "value"),
+        ("RR(x -> y)", "value"),
+    ],
+)
+def test_json_of_an_answer_has_its_question_and_calls_a_number_what_it_is(cli, asked, number):
+    ran = cli("ask", GRAPHS / "ascm_xy.yaml", asked, "--json")
+    told = json.loads(ran.out)
+    assert number in told["table"][0]
+    assert len(told["table"][0].keys() & {"p", "value"}) == 1
+    assert "y" in told["query"]
+    said = cli("ask", GRAPHS / "ascm_xy.yaml", asked).out
+    notes = [line.removeprefix("note: ") for line in said.splitlines() if "note: " in line]
+    assert notes == told.get("assumptions", [])
 
 
 @pytest.mark.parametrize("name", ["rain.bif", "rain.bif.gz", "RAIN.BIF"])

@@ -1,6 +1,7 @@
 """A folder where a file is meant: of a model, it is the model; of pictures, they are the rows."""
 
 import json
+import re
 import shutil
 
 import pytest
@@ -29,6 +30,23 @@ def test_folders_of_a_model_and_of_pictures_are_taken_as_they_are(cli, shared):
     answer = json.loads(ran.out)
     assert {row["row"] for row in answer["rows"]} == {0, 1}
     assert "the first 2 of 3 pictures; --rows 3 takes all" in answer["notes"]
+
+
+def test_graph_of_a_model_in_a_folder_and_all_graphs_of_a_folder_are_checked(cli, shared, tmp_path):
+    (one,) = json.loads(cli("check", shared / "stamps", "--json").out)
+    assert (one["ok"], one["file"]) == (True, str(shared / "stamps" / "graph.yaml"))
+    (tmp_path / "graphs" / "deep").mkdir(parents=True)
+    (tmp_path / "graphs" / "b.yaml").write_text("edges: [x -> y]")
+    (tmp_path / "graphs" / "a.dot").write_text("digraph { x -> x }")
+    (tmp_path / "graphs" / "notes.txt").write_text("no graph")
+    ran = cli("check", "graphs")
+    assert ran.code == 2
+    assert "graphs/b.yaml: ok: 2 nodes, 1 edge" in ran.out
+    assert ran.err.startswith("graphs/a.dot: edge 'x -> x': an edge must join two different nodes")
+    empty = cli("check", "graphs/deep")
+    assert empty.code == 2
+    assert empty.err.startswith("graphs/deep: a folder without a graph file; expected one of .bif,")
+    assert empty.err.count("\n") == 1
 
 
 def test_model_in_a_folder_is_checked_file_by_file(cli, shared, tmp_path):
@@ -73,13 +91,34 @@ def test_card_that_is_written_over_is_told_of(cli, stamps, shared, tmp_path):
     assert ran.code == 0
     assert "its card is written anew, without what was said for the one before" in ran.err
     again = cli("share", stamps / "model.safetensors", tmp_path / "card", "--license", "mit")
-    assert again.err == ""
+    assert "warning" not in again.err
+
+
+def test_writing_a_folder_shows_how_far_it_is(cli, stamps, tmp_path):
+    ran = cli("share", stamps / "model.safetensors", tmp_path / "shown")
+    parts = ("weights", "graph", "samples", "counterfactual", "card")
+    assert [each for each in parts if f"{each}: " in ran.err] == [*parts]
+    assert "5/5" in ran.err
+    quiet = cli("share", stamps / "model.safetensors", tmp_path / "quiet", "--no-progress")
+    assert (quiet.code, quiet.err) == (0, "")
+    Model.load(stamps / "model.safetensors").save_pretrained(tmp_path / "own", progress=False)
 
 
 def test_answer_that_writes_no_picture_says_how(cli, shared):
     given = ("--image", shared / "pictures", "--rows", 1, "--do", "color=red")
     ran = cli("counterfactual", shared / "stamps", *given)
     assert ran.out.endswith("no picture is written: -o FILE.png writes one\n")
+
+
+def test_captions_of_a_drawn_picture_say_that_they_were_asked_for(cli, shared, tmp_path):
+    given = ("--image", shared / "pictures" / "0.png", "--do", "color=red", "-o", "worlds.svg")
+    assert cli("counterfactual", shared / "stamps", *given).code == 0
+    drawn = (tmp_path / "worlds.svg").read_text()
+    texts = re.findall(r"<!-- (.*) -->", drawn)
+    assert "asked: red" in texts
+    assert "below each: color, as asked of the picture, not read off it" in " ".join(texts)
+    assert cli("sample", shared / "stamps", "-n", 2, "-o", "drawn.svg").code == 0
+    assert "as asked of the" in (tmp_path / "drawn.svg").read_text()
 
 
 def test_folder_of_no_model_is_refused_by_what_it_lacks(shared):

@@ -48,6 +48,15 @@ def test_completion_prints_what_the_shell_runs(cli, shell):
         ("causalflow identify --expl", ["plain,--explain"]),
         ("causalflow identify gra", ["file,gra"]),
         ("causalflow completion z", ["plain,zsh"]),
+        ("causalflow estimate g.yaml Q --method p", ["plain,plug-in"]),
+        ("causalflow estimate g.yaml Q --learners linear,b", ["plain,linear,boosting"]),
+        ("causalflow evaluate m --metrics PSNR,true-e", ["plain,PSNR,true-error"]),
+        ("causalflow evaluate morpho", ["plain,morpho_mnist", "file,morpho"]),
+        ("causalflow fit g.yaml --schedule cos", ["plain,cosine"]),
+        ("causalflow fit g.yaml --data scene_b", ["plain,scene_ball", "file,scene_b"]),
+        ("causalflow fit g.yaml --resize c", ["plain,cover", "plain,contain"]),
+        ("causalflow sample m -O solver=h", ["plain,solver=heun"]),
+        ("causalflow sample m -O guidance_i", ["plain,guidance_interval="]),
     ],
 )
 def test_a_shell_completes_commands_options_choices_and_files(words, options):

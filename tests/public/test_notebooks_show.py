@@ -45,6 +45,19 @@ MARKS = {
 }
 
 
+BARE = """
+import sys, types, warnings
+sys.modules["ipykernel.zmqshell"] = types.ModuleType("zmqshell")  # as in a notebook
+sys.modules["IPython"] = types.SimpleNamespace(get_ipython=lambda: None)
+sys.modules["ipywidgets"] = None  # as where it is not installed
+with warnings.catch_warnings(record=True) as told:
+    warnings.simplefilter("always")
+    import causalflow as cf
+    model = cf.compile(cf.loads("nodes: {x: {type: continuous, noise: flow}}"))
+    model.fit({"x": [0.0, 1.0, 2.0, 4.0] * 8}, steps=2)
+print([str(each.message) for each in told if "progress" in str(each.message).lower()])
+"""
+
 RUN = """
 import json, sys
 import nbformat
@@ -176,3 +189,9 @@ def test_a_drawing_fits_on_a_screen():
     ).groups()
     assert int(width) <= 880
     assert int(height) <= 520
+
+
+def test_a_notebook_without_widgets_has_a_bar_of_text_and_no_warning():
+    ran = subprocess.run([sys.executable, "-c", BARE], capture_output=True, text=True, check=True)
+    assert ran.stdout == "[]\n"
+    assert "fit: " in ran.stderr

@@ -179,7 +179,7 @@ def test_every_form_is_read_by_the_command_line_and_checked_in_graph_files(cli, 
     assert (ran.code, ran.err) == (0, "")
     for text in ("RR(x -> y)", "E[y|do(x=1)] - E[y|do(x=0)]", "P(y=1 | x=1) - P(y=1 | do(x=1))"):
         found = json.loads(cli("ask", path, text, "--json").out)
-        assert found["table"][0]["p"] == pytest.approx(FORMS[text], abs=1e-12)
+        assert found["table"][0]["value"] == pytest.approx(FORMS[text], abs=1e-12)
         assert cli("identify", path, text, "--explain", "--proof").code == 0
         assert json.loads(cli("identify", path, text, "--json").out)["identifiable"]
     assert "not identifiable" not in cli("draw", path, "--query", "RR(x -> y)").out

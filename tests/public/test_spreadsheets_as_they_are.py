@@ -1,5 +1,7 @@
 """A spreadsheet as people keep one: cells that show no number, names of words, rows left."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -64,3 +66,22 @@ def test_a_curve_over_a_column_of_one_value_is_refused():
     rows = {"x": [2.0] * 60, "y": np.random.default_rng(0).normal(size=60)}
     with pytest.raises(cf.CausalflowError, match="every row has one value of 'x'"):
         cf.identify(graph, "E[y | do(x)]").estimate(rows)
+
+
+def test_json_of_an_estimate_names_every_assumption_that_the_text_names(tmp_path, cli):
+    random = np.random.default_rng(0)
+    x, z = random.integers(0, 2, 200), random.normal(size=200)
+    y = [f"{each:.3f}" for each in x + z + random.normal(size=200)]
+    y[::9] = [""] * len(y[::9])
+    cells = [f"{a},{b:.3f},{c}" for a, b, c in zip(x, z, y, strict=True)]
+    (tmp_path / "rows.csv").write_text("x,z,y\n" + "\n".join(cells) + "\n")
+    nodes = "{x: {type: class, levels: 2}, z: {type: continuous}, y: {type: continuous}}"
+    (tmp_path / "g.yaml").write_text(f"nodes: {nodes}\nedges: [x -> y, z -> x, z -> y]\n")
+    (tmp_path / "two.csv").write_text("x,y\n" + "0,1\n1,1\n1,\n0,0\n" * 20)
+    (tmp_path / "two.yaml").write_text("edges: [x -> y]\n")
+    for graph, rows in (("g.yaml", "rows.csv"), ("two.yaml", "two.csv")):
+        asked = ("estimate", graph, "ATE(x -> y)", "--data", rows, "--learners", "linear")
+        said, told = cli(*asked), json.loads(cli(*asked, "--json").out)
+        notes = [line.removeprefix("note: ") for line in said.out.splitlines() if "note: " in line]
+        assert notes == told["assumptions"]
+        assert "cells of 'y' are missing completely at random" in notes

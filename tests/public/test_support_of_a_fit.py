@@ -62,6 +62,16 @@ def test_an_answer_says_it_by_warning_and_in_its_assumptions(chain):
     assert "dose" not in " ".join(chain.ask("E[harm | do(dose=7)]", draws=1_000).assumptions)
 
 
+def test_a_range_has_the_unit_that_the_node_declares():
+    text = CHAIN.replace("dose: {type: continuous,", "dose: {type: continuous, unit: mg,")
+    model = cf.compile(cf.loads(text))
+    model.fit(chain_rows(), progress=False)
+    with pytest.warns(cf.SupportWarning, match=r"do\(dose=9.5\) is outside 1 to 8 mg, the range"):
+        model.sample(5, {"dose": 9.5})
+    with pytest.warns(cf.SupportWarning, match="values, from 0.5 to 8.5, outside 1 to 8 mg, the"):
+        model.counterfactual(FACTUAL, {"dose": [8.5, 3.0, 0.5]})
+
+
 def test_a_column_is_told_by_how_many_values_and_the_extremes(chain):
     do = {"dose": [8.5, 3.0, 0.5]}
     with pytest.warns(cf.SupportWarning, match="2 of 3 values, from 0.5 to 8.5, outside 1 to 8"):

@@ -111,7 +111,8 @@ def by_pieces(
         DataError: fewer than one worker.
     """
     from joblib import Parallel, delayed
-    from tqdm.auto import tqdm
+
+    from causalflow.bar import tqdm
 
     if workers is not None and workers < 1:
         raise DataError(f"workers is {workers}; expected at least 1")

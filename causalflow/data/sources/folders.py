@@ -97,7 +97,9 @@ def _columns(table: pd.DataFrame) -> dict[str, pd.Series]:
 def _table(path: Path, graph: Graph) -> pd.DataFrame:
     if path.suffix.lower() == ".parquet":
         return _parquet(path)
-    return read_table(path, [name for name, node in graph.nodes.items() if node.type.numeric])
+    nodes = graph.nodes.items()
+    names = [name for name, node in nodes if any("," in str(e) for e in node.type.levels or ())]
+    return read_table(path, [name for name, node in nodes if node.type.numeric], names)
 
 
 def _parquet(path: Path) -> pd.DataFrame:
