@@ -54,6 +54,7 @@ from causalflow.cli.rows import (
     named_model,
     path_option,
     reading_options,
+    refuse_of_images,
     set_or_file,
     spelt_reading,
     supply_of,
@@ -236,6 +237,7 @@ def counterfactual(
     check_alone(out, output, shards)
     loaded, weights = named_model(model, device)
     graph, reading = loaded.graph, spelt_reading(reading)
+    refuse_of_images("counterfactual", graph, "steps", "guidance", "options")
     if output and output.suffix.lower() != ".csv" and not image_names(graph):
         raise CausalflowError(f"{output}: the model has no image; give a .csv file for the labels")
     action = assigned(graph, do, "--do", loaded.habits)

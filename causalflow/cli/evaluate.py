@@ -38,10 +38,12 @@ from causalflow.cli.rows import (
     drawn,
     images_option,
     is_data_set,
+    is_spelt,
     named_model,
     path_option,
     read_rows,
     reading_options,
+    refuse_of_images,
     set_or_file,
     shipped_data,
     spelt_reading,
@@ -59,6 +61,11 @@ if TYPE_CHECKING:
 __all__ = ["evaluate"]
 
 SPLITS = ("test", "validation")
+OF_PICTURES = (
+    *("do", "metrics", "images", "path_column", "n", "judge_epochs"),
+    *("steps", "guidance", "options"),
+)
+"""Options that say nothing of a model without images."""
 NO_DATA = f"evaluate: no data; give --data. {FILES_HELP}; or a data set, which --help lists"
 
 
@@ -246,10 +253,12 @@ def evaluate(
     assert model is not None
     loaded, weights = named_model(model, device)
     spelt = spelt_reading(reading)
+    if data is not None and not is_data_set(data) and is_spelt("split"):
+        raise EvidenceError(f"evaluate: --split is of a data set; {data} is a file of your own")
     if not image_names(loaded.graph):
-        unused = {"do": do, "metrics": metrics, "images": images, "option": options}
+        refuse_of_images("evaluate", loaded.graph, *OF_PICTURES, *READING)
         name = _called(weights or model)
-        _table(loaded, name, data, model, weights, split, seed, spelt, unused, out, as_json)
+        _table(loaded, name, data, model, weights, split, seed, out, as_json)
         return
     subject = _subject(loaded, model, weights, data, images, path_column, split, n, seed, spelt)
     judged = measure(
@@ -286,16 +295,12 @@ def _table(
     weights: Path | None,
     split: str,
     seed: int,
-    reading: Mapping[str, Any],
-    unused: Mapping[str, object],
     out: Path,
     as_json: bool,
 ) -> None:
     """Measure a model without images by rows, and write and say the report."""
     from causalflow.evaluation.evaluation import evaluate as measure
 
-    if unfit := [option for option, value in unused.items() if value]:
-        raise EvidenceError(f"evaluate: --{unfit[0]} is of models with an image; this has none")
     known = shipped_data(file, weights) if data is None else None
     if data is None and known is None:
         raise EvidenceError(NO_DATA)
@@ -303,7 +308,7 @@ def _table(
     rows = (
         drawn(model.graph, named, split, n=None)
         if known is not None or is_data_set(named)
-        else read_rows(model.graph, named, None, "path", reading, model.habits)
+        else read_rows(model.graph, named, None, "path", habits=model.habits)
     )
     found = measure(model, rows, seed=seed, name=name)
     files = found.write(out)

@@ -72,7 +72,7 @@ def refuse_mixed(model: Path | None, pictures: Path | None, given: Mapping[str, 
     others = OF_MODELS if pictures is not None else tuple(FOLDERS)
     wrong = next((name for name in others if given.get(name)), None)
     if wrong is not None:
-        option = {"options": "--sampling"}.get(wrong, f"--{wrong}")
+        option = {"options": "--option"}.get(wrong, f"--{wrong}")
         what = "a model, not of --pictures" if pictures is not None else "--pictures TABLE"
         raise EvidenceError(f"evaluate: {option} is an option of {what}")
 

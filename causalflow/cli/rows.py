@@ -41,10 +41,12 @@ __all__ = [
     "drawn",
     "images_option",
     "is_data_set",
+    "is_spelt",
     "named_model",
     "path_option",
     "read_rows",
     "reading_options",
+    "refuse_of_images",
     "set_or_file",
     "shipped_data",
     "spelt_reading",
@@ -72,8 +74,25 @@ def reading_options(command: Command) -> Command:
 
 def spelt_reading(reading: Mapping[str, Any]) -> dict[str, Any]:
     """The options of reading that the command line spells out, of all of them."""
-    source = click.get_current_context().get_parameter_source
-    return {n: value for n, value in reading.items() if source(n) is not ParameterSource.DEFAULT}
+    return {n: value for n, value in reading.items() if is_spelt(n)}
+
+
+def is_spelt(name: str) -> bool:
+    """Whether the command line spells an option out."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source is not ParameterSource.DEFAULT
+
+
+def refuse_of_images(command: str, graph: Graph, *names: str) -> None:
+    """Refuse options of pictures that the command line spells out for a graph without any.
+
+    Raises:
+        EvidenceError: there is one.
+    """
+    spelt = [] if image_names(graph) else [name for name in names if is_spelt(name)]
+    if spelt:
+        flag = "--" + {"options": "option"}.get(spelt[0], spelt[0]).replace("_", "-")
+        raise EvidenceError(f"{command}: {flag} is of models with an image; this has none")
 
 
 def _reading_option(name: str, default: Any, text: str) -> Callable[[Command], Command]:

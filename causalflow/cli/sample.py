@@ -39,7 +39,7 @@ from causalflow.cli.output import (
     write_csv,
     write_figure,
 )
-from causalflow.cli.rows import named_model
+from causalflow.cli.rows import named_model, refuse_of_images
 from causalflow.cli.streams import check_alone, say_report, stream_options
 from causalflow.errors import CausalflowError, EvidenceError
 from causalflow.graph.image_options import Sampling
@@ -116,6 +116,7 @@ def sample(
     check_alone(out, output, shards)
     loaded, _ = named_model(model, device)
     graph = loaded.graph
+    refuse_of_images("sample", graph, "steps", "guidance", "options")
     if out is not None:
         report = loaded.sample(
             draws,
@@ -134,6 +135,9 @@ def sample(
         say_report(report, as_json=as_json)
         return
     wanted = _wanted(graph, nodes, with_images=output is not None)
+    pictured = set(wanted) & set(image_names(graph))
+    if output is not None and output.suffix.lower() != ".csv" and not pictured:
+        raise CausalflowError(f"{output}: no image is drawn; give a .csv file for the labels")
     world = loaded.sample(
         draws,
         assigned(graph, do, "--do", loaded.habits),
@@ -178,12 +182,9 @@ def _write(graph: Graph, world: World, output: Path) -> list[Path]:
     """The labels, the images, or both; returns what was written."""
     columns, files = label_columns(graph, world), []
     images = [name for name in image_names(graph) if name in world]
-    if output.suffix.lower() == ".csv":
-        if columns:
-            write_csv(output, columns)
-            files.append(output)
-    elif not images:
-        raise CausalflowError(f"{output}: no image is drawn; give a .csv file for the labels")
+    if columns and output.suffix.lower() == ".csv":
+        write_csv(output, columns)
+        files.append(output)
     if images:
         picture = output.with_suffix(".png") if output.suffix.lower() == ".csv" else output
         write_figure(picture, _grid(graph, world, images))

@@ -66,7 +66,8 @@ class Relevance:
         return self.gain > 2 * self.error
 
     def __str__(self) -> str:
-        return f"{self.parent} {self.gain:.3g}" + ("" if self.seen else " (none seen)")
+        gain = round(self.gain, 4) + 0.0  # what is below is rounding, and zero has no sign
+        return f"{self.parent} {gain:.3g}" + ("" if self.seen else " (none seen)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -73,12 +73,16 @@ class TableReport:
     independences: IndependenceTests | None
     notes: tuple[str, ...]
 
+    @property
+    def _counted(self) -> str:
+        return f"{self.rows:,} row{'s' * (self.rows != 1)}"
+
     def __str__(self) -> str:
         return "\n".join(self.lines())
 
     def lines(self) -> Iterator[str]:
         """The lines of the report."""
-        yield f"{self.model}, graph {self.graph}, judged by {self.rows:,} rows"
+        yield f"{self.model}, graph {self.graph}, judged by {self._counted}"
         yield from self._table()
         yield from (f"note: {each}" for each in (*self.notes, *self._findings()))
         yield from ["", *self._tests()] if self._tests() else []
@@ -148,7 +152,7 @@ class TableReport:
         Raises:
             DataError: the folder holds anything but a report, or cannot be written.
         """
-        about = f"Graph {self.graph}, judged by {self.rows:,} rows."
+        about = f"Graph {self.graph}, judged by {self._counted}."
         text = plain_page(
             f"{self.model}: how far it is right",
             about,

@@ -68,7 +68,7 @@ def card(account: Account) -> str:
         _nodes(account.model),
         _known(account),
         _learned(account.model),
-        _scores(account.evaluation, account.command),
+        _scores(account),
         _limits(account),
         ["## License", account.license or "Not stated: ask before you use it."],
     )
@@ -188,12 +188,16 @@ def _learned(model: Model) -> Iterator[str]:
         yield f"`{_code(name)}`: {share:.1%} of the rows did not show it."
 
 
-def _scores(found: Evaluation | TableReport | None, command: str) -> Iterator[str]:
+def _scores(account: Account) -> Iterator[str]:
     """The numbers, but for those of the machine that they were measured on."""
+    found, command = account.evaluation, account.command
     yield "## Scores"
     match found:
         case None:
-            yield "Not measured: no rows were given when this folder was written."
+            if len(images_of(account.model.graph.nodes)) > 1:
+                yield "Not measured: `causalflow evaluate` measures models of one image."
+            else:
+                yield "Not measured: no rows were given when this folder was written."
         case TableReport():
             yield f"Judged by {found.rows:,} rows."
             yield f"```text\n{found.table()}\n```"

@@ -21,6 +21,7 @@ from causalflow.evaluation.table_report import TableReport
 from causalflow.graph.node import images_of
 from causalflow.model.model import Model
 from causalflow.model.world import World
+from causalflow.model.world_verdicts import counterfactual_verdict
 from causalflow.plot.graph import plot_graph
 from causalflow.plot.images import ASKED, asked, image_grid, save_figure
 
@@ -77,9 +78,10 @@ def draw_specimens(
         rows = model.sample(SHOWN)
         shown.append(_drawn(model, rows, folder))
         begin("counterfactual")
+        set_to = dict(do or _intervention(model))
         if isinstance(found, Evaluation):
-            return [*shown, _judged(found, folder)]
-        if set_to := dict(do or _intervention(model)):
+            return [*shown, _judged(model, found, set_to, folder)]
+        if set_to:
             shown.append(_changed(model, rows, set_to, folder))
     return shown
 
@@ -96,14 +98,19 @@ def _drawn(model: Model, rows: World, folder: Path) -> Specimen:
     return Specimen(file="samples.png", about=f"Drawn by the model{_below(model)}.")
 
 
-def _judged(found: Evaluation, folder: Path) -> Specimen:
+def _judged(model: Model, found: Evaluation, do: Mapping[str, object], folder: Path) -> Specimen:
     """The first pictures of an evaluation, as its report shows them."""
     drawn = figures(found.bench, found.measures)
     _, about, figure = next(each for each in drawn if each[0].startswith("Counterfactuals"))
     save_figure(figure, folder / "counterfactual.png", dpi=DPI)
     bench = found.bench
     where = bench.subject.about if bench.subject.kind == "real" else "pictures drawn by the model"
-    return Specimen(file="counterfactual.png", about=f"Counterfactuals of {where}. {about}")
+    verdict = counterfactual_verdict(model.graph, tuple(model.graph.nodes), do) if do else None
+    return Specimen(
+        file="counterfactual.png",
+        about=f"Counterfactuals of {where}. {about}",
+        asked="" if verdict is None else str(verdict.query),
+    )
 
 
 def _changed(model: Model, rows: World, do: Mapping[str, Any], folder: Path) -> Specimen:

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 
+import numpy as np
 import pytest
 
 import causalflow as cf
@@ -92,6 +93,30 @@ def test_card_that_is_written_over_is_told_of(cli, stamps, shared, tmp_path):
     assert "its card is written anew, without what was said for the one before" in ran.err
     again = cli("share", stamps / "model.safetensors", tmp_path / "card", "--license", "mit")
     assert "warning" not in again.err
+
+
+def test_card_has_scores_of_a_data_set_with_the_command_that_measures_them_again(
+    stamps, tmp_path, restored
+):
+    @cf.register("data set", "own_stamps")
+    def own_stamps(split, n=None):
+        generator = np.random.default_rng(len(split))
+        color = np.arange(n or 40) % 2
+        pictures = np.zeros((len(color), 3, 8, 8), np.uint8)
+        pictures[np.arange(len(color)), 1 - color] = generator.integers(120, 200, len(color))[
+            :, None, None
+        ]
+        return {"color": color, "image": pictures}
+
+    model = Model.load(stamps / "model.safetensors")
+    said = {"data": "own_stamps", "n": 4, "do": {"color": "red"}, "progress": False}
+    model.save_pretrained(tmp_path / "card", **said)
+    card = (tmp_path / "card" / "README.md").read_text()
+    command = "causalflow evaluate MODEL --data own_stamps --n 4 --do color=red"
+    assert f"4 pictures of own\\_stamps, test. `{command}` measures it again." in card
+    assert "| do(color=red) | effectiveness: color, as set |" in card
+    assert "| time |" not in card  # it is the machine's
+    assert "| P(image\\[color=red\\] \\| color, image) |" in card
 
 
 def test_writing_a_folder_shows_how_far_it_is(cli, stamps, tmp_path):
