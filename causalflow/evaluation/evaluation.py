@@ -24,7 +24,7 @@ from torch import nn
 
 from causalflow.data.sets.catalogue import data_set
 from causalflow.errors import CausalflowWarning, DataError, EvidenceError, SupportWarning
-from causalflow.evaluation.bench import Bench, Measure, score_record
+from causalflow.evaluation.bench import INTERVALS, Bench, Measure, score_record
 from causalflow.evaluation.exhibition import GALLERY, gallery_bench
 from causalflow.evaluation.gallery import Gallery
 from causalflow.evaluation.judges import fitted_judges
@@ -112,6 +112,7 @@ class Evaluation:
             "judges": [self._judge(name) for name in bench.judges],
             "measures": [each.record() for each in self.measures],
             "definitions": self.definitions,
+            "intervals": INTERVALS,
             "notes": list(bench.notes),
             "rests_on": list(self.rests_on),
         }

@@ -114,10 +114,11 @@ def _measured(model: Model, said: CardKeywords) -> Evaluation | TableReport | No
         )
     if data is None:
         return None
-    told = {"name": said.get("name") or model.graph.name, "progress": said.get("progress", True)}
+    name, progress = said.get("name") or model.graph.name, said.get("progress", True)
     if not images_of(model.graph.nodes):
-        return evaluate(model, data, **told)
-    return evaluate(model, data, do=said.get("do"), n=said.get("n", MEASURED), **told)
+        return evaluate(model, data, name=name, progress=progress)
+    n = said.get("n", MEASURED)
+    return evaluate(model, data, do=said.get("do"), n=n, name=name, progress=progress)
 
 
 def _command(model: Model, place: str, said: CardKeywords) -> str:

@@ -59,6 +59,7 @@ def test_evaluate_prints_a_table_and_writes_numbers_and_a_page(cli, words, tmp_p
         assert low <= each["value"] <= high
         assert 1 <= each["images"] <= 12
     assert set(record["definitions"]) == names
+    assert f"note: {record['intervals']}" in ran.out
     (judge,) = record["judges"]
     assert judge["how"].startswith("a classifier fitted to 39 real pictures, seed 0, 4 epochs")
     assert judge["real_images"]["images"] == 12
