@@ -218,8 +218,8 @@ class Regions:
     def unsure(self) -> tuple[str, ...]:
         """What is suspicious, one sentence each."""
         return tuple(
-            f"'{name}': the network answers nowhere in {empty:,} of the {len(share):,} pictures whose "
-            "parents do() changed; what it answers nowhere is left as it was"
+            f"'{name}': the network answers nowhere in {empty:,} of the {len(share):,} pictures "
+            "whose parents do() changed; such a picture is left as it was"
             for name, share in self._held()
             if (empty := int((share == 0).sum()))
         )
