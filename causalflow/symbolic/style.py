@@ -39,6 +39,7 @@ WIDE = 24
 _COMMA = '<mo separator="true">,</mo>'
 _BAR = "<mo>∣</mo>"
 _WORLD = '<mo stretchy="false">[</mo>'
+_MARKS = (_COMMA, _BAR, _WORLD)
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -301,15 +302,20 @@ def _table_row(*cells: str) -> str:
 
 
 def _cut(mathml: str) -> str:
-    """A factor too long for a line, which may then end behind a mark that no element holds."""
+    """A factor too long for a line, which may then end behind a mark that no element holds.
+
+    A world is parted from its variable only where that is long: the cut shows as a blank.
+    """
     if _letters(mathml) <= LONG:
         return mathml
-    whole, depth = "", 0
-    marks = (_COMMA, _BAR, _WORLD)
-    for part in re.split(f"({'|'.join(map(re.escape, marks))})", mathml.replace(BREAK, "")):
-        whole += part + (BREAK if part in marks and not depth else "")
+    whole, line, depth = "", "", 0
+    for part in re.split(f"({'|'.join(map(re.escape, _MARKS))})", mathml.replace(BREAK, "")):
+        line += part
+        ends = part in _MARKS and (part != _WORLD or _letters(line) > WIDE)
+        if ends and not depth:
+            whole, line = whole + line + BREAK, ""
         depth += part.count("<m") - part.count("</m") - part.count("/>")
-    return whole
+    return whole + line
 
 
 def _row(inside: str) -> str:

@@ -110,6 +110,13 @@ def test_a_factor_and_a_sum_of_long_names_are_cut_behind_each_of_them():
     assert alike(to_mathml(verdict.estimand), to_text(verdict.estimand))
 
 
+def test_a_world_is_parted_from_its_variable_only_where_that_is_long():
+    short = cf.parse_query("P(health[dose=0]=0, health[dose=1]=1 | dose=1, health=1, x=2)")
+    long = cf.parse_query("P(survival_after_five_years[dose=0]=0 | survival_after_five_years=1)")
+    ends = [[read(each)[-1] for each in pieces(question(q, MATHML))] for q in (short, long)]
+    assert ends == [[",", "|", ",", ",", ")"], ["[", "|", ")"]]
+
+
 def test_a_name_is_set_in_one_way_in_a_question_and_in_its_answer():
     verdict = cf.identify(
         cf.Graph(edges=["blood_pressure -> x_1 -> y", "blood_pressure -> y"]), "P(y | do(x_1))"
