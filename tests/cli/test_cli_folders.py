@@ -10,6 +10,7 @@ import pytest
 import causalflow as cf
 from causalflow.cli.given_images import image_files
 from causalflow.errors import CheckpointError, EvidenceError
+from causalflow.hub.card import Account, card
 from causalflow.model.model import Model
 
 
@@ -117,6 +118,14 @@ def test_card_has_scores_of_a_data_set_with_the_command_that_measures_them_again
     assert "| do(color=red) | effectiveness: color, as set |" in card
     assert "| time |" not in card  # it is the machine's
     assert "| P(image\\[color=red\\] \\| color, image) |" in card
+
+
+def test_card_of_two_images_promises_no_scores():
+    image = "{type: image, shape: [1, 8, 8], diffusion: {width: 8, multipliers: [1]}}"
+    nodes = f"  hour: {{type: class, levels: 2}}\n  sky: {image}\n  sea: {image}\n"
+    graph = cf.loads(f"nodes:\n{nodes}edges: [hour -> sky, hour -> sea]\n")
+    text = card(Account(model=cf.compile(graph), name="two", place="two"))
+    assert "Not measured: `causalflow evaluate` measures models of one image." in text
 
 
 def test_writing_a_folder_shows_how_far_it_is(cli, stamps, tmp_path):
