@@ -123,6 +123,8 @@ class _Source:
     def of(session: Session, request: Mapping[str, Any]) -> _Source:
         """The request's ``csv``, or what was given at the start."""
         csv, given = request.get("csv"), session.data
+        if isinstance(csv, str) and "\ufffd" in csv:  # what a browser puts for other bytes
+            raise DataError(f"{FILE}: the file is not UTF-8; save it as UTF-8")
         if isinstance(csv, str):
             return _Source(key=csv, name=FILE, python=FILE, csv=csv)
         if csv is not None or given is None or given_rows(session) is None:

@@ -414,10 +414,11 @@ def _evidence(
 ) -> dict[str, Any]:
     """Node -> values, from the three options that give evidence."""
     from causalflow.data.files import read_table
+    from causalflow.data.sources.folders import named_with_commas
 
     parts: list[Mapping[str, Any]] = [assigned(model.graph, given, "--given", model.habits)]
     if table_file is not None:
-        frame = read_table(table_file)
+        frame = read_table(table_file, names=named_with_commas(model.graph))
         columns = [*map(str, frame.columns)]
         _check_no_files(model.graph, table_file, columns)
         names = _of_nodes(model.graph, columns, table_file)

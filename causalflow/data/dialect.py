@@ -1,15 +1,19 @@
 """Dialect: how a CSV file is written, found only where that is certain: encoding, marks, decimals.
 
 A file is UTF-8 with commas between cells and decimal points. One that is written otherwise is read
-too, and a warning says how, where there is one way alone to read it:
+too, and a warning says how, where nothing in it speaks against it:
 
-    encoding   what is not UTF-8 is cp1252, of Western Europe, if every word of it looks like one:
-               no three letters in a row beyond ASCII, no capital among small letters, no sign
-               within a word
+    encoding   what is not UTF-8 is taken for cp1252, of Western Europe, if every word of it looks
+               like one: no three letters in a row beyond ASCII, no capital among small letters, no
+               letter or sign that only other alphabets make of its bytes, and one word at least
+               that has letters of ASCII too; the warning shows a word
     mark       of ``, ; tab |`` the only one that cuts the header, and every one of the first rows,
-               into one number of cells, two or more; quotes keep what they hold together
+               into one number of cells, two or more; quotes keep what they hold together, and a
+               mark that leaves one within a cell is none. If no mark cuts every row, that which
+               alone cuts the header, so that the row of another length is named
     decimals   where the mark is no comma: the comma of ``1,5``, if no cell could have thousands so
-               that none tells (``1,234``), and no other cell has a decimal point
+               that none tells (``1,234``), and no column of numbers has a decimal point. Numbers
+               with points are refused likewise where all may have thousands (``1.234``)
 
 Of every other file a line says what to change. A name keeps its spelling, whatever marks it has.
 """
@@ -21,7 +25,7 @@ import csv
 import io
 import re
 import warnings
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -56,7 +60,7 @@ class Dialect:
     Attributes:
         encoding: "utf-8", or "cp1252".
         mark: stands between cells.
-        word: one that shows the encoding, where it is not UTF-8.
+        word: one that shows the encoding, where it is not UTF-8 and there is one.
     """
 
     encoding: str = UTF8
@@ -67,7 +71,8 @@ class Dialect:
         """Warn of what was taken, where it is not the usual."""
         taken = [f"{_MARKS[self.mark]} between cells"] if self.mark != COMMA else []
         taken += ["decimal commas"] if decimals else []
-        taken += [f"encoding {self.encoding} ('{self.word}')"] if self.word else []
+        if self.encoding != UTF8:
+            taken.append(f"encoding {self.encoding}" + (f" ('{self.word}')" if self.word else ""))
         if taken:
             said = f"{path}: read with {', '.join(taken)}"
             warnings.warn(one_line(said), CausalflowWarning, stacklevel=3)
@@ -83,10 +88,9 @@ def dialect_of(path: str | Path, file: io.BufferedReader) -> Dialect:
     for first, encoding in _OTHER_ENCODINGS.items():
         if start.startswith(first):
             refuse(path, 1, f"the file is {encoding}; save it as UTF-8")
-    word = "" if _is_utf8(file) else _western_word(path, file)
-    encoding = _WESTERN if word else UTF8
+    encoding, word = (UTF8, "") if _is_utf8(file) else (_WESTERN, _western_word(path, file))
     file.seek(0)
-    mark = _mark_of(path, [*_first(lines_of(path, file, encoding))])
+    mark = _mark_of(path, _first(lines_of(path, file, encoding)))
     file.seek(0)
     return Dialect(encoding=encoding, mark=mark, word=word)
 
@@ -133,27 +137,59 @@ _LETTERS = re.compile(r"[^\W\d_]+")
 _BEYOND = re.compile(r"[^\x00-\x7f]")
 _SIGNS = frozenset("€£¥§©®™°±²³¹µ·ºª«»“”„‘’‚–—…•¼½¾×÷\xa0\xad¡¿¢‰†‡")
 _JOINING = frozenset("’–—·\xad")
+_APART = frozenset("£¥¢¼½¾")
+"""Signs that no letter stands beside; in other encodings their bytes are letters."""
+_OTHER_ALPHABETS = frozenset("þðÞÐýÝšžŠŽŸƒ")
+"""Letters whose bytes are others in Turkish, Polish, Czech and Macintosh's encodings."""
 
 
 def _western_word(path: str | Path, file: io.BufferedReader) -> str:
     """A word that is not ASCII, of a file in which every one looks like Western Europe's.
 
+    "" where there are signs alone.
+
     Raises:
         DataError: one does not.
     """
-    found = ""
+    found, alone, at = "", False, 0
     for number, line in enumerate(iter(lambda: file.readline(CSV_LINE_BYTES + 1), b""), 1):
         if line.isascii():
             continue
-        try:
-            text = line.decode(_WESTERN)
-        except UnicodeDecodeError:
-            text = ""
-        if not _looks_western(text):
-            byte = next(each for each in line if each > 127)
-            refuse(path, number, f"byte {byte:#04x} is not UTF-8; save the file as UTF-8")
-        found = found or next(filter(_BEYOND.search, re.split(r"[\s,;|\"]+", text.strip())), "")
+        at = at or (0 if _is_text(line, UTF8) else number)
+        if not _is_text(line, _WESTERN) or not _looks_western(line.decode(_WESTERN)):
+            _refuse_encoding(path, file, at or number)
+        for word in filter(_BEYOND.search, _LETTERS.findall(line.decode(_WESTERN))):
+            found = found or (word if re.search("[A-Za-z]", word) else "")
+            alone = alone or not re.search("[A-Za-z]", word)
+    if alone and not found:
+        _refuse_encoding(path, file, at)
     return found[:40]
+
+
+def _is_text(line: bytes, encoding: str) -> bool:
+    try:
+        line.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _refuse_encoding(path: str | Path, file: io.BufferedReader, start: int) -> NoReturn:
+    """Name the first byte that is not UTF-8, from a line on.
+
+    Raises:
+        DataError: always.
+    """
+    file.seek(0)
+    for number, line in enumerate(iter(lambda: file.readline(CSV_LINE_BYTES + 1), b""), 1):
+        if number < start or _is_text(line, UTF8):
+            continue
+        try:
+            line.decode(UTF8)
+        except UnicodeDecodeError as mistake:
+            byte = line[mistake.start]
+            refuse(path, number, f"byte {byte:#04x} is not UTF-8; save the file as UTF-8")
+    refuse(path, start, "the file is not UTF-8; save it as UTF-8")
 
 
 def _looks_western(text: str) -> bool:
@@ -161,48 +197,61 @@ def _looks_western(text: str) -> bool:
     for word in _LETTERS.findall(text):
         capitals = [at for at, letter in enumerate(word) if at and letter.isupper()]
         odd = any(ord(word[at]) > 127 for at in capitals) and not word.isupper()
-        if odd or re.search(r"[^\x00-\x7f]{3}", word):
+        if odd or re.search(r"[^\x00-\x7f]{3}", word) or not _OTHER_ALPHABETS.isdisjoint(word):
             return False
     for at, letter in enumerate(text):
         if (ord(letter) > 127 and not letter.isalpha()) or letter in "ªº":
             around = text[at - 1 : at] + text[at + 1 : at + 2]
             within = len(around) == 2 and around.isalpha()
-            if letter not in _SIGNS or (within and letter not in _JOINING):
+            beside = letter in _APART and any(map(str.isalpha, around))
+            if letter not in _SIGNS or beside or (within and letter not in _JOINING):
                 return False
-    return bool(text)
+    return True
 
 
-def _first(lines: Iterator[str]) -> Iterator[str]:
-    """The header and the first rows, in whole lines."""
-    for _, line in zip(range(_LOOKED_AT + 1), lines, strict=False):
-        yield line
+def _first(lines: Iterator[str]) -> list[str]:
+    """The header and the first rows, in whole lines: on, while a quote is open."""
+    found: list[str] = []
+    for line in lines:
+        found.append(line)
+        is_open = sum(each.count('"') for each in found[_LOOKED_AT:]) % 2
+        if len(found) > 2 * _LOOKED_AT or (len(found) > _LOOKED_AT and not is_open):
+            break
+    return found
 
 
-def _mark_of(path: str | Path, lines: Iterable[str]) -> str:
-    """The mark that alone cuts every line alike; the comma, where none does.
+def _mark_of(path: str | Path, lines: Sequence[str]) -> str:
+    """The mark that alone cuts every line alike, else the header; the comma, where none does.
 
     Raises:
-        DataError: two do.
+        DataError: two do, or the first line is no header but names a mark.
     """
-    cutting = [mark for mark in _MARKS if _cuts(lines, mark)]
+    if lines and (said := re.fullmatch(r'"?sep=(.)"?\s*', lines[0])):
+        refuse(path, 1, f"the line 'sep={said[1]}' is no header; delete it")
+    rows = {mark: _cut(lines, mark) for mark in _MARKS}
+    heads = [mark for mark, found in rows.items() if found and len(found[0]) > 1]
+    cutting = [mark for mark in heads if len({len(row) for row in rows[mark]}) == 1]
     if len(cutting) > 1:
         first, second = (_MARKS[mark] for mark in cutting[:2])
         refuse(path, 1, f"{first} and {second} both cut every row alike; quote cells that hold one")
-    return cutting[0] if cutting else COMMA
+    return next(iter(cutting or (heads if len(heads) == 1 else ())), COMMA)
 
 
-def _cuts(lines: Iterable[str], mark: str) -> bool:
+def _cut(lines: Sequence[str], mark: str) -> list[list[str]]:
+    """The rows as a mark cuts them; none where it leaves a quote within a cell."""
+    cell = rf'(?:^|(?<={re.escape(mark)}))"(?:[^"]|"")*"(?={re.escape(mark)}|\r?$)'
+    if '"' in re.sub(cell, "", "".join(lines), flags=re.MULTILINE):
+        return []
     try:
-        rows = [row for row in csv.reader(lines, delimiter=mark, strict=True) if row]
+        return [row for row in csv.reader(lines, delimiter=mark, strict=True) if row]
     except csv.Error:
-        return False
-    return bool(rows) and len(rows[0]) > 1 and len({len(row) for row in rows}) == 1
+        return []
 
 
 _COMMA_NUMBER = re.compile(r"\s*[+-]?\d+,\d+(?:[eE][+-]?\d+)?\s*", re.ASCII)
 _WHOLE_NUMBER = re.compile(r"\s*[+-]?\d+(?:[eE][+-]?\d+)?\s*", re.ASCII)
 _POINT_NUMBER = re.compile(r"\s*[+-]?\d*\.\d+(?:[eE][+-]?\d+)?\s*", re.ASCII)
-_MAYBE_THOUSANDS = re.compile(r"\s*[+-]?[1-9]\d{0,2},\d{3}\s*", re.ASCII)
+_MAYBE_THOUSANDS = re.compile(r"\s*[+-]?[1-9]\d{0,2}[.,]\d{3}\s*", re.ASCII)
 
 
 def with_points(
@@ -216,28 +265,39 @@ def with_points(
         kept: the columns whose texts are names, and stay as they are.
 
     Raises:
-        DataError: commas that may be of thousands, or points beside them.
+        DataError: commas or points that may be of thousands, or both as decimals.
     """
-    cells = {name: set(column.tolist()) for name, column in columns.items() if name not in kept}
-    found = {name: each for name, each in cells.items() if _has_commas(each)}
-    if not found:
-        return {}
-    every = [cell for each in found.values() for cell in each if _COMMA_NUMBER.fullmatch(cell)]
-    name = next(iter(found))
-    if all(map(_MAYBE_THOUSANDS.fullmatch, every)):
-        said = f"'{every[0]}' in column {one_line(name)[:100]!r} may have thousands or decimals"
-        refuse(path, 1, f"{said}; write numbers with a decimal point")
-    others = (cell for n, each in cells.items() if n not in found for cell in each)
-    if point := next(filter(_POINT_NUMBER.fullmatch, others), None):
-        refuse(path, 1, f"numbers with a comma, '{every[0]}', and with a point, '{point}'")
+    cells = {name: dict.fromkeys(column.tolist()) for name, column in columns.items()}
+    cells = {name: each for name, each in cells.items() if name not in kept}
+    commas = {name: found for name, each in cells.items() if (found := _with(_COMMA_NUMBER, each))}
+    points = {name: found for name, each in cells.items() if (found := _with(_POINT_NUMBER, each))}
+    for found, remedy in (
+        (commas, "write numbers with a decimal point"),
+        (points, "put commas between cells, where points are of decimals"),
+    ):
+        if found and all(_MAYBE_THOUSANDS.fullmatch(c) for each in found.values() for c in each):
+            refuse(path, 1, f"{_example(found)} may have thousands or decimals; {remedy}")
+    if commas and points:
+        said = f"numbers with a comma, {_example(commas)}, and with a point, {_example(points)}"
+        refuse(path, 1, f"{said}; which is the decimal mark?")
     return {
         name: np.array([cell.replace(COMMA, ".") for cell in columns[name].tolist()], dtype=object)
-        for name in found
+        for name in commas
     }
 
 
-def _has_commas(cells: set[str]) -> bool:
-    """Whether all cells are numbers or gaps, and one has a comma."""
-    commas = [cell for cell in cells if _COMMA_NUMBER.fullmatch(cell)]
-    rest = (c for c in cells if not _COMMA_NUMBER.fullmatch(c) and not is_missing_word(c))
-    return bool(commas) and all(map(_WHOLE_NUMBER.fullmatch, rest))
+def _example(found: Mapping[str, list[str]]) -> str:
+    """The first number of the first column."""
+    name, numbers = next(iter(found.items()))
+    return f"'{numbers[0]}' in column {one_line(name)[:100]!r}"
+
+
+def _with(number: re.Pattern[str], cells: Iterable[str]) -> list[str]:
+    """The cells that are numbers of a kind, if all others are whole numbers or gaps."""
+    found = []
+    for cell in cells:
+        if number.fullmatch(cell):
+            found.append(cell)
+        elif not _WHOLE_NUMBER.fullmatch(cell) and not is_missing_word(cell):
+            return []
+    return found

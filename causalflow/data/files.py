@@ -15,7 +15,7 @@ import csv
 import io
 import os
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,6 @@ _OTHER_MARKS = {
     ";": "cells are separated by commas, not ';', and numbers have a point, not a comma",
     "\t": "cells are separated by commas, not tabs",
 }
-_NOTHING: NDArray[Any] = np.array([], dtype=object)
 _REMEMBERED = 100_000
 _AT_ONCE = 16_384
 
@@ -132,8 +131,8 @@ def read_table(
     """The columns of a CSV file; an empty cell is an empty text.
 
     The index, of the name "line", says on which line of the file a row ends; the attribute "file"
-    names the file. The cells are held as text for some rows at a time only where their column is
-    one of numbers. Warns of what is taken for another encoding, mark or decimal comma.
+    names the file. Where commas stand between cells, those of a column of numbers are held as text
+    for some rows at a time only. Warns of what is taken: encoding, mark, decimal commas.
 
     Args:
         path: the file.
@@ -182,12 +181,18 @@ def table_in(
     arrays = {name: cells.whole() for name, cells in zip(header, columns, strict=True)}
     pointed = {} if usual else with_points(path, arrays, names)
     dialect.tell(path, bool(pointed))
-    for name in () if usual else numbers:
-        found = _numbers(pointed.get(name, arrays.get(name, _NOTHING)).tolist())
-        pointed |= {} if found is None or name not in arrays else {name: found}
-    table = pd.DataFrame({**arrays, **pointed}, index=pd.Index(ends, name=LINE), copy=False)
+    arrays |= pointed
+    if not usual:
+        arrays |= _as_numbers({name: arrays[name] for name in numbers if name in arrays})
+    table = pd.DataFrame(arrays, index=pd.Index(ends, name=LINE), copy=False)
     table.attrs[FILE] = str(path)
     return table
+
+
+def _as_numbers(columns: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Those of some columns of text that are numbers, as numbers."""
+    found = {name: _numbers(column.tolist()) for name, column in columns.items()}
+    return {name: column for name, column in found.items() if column is not None}
 
 
 def write_png(path: str | Path, image: Tensor) -> None:

@@ -162,7 +162,7 @@ def load(path: str | os.PathLike[str], format: str | None = None) -> Graph:
         graph = kind.read(text, source)
     except GraphError as mistake:  # of the whole, such as a cycle, a format names no place
         said = str(mistake)
-        raise GraphError(said if said.startswith(source) else f"{source}: {said}") from None
+        raise GraphError(said if said.startswith(f"{source}:") else f"{source}: {said}") from None
     return graph.anchored(os.path.dirname(os.path.abspath(source)))
 
 

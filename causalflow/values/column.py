@@ -212,7 +212,7 @@ def located(mistake: Mistake, column: Any) -> Mistake:
     file = getattr(column, "attrs", {}).get(FILE)
     if file is None or str(mistake).startswith(f"{file}:"):
         return mistake
-    row = re.search(r", row (\d+)\b", str(mistake))
+    row = re.match(rf"\w+ '{re.escape(str(column.name))}', row (\d+)\b", str(mistake))
     at = f":{column.index[int(row[1])]}" if row and column.index.name == LINE else ""
     return type(mistake)(f"{file}{at}: {mistake}")
 

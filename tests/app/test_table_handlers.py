@@ -194,11 +194,12 @@ def test_fit_that_is_no_longer_kept_says_so():
     [
         ("table_start", {"model": "scene_ball"}),
         ("table_start", {"model": None}),
-        ("table_fit", {"text": LINE, "csv": "group;dose;pain\na;1;2\n"}),
+        ("table_fit", {"text": LINE, "csv": "group;dose;pain\na;1;2;3\n"}),
         ("table_fit", {"text": LINE, "csv": "group,dose\na,1\n"}),
         ("table_fit", {"text": LINE, "csv": "group,dose,pain\nc,1,2\n"}),
         ("table_fit", {"text": LINE, "csv": "group,dose,pain\na,one,2\n"}),
         ("table_fit", {"text": LINE, "csv": ""}),
+        ("table_fit", {"text": LINE, "csv": "group,dose,pain\nK\ufffdln,1,2\n"}),
         ("table_fit", {"text": "edges: [a -> b]", "csv": "a,b\n1,2\n"}),
         ("table_fit", {"text": "edges: [a -> ]", "csv": "a,b\n1,2\n"}),
         ("table_fit", {"text": LINE, "csv": "group,dose,pain\na,1,2\n", "members": 10**6}),

@@ -68,7 +68,7 @@ def test_rows_that_cannot_be_fitted_are_refused_where_they_were_given(
     page.get_by_label("Or fit the graph on the page").set_input_files(
         {"name": "no.csv", "mimeType": "text/csv", "buffer": b"a;b\n1;2;3\n"}
     )
-    page.get_by_text("separated by commas, not ';'").wait_for(timeout=WAIT)
+    page.get_by_text("3 cells; the header names 2 columns").wait_for(timeout=WAIT)
     shot(page, "table-narrow-refused")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 

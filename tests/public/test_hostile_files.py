@@ -89,12 +89,12 @@ TABLES = {
     "a long row": (b"color,size\nred,1,2\n", "rows.csv:2: "),
     "many columns": (",".join(f"c{i}" for i in range(20_000)).encode(), "20,000 columns"),
     "UTF-16": ("color,size\nred,1\n".encode("utf-16"), "UTF-16; save it as UTF-8"),
-    "Latin-1": (b"color,size\nr\xf6t,1\n", "rows.csv:2: "),
+    "no Latin-1": (b"color,size\nr\xfet,1\n", "rows.csv:2: byte 0xfe is not UTF-8"),
     "a null byte": (b"color,size\nred,1\0\n", "rows.csv:2: "),
     "an open quote": (b'color,size\n"red,1\n', "rows.csv:2: unexpected end"),
     "a line of 2 MB": (b"color,size\nred," + b"1" * 2_000_000, "rows.csv:2: a line of more"),
-    "a word far down": ((LONG + "red,large\n" + "red,1\n").encode(), "line 30,002: "),
-    "a level far down": ((LONG + "blue,1\n" + "red,1\n").encode(), "line 30,002: "),
+    "a word far down": ((LONG + "red,large\n" + "red,1\n").encode(), "rows.csv:30002: "),
+    "a level far down": ((LONG + "blue,1\n" + "red,1\n").encode(), "rows.csv:30002: "),
     "an infinite number": (b"color,size\nred,1e999\n", "size"),
 }
 

@@ -50,7 +50,16 @@ def test_another_way_of_writing_is_read_alike_and_said_in_a_line(
         (b"a;b,c\n1;2,3\n4;5,6\n", ":1: .*commas and semicolons both cut every row alike; quote"),
         (b"a;b|c\n1;2|3\n", ":1: .*semicolons and bars | both cut every row alike"),
         (b"a;b\n1,234;x\n79,002;y\n", ":1: .*'.*' in column 'a' may have thousands or decimals"),
-        (b"a;b\n1,5;2.5\n", ":1: .*numbers with a comma, '1,5', and with a point, '2.5'"),
+        (b"a;b\n1,5;2.5\n", ":1: .*with a comma, '1,5' in column 'a', and with a point, '2.5' in"),
+        (b"a;b\n0;1.234\n1;2.345\n", ":1: .*'1.234' in column 'b' may have thousands or decimals"),
+        (b"a\tb\n0\t1.234\n1\t2.345\n", ":1: .*'1.234' in column 'b' may have thousands or dec"),
+        (b"a;b\n1;2\n3;4;5\n", ":3: .*3 cells; the header names 2 columns"),
+        (b"sep=;\na;b\n1;2\n", ":1: .*the line 'sep=;' is no header; delete it"),
+        ("a,b\nEskişehir,1\n".encode("cp1254"), ":2: .*byte 0xfe is not UTF-8; save the file as"),
+        ("a,b\nKöln,1\n".encode("mac-roman"), ":2: .*byte 0x9a is not UTF-8; save the file as"),
+        ("a,b\nм,1\nж,2\n".encode("cp1251"), ":2: .*byte 0xec is not UTF-8; save the file as"),
+        ("a,b\nŁódź,1\n".encode("iso-8859-2"), ":2: .*byte 0xa3 is not UTF-8; save the file as"),
+        ("a,é\nétá,ßц\n".encode() + b"\xff\xff\n", ":3: .*byte 0xff is not UTF-8; save the"),
         ("a,b\nмосква,1\n".encode("cp1251"), ":2: .*byte 0xec is not UTF-8; save the file as"),
         ("a,b\n1,\N{LATIN SMALL LETTER E WITH ACUTE}t\xe9\n".encode("mac-roman"), ":2: .*not UTF"),
         ("a,b\nŁódź,1\n".encode("cp1250"), ":2: .*byte 0xa3 is not UTF-8; save the file as UTF-8"),
@@ -70,6 +79,61 @@ def test_a_name_with_marks_in_quotes_is_no_cut(tmp_path):
     (tmp_path / "rows.csv").write_text('"a;b",c\n1,2\n3,4\n')
     graph = cf.loads('nodes:\n  "a;b": {type: continuous}\n  c: {type: continuous}\n')
     assert list(cf.data.read(tmp_path / "rows.csv", graph).columns) == ["a;b", "c"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'a,b,"c; d"\n1,2,"e;f"\n3,4,"g;h"\n',
+        'a,b,"c ""d;"""\n1,2,"e;f ""g"""\n3,4,"h;i"\n',
+    ],
+)
+def test_marks_in_quoted_cells_of_a_usual_file_cut_nothing(tmp_path, text, recwarn):
+    (tmp_path / "rows.csv").write_text(text)
+    graph = cf.loads("nodes:\n  a: {type: continuous}\n  b: {type: continuous}\n")
+    assert cf.data.read(tmp_path / "rows.csv", graph).columns["b"].tolist() == [2, 4]
+    assert not recwarn.list
+
+
+def test_a_quoted_cell_of_many_lines_is_one_cell_where_marks_are_looked_for(tmp_path):
+    rows = [f'{k};"note {k}"' for k in range(199)] + ['199;"of\ntwo lines; long"', "200;end"]
+    (tmp_path / "rows.csv").write_text("x;note\n" + "\n".join(rows) + "\n")
+    graph = cf.loads("nodes:\n  x: {type: continuous}\n")
+    with pytest.warns(cf.CausalflowWarning, match="semicolons between cells$"):
+        assert len(cf.data.read(tmp_path / "rows.csv", graph).columns["x"]) == 201
+
+
+def test_levels_with_commas_are_names_by_every_door(tmp_path, cli):
+    (tmp_path / "g.yaml").write_text(
+        'nodes:\n  dose: {type: class, levels: ["1,5", "2,5"]}\n  y: {type: continuous}\n'
+        "edges: [dose -> y]\n"
+    )
+    rows = [f"{'1,5' if k % 2 else '2,5'};{k % 7}" for k in range(40)]
+    (tmp_path / "rows.csv").write_text("dose;y\n" + "\n".join(rows) + "\n")
+    ran = cli("fit", "g.yaml", "--data", "rows.csv", "-o", "m.safetensors", "--no-report")
+    assert ran.code == 0, ran.err
+    for door in ("--data", "--evidence"):
+        ran = cli("counterfactual", "m.safetensors", door, "rows.csv", "--do", "dose=2,5", "--json")
+        assert ran.code == 0, ran.err
+
+
+def test_a_name_that_looks_like_a_place_moves_no_line(tmp_path, cli):
+    (tmp_path / "rows.csv").write_text('"x, row 99",y\n1,2\n?,3\n')
+    nodes = 'nodes:\n  "x, row 99": {type: continuous}\n  y: {type: continuous}\n'
+    (tmp_path / "g.yaml").write_text(nodes)
+    ran = cli("data", "g.yaml", "--data", "rows.csv")
+    assert ran.code == 2
+    assert ran.err.startswith("rows.csv:3: node 'x, row 99', row 1: not a number: '?'")
+
+
+def test_signs_alone_show_no_word_of_an_encoding(tmp_path, cli):
+    (tmp_path / "rows.csv").write_bytes(b"x,y\n1,2\n1\xa0234,3\n")
+    (tmp_path / "g.yaml").write_text("nodes: {x: {type: continuous}, y: {type: continuous}}\n")
+    ran = cli("data", "g.yaml", "--data", "rows.csv")
+    assert ran.code == 2
+    said, refused = ran.err.splitlines()
+    assert said == "warning: rows.csv: read with encoding cp1252"
+    assert refused.startswith("rows.csv:3: node 'x', row 1: not a number")
 
 
 def test_every_command_names_the_file_and_line_of_a_cell_that_is_no_number(tmp_path, cli):

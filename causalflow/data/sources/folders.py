@@ -33,7 +33,7 @@ from causalflow.graph.graph import Graph
 from causalflow.graph.node import images_of
 from causalflow.limits import CSV_BYTES, SOURCE_CELLS, SOURCE_FILES
 
-__all__ = ["FOLDER", "LABELS", "TABLE", "TREE", "is_picture"]
+__all__ = ["FOLDER", "LABELS", "TABLE", "TREE", "is_picture", "named_with_commas"]
 
 LABELS = "labels.csv"
 _ENDINGS = (
@@ -97,9 +97,14 @@ def _columns(table: pd.DataFrame) -> dict[str, pd.Series]:
 def _table(path: Path, graph: Graph) -> pd.DataFrame:
     if path.suffix.lower() == ".parquet":
         return _parquet(path)
+    numbers = [name for name, node in graph.nodes.items() if node.type.numeric]
+    return read_table(path, numbers, named_with_commas(graph))
+
+
+def named_with_commas(graph: Graph) -> list[str]:
+    """The nodes of which a level's name has a comma, which is of no number."""
     nodes = graph.nodes.items()
-    names = [name for name, node in nodes if any("," in str(e) for e in node.type.levels or ())]
-    return read_table(path, [name for name, node in nodes if node.type.numeric], names)
+    return [name for name, node in nodes if any("," in str(e) for e in node.type.levels or ())]
 
 
 def _parquet(path: Path) -> pd.DataFrame:
