@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["fit_rows", "given_rows", "typed"]
 
 MINUTES = 2.0
-OVER = "as half of the minutes was over"
-"""What a fit says whose empty cells the clock left half filled."""
 MOST_MEMBERS = 20
 FILE = "rows.csv"
 
@@ -182,6 +180,8 @@ def _options(report: FitReport, said: Sequence[str]) -> str:
 
     Members are made one after the other, each by itself: those that there was time for are asked.
     """
+    from causalflow.model.missing.imputation import OVER
+
     members = f", members={report.members}" if report.members else ""
     cut = report.stopped or any(OVER in each for each in said)
     clock = f", minutes={MINUTES:g}" if cut else ""

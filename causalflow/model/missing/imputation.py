@@ -34,7 +34,10 @@ from causalflow.model.missing.gaps import Joined
 from causalflow.model.scm import StructuralModel
 from causalflow.training.progress import stage
 
-__all__ = ["Completed", "completions", "first_copy"]
+__all__ = ["OVER", "Completed", "completions", "first_copy"]
+
+OVER = "as half of the minutes was over"
+"""What a fit says whose empty cells the clock left half filled."""
 
 ROUNDS, SWEEPS = 12, 3
 """Fits, and sweeps of the chain after each."""
@@ -107,7 +110,7 @@ def _cut_short(rounds: int) -> str:
     if rounds == ROUNDS:
         return ""
     return (
-        f"empty cells were filled in {rounds} of {ROUNDS} rounds, as half of the minutes was over: "
+        f"empty cells were filled in {rounds} of {ROUNDS} rounds, {OVER}: "
         "what fills them may still resemble the rows at large; fit with more minutes, or none"
     )
 
