@@ -269,14 +269,16 @@ def with_points(
     """
     cells = {name: dict.fromkeys(column.tolist()) for name, column in columns.items()}
     cells = {name: each for name, each in cells.items() if name not in kept}
-    commas = {name: found for name, each in cells.items() if (found := _with(_COMMA_NUMBER, each))}
-    points = {name: found for name, each in cells.items() if (found := _with(_POINT_NUMBER, each))}
-    for found, remedy in (
+    commas, points = (
+        {name: found for name, each in cells.items() if (found := _with(number, each))}
+        for number in (_COMMA_NUMBER, _POINT_NUMBER)
+    )
+    for marked, remedy in (
         (commas, "write numbers with a decimal point"),
         (points, "put commas between cells, where points are of decimals"),
     ):
-        if found and all(_MAYBE_THOUSANDS.fullmatch(c) for each in found.values() for c in each):
-            refuse(path, 1, f"{_example(found)} may have thousands or decimals; {remedy}")
+        if marked and all(_MAYBE_THOUSANDS.fullmatch(c) for each in marked.values() for c in each):
+            refuse(path, 1, f"{_example(marked)} may have thousands or decimals; {remedy}")
     if commas and points:
         said = f"numbers with a comma, {_example(commas)}, and with a point, {_example(points)}"
         refuse(path, 1, f"{said}; which is the decimal mark?")
