@@ -122,7 +122,7 @@ class CtfFactor:
     responses: tuple[Response, ...]
     summed: frozenset[Index]
     equalities: tuple[Equality, ...] = ()
-    renamed: Mapping[Index, Symbol] = field(default_factory=dict)
+    renamed: Mapping[Index, Symbol] = field(default_factory=dict, hash=False)
 
     @property
     def indices(self) -> frozenset[Index]:
