@@ -149,10 +149,10 @@ def _fit(session: Session, name: str, graph: Graph, rows: _Source, members: int)
     from causalflow.model.model import compile
     from causalflow.training.progress import followed, rising
 
-    model = compile(graph)
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", CausalflowWarning)
         table = rows.table()
+        model = compile(graph)
         session.progress(0.1, f"fitting {len(model.scm.learned)} nodes to {len(table):,} rows")
         with followed(rising(session.progress, 0.1, 0.95)):
             report = model.fit(
