@@ -151,18 +151,17 @@ def _western_word(path: str | Path, file: io.BufferedReader) -> str:
     Raises:
         DataError: one does not.
     """
-    found, alone, at = "", False, 0
-    for number, line in enumerate(iter(lambda: file.readline(CSV_LINE_BYTES + 1), b""), 1):
+    found, alone = "", False
+    for line in iter(lambda: file.readline(CSV_LINE_BYTES + 1), b""):
         if line.isascii():
             continue
-        at = at or (0 if _is_text(line, UTF8) else number)
         if not _is_text(line, _WESTERN) or not _looks_western(line.decode(_WESTERN)):
-            _refuse_encoding(path, file, at or number)
+            _refuse_encoding(path, file)
         for word in filter(_BEYOND.search, _LETTERS.findall(line.decode(_WESTERN))):
             found = found or (word if re.search("[A-Za-z]", word) else "")
             alone = alone or not re.search("[A-Za-z]", word)
     if alone and not found:
-        _refuse_encoding(path, file, at)
+        _refuse_encoding(path, file)
     return found[:40]
 
 
@@ -174,22 +173,20 @@ def _is_text(line: bytes, encoding: str) -> bool:
     return True
 
 
-def _refuse_encoding(path: str | Path, file: io.BufferedReader, start: int) -> NoReturn:
-    """Name the first byte that is not UTF-8, from a line on.
+def _refuse_encoding(path: str | Path, file: io.BufferedReader) -> NoReturn:
+    """Name the first byte that is not UTF-8, of a file that has one.
 
     Raises:
         DataError: always.
     """
     file.seek(0)
     for number, line in enumerate(iter(lambda: file.readline(CSV_LINE_BYTES + 1), b""), 1):
-        if number < start or _is_text(line, UTF8):
-            continue
         try:
             line.decode(UTF8)
         except UnicodeDecodeError as mistake:
             byte = line[mistake.start]
             refuse(path, number, f"byte {byte:#04x} is not UTF-8; save the file as UTF-8")
-    refuse(path, start, "the file is not UTF-8; save it as UTF-8")
+    refuse(path, 1, "the file is not UTF-8; save it as UTF-8")
 
 
 def _looks_western(text: str) -> bool:
@@ -212,10 +209,11 @@ def _looks_western(text: str) -> bool:
 def _first(lines: Iterator[str]) -> list[str]:
     """The header and the first rows, in whole lines: on, while a quote is open."""
     found: list[str] = []
+    quotes = 0
     for line in lines:
         found.append(line)
-        is_open = sum(each.count('"') for each in found[_LOOKED_AT:]) % 2
-        if len(found) > 2 * _LOOKED_AT or (len(found) > _LOOKED_AT and not is_open):
+        quotes += line.count('"')
+        if len(found) > 2 * _LOOKED_AT or (len(found) > _LOOKED_AT and quotes % 2 == 0):
             break
     return found
 
