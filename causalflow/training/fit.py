@@ -36,6 +36,7 @@ from causalflow.training.log import TrainingLog
 from causalflow.training.logger import Teller, read_logger, strip
 from causalflow.training.loop import (
     DivergedError,
+    Measured,
     Pictured,
     Run,
     Trainable,
@@ -45,7 +46,7 @@ from causalflow.training.loop import (
     optimise,
     set_up,
 )
-from causalflow.training.options import Fit, identity, sized
+from causalflow.training.options import USUAL, Fit, identity, sized
 from causalflow.training.processes import working_together
 from causalflow.training.report import FitReport
 from causalflow.training.stages import Staged, stage_at
@@ -99,10 +100,11 @@ def fit(
             begin; the last whole step is in the checkpoint. Where all stages have begun the model
             can be used as it is, and the exception has the report.
     """
-    options, begun = sized(options or Fit()), time.monotonic()
+    size, begun = model.size if isinstance(model, Measured) else USUAL, time.monotonic()
+    options = sized(options or Fit(), size)
     if not len(frame):
         raise DataError("fit: the data have no rows")
-    fabric = launch(options)
+    fabric = launch(options, size)
     first, count = fabric.is_global_zero, fabric.world_size
     with _held(options, first=first), working_together("fit", count):
         return _fitted(fabric, model, frame, options, graph, further, begun)

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from causalflow.errors import CausalflowError
-from causalflow.training.options import SCHEDULES, Fit
+from causalflow.training.options import SCHEDULES, Fit, Size
 from causalflow.training.shards import (
     Swapped,
     average_replicated,
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DivergedError",
+    "Measured",
     "Pictured",
     "Run",
     "Step",
@@ -112,6 +113,15 @@ class Paced(Protocol):
 
     def paces(self) -> Iterable[tuple[nn.Module, float]]:
         """Such modules, and the number by which their rate is multiplied."""
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """A model that knows how large a fit it needs."""
+
+    @property
+    def size(self) -> Size:
+        """The steps and rows of a fit that says nothing of them."""
 
 
 def module_of(model: Trainable) -> nn.Module:
@@ -228,7 +238,7 @@ def _adam(fabric: Fabric, model: Trainable, options: Fit) -> torch.optim.AdamW:
         [{"params": groups[cut, rate], "pace": rate} for cut, rate in sorted(groups)],
         lr=options.learning_rate,
         weight_decay=options.weight_decay,
-        fused=fabric.device.type == "cuda",
+        fused=fabric.device.type in ("cuda", "cpu") and options.strategy != "fsdp",
     )
 
 

@@ -88,8 +88,8 @@ class Fit(Options):
             from the checkpoint. 0: no limit.
         seed: Of batches and noise.
         device: "auto" (CUDA, else CPU), "cpu", "cuda" or "cuda:1".
-        precision: "auto" (bf16-mixed where CUDA has bfloat16, else 32-true), "32-true",
-            "bf16-mixed" or "16-mixed".
+        precision: "auto" (bf16-mixed where the GPU computes with bfloat16, and of an image with a
+            latent where the CPU does; else 32-true), "32-true", "bf16-mixed" or "16-mixed".
         devices: Processes on this machine, one a device; under torchrun its own numbers hold.
         strategy: Of several processes: "auto" or "ddp" has the weights in each of them, "fsdp"
             shares weights, gradients, moments and average out among them; else one of Fabric's.
@@ -156,13 +156,18 @@ class Fit(Options):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """The steps and rows of a fit that says nothing of them."""
+    """The steps and rows of a fit that says nothing of them.
+
+    Attributes:
+        wide: its time goes into networks for which bfloat16 is enough, on a CPU too.
+    """
 
     steps: int
     batch_size: int
+    wide: bool = False
 
 
-USUAL, LATENT = Size(steps=2000, batch_size=256), Size(steps=12000, batch_size=16)
+USUAL, LATENT = Size(steps=2000, batch_size=256), Size(steps=12000, batch_size=16, wide=True)
 
 
 def sized(options: Fit, size: Size = USUAL) -> Fit:

@@ -345,3 +345,21 @@ def test_a_student_learns_on_the_canvas():
     few = made.configured(**editor.options)
     noise = few.abduct(image, parents, generator())
     assert (few.predict(parents, noise) - image).abs().max() < 1e-6
+
+
+def test_where_the_picture_changes_its_grain_stays_and_no_more_of_the_remainder():
+    made, (image, parents) = mechanism(), rows()
+    noise = made.abduct(image, parents, generator())
+    z, r = noise["canvas"], noise["remainder"]
+    other = z + 30 * torch.randn(z.shape, generator=generator(3)).to(z)
+    left = made.canvas.painted(other, noise, remainder=True) - made.canvas.decode(other.float())
+    gate = _gate(made.canvas.decode(other.float()) - made.canvas.decode(z))
+    grain = r.abs().flatten(1).median(dim=1).values
+    for row, most in enumerate(grain):
+        shut = (gate[row] == 0).expand_as(r[row])
+        assert shut.any()
+        held, whole = left[row][shut], r[row][shut]
+        small = whole.abs() <= most
+        assert 0.2 < small.double().mean() < 0.8
+        assert torch.allclose(held[small], whole[small], atol=1e-5)
+        assert torch.allclose(held[~small], most * whole[~small].sign(), atol=1e-5)

@@ -10,10 +10,11 @@ z = E(x); r = x - D(z), the *remainder*, which the autoencoder does not say.
 The exogenous noise of the image is (the noise of z, r). A counterfactual abducts z under the
 factual parents, decodes z' under the others, and paints
 
-    x' = D(z') + g r,      g = ramp(|D(z') - D(z)|),
+    x' = D(z') + g r + (1 - g) clip(r, -a, a),      g = ramp(|D(z') - D(z)|),  a = median |r|,
 
 where the *gate* g, a number a pixel, is 1 where the picture does not change and 0 where it does:
-the texture that D misses comes back where it belongs, and none of an object that is gone. The
+the texture that D misses comes back where it belongs, and of an object that is gone no more than
+the grain of the whole picture, a, which a new light leaves on the ground and the sensor on all. The
 change is a mean over channels, the largest in a window of `WINDOW` pixels; the ramp falls smoothly
 from 1 at `SAME` to 0 at `OTHER`. A number of z' within `ROUNDING` of z is taken to be z's, so that
 a null intervention gives D(z) + r = x, to the precision of a float. Without remainder (``residual:
@@ -201,7 +202,7 @@ class LatentCanvas(nn.Module):
         }
 
     def painted(self, z: Tensor, noise: Noise, *, remainder: bool) -> Tensor:
-        """D(z'), and g r of images that were not drawn."""
+        """D(z'), and what stays of r in images that were not drawn."""
         if not remainder or noise["drawn"].all():
             return self._joined(self.decode, z)
         return self._joined(self._completed, z, noise["canvas"], noise["remainder"])
@@ -247,12 +248,14 @@ class LatentCanvas(nn.Module):
         return cast(Autoencoder, self.autoencoder).encode(whole.float())
 
     def _completed(self, z: Tensor, factual: Tensor, remainder: Tensor) -> Tensor:
-        """D(z') + g r; of rows without factual z, whose remainder is zero, D(z')."""
+        """D(z') and what stays of r; of rows without factual z, whose r is zero, D(z')."""
         factual = factual.to(z)
         factual = torch.where(factual.isnan(), z, factual)
         same = (z - factual).abs() <= ROUNDING
         image = self.decode(torch.where(same, factual, z))
-        return image + _gate(image - self.decode(factual)) * remainder
+        grain = remainder.abs().flatten(1).median(dim=1).values[:, None, None, None]
+        kept = torch.clamp(remainder, -grain, grain)
+        return image + torch.lerp(kept, remainder, _gate(image - self.decode(factual)))
 
     def _joined(self, of: Callable[..., Tensor], *values: Tensor) -> Tensor:
         """What a function gives of all rows, taken by portions."""
