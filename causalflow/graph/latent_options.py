@@ -42,6 +42,8 @@ class Latent(Options):
         noise: deviations of the noise that the decoder is trained under, of a latent of unit scale.
         squares: weight of the squared error of a pixel, in [-1, 1], beside its absolute one: above
             0, few pixels that are far off count as they are seen, and a thin line is kept.
+        shrinking: share of the steps, while the encoder learns, in which a latent made smaller is
+            to give the picture made smaller, so that both change alike; 0: none.
         reading: weight, while the encoder learns, of the loss by which the parents are read off the
             latent, so that what they decide is kept in it.
         pace: by how much faster than the fit's other weights, times their learning rate, the
@@ -54,19 +56,20 @@ class Latent(Options):
 
     Example:
         >>> Latent(factor=4).channels
-        8
+        16
     """
 
     title: ClassVar[str] = "latent"
     error: ClassVar[type[CausalflowError]] = GraphError
 
     factor: int = option(8, Whole(1, 64), phase="network")
-    channels: int = option(8, Whole(1, 1024), phase="network")
+    channels: int = option(16, Whole(1, 1024), phase="network")
     autoencoder: str = option("convolutional", Names(AUTOENCODERS, (PIXELS,)), phase="network")
     width: int = option(32, Whole(1, 10_000), phase="network")
     folder: str | None = option(None, Text(), phase="network")
     noise: float = option(0.1, Number(0.0), phase="training")
     squares: float = option(50.0, Number(0.0), phase="training")
+    shrinking: float = option(0.5, Number(0.0, 1.0), phase="training")
     reading: float = option(0.1, Number(0.0), phase="training")
     pace: float = option(2.0, Number(0.0, open="low", text="a number above 0"), phase="training")
     share: float = option(

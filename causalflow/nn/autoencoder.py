@@ -8,7 +8,8 @@ and ``folder``. What it makes is a module with
 
     encode(x) -> z     x (batch, image channels, height, width), whose sides `factor` divides;
                        z (batch, `channels`, height / factor, width / factor), near unit scale
-    decode(z) -> x     not bounded to [-1, 1]; differentiable
+    decode(z) -> x     not bounded to [-1, 1]; differentiable; of a z of any height and width where
+                       it is fitted with ``shrinking``
     factor, channels   of the latent that it makes
     trained            whether its weights come with it; a fit then leaves them as they are
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ import torch
 
 from causalflow.errors import CausalflowError, one_of
 from causalflow.training.options import USUAL, Fit, Size
-from causalflow.training.processes import launched, numbers
+from causalflow.training.processes import launched, numbers, quiet
 from causalflow.training.report import FitReport
 from causalflow.training.shards import cut
 
@@ -60,13 +60,14 @@ def launch(options: Fit, size: Size = USUAL) -> Fabric:
     _check_parts(options, local * hosts)
     precision = _precision(options.precision, name, wide=size.wide)
     try:
-        fabric = Fabric(
-            accelerator=name,
-            devices=[int(index)] if index and local == 1 else local,
-            num_nodes=hosts,
-            strategy=_strategy(options, local * hosts),
-            precision=precision,
-        )
+        with quiet():
+            fabric = Fabric(
+                accelerator=name,
+                devices=[int(index)] if index and local == 1 else local,
+                num_nodes=hosts,
+                strategy=_strategy(options, local * hosts),
+                precision=precision,
+            )
     except (ValueError, TypeError) as mistake:
         reason = str(mistake).splitlines()[0]
         raise CausalflowError(f"fit: strategy={options.strategy!r}: {reason}") from None
@@ -141,7 +142,7 @@ def _precision(precision: str, device: str, *, wide: bool) -> Any:
 
 def _cpu_has_bf16() -> bool:
     """Whether this CPU multiplies bfloat16 itself; older releases of torch cannot tell."""
-    told = getattr(torch.cpu, "get_capabilities", dict)()
+    told: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(told.get("avx512_bf16") or told.get("amx_bf16"))
 
 

@@ -39,6 +39,7 @@ __all__ = [
     "numbers",
     "own_rank",
     "processes",
+    "quiet",
     "working_together",
 ]
 
@@ -99,18 +100,25 @@ def numbers(devices: int = 1) -> tuple[int, int]:
     return local, int(os.environ.get("GROUP_WORLD_SIZE", 1))
 
 
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Fabric warns, but does not announce its precision and every process on standard error."""
+    teller = logging.getLogger("lightning_fabric")
+    level = teller.level
+    teller.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        teller.setLevel(level)
+
+
 def launched(fabric: Fabric) -> Fabric:
     """Launch; the group of processes that this opens is closed when the process ends."""
     import torch.distributed as dist
 
     open_before = dist.is_available() and dist.is_initialized()
-    teller = logging.getLogger("lightning_fabric")
-    level = teller.level
-    teller.setLevel(logging.WARNING)  # it announces every process on standard error
-    try:
+    with quiet():
         fabric.launch()
-    finally:
-        teller.setLevel(level)
     if dist.is_available() and dist.is_initialized() and not open_before:
         atexit.register(_close)
     return fabric

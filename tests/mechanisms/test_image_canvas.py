@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from causalflow.errors import CompileError
 from causalflow.graph.latent_options import Latent
@@ -172,12 +173,12 @@ def test_the_pixels_are_their_own_canvas():
     ("shape", "latent", "network", "expected"),
     [
         ((3, 47, 64), None, False, None),
-        ((3, 48, 64), None, False, (8, 6, 8)),
+        ((3, 48, 64), None, False, (16, 6, 8)),
         ((3, 64, 64), None, True, None),
-        ((3, 64, 64), Latent(), True, (8, 8, 8)),
+        ((3, 64, 64), Latent(), True, (16, 8, 8)),
         ((3, 64, 64), Latent(autoencoder="none"), False, None),
         ((1, 28, 28), Latent(factor=4, channels=2), False, (2, 7, 7)),
-        ((1, 50, 70), Latent(factor=16), False, (8, 4, 5)),
+        ((1, 50, 70), Latent(factor=16), False, (16, 4, 5)),
     ],
 )
 def test_which_images_have_a_latent_and_of_which_shape(shape, latent, network, expected):
@@ -209,6 +210,60 @@ def test_the_encoder_learns_first_and_then_stays_while_the_decoder_goes_on():
     assert not z.requires_grad
     assert all(torch.equal(before[n], b) for n, b in canvas.named_buffers())
     assert torch.allclose(z, canvas.eval().encode(image), atol=1e-6)
+
+
+class Mean(nn.Module):
+    """The mean of each cell, and back; what it is given to decode is kept."""
+
+    factor, channels, trained = 4, 2, False
+
+    def __init__(self):
+        super().__init__()
+        self.sides = []
+
+    def encode(self, x):
+        return functional.avg_pool2d(x, 4)
+
+    def decode(self, z):
+        self.sides.append(tuple(z.shape[2:]))
+        return functional.interpolate(z, scale_factor=4)
+
+
+def learned(canvas, image, times=200):
+    return torch.cat([canvas.learn(image, generator(k))[1]["reconstruction"] for k in range(times)])
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_a_smaller_latent_is_to_give_the_smaller_picture_in_a_share_of_the_steps(share):
+    """12 x 20 pixels by 4: 3 x 5 cells, and from 2 x 2 (1.5 and 2.5, rounded) on."""
+    canvas = LatentCanvas((2, 10, 20), replace(LATENT, channels=2, shrinking=share, noise=0.0))
+    canvas.autoencoder = means = Mean()
+    canvas.reach(0.0)
+    even = torch.tensor([[0.3, -0.8], [0.1, 0.6]])[:, :, None, None].expand(2, 2, 10, 20)
+    assert learned(canvas, even).abs().max() < 1e-6
+    smaller = [sides != (3, 5) for sides in means.sides]
+    assert sum(smaller) == pytest.approx(200 * share * (1 - 1 / 10), abs=25 * (share > 0))
+    assert set(means.sides) <= {(a, b) for a in (2, 3) for b in (2, 3, 4, 5)}
+    canvas.reach(LATENT.share)
+    means.sides.clear()
+    learned(canvas, even, times=20)
+    assert set(means.sides) == {(3, 5)}
+
+
+def test_what_a_smaller_latent_gives_is_held_against_the_smaller_picture():
+    """A stripe of one cell in four, halved, is one of two pixels: the mean of a cell loses it."""
+    canvas = LatentCanvas(
+        (2, 16, 16), replace(LATENT, channels=2, shrinking=1.0, noise=0.0, squares=0.0)
+    )
+    canvas.autoencoder = means = Mean()
+    canvas.reach(0.0)
+    stripe = torch.full((1, 2, 16, 16), -1.0)
+    stripe[..., 4:8] = 1.0
+    errors = learned(canvas, stripe)
+    whole = torch.tensor([sides == (4, 4) for sides in means.sides])
+    assert whole.any()
+    assert errors[whole].max() < 1e-6
+    assert errors[~whole].min() > 0.1
 
 
 def test_few_pixels_that_are_far_off_cost_more_than_many_that_are_near():

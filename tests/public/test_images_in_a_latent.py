@@ -39,7 +39,7 @@ def fitted():
 
 def test_the_file_says_what_the_diffusion_runs_in_and_is_written_as_it_was_read():
     for text, shape in (
-        ("", (8, 8, 8)),
+        ("", (16, 8, 8)),
         (", latent: {factor: 4, channels: 3}", (3, 16, 16)),
         (", latent: none", None),
     ):

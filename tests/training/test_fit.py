@@ -21,6 +21,7 @@ from causalflow.checkpoint import load_state, save_state
 from causalflow.errors import CausalflowError, CheckpointError, DataError
 from causalflow.training.fit import Fit, FitInterrupted, fit
 from causalflow.training.log import read_log
+from causalflow.training.options import LATENT, USUAL
 from causalflow.training.state import STEP, batch_rows, generator
 
 QUIET = Fit(steps=12, batch_size=8, warmup=3, progress=False, device="cpu")
@@ -194,6 +195,18 @@ def test_bf16_autocast_leaves_float64_columns_alone():
     for name, value in model.state_dict().items():
         assert value.dtype == exact[name].dtype
         assert torch.allclose(value, exact[name], atol=0.01)
+
+
+@pytest.mark.parametrize("fast", [True, False])
+@pytest.mark.parametrize(("size", "half"), [(USUAL, False), (LATENT, True)])
+def test_a_cpu_that_multiplies_bfloat16_does_so_for_what_is_wide(monkeypatch, fast, size, half):
+    monkeypatch.setattr("causalflow.training.device._cpu_has_bf16", lambda: fast)
+    model = Toy()
+    model.size = size
+    chosen = fit(model, Pictures(), QUIET).precision
+    assert chosen == ("bf16-mixed" if fast and half else "32-true")
+    asked = dataclasses.replace(QUIET, precision="32-true")
+    assert fit(model, Pictures(), asked).precision == "32-true"
 
 
 # Going on.

@@ -26,12 +26,19 @@ false``) x' = D(z'). What is drawn has none.
 
 then E stays as it is, z is what the flow learns, and D goes on beside it. By |e| alone a thin line
 that a parent moves, a few pixels that are far off, weighs less than the grain of the ground, and z
-leaves it out; e^2 makes it weigh as much as it is seen. In the same steps the parents are read off
-z (`causalflow.mechanisms.image.parent_reader`), by a loss whose gradient reaches E too: what the
-graph names is to be found in z. An autoencoder that was trained elsewhere stays as it is.
+leaves it out; e^2 makes it weigh as much as it is seen. In a share of these steps, ``shrinking``,
+
+    e = S x - D(S z + s n),     S makes the sides smaller, to a share drawn from 1/2 to 1,
+
+so that a smaller picture has the smaller latent: z then changes as evenly as what it shows, and the
+flow has less to learn where a thing moves, which would else be a new code in every cell. In all of
+them the parents are read off z (`causalflow.mechanisms.image.parent_reader`), by a loss whose
+gradient reaches E too: what the graph names is to be found in z. An autoencoder that was trained
+elsewhere stays as it is.
 
 Source: this project's; two stages as in Rombach et al. (2022), High-Resolution Image Synthesis with
-Latent Diffusion Models.
+Latent Diffusion Models; S as in Kouzelis et al. (2025), EQ-VAE: Equivariance Regularized Latent
+Space for Improved Generative Image Modeling, whose rotations are left out: things have an upside.
 """
 
 from __future__ import annotations
@@ -170,6 +177,7 @@ class LatentCanvas(nn.Module):
         super().__init__()
         self.latent: Latent | None = latent
         self.noise, self.squares, self.picture = latent.noise, latent.squares, shape
+        self.shrinking = latent.shrinking
         made: Any = AUTOENCODERS.get(latent.autoencoder)(shape[0], latent)
         self.autoencoder = made
         self.factor: int = made.factor
@@ -236,16 +244,35 @@ class LatentCanvas(nn.Module):
 
     def _error(self, image: Tensor, z: Tensor, generator: torch.Generator) -> Tensor:
         """The mean over pixels of |e| + q e^2, shape (batch,)."""
+        if not self.settled:
+            image, z = self._shrunk(image, z, generator)
         noise = torch.randn(z.shape, generator=generator, device=generator.device).to(z)
-        error = (self.decode(z + self.noise * noise) - image).abs()
+        found = cast(Autoencoder, self.autoencoder).decode((z + self.noise * noise).float())
+        error = (found[..., : image.shape[-2], : image.shape[-1]] - image).abs()
         error = error * (1 + self.squares * error) if self.squares else error
         return error.flatten(1).mean(dim=1)
 
+    def _shrunk(
+        self, image: Tensor, z: Tensor, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Images and their latents as they are, or, in a share of the calls, made smaller alike."""
+        drawn = torch.rand(2, generator=generator, device=generator.device).tolist()
+        share = 1 - drawn[1] / 2
+        cells = [max(1, round(share * side)) for side in z.shape[-2:]]
+        if drawn[0] >= self.shrinking or not len(z):
+            return image, z
+        pixels = [self.factor * side for side in cells]
+        return _resized(self._whole(image), pixels), _resized(z, cells)
+
     def _encoded(self, image: Tensor) -> Tensor:
+        return cast(Autoencoder, self.autoencoder).encode(self._whole(image))
+
+    def _whole(self, image: Tensor) -> Tensor:
+        """The images with sides that the factor divides, float32."""
         height, width = image.shape[-2:]
         margin = (0, -width % self.factor, 0, -height % self.factor)
-        whole = functional.pad(image.float(), margin, mode="replicate") if any(margin) else image
-        return cast(Autoencoder, self.autoencoder).encode(whole.float())
+        image = image.float()
+        return functional.pad(image, margin, mode="replicate") if any(margin) else image
 
     def _completed(self, z: Tensor, factual: Tensor, remainder: Tensor) -> Tensor:
         """D(z') and what stays of r; of rows without factual z, whose r is zero, D(z')."""
@@ -264,6 +291,11 @@ class LatentCanvas(nn.Module):
         if len(portions) < 2:
             return of(*values)
         return torch.cat([of(*(value[rows] for value in values)) for rows in portions])
+
+
+def _resized(picture: Tensor, sides: list[int]) -> Tensor:
+    """Of these sides, no larger than its own."""
+    return functional.interpolate(picture.float(), sides, mode="bilinear", antialias=True)
 
 
 def _gate(change: Tensor) -> Tensor:
