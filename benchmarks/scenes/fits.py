@@ -18,7 +18,7 @@ import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,9 @@ def in_pixels(graph: Graph) -> Graph:
 
 
 def _latent(scene: Scene, path: Path, minutes: float, options: Any) -> dict[str, Any]:
-    return _fitted(scene.graph, scene.evidence, path, options)
+    latent = images_of(scene.graph.nodes)["image"].space
+    assert latent is not None, scene.family
+    return _fitted(scene.graph, scene.evidence, path, options) | {"latent": asdict(latent)}
 
 
 def _half(scene: Scene, path: Path, minutes: float, options: Any) -> dict[str, Any]:

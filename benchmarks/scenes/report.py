@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from benchmarks.scenes.scene import FAMILIES, declared
 from benchmarks.scenes.verdicts import verdicts
 from benchmarks.scenes.ways import WAYS
 from causalflow.data.sets.scenes.scenes import CHANGED
+from causalflow.graph.latent_options import Latent
 from causalflow.training.options import LATENT
 
 __all__ = ["found_in", "report", "section"]
@@ -149,9 +151,10 @@ def _ways(found: Mapping[str, Any]) -> str:
 
 
 def _earlier(found: Mapping[str, Any]) -> str:
-    """Which families were fitted by other steps than today's defaults."""
-    steps = {name: one["fits"].get("latent", {}).get("steps") for name, one in found.items()}
-    names = [name for name, made in steps.items() if made and made != LATENT.steps]
+    """Which families were fitted by other steps, or with another latent, than today's defaults."""
+    today = {"steps": LATENT.steps, "latent": asdict(Latent())}
+    fits = {name: one["fits"].get("latent", {}) for name, one in found.items()}
+    names = [name for name, fit in fits.items() if fit and fit != {**fit, **today}]
     return f" By the defaults of an earlier version: {', '.join(names)}." if names else ""
 
 

@@ -1,6 +1,7 @@
 """The scenes' numbers are what constructed pictures make them, and verdicts what numbers say."""
 
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from benchmarks.scenes.scene import Scene, changes, declared
 from benchmarks.scenes.summary import paired_mean, paired_ratio, summary
 from benchmarks.scenes.verdicts import verdicts
 from causalflow.graph.graph import Graph
+from causalflow.graph.latent_options import Latent
 from causalflow.mechanisms.mechanism import labelled
 from causalflow.training.options import LATENT
 
@@ -258,9 +260,19 @@ def test_the_report_has_a_row_for_every_way_that_was_measured_and_none_for_other
     assert report.section(tmp_path / "none") == []
 
 
-@pytest.mark.parametrize(("steps", "earlier"), [(LATENT.steps, False), (7, True)])
-def test_the_report_says_which_fits_are_not_of_todays_defaults(ball, tmp_path, steps, earlier):
+@pytest.mark.parametrize(
+    ("steps", "latent", "earlier"),
+    [
+        (LATENT.steps, Latent(), False),
+        (7, Latent(), True),
+        (LATENT.steps, Latent(channels=8), True),
+    ],
+)
+def test_the_report_says_which_fits_are_not_of_todays_defaults(
+    ball, tmp_path, steps, latent, earlier
+):
     took = {"cpu_minutes": 1.0, "minutes": 1.0, "steps": steps, "parameters": 5, "command": "fit"}
+    took["latent"] = asdict(latent)
     about = {"says": "a ball", "n": N, "fits": {"latent": took}, "command": "measure"}
     found = summary(ball, ways()) | about | {"machine": {"processor": "CPU"}, "round_trip": 1e-9}
     (tmp_path / "scenes_ball.json").write_text(json.dumps(found))
