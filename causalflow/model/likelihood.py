@@ -439,7 +439,12 @@ class Trainee(nn.Module):
     @property
     def size(self) -> Size:
         """The steps and rows of a fit that says nothing of them."""
-        return LATENT if any(image.canvas.latent for image in self._images()) else USUAL
+        images = self._images()
+        if not any(image.canvas.latent for image in images):
+            return USUAL
+        return (
+            LATENT if all(image.of_the_package for image in images) else replace(LATENT, wide=False)
+        )
 
     def _images(self) -> list[ImageMechanism]:
         mechanisms = [self.modules_fitted[module_key(name)] for name in self.alone]

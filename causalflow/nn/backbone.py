@@ -29,7 +29,7 @@ from causalflow.nn.residual import ResidualNet
 from causalflow.nn.unet import PatchUNet, UNet
 from causalflow.registry import Registry
 
-__all__ = ["BACKBONES", "Backbone", "as_backbone"]
+__all__ = ["BACKBONES", "OWN", "Backbone", "as_backbone"]
 
 Make: TypeAlias = Callable[[int, int, Diffusion], nn.Module]
 
@@ -103,3 +103,6 @@ UNET = Backbone(make=_unet, embedded=True)
 RESIDUAL = Backbone(make=_residual, embedded=True, waves=5)
 DIT = Backbone(make=_dit, embedded=True)
 PATCH_UNET = Backbone(make=_patch_unet, embedded=True)
+
+OWN = (UNet, ResidualNet, DiT, PatchUNet)
+"""The networks of the package, whose gradients are right in bfloat16 too (`tests/nn`)."""

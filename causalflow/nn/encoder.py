@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["MLP", "Encoder", "Modulation", "activated", "zeroed"]
+__all__ = ["MLP", "Encoder", "Halving", "Modulation", "activated", "zeroed"]
 
 GROUPS = 4
 Layer = TypeVar("Layer", bound=nn.Module)
@@ -66,6 +66,20 @@ class Modulation(nn.Module):
         return torch.addcmul(shift, normed, 1 + scale, out=out)
 
 
+class Halving(nn.Conv2d):
+    """A 3x3 convolution of every second row and column, from ``channels`` to ``others``."""
+
+    def __init__(self, channels: int, others: int) -> None:
+        super().__init__(channels, others, 3, stride=2, padding=1)
+
+    def forward(self, h: Tensor) -> Tensor:
+        """The value at h (batch, channels, height, width), half as high and wide, rounded up."""
+        # Of one column every second is the first. oneDNN 3.12 leaves a part of the gradient of the
+        # weights unwritten if it is told to look for more, in bfloat16.
+        stride = (2, 1) if h.shape[-1] == 1 else (2, 2)
+        return functional.conv2d(h, self.weight, self.bias, stride, padding=1)
+
+
 class Encoder(nn.Module):
     """A map of images of any size, (batch, channels, height, width) -> (batch, features).
 
@@ -83,9 +97,7 @@ class Encoder(nn.Module):
         super().__init__()
         self.time_features = time_features
         widths = (channels, width, 2 * width, 4 * width)
-        self.halvings = nn.ModuleList(
-            nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in pairwise(widths)
-        )
+        self.halvings = nn.ModuleList(Halving(a, b) for a, b in pairwise(widths))
         self.residual = nn.Conv2d(4 * width, 4 * width, 3, padding=1)
         self.norms = nn.ModuleList(Modulation(c, time_features) for c in (*widths[1:], 4 * width))
         self.readout = nn.Linear(4 * width, features)

@@ -159,7 +159,8 @@ class Size:
     """The steps and rows of a fit that says nothing of them.
 
     Attributes:
-        wide: its time goes into networks for which bfloat16 is enough, on a CPU too.
+        wide: its time goes into networks of the package's own, for which bfloat16 is enough, on a
+            CPU too.
     """
 
     steps: int

@@ -50,6 +50,8 @@ from causalflow.mechanisms.image.parent_reader import AnticausalPredictor, Paren
 from causalflow.mechanisms.image.representation import Representation, represented
 from causalflow.mechanisms.image.semantic_code import SemanticCode
 from causalflow.mechanisms.mechanism import Noise, Values, all_labelled, chunks, module_key, take
+from causalflow.nn.autoencoder import ConvolutionalAutoencoder
+from causalflow.nn.backbone import OWN
 from causalflow.nn.embedding import PictureEmbedding
 from causalflow.nn.engine import Engine, Site
 from causalflow.nn.replay import Replay
@@ -153,6 +155,13 @@ class ImageMechanism(nn.Module):
         if self.options.local is None:
             return self.canvas.latent is not None and not balanced
         return self.options.local
+
+    @property
+    def of_the_package(self) -> bool:
+        """Whether all networks that it fits are the package's own."""
+        between = getattr(self.canvas, "autoencoder", None)
+        own = between is None or isinstance(between, ConvolutionalAutoencoder)
+        return own and isinstance(self.denoiser.network, OWN)
 
     def check_network(self) -> None:
         """Refuse a network that cannot be called on two images, where it is.

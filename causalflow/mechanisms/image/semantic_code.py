@@ -46,7 +46,7 @@ from torch.nn import functional
 from causalflow.graph.node import Image, Node
 from causalflow.mechanisms.mechanism import Values, labelled
 from causalflow.nn.embedding import ParentEmbedding
-from causalflow.nn.encoder import Modulation
+from causalflow.nn.encoder import Halving, Modulation
 
 __all__ = ["SemanticCode", "dependence"]
 
@@ -74,9 +74,7 @@ class SemanticCode(nn.Module):
         widths = [channels, *(first << level for level in range(HALVINGS))]
         cells = -(-height >> HALVINGS) * -(-width >> HALVINGS)
         self.parents = ParentEmbedding(parents, FEATURES)
-        self.halvings = nn.ModuleList(
-            nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in pairwise(widths)
-        )
+        self.halvings = nn.ModuleList(Halving(a, b) for a, b in pairwise(widths))
         self.norms = nn.ModuleList(Modulation(width, FEATURES) for width in widths[1:])
         self.readout = nn.Linear(cells * widths[-1], 2 * self.length)
 
