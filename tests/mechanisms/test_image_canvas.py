@@ -268,7 +268,7 @@ def test_what_a_smaller_latent_gives_is_held_against_the_smaller_picture():
 
 def test_few_pixels_that_are_far_off_cost_more_than_many_that_are_near():
     canvas = LatentCanvas((1, 8, 8), Latent(factor=4, channels=1, width=4, squares=20.0, noise=0))
-    canvas.decode = lambda z: torch.zeros(len(z), 1, 8, 8)
+    canvas.autoencoder.decode = lambda z: torch.zeros(len(z), 1, 8, 8)
     line, grain = torch.zeros(2, 1, 1, 8, 8)
     line[..., 3, :] = 0.8
     grain[...] = 0.1
