@@ -33,6 +33,8 @@ from causalflow.graph.settings import (
     in_force,
     read_settings,
     settled,
+    with_latents,
+    with_latents_of,
     with_scales_of,
     yielding,
 )
@@ -135,6 +137,7 @@ def merged(
     Returns:
         The graph, and the settings that it leaves in force.
     """
+    graph = with_latents_of(graph, fitted)
     options = {name: image.diffusion for name, image in images_of(fitted.nodes).items()}
     images = {
         name: replace(image, diffusion=merged_options(image, options[name]))
@@ -156,7 +159,7 @@ def settings_for(graph: Graph, path: Path) -> InForce:
 
 def _fits(graph: Graph, path: Path) -> bool:
     made_for, options = _texts(path)
-    if _content(graph) != _content(made_for):
+    if _content(with_latents_of(graph, made_for)) != _content(made_for):
         return False
     declared = images_of(graph.nodes)
     images = options["images"]
@@ -164,10 +167,11 @@ def _fits(graph: Graph, path: Path) -> bool:
 
 
 def _texts(path: Path) -> tuple[Graph, dict[str, Any]]:
-    """The graph and the options in a file's header."""
+    """The graph, with its latents, and the options in a file's header."""
     with safe_open(path, framework="numpy") as file:
         texts = file.metadata()
-    return loads(texts["graph"], "yaml", source=str(path)), json.loads(texts["options"])
+    graph, options = loads(texts["graph"], "yaml", source=str(path)), json.loads(texts["options"])
+    return with_latents(graph, options.get("latents", {})), options
 
 
 def _content(graph: Graph) -> tuple[object, ...]:

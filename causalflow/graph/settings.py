@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from causalflow.errors import CausalflowError, one_of, shown
 from causalflow.graph.image_options import CALL_OPTIONS, Sampling
+from causalflow.graph.latent_options import PIXELS, Latent
 from causalflow.graph.node import Anticausal, Image, diffusion_images, stated_options
 from causalflow.options import Number
 
@@ -34,6 +35,8 @@ __all__ = [
     "listed",
     "read_settings",
     "settled",
+    "with_latents",
+    "with_latents_of",
     "with_scales_of",
     "yielding",
 ]
@@ -162,6 +165,33 @@ def with_scales_of(graph: Graph, fitted: Graph) -> Graph:
         if not _is_stated(kind)
     }
     return graph.with_kinds(kinds)
+
+
+def with_latents(graph: Graph, latents: Mapping[str, Mapping[str, Any]]) -> Graph:
+    """The declaration whose images have just these latents, whatever the defaults of today.
+
+    Args:
+        graph: what a file of a model declares.
+        latents: the options of the latent by image node, as the file keeps them; of an image that
+            is not among them the pixels.
+    """
+    nodes = {}
+    for name, image in diffusion_images(graph.nodes).items():
+        latent = Latent(**latents[name]) if name in latents else None
+        if latent != image.space:
+            nodes[name] = replace(image, latent=latent or Latent(autoencoder=PIXELS))
+    return graph.with_nodes(nodes) if nodes else graph
+
+
+def with_latents_of(graph: Graph, fitted: Graph) -> Graph:
+    """A declaration whose images have the latents of another where they state none."""
+    others = diffusion_images(fitted.nodes)
+    nodes = {
+        name: replace(image, latent=others[name].latent)
+        for name, image in diffusion_images(graph.nodes).items()
+        if image.latent is None and name in others and others[name].latent is not None
+    }
+    return graph.with_nodes(nodes) if nodes else graph
 
 
 def yielding(settings: Mapping[str, Settings], graph: Graph) -> dict[str, Settings]:

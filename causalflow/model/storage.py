@@ -34,13 +34,12 @@ from causalflow.errors import CausalflowError, CheckpointError, CompileError, on
 from causalflow.formats.formats import loads
 from causalflow.graph.graph import Graph
 from causalflow.graph.image_options import AUTO, CALL_OPTIONS, Diffusion
-from causalflow.graph.latent_options import PIXELS, Latent
 from causalflow.graph.node import (
     diffusion_images,
     with_noise,
     without_own,
 )
-from causalflow.graph.settings import read_settings
+from causalflow.graph.settings import read_settings, with_latents
 from causalflow.mechanisms.image.image_mechanism import ImageMechanism
 from causalflow.model.construction import (
     CompileOptions,
@@ -281,7 +280,7 @@ def _declared(
     if not (isinstance(noises, dict) and all(isinstance(n, str) for n in noises.values())):
         raise CheckpointError(f"'noises' is {noises!r}; expected a noise by continuous node")
     graph = loads(metadata.graph, "yaml", source=str(path))
-    graph = _with_noises(_with_latents(graph, latents), noises)
+    graph = _with_noises(with_latents(graph, latents), noises)
     diffusions = {n: _beside(path, _diffusion(each, graph, n)) for n, each in images.items()}
     declared, options = read_options(graph, {**given, **diffusions})
     experience = Experience.read(metadata.options.get("experience"), graph)
@@ -294,16 +293,6 @@ def _beside(path: str | Path, options: Diffusion) -> Diffusion:
         return options
     near = Path(path).absolute().parent / Path(options.folder).name
     return replace(options, folder=str(near)) if near.is_dir() else options
-
-
-def _with_latents(graph: Graph, latents: Mapping[str, Mapping[str, Any]]) -> Graph:
-    """The graph whose images have just these latents, whatever the defaults of today."""
-    nodes = {}
-    for name, image in diffusion_images(graph.nodes).items():
-        latent = Latent(**latents[name]) if name in latents else None
-        if latent != image.space:
-            nodes[name] = replace(image, latent=latent or Latent(autoencoder=PIXELS))
-    return graph.with_nodes(nodes) if nodes else graph
 
 
 def _unsaid(graph: Graph) -> dict[str, tuple[str, str]]:

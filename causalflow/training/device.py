@@ -50,7 +50,7 @@ def launch(options: Fit, size: Size = USUAL) -> Fabric:
     """Device, precision and processes; under torchrun its numbers of processes hold.
 
     Args:
-        options: of the fit.
+        options: how it is fitted.
         size: what is fitted.
     """
     from lightning_fabric import Fabric
