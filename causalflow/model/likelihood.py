@@ -442,9 +442,7 @@ class Trainee(nn.Module):
         images = self._images()
         if not any(image.canvas.latent for image in images):
             return USUAL
-        return (
-            LATENT if all(image.of_the_package for image in images) else replace(LATENT, wide=False)
-        )
+        return replace(LATENT, wide=all(image.of_the_package for image in images))
 
     def _images(self) -> list[ImageMechanism]:
         mechanisms = [self.modules_fitted[module_key(name)] for name in self.alone]

@@ -418,3 +418,12 @@ def test_where_the_picture_changes_its_grain_stays_and_no_more_of_the_remainder(
         assert 0.2 < small.double().mean() < 0.8
         assert torch.allclose(held[small], whole[small], atol=1e-5)
         assert torch.allclose(held[~small], most * whole[~small].sign(), atol=1e-5)
+
+
+def test_networks_are_of_the_package_until_one_is_the_users_own():
+    assert mechanism().of_the_package
+    other, between = mechanism(), mechanism()
+    other.denoiser.network = nn.Identity()
+    between.canvas.autoencoder = Mean()
+    assert not other.of_the_package
+    assert not between.of_the_package
