@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks.folders import RESULTS
 from benchmarks.markdown import markdown
 from benchmarks.scenes.scene import FAMILIES, declared
-from benchmarks.scenes.verdicts import verdicts
+from benchmarks.scenes.verdicts import threads_of, verdicts
 from benchmarks.scenes.ways import WAYS
 from causalflow.data.sets.scenes.scenes import CHANGED
 from causalflow.graph.latent_options import Latent
@@ -72,7 +72,9 @@ def _family(family: str, found: Found, folder: Path) -> Iterator[str]:
     yield from (*_beside(family, found, folder), "")
     if (folder / f"scenes_{family}.png").exists():
         yield from (f"![{family}: factual, true and made pictures](scenes_{family}.png)", "")
-    yield from (f"`{found['command']}`: {found['machine']['processor']}, one thread.", "")
+    machine = found["machine"]
+    made = f"{machine['processor']}, {threads_of(machine)}"
+    yield from (f"`{found['command']}`: {made}.", "")
 
 
 def _line(way: str, row: Found) -> list[str]:
@@ -107,7 +109,10 @@ def _beside(family: str, found: Found, folder: Path) -> Iterator[str]:
             f"{null['mean']:.1e}, in [0, 1]."
         )
     for method, took in found["fits"].items():
-        minutes = f"{took['cpu_minutes']:.1f} CPU minutes ({took['minutes']:.1f} by the wall)"
+        minutes = (
+            f"{took['minutes']:.1f} minutes by the wall, {threads_of(took)} "
+            f"({took['cpu_minutes']:.1f} CPU minutes)"
+        )
         weights = f"{took['parameters'] / 1e6:.1f} million weights"
         log = f"scenes_{family}_{method}.jsonl"
         kept = f" ([log]({log}))" if (folder / log).exists() else ""
@@ -127,7 +132,7 @@ def section(folder: Path = RESULTS) -> list[str]:
     given, link = declared(), "../benchmarks/results/scenes.md"
     about = (
         f"**{met} of {total} lines are met.** An image node in a latent, fitted by the defaults on "
-        f"one CPU thread to {given['train']:,} pictures; {given['test']} unseen ones, each parent "
+        f"a CPU to {given['train']:,} pictures; {given['test']} unseen ones, each parent "
         "set by itself, the worst intervention decides. In the file, by intervention, too: "
         f"{_ways(found)}.{_earlier(found)}"
     )

@@ -1,5 +1,6 @@
 """Verdicts: what was asked of every family, and whether a table's own numbers meet it.
 
+    fit         minutes by the wall of the fit with all labels
     judges      read the true counterfactual pictures right, every label and trace
     right       the attribute set is right under every intervention; the same told the picture
                 alone or half of its labels, and of the net that was fitted with half of the labels
@@ -21,7 +22,7 @@ from typing import Any
 
 from benchmarks.scenes.scene import declared
 
-__all__ = ["Verdict", "verdicts"]
+__all__ = ["Verdict", "threads_of", "verdicts"]
 
 Found = Mapping[str, Any]
 SHARES = {
@@ -49,7 +50,23 @@ class Verdict:
 
 def verdicts(found: Found) -> list[Verdict]:
     """The lines of a family, those whose rows there are."""
-    return [*_judged(found), *_shares(found), *_errors(found), *_exact(found)]
+    return [*_fitted(found), *_judged(found), *_shares(found), *_errors(found), *_exact(found)]
+
+
+def threads_of(record: Mapping[str, Any]) -> str:
+    """How many threads a fit or a machine had, in words."""
+    number = str(record["threads"])
+    return {"1": "one thread", "default": "all threads"}.get(number, f"{number} threads")
+
+
+def _fitted(found: Found) -> Iterator[Verdict]:
+    bound, took = declared()["bounds"]["fit"], found.get("fits", {}).get("latent")
+    if took is not None:
+        yield Verdict(
+            asked=f"minutes of the fit, by the wall: {bound:g}",
+            found=f"{took['minutes']:.1f} ({threads_of(took)})",
+            met=took["minutes"] <= bound,
+        )
 
 
 def _judged(found: Found) -> Iterator[Verdict]:

@@ -224,13 +224,15 @@ def natural(values: Values, name: str) -> Tensor | None:
 def untouched(values: Values, name: str) -> Values:
     """The values as the mechanism of a node is fitted to them: a gap of it where it was set.
 
+    Without a column of the node itself they are what they are.
+
     Example:
         >>> values = {"x": torch.tensor([1, 0]), "do(x)": torch.tensor([True, False])}
         >>> untouched(values, "x")["x"]
         tensor([-1,  0])
     """
     own = natural(values, name)
-    if own is None:
+    if own is None or name not in values:
         return values
     value = values[name]
     gap = torch.nan if value.is_floating_point() else GAP

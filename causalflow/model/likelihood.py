@@ -61,7 +61,7 @@ from causalflow.model.missing.gaps import (
 )
 from causalflow.model.missing.imputation import TABLES, Completed, completions, first_copy
 from causalflow.model.scm import StructuralModel
-from causalflow.training.device import FitInterrupted
+from causalflow.training.device import FitInterrupted, alone
 from causalflow.training.fit import fit
 from causalflow.training.heldout import parted
 from causalflow.training.options import LATENT, USUAL, Fit, Size, sized
@@ -387,15 +387,17 @@ class Trainee(nn.Module):
 
         first = self._first(columns)
         names = [name for name in self._regressions if name not in self.listeners]
-        workers = min(self.threads, len(names))
+        threads, workers = torch.get_num_threads(), min(self.threads, len(names))
         if workers < 2:
             for name in names:
                 fitted(name)
             return
-        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            for done in [pool.submit(fitted, name) for name in names]:
-                done.result()
-        torch.set_num_threads(1)  # what the pool has set may be the process's
+        try:
+            with ThreadPoolExecutor(workers, initializer=alone) as pool:
+                for done in [pool.submit(fitted, name) for name in names]:
+                    done.result()
+        finally:
+            torch.set_num_threads(threads)
 
     @torch.no_grad()
     def share(self) -> None:
@@ -429,6 +431,13 @@ class Trainee(nn.Module):
         self._reached = share
         for image in self._images():
             image.canvas.reach(share)
+
+    def precomputed(self, batch: Values) -> dict[str, Tensor]:
+        """What the losses of images take as columns while their encoders stay as they are."""
+        found: dict[str, Tensor] = {}
+        for image in self._images():
+            found |= image.precomputed(batch)
+        return found
 
     def paces(self) -> Iterator[tuple[nn.Module, float]]:
         """The autoencoders that learn beside an image, and by how much faster than the rest."""

@@ -1,4 +1,4 @@
-"""Device: where a model is, where a fit runs, in how many processes, and what signals end it.
+"""Device: where a model is, where a fit runs, in how many processes and threads, and what ends it.
 
 Precision "auto" is bf16-mixed where a device multiplies bfloat16 faster than float32: GPUs since
 2020, and CPUs with AVX512-BF16 or AMX, 1.7 times as fast at the convolutions of a latent, the one
@@ -27,7 +27,7 @@ from causalflow.training.shards import cut
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-__all__ = ["FitInterrupted", "existing_device", "launch", "signals"]
+__all__ = ["FitInterrupted", "alone", "existing_device", "launch", "signals"]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 STRATEGIES = ("auto", "ddp", "fsdp")
@@ -144,6 +144,15 @@ def _cpu_has_bf16() -> bool:
     """Whether this CPU multiplies bfloat16 itself; older releases of torch cannot tell."""
     told: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(told.get("avx512_bf16") or told.get("amx_bf16"))
+
+
+def alone() -> None:
+    """This thread computes without helpers; so do threads that begin later, until it is set again.
+
+    What sets it again is ``torch.set_num_threads`` in the thread that made this one.
+    """
+    torch.set_num_threads(1)
+    torch.get_num_threads()  # at its first use a thread takes the number that was set last
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -28,7 +28,9 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from causalflow.errors import CausalflowError
+from causalflow.training.device import alone
 from causalflow.training.options import SCHEDULES, Fit, Size
+from causalflow.training.precomputed import precomputed
 from causalflow.training.shards import (
     Swapped,
     average_replicated,
@@ -265,10 +267,14 @@ def optimise(
         late: whether the time of this process is over; told to all of them too.
         due: whether this process wants the state written; alike.
     """
-    device = run.fabric.device
-    for batch in _batches(run, frame):
+    columns: dict[str, Tensor] | None = None
+    for rows, batch in _batches(run, frame):
         stage = _begun(run)
-        means = _gradient(run, {name: _to(value, device) for name, value in batch.items()})
+        if columns is None or run.state.step == stage.first:
+            columns = _precomputed(run, frame, stage)
+        at = rows.to(run.fabric.device, non_blocking=True)
+        own = {name: column[at] for name, column in columns.items()}
+        means = _gradient(run, _moved(run, batch) | own)
         norm = _clipped(run)
         # The one time in a step that a GPU is waited for.
         wishes = [torch.full_like(norm, wish) for wish in (len(stop), late(), due())]
@@ -285,6 +291,14 @@ def optimise(
             late=over > 0,
             due=wanted > 0,
         )
+
+
+def _precomputed(run: Run, frame: Rows, stage: Stage) -> dict[str, Tensor]:
+    """What this stage takes of every row; nothing of networks in shards, which a step gathers."""
+    if run.swapped:
+        return {}
+    with run.fabric.autocast():
+        return precomputed(run.model, frame, stage, run.options.batch_size, partial(_moved, run))
 
 
 def _gradient(run: Run, batch: dict[str, Tensor]) -> Tensor:
@@ -355,8 +369,7 @@ def judged(run: Run, batch: Mapping[str, Tensor], noise: torch.Generator) -> Ten
         batch: rows by node.
         noise: draws.
     """
-    device = run.fabric.device
-    work = _Work({name: _to(value, device) for name, value in batch.items()}, noise)
+    work = _Work(_moved(run, batch), noise)
     return cast(Tensor, run.fabric.all_reduce(run.network(work)[1]))
 
 
@@ -404,17 +417,26 @@ class _Objective(nn.Module):
         return means.sum(), means
 
 
-def _batches(run: Run, frame: Rows) -> Iterator[dict[str, Tensor]]:
-    """This rank's rows of the steps that are left; the next are read while these are used."""
+def _batches(run: Run, frame: Rows) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
+    """This rank's rows of the steps that are left, after their numbers.
+
+    The next are read while these are used, beside networks on a CPU by a thread without helpers:
+    of more threads than cores those of the networks would be put to sleep after each operation, and
+    waking them takes longer than many an operation does.
+    """
     options, rank, start = run.options, run.fabric.global_rank, run.state.step
-    share = options.batch_size // run.fabric.world_size
+    share, threads = options.batch_size // run.fabric.world_size, torch.get_num_threads()
 
-    def read(step: int) -> dict[str, Tensor]:
-        rows = _rows(run, len(frame), step)
-        return _pinned(frame.rows(rows[rank * share : (rank + 1) * share]))
+    def read(step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        rows = _rows(run, len(frame), step)[rank * share : (rank + 1) * share]
+        batch = {name: _pinned(value) for name, value in frame.rows(rows).items()}
+        return _pinned(rows), batch
 
-    with ThreadPoolExecutor(1) as reader:
+    begin = alone if run.fabric.device.type == "cpu" else None
+    with ThreadPoolExecutor(1, initializer=begin) as reader:
         following = reader.submit(read, min(start, options.steps - 1))
+        wait([following])
+        torch.set_num_threads(threads)
         for step in range(start, options.steps):
             batch = following.result()
             if step + 1 < options.steps:
@@ -430,11 +452,13 @@ def _rows(run: Run, rows: int, step: int) -> Tensor:
     return drawn_rows(run.law, options.batch_size, options.seed, step)
 
 
-def _pinned(batch: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The batch in page-locked memory, from where a GPU takes it while it computes."""
-    if not torch.cuda.is_available():
-        return batch
-    return {name: value.pin_memory() for name, value in batch.items()}
+def _pinned(value: Tensor) -> Tensor:
+    """It in page-locked memory, from where a GPU takes it while it computes."""
+    return value.pin_memory() if torch.cuda.is_available() else value
+
+
+def _moved(run: Run, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: _to(value, run.fabric.device) for name, value in batch.items()}
 
 
 def _to(value: Tensor, device: torch.device) -> Tensor:

@@ -246,9 +246,21 @@ def test_what_was_measured_is_not_measured_again(ball, tmp_path, monkeypatch):
     assert torch.equal(shown[:5], ball.truths["do(x)"]["image"][:5])
 
 
+MACHINE = {"processor": "CPU", "threads": "1"}
+TOOK = {
+    "cpu_minutes": 2.0,
+    "minutes": 1.0,
+    "threads": 2,
+    "steps": LATENT.steps,
+    "parameters": 5,
+    "command": "fit",
+    "latent": asdict(Latent()),
+}
+
+
 def test_the_report_has_a_row_for_every_way_that_was_measured_and_none_for_others(ball, tmp_path):
     about = {"says": "a ball", "n": N, "fits": {}, "command": "python -m benchmarks.scenes measure"}
-    found = summary(ball, ways()) | about | {"machine": {"processor": "CPU"}, "round_trip": 1e-9}
+    found = summary(ball, ways()) | about | {"machine": MACHINE, "round_trip": 1e-9}
     (tmp_path / "scenes_ball.json").write_text(json.dumps(found))
     text = report.report(tmp_path)
     assert "| latent | 100.0 (96.3 to 100.0) |" in text
@@ -271,10 +283,9 @@ def test_the_report_has_a_row_for_every_way_that_was_measured_and_none_for_other
 def test_the_report_says_which_fits_are_not_of_todays_defaults(
     ball, tmp_path, steps, latent, earlier
 ):
-    took = {"cpu_minutes": 1.0, "minutes": 1.0, "steps": steps, "parameters": 5, "command": "fit"}
-    took["latent"] = asdict(latent)
+    took = TOOK | {"steps": steps, "latent": asdict(latent)}
     about = {"says": "a ball", "n": N, "fits": {"latent": took}, "command": "measure"}
-    found = summary(ball, ways()) | about | {"machine": {"processor": "CPU"}, "round_trip": 1e-9}
+    found = summary(ball, ways()) | about | {"machine": MACHINE, "round_trip": 1e-9}
     (tmp_path / "scenes_ball.json").write_text(json.dumps(found))
     assert any("earlier version: ball" in line for line in report.section(tmp_path)) is earlier
     assert "([log]" not in report.report(tmp_path)
@@ -282,5 +293,17 @@ def test_the_report_says_which_fits_are_not_of_todays_defaults(
     assert "`fit` ([log](scenes_ball_latent.jsonl))." in report.report(tmp_path)
 
 
+@pytest.mark.parametrize(("minutes", "met"), [(29.9, True), (30.1, False)])
+def test_the_minutes_of_the_fit_by_the_wall_are_a_line_of_their_own(ball, tmp_path, minutes, met):
+    about = {"says": "a ball", "n": N, "fits": {"latent": TOOK | {"minutes": minutes}}}
+    about |= {"command": "measure", "machine": MACHINE, "round_trip": 1e-9}
+    (tmp_path / "scenes_ball.json").write_text(json.dumps(summary(ball, ways()) | about))
+    text = report.report(tmp_path)
+    word = "yes" if met else "**no**"
+    assert f"| minutes of the fit, by the wall: 30 | {minutes:.1f} (2 threads) | {word} |" in text
+    assert f"latent: {minutes:.1f} minutes by the wall, 2 threads (2.0 CPU minutes)" in text
+    assert "`measure`: CPU, one thread." in text
+
+
 def test_every_bound_is_fixed_in_the_file():
-    assert declared()["bounds"].keys() >= {"judge", "right", "obeys", "changed", "all"}
+    assert declared()["bounds"].keys() >= {"fit", "judge", "right", "obeys", "changed", "all"}

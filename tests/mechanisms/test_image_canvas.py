@@ -212,6 +212,24 @@ def test_the_encoder_learns_first_and_then_stays_while_the_decoder_goes_on():
     assert torch.allclose(z, canvas.eval().encode(image), atol=1e-6)
 
 
+def test_an_encoder_that_is_settled_takes_each_image_by_itself_and_keeps_its_averages():
+    canvas = LatentCanvas((2, 12, 12), LATENT)
+    canvas.autoencoder.encoder = nn.Sequential(nn.AvgPool2d(4), nn.BatchNorm2d(2))
+    canvas.train().reach(LATENT.share)
+    canvas.shape = (2, 3, 3)
+    canvas.autoencoder.decoder = nn.Upsample(scale_factor=4)
+    image = torch.rand(6, 2, 12, 12, generator=generator()) * 2 - 1
+    averages = canvas.autoencoder.encoder[1].running_mean.clone()
+    z = canvas.precomputed(image)
+    assert torch.equal(canvas.precomputed(image[:1]), z[:1])
+    assert torch.equal(canvas.learn(image, generator())[0], z)
+    assert torch.equal(canvas.learn(image, generator(), z=z + 1)[0], z + 1)
+    assert torch.equal(canvas.autoencoder.encoder[1].running_mean, averages)
+    assert canvas.autoencoder.training
+    canvas.reach(0.0)
+    assert canvas.precomputed(image) is None
+
+
 class Mean(nn.Module):
     """The mean of each cell, and back; what it is given to decode is kept."""
 

@@ -95,8 +95,11 @@ def test_a_model_that_is_saved_answers_the_same(fitted, tmp_path):
     assert "latent of 2x5x6" in other.describe()["mechanism"][2]
 
 
+@pytest.mark.parametrize("n", [8, 24])  # the latents of few are kept from step to step
 @pytest.mark.parametrize("stop", [3, 5, 8])
-def test_a_fit_that_was_stopped_in_either_stage_ends_as_one_that_was_not(tmp_path, stop, restored):
+def test_a_fit_that_was_stopped_in_either_stage_ends_as_one_that_was_not(
+    tmp_path, stop, n, restored
+):
     declared, calls = graph(latent=cf.Latent(factor=4, channels=2, width=4, share=0.5)), []
 
     @cf.register("schedule", "interrupted")
@@ -108,7 +111,7 @@ def test_a_fit_that_was_stopped_in_either_stage_ends_as_one_that_was_not(tmp_pat
 
     def fit(**further):
         model = cf.compile(declared, image=SMALL)
-        report = model.fit(rows(), **FIT, schedule="interrupted", **further)
+        report = model.fit(rows(n), **FIT, schedule="interrupted", **further)
         return model.sample(2, generator=0, local=False)["image"], report
 
     kept = {"checkpoint": tmp_path / "kept"}

@@ -21,7 +21,13 @@ from torch import Tensor
 
 from causalflow.graph.node import Diffusion
 
-__all__ = ["augmented"]
+__all__ = ["augmented", "augments"]
+
+
+def augments(options: Diffusion) -> bool:
+    """Whether pictures are seen otherwise at all."""
+    moved = options.augment_flip or options.augment_shift
+    return bool(moved or options.augment_brightness or options.augment_noise)
 
 
 def augmented(image: Tensor, options: Diffusion, generator: torch.Generator) -> Tensor:

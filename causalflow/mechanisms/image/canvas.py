@@ -104,12 +104,16 @@ class Canvas(Protocol):
     def reach(self, share: float) -> None:
         """Take note of the share of a fit's steps that is done."""
 
-    def learn(self, image: Tensor, generator: torch.Generator) -> Learned:
+    def precomputed(self, image: Tensor) -> Tensor | None:
+        """z for `learn`, which then need not compute it; None while it changes, or is the image."""
+
+    def learn(self, image: Tensor, generator: torch.Generator, z: Tensor | None = None) -> Learned:
         """What the flow is to learn, and the canvas's own losses by name, shape (batch,) each.
 
         Args:
             image: a batch of training, NaN in rows without image; so is z.
             generator: draws noise.
+            z: what `precomputed` gave for these images, if it did.
 
         Returns:
             z, whose gradient reaches the encoder until it is settled; and the losses.
@@ -157,7 +161,11 @@ class Pixels:
     def reach(self, share: float) -> None:
         """Nothing depends on it."""
 
-    def learn(self, image: Tensor, generator: torch.Generator) -> Learned:
+    def precomputed(self, image: Tensor) -> Tensor | None:
+        """Nothing."""
+        return None
+
+    def learn(self, image: Tensor, generator: torch.Generator, z: Tensor | None = None) -> Learned:
         """The images; there is nothing else to learn."""
         return image, {}
 
@@ -228,10 +236,18 @@ class LatentCanvas(nn.Module):
         """The encoder is settled from its own share on."""
         self.settled = share >= self.begins
 
-    def learn(self, image: Tensor, generator: torch.Generator) -> Learned:
+    def precomputed(self, image: Tensor) -> Tensor | None:
+        """z, once the encoder is settled."""
+        return self._settled_by(self.encode, image) if self.settled else None
+
+    def learn(self, image: Tensor, generator: torch.Generator, z: Tensor | None = None) -> Learned:
         """z; "reconstruction", the mean of |e| + q e^2."""
         rows = labelled(image).nonzero()[:, 0]
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.settled):
+        if z is not None:
+            z = z[rows]
+        elif self.settled:
+            z = self._settled_by(self._encoded, image[rows])
+        else:
             z = self._encoded(image[rows])
         found = torch.full((len(image), *self.shape), torch.nan, dtype=z.dtype, device=z.device)
         found = found.index_put((rows,), z)
@@ -263,6 +279,16 @@ class LatentCanvas(nn.Module):
             return image, z
         pixels = [self.factor * side for side in cells]
         return _resized(self._whole(image), pixels), _resized(z, cells)
+
+    @torch.no_grad()
+    def _settled_by(self, of: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
+        """z of an encoder that stays as it is, each image's by itself: in evaluation mode."""
+        training = self.autoencoder.training
+        self.autoencoder.eval()
+        try:
+            return of(image)
+        finally:
+            self.autoencoder.train(training)
 
     def _encoded(self, image: Tensor) -> Tensor:
         return cast(Autoencoder, self.autoencoder).encode(self._whole(image))

@@ -39,7 +39,7 @@ from causalflow.graph.node import (
     levels_of,
 )
 from causalflow.graph.settings import Settings
-from causalflow.mechanisms.image.augmentation import augmented
+from causalflow.mechanisms.image.augmentation import augmented, augments
 from causalflow.mechanisms.image.canvas import Canvas, canvas_of
 from causalflow.mechanisms.image.classifier import given_classifiers, home_of
 from causalflow.mechanisms.image.codec import Codec, ImageNoise
@@ -49,7 +49,15 @@ from causalflow.mechanisms.image.loss import ImageLoss, MutilationWeights
 from causalflow.mechanisms.image.parent_reader import AnticausalPredictor, ParentReader, Weigh
 from causalflow.mechanisms.image.representation import Representation, represented
 from causalflow.mechanisms.image.semantic_code import SemanticCode
-from causalflow.mechanisms.mechanism import Noise, Values, all_labelled, chunks, module_key, take
+from causalflow.mechanisms.mechanism import (
+    Noise,
+    Values,
+    all_labelled,
+    chunks,
+    module_key,
+    natural,
+    take,
+)
 from causalflow.nn.autoencoder import ConvolutionalAutoencoder
 from causalflow.nn.backbone import OWN
 from causalflow.nn.embedding import PictureEmbedding
@@ -255,7 +263,13 @@ class ImageMechanism(nn.Module):
         return {name: value for name, value in self.__dict__.items() if name not in MADE}
 
     def calibrate(self, values: Values, generator: torch.Generator) -> None:
-        """Set the scales of continuous parents and the mutilation weights; draws nothing."""
+        """Set the scales of continuous parents and the mutilation weights; draws nothing.
+
+        Rows in which the image was set say nothing of its mechanism.
+        """
+        own = natural(values, self.name)
+        if own is not None and own.any():
+            values = take(values, own)
         for part in (self.denoiser, self.code, self.representation, self.predictor):
             if part is not None:
                 part.calibrate(values)
@@ -272,12 +286,19 @@ class ImageMechanism(nn.Module):
         image = values[self.name]
         if self.training:
             image = augmented(image, self.options, generator)
-        seen, costs = self.canvas.learn(image, generator)
+        z = values.get(_latent_column(self.name))
+        seen, costs = self.canvas.learn(image, generator, z)
         parents = {name: values[name] for name in self.parents}
         loss = self._loss
         learn = loss.of if self.canvas.settled else loss.reading
         error = learn(seen, parents, generator)
         return {"diffusion": error, **costs} if costs else error
+
+    def precomputed(self, values: Values) -> dict[str, Tensor]:
+        """z as a column that `loss` takes; none while it changes, or pictures are augmented."""
+        if augments(self.options) or (z := self.canvas.precomputed(values[self.name])) is None:
+            return {}
+        return {_latent_column(self.name): z}
 
     @property
     def _loss(self) -> ImageLoss:
@@ -495,6 +516,11 @@ def _resolved(options: Diffusion, canvas: Canvas, coded: bool) -> Diffusion:
     if code is None:
         code = DEFAULT_CODE if coded and canvas.latent is None else 0
     return replace(options, backbone=backbone, code=code)
+
+
+def _latent_column(name: str) -> str:
+    """The column of z beside the one of the images, called as no node can be."""
+    return f"latent\n{name}"
 
 
 def _embedding(kind: ImageType, features: int) -> nn.Module:
