@@ -158,9 +158,9 @@ def fitted(monkeypatch, seen=precomputed.LEAST_SEEN, odd=0.5, **options):
         patch.setattr(precomputed, "LEAST_SEEN", seen)
         patch.setattr(precomputed, "PORTION", 5)
         patch.setattr(LatentCanvas, "_encoded", counted)
+        torch.manual_seed(0)
         graph = cf.Graph(nodes=NODES, edges=["shift -> image", "light -> image"])
         model = cf.compile(graph, image=dataclasses.replace(OPTIONS, **options))
-        torch.manual_seed(0)
         report = model.fit(
             pictures(odd), steps=20, batch_size=8, progress=False, device="cpu", precision="32-true"
         )
